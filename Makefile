@@ -1,0 +1,38 @@
+# Every target that needs the environment builds it first; `make setup` does only that.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test serve bench lint format clean
+
+setup: .venv/installed
+
+# The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "gestaltgen needs Python 3.11 or 3.12, this is %d.%d: make setup PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/gestaltgen demo --out demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+serve: setup
+	$(BIN)/gestaltgen serve
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Photograph to latent and weight offsets: encoder, hypernetwork. Nothing is here yet."""

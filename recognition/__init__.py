@@ -1,0 +1,1 @@
+"""Classifiers fed by the service, and the experiments with them. Nothing is here yet."""
