@@ -1,0 +1,1 @@
+"""What a face image is: labels, pictures, detection, landmarks, alignment, phantoms, data sets."""

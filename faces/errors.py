@@ -1,0 +1,59 @@
+"""The one exception tree of the project.
+
+GestaltError                    anything we refuse, with a message that says value, expectation and remedy
+├── LabelError                  a condition, an age or a mixture of them that the vocabulary does not have
+├── ImageError                  a picture that cannot be used
+│   ├── UnreadableImageError    not a picture, or a broken one
+│   └── NoFaceError             a picture without a detectable face
+├── DatasetError                a data set, or the table of one, that breaks its format
+├── ConfigError                 a network or training configuration that makes no sense
+├── CheckpointError             weights that do not fit the network, or whose checksum is wrong
+└── RequestError                an image set that cannot be made as asked; carries the field at fault
+"""
+
+from __future__ import annotations
+
+
+class GestaltError(Exception):
+    """Root of everything the project raises on purpose."""
+
+
+class LabelError(GestaltError, ValueError):
+    """A condition, age group or mixture outside the vocabulary."""
+
+
+class ImageError(GestaltError):
+    """A picture that cannot be used."""
+
+
+class UnreadableImageError(ImageError):
+    """The bytes are not a picture that can be decoded."""
+
+
+class NoFaceError(ImageError):
+    """No face was detected."""
+
+
+class DatasetError(GestaltError):
+    """A data set or its table breaks the format."""
+
+
+class ConfigError(GestaltError, ValueError):
+    """A configuration that no network or training run can have."""
+
+
+class CheckpointError(GestaltError):
+    """Weights that do not fit, are damaged, or are not what their checksum says."""
+
+
+class RequestError(GestaltError, ValueError):
+    """An image set that cannot be made.
+
+    Args:
+        field: name of the request's field at fault, as the caller spelt it.
+        message: the value, what is accepted and the remedy.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

@@ -1,0 +1,128 @@
+"""Pictures at the edges: any file to uint8 RGB, uint8 to the core's tensors and back, and PNGs out."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from faces.errors import ImageError, UnreadableImageError
+
+Pixels = npt.NDArray[np.uint8]
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
+"""What is decoded. A list of our own, because some of Pillow's other decoders start other programs."""
+
+MAX_PIXELS: Final = 89_000_000
+"""Larger pictures are refused before they are decoded; just below where Pillow itself warns."""
+
+_REMEDY = f"expected one of {', '.join(FORMATS)}; export the picture again, for example as PNG"
+
+
+def read_image(source: Path | str | bytes) -> Pixels:
+    """The picture in a file (a path) or in its bytes, the way a viewer would show it.
+
+    EXIF orientation is applied, grey becomes RGB, palettes and CMYK are resolved, 16 bits are scaled to 8,
+    transparency lies on white, and of an animation the first frame counts.
+
+    Returns:
+        uint8 (h, w, 3) RGB, a fresh array.
+
+    Raises:
+        UnreadableImageError: missing, empty, truncated, broken, not a picture, or above MAX_PIXELS.
+    """
+    name = "the uploaded picture" if isinstance(source, bytes) else str(source)
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(f"{name}: {error.strerror}; expected a readable picture file") from error
+    if not data:
+        raise UnreadableImageError(f"{name} is empty (0 bytes); {_REMEDY}")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(picture, name)
+            return _rgb(ImageOps.exif_transpose(picture))
+    except UnreadableImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError(f"{name}: {error}; reduce it below {MAX_PIXELS} pixels") from error
+    except Exception as error:  # decoders meet hostile bytes with nearly every exception there is
+        raise UnreadableImageError(f"{name} cannot be decoded ({_reason(error)}); {_REMEDY}") from error
+
+
+def _check_size(picture: Image.Image, name: str) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImageError(
+            f"{name} has {width} x {height} pixels; expected at most {MAX_PIXELS}: reduce it first"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return "not a picture" if isinstance(error, UnidentifiedImageError) else str(error) or "broken"
+
+
+def _rgb(picture: Image.Image) -> Pixels:
+    if picture.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion to L would clip it at 255
+        grey = np.clip(np.round(np.asarray(picture, dtype=np.float64) / 257), 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return np.array(picture.convert("RGB"))
+
+
+def to_tensor(images: npt.NDArray[Any]) -> torch.Tensor:
+    """uint8 (n, h, w, 3) or (h, w, 3) to float32 (n, 3, h, w) in [-1, 1].
+
+    Raises:
+        ImageError: another dtype or shape.
+    """
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3:
+        raise ImageError(f"images are {images.dtype} {images.shape}; expected uint8 (n, h, w, 3) or (h, w, 3)")
+    batch = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[None]))
+    return (batch.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1).contiguous()
+
+
+def to_uint8(tensor: torch.Tensor) -> Pixels:
+    """float (n, 3, h, w) in [-1, 1] to uint8 (n, h, w, 3), rounded, values outside the range clipped."""
+    scaled = (tensor.detach().to(torch.float32) + 1) * 127.5
+    pixels: Pixels = scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return np.ascontiguousarray(pixels)
+
+
+def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
+    """PNG bytes of a uint8 (h, w, 3) image; the same input gives the same bytes.
+
+    `text` is provenance, stored as uncompressed iTXt entries in the order given.
+    """
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def write_file(path: Path | str, data: bytes) -> None:
+    """Write beside the target, then rename: readers see the old file or the whole new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
