@@ -1,0 +1,123 @@
+"""A checkpoint: one safetensors file that holds a network and all that is needed to use and to cite it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import torch
+
+from faces.errors import CheckpointError
+from gen import tensorfile
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.networks import Discriminator, Generator
+from gen.official import load_strict
+
+Counts: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Images by condition and age group."""
+
+_CONFIGS: Final[Mapping[str, type[GeneratorConfig] | type[DiscriminatorConfig]]] = {
+    "generator": GeneratorConfig,
+    "discriminator": DiscriminatorConfig,
+}
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says of itself.
+
+    Args:
+        network: "generator" or "discriminator".
+        config: its configuration, the vocabulary included.
+        origin: where the weights come from: data, training, date.
+        licence: SPDX name or text of the licence of the weights.
+        images_seen: real images shown to the discriminator in training; 0 where unknown.
+        training_counts: training images by condition and age group; empty where unknown.
+        sha256: of the file.
+    """
+
+    network: str
+    config: GeneratorConfig | DiscriminatorConfig
+    origin: str
+    licence: str
+    sha256: str
+    images_seen: int = 0
+    training_counts: Counts = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        return self.config.vocabulary
+
+
+def save(
+    path: str | Path,
+    net: Generator | Discriminator,
+    *,
+    origin: str = "",
+    licence: str = "",
+    images_seen: int = 0,
+    training_counts: Counts | None = None,
+) -> None:
+    """Write a network; see CheckpointInfo for the arguments. The file appears whole or not at all."""
+    header = {
+        "network": "generator" if isinstance(net, Generator) else "discriminator",
+        "config": net.config.to_json(),
+        "origin": origin,
+        "licence": licence,
+        "images_seen": images_seen,
+        "training_counts": {c: dict(ages) for c, ages in (training_counts or {}).items()},
+    }
+    tensorfile.write(Path(path), net.state_dict(), header)
+
+
+def read_info(path: str | Path) -> CheckpointInfo:
+    """What a checkpoint says of itself, without loading the network.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or not a checkpoint.
+    """
+    return _info(Path(path), tensorfile.read_header(Path(path)))
+
+
+def load(path: str | Path) -> Generator | Discriminator:
+    """The network of a checkpoint, in evaluation mode, on the CPU.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, not a checkpoint, or tensors that do not fit its configuration.
+    """
+    tensors, header = tensorfile.read(Path(path))
+    info = _info(Path(path), header)
+    with torch.random.fork_rng():  # what is drawn here is overwritten below
+        net = Generator(info.config) if isinstance(info.config, GeneratorConfig) else Discriminator(info.config)
+    load_strict(net, tensors)
+    return net.eval().requires_grad_(False)
+
+
+def load_generator(path: str | Path) -> Generator:
+    """`load`, for a file that must hold a generator.
+
+    Raises:
+        CheckpointError: as `load`, or the file holds another network.
+    """
+    net = load(path)
+    if not isinstance(net, Generator):
+        raise CheckpointError(f"{path} holds a discriminator; expected a generator's checkpoint")
+    return net
+
+
+def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
+    try:
+        return CheckpointInfo(
+            network=header["network"],
+            config=_CONFIGS[header["network"]].from_json(header["config"]),
+            origin=header["origin"],
+            licence=header["licence"],
+            sha256=tensorfile.sha256(path),
+            images_seen=header["images_seen"],
+            training_counts=header["training_counts"],
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

@@ -1,0 +1,100 @@
+"""The label vocabulary of a network, and labels as points in it.
+
+A label is two convex combinations, one over conditions and one over age groups, written one after the other. The
+label embedding is linear, so that mixing labels is mixing embeddings: blends of conditions and ages between two
+groups need nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from faces.errors import LabelError
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+
+Mix: TypeAlias = str | Mapping[str, float] | None
+"""One name, weights by name that sum to 1, or None for unknown: the uniform mix."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The conditions and the age groups that a network knows, in the order of its label columns."""
+
+    conditions: tuple[str, ...] = CONDITIONS
+    ages: tuple[AgeGroup, ...] = AGE_GROUPS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        object.__setattr__(self, "ages", tuple(self.ages))
+        for what, names in (("conditions", self.conditions), ("age groups", self.age_names)):
+            if not names or len(set(names)) != len(names):
+                raise LabelError(f"{what} are {list(names)}; expected one or more, each named once")
+
+    @property
+    def age_names(self) -> tuple[str, ...]:
+        return tuple(age.name for age in self.ages)
+
+    @property
+    def c_dim(self) -> int:
+        """Columns of a label: one for each condition, then one for each age group."""
+        return len(self.conditions) + len(self.ages)
+
+    def encode(self, condition: Mix = None, age: Mix | float = None) -> Tensor:
+        """The label (c_dim,) float32 of a condition and an age.
+
+        Args:
+            condition: a name, weights by name, or None for unknown.
+            age: the same over age groups, or an age in years, which means its group.
+
+        Raises:
+            LabelError: an unknown name, or weights that are negative or do not sum to 1.
+        """
+        if isinstance(age, int | float):
+            age = age_group_of(age, self.ages).name
+        return torch.tensor(
+            _weights("condition", condition, self.conditions) + _weights("age group", age, self.age_names)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form; an open upper limit is null."""
+        return {
+            "conditions": list(self.conditions),
+            "ages": [
+                {
+                    "name": a.name,
+                    "from_years": a.from_years,
+                    "to_years": None if math.isinf(a.to_years) else a.to_years,
+                }
+                for a in self.ages
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
+        ages = (
+            AgeGroup(a["name"], a["from_years"], math.inf if a["to_years"] is None else a["to_years"])
+            for a in data["ages"]
+        )
+        return cls(tuple(data["conditions"]), tuple(ages))
+
+
+def _weights(what: str, mix: Mix, names: Sequence[str]) -> list[float]:
+    if mix is None:
+        return [1 / len(names)] * len(names)
+    if isinstance(mix, str):
+        mix = {mix: 1.0}
+    for name, weight in mix.items():
+        if name not in names:
+            raise LabelError(f"unknown {what} {name!r}; expected one of {', '.join(names)}")
+        if not 0 <= weight <= 1:
+            raise LabelError(f"weight {weight!r} of {what} {name!r} is outside [0, 1]")
+    total = math.fsum(mix.values())
+    if abs(total - 1) > 1e-6:
+        raise LabelError(f"weights of {what} {dict(mix)} sum to {total:g}; expected 1")
+    return [float(mix.get(name, 0)) for name in names]

@@ -1,0 +1,216 @@
+"""Layers of StyleGAN2: equalised, modulated and resampling convolutions.
+
+Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
+as in the official PyTorch checkpoints. Two things are computed another way than published, with equal results:
+styles scale the activations instead of making one kernel per sample, and the low-pass filter of a resampling
+convolution is folded into its kernel, so that each is a single dense convolution that runs in bfloat16 on matrix
+units.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SQRT2 = math.sqrt(2)
+SQRT_HALF = math.sqrt(0.5)
+
+Noise: TypeAlias = Literal["const", "none", "random"]
+
+
+def normalize_2nd_moment(x: Tensor) -> Tensor:
+    """Scale each row of x (n, d) to a mean square of 1."""
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+def clamped(x: Tensor, limit: float | None) -> Tensor:
+    """x within ± limit; None sets none."""
+    return x if limit is None else x.clamp(-limit, limit)
+
+
+class FullyConnected(nn.Module):
+    """Equalised linear layer (n, in) -> (n, out), with a leaky ReLU if `activate`."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activate: bool = False,
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), bias_init))
+        self.activate = activate
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
+        return F.leaky_relu(x, 0.2) * SQRT2 if self.activate else x
+
+
+class SplitEmbedding(nn.Module):
+    """Label embedding whose first half sees the condition alone and whose second half the age alone (Duong 2022).
+
+    Stored as two matrices and one bias; c (n, conditions + ages) -> (n, out_features). Both halves carry the gain of
+    the one matrix they stand for, 1/sqrt(conditions + ages), so that checkpoints with that matrix load unchanged.
+    """
+
+    def __init__(self, conditions: int, ages: int, out_features: int) -> None:
+        super().__init__()
+        self.split = [conditions, ages]
+        self.condition_weight = nn.Parameter(torch.randn(out_features // 2, conditions))
+        self.age_weight = nn.Parameter(torch.randn(out_features - out_features // 2, ages))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.weight_gain = 1 / math.sqrt(conditions + ages)
+
+    def forward(self, c: Tensor) -> Tensor:
+        condition, age = torch.split(c, self.split, dim=1)
+        halves = (condition @ self.condition_weight.T, age @ self.age_weight.T)
+        return torch.cat(halves, dim=1) * self.weight_gain + self.bias
+
+
+def _upsampling_taps() -> Tensor:
+    """(6, 3): the kernel taps of [stride-2 transposed 3-tap convolution, then FIR] from the three taps."""
+    fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4  # gain 2 per axis makes up for the zeros between pixels
+    taps = torch.zeros(6, 3)
+    for k in range(6):
+        for a in range(3):
+            if 0 <= a - k + 3 < 4:
+                taps[k, a] = fir[a - k + 3]
+    return taps
+
+
+def _downsampling_taps(size: int) -> Tensor:
+    """(size + 3, size): the kernel taps of [FIR, then stride-2 convolution of `size` taps] from the taps."""
+    fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    taps = torch.zeros(size + 3, size)
+    for a in range(size):
+        taps[a : a + 4, a] = fir
+    return taps
+
+
+def _fold(weight: Tensor, taps: Tensor) -> Tensor:
+    """Apply `taps` to both axes of the kernels (out, in, k, k)."""
+    return taps @ weight @ taps.T
+
+
+class SynthesisConv(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU; doubles the resolution if `up`.
+
+    x (n, in, r, r), w (n, w_dim) -> (n, out, R, R) at resolution R.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,
+        *,
+        up: bool,
+        clamp: float | None,
+    ) -> None:
+        super().__init__()
+        self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("taps", _upsampling_taps() if up else None, persistent=False)
+        self.noise_const: Tensor
+        self.taps: Tensor | None
+        self.clamp = clamp
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """noise: (n or 1, 1, R, R) standard normal, or None."""
+        styles = self.affine(w)
+        # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a leaky ReLU lets a
+        # positive factor through.
+        demodulation = (styles.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt() * SQRT2
+        x = x * styles.to(x.dtype)[:, :, None, None]
+        if self.taps is None:
+            x = F.conv2d(x, self.weight.to(x.dtype), padding=1)
+        else:
+            kernel = _fold(self.weight, self.taps).to(x.dtype).transpose(0, 1)
+            x = F.conv_transpose2d(x, kernel, stride=2, padding=2)
+        bias = (self.bias * SQRT2).to(x.dtype)[:, None, None]
+        x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
+        if noise is not None:
+            x = x + (noise * (self.noise_strength * SQRT2)).to(x.dtype)
+        return clamped(F.leaky_relu(x, 0.2), self.clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to RGB, without demodulation: (n, in, r, r), (n, w_dim) -> (n, 3, r, r) float32."""
+
+    def __init__(self, in_channels: int, w_dim: int, *, clamp: float | None) -> None:
+        super().__init__()
+        self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(3, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+        self.clamp = clamp
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        styles = self.affine(w) * self.weight_gain
+        x = x * styles.to(x.dtype)[:, :, None, None]
+        rgb = F.conv2d(x, self.weight.to(x.dtype)).float() + self.bias[:, None, None]
+        return clamped(rgb, self.clamp)
+
+
+class UpsampleRGB(nn.Module):
+    """Double the resolution of an RGB image with the low-pass filter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
+        self.register_buffer("kernel", torch.outer(fir, fir).repeat(3, 1, 1, 1), persistent=False)
+        self.kernel: Tensor
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return F.conv_transpose2d(rgb, self.kernel, stride=2, padding=1, groups=3)
+
+
+class Conv(nn.Module):
+    """Equalised convolution of the discriminator, optionally halving the resolution through the low-pass filter."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        down: bool = False,
+        bias: bool = True,
+        activate: bool = True,
+        gain: float = 1.0,
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.register_buffer("taps", _downsampling_taps(kernel_size) if down else None, persistent=False)
+        self.taps: Tensor | None
+        # As in SynthesisConv, the gain of the activation goes before it.
+        self.gain = gain * SQRT2 if activate else gain
+        self.weight_gain = self.gain / math.sqrt(in_channels * kernel_size**2)
+        self.activate = activate
+        self.limit = None if clamp is None else clamp * gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight * self.weight_gain
+        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
+        if self.taps is None:
+            x = F.conv2d(x, kernel.to(x.dtype), bias, padding=kernel.shape[2] // 2)
+        else:
+            kernel = _fold(kernel, self.taps)
+            x = F.conv2d(x, kernel.to(x.dtype), bias, stride=2, padding=kernel.shape[2] // 2 - 1)
+        return clamped(F.leaky_relu(x, 0.2) if self.activate else x, self.limit)

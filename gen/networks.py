@@ -1,0 +1,305 @@
+"""Generator and discriminator of StyleGAN2 (Karras et al. 2020) with a split label embedding (Duong et al. 2022).
+
+Submodules and tensors are named as in the official PyTorch checkpoints. Networks run in the dtype given to
+`synthesize` and to the discriminator: parameters stay float32, only the convolutions and what lies between them
+change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from faces.errors import ConfigError, LabelError
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.layers import (
+    SQRT_HALF,
+    Conv,
+    FullyConnected,
+    Noise,
+    SplitEmbedding,
+    SynthesisConv,
+    ToRGB,
+    UpsampleRGB,
+    normalize_2nd_moment,
+)
+
+NoiseSource: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
+"""One CPU generator for a batch, or one for each of its images."""
+
+
+def _embedding(vocabulary: Vocabulary, features: int) -> SplitEmbedding:
+    return SplitEmbedding(len(vocabulary.conditions), len(vocabulary.ages), features)
+
+
+def _check_labels(c: Tensor | None, vocabulary: Vocabulary | None, n: int) -> Tensor | None:
+    """The labels that a network with this vocabulary uses for n images."""
+    if vocabulary is None:
+        return None
+    if c is None or c.shape != (n, vocabulary.c_dim):
+        got = "none" if c is None else tuple(c.shape)
+        raise LabelError(f"labels are {got}; expected ({n}, {vocabulary.c_dim}), as Vocabulary.encode makes them")
+    return c
+
+
+class Mapping(nn.Module):
+    """z (n, z_dim) and labels c (n, c_dim) -> style latents w (n, w_dim)."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.vocabulary = config.vocabulary
+        self.embed = _embedding(config.vocabulary, config.z_dim) if config.vocabulary else None
+        features = config.z_dim * (2 if self.embed else 1)
+        for index in range(config.mapping_layers):
+            layer = FullyConnected(features, config.w_dim, activate=True, lr_multiplier=0.01)
+            self.add_module(f"fc{index}", layer)
+            features = config.w_dim
+        self.layers: list[FullyConnected] = [self.get_submodule(f"fc{i}") for i in range(config.mapping_layers)]  # type: ignore[misc]
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.w_avg: Tensor
+
+    def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
+        x = normalize_2nd_moment(z)
+        c = _check_labels(c, self.vocabulary, len(z))
+        if self.embed is not None and c is not None:
+            x = torch.cat([x, normalize_2nd_moment(self.embed(c))], dim=1)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class SynthesisBlock(nn.Module):
+    """Two modulated convolutions (one at 4x4, on the learned constant) and an RGB skip connection."""
+
+    def __init__(self, config: GeneratorConfig, resolution: int) -> None:
+        super().__init__()
+        out, clamp = config.channels(resolution), config.conv_clamp
+        first = resolution == 4
+        self.const = nn.Parameter(torch.randn(out, 4, 4)) if first else None
+        self.conv0 = (
+            None
+            if first
+            else SynthesisConv(config.channels(resolution // 2), out, config.w_dim, resolution, up=True, clamp=clamp)
+        )
+        self.conv1 = SynthesisConv(out, out, config.w_dim, resolution, up=False, clamp=clamp)
+        self.torgb = ToRGB(out, config.w_dim, clamp=clamp)
+        self.upsample_rgb = None if first else UpsampleRGB()
+
+    @property
+    def convs(self) -> list[SynthesisConv]:
+        return [self.conv1] if self.conv0 is None else [self.conv0, self.conv1]
+
+
+class Synthesis(nn.Module):
+    """Style latents (n, num_ws, w_dim) -> images (n, 3, resolution, resolution)."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        for resolution in config.block_resolutions:
+            self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
+        self.blocks: list[SynthesisBlock] = [self.get_submodule(f"b{r}") for r in config.block_resolutions]  # type: ignore[misc]
+
+    def forward(self, ws: Tensor, noise: Noise, source: NoiseSource, dtype: torch.dtype) -> Tensor:
+        const = self.blocks[0].const
+        assert const is not None  # noqa: S101  for the type checker; every first block has it
+        x = const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        rgb: Tensor | None = None
+        styles = iter(ws.unbind(dim=1))
+        w = next(styles)
+        for block in self.blocks:
+            for conv in block.convs:
+                x = conv(x, w, _noise(conv, noise, source, len(ws)))
+                w = next(styles)
+            if block.upsample_rgb is not None and rgb is not None:
+                rgb = block.upsample_rgb(rgb)
+            # toRGB shares its latent with the first convolution of the next block.
+            y = block.torgb(x, w)
+            rgb = y if rgb is None else rgb + y
+        assert rgb is not None  # noqa: S101
+        return rgb
+
+
+def _noise(conv: SynthesisConv, noise: Noise, source: NoiseSource, n: int) -> Tensor | None:
+    if noise == "none":
+        return None
+    const = conv.noise_const
+    if noise == "const":
+        return const[None, None]
+    shape = (1, *const.shape)
+    if isinstance(source, Sequence):
+        drawn = torch.stack([torch.randn(shape, generator=g) for g in source])
+    else:
+        drawn = torch.randn((n, *shape), generator=source)
+    return drawn.to(const.device)
+
+
+class Generator(nn.Module):
+    """Conditional StyleGAN2 generator: `map` a random vector and a label to style latents, `synthesize` an image."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config)
+        self.synthesis = Synthesis(config)
+
+    def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Style latents w (n, num_ws, w_dim), all num_ws alike, of random vectors and labels.
+
+        Args:
+            z: (n, z_dim) standard normal.
+            c: (n, c_dim) labels; not used by an unconditional network.
+            truncation: psi in [0, 1] of w_avg + psi·(w - w_avg); 1 changes nothing, 0 gives the average latent.
+
+        Raises:
+            LabelError: labels of another shape than (n, c_dim).
+        """
+        w: Tensor = self.mapping(z, c)
+        if truncation != 1:
+            w = self.mapping.w_avg.lerp(w, truncation)
+        return w[:, None].expand(-1, self.config.num_ws, -1)
+
+    def synthesize(
+        self,
+        w: Tensor,
+        noise: Noise = "const",
+        generator: NoiseSource = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Images (n, 3, h, h) float32, about [-1, 1] but not clipped, of style latents (n, num_ws, w_dim).
+
+        Args:
+            noise: the stored image noise, none, or fresh noise.
+            generator: draws the fresh noise, on the CPU: one generator, or one for each image.
+            dtype: of the convolutions; torch.bfloat16 is several times faster on hardware with matrix units.
+
+        Raises:
+            ConfigError: latents of another shape, an unknown kind of noise, or fewer generators than images.
+        """
+        expected = (self.config.num_ws, self.config.w_dim)
+        if w.ndim != 3 or w.shape[1:] != expected:
+            raise ConfigError(f"latents are {tuple(w.shape)}; expected (n, {expected[0]}, {expected[1]})")
+        if noise not in get_args(Noise):
+            raise ConfigError(f"noise is {noise!r}; expected one of {', '.join(get_args(Noise))}")
+        if isinstance(generator, Sequence) and len(generator) != len(w):
+            raise ConfigError(f"{len(generator)} generators for {len(w)} images; expected one for each")
+        images: Tensor = self.synthesis(w, noise, generator, dtype)
+        return images
+
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """`synthesize(map(z, c, truncation))`, with the stored image noise."""
+        return self.synthesize(self.map(z, c, truncation))
+
+    @torch.no_grad()
+    def update_w_avg(self, w: Tensor, beta: float = 0.995) -> None:
+        """Move the running average of w towards the mean of w (n, w_dim)."""
+        self.mapping.w_avg.copy_(w.detach().mean(dim=0).lerp(self.mapping.w_avg, beta))
+
+
+class DiscriminatorBlock(nn.Module):
+    """Residual block that halves the resolution: (n, in, r, r) -> (n, out, r/2, r/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, clamp: float | None, from_rgb: bool) -> None:
+        super().__init__()
+        self.fromrgb = Conv(3, in_channels, 1, clamp=clamp) if from_rgb else None
+        self.conv0 = Conv(in_channels, in_channels, 3, clamp=clamp)
+        self.conv1 = Conv(in_channels, out_channels, 3, down=True, gain=SQRT_HALF, clamp=clamp)
+        self.skip = Conv(
+            in_channels, out_channels, 1, down=True, bias=False, activate=False, gain=SQRT_HALF, clamp=clamp
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.fromrgb is not None:
+            x = self.fromrgb(x)
+        y: Tensor = self.conv1(self.conv0(x)) + self.skip(x)
+        return y
+
+
+def minibatch_std(x: Tensor, group_size: int) -> Tensor:
+    """Append one map to x (n, c, h, w): the standard deviation within a group of images, averaged over c, h, w.
+
+    Images i, i + n/g, i + 2n/g, … form a group of g; g is group_size, or the largest divisor of n below it.
+    """
+    n, _, h, w = x.shape
+    group = next(g for g in range(min(group_size, n), 0, -1) if n % g == 0)
+    y = x.reshape(group, n // group, -1)
+    std = (y.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=1)
+    maps = std.repeat(group).reshape(n, 1, 1, 1).expand(n, 1, h, w)
+    return torch.cat([x, maps], dim=1)
+
+
+class LabelMapping(nn.Module):
+    """Labels (n, c_dim) -> (n, features), the direction on which the discriminator projects its features."""
+
+    def __init__(self, vocabulary: Vocabulary, features: int, layers: int) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.embed = _embedding(vocabulary, features)
+        for index in range(layers):
+            layer = FullyConnected(features, features, activate=True, lr_multiplier=0.01)
+            self.add_module(f"fc{index}", layer)
+        self.layers: list[FullyConnected] = [self.get_submodule(f"fc{i}") for i in range(layers)]  # type: ignore[misc]
+
+    def forward(self, c: Tensor) -> Tensor:
+        x: Tensor = self.embed(c)
+        if self.layers:  # the release without label layers (TensorFlow, as Duong used it) uses the embedding itself
+            x = normalize_2nd_moment(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class DiscriminatorEpilogue(nn.Module):
+    """Features at 4x4 (n, features, 4, 4) -> logits, or features to compare with the label, (n, out)."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        features = config.channels(4)
+        self.group_size = config.mbstd_group_size
+        self.conv = Conv(features + 1, features, 3, clamp=config.conv_clamp)
+        self.fc = FullyConnected(features * 16, features, activate=True)
+        self.out = FullyConnected(features, features if config.vocabulary else 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(minibatch_std(x, self.group_size))
+        out: Tensor = self.out(self.fc(x.flatten(start_dim=1)))
+        return out
+
+
+class Discriminator(nn.Module):
+    """Conditional StyleGAN2 discriminator: images (n, 3, h, h) in [-1, 1] and labels (n, c_dim) -> logits (n, 1)."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        for resolution in config.block_resolutions[:0:-1]:
+            channels = config.channels(resolution), config.channels(resolution // 2)
+            block = DiscriminatorBlock(*channels, config.conv_clamp, from_rgb=resolution == config.resolution)
+            self.add_module(f"b{resolution}", block)
+        features = config.channels(4)
+        self.mapping = LabelMapping(config.vocabulary, features, config.mapping_layers) if config.vocabulary else None
+        self.b4 = DiscriminatorEpilogue(config)
+
+    def forward(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+        """dtype: of the residual blocks; the epilogue always runs in float32.
+
+        Raises:
+            LabelError: labels of another shape than (n, c_dim).
+            ConfigError: images of another shape.
+        """
+        side = self.config.resolution
+        if images.shape[1:] != (3, side, side):
+            raise ConfigError(f"images are {tuple(images.shape)}; expected (n, 3, {side}, {side})")
+        c = _check_labels(c, self.config.vocabulary, len(images))
+        x = images.to(dtype, memory_format=torch.channels_last)
+        for resolution in self.config.block_resolutions[:0:-1]:
+            x = self.get_submodule(f"b{resolution}")(x)
+        out: Tensor = self.b4(x.float())
+        if self.mapping is None or c is None:
+            return out
+        label: Tensor = self.mapping(c)
+        return (out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])

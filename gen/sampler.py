@@ -1,0 +1,63 @@
+"""From rows to images: the one place where a generator renders an image set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from faces.images import to_uint8
+from gen.imagesets import ImageSetRequest, Row
+from gen.networks import Generator
+from gen.precision import DTYPES, Precision
+
+AVERAGED = 10_000
+"""Random vectors behind an average portrait."""
+
+
+class Sampler:
+    """Renders rows with a generator.
+
+    A row's image depends on the row and the request alone: random vector and noise come from the row's own seed, on
+    the CPU. In other batches it differs by rounding only: at most 1/255 in float32 and 4/255 in bfloat16.
+
+    Args:
+        generator: with a vocabulary.
+        precision: of the convolutions.
+        batch: images rendered at a time.
+    """
+
+    def __init__(self, generator: Generator, *, precision: Precision = "float32", batch: int = 32) -> None:
+        self.generator = generator
+        self.batch = batch
+        self._dtype = DTYPES[precision]
+        self._device = generator.mapping.w_avg.device
+
+    @torch.inference_mode()
+    def render(self, rows: Sequence[Row], request: ImageSetRequest) -> npt.NDArray[np.uint8]:
+        """Images (n, h, h, 3) uint8 RGB of rows of one request, in their order."""
+        side = self.generator.config.resolution
+        images = np.empty((len(rows), side, side, 3), dtype=np.uint8)
+        for start in range(0, len(rows), self.batch):
+            part = rows[start : start + self.batch]
+            images[start : start + len(part)] = to_uint8(self._synthesize(part, request).cpu())
+        return images
+
+    def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
+        draws = [torch.Generator().manual_seed(row.seed) for row in rows]
+        if request.kind == "average":
+            w = torch.cat([self._average_w(row, draw) for row, draw in zip(rows, draws, strict=True)])
+        else:
+            z = torch.stack([torch.randn(self.generator.config.z_dim, generator=draw) for draw in draws])
+            c = torch.tensor([row.c for row in rows])
+            w = self.generator.map(z.to(self._device), c.to(self._device))
+        w = self.generator.mapping.w_avg.lerp(w, request.psi)
+        return self.generator.synthesize(w, request.noise, draws, self._dtype)
+
+    def _average_w(self, row: Row, draw: torch.Generator) -> Tensor:
+        z = torch.randn(AVERAGED, self.generator.config.z_dim, generator=draw).to(self._device)
+        c = torch.tensor([row.c], device=self._device).expand(AVERAGED, -1)
+        return self.generator.map(z, c).mean(dim=0, keepdim=True)

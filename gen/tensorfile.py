@@ -1,0 +1,66 @@
+"""One safetensors file with a JSON header, written aside and renamed: the form of everything the project saves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from faces.errors import CheckpointError
+from faces.images import write_file
+
+KEY = "gestaltgen"
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header; a file of that name is replaced at once or not at all."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, to_bytes(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)}))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that `write` made.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or one without our header.
+    """
+    with _open(path) as file:
+        header = _header(path, file.metadata())
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone; errors as `read`."""
+    with _open(path) as file:
+        return _header(path, file.metadata())
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}; check the path, or train one") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}); copy it again from its source"
+        ) from None
+
+
+def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    if KEY not in (metadata or {}):
+        raise CheckpointError(f"{path} has no {KEY!r} entry in its metadata: it was not written by gestaltgen")
+    header: dict[str, Any] = json.loads((metadata or {})[KEY])
+    return header

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from faces.errors import CheckpointError
+from gen import checkpoint
+from gen.networks import Discriminator
+from tests.gen.fixtures import discriminator_32, fixture, generator_32
+
+
+def test_a_network_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    counts = {"WS": {"infant": 3}}
+    checkpoint.save(
+        path, generator_32(), origin="fixtures", licence="Apache-2.0", images_seen=7, training_counts=counts
+    )
+    net, f = checkpoint.load_generator(path), fixture("generator_cond_32")
+    assert torch.equal(net(f["z"], f["c"]), generator_32()(f["z"], f["c"]))
+    info = checkpoint.read_info(path)
+    assert (info.network, info.origin, info.licence, info.images_seen) == (
+        "generator",
+        "fixtures",
+        "Apache-2.0",
+        7,
+    )
+    assert info.config == net.config
+    assert info.training_counts == counts
+    assert len(info.sha256) == 64
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_discriminator_is_known_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, discriminator_32(clamp=256.0))
+    assert isinstance(checkpoint.load(path), Discriminator)
+    with pytest.raises(CheckpointError, match="holds a discriminator; expected a generator"):
+        checkpoint.load_generator(path)
+
+
+def test_loading_leaves_the_random_stream_alone(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "net.safetensors", generator_32())
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    checkpoint.load(tmp_path / "net.safetensors")
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no file"):
+        checkpoint.load(tmp_path / "absent.safetensors")
+    truncated = tmp_path / "truncated.safetensors"
+    checkpoint.save(truncated, generator_32())
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        checkpoint.load(truncated)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign)
+    with pytest.raises(CheckpointError, match="was not written by gestaltgen"):
+        checkpoint.load(foreign)
+
+
+def test_a_failed_save_keeps_the_last_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, generator_32())
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(path, generator_32(), origin="newer")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,191 @@
+"""The kinds of image set, as Duong et al. 2022 define them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+
+from faces.errors import RequestError
+from gen.imagesets import ImageSetRequest, Row, expand, set_id
+from gen.labels import Vocabulary
+
+VOCABULARY = Vocabulary()
+AGES = VOCABULARY.age_names
+COUNTS = {
+    "WS": dict.fromkeys(AGES, 10),
+    "22q11DS": dict(zip(AGES, (2, 4, 6, 8, 13), strict=True)),  # mean 6.6
+    "other": dict.fromkeys(AGES, 3),
+    "unaffected": dict.fromkeys(AGES, 100),
+}
+
+
+def rows(kind: str, **fields: Any) -> list[Row]:
+    return expand(ImageSetRequest(kind, **fields), VOCABULARY, COUNTS)
+
+
+def one_hot(condition: str, age: str) -> tuple[float, ...]:
+    return tuple(VOCABULARY.encode(condition, age).tolist())
+
+
+def test_unrelated_has_a_random_vector_per_image() -> None:
+    made = rows("unrelated", conditions=("WS", "other"), ages=("child", "infant"), count=3)
+    assert len(made) == 12
+    assert len({row.seed for row in made}) == len({row.person for row in made}) == 12
+    assert all(row.c == one_hot(row.condition, row.age_group) for row in made)
+    assert all(row.step is None for row in made)
+
+
+def test_age_related_shares_a_vector_over_the_age_groups() -> None:
+    made = rows("age_related", conditions=("WS",), count=4)
+    assert len(made) == 20
+    for person in {row.person for row in made}:
+        own = [row for row in made if row.person == person]
+        assert [row.age_group for row in own] == list(AGES)
+        assert len({row.seed for row in own}) == 1
+        assert [row.c for row in own] == [one_hot("WS", age) for age in AGES]
+
+
+def test_age_progression_steps_from_the_infant_to_the_older_adult_embedding() -> None:
+    made = rows("age_progression", conditions=("22q11DS",), count=2)
+    assert len(made) == 10
+    for k, row in enumerate(made):
+        step, t = k % 5, (k % 5) / 4
+        assert (row.step, row.age_group) == (step, AGES[step])  # one-hot label for training
+        assert row.c == pytest.approx((0, 1, 0, 0, 1 - t, 0, 0, 0, t))
+        assert row.soft_label == (0, 1, 0, 0)
+    assert [row.person for row in made] == [made[0].person] * 5 + [made[5].person] * 5
+
+
+def test_blends_mix_two_conditions_with_the_same_vectors_for_every_partner() -> None:
+    made = rows("blended", conditions=("WS",), count=2, blend=0.75)
+    partners = ("22q11DS", "other", "unaffected")
+    assert len(made) == 3 * 5 * 2
+    seeds = defaultdict(set)
+    for row in made:
+        partner = next(p for p in partners if row.soft_label[VOCABULARY.conditions.index(p)])
+        assert row.soft_label[0] == 0.75
+        assert sum(row.soft_label) == 1
+        assert row.c[:4] == pytest.approx(row.soft_label)
+        seeds[partner].add((row.age_group, row.seed))
+    assert seeds["22q11DS"] == seeds["other"] == seeds["unaffected"]
+    assert len({seed for _, seed in seeds["other"]}) == 10  # one per person and age
+
+
+def test_default_counts_follow_the_training_data() -> None:
+    affected = {"WS": 10, "22q11DS": 7, "other": 3}  # mean over ages
+    assert Counter(r.condition for r in rows("unrelated")) == {c: 5 * n for c, n in affected.items()}
+    for kind in ("age_related", "age_progression"):
+        assert Counter(r.condition for r in rows(kind)) == {c: 5 * n for c, n in affected.items()}
+    blends = {c: 3 * 5 * math.ceil(mean / 3) for c, mean in (("WS", 10), ("22q11DS", 6.6), ("other", 3))}
+    assert Counter(r.condition for r in rows("blended")) == blends
+
+
+def test_average_has_one_image_per_label() -> None:
+    made = rows("average", conditions=("WS", "unaffected"))
+    assert [(row.condition, row.age_group) for row in made] == [(c, a) for c in ("WS", "unaffected") for a in AGES]
+
+
+def test_published_defaults() -> None:
+    resolved = ImageSetRequest("blended").resolved(VOCABULARY, COUNTS, "abc")
+    assert resolved["truncation"] == 0.6
+    assert resolved["blend"] == 0.55
+    assert resolved["conditions"] == ["WS", "22q11DS", "other"]
+    assert resolved["partners"] == list(VOCABULARY.conditions)
+    assert resolved["counts"] == {"WS": 4, "22q11DS": 3, "other": 1}
+    assert ImageSetRequest("average").resolved(VOCABULARY, COUNTS, "abc")["truncation"] == 1
+    json.dumps(resolved)
+
+
+def test_seeds_are_persons_in_every_condition() -> None:
+    made = rows("age_related", conditions=("WS", "other"), seeds=(7, 8))
+    assert [row.seed for row in made] == [7] * 5 + [8] * 5 + [7] * 5 + [8] * 5
+
+
+def test_seeds_of_unrelated_images_are_dealt_in_order() -> None:
+    made = rows("unrelated", conditions=("WS",), ages=("infant", "child"), seeds=(1, 2, 3, 4))
+    assert [(row.age_group, row.seed) for row in made] == [
+        ("infant", 1),
+        ("infant", 2),
+        ("child", 3),
+        ("child", 4),
+    ]
+    with pytest.raises(RequestError, match="3 seeds for 2 pairs of condition and age; expected a multiple of 2"):
+        rows("unrelated", conditions=("WS",), ages=("infant", "child"), seeds=(1, 2, 3))
+
+
+def test_more_of_the_same_keeps_the_first_and_another_seed_shares_nobody() -> None:
+    few, many = (rows("age_progression", conditions=("WS",), count=n) for n in (3, 30))
+    assert [row.seed for row in many[: len(few)]] == [row.seed for row in few]
+    other = rows("age_progression", conditions=("WS",), count=30, seed=1)
+    assert not {row.seed for row in many} & {row.seed for row in other}
+    everyone = rows("age_progression", conditions=("other", "WS"), count=3)
+    assert [row.seed for row in everyone if row.condition == "WS"] == [row.seed for row in few]
+
+
+def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
+    def name(**fields: Any) -> str:
+        request = ImageSetRequest("age_progression", **fields)
+        return set_id(request.resolved(VOCABULARY, COUNTS, "abc"))
+
+    assert name() == name(truncation=0.6, conditions=("WS", "22q11DS", "other"))
+    variants = [
+        name(),
+        name(count=5),
+        name(seed=1),
+        name(seeds=(1,)),
+        name(truncation=0.7),
+        name(noise="none"),
+        name(precision="bfloat16"),
+        name(ages=("infant",)),
+    ]
+    assert len(set(variants)) == len(variants)
+    other_weights = ImageSetRequest("age_progression").resolved(VOCABULARY, COUNTS, "def")
+    assert set_id(other_weights) != name()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"kind": "twins"}, "kind", "'twins'; expected one of unrelated, age_related"),
+        ({"conditions": ("Down",)}, "conditions", "unknown 'Down'; expected one or more of WS, 22q11DS"),
+        ({"conditions": ()}, "conditions", "is empty"),
+        ({"conditions": ("WS", "WS")}, "conditions", "names one twice"),
+        ({"ages": ("teen",)}, "ages", "unknown 'teen'; expected one or more of infant, child"),
+        ({"count": 0}, "count", "0; expected an integer from 1"),
+        ({"count": True}, "count", "True; expected an integer"),
+        ({"seed": -1}, "seed", "-1; expected an integer from 0"),
+        ({"seeds": ()}, "seeds", "expected one or more seeds"),
+        ({"seeds": (1, 2.5)}, "seeds", "2.5; expected an integer"),
+        ({"seeds": (2**63,)}, "seeds", "expected an integer from 0 to 9223372036854775807"),
+        ({"seeds": (1, 1)}, "seeds", "a seed stands twice"),
+        ({"seeds": (1,), "count": 1}, "seeds", "and no count"),
+        ({"truncation": 1.5}, "truncation", r"1.5; expected a number in \[0, 1\]"),
+        ({"truncation": math.nan}, "truncation", "nan; expected a number"),
+        ({"kind": "blended", "blend": 1.2}, "blend", r"1.2; expected a number in \[0, 1\]"),
+        ({"blend": 0.5}, "blend", "no meaning for kind 'age_progression'"),
+        ({"kind": "blended", "conditions": ("WS",), "partners": ("WS",)}, "partners", "needs two conditions"),
+        ({"kind": "average", "count": 3}, "count", "no meaning for kind 'average'"),
+        ({"noise": "loud"}, "noise", "expected one of const, none, random"),
+        ({"precision": "float8"}, "precision", "expected one of float32, bfloat16"),
+    ],
+)
+def test_bad_requests_name_field_value_and_what_is_accepted(fields: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
+        rows(**({"kind": "age_progression"} | fields))
+    assert caught.value.field == field
+
+
+def test_weights_without_training_counts_ask_for_a_count() -> None:
+    with pytest.raises(RequestError, match="no training counts of WS: give count or seeds"):
+        expand(ImageSetRequest("unrelated", conditions=("WS",)), VOCABULARY, {})
+    assert len(expand(ImageSetRequest("unrelated", conditions=("WS",), count=1), VOCABULARY, {})) == 5
+
+
+def test_rows_are_json() -> None:
+    row = rows("blended", conditions=("WS",), count=1)[0]
+    assert json.loads(json.dumps(row.to_json())) == row.to_json()
+    assert row.to_json()["soft_label"] == list(row.soft_label)
