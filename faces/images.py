@@ -75,6 +75,8 @@ def _rgb(picture: Image.Image) -> Pixels:
     if picture.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion to L would clip it at 255
         grey = np.clip(np.round(np.asarray(picture, dtype=np.float64) / 257), 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

@@ -170,7 +170,7 @@ def phantom(condition: str, age_years: float, smile: float, identity: int) -> Ph
         identity: a seed >= 0. The same seed is the same person whatever the other arguments.
 
     Raises:
-        LabelError: an unknown condition, an age outside [0, 120] years or a smile outside [0, 1].
+        LabelError: an unknown condition, an age outside [0, 120] years, a smile outside [0, 1] or a negative identity.
     """
     if condition not in CONDITIONS:
         raise LabelError(f"condition {condition!r} cannot be drawn; expected one of {', '.join(CONDITIONS)}")
@@ -178,6 +178,8 @@ def phantom(condition: str, age_years: float, smile: float, identity: int) -> Ph
         raise LabelError(f"age {age_years!r} years cannot be drawn; expected 0 to {OLDEST_YEARS:g}")
     if not 0 <= smile <= 1:
         raise LabelError(f"smile {smile!r} cannot be drawn; expected 0 (none) to 1 (broad)")
+    if identity < 0 or identity != int(identity):
+        raise LabelError(f"identity {identity!r} cannot be drawn; expected an integer of 0 or more")
     deviates = _stream(identity, _TRAIT_STREAM).standard_normal(len(TRAITS))
     traits = {
         trait.name: float(trait.deviation * (z + trait.shifts.get(condition, 0.0)))

@@ -90,7 +90,7 @@ def load(path: str | Path) -> Generator | Discriminator:
     """
     tensors, header = tensorfile.read(Path(path))
     info = _info(Path(path), header)
-    with torch.random.fork_rng():  # what is drawn here is overwritten below
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
         net = Generator(info.config) if isinstance(info.config, GeneratorConfig) else Discriminator(info.config)
     load_strict(net, tensors)
     return net.eval().requires_grad_(False)

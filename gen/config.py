@@ -21,13 +21,13 @@ class _NetworkConfig:
     conv_clamp: float | None
 
     def __post_init__(self) -> None:
-        if self.resolution < 8 or self.resolution & (self.resolution - 1):
-            raise ConfigError(f"resolution is {self.resolution}; expected a power of two, 8 or more")
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             least = 0 if field.name == "mapping_layers" else 1
             if field.type == "int" and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{field.name} is {value!r}; expected an integer of {least} or more")
+        if self.resolution < 8 or self.resolution & (self.resolution - 1):
+            raise ConfigError(f"resolution is {self.resolution}; expected a power of two, 8 or more")
         if self.conv_clamp is not None and not self.conv_clamp > 0:
             raise ConfigError(f"conv_clamp is {self.conv_clamp!r}; expected a positive number or None")
         if self.channels(self.resolution) < 1:

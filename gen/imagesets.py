@@ -39,8 +39,8 @@ class ImageSetRequest:
         count: persons per condition; in `unrelated` and `blended`, images per condition (pair) and age. None follows
             the training data: the mean over ages of the condition's images, and for blends that mean shared out
             over the partners, rounded up.
-        seeds: a seed for each person, the same persons in every condition; in `unrelated`, for each image, dealt
-            over conditions and ages in order. Instead of `count`.
+        seeds: instead of `count`: a seed for each person, the same persons in every condition; in `unrelated` and
+            `blended`, seeds are dealt over conditions and ages in order, each with its own.
         seed: where the seeds of `count` come from. More of the same keeps the first.
         truncation: psi in [0, 1]; None is 0.6, and 1 for `average`.
         blend: weight in [0, 1] of the first condition, `blended` only; None is 0.55.
@@ -65,7 +65,7 @@ class ImageSetRequest:
     def psi(self) -> float:
         """The truncation, or its default."""
         if self.truncation is not None:
-            return self.truncation
+            return float(self.truncation)
         return 1.0 if self.kind == "average" else DEFAULT_TRUNCATION
 
     def resolved(self, vocabulary: Vocabulary, counts: Counts, weights_sha256: str) -> dict[str, Any]:
@@ -101,12 +101,12 @@ class ImageSetRequest:
             partners = self.partners
             request = replace(
                 request,
-                blend=DEFAULT_BLEND if self.blend is None else self.blend,
+                blend=DEFAULT_BLEND if self.blend is None else float(self.blend),
                 partners=vocabulary.conditions
                 if partners is None
                 else _names("partners", partners, vocabulary.conditions),
             )
-            if not any(_partners(request, condition) for condition in conditions):
+            if not all(_partners(request, condition) for condition in conditions):
                 raise RequestError("partners", f"{list(conditions)} with {partners}: a blend needs two conditions")
         return request
 
@@ -118,7 +118,7 @@ class ImageSetRequest:
         """
         if self.count is not None:
             return self.count
-        trained = sum(counts.get(condition, {}).values())
+        trained = sum(counts.get(condition, {}).get(age, 0) for age in vocabulary.age_names)  # of known age
         if not trained:
             raise RequestError(
                 "count", f"null, and the weights store no training counts of {condition}: give count or seeds"
@@ -200,20 +200,7 @@ class _Image:
 
 def _unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(1) One random vector per image."""
-    cells = [(condition, age) for condition in request.conditions or () for age in request.ages or ()]
-    if request.seeds is not None and len(request.seeds) % len(cells):
-        raise RequestError(
-            "seeds",
-            f"{len(request.seeds)} seeds for {len(cells)} pairs of condition and age; "
-            f"expected a multiple of {len(cells)}, since every image has a seed of its own",
-        )
-    for number, (condition, age) in enumerate(cells):
-        if request.seeds is None:
-            n = request.count_of(condition, vocabulary, counts)
-            seeds: Sequence[int] = _seeds(request.seed, n, condition, age)
-        else:
-            n = len(request.seeds) // len(cells)
-            seeds = request.seeds[number * n :][:n]
+    for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
         for seed in seeds:
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
@@ -240,11 +227,11 @@ def _age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: C
 def _blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(4) One random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
+    seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
-        n = 0 if request.seeds else request.count_of(condition, vocabulary, counts)
         for partner in _partners(request, condition):
             for age in request.ages or ():
-                for seed in request.seeds or _seeds(request.seed, n, condition, age):
+                for seed in seeds[condition, age]:
                     yield _Image(seed, {condition: weight, partner: 1 - weight}, {age: 1.0}, age)
 
 
@@ -262,6 +249,27 @@ _EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], 
     "blended": _blended,
     "average": _average,
 }
+
+
+def _seeds_by_cell(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts
+) -> dict[tuple[str, str], Sequence[int]]:
+    """Seeds of each pair of condition and age: hashed, or those given, dealt in order."""
+    cells = [(condition, age) for condition in request.conditions or () for age in request.ages or ()]
+    given = request.seeds
+    if given is None:
+        return {
+            (condition, age): _seeds(request.seed, request.count_of(condition, vocabulary, counts), condition, age)
+            for condition, age in cells
+        }
+    if len(given) % len(cells):
+        raise RequestError(
+            "seeds",
+            f"{len(given)} seeds for {len(cells)} pairs of condition and age; "
+            f"expected a multiple of {len(cells)}, since each pair has seeds of its own",
+        )
+    each = len(given) // len(cells)
+    return {cell: given[number * each :][:each] for number, cell in enumerate(cells)}
 
 
 def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[tuple[str, int]]:

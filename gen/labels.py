@@ -55,8 +55,8 @@ class Vocabulary:
         Raises:
             LabelError: an unknown name, or weights that are negative or do not sum to 1.
         """
-        if isinstance(age, int | float):
-            age = age_group_of(age, self.ages).name
+        if age is not None and not isinstance(age, str | Mapping):
+            age = age_group_of(float(age), self.ages).name
         return torch.tensor(
             _weights("condition", condition, self.conditions) + _weights("age group", age, self.age_names)
         )

@@ -161,7 +161,7 @@ class Generator(nn.Module):
         w: Tensor = self.mapping(z, c)
         if truncation != 1:
             w = self.mapping.w_avg.lerp(w, truncation)
-        return w[:, None].expand(-1, self.config.num_ws, -1)
+        return w[:, None].repeat(1, self.config.num_ws, 1)
 
     def synthesize(
         self,

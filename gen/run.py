@@ -75,7 +75,8 @@ def train(
     state = folder / "state.safetensors"
     if state.exists():
         _resume(trainer, state, settings)
-    origin = f"trained from scratch on {len(data)} images of {data.path.name}"
+    sources = sorted({record.source or data.path.name for record in data.records})
+    origin = f"trained from scratch on {len(data)} images of {', '.join(sources)}"
     (folder / "samples").mkdir(parents=True, exist_ok=True)
     started, first = time.monotonic(), trainer.images_seen
     while trainer.images_seen < until_images:

@@ -47,17 +47,27 @@ class Sampler:
         return images
 
     def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
-        draws = [torch.Generator().manual_seed(row.seed) for row in rows]
         if request.kind == "average":
-            w = torch.cat([self._average_w(row, draw) for row, draw in zip(rows, draws, strict=True)])
+            w = torch.cat([self._average_w(row) for row in rows])
         else:
-            z = torch.stack([torch.randn(self.generator.config.z_dim, generator=draw) for draw in draws])
+            z = torch.cat([random_vectors(row.seed, 1, self.generator.config.z_dim) for row in rows])
             c = torch.tensor([row.c for row in rows])
             w = self.generator.map(z.to(self._device), c.to(self._device))
         w = self.generator.mapping.w_avg.lerp(w, request.psi)
-        return self.generator.synthesize(w, request.noise, draws, self._dtype)
+        noise_draws = [torch.Generator().manual_seed(row.seed) for row in rows]
+        return self.generator.synthesize(w, request.noise, noise_draws, self._dtype)
 
-    def _average_w(self, row: Row, draw: torch.Generator) -> Tensor:
-        z = torch.randn(AVERAGED, self.generator.config.z_dim, generator=draw).to(self._device)
+    def _average_w(self, row: Row) -> Tensor:
+        z = random_vectors(row.seed, AVERAGED, self.generator.config.z_dim).to(self._device)
         c = torch.tensor([row.c], device=self._device).expand(AVERAGED, -1)
         return self.generator.map(z, c).mean(dim=0, keepdim=True)
+
+
+def random_vectors(seed: int, n: int, z_dim: int) -> Tensor:
+    """Standard normal z (n, z_dim) float32 of a seed in [0, 2^63 - 1].
+
+    Drawn by NumPy, because PyTorch's CPU generator looks at 32 bits of its seed only and would give two persons one
+    face.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return torch.from_numpy(rng.standard_normal((n, z_dim), dtype=np.float32))

@@ -62,5 +62,8 @@ def _open(path: Path) -> Any:
 def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     if KEY not in (metadata or {}):
         raise CheckpointError(f"{path} has no {KEY!r} entry in its metadata: it was not written by gestaltgen")
-    header: dict[str, Any] = json.loads((metadata or {})[KEY])
+    try:
+        header: dict[str, Any] = json.loads((metadata or {})[KEY])
+    except ValueError as error:
+        raise CheckpointError(f"{path} has a {KEY!r} entry that is not JSON ({error})") from None
     return header

@@ -51,6 +51,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.batch < 2:
             raise ConfigError(f"batch is {self.batch}; expected 2 or more (images are compared within it)")
+        if self.r1_interval < 1:
+            raise ConfigError(f"r1_interval is {self.r1_interval}; expected 1 or more")
         if self.precision not in DTYPES:
             raise ConfigError(f"precision is {self.precision!r}; expected one of {', '.join(DTYPES)}")
 
@@ -91,7 +93,7 @@ def _small(resolution: int) -> tuple[GeneratorConfig, DiscriminatorConfig, Train
     return (
         GeneratorConfig(resolution, 128, 128, 2, channel_base=2048, channel_max=64),
         DiscriminatorConfig(resolution, channel_base=2048, channel_max=64, mapping_layers=2),
-        TrainingConfig(r1_gamma=0.05 * (resolution / 64) ** 2),
+        TrainingConfig(r1_gamma=0.5 * (resolution / 64) ** 2),
     )
 
 
@@ -111,13 +113,16 @@ class Trainer:
         side = generator_config.resolution
         if data.images.shape[1:] != (3, side, side):
             got = tuple(data.images.shape[1:])
-            raise ConfigError(f"training images are {got}; expected (3, {side}, {side}), the network's size")
+            raise ConfigError(
+                f"training images are {got}; expected (3, {side}, {side}), the network's size: "
+                f"make the data set with --size {side}, or take another preset"
+            )
         if len(data.images) < config.batch:
             raise ConfigError(f"{len(data.images)} training images; expected at least one batch, {config.batch}")
         self.config = config
         self.data = data
         self.iteration = 0
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.generator = Generator(generator_config)
             self.discriminator = Discriminator(discriminator_config)

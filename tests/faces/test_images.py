@@ -84,6 +84,7 @@ def test_first_frame_of_an_animation_counts() -> None:
         (saved(flat("RGB", RED))[:-30], "cannot be decoded"),
         (saved(Image.effect_noise((64, 64), 9), "JPEG")[:900], "truncated"),
         (saved(flat("RGB", RED))[:8] + b"\0" * 60, "cannot be decoded"),
+        (saved(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point numbers of unknown range"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture"),
     ],
 )

@@ -243,6 +243,11 @@ def test_what_cannot_be_drawn_is_refused(condition: str, age_years: float, smile
         phantom(condition, age_years, smile, 0)
 
 
+def test_a_negative_identity_is_refused() -> None:
+    with pytest.raises(LabelError, match="identity -1 cannot be drawn; expected an integer of 0 or more"):
+        phantom("WS", 3, 0, -1)
+
+
 def test_what_is_given_is_not_drawn_and_leaves_the_rest_alone() -> None:
     free, fixed = (
         random_phantom(np.random.Generator(np.random.PCG64(8)), **given)  # type: ignore[arg-type]

@@ -62,6 +62,9 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, foreign)
     with pytest.raises(CheckpointError, match="was not written by gestaltgen"):
         checkpoint.load(foreign)
+    save_file({"a": torch.zeros(1)}, foreign, {"gestaltgen": "{"})
+    with pytest.raises(CheckpointError, match="entry that is not JSON"):
+        checkpoint.load(foreign)
 
 
 def test_a_failed_save_keeps_the_last_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,18 @@ def test_seeds_of_unrelated_images_are_dealt_in_order() -> None:
         rows("unrelated", conditions=("WS",), ages=("infant", "child"), seeds=(1, 2, 3))
 
 
+def test_seeds_of_blends_are_dealt_over_ages_and_shared_by_partners() -> None:
+    ages = ("infant", "child")
+    made = rows("blended", conditions=("WS",), ages=ages, partners=("other", "unaffected"), seeds=(1, 2))
+    assert [(row.age_group, row.seed) for row in made] == [("infant", 1), ("child", 2)] * 2
+
+
+def test_images_of_unknown_age_do_not_count() -> None:
+    counts = {"WS": dict.fromkeys(AGES, 10) | {"unknown": 100}}
+    request = ImageSetRequest("age_related", conditions=("WS",))
+    assert len(expand(request, VOCABULARY, counts)) == 5 * 10
+
+
 def test_more_of_the_same_keeps_the_first_and_another_seed_shares_nobody() -> None:
     few, many = (rows("age_progression", conditions=("WS",), count=n) for n in (3, 30))
     assert [row.seed for row in many[: len(few)]] == [row.seed for row in few]
@@ -143,6 +155,7 @@ def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
         name(ages=("infant",)),
     ]
     assert len(set(variants)) == len(variants)
+    assert name(truncation=1) == name(truncation=1.0)
     other_weights = ImageSetRequest("age_progression").resolved(VOCABULARY, COUNTS, "def")
     assert set_id(other_weights) != name()
 
@@ -168,6 +181,7 @@ def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
         ({"kind": "blended", "blend": 1.2}, "blend", r"1.2; expected a number in \[0, 1\]"),
         ({"blend": 0.5}, "blend", "no meaning for kind 'age_progression'"),
         ({"kind": "blended", "conditions": ("WS",), "partners": ("WS",)}, "partners", "needs two conditions"),
+        ({"kind": "blended", "conditions": ("WS", "other"), "partners": ("WS",)}, "partners", "needs two conditions"),
         ({"kind": "average", "count": 3}, "count", "no meaning for kind 'average'"),
         ({"noise": "loud"}, "noise", "expected one of const, none, random"),
         ({"precision": "float8"}, "precision", "expected one of float32, bfloat16"),

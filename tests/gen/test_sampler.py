@@ -16,7 +16,7 @@ from gen import checkpoint
 from gen.imagesets import ImageSetRequest, Row, expand
 from gen.labels import Vocabulary
 from gen.precision import Precision
-from gen.sampler import AVERAGED, Sampler
+from gen.sampler import AVERAGED, Sampler, random_vectors
 from tests.gen.fixtures import generator_32
 
 REQUEST = ImageSetRequest("age_progression", seeds=(3, 4))
@@ -75,8 +75,13 @@ def test_truncation_draws_towards_the_average_latent() -> None:
 def test_an_average_is_the_image_of_the_mean_latent() -> None:
     net, request = generator_32(), ImageSetRequest("average", conditions=("WS",), ages=("child",))
     image = Sampler(net).render(rows(request), request)[0]
-    z = torch.randn(AVERAGED, 64, generator=torch.Generator().manual_seed(0))
+    z = random_vectors(0, AVERAGED, 64)
     c = Vocabulary().encode("WS", "child").expand(AVERAGED, -1)
     with torch.no_grad():
         expected = to_uint8(net.synthesize(net.map(z, c).mean(dim=0, keepdim=True)))[0]
     assert largest_difference(image, expected) <= 1
+
+
+def test_every_bit_of_a_seed_counts() -> None:
+    vectors = [random_vectors(seed, 1, 64) for seed in (5, 5 + 2**32, 5 + 2**62)]
+    assert len({tuple(v[0].tolist()) for v in vectors}) == 3
