@@ -16,15 +16,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from faces.dataset import Dataset, DatasetWriter
-from faces.errors import DatasetError, GestaltError
+from faces.errors import DatasetError
 from faces.images import encode_png, write_file
 from faces.prepare import Outcome, Settings, plan, report_csv
 from faces.prepare import prepare as align_all
 from faces.records import COLUMNS, Record, read_table
 from faces.sheet import contact_sheet
 from faces.synthesise import synthesise
+from gestaltgen.refusals import Refusing
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Make labelled data sets and look into them.")
+app = typer.Typer(
+    cls=Refusing, no_args_is_help=True, rich_markup_mode="markdown", help="Make labelled data sets and look into them."
+)
 _console = Console()
 
 
@@ -41,7 +44,7 @@ def phantoms(
     The set is balanced over conditions and age groups. Beside the labels it holds landmarks.npy and
     phantoms.csv, the true facial traits. Phantoms are drawings, not patients.
     """
-    with _refusals(), _progress("drawing", count) as on_progress:
+    with _progress("drawing", count) as on_progress:
         synthesise(out, count=count, size=size, seed=seed, workers=workers, on_progress=on_progress)
     show(out)
 
@@ -100,32 +103,31 @@ def prepare(
     """
     report = report or out.with_name(f"{out.stem}-report.csv")
     outcomes: list[Outcome] = []
-    with _refusals():
-        records = _records(table, column or []) if table else None
-        work = plan(folder, records, leave_out=[table] if table else [])
-        try:
-            with DatasetWriter(out) as writer, _progress("aligning", len(work)) as on_progress:
+    records = _records(table, column or []) if table else None
+    work = plan(folder, records, leave_out=[table] if table else [])
+    try:
+        with DatasetWriter(out) as writer, _progress("aligning", len(work)) as on_progress:
 
-                def on_outcome(outcome: Outcome) -> None:
-                    outcomes.append(outcome)
-                    on_progress(len(outcomes))
+            def on_outcome(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                on_progress(len(outcomes))
 
-                settings = Settings(size, min_score, max_padded, landmark_model)
-                align_all(work, writer, settings=settings, workers=workers, on_outcome=on_outcome)
-        finally:
-            if outcomes:
-                write_file(report, report_csv(outcomes).encode())
-                _print_summary(outcomes)
-                _console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
-        if sheet:
-            _write_sheet(sheet, out)
+            settings = Settings(size, min_score, max_padded, landmark_model)
+            align_all(work, writer, settings=settings, workers=workers, on_outcome=on_outcome)
+    finally:
+        if outcomes:
+            write_file(report, report_csv(outcomes).encode())
+            _print_summary(outcomes)
+            _console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
+    if sheet:
+        _write_sheet(sheet, out)
     show(out)
 
 
 @app.command()
 def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.")]) -> None:
     """Count the pictures of a data set per condition and age group."""
-    with _refusals(), Dataset.open(path) as dataset:
+    with Dataset.open(path) as dataset:
         counts = dataset.counts()
         title = f"{path}: {len(dataset)} pictures of {dataset.size} x {dataset.size} pixels"
     ages = list(next(iter(counts.values())))
@@ -177,16 +179,6 @@ def _write_sheet(path: Path, out: Path, count: int = 60, columns: int = 10) -> N
         rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
         title = f"{len(pictures)} of {len(dataset)} aligned pictures"
         write_file(path, encode_png(contact_sheet(rows, title=title, tile=min(128, dataset.size))))
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What we refuse on purpose ends the command with its message, not with a traceback."""
-    try:
-        yield
-    except GestaltError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from error
 
 
 @contextmanager

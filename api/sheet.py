@@ -1,0 +1,62 @@
+"""The contact sheet of an image set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from api.storage import Line
+from faces.images import Pixels
+from faces.sheet import contact_sheet
+
+_SHEET_ROWS: Final = 12
+
+
+def sheet_of(
+    lines: Sequence[Line],
+    conditions: Sequence[str],
+    read: Callable[[Line], Pixels],
+    *,
+    title: str,
+    notice: str,
+    set_id: str,
+) -> Pixels:
+    """One picture of a set.
+
+    Columns are ages. Rows are persons, or examples in kinds without persons: at most 12, shared out evenly
+    among the conditions or blends.
+
+    Args:
+        lines: of the manifest.
+        conditions: of the model, in the order of the soft labels.
+        read: the image of a line.
+        title: heading.
+        notice: what these images are, and are not; at the foot.
+    """
+    ages = list(dict.fromkeys(str(line["age_group"]) for line in lines))
+    grid: dict[tuple[str, int], dict[str, Line]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        mix, age = _mix(line, conditions), str(line["age_group"])
+        grid.setdefault((mix, seen[mix, age]), {})[age] = line
+        seen[mix, age] += 1
+    shown = sorted(sorted(grid, key=lambda row: row[1])[:_SHEET_ROWS], key=list(grid).index)
+    images = [[read(grid[row][age]) if age in grid[row] else None for age in ages] for row in shown]
+    counted = sum(image is not None for row in images for image in row)
+    return contact_sheet(
+        images,
+        row_titles=[mix for mix, _ in shown],
+        column_titles=[age.replace("_", " ") for age in ages],
+        title=title,
+        footer=f"{notice}\n{counted} of {len(lines)} images of image set {set_id}",
+    )
+
+
+def _mix(line: Line, conditions: Sequence[str]) -> str:
+    """The condition, or the conditions of a blend with their weights."""
+    weights = [(name, weight) for name, weight in zip(conditions, line["soft_label"], strict=True) if weight]
+    if len(weights) == 1:
+        return weights[0][0]
+    weights.sort(key=lambda entry: entry[0] != line["condition"])
+    return "\n".join(f"{weight:.0%} {name}" for name, weight in weights)

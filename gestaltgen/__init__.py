@@ -1,0 +1,5 @@
+"""Synthetic and edited face images for medical genetics: the command line, and the service's client."""
+
+from api.client import Client
+
+__all__ = ["Client"]

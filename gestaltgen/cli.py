@@ -1,0 +1,25 @@
+"""The command line: `gestaltgen …`."""
+
+from __future__ import annotations
+
+import typer
+
+from gestaltgen import dataset_cli
+from gestaltgen.demo import demo
+from gestaltgen.generate import generate
+from gestaltgen.refusals import Refusing
+from gestaltgen.serve import serve
+from gestaltgen.train import train
+
+app = typer.Typer(
+    cls=Refusing,
+    help="Synthetic face images for medical genetics: of people who do not exist, and no basis for a diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(dataset_cli.app, name="dataset")
+app.command()(generate)
+app.command()(train)
+app.command()(serve)
+app.command()(demo)

@@ -1,0 +1,38 @@
+"""One service for each test file; tests that break or restart theirs start their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.client import Client
+from api.settings import Settings
+from tests.api.fake import FakeModel
+from tests.api.serving import serving
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    http: httpx.Client
+    client: Client
+    model: FakeModel
+    state: Path
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    state = tmp_path_factory.mktemp("state")
+    model = FakeModel()
+    settings = Settings(state=state, max_images_per_set=5000)
+    with (
+        serving(create_app(settings, load=lambda _: model)) as url,
+        httpx.Client(base_url=url) as http,
+        Client(url) as client,
+    ):
+        yield Running(url, http, client, model, state)

@@ -1,0 +1,97 @@
+"""A model without a network: every image is a flat colour that follows from its row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from api.model import AgeRange, ModelInfo, Pixels, Plan
+from api.model import Row as RowLike
+from faces.errors import RequestError
+from faces.labels import AGE_GROUPS, CONDITIONS
+
+AGES = tuple(age.name for age in AGE_GROUPS)
+
+
+@dataclass(frozen=True)
+class Row:
+    index: int
+    person: str
+    seed: int
+    condition: str
+    age_group: str | None
+    step: int | None
+    soft_label: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"soft_label": list(self.soft_label)}
+
+
+class FakeModel:
+    """Age progressions of every condition, 8 px; `chunk_s` makes rendering slow, `broken` makes it fail."""
+
+    def __init__(self, chunk_s: float = 0.0, weights: str = "f" * 64) -> None:
+        self.chunk_s = chunk_s
+        self.broken = False
+        self.rendered = 0
+        self._weights = weights
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo(
+            weights_sha256=self._weights,
+            resolution=8,
+            conditions=CONDITIONS,
+            ages=tuple(AgeRange(a.name, a.from_years, None) for a in AGE_GROUPS),
+            origin="a test",
+            licence="Apache-2.0",
+            images_seen=None,
+            training_counts={},
+        )
+
+    def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
+        conditions = asked.get("conditions", CONDITIONS[:3])
+        for name in conditions:
+            if name not in CONDITIONS:
+                raise RequestError("conditions", f"unknown condition {name!r}; expected one of {', '.join(CONDITIONS)}")
+        count = asked.get("count", 2)
+        if count * len(conditions) * 5 > max_images:
+            raise RequestError("count", f"too many images; at most {max_images}")
+        resolved = {
+            "kind": asked["kind"],
+            "conditions": list(conditions),
+            "count": count,
+            "seed": asked.get("seed", 0),
+        }
+        resolved |= {"weights_sha256": self._weights}
+        rows = [
+            Row(
+                index=(i * count + person) * 5 + step,
+                person=f"{condition}-{person}",
+                seed=resolved["seed"] + person,
+                condition=condition,
+                age_group=AGES[step],
+                step=step,
+                soft_label=tuple(float(name == condition) for name in CONDITIONS),
+            )
+            for i, condition in enumerate(conditions)
+            for person in range(count)
+            for step in range(5)
+        ]
+        set_id = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:32]
+        return Plan(set_id, dict(asked), resolved, rows, None)
+
+    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+        if self.broken:
+            raise RuntimeError("the model is broken")
+        time.sleep(self.chunk_s)
+        self.rendered += len(rows)
+        labels = [row.to_json() for row in rows]
+        colours = [[row["seed"] % 256, 50 * row["step"], 60 * CONDITIONS.index(row["condition"])] for row in labels]
+        return np.broadcast_to(np.array(colours, np.uint8)[:, None, None, :], (len(rows), 8, 8, 3)).copy()

@@ -1,0 +1,81 @@
+"""The interface, the settings and docs/service.md tell the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.schemas import ImageSetBody
+from api.settings import Settings
+from tests.api.conftest import Running
+
+DOCS = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+def test_every_setting_is_documented() -> None:
+    for name, about in Settings.model_fields.items():
+        default = "" if about.default is None else f"`{about.default}`"
+        assert f"| `GESTALTGEN_{name.upper()}` | {default} | {about.description} |" in DOCS
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GESTALTGEN_PORT", "9001")
+    monkeypatch.setenv("GESTALTGEN_PRECISION", "float16")
+    with pytest.raises(ValueError, match="'float32' or 'bfloat16'"):
+        Settings()
+    monkeypatch.setenv("GESTALTGEN_PRECISION", "bfloat16")
+    assert (Settings().port, Settings().precision) == (9001, "bfloat16")
+
+
+def test_every_route_is_described(openapi: dict[str, Any]) -> None:
+    operations = {
+        (path, method): operation for path, methods in openapi["paths"].items() for method, operation in methods.items()
+    }
+    assert len(operations) >= 16
+    for (path, method), operation in operations.items():
+        assert operation.get("summary"), (path, method)
+        assert operation.get("description"), (path, method)
+        assert operation["tags"], (path, method)
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), (path, parameter["name"])
+
+
+def test_every_field_is_described(openapi: dict[str, Any]) -> None:
+    body = openapi["components"]["schemas"]["ImageSetBody"]
+    assert set(body["properties"]) == set(ImageSetBody.model_fields)
+    for name, schema in body["properties"].items():
+        assert schema.get("description"), name
+    assert {example["kind"] for example in body["examples"]} == set(body["properties"]["kind"]["enum"])
+
+
+def test_the_examples_are_valid(running: Running, openapi: dict[str, Any]) -> None:
+    for example in openapi["components"]["schemas"]["ImageSetBody"]["examples"]:
+        assert running.http.post("/v1/image-sets", json=example).status_code == 202
+
+
+def test_problems_are_described_as_what_they_are_sent_as(openapi: dict[str, Any]) -> None:
+    refused = openapi["paths"]["/v1/image-sets"]["post"]["responses"]["422"]
+    assert set(refused["content"]) == {"application/problem+json"}
+    assert "HTTPValidationError" not in str(openapi["paths"])
+
+
+def test_every_path_of_the_documentation_exists(openapi: dict[str, Any]) -> None:
+    paths = set(openapi["paths"])
+    for path in re.findall(r"(?:GET|POST) (/v1/[^`\s]+)", DOCS):
+        assert re.sub(r"\{\w+\}", "{}", path) in {re.sub(r"\{\w+\}", "{}", known) for known in paths}, path
+    for path in re.findall(r"^\| `(/[^`]+)` \|", DOCS, re.MULTILINE):
+        assert f"/v1/image-sets/{{set_id}}{path}" in paths
+    assert "GET /v1/jobs" in DOCS
+
+
+def test_the_description_is_served(running: Running) -> None:
+    assert running.http.get("/openapi.json").json()["info"]["title"] == "gestaltgen"

@@ -1,0 +1,82 @@
+"""`gestaltgen generate`, through its runner, with a tiny generator."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.rendering import make_chunk
+from faces.images import read_image
+from gen import checkpoint
+from gestaltgen.cli import app
+from tests.gen.fixtures import generator_32
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "tiny.safetensors"
+    checkpoint.save(path, generator_32(), origin="parity fixture", licence="Apache-2.0")
+    return path
+
+
+def generate(weights: Path, out: Path, *extra: str) -> str:
+    args = ["generate", "age_progression", "--weights", str(weights), "--out", str(out), "--condition", "WS", *extra]
+    result = CliRunner().invoke(app, args, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_set_comes_with_manifest_shard_and_sheet(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    text = generate(weights, out, "--count", "2")
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [line["age_group"] for line in lines[:2]] == ["infant", "child"]
+    for line in lines:
+        png = (out / line["file"]).read_bytes()
+        assert sha256(png).hexdigest() == line["sha256"]
+        assert read_image(png).shape == (32, 32, 3)
+    with tarfile.open(out / "shards" / "000000.tar") as tar:
+        assert len(tar.getnames()) == 3 * len(lines) == 30
+    assert read_image(out / "sheet.png").std() > 0
+    assert "10 images" in text
+    assert "no basis for a diagnosis" in " ".join(text.split())
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "tiny.safetensors"}
+
+
+def test_the_same_request_finds_its_set_and_another_is_refused(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    generate(weights, out, "--person", "5")
+    before = (out / "manifest.jsonl").stat().st_mtime_ns
+    generate(weights, out, "--person", "5")
+    assert (out / "manifest.jsonl").stat().st_mtime_ns == before
+    args = ["generate", "unrelated", "--count", "1", "--weights", str(weights), "--out", str(out)]
+    result = CliRunner().invoke(app, args)
+    assert "exists and is not this image set; name another folder with --out" in result.stderr
+
+
+def test_a_stopped_run_goes_on_where_it_was(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, made = tmp_path / "set", []
+
+    def stopping(*args: object) -> int:
+        if made:
+            raise KeyboardInterrupt
+        made.append(args)
+        return make_chunk(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("gestaltgen.generate.make_chunk", stopping)
+    args = ["generate", "age_related", "--weights", str(weights), "--out", str(out), "--condition", "WS"]
+    args += ["--count", "14"]
+    assert CliRunner().invoke(app, args).exit_code != 0
+    assert not out.exists()
+    monkeypatch.undo()
+    assert CliRunner().invoke(app, args, catch_exceptions=False).exit_code == 0
+    whole = tmp_path / "whole"
+    args[args.index(str(out))] = str(whole)
+    CliRunner().invoke(app, args, catch_exceptions=False)
+    assert (out / "manifest.jsonl").read_bytes() == (whole / "manifest.jsonl").read_bytes()
