@@ -1,0 +1,54 @@
+"""Arrows point down only: which room may import which, and nobody reaches into another's private names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "faces": set(),
+    "gen": {"faces"},
+    "inversion": {"gen", "faces"},
+    "editing": {"inversion", "gen", "faces"},
+    "weights": {"faces"},
+    "recognition": {"faces", "api.client"},
+    "api": {"editing", "inversion", "gen", "faces", "weights"},
+    "gestaltgen": {"api", "editing", "inversion", "gen", "faces", "recognition", "weights"},
+}
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """(module, name) of everything that a file imports; the name is empty for `import module`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_import_only_what_lies_below(room: str) -> None:
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert files
+    for file in files:
+        for module, name in imports(file):
+            top = module.split(".")[0]
+            if top in MAY_IMPORT and top != room:
+                allowed = top in MAY_IMPORT[room] or module in MAY_IMPORT[room]
+                assert allowed, f"{file.relative_to(ROOT)} imports {module}"
+                assert not name.startswith("_"), f"{file.relative_to(ROOT)} takes {name} of {module}"
+
+
+def test_the_client_imports_nothing_of_ours() -> None:
+    tops = {module.split(".")[0] for module, _ in imports(ROOT / "api" / "client.py")}
+    assert not tops & set(MAY_IMPORT)
+
+
+def test_networks_know_no_command_line() -> None:
+    for file in (ROOT / "gen").rglob("*.py"):
+        assert not {"typer", "rich", "argparse", "click"} & {module.split(".")[0] for module, _ in imports(file)}
