@@ -20,7 +20,7 @@ import torch
 
 from faces.dataset import Dataset
 from faces.errors import ConfigError
-from faces.images import encode_png, write_file
+from faces.images import Pixels, encode_png, write_file
 from faces.sheet import contact_sheet
 from gen import checkpoint, tensorfile
 from gen.config import DiscriminatorConfig, GeneratorConfig
@@ -113,7 +113,7 @@ def training_images(data: Dataset) -> TrainingImages:
     return TrainingImages(images, torch.from_numpy(data.labels))
 
 
-def progression_sheet(generator: Generator, persons: int = 2) -> Any:
+def progression_sheet(generator: Generator, persons: int = 2) -> Pixels:
     """Contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
     vocabulary = generator.config.vocabulary
     if vocabulary is None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -214,17 +213,6 @@ def test_dlib_finds_each_face_where_it_is(detector: FaceDetector) -> None:
             errors.append(distance / np.linalg.norm(right - left))
     assert found_one >= 99
     assert np.mean(errors) <= 0.08
-
-
-def test_drawing_is_fast_enough_to_make_a_training_set() -> None:
-    """CPU time of this process, so that busy neighbours do not count."""
-    crowd = people(20, seed=7)
-    draw(crowd[0], 128)
-    for size, per_second in ((64, 50), (128, 20)):
-        start = time.process_time()
-        for one in crowd:
-            draw(one, size)
-        assert len(crowd) / (time.process_time() - start) >= per_second
 
 
 @pytest.mark.parametrize(

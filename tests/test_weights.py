@@ -1,0 +1,60 @@
+"""The shipped weights: whole, described, and of use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import weights
+from faces.errors import CheckpointError
+from gen import checkpoint
+
+
+def test_every_shipped_file_is_what_its_manifest_says() -> None:
+    folder = weights.default().parent
+    assert {path.name for path in folder.glob("*.safetensors")} == set(weights.manifest())
+    for name, entry in weights.manifest().items():
+        path = weights.shipped(name)
+        assert path.stat().st_size <= 20_000_000
+        assert checkpoint.read_info(path).sha256 == entry["sha256"]
+        assert entry["licence"] == "Apache-2.0"
+        assert entry["sha256"][:12] in (folder / entry["model_card"]).read_text()
+
+
+def test_the_default_tells_its_conditions_and_ages() -> None:
+    info = checkpoint.read_info(weights.default())
+    assert info.vocabulary is not None
+    assert set(info.training_counts) == set(info.vocabulary.conditions)
+    assert info.images_seen > 0
+
+
+@torch.inference_mode()
+def test_the_label_steers_the_default() -> None:
+    """The same people as infants and as older adults differ; so do different people."""
+    net = checkpoint.load_generator(weights.default())
+    vocabulary = net.config.vocabulary
+    assert vocabulary is not None
+    z = torch.randn(8, net.config.z_dim, generator=torch.Generator().manual_seed(0))
+
+    def images(condition: str, age: str) -> torch.Tensor:
+        return net(z, vocabulary.encode(condition, age).expand(len(z), -1), truncation=0.6)
+
+    infant, old = images("unaffected", "infant"), images("unaffected", "older_adult")
+    assert (infant - old).abs().mean() > 0.05
+    assert infant.std(dim=0).mean() > 0.1
+
+
+def test_damage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = weights.DEFAULT
+    whole = weights.default().read_bytes()
+    (tmp_path / "manifest.json").write_text((weights.default().parent / "manifest.json").read_text())
+    monkeypatch.setattr(weights, "_folder", lambda: tmp_path)
+    with pytest.raises(CheckpointError, match="is missing; restore it"):
+        weights.default()
+    (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="is damaged: its sha256 is"):
+        weights.default()
+    with pytest.raises(CheckpointError, match=r"no weights 'big.safetensors' are shipped; expected one of"):
+        weights.shipped("big.safetensors")

@@ -1,0 +1,49 @@
+"""The weights that are shipped, checked against their manifest before they are used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from faces.errors import CheckpointError
+
+DEFAULT: Final = "phantom64.safetensors"
+
+
+def manifest() -> dict[str, dict[str, Any]]:
+    """What manifest.json says of each shipped file: sha256, origin, licence and intended use, by file name."""
+    entries: dict[str, dict[str, Any]] = json.loads((_folder() / "manifest.json").read_text())
+    return entries
+
+
+def default() -> Path:
+    """The generator that is used where none is named.
+
+    Raises:
+        CheckpointError: the file is missing, or not the one that was shipped.
+    """
+    return shipped(DEFAULT)
+
+
+def shipped(name: str) -> Path:
+    """A shipped file by its name, verified.
+
+    Raises:
+        CheckpointError: an unknown name, a missing file, or one whose checksum is not the manifest's.
+    """
+    if name not in manifest():
+        raise CheckpointError(f"no weights {name!r} are shipped; expected one of {', '.join(manifest())}")
+    path = _folder() / name
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; restore it with `git checkout weights`")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != manifest()[name]["sha256"]:
+        raise CheckpointError(f"{path} is damaged: its sha256 is {digest}; restore it with `git checkout weights`")
+    return path
+
+
+def _folder() -> Path:
+    return Path(str(files("weights")))
