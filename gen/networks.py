@@ -47,6 +47,16 @@ def _check_labels(c: Tensor | None, vocabulary: Vocabulary | None, n: int) -> Te
     return c
 
 
+def _add_layers(net: nn.Module, layers: int, in_features: int, features: int) -> list[FullyConnected]:
+    """Give a mapping its layers fc0, fc1, …, and return them in order."""
+    made = []
+    for index in range(layers):
+        layer = FullyConnected(features if index else in_features, features, activate=True, lr_multiplier=0.01)
+        net.add_module(f"fc{index}", layer)
+        made.append(layer)
+    return made
+
+
 class Mapping(nn.Module):
     """z (n, z_dim) and labels c (n, c_dim) -> style latents w (n, w_dim)."""
 
@@ -55,11 +65,7 @@ class Mapping(nn.Module):
         self.vocabulary = config.vocabulary
         self.embed = _embedding(config.vocabulary, config.z_dim) if config.vocabulary else None
         features = config.z_dim * (2 if self.embed else 1)
-        for index in range(config.mapping_layers):
-            layer = FullyConnected(features, config.w_dim, activate=True, lr_multiplier=0.01)
-            self.add_module(f"fc{index}", layer)
-            features = config.w_dim
-        self.layers: list[FullyConnected] = [self.get_submodule(f"fc{i}") for i in range(config.mapping_layers)]  # type: ignore[misc]
+        self.layers = _add_layers(self, config.mapping_layers, features, config.w_dim)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         self.w_avg: Tensor
 
@@ -239,10 +245,7 @@ class LabelMapping(nn.Module):
         super().__init__()
         self.vocabulary = vocabulary
         self.embed = _embedding(vocabulary, features)
-        for index in range(layers):
-            layer = FullyConnected(features, features, activate=True, lr_multiplier=0.01)
-            self.add_module(f"fc{index}", layer)
-        self.layers: list[FullyConnected] = [self.get_submodule(f"fc{i}") for i in range(layers)]  # type: ignore[misc]
+        self.layers = _add_layers(self, layers, features, features)
 
     def forward(self, c: Tensor) -> Tensor:
         x: Tensor = self.embed(c)
