@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 from faces.errors import ConfigError
 from gen.labels import Vocabulary
+
+TruncationCentre: TypeAlias = Literal["global", "label"]
 
 
 class _NetworkConfig:
@@ -73,6 +75,9 @@ class GeneratorConfig(_NetworkConfig):
         channel_max: see channel_base.
         vocabulary: conditions and ages of the labels; None for an unconditional network.
         conv_clamp: every layer's output is clamped to ± this; None for no clamp.
+        truncation_centre: what truncation draws latents towards: "global", the one average latent (as published), or
+            "label", the average latent of their own label, so that a truncated image keeps its condition and its age
+            (Dobler et al. 2022, conditional truncation). "label" needs a vocabulary.
     """
 
     resolution: int
@@ -83,6 +88,13 @@ class GeneratorConfig(_NetworkConfig):
     channel_max: int = 512
     vocabulary: Vocabulary | None = None
     conv_clamp: float | None = None
+    truncation_centre: TruncationCentre = "global"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.truncation_centre not in get_args(TruncationCentre):
+            expected = " or ".join(get_args(TruncationCentre))
+            raise ConfigError(f"truncation_centre is {self.truncation_centre!r}; expected {expected}")
 
     @property
     def num_ws(self) -> int:
@@ -98,6 +110,7 @@ class DiscriminatorConfig(_NetworkConfig):
         resolution, channel_base, channel_max, vocabulary, conv_clamp: as for the generator.
         mapping_layers: fully connected layers on the label embedding; 0 uses the embedding as it is.
         mbstd_group_size: images in a group of the minibatch standard deviation.
+        classifier: also read the label from the features, for the auxiliary loss of Odena et al. 2017.
     """
 
     resolution: int
@@ -107,3 +120,4 @@ class DiscriminatorConfig(_NetworkConfig):
     conv_clamp: float | None = None
     mapping_layers: int = 8
     mbstd_group_size: int = 4
+    classifier: bool = False

@@ -2,9 +2,9 @@
 
 Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
 as in the official PyTorch checkpoints. Two things are computed another way than published, with equal results:
-styles scale the activations instead of making one kernel per sample, and the low-pass filter of a resampling
-convolution is folded into its kernel, so that each is a single dense convolution that runs in bfloat16 on matrix
-units.
+styles scale the activations instead of making one kernel per sample, and in half precision the low-pass filter of a
+resampling convolution is folded into its kernel: one dense convolution with four times the arithmetic, which matrix
+units do faster than a second pass over memory. In float32, without such units, the filter is a pass of its own.
 """
 
 from __future__ import annotations
@@ -77,9 +77,12 @@ class SplitEmbedding(nn.Module):
         return torch.cat(halves, dim=1) * self.weight_gain + self.bias
 
 
+_FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+
+
 def _upsampling_taps() -> Tensor:
     """(6, 3): the kernel taps of [stride-2 transposed 3-tap convolution, then FIR] from the three taps."""
-    fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4  # gain 2 per axis makes up for the zeros between pixels
+    fir = _FIR * 2  # gain 2 per axis makes up for the zeros between pixels
     taps = torch.zeros(6, 3)
     for k in range(6):
         for a in range(3):
@@ -90,16 +93,25 @@ def _upsampling_taps() -> Tensor:
 
 def _downsampling_taps(size: int) -> Tensor:
     """(size + 3, size): the kernel taps of [FIR, then stride-2 convolution of `size` taps] from the taps."""
-    fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     taps = torch.zeros(size + 3, size)
     for a in range(size):
-        taps[a : a + 4, a] = fir
+        taps[a : a + 4, a] = _FIR
     return taps
 
 
 def _fold(weight: Tensor, taps: Tensor) -> Tensor:
     """Apply `taps` to both axes of the kernels (out, in, k, k)."""
     return taps @ weight @ taps.T
+
+
+def _low_pass(x: Tensor, fir: Tensor, padding: int, stride: int = 1) -> Tensor:
+    """Filter every map of x (n, c, h, w) with fir (4, 4)."""
+    return F.conv2d(x, fir.expand(x.shape[1], 1, 4, 4), stride=stride, padding=padding, groups=x.shape[1])
+
+
+def _folds(x: Tensor) -> bool:
+    """Whether the low-pass filter belongs into the kernel (see the head of this file)."""
+    return x.dtype != torch.float32
 
 
 class SynthesisConv(nn.Module):
@@ -125,8 +137,10 @@ class SynthesisConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.register_buffer("taps", _upsampling_taps() if up else None, persistent=False)
+        self.register_buffer("fir", 4 * torch.outer(_FIR, _FIR), persistent=False)
         self.noise_const: Tensor
         self.taps: Tensor | None
+        self.fir: Tensor
         self.clamp = clamp
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
@@ -138,9 +152,11 @@ class SynthesisConv(nn.Module):
         x = x * styles.to(x.dtype)[:, :, None, None]
         if self.taps is None:
             x = F.conv2d(x, self.weight.to(x.dtype), padding=1)
-        else:
+        elif _folds(x):
             kernel = _fold(self.weight, self.taps).to(x.dtype).transpose(0, 1)
             x = F.conv_transpose2d(x, kernel, stride=2, padding=2)
+        else:
+            x = _low_pass(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2), self.fir, padding=1)
         bias = (self.bias * SQRT2).to(x.dtype)[:, None, None]
         x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
         if noise is not None:
@@ -171,8 +187,7 @@ class UpsampleRGB(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        fir = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
-        self.register_buffer("kernel", torch.outer(fir, fir).repeat(3, 1, 1, 1), persistent=False)
+        self.register_buffer("kernel", 4 * torch.outer(_FIR, _FIR).repeat(3, 1, 1, 1), persistent=False)
         self.kernel: Tensor
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -198,7 +213,9 @@ class Conv(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.register_buffer("taps", _downsampling_taps(kernel_size) if down else None, persistent=False)
+        self.register_buffer("fir", torch.outer(_FIR, _FIR), persistent=False)
         self.taps: Tensor | None
+        self.fir: Tensor
         # As in SynthesisConv, the gain of the activation goes before it.
         self.gain = gain * SQRT2 if activate else gain
         self.weight_gain = self.gain / math.sqrt(in_channels * kernel_size**2)
@@ -210,7 +227,11 @@ class Conv(nn.Module):
         bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
         if self.taps is None:
             x = F.conv2d(x, kernel.to(x.dtype), bias, padding=kernel.shape[2] // 2)
-        else:
+        elif _folds(x):
             kernel = _fold(kernel, self.taps)
             x = F.conv2d(x, kernel.to(x.dtype), bias, stride=2, padding=kernel.shape[2] // 2 - 1)
+        elif kernel.shape[2] == 1:
+            x = F.conv2d(_low_pass(x, self.fir, padding=1, stride=2), kernel, bias)
+        else:
+            x = F.conv2d(_low_pass(x, self.fir, padding=2), kernel, bias, stride=2)
         return clamped(F.leaky_relu(x, 0.2) if self.activate else x, self.limit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
 import torch
@@ -57,6 +58,12 @@ def _add_layers(net: nn.Module, layers: int, in_features: int, features: int) ->
     return made
 
 
+def _label_centres(config: GeneratorConfig) -> Tensor | None:
+    if config.truncation_centre == "global" or config.vocabulary is None:
+        return None
+    return torch.zeros(len(config.vocabulary.conditions), len(config.vocabulary.ages), config.w_dim)
+
+
 class Mapping(nn.Module):
     """z (n, z_dim) and labels c (n, c_dim) -> style latents w (n, w_dim)."""
 
@@ -68,6 +75,8 @@ class Mapping(nn.Module):
         self.layers = _add_layers(self, config.mapping_layers, features, config.w_dim)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         self.w_avg: Tensor
+        self.register_buffer("label_centres", _label_centres(config))
+        self.label_centres: Tensor | None
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         x = normalize_2nd_moment(z)
@@ -77,6 +86,16 @@ class Mapping(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def centre(self, c: Tensor | None) -> Tensor:
+        """What truncation draws towards, (w_dim,) or (n, w_dim): the average latent, of all or of each label.
+
+        A mixed label's centre is the same mix of the centres of the pairs of condition and age in it.
+        """
+        if self.label_centres is None or c is None:
+            return self.w_avg
+        condition, age = torch.split(c, list(self.label_centres.shape[:2]), dim=1)
+        return torch.einsum("nc,na,caw->nw", condition, age, self.label_centres)
 
 
 class SynthesisBlock(nn.Module):
@@ -164,10 +183,12 @@ class Generator(nn.Module):
         Raises:
             LabelError: labels of another shape than (n, c_dim).
         """
-        w: Tensor = self.mapping(z, c)
-        if truncation != 1:
-            w = self.mapping.w_avg.lerp(w, truncation)
+        w = self.truncate(self.mapping(z, c), c, truncation)
         return w[:, None].repeat(1, self.config.num_ws, 1)
+
+    def truncate(self, w: Tensor, c: Tensor | None, truncation: float) -> Tensor:
+        """Latents w (n, w_dim) drawn towards the average latent, or each label's own (see `truncation_centre`)."""
+        return w if truncation == 1 else self.mapping.centre(c).lerp(w, truncation)
 
     def synthesize(
         self,
@@ -204,6 +225,24 @@ class Generator(nn.Module):
     def update_w_avg(self, w: Tensor, beta: float = 0.995) -> None:
         """Move the running average of w towards the mean of w (n, w_dim)."""
         self.mapping.w_avg.copy_(w.detach().mean(dim=0).lerp(self.mapping.w_avg, beta))
+
+    @torch.no_grad()
+    def update_label_centres(self, samples: int = 1_000, seed: int = 0) -> None:
+        """Measure the average latent of every pair of condition and age; nothing to do with one centre for all.
+
+        Args:
+            samples: random vectors, the same ones for every pair.
+            seed: draws them.
+        """
+        centres = self.mapping.label_centres
+        if centres is None:
+            return
+        z = torch.randn(samples, self.config.z_dim, generator=torch.Generator().manual_seed(seed)).to(centres.device)
+        conditions, ages = (torch.eye(n, device=centres.device) for n in centres.shape[:2])
+        for i, condition in enumerate(conditions):
+            for j, age in enumerate(ages):
+                c = torch.cat([condition, age]).expand(samples, -1)
+                centres[i, j] = self.mapping(z, c).mean(dim=0)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -266,11 +305,25 @@ class DiscriminatorEpilogue(nn.Module):
         self.conv = Conv(features + 1, features, 3, clamp=config.conv_clamp)
         self.fc = FullyConnected(features * 16, features, activate=True)
         self.out = FullyConnected(features, features if config.vocabulary else 1)
+        self.classify = FullyConnected(features, config.c_dim) if config.classifier else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(minibatch_std(x, self.group_size))
-        out: Tensor = self.out(self.fc(x.flatten(start_dim=1)))
-        return out
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = self.fc(self.conv(minibatch_std(x, self.group_size)).flatten(start_dim=1))
+        return self.out(x), self.classify(x) if self.classify is not None else None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the discriminator says of n images.
+
+    Args:
+        logits: (n, 1), large for images that look real and like their label.
+        label_logits: (n, c_dim), the conditions' and then the ages' of the label read from the image; None without a
+            classifier.
+    """
+
+    logits: Tensor
+    label_logits: Tensor | None
 
 
 class Discriminator(nn.Module):
@@ -288,6 +341,10 @@ class Discriminator(nn.Module):
         self.b4 = DiscriminatorEpilogue(config)
 
     def forward(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The logits of `judge`."""
+        return self.judge(images, c, dtype).logits
+
+    def judge(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Judgement:
         """dtype: of the residual blocks; the epilogue always runs in float32.
 
         Raises:
@@ -301,8 +358,8 @@ class Discriminator(nn.Module):
         x = images.to(dtype, memory_format=torch.channels_last)
         for resolution in self.config.block_resolutions[:0:-1]:
             x = self.get_submodule(f"b{resolution}")(x)
-        out: Tensor = self.b4(x.float())
+        out, label_logits = self.b4(x.float())
         if self.mapping is None or c is None:
-            return out
+            return Judgement(out, label_logits)
         label: Tensor = self.mapping(c)
-        return (out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
+        return Judgement((out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1]), label_logits)

@@ -47,20 +47,21 @@ class Sampler:
         return images
 
     def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
+        c = torch.tensor([row.c for row in rows], device=self._device)
         if request.kind == "average":
             w = torch.cat([self._average_w(row) for row in rows])
         else:
             z = torch.cat([random_vectors(row.seed, 1, self.generator.config.z_dim) for row in rows])
-            c = torch.tensor([row.c for row in rows])
-            w = self.generator.map(z.to(self._device), c.to(self._device))
-        w = self.generator.mapping.w_avg.lerp(w, request.psi)
+            w = self.generator.mapping(z.to(self._device), c)
+        w = self.generator.truncate(w, c, request.psi)[:, None].repeat(1, self.generator.config.num_ws, 1)
         noise_draws = [torch.Generator().manual_seed(row.seed) for row in rows]
         return self.generator.synthesize(w, request.noise, noise_draws, self._dtype)
 
     def _average_w(self, row: Row) -> Tensor:
         z = random_vectors(row.seed, AVERAGED, self.generator.config.z_dim).to(self._device)
         c = torch.tensor([row.c], device=self._device).expand(AVERAGED, -1)
-        return self.generator.map(z, c).mean(dim=0, keepdim=True)
+        average: Tensor = self.generator.mapping(z, c).mean(dim=0, keepdim=True)
+        return average
 
 
 def random_vectors(seed: int, n: int, z_dim: int) -> Tensor:

@@ -32,6 +32,42 @@ def test_truncation_zero_is_the_average_latent() -> None:
     assert torch.equal(w, net.mapping.w_avg.expand_as(w))
 
 
+@torch.no_grad()
+def test_a_label_has_its_own_centre_of_truncation() -> None:
+    torch.manual_seed(0)
+    net = Generator(replace(TINY, truncation_centre="label"))
+    net.update_label_centres(samples=4_000)
+    vocabulary = Vocabulary()
+    label = vocabulary.encode("other", "child")[None]
+    other = vocabulary.encode("WS", "older_adult")[None]
+    mean = net.map(torch.randn(4_000, 8), label.expand(4_000, -1)).mean(dim=0)[0]
+    centre = net.map(torch.randn(1, 8), label, truncation=0)[0, 0]
+    torch.testing.assert_close(centre, mean, atol=0.1, rtol=0)
+    assert (centre - net.mapping.centre(other)[0]).abs().max() > 0.3
+    half = net.mapping.centre(0.5 * label + 0.5 * vocabulary.encode("other", "older_adult"))
+    expected = (net.mapping.centre(label) + net.mapping.centre(vocabulary.encode("other", "older_adult")[None])) / 2
+    torch.testing.assert_close(half, expected)
+
+
+def test_one_centre_for_all_has_nothing_to_measure() -> None:
+    net = Generator(TINY)
+    before = net.state_dict()
+    net.update_label_centres()
+    assert "mapping.label_centres" not in before
+    assert torch.equal(net.mapping.centre(None), net.mapping.w_avg)
+
+
+def test_a_classifier_reads_labels_beside_the_logits() -> None:
+    torch.manual_seed(0)
+    config = DiscriminatorConfig(16, channel_base=128, channel_max=8, vocabulary=Vocabulary(), classifier=True)
+    net, images, c = Discriminator(config), torch.randn(4, 3, 16, 16), Vocabulary().encode("WS").expand(4, -1)
+    judgement = net.judge(images, c)
+    assert judgement.label_logits is not None
+    assert judgement.label_logits.shape == (4, 9)
+    assert torch.equal(net(images, c), judgement.logits)
+    assert Discriminator(replace(config, classifier=False)).judge(images, c).label_logits is None
+
+
 def test_blending_labels_is_blending_embeddings() -> None:
     embed = generator_32().mapping.embed
     assert embed is not None
