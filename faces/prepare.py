@@ -34,7 +34,8 @@ class Outcome:
         file: as in the table, relative to the folder.
         status: "used" or "refused".
         reason: "" when used, else "unreadable", "no face", "doubtful face", "too much padding", "no
-            alignment", "no such file" (a row of the table), "not in the table" (a file) or "failed".
+            alignment", "no such file" (a row of the table), "not in the table" (a file), "left out" (as asked) or
+            "failed".
         detail: the message behind the reason.
         image: name in the data set, when used.
         faces: how many were found; the largest is taken.
@@ -85,12 +86,19 @@ class Plan:
         return len(self.records) + len(self.refused)
 
 
-def plan(folder: Path, records: Sequence[Record] | None = None, *, leave_out: Iterable[Path] = ()) -> Plan:
+def plan(
+    folder: Path,
+    records: Sequence[Record] | None = None,
+    *,
+    leave_out: Iterable[Path] = (),
+    wanted: Callable[[str], bool] = lambda file: True,
+) -> Plan:
     """Match the files of a folder, subfolders included, with the rows of a table.
 
     Args:
         records: the table's rows, their `file` relative to the folder; None takes every file, unlabelled.
         leave_out: files that are no photographs, such as the table itself.
+        wanted: whether to take a file; the others are reported as left out.
     """
     ignored = {path.resolve() for path in leave_out}
     found = sorted(
@@ -98,11 +106,15 @@ def plan(folder: Path, records: Sequence[Record] | None = None, *, leave_out: It
         for path in folder.rglob("*")
         if path.is_file() and path.resolve() not in ignored
     )
+    unwanted = [Outcome(file, reason="left out") for file in found if not wanted(file)]
+    found = [file for file in found if wanted(file)]
     if records is None:
-        return Plan(folder, tuple(Record(file) for file in found), ())
+        return Plan(folder, tuple(Record(file) for file in found), tuple(unwanted))
+    records = [record for record in records if wanted(record.file)]
     rows, files = {record.file for record in records}, set(found)
     refused = [Outcome(record.file, reason="no such file") for record in records if record.file not in files]
     refused += [Outcome(file, reason="not in the table") for file in found if file not in rows]
+    refused += unwanted
     return Plan(folder, tuple(record for record in records if record.file in files), tuple(refused))
 
 

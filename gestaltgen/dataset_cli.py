@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import numpy as np
@@ -18,6 +19,8 @@ from rich.table import Table
 from faces.dataset import Dataset, DatasetWriter
 from faces.errors import DatasetError
 from faces.images import encode_png, write_file
+from faces.labels import CONDITIONS
+from faces.namelist import read_names
 from faces.prepare import Outcome, Settings, plan, report_csv
 from faces.prepare import prepare as align_all
 from faces.records import COLUMNS, Record, read_table
@@ -65,6 +68,16 @@ def prepare(
         list[str] | None,
         typer.Option(help="Rename a column of the table, as in years=age_years; repeatable."),
     ] = None,
+    conditions: Annotated[
+        str, typer.Option(help="The conditions that labels may name, with commas between them.")
+    ] = ",".join(CONDITIONS),
+    condition: Annotated[
+        str | None, typer.Option(help="Condition of every photograph whose row names none; else it is unknown.")
+    ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="List of files to leave out, a name a line: what must not be trained on.")
+    ] = None,
+    only: Annotated[Path | None, typer.Option(help="List of files to take, a name a line, and no others.")] = None,
     min_score: Annotated[
         float,
         typer.Option(help="Least confidence of the detector, which costs true faces too: look at the sheet.", min=0),
@@ -85,7 +98,7 @@ def prepare(
     Each photograph is turned, cut and scaled to the FFHQ frame around its largest face. The TABLE has a
     column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are not used:
 
-    - condition: WS, 22q11DS, other, unaffected
+    - condition: WS, 22q11DS, other, unaffected, or those of --conditions
 
     - age_years, or age_group: infant, child, adolescent, young_adult, older_adult
 
@@ -103,10 +116,14 @@ def prepare(
     """
     report = report or out.with_name(f"{out.stem}-report.csv")
     outcomes: list[Outcome] = []
-    records = _records(table, column or []) if table else None
-    work = plan(folder, records, leave_out=[table] if table else [])
+    vocabulary = tuple(name.strip() for name in conditions.split(","))
+    if condition is not None and condition not in vocabulary:
+        raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
+    records = _records(table, column or [], vocabulary) if table else None
+    work = plan(folder, records, leave_out=[table] if table else [], wanted=_wanted(exclude, only))
+    work = replace(work, records=tuple(replace(r, condition=r.condition or condition) for r in work.records))
     try:
-        with DatasetWriter(out) as writer, _progress("aligning", len(work)) as on_progress:
+        with DatasetWriter(out, conditions=vocabulary) as writer, _progress("aligning", len(work)) as on_progress:
 
             def on_outcome(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -140,11 +157,22 @@ def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.
     _console.print(table)
 
 
-def _records(table: Path, columns: list[str]) -> tuple[Record, ...]:
+def _wanted(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
+    """Whether to take a file, by its name in the folder or without the folders."""
+    left_out = read_names(exclude) if exclude else frozenset()
+    taken = read_names(only) if only else None
+
+    def listed(file: str, names: frozenset[str]) -> bool:
+        return file in names or PurePosixPath(file).name in names
+
+    return lambda file: not listed(file, left_out) and (taken is None or listed(file, taken))
+
+
+def _records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
     renamed = dict(column.split("=", 1) for column in columns if "=" in column)
     if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
         raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
-    rows = read_table(_bytes(table), str(table), columns=renamed)
+    rows = read_table(_bytes(table), str(table), conditions=conditions, columns=renamed)
     if rows.ignored_columns:
         unused = f"columns of {table} that are not used: {', '.join(rows.ignored_columns)}"
         _console.print(unused, highlight=False, markup=False, soft_wrap=True)

@@ -68,6 +68,37 @@ def test_prepare_with_a_table(photos: Path, tmp_path: Path) -> None:
     assert read_image(sheet).shape[2] == 3
 
 
+def test_prepare_for_another_vocabulary(photos: Path, tmp_path: Path) -> None:
+    table = photos / "people.csv"
+    table.write_text("file,condition\neileen.png,\nwall.png,Noonan\n")
+    options = ("--conditions", "unaffected, Noonan", "--condition", "unaffected", "--size", 32)
+    result = run("prepare", photos, table, "--out", tmp_path / "out.zip", *options)
+    assert result.exit_code == 0, result.output
+    with Dataset.open(tmp_path / "out.zip") as dataset:
+        assert dataset.conditions == ("unaffected", "Noonan")
+        assert [record.condition for record in dataset.records] == ["unaffected"]
+    result = run("prepare", photos, "--out", tmp_path / "no.zip", "--conditions", "Noonan", "--condition", "WS")
+    assert "--condition 'WS' is unknown; expected one of Noonan" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "taken"), [("--exclude", "wall.png"), ("--only", "eileen.png")])
+def test_prepare_holds_out_what_is_listed(photos: Path, tmp_path: Path, option: str, taken: str) -> None:
+    listed = tmp_path / "held-out.txt"
+    listed.write_text("# not to be trained on\neileen.png\n")
+    result = run("prepare", photos, "--out", tmp_path / "out.zip", "--size", 32, option, listed)
+    with (tmp_path / "out-report.csv").open(newline="") as file:
+        report = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert [name for name, reason in report.items() if reason != "left out"] == [taken], result.output
+
+
+def test_lists_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    for name, message in (("empty.txt", "names nothing"), ("none.txt", "cannot be read")):
+        result = run("prepare", photos, "--out", tmp_path / "out.zip", "--exclude", tmp_path / name)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
 def test_prepare_without_any_face_still_reports(photos: Path, tmp_path: Path) -> None:
     (photos / "eileen.png").unlink()
     report = tmp_path / "why.csv"
