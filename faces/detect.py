@@ -23,6 +23,8 @@ LANDMARKS: Final = 68
 MODEL_VARIABLE: Final = "GESTALTGEN_LANDMARK_MODEL"
 """Environment variable with the path of another landmark model."""
 
+_SHIPPED: Final = "shape_predictor_68_face_landmarks.dat"
+
 SEARCH_SIDE_PX: Final = 1024
 """Longer photographs are searched on a reduced copy; landmarks are always found at full size."""
 
@@ -89,7 +91,7 @@ class FaceDetector:
     """
 
     def __init__(self, landmark_model: Path | str | None = None) -> None:
-        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or _shipped_model())
+        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or shipped_model(_SHIPPED))
         try:
             self._predictor = dlib.shape_predictor(str(path))
         except RuntimeError as error:
@@ -163,12 +165,18 @@ class FaceDetector:
         return Face(box, score, points)
 
 
-def _shipped_model() -> Path:
-    """Found without importing the package, whose import needs the removed pkg_resources."""
+def shipped_model(name: str) -> Path:
+    """A model file of the package `face_recognition_models`.
+
+    Found without importing the package, whose import needs the removed pkg_resources.
+
+    Raises:
+        ConfigError: the package is not installed.
+    """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
-            "the package face_recognition_models is not installed; install it, or give a 68-point model "
-            f"of dlib's format through {MODEL_VARIABLE}"
+            f"the package face_recognition_models, which has {name}, is not installed; install it, or for landmarks "
+            f"give a 68-point model of dlib's format through {MODEL_VARIABLE}"
         )
-    return Path(spec.submodule_search_locations[0], "models", "shape_predictor_68_face_landmarks.dat")
+    return Path(spec.submodule_search_locations[0], "models", name)

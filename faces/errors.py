@@ -7,6 +7,7 @@ GestaltError                    anything we refuse, with a message that says val
 │   └── NoFaceError             a picture without a detectable face
 ├── DatasetError                a data set, or the table of one, that breaks its format
 ├── ConfigError                 a network or training configuration that makes no sense
+├── TrainingError               a training run that cannot go on: weights that are no numbers, a full disk
 ├── CheckpointError             weights that do not fit the network, or whose checksum is wrong
 └── RequestError                an image set that cannot be made as asked; carries the field at fault
 """
@@ -40,6 +41,10 @@ class DatasetError(GestaltError):
 
 class ConfigError(GestaltError, ValueError):
     """A configuration that no network or training run can have."""
+
+
+class TrainingError(GestaltError):
+    """A training run that cannot go on; its last snapshot is intact."""
 
 
 class CheckpointError(GestaltError):

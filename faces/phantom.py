@@ -20,6 +20,7 @@ from faces.phantom_drawing import Rendered, draw
 
 __all__ = [
     "OLDEST_YEARS",
+    "PERSON",
     "TRAITS",
     "Looks",
     "Phantom",
@@ -119,7 +120,7 @@ class Looks:
     cloth: tuple[float, float, float]
 
 
-_PERSON: Final = (
+PERSON: Final = (
     "masculinity",
     "skin_tone",
     "skin_warmth",
@@ -139,7 +140,7 @@ _PERSON: Final = (
     "lip_bow",
     "chin_width",
 )
-"""The looks that belong to the person rather than to the picture."""
+"""The looks that belong to the person rather than to the picture: the entries of `identity_vector`, in order."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def identity_vector(of: Phantom) -> npt.NDArray[np.float64]:
     Returns:
         (18,) float64.
     """
-    return np.array([getattr(of.looks, name) for name in _PERSON], dtype=np.float64)
+    return np.array([getattr(of.looks, name) for name in PERSON], dtype=np.float64)
 
 
 def _stream(identity: int, stream: int) -> np.random.Generator:

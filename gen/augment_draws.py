@@ -83,9 +83,9 @@ class Draws:
     def __len__(self) -> int:
         return len(self._table)
 
-    def rows(self, first: int, last: int) -> Draws:
-        """Those of images first to last - 1: the share of one process in a batch that several make."""
-        return Draws(self._table[first:last], fixed=self._fixed)
+    def rows(self, indices: Tensor) -> Draws:
+        """Those of some images (k,): the share of one process in a batch that several make."""
+        return Draws(self._table[indices], fixed=self._fixed)
 
     def happens(self, name: str, chance: float) -> Tensor:
         """(n,) bool, true with probability `chance`."""

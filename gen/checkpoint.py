@@ -13,8 +13,8 @@ from faces.errors import CheckpointError
 from gen import tensorfile
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
+from gen.loading import load_strict
 from gen.networks import Discriminator, Generator
-from gen.official import load_strict
 
 Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 """Images by condition and age group."""
@@ -89,9 +89,9 @@ def load(path: str | Path) -> Generator | Discriminator:
         CheckpointError: no such file, a damaged one, not a checkpoint, or tensors that do not fit its configuration.
     """
     tensors, header = tensorfile.read(Path(path))
-    info = _info(Path(path), header)
+    config = _config(Path(path), header)
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
-        net = Generator(info.config) if isinstance(info.config, GeneratorConfig) else Discriminator(info.config)
+        net = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
     load_strict(net, tensors)
     return net.eval().requires_grad_(False)
 
@@ -109,15 +109,23 @@ def load_generator(path: str | Path) -> Generator:
 
 
 def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
+    config = _config(path, header)
     try:
         return CheckpointInfo(
             network=header["network"],
-            config=_CONFIGS[header["network"]].from_json(header["config"]),
+            config=config,
             origin=header["origin"],
             licence=header["licence"],
             sha256=tensorfile.sha256(path),
             images_seen=header["images_seen"],
             training_counts=header["training_counts"],
         )
+    except KeyError as error:
+        raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None
+
+
+def _config(path: Path, header: Mapping[str, Any]) -> GeneratorConfig | DiscriminatorConfig:
+    try:
+        return _CONFIGS[header["network"]].from_json(header["config"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

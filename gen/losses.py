@@ -1,4 +1,4 @@
-"""The losses of StyleGAN2: non-saturating logistic and R1 (Karras et al. 2020; Mescheder et al. 2018)."""
+"""The losses of StyleGAN2-ADA, and the auxiliary classification of Odena et al. 2017."""
 
 from __future__ import annotations
 
@@ -18,6 +18,56 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def r1_penalty(real_images: Tensor, real_logits: Tensor) -> Tensor:
-    """Squared norm of the gradient of each image's logit in its pixels, (n,); differentiable once more."""
+    """Squared norm of the gradient of each image's logit in its pixels, (n,); differentiable once more.
+
+    Mescheder et al. 2018. The pixels are those before augmentation, where there is one between.
+    """
     (gradient,) = torch.autograd.grad(real_logits.sum(), real_images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3))
+
+
+def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:
+    """How far each image moves with its latent, (n,); differentiable once more. Karras et al. 2020, equation 4.
+
+    Args:
+        images: (n, 3, h, h), made of w.
+        w: (n, num_ws, w_dim).
+        direction: (n, 3, h, h) standard normal; its scale is set here.
+    """
+    side = images.shape[2]
+    (gradient,) = torch.autograd.grad((images * direction).sum() / side, w, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+
+
+def identity_shift(w: Tensor) -> Tensor:
+    """How far a person's place among people depends on the label: 0 if the label moves everybody alike.
+
+    The second difference of the mapping over random vectors and labels, relative to its first difference over random
+    vectors. Ours, not of a paper: without it a person changes with age into somebody else.
+
+    Args:
+        w: (2, 2, n, w_dim) latents of two random vectors (first axis) with two labels each (second axis).
+    """
+    between = w[0] - w[1]
+    return (between[0] - between[1]).square().mean() / between.square().mean()
+
+
+def classification_loss(label_logits: Tensor, labels: Tensor, conditions: int) -> Tensor:
+    """Cross-entropy of the labels read from images, condition and age added, averaged over the images.
+
+    A part that is the uniform mix stands for unknown and costs nothing.
+
+    Args:
+        label_logits: (n, c_dim).
+        labels: (n, c_dim); of each part, soft targets that sum to 1.
+        conditions: columns of the first part.
+    """
+    split = [conditions, labels.shape[1] - conditions]
+    parts = zip(torch.split(label_logits, split, dim=1), torch.split(labels, split, dim=1), strict=True)
+    return torch.stack([_known_cross_entropy(logits, target) for logits, target in parts]).sum()
+
+
+def _known_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    known = (target - 1 / target.shape[1]).abs().amax(dim=1) > 1e-4
+    each = -(target * logits.log_softmax(dim=1)).sum(dim=1)
+    return (each * known).mean()

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from pathlib import Path
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
 
 from faces.errors import CheckpointError
-from gen.layers import SplitEmbedding
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.loading import Translation, load_strict
 from gen.networks import Discriminator, Generator
+from gen.official_config import config_of
+from gen.official_pickle import read_official
+from gen.rosinality import load_rosinality
+
+__all__ = ["load_rosinality", "load_stylegan2_ada", "read_pickle", "translate"]
 
 Network = TypeVar("Network", Generator, Discriminator)
 
-EMBEDDING = "mapping.embed.weight"
+EMBEDDING: Final = "mapping.embed.weight"
+RESAMPLE_FILTER: Final = "resample_filter"
 
 
 def load_stylegan2_ada(net: Network, tensors: Mapping[str, Tensor]) -> Network:
@@ -27,45 +36,57 @@ def load_stylegan2_ada(net: Network, tensors: Mapping[str, Tensor]) -> Network:
         CheckpointError: a tensor is missing, left over or of another shape (all are named), or the label embedding
             mixes conditions and ages, which a split embedding cannot represent.
     """
-    state = {name: torch.as_tensor(value) for name, value in tensors.items() if not name.endswith("resample_filter")}
-    embed = net.mapping.embed if net.mapping is not None else None
-    if isinstance(embed, SplitEmbedding) and EMBEDDING in state:
-        condition, age = _split_embedding(state.pop(EMBEDDING), embed)
-        state["mapping.embed.condition_weight"] = condition
-        state["mapping.embed.age_weight"] = age
-    load_strict(net, state)
+    needed = {name: torch.as_tensor(value) for name, value in tensors.items() if not name.endswith(RESAMPLE_FILTER)}
+    load_strict(net, translate(needed, net.config.vocabulary).state)
     return net
 
 
-def load_strict(net: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Fill a network with exactly its own tensors.
+def translate(tensors: Mapping[str, Tensor], vocabulary: Vocabulary | None) -> Translation:
+    """Official tensors under our names.
 
     Raises:
-        CheckpointError: naming every tensor that is missing, left over or of another shape; nothing is loaded then.
+        CheckpointError: a filter that is not ours, or a label embedding of another size than the vocabulary's or that
+            mixes conditions and ages.
     """
-    own = net.state_dict()
-    problems = [f"missing {name} {tuple(own[name].shape)}" for name in own.keys() - state.keys()]
-    problems += [f"unexpected {name} {tuple(state[name].shape)}" for name in state.keys() - own.keys()]
-    problems += [
-        f"{name} is {tuple(state[name].shape)}, the network's {tuple(own[name].shape)}"
-        for name in own.keys() & state.keys()
-        if own[name].shape != state[name].shape
-    ]
-    if problems:
-        raise CheckpointError(
-            "the tensors do not fit the network; take the configuration of their own checkpoint. "
-            + "; ".join(sorted(problems))
-        )
-    net.load_state_dict(dict(state))
+    to = Translation()
+    for name, value in tensors.items():
+        if name.endswith(RESAMPLE_FILTER):
+            to.constant(name, value)
+        elif name == EMBEDDING and vocabulary is not None:
+            condition, age = _split_embedding(value, vocabulary)
+            halves = {"mapping.embed.condition_weight": condition, "mapping.embed.age_weight": age}
+            to.place(name, value, halves, "split")
+        else:
+            to.place(name, value, {name: value})
+    return to
 
 
-def _split_embedding(weight: Tensor, embed: SplitEmbedding) -> tuple[Tensor, Tensor]:
-    rows, (conditions, ages) = len(embed.condition_weight), embed.split
-    if weight.shape != (len(embed.bias), conditions + ages):
+def read_pickle(
+    path: str | Path, vocabulary: Vocabulary | None = None
+) -> dict[str, tuple[GeneratorConfig | DiscriminatorConfig, dict[str, Tensor]]]:
+    """The networks of an official pickle by their keys (G, D, G_ema): configuration, and tensors as they are named.
+
+    Nothing in the file is run (see `gen/official_pickle.py`). `load_stylegan2_ada` takes the tensors.
+
+    Args:
+        vocabulary: names for the columns of the labels of a conditional checkpoint, conditions before ages.
+
+    Raises:
+        CheckpointError: no such file, a broken one, one that asks for a global outside the list or for an argument that
+            our networks do not have (both are named), or labels without a vocabulary of as many columns.
+    """
+    networks = read_official(Path(path)).networks
+    return {key: (config_of(saved, vocabulary), dict(saved.tensors)) for key, saved in networks.items()}
+
+
+def _split_embedding(weight: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+    conditions, ages = len(vocabulary.conditions), len(vocabulary.ages)
+    if weight.ndim != 2 or weight.shape[1] != conditions + ages:
         raise CheckpointError(
             f"{EMBEDDING} is {tuple(weight.shape)}, "
-            f"the network's {(len(embed.bias), conditions + ages)}: {conditions} conditions and {ages} ages"
+            f"the network's {(len(weight), conditions + ages)}: {conditions} conditions and {ages} ages"
         )
+    rows = len(weight) // 2
     stray = weight[:rows, conditions:].count_nonzero() + weight[rows:, :conditions].count_nonzero()
     if stray:
         raise CheckpointError(

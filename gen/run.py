@@ -1,154 +1,129 @@
-"""A training run in a folder: resumed if it is there, logged, sampled and saved as it goes.
-
-generator.safetensors   the running average: the checkpoint to use
-state.safetensors       everything needed to go on
-log.jsonl               a line for every report
-samples/N.png           progressions after N images, one person of each condition
-"""
+"""A training run in a folder: resumed if it is there, reported, sampled and saved as it goes."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-import torch
-
-from faces.dataset import Dataset
 from faces.errors import ConfigError
-from faces.images import Pixels, encode_png, write_file
-from faces.sheet import contact_sheet
-from gen import checkpoint, tensorfile
-from gen.config import DiscriminatorConfig, GeneratorConfig
-from gen.imagesets import ImageSetRequest, expand
-from gen.labels import Vocabulary
-from gen.networks import Generator
-from gen.sampler import Sampler
-from gen.training import StepReport, Trainer, TrainingConfig, TrainingImages
-
-REPORT_IMAGES = 2_000
+from gen.grids import cells_sheet, progression_sheet
+from gen.memory import peak_bytes
+from gen.precision import Precision
+from gen.snapshots import RunFolder
+from gen.stopping import StopWish
+from gen.telemetry import JsonLines, Meter, Progress, Sink, TensorBoard
+from gen.training import Trainer
+from gen.trainingdata import TrainingData
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a run tells of itself now and then."""
+class RunSettings:
+    """How to run; nothing of it changes what is learnt.
 
-    report: StepReport
-    images_per_s: float
-    left_s: float
+    Args:
+        until_images: stop after so many real images were shown, in all.
+        snapshot_images: images between two snapshots.
+        snapshot_minutes: minutes between two snapshots; whichever comes first. None for no limit.
+        keep_images: images between two generators that are kept beside the newest; 0 for none.
+        report_images: images between two reports.
+        tensorboard: also write events for TensorBoard.
+        licence: of the weights, as they will say of themselves.
+    """
+
+    until_images: int
+    snapshot_images: int = 10_000
+    snapshot_minutes: float | None = None
+    keep_images: int = 0
+    report_images: int = 1_000
+    tensorboard: bool = False
+    licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        for name in ("until_images", "snapshot_images", "report_images"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if self.keep_images < 0:
+            raise ConfigError(f"keep_images is {self.keep_images}; expected 0 or more")
+        if self.snapshot_minutes is not None and not self.snapshot_minutes > 0:
+            raise ConfigError(f"snapshot_minutes is {self.snapshot_minutes}; expected a positive number, or None")
 
 
 def train(
-    data: Dataset,
-    folder: Path,
-    generator: GeneratorConfig,
-    discriminator: DiscriminatorConfig,
-    config: TrainingConfig,
+    trainer: Trainer,
+    data: TrainingData,
+    folder: RunFolder,
+    settings: RunSettings,
     *,
-    until_images: int,
-    snapshot_images: int,
-    licence: str,
+    origin: str,
+    stop: StopWish,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Train until `until_images` real images were shown, from where the folder's last snapshot stands.
+    """Train until `until_images`, or until a stop is wished for; then the folder holds a snapshot of the last step.
 
-    Args:
-        data: with labels; the networks take its vocabulary.
-        snapshot_images: images between two snapshots; at most so much is lost when the process dies.
-        licence: of the weights, as they will say of themselves.
+    The trainer stands where the run does (see `RunFolder.resume`); in several processes each calls this, and the
+    first one alone writes.
 
     Raises:
-        ConfigError: the folder holds a run of another configuration, or the data does not fit the networks.
+        TrainingError: losses or weights that are no numbers, or a disk that refuses; the last snapshot is intact.
     """
-    vocabulary = Vocabulary(data.conditions, data.ages)
-    trainer = Trainer(
-        replace(generator, vocabulary=vocabulary),
-        replace(discriminator, vocabulary=vocabulary),
-        config,
-        training_images(data),
-    )
-    settings = {"generator": generator.to_json(), "training": asdict(config), "images": len(data)}
-    state = folder / "state.safetensors"
-    if state.exists():
-        _resume(trainer, state, settings)
-    sources = sorted({record.source or data.path.name for record in data.records})
-    origin = f"trained from scratch on {len(data)} images of {', '.join(sources)}"
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
-    started, first = time.monotonic(), trainer.images_seen
-    while trainer.images_seen < until_images:
-        before = trainer.images_seen
-        report = trainer.step()
-        if _crossed(before, report.images_seen, REPORT_IMAGES):
-            rate = (report.images_seen - first) / (time.monotonic() - started)
-            progress = Progress(report, rate, (until_images - report.images_seen) / rate)
-            _log(folder, progress)
-            on_progress(progress)
-        if _crossed(before, report.images_seen, snapshot_images) or report.images_seen >= until_images:
-            tensorfile.write(state, trainer.state_dict(), settings)
-            checkpoint.save(
-                folder / "generator.safetensors",
-                trainer.average,
-                origin=origin,
-                licence=licence,
-                images_seen=report.images_seen,
-                training_counts=data.counts(),
-            )
-            sheet = encode_png(progression_sheet(trainer.average))
-            write_file(folder / "samples" / f"{report.images_seen:09d}.png", sheet)
+    first = trainer.processes.first
+    meter, clock = Meter(trainer.images_seen, settings.until_images), _Clock(settings.snapshot_minutes)
+    with ExitStack() as stack:
+        sinks = _sinks(folder, trainer.images_seen, settings, stack) if first else []
+        while trainer.images_seen < settings.until_images:
+            before = trainer.images_seen
+            report = trainer.step()
+            meter.add(report)
+            if first and _crossed(before, report.images_seen, settings.report_images):
+                progress = meter.progress(peak_bytes(trainer.device))
+                with folder.writing():
+                    for sink in sinks:
+                        sink.write(progress)
+                on_progress(progress)
+            ended = trainer.processes.any(bool(stop), trainer.device) or report.images_seen >= settings.until_images
+            due = trainer.processes.any(clock.due(), trainer.device)
+            if ended or due or _crossed(before, report.images_seen, settings.snapshot_images):
+                if first:
+                    keep = _crossed(before, report.images_seen, settings.keep_images)
+                    folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep)
+                    _save_sheets(trainer, folder)
+                clock.restart()
+            if ended:
+                break
+    trainer.processes.wait()
 
 
-def training_images(data: Dataset) -> TrainingImages:
-    """A data set in memory, as the trainer takes it.
-
-    Raises:
-        ConfigError: a data set without labels.
-    """
-    if data.labels is None:
-        raise ConfigError(f"{data.path} has no labels; expected a data set that `gestaltgen dataset` made")
-    images = torch.from_numpy(data.images()).permute(0, 3, 1, 2).contiguous()
-    return TrainingImages(images, torch.from_numpy(data.labels))
+def _sinks(folder: RunFolder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:
+    with folder.writing():
+        sinks: list[Sink] = [JsonLines(folder.log, images_seen)]
+        if settings.tensorboard:
+            sinks.append(TensorBoard(folder.path / "tensorboard", images_seen))
+    for sink in sinks:
+        stack.callback(sink.close)
+    return sinks
 
 
-def progression_sheet(generator: Generator, persons: int = 2) -> Pixels:
-    """Contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
-    vocabulary = generator.config.vocabulary
-    if vocabulary is None:
-        raise ConfigError("the generator has no vocabulary; expected a conditional one")
-    request = ImageSetRequest(
-        "age_progression", vocabulary.conditions, seeds=tuple(range(persons)), precision="bfloat16"
-    )
-    rows = expand(request, vocabulary, {})
-    images = Sampler(generator, precision="bfloat16").render(rows, request)
-    steps = len(vocabulary.ages)
-    lines = [list(images[start : start + steps]) for start in range(0, len(images), steps)]
-    return contact_sheet(
-        lines,
-        row_titles=[rows[start].condition for start in range(0, len(rows), steps)],
-        column_titles=list(vocabulary.age_names),
-        footer="Synthetic images, no basis for a diagnosis.",
-    )
+def _save_sheets(trainer: Trainer, folder: RunFolder) -> None:
+    precision: Precision = "float32" if trainer.config.precision == "float32" else "bfloat16"
+    folder.save_sheet("progressions", trainer.images_seen, progression_sheet(trainer.average, precision=precision))
+    folder.save_sheet("cells", trainer.images_seen, cells_sheet(trainer.average, precision=precision))
 
 
-def _resume(trainer: Trainer, state: Path, settings: Mapping[str, Any]) -> None:
-    tensors, stored = tensorfile.read(state)
-    if stored != json.loads(json.dumps(settings)):
-        different = sorted(key for key in settings if stored.get(key) != json.loads(json.dumps(settings[key])))
-        raise ConfigError(
-            f"{state.parent} holds a run with other settings ({', '.join(different)}); "
-            "use the same ones to resume it, or another folder"
-        )
-    trainer.load_state_dict(tensors)
+class _Clock:
+    """When the next snapshot is due by the clock."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._seconds = None if minutes is None else minutes * 60
+        self.restart()
+
+    def due(self) -> bool:
+        return self._seconds is not None and time.monotonic() - self._since >= self._seconds
+
+    def restart(self) -> None:
+        self._since = time.monotonic()
 
 
 def _crossed(before: int, after: int, interval: int) -> bool:
-    return before // interval != after // interval
-
-
-def _log(folder: Path, progress: Progress) -> None:
-    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **asdict(progress.report)}
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(line | {"images_per_s": round(progress.images_per_s, 2)}) + "\n")
+    return interval > 0 and before // interval != after // interval

@@ -36,6 +36,16 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
 
 
+def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of any safetensors file.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+    """
+    with _open(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """The header alone; errors as `read`."""
     with _open(path) as file:

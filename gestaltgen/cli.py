@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from gestaltgen import dataset_cli
+from gestaltgen import dataset_cli, oracle_cli, weights_cli
 from gestaltgen.demo import demo
+from gestaltgen.evaluate import evaluate
 from gestaltgen.generate import generate
 from gestaltgen.refusals import Refusing
 from gestaltgen.serve import serve
@@ -19,7 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(dataset_cli.app, name="dataset")
+app.add_typer(oracle_cli.app, name="oracle")
+app.add_typer(weights_cli.app, name="weights")
 app.command()(generate)
 app.command()(train)
+app.command()(evaluate)
 app.command()(serve)
 app.command()(demo)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -13,7 +12,6 @@ import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from faces.dataset import Dataset, DatasetWriter
@@ -26,6 +24,7 @@ from faces.prepare import prepare as align_all
 from faces.records import COLUMNS, Record, read_table
 from faces.sheet import contact_sheet
 from faces.synthesise import synthesise
+from gestaltgen.progress import progress_bar
 from gestaltgen.refusals import Refusing
 
 app = typer.Typer(
@@ -47,7 +46,7 @@ def phantoms(
     The set is balanced over conditions and age groups. Beside the labels it holds landmarks.npy and
     phantoms.csv, the true facial traits. Phantoms are drawings, not patients.
     """
-    with _progress("drawing", count) as on_progress:
+    with progress_bar(_console, "drawing", count) as on_progress:
         synthesise(out, count=count, size=size, seed=seed, workers=workers, on_progress=on_progress)
     show(out)
 
@@ -123,7 +122,10 @@ def prepare(
     work = plan(folder, records, leave_out=[table] if table else [], wanted=_wanted(exclude, only))
     work = replace(work, records=tuple(replace(r, condition=r.condition or condition) for r in work.records))
     try:
-        with DatasetWriter(out, conditions=vocabulary) as writer, _progress("aligning", len(work)) as on_progress:
+        with (
+            DatasetWriter(out, conditions=vocabulary) as writer,
+            progress_bar(_console, "aligning", len(work)) as on_progress,
+        ):
 
             def on_outcome(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -207,11 +209,3 @@ def _write_sheet(path: Path, out: Path, count: int = 60, columns: int = 10) -> N
         rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
         title = f"{len(pictures)} of {len(dataset)} aligned pictures"
         write_file(path, encode_png(contact_sheet(rows, title=title, tile=min(128, dataset.size))))
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console, transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)

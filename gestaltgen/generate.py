@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import weights as shipped
 from api.derived import Derived, shard_count
@@ -20,6 +19,7 @@ from api.rendering import CHUNK_IMAGES, make_chunk
 from api.storage import Store, StoredRequest, chunks
 from faces.errors import DatasetError
 from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from gestaltgen.progress import progress_bar
 
 _console = Console(highlight=False)
 
@@ -96,14 +96,12 @@ def _is_there(out: Path, plan: Plan) -> bool:
 def _make(out: Path, plan: Plan, model: GeneratorModel) -> None:
     scratch = out.with_name(f".{out.name}.partial")
     store, images = Store(scratch), len(plan.rows)
-    columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console, transient=True) as progress:
-        task = progress.add_task("", total=images)
+    with progress_bar(_console, "rendering", images) as show_done:
         if not store.is_complete(plan.id):
             store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
             for start, stop in chunks(images, CHUNK_IMAGES):
                 make_chunk(store, plan, start, stop, model.render, model.info.weights_sha256)
-                progress.update(task, completed=stop)
+                show_done(stop)
             store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
     derived, folder = Derived(store, model.info), store.folder(plan.id)
     (folder / "shards").mkdir(exist_ok=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from datetime import timedelta
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,53 +13,171 @@ import typer
 from rich.console import Console
 
 from faces.dataset import Dataset
-from gen.run import Progress
+from faces.errors import ConfigError
+from gen.batches import RULES
+from gen.distributed import Processes, processes_of_torchrun
+from gen.memory import keep_freed_memory
+from gen.plan import plan
+from gen.presets import PRESETS, vary
+from gen.presets import preset as preset_named
+from gen.recipe import TRAINING_DTYPES, fastest_precision
+from gen.run import RunSettings
 from gen.run import train as run_training
-from gen.training import presets
+from gen.snapshots import RunFolder
+from gen.starting import Sources, begin, fitted, read_sources
+from gen.stopping import StopWish
+from gen.training import Trainer
+from gen.trainingdata import Exclusion, TrainingData, load
+from gestaltgen.train_view import progress_line, show_plan, show_warm_start
+
+_SAMPLING_HELP = (
+    f"Which images are shown how often: {', '.join(RULES)}, or shares by condition, or condition/age, as JSON or in a "
+    "file of it."
+)
 
 
 def train(
     data: Annotated[Path, typer.Argument(help="Data set with labels, as `gestaltgen dataset` makes it.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there goes on.")] = Path("runs/run"),
-    preset: Annotated[str, typer.Option(help=f"Networks and training: {', '.join(presets())}.")] = "phantom64",
+    preset: Annotated[str, typer.Option(help=f"Networks and training: {', '.join(PRESETS)}.")] = "auto",
     images: Annotated[int, typer.Option(help="Stop after so many real images were shown.")] = 200_000,
-    snapshot: Annotated[int, typer.Option(help="Images between two snapshots.", min=1)] = 10_000,
+    sampling: Annotated[str | None, typer.Option(help=_SAMPLING_HELP)] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Reduce the images to this side in pixels: train small, then grow by --from.")
+    ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="List of files, sources or persons, a name a line, not to be trained on.")
+    ] = None,
+    from_: Annotated[Path | None, typer.Option("--from", help="Generator to fine-tune, a checkpoint.")] = None,
+    discriminator_from: Annotated[Path | None, typer.Option(help="Its discriminator.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Vary the preset, as r1_gamma=2, ada.target=0.5.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help=f"Of the convolutions: {', '.join(TRAINING_DTYPES)}, or auto, the fastest here.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
-    precision: Annotated[str, typer.Option(help="Of the convolutions: bfloat16 or float32.")] = "bfloat16",
-    licence: Annotated[str, typer.Option(help="Of the weights, stored in them.")] = "Apache-2.0",
+    snapshot: Annotated[int, typer.Option(help="Images between two snapshots.")] = 10_000,
+    snapshot_minutes: Annotated[float | None, typer.Option(help="Also a snapshot after so many minutes.")] = None,
+    keep: Annotated[int, typer.Option(help="Images between two generators kept for good; 0 keeps the newest.")] = 0,
+    report: Annotated[int, typer.Option(help="Images between two reports.")] = 1_000,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; one each for two runs beats two.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, stored in them.")] = "Apache-2.0",
+    change: Annotated[
+        bool, typer.Option("--change", help="Go on with a run although its recipe or data changed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")] = False,
 ) -> None:
-    """Train a conditional StyleGAN2; the same command resumes a run that was stopped.
+    """Train a conditional StyleGAN2-ADA; the same command resumes a run that was stopped or killed.
 
-    The folder gets generator.safetensors (use it with `gestaltgen serve --weights`), sample sheets and a log.
+    The folder gets generator.safetensors (use it with `gestaltgen serve --weights`), sample sheets and a log. On
+    several GPUs: `torchrun --nproc-per-node 8 --no-python gestaltgen train …`, the same results with the same batch.
     """
-    if preset not in presets():
-        raise typer.BadParameter(f"unknown preset {preset!r}; expected one of {', '.join(presets())}")
     if threads is not None:
         torch.set_num_threads(threads)
-    console = Console()
-    generator, discriminator, config = presets()[preset]
-    config = dataclasses.replace(config, seed=seed, precision=precision)  # type: ignore[arg-type]
-    with Dataset.open(data) as dataset:
-        console.print(f"{len(dataset)} images of {dataset.size} px, preset {preset}, to {images} images; run in {out}")
+    keep_freed_memory()
+    settings = RunSettings(images, snapshot, snapshot_minutes, keep, report, tensorboard, licence)
+    where = _device(device)
+    with processes_of_torchrun(where) as processes:
+        console = Console(quiet=not processes.first, highlight=False, soft_wrap=True)
+        exclusion = Exclusion.read(exclude) if exclude else Exclusion()
+        with Dataset.open(data) as dataset:
+            loaded = load(dataset, exclusion, size)
+        sources = read_sources(from_, discriminator_from)
+        folder = RunFolder(out)
+        if precision == "auto":
+            precision = folder.precision() or fastest_precision(where)
+        varied = {"precision": precision, "seed": str(seed), **_pairs(set_ or [])}
+        if sampling is not None:
+            varied["sampling"] = _rule(sampling)
+        trainer = _trainer(preset, varied, loaded, sources, where, processes)
+        origin = f"{sources.origin} on {loaded.origin}"
+        show_plan(console, plan(trainer, loaded, folder, settings), trainer, folder, settings, origin)
+        if dry_run:
+            return
+        _run(trainer, loaded, folder, settings, sources, console, origin=origin, change=change)
 
-        def show(progress: Progress) -> None:
-            r = progress.report
-            left = timedelta(seconds=round(progress.left_s))
-            console.print(
-                f"{r.images_seen:>9} images  {progress.images_per_s:5.1f}/s  left {left}  G {r.generator_loss:.2f}  "
-                f"D {r.discriminator_loss:.2f}  R1 {r.r1:.3f}  sign {r.real_sign:+.2f}"
-            )
 
+def _run(
+    trainer: Trainer,
+    data: TrainingData,
+    folder: RunFolder,
+    settings: RunSettings,
+    sources: Sources,
+    console: Console,
+    *,
+    origin: str,
+    change: bool,
+) -> None:
+    """Resume or begin, train, and say how it ended."""
+    stop = StopWish()
+    with ExitStack() as stack:
+        if trainer.processes.first:
+            stack.enter_context(folder.locked())
+        if folder.images_seen() is None:
+            show_warm_start(console, begin(trainer, sources))
+        else:
+            folder.resume(trainer, change=change)
+        stack.enter_context(stop.heard())
         run_training(
-            dataset,
-            out,
-            generator,
-            discriminator,
-            config,
-            until_images=images,
-            snapshot_images=snapshot,
-            licence=licence,
-            on_progress=show,
+            trainer,
+            data,
+            folder,
+            settings,
+            origin=origin,
+            stop=stop,
+            on_progress=lambda progress: console.print(progress_line(progress)),
         )
-    console.print(f"done: {out / 'generator.safetensors'}")
+    if stop.signal is not None and trainer.images_seen < settings.until_images:
+        console.print(f"stopped by {stop.signal.name} after {trainer.images_seen} images; the same command goes on")
+        raise typer.Exit(128 + stop.signal)
+    console.print(f"done: {folder.generator}")
+
+
+def _trainer(
+    name: str,
+    varied: Mapping[str, str],
+    data: TrainingData,
+    sources: Sources,
+    device: torch.device,
+    processes: Processes,
+) -> Trainer:
+    side = data.images.images.shape[2]
+    chosen = fitted(preset_named(name, side, processes.count), data.vocabulary, sources)
+    chosen = fitted(vary(chosen, varied), data.vocabulary, Sources())  # the classifier follows its weight
+    return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"{text!r}; expected NAME=VALUE, as r1_gamma=2", param_hint="--set")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _rule(text: str) -> str:
+    """A rule of sampling: as it stands, or the content of the file that it names."""
+    if not text.endswith(".json"):
+        return text
+    try:
+        return Path(text).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--sampling {text} cannot be read ({error}); expected a JSON file of shares") from None
+
+
+def _device(name: str) -> torch.device:
+    """The device of this process: under torchrun each takes the GPU of its own number."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(f"{name!r}; expected auto, cpu or cuda", param_hint="--device")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda, and torch sees no GPU here; take --device cpu, or install torch for CUDA")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device

@@ -11,6 +11,7 @@ from typing import Any, Final
 from faces.errors import CheckpointError
 
 DEFAULT: Final = "phantom64.safetensors"
+ORACLE: Final = "oracle.safetensors"
 
 
 def manifest() -> dict[str, dict[str, Any]]:
@@ -26,6 +27,15 @@ def default() -> Path:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
     return shipped(DEFAULT)
+
+
+def oracle() -> Path:
+    """The network that reads phantoms (`faces.oracle`), verified.
+
+    Raises:
+        CheckpointError: the file is missing, or not the one that was shipped.
+    """
+    return shipped(ORACLE)
 
 
 def shipped(name: str) -> Path:

@@ -12,7 +12,7 @@ from gestaltgen import cli
 from tests.gen.fixtures import generator_32
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("dataset", "generate", "train", "serve", "demo")
+COMMANDS = ("dataset", "generate", "train", "evaluate", "weights", "oracle", "serve", "demo")
 
 
 def test_help_lists_every_command_and_the_limits_of_use() -> None:

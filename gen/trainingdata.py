@@ -1,0 +1,149 @@
+"""The images that a run learns from, in memory, and what it must say of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from faces.dataset import UNKNOWN, Dataset
+from faces.errors import ConfigError
+from faces.namelist import read_names
+from faces.records import Record
+from gen.labels import Vocabulary
+
+_LOOKED_AT: Final = 256
+"""Images whose pixels make the fingerprint."""
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """What is learnt from: images (n, 3, h, h) uint8 and labels (n, c_dim) float32."""
+
+    images: Tensor
+    labels: Tensor
+
+    def batch(self, indices: Tensor, flips: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (b, 3, h, h) float32 in [-1, 1], mirrored where `flips`, and their labels."""
+        images = self.images[indices].float() / 127.5 - 1
+        return torch.where(flips[:, None, None, None], images.flip(3), images), self.labels[indices]
+
+    def fingerprint(self) -> str:
+        """Hex digest by which a resumed run knows its data: of all labels and some of the images."""
+        digest = hashlib.sha256(self.labels.numpy().tobytes())
+        step = -(-len(self.images) // _LOOKED_AT)
+        digest.update(self.images[::step].contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A data set as a run takes it.
+
+    Args:
+        images: with labels.
+        vocabulary: of the labels.
+        counts: images by condition and age group, `unknown` included where there are any.
+        origin: of what the images are, for people.
+        left_out: images that were excluded.
+    """
+
+    images: TrainingImages
+    vocabulary: Vocabulary
+    counts: dict[str, dict[str, int]]
+    origin: str
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.images.images)
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Images that must not be trained on, by name: of the file, of its source, or of the person.
+
+    Args:
+        names: without folders.
+        path: of the list, for messages.
+    """
+
+    names: frozenset[str] = field(default_factory=frozenset)
+    path: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Exclusion:
+        """A list with a name on each line (`faces.namelist`).
+
+        Raises:
+            DatasetError: the file cannot be read, or names nothing.
+        """
+        return cls(frozenset(PurePosixPath(name).name for name in read_names(path)), str(path))
+
+    def covers(self, record: Record) -> bool:
+        known = (record.file, record.source, record.person)
+        return any(name is not None and PurePosixPath(name).name in self.names for name in known)
+
+
+def load(data: Dataset, exclusion: Exclusion = Exclusion(), size: int | None = None) -> TrainingData:
+    """A data set in memory, without the images that are excluded.
+
+    Args:
+        size: reduce the images to this side in pixels, for networks that are to grow; None leaves them as they are.
+
+    Raises:
+        ConfigError: no labels, an exclusion that covers no image (a list for other data, or names that the data does
+            not carry), or one that covers all; a size above the data's.
+    """
+    size = size or data.size
+    if size > data.size:
+        raise ConfigError(f"--size {size} and {data.path} is of {data.size} px; expected at most that, or larger data")
+    if data.labels is None:
+        raise ConfigError(f"{data.path} has no labels; expected a data set that `gestaltgen dataset` made")
+    kept = [index for index, record in enumerate(data.records) if not exclusion.covers(record)]
+    left_out = len(data) - len(kept)
+    if exclusion.names and left_out == 0:
+        raise ConfigError(
+            f"{exclusion.path} lists {len(exclusion.names)} names and none is a file, source or person of {data.path}; "
+            "give the data these names (its column source), or leave --exclude out if they are in it no longer"
+        )
+    if not kept:
+        raise ConfigError(f"{exclusion.path} excludes all {len(data)} images of {data.path}; nothing is left to learn")
+    images = np.empty((len(kept), 3, size, size), dtype=np.uint8)
+    for place, index in enumerate(kept):
+        image = data.image(index)
+        reduced = image if size == data.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        images[place] = reduced.transpose(2, 0, 1)
+    records = [data.records[index] for index in kept]
+    return TrainingData(
+        TrainingImages(torch.from_numpy(images), torch.from_numpy(data.labels[kept])),
+        Vocabulary(data.conditions, data.ages),
+        _counts(records, data),
+        _origin(records, data),
+        left_out,
+    )
+
+
+def _counts(records: Collection[Record], data: Dataset) -> dict[str, dict[str, int]]:
+    conditions, ages = [*data.conditions], [group.name for group in data.ages]
+    if any(record.condition is None for record in records):
+        conditions.append(UNKNOWN)
+    if any(record.age_group is None for record in records):
+        ages.append(UNKNOWN)
+    counts = {condition: dict.fromkeys(ages, 0) for condition in conditions}
+    for record in records:
+        counts[record.condition or UNKNOWN][record.age_group or UNKNOWN] += 1
+    return counts
+
+
+def _origin(records: Collection[Record], data: Dataset) -> str:
+    """Sources by name where they are few; where each image has its own, the data set's."""
+    sources = sorted({record.source for record in records if record.source})
+    named = ", ".join(sources) if 0 < len(sources) <= 5 else data.path.name
+    return f"{len(records)} images of {named}"
