@@ -11,10 +11,10 @@ import torch
 from benchmarks.published import published_way
 from benchmarks.timing import images_per_s, show
 from gen.labels import Vocabulary
-from gen.presets import phantom
-from gen.recipe import TrainingPrecision, fastest_precision
-from gen.training import Trainer
-from gen.trainingdata import TrainingImages
+from gen.training.data import TrainingImages
+from gen.training.presets import phantom
+from gen.training.recipe import TrainingPrecision, fastest_precision
+from gen.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

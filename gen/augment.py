@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation: what is done to images before the discriminator sees them.
 
 Karras et al. 2020, "Training generative adversarial networks with limited data", appendix B; how p adapts is in
-`gen/ada.py`.
+`gen/augmentation/ada.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from faces.errors import ConfigError
-from gen.augment_colour import colour_maps, recolour
-from gen.augment_corruption import add_noise, cut_out
-from gen.augment_draws import Draws
-from gen.augment_filter import amplify, band_gains
-from gen.augment_geometry import inverse_maps
-from gen.augment_resampling import resample
+from gen.augmentation.colour import colour_maps, recolour
+from gen.augmentation.corruption import add_noise, cut_out
+from gen.augmentation.draws import Draws
+from gen.augmentation.filter import amplify, band_gains
+from gen.augmentation.geometry import inverse_maps
+from gen.augmentation.resampling import resample
 
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

@@ -14,9 +14,9 @@ from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.loading import Translation, load_strict
 from gen.networks import Discriminator, Generator
-from gen.official_config import config_of
-from gen.official_pickle import read_official
-from gen.rosinality import load_rosinality
+from gen.published.official_config import config_of
+from gen.published.official_pickle import read_official
+from gen.published.rosinality import load_rosinality
 
 __all__ = ["load_rosinality", "load_stylegan2_ada", "read_pickle", "translate"]
 
@@ -66,7 +66,7 @@ def read_pickle(
 ) -> dict[str, tuple[GeneratorConfig | DiscriminatorConfig, dict[str, Tensor]]]:
     """The networks of an official pickle by their keys (G, D, G_ema): configuration, and tensors as they are named.
 
-    Nothing in the file is run (see `gen/official_pickle.py`). `load_stylegan2_ada` takes the tensors.
+    Nothing in the file is run (see `gen/published/official_pickle.py`). `load_stylegan2_ada` takes the tensors.
 
     Args:
         vocabulary: names for the columns of the labels of a conditional checkpoint, conditions before ages.

@@ -49,7 +49,7 @@ from gen.imagesets import expand
 from gen.measures import neighbours, spread
 from gen.networks import Generator
 from gen.precision import DTYPES, Precision
-from gen.trainingdata import Exclusion
+from gen.training.data import Exclusion
 from gestaltgen.evaluation_data import (
     THUMBNAIL_PX,
     Part,

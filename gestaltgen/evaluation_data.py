@@ -18,7 +18,7 @@ from faces.phantom import draw
 from faces.synthesise import nth_phantom
 from gen.evaluation import Extract
 from gen.labels import Vocabulary
-from gen.trainingdata import Exclusion
+from gen.training.data import Exclusion
 
 THUMBNAIL_PX = 16
 """Side of the pictures that distances in pixels compare: an edge that moved by a pixel is no new face."""

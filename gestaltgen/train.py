@@ -14,20 +14,20 @@ from rich.console import Console
 
 from faces.dataset import Dataset
 from faces.errors import ConfigError
-from gen.batches import RULES
-from gen.distributed import Processes, processes_of_torchrun
-from gen.memory import keep_freed_memory
-from gen.plan import plan
-from gen.presets import PRESETS, vary
-from gen.presets import preset as preset_named
-from gen.recipe import TRAINING_DTYPES, fastest_precision
-from gen.run import RunSettings
-from gen.run import train as run_training
-from gen.snapshots import RunFolder
-from gen.starting import Sources, begin, fitted, read_sources
-from gen.stopping import StopWish
-from gen.training import Trainer
-from gen.trainingdata import Exclusion, TrainingData, load
+from gen.training.batches import RULES
+from gen.training.data import Exclusion, TrainingData, load
+from gen.training.distributed import Processes, processes_of_torchrun
+from gen.training.memory import keep_freed_memory
+from gen.training.plan import plan
+from gen.training.presets import PRESETS, vary
+from gen.training.presets import preset as preset_named
+from gen.training.recipe import TRAINING_DTYPES, fastest_precision
+from gen.training.run import RunSettings
+from gen.training.run import train as run_training
+from gen.training.snapshots import RunFolder
+from gen.training.starting import Sources, begin, fitted, read_sources
+from gen.training.stopping import StopWish
+from gen.training.trainer import Trainer
 from gestaltgen.train_view import progress_line, show_plan, show_warm_start
 
 _SAMPLING_HELP = (

@@ -11,13 +11,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gen.batches import Pool
-from gen.plan import Plan
-from gen.run import RunSettings
-from gen.snapshots import RunFolder
-from gen.telemetry import Progress
-from gen.training import Trainer
-from gen.warmstart import WarmStartReport
+from gen.training.batches import Pool
+from gen.training.plan import Plan
+from gen.training.run import RunSettings
+from gen.training.snapshots import RunFolder
+from gen.training.telemetry import Progress
+from gen.training.trainer import Trainer
+from gen.training.warmstart import WarmStartReport
 
 
 def show_plan(

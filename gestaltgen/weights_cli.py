@@ -14,11 +14,12 @@ from rich.console import Console
 
 from faces.errors import CheckpointError, LabelError
 from faces.labels import AGE_GROUPS, AgeGroup
-from gen import checkpoint, importing, tensorfile
+from gen import checkpoint, tensorfile
 from gen.checkpoint import CheckpointInfo
-from gen.importing import Imported
 from gen.labels import Vocabulary
-from gen.warmstart import with_label_centres
+from gen.published import importing
+from gen.published.importing import Imported
+from gen.training.warmstart import with_label_centres
 from gestaltgen.refusals import Refusing
 
 app = typer.Typer(

@@ -14,7 +14,7 @@ from torch import Tensor
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.official import load_stylegan2_ada
+from gen.official import Network, load_stylegan2_ada
 from tests.data.fill import filled
 
 DATA = Path(__file__).parents[1] / "data"
@@ -53,3 +53,12 @@ def generator_32(clamp: float | None = None) -> Generator:
 def discriminator_32(clamp: float | None = None) -> Discriminator:
     net = Discriminator(replace(D32, conv_clamp=clamp))
     return load_stylegan2_ada(net, official_tensors("discriminator_cond_32"))
+
+
+def randomised(net: Network, seed: int = 3) -> Network:
+    """All tensors away from their special initial values, so that a forgotten one shows."""
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in net.state_dict().values():
+            tensor.add_(torch.randn(tensor.shape, generator=g) * 0.2)
+    return net

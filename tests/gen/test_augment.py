@@ -11,9 +11,9 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from faces.errors import ConfigError
 from gen.augment import PRESETS, TRANSFORMS, AugmentPipe
-from gen.augment_corruption import cut_out
-from gen.augment_draws import Draws
-from gen.augment_filter import SYM2, amplify, band_gains
+from gen.augmentation.corruption import cut_out
+from gen.augmentation.draws import Draws
+from gen.augmentation.filter import SYM2, amplify, band_gains
 from tests.gen.fixtures import fixture
 
 ALL = PRESETS["bgcfnc"]

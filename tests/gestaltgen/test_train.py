@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from faces.dataset import Dataset
 from faces.synthesise import synthesise
 from gen import checkpoint, tensorfile
-from gen.snapshots import RunFolder
+from gen.training.snapshots import RunFolder
 from gestaltgen.cli import app
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli import app
 from tests.gen.fixtures import G32, fixture, generator_32, official_tensors
-from tests.gen.official_files import SOURCE, generator_kwargs, module, write_official
-from tests.gen.rosinality_files import generator_tensors
+from tests.gen.published.official_files import SOURCE, generator_kwargs, module, write_official
+from tests.gen.published.rosinality_files import generator_tensors
 
 LABELS = [argument for name in ("WS", "22q11DS", "other", "unaffected") for argument in ("--condition", name)]
 

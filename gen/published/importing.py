@@ -1,0 +1,293 @@
+"""Checkpoints of other programs, read into our networks with an account of every tensor.
+
+    .pkl          NVIDIA's StyleGAN2-ADA for PyTorch: networks G, D, G_ema
+    .pt           rosinality's stylegan2-pytorch (g, d, g_ema), or the decoder of a HyperStyle, e4e or pSp file
+    .safetensors  ours, or tensors named in either way
+
+What a file is, its first bytes tell. None of it is run: `gen/published/official_pickle.py` interprets pickles,
+`torch.load` with `weights_only` reads `.pt` (it knows tensors and plain data; a bag for the options that rosinality's
+training stores is added).
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from faces.errors import CheckpointError
+from gen import checkpoint, official, tensorfile
+from gen.checkpoint import CheckpointInfo
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.loading import Placement, Translation, check_fits, load_strict
+from gen.networks import Discriminator, Generator
+from gen.published import rosinality
+from gen.published.official_config import config_of
+from gen.published.official_pickle import read_official
+from gen.published.shapes import config_from_shapes
+
+PARTS: Final = ("G_ema", "G", "D")
+"""Running average of the generator, generator, discriminator; other programs' names for them are understood."""
+
+OFFICIAL_PICKLE: Final = "NVIDIA's StyleGAN2-ADA pickle"
+
+_LEGACY_TORCH: Final = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_OURS: Final = {"generator": "G_ema", "discriminator": "D"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds.
+
+    Args:
+        kind: of file, in words.
+        parts: networks, by our name of the part: how they are made, in words.
+        left_out: what else is in it, one line each.
+        info: what it says of itself, if it is a checkpoint of ours.
+    """
+
+    kind: str
+    parts: Mapping[str, str]
+    left_out: tuple[str, ...]
+    info: CheckpointInfo | None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network read from a file.
+
+    Args:
+        net: filled, in evaluation mode, on the CPU.
+        kind: of file, in words.
+        placements: what became of each of its tensors.
+        left_out: what else is in the file, one line each.
+        notes: what the file does not say, and what was taken instead.
+        info: what the file says of itself, if it is a checkpoint of ours.
+    """
+
+    net: Generator | Discriminator
+    kind: str
+    placements: tuple[Placement, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    info: CheckpointInfo | None = None
+
+
+def contents(path: Path) -> Contents:
+    """What a file holds, without making a network of it.
+
+    Raises:
+        CheckpointError: no such file, an unknown or damaged one, or one that asks for code.
+    """
+    opened = _open(path)
+    infos = [source.info for source in opened.parts.values()]
+    parts = {part: source.about for part, source in opened.parts.items()}
+    return Contents(opened.kind, parts, opened.left_out, infos[0])
+
+
+def read_weights(
+    path: Path,
+    part: str = "G_ema",
+    *,
+    vocabulary: Vocabulary | None = None,
+    conv_clamp: float | None = None,
+) -> Imported:
+    """One network of a file.
+
+    Args:
+        part: one of PARTS.
+        vocabulary: names for the columns of the labels of a conditional official network.
+        conv_clamp: for files that do not tell it: .pt, and .safetensors that are not ours.
+
+    Raises:
+        CheckpointError: no such file, an unknown or damaged one, one that asks for code, a part that it does not have,
+            tensors that do not fit or are not finite, an argument that contradicts what the file says.
+    """
+    opened = _open(path)
+    if part not in opened.parts:
+        raise CheckpointError(f"{path} has no {part!r}; expected one of {', '.join(opened.parts)}")
+    source = opened.parts[part]
+    others = tuple(f"{name}: {other.about}" for name, other in opened.parts.items() if name != part)
+    info = source.info
+    if info is not None:
+        _check_unneeded(path, vocabulary=vocabulary, conv_clamp=conv_clamp)
+        net = checkpoint.load(path)
+        placed = tuple(Placement(name, tuple(value.shape), name) for name, value in net.state_dict().items())
+        return Imported(net, opened.kind, placed, (), info=info)
+    try:
+        plan = _plan(source, vocabulary, conv_clamp)
+        net = _made(plan.config, plan.translation.state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if plan.measure_w_avg and isinstance(net, Generator):
+        rosinality.measure_w_avg(net)
+    placements = tuple(plan.translation.placements)
+    return Imported(net, opened.kind, placements, (*others, *opened.left_out), plan.notes)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A network in a file: its tensors, and how it says it was made."""
+
+    tensors: Mapping[str, Tensor]
+    about: str
+    saved: Any = None
+    info: CheckpointInfo | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    kind: str
+    parts: Mapping[str, _Source]
+    left_out: tuple[str, ...]
+
+
+def _open(path: Path) -> _Opened:
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}; check the path") from None
+    if head[8:9] == b"{":
+        return _open_safetensors(path)
+    if head.startswith((b"PK\x03\x04", _LEGACY_TORCH)):
+        return _open_torch(path)
+    if not head:
+        raise CheckpointError(f"{path} is empty; copy it again from its source")
+    try:
+        pickled = read_official(path)
+    except CheckpointError as error:
+        kinds = "" if head.startswith(b"\x80") else "expected a .pkl, .pt or .safetensors file; "
+        raise CheckpointError(f"{kinds}{error}") from None
+    parts = {
+        key: _Source(saved.tensors, f"{saved.class_name} of {len(saved.tensors)} tensors", saved)
+        for key, saved in pickled.networks.items()
+    }
+    return _Opened(OFFICIAL_PICKLE, parts, tuple(f"{key}: no network" for key in pickled.others))
+
+
+def _open_safetensors(path: Path) -> _Opened:
+    tensors, metadata = tensorfile.read_any(path)
+    if tensorfile.KEY in metadata:
+        info = checkpoint.read_info(path)
+        about = f"{info.network} of {len(tensors)} tensors"
+        return _Opened("our checkpoint", {_OURS[info.network]: _Source(tensors, about, info=info)}, ())
+    part = _OURS["discriminator" if "b4.fc.weight" in tensors or "final_conv.0.weight" in tensors else "generator"]
+    return _Opened("safetensors", {part: _Source(tensors, f"{len(tensors)} tensors")}, ())
+
+
+def _open_torch(path: Path) -> _Opened:
+    content = _load_torch(path)
+    average = content.get(rosinality.LATENT_AVG)
+    groups: dict[str, dict[str, Tensor]] = {}
+    left_out = []
+    for name, part in (("g_ema", "G_ema"), ("g", "G"), ("d", "D")):
+        if isinstance(content.get(name), Mapping):
+            groups[part] = _tensors_only(content.pop(name), name)
+    flat = content.pop("state_dict", None) if isinstance(content.get("state_dict"), Mapping) else None
+    if flat is None and not groups:
+        flat, content = (
+            {k: v for k, v in content.items() if isinstance(v, Tensor)},
+            {k: v for k, v in content.items() if not isinstance(v, Tensor)},
+        )
+    if flat is not None:
+        decoder = {key.removeprefix("decoder."): v for key, v in flat.items() if str(key).startswith("decoder.")}
+        rest = [str(key).split(".")[0] for key in flat if not str(key).startswith("decoder.")] if decoder else []
+        groups["G_ema"] = _tensors_only(decoder or dict(flat), "the decoder")
+        left_out += [f"{name}: {rest.count(name)} tensors of another network" for name in dict.fromkeys(rest)]
+    if isinstance(average, Tensor):
+        for part in groups.keys() - {"D"}:
+            groups[part][rosinality.LATENT_AVG] = average
+    left_out += [f"{key}: no network" for key in content if key != rosinality.LATENT_AVG]
+    parts = {part: _Source(tensors, f"{len(tensors)} tensors") for part, tensors in groups.items() if tensors}
+    if not parts:
+        raise CheckpointError(f"{path} holds no network; expected g_ema, g, d, or decoder.* tensors")
+    return _Opened("PyTorch file", parts, tuple(left_out))
+
+
+def _tensors_only(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
+    for key, value in group.items():
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"{key!r:.100} of {name} is a {type(value).__name__}; expected tensors")
+    return {str(key): value for key, value in group.items()}
+
+
+class _Options:
+    """What stands for an argparse.Namespace; nobody looks into it."""
+
+
+def _load_torch(path: Path) -> dict[str, Any]:
+    try:
+        with torch.serialization.safe_globals([(_Options, "argparse.Namespace")]):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a foreign parser on unknown bytes
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = (
+            f"asks for {asked[1]!r:.200}: refused" if asked else f"cannot be read ({f'{error}.'.splitlines()[0]:.200})"
+        )
+        raise CheckpointError(f"{path} {reason}; only tensors and plain data are read of a PyTorch file") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dict of networks or of tensors")
+    return content
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Tensors under our names, the network that they make, and what the file does not say."""
+
+    translation: Translation
+    config: GeneratorConfig | DiscriminatorConfig
+    notes: tuple[str, ...] = ()
+    measure_w_avg: bool = False
+
+
+def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | None) -> _Plan:
+    if source.saved is not None:
+        if conv_clamp is not None:
+            raise CheckpointError("the file says its own conv_clamp; leave it out")
+        config = config_of(source.saved, vocabulary)
+        return _Plan(official.translate(source.tensors, vocabulary), config)
+    measure = False
+    if "input.input" in source.tensors:
+        translation = rosinality.translate_generator(source.tensors)
+        measure = rosinality.LATENT_AVG not in source.tensors
+    elif "final_conv.0.weight" in source.tensors:
+        translation = rosinality.translate_discriminator(source.tensors)
+    else:
+        translation = official.translate(source.tensors, vocabulary)
+    config = config_from_shapes(translation.state, vocabulary, conv_clamp)
+    notes = [] if conv_clamp is not None else ["the file does not tell a clamp of the layers' output: none is set"]
+    if isinstance(config, DiscriminatorConfig):
+        size = config.mbstd_group_size
+        notes.append(f"the file does not tell the group of the minibatch standard deviation: {size} is taken")
+    elif measure:
+        translation.state["mapping.w_avg"] = torch.zeros(config.w_dim)
+        notes.append("the file does not hold the average latent: it is measured over 10,000 random vectors")
+    return _Plan(translation, config, tuple(notes), measure)
+
+
+def _made(config: GeneratorConfig | DiscriminatorConfig, state: Mapping[str, Tensor]) -> Generator | Discriminator:
+    """The network of this configuration with these tensors; nothing large is made before they are known to fit."""
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise CheckpointError(f"{name} has values that are not finite: the file is damaged, or its training failed")
+    kind: type[Generator] | type[Discriminator] = Generator if isinstance(config, GeneratorConfig) else Discriminator
+    with torch.device("meta"):
+        check_fits(kind(config), state)  # type: ignore[arg-type]
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+        net = kind(config)  # type: ignore[arg-type]
+    load_strict(net, state)
+    return net.eval().requires_grad_(False)
+
+
+def _check_unneeded(path: Path, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise CheckpointError(f"{path} is a checkpoint of ours and says its own {name}; leave it out")

@@ -1,0 +1,1 @@
+"""Training: recipe, steps, and runs in a folder."""

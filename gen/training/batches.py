@@ -1,0 +1,172 @@
+"""Which real images make the next batch: a pure function of the seed, the iteration and a rule.
+
+A rule shares the images shown out over pools, for instance half of them to the unaffected. Each pool hands out every
+one of its images once, in a random order, then all of them again in another, and the pools are interleaved so evenly
+that every batch has their shares to within one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from faces.errors import ConfigError
+from faces.labels import UNAFFECTED
+from gen.labels import Vocabulary
+
+RULES: Final = ("shuffled", "half_affected", "balanced_conditions", "balanced_cells")
+"""As the images come; half affected, half not (Duong et al. 2022); conditions alike; conditions x ages alike."""
+
+UNKNOWN: Final = "unknown"
+
+_PERIOD: Final = 1024
+"""Batches whose order is made at once."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Images that share a part of what is shown.
+
+    Args:
+        name: of the pool, as the plan shows it.
+        share: of all images shown, in (0, 1].
+        members: their indices (n,) in the data.
+    """
+
+    name: str
+    share: float
+    members: npt.NDArray[np.int64]
+
+
+def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocabulary) -> list[Pool]:
+    """The pools of a rule, or of shares by name.
+
+    Args:
+        sampling: one of RULES; images of unknown condition (or, in balanced_cells, age) keep their natural share.
+            Or shares that sum to 1, by condition ("WS"), by condition and age ("WS/infant"), with "unknown" where
+            it is; what is not named is not shown.
+        labels: (n, c_dim).
+
+    Raises:
+        ConfigError: an unknown rule, a name that no image has, or shares that are negative or do not sum to 1.
+    """
+    cells = cells_of(labels, vocabulary)
+    if not isinstance(sampling, str):
+        return _given(sampling, cells)
+    if sampling == "shuffled":
+        groups = ["all"] * len(cells)
+    elif sampling == "half_affected":
+        groups = [c if c in (UNKNOWN, UNAFFECTED) else "affected" for c, _ in cells]
+        if not {"affected", UNAFFECTED} <= set(groups):
+            raise ConfigError(
+                f"sampling half_affected needs images of {UNAFFECTED!r} people and of others; "
+                f"the data has {', '.join(sorted(set(groups)))}: take sampling shuffled"
+            )
+    elif sampling == "balanced_conditions":
+        groups = [c for c, _ in cells]
+    elif sampling == "balanced_cells":
+        groups = [UNKNOWN if UNKNOWN in (c, a) else f"{c}/{a}" for c, a in cells]
+    else:
+        raise ConfigError(f"sampling is {sampling!r}; expected one of {', '.join(RULES)}, or shares by name")
+    names = sorted(set(groups))
+    unknown = groups.count(UNKNOWN) / len(groups)
+    each = (1 - unknown) / max(1, len(names) - (UNKNOWN in names))
+    return [Pool(name, unknown if name == UNKNOWN else each, _members(groups, name)) for name in names]
+
+
+def cells_of(labels: Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:
+    """Condition and age group of each label (n, c_dim); a mixture counts as its largest part, the uniform one as
+    `UNKNOWN`.
+    """
+    conditions, ages = torch.split(labels, [len(vocabulary.conditions), len(vocabulary.ages)], dim=1)
+    return list(zip(_names(conditions, vocabulary.conditions), _names(ages, vocabulary.age_names), strict=True))
+
+
+class Batches:
+    """The endless sequence of batches of a data set.
+
+    Args:
+        pools: of which the images come; see `pools`.
+        batch: images in a batch.
+        seed: of every order.
+    """
+
+    def __init__(self, pools: Sequence[Pool], batch: int, seed: int) -> None:
+        self.pools = tuple(pools)
+        self.batch = batch
+        self.seed = seed
+        self._cumulative = np.cumsum([pool.share for pool in self.pools])
+        self._period = lru_cache(maxsize=1)(self._make_period)
+        self._order = lru_cache(maxsize=2 * len(self.pools))(self._make_order)
+
+    def real(self, iteration: int) -> Tensor:
+        """Indices (batch,) of the real images of an iteration."""
+        period, position = divmod(iteration, _PERIOD)
+        chosen = self._period(period)[position * self.batch :][: self.batch]
+        # Images of a pool must not keep to the same places, where the minibatch deviation compares them.
+        return torch.from_numpy(chosen[_random(self.seed, 2, iteration).permutation(self.batch)])
+
+    def random(self, n: int, draw: torch.Generator) -> Tensor:
+        """Indices (n,) drawn with the shares of the pools, for the labels of generated images."""
+        point = torch.rand(2, n, generator=draw, dtype=torch.float64).numpy()
+        chosen = np.searchsorted(self._cumulative, point[0] * self._cumulative[-1], side="right")
+        indices = [
+            self.pools[pool].members[int(at * len(self.pools[pool].members))]
+            for pool, at in zip(chosen, point[1], strict=True)
+        ]
+        return torch.tensor(indices)
+
+    def _make_period(self, period: int) -> npt.NDArray[np.int64]:
+        """The images of _PERIOD batches: of each pool the next in its order, evenly interleaved."""
+        n = _PERIOD * self.batch
+        ends = np.round(self._cumulative / self._cumulative[-1] * n).astype(np.int64)
+        counts = np.diff(ends, prepend=0)
+        keys = np.concatenate([(np.arange(count) + 0.5) / max(count, 1) for count in counts])
+        images = np.concatenate(
+            [self._stream(pool, period * int(count), int(count)) for pool, count in enumerate(counts)]
+        )
+        return images[np.argsort(keys, kind="stable")]
+
+    def _stream(self, pool: int, start: int, count: int) -> npt.NDArray[np.int64]:
+        """`count` images of a pool from place `start` of its endless order."""
+        members = len(self.pools[pool].members)
+        passes = range(start // members, (start + count - 1) // members + 1) if count else range(0)
+        orders = [np.empty(0, np.int64), *(self._order(pool, number) for number in passes)]
+        return np.concatenate(orders)[start % members :][:count]
+
+    def _make_order(self, pool: int, number: int) -> npt.NDArray[np.int64]:
+        order: npt.NDArray[np.int64] = _random(self.seed, 1, pool, number).permutation(self.pools[pool].members)
+        return order
+
+
+def _given(shares: Mapping[str, float], cells: Sequence[tuple[str, str]]) -> list[Pool]:
+    total = sum(shares.values())
+    if any(not 0 <= share <= 1 for share in shares.values()) or abs(total - 1) > 1e-6:
+        raise ConfigError(f"shares {dict(shares)} sum to {total:g}; expected numbers in [0, 1] that sum to 1")
+    groups = [f"{c}/{a}" if f"{c}/{a}" in shares else c for c, a in cells]
+    for name in shares:
+        if name not in groups:
+            known = ", ".join(sorted({c for c, _ in cells}))
+            raise ConfigError(f"no image is {name!r}; expected conditions ({known}), or CONDITION/AGE of these")
+    return [Pool(name, share, _members(groups, name)) for name, share in shares.items() if share]
+
+
+def _members(groups: Sequence[str], name: str) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.array(groups) == name).astype(np.int64)
+
+
+def _names(weights: Tensor, names: Sequence[str]) -> list[str]:
+    """The largest part of each row; one name alone is always known."""
+    uniform = ((weights - 1 / len(names)).abs().amax(dim=1) < 1e-4) & (len(names) > 1)
+    return [UNKNOWN if u else names[i] for u, i in zip(uniform.tolist(), weights.argmax(dim=1).tolist(), strict=True)]
+
+
+def _random(*seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))

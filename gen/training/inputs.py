@@ -1,0 +1,104 @@
+"""What a step takes in: real images, labels and everything random, as this process's share of the batch.
+
+All of it is a function of (seed, iteration, part of the step), drawn for the whole batch in every process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gen.augmentation.draws import Draws
+from gen.training.batches import Batches
+from gen.training.data import TrainingImages
+from gen.training.distributed import Processes
+from gen.training.recipe import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The source of them all.
+
+    Args:
+        data: on the CPU.
+        batches: which images are shown.
+        config: the recipe.
+        device: where what is drawn goes.
+        processes: that share a batch, in groups of `group` images that are compared with each other.
+    """
+
+    data: TrainingImages
+    batches: Batches
+    config: TrainingConfig
+    device: torch.device
+    processes: Processes
+    group: int
+
+    def real_batch(self, iteration: int) -> tuple[Tensor, Tensor]:
+        """Images (n, 3, h, h) in [-1, 1] and labels (n, c_dim) of this process's share."""
+        flips = torch.rand(self.config.batch, generator=self._draw(iteration, "reals"))
+        share = self.processes.share(self.config.batch, self.group)
+        mirrored = flips[share] < (0.5 if self.config.mirror else 0)
+        images, labels = self.data.batch(self.batches.real(iteration)[share], mirrored)
+        return images.to(self.device), labels.to(self.device)
+
+    def part(self, iteration: int, name: str, shrink: int = 1) -> Part:
+        """The random numbers of a part of a step, for batch / shrink images."""
+        n = self.config.batch // shrink
+        return Part(self, n, self.processes.share(n, self.group if shrink == 1 else 1), self._draw(iteration, name))
+
+    def part_of_all(self, iteration: int, name: str) -> Part:
+        """As `part`, the whole batch in every process: for what is no mean over images, as a ratio of means."""
+        n = self.config.batch
+        return Part(self, n, torch.arange(n), self._draw(iteration, name))
+
+    def _draw(self, iteration: int, name: str) -> torch.Generator:
+        # Hashed, because torch's generator looks at 32 bits of its seed only.
+        seed = np.random.SeedSequence([self.config.seed, iteration, *name.encode()]).generate_state(1)
+        return torch.Generator().manual_seed(int(seed[0]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Draws of one part of a step; call them in one order.
+
+    Args:
+        inputs: where they come from.
+        n: images of the whole batch.
+        share: indices (k,) of this process's.
+        draw: the whole batch's random numbers.
+    """
+
+    inputs: Inputs
+    n: int
+    share: Tensor
+    draw: torch.Generator
+
+    def labels(self) -> Tensor:
+        """Labels (k, c_dim) of images drawn by the sampling rule."""
+        data = self.inputs.data.labels
+        return data[self.inputs.batches.random(self.n, self.draw)[self.share]].to(self.inputs.device)
+
+    def styles(self, z_dim: int, num_ws: int) -> tuple[Tensor, Tensor]:
+        """Two random vectors an image, (2, k, z_dim), and from which layers on the second is used, (k, num_ws) bool."""
+        z = torch.randn(2, self.n, z_dim, generator=self.draw)[:, self.share]
+        cut = torch.randint(1, num_ws, (self.n, 1), generator=self.draw)
+        mixed = torch.rand(self.n, 1, generator=self.draw) < self.inputs.config.style_mixing
+        second = (mixed & (torch.arange(num_ws) >= cut))[self.share]
+        return z.to(self.inputs.device), second.to(self.inputs.device)
+
+    def noise(self) -> list[torch.Generator]:
+        """A generator of image noise for each image."""
+        seeds = torch.randint(2**31, (self.n,), generator=self.draw)[self.share]
+        return [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
+
+    def normal(self, *shape: int) -> Tensor:
+        """(k, *shape) standard normal."""
+        return torch.randn(self.n, *shape, generator=self.draw)[self.share].to(self.inputs.device)
+
+    def augmentation(self) -> Draws:
+        """Draws of k images."""
+        return Draws.random(self.n, self.draw).rows(self.share)

@@ -1,0 +1,91 @@
+"""One network's optimiser: Adam at the pace of lazy regularisation, the same in every process, with scaled losses in
+float16.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from faces.errors import TrainingError
+from gen.training.distributed import Processes
+
+_SMALLEST_SCALE = 2.0**-10
+
+
+class Optimizer:
+    """Adam with betas (0, 0.99) on a network.
+
+    Args:
+        net: its parameters, contiguous.
+        learning_rate: before the correction.
+        interval: steps between two penalties that get an update of their own: every k steps k + 1 updates are made,
+            so that the learning rate is scaled by k/(k + 1) and the betas raised to that power (Karras et al. 2020,
+            section 3). 0 for none.
+        scaled: scale losses against the underflow of float16 gradients, and leave out the updates that overflow.
+        processes: over which gradients are averaged.
+    """
+
+    def __init__(
+        self, net: nn.Module, learning_rate: float, interval: int, *, scaled: bool, processes: Processes
+    ) -> None:
+        pace = interval / (interval + 1) if interval else 1.0
+        self._parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        self._device = self._parameters[0].device
+        self._adam = torch.optim.Adam(
+            self._parameters, lr=learning_rate * pace, betas=(0.0, 0.99**pace), eps=1e-8, fused=True
+        )
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=scaled)
+        self._processes = processes
+
+    def step(self, loss: Tensor) -> Tensor:
+        """Minimise a loss by one update.
+
+        Returns:
+            Norm of its gradient, a scalar.
+
+        Raises:
+            TrainingError: float16 gradients overflow at any scale.
+        """
+        self._adam.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        self._processes.average(gradients)
+        self._scaler.unscale_(self._adam)
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        self._scaler.step(self._adam)
+        self._scaler.update()
+        if self._scaler.is_enabled() and self._scaler.get_scale() < _SMALLEST_SCALE:
+            raise TrainingError("gradients overflow in float16 at any scale; resume with --precision bfloat16")
+        return norm
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """By name: the moments of each parameter, and the scale of the losses."""
+        state = self._adam.state_dict()["state"]
+        tensors = {f"{index}.{name}": value for index, moments in state.items() for name, value in moments.items()}
+        if self._scaler.is_enabled():
+            scale = self._scaler.state_dict()
+            tensors |= {f"scaler.{name}": torch.tensor(scale[name]) for name in ("scale", "_growth_tracker")}
+        return tensors
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        moments: dict[int, dict[str, Tensor]] = {}
+        scale = {}
+        for key, value in tensors.items():
+            index, name = key.split(".")
+            if index == "scaler":
+                scale[name] = value.item()
+            else:
+                moments.setdefault(int(index), {})[name] = value
+        self._adam.load_state_dict({**self._adam.state_dict(), "state": moments})
+        if scale and self._scaler.is_enabled():
+            self._scaler.load_state_dict(self._scaler.state_dict() | scale)
+
+
+def is_finite(net: nn.Module) -> bool:
+    """Whether every weight is a number."""
+    norms = torch._foreach_norm([tensor.detach() for tensor in net.parameters()], ord=math.inf)
+    return bool(torch.stack(norms).isfinite().all())

@@ -1,0 +1,90 @@
+"""What a run will do, before it does anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gen.training.batches import Pool
+from gen.training.data import TrainingData
+from gen.training.memory import estimated_bytes
+from gen.training.run import RunSettings
+from gen.training.snapshots import RunFolder, settings_of
+from gen.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to be, in figures.
+
+    Args:
+        parameters: by network.
+        data: images by condition and age group.
+        left_out: images that are excluded.
+        pools: which images are shown how often.
+        stands_at: images seen by the run in the folder; None for a new run.
+        changes: settings that differ from those of the run in the folder: theirs, and these.
+        steps: left to make.
+        seconds_per_kimg: of the run in the folder when it last reported; None where unknown.
+        data_bytes, training_bytes: of memory; the second is an estimate, for one process.
+        threads: of the CPU.
+    """
+
+    parameters: Mapping[str, int]
+    data: Mapping[str, Mapping[str, int]]
+    left_out: int
+    pools: tuple[Pool, ...]
+    stands_at: int | None
+    changes: Mapping[str, tuple[Any, Any]]
+    steps: int
+    seconds_per_kimg: float | None
+    data_bytes: int
+    training_bytes: int
+    threads: int
+
+
+def plan(trainer: Trainer, data: TrainingData, folder: RunFolder, settings: RunSettings) -> Plan:
+    """What `train` would do with a trainer that has not resumed yet."""
+    stands_at = folder.images_seen()
+    left = max(0, settings.until_images - (stands_at or 0))
+    parameters = {
+        "generator": _count(trainer.generator),
+        "discriminator": _count(trainer.discriminator),
+    }
+    return Plan(
+        parameters=parameters,
+        data=data.counts,
+        left_out=data.left_out,
+        pools=trainer.pools,
+        stands_at=stands_at,
+        changes={} if stands_at is None else folder.changes(settings_of(trainer)),
+        steps=-(-left // trainer.config.batch),
+        seconds_per_kimg=_last_pace(folder),
+        data_bytes=data.images.images.nbytes,
+        training_bytes=estimated_bytes(
+            trainer.generator.config,
+            trainer.discriminator.config,
+            trainer.config,
+            sum(parameters.values()),
+            trainer.processes.count,
+        ),
+        threads=torch.get_num_threads(),
+    )
+
+
+def _count(net: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _last_pace(folder: RunFolder) -> float | None:
+    if not folder.log.exists():
+        return None
+    lines = folder.log.read_text().splitlines()
+    try:
+        return float(json.loads(lines[-1])["seconds_per_kimg"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,152 @@
+"""Networks and training by name, as values: vary one with dataclasses.replace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from faces.errors import ConfigError
+from gen.augmentation.ada import AdaConfig
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.training.recipe import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a run is made of."""
+
+    generator: GeneratorConfig
+    discriminator: DiscriminatorConfig
+    training: TrainingConfig
+
+
+def phantom(resolution: int = 128, processes: int = 1) -> Preset:
+    """Small networks for a CPU, trained without augmentation on as many drawn faces as one likes."""
+    return Preset(
+        GeneratorConfig(resolution, 128, 128, 2, channel_base=4096, channel_max=128, truncation_centre="label"),
+        DiscriminatorConfig(resolution, channel_base=4096, channel_max=128, mapping_layers=2, classifier=True),
+        TrainingConfig(
+            batch=16,
+            r1_gamma=0.5 * (resolution / 64) ** 2,
+            path_length_weight=0,
+            classifier_weight=1,
+        ),
+    )
+
+
+def paper256(resolution: int = 256, processes: int = 1) -> Preset:
+    """As Duong et al. 2022 fine-tuned FFHQ weights: half affected, half unaffected, adaptive augmentation."""
+    return Preset(
+        GeneratorConfig(resolution, conv_clamp=256),
+        DiscriminatorConfig(resolution, conv_clamp=256, mbstd_group_size=8),
+        TrainingConfig(
+            batch=64,
+            learning_rate=0.0025,
+            r1_gamma=1,
+            ema_halflife_images=20_000,
+            ema_rampup=0,
+            augment="bgc",
+            ada=AdaConfig(target=0.6),
+            sampling="half_affected",
+        ),
+    )
+
+
+def auto(resolution: int = 256, processes: int = 1) -> Preset:
+    """Networks and recipe by the size of the images and the number of processes (Karras et al. 2020, "Training …").
+
+    The batch grows with the processes, within 4096 / resolution images for each and 64 in all.
+    """
+    batch = max(min(processes * min(4096 // resolution, 32), 64), processes)
+    channel_base = 32768 if resolution >= 512 else 16384
+    return Preset(
+        GeneratorConfig(resolution, mapping_layers=2, channel_base=channel_base, conv_clamp=256),
+        DiscriminatorConfig(
+            resolution,
+            channel_base=channel_base,
+            conv_clamp=256,
+            mbstd_group_size=min(batch // processes, 4),
+        ),
+        TrainingConfig(
+            batch=batch,
+            learning_rate=0.002 if resolution >= 1024 else 0.0025,
+            r1_gamma=0.0002 * resolution**2 / batch,
+            path_length_shrink=2 if batch >= 2 * processes else 1,
+            ema_halflife_images=batch * 10_000 / 32,
+            ema_rampup=0.05,
+            augment="bgc",
+            ada=AdaConfig(target=0.6),
+        ),
+    )
+
+
+PRESETS: Final[Mapping[str, Callable[[int, int], Preset]]] = {"phantom": phantom, "paper256": paper256, "auto": auto}
+
+
+def preset(name: str, resolution: int, processes: int = 1) -> Preset:
+    """A preset for images of a size.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
+    return PRESETS[name](resolution, processes)
+
+
+def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
+    """A preset with other values, as people write them.
+
+    Args:
+        changes: value by name: a field of TrainingConfig ("r1_gamma"), one of its ADA ("ada.target"), or one of a
+            network ("generator.channel_base"). Values are JSON, or a bare word.
+
+    Raises:
+        ConfigError: an unknown name, or a value that makes no sense.
+    """
+    parts: dict[str, Any] = {
+        "": chosen.training,
+        "ada": chosen.training.ada or AdaConfig(),
+        "generator": chosen.generator,
+        "discriminator": chosen.discriminator,
+    }
+    values: dict[str, dict[str, Any]] = {part: {} for part in parts}
+    for name, text in changes.items():
+        part, _, field = name.rpartition(".")
+        kinds = get_type_hints(type(parts[part])) if part in parts else {}
+        if field not in kinds or field in _NOT_VARIED:
+            names = [field for field in get_type_hints(TrainingConfig) if field not in _NOT_VARIED]
+            raise ConfigError(
+                f"unknown setting {name!r}; expected one of {', '.join(names)}, or a field of ada., generator. or "
+                "discriminator., as ada.target"
+            )
+        values[part][field] = _value(name, text, kinds[field])
+    training = values[""]
+    if values["ada"]:
+        training["ada"] = replace(parts["ada"], **values["ada"])
+    elif training.get("augment", "") is None:
+        training["ada"] = None
+    return Preset(
+        replace(chosen.generator, **values["generator"]),
+        replace(chosen.discriminator, **values["discriminator"]),
+        replace(chosen.training, **training),
+    )
+
+
+_NOT_VARIED: Final = ("ada", "vocabulary", "resolution", "classifier")
+"""Made of other values, or of the data."""
+
+
+def _value(name: str, text: str, kind: Any) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(f"{name} is {text!r}: {error.errors()[0]['msg']}") from None

@@ -1,0 +1,105 @@
+"""How a run begins: networks of a preset, or of the checkpoints that it fine-tunes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from faces.errors import ConfigError
+from gen import checkpoint
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.networks import Discriminator, Generator
+from gen.training.presets import Preset
+from gen.training.trainer import Trainer
+from gen.training.warmstart import WarmStartReport, warm_start, warm_start_discriminator
+
+FINE_TUNING_SPEED_KIMG = 100
+"""In which p may move by 1 when the networks are not new; as published."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Networks to begin with; None for new ones."""
+
+    generator: Generator | None = None
+    discriminator: Discriminator | None = None
+    origin: str = "trained from scratch"
+
+
+def read_sources(generator: Path | None, discriminator: Path | None) -> Sources:
+    """The checkpoints that a run fine-tunes.
+
+    Raises:
+        CheckpointError: a file that cannot be read, or of the other network.
+        ConfigError: a discriminator without its generator.
+    """
+    if generator is None:
+        if discriminator is not None:
+            raise ConfigError(f"--discriminator-from {discriminator} without --from; name its generator too")
+        return Sources()
+    info = checkpoint.read_info(generator)
+    origin = f"fine-tuned from {generator.name} ({info.origin or 'origin unknown'}; sha256 {info.sha256[:16]})"
+    return Sources(checkpoint.load_generator(generator), _discriminator(discriminator), origin)
+
+
+def _discriminator(path: Path | None) -> Discriminator | None:
+    net = None if path is None else checkpoint.load(path)
+    if isinstance(net, Generator):
+        raise ConfigError(f"{path} holds a generator; expected the discriminator trained with it")
+    return net
+
+
+def fitted(preset: Preset, vocabulary: Vocabulary, sources: Sources) -> Preset:
+    """A preset for a vocabulary, with the sizes of the networks that it begins with and the pace of fine-tuning."""
+    generator, discriminator, training = preset.generator, preset.discriminator, preset.training
+    if sources.generator is not None:
+        generator = replace(
+            sources.generator.config,
+            resolution=generator.resolution,
+            truncation_centre=generator.truncation_centre,
+        )
+        discriminator = _beside(sources, generator, discriminator)
+        training = replace(training, ema_rampup=0)
+        if training.ada is not None:
+            training = replace(training, ada=replace(training.ada, speed_kimg=FINE_TUNING_SPEED_KIMG))
+    return Preset(
+        replace(generator, vocabulary=vocabulary),
+        replace(discriminator, vocabulary=vocabulary, classifier=training.classifier_weight > 0),
+        training,
+    )
+
+
+def _beside(sources: Sources, generator: GeneratorConfig, preset: DiscriminatorConfig) -> DiscriminatorConfig:
+    if sources.discriminator is None:
+        return replace(
+            preset,
+            channel_base=generator.channel_base,
+            channel_max=generator.channel_max,
+            conv_clamp=generator.conv_clamp,
+        )
+    source = sources.discriminator.config
+    return replace(
+        source,
+        resolution=preset.resolution,
+        mapping_layers=source.mapping_layers if source.vocabulary else preset.mapping_layers,
+        mbstd_group_size=preset.mbstd_group_size,
+    )
+
+
+def begin(trainer: Trainer, sources: Sources) -> Mapping[str, WarmStartReport]:
+    """Give a new trainer the weights of its sources, and say by network where every tensor came from.
+
+    Raises:
+        ConfigError, CheckpointError: sources that do not fit the networks.
+    """
+    reports = {}
+    if sources.generator is not None:
+        reports["generator"] = warm_start(trainer.generator, sources.generator, seed=trainer.config.seed)
+        trainer.average.load_state_dict(trainer.generator.state_dict())
+    if sources.discriminator is not None:
+        reports["discriminator"] = warm_start_discriminator(
+            trainer.discriminator, sources.discriminator, seed=trainer.config.seed
+        )
+    return reports

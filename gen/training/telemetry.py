@@ -1,0 +1,151 @@
+"""What a run tells of itself: a line of JSON for every report, and TensorBoard where it is wanted."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from faces.errors import ConfigError
+from faces.images import write_file
+from gen.training.trainer import StepReport
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells of itself now and then.
+
+    Args:
+        report: the mean of the steps since the last one; counts and probabilities are the newest.
+        seconds_per_kimg: since the last report, everything included.
+        left_s: until the run is done, at the pace so far.
+        peak_bytes: most memory taken, of the GPU where there is one.
+    """
+
+    report: StepReport
+    seconds_per_kimg: float
+    left_s: float
+    peak_bytes: int
+
+    def line(self) -> dict[str, Any]:
+        """As it is logged; what is no number is null."""
+        values = {
+            **asdict(self.report),
+            "seconds_per_kimg": round(self.seconds_per_kimg, 2),
+            "peak_bytes": self.peak_bytes,
+        }
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            **{name: value if math.isfinite(value) else None for name, value in values.items()},
+        }
+
+
+class Sink(Protocol):
+    """Where reports go."""
+
+    def write(self, progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """log.jsonl of a run: cut back to a snapshot, then appended to.
+
+    Args:
+        path: of the file.
+        images_seen: of the snapshot; later lines, and one that was not finished, are dropped.
+    """
+
+    def __init__(self, path: Path, images_seen: int) -> None:
+        self._path = path
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _images_of(line) <= images_seen]
+            write_file(path, "".join(f"{line}\n" for line in kept).encode())
+
+    def write(self, progress: Progress) -> None:
+        with self._path.open("a") as file:
+            file.write(json.dumps(progress.line()) + "\n")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class TensorBoard:
+    """Events in a folder, as TensorBoard shows them.
+
+    Args:
+        folder: of the events.
+        images_seen: of the snapshot; later events of a stopped run are hidden.
+
+    Raises:
+        ConfigError: the package is not installed.
+    """
+
+    def __init__(self, folder: Path, images_seen: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError(
+                "the package tensorboard is not installed; `pip install tensorboard`, or leave --tensorboard out"
+            ) from None
+        self._writer: Any = SummaryWriter(folder, purge_step=images_seen + 1)
+
+    def write(self, progress: Progress) -> None:
+        for name, value in progress.line().items():
+            if isinstance(value, int | float) and name != "images_seen":
+                self._writer.add_scalar(f"training/{name}", value, progress.report.images_seen)
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Meter:
+    """Means of the steps between two reports, and their pace.
+
+    Args:
+        images_seen: at the start.
+        until_images: at the end.
+    """
+
+    def __init__(self, images_seen: int, until_images: int) -> None:
+        self._until = until_images
+        self._first = self._last = images_seen
+        self._started = self._reported = time.monotonic()
+        self._reports: list[StepReport] = []
+
+    def add(self, report: StepReport) -> None:
+        self._reports.append(report)
+
+    def progress(self, peak_bytes: int) -> Progress:
+        """Of the steps added since the last call; one or more."""
+        newest, now = self._reports[-1], time.monotonic()
+        pace = (now - self._reported) / (newest.images_seen - self._last)
+        overall = (now - self._started) / (newest.images_seen - self._first)
+        report = StepReport(**_means(self._reports))
+        self._reports, self._last, self._reported = [], newest.images_seen, now
+        left = max(0, self._until - newest.images_seen)
+        return Progress(report, pace * 1000, overall * left, peak_bytes)
+
+
+_NEWEST = ("images_seen", "augment_p", "path_length", "r1")
+
+
+def _means(reports: list[StepReport]) -> Mapping[str, Any]:
+    newest, rows = asdict(reports[-1]), [asdict(report) for report in reports]
+    return {
+        name: value if name in _NEWEST else math.fsum(row[name] for row in rows) / len(rows)
+        for name, value in newest.items()
+    }
+
+
+def _images_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["images_seen"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,395 @@
+"""Training a conditional StyleGAN2-ADA: one trainer whose state depends on its configuration and images seen alone.
+
+Every random draw comes from a generator seeded by (seed, iteration), for the whole batch in every process, so that a
+run needs no random state to resume, and several processes do what one would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from faces.errors import ConfigError, TrainingError
+from gen.augment import PRESETS as AUGMENTATIONS
+from gen.augment import AugmentPipe
+from gen.augmentation.ada import next_p
+from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.labels import Vocabulary
+from gen.networks import Discriminator, Generator, Judgement
+from gen.training.batches import Batches, pools
+from gen.training.data import TrainingImages
+from gen.training.distributed import Processes, group_size
+from gen.training.inputs import Inputs, Part
+from gen.training.losses import (
+    classification_loss,
+    discriminator_loss,
+    generator_loss,
+    identity_shift,
+    path_lengths,
+    r1_penalty,
+)
+from gen.training.optimizer import Optimizer, is_finite
+from gen.training.recipe import TRAINING_DTYPES, TrainingConfig
+
+CPU: Final = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step, measured over all processes. What is not of every step is that of the last one that had it.
+
+    Args:
+        images_seen: real images shown so far.
+        generator_loss, discriminator_loss: the adversarial ones.
+        classification_real, classification_fake: cross-entropy of the labels read from real and generated images.
+        identity_shift: share of the difference between people that depends on the label; 0 where it has no weight.
+        r1: penalty on real images, before its weight.
+        path_length: mean path length that the penalty aims at.
+        real_sign: r_t of adaptive augmentation, the mean sign of D(real): near 1, the discriminator overfits.
+        augment_p: probability of each augmentation.
+        generator_gradient, discriminator_gradient: norms, of the adversarial updates.
+    """
+
+    images_seen: int
+    generator_loss: float
+    discriminator_loss: float
+    classification_real: float
+    classification_fake: float
+    identity_shift: float
+    r1: float
+    path_length: float
+    real_sign: float
+    augment_p: float
+    generator_gradient: float
+    discriminator_gradient: float
+
+
+_MEASURED: Final = tuple(
+    name for name in StepReport.__dataclass_fields__ if name not in ("images_seen", "augment_p", "path_length")
+)
+
+
+class Trainer:
+    """Networks, their running average and optimisers, and the step that moves them.
+
+    `state_dict()` and `load_state_dict()` carry all of it as tensors by name.
+
+    Args:
+        generator_config, discriminator_config: of one vocabulary and resolution; the discriminator has a classifier
+            if the configuration weighs one.
+        config: the recipe.
+        data: what is learnt from.
+        device: where the networks are; the data stays on the CPU.
+        processes: with which this one trains.
+
+    Raises:
+        ConfigError: parts that do not fit each other.
+    """
+
+    def __init__(
+        self,
+        generator_config: GeneratorConfig,
+        discriminator_config: DiscriminatorConfig,
+        config: TrainingConfig,
+        data: TrainingImages,
+        device: torch.device = CPU,
+        processes: Processes = Processes(),
+    ) -> None:
+        _check_fit(generator_config, discriminator_config, config, data, device)
+        self.config = config
+        self.data = data
+        self.device = device
+        self.processes = processes
+        self.iteration = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.generator = Generator(generator_config).to(device)
+            self.discriminator = Discriminator(discriminator_config).to(device)
+        self.average = deepcopy(self.generator).eval().requires_grad_(False)
+        self.augment_p = config.augment_p
+        self._augment = AugmentPipe(**AUGMENTATIONS[config.augment]) if config.augment else None
+        self.pools = tuple(pools(config.sampling, data.labels, _vocabulary_of(generator_config)))
+        batches = Batches(self.pools, config.batch, config.seed)
+        group = group_size(config.batch, discriminator_config.mbstd_group_size)
+        processes.check(config.batch, group)
+        _check_paths(config, processes)
+        self._inputs = Inputs(data, batches, config, device, processes, group)
+        self._dtype = TRAINING_DTYPES[config.precision]
+        # The gradients of gradients leave the range of float16.
+        self._penalty_dtype = torch.float32 if self._dtype == torch.float16 else self._dtype
+        self._generator_optimizer = self._optimizer(
+            self.generator, config.path_length_interval if config.penalises_paths else 0
+        )
+        self._discriminator_optimizer = self._optimizer(
+            self.discriminator, config.r1_interval if config.penalises_gradients else 0
+        )
+        self._path_length = torch.zeros((), device=device)
+        self._sign_sum = torch.zeros((), device=device)
+        self._measured = dict.fromkeys(_MEASURED, torch.zeros((), device=device))
+
+    @property
+    def images_seen(self) -> int:
+        return self.iteration * self.config.batch
+
+    def step(self) -> StepReport:
+        """One step of the generator, one of the discriminator, their penalties when due, one of the running average.
+
+        Raises:
+            TrainingError: a loss or a gradient is no number.
+        """
+        config = self.config
+        reals, labels = self._inputs.real_batch(self.iteration)
+        if self.images_seen >= config.generator_waits_images:
+            self._generator_step()
+            if config.penalises_paths and self.iteration % config.path_length_interval == 0:
+                self._path_length_step()
+        self._discriminator_step(reals, labels)
+        if config.penalises_gradients and self.iteration % config.r1_interval == 0:
+            self._r1_step(reals, labels)
+        self._average_step()
+        self.iteration += 1
+        report = self._report()
+        self._augment_step()
+        return report
+
+    def _generator_step(self) -> None:
+        part = self._inputs.part(self.iteration, "generator")
+        labels = part.labels()
+        with _frozen(self.discriminator):
+            w = self._map(labels, part)
+            self._update_w_avg(w)
+            judgement = self._judge(self._synthesize(w, part, self._dtype), labels, part, self._dtype)
+            loss = generator_loss(judgement.logits)
+            classification = self._classification(judgement, labels)
+            shift = self._identity_shift()
+            objective = loss + self.config.classifier_weight * classification + self.config.identity_weight * shift
+            gradient = self._generator_optimizer.step(objective)
+        self._measure(
+            generator_loss=loss, classification_fake=classification, identity_shift=shift, generator_gradient=gradient
+        )
+
+    def _path_length_step(self) -> None:
+        """Karras et al. 2020, section 3.2. The target is a constant for the gradient, as in the paper."""
+        config = self.config
+        part = self._inputs.part(self.iteration, "path_length", config.path_length_shrink)
+        w = self._map(part.labels(), part)
+        images = self._synthesize(w, part, self._penalty_dtype)
+        lengths = path_lengths(images, w, part.normal(*images.shape[1:]))
+        mean = lengths.detach().mean()
+        self.processes.average([mean])
+        self._path_length = self._path_length.lerp(mean, config.path_length_decay)
+        penalty = (lengths - self._path_length).square().mean()
+        self._generator_optimizer.step(penalty * (config.path_length_weight * config.path_length_interval))
+
+    def _discriminator_step(self, reals: Tensor, real_labels: Tensor) -> None:
+        part = self._inputs.part(self.iteration, "discriminator")
+        labels = part.labels()
+        with torch.no_grad():
+            fakes = self._synthesize(self._map(labels, part), part, self._dtype)
+        fake = self._judge(fakes, labels, part, self._dtype)
+        real = self._judge(reals, real_labels, part, self._dtype)
+        loss = discriminator_loss(real.logits, fake.logits)
+        classification = self._classification(real, real_labels)
+        gradient = self._discriminator_optimizer.step(loss + self.config.classifier_weight * classification)
+        self._measure(
+            discriminator_loss=loss,
+            classification_real=classification,
+            discriminator_gradient=gradient,
+            real_sign=real.logits.sign().mean(),
+        )
+
+    def _r1_step(self, reals: Tensor, labels: Tensor) -> None:
+        """The rarer, the stronger. The gradient is that in the pixels before augmentation."""
+        part = self._inputs.part(self.iteration, "r1")
+        reals = reals.detach().requires_grad_()
+        penalty = r1_penalty(reals, self._judge(reals, labels, part, self._penalty_dtype).logits).mean()
+        self._discriminator_optimizer.step(penalty * (self.config.r1_gamma / 2 * self.config.r1_interval))
+        self._measure(r1=penalty)
+
+    @torch.no_grad()
+    def _average_step(self) -> None:
+        beta = self.config.ema_beta(self.images_seen + self.config.batch)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - beta)
+        for ours, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def _augment_step(self) -> None:
+        """Let the probability of the augmentations follow r_t (Karras et al. 2020, "Training … with Limited Data")."""
+        ada = self.config.ada
+        if ada is None:
+            return
+        self._sign_sum = self._sign_sum + self._measured["real_sign"]
+        if self.iteration % ada.interval == 0:
+            self.augment_p = next_p(self.augment_p, (self._sign_sum / ada.interval).item(), self.config.batch, ada)
+            self._sign_sum = torch.zeros_like(self._sign_sum)
+
+    def _report(self) -> StepReport:
+        values = torch.stack([self._measured[name] for name in _MEASURED])
+        self.processes.average([values])
+        self._measured = dict(zip(_MEASURED, values.unbind(), strict=True))
+        numbers = dict(zip(_MEASURED, values.tolist(), strict=True))
+        broken = [name for name, value in numbers.items() if not math.isfinite(value)]
+        # In float16 an update that overflows is left out, and the next one tried at a smaller scale.
+        if broken and self._dtype != torch.float16:
+            raise TrainingError(
+                f"{', '.join(broken)} is no number after {self.images_seen} images; the last snapshot is intact: "
+                "resume it with a lower learning rate or higher r1_gamma, or in float32"
+            )
+        return StepReport(
+            images_seen=self.images_seen,
+            path_length=self._path_length.item(),
+            augment_p=self.augment_p,
+            **numbers,
+        )
+
+    # What the steps are made of.
+
+    def _map(self, labels: Tensor, part: Part) -> Tensor:
+        """Latents (n, num_ws, w_dim) of random vectors, with style mixing."""
+        config = self.generator.config
+        z, second = part.styles(config.z_dim, config.num_ws)
+        one, other = self.generator.map(z.flatten(0, 1), labels.repeat(2, 1)).chunk(2)
+        return torch.where(second[:, :, None], other, one)
+
+    def _synthesize(self, w: Tensor, part: Part, dtype: torch.dtype) -> Tensor:
+        return self.generator.synthesize(w, "random", part.noise(), dtype)
+
+    def _judge(self, images: Tensor, labels: Tensor, part: Part, dtype: torch.dtype) -> Judgement:
+        """What the discriminator says of images, seen through the augmentation."""
+        if self._augment is not None:
+            self._augment.p = torch.tensor(self.augment_p)
+            images = self._augment(images, draws=part.augmentation())
+        return self.discriminator.judge(images, labels, dtype)
+
+    def _classification(self, judgement: Judgement, labels: Tensor) -> Tensor:
+        if judgement.label_logits is None:
+            return torch.zeros((), device=self.device)
+        conditions = len(_vocabulary_of(self.generator.config).conditions)
+        return classification_loss(judgement.label_logits, labels, conditions)
+
+    def _identity_shift(self) -> Tensor:
+        """Of random persons and labels, independent of the images; the mapping alone costs little, even in full."""
+        if self.config.identity_weight == 0:
+            return torch.zeros((), device=self.device)
+        part = self._inputs.part_of_all(self.iteration, "identity")
+        z, _ = part.styles(self.generator.config.z_dim, self.generator.config.num_ws)
+        labels = torch.stack([part.labels(), part.labels()])  # (2, n, c_dim)
+        persons = z[:, None].expand(-1, 2, -1, -1)  # (2, 2, n, z_dim)
+        w: Tensor = self.generator.mapping(persons.flatten(0, 2), labels.repeat(2, 1, 1).flatten(0, 1))
+        return identity_shift(w.reshape(*persons.shape[:3], -1))
+
+    def _update_w_avg(self, w: Tensor) -> None:
+        mean = w.detach()[:, 0].mean(dim=0)
+        self.processes.average([mean])
+        self.generator.update_w_avg(mean[None])
+
+    def _measure(self, **values: Tensor) -> None:
+        self._measured |= {name: value.detach().float() for name, value in values.items()}
+
+    def _optimizer(self, net: nn.Module, interval: int) -> Optimizer:
+        scaled = self.config.precision == "float16"
+        return Optimizer(net, self.config.learning_rate, interval, scaled=scaled, processes=self.processes)
+
+    # What is saved.
+
+    def check_weights(self) -> None:
+        """Raises TrainingError if a weight is no number: such a state must not replace a good one."""
+        for name, net in self._networks().items():
+            if not is_finite(net):
+                raise TrainingError(
+                    f"weights of the {name} are no numbers after {self.images_seen} images; nothing was saved, "
+                    "the last snapshot is intact: resume it with a lower learning rate, or in float32"
+                )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that a resumed run needs beside the configuration and the data, by name."""
+        tensors = {
+            "iteration": torch.tensor(self.iteration),
+            "augment_p": torch.tensor(self.augment_p, dtype=torch.float64),
+            "sign_sum": self._sign_sum,
+            "path_length": self._path_length,
+            "measured": torch.stack([self._measured[name] for name in _MEASURED]),
+        }
+        for part, keeper in self._keepers().items():
+            tensors |= {f"{part}.{name}": value for name, value in keeper.state_dict().items()}
+        return tensors
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue where `state_dict()` was taken."""
+        self.iteration = int(tensors["iteration"])
+        self.augment_p = float(tensors["augment_p"])
+        self._sign_sum = tensors["sign_sum"].to(self.device)
+        self._path_length = tensors["path_length"].to(self.device)
+        self._measured = dict(zip(_MEASURED, tensors["measured"].to(self.device).unbind(), strict=True))
+        for part, keeper in self._keepers().items():
+            keeper.load_state_dict(_part_of(tensors, part))
+
+    def _networks(self) -> dict[str, Generator | Discriminator]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+
+    def _keepers(self) -> dict[str, Generator | Discriminator | Optimizer]:
+        return self._networks() | {
+            "generator_optimizer": self._generator_optimizer,
+            "discriminator_optimizer": self._discriminator_optimizer,
+        }
+
+
+def _check_fit(
+    generator: GeneratorConfig,
+    discriminator: DiscriminatorConfig,
+    config: TrainingConfig,
+    data: TrainingImages,
+    device: torch.device,
+) -> None:
+    side = generator.resolution
+    if data.images.shape[1:] != (3, side, side):
+        got = tuple(data.images.shape[1:])
+        raise ConfigError(
+            f"training images are {got}; expected (3, {side}, {side}), the network's size: "
+            f"make the data set with --size {side}, or take another preset"
+        )
+    if len(data.images) < config.batch:
+        raise ConfigError(f"{len(data.images)} training images; expected at least one batch, {config.batch}")
+    if discriminator.classifier != (config.classifier_weight > 0):
+        raise ConfigError(
+            f"classifier_weight is {config.classifier_weight:g} and the discriminator's classifier "
+            f"{discriminator.classifier}; set both or none"
+        )
+    if config.precision == "float16" and device.type != "cuda":
+        raise ConfigError(f"precision float16 on {device.type}; take bfloat16 or float32 there")
+
+
+def _check_paths(config: TrainingConfig, processes: Processes) -> None:
+    images = config.batch // config.path_length_shrink
+    if config.penalises_paths and images % processes.count:
+        raise ConfigError(
+            f"path_length_shrink is {config.path_length_shrink}, which leaves {images} of {config.batch} images for "
+            f"{processes.count} processes; expected as many for each: lower it, or take a larger batch"
+        )
+
+
+def _vocabulary_of(config: GeneratorConfig) -> Vocabulary:
+    if config.vocabulary is None:
+        raise ConfigError("the generator has no vocabulary; expected a conditional one")
+    return config.vocabulary
+
+
+def _part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def _frozen(net: nn.Module) -> Iterator[None]:
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        net.requires_grad_(True)
