@@ -46,5 +46,5 @@ def main() -> None:
         runs["ours, bfloat16"] = steps("bfloat16", nullcontext)
     else:
         print("\nno bfloat16 units on this processor: float32 alone is measured")
-    rates = images_per_s(runs, rounds=2)
+    rates = images_per_s(runs, rounds=1)
     show(f"training, 128 px, batch {preset.training.batch}, {torch.get_num_threads()} threads", rates)
