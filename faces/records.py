@@ -160,10 +160,10 @@ class _Row:
     def text(self, column: str) -> str | None:
         return (self.cells.get(column) or "").strip() or None
 
-    def one_of(self, column: str, names: tuple[str, ...]) -> str | None:
+    def one_of(self, column: str, names: tuple[str, ...], otherwise: str = "an empty cell") -> str | None:
         value = self.text(column)
         if value is not None and value not in names:
-            raise self.error(column, "is unknown", f"expected one of {', '.join(names)}, or an empty cell")
+            raise self.error(column, "is unknown", f"expected one of {', '.join(names)}, or {otherwise}")
         return value
 
     def number_within(self, column: str, high: float, unit: str) -> float | None:
@@ -196,7 +196,7 @@ def _record(row: _Row, conditions: tuple[str, ...], ages: tuple[AgeGroup, ...]) 
         age_group = derived
     return Record(
         file=file,
-        condition=row.one_of("condition", conditions),
+        condition=row.one_of("condition", conditions, "a set of another vocabulary (--conditions)"),
         age_years=years,
         age_group=age_group,
         expression=row.number_within("expression", 1, "a smile"),

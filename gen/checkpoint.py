@@ -125,7 +125,10 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
 
 
 def _config(path: Path, header: Mapping[str, Any]) -> GeneratorConfig | DiscriminatorConfig:
+    network = str(header.get("network", "no network"))
+    if network not in _CONFIGS:
+        raise CheckpointError(f"{path} holds {network}; expected a {' or a '.join(_CONFIGS)}")
     try:
-        return _CONFIGS[header["network"]].from_json(header["config"])
+        return _CONFIGS[network].from_json(header["config"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

@@ -62,7 +62,7 @@ def _targets(band: Any, report: Report) -> None:
         for column, figures in zip(columns, report.figures, strict=True):
             value = column[name]
             held = target is not None and value is not None and figures.truncation in target.truncations
-            line.append("–" if value is None else f"{value:.3g}")
+            line.append("–" if value is None or math.isnan(value) else f"{value:.3g}")
             colour.append("white" if not held else "#c6f6d5" if target and target.met(value or 0.0) else "#fed7d7")
         lines.append([*line, str(target) if target else ""])
         colours.append([*colour, "white"])

@@ -221,7 +221,7 @@ def _told(target: Target | None) -> str:
 
 
 def _cell(value: float | None, target: Target | None, truncation: float) -> str:
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
     text = f"{value:.4g}"
     if target is None or truncation not in target.truncations:

@@ -95,6 +95,7 @@ def train(
         trainer = _trainer(preset, varied, loaded, sources, where, processes)
         origin = f"{sources.origin} on {loaded.origin}"
         show_plan(console, plan(trainer, loaded, folder, settings), trainer, folder, settings, origin)
+        folder.check(trainer, change=change)
         if dry_run:
             return
         _run(trainer, loaded, folder, settings, sources, console, origin=origin, change=change)

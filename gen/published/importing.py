@@ -229,9 +229,7 @@ def _load_torch(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a foreign parser on unknown bytes
         asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = (
-            f"asks for {asked[1]!r:.200}: refused" if asked else f"cannot be read ({f'{error}.'.splitlines()[0]:.200})"
-        )
+        reason = f"asks for {asked[1]!r:.200}: refused" if asked else "is no file of PyTorch, or a damaged one"
         raise CheckpointError(f"{path} {reason}; only tensors and plain data are read of a PyTorch file") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dict of networks or of tensors")

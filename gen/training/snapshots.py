@@ -99,8 +99,8 @@ class RunFolder:
             if stored.get(name) != wanted.get(name)
         }
 
-    def resume(self, trainer: Trainer, *, change: bool) -> None:
-        """Bring a trainer to where the run stands.
+    def check(self, trainer: Trainer, *, change: bool) -> None:
+        """Whether a trainer can go on with the run that is here, if there is one.
 
         Args:
             change: the recipe or the data may differ from the stopped run's; networks and batch never may.
@@ -108,6 +108,8 @@ class RunFolder:
         Raises:
             ConfigError: other settings.
         """
+        if not self.state.exists():
+            return
         changes = self.changes(settings_of(trainer))
         fixed = [name for name in changes if name.split(".")[0] in _FIXED or name == "training.batch"]
         if changes and (fixed or not change):
@@ -117,6 +119,10 @@ class RunFolder:
                 f"{self.path} holds a run with other settings: {told}. "
                 f"Use the same ones to resume it{remedy}, or another --out"
             )
+
+    def resume(self, trainer: Trainer, *, change: bool) -> None:
+        """Bring a trainer to where the run stands; raises as `check`."""
+        self.check(trainer, change=change)
         trainer.load_state_dict(tensorfile.read(self.state)[0])
 
     def save(self, trainer: Trainer, data: TrainingData, *, origin: str, licence: str, keep: bool) -> None:

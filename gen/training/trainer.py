@@ -356,7 +356,9 @@ def _check_fit(
             f"make the data set with --size {side}, or take another preset"
         )
     if len(data.images) < config.batch:
-        raise ConfigError(f"{len(data.images)} training images; expected at least one batch, {config.batch}")
+        raise ConfigError(
+            f"{len(data.images)} training images; expected at least one batch, {config.batch}: take a smaller batch"
+        )
     if discriminator.classifier != (config.classifier_weight > 0):
         raise ConfigError(
             f"classifier_weight is {config.classifier_weight:g} and the discriminator's classifier "

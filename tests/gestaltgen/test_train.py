@@ -183,7 +183,7 @@ def test_other_settings_are_refused_by_name_and_accepted_with_change(phantoms: P
     out = tmp_path / "run"
     train(*arguments(phantoms, out, images=16))
     other = arguments(phantoms, out, "--set", "r1_gamma=3", "--seed", "1")
-    told = refused(*other)
+    assert refused(*other, "--dry-run") == (told := refused(*other))
     assert f"{out} holds a run with other settings: training.r1_gamma was 0.03125 and is 3.0; " in told
     assert "training.seed was 0 and is 1. Use the same ones to resume it, or --change to go on with the new" in told
     assert RunFolder(out).images_seen() == 16

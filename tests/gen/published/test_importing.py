@@ -182,7 +182,7 @@ def test_broken_pytorch_files_are_refused(tmp_path: Path) -> None:
     for zipped in (True, False):
         torch.save({"g": torch.zeros(1000)}, path, _use_new_zipfile_serialization=zipped)
         path.write_bytes(path.read_bytes()[:600])
-        with pytest.raises(CheckpointError, match=r"n.pt cannot be read"):
+        with pytest.raises(CheckpointError, match=r"n.pt is no file of PyTorch, or a damaged one"):
             read_weights(path)
 
 

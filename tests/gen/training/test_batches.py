@@ -88,7 +88,9 @@ def test_one_condition_alone_is_known() -> None:
 def test_messages() -> None:
     with pytest.raises(ConfigError, match="sampling is 'fair'; expected one of shuffled, half_affected"):
         pools("fair", labels(), VOCABULARY)
-    with pytest.raises(ConfigError, match=r"half_affected needs images of 'unaffected' people .* has affected: take sampling shuffled$"):
+    with pytest.raises(
+        ConfigError, match=r"half_affected needs images of 'unaffected' people .* has affected: take sampling shuffled$"
+    ):
         pools("half_affected", labels()[:10], VOCABULARY)
     with pytest.raises(ConfigError, match=r"sum to 0.5; expected numbers"):
         pools({"WS": 0.5}, labels(), VOCABULARY)
