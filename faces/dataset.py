@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -125,15 +126,20 @@ class Dataset:
             raise DatasetError(f"{self.path}/{LANDMARKS} is {points.shape}; expected {(len(self), 68, 2)}")
         return points
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Pictures per condition and age group, zeros included; `UNKNOWN` collects the unlabelled, if any."""
+    def counts(self, records: Collection[Record] | None = None) -> dict[str, dict[str, int]]:
+        """Pictures per condition and age group, zeros included; `UNKNOWN` collects the unlabelled, if any.
+
+        Args:
+            records: some of the pictures; None for all.
+        """
+        records = self.records if records is None else records
         conditions, ages = [*self.conditions], [group.name for group in self.ages]
-        if any(record.condition is None for record in self.records):
+        if any(record.condition is None for record in records):
             conditions.append(UNKNOWN)
-        if any(record.age_group is None for record in self.records):
+        if any(record.age_group is None for record in records):
             ages.append(UNKNOWN)
         counts = {condition: dict.fromkeys(ages, 0) for condition in conditions}
-        for record in self.records:
+        for record in records:
             counts[record.condition or UNKNOWN][record.age_group or UNKNOWN] += 1
         return counts
 

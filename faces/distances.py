@@ -131,6 +131,12 @@ def coverage(real: Features, generated: Features, *, neighbours: int = 3) -> Cov
     )
 
 
+def known(features: Features) -> Features:
+    """The rows of features (n, d) without NaN: of the pictures that have any."""
+    kept: Features = features[np.isfinite(features).all(axis=1)]
+    return kept
+
+
 def _radii(x: Features, neighbours: int) -> Features:
     squared = _squared(x, x)
     np.fill_diagonal(squared, 0)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from faces.distances import Coverage, Features, Moments, coverage, frechet, kernel, moments
+from faces.distances import Coverage, Features, Moments, coverage, frechet, kernel, known, moments
 from faces.errors import ConfigError
 from faces.images import Pixels
 from faces.oracle import Oracle, OracleConfig, Reading
@@ -74,8 +74,7 @@ def quick_frechet(
     else:
         rows = rows_like(np.asarray(labels), request, vocabulary, n)
     images = Sampler(generator, precision=precision).render(rows, request)
-    features = extract(images)
-    return frechet(moments(features[np.isfinite(features).all(axis=1)]), real)
+    return frechet(moments(known(extract(images))), real)
 
 
 def vocabulary_of(generator: Generator) -> Vocabulary:
@@ -364,7 +363,7 @@ def distances(generated: Features, real: Features, *, seed: int = 0) -> Distance
     Raises:
         ConfigError: too few images with features.
     """
-    generated, real = (x[np.isfinite(x).all(axis=1)] for x in (generated, real))
+    generated, real = known(generated), known(real)
     n = len(generated)
     shuffled = real[np.random.default_rng(seed).permutation(len(real))]
     as_many, others = shuffled[:n], shuffled[n:]

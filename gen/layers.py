@@ -78,6 +78,8 @@ class SplitEmbedding(nn.Module):
 
 
 _FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+LOW_PASS = torch.outer(_FIR, _FIR)
+"""The filter of every change of resolution, (4, 4), sum 1."""
 
 
 def _upsampling_taps() -> Tensor:
@@ -137,7 +139,7 @@ class SynthesisConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.register_buffer("taps", _upsampling_taps() if up else None, persistent=False)
-        self.register_buffer("fir", 4 * torch.outer(_FIR, _FIR), persistent=False)
+        self.register_buffer("fir", 4 * LOW_PASS, persistent=False)
         self.noise_const: Tensor
         self.taps: Tensor | None
         self.fir: Tensor
@@ -187,7 +189,7 @@ class UpsampleRGB(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("kernel", 4 * torch.outer(_FIR, _FIR).repeat(3, 1, 1, 1), persistent=False)
+        self.register_buffer("kernel", 4 * LOW_PASS.repeat(3, 1, 1, 1), persistent=False)
         self.kernel: Tensor
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -213,7 +215,7 @@ class Conv(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.register_buffer("taps", _downsampling_taps(kernel_size) if down else None, persistent=False)
-        self.register_buffer("fir", torch.outer(_FIR, _FIR), persistent=False)
+        self.register_buffer("fir", LOW_PASS.clone(), persistent=False)
         self.taps: Tensor | None
         self.fir: Tensor
         # As in SynthesisConv, the gain of the activation goes before it.

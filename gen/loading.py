@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from faces.errors import CheckpointError
-
-FILTER: Final = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
-"""The low-pass filter that our networks have built in, (4, 4), sum 1; other layouts store it with every layer."""
+from gen.layers import LOW_PASS
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,12 @@ class Translation:
         self.placements.append(Placement(name, tuple(value.shape), ", ".join(ours), note))
 
     def constant(self, name: str, value: Tensor, gain: float = 1) -> None:
-        """Leave a filter out that our networks have built in, after a look at it.
+        """Leave a filter out that our networks have built in, and other layouts store with every layer, after a look.
 
         Raises:
             CheckpointError: it is another filter.
         """
-        if value.shape != FILTER.shape or not torch.allclose(value.float(), FILTER * gain, atol=1e-5):
+        if value.shape != LOW_PASS.shape or not torch.allclose(value.float(), LOW_PASS * gain, atol=1e-5):
             raise CheckpointError(f"{name} is not the low-pass filter [1, 3, 3, 1] that our networks have built in")
         self.placements.append(Placement(name, tuple(value.shape), "", "constant, built in"))
 

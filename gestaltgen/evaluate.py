@@ -21,7 +21,7 @@ from faces import oracle as oracle_file
 from faces.dataset import Dataset
 from faces.descriptors import FaceDescriber, faces_found
 from faces.detect import FaceDetector
-from faces.distances import Features, moments, nearest
+from faces.distances import Features, known, moments, nearest
 from faces.errors import ConfigError
 from faces.images import Pixels, encode_png, write_file
 from faces.oracle import Oracle
@@ -272,7 +272,7 @@ class _Evaluation:
         if not snapshots:
             raise ConfigError(f"{run} holds no generator; expected the folder of a `gestaltgen train` run")
         name = next(iter(self.extractors))
-        real, curve = moments(_known(self.real.features[name])), {}
+        real, curve = moments(known(self.real.features[name])), {}
         with stepping_bar(_console, "snapshots", len(snapshots)) as step:
             for path in snapshots:
                 seen = checkpoint.read_info(path).images_seen
@@ -374,16 +374,16 @@ class _Evaluation:
     def _reference(self) -> dict[str, Features]:
         """Distances of images that were not trained on to the nearest training image, by features and by pixels."""
         name = next(iter(self.extractors))
-        known, thumbs = _known(self.real.features[name]), self.real.thumbnails
+        ours, thumbs = known(self.real.features[name]), self.real.thumbnails
         if self.held_out is None and not self.phantoms:
             return {
-                "features": nearest(known, known, leave_out_self=True)[0],
+                "features": nearest(ours, ours, leave_out_self=True)[0],
                 "pixels": nearest(thumbs, thumbs, leave_out_self=True)[0],
             }
         parts = [(self.extractors[name](images), thumbnails(images)) for images in self._held_out_images()]
-        theirs = _known(np.concatenate([features for features, _ in parts]))
+        theirs = known(np.concatenate([features for features, _ in parts]))
         return {
-            "features": nearest(theirs, known)[0],
+            "features": nearest(theirs, ours)[0],
             "pixels": nearest(np.concatenate([small for _, small in parts]), thumbs)[0],
         }
 
@@ -418,11 +418,6 @@ def _extractors(
     if inception is not None:
         made["Inception"] = inception_file.load(inception).features
     return made
-
-
-def _known(features: Features) -> Features:
-    kept: Features = features[np.isfinite(features).all(axis=1)]
-    return kept
 
 
 def _write(out: Path, report: Report) -> None:

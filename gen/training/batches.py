@@ -17,14 +17,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from faces.dataset import UNKNOWN
 from faces.errors import ConfigError
 from faces.labels import UNAFFECTED
 from gen.labels import Vocabulary
 
 RULES: Final = ("shuffled", "half_affected", "balanced_conditions", "balanced_cells")
 """As the images come; half affected, half not (Duong et al. 2022); conditions alike; conditions x ages alike."""
-
-UNKNOWN: Final = "unknown"
 
 _PERIOD: Final = 1024
 """Batches whose order is made at once."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faces.dataset import UNKNOWN, Dataset
+from faces.dataset import Dataset
 from faces.errors import ConfigError
 from faces.namelist import read_names
 from faces.records import Record
@@ -124,22 +124,10 @@ def load(data: Dataset, exclusion: Exclusion = Exclusion(), size: int | None = N
     return TrainingData(
         TrainingImages(torch.from_numpy(images), torch.from_numpy(data.labels[kept])),
         Vocabulary(data.conditions, data.ages),
-        _counts(records, data),
+        data.counts(records),
         _origin(records, data),
         left_out,
     )
-
-
-def _counts(records: Collection[Record], data: Dataset) -> dict[str, dict[str, int]]:
-    conditions, ages = [*data.conditions], [group.name for group in data.ages]
-    if any(record.condition is None for record in records):
-        conditions.append(UNKNOWN)
-    if any(record.age_group is None for record in records):
-        ages.append(UNKNOWN)
-    counts = {condition: dict.fromkeys(ages, 0) for condition in conditions}
-    for record in records:
-        counts[record.condition or UNKNOWN][record.age_group or UNKNOWN] += 1
-    return counts
 
 
 def _origin(records: Collection[Record], data: Dataset) -> str:
