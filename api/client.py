@@ -267,8 +267,10 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # An interrupt may have left httpcore's lock taken, and closing would wait for it for ever.
+        if kind is None or issubclass(kind, Exception):
+            self.close()
 
     def close(self) -> None:
         """Close the connections."""

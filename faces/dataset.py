@@ -126,6 +126,10 @@ class Dataset:
             raise DatasetError(f"{self.path}/{LANDMARKS} is {points.shape}; expected {(len(self), 68, 2)}")
         return points
 
+    def other_file(self, name: str) -> bytes | None:
+        """Another file of the set, as whoever wrote it left it; None where there is none."""
+        return self._store.read(name) if name in self._store.names() else None
+
     def counts(self, records: Collection[Record] | None = None) -> dict[str, dict[str, int]]:
         """Pictures per condition and age group, zeros included; `UNKNOWN` collects the unlabelled, if any.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from faces.errors import ConfigError
 
 Features = npt.NDArray[np.float64]
+Float = TypeVar("Float", bound=np.floating[Any])
 
 SMALLEST_SUBSET: Final = 50
 """Least number of pictures in each of the subsets that a standard error comes from."""
@@ -131,9 +132,9 @@ def coverage(real: Features, generated: Features, *, neighbours: int = 3) -> Cov
     )
 
 
-def known(features: Features) -> Features:
+def known(features: npt.NDArray[Float]) -> npt.NDArray[Float]:
     """The rows of features (n, d) without NaN: of the pictures that have any."""
-    kept: Features = features[np.isfinite(features).all(axis=1)]
+    kept: npt.NDArray[Float] = features[np.isfinite(features).all(axis=1)]
     return kept
 
 

@@ -25,7 +25,7 @@ class _NetworkConfig:
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            least = 0 if field.name == "mapping_layers" else 1
+            least = 0 if field.name in ("mapping_layers", "identity") else 1
             if field.type == "int" and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{field.name} is {value!r}; expected an integer of {least} or more")
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
@@ -111,6 +111,7 @@ class DiscriminatorConfig(_NetworkConfig):
         mapping_layers: fully connected layers on the label embedding; 0 uses the embedding as it is.
         mbstd_group_size: images in a group of the minibatch standard deviation.
         classifier: also read the label from the features, for the auxiliary loss of Odena et al. 2017.
+        identity: also read so many numbers that say who it is (see `faces.identity`); 0 for none.
     """
 
     resolution: int
@@ -121,3 +122,4 @@ class DiscriminatorConfig(_NetworkConfig):
     mapping_layers: int = 8
     mbstd_group_size: int = 4
     classifier: bool = False
+    identity: int = 0

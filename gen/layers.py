@@ -2,9 +2,9 @@
 
 Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
 as in the official PyTorch checkpoints. Two things are computed another way than published, with equal results:
-styles scale the activations instead of making one kernel per sample, and in half precision the low-pass filter of a
-resampling convolution is folded into its kernel: one dense convolution with four times the arithmetic, which matrix
-units do faster than a second pass over memory. In float32, without such units, the filter is a pass of its own.
+styles scale the activations instead of making one kernel per sample, and where half precision has matrix units the
+low-pass filter of a resampling convolution is folded into its kernel: one dense convolution with four times the
+arithmetic, which they do faster than a second pass over memory. Elsewhere the filter is a pass of its own.
 """
 
 from __future__ import annotations
@@ -106,14 +106,17 @@ def _fold(weight: Tensor, taps: Tensor) -> Tensor:
     return taps @ weight @ taps.T
 
 
-def _low_pass(x: Tensor, fir: Tensor, padding: int, stride: int = 1) -> Tensor:
+def _low_pass(x: Tensor, fir: Tensor, padding: int) -> Tensor:
     """Filter every map of x (n, c, h, w) with fir (4, 4)."""
-    return F.conv2d(x, fir.expand(x.shape[1], 1, 4, 4), stride=stride, padding=padding, groups=x.shape[1])
+    return F.conv2d(x, fir.to(x.dtype).expand(x.shape[1], 1, 4, 4), padding=padding, groups=x.shape[1])
+
+
+_CPU_HAS_MATRIX_UNITS = torch.cpu._is_amx_tile_supported()
 
 
 def _folds(x: Tensor) -> bool:
     """Whether the low-pass filter belongs into the kernel (see the head of this file)."""
-    return x.dtype != torch.float32
+    return x.dtype != torch.float32 and (x.is_cuda or _CPU_HAS_MATRIX_UNITS)
 
 
 class SynthesisConv(nn.Module):
@@ -158,7 +161,8 @@ class SynthesisConv(nn.Module):
             kernel = _fold(self.weight, self.taps).to(x.dtype).transpose(0, 1)
             x = F.conv_transpose2d(x, kernel, stride=2, padding=2)
         else:
-            x = _low_pass(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2), self.fir, padding=1)
+            kernel = self.weight.to(x.dtype).transpose(0, 1)
+            x = _low_pass(F.conv_transpose2d(x, kernel, stride=2), self.fir, padding=1)
         bias = (self.bias * SQRT2).to(x.dtype)[:, None, None]
         x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
         if noise is not None:
@@ -233,7 +237,8 @@ class Conv(nn.Module):
             kernel = _fold(kernel, self.taps)
             x = F.conv2d(x, kernel.to(x.dtype), bias, stride=2, padding=kernel.shape[2] // 2 - 1)
         elif kernel.shape[2] == 1:
-            x = F.conv2d(_low_pass(x, self.fir, padding=1, stride=2), kernel, bias)
+            # Every other pixel is taken after filtering: the gradient of a filter with stride is ten times slower.
+            x = F.conv2d(_low_pass(x, self.fir, padding=1)[:, :, ::2, ::2], kernel.to(x.dtype), bias)
         else:
-            x = F.conv2d(_low_pass(x, self.fir, padding=2), kernel, bias, stride=2)
+            x = F.conv2d(_low_pass(x, self.fir, padding=2), kernel.to(x.dtype), bias, stride=2)
         return clamped(F.leaky_relu(x, 0.2) if self.activate else x, self.limit)

@@ -306,10 +306,12 @@ class DiscriminatorEpilogue(nn.Module):
         self.fc = FullyConnected(features * 16, features, activate=True)
         self.out = FullyConnected(features, features if config.vocabulary else 1)
         self.classify = FullyConnected(features, config.c_dim) if config.classifier else None
+        self.identify = FullyConnected(features, config.identity) if config.identity else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         x = self.fc(self.conv(minibatch_std(x, self.group_size)).flatten(start_dim=1))
-        return self.out(x), self.classify(x) if self.classify is not None else None
+        label_logits, identity = (None if head is None else head(x) for head in (self.classify, self.identify))
+        return self.out(x), label_logits, identity
 
 
 @dataclass(frozen=True)
@@ -320,10 +322,12 @@ class Judgement:
         logits: (n, 1), large for images that look real and like their label.
         label_logits: (n, c_dim), the conditions' and then the ages' of the label read from the image; None without a
             classifier.
+        identity: (n, k) who it is, as read from the image; None where the discriminator does not read it.
     """
 
     logits: Tensor
     label_logits: Tensor | None
+    identity: Tensor | None
 
 
 class Discriminator(nn.Module):
@@ -358,8 +362,9 @@ class Discriminator(nn.Module):
         x = images.to(dtype, memory_format=torch.channels_last)
         for resolution in self.config.block_resolutions[:0:-1]:
             x = self.get_submodule(f"b{resolution}")(x)
-        out, label_logits = self.b4(x.float())
+        out, label_logits, identity = self.b4(x.float())
         if self.mapping is None or c is None:
-            return Judgement(out, label_logits)
+            return Judgement(out, label_logits, identity)
         label: Tensor = self.mapping(c)
-        return Judgement((out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1]), label_logits)
+        logits = (out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
+        return Judgement(logits, label_logits, identity)

@@ -37,7 +37,7 @@ _console = Console()
 def phantoms(
     out: Annotated[Path, typer.Argument(help="Data set to write: a name ending in .zip, or a folder.")],
     count: Annotated[int, typer.Option(help="Number of phantoms; each is another person.")] = 1000,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 64,
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Same seed, same data set; another seed, other people.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that draw. The result does not depend on it.")] = 2,
 ) -> None:

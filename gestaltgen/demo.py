@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -28,6 +30,7 @@ NOTICE: Final = (
     "Phantoms are not patients. These faces are synthetic, drawn by a network that has only seen drawings, "
     "and are no basis for a diagnosis."
 )
+_T = TypeVar("_T")
 _READY_S: Final = 60.0
 _SET_S: Final = 300.0
 _console = Console(highlight=False)
@@ -63,7 +66,8 @@ def demo(
     _console.print(f"[bold]gestaltgen demo[/]  {NOTICE}\n")
     with _stops_on_terminate():
         try:
-            outcomes = run(out, people=people, weights=weights or shipped.default())
+            with running_service(weights or shipped.default()) as service:
+                outcomes = _in_thread(lambda: run(service, out, people=people))
         except (DemoError, ServiceError, TimeoutError, OSError) as error:
             _console.print(f"\n[red]The demo failed:[/] {error}")
             raise typer.Exit(1) from error
@@ -73,14 +77,14 @@ def demo(
     _report(outcomes, out)
 
 
-def run(out: Path, *, people: int, weights: Path) -> list[Outcome]:
-    """Make, check and store an image set of each kind.
+def run(service: str, out: Path, *, people: int) -> list[Outcome]:
+    """Make, check and store an image set of each kind, asked of the service at this URL.
 
     Raises:
-        DemoError: the service did not start, or what it sent is not what was asked for.
-        ServiceError: it refused or failed.
+        DemoError: what came is not what was asked for.
+        ServiceError: the service refused or failed.
     """
-    with running_service(weights) as url, Client(url) as client:
+    with Client(service) as client:
         conditions = [condition["name"] for condition in client.conditions()["conditions"]]
         fewer = -(-people // 2)
         sets: dict[str, dict[str, Any]] = {
@@ -138,6 +142,23 @@ def _check(kind: str, items: list[Item], image_set: ImageSet, conditions: list[s
         raise DemoError(f"{kind}: {wrong}; please report this")
 
 
+def _in_thread(work: Callable[[], _T]) -> _T:
+    """What `work` returns, done in another thread: an interrupt then meets only this wait.
+
+    One that lands while httpcore takes its lock leaves it taken, and closing the client would wait for ever.
+    """
+    result: Future[_T] = Future()
+
+    def to_the_end() -> None:
+        try:
+            result.set_result(work())
+        except Exception as error:
+            result.set_exception(error)
+
+    threading.Thread(target=to_the_end, daemon=True).start()
+    return result.result()
+
+
 @contextmanager
 def running_service(weights: Path) -> Iterator[str]:
     """The service as a process of its own on a free loopback port, ready; stopped whatever happens."""
@@ -151,7 +172,7 @@ def running_service(weights: Path) -> Iterator[str]:
             process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603
         try:
             url = f"http://127.0.0.1:{port}"
-            _await_ready(process, url, log)
+            _in_thread(lambda: _await_ready(process, url, log))
             yield url
         finally:
             _stop(process)

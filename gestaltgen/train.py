@@ -14,6 +14,7 @@ from rich.console import Console
 
 from faces.dataset import Dataset
 from faces.errors import ConfigError
+from faces.identity import Identities, identities
 from gen.training.batches import RULES
 from gen.training.data import Exclusion, TrainingData, load
 from gen.training.distributed import Processes, processes_of_torchrun
@@ -28,6 +29,7 @@ from gen.training.snapshots import RunFolder
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.stopping import StopWish
 from gen.training.trainer import Trainer
+from gestaltgen.progress import stepping_bar
 from gestaltgen.train_view import progress_line, show_plan, show_warm_start
 
 _SAMPLING_HELP = (
@@ -83,8 +85,6 @@ def train(
     with processes_of_torchrun(where) as processes:
         console = Console(quiet=not processes.first, highlight=False, soft_wrap=True)
         exclusion = Exclusion.read(exclude) if exclude else Exclusion()
-        with Dataset.open(data) as dataset:
-            loaded = load(dataset, exclusion, size)
         sources = read_sources(from_, discriminator_from)
         folder = RunFolder(out)
         if precision == "auto":
@@ -92,6 +92,10 @@ def train(
         varied = {"precision": precision, "seed": str(seed), **_pairs(set_ or [])}
         if sampling is not None:
             varied["sampling"] = _rule(sampling)
+        with Dataset.open(data) as dataset:
+            recipe = vary(preset_named(preset, size or dataset.size, processes.count), varied).training
+            identity = _identities(dataset, console) if recipe.identity_weight > 0 else None
+            loaded = load(dataset, exclusion, size, identity)
         trainer = _trainer(preset, varied, loaded, sources, where, processes)
         origin = f"{sources.origin} on {loaded.origin}"
         show_plan(console, plan(trainer, loaded, folder, settings), trainer, folder, settings, origin)
@@ -99,6 +103,11 @@ def train(
         if dry_run:
             return
         _run(trainer, loaded, folder, settings, sources, console, origin=origin, change=change)
+
+
+def _identities(dataset: Dataset, console: Console) -> Identities:
+    with stepping_bar(console, "faces described", len(dataset)) as step:
+        return identities(dataset, step)
 
 
 def _run(
@@ -147,7 +156,8 @@ def _trainer(
 ) -> Trainer:
     side = data.images.images.shape[2]
     chosen = fitted(preset_named(name, side, processes.count), data.vocabulary, sources)
-    chosen = fitted(vary(chosen, varied), data.vocabulary, Sources())  # the classifier follows its weight
+    # The discriminator's classifier follows its weight, what it reads of an identity the data.
+    chosen = fitted(vary(chosen, varied), data.vocabulary, Sources(), data.images.identity_size)
     return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from faces.errors import CheckpointError
 
-DEFAULT: Final = "phantom64.safetensors"
+DEFAULT: Final = "phantom128.safetensors"
 ORACLE: Final = "oracle.safetensors"
 
 

@@ -59,6 +59,7 @@ def _discriminator(
         vocabulary=vocabulary,
         conv_clamp=clamp,
         classifier="b4.classify.weight" in state,
+        identity=len(state.get("b4.identify.bias", ())),
         **_sizes(maps),
     )
 

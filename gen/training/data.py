@@ -15,6 +15,7 @@ from torch import Tensor
 
 from faces.dataset import Dataset
 from faces.errors import ConfigError
+from faces.identity import Identities, standardised
 from faces.namelist import read_names
 from faces.records import Record
 from gen.labels import Vocabulary
@@ -25,10 +26,19 @@ _LOOKED_AT: Final = 256
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """What is learnt from: images (n, 3, h, h) uint8 and labels (n, c_dim) float32."""
+    """What is learnt from: images (n, 3, h, h) uint8, labels (n, c_dim) float32, and who it is (n, k) float32.
+
+    Each number of the identity is standardised over the images; rows of NaN are unknown. None where it is not used.
+    """
 
     images: Tensor
     labels: Tensor
+    identity: Tensor | None = None
+
+    @property
+    def identity_size(self) -> int:
+        """Numbers of an identity; 0 where it is not used."""
+        return 0 if self.identity is None else self.identity.shape[1]
 
     def batch(self, indices: Tensor, flips: Tensor) -> tuple[Tensor, Tensor]:
         """Images (b, 3, h, h) float32 in [-1, 1], mirrored where `flips`, and their labels."""
@@ -38,6 +48,8 @@ class TrainingImages:
     def fingerprint(self) -> str:
         """Hex digest by which a resumed run knows its data: of all labels and some of the images."""
         digest = hashlib.sha256(self.labels.numpy().tobytes())
+        if self.identity is not None:
+            digest.update(self.identity.numpy().tobytes())
         step = -(-len(self.images) // _LOOKED_AT)
         digest.update(self.images[::step].contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -91,11 +103,17 @@ class Exclusion:
         return any(name is not None and PurePosixPath(name).name in self.names for name in known)
 
 
-def load(data: Dataset, exclusion: Exclusion = Exclusion(), size: int | None = None) -> TrainingData:
+def load(
+    data: Dataset,
+    exclusion: Exclusion = Exclusion(),
+    size: int | None = None,
+    identity: Identities | None = None,
+) -> TrainingData:
     """A data set in memory, without the images that are excluded.
 
     Args:
         size: reduce the images to this side in pixels, for networks that are to grow; None leaves them as they are.
+        identity: (n, k) who is on the images of the set, to be learnt too.
 
     Raises:
         ConfigError: no labels, an exclusion that covers no image (a list for other data, or names that the data does
@@ -122,7 +140,11 @@ def load(data: Dataset, exclusion: Exclusion = Exclusion(), size: int | None = N
         images[place] = reduced.transpose(2, 0, 1)
     records = [data.records[index] for index in kept]
     return TrainingData(
-        TrainingImages(torch.from_numpy(images), torch.from_numpy(data.labels[kept])),
+        TrainingImages(
+            torch.from_numpy(images),
+            torch.from_numpy(data.labels[kept]),
+            None if identity is None else torch.from_numpy(standardised(identity[kept])),
+        ),
         Vocabulary(data.conditions, data.ages),
         data.counts(records),
         _origin(records, data),

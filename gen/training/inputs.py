@@ -19,6 +19,15 @@ from gen.training.recipe import TrainingConfig
 
 
 @dataclass(frozen=True)
+class RealBatch:
+    """Images (n, 3, h, h) in [-1, 1], labels (n, c_dim), and who it is (n, k) where the data says."""
+
+    images: Tensor
+    labels: Tensor
+    identity: Tensor | None
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The source of them all.
 
@@ -37,23 +46,20 @@ class Inputs:
     processes: Processes
     group: int
 
-    def real_batch(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Images (n, 3, h, h) in [-1, 1] and labels (n, c_dim) of this process's share."""
+    def real_batch(self, iteration: int) -> RealBatch:
+        """This process's share of the real images of an iteration."""
         flips = torch.rand(self.config.batch, generator=self._draw(iteration, "reals"))
         share = self.processes.share(self.config.batch, self.group)
         mirrored = flips[share] < (0.5 if self.config.mirror else 0)
-        images, labels = self.data.batch(self.batches.real(iteration)[share], mirrored)
-        return images.to(self.device), labels.to(self.device)
+        chosen = self.batches.real(iteration)[share]
+        images, labels = self.data.batch(chosen, mirrored)
+        identity = None if self.data.identity is None else self.data.identity[chosen].to(self.device)
+        return RealBatch(images.to(self.device), labels.to(self.device), identity)
 
     def part(self, iteration: int, name: str, shrink: int = 1) -> Part:
         """The random numbers of a part of a step, for batch / shrink images."""
         n = self.config.batch // shrink
         return Part(self, n, self.processes.share(n, self.group if shrink == 1 else 1), self._draw(iteration, name))
-
-    def part_of_all(self, iteration: int, name: str) -> Part:
-        """As `part`, the whole batch in every process: for what is no mean over images, as a ratio of means."""
-        n = self.config.batch
-        return Part(self, n, torch.arange(n), self._draw(iteration, name))
 
     def _draw(self, iteration: int, name: str) -> torch.Generator:
         # Hashed, because torch's generator looks at 32 bits of its seed only.
@@ -82,12 +88,16 @@ class Part:
         data = self.inputs.data.labels
         return data[self.inputs.batches.random(self.n, self.draw)[self.share]].to(self.inputs.device)
 
-    def styles(self, z_dim: int, num_ws: int) -> tuple[Tensor, Tensor]:
-        """Two random vectors an image, (2, k, z_dim), and from which layers on the second is used, (k, num_ws) bool."""
-        z = torch.randn(2, self.n, z_dim, generator=self.draw)[:, self.share]
+    def styles(self, z_dim: int, num_ws: int, *, paired: bool = False) -> tuple[Tensor, Tensor]:
+        """Two random vectors an image, (2, k, z_dim), and from which layers on the second is used, (k, num_ws) bool.
+
+        paired: images 2i and 2i + 1 have the same ones.
+        """
+        share = self.share // 2 * 2 if paired else self.share
+        z = torch.randn(2, self.n, z_dim, generator=self.draw)[:, share]
         cut = torch.randint(1, num_ws, (self.n, 1), generator=self.draw)
         mixed = torch.rand(self.n, 1, generator=self.draw) < self.inputs.config.style_mixing
-        second = (mixed & (torch.arange(num_ws) >= cut))[self.share]
+        second = (mixed & (torch.arange(num_ws) >= cut))[share]
         return z.to(self.inputs.device), second.to(self.inputs.device)
 
     def noise(self) -> list[torch.Generator]:

@@ -137,7 +137,7 @@ def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
     )
 
 
-_NOT_VARIED: Final = ("ada", "vocabulary", "resolution", "classifier")
+_NOT_VARIED: Final = ("ada", "vocabulary", "resolution", "classifier", "identity")
 """Made of other values, or of the data."""
 
 

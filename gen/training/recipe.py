@@ -43,8 +43,8 @@ class TrainingConfig:
         generator_waits_images: so long the generator stays as it is, for a new discriminator to catch up with one that
             is fine-tuned.
         classifier_weight: of the auxiliary classification (Odena et al. 2017); 0 for none.
-        identity_weight: of the penalty on mapping a person's place among people differently for every label
-            (`gen.training.losses.identity_shift`); 0 for none, as published.
+        identity_weight: of reading from an image who it is, and of keeping a random vector one person whatever the
+            label (`gen.training.losses.identity_shift`); 0 for none, as published.
         sampling: which images are shown how often: a rule of gen.training.batches.RULES, or shares by name.
         precision: of the convolutions.
         seed: of everything that is drawn.

@@ -51,8 +51,13 @@ def _discriminator(path: Path | None) -> Discriminator | None:
     return net
 
 
-def fitted(preset: Preset, vocabulary: Vocabulary, sources: Sources) -> Preset:
-    """A preset for a vocabulary, with the sizes of the networks that it begins with and the pace of fine-tuning."""
+def fitted(preset: Preset, vocabulary: Vocabulary, sources: Sources, identity: int = 0) -> Preset:
+    """A preset for data, with the sizes of the networks that it begins with and the pace of fine-tuning.
+
+    Args:
+        vocabulary: of the data's labels.
+        identity: numbers of the data's identities.
+    """
     generator, discriminator, training = preset.generator, preset.discriminator, preset.training
     if sources.generator is not None:
         generator = replace(
@@ -66,7 +71,7 @@ def fitted(preset: Preset, vocabulary: Vocabulary, sources: Sources) -> Preset:
             training = replace(training, ada=replace(training.ada, speed_kimg=FINE_TUNING_SPEED_KIMG))
     return Preset(
         replace(generator, vocabulary=vocabulary),
-        replace(discriminator, vocabulary=vocabulary, classifier=training.classifier_weight > 0),
+        replace(discriminator, vocabulary=vocabulary, classifier=training.classifier_weight > 0, identity=identity),
         training,
     )
 

@@ -26,11 +26,12 @@ from gen.networks import Discriminator, Generator, Judgement
 from gen.training.batches import Batches, pools
 from gen.training.data import TrainingImages
 from gen.training.distributed import Processes, group_size
-from gen.training.inputs import Inputs, Part
+from gen.training.inputs import Inputs, Part, RealBatch
 from gen.training.losses import (
     classification_loss,
     discriminator_loss,
     generator_loss,
+    identity_error,
     identity_shift,
     path_lengths,
     r1_penalty,
@@ -49,7 +50,8 @@ class StepReport:
         images_seen: real images shown so far.
         generator_loss, discriminator_loss: the adversarial ones.
         classification_real, classification_fake: cross-entropy of the labels read from real and generated images.
-        identity_shift: share of the difference between people that depends on the label; 0 where it has no weight.
+        identity_error, identity_shift: of the identity read from real images, and between two generated ones of one
+            random vector; 1 if nothing is read or kept, 0 where they have no weight.
         r1: penalty on real images, before its weight.
         path_length: mean path length that the penalty aims at.
         real_sign: r_t of adaptive augmentation, the mean sign of D(real): near 1, the discriminator overfits.
@@ -62,6 +64,7 @@ class StepReport:
     discriminator_loss: float
     classification_real: float
     classification_fake: float
+    identity_error: float
     identity_shift: float
     r1: float
     path_length: float
@@ -120,6 +123,7 @@ class Trainer:
         group = group_size(config.batch, discriminator_config.mbstd_group_size)
         processes.check(config.batch, group)
         _check_paths(config, processes)
+        _check_pairs(config, processes, group)
         self._inputs = Inputs(data, batches, config, device, processes, group)
         self._dtype = TRAINING_DTYPES[config.precision]
         # The gradients of gradients leave the range of float16.
@@ -132,7 +136,8 @@ class Trainer:
         )
         self._path_length = torch.zeros((), device=device)
         self._sign_sum = torch.zeros((), device=device)
-        self._measured = dict.fromkeys(_MEASURED, torch.zeros((), device=device))
+        self._zero = torch.zeros((), device=device)
+        self._measured = dict.fromkeys(_MEASURED, self._zero)
 
     @property
     def images_seen(self) -> int:
@@ -145,14 +150,14 @@ class Trainer:
             TrainingError: a loss or a gradient is no number.
         """
         config = self.config
-        reals, labels = self._inputs.real_batch(self.iteration)
+        reals = self._inputs.real_batch(self.iteration)
         if self.images_seen >= config.generator_waits_images:
             self._generator_step()
             if config.penalises_paths and self.iteration % config.path_length_interval == 0:
                 self._path_length_step()
-        self._discriminator_step(reals, labels)
+        self._discriminator_step(reals)
         if config.penalises_gradients and self.iteration % config.r1_interval == 0:
-            self._r1_step(reals, labels)
+            self._r1_step(reals)
         self._average_step()
         self.iteration += 1
         report = self._report()
@@ -163,12 +168,12 @@ class Trainer:
         part = self._inputs.part(self.iteration, "generator")
         labels = part.labels()
         with _frozen(self.discriminator):
-            w = self._map(labels, part)
+            w = self._map(labels, part, paired=self.config.identity_weight > 0)
             self._update_w_avg(w)
             judgement = self._judge(self._synthesize(w, part, self._dtype), labels, part, self._dtype)
             loss = generator_loss(judgement.logits)
             classification = self._classification(judgement, labels)
-            shift = self._identity_shift()
+            shift = self._zero if judgement.identity is None else identity_shift(judgement.identity)
             objective = loss + self.config.classifier_weight * classification + self.config.identity_weight * shift
             gradient = self._generator_optimizer.step(objective)
         self._measure(
@@ -188,28 +193,31 @@ class Trainer:
         penalty = (lengths - self._path_length).square().mean()
         self._generator_optimizer.step(penalty * (config.path_length_weight * config.path_length_interval))
 
-    def _discriminator_step(self, reals: Tensor, real_labels: Tensor) -> None:
+    def _discriminator_step(self, reals: RealBatch) -> None:
         part = self._inputs.part(self.iteration, "discriminator")
         labels = part.labels()
         with torch.no_grad():
             fakes = self._synthesize(self._map(labels, part), part, self._dtype)
         fake = self._judge(fakes, labels, part, self._dtype)
-        real = self._judge(reals, real_labels, part, self._dtype)
+        real = self._judge(reals.images, reals.labels, part, self._dtype)
         loss = discriminator_loss(real.logits, fake.logits)
-        classification = self._classification(real, real_labels)
-        gradient = self._discriminator_optimizer.step(loss + self.config.classifier_weight * classification)
+        classification = self._classification(real, reals.labels)
+        error = self._identity_error(real, reals.identity)
+        objective = loss + self.config.classifier_weight * classification + self.config.identity_weight * error
+        gradient = self._discriminator_optimizer.step(objective)
         self._measure(
             discriminator_loss=loss,
             classification_real=classification,
+            identity_error=error,
             discriminator_gradient=gradient,
             real_sign=real.logits.sign().mean(),
         )
 
-    def _r1_step(self, reals: Tensor, labels: Tensor) -> None:
+    def _r1_step(self, reals: RealBatch) -> None:
         """The rarer, the stronger. The gradient is that in the pixels before augmentation."""
         part = self._inputs.part(self.iteration, "r1")
-        reals = reals.detach().requires_grad_()
-        penalty = r1_penalty(reals, self._judge(reals, labels, part, self._penalty_dtype).logits).mean()
+        images = reals.images.detach().requires_grad_()
+        penalty = r1_penalty(images, self._judge(images, reals.labels, part, self._penalty_dtype).logits).mean()
         self._discriminator_optimizer.step(penalty * (self.config.r1_gamma / 2 * self.config.r1_interval))
         self._measure(r1=penalty)
 
@@ -251,10 +259,10 @@ class Trainer:
 
     # What the steps are made of.
 
-    def _map(self, labels: Tensor, part: Part) -> Tensor:
-        """Latents (n, num_ws, w_dim) of random vectors, with style mixing."""
+    def _map(self, labels: Tensor, part: Part, *, paired: bool = False) -> Tensor:
+        """Latents (n, num_ws, w_dim) of random vectors, with style mixing; paired: two labels of each."""
         config = self.generator.config
-        z, second = part.styles(config.z_dim, config.num_ws)
+        z, second = part.styles(config.z_dim, config.num_ws, paired=paired)
         one, other = self.generator.map(z.flatten(0, 1), labels.repeat(2, 1)).chunk(2)
         return torch.where(second[:, :, None], other, one)
 
@@ -270,20 +278,14 @@ class Trainer:
 
     def _classification(self, judgement: Judgement, labels: Tensor) -> Tensor:
         if judgement.label_logits is None:
-            return torch.zeros((), device=self.device)
+            return self._zero
         conditions = len(_vocabulary_of(self.generator.config).conditions)
         return classification_loss(judgement.label_logits, labels, conditions)
 
-    def _identity_shift(self) -> Tensor:
-        """Of random persons and labels, independent of the images; the mapping alone costs little, even in full."""
-        if self.config.identity_weight == 0:
-            return torch.zeros((), device=self.device)
-        part = self._inputs.part_of_all(self.iteration, "identity")
-        z, _ = part.styles(self.generator.config.z_dim, self.generator.config.num_ws)
-        labels = torch.stack([part.labels(), part.labels()])  # (2, n, c_dim)
-        persons = z[:, None].expand(-1, 2, -1, -1)  # (2, 2, n, z_dim)
-        w: Tensor = self.generator.mapping(persons.flatten(0, 2), labels.repeat(2, 1, 1).flatten(0, 1))
-        return identity_shift(w.reshape(*persons.shape[:3], -1))
+    def _identity_error(self, judgement: Judgement, known: Tensor | None) -> Tensor:
+        if judgement.identity is None or known is None:
+            return self._zero
+        return identity_error(judgement.identity, known)
 
     def _update_w_avg(self, w: Tensor) -> None:
         mean = w.detach()[:, 0].mean(dim=0)
@@ -364,6 +366,12 @@ def _check_fit(
             f"classifier_weight is {config.classifier_weight:g} and the discriminator's classifier "
             f"{discriminator.classifier}; set both or none"
         )
+    numbers = data.identity_size if config.identity_weight > 0 else 0
+    if discriminator.identity != numbers or (config.identity_weight > 0 and numbers == 0):
+        raise ConfigError(
+            f"identity_weight is {config.identity_weight:g}, the discriminator reads {discriminator.identity} numbers "
+            f"of the identity and the data has {numbers}; expected a weight and as many numbers, or none of it"
+        )
     if config.precision == "float16" and device.type != "cuda":
         raise ConfigError(f"precision float16 on {device.type}; take bfloat16 or float32 there")
 
@@ -374,6 +382,16 @@ def _check_paths(config: TrainingConfig, processes: Processes) -> None:
         raise ConfigError(
             f"path_length_shrink is {config.path_length_shrink}, which leaves {images} of {config.batch} images for "
             f"{processes.count} processes; expected as many for each: lower it, or take a larger batch"
+        )
+
+
+def _check_pairs(config: TrainingConfig, processes: Processes, group: int) -> None:
+    """Neighbours in a batch must be of one process; its images come in runs of batch / (processes · group)."""
+    run = config.batch if processes.count == 1 else config.batch // (processes.count * group)
+    if config.identity_weight > 0 and run % 2:
+        raise ConfigError(
+            f"identity_weight compares pairs, and a batch of {config.batch} for {processes.count} processes, compared "
+            f"in groups of {group}, leaves {run} images in a row; expected an even number: take a batch twice as large"
         )
 
 

@@ -123,6 +123,8 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
             adapted |= _classifier(theirs, config.vocabulary, old.vocabulary)
     if not old.classifier:
         fresh.append("b4.classify.")
+    if config.identity != old.identity:
+        fresh.append("b4.identify.")
     return _fill(discriminator, drawn, theirs, adapted, fresh)
 
 

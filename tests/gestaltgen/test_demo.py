@@ -71,18 +71,18 @@ def test_weights_that_are_none_end_the_demo(tmp_path: Path) -> None:
 def test_a_stopped_demo_stops_its_service(tmp_path: Path, how: signal.Signals) -> None:
     weights = tiny_checkpoint(tmp_path / "tiny.safetensors")
     command = [*COMMAND, "--out", str(tmp_path / "demo"), "--people", "1000", "--weights", str(weights)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
-    try:
-        deadline = time.monotonic() + 60
-        while not (services := children_of(process.pid)):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(0.5)
-        os.kill(process.pid, how)
-        said, _ = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # noqa: S603
+        try:
+            deadline = time.monotonic() + 60
+            while not (services := children_of(process.pid)):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.5)
+            os.kill(process.pid, how)
+            said, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130, said
     assert b"the service is stopped" in said
     assert not any(is_running(service) for service in services)

@@ -135,7 +135,7 @@ def test_a_run_leaves_networks_state_log_and_sheets(phantoms: Path, tmp_path: Pa
         assert line.keys() == {
             *("time", "images_seen", "seconds_per_kimg", "peak_bytes", "augment_p", "path_length", "r1", "real_sign"),
             *("generator_loss", "discriminator_loss", "generator_gradient", "discriminator_gradient"),
-            *("classification_real", "classification_fake", "identity_shift"),
+            *("classification_real", "classification_fake", "identity_error", "identity_shift"),
         }
     assert re.search(
         r"^ +16 images  [\d.]+ s/kimg  left 0:\d\d:\d\d  G [\d.]+  D [\d.]+  labels [\d.]+/[\d.]+  R1 [\d.]+  "

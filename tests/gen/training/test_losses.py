@@ -8,6 +8,7 @@ from gen.training.losses import (
     classification_loss,
     discriminator_loss,
     generator_loss,
+    identity_error,
     identity_shift,
     path_lengths,
     r1_penalty,
@@ -41,16 +42,28 @@ def test_path_lengths_of_a_linear_map_are_its_norms() -> None:
     torch.testing.assert_close(path_lengths(images, w, direction), expected)
 
 
-def test_identity_shift_is_the_share_of_the_difference_between_people_that_depends_on_the_label() -> None:
+def test_identity_is_read_from_the_known_alone() -> None:
+    known = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert identity_error(known, known) == 0
+    assert identity_error(known + 2, known).item() == pytest.approx(4)
+    known[1] = float("nan")
+    assert identity_error(torch.zeros(4, 3).index_fill(0, torch.tensor([1]), 9), known).item() == pytest.approx(
+        (known.square().nansum() / 12).item()
+    )
+
+
+def test_unknown_identities_leave_no_gradient() -> None:
+    read = torch.ones(2, 3, requires_grad=True)
+    identity_error(read, torch.tensor([[0.0] * 3, [float("nan")] * 3])).backward()
+    assert read.grad is not None
+    assert read.grad[0].abs().min() > 0
+    assert torch.equal(read.grad[1], torch.zeros(3))
+
+
+def test_identity_shift_is_one_between_strangers_and_none_within_a_person() -> None:
     draw = torch.Generator().manual_seed(0)
-    persons, labels = (torch.randn(2, 6, 5, generator=draw) for _ in range(2))
-    w = persons[:, None] + labels[None]  # (2, 2, n, w_dim): the label moves everybody alike
-    assert identity_shift(w).item() == pytest.approx(0, abs=1e-12)
-    assert identity_shift(torch.randn(2, 2, 5000, 8, generator=draw)).item() == pytest.approx(2, rel=0.05)
-    # One label doubles the differences between people: (2d - d)² over the mean of (2d)² and d².
-    scaled = persons[:, None] * torch.tensor([1.0, 2.0])[:, None, None]
-    assert identity_shift(scaled).item() == pytest.approx(1 / 2.5)
-    assert identity_shift(7 * scaled).item() == pytest.approx(1 / 2.5)
+    assert identity_shift(torch.randn(20_000, 4, generator=draw)).item() == pytest.approx(1, rel=0.02)
+    assert identity_shift(torch.randn(6, 4, generator=draw).repeat_interleave(2, dim=0)) == 0
 
 
 def test_classification_adds_conditions_and_ages_and_passes_over_the_unknown() -> None:

@@ -17,7 +17,7 @@ from faces.errors import ConfigError
 from gen.training.telemetry import JsonLines, Meter, Progress, TensorBoard
 from gen.training.trainer import StepReport
 
-REPORT = StepReport(8, 1.0, 2.0, 0.5, 0.25, 0.0, 3.0, 0.7, 0.1, 0.2, 4.0, 5.0)
+REPORT = StepReport(8, 1.0, 2.0, 0.5, 0.25, 0.0, 0.0, 3.0, 0.7, 0.1, 0.2, 4.0, 5.0)
 
 
 def progress(images_seen: int = 8, **values: float) -> Progress:

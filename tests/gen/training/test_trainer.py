@@ -104,13 +104,30 @@ def test_an_image_is_classified_by_the_label_it_has_and_the_one_it_was_asked_for
     assert trainer().step().classification_real == 0
 
 
-def test_a_weight_on_the_identity_shift_lowers_it() -> None:
-    def shift(weight: float) -> float:
-        run = trainer(identity_weight=weight, learning_rate=0.05)
-        return [run.step().identity_shift for _ in range(12)][-1]
+def test_who_it_is_is_read_from_real_images() -> None:
+    run = trainer(identity_weight=3, r1_gamma=0, batch=16, learning_rate=0.01)
+    errors = [run.step().identity_error for _ in range(60)]
+    assert sum(errors[-10:]) < 0.7 * sum(errors[:10])
+    plain = trainer().step()
+    assert (plain.identity_error, plain.identity_shift) == (0, 0)
 
-    assert shift(30) < 0.5 * shift(1e-9)
-    assert trainer().step().identity_shift == 0
+
+def test_the_generator_is_held_to_one_person() -> None:
+    """By nothing but the weight of it: the same step with more of it moves the generator elsewhere."""
+    little, much = trainer(identity_weight=1e-9, seed=1), trainer(identity_weight=100, seed=1)
+    assert little.step().identity_shift == much.step().identity_shift > 0
+    moved = states_differ(little.generator.state_dict(), much.generator.state_dict())
+    assert {"mapping.fc0.weight", "synthesis.b16.conv1.weight"} <= set(moved)
+
+
+def test_pairs_have_one_random_vector_and_their_own_labels() -> None:
+    run = trainer(identity_weight=1)
+    part = run._inputs.part(1, "generator")
+    labels, (z, second) = part.labels(), part.styles(16, 6, paired=True)
+    assert torch.equal(z[:, ::2], z[:, 1::2])
+    assert torch.equal(second[::2], second[1::2])
+    assert len(z[0].unique(dim=0)) == 4
+    assert not torch.equal(labels[::2], labels[1::2])
 
 
 def test_the_generator_waits_for_a_new_discriminator() -> None:
@@ -176,6 +193,10 @@ def test_messages() -> None:
         Trainer(GENERATOR, DISCRIMINATOR, PLAIN, data(4))
     with pytest.raises(ConfigError, match="classifier_weight is 1 and the discriminator's classifier False"):
         Trainer(GENERATOR, DISCRIMINATOR, replace(PLAIN, classifier_weight=1), data())
+    with pytest.raises(ConfigError, match=r"identity_weight is 1, the discriminator reads 0 .* data has 0; expected"):
+        Trainer(GENERATOR, DISCRIMINATOR, replace(PLAIN, identity_weight=1), data())
+    with pytest.raises(ConfigError, match="a batch of 8 for 4 processes, compared in groups of 2, leaves 1 images"):
+        trainer(PLAIN, Processes(0, 4), identity_weight=1)
     with pytest.raises(ConfigError, match="precision float16 on cpu; take bfloat16 or float32"):
         trainer(precision="float16")
     with pytest.raises(ConfigError, match="path_length_shrink is 8, which leaves 1 of 8 images for 2 processes; expec"):

@@ -36,19 +36,27 @@ EVERYTHING = TrainingConfig(
 )
 
 
-def data(n: int = 40) -> TrainingImages:
-    """Dark pictures of the first condition, bright ones of the last."""
+IDENTITY = 3
+
+
+def data(n: int = 40, *, identity: bool = False) -> TrainingImages:
+    """Dark pictures of the first condition, bright ones of the last; who it is shows in the colour."""
     draw = torch.Generator().manual_seed(0)
     bright = torch.arange(n) % 2
-    images = torch.randint(0, 60, (n, 3, 16, 16), generator=draw) + 180 * bright[:, None, None, None]
+    images = torch.randint(0, 60, (n, 3, 16, 16), generator=draw) + 130 * bright[:, None, None, None]
+    who = torch.randn(n, IDENTITY, generator=draw)
+    images = (images + 25 * who[:, :, None, None] + 20).clamp(0, 255).to(torch.uint8)
     labels = torch.stack([Vocabulary().encode("unaffected" if b else "WS", "child") for b in bright])
-    return TrainingImages(images.to(torch.uint8), labels)
+    return TrainingImages(images, labels, who if identity else None)
 
 
 def trainer(config: TrainingConfig = PLAIN, processes: Processes = Processes(), **changes: Any) -> Trainer:
     config = replace(config, **changes)
-    discriminator = replace(DISCRIMINATOR, classifier=config.classifier_weight > 0)
-    return Trainer(GENERATOR, discriminator, config, data(), CPU, processes)
+    identity = config.identity_weight > 0
+    discriminator = replace(
+        DISCRIMINATOR, classifier=config.classifier_weight > 0, identity=IDENTITY if identity else 0
+    )
+    return Trainer(GENERATOR, discriminator, config, data(identity=identity), CPU, processes)
 
 
 def states_differ(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> list[str]:
