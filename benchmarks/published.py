@@ -24,7 +24,7 @@ def published_way(*, per_image_kernels: bool) -> Iterator[None]:
     """Compute all networks so; `per_image_kernels` as in generation."""
     ours = {layer: layer.forward for layer in (SynthesisConv, ToRGB, Conv)}
 
-    def synthesis(layer: SynthesisConv, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+    def synthesis(layer: SynthesisConv, x: Tensor, w: Tensor, noise: Tensor | None, _: None = None) -> Tensor:
         x, up = x.float().contiguous(), layer.taps is not None
         x = (_grouped if per_image_kernels else _scaled)(x, layer.weight, layer.affine(w), up, demodulate=True)
         if noise is not None:

@@ -45,6 +45,6 @@ def main() -> None:
     if fastest_precision(CPU) == "bfloat16":
         runs["ours, bfloat16"] = steps("bfloat16", nullcontext)
     else:
-        print("\nno bfloat16 units on this processor: float32 alone is measured")
+        print("\nbfloat16 is no faster on this processor: float32 alone is measured")
     rates = images_per_s(runs, rounds=1)
     show(f"training, 128 px, batch {preset.training.batch}, {torch.get_num_threads()} threads", rates)

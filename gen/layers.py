@@ -148,26 +148,35 @@ class SynthesisConv(nn.Module):
         self.fir: Tensor
         self.clamp = clamp
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        """noise: (n or 1, 1, R, R) standard normal, or None."""
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None = None) -> Tensor:
+        """noise: (n or 1, 1, R, R) standard normal, or None; offset: (n, out, in, 3, 3) of kernels θ, θ·(1 + offset)."""
         styles = self.affine(w)
         # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a leaky ReLU lets a
         # positive factor through.
-        demodulation = (styles.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt() * SQRT2
-        x = x * styles.to(x.dtype)[:, :, None, None]
-        if self.taps is None:
-            x = F.conv2d(x, self.weight.to(x.dtype), padding=1)
-        elif _folds(x):
-            kernel = _fold(self.weight, self.taps).to(x.dtype).transpose(0, 1)
-            x = F.conv_transpose2d(x, kernel, stride=2, padding=2)
+        if offset is None:
+            energy = styles.square() @ self.weight.square().sum(dim=(2, 3)).T
         else:
-            kernel = self.weight.to(x.dtype).transpose(0, 1)
-            x = _low_pass(F.conv_transpose2d(x, kernel, stride=2), self.fir, padding=1)
+            kernels = self.weight * (1 + offset)
+            energy = torch.einsum("ni,noi->no", styles.square(), kernels.square().sum(dim=(3, 4)))
+        x = x * styles.to(x.dtype)[:, :, None, None]
+        if offset is None:
+            x = self._convolve(x, self.weight)
+        else:  # image by image: on a CPU as fast as one grouped convolution, or faster
+            x = torch.cat([self._convolve(one, kernel) for one, kernel in zip(torch.split(x, 1), kernels, strict=True)])
         bias = (self.bias * SQRT2).to(x.dtype)[:, None, None]
-        x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
+        x = torch.addcmul(bias, x, ((energy + 1e-8).rsqrt() * SQRT2).to(x.dtype)[:, :, None, None])
         if noise is not None:
             x = x + (noise * (self.noise_strength * SQRT2)).to(x.dtype)
         return clamped(F.leaky_relu(x, 0.2), self.clamp)
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.taps is None:
+            return F.conv2d(x, weight.to(x.dtype), padding=1)
+        if _folds(x):
+            kernel = _fold(weight, self.taps).to(x.dtype).transpose(0, 1)
+            return F.conv_transpose2d(x, kernel, stride=2, padding=2)
+        kernel = weight.to(x.dtype).transpose(0, 1)
+        return _low_pass(F.conv_transpose2d(x, kernel, stride=2), self.fir, padding=1)
 
 
 class ToRGB(nn.Module):

@@ -8,7 +8,7 @@ change.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
@@ -64,7 +64,7 @@ def _label_centres(config: GeneratorConfig) -> Tensor | None:
     return torch.zeros(len(config.vocabulary.conditions), len(config.vocabulary.ages), config.w_dim)
 
 
-class Mapping(nn.Module):
+class LatentMapping(nn.Module):
     """z (n, z_dim) and labels c (n, c_dim) -> style latents w (n, w_dim)."""
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -112,12 +112,15 @@ class SynthesisBlock(nn.Module):
             else SynthesisConv(config.channels(resolution // 2), out, config.w_dim, resolution, up=True, clamp=clamp)
         )
         self.conv1 = SynthesisConv(out, out, config.w_dim, resolution, up=False, clamp=clamp)
+        self._resolution = resolution
         self.torgb = ToRGB(out, config.w_dim, clamp=clamp)
         self.upsample_rgb = None if first else UpsampleRGB()
 
     @property
-    def convs(self) -> list[SynthesisConv]:
-        return [self.conv1] if self.conv0 is None else [self.conv0, self.conv1]
+    def convs(self) -> dict[str, SynthesisConv]:
+        """In the order of their use, by the names that offsets go by: b8.conv0, b8.conv1."""
+        convs = {"conv0": self.conv0, "conv1": self.conv1}
+        return {f"b{self._resolution}.{name}": conv for name, conv in convs.items() if conv is not None}
 
 
 class Synthesis(nn.Module):
@@ -129,7 +132,9 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
         self.blocks: list[SynthesisBlock] = [self.get_submodule(f"b{r}") for r in config.block_resolutions]  # type: ignore[misc]
 
-    def forward(self, ws: Tensor, noise: Noise, source: NoiseSource, dtype: torch.dtype) -> Tensor:
+    def forward(
+        self, ws: Tensor, noise: Noise, source: NoiseSource, dtype: torch.dtype, offsets: Mapping[str, Tensor]
+    ) -> Tensor:
         const = self.blocks[0].const
         assert const is not None  # noqa: S101  for the type checker; every first block has it
         x = const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -137,8 +142,8 @@ class Synthesis(nn.Module):
         styles = iter(ws.unbind(dim=1))
         w = next(styles)
         for block in self.blocks:
-            for conv in block.convs:
-                x = conv(x, w, _noise(conv, noise, source, len(ws)))
+            for name, conv in block.convs.items():
+                x = conv(x, w, _noise(conv, noise, source, len(ws)), offsets.get(name))
                 w = next(styles)
             if block.upsample_rgb is not None and rgb is not None:
                 rgb = block.upsample_rgb(rgb)
@@ -169,7 +174,7 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        self.mapping = Mapping(config)
+        self.mapping = LatentMapping(config)
         self.synthesis = Synthesis(config)
 
     def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
@@ -196,6 +201,7 @@ class Generator(nn.Module):
         noise: Noise = "const",
         generator: NoiseSource = None,
         dtype: torch.dtype = torch.float32,
+        offsets: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
         """Images (n, 3, h, h) float32, about [-1, 1] but not clipped, of style latents (n, num_ws, w_dim).
 
@@ -203,9 +209,12 @@ class Generator(nn.Module):
             noise: the stored image noise, none, or fresh noise.
             generator: draws the fresh noise, on the CPU: one generator, or one for each image.
             dtype: of the convolutions; torch.bfloat16 is several times faster on hardware with matrix units.
+            offsets: of the kernels θ of some convolutions, by their names (`kernel_shapes`): (n, out, in, 3, 3), each
+                image with kernels of its own, θ·(1 + offset) before modulation (Alaluf et al. 2022, HyperStyle).
 
         Raises:
-            ConfigError: latents of another shape, an unknown kind of noise, or fewer generators than images.
+            ConfigError: latents of another shape, an unknown kind of noise, fewer generators than images, or offsets
+                of a convolution that is not there or of another shape.
         """
         expected = (self.config.num_ws, self.config.w_dim)
         if w.ndim != 3 or w.shape[1:] != expected:
@@ -214,8 +223,20 @@ class Generator(nn.Module):
             raise ConfigError(f"noise is {noise!r}; expected one of {', '.join(get_args(Noise))}")
         if isinstance(generator, Sequence) and len(generator) != len(w):
             raise ConfigError(f"{len(generator)} generators for {len(w)} images; expected one for each")
-        images: Tensor = self.synthesis(w, noise, generator, dtype)
+        shapes = self.kernel_shapes if offsets else {}
+        for name, offset in (offsets or {}).items():
+            if name not in shapes:
+                raise ConfigError(f"offsets for {name!r}; expected {', '.join(shapes)}")
+            if offset.shape != (len(w), *shapes[name]):
+                raise ConfigError(f"offsets for {name} are {tuple(offset.shape)}; expected {(len(w), *shapes[name])}")
+        images: Tensor = self.synthesis(w, noise, generator, dtype, offsets or {})
         return images
+
+    @property
+    def kernel_shapes(self) -> dict[str, tuple[int, int, int, int]]:
+        """Shape (out, in, 3, 3) of each modulated 3x3 kernel, by the names that offsets go by: b4.conv1, b8.conv0, …"""
+        convs = {name: conv for block in self.synthesis.blocks for name, conv in block.convs.items()}
+        return {name: tuple(conv.weight.shape) for name, conv in convs.items()}  # type: ignore[misc]
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """`synthesize(map(z, c, truncation))`, with the stored image noise."""

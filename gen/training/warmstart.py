@@ -1,7 +1,8 @@
 """Function-preserving warm start: a new network that begins as an old one.
 
 At step 0 the target's images equal the source's, whatever was added to it: labels, other conditions and ages, or
-resolution. What does not fit is refused before anything is changed; what was done is reported tensor by tensor.
+resolution. A smaller target begins as the lower part of the source. What does not fit is refused before anything is
+changed; what was done is reported tensor by tensor.
 
 - *Labels on an unconditional generator.* The first mapping layer sees z and the label embedding side by side: its z
   half is the source's times √2, for the gain 1/√fan_in, and its label half is zero.
@@ -9,6 +10,8 @@ resolution. What does not fit is refused before anything is changed; what was do
   an age else the group that holds its middle in years, else all alike (what the source makes of an unknown label).
 - *More resolution.* The new blocks' toRGB layers are zero, so that the image is the source's, upsampled by the RGB skip
   connection.
+- *Less resolution.* The image is what the source's RGB skip connection holds at that size; the blocks above it are not
+  used. The discriminator's first layer, which has never seen an image of that size, is fresh.
 """
 
 from __future__ import annotations
@@ -62,8 +65,8 @@ def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmSta
         seed: draws what the source cannot give: the label embedding, the convolutions of new blocks.
 
     Raises:
-        ConfigError: the configurations cannot be bridged (sizes of z and w, mapping layers, clamp, feature maps, a
-            smaller resolution, labels given up); both values are named.
+        ConfigError: the configurations cannot be bridged (sizes of z and w, mapping layers, clamp, feature maps,
+            labels given up); both values are named.
         CheckpointError: a tensor has another shape than the source's; both are named. Nothing is changed then.
     """
     config, old = generator.config, source.config
@@ -115,6 +118,8 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
     fresh = [f"b{r}." for r in config.block_resolutions if r > old.resolution]
     if config.resolution > old.resolution:
         adapted |= _halving_blocks(config, old, theirs, drawn)
+    elif config.resolution < old.resolution:
+        fresh.append(f"b{config.resolution}.fromrgb.")
     if config.vocabulary is not None and old.vocabulary is None:
         fresh += ["mapping.", "b4.out."]
     elif config.vocabulary is not None and old.vocabulary is not None and config.vocabulary != old.vocabulary:
@@ -263,8 +268,6 @@ def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
         for field in fields
         if getattr(old, field) != getattr(config, field)
     ]
-    if config.resolution < old.resolution:
-        problems.append(f"resolution is {old.resolution} in the source, {config.resolution} in the target: only larger")
     shared = [r for r in old.block_resolutions if r <= config.resolution]
     different = [r for r in shared if old.channels(r) != config.channels(r)]
     if different:

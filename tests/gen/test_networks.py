@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from faces.errors import ConfigError, LabelError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator, minibatch_std
-from tests.gen.fixtures import D32, G32, discriminator_32, fixture, generator_32
+from tests.gen.fixtures import D32, G32, discriminator_32, fixture, generator_32, randomised
 
 TINY = GeneratorConfig(16, 8, 8, 2, channel_base=128, channel_max=8, vocabulary=Vocabulary())
 
@@ -161,3 +162,41 @@ def test_bad_configurations(change: dict[str, int], message: str) -> None:
 def test_configurations_survive_json() -> None:
     for config in (G32, D32, replace(G32, vocabulary=None, conv_clamp=256)):
         assert type(config).from_json(config.to_json()) == config
+
+
+@torch.no_grad()
+def test_offsets_change_the_kernels_of_each_image_by_itself() -> None:
+    net = randomised(Generator(G32))
+    w = torch.randn(3, G32.num_ws, 64, generator=torch.Generator().manual_seed(1))
+    g = torch.Generator().manual_seed(2)
+    names = ("b4.conv1", "b16.conv0", "b32.conv1")
+    offsets = {name: 0.3 * torch.randn(3, *net.kernel_shapes[name], generator=g) for name in names}
+    images = net.synthesize(w, offsets=offsets)
+    for i in range(3):
+        changed = deepcopy(net)
+        for name in names:
+            changed.get_parameter(f"synthesis.{name}.weight").mul_(1 + offsets[name][i])
+        torch.testing.assert_close(images[i : i + 1], changed.synthesize(w[i : i + 1]), atol=2e-5, rtol=1e-4)
+
+
+def test_offsets_of_zero_change_nothing_and_are_learnt_from() -> None:
+    net = randomised(Generator(G32))
+    w = torch.randn(2, G32.num_ws, 64, generator=torch.Generator().manual_seed(1))
+    offsets = {n: torch.zeros(2, *shape, requires_grad=True) for n, shape in net.kernel_shapes.items()}
+    assert len(offsets) == G32.num_ws - 1
+    images = net.synthesize(w, offsets=offsets)
+    torch.testing.assert_close(images, net.synthesize(w), atol=2e-5, rtol=1e-4)
+    images.square().mean().backward()
+    assert all(offset.grad is not None and offset.grad.abs().max() > 0 for offset in offsets.values())
+
+
+@pytest.mark.parametrize(
+    ("offsets", "says"),
+    [
+        ({"b64.conv0": torch.zeros(1, 64, 64, 3, 3)}, "b64.conv0.*expected b4.conv1, b8.conv0"),
+        ({"b4.conv1": torch.zeros(2, 64, 64, 3, 3)}, r"\(2, 64, 64, 3, 3\); expected \(1, 64, 64, 3, 3\)"),
+    ],
+)
+def test_offsets_that_fit_no_kernel_are_refused(offsets: dict[str, torch.Tensor], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Generator(G32).synthesize(torch.zeros(1, G32.num_ws, 64), offsets=offsets)
