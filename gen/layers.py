@@ -149,7 +149,7 @@ class SynthesisConv(nn.Module):
         self.clamp = clamp
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None = None) -> Tensor:
-        """noise: (n or 1, 1, R, R) standard normal, or None; offset: (n, out, in, 3, 3) of kernels θ, θ·(1 + offset)."""
+        """noise: (n or 1, 1, R, R) standard normal or None; offset: (n, out, in, 3, 3) of kernels θ, θ·(1 + offset)."""
         styles = self.affine(w)
         # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a leaky ReLU lets a
         # positive factor through.

@@ -1,0 +1,98 @@
+"""What an inverter is made of: frozen configurations, checked when made and stored with the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+from faces.errors import ConfigError
+
+Head: TypeAlias = Literal["shared", "separable", "plain"]
+"""How the hypernetwork emits a kernel; see `inversion.hypernetwork`."""
+
+
+class _Stages:
+    """A residual network in four stages, each halving its maps but for those that a subclass keeps."""
+
+    side: int
+    widths: tuple[int, ...]
+    units: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.side < 32 or self.side & (self.side - 1):
+            raise ConfigError(f"side is {self.side}; expected a power of two, 32 or more")
+        for name in ("widths", "units"):
+            value = getattr(self, name)
+            if len(value) != 4 or min(value) < 1:
+                raise ConfigError(f"{name} is {value}; expected four numbers of 1 or more, one for each stage")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        values = {field.name: data[field.name] for field in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class EncoderConfig(_Stages):
+    """An IR-SE encoder into W; the defaults are IR-SE-50, as published.
+
+    Args:
+        side: of the images that it sees, in pixels; others are resized.
+        widths: feature maps of the four stages.
+        units: residual units of the four stages.
+    """
+
+    side: int = 256
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    units: tuple[int, ...] = (3, 4, 14, 3)
+
+
+@dataclass(frozen=True)
+class HypernetworkConfig(_Stages):
+    """A hypernetwork that sees a face and its reconstruction; the defaults are those of HyperStyle, with ResNet-34.
+
+    Args:
+        side: of the images that it sees, in pixels; others are resized.
+        widths: feature maps of the four stages.
+        units: residual units of the four stages.
+        shared_width: feature maps within the blocks of kernels that share their last matrices.
+        other_width: feature maps within the other blocks.
+        other_head: how the kernels that do not share are emitted, "separable" or "plain".
+        layers: convolutions that get offsets, by the names of `Generator.kernel_shapes`; None for all.
+    """
+
+    side: int = 256
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    units: tuple[int, ...] = (3, 4, 6, 3)
+    shared_width: int = 128
+    other_width: int = 256
+    other_head: Head = "separable"
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("shared_width", "other_width"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if self.other_head not in get_args(Head) or self.other_head == "shared":
+            raise ConfigError(f"other_head is {self.other_head!r}; expected 'separable' or 'plain'")
+
+    @property
+    def features(self) -> int:
+        """Feature maps that the blocks of the kernels start from."""
+        return self.widths[-1]
+
+    @property
+    def features_side(self) -> int:
+        """Side of these maps: the first convolution and three of the four stages halve."""
+        return self.side // 16
+
+    @property
+    def halvings(self) -> int:
+        """Halvings that take these maps to a single pixel."""
+        return int(math.log2(self.features_side))

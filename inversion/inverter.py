@@ -1,0 +1,139 @@
+"""The inverter: an encoder proposes a latent, a hypernetwork bends the generator's kernels towards the photograph.
+
+Roich et al. 2021 and Alaluf et al. 2022 (HyperStyle). A pass shows the hypernetwork the face and the current
+reconstruction; what it answers is added to the offsets of the kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from faces.errors import ConfigError, ImageError
+from gen.networks import Generator
+from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.encoder import WEncoder, resized
+from inversion.hypernetwork import Hypernetwork
+from inversion.result import Inversion, Offsets, mean_square
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass made of n images.
+
+    Attributes:
+        number: 0 for the encoder alone.
+        offsets: of the kernels, all passes so far added up.
+        reconstruction: (n, 3, h, h).
+    """
+
+    number: int
+    offsets: Offsets
+    reconstruction: Tensor
+
+
+class Inverter(nn.Module):
+    """Aligned faces -> latents and offsets of the kernels that reproduce them.
+
+    Args:
+        generator: what the faces are reproduced with; its weights are never changed.
+        encoder: configuration of the W encoder.
+        hypernetwork: configuration of the hypernetwork; its sizes follow from the generator's.
+        least_gain: an image is done when a pass lowers its squared error by less than this share, and such a pass does
+            not count; None makes all passes whatever they bring, as published.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        encoder: EncoderConfig | None = None,
+        hypernetwork: HypernetworkConfig | None = None,
+        least_gain: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.w_encoder = WEncoder(encoder or EncoderConfig(), generator.config.w_dim)
+        self.hypernet = Hypernetwork(hypernetwork or HypernetworkConfig(), generator.kernel_shapes)
+        self.register_buffer("latent_avg", generator.mapping.w_avg.repeat(generator.config.num_ws, 1))
+        self.latent_avg: Tensor
+        self.least_gain = least_gain
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents w (n, num_ws, w_dim) of faces (n, 3, h, h): the encoder's answer, added to the average latent."""
+        w: Tensor = self.w_encoder(images)[:, None] + self.latent_avg
+        return w
+
+    def refine(self, images: Tensor, w: Tensor, passes: int) -> Iterator[Pass]:
+        """The encoder's reconstruction, and then each pass; the next sees the last reconstruction detached.
+
+        Args:
+            images: (n, 3, h, h) in [-1, 1], of any size.
+            w: (n, num_ws, w_dim).
+            passes: of the hypernetwork, 0 or more.
+        """
+        offsets: Offsets = {}
+        reconstruction = self.generator.synthesize(w)
+        yield Pass(0, offsets, reconstruction)
+        seen = resized(images, self.hypernet.config.side)
+        for number in range(1, passes + 1):
+            pair = torch.cat([seen, resized(reconstruction.detach(), self.hypernet.config.side)], dim=1)
+            new = self.hypernet(pair)
+            offsets = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
+            reconstruction = self.generator.synthesize(w, offsets=offsets)
+            yield Pass(number, offsets, reconstruction)
+
+    @torch.no_grad()
+    def invert(self, images: Tensor, passes: int = 5) -> Inversion:
+        """Latents and offsets that reproduce aligned faces.
+
+        Args:
+            images: (n, 3, h, h) float32 in [-1, 1], aligned as the generator's training images (`faces.align`), of any
+                size; they are compared at the generator's.
+            passes: of the hypernetwork; 0 takes the encoder alone.
+
+        Raises:
+            ImageError: another shape, or values out of range.
+            ConfigError: fewer than 0 passes.
+        """
+        check_faces(images)
+        if passes < 0:
+            raise ConfigError(f"{passes} passes; expected 0 (the encoder alone) or more")
+        self.eval()
+        target = resized(images, self.generator.config.resolution)
+        w = self.encode(images)
+        best: Pass | None = None
+        error = torch.full((len(images),), float("inf"), device=images.device)
+        taken = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        for attempt in self.refine(images, w, passes):
+            now = mean_square(attempt.reconstruction, target)
+            better = torch.ones_like(taken, dtype=torch.bool)
+            if self.least_gain is not None and best is not None:
+                better = (now <= error * (1 - self.least_gain)) & (taken == attempt.number - 1)
+                if not better.any():
+                    break
+            best = attempt if best is None else _chosen(attempt, best, better)
+            error, taken = torch.where(better, now, error), torch.where(better, attempt.number, taken)
+        assert best is not None  # noqa: S101  for the type checker: the encoder alone comes first
+        return Inversion.of(w, best.offsets, best.reconstruction, target, tuple(taken.tolist()))
+
+
+def check_faces(images: Tensor) -> None:
+    """Raises ImageError unless images are (n, 3, h, h) in [-1, 1]."""
+    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or not len(images):
+        raise ImageError(f"images are {tuple(images.shape)}; expected (n, 3, h, h) in [-1, 1], n of 1 or more")
+    low, high = images.amin().item(), images.amax().item()
+    if not (low >= -1.001 and high <= 1.001):
+        raise ImageError(f"images lie in [{low:.3g}, {high:.3g}]; expected [-1, 1]: take faces.images.to_tensor")
+
+
+def _chosen(new: Pass, old: Pass, better: Tensor) -> Pass:
+    """The new pass of the images that it serves, the old one of the others."""
+    offsets = {
+        name: torch.where(better[:, None, None, None, None], value, old.offsets.get(name, torch.zeros_like(value)))
+        for name, value in new.offsets.items()
+    }
+    picture = torch.where(better[:, None, None, None], new.reconstruction, old.reconstruction)
+    return Pass(new.number, offsets, picture)

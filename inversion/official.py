@@ -1,0 +1,116 @@
+"""Tensors of the published HyperStyle checkpoints, into our inverter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from faces.errors import CheckpointError, ConfigError
+from gen.config import GeneratorConfig
+from gen.loading import load_strict
+from gen.networks import Generator
+from gen.official import load_rosinality
+from gen.published.rosinality import LATENT_AVG, translate_generator
+from gen.published.shapes import config_from_shapes
+from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.hypernetwork import layer_numbers
+from inversion.inverter import Inverter
+
+COUNTER: Final = "num_batches_tracked"
+"""Of batch normalisation: kept by our networks too, but not in every file."""
+
+
+def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
+    """An inverter from `decoder.*`, `hypernet.*`, `w_encoder.*` and `latent_avg`, in evaluation mode.
+
+    Widths, depths and layers are read from the shapes; the images that the networks see are of the size from which the
+    hypernetwork's blocks come down to one pixel, 256 as published. As published, all passes are made.
+
+    Args:
+        tensors: named as in the published checkpoints; the decoder in rosinality's layout, `latent_avg` (w_dim,) or
+            (num_ws, w_dim).
+
+    Raises:
+        CheckpointError: a tensor is unknown, missing or of another shape; all by name.
+    """
+    average: Tensor | None = None
+    parts: dict[str, dict[str, Tensor]] = {"decoder": {}, "hypernet": {}, "w_encoder": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        if part in parts and rest:
+            parts[part][rest] = torch.as_tensor(value)
+        elif name == LATENT_AVG:
+            average = torch.as_tensor(value)
+        else:
+            raise CheckpointError(f"{name!r:.200}: expected decoder.*, hypernet.*, w_encoder.* and {LATENT_AVG} alone")
+    if missing := [part for part, found in parts.items() if not found]:
+        raise CheckpointError(f"no tensor of {', '.join(missing)}; expected decoder.*, hypernet.* and w_encoder.*")
+    if average is None:
+        raise CheckpointError(f"{LATENT_AVG} is missing: the encoder's answers are relative to it")
+    decoder = _generator(parts["decoder"], average)
+    try:
+        encoder = _encoder_config(parts["w_encoder"])
+        hypernetwork = _hypernetwork_config(parts["hypernet"], tuple(decoder.kernel_shapes))
+        inverter = Inverter(decoder, encoder, hypernetwork)
+    except KeyError as error:
+        raise CheckpointError(f"these are not the tensors of a HyperStyle checkpoint: {error} is missing") from None
+    except (ConfigError, IndexError) as error:
+        raise CheckpointError(f"these are not the tensors of a HyperStyle checkpoint: {error}") from None
+    inverter.latent_avg.copy_(average)
+    for net, part in ((inverter.hypernet, "hypernet"), (inverter.w_encoder, "w_encoder")):
+        counters = {name: value for name, value in net.state_dict().items() if name.endswith(COUNTER)}
+        load_strict(net, counters | parts[part])
+    return inverter.eval().requires_grad_(False)
+
+
+def _generator(tensors: Mapping[str, Tensor], average: Tensor) -> Generator:
+    config = config_from_shapes(translate_generator(tensors).state)
+    if not isinstance(config, GeneratorConfig):
+        raise CheckpointError("decoder.* holds no generator")
+    if average.shape not in ((config.w_dim,), (config.num_ws, config.w_dim)):
+        expected = f"({config.w_dim},) or ({config.num_ws}, {config.w_dim})"
+        raise CheckpointError(f"{LATENT_AVG} is {tuple(average.shape)}; expected {expected}, as the decoder's latents")
+    return load_rosinality(Generator(config), {**tensors, LATENT_AVG: average.reshape(-1, config.w_dim).mean(dim=0)})
+
+
+def _encoder_config(tensors: Mapping[str, Tensor]) -> EncoderConfig:
+    widths = [len(tensors[f"body.{i}.res_layer.1.weight"]) for i in range(_count(tensors, r"body\.(\d+)\."))]
+    return EncoderConfig(256, *_stages(widths))
+
+
+def _hypernetwork_config(tensors: Mapping[str, Tensor], kernels: tuple[str, ...]) -> HypernetworkConfig:
+    widths = [len(tensors[f"body.{i}.conv1.weight"]) for i in range(_count(tensors, r"body\.(\d+)\."))]
+    numbers = dict(zip(layer_numbers(len(kernels)), kernels, strict=True))
+    blocks = sorted({int(m[1]) for name in tensors if (m := re.match(r"refinement_blocks\.(\d+)\.", name))})
+    if strange := [number for number in blocks if number not in numbers]:
+        raise CheckpointError(f"hypernet.refinement_blocks.{strange[0]}: this decoder has no such convolution")
+    shared = [b for b in blocks if f"refinement_blocks.{b}.linear.weight" in tensors]
+    others = [b for b in blocks if b not in shared]
+    plain = [b for b in others if f"refinement_blocks.{b}.output.weight" in tensors]
+    default = HypernetworkConfig()
+    return HypernetworkConfig(
+        256,
+        *_stages(widths),
+        shared_width=_inner_width(tensors, shared, default.shared_width),
+        other_width=_inner_width(tensors, others, default.other_width),
+        other_head="plain" if plain else "separable",
+        layers=tuple(numbers[b] for b in blocks),
+    )
+
+
+def _inner_width(tensors: Mapping[str, Tensor], blocks: Iterable[int], default: int) -> int:
+    return next((len(tensors[f"refinement_blocks.{b}.convs.0.weight"]) for b in blocks), default)
+
+
+def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
+    return 1 + max(int(m[1]) for name in tensors if (m := re.match(pattern, name)))
+
+
+def _stages(widths: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(widths, units) of four stages from the width of every unit; each stage is wider than the one before it."""
+    distinct = sorted(set(widths))
+    return tuple(distinct), tuple(widths.count(width) for width in distinct)
