@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,15 @@ def load_generator(path: str | Path) -> Generator:
     if not isinstance(net, Generator):
         raise CheckpointError(f"{path} holds a discriminator; expected a generator's checkpoint")
     return net
+
+
+def fingerprint(net: torch.nn.Module) -> str:
+    """Hex digest of a network's tensors, names and values: the same for the same weights, whatever file they are in."""
+    digest = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:

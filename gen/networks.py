@@ -8,7 +8,7 @@ change.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
@@ -32,6 +32,9 @@ from gen.layers import (
 
 NoiseSource: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
 """One CPU generator for a batch, or one for each of its images."""
+
+NoiseImages: TypeAlias = Mapping[str, Tensor]
+"""Noise (n or 1, 1, r, r) of every convolution, by the names of `Generator.noise_images`."""
 
 
 def _embedding(vocabulary: Vocabulary, features: int) -> SplitEmbedding:
@@ -133,7 +136,12 @@ class Synthesis(nn.Module):
         self.blocks: list[SynthesisBlock] = [self.get_submodule(f"b{r}") for r in config.block_resolutions]  # type: ignore[misc]
 
     def forward(
-        self, ws: Tensor, noise: Noise, source: NoiseSource, dtype: torch.dtype, offsets: Mapping[str, Tensor]
+        self,
+        ws: Tensor,
+        noise: Noise | NoiseImages,
+        source: NoiseSource,
+        dtype: torch.dtype,
+        offsets: Mapping[str, Tensor],
     ) -> Tensor:
         const = self.blocks[0].const
         assert const is not None  # noqa: S101  for the type checker; every first block has it
@@ -143,7 +151,7 @@ class Synthesis(nn.Module):
         w = next(styles)
         for block in self.blocks:
             for name, conv in block.convs.items():
-                x = conv(x, w, _noise(conv, noise, source, len(ws)), offsets.get(name))
+                x = conv(x, w, _noise(name, conv, noise, source, len(ws)), offsets.get(name))
                 w = next(styles)
             if block.upsample_rgb is not None and rgb is not None:
                 rgb = block.upsample_rgb(rgb)
@@ -154,9 +162,11 @@ class Synthesis(nn.Module):
         return rgb
 
 
-def _noise(conv: SynthesisConv, noise: Noise, source: NoiseSource, n: int) -> Tensor | None:
+def _noise(name: str, conv: SynthesisConv, noise: Noise | NoiseImages, source: NoiseSource, n: int) -> Tensor | None:
     if noise == "none":
         return None
+    if isinstance(noise, Mapping):
+        return noise[name]
     const = conv.noise_const
     if noise == "const":
         return const[None, None]
@@ -198,7 +208,7 @@ class Generator(nn.Module):
     def synthesize(
         self,
         w: Tensor,
-        noise: Noise = "const",
+        noise: Noise | NoiseImages = "const",
         generator: NoiseSource = None,
         dtype: torch.dtype = torch.float32,
         offsets: Mapping[str, Tensor] | None = None,
@@ -206,7 +216,7 @@ class Generator(nn.Module):
         """Images (n, 3, h, h) float32, about [-1, 1] but not clipped, of style latents (n, num_ws, w_dim).
 
         Args:
-            noise: the stored image noise, none, or fresh noise.
+            noise: the stored image noise, none, fresh noise, or these noise images of every convolution by name.
             generator: draws the fresh noise, on the CPU: one generator, or one for each image.
             dtype: of the convolutions; torch.bfloat16 is several times faster on hardware with matrix units.
             offsets: of the kernels θ of some convolutions, by their names (`kernel_shapes`): (n, out, in, 3, 3), each
@@ -219,8 +229,8 @@ class Generator(nn.Module):
         expected = (self.config.num_ws, self.config.w_dim)
         if w.ndim != 3 or w.shape[1:] != expected:
             raise ConfigError(f"latents are {tuple(w.shape)}; expected (n, {expected[0]}, {expected[1]})")
-        if noise not in get_args(Noise):
-            raise ConfigError(f"noise is {noise!r}; expected one of {', '.join(get_args(Noise))}")
+        if not isinstance(noise, Mapping) and noise not in get_args(Noise):
+            raise ConfigError(f"noise is {noise!r}; expected one of {', '.join(get_args(Noise))}, or noise images")
         if isinstance(generator, Sequence) and len(generator) != len(w):
             raise ConfigError(f"{len(generator)} generators for {len(w)} images; expected one for each")
         shapes = self.kernel_shapes if offsets else {}
@@ -233,10 +243,17 @@ class Generator(nn.Module):
         return images
 
     @property
+    def noise_images(self) -> dict[str, Tensor]:
+        """The stored noise (r, r) of every convolution, by name."""
+        return {name: conv.noise_const for name, conv in self._convs().items()}
+
+    @property
     def kernel_shapes(self) -> dict[str, tuple[int, int, int, int]]:
         """Shape (out, in, 3, 3) of each modulated 3x3 kernel, by the names that offsets go by: b4.conv1, b8.conv0, …"""
-        convs = {name: conv for block in self.synthesis.blocks for name, conv in block.convs.items()}
-        return {name: tuple(conv.weight.shape) for name, conv in convs.items()}  # type: ignore[misc]
+        return {name: tuple(conv.weight.shape) for name, conv in self._convs().items()}  # type: ignore[misc]
+
+    def _convs(self) -> dict[str, SynthesisConv]:
+        return {name: conv for block in self.synthesis.blocks for name, conv in block.convs.items()}
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """`synthesize(map(z, c, truncation))`, with the stored image noise."""
@@ -376,16 +393,25 @@ class Discriminator(nn.Module):
             LabelError: labels of another shape than (n, c_dim).
             ConfigError: images of another shape.
         """
-        side = self.config.resolution
-        if images.shape[1:] != (3, side, side):
-            raise ConfigError(f"images are {tuple(images.shape)}; expected (n, 3, {side}, {side})")
         c = _check_labels(c, self.config.vocabulary, len(images))
-        x = images.to(dtype, memory_format=torch.channels_last)
-        for resolution in self.config.block_resolutions[:0:-1]:
-            x = self.get_submodule(f"b{resolution}")(x)
+        *_, x = self.features(images, dtype)
         out, label_logits, identity = self.b4(x.float())
         if self.mapping is None or c is None:
             return Judgement(out, label_logits, identity)
         label: Tensor = self.mapping(c)
         logits = (out * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
         return Judgement(logits, label_logits, identity)
+
+    def features(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[Tensor]:
+        """Feature maps (n, channels, r, r) in dtype after every residual block, from r = resolution / 2 down to 4.
+
+        Raises:
+            ConfigError: images of another shape.
+        """
+        side = self.config.resolution
+        if images.shape[1:] != (3, side, side):
+            raise ConfigError(f"images are {tuple(images.shape)}; expected (n, 3, {side}, {side})")
+        x = images.to(dtype, memory_format=torch.channels_last)
+        for resolution in self.config.block_resolutions[:0:-1]:
+            x = self.get_submodule(f"b{resolution}")(x)
+            yield x

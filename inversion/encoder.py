@@ -64,7 +64,9 @@ class WEncoder(nn.Module):
         super().__init__()
         self.config = config
         first = config.widths[0]
-        self.input_layer = nn.Sequential(nn.Conv2d(3, first, 3, 1, 1, bias=False), nn.BatchNorm2d(first), nn.PReLU(first))
+        self.input_layer = nn.Sequential(
+            nn.Conv2d(3, first, 3, 1, 1, bias=False), nn.BatchNorm2d(first), nn.PReLU(first)
+        )
         stages = zip((first, *config.widths[:-1]), config.widths, config.units, strict=True)
         self.body = nn.Sequential(
             *(

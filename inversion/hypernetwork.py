@@ -108,7 +108,7 @@ class SeparableKernel(nn.Module):
         out, inner = self.sizes
         rows = self.make_kernel_in(x).reshape(len(x), TAPS, 1, inner)
         columns = self.make_kernel_out(x).reshape(len(x), TAPS, out, 1)
-        kernel = self.kernel_linear_in(columns * rows)  # (n, taps, out, in)
+        kernel: Tensor = self.kernel_linear_in(columns * rows)  # (n, taps, out, in)
         kernel = self.kernel_linear_out(kernel.transpose(2, 3))  # (n, taps, in, out)
         return kernel.permute(0, 3, 2, 1).reshape(len(x), out, inner, 3, 3)
 
@@ -140,7 +140,7 @@ class PlainBlock(nn.Module):
         nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.output(self.convs(x).mean(dim=(2, 3), keepdim=True))
+        y: Tensor = self.output(self.convs(x).mean(dim=(2, 3), keepdim=True))
         return y.reshape(len(x), *self.sizes, 1, 1).expand(-1, -1, -1, 3, 3)
 
 
@@ -160,7 +160,9 @@ class Hypernetwork(nn.Module):
         self.config = config
         chosen = tuple(kernels) if config.layers is None else config.layers
         if strange := [name for name in chosen if name not in kernels]:
-            raise ConfigError(f"layers {', '.join(strange)} are not the generator's; expected some of {', '.join(kernels)}")
+            raise ConfigError(
+                f"layers {', '.join(strange)} are not the generator's; expected some of {', '.join(kernels)}"
+            )
         first = config.widths[0]
         self.conv1 = nn.Conv2d(6, first, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(first)
@@ -173,7 +175,7 @@ class Hypernetwork(nn.Module):
                 for unit in range(units)
             )
         )
-        self._numbers = {name: number for name, number in zip(kernels, layer_numbers(len(kernels)), strict=True)}
+        self._numbers = dict(zip(kernels, layer_numbers(len(kernels)), strict=True))
         most = max(max(shape[:2]) for shape in kernels.values())
         self._shared = tuple(name for name in chosen if kernels[name][:2] == (most, most))
         self.shared_weight_hypernet = SharedHead(config.features, most) if self._shared else None

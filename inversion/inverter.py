@@ -17,7 +17,9 @@ from gen.networks import Generator
 from inversion.config import EncoderConfig, HypernetworkConfig
 from inversion.encoder import WEncoder, resized
 from inversion.hypernetwork import Hypernetwork
-from inversion.result import Inversion, Offsets, mean_square
+from inversion.quality import Judge
+from inversion.result import Inversion, Offsets
+from inversion.similarity import mean_square
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Inverter(nn.Module):
         generator: what the faces are reproduced with; its weights are never changed.
         encoder: configuration of the W encoder.
         hypernetwork: configuration of the hypernetwork; its sizes follow from the generator's.
+        judge: measures what `invert` returns.
         least_gain: an image is done when a pass lowers its squared error by less than this share, and such a pass does
             not count; None makes all passes whatever they bring, as published.
     """
@@ -51,6 +54,7 @@ class Inverter(nn.Module):
         generator: Generator,
         encoder: EncoderConfig | None = None,
         hypernetwork: HypernetworkConfig | None = None,
+        judge: Judge = Judge(),
         least_gain: float | None = None,
     ) -> None:
         super().__init__()
@@ -59,6 +63,7 @@ class Inverter(nn.Module):
         self.hypernet = Hypernetwork(hypernetwork or HypernetworkConfig(), generator.kernel_shapes)
         self.register_buffer("latent_avg", generator.mapping.w_avg.repeat(generator.config.num_ws, 1))
         self.latent_avg: Tensor
+        self.judge = judge
         self.least_gain = least_gain
 
     def encode(self, images: Tensor) -> Tensor:
@@ -117,7 +122,9 @@ class Inverter(nn.Module):
             best = attempt if best is None else _chosen(attempt, best, better)
             error, taken = torch.where(better, now, error), torch.where(better, attempt.number, taken)
         assert best is not None  # noqa: S101  for the type checker: the encoder alone comes first
-        return Inversion.of(w, best.offsets, best.reconstruction, target, tuple(taken.tolist()))
+        quality = self.judge(best.reconstruction, target)
+        method = "hyperstyle" if passes else "encoder"
+        return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, tuple(taken.tolist()), method)
 
 
 def check_faces(images: Tensor) -> None:

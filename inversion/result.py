@@ -1,30 +1,129 @@
-"""What an inversion is: latents, offsets, the picture they make, and how good it is; one safetensors file each."""
+"""What an inversion is, and the file it is kept in."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
 
+import torch
 from torch import Tensor
+
+from faces.errors import CheckpointError, ConfigError
+from gen import tensorfile
+from gen.checkpoint import fingerprint
+from gen.networks import Generator
+from inversion.quality import Quality
+from inversion.similarity import mean_square
 
 Offsets: TypeAlias = Mapping[str, Tensor]
 """Offsets (n, out, in, 3, 3) of kernels by their names in `Generator.kernel_shapes`."""
 
+Storage: TypeAlias = Literal["float32", "bfloat16"]
+
+_KIND: Final = "inversion"
+_OFFSETS: Final = "offsets."
+
 
 @dataclass(frozen=True)
 class Inversion:
+    """n faces as a generator makes them.
+
+    Attributes:
+        w: latents (n, num_ws, w_dim).
+        offsets: of the generator's kernels; empty where latents alone reproduce the faces.
+        reconstruction: (n, 3, h, h) float32, clipped to [-1, 1].
+        quality: of each face.
+        steps: passes of the hypernetwork, or steps of an optimisation, that made each face.
+        method: "encoder", "hyperstyle", "w", "w+" or "pti".
+    """
+
     w: Tensor
     offsets: Offsets
     reconstruction: Tensor
-    passes: tuple[int, ...]
-    quality: tuple[float, ...]
+    quality: tuple[Quality, ...]
+    steps: tuple[int, ...]
+    method: str
 
-    @staticmethod
-    def of(w, offsets, reconstruction, target, passes):
-        return Inversion(w, offsets, reconstruction, passes, tuple(mean_square(reconstruction, target).tolist()))
+    def __len__(self) -> int:
+        return len(self.w)
+
+    def __getitem__(self, at: int) -> Inversion:
+        """One of the faces."""
+        one = slice(at, at + 1) if at != -1 else slice(-1, None)
+        return Inversion(
+            self.w[one],
+            {name: value[one] for name, value in self.offsets.items()},
+            self.reconstruction[one],
+            self.quality[one],
+            self.steps[one],
+            self.method,
+        )
 
 
-def mean_square(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference of each image, (n,)."""
-    return (a - b).square().mean(dim=(1, 2, 3))
+@torch.no_grad()
+def render(generator: Generator, w: Tensor, offsets: Offsets) -> Tensor:
+    """The pictures (n, 3, h, h) of latents and offsets, with the stored image noise, clipped to [-1, 1]."""
+    return generator.synthesize(w, offsets=offsets).clamp(-1, 1)
+
+
+def save(path: Path, inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> float:
+    """Write an inversion without its pixels: `load` makes them again. The file appears whole or not at all.
+
+    Args:
+        generator: with which the faces were inverted.
+        storage: of the offsets: as they are, or in bfloat16, half as large. Latents are stored as they are.
+
+    Returns:
+        What is lost: the PSNR in dB of what `load` will make against the reconstruction, over the range [-1, 1]; the
+        file says it too.
+
+    Raises:
+        ConfigError: an unknown storage.
+    """
+    if storage not in get_args(Storage):
+        raise ConfigError(f"storage is {storage!r}; expected one of {', '.join(get_args(Storage))}")
+    dtype = torch.bfloat16 if storage == "bfloat16" else torch.float32
+    tensors = {"w": inversion.w} | {f"{_OFFSETS}{name}": value.to(dtype) for name, value in inversion.offsets.items()}
+    kept = render(generator, inversion.w, _unpacked(tensors))
+    error = mean_square(kept, inversion.reconstruction).mean().item()
+    psnr = 10 * math.log10(4 / error) if error else math.inf
+    header = {
+        "network": _KIND,
+        "generator": fingerprint(generator),
+        "method": inversion.method,
+        "steps": list(inversion.steps),
+        "quality": [asdict(quality) for quality in inversion.quality],
+        "storage": storage,
+        "psnr_db": psnr if error else None,
+    }
+    tensorfile.write(path, tensors, header)
+    return psnr
+
+
+def load(path: Path, generator: Generator) -> Inversion:
+    """An inversion, its reconstruction made anew.
+
+    Args:
+        generator: the one that it was made with.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, not an inversion, or another generator's.
+    """
+    tensors, header = tensorfile.read(path)
+    if header.get("network") != _KIND:
+        raise CheckpointError(f"{path} holds no inversion; `gestaltgen invert` makes one")
+    if header["generator"] != (ours := fingerprint(generator)):
+        raise CheckpointError(
+            f"{path} was made with the generator {header['generator'][:12]}, this is {ours[:12]}; name that one"
+        )
+    w, offsets = tensors["w"], _unpacked(tensors)
+    quality = tuple(Quality(**entry | {"because": tuple(entry["because"])}) for entry in header["quality"])
+    return Inversion(w, offsets, render(generator, w, offsets), quality, tuple(header["steps"]), header["method"])
+
+
+def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = {name: value for name, value in tensors.items() if name.startswith(_OFFSETS)}
+    return {name.removeprefix(_OFFSETS): value.float() for name, value in found.items()}

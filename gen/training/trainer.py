@@ -270,8 +270,8 @@ class Trainer:
         return self.generator.synthesize(w, "random", part.noise(), dtype)
 
     def _judge(self, images: Tensor, labels: Tensor, part: Part, dtype: torch.dtype) -> Judgement:
-        """What the discriminator says of images, seen through the augmentation."""
-        if self._augment is not None:
+        """What the discriminator says of images, seen through the augmentation where its probability is not 0."""
+        if self._augment is not None and self.augment_p > 0:
             self._augment.p = torch.tensor(self.augment_p)
             images = self._augment(images, draws=part.augmentation())
         return self.discriminator.judge(images, labels, dtype)

@@ -1,0 +1,262 @@
+"""Inversion by optimisation: slow and exact, for any generator, without an encoder.
+
+`project` looks for the latent in W or W+ (Karras et al. 2020, appendix D; Abdal et al. 2019), `tune` keeps a latent as
+pivot and bends the generator's kernels towards the photograph (pivotal tuning, Roich et al. 2021). Faces of a batch
+are optimised side by side and do not influence each other.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faces.errors import ConfigError
+from gen.networks import Generator
+from inversion.encoder import resized
+from inversion.inverter import check_faces
+from inversion.quality import Judge
+from inversion.result import Inversion, Offsets, render
+from inversion.similarity import Perceptual, mean_square
+
+Space: TypeAlias = Literal["w", "w+"]
+OnStep: TypeAlias = Callable[[int, int, float], None]
+"""Told after each step: steps made, steps planned, mean loss."""
+
+_SAMPLES: Final = 10_000
+_LEAST_NOISE_SIDE: Final = 8
+
+
+@dataclass(frozen=True)
+class ProjectionConfig:
+    """How to project; the defaults are the published ones, for a loss of this scale.
+
+    Args:
+        space: "w", one latent for all layers, or "w+", one for each.
+        steps: of Adam.
+        learning_rate: its highest; it rises over the first twentieth and falls over the last quarter.
+        latent_noise: of the latents' own deviation, added at first, gone after three quarters.
+        noise_weight: of the regularisation that keeps the image noise from carrying the face.
+        l2_weight, perceptual_weight: of the two distances.
+        seconds: stop after so long; None for no limit.
+    """
+
+    space: Space = "w"
+    steps: int = 500
+    learning_rate: float = 0.1
+    latent_noise: float = 0.05
+    noise_weight: float = 1e5
+    l2_weight: float = 1.0
+    perceptual_weight: float = 1.0
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.space not in ("w", "w+"):
+            raise ConfigError(f"space is {self.space!r}; expected 'w' or 'w+'")
+        _check_run(self.steps, self.learning_rate, self.seconds)
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """How to bend the kernels around a pivot.
+
+    Args:
+        steps: of Adam.
+        learning_rate: of the offsets, which are relative to the kernels.
+        l2_weight, perceptual_weight: of the two distances.
+        seconds: stop after so long; None for no limit.
+    """
+
+    steps: int = 350
+    learning_rate: float = 0.003
+    l2_weight: float = 1.0
+    perceptual_weight: float = 1.0
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_run(self.steps, self.learning_rate, self.seconds)
+
+
+def _check_run(steps: int, learning_rate: float, seconds: float | None) -> None:
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}; expected 1 or more")
+    if not 0 < learning_rate < math.inf:
+        raise ConfigError(f"learning_rate is {learning_rate}; expected a positive number")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds is {seconds}; expected a positive number, or None for no limit")
+
+
+def project(
+    generator: Generator,
+    images: Tensor,
+    config: ProjectionConfig = ProjectionConfig(),
+    *,
+    start: Tensor | None = None,
+    perceptual: Perceptual | None = None,
+    judge: Judge = Judge(),
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Inversion:
+    """Latents that come nearest to faces, with the generator as it is.
+
+    The image noise is optimised beside them, kept from carrying the face, and left out in the end.
+
+    Args:
+        images: (n, 3, h, h) in [-1, 1], aligned, of any size.
+        start: (n, num_ws, w_dim) latents to begin at, as an encoder's; None for the average latent.
+        perceptual: see `inversion.similarity`; None for pixels alone.
+        judge: measures the result.
+        seed: draws the noise and the latents whose deviation is measured.
+
+    Raises:
+        ImageError: images of another shape or range.
+    """
+    check_faces(images)
+    target = resized(images, generator.config.resolution)
+    draws = torch.Generator().manual_seed(seed)
+    deviation, average = _latent_statistics(generator, draws)
+    n, num_ws = len(images), generator.config.num_ws
+    start = average.expand(n, num_ws, -1) if start is None else start
+    if config.space == "w":
+        start = start.mean(dim=1, keepdim=True)
+    w = start.clone().requires_grad_()
+    noise = {
+        name: torch.randn(n, 1, *buffer.shape, generator=draws).to(target.device).requires_grad_()
+        for name, buffer in generator.noise_images.items()
+    }
+    optimizer = torch.optim.Adam([w, *noise.values()], betas=(0.9, 0.999), lr=config.learning_rate)
+    clock = _Clock(config.steps, config.seconds, on_step)
+    for step in clock:
+        share = step / config.steps
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _ramp(share)
+        scale = deviation * config.latent_noise * max(0.0, 1 - share / 0.75) ** 2
+        shaken = w + torch.randn(w.shape, generator=draws).to(w) * scale
+        picture = generator.synthesize(shaken.expand(-1, num_ws, -1), noise=noise)
+        loss = _distance(picture, target, config, perceptual)
+        optimizer.zero_grad()
+        torch.autograd.backward((loss + config.noise_weight * _noise_correlation(noise)).sum())
+        optimizer.step()
+        _normalise(noise)
+        clock.made(loss)
+    latents = w.detach().expand(-1, num_ws, -1).contiguous()
+    return _inversion(generator, latents, {}, target, judge, clock.steps_made, config.space)
+
+
+def tune(
+    generator: Generator,
+    images: Tensor,
+    pivot: Tensor,
+    config: TuningConfig = TuningConfig(),
+    *,
+    perceptual: Perceptual | None = None,
+    judge: Judge = Judge(),
+    on_step: OnStep | None = None,
+) -> Inversion:
+    """Offsets of all 3x3 kernels that reproduce faces at given latents.
+
+    Args:
+        images: (n, 3, h, h) in [-1, 1], aligned, of any size.
+        pivot: (n, num_ws, w_dim) latents, which stay.
+        perceptual, judge: as in `project`.
+
+    Raises:
+        ImageError: images of another shape or range.
+    """
+    check_faces(images)
+    target = resized(images, generator.config.resolution)
+    offsets = {
+        name: torch.zeros(len(images), *shape, device=target.device, requires_grad=True)
+        for name, shape in generator.kernel_shapes.items()
+    }
+    optimizer = torch.optim.Adam(offsets.values(), lr=config.learning_rate)
+    clock = _Clock(config.steps, config.seconds, on_step)
+    for _ in clock:
+        loss = _distance(generator.synthesize(pivot, offsets=offsets), target, config, perceptual)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss.sum())
+        optimizer.step()
+        clock.made(loss)
+    bent = {name: value.detach() for name, value in offsets.items()}
+    return _inversion(generator, pivot, bent, target, judge, clock.steps_made, "pti")
+
+
+class _Clock:
+    """Counts steps up to a number, a time, or whichever comes first."""
+
+    def __init__(self, steps: int, seconds: float | None, on_step: OnStep | None) -> None:
+        self.steps, self.steps_made, self._on_step = steps, 0, on_step
+        self._ends = math.inf if seconds is None else time.monotonic() + seconds
+
+    def __iter__(self) -> _Clock:
+        return self
+
+    def __next__(self) -> int:
+        if self.steps_made == self.steps or (self.steps_made and time.monotonic() > self._ends):
+            raise StopIteration
+        return self.steps_made
+
+    def made(self, loss: Tensor) -> None:
+        self.steps_made += 1
+        if self._on_step is not None:
+            self._on_step(self.steps_made, self.steps, loss.mean().item())
+
+
+@torch.no_grad()
+def _latent_statistics(generator: Generator, draws: torch.Generator) -> tuple[float, Tensor]:
+    """Deviation of latents from their mean, and the mean (w_dim,), over all labels alike."""
+    z = torch.randn(_SAMPLES, generator.config.z_dim, generator=draws).to(generator.mapping.w_avg.device)
+    vocabulary = generator.config.vocabulary
+    c = None
+    if vocabulary is not None:
+        labels = [vocabulary.encode(cond, age) for cond in vocabulary.conditions for age in vocabulary.age_names]
+        c = torch.stack(labels).to(z.device)[torch.arange(len(z)) % len(labels)]
+    w = generator.map(z, c)[:, 0]
+    return (w - w.mean(dim=0)).square().sum(dim=1).mean().sqrt().item() / math.sqrt(w.shape[1]), w.mean(dim=0)
+
+
+def _ramp(share: float) -> float:
+    """Of the learning rate, after this share of the steps."""
+    down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - share) / 0.25))
+    return down * min(1.0, share / 0.05 + 0.05)
+
+
+def _distance(
+    picture: Tensor, target: Tensor, config: ProjectionConfig | TuningConfig, perceptual: Perceptual | None
+) -> Tensor:
+    loss = config.l2_weight * mean_square(picture, target)
+    return loss if perceptual is None else loss + config.perceptual_weight * perceptual(picture, target)
+
+
+def _noise_correlation(noise: dict[str, Tensor]) -> Tensor:
+    """How far the noise images (n, 1, r, r) resemble themselves moved by a pixel, at every scale, (n,)."""
+    total = torch.zeros(len(next(iter(noise.values()))), device=next(iter(noise.values())).device)
+    for image in noise.values():
+        scale = image
+        while True:
+            for axis in (2, 3):
+                total = total + (scale * scale.roll(1, dims=axis)).mean(dim=(1, 2, 3)).square()
+            if scale.shape[2] <= _LEAST_NOISE_SIDE:
+                break
+            scale = F.avg_pool2d(scale, 2) * 2
+    return total
+
+
+@torch.no_grad()
+def _normalise(noise: dict[str, Tensor]) -> None:
+    for image in noise.values():
+        image -= image.mean(dim=(2, 3), keepdim=True)
+        image *= image.square().mean(dim=(2, 3), keepdim=True).rsqrt()
+
+
+def _inversion(
+    generator: Generator, w: Tensor, offsets: Offsets, target: Tensor, judge: Judge, steps: int, method: str
+) -> Inversion:
+    picture = render(generator, w, offsets)
+    return Inversion(w, offsets, picture, judge(picture, target), (steps,) * len(w), method)

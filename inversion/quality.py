@@ -1,0 +1,148 @@
+"""How well faces are reproduced, as figures and as a verdict whose limits come from held-out faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import numpy as np
+from torch import Tensor
+
+from faces.distances import Features
+from faces.errors import ConfigError
+from faces.images import Pixels, to_uint8
+from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
+
+Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]
+Describe: TypeAlias = Callable[[Pixels], Features]
+"""Face descriptors (n, d) of uint8 (n, h, h, 3), a row of NaN where no face is found, as `FaceDescriber`."""
+
+HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
+"""The measures, and which way they point."""
+
+GOOD_SHARE: Final = 0.95
+"""Of the held-out faces lie within the limit of "good" in each measure."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well one face is reproduced.
+
+    Attributes:
+        l2: mean squared error of the pixels in [-1, 1].
+        ms_ssim: multi-scale structural similarity, 1 for equal pictures; None for pictures too small for it.
+        perceptual: distance of features, 0 for equal pictures; None where no network for it is at hand.
+        identity: cosine of dlib's face descriptors, 1 for the same; None where none was asked for or no face found.
+        verdict: None where no limits are known.
+        because: the measures that led to a verdict other than "good".
+    """
+
+    l2: float
+    ms_ssim: float | None = None
+    perceptual: float | None = None
+    identity: float | None = None
+    verdict: Verdict | None = None
+    because: tuple[str, ...] = ()
+
+    def measures(self) -> dict[str, float]:
+        """What was measured, by name."""
+        return {name: value for name in HIGHER_IS_BETTER if (value := getattr(self, name)) is not None}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What held-out faces, which the inverter was not trained on, reach.
+
+    Attributes:
+        good: by measure, the value that 95 % of the held-out faces reach; an inversion that reaches all is good.
+        worst: by measure, the worst held-out value; an inversion worse than that in any is out of domain.
+        faces: how many were held out.
+    """
+
+    good: Mapping[str, float]
+    worst: Mapping[str, float]
+    faces: int
+
+    @classmethod
+    def of(cls, held_out: Sequence[Quality]) -> Self:
+        """Limits from the inversions of held-out faces; measures that not all of them have are left out.
+
+        Raises:
+            ConfigError: fewer than 20 faces.
+        """
+        if len(held_out) < 20:
+            raise ConfigError(f"{len(held_out)} held-out faces; expected 20 or more to set limits by")
+        good, worst = {}, {}
+        for name, higher in HIGHER_IS_BETTER.items():
+            values = [value for face in held_out if (value := getattr(face, name)) is not None]
+            if len(values) == len(held_out):
+                good[name] = float(np.quantile(values, 1 - GOOD_SHARE if higher else GOOD_SHARE))
+                worst[name] = min(values) if higher else max(values)
+        return cls(good, worst, len(held_out))
+
+    def judge(self, measures: Mapping[str, float]) -> tuple[Verdict, tuple[str, ...]]:
+        """The verdict on these measures, and those that led to it.
+
+        A face that dlib finds in the photograph but not in the reconstruction has lost what makes it one: identity
+        NaN is out of domain.
+        """
+        beyond, doubtful = [], []
+        for name, value in measures.items():
+            if name not in self.good:
+                continue
+            sign = 1 if HIGHER_IS_BETTER[name] else -1
+            if not sign * value >= sign * self.worst[name]:
+                beyond.append(name)
+            elif not sign * value >= sign * self.good[name]:
+                doubtful.append(name)
+        if beyond:
+            return "out of domain", tuple(beyond)
+        return ("doubtful", tuple(doubtful)) if doubtful else ("good", ())
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(dict(data["good"]), dict(data["worst"]), data["faces"])
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Measures inversions.
+
+    Args:
+        perceptual: distance of features; None leaves it out.
+        describe: face descriptors; None leaves the identity out, which takes half a second a face.
+        limits: of the verdict; None gives none.
+    """
+
+    perceptual: Perceptual | None = None
+    describe: Describe | None = None
+    limits: Limits | None = None
+
+    def __call__(self, reconstruction: Tensor, target: Tensor) -> tuple[Quality, ...]:
+        """The quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""
+        shown = reconstruction.clamp(-1, 1)
+        measures = {"l2": mean_square(shown, target).tolist()}
+        if target.shape[2] >= LEAST_PX:
+            measures["ms_ssim"] = ms_ssim(shown, target).tolist()
+        if self.perceptual is not None:
+            measures["perceptual"] = self.perceptual(shown, target).tolist()
+        if self.describe is not None:
+            measures["identity"] = _cosines(*(self.describe(to_uint8(x)) for x in (shown, target)))
+        return tuple(self._quality({name: values[i] for name, values in measures.items()}) for i in range(len(target)))
+
+    def _quality(self, measures: Mapping[str, float | None]) -> Quality:
+        known = {name: value for name, value in measures.items() if value is not None}
+        verdict, because = (None, ()) if self.limits is None else self.limits.judge(known)
+        finite = {name: value for name, value in known.items() if np.isfinite(value)}
+        return Quality(**finite, verdict=verdict, because=because)
+
+
+def _cosines(ours: Features, theirs: Features) -> list[float | None]:
+    """Cosine of each pair of descriptors; None where the photograph shows no face, NaN where only ours shows none."""
+    scale = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    cosines = (ours * theirs).sum(axis=1) / scale
+    return [None if np.isnan(face).any() else float(c) for c, face in zip(cosines, theirs, strict=True)]
