@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gen.training.batches import Pool
+from gen.training.loop import RunSettings
 from gen.training.plan import Plan
-from gen.training.run import RunSettings
 from gen.training.snapshots import RunFolder
 from gen.training.telemetry import Progress
-from gen.training.trainer import Trainer
+from gen.training.trainer import StepReport, Trainer
 from gen.training.warmstart import WarmStartReport
 
 
@@ -57,7 +57,7 @@ def show_warm_start(console: Console, reports: Mapping[str, WarmStartReport]) ->
                 console.print(f"  {what:<8} {name}")
 
 
-def progress_line(progress: Progress) -> str:
+def progress_line(progress: Progress[StepReport]) -> str:
     """A report on one line; what is not part of the recipe is left out."""
     r = progress.report
     parts = [

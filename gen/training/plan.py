@@ -11,9 +11,9 @@ import torch
 
 from gen.training.batches import Pool
 from gen.training.data import TrainingData
+from gen.training.loop import RunSettings
 from gen.training.memory import estimated_bytes
-from gen.training.run import RunSettings
-from gen.training.snapshots import RunFolder, settings_of
+from gen.training.snapshots import RunFolder
 from gen.training.trainer import Trainer
 
 
@@ -61,7 +61,7 @@ def plan(trainer: Trainer, data: TrainingData, folder: RunFolder, settings: RunS
         left_out=data.left_out,
         pools=trainer.pools,
         stands_at=stands_at,
-        changes={} if stands_at is None else folder.changes(settings_of(trainer)),
+        changes={} if stands_at is None else folder.changes(trainer.settings()),
         steps=-(-left // trainer.config.batch),
         seconds_per_kimg=_last_pace(folder),
         data_bytes=data.images.images.nbytes,

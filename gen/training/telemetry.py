@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from faces.errors import ConfigError
 from faces.images import write_file
-from gen.training.trainer import StepReport
+
+
+class Report(Protocol):
+    """What a trainer says of a step: a frozen dataclass of numbers."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def images_seen(self) -> int: ...
+
+
+ReportT = TypeVar("ReportT", bound=Report)
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Generic[ReportT]):
     """What a run tells of itself now and then.
 
     Args:
@@ -27,7 +38,7 @@ class Progress:
         peak_bytes: most memory taken, of the GPU where there is one.
     """
 
-    report: StepReport
+    report: ReportT
     seconds_per_kimg: float
     left_s: float
     peak_bytes: int
@@ -48,7 +59,7 @@ class Progress:
 class Sink(Protocol):
     """Where reports go."""
 
-    def write(self, progress: Progress) -> None: ...
+    def write(self, progress: Progress[Any]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -67,7 +78,7 @@ class JsonLines:
             kept = [line for line in path.read_text().splitlines() if _images_of(line) <= images_seen]
             write_file(path, "".join(f"{line}\n" for line in kept).encode())
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: Progress[Any]) -> None:
         with self._path.open("a") as file:
             file.write(json.dumps(progress.line()) + "\n")
 
@@ -95,7 +106,7 @@ class TensorBoard:
             ) from None
         self._writer: Any = SummaryWriter(folder, purge_step=images_seen + 1)
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: Progress[Any]) -> None:
         for name, value in progress.line().items():
             if isinstance(value, int | float) and name != "images_seen":
                 self._writer.add_scalar(f"training/{name}", value, progress.report.images_seen)
@@ -105,7 +116,7 @@ class TensorBoard:
         self._writer.close()
 
 
-class Meter:
+class Meter(Generic[ReportT]):
     """Means of the steps between two reports, and their pace.
 
     Args:
@@ -117,17 +128,17 @@ class Meter:
         self._until = until_images
         self._first = self._last = images_seen
         self._started = self._reported = time.monotonic()
-        self._reports: list[StepReport] = []
+        self._reports: list[ReportT] = []
 
-    def add(self, report: StepReport) -> None:
+    def add(self, report: ReportT) -> None:
         self._reports.append(report)
 
-    def progress(self, peak_bytes: int) -> Progress:
+    def progress(self, peak_bytes: int) -> Progress[ReportT]:
         """Of the steps added since the last call; one or more."""
         newest, now = self._reports[-1], time.monotonic()
         pace = (now - self._reported) / (newest.images_seen - self._last)
         overall = (now - self._started) / (newest.images_seen - self._first)
-        report = StepReport(**_means(self._reports))
+        report = replace(newest, **_means(self._reports))
         self._reports, self._last, self._reported = [], newest.images_seen, now
         left = max(0, self._until - newest.images_seen)
         return Progress(report, pace * 1000, overall * left, peak_bytes)
@@ -136,7 +147,7 @@ class Meter:
 _NEWEST = ("images_seen", "augment_p", "path_length", "r1")
 
 
-def _means(reports: list[StepReport]) -> Mapping[str, Any]:
+def _means(reports: Sequence[Report]) -> Mapping[str, Any]:
     newest, rows = asdict(reports[-1]), [asdict(report) for report in reports]
     return {
         name: value if name in _NEWEST else math.fsum(row[name] for row in rows) / len(rows)

@@ -6,12 +6,13 @@ run needs no random state to resume, and several processes do what one would.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -322,6 +323,19 @@ class Trainer:
         for part, keeper in self._keepers().items():
             tensors |= {f"{part}.{name}": value for name, value in keeper.state_dict().items()}
         return tensors
+
+    def settings(self) -> dict[str, Any]:
+        """What a resumed run must have in common with the one that was stopped, JSON-able."""
+        return json.loads(  # type: ignore[no-any-return]
+            json.dumps(
+                {
+                    "generator": self.generator.config.to_json(),
+                    "discriminator": self.discriminator.config.to_json(),
+                    "training": asdict(self.config),
+                    "data": {"images": len(self.data.images), "fingerprint": self.data.fingerprint()},
+                }
+            )
+        )
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         """Continue where `state_dict()` was taken."""

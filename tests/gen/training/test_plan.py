@@ -9,8 +9,8 @@ import torch
 
 from gen.labels import Vocabulary
 from gen.training.data import TrainingData
+from gen.training.loop import RunSettings
 from gen.training.plan import plan
-from gen.training.run import RunSettings
 from gen.training.snapshots import RunFolder
 from tests.gen.training.tiny import data, trainer
 

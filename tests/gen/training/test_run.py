@@ -17,9 +17,10 @@ from faces.errors import ConfigError, TrainingError
 from faces.images import write_file
 from gen import checkpoint, tensorfile
 from gen.labels import Vocabulary
-from gen.training import snapshots
+from gen.training import folder as folder_module
 from gen.training.data import TrainingData
-from gen.training.run import RunSettings, train
+from gen.training.loop import RunSettings
+from gen.training.run import train
 from gen.training.snapshots import RunFolder
 from gen.training.stopping import StopWish
 from gen.training.telemetry import JsonLines, Progress
@@ -151,7 +152,7 @@ def test_a_full_disk_stops_the_run_with_the_last_snapshot_intact(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tensorfile, "write_file", write)
-    monkeypatch.setattr(snapshots, "write_file", write)
+    monkeypatch.setattr(folder_module, "write_file", write)
     monkeypatch.setattr(JsonLines, "write", log)
     # Sheets come after the state, so that the snapshot of their own step is there already.
     stands = 32 if refused == "cells" else 16

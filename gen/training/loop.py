@@ -1,0 +1,139 @@
+"""The loop of a training run: steps, reports, snapshots, until it is done or asked to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+
+from faces.errors import ConfigError
+from gen.training.distributed import Processes
+from gen.training.folder import Folder
+from gen.training.memory import peak_bytes
+from gen.training.stopping import StopWish
+from gen.training.telemetry import JsonLines, Meter, Progress, Report, ReportT, Sink, TensorBoard
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How to run; nothing of it changes what is learnt.
+
+    Args:
+        until_images: stop after so many real images were shown, in all.
+        snapshot_images: images between two snapshots.
+        snapshot_minutes: minutes between two snapshots; whichever comes first. None for no limit.
+        keep_images: images between two generators that are kept beside the newest; 0 for none.
+        report_images: images between two reports.
+        tensorboard: also write events for TensorBoard.
+        licence: of the weights, as they will say of themselves.
+    """
+
+    until_images: int
+    snapshot_images: int = 10_000
+    snapshot_minutes: float | None = None
+    keep_images: int = 0
+    report_images: int = 1_000
+    tensorboard: bool = False
+    licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        for name in ("until_images", "snapshot_images", "report_images"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if self.keep_images < 0:
+            raise ConfigError(f"keep_images is {self.keep_images}; expected 0 or more")
+        if self.snapshot_minutes is not None and not self.snapshot_minutes > 0:
+            raise ConfigError(f"snapshot_minutes is {self.snapshot_minutes}; expected a positive number, or None")
+
+
+Said = TypeVar("Said", bound=Report, covariant=True)
+
+
+class Trainee(Protocol[Said]):
+    """What a loop drives."""
+
+    processes: Processes
+    device: torch.device
+
+    @property
+    def images_seen(self) -> int: ...
+
+    def step(self) -> Said: ...
+
+
+def run_steps(
+    trainer: Trainee[ReportT],
+    folder: Folder,
+    settings: RunSettings,
+    *,
+    save: Callable[[bool], None],
+    stop: StopWish,
+    on_progress: Callable[[Progress[ReportT]], None],
+) -> None:
+    """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.
+
+    The trainer stands where the run does (see `Folder.resume`); in several processes each calls this, and the
+    first one alone writes.
+
+    Args:
+        save: writes a snapshot; told whether the result is to be kept for good.
+
+    Raises:
+        TrainingError: losses or weights that are no numbers, or a disk that refuses; the last snapshot is intact.
+    """
+    first = trainer.processes.first
+    meter: Meter[ReportT] = Meter(trainer.images_seen, settings.until_images)
+    clock = _Clock(settings.snapshot_minutes)
+    with ExitStack() as stack:
+        sinks = _sinks(folder, trainer.images_seen, settings, stack) if first else []
+        while trainer.images_seen < settings.until_images:
+            before = trainer.images_seen
+            report = trainer.step()
+            meter.add(report)
+            if first and _crossed(before, report.images_seen, settings.report_images):
+                progress = meter.progress(peak_bytes(trainer.device))
+                with folder.writing():
+                    for sink in sinks:
+                        sink.write(progress)
+                on_progress(progress)
+            ended = trainer.processes.any(bool(stop), trainer.device) or report.images_seen >= settings.until_images
+            due = trainer.processes.any(clock.due(), trainer.device)
+            if ended or due or _crossed(before, report.images_seen, settings.snapshot_images):
+                if first:
+                    save(_crossed(before, report.images_seen, settings.keep_images))
+                clock.restart()
+            if ended:
+                break
+    trainer.processes.wait()
+
+
+def _sinks(folder: Folder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:
+    with folder.writing():
+        sinks: list[Sink] = [JsonLines(folder.log, images_seen)]
+        if settings.tensorboard:
+            sinks.append(TensorBoard(folder.path / "tensorboard", images_seen))
+    for sink in sinks:
+        stack.callback(sink.close)
+    return sinks
+
+
+class _Clock:
+    """When the next snapshot is due by the clock."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._seconds = None if minutes is None else minutes * 60
+        self.restart()
+
+    def due(self) -> bool:
+        return self._seconds is not None and time.monotonic() - self._since >= self._seconds
+
+    def restart(self) -> None:
+        self._since = time.monotonic()
+
+
+def _crossed(before: int, after: int, interval: int) -> bool:
+    return interval > 0 and before // interval != after // interval
