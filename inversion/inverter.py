@@ -71,23 +71,24 @@ class Inverter(nn.Module):
         w: Tensor = self.w_encoder(images)[:, None] + self.latent_avg
         return w
 
-    def refine(self, images: Tensor, w: Tensor, passes: int) -> Iterator[Pass]:
+    def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
         """The encoder's reconstruction, and then each pass; the next sees the last reconstruction detached.
 
         Args:
             images: (n, 3, h, h) in [-1, 1], of any size.
             w: (n, num_ws, w_dim).
             passes: of the hypernetwork, 0 or more.
+            dtype: of the generator's convolutions.
         """
         offsets: Offsets = {}
-        reconstruction = self.generator.synthesize(w)
+        reconstruction = self.generator.synthesize(w, dtype=dtype)
         yield Pass(0, offsets, reconstruction)
         seen = resized(images, self.hypernet.config.side)
         for number in range(1, passes + 1):
             pair = torch.cat([seen, resized(reconstruction.detach(), self.hypernet.config.side)], dim=1)
             new = self.hypernet(pair)
             offsets = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
-            reconstruction = self.generator.synthesize(w, offsets=offsets)
+            reconstruction = self.generator.synthesize(w, dtype=dtype, offsets=offsets)
             yield Pass(number, offsets, reconstruction)
 
     @torch.no_grad()

@@ -1,0 +1,129 @@
+"""An inverter's file: one safetensors file with both networks and all that is needed to use and to cite them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from faces.errors import CheckpointError
+from gen import tensorfile
+from gen.checkpoint import fingerprint
+from gen.loading import load_strict
+from gen.networks import Generator
+from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.inverter import Inverter
+from inversion.quality import Judge, Limits
+
+_KIND: Final = "inverter"
+_GENERATOR: Final = "generator."
+
+
+@dataclass(frozen=True)
+class InverterInfo:
+    """What an inverter's file says of itself.
+
+    Args:
+        generator: fingerprint of the generator that it belongs to.
+        origin: data and training.
+        licence: SPDX name.
+        images_seen: faces shown in training, by stage.
+        limits: of the verdict; None where none were measured.
+        least_gain: see Inverter.
+        figures: what it reaches on held-out faces, by name.
+    """
+
+    generator: str
+    origin: str = ""
+    licence: str = "Apache-2.0"
+    images_seen: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits | None = None
+    least_gain: float | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(path: Path, inverter: Inverter, info: InverterInfo) -> None:
+    """Write both networks without the generator; the file appears whole or not at all.
+
+    Matrices and kernels are stored in float16, half as large.
+    """
+    header = {
+        "network": _KIND,
+        "encoder": inverter.w_encoder.config.to_json(),
+        "hypernetwork": inverter.hypernet.config.to_json(),
+        "generator": info.generator,
+        "origin": info.origin,
+        "licence": info.licence,
+        "images_seen": dict(info.images_seen),
+        "limits": info.limits and info.limits.to_json(),
+        "least_gain": info.least_gain,
+        "figures": dict(info.figures),
+    }
+    tensors = {name: _stored(value) for name, value in _own(inverter).items()}
+    tensorfile.write(path, tensors, header)
+
+
+def read_info(path: Path) -> InverterInfo:
+    """What a file says of itself; errors as `load`."""
+    return _info(path, tensorfile.read_header(path))
+
+
+def load(path: Path, generator: Generator, judge: Judge = Judge()) -> Inverter:
+    """An inverter in evaluation mode on the CPU, with the limits of its file in its judge.
+
+    Args:
+        generator: the one that it belongs to.
+        judge: what else is measured.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, not an inverter, or another generator's.
+    """
+    tensors, header = tensorfile.read(path)
+    info = _info(path, header)
+    if info.generator != (ours := fingerprint(generator)):
+        raise CheckpointError(
+            f"{path} belongs to the generator {info.generator[:12]}, this is {ours[:12]}; "
+            "name that one, or train an inverter for this one: `gestaltgen train-encoder --help`"
+        )
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+        inverter = Inverter(
+            generator,
+            EncoderConfig.from_json(header["encoder"]),
+            HypernetworkConfig.from_json(header["hypernetwork"]),
+            Judge(judge.perceptual, judge.describe, info.limits),
+            info.least_gain,
+        )
+    own = _own(inverter)
+    state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
+    load_strict(inverter, state | {name: v for name, v in inverter.state_dict().items() if name.startswith(_GENERATOR)})
+    return inverter.eval().requires_grad_(False)
+
+
+def _own(inverter: Inverter) -> dict[str, Tensor]:
+    """Its tensors but for the generator's."""
+    return {name: value for name, value in inverter.state_dict().items() if not name.startswith(_GENERATOR)}
+
+
+def _stored(value: Tensor) -> Tensor:
+    return value.half() if value.ndim > 1 and value.is_floating_point() else value
+
+
+def _info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
+    if header.get("network") != _KIND:
+        raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected an inverter")
+    try:
+        return InverterInfo(
+            header["generator"],
+            header["origin"],
+            header["licence"],
+            header["images_seen"],
+            header["limits"] and Limits.from_json(header["limits"]),
+            header["least_gain"],
+            header["figures"],
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is not an inverter's file: {error!r} in its header") from None

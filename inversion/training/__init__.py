@@ -1,0 +1,1 @@
+"""Training the encoder and the hypernetwork of an inverter."""

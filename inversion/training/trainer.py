@@ -1,0 +1,287 @@
+"""Training an inverter: real faces beside those that the generator makes, whose latents are known.
+
+As with the generator, every random draw comes from a generator seeded by (seed, iteration), for the whole batch in
+every process, so that a run needs no random state to resume, and several processes do what one would.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faces.errors import ConfigError, TrainingError
+from gen.checkpoint import fingerprint
+from gen.labels import Vocabulary
+from gen.precision import DTYPES
+from gen.training.batches import Batches, pools
+from gen.training.data import TrainingImages
+from gen.training.distributed import Processes
+from gen.training.optimizer import is_finite
+from inversion.inverter import Inverter
+from inversion.similarity import Perceptual, mean_square
+from inversion.training.normalisation import synchronise
+from inversion.training.optimizer import Optimizer
+from inversion.training.recipe import InversionTrainingConfig
+
+CPU: Final = torch.device("cpu")
+
+Identity: TypeAlias = Callable[[Tensor], Tensor]
+"""Features (n, d) of who is on pictures (n, 3, h, h), of unit length; differentiable."""
+
+
+@dataclass(frozen=True)
+class InversionReport:
+    """One step, measured over all processes.
+
+    Args:
+        images_seen: faces shown so far.
+        l2, perceptual, identity: distances of the last reconstruction to the face; 0 where they have no weight.
+        l2_encoder: of the encoder's reconstruction.
+        latent: distance of the encoder's answer to the latents of generated faces, 1 for the average latent.
+        gradient: norm, of all passes.
+    """
+
+    images_seen: int
+    l2: float
+    l2_encoder: float
+    perceptual: float
+    identity: float
+    latent: float
+    gradient: float
+
+
+_MEASURED: Final = tuple(name for name in InversionReport.__dataclass_fields__ if name != "images_seen")
+
+
+class InversionTrainer:
+    """An inverter, its optimiser, and the step that moves one of its networks.
+
+    Args:
+        inverter: its generator and, in the stage "hypernetwork", its encoder stay as they are.
+        config: the recipe.
+        data: real faces of the generator's size; None for generated ones alone.
+        vocabulary: of the data's labels.
+        perceptual: distance of features; None for pixels alone.
+        identity: features of who it is; None leaves that loss out.
+        device: where the networks are; the data stays on the CPU.
+        processes: with which this one trains.
+
+    Raises:
+        ConfigError: parts that do not fit each other.
+    """
+
+    def __init__(
+        self,
+        inverter: Inverter,
+        config: InversionTrainingConfig,
+        data: TrainingImages | None,
+        vocabulary: Vocabulary | None = None,
+        *,
+        perceptual: Perceptual | None = None,
+        identity: Identity | None = None,
+        device: torch.device = CPU,
+        processes: Processes = Processes(),
+    ) -> None:
+        _check_fit(inverter, config, data, processes)
+        self.config, self.data, self.device, self.processes = config, data, device, processes
+        self.inverter = inverter.to(device).requires_grad_(False).eval()
+        self.learner = inverter.w_encoder if config.stage == "encoder" else inverter.hypernet
+        self.learner.requires_grad_()
+        synchronise(self.learner, processes)
+        self.iteration = 0
+        self._perceptual = perceptual if config.perceptual_weight else None
+        self._identity = identity if config.identity_weight else None
+        self._batches: Batches | None = None
+        if data is not None and config.synthetic < config.batch:
+            chosen = pools(config.sampling, data.labels, vocabulary or Vocabulary())
+            self._batches = Batches(chosen, config.batch - config.synthetic, config.seed)
+        self._share = processes.share(config.batch)
+        self._optimizer = Optimizer(self.learner, config.optimizer, config.learning_rate, processes)
+        self._labels = _all_labels(inverter.generator.config.vocabulary)
+        self._deviation = self._latent_deviation()
+        self._generator_print = fingerprint(inverter.generator)
+
+    @property
+    def images_seen(self) -> int:
+        return self.iteration * self.config.batch
+
+    def step(self) -> InversionReport:
+        """One step of the network that learns.
+
+        Raises:
+            TrainingError: a loss or a gradient is no number.
+        """
+        images, latents = self.faces(self.iteration)
+        self.learner.train()
+        with self._computing():
+            measured = self._encoder_step(images, latents) if self.config.stage == "encoder" else self._passes(images)
+        measured["gradient"] = self._optimizer.step()
+        self.learner.eval()
+        self.iteration += 1
+        return self._report(measured)
+
+    def _encoder_step(self, images: Tensor, latents: Tensor) -> dict[str, Tensor]:
+        w = self.inverter.encode(images)
+        picture = self.inverter.generator.synthesize(w, dtype=DTYPES[self.config.precision])
+        loss, measured = self._distances(picture, images)
+        # Rows of NaN are real faces, whose latents nobody knows.
+        known = ~latents[:, 0].isnan()
+        missed = (w[:, 0] - latents.nan_to_num()).square().mean(dim=1) / self._deviation**2
+        latent = (missed * known).sum() * self.processes.count / max(self.config.synthetic, 1)
+        self._optimizer.add(loss + self.config.latent_weight * latent)
+        return measured | {"latent": latent, "l2_encoder": measured["l2"]}
+
+    def _passes(self, images: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            w = self.inverter.encode(images)
+        measured: dict[str, Tensor] = {}
+        first = torch.zeros((), device=self.device)
+        for attempt in self.inverter.refine(images, w, self.config.passes, DTYPES[self.config.precision]):
+            if attempt.number == 0:
+                first = mean_square(attempt.reconstruction, images).mean()
+                continue
+            loss, measured = self._distances(attempt.reconstruction, images)
+            self._optimizer.add(loss)
+        return measured | {"l2_encoder": first}
+
+    def _distances(self, picture: Tensor, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted distance of reconstructions to faces, and each distance, means over this share."""
+        config = self.config
+        measured = {"l2": mean_square(picture, images).mean()}
+        loss = config.l2_weight * measured["l2"]
+        if self._perceptual is not None:
+            measured["perceptual"] = self._perceptual(picture, images).mean()
+            loss = loss + config.perceptual_weight * measured["perceptual"]
+        if self._identity is not None:
+            cosines = (self._identity(picture) * self._identity(images).detach()).sum(dim=1)
+            measured["identity"] = (1 - cosines).mean()
+            loss = loss + config.identity_weight * measured["identity"]
+        return loss, measured
+
+    def faces(self, iteration: int) -> tuple[Tensor, Tensor]:
+        """This process's share of a batch: faces (k, 3, h, h), and their latents (k, w_dim), NaN for real ones."""
+        config, draw = self.config, self._draw(iteration)
+        generator = self.inverter.generator
+        z = torch.randn(config.synthetic, generator.config.z_dim, generator=draw)
+        labels = (
+            None if self._labels is None else self._labels[torch.randint(len(self._labels), (len(z),), generator=draw)]
+        )
+        flips = torch.rand(config.batch - config.synthetic, generator=draw) < (0.5 if config.mirror else 0)
+        ours = self._share[self._share < config.synthetic]
+        reals = self._share[self._share >= config.synthetic] - config.synthetic
+        images, latents = [], []
+        if len(ours):
+            with torch.no_grad():
+                c = None if labels is None else labels[ours].to(self.device)
+                w = generator.map(z[ours].to(self.device), c)
+                images.append(generator.synthesize(w, dtype=DTYPES[config.precision]).clamp(-1, 1))
+                latents.append(w[:, 0])
+        if len(reals) and self._batches is not None and self.data is not None:
+            real, _ = self.data.batch(self._batches.real(iteration)[reals], flips[reals])
+            images.append(real.to(self.device))
+            latents.append(torch.full((len(reals), generator.config.w_dim), math.nan, device=self.device))
+        return torch.cat(images), torch.cat(latents)
+
+    def _draw(self, iteration: int) -> torch.Generator:
+        seed = np.random.SeedSequence([self.config.seed, iteration, *b"inversion"]).generate_state(1)
+        return torch.Generator().manual_seed(int(seed[0]))
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        half = self.config.precision != "float32"
+        with torch.autocast(self.device.type, dtype=DTYPES[self.config.precision], enabled=half):
+            yield
+
+    @torch.no_grad()
+    def _latent_deviation(self, samples: int = 1_000) -> float:
+        """Root of the mean variance of the generator's latents over all labels."""
+        generator, draw = self.inverter.generator, torch.Generator().manual_seed(0)
+        z = torch.randn(samples, generator.config.z_dim, generator=draw).to(self.device)
+        c = None if self._labels is None else self._labels[torch.arange(samples) % len(self._labels)].to(self.device)
+        return generator.map(z, c)[:, 0].var(dim=0).mean().sqrt().item()
+
+    def _report(self, measured: Mapping[str, Tensor]) -> InversionReport:
+        zero = torch.zeros((), device=self.device)
+        values = torch.stack([measured.get(name, zero).detach().float() for name in _MEASURED])
+        self.processes.average([values])
+        numbers = dict(zip(_MEASURED, values.tolist(), strict=True))
+        if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
+            raise TrainingError(
+                f"{', '.join(broken)} is no number after {self.images_seen} images; the last snapshot is intact: "
+                "resume it with a lower learning rate, or in float32"
+            )
+        return InversionReport(images_seen=self.images_seen, **numbers)
+
+    # What is saved.
+
+    def check_weights(self) -> None:
+        """Raises TrainingError if a weight is no number: such a state must not replace a good one."""
+        if not is_finite(self.learner):
+            raise TrainingError(
+                f"weights of the {self.config.stage} are no numbers after {self.images_seen} images; nothing was "
+                "saved, the last snapshot is intact: resume it with a lower learning rate, or in float32"
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """What a resumed run must have in common with the one that was stopped, JSON-able."""
+        data = None if self.data is None else {"images": len(self.data.images), "fingerprint": self.data.fingerprint()}
+        parts = {
+            "generator": self._generator_print,
+            "encoder": self.inverter.w_encoder.config.to_json(),
+            "hypernetwork": self.inverter.hypernet.config.to_json(),
+            "training": asdict(self.config),
+            "data": data,
+        }
+        return json.loads(json.dumps(parts))  # type: ignore[no-any-return]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that a resumed run needs beside the configuration and the data, by name."""
+        tensors = {"iteration": torch.tensor(self.iteration)}
+        for part in ("w_encoder", "hypernet"):
+            net = self.inverter.get_submodule(part)
+            tensors |= {f"{part}.{name}": value for name, value in net.state_dict().items()}
+        return tensors | {f"optimizer.{name}": value for name, value in self._optimizer.state_dict().items()}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue where `state_dict()` was taken."""
+        self.iteration = int(tensors["iteration"])
+        for part in ("w_encoder", "hypernet"):
+            self.inverter.get_submodule(part).load_state_dict(_part_of(tensors, part))
+        self._optimizer.load_state_dict(_part_of(tensors, "optimizer"))
+
+
+def _all_labels(vocabulary: Vocabulary | None) -> Tensor | None:
+    """Every condition in every age, (m, c_dim)."""
+    if vocabulary is None:
+        return None
+    return torch.stack([vocabulary.encode(c, a) for c in vocabulary.conditions for a in vocabulary.age_names])
+
+
+def _part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _check_fit(
+    inverter: Inverter, config: InversionTrainingConfig, data: TrainingImages | None, processes: Processes
+) -> None:
+    real, side = config.batch - config.synthetic, inverter.generator.config.resolution
+    if data is None and real:
+        raise ConfigError(
+            f"{real} faces of a batch are real and there is no data; name a data set, or synthetic_share=1"
+        )
+    if data is not None and data.images.shape[1:] != (3, side, side):
+        raise ConfigError(
+            f"training images are {tuple(data.images.shape[1:])}; expected (3, {side}, {side}), the generator's size: "
+            f"make the data set with --size {side}"
+        )
+    if config.batch % processes.count:
+        raise ConfigError(f"a batch of {config.batch} for {processes.count} processes; expected a multiple of them")

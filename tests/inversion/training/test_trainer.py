@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from faces.errors import ConfigError, TrainingError
+from gen.training.data import TrainingImages
+from inversion.inverter import Inverter
+from inversion.training.recipe import InversionTrainingConfig, OptimizerName, Stage
+from inversion.training.trainer import InversionTrainer
+from tests.inversion.tiny import ENCODER, HYPERNETWORK, some_faces, tiny_generator
+from tests.inversion.training.tiny import data, trainer
+
+
+@pytest.mark.parametrize("optimizer", ["ranger", "adamw"])
+def test_the_encoder_learns_faces_and_latents(optimizer: OptimizerName) -> None:
+    learning = trainer(real=False, optimizer=optimizer)
+    reports = [learning.step() for _ in range(60)]
+    first, last = reports[:5], reports[-5:]
+    assert sum(r.l2 for r in last) < 0.8 * sum(r.l2 for r in first)
+    assert sum(r.latent for r in last) < 0.9 * sum(r.latent for r in first)
+    assert learning.images_seen == reports[-1].images_seen == 480
+
+
+def test_the_hypernetwork_learns_beside_a_frozen_encoder() -> None:
+    learning = trainer("hypernetwork")
+    frozen = {name: value.clone() for name, value in learning.inverter.w_encoder.state_dict().items()}
+    reports = [learning.step() for _ in range(40)]
+    assert sum(r.l2 for r in reports[-5:]) < 0.95 * sum(r.l2_encoder for r in reports[-5:]), "it begins at 1"
+    assert all(torch.equal(frozen[n], v) for n, v in learning.inverter.w_encoder.state_dict().items())
+
+
+def test_the_generator_stays_as_it_is() -> None:
+    learning, before = trainer("hypernetwork"), tiny_generator().state_dict()
+    learning.step()
+    assert all(torch.equal(before[n], v) for n, v in learning.inverter.generator.state_dict().items())
+
+
+def test_a_batch_is_part_real_and_part_generated() -> None:
+    learning = trainer(batch=8, synthetic_share=0.25)
+    images, latents = learning.faces(0)
+    assert images.shape == (8, 3, 64, 64)
+    known = ~latents.isnan().any(dim=1)
+    assert known.tolist() == [True] * 2 + [False] * 6
+    made = learning.inverter.generator.synthesize(latents[:2, None].expand(-1, 10, -1)).clamp(-1, 1)
+    torch.testing.assert_close(images[:2], made)
+    reals = {tuple(image.flatten()[:50].tolist()) for image in data().images.float() / 127.5 - 1}
+    flipped = {tuple(image.flip(2).flatten()[:50].tolist()) for image in data().images.float() / 127.5 - 1}
+    assert {tuple(image.flatten()[:50].tolist()) for image in images[2:]} <= reals | flipped
+
+
+@pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
+def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(stage: Stage) -> None:
+    straight = trainer(stage)
+    for _ in range(9):
+        straight.step()
+    stopped = trainer(stage)
+    for _ in range(4):
+        stopped.step()
+    resumed = trainer(stage)
+    resumed.load_state_dict({name: value.clone() for name, value in stopped.state_dict().items()})
+    for _ in range(5):
+        resumed.step()
+    for name, value in straight.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+WORKER = """
+import sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from gen.training.distributed import processes_of_torchrun
+from tests.inversion.training.tiny import trainer
+torch.set_num_threads(1)
+with processes_of_torchrun(torch.device("cpu")) as processes:
+    learning = trainer(sys.argv[1], processes)
+    reports = [learning.step() for _ in range(3)]
+    if processes.first:
+        tensors = {n: v.contiguous() for n, v in learning.state_dict().items()}
+        save_file(tensors | {"losses": torch.tensor([r.l2 for r in reports])}, sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
+def test_two_processes_do_what_one_does(tmp_path: Path, stage: Stage) -> None:
+    out = tmp_path / "two.safetensors"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    command += [sys.executable, "-c", WORKER, stage, str(out)]
+    subprocess.run(command, check=True, timeout=120, capture_output=True, env=os.environ)  # noqa: S603
+    one, two = trainer(stage), load_file(out)
+    losses = torch.tensor([one.step().l2 for _ in range(3)])
+    torch.testing.assert_close(two["losses"], losses, rtol=1e-4, atol=1e-6)
+    for name, value in one.state_dict().items():
+        if "running" in name or name.endswith("weight"):
+            torch.testing.assert_close(two[name], value, rtol=2e-3, atol=2e-4, msg=lambda said, n=name: f"{n}: {said}")
+
+
+def test_weights_that_are_no_numbers_are_not_saved() -> None:
+    learning = trainer()
+    learning.check_weights()
+    torch.nn.init.constant_(learning.inverter.w_encoder.linear.weight, float("nan"))
+    with pytest.raises(TrainingError, match="weights of the encoder are no numbers after 0 images"):
+        learning.check_weights()
+    with pytest.raises(TrainingError, match="is no number after 8 images"):
+        learning.step()
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    inverter, config = Inverter(tiny_generator(), ENCODER, HYPERNETWORK), InversionTrainingConfig("encoder")
+    with pytest.raises(ConfigError, match="4 faces of a batch are real and there is no data"):
+        InversionTrainer(inverter, config, None)
+    small = TrainingImages(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), data().labels[:4])
+    with pytest.raises(ConfigError, match=r"\(3, 32, 32\); expected \(3, 64, 64\), the generator's size"):
+        InversionTrainer(inverter, config, small)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"stage": "both"}, "stage is 'both'; expected one of encoder, hypernetwork"),
+        ({"optimizer": "sgd"}, "optimizer is 'sgd'"),
+        ({"precision": "float8"}, "precision is 'float8'"),
+        ({"batch": 1}, "batch is 1"),
+        ({"passes": 0}, "passes is 0"),
+        ({"l2_weight": -1.0}, "l2_weight is -1.0"),
+        ({"synthetic_share": 1.5}, "synthetic_share is 1.5"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        replace(InversionTrainingConfig("encoder"), **settings)  # type: ignore[arg-type]
+
+
+def test_all_of_it_may_be_computed_in_bfloat16() -> None:
+    learning = trainer("hypernetwork", precision="bfloat16")
+    report = learning.step()
+    assert report.l2 > 0
+    assert all(value.dtype == torch.float32 for value in learning.inverter.hypernet.parameters())
+    assert some_faces(1).dtype == torch.float32
