@@ -8,9 +8,11 @@ from gestaltgen import dataset_cli, oracle_cli, weights_cli
 from gestaltgen.demo import demo
 from gestaltgen.evaluate import evaluate
 from gestaltgen.generate import generate
+from gestaltgen.invert import invert
 from gestaltgen.refusals import Refusing
 from gestaltgen.serve import serve
 from gestaltgen.train import train
+from gestaltgen.train_inverter import train_encoder, train_inversion
 
 app = typer.Typer(
     cls=Refusing,
@@ -24,6 +26,9 @@ app.add_typer(oracle_cli.app, name="oracle")
 app.add_typer(weights_cli.app, name="weights")
 app.command()(generate)
 app.command()(train)
+app.command()(train_encoder)
+app.command()(train_inversion)
 app.command()(evaluate)
+app.command()(invert)
 app.command()(serve)
 app.command()(demo)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +28,7 @@ from gen.training.snapshots import RunFolder
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.stopping import StopWish
 from gen.training.trainer import Trainer
+from gestaltgen.options import device_named, pairs
 from gestaltgen.progress import stepping_bar
 from gestaltgen.train_view import progress_line, show_plan, show_warm_start
 
@@ -81,7 +81,7 @@ def train(
         torch.set_num_threads(threads)
     keep_freed_memory()
     settings = RunSettings(images, snapshot, snapshot_minutes, keep, report, tensorboard, licence)
-    where = _device(device)
+    where = device_named(device)
     with processes_of_torchrun(where) as processes:
         console = Console(quiet=not processes.first, highlight=False, soft_wrap=True)
         exclusion = Exclusion.read(exclude) if exclude else Exclusion()
@@ -89,7 +89,7 @@ def train(
         folder = RunFolder(out)
         if precision == "auto":
             precision = folder.precision() or fastest_precision(where)
-        varied = {"precision": precision, "seed": str(seed), **_pairs(set_ or [])}
+        varied = {"precision": precision, "seed": str(seed), **pairs(set_ or [])}
         if sampling is not None:
             varied["sampling"] = _rule(sampling)
         with Dataset.open(data) as dataset:
@@ -161,16 +161,6 @@ def _trainer(
     return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise typer.BadParameter(f"{text!r}; expected NAME=VALUE, as r1_gamma=2", param_hint="--set")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
 def _rule(text: str) -> str:
     """A rule of sampling: as it stands, or the content of the file that it names."""
     if not text.endswith(".json"):
@@ -179,16 +169,3 @@ def _rule(text: str) -> str:
         return Path(text).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--sampling {text} cannot be read ({error}); expected a JSON file of shares") from None
-
-
-def _device(name: str) -> torch.device:
-    """The device of this process: under torchrun each takes the GPU of its own number."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter(f"{name!r}; expected auto, cpu or cuda", param_hint="--device")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda, and torch sees no GPU here; take --device cpu, or install torch for CUDA")
-    if name == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    torch.cuda.set_device(device)
-    return device

@@ -11,6 +11,7 @@ from typing import Any, Final
 from faces.errors import CheckpointError
 
 DEFAULT: Final = "phantom128.safetensors"
+DEFAULT_DISCRIMINATOR: Final = "phantom128-discriminator.safetensors"
 ORACLE: Final = "oracle.safetensors"
 
 
@@ -27,6 +28,11 @@ def default() -> Path:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
     return shipped(DEFAULT)
+
+
+def default_discriminator() -> Path:
+    """The discriminator that was trained with the default generator; errors as `default`."""
+    return shipped(DEFAULT_DISCRIMINATOR)
 
 
 def oracle() -> Path:

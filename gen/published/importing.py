@@ -212,6 +212,22 @@ def _open_torch(path: Path) -> _Opened:
     return _Opened("PyTorch file", parts, tuple(left_out))
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch or safetensors file, as they are named; those of `state_dict` where there is one.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or one that asks for more than tensors and plain data.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}; check the path")
+    if path.suffix == ".safetensors":
+        return tensorfile.read_any(path)[0]
+    content = _load_torch(path)
+    inner = content.get("state_dict", content)
+    tensors = inner | {key: value for key, value in content.items() if key != "state_dict"}
+    return {str(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
+
+
 def _tensors_only(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
     for key, value in group.items():
         if not isinstance(value, Tensor):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
 
 from faces.errors import ConfigError
 from gen.augmentation.ada import AdaConfig
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.training.recipe import TrainingConfig
+from gen.training.values import value_of
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
                 f"unknown setting {name!r}; expected one of {', '.join(names)}, or a field of ada., generator. or "
                 "discriminator., as ada.target"
             )
-        values[part][field] = _value(name, text, kinds[field])
+        values[part][field] = value_of(name, text, kinds[field])
     training = values[""]
     if values["ada"]:
         training["ada"] = replace(parts["ada"], **values["ada"])
@@ -139,14 +137,3 @@ def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
 
 _NOT_VARIED: Final = ("ada", "vocabulary", "resolution", "classifier", "identity")
 """Made of other values, or of the data."""
-
-
-def _value(name: str, text: str, kind: Any) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        raise ConfigError(f"{name} is {text!r}: {error.errors()[0]['msg']}") from None
