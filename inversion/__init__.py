@@ -1,1 +1,1 @@
-"""Photograph to latent and weight offsets: encoder, hypernetwork. Nothing is here yet."""
+"""Photograph to latent and offsets of the kernels: encoder, hypernetwork, optimisation."""

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from faces.synthesise import synthesise
+from gen import checkpoint
+from gestaltgen import train_inverter
+from gestaltgen.cli import app
+from inversion import files
+from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_inverter, "SMALL", (ENCODER, HYPERNETWORK))
+    monkeypatch.setattr(train_inverter, "HELD_OUT", 2)
+
+
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    path = tmp_path / "generator.safetensors"
+    checkpoint.save(path, tiny_generator())
+    return path
+
+
+def go(command: str, *arguments: object) -> str:
+    result = CliRunner().invoke(app, [command, *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def test_an_inverter_is_trained_in_two_stages_and_resumed(generator: Path, tmp_path: Path) -> None:
+    phantoms = tmp_path / "phantoms.zip"
+    synthesise(phantoms, count=20, size=64, seed=1)
+    common = ("--generator", generator, "--report", 8, "--threads", 1)
+    encoder = tmp_path / "encoder"
+    said = go("train-encoder", phantoms, *common, "--out", encoder, "--images", 16)
+    assert "20 real faces; 4 of 8 in a batch are the generator's own" in said
+    assert "2 phantoms drawn for the purpose" in said
+    assert "new, to 16 images" in said
+    said = go("train-encoder", phantoms, *common, "--out", encoder, "--images", 24)
+    assert "resumes after 16 images" in said
+    assert list(json.loads((encoder / "held_out.json").read_text())) == ["16", "24"]
+    trained = tmp_path / "inversion"
+    beginning = ("--encoder", encoder / "inverter.safetensors", "--set", "passes=2")
+    go("train-inversion", phantoms, *common, *beginning, "--out", trained, "--images", 16)
+    info = files.read_info(trained / "inverter.safetensors")
+    assert info.images_seen == {"encoder": 24, "hypernetwork": 16}
+    assert "encoder for generator.safetensors on 20 images" in info.origin
+    before, after = (files.load(folder / "inverter.safetensors", tiny_generator()) for folder in (encoder, trained))
+    assert all(
+        (value == after.w_encoder.state_dict()[name]).all() for name, value in before.w_encoder.state_dict().items()
+    )
+    log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    assert [line["images_seen"] for line in log] == [8, 16]
+
+
+def test_without_data_the_generators_own_faces_do(generator: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    said = go("train-encoder", "--generator", generator, "--out", out, "--dry-run")
+    assert "no real faces; 8 of 8 in a batch are the generator's own" in said
+    assert "2 faces that the generator makes" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--set", "speed=3"], "unknown setting 'speed'; expected one of batch, learning_rate"),
+        (["--set", "stage=encoder"], "unknown setting 'stage'"),
+        (["--set", "batch=many"], "batch is 'many'"),
+        (["--exclude", "names.txt"], "without data"),
+        (["--from", "none.safetensors"], "there is no file none.safetensors"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, arguments: list[str], says: str) -> None:
+    command = ["train-encoder", "--generator", str(generator), "--out", str(tmp_path / "run"), *arguments]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert says in " ".join(result.output.split())
