@@ -7,6 +7,7 @@ import typer
 from gestaltgen import dataset_cli, oracle_cli, weights_cli
 from gestaltgen.demo import demo
 from gestaltgen.evaluate import evaluate
+from gestaltgen.evaluate_inversion import evaluate_inversion
 from gestaltgen.generate import generate
 from gestaltgen.invert import invert
 from gestaltgen.refusals import Refusing
@@ -30,5 +31,6 @@ app.command()(train_encoder)
 app.command()(train_inversion)
 app.command()(evaluate)
 app.command()(invert)
+app.command()(evaluate_inversion)
 app.command()(serve)
 app.command()(demo)

@@ -24,14 +24,14 @@ from faces.errors import ConfigError, GestaltError, ImageError
 from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gen import checkpoint
-from gen.networks import Discriminator, Generator
+from gen.networks import Generator
+from gestaltgen.options import likeness
 from gestaltgen.progress import stepping_bar
 from inversion import files
 from inversion.inverter import Inverter
 from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import Judge, Quality
 from inversion.result import Inversion, save
-from inversion.similarity import DiscriminatorDistance
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
 _SHEET_ROWS: Final = 40
@@ -155,11 +155,7 @@ class _Model:
                 f"--method {method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
             )
         net = checkpoint.load_generator(generator or shipped.default())
-        path = discriminator or (shipped.default_discriminator() if generator is None else None)
-        judging = None if path is None else checkpoint.load(path)
-        if judging is not None and not isinstance(judging, Discriminator):
-            raise ConfigError(f"{path} holds a generator; expected its discriminator")
-        judge = Judge(DiscriminatorDistance(judging) if judging else None, describe)
+        judge = Judge(likeness(discriminator, generator, net), describe)
         trained = None if inverter is None else files.load(inverter, net, judge)
         return cls(net.requires_grad_(False), trained, method, trained.judge if trained else judge)
 
@@ -174,7 +170,7 @@ class _Model:
         start = None if self.inverter is None else self.inverter.encode(face)
         space: Space = "w+" if self.method is Method.W_PLUS else "w"
         projection = ProjectionConfig(space, steps, seconds=seconds)
-        likeness = self.judge.perceptual
+        perceptual = self.judge.perceptual
         parts = 2 if self.method is Method.PTI else 1
         with stepping_bar(_console, name, parts * steps) as step:
             advance: OnStep = lambda made, planned, loss: step(1)  # noqa: E731
@@ -183,14 +179,14 @@ class _Model:
                 face,
                 projection,
                 start=start,
-                perceptual=likeness,
+                perceptual=perceptual,
                 judge=self.judge if parts == 1 else Judge(),
                 on_step=advance,
             )
             if self.method is not Method.PTI:
                 return found
             tuning = TuningConfig(steps, seconds=seconds)
-            return tune(self.generator, face, found.w, tuning, perceptual=likeness, judge=self.judge, on_step=advance)
+            return tune(self.generator, face, found.w, tuning, perceptual=perceptual, judge=self.judge, on_step=advance)
 
 
 def _photographs(named: Path) -> Iterator[Path]:

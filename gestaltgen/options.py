@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import typer
 
+import weights as shipped
 from faces.errors import ConfigError
+from gen import checkpoint
+from gen.networks import Discriminator, Generator
+from inversion.similarity import DiscriminatorDistance
 
 
 def pairs(texts: Sequence[str]) -> dict[str, str]:
@@ -33,3 +38,25 @@ def device_named(name: str) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
+
+
+def likeness(
+    discriminator: Path | None, generator: Path | None, net: Generator, device: torch.device | None = None
+) -> DiscriminatorDistance | None:
+    """The distance on features of a generator's discriminator: of the file that is named, or of the one shipped with
+    the shipped generator; None for another generator without one.
+
+    Args:
+        generator: the file that was named for the generator; None for the shipped one.
+
+    Raises:
+        ConfigError: the file holds something else, or a discriminator of another size.
+    """
+    path = discriminator or (shipped.default_discriminator() if generator is None else None)
+    if path is None:
+        return None
+    judge = checkpoint.load(path)
+    side = net.config.resolution
+    if not isinstance(judge, Discriminator) or judge.config.resolution != side:
+        raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
+    return DiscriminatorDistance(judge.to(device))

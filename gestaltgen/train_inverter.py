@@ -21,7 +21,7 @@ from faces.images import to_tensor
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.labels import Vocabulary
-from gen.networks import Discriminator, Generator
+from gen.networks import Generator
 from gen.training.data import Exclusion, TrainingData, load
 from gen.training.distributed import processes_of_torchrun
 from gen.training.loop import RunSettings, run_steps
@@ -30,13 +30,13 @@ from gen.training.stopping import StopWish
 from gen.training.telemetry import Progress
 from gen.training.values import value_of
 from gestaltgen.evaluation_data import fresh_phantoms, is_phantoms
-from gestaltgen.options import device_named, pairs
+from gestaltgen.options import device_named, likeness, pairs
 from inversion import files
 from inversion.config import EncoderConfig, HypernetworkConfig
 from inversion.files import InverterInfo
 from inversion.inverter import Inverter
 from inversion.photographs import AlexNetDistance, IdentityNetwork
-from inversion.similarity import DiscriminatorDistance, Perceptual
+from inversion.similarity import Perceptual
 from inversion.training.recipe import InversionTrainingConfig, Stage
 from inversion.training.snapshots import InverterFolder
 from inversion.training.trainer import InversionReport, InversionTrainer
@@ -260,15 +260,7 @@ def _inverter(begin: Path | None, generator: Generator) -> tuple[Inverter, Inver
 def _perceptual(named: _Files, generator: Generator, device: torch.device) -> Perceptual | None:
     if named.alexnet is not None:
         return AlexNetDistance(*named.alexnet).to(device)
-    path = named.discriminator
-    if path is None and named.generator is None:
-        path = shipped.default_discriminator()
-    if path is None:
-        return None
-    judge = checkpoint.load(path)
-    if not isinstance(judge, Discriminator) or judge.config.resolution != generator.config.resolution:
-        raise ConfigError(f"{path} holds no discriminator of {generator.config.resolution} px, the generator's size")
-    return DiscriminatorDistance(judge.to(device))
+    return likeness(named.discriminator, named.generator, generator, device)
 
 
 def _held_out(named: _Files, generator: Generator) -> tuple[torch.Tensor, str]:

@@ -21,6 +21,8 @@ Describe: TypeAlias = Callable[[Pixels], Features]
 HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
 """The measures, and which way they point."""
 
+_LEAST_FACES: Final = 20
+
 GOOD_SHARE: Final = 0.95
 """Of the held-out faces lie within the limit of "good" in each measure."""
 
@@ -66,17 +68,17 @@ class Limits:
 
     @classmethod
     def of(cls, held_out: Sequence[Quality]) -> Self:
-        """Limits from the inversions of held-out faces; measures that not all of them have are left out.
+        """Limits from the inversions of held-out faces; measures that fewer than 20 of them have are left out.
 
         Raises:
             ConfigError: fewer than 20 faces.
         """
-        if len(held_out) < 20:
-            raise ConfigError(f"{len(held_out)} held-out faces; expected 20 or more to set limits by")
+        if len(held_out) < _LEAST_FACES:
+            raise ConfigError(f"{len(held_out)} held-out faces; expected {_LEAST_FACES} or more to set limits by")
         good, worst = {}, {}
         for name, higher in HIGHER_IS_BETTER.items():
             values = [value for face in held_out if (value := getattr(face, name)) is not None]
-            if len(values) == len(held_out):
+            if len(values) >= _LEAST_FACES:
                 good[name] = float(np.quantile(values, 1 - GOOD_SHARE if higher else GOOD_SHARE))
                 worst[name] = min(values) if higher else max(values)
         return cls(good, worst, len(held_out))

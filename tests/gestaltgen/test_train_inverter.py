@@ -8,10 +8,12 @@ from typer.testing import CliRunner
 
 from faces.synthesise import synthesise
 from gen import checkpoint
+from gen.checkpoint import fingerprint
 from gestaltgen import train_inverter
 from gestaltgen.cli import app
 from inversion import files
-from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator
+from inversion.files import InverterInfo
+from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator, tiny_inverter
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +84,24 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, argumen
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert says in " ".join(result.output.split())
+
+
+def test_an_inverter_is_measured_and_told_its_limits(generator: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "inverter.safetensors", tmp_path / "out"
+    files.save(path, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
+    common = (path, "--generator", generator, "--count", 20, "--no-identity", "--passes", 2, "--threads", 1)
+    said = go("evaluate-inversion", *common, "--optimised", 1, "--steps", 1, "--out", out, "--write-limits")
+    assert "limits of 2 passes on 20 phantoms drawn for the purpose are stored" in said
+    report = json.loads((out / "inversion.json").read_text())
+    assert [method["name"] for method in report["methods"]] == ["encoder", "1 pass", "2 passes", "W", "W+", "PTI"]
+    assert [method["faces"] for method in report["methods"]] == [20, 20, 20, 1, 1, 1]
+    assert all(0 <= method["kept"]["condition"] <= 1 for method in report["methods"])
+    assert (out / "inversion.png").exists()
+    limits = files.read_info(path).limits
+    assert limits is not None
+    assert limits.faces == 20
+    assert set(limits.good) == {"l2", "ms_ssim"}
+    go("evaluate-inversion", *common, "--optimised", 0, "--out", out)
+    verdicts = json.loads((out / "inversion.json").read_text())["methods"][2]["verdicts"]
+    assert verdicts["good"] >= 18
+    assert "out of domain" not in verdicts

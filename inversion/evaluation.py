@@ -1,0 +1,146 @@
+"""What inversion is worth: every method on the same held-out faces, side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faces.images import to_uint8
+from faces.oracle import Oracle
+from gen.networks import Generator
+from inversion.inverter import Inverter
+from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
+from inversion.quality import HIGHER_IS_BETTER, Judge, Quality
+from inversion.result import Inversion
+from inversion.similarity import Perceptual
+
+Invert = Callable[[Tensor], Inversion]
+"""A method: faces (n, 3, h, h) to their inversion."""
+
+CHUNK = 8
+"""Faces inverted at once, and between two reports of progress."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the oracle reads alike in faces and in their reconstructions; it reads phantoms only.
+
+    Attributes:
+        condition, age_group: shares of faces with the same reading.
+        smile: mean absolute difference of the smile, in [0, 1].
+    """
+
+    condition: float
+    age_group: float
+    smile: float
+
+
+@dataclass(frozen=True)
+class MethodFigures:
+    """One method on held-out faces.
+
+    Attributes:
+        name: of the method.
+        faces: how many.
+        means: of each measure of `inversion.quality.Quality`, over the faces that have it.
+        seconds: a face, in batches of CHUNK.
+        verdicts: faces by verdict.
+        kept: None where no oracle can read.
+    """
+
+    name: str
+    faces: int
+    means: dict[str, float]
+    seconds: float
+    verdicts: dict[str, int]
+    kept: Kept | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A method's figures, and what it made of each face."""
+
+    figures: MethodFigures
+    quality: tuple[Quality, ...]
+    reconstructions: Tensor
+
+
+def fast_methods(inverter: Inverter, passes: int) -> dict[str, Invert]:
+    """The trained ones by name: the encoder alone, and 1 to `passes` passes."""
+    found: dict[str, Invert] = {"encoder": lambda faces: inverter.invert(faces, 0)}
+    for count in range(1, passes + 1):
+        found["1 pass" if count == 1 else f"{count} passes"] = lambda faces, n=count: inverter.invert(faces, n)  # type: ignore[misc]
+    return found
+
+
+def slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
+    """Those that optimise, by name, from the average latent, with so many steps in each part."""
+
+    def projected(faces: Tensor, space: Space) -> Inversion:
+        return project(generator, faces, ProjectionConfig(space, steps), perceptual=perceptual)
+
+    def tuned(faces: Tensor) -> Inversion:
+        return tune(generator, faces, projected(faces, "w").w, TuningConfig(steps), perceptual=perceptual)
+
+    return {"W": lambda faces: projected(faces, "w"), "W+": lambda faces: projected(faces, "w+"), "PTI": tuned}
+
+
+def measure(
+    name: str,
+    invert: Invert,
+    faces: Tensor,
+    judge: Judge,
+    oracle: Oracle | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Measured:
+    """One method on faces (n, 3, h, h) of the generator's size.
+
+    Args:
+        judge: measures the result. What the method itself measures counts into its time.
+        oracle: reads faces and reconstructions; None for photographs.
+        on_progress: called with the number of faces inverted since the last call.
+    """
+    quality: list[Quality] = []
+    pictures = []
+    seconds = 0.0
+    for part in torch.split(faces, CHUNK):
+        began = time.perf_counter()
+        inversion = invert(part)
+        seconds += time.perf_counter() - began
+        quality += judge(inversion.reconstruction, part)
+        pictures.append(inversion.reconstruction)
+        on_progress(len(part))
+    made = torch.cat(pictures)
+    verdicts = [face.verdict for face in quality if face.verdict is not None]
+    figures = MethodFigures(
+        name,
+        len(faces),
+        {measure: _mean(quality, measure) for measure in HIGHER_IS_BETTER if _has(quality, measure)},
+        seconds / len(faces),
+        {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
+        None if oracle is None else kept(oracle, faces, made),
+    )
+    return Measured(figures, tuple(quality), made)
+
+
+def kept(oracle: Oracle, faces: Tensor, made: Tensor) -> Kept:
+    """What the oracle reads alike in faces and their reconstructions, both (n, 3, h, h)."""
+    before, after = (oracle.read_pixels(to_uint8(pictures)) for pictures in (faces, made))
+    return Kept(
+        (before.condition == after.condition).double().mean().item(),
+        (before.age_group == after.age_group).double().mean().item(),
+        (before.smile - after.smile).abs().double().mean().item(),
+    )
+
+
+def _has(quality: Sequence[Quality], measure: str) -> bool:
+    return any(getattr(face, measure) is not None for face in quality)
+
+
+def _mean(quality: Sequence[Quality], measure: str) -> float:
+    return float(np.mean([value for face in quality if (value := getattr(face, measure)) is not None]))
