@@ -31,6 +31,22 @@ def test_the_default_tells_its_conditions_and_ages() -> None:
 
 
 @torch.inference_mode()
+def test_the_portraits_have_one_condition_and_ages_that_show() -> None:
+    net = checkpoint.load_generator(weights.shipped("portraits128.safetensors"))
+    vocabulary = net.config.vocabulary
+    assert vocabulary is not None
+    assert vocabulary.conditions == ("unaffected",)
+    assert net.config.resolution == 128
+    z = torch.randn(8, net.config.z_dim, generator=torch.Generator().manual_seed(0))
+    infant, old = (
+        net(z, vocabulary.encode("unaffected", age).expand(len(z), -1), truncation=0.6)
+        for age in ("infant", "older_adult")
+    )
+    assert (infant - old).abs().mean() > 0.05
+    assert infant.std(dim=0).mean() > 0.1
+
+
+@torch.inference_mode()
 def test_the_label_steers_the_default() -> None:
     """The same people as infants and as older adults differ; so do different people."""
     net = checkpoint.load_generator(weights.default())
