@@ -68,8 +68,9 @@ def evaluate_inversion(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    net = checkpoint.load_generator(generator or shipped.default()).requires_grad_(False)
-    perceptual = likeness(discriminator, generator, net)
+    source = generator or shipped.default()
+    net = checkpoint.load_generator(source).requires_grad_(False)
+    perceptual = likeness(discriminator, source, net)
     trained = files.load(inverter, net)
     limits = trained.judge.limits
     trained.judge = Judge()  # what is measured below does not count into the time of a method

@@ -75,7 +75,8 @@ def invert(
     photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
     inverter: Annotated[
-        Path | None, typer.Option(help="Trained inverter; without one faces are inverted by optimisation.")
+        Path | None,
+        typer.Option(help="Trained inverter; unset: the one shipped with a shipped checkpoint, if there is one."),
     ] = None,
     generator: Annotated[
         Path | None, typer.Option(help="Checkpoint to invert with; unset takes the shipped one.")
@@ -84,7 +85,7 @@ def invert(
         Path | None, typer.Option(help="Its discriminator, whose features measure likeness; unset: as shipped.")
     ] = None,
     method: Annotated[
-        Method | None, typer.Option(help="Unset: hyperstyle with an inverter, pti without. w, w+ and pti are slow.")
+        Method | None, typer.Option(help="Unset: hyperstyle with an inverter, pti without one. w, w+ and pti are slow.")
     ] = None,
     passes: Annotated[int, typer.Option(help="Of the hypernetwork.", min=1)] = 5,
     steps: Annotated[int, typer.Option(help="Of an optimisation, of each of its parts.", min=1)] = 300,
@@ -103,7 +104,7 @@ def invert(
 
     The quality says whether an edit makes sense at all: do not edit what is out of domain.
 
-    Example: gestaltgen invert photos/ --out inversions --seconds 60
+    Example: gestaltgen invert photos/ --out inversions
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -149,13 +150,15 @@ class _Model:
         method: Method | None,
         describe: FaceDescriber | None,
     ) -> _Model:
+        source = generator or shipped.default()
+        inverter = inverter or shipped.companion(source, "inverter")
         method = method or (Method.HYPERSTYLE if inverter else Method.PTI)
         if inverter is None and method in (Method.ENCODER, Method.HYPERSTYLE):
             raise ConfigError(
                 f"--method {method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
             )
-        net = checkpoint.load_generator(generator or shipped.default())
-        judge = Judge(likeness(discriminator, generator, net), describe)
+        net = checkpoint.load_generator(source)
+        judge = Judge(likeness(discriminator, source, net), describe)
         trained = None if inverter is None else files.load(inverter, net, judge)
         return cls(net.requires_grad_(False), trained, method, trained.judge if trained else judge)
 

@@ -41,18 +41,18 @@ def device_named(name: str) -> torch.device:
 
 
 def likeness(
-    discriminator: Path | None, generator: Path | None, net: Generator, device: torch.device | None = None
+    discriminator: Path | None, generator: Path, net: Generator, device: torch.device | None = None
 ) -> DiscriminatorDistance | None:
     """The distance on features of a generator's discriminator: of the file that is named, or of the one shipped with
-    the shipped generator; None for another generator without one.
+    a shipped generator; None for another generator without one.
 
     Args:
-        generator: the file that was named for the generator; None for the shipped one.
+        generator: the file of the network `net`.
 
     Raises:
         ConfigError: the file holds something else, or a discriminator of another size.
     """
-    path = discriminator or (shipped.default_discriminator() if generator is None else None)
+    path = discriminator or shipped.companion(generator, "discriminator")
     if path is None:
         return None
     judge = checkpoint.load(path)

@@ -47,6 +47,9 @@ SMALL: Final = (
 )
 """Networks for generators of 128 px or less and for CPUs, 20 MB together; larger ones get those that were published."""
 
+LEAST_GAIN: Final = 0.01
+"""Of what is trained here: a pass that lowers the error of a face by less is its last, and does not count."""
+
 HELD_OUT: Final = 32
 HELD_OUT_SEED: Final = 704
 """Of faces that are made to measure by, where no held-out set is named."""
@@ -107,7 +110,10 @@ def train_encoder(
     discriminator: DiscriminatorFile = None,
     alexnet: AlexNet = None,
     identity: IdentityFile = None,
-    from_: Annotated[Path | None, typer.Option("--from", help="Inverter whose encoder to go on with.")] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Inverter to go on with, be it that of the generator this one came from."),
+    ] = None,
     out: Out = Path("runs/encoder"),
     images: Images = 100_000,
     exclude: Exclude = None,
@@ -192,7 +198,7 @@ def _train(
             config,
             loaded.images if loaded else None,
             loaded.vocabulary if loaded else None,
-            perceptual=_perceptual(named, generator, where),
+            perceptual=_perceptual(named, source, generator, where),
             identity=IdentityNetwork(named.identity).to(where) if named.identity else None,
             device=where,
             processes=processes,
@@ -211,7 +217,15 @@ def _train(
             stack.enter_context(folder.locked())
         if folder.images_seen() is not None:
             folder.resume(trainer, change=change)
-        info = replace(before, generator=fingerprint(generator), origin=origin, licence=settings.licence, limits=None)
+        info = replace(
+            before,
+            generator=fingerprint(generator),
+            origin=origin,
+            licence=settings.licence,
+            limits=None,
+            least_gain=LEAST_GAIN,
+            figures={},
+        )
         stack.enter_context(stop.heard())
 
         def save(_: bool) -> None:
@@ -250,17 +264,17 @@ def _recipe(stage: Stage, varied: list[str], data: TrainingData | None) -> Inver
 def _inverter(begin: Path | None, generator: Generator) -> tuple[Inverter, InverterInfo]:
     """The networks to train, and what the file says of them that they come from."""
     if begin is not None:
-        return files.load(begin, generator), files.read_info(begin)
+        return files.load(begin, generator, of_another=True), files.read_info(begin)
     encoder, hypernetwork = SMALL if generator.config.resolution <= 128 else (EncoderConfig(), HypernetworkConfig())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Inverter(generator, encoder, hypernetwork), InverterInfo(fingerprint(generator))
 
 
-def _perceptual(named: _Files, generator: Generator, device: torch.device) -> Perceptual | None:
+def _perceptual(named: _Files, source: Path, generator: Generator, device: torch.device) -> Perceptual | None:
     if named.alexnet is not None:
         return AlexNetDistance(*named.alexnet).to(device)
-    return likeness(named.discriminator, named.generator, generator, device)
+    return likeness(named.discriminator, source, generator, device)
 
 
 def _held_out(named: _Files, generator: Generator) -> tuple[torch.Tensor, str]:

@@ -72,19 +72,21 @@ def read_info(path: Path) -> InverterInfo:
     return _info(path, tensorfile.read_header(path))
 
 
-def load(path: Path, generator: Generator, judge: Judge = Judge()) -> Inverter:
+def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another: bool = False) -> Inverter:
     """An inverter in evaluation mode on the CPU, with the limits of its file in its judge.
 
     Args:
         generator: the one that it belongs to.
         judge: what else is measured.
+        of_another: take the networks of another generator's inverter too, if they fit, to train them on: one that was
+            fine-tuned from it begins best with them. The average latent is the generator's own then.
 
     Raises:
-        CheckpointError: no such file, a damaged one, not an inverter, or another generator's.
+        CheckpointError: no such file, a damaged one, not an inverter, another generator's, or one of other sizes.
     """
     tensors, header = tensorfile.read(path)
     info = _info(path, header)
-    if info.generator != (ours := fingerprint(generator)):
+    if info.generator != (ours := fingerprint(generator)) and not of_another:
         raise CheckpointError(
             f"{path} belongs to the generator {info.generator[:12]}, this is {ours[:12]}; "
             "name that one, or train an inverter for this one: `gestaltgen train-encoder --help`"
@@ -99,6 +101,8 @@ def load(path: Path, generator: Generator, judge: Judge = Judge()) -> Inverter:
         )
     own = _own(inverter)
     state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
+    if info.generator != ours:
+        state["latent_avg"] = own["latent_avg"]
     load_strict(inverter, state | {name: v for name, v in inverter.state_dict().items() if name.startswith(_GENERATOR)})
     return inverter.eval().requires_grad_(False)
 

@@ -6,13 +6,14 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from faces.errors import CheckpointError
 
 DEFAULT: Final = "phantom128.safetensors"
-DEFAULT_DISCRIMINATOR: Final = "phantom128-discriminator.safetensors"
 ORACLE: Final = "oracle.safetensors"
+
+Companion: TypeAlias = Literal["discriminator", "inverter"]
 
 
 def manifest() -> dict[str, dict[str, Any]]:
@@ -30,9 +31,17 @@ def default() -> Path:
     return shipped(DEFAULT)
 
 
-def default_discriminator() -> Path:
-    """The discriminator that was trained with the default generator; errors as `default`."""
-    return shipped(DEFAULT_DISCRIMINATOR)
+def companion(generator: Path, part: Companion) -> Path | None:
+    """What is shipped beside a generator, known by its content, be it a copy; None for one that is not shipped.
+
+    Raises:
+        CheckpointError: the companion is missing, or not the one that was shipped.
+    """
+    digest = hashlib.sha256(generator.read_bytes()).hexdigest() if generator.is_file() else ""
+    for name, entry in manifest().items():
+        if entry["sha256"] == digest and (found := f"{Path(name).stem}-{part}.safetensors") in manifest():
+            return shipped(found)
+    return None
 
 
 def oracle() -> Path:

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
+from faces.errors import CheckpointError
 from faces.synthesise import synthesise
 from gen import checkpoint
 from gen.checkpoint import fingerprint
@@ -13,6 +15,7 @@ from gestaltgen import train_inverter
 from gestaltgen.cli import app
 from inversion import files
 from inversion.files import InverterInfo
+from inversion.quality import Limits, Quality
 from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator, tiny_inverter
 
 
@@ -59,6 +62,28 @@ def test_an_inverter_is_trained_in_two_stages_and_resumed(generator: Path, tmp_p
     )
     log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["images_seen"] for line in log] == [8, 16]
+
+
+def test_an_inverter_goes_on_with_a_fine_tuned_generator(generator: Path, tmp_path: Path) -> None:
+    before, out, tuned = tmp_path / "before.safetensors", tmp_path / "run", tmp_path / "tuned.safetensors"
+    net = tiny_generator()
+    limits = Limits.of([Quality(l2=0.001 * i) for i in range(20)])
+    files.save(before, tiny_inverter(), InverterInfo(fingerprint(net), "once", limits=limits, figures={"l2": 0.1}))
+    net.mapping.w_avg += 1
+    checkpoint.save(tuned, net)
+    go("train-encoder", "--generator", tuned, "--from", before, "--out", out, "--images", 8, "--threads", 1)
+    trained = out / "inverter.safetensors"
+    info = files.read_info(trained)
+    assert info.generator == fingerprint(net)
+    assert "once; encoder for tuned.safetensors" in info.origin
+    assert (info.limits, info.figures, info.least_gain) == (None, {}, train_inverter.LEAST_GAIN)
+    goes_on = files.load(trained, net)
+    assert (goes_on.latent_avg == net.mapping.w_avg).all()
+    torch.testing.assert_close(
+        goes_on.hypernet.conv1.weight, tiny_inverter().hypernet.conv1.weight, rtol=1e-3, atol=1e-6
+    )
+    with pytest.raises(CheckpointError, match="belongs to the generator"):
+        files.load(trained, tiny_generator())
 
 
 def test_without_data_the_generators_own_faces_do(generator: Path, tmp_path: Path) -> None:
