@@ -9,7 +9,7 @@ import cv2
 import dlib
 import numpy as np
 
-from faces.detect import Face, FaceDetector, shipped_model
+from faces.detect import LANDMARKS, Face, FaceDetector, shipped_model
 from faces.distances import Features
 from faces.errors import ConfigError, NoFaceError
 from faces.images import Pixels
@@ -69,3 +69,13 @@ def _shape(face: Face) -> dlib.full_object_detection:
 def faces_found(detector: FaceDetector, images: Pixels) -> int:
     """In how many of uint8 (n, h, h, 3) a face is found, after enlargement to 256 pixels."""
     return sum(bool(detector.detect(enlarged(image))) for image in images)
+
+
+def landmarks_in(detector: FaceDetector, images: Pixels) -> Features:
+    """Landmarks (n, 68, 2) of the largest face in each of uint8 (n, h, h, 3), in pixels; NaN where there is none."""
+    found = np.full((len(images), LANDMARKS, 2), np.nan)
+    for place, image in enumerate(images):
+        large = enlarged(image)
+        if faces := detector.detect(large):
+            found[place] = (faces[0].landmarks + 0.5) * len(image) / len(large) - 0.5
+    return found

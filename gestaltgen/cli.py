@@ -8,6 +8,7 @@ from gestaltgen import dataset_cli, oracle_cli, weights_cli
 from gestaltgen.demo import demo
 from gestaltgen.evaluate import evaluate
 from gestaltgen.evaluate_inversion import evaluate_inversion
+from gestaltgen.fit_direction import fit_direction
 from gestaltgen.generate import generate
 from gestaltgen.invert import invert
 from gestaltgen.refusals import Refusing
@@ -32,5 +33,6 @@ app.command()(train_inversion)
 app.command()(evaluate)
 app.command()(invert)
 app.command()(evaluate_inversion)
+app.command()(fit_direction)
 app.command()(serve)
 app.command()(demo)

@@ -24,7 +24,8 @@ THUMBNAIL_PX = 16
 """Side of the pictures that distances in pixels compare: an edge that moved by a pixel is no new face."""
 
 _CHUNK = 256
-_PHANTOMS = "faces.phantom"
+PHANTOMS = "faces.phantom"
+"""Source of phantoms, in the records of a data set and in the origin of what was trained on them."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class RealImages:
 
 def is_phantoms(data: Dataset) -> bool:
     """Is every image a phantom, as its record says?"""
-    return all(record.source == _PHANTOMS for record in data.records)
+    return all(record.source == PHANTOMS for record in data.records)
 
 
 def read_real(

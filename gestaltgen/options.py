@@ -10,9 +10,14 @@ import torch
 import typer
 
 import weights as shipped
+from editing.readers import Reader, phantom_reader, photograph_reader
+from faces import oracle
+from faces.descriptors import FaceDescriber, landmarks_in
+from faces.detect import FaceDetector
 from faces.errors import ConfigError
 from gen import checkpoint
 from gen.networks import Discriminator, Generator
+from gestaltgen.evaluation_data import PHANTOMS
 from inversion.similarity import DiscriminatorDistance
 
 
@@ -60,3 +65,12 @@ def likeness(
     if not isinstance(judge, Discriminator) or judge.config.resolution != side:
         raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
     return DiscriminatorDistance(judge.to(device))
+
+
+def face_reader(generator: Path) -> Reader:
+    """What reads the faces of a generator: the oracle, where it was last trained on phantoms; else landmarks and face
+    descriptors."""
+    if checkpoint.read_info(generator).origin.endswith(PHANTOMS):
+        return phantom_reader(oracle.load(shipped.oracle())[0])
+    detector = FaceDetector()
+    return photograph_reader(lambda images: landmarks_in(detector, images), FaceDescriber(detector))

@@ -35,9 +35,9 @@ class Inversion:
         w: latents (n, num_ws, w_dim).
         offsets: of the generator's kernels; empty where latents alone reproduce the faces.
         reconstruction: (n, 3, h, h) float32, clipped to [-1, 1].
-        quality: of each face.
+        quality: of each face; empty for generated ones.
         steps: passes of the hypernetwork, or steps of an optimisation, that made each face.
-        method: "encoder", "hyperstyle", "w", "w+" or "pti".
+        method: "encoder", "hyperstyle", "w", "w+" or "pti"; "generated" for faces that were never photographs.
     """
 
     w: Tensor
@@ -67,6 +67,11 @@ class Inversion:
 def render(generator: Generator, w: Tensor, offsets: Offsets) -> Tensor:
     """The pictures (n, 3, h, h) of latents and offsets, with the stored image noise, clipped to [-1, 1]."""
     return generator.synthesize(w, offsets=offsets).clamp(-1, 1)
+
+
+def generated(generator: Generator, w: Tensor) -> Inversion:
+    """Faces that the generator makes of latents (n, num_ws, w_dim), as if they had been inverted: nothing is lost."""
+    return Inversion(w, {}, render(generator, w, {}), (), (0,) * len(w), "generated")
 
 
 def save(path: Path, inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> float:

@@ -1,0 +1,79 @@
+"""What else moves when a latent moves along a direction, found by reading the faces again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from editing.directions import Direction
+from editing.readers import Read, Reader
+from faces.distances import Features
+from gen.networks import Generator
+
+CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What one direction does to the faces of many latents.
+
+    Attributes:
+        direction: its name.
+        by: the strength of a step, one standard deviation of the latents along the direction.
+        slopes: by attribute, the mean change of what is read for one such step.
+        identity: mean distance of the identity between a step back and a step on, for one step, in units of the mean
+            distance between different people.
+    """
+
+    direction: str
+    by: float
+    slopes: Mapping[str, float]
+    identity: float
+
+
+def entanglement(
+    generator: Generator,
+    w: Tensor,
+    directions: Sequence[Direction],
+    reader: Reader,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[Moves]:
+    """How far every attribute moves along every direction: central differences over a step back and a step on.
+
+    Args:
+        generator: of the latents.
+        w: (n, d), people to try it on, n of 2 or more.
+        directions: to try.
+        reader: reads the faces.
+        on_progress: called with the number of faces read since the last call.
+    """
+    spread = people_apart(_read(generator, w, reader, on_progress).identity)
+    table = []
+    for direction in directions:
+        back, on = (
+            _read(generator, direction.move(w, sign * direction.spread), reader, on_progress) for sign in (-1, 1)
+        )
+        slopes = {name: float(np.nanmean(on.attributes[name] - back.attributes[name]) / 2) for name in back.attributes}
+        drift = float(np.nanmean(np.linalg.norm(on.identity - back.identity, axis=1)) / 2)
+        table.append(Moves(direction.name, direction.spread, slopes, drift / spread))
+    return table
+
+
+def people_apart(identity: Features) -> float:
+    """Mean distance between the identities (n, d) of different people, those that cannot be read left out."""
+    known = identity[np.isfinite(identity).all(axis=1)]
+    apart = np.linalg.norm(known[:, None] - known[None], axis=2)
+    return float(apart[np.triu_indices(len(known), 1)].mean())
+
+
+@torch.no_grad()
+def _read(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> Read:
+    parts = []
+    for part in torch.split(w, CHUNK):
+        parts.append(reader(generator.synthesize(part[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)))
+        on_progress(len(part))
+    return Read.cat(parts)

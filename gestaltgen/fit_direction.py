@@ -1,0 +1,171 @@
+"""`gestaltgen fit-direction`: directions of smile and age for a generator, from faces that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+import weights as shipped
+from editing import files
+from editing.conditions import ByCondition, fit_by_condition
+from editing.directions import Direction, fit, remeasured
+from editing.entanglement import Moves, entanglement, people_apart
+from editing.files import Directions
+from editing.readers import AGE, SMILE, Read
+from editing.region import Region, sample_latents
+from editing.svm import Flags
+from faces.distances import Features
+from faces.errors import ConfigError
+from gen import checkpoint
+from gen.checkpoint import fingerprint
+from gen.networks import Generator
+from gestaltgen.options import face_reader
+from gestaltgen.progress import stepping_bar
+
+SEED: Final = 801
+"""Of the latents to fit on."""
+
+CLEAR: Final = {SMILE: (0.25, 0.75), AGE: (10.0, 35.0)}
+"""Examples without and with: below the first and above the second."""
+
+CHUNK: Final = 32
+_console = Console(highlight=False)
+
+
+def fit_direction(
+    attributes: Annotated[list[str] | None, typer.Argument(help="smile, age; unset: what can be read.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the directions.")] = Path("directions.safetensors"),
+    generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
+    count: Annotated[int, typer.Option(help="Faces to make and read.", min=200)] = 20_000,
+    tried: Annotated[int, typer.Option(help="People to try the directions on, for the table.", min=20)] = 200,
+    independent: Annotated[
+        bool, typer.Option(help="Take out of each direction what it shares with the others.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of the faces and of the cross-validation.")] = SEED,
+    licence: Annotated[str, typer.Option(help="Of the directions, stored with them.")] = "Apache-2.0",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+) -> None:
+    """Fit the directions along which faces of a generator smile or age, and say how far to trust them.
+
+    The generator makes faces of every condition and age; the oracle reads those of phantoms, landmarks the smiles of
+    photographs. Clear examples (a smile below 0.25 or above 0.75, younger than 10 or older than 35 years) make a linear
+    SVM for all conditions together, and for smiles one for each. The table says what each direction does to everything
+    that can be read.
+
+    Example: gestaltgen fit-direction --out directions.safetensors
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    source = generator or shipped.default()
+    net = checkpoint.load_generator(source).requires_grad_(False)
+    reader = face_reader(source)
+    w, cells = sample_latents(net, count, seed)
+    with stepping_bar(_console, "faces made and read", count) as step:
+        read = _read(net, w, reader, step)
+    readable = [name for name in (SMILE, AGE) if name in read.attributes]
+    wanted = attributes or readable
+    if strange := [name for name in wanted if name not in readable]:
+        raise ConfigError(
+            f"{', '.join(strange)} cannot be read from these faces; expected some of {', '.join(readable)}"
+        )
+    origin = {"generator": source.name, "faces": count, "seed": seed}
+    found = _directions(wanted, w, read, _condition_names(net, cells), seed, origin)
+    if independent and len(found) > 1:
+        found = _without_each_other(found, w, read)
+    people = sample_latents(net, tried, seed + 1)[0]
+    with stepping_bar(_console, "directions tried", tried * (2 * len(found) + 1)) as step:
+        table = entanglement(net, people, list(found.values()), reader, step)
+    known = np.isfinite(read.identity).all(axis=1)
+    apart = people_apart(read.identity[known][:1_000])
+    told = f"{count} faces of {source.name}"
+    directions = Directions(fingerprint(net), found, Region.of(w), apart, tuple(table), told, licence)
+    files.save(out, directions)
+    _console.print(table_of(directions))
+    _console.print(f"directions in {out}", soft_wrap=True)
+
+
+def _read(net: Generator, w: Tensor, reader: Callable[[Tensor], Read], step: Callable[[int], None]) -> Read:
+    parts = []
+    with torch.no_grad():
+        for part in torch.split(w, CHUNK):
+            images = net.synthesize(part[:, None].expand(-1, net.config.num_ws, -1))
+            parts.append(reader(images.clamp(-1, 1)))
+            step(len(part))
+    return Read.cat(parts)
+
+
+def _condition_names(net: Generator, cells: Tensor) -> npt.NDArray[np.str_]:
+    vocabulary = net.config.vocabulary
+    if vocabulary is None or len(vocabulary.conditions) == 1:
+        return np.full(len(cells), "")
+    names: npt.NDArray[np.str_] = np.array(vocabulary.conditions)
+    return np.asarray(names[cells.numpy() // len(vocabulary.ages)])
+
+
+def _clear(values: Features, name: str) -> tuple[Flags, Flags]:
+    """Which faces are clear examples, and which of these have the attribute."""
+    low, high = CLEAR[name]
+    with np.errstate(invalid="ignore"):
+        clear = (values < low) | (values > high)
+    return clear, values[clear] > high
+
+
+def _directions(
+    wanted: Sequence[str],
+    w: Tensor,
+    read: Read,
+    conditions: npt.NDArray[np.str_],
+    seed: int,
+    origin: dict[str, object],
+) -> dict[str, Direction]:
+    found: dict[str, Direction] = {}
+    for name in wanted:
+        clear, has = _clear(read.attributes[name], name)
+        x = w[torch.from_numpy(clear)]
+        if name != SMILE or len(set(conditions)) == 1:
+            found[name] = fit(x, has, name=name, seed=seed, origin=origin)
+            continue
+        each: ByCondition = fit_by_condition(x, has, conditions[clear], name=name, seed=seed, origin=origin)
+        found[name] = each.pooled
+        for condition, direction in each.conditions.items():
+            share = {"pooled_share": each.shares[condition], "gain": each.gains[condition]}
+            found[direction.name] = replace(direction, origin={**origin, **share})
+    return found
+
+
+def _without_each_other(found: dict[str, Direction], w: Tensor, read: Read) -> dict[str, Direction]:
+    """Smiles without age and age without smiles, each measured anew."""
+    kept = {}
+    for name, direction in found.items():
+        attribute = SMILE if name.startswith(SMILE) else name
+        others = [other for other_name, other in found.items() if other_name in CLEAR and other_name != attribute]
+        clear, has = _clear(read.attributes[attribute], attribute)
+        kept[name] = remeasured(direction.independent_of(*others), w[torch.from_numpy(clear)], has)
+    return kept
+
+
+def table_of(directions: Directions) -> Table:
+    """What is known of each direction, and what it does."""
+    names = list(directions.table[0].slopes) if directions.table else []
+    table = Table(box=None, pad_edge=False, title="change for one standard deviation along the direction")
+    for title in ("direction", "accuracy", "95 %", "with", "without", *names, "identity", "flags"):
+        table.add_column(title, justify="left" if title in ("direction", "flags") else "right")
+    moved: dict[str, Moves] = {moves.direction: moves for moves in directions.table}
+    for name, one in directions.directions.items():
+        moves = moved.get(name)
+        slopes = [f"{moves.slopes[attribute]:+.3f}" for attribute in names] if moves else ["" for _ in names]
+        interval = f"{one.interval[0]:.1%} to {one.interval[1]:.1%}"
+        identity = f"{moves.identity:.3f}" if moves else ""
+        numbers = (f"{one.accuracy:.1%}", interval, str(one.positive), str(one.negative))
+        table.add_row(name, *numbers, *slopes, identity, "; ".join(one.flags))
+    return table

@@ -1,0 +1,67 @@
+"""Faces whose "smile" is how bright the tiny generator makes them, so that editing can be tried without training."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from torch import Tensor
+
+from editing.directions import Direction, fit
+from editing.edit import Editor
+from editing.entanglement import people_apart
+from editing.readers import AGE, SMILE, Read
+from editing.region import Region, sample_latents
+from inversion.result import Inversion, generated
+from tests.inversion.tiny import tiny_generator
+
+
+def read(images: Tensor) -> Read:
+    bright = images.mean(dim=(1, 2, 3)).double().numpy()
+    low, high = _range()
+    red, blue = (images[:, place].mean(dim=(1, 2)).double().numpy() for place in (0, 2))
+    attributes = {SMILE: np.clip((bright - low) / (high - low), 0, 1), AGE: 50 * (1 + red)}
+    return Read(attributes, np.stack([red, blue], axis=1))
+
+
+@cache
+def _range() -> tuple[float, float]:
+    w, _ = sample_latents(tiny_generator(), 200, 1)
+    bright = render_all(w).mean(dim=(1, 2, 3))
+    return bright.quantile(0.02).item(), bright.quantile(0.98).item()
+
+
+def render_all(w: Tensor) -> Tensor:
+    generator = tiny_generator()
+    return generator.synthesize(w[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)
+
+
+@cache
+def latents() -> Tensor:
+    return sample_latents(tiny_generator(), 600, 2)[0]
+
+
+@cache
+def readings() -> Read:
+    return read(render_all(latents()))
+
+
+@cache
+def brightness() -> Direction:
+    smile = readings().smile
+    return fit(latents(), smile > np.median(smile), name=SMILE)
+
+
+def editor() -> Editor:
+    return Editor(tiny_generator(), read, people_apart(readings().identity), Region.of(latents()))
+
+
+def face(seed: int) -> Inversion:
+    w, _ = sample_latents(tiny_generator(), 1, seed)
+    return generated(tiny_generator(), w[:, None].repeat(1, tiny_generator().config.num_ws, 1))
+
+
+def darkest() -> Inversion:
+    place = int(np.argmin(readings().smile))
+    w = latents()[place][None, None].repeat(1, tiny_generator().config.num_ws, 1)
+    return generated(tiny_generator(), w)

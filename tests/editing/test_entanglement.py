@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from editing import files
+from editing.entanglement import entanglement, people_apart
+from editing.files import Directions
+from editing.readers import AGE, SMILE
+from faces.errors import CheckpointError, DirectionError
+from gen.checkpoint import fingerprint
+from tests.editing import bright
+from tests.inversion.tiny import tiny_generator, tiny_inverter
+
+
+def test_every_attribute_is_read_along_every_direction() -> None:
+    seen: list[int] = []
+    people = bright.latents()[:20]
+    (moves,) = entanglement(tiny_generator(), people, [bright.brightness()], bright.read, seen.append)
+    assert sum(seen) == 60
+    assert moves.by == bright.brightness().spread
+    assert set(moves.slopes) == {SMILE, AGE}
+    on, back = (bright.read(bright.render_all(bright.brightness().move(people, sign * moves.by))) for sign in (1, -1))
+    assert moves.slopes[SMILE] == pytest.approx(((on.smile - back.smile) / 2).mean(), abs=1e-6)
+    assert moves.slopes[SMILE] > 0.05
+
+
+def test_people_that_cannot_be_read_do_not_count() -> None:
+    assert people_apart(np.array([[0.0, 0], [3, 4], [np.nan, np.nan]])) == 5
+
+
+def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
+    direction, region = bright.brightness(), bright.editor().region
+    table = entanglement(tiny_generator(), bright.latents()[:4], [direction], bright.read)
+    made = Directions(fingerprint(tiny_generator()), {SMILE: direction}, region, 0.7, tuple(table), "600 faces")
+    files.save(tmp_path / "directions.safetensors", made)
+    again = files.load(tmp_path / "directions.safetensors", tiny_generator())
+    torch.testing.assert_close(again.directions[SMILE].vector, direction.vector)
+    assert vars(again.directions[SMILE]).keys() == vars(direction).keys()
+    assert again.directions[SMILE].interval == direction.interval
+    assert again.table == made.table
+    assert again.named("smile", "WS").name == "smile"
+    torch.testing.assert_close(
+        again.region.distance(bright.latents()[:9]), region.distance(bright.latents()[:9]), rtol=0.01, atol=0
+    )
+    with pytest.raises(DirectionError, match="no direction 'age'; expected one of smile"):
+        again.named("age")
+    with pytest.raises(CheckpointError, match="belongs to the generator"):
+        files.load(tmp_path / "directions.safetensors", tiny_generator(2))
+    from inversion import files as inverters
+
+    inverters.save(tmp_path / "inverter.safetensors", tiny_inverter(), inverters.InverterInfo("g"))
+    with pytest.raises(CheckpointError, match="expected directions"):
+        files.load(tmp_path / "inverter.safetensors")
