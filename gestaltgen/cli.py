@@ -6,6 +6,7 @@ import typer
 
 from gestaltgen import dataset_cli, oracle_cli, weights_cli
 from gestaltgen.demo import demo
+from gestaltgen.edit import edit
 from gestaltgen.evaluate import evaluate
 from gestaltgen.evaluate_inversion import evaluate_inversion
 from gestaltgen.fit_direction import fit_direction
@@ -34,5 +35,6 @@ app.command()(evaluate)
 app.command()(invert)
 app.command()(evaluate_inversion)
 app.command()(fit_direction)
+app.command()(edit)
 app.command()(serve)
 app.command()(demo)

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 
-import weights as shipped
-from faces.align import align
 from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
-from faces.errors import ConfigError, GestaltError, ImageError
-from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
+from faces.errors import GestaltError
+from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
 from faces.sheet import contact_sheet
-from gen import checkpoint
 from gen.networks import Generator
-from gestaltgen.options import likeness
-from gestaltgen.progress import stepping_bar
-from inversion import files
-from inversion.inverter import Inverter
-from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
-from inversion.quality import Judge, Quality
+from gestaltgen.inverting import Method, Model, aligned_face, names_of, photographs_in, report_csv
+from inversion.quality import Quality
 from inversion.result import Inversion, save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
 _SHEET_ROWS: Final = 40
 _console = Console(highlight=False)
-
-
-class Method(StrEnum):
-    ENCODER = "encoder"
-    HYPERSTYLE = "hyperstyle"
-    W = "w"
-    W_PLUS = "w+"
-    PTI = "pti"
 
 
 @dataclass(frozen=True)
@@ -109,134 +89,25 @@ def invert(
     if threads is not None:
         torch.set_num_threads(threads)
     detector = FaceDetector()
-    model = _Model.of(generator, discriminator, inverter, method, FaceDescriber(detector) if identity else None)
-    work = [path for named in photographs for path in _photographs(named)]
-    if not work:
-        raise ConfigError(f"no file in {', '.join(map(str, photographs))}; name photographs, or folders of them")
-    names, lines, shown = _names(work), [], []
+    model = Model.of(generator, discriminator, inverter, method, FaceDescriber(detector) if identity else None)
+    work = photographs_in(photographs)
+    names, lines, shown = names_of(work), [], []
     for path, name in zip(work, names, strict=True):
         try:
-            face, note = _face(path, model.side, detector, aligned=aligned)
+            face, note = aligned_face(path, model.side, detector, aligned=aligned)
             inversion = model.invert(to_tensor(face), name, passes, steps, seconds)
             line, picture = _keep(out, name, path, note, face, inversion, model.generator)
             shown.append([face, picture])
         except GestaltError as error:
             line = Line(str(path), "refused", str(error))
         lines.append(line)
-        write_file(out / "report.csv", _csv(lines).encode())
+        write_file(out / "report.csv", report_csv(lines).encode())
     if shown:
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
         write_file(out / "faces.png", encode_png(sheet))
     _show(lines, out)
     if not shown:
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True)
-class _Model:
-    """What inverts."""
-
-    generator: Generator
-    inverter: Inverter | None
-    method: Method
-    judge: Judge
-
-    @classmethod
-    def of(
-        cls,
-        generator: Path | None,
-        discriminator: Path | None,
-        inverter: Path | None,
-        method: Method | None,
-        describe: FaceDescriber | None,
-    ) -> _Model:
-        source = generator or shipped.default()
-        inverter = inverter or shipped.companion(source, "inverter")
-        method = method or (Method.HYPERSTYLE if inverter else Method.PTI)
-        if inverter is None and method in (Method.ENCODER, Method.HYPERSTYLE):
-            raise ConfigError(
-                f"--method {method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
-            )
-        net = checkpoint.load_generator(source)
-        judge = Judge(likeness(discriminator, source, net), describe)
-        trained = None if inverter is None else files.load(inverter, net, judge)
-        return cls(net.requires_grad_(False), trained, method, trained.judge if trained else judge)
-
-    @property
-    def side(self) -> int:
-        return self.generator.config.resolution
-
-    def invert(self, face: torch.Tensor, name: str, passes: int, steps: int, seconds: float | None) -> Inversion:
-        """One aligned face (1, 3, h, h)."""
-        if self.inverter is not None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
-            return self.inverter.invert(face, 0 if self.method is Method.ENCODER else passes)
-        start = None if self.inverter is None else self.inverter.encode(face)
-        space: Space = "w+" if self.method is Method.W_PLUS else "w"
-        projection = ProjectionConfig(space, steps, seconds=seconds)
-        perceptual = self.judge.perceptual
-        parts = 2 if self.method is Method.PTI else 1
-        with stepping_bar(_console, name, parts * steps) as step:
-            advance: OnStep = lambda made, planned, loss: step(1)  # noqa: E731
-            found = project(
-                self.generator,
-                face,
-                projection,
-                start=start,
-                perceptual=perceptual,
-                judge=self.judge if parts == 1 else Judge(),
-                on_step=advance,
-            )
-            if self.method is not Method.PTI:
-                return found
-            tuning = TuningConfig(steps, seconds=seconds)
-            return tune(self.generator, face, found.w, tuning, perceptual=perceptual, judge=self.judge, on_step=advance)
-
-
-def _photographs(named: Path) -> Iterator[Path]:
-    """The files of a folder, or the file itself, be it there or not: it gets a line of its own."""
-    if not named.is_dir():
-        yield named
-        return
-    yield from sorted(path for path in named.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-
-def _names(paths: list[Path]) -> list[str]:
-    """A name for the results of each, numbered where two photographs have the same."""
-    seen: dict[str, int] = {}
-    names = []
-    for path in paths:
-        count = seen[path.stem] = seen.get(path.stem, 0) + 1
-        names.append(path.stem if count == 1 else f"{path.stem}-{count}")
-    return names
-
-
-def _face(path: Path, side: int, detector: FaceDetector, *, aligned: bool) -> tuple[Pixels, str]:
-    """The aligned face on a photograph, uint8 (side, side, 3), and what is to be known of it.
-
-    Raises:
-        GestaltError: unreadable, no face, or one that is too small.
-    """
-    photograph = read_image(path)
-    if aligned:
-        if photograph.shape[0] != photograph.shape[1]:
-            raise ImageError(f"{photograph.shape[1]} x {photograph.shape[0]} pixels; expected an aligned square")
-        return photograph, ""
-    found = detector.largest(photograph)
-    square = align(photograph, found.landmarks, side)
-    sides = float(np.linalg.norm(square.quad[3] - square.quad[0]))
-    if sides < side / 2:
-        raise ImageError(
-            f"the face is too small: its square is {sides:.0f} pixels wide; expected {side // 2} or more, take a "
-            "photograph of higher resolution"
-        )
-    notes = []
-    if found.faces_found > 1:
-        notes.append(f"{found.faces_found} faces found, the largest taken")
-    if found.cut:
-        notes.append("the face is cut by the border")
-    if square.padded > 0.1:
-        notes.append(f"{square.padded:.0%} of the square lies outside the photograph")
-    return square.image, "; ".join(notes)
 
 
 def _keep(
@@ -264,15 +135,6 @@ def _told(quality: Quality) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.measures().items())
     verdict = "no limits are known to judge it by" if quality.verdict is None else quality.verdict
     return f"{verdict}: {figures}. {NOTICE}"
-
-
-def _csv(lines: list[Line]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    names = [field.name for field in fields(Line)]
-    table.writerow(names)
-    table.writerows([getattr(line, name) for name in names] for line in lines)
-    return text.getvalue()
 
 
 def _show(lines: list[Line], out: Path) -> None:

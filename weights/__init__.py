@@ -13,7 +13,7 @@ from faces.errors import CheckpointError
 DEFAULT: Final = "phantom128.safetensors"
 ORACLE: Final = "oracle.safetensors"
 
-Companion: TypeAlias = Literal["discriminator", "inverter"]
+Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 
 
 def manifest() -> dict[str, dict[str, Any]]:

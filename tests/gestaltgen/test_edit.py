@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from editing import files
+from faces.images import Pixels, encode_png, read_image, write_file
+from gen import checkpoint
+from gestaltgen import edit, fit_direction
+from gestaltgen.cli import app
+from tests.editing import bright
+from tests.inversion.tiny import tiny_generator
+
+
+@pytest.fixture(autouse=True)
+def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (edit, fit_direction):
+        monkeypatch.setattr(module, "face_reader", lambda generator: bright.read)
+    monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.4, 0.6), "age": (45.0, 55.0)})
+
+
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    path = tmp_path / "generator.safetensors"
+    checkpoint.save(path, tiny_generator())
+    return path
+
+
+def go(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+def fitted(generator: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "directions.safetensors"
+    go("fit-direction", "--generator", generator, "--count", 1_000, "--tried", 20, "--out", out, "--threads", 1)
+    return out
+
+
+def test_directions_are_fitted_for_all_and_for_each_condition(generator: Path, tmp_path: Path) -> None:
+    found = files.load(fitted(generator, tmp_path), tiny_generator())
+    names = ["smile", *(f"smile of {condition}" for condition in ("WS", "22q11DS", "other", "unaffected")), "age"]
+    assert set(found.directions) == set(names)
+    assert found.directions["smile"].independent == ("age",)
+    assert found.directions["age"].independent == ("smile",)
+    assert abs(found.directions["smile"].vector @ found.directions["age"].vector) < 0.5
+    assert found.directions["smile"].accuracy > 0.6
+    assert [moves.direction for moves in found.table] == names
+    assert found.origin == "1000 faces of generator.safetensors"
+    assert 0 <= found.directions["smile of WS"].origin["pooled_share"] <= 1
+
+
+def test_photographs_are_edited_and_the_rest_is_told(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
+    directions = fitted(generator, tmp_path)
+    photographs, out = tmp_path / "photographs", tmp_path / "edits"
+    write_file(photographs / "astronaut.png", encode_png(astronaut))
+    write_file(photographs / "broken.jpg", b"no picture")
+    common = ("--generator", generator, "--directions", directions, "--method", "w", "--out", out, "--threads", 1)
+    said = go("edit", photographs, "--strength", 0.5, "--strip", *common)
+    assert "1 of 2 edited" in said
+    assert "no basis for a diagnosis" in said
+    with (out / "report.csv").open() as file:
+        told = {Path(line["photograph"]).name: line for line in csv.DictReader(file)}
+    assert told["astronaut.png"]["result"] == "edited"
+    assert float(told["astronaut.png"]["strength"]) == 0.5
+    assert "cannot be decoded" in told["broken.jpg"]["reason"]
+    before, after = (read_image(out / f"astronaut-{name}.png") for name in ("before", "edited"))
+    assert before.shape == after.shape == (64, 64, 3)
+    assert (before != after).any()
+    assert read_image(out / "astronaut-strip.png").shape[1] > 7 * 64
+    assert (out / "edits.png").exists()
+    go("edit", photographs / "astronaut.png", "--smile", 0.5, *common)
+
+
+def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
+    photograph = tmp_path / "astronaut.png"
+    write_file(photograph, encode_png(astronaut))
+    assert "say either --smile" in go("edit", photograph, "--generator", generator, code=1)
+    said = go("edit", photograph, "--generator", generator, "--smile", 0, code=1)
+    assert "no directions are shipped for" in said
+    directions = fitted(generator, tmp_path)
+    command = ("edit", photograph, "--generator", generator, "--directions", directions)
+    assert "there is no direction 'wink'" in go(*command, "--strength", 1, "--direction", "wink", code=1)
+    assert "wink cannot be read" in go("fit-direction", "wink", "--generator", generator, "--count", 200, code=1)
