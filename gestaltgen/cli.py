@@ -14,6 +14,7 @@ from gestaltgen.generate import generate
 from gestaltgen.invert import invert
 from gestaltgen.refusals import Refusing
 from gestaltgen.serve import serve
+from gestaltgen.stimuli import stimuli
 from gestaltgen.train import train
 from gestaltgen.train_inverter import train_encoder, train_inversion
 
@@ -36,5 +37,6 @@ app.command()(invert)
 app.command()(evaluate_inversion)
 app.command()(fit_direction)
 app.command()(edit)
+app.command()(stimuli)
 app.command()(serve)
 app.command()(demo)

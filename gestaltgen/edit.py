@@ -15,6 +15,7 @@ import weights as shipped
 from editing import files
 from editing.directions import Direction
 from editing.edit import Edit, Editor
+from editing.files import Directions
 from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
 from faces.errors import ConfigError, GestaltError
@@ -104,12 +105,8 @@ def edit(
     source = generator or shipped.default()
     detector = FaceDetector()
     model = Model.of(source, None, inverter, method, FaceDescriber(detector))
-    where = directions or shipped.companion(source, "directions")
-    if where is None:
-        raise ConfigError(f"no directions are shipped for {source}; make some with `gestaltgen fit-direction`")
-    known = files.load(where, model.generator)
+    editor, known = editor_of(source, model, directions)
     along = known.named(direction, condition)
-    editor = Editor(model.generator, face_reader(source), known.apart, known.region)
     work = photographs_in(photographs)
     lines, shown = [], []
     for path, name in zip(work, names_of(work), strict=True):
@@ -138,6 +135,19 @@ def edit(
     _show(lines, out)
     if not shown:
         raise typer.Exit(1)
+
+
+def editor_of(source: Path, model: Model, directions: Path | None) -> tuple[Editor, Directions]:
+    """What edits the faces of a generator, and the directions known for it: those named, or those shipped with it.
+
+    Raises:
+        ConfigError: none are.
+    """
+    where = directions or shipped.companion(source, "directions")
+    if where is None:
+        raise ConfigError(f"no directions are shipped for {source}; make some with `gestaltgen fit-direction`")
+    known = files.load(where, model.generator)
+    return Editor(model.generator, face_reader(source), known.apart, known.region), known
 
 
 def _line(path: Path, note: str, inversion: Inversion, done: Edit) -> Line:

@@ -3,13 +3,17 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from editing import files
 from faces.images import Pixels, encode_png, read_image, write_file
+from faces.phantom_drawing import draw
+from faces.synthesise import nth_phantom
 from gen import checkpoint
-from gestaltgen import edit, fit_direction
+from gestaltgen import edit, fit_direction, stimuli
 from gestaltgen.cli import app
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator
@@ -33,6 +37,11 @@ def go(*arguments: object, code: int = 0) -> str:
     result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exit_code == code, result.output
     return " ".join(result.output.split())
+
+
+def comment(path: Path) -> str:
+    with Image.open(path) as image:
+        return str(image.info["Comment"])
 
 
 def fitted(generator: Path, tmp_path: Path) -> Path:
@@ -86,3 +95,38 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astrona
     command = ("edit", photograph, "--generator", generator, "--directions", directions)
     assert "there is no direction 'wink'" in go(*command, "--strength", 1, "--direction", "wink", code=1)
     assert "wink cannot be read" in go("fit-direction", "wink", "--generator", generator, "--count", 200, code=1)
+
+
+def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    directions = fitted(generator, tmp_path)
+    points = np.tile(draw(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
+    monkeypatch.setattr(stimuli, "landmarks_in", lambda detector, images: points)
+    photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
+    for at in range(3):
+        write_file(photographs / f"p{at}.png", encode_png(draw(nth_phantom(3, at), 64).image))
+    write_file(photographs / "broken.jpg", b"no picture")
+    write_file(groups, b"file,group\np0.png,WS\np1.png,WS\np2.png,other\n")
+    command = ("stimuli", photographs, "--generator", generator, "--directions", directions, "--method", "w")
+    options = ("--aligned", "--doubtful", "--groups", groups, "--seed", 5, "--threads", 1)
+    said = go(*command, *options, "--out", out)
+    assert "3 of 4 people in two versions" in said
+    assert "left out: " in said
+    with (out / "key" / "answers.csv").open() as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == 6
+    for version in ("A", "B"):
+        names = (out / version / "order.csv").read_text().split()[1:]
+        assert names == [line["file"] for line in answers if line["version"] == version]
+        assert {path.name for path in (out / version).glob("*.png")} == set(names)
+    assert {line["photograph"]: line["group"] for line in answers} == {"p0": "WS", "p1": "WS", "p2": "other"}
+    assert "p0" not in " ".join(path.name for path in out.rglob("*") if path.parent.name != "key")
+    assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {stimuli.MARK}
+    with (out / "areas.csv").open() as file:
+        areas = list(csv.DictReader(file))
+    assert [line["file"] for line in areas] == [line["file"] for line in answers]
+    assert (out / "key" / "pairs.png").exists()
+    again = tmp_path / "again"
+    go(*command, *options, "--out", again)
+    files_of = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert files_of == {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()}
+    assert "is there already" in go(*command, *options, "--out", out, code=1)
