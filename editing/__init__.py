@@ -1,1 +1,1 @@
-"""Directions in latent space: fit, make independent, apply, measure. Nothing is here yet."""
+"""Directions in latent space: fit, make independent, apply, measure."""
