@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -61,8 +61,8 @@ class Edit:
     condition_kept: bool | None
     age_years: float | None
     distance: tuple[float, float]
-    verdict: Verdict
-    because: tuple[str, ...]
+    verdict: Verdict = "good"
+    because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Editor:
         if not 0 <= target <= 1:
             raise DirectionError(f"a smile of {target:g}; expected a number in [0, 1], 0 at rest and 1 broad")
         session = _Session.begin(self, face, direction)
-        if not np.isfinite(session.path[0.0]):
+        if not np.isfinite(session.smile_at(0.0)):
             raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")
         best = search(session.smile_at, target, direction.spread, MOST_SPREADS * direction.spread)
         return session.finished(best, target)
@@ -111,14 +111,12 @@ class Editor:
 
 @dataclass
 class _Session:
-    """One face on its way."""
+    """One face on its way: what it shows at each strength that was tried."""
 
     editor: Editor
     face: Inversion
     direction: Direction
-    before: Read
-    path: dict[float, float]
-    seen: dict[float, tuple[Tensor, Read]] = field(default_factory=dict)
+    tried: dict[float, tuple[Tensor, Read]] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, editor: Editor, face: Inversion, direction: Direction) -> _Session:
@@ -129,59 +127,51 @@ class _Session:
                 f"{direction.name} has {len(direction.vector)} dimensions, the face's latent {face.w.shape[-1]}; "
                 "take a direction of the same generator"
             )
-        image = render(editor.generator, face.w, face.offsets)
-        read = editor.reader(image)
-        return cls(editor, face, direction, read, {0.0: float(read.smile[0])}, {0.0: (image, read)})
+        session = cls(editor, face, direction)
+        session.smile_at(0.0)
+        return session
 
     def smile_at(self, strength: float) -> float:
-        if strength not in self.seen:
+        if strength not in self.tried:
             w = self.direction.move(self.face.w, strength)
             image = render(self.editor.generator, w, self.face.offsets)
-            self.seen[strength] = image, self.editor.reader(image)
-            self.path[strength] = float(self.seen[strength][1].smile[0])
-        return self.path[strength]
+            self.tried[strength] = image, self.editor.reader(image)
+        return float(self.tried[strength][1].smile[0])
 
     def finished(self, strength: float, target: float | None) -> Edit:
-        image, after = self.seen[strength]
+        (before, was), (image, became) = self.tried[0.0], self.tried[strength]
         w = self.direction.move(self.face.w, strength)
-        inside = self.editor.region
-        distances = tuple(inside.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
-        identity = float(np.linalg.norm(after.identity[0] - self.before.identity[0])) / self.editor.apart
-        kept = None if after.condition is None else after.condition == self.before.condition
-        ages = (read.attributes.get(AGE) for read in (self.before, after))
-        was, became = (None if age is None else float(age[0]) for age in ages)
-        smile = self.path[0.0], self.path[strength]
-        because = []
-        if target is not None and not abs(smile[1] - target) <= TOLERANCE:
-            because.append(f"the smile is {smile[1]:.2f}, asked for {target:.2f}")
-        if not identity <= IDENTITY_LIMIT:
-            because.append(
-                "no face is found any more"
-                if np.isnan(identity)
-                else f"the identity moved by {identity:.2f} of the distance between people"
-            )
-        if kept is False:
-            because.append("another condition is read")
-        if distances[1] > max(inside.limit, distances[0]):
-            because.append(
-                f"the latent lies {distances[1]:.1f} deviations out, beyond the generator's {inside.limit:.1f}"
-            )
-        because += self.direction.flags
-        return Edit(
-            image,
-            self.seen[0.0][0],
-            w,
-            strength,
-            smile,
-            target,
-            tuple(self.path.items()),
-            identity,
-            kept,
-            None if was is None or became is None else became - was,
-            (distances[0], distances[1]),
-            "doubtful" if because else "good",
-            tuple(because),
+        region = self.editor.region
+        distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
+        done = Edit(
+            image=image,
+            before=before,
+            w=w,
+            strength=strength,
+            smile=(float(was.smile[0]), float(became.smile[0])),
+            target=target,
+            path=tuple((tried, float(read.smile[0])) for tried, (_, read) in self.tried.items()),
+            identity=float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart,
+            condition_kept=None if became.condition is None else became.condition == was.condition,
+            age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
+            distance=(distances[0], distances[1]),
         )
+        because = (*_against(done, region.limit), *self.direction.flags)
+        return replace(done, verdict="doubtful" if because else "good", because=because)
+
+
+def _against(edit: Edit, limit: float) -> Iterator[str]:
+    """What speaks against an edit, in words."""
+    if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
+        yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
+    if np.isnan(edit.identity):
+        yield "no face is found any more"
+    elif edit.identity > IDENTITY_LIMIT:
+        yield f"the identity moved by {edit.identity:.2f} of the distance between people"
+    if edit.condition_kept is False:
+        yield "another condition is read"
+    if edit.distance[1] > max(limit, edit.distance[0]):
+        yield f"the latent lies {edit.distance[1]:.1f} deviations out, beyond the generator's {limit:.1f}"
 
 
 def search(measure: Callable[[float], float], target: float, step: float, most: float) -> float:

@@ -57,6 +57,13 @@ def likeness(
     Raises:
         ConfigError: the file holds something else, or a discriminator of another size.
     """
+    judge = discriminator_of(discriminator, generator, net)
+    return None if judge is None else DiscriminatorDistance(judge.to(device))
+
+
+def discriminator_of(discriminator: Path | None, generator: Path, net: Generator) -> Discriminator | None:
+    """The discriminator that is named, or the one shipped with a shipped generator; arguments and errors as
+    `likeness`."""
     path = discriminator or shipped.companion(generator, "discriminator")
     if path is None:
         return None
@@ -64,7 +71,7 @@ def likeness(
     side = net.config.resolution
     if not isinstance(judge, Discriminator) or judge.config.resolution != side:
         raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
-    return DiscriminatorDistance(judge.to(device))
+    return judge
 
 
 def face_reader(generator: Path) -> Reader:

@@ -21,7 +21,7 @@ from faces.images import to_tensor
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.labels import Vocabulary
-from gen.networks import Generator
+from gen.networks import Discriminator, Generator
 from gen.training.data import Exclusion, TrainingData, load
 from gen.training.distributed import processes_of_torchrun
 from gen.training.loop import RunSettings, run_steps
@@ -30,22 +30,26 @@ from gen.training.stopping import StopWish
 from gen.training.telemetry import Progress
 from gen.training.values import value_of
 from gestaltgen.evaluation_data import fresh_phantoms, is_phantoms
-from gestaltgen.options import device_named, likeness, pairs
+from gestaltgen.options import device_named, discriminator_of, likeness, pairs
+from gestaltgen.progress import stepping_bar
 from inversion import files
-from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.files import InverterInfo
 from inversion.inverter import Inverter
 from inversion.photographs import AlexNetDistance, IdentityNetwork
 from inversion.similarity import Perceptual
 from inversion.training.recipe import InversionTrainingConfig, Stage
+from inversion.training.regression import SAMPLES, regress
 from inversion.training.snapshots import InverterFolder
-from inversion.training.trainer import InversionReport, InversionTrainer
+from inversion.training.trainer import InversionReport, InversionTrainer, all_labels
+from inversion.trunk import TrunkEncoder
 
 SMALL: Final = (
     EncoderConfig(128, (16, 32, 128, 256), (2, 2, 2, 2)),
     HypernetworkConfig(128, (32, 64, 128, 160), (1, 2, 2, 2), shared_width=64, other_width=64),
 )
-"""Networks for generators of 128 px or less and for CPUs, 20 MB together; larger ones get those that were published."""
+"""Networks for generators of 128 px or less and for CPUs, 20 MB together; larger ones get those that were published.
+Where the generator's discriminator is at hand, its trunk is the encoder of a small one."""
 
 LEAST_GAIN: Final = 0.01
 """Of what is trained here: a pass that lowers the error of a face by less is its last, and does not count."""
@@ -102,6 +106,7 @@ class _Files:
     begin: Path | None
     held_out: Path | None
     exclude: Path | None
+    samples: int = 0
 
 
 def train_encoder(
@@ -114,6 +119,9 @@ def train_encoder(
         Path | None,
         typer.Option("--from", help="Inverter to go on with, be it that of the generator this one came from."),
     ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Faces that a new encoder is fitted to first; 0 begins with nothing.", min=0)
+    ] = SAMPLES,
     out: Out = Path("runs/encoder"),
     images: Images = 100_000,
     exclude: Exclude = None,
@@ -130,10 +138,13 @@ def train_encoder(
 ) -> None:
     """Train the encoder of an inverter: a face to the generator's latent. The same command resumes.
 
+    Where the generator's discriminator is at hand and small enough, the encoder is its trunk, and begins with the last
+    layer that fits SAMPLES generated faces best; else it is an IR-SE network and begins with nothing.
+
     Half of the faces are the generator's own, whose latents are known, the others those of DATA. The folder gets
     inverter.safetensors, from which `gestaltgen train-inversion` goes on.
     """
-    named = _Files(data, generator, discriminator, alexnet, identity, from_, held_out, exclude)
+    named = _Files(data, generator, discriminator, alexnet, identity, from_, held_out, exclude, samples)
     settings = RunSettings(images, snapshot, snapshot_minutes, 0, report, False, licence)
     _train("encoder", named, out, settings, set_ or [], device, threads, change=change, dry_run=dry_run)
 
@@ -192,7 +203,8 @@ def _train(
         generator = checkpoint.load_generator(source)
         loaded = _data(named, generator)
         config = _recipe(stage, varied, loaded)
-        inverter, before = _inverter(named.begin, generator)
+        judge = discriminator_of(named.discriminator, source, generator) if named.samples else None
+        inverter, before = _inverter(named.begin, generator, judge)
         trainer = InversionTrainer(
             inverter,
             config,
@@ -217,6 +229,8 @@ def _train(
             stack.enter_context(folder.locked())
         if folder.images_seen() is not None:
             folder.resume(trainer, change=change)
+        elif judge is not None and named.begin is None and isinstance(inverter.w_encoder, TrunkEncoder):
+            _begin(console, inverter.w_encoder, judge.to(where), inverter.generator, named.samples)
         info = replace(
             before,
             generator=fingerprint(generator),
@@ -261,14 +275,26 @@ def _recipe(stage: Stage, varied: list[str], data: TrainingData | None) -> Inver
     return InversionTrainingConfig(stage, **values)
 
 
-def _inverter(begin: Path | None, generator: Generator) -> tuple[Inverter, InverterInfo]:
-    """The networks to train, and what the file says of them that they come from."""
+def _inverter(begin: Path | None, generator: Generator, judge: Discriminator | None) -> tuple[Inverter, InverterInfo]:
+    """The networks to train, and what the file says of them that they come from; a new encoder takes the trunk of the
+    generator's discriminator, if that is small."""
     if begin is not None:
         return files.load(begin, generator, of_another=True), files.read_info(begin)
-    encoder, hypernetwork = SMALL if generator.config.resolution <= 128 else (EncoderConfig(), HypernetworkConfig())
+    small = generator.config.resolution <= 128
+    encoder: EncoderConfig | TrunkConfig
+    encoder, hypernetwork = SMALL if small else (EncoderConfig(), HypernetworkConfig())
+    if judge is not None and small:
+        encoder = TrunkConfig(judge.config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Inverter(generator, encoder, hypernetwork), InverterInfo(fingerprint(generator))
+
+
+def _begin(console: Console, encoder: TrunkEncoder, judge: Discriminator, generator: Generator, samples: int) -> None:
+    """Fit the last layer of a new encoder to generated faces."""
+    with stepping_bar(console, "faces for the first encoder", samples) as step:
+        error = regress(encoder, judge, generator, all_labels(generator.config.vocabulary), samples, on_progress=step)
+    console.print(f"begins with an encoder that misses {error:.0%} of the variance of latents it has not seen")
 
 
 def _perceptual(named: _Files, source: Path, generator: Generator, device: torch.device) -> Perceptual | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from faces.errors import ConfigError
+from gen.config import DiscriminatorConfig
 
 Head: TypeAlias = Literal["shared", "separable", "plain"]
 """How the hypernetwork emits a kernel; see `inversion.hypernetwork`."""
@@ -50,6 +51,38 @@ class EncoderConfig(_Stages):
     side: int = 256
     widths: tuple[int, ...] = (64, 128, 256, 512)
     units: tuple[int, ...] = (3, 4, 14, 3)
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """An encoder into W on the residual blocks of a discriminator; see `inversion.trunk`.
+
+    Args:
+        discriminator: whose blocks; its head is left out.
+        maps: so many of its last feature maps are read.
+    """
+
+    discriminator: DiscriminatorConfig
+    maps: int = 2
+
+    def __post_init__(self) -> None:
+        blocks = len(self.discriminator.block_resolutions) - 1
+        if not 1 <= self.maps <= blocks:
+            raise ConfigError(f"maps is {self.maps}; expected 1 to {blocks}, as many as there are blocks")
+        headless = replace(self.discriminator, vocabulary=None, classifier=False, identity=0)
+        object.__setattr__(self, "discriminator", headless)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"discriminator": self.discriminator.to_json(), "maps": self.maps}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(DiscriminatorConfig.from_json(data["discriminator"]), data["maps"])
+
+
+def encoder_config(data: Mapping[str, Any]) -> EncoderConfig | TrunkConfig:
+    """The configuration of an encoder of either kind from its `to_json`."""
+    return TrunkConfig.from_json(data) if "discriminator" in data else EncoderConfig.from_json(data)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gen import tensorfile
 from gen.checkpoint import fingerprint
 from gen.loading import load_strict
 from gen.networks import Generator
-from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.config import HypernetworkConfig, encoder_config
 from inversion.inverter import Inverter
 from inversion.quality import Judge, Limits
 
@@ -94,7 +94,7 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
         inverter = Inverter(
             generator,
-            EncoderConfig.from_json(header["encoder"]),
+            encoder_config(header["encoder"]),
             HypernetworkConfig.from_json(header["hypernetwork"]),
             Judge(judge.perceptual, judge.describe, info.limits),
             info.least_gain,

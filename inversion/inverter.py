@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from faces.errors import ConfigError, ImageError
 from gen.networks import Generator
-from inversion.config import EncoderConfig, HypernetworkConfig
+from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.encoder import WEncoder, resized
 from inversion.hypernetwork import Hypernetwork
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets
 from inversion.similarity import mean_square
+from inversion.trunk import TrunkEncoder
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Inverter(nn.Module):
 
     Args:
         generator: what the faces are reproduced with; its weights are never changed.
-        encoder: configuration of the W encoder.
+        encoder: configuration of the W encoder, of either kind.
         hypernetwork: configuration of the hypernetwork; its sizes follow from the generator's.
         judge: measures what `invert` returns.
         least_gain: an image is done when a pass lowers its squared error by less than this share, and such a pass does
@@ -52,14 +53,18 @@ class Inverter(nn.Module):
     def __init__(
         self,
         generator: Generator,
-        encoder: EncoderConfig | None = None,
+        encoder: EncoderConfig | TrunkConfig | None = None,
         hypernetwork: HypernetworkConfig | None = None,
         judge: Judge = Judge(),
         least_gain: float | None = None,
     ) -> None:
         super().__init__()
         self.generator = generator
-        self.w_encoder = WEncoder(encoder or EncoderConfig(), generator.config.w_dim)
+        self.w_encoder = (
+            TrunkEncoder(encoder, generator.config.w_dim)
+            if isinstance(encoder, TrunkConfig)
+            else WEncoder(encoder or EncoderConfig(), generator.config.w_dim)
+        )
         self.hypernet = Hypernetwork(hypernetwork or HypernetworkConfig(), generator.kernel_shapes)
         self.register_buffer("latent_avg", generator.mapping.w_avg.repeat(generator.config.num_ws, 1))
         self.latent_avg: Tensor

@@ -99,13 +99,14 @@ class InversionTrainer:
         self.iteration = 0
         self._perceptual = perceptual if config.perceptual_weight else None
         self._identity = identity if config.identity_weight else None
+        self._pictures_teach = bool(config.l2_weight or self._perceptual or self._identity)
         self._batches: Batches | None = None
         if data is not None and config.synthetic < config.batch:
             chosen = pools(config.sampling, data.labels, vocabulary or Vocabulary())
             self._batches = Batches(chosen, config.batch - config.synthetic, config.seed)
         self._share = processes.share(config.batch)
         self._optimizer = Optimizer(self.learner, config.optimizer, config.learning_rate, processes)
-        self._labels = _all_labels(inverter.generator.config.vocabulary)
+        self._labels = all_labels(inverter.generator.config.vocabulary)
         self._deviation = self._latent_deviation()
         self._generator_print = fingerprint(inverter.generator)
 
@@ -130,7 +131,8 @@ class InversionTrainer:
 
     def _encoder_step(self, images: Tensor, latents: Tensor) -> dict[str, Tensor]:
         w = self.inverter.encode(images)
-        picture = self.inverter.generator.synthesize(w, dtype=DTYPES[self.config.precision])
+        with torch.set_grad_enabled(self._pictures_teach):
+            picture = self.inverter.generator.synthesize(w, dtype=DTYPES[self.config.precision])
         loss, measured = self._distances(picture, images)
         # Rows of NaN are real faces, whose latents nobody knows.
         known = ~latents[:, 0].isnan()
@@ -258,7 +260,7 @@ class InversionTrainer:
         self._optimizer.load_state_dict(_part_of(tensors, "optimizer"))
 
 
-def _all_labels(vocabulary: Vocabulary | None) -> Tensor | None:
+def all_labels(vocabulary: Vocabulary | None) -> Tensor | None:
     """Every condition in every age, (m, c_dim)."""
     if vocabulary is None:
         return None

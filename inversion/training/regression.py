@@ -1,0 +1,106 @@
+"""The first encoder, by least squares: from features of generated faces to the latents that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from gen.networks import Discriminator, Generator
+from inversion.trunk import TrunkEncoder
+
+SAMPLES: Final = 20_000
+CHUNK: Final = 64
+
+_RIDGES: Final = (1e-3, 1e-2, 1e-1)
+"""Of the mean square of a standardised feature; the best of them on a tenth of the faces is taken."""
+
+_FIRST: Final = 16
+"""Chunks that mean and deviation of the features come from."""
+
+
+@torch.no_grad()
+def regress(
+    encoder: TrunkEncoder,
+    discriminator: Discriminator,
+    generator: Generator,
+    labels: Tensor | None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> float:
+    """Give an encoder the trunk of a discriminator, and the last layer that fits generated faces best.
+
+    Args:
+        encoder: of the discriminator's sizes; changed in place.
+        discriminator: whose blocks it gets.
+        generator: makes the faces.
+        labels: (m, c_dim), drawn from evenly; None without.
+        samples: faces, of which a tenth chooses the ridge and measures.
+        on_progress: called with the number of faces made since the last call.
+
+    Returns:
+        Mean squared error of the latents of that tenth, relative to their variance.
+    """
+    whole = discriminator.state_dict()
+    encoder.trunk.load_state_dict({name: whole[name] for name in encoder.trunk.state_dict()})
+    chunks = max(samples // CHUNK, 2 * _FIRST)
+    pairs = ((encoder.features(images), w) for images, w in _faces(generator, labels, chunks, seed))
+    first = []
+    for _ in range(_FIRST):
+        first.append(next(pairs))
+        on_progress(CHUNK)
+    _standardise(encoder, torch.cat([x for x, _ in first]))
+    size = encoder.linear.in_features + 1
+    squares = torch.zeros(size, size, device=encoder.mean.device)
+    products = torch.zeros(size, encoder.linear.out_features, device=encoder.mean.device)
+    kept = []
+    for number, (x, w) in enumerate(chain(first, pairs)):
+        if number >= _FIRST:
+            on_progress(CHUNK)
+        if number % 10 == 0:
+            kept.append((x, w))
+        else:
+            rows = _rows(encoder, x)
+            squares += rows.T @ rows
+            products += rows.T @ w
+    unseen, truth = _rows(encoder, torch.cat([x for x, _ in kept])), torch.cat([w for _, w in kept])
+    fits = [_solved(squares, products, ridge) for ridge in _RIDGES]
+    errors = [(unseen @ fit - truth).square().mean().item() for fit in fits]
+    best = fits[errors.index(min(errors))]
+    encoder.linear.weight.copy_(best[:-1].T)
+    encoder.linear.bias.copy_(best[-1])
+    return min(errors) / truth.var(dim=0).mean().item()
+
+
+def _faces(generator: Generator, labels: Tensor | None, chunks: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Generated faces (CHUNK, 3, h, h) and their latents less the average one (CHUNK, w_dim)."""
+    draw = torch.Generator().manual_seed(seed)
+    device = generator.mapping.w_avg.device
+    for _ in range(chunks):
+        z = torch.randn(CHUNK, generator.config.z_dim, generator=draw).to(device)
+        c = None if labels is None else labels[torch.randint(len(labels), (CHUNK,), generator=draw)].to(device)
+        w = generator.map(z, c)
+        yield generator.synthesize(w).clamp(-1, 1), w[:, 0] - generator.mapping.w_avg
+
+
+def _standardise(encoder: TrunkEncoder, features: Tensor) -> None:
+    encoder.mean.copy_(features.mean(dim=0))
+    encoder.deviation.copy_(features.std(dim=0).clamp_min(1e-4))
+
+
+def _rows(encoder: TrunkEncoder, features: Tensor) -> Tensor:
+    """Standardised features and a constant, (n, features + 1)."""
+    x = (features - encoder.mean) / encoder.deviation
+    return torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
+
+
+def _solved(squares: Tensor, products: Tensor, ridge: float) -> Tensor:
+    count = squares[-1, -1]
+    penalty = torch.full_like(squares[0], ridge * count.item())
+    penalty[-1] = 0
+    solved: Tensor = torch.linalg.solve((squares + penalty.diag()).double(), products.double())
+    return solved.float()
