@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,14 +21,13 @@ from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
 from faces.errors import ConfigError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
-from faces.oracle import Oracle
 from faces.sheet import contact_sheet
 from gen import checkpoint
 from gestaltgen.evaluation_data import fresh_phantoms, is_phantoms
 from gestaltgen.options import likeness
 from gestaltgen.progress import stepping_bar
 from inversion import files
-from inversion.evaluation import Measured, MethodFigures, fast_methods, measure, slow_methods
+from inversion.evaluation import Invert, Measured, MethodFigures, fast_methods, measure, slow_methods
 from inversion.quality import Judge, Limits
 
 SEED: Final = 705
@@ -53,7 +53,9 @@ def evaluate_inversion(
     optimised: Annotated[int, typer.Option(help="Faces that are also inverted by optimisation.", min=0)] = 8,
     steps: Annotated[int, typer.Option(help="Of each part of an optimisation.", min=1)] = 300,
     passes: Annotated[int, typer.Option(help="Of the hypernetwork, at most.", min=1)] = 5,
-    identity: Annotated[bool, typer.Option(help="Compare dlib's face descriptors too.")] = True,
+    described: Annotated[
+        int, typer.Option(help="Faces whose dlib descriptors are compared, half a second each.", min=0)
+    ] = 100,
     write_limits: Annotated[
         bool,
         typer.Option("--write-limits", help="Store in INVERTER what held-out faces reach: the limits of verdicts."),
@@ -76,12 +78,16 @@ def evaluate_inversion(
     trained.judge = Judge()  # what is measured below does not count into the time of a method
     faces, about, phantoms = _faces(data, count, net.config.resolution)
     oracle = oracle_file.load(shipped.oracle())[0] if phantoms else None
-    judge = Judge(perceptual, FaceDescriber(FaceDetector()) if identity else None, limits)
-    measured = [_measured(name, invert, faces, judge, oracle) for name, invert in fast_methods(trained, passes).items()]
+    judge = Judge(perceptual, FaceDescriber(FaceDetector()) if described else None, limits)
+
+    def measured_with(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[Measured]:
+        for name, invert in methods.items():
+            with stepping_bar(_console, name, len(faces)) as step:
+                yield measure(name, invert, faces, judge, oracle, step, described)
+
+    measured = list(measured_with(fast_methods(trained, passes), faces))
     if optimised:
-        few = faces[:optimised]
-        slow = slow_methods(net, steps, perceptual)
-        measured += [_measured(name, invert, few, judge, oracle) for name, invert in slow.items()]
+        measured += measured_with(slow_methods(net, steps, perceptual), faces[:optimised])
     last = measured[passes]
     report = {
         "inverter": inverter.name,
@@ -98,11 +104,6 @@ def evaluate_inversion(
         files.save(inverter, trained, replace(info, limits=Limits.of(last.quality), figures=_as_figures(last, about)))
         _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter}", soft_wrap=True)
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)
-
-
-def _measured(name: str, invert: Any, faces: torch.Tensor, judge: Judge, oracle: Oracle | None) -> Measured:
-    with stepping_bar(_console, name, len(faces)) as step:
-        return measure(name, invert, faces, judge, oracle, step)
 
 
 def _faces(data: Path | None, count: int, side: int) -> tuple[torch.Tensor, str, bool]:

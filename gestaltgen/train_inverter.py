@@ -107,6 +107,7 @@ class _Files:
     held_out: Path | None
     exclude: Path | None
     samples: int = 0
+    hypernetwork: Path | None = None
 
 
 def train_encoder(
@@ -151,9 +152,12 @@ def train_encoder(
 
 def train_inversion(
     data: Data = None,
-    encoder: Annotated[
-        Path, typer.Option(help="Inverter whose encoder is trained; its hypernetwork is gone on with.")
-    ] = Path("runs/encoder/inverter.safetensors"),
+    encoder: Annotated[Path, typer.Option(help="Inverter whose encoder is trained.")] = Path(
+        "runs/encoder/inverter.safetensors"
+    ),
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Inverter whose hypernetwork to go on with; unset: that of --encoder.")
+    ] = None,
     generator: GeneratorFile = None,
     discriminator: DiscriminatorFile = None,
     alexnet: AlexNet = None,
@@ -176,7 +180,7 @@ def train_inversion(
 
     The folder gets inverter.safetensors, for `gestaltgen invert --inverter`.
     """
-    named = _Files(data, generator, discriminator, alexnet, identity, encoder, held_out, exclude)
+    named = _Files(data, generator, discriminator, alexnet, identity, encoder, held_out, exclude, hypernetwork=from_)
     settings = RunSettings(images, snapshot, snapshot_minutes, 0, report, False, licence)
     _train("hypernetwork", named, out, settings, set_ or [], device, threads, change=change, dry_run=dry_run)
 
@@ -205,6 +209,8 @@ def _train(
         config = _recipe(stage, varied, loaded)
         judge = discriminator_of(named.discriminator, source, generator) if named.samples else None
         inverter, before = _inverter(named.begin, generator, judge)
+        if named.hypernetwork is not None:
+            inverter.hypernet = files.load(named.hypernetwork, generator, of_another=True).hypernet
         trainer = InversionTrainer(
             inverter,
             config,

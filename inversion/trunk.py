@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gen.layers import FullyConnected
 from gen.networks import Discriminator
 from inversion.config import TrunkConfig
 from inversion.encoder import resized
@@ -33,7 +34,7 @@ class TrunkEncoder(nn.Module):
         self.register_buffer("deviation", torch.ones(features))
         self.mean: Tensor
         self.deviation: Tensor
-        self.linear = nn.Linear(features, w_dim)
+        self.linear = FullyConnected(features, w_dim)  # of equalised steps, as the trunk: there are many features
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer reads, (n, features), before it is standardised."""

@@ -33,7 +33,10 @@ class Optimizer:
         self._parameters: list[Tensor] = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self._processes = processes
         self._steps = 0
-        self._slow = [p.detach().clone() for p in self._parameters] if name == "ranger" else []
+        self._looks_ahead = name == "ranger"
+        self._slow: list[
+            Tensor
+        ] = []  # of the weights where the first step begins, whatever they were made of till then
         self._fast: torch.optim.Optimizer = (
             torch.optim.RAdam(self._parameters, lr=learning_rate, betas=_BETAS, eps=1e-5)
             if name == "ranger"
@@ -49,6 +52,8 @@ class Optimizer:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         self._processes.average(gradients)
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self._looks_ahead and not self._slow:
+            self._slow = [parameter.detach().clone() for parameter in self._parameters]
         self._fast.step()
         self._fast.zero_grad(set_to_none=True)
         self._steps += 1
@@ -70,11 +75,13 @@ class Optimizer:
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
+        slow: dict[int, Tensor] = {}
         for key, value in tensors.items():
             index, _, name = key.partition(".")
             if name == "slow":
-                self._slow[int(index)].copy_(value)
+                slow[int(index)] = value
             elif name:
                 moments.setdefault(int(index), {})[name] = value
+        self._slow = [slow[index].to(self._parameters[index]) for index in sorted(slow)]
         self._steps = int(tensors["steps"])
         self._fast.load_state_dict({**self._fast.state_dict(), "state": moments})

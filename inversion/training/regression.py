@@ -54,9 +54,10 @@ def regress(
         first.append(next(pairs))
         on_progress(CHUNK)
     _standardise(encoder, torch.cat([x for x, _ in first]))
-    size = encoder.linear.in_features + 1
+    outputs, inputs = encoder.linear.weight.shape
+    size = inputs + 1
     squares = torch.zeros(size, size, device=encoder.mean.device)
-    products = torch.zeros(size, encoder.linear.out_features, device=encoder.mean.device)
+    products = torch.zeros(size, outputs, device=encoder.mean.device)
     kept = []
     for number, (x, w) in enumerate(chain(first, pairs)):
         if number >= _FIRST:
@@ -71,8 +72,8 @@ def regress(
     fits = [_solved(squares, products, ridge) for ridge in _RIDGES]
     errors = [(unseen @ fit - truth).square().mean().item() for fit in fits]
     best = fits[errors.index(min(errors))]
-    encoder.linear.weight.copy_(best[:-1].T)
-    encoder.linear.bias.copy_(best[-1])
+    encoder.linear.weight.copy_(best[:-1].T / encoder.linear.weight_gain)
+    encoder.linear.bias.copy_(best[-1] / encoder.linear.bias_gain)
     return min(errors) / truth.var(dim=0).mean().item()
 
 

@@ -114,7 +114,7 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, argumen
 def test_an_inverter_is_measured_and_told_its_limits(generator: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "inverter.safetensors", tmp_path / "out"
     files.save(path, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
-    common = (path, "--generator", generator, "--count", 20, "--no-identity", "--passes", 2, "--threads", 1)
+    common = (path, "--generator", generator, "--count", 20, "--described", 0, "--passes", 2, "--threads", 1)
     said = go("evaluate-inversion", *common, "--optimised", 1, "--steps", 1, "--out", out, "--write-limits")
     assert "limits of 2 passes on 20 phantoms drawn for the purpose are stored" in said
     report = json.loads((out / "inversion.json").read_text())
