@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import weights
 from faces.errors import CheckpointError
+from faces.images import to_tensor
 from gen import checkpoint, tensorfile
+from gestaltgen.evaluation_data import fresh_phantoms
+from inversion import files
 
 
 def test_every_shipped_file_is_what_its_manifest_says() -> None:
@@ -74,3 +78,28 @@ def test_damage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         weights.default()
     with pytest.raises(CheckpointError, match=r"no weights 'big.safetensors' are shipped; expected one of"):
         weights.shipped("big.safetensors")
+
+
+@torch.inference_mode()
+def test_the_shipped_inverter_reproduces_faces_it_has_not_seen() -> None:
+    net = checkpoint.load_generator(weights.default())
+    path = weights.companion(weights.default(), "inverter")
+    assert path is not None
+    inverter = files.load(path, net)
+    faces = to_tensor(np.concatenate(list(fresh_phantoms(12, 128, 706))))
+    encoded, refined = (inverter.invert(faces, passes) for passes in (0, 5))
+    error = [np.mean([face.l2 for face in found.quality]) for found in (encoded, refined)]
+    assert error[1] < 0.5 * error[0]
+    assert np.mean([face.ms_ssim for face in refined.quality if face.ms_ssim]) > 0.87
+    assert sum(face.verdict == "out of domain" for face in refined.quality) <= 1
+    noise = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert inverter.invert(noise).quality[0].verdict == "out of domain"
+
+
+def test_what_is_shipped_beside_a_generator_is_known_by_its_content(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.safetensors"
+    copy.write_bytes(weights.default().read_bytes())
+    assert weights.companion(copy, "discriminator") == weights.shipped("phantom128-discriminator.safetensors")
+    copy.write_bytes(b"other")
+    assert weights.companion(copy, "discriminator") is None
+    assert weights.companion(tmp_path / "none.safetensors", "inverter") is None
