@@ -185,7 +185,8 @@ def remeasured(
     For one that others were taken out of, or that was fitted elsewhere.
 
     Args:
-        w: latents (n, d), or (n, num_ws, d) with all rows equal.
+        w: latents (n, d), or (n, num_ws, d) with all rows equal, that the vector was not fitted on: only the offset is
+            cross-validated here.
         labels: (n,) true labels, 0 and 1 or bool.
 
     Raises:
@@ -193,6 +194,11 @@ def remeasured(
     """
     latents = rows(w)
     positive = labelled(np.asarray(labels), len(latents))
+    if (fewest := min(positive.sum(), (~positive).sum())) < folds:
+        raise DirectionError(
+            f"{direction.name}: {fewest} unseen examples of one class to measure it on; expected {folds} or more of "
+            "either: bring more"
+        )
     along = latents @ direction.vector.double().numpy()
     right = np.zeros(len(along), dtype=bool)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=direction.seed).split(along, positive):

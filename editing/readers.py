@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -32,6 +33,10 @@ class Read:
 
     attributes: Mapping[str, Features]
     identity: Features
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Read:
+        """Some of the faces."""
+        return Read({name: values[rows] for name, values in self.attributes.items()}, self.identity[rows])
 
     @staticmethod
     def cat(parts: Sequence[Read]) -> Read:

@@ -38,6 +38,9 @@ SEED: Final = 801
 CLEAR: Final = {SMILE: (0.25, 0.75), AGE: (10.0, 35.0)}
 """Examples without and with: below the first and above the second."""
 
+HELD_OUT: Final = 5
+"""One face in so many is not fitted on, but measured on."""
+
 CHUNK: Final = 32
 _console = Console(highlight=False)
 
@@ -79,9 +82,11 @@ def fit_direction(
             f"{', '.join(strange)} cannot be read from these faces; expected some of {', '.join(readable)}"
         )
     origin = {"generator": source.name, "faces": count, "seed": seed}
-    found = _directions(wanted, w, read, _condition_names(net, cells), seed, origin)
+    conditions = _condition_names(net, cells)
+    unseen = np.arange(count) % HELD_OUT == 0
+    found = _directions(wanted, w[~unseen], read[~unseen], conditions[~unseen], seed, origin)
     if independent and len(found) > 1:
-        found = _without_each_other(found, w, read)
+        found = _without_each_other(found, w[unseen], read[unseen], conditions[unseen])
     people = sample_latents(net, tried, seed + 1)[0]
     with stepping_bar(_console, "directions tried", tried * (2 * len(found) + 1)) as step:
         table = entanglement(net, people, list(found.values()), reader, step)
@@ -143,14 +148,21 @@ def _directions(
     return found
 
 
-def _without_each_other(found: dict[str, Direction], w: Tensor, read: Read) -> dict[str, Direction]:
-    """Smiles without age and age without smiles, each measured anew."""
+def _without_each_other(
+    found: dict[str, Direction], w: Tensor, read: Read, conditions: npt.NDArray[np.str_]
+) -> dict[str, Direction]:
+    """Smiles without age and age without smiles, each measured anew on faces that none was fitted on, those of a
+    condition on its own."""
     kept = {}
     for name, direction in found.items():
         attribute = SMILE if name.startswith(SMILE) else name
         others = [other for other_name, other in found.items() if other_name in CLEAR and other_name != attribute]
         clear, has = _clear(read.attributes[attribute], attribute)
-        kept[name] = remeasured(direction.independent_of(*others), w[torch.from_numpy(clear)], has)
+        _, _, condition = name.partition(" of ")
+        here = conditions[clear] == condition if condition else np.ones(len(has), dtype=bool)
+        examples = w[torch.from_numpy(clear)][torch.from_numpy(here)]
+        measured = remeasured(direction.independent_of(*others), examples, has[here])
+        kept[name] = replace(measured, positive=direction.positive, negative=direction.negative)
     return kept
 
 
@@ -158,14 +170,13 @@ def table_of(directions: Directions) -> Table:
     """What is known of each direction, and what it does."""
     names = list(directions.table[0].slopes) if directions.table else []
     table = Table(box=None, pad_edge=False, title="change for one standard deviation along the direction")
-    for title in ("direction", "accuracy", "95 %", "with", "without", *names, "identity", "flags"):
+    for title in ("direction", "accuracy", "examples", *names, "identity", "flags"):
         table.add_column(title, justify="left" if title in ("direction", "flags") else "right")
     moved: dict[str, Moves] = {moves.direction: moves for moves in directions.table}
     for name, one in directions.directions.items():
         moves = moved.get(name)
-        slopes = [f"{moves.slopes[attribute]:+.3f}" for attribute in names] if moves else ["" for _ in names]
-        interval = f"{one.interval[0]:.1%} to {one.interval[1]:.1%}"
-        identity = f"{moves.identity:.3f}" if moves else ""
-        numbers = (f"{one.accuracy:.1%}", interval, str(one.positive), str(one.negative))
+        slopes = [f"{moves.slopes[attribute]:+.2f}" for attribute in names] if moves else ["" for _ in names]
+        identity = f"{moves.identity:.2f}" if moves else ""
+        numbers = (f"{one.accuracy:.1%}", f"{one.positive}+{one.negative}")
         table.add_row(name, *numbers, *slopes, identity, "; ".join(one.flags))
     return table

@@ -23,7 +23,7 @@ from tests.inversion.tiny import tiny_generator
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (edit, fit_direction):
         monkeypatch.setattr(module, "face_reader", lambda generator: bright.read)
-    monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.4, 0.6), "age": (45.0, 55.0)})
+    monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def comment(path: Path) -> str:
 
 def fitted(generator: Path, tmp_path: Path) -> Path:
     out = tmp_path / "directions.safetensors"
-    go("fit-direction", "--generator", generator, "--count", 1_000, "--tried", 20, "--out", out, "--threads", 1)
+    go("fit-direction", "--generator", generator, "--count", 2_000, "--tried", 20, "--out", out, "--threads", 1)
     return out
 
 
@@ -56,10 +56,9 @@ def test_directions_are_fitted_for_all_and_for_each_condition(generator: Path, t
     assert set(found.directions) == set(names)
     assert found.directions["smile"].independent == ("age",)
     assert found.directions["age"].independent == ("smile",)
-    assert abs(found.directions["smile"].vector @ found.directions["age"].vector) < 0.5
     assert found.directions["smile"].accuracy > 0.6
     assert [moves.direction for moves in found.table] == names
-    assert found.origin == "1000 faces of generator.safetensors"
+    assert found.origin == "2000 faces of generator.safetensors"
     assert 0 <= found.directions["smile of WS"].origin["pooled_share"] <= 1
 
 
