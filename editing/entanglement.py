@@ -51,11 +51,11 @@ def entanglement(
         reader: reads the faces.
         on_progress: called with the number of faces read since the last call.
     """
-    spread = people_apart(_read(generator, w, reader, on_progress).identity)
+    spread = people_apart(read_latents(generator, w, reader, on_progress).identity)
     table = []
     for direction in directions:
         back, on = (
-            _read(generator, direction.move(w, sign * direction.spread), reader, on_progress) for sign in (-1, 1)
+            read_latents(generator, direction.move(w, sign * direction.spread), reader, on_progress) for sign in (-1, 1)
         )
         slopes = {name: float(np.nanmean(on.attributes[name] - back.attributes[name]) / 2) for name in back.attributes}
         drift = float(np.nanmean(np.linalg.norm(on.identity - back.identity, axis=1)) / 2)
@@ -71,7 +71,8 @@ def people_apart(identity: Features) -> float:
 
 
 @torch.no_grad()
-def _read(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> Read:
+def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> Read:
+    """What the faces of latents (n, d) show; on_progress gets the number of faces read since the last call."""
     parts = []
     for part in torch.split(w, CHUNK):
         parts.append(reader(generator.synthesize(part[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)))

@@ -61,6 +61,6 @@ def sample_latents(generator: Generator, count: int, seed: int = 0) -> tuple[Ten
     vocabulary = generator.config.vocabulary
     if vocabulary is None:
         return generator.map(z, None)[:, 0], torch.zeros(count, dtype=torch.int64)
-    cells = torch.stack([vocabulary.encode(c, a) for c in vocabulary.conditions for a in vocabulary.age_names])
+    cells = vocabulary.every_label()
     place = torch.arange(count) % len(cells)
     return generator.map(z, cells[place])[:, 0], place

@@ -1,8 +1,8 @@
 """A linear support vector machine, solved in the primal by Newton's method (Chapelle 2007).
 
 The hinge loss is rounded off over a width that shrinks to a hundredth of the margin. With many more latents than
-dimensions this is exact to a cosine of 0.9999, and a hundred times faster than solvers of the dual; scikit-learn's
-`LinearSVC` does not converge where classes overlap, and its fast squared hinge is another direction.
+dimensions this is exact to a cosine of 0.9999 (tested). scikit-learn's `LinearSVC` does not converge where classes
+overlap, and its fast squared hinge is another direction.
 """
 
 from __future__ import annotations

@@ -45,6 +45,10 @@ class Vocabulary:
         """Columns of a label: one for each condition, then one for each age group."""
         return len(self.conditions) + len(self.ages)
 
+    def every_label(self) -> torch.Tensor:
+        """Every condition in every age, (conditions · ages, c_dim), the ages of a condition one after another."""
+        return torch.stack([self.encode(c, a) for c in self.conditions for a in self.age_names])
+
     def encode(self, condition: Mix = None, age: Mix | float = None) -> Tensor:
         """The label (c_dim,) float32 of a condition and an age.
 

@@ -96,7 +96,7 @@ def edit(
     them, and report.csv: the smile before and after, and what else changed. An edit that misses its smile, loses the
     person or leaves the faces that the generator knows is told as doubtful.
 
-    Example: gestaltgen edit photos/ --smile 0 --out edits
+    Example: gestaltgen edit photos/ --smile 0 --directions directions.safetensors
     """
     if (smile is None) == (strength is None):
         raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
@@ -105,7 +105,7 @@ def edit(
     source = generator or shipped.default()
     detector = FaceDetector()
     model = Model.of(source, None, inverter, method, FaceDescriber(detector))
-    editor, known = editor_of(source, model, directions)
+    editor, known = editor_of(source, model, directions, detector)
     along = known.named(direction, condition)
     work = photographs_in(photographs)
     lines, shown = [], []
@@ -137,7 +137,7 @@ def edit(
         raise typer.Exit(1)
 
 
-def editor_of(source: Path, model: Model, directions: Path | None) -> tuple[Editor, Directions]:
+def editor_of(source: Path, model: Model, directions: Path | None, detector: FaceDetector) -> tuple[Editor, Directions]:
     """What edits the faces of a generator, and the directions known for it: those named, or those shipped with it.
 
     Raises:
@@ -147,7 +147,7 @@ def editor_of(source: Path, model: Model, directions: Path | None) -> tuple[Edit
     if where is None:
         raise ConfigError(f"no directions are shipped for {source}; make some with `gestaltgen fit-direction`")
     known = files.load(where, model.generator)
-    return Editor(model.generator, face_reader(source), known.apart, known.region), known
+    return Editor(model.generator, face_reader(source, detector), known.apart, known.region), known
 
 
 def _line(path: Path, note: str, inversion: Inversion, done: Edit) -> Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,11 +19,12 @@ import weights as shipped
 from editing import files
 from editing.conditions import ByCondition, fit_by_condition
 from editing.directions import Direction, fit, remeasured
-from editing.entanglement import Moves, entanglement, people_apart
+from editing.entanglement import Moves, entanglement, people_apart, read_latents
 from editing.files import Directions
 from editing.readers import AGE, SMILE, Read
 from editing.region import Region, sample_latents
 from editing.svm import Flags
+from faces.detect import FaceDetector
 from faces.distances import Features
 from faces.errors import ConfigError
 from gen import checkpoint
@@ -41,7 +42,6 @@ CLEAR: Final = {SMILE: (0.25, 0.75), AGE: (10.0, 35.0)}
 HELD_OUT: Final = 5
 """One face in so many is not fitted on, but measured on."""
 
-CHUNK: Final = 32
 _console = Console(highlight=False)
 
 
@@ -71,10 +71,10 @@ def fit_direction(
         torch.set_num_threads(threads)
     source = generator or shipped.default()
     net = checkpoint.load_generator(source).requires_grad_(False)
-    reader = face_reader(source)
+    reader = face_reader(source, FaceDetector())
     w, cells = sample_latents(net, count, seed)
     with stepping_bar(_console, "faces made and read", count) as step:
-        read = _read(net, w, reader, step)
+        read = read_latents(net, w, reader, step)
     readable = [name for name in (SMILE, AGE) if name in read.attributes]
     wanted = attributes or readable
     if strange := [name for name in wanted if name not in readable]:
@@ -97,16 +97,6 @@ def fit_direction(
     files.save(out, directions)
     _console.print(table_of(directions))
     _console.print(f"directions in {out}", soft_wrap=True)
-
-
-def _read(net: Generator, w: Tensor, reader: Callable[[Tensor], Read], step: Callable[[int], None]) -> Read:
-    parts = []
-    with torch.no_grad():
-        for part in torch.split(w, CHUNK):
-            images = net.synthesize(part[:, None].expand(-1, net.config.num_ws, -1))
-            parts.append(reader(images.clamp(-1, 1)))
-            step(len(part))
-    return Read.cat(parts)
 
 
 def _condition_names(net: Generator, cells: Tensor) -> npt.NDArray[np.str_]:

@@ -74,10 +74,9 @@ def discriminator_of(discriminator: Path | None, generator: Path, net: Generator
     return judge
 
 
-def face_reader(generator: Path) -> Reader:
+def face_reader(generator: Path, detector: FaceDetector) -> Reader:
     """What reads the faces of a generator: the oracle, where it was last trained on phantoms; else landmarks and face
     descriptors."""
     if checkpoint.read_info(generator).origin.endswith(PHANTOMS):
         return phantom_reader(oracle.load(shipped.oracle())[0])
-    detector = FaceDetector()
     return photograph_reader(lambda images: landmarks_in(detector, images), FaceDescriber(detector))

@@ -104,7 +104,7 @@ def stimuli(
     area of interest in each, and key/ with what must not be seen: answers.csv, pairs.png and left-out.csv. The same
     photographs and seed make the same pack.
 
-    Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
+    Example: gestaltgen stimuli photos/ --directions directions.safetensors --groups groups.csv --out survey
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -113,7 +113,7 @@ def stimuli(
     source = generator or shipped.default()
     detector = FaceDetector()
     model = Model.of(source, None, inverter, method, FaceDescriber(detector))
-    editor, known = editor_of(source, model, directions)
+    editor, known = editor_of(source, model, directions, detector)
     work = photographs_in(photographs)
     group_of = _groups(groups)
     pairs: dict[str, _Pair] = {}

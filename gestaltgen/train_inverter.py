@@ -333,7 +333,7 @@ def _shows_phantoms(path: Path) -> bool:
 def _made(generator: Generator) -> Iterator[torch.Tensor]:
     draw = torch.Generator().manual_seed(HELD_OUT_SEED)
     vocabulary = generator.config.vocabulary or Vocabulary()
-    cells = [vocabulary.encode(c, a) for c in vocabulary.conditions for a in vocabulary.age_names]
+    cells = vocabulary.every_label()
     for place in range(HELD_OUT):
         z = torch.randn(1, generator.config.z_dim, generator=draw)
         c = cells[place % len(cells)][None] if generator.config.vocabulary else None

@@ -34,9 +34,8 @@ class Optimizer:
         self._processes = processes
         self._steps = 0
         self._looks_ahead = name == "ranger"
-        self._slow: list[
-            Tensor
-        ] = []  # of the weights where the first step begins, whatever they were made of till then
+        # From the first step on: until then the weights may be given others than they had here.
+        self._slow: list[Tensor] = []
         self._fast: torch.optim.Optimizer = (
             torch.optim.RAdam(self._parameters, lr=learning_rate, betas=_BETAS, eps=1e-5)
             if name == "ranger"

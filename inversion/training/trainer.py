@@ -262,9 +262,7 @@ class InversionTrainer:
 
 def all_labels(vocabulary: Vocabulary | None) -> Tensor | None:
     """Every condition in every age, (m, c_dim)."""
-    if vocabulary is None:
-        return None
-    return torch.stack([vocabulary.encode(c, a) for c in vocabulary.conditions for a in vocabulary.age_names])
+    return None if vocabulary is None else vocabulary.every_label()
 
 
 def _part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:

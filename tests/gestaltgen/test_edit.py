@@ -22,7 +22,7 @@ from tests.inversion.tiny import tiny_generator
 @pytest.fixture(autouse=True)
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (edit, fit_direction):
-        monkeypatch.setattr(module, "face_reader", lambda generator: bright.read)
+        monkeypatch.setattr(module, "face_reader", lambda generator, detector: bright.read)
     monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
