@@ -42,6 +42,7 @@ def fit_by_condition(
     conditions: npt.NDArray[np.str_],
     *,
     name: str = "direction",
+    C: float = 1.0,
     folds: int = 5,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
@@ -55,7 +56,7 @@ def fit_by_condition(
         w: latents (n, d), or (n, num_ws, d) with all rows equal.
         labels: (n,) true labels, 0 and 1 or bool.
         conditions: (n,) names.
-        name, folds, seed, origin: as `editing.directions.fit`.
+        name, C, folds, seed, origin: as `editing.directions.fit`.
 
     Raises:
         DirectionError: as `fit`, for the pooled direction; and a condition with examples of one class only, or too few
@@ -65,18 +66,18 @@ def fit_by_condition(
     positive = labelled(np.asarray(labels), len(latents))
     if conditions.shape != positive.shape:
         raise DirectionError(f"conditions are {conditions.shape}; expected {positive.shape}, one a latent")
-    pooled = fit(latents, positive, name=name, folds=folds, seed=seed, origin=origin)
+    pooled = fit(latents, positive, name=name, C=C, folds=folds, seed=seed, origin=origin)
     found, shares, gains = {}, {}, {}
     for condition in dict.fromkeys(conditions.tolist()):
         here = conditions == condition
         found[condition], shares[condition], gains[condition] = _shrunk(
-            latents, positive, here, replace(pooled, name=f"{name} of {condition}"), folds
+            latents, positive, here, replace(pooled, name=f"{name} of {condition}"), C, folds
         )
     return ByCondition(pooled, found, shares, gains)
 
 
 def _shrunk(
-    latents: Floats, positive: Flags, here: Flags, pooled: Direction, folds: int
+    latents: Floats, positive: Flags, here: Flags, pooled: Direction, C: float, folds: int
 ) -> tuple[Direction, float, float]:
     x, y = latents[here], positive[here]
     if min(y.sum(), (~y).sum()) < folds:
@@ -88,14 +89,14 @@ def _shrunk(
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=pooled.seed).split(x, y):
         seen = np.ones(len(latents), dtype=bool)
         seen[np.flatnonzero(here)[test]] = False
-        own, everyone = hyperplane(x[train], y[train])[0], hyperplane(latents[seen], positive[seen])[0]
+        own, everyone = hyperplane(x[train], y[train], C)[0], hyperplane(latents[seen], positive[seen], C)[0]
         for place, share in enumerate(SHARES):
             vector = _between(own, everyone, share)
             right[place, test] = (x[test] @ vector > midpoint(x[train] @ vector, y[train])) == y[test]
     measured = [balanced_accuracy(one, y) for one in right]
     best = int(np.argmax([accuracy for accuracy, _ in measured]))
     accuracy, interval = measured[best]
-    vector = _between(hyperplane(x, y)[0], pooled.vector.double().numpy(), SHARES[best])
+    vector = _between(hyperplane(x, y, C)[0], pooled.vector.double().numpy(), SHARES[best])
     direction = replace(
         pooled,
         vector=torch.from_numpy(vector).float(),

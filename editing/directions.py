@@ -36,17 +36,19 @@ class Direction:
     """A unit vector along which an attribute grows, and what is known of it.
 
     Attributes:
-        vector: (d,) float32, unit length.
+        vector: (d,) float32, unit length: the normal of the hyperplane.
         name: of the attribute.
         offset: the hyperplane is at w·vector = offset.
         accuracy: balanced share of latents on the right side of the hyperplane, of folds that it was not fitted on.
         interval: 95 % interval of the accuracy.
         positive, negative: examples of either class that it was fitted on.
-        spread: standard deviation of all latents along the vector: the natural unit of a strength.
+        spread: standard deviation of all latents along what they are moved along: the natural unit of a strength.
         seed: of the folds.
         flags: what speaks against using it, in words; empty for one that can be trusted.
         independent: names of the directions that were taken out of it.
         origin: generator and data that it was fitted on, by name.
+        pattern: (d,) float32, unit length, along which latents are moved (`editing.patterns`); None moves them along
+            the vector, as InterfaceGAN does.
     """
 
     vector: Tensor
@@ -61,16 +63,27 @@ class Direction:
     flags: tuple[str, ...] = ()
     independent: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    pattern: Tensor | None = None
+
+    @property
+    def attribute(self) -> str:
+        """What grows: "smile" of "smile of WS"."""
+        return self.name.partition(" of ")[0]
+
+    def along(self, pattern: Tensor, w: Tensor | Floats) -> Direction:
+        """The same, moving latents along a pattern (d,) of any length instead; latents (n, d) give its spread."""
+        unit = pattern / pattern.norm()
+        return replace(self, pattern=unit.float(), spread=float((rows(w) @ unit.double().numpy()).std()))
 
     def move(self, w: Tensor, strength: float | Tensor) -> Tensor:
-        """Latents (…, d) moved by so many units along the vector: w + strength·vector.
+        """Latents (…, d) moved by so many units: w + strength·pattern, or ·vector where there is no pattern.
 
         Args:
             strength: one for all, or one of each latent (n,) for latents (n, num_ws, d).
         """
         if isinstance(strength, Tensor):
             strength = strength.reshape(-1, *[1] * (w.ndim - 1)).to(w)
-        return w + strength * self.vector.to(w)
+        return w + strength * (self.vector if self.pattern is None else self.pattern).to(w)
 
     def position(self, w: Tensor) -> Tensor:
         """Where latents (…, d) lie along the vector, (…): 0 on the hyperplane, positive where the attribute is."""
@@ -94,7 +107,8 @@ class Direction:
     def independent_of(self, *others: Direction | Tensor) -> Direction:
         """The same without what it shares with others: their span taken out, and unit length again.
 
-        The accuracy is no longer its own, and is flagged so until it is measured anew (`remeasured`).
+        It moves latents along what is left of its vector. The accuracy is no longer its own, and is flagged so until it
+        is measured anew (`remeasured`).
 
         Args:
             others: directions, or vectors (d,).
@@ -120,6 +134,7 @@ class Direction:
             vector=(left / size).float(),
             spread=self.spread * size,
             independent=known,
+            pattern=None,
             flags=tuple(dict.fromkeys([*self.flags, _BEFORE])),
         )
 
@@ -131,17 +146,19 @@ def fit(
     name: str = "direction",
     extremes: float | None = None,
     threshold: float | None = None,
+    C: float = 1.0,
     folds: int = 5,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
 ) -> Direction:
-    """The direction that separates latents by an attribute: a linear SVM (C = 1, classes balanced), cross-validated.
+    """The direction that separates latents by an attribute: a linear SVM (classes balanced), cross-validated.
 
     Args:
         w: latents (n, d), or (n, num_ws, d) with all rows of a latent equal, as the generator maps them.
         labels_or_scores: (n,) true labels, 0 and 1 or bool, or scores. Scores are never cut silently: say how.
         extremes: take this share of the latents from either end of the scores, (0, 0.5], and leave the middle out.
         threshold: of the scores; above it the attribute is there.
+        C: of the SVM; 1 as published. Less steadies a direction that few examples, or noisy ones, leave open.
         folds: of the cross-validation.
         seed: of the folds; the direction itself draws nothing.
         origin: where the latents are from.
@@ -162,7 +179,7 @@ def fit(
     right = np.zeros(len(x), dtype=bool)
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for train, test in parts.split(x, positive):
-        vector, offset = hyperplane(x[train], positive[train])
+        vector, offset = hyperplane(x[train], positive[train], C)
         right[test] = (x[test] @ vector > offset) == positive[test]
     accuracy, interval = balanced_accuracy(right, positive)
     if interval[0] <= 0.5:
@@ -170,7 +187,7 @@ def fit(
             f"{name}: {accuracy:.0%} of unseen latents are told apart (95 % interval {interval[0]:.0%} to "
             f"{interval[1]:.0%}), which could be chance; bring more examples, or look whether the labels are right"
         )
-    vector, offset = hyperplane(x, positive)
+    vector, offset = hyperplane(x, positive, C)
     spread = float((latents @ vector).std())
     tensor = torch.from_numpy(vector).float()
     found = Direction(tensor, name, offset, accuracy, interval, *counts, spread, seed, origin=origin or {})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from editing.directions import Direction
+from editing.patterns import IDENTITY, scaled
 from editing.readers import AGE, Read, Reader
 from editing.region import Region
+from editing.svm import Floats
 from faces.errors import DirectionError
 from gen.networks import Generator
 from inversion.result import Inversion, render
@@ -27,7 +30,25 @@ MOST_SPREADS: Final = 8.0
 TOLERANCE: Final = 0.05
 """Of the smile that a search reaches."""
 
+CONDITION_KEPT: Final = 0.7
+"""Probability of the condition below which an edit is led back to it, unless it was read as less before."""
+
+HELD_WITHIN: Final = 0.03
+"""Of the smile, or of log(1 + years), that an edit may move where it is held."""
+
+IDENTITY_HELD_WITHIN: Final = 0.2
+"""Of the distance between people, that an edit may move the identity where it is held."""
+
 _EVALUATIONS: Final = 16
+_ROUNDS: Final = 4
+_LED_BACK_TO: Final = 0.9
+"""Probability of the condition."""
+
+_AGED: Final = 0.1
+"""Change of log(1 + years) that costs as much as IDENTITY_LIMIT does."""
+
+_LOST, _MISSED = 2.0, 5.0
+"""What a lost condition costs, and a smile missed by TOLERANCE more than TOLERANCE."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +60,11 @@ class Edit:
         before: the same face unedited, from the same latent and offsets.
         w: latents of the edited face (1, num_ws, d).
         strength: units along the direction.
+        held: how far, for each unit of the strength, the latent was moved along the patterns of other attributes to
+            keep them, (k,) by name, in the units of `editing.patterns`.
         smile: measured before and after; NaN where no landmarks are found.
         target: the smile asked for; None for a raw strength.
-        path: strengths tried, and the smile measured at each.
+        path: strengths tried, and the smile measured at each, in their order.
         identity: distance of the identity, in units of the mean distance between different people.
         condition_kept: reads the same condition; None where conditions are not read.
         age_years: change of the age read; None where ages are not read.
@@ -54,6 +77,7 @@ class Edit:
     before: Tensor
     w: Tensor
     strength: float
+    held: Mapping[str, Floats]
     smile: tuple[float, float]
     target: float | None
     path: tuple[tuple[float, float], ...]
@@ -74,24 +98,26 @@ class Editor:
         reader: measures the faces.
         apart: mean distance between different people, as the reader reads them.
         region: where the generator's latents lie.
+        patterns: (k, d) of the attributes to be kept, by name (`editing.patterns`): where one that is read has
+            changed, the latent is moved back along its pattern. None of them holds nothing.
     """
 
     generator: Generator
     reader: Reader
     apart: float
     region: Region
+    patterns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def edit(self, face: Inversion, direction: Direction, strength: float) -> Edit:
-        """One face (an inversion of one) moved by so many units along a direction."""
-        session = _Session.begin(self, face, direction)
-        session.smile_at(strength)
-        return session.finished(strength, None)
+        """One face (an inversion of one) moved by so many units along a direction, the rest held."""
+        return _Session.begin(self, face, direction).settled(lambda _: strength, None)
 
     def to_smile(self, face: Inversion, direction: Direction, target: float) -> Edit:
         """One face moved until its measured smile is the target, as near as it can be had.
 
         A bounded search: steps that double until the target lies between two of them, then between those. It goes
-        MOST_SPREADS standard deviations of the latents at most.
+        MOST_SPREADS standard deviations of the latents at most. Where that moved what is to be held, it is led back
+        in proportion to the strength, and the smile sought again; the best of these rounds is the result.
 
         Args:
             direction: along which a smile grows.
@@ -105,18 +131,21 @@ class Editor:
         session = _Session.begin(self, face, direction)
         if not np.isfinite(session.smile_at(0.0)):
             raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")
-        best = search(session.smile_at, target, direction.spread, MOST_SPREADS * direction.spread)
-        return session.finished(best, target)
+        step, most = direction.spread, MOST_SPREADS * direction.spread
+        return session.settled(lambda start: search(session.smile_at, target, step, most, start), target)
 
 
 @dataclass
 class _Session:
-    """One face on its way: what it shows at each strength that was tried."""
+    """One face on its way: what it shows at each strength that was tried since something was last held."""
 
     editor: Editor
     face: Inversion
     direction: Direction
+    before: tuple[Tensor, Read]
+    held: dict[str, Floats] = field(default_factory=dict)
     tried: dict[float, tuple[Tensor, Read]] = field(default_factory=dict)
+    path: list[tuple[float, float]] = field(default_factory=list)
 
     @classmethod
     def begin(cls, editor: Editor, face: Inversion, direction: Direction) -> _Session:
@@ -127,20 +156,50 @@ class _Session:
                 f"{direction.name} has {len(direction.vector)} dimensions, the face's latent {face.w.shape[-1]}; "
                 "take a direction of the same generator"
             )
-        session = cls(editor, face, direction)
-        session.smile_at(0.0)
-        return session
+        image = render(editor.generator, face.w, face.offsets)
+        before = image, editor.reader(image)
+        return cls(editor, face, direction, before, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
+
+    def latent(self, strength: float) -> Tensor:
+        w = self.direction.move(self.face.w, strength)
+        for name, amount in self.held.items():
+            w = w + strength * torch.from_numpy(amount).to(w) @ self.editor.patterns[name].to(w)
+        return w
 
     def smile_at(self, strength: float) -> float:
         if strength not in self.tried:
-            w = self.direction.move(self.face.w, strength)
-            image = render(self.editor.generator, w, self.face.offsets)
-            self.tried[strength] = image, self.editor.reader(image)
+            image = render(self.editor.generator, self.latent(strength), self.face.offsets)
+            read = self.tried[strength] = image, self.editor.reader(image)
+            self.path.append((strength, float(read[1].smile[0])))
         return float(self.tried[strength][1].smile[0])
 
+    def hold(self, strength: float) -> bool:
+        """Lead back what has changed but should not have; whether there was anything."""
+        changed = drift(self.before[1], self.tried[strength][1], self.direction.attribute, self.editor.apart)
+        back = {name: amount for name, amount in changed.items() if name in self.editor.patterns}
+        for name, amount in back.items():
+            self.held[name] = self.held.get(name, 0.0) - amount / strength
+        if back:
+            self.tried.clear()
+        return bool(back)
+
+    def settled(self, aim: Callable[[float], float], target: float | None) -> Edit:
+        """Rounds of aiming at a strength, from the last one, and of leading back; the best of them."""
+        rounds: list[tuple[float, Edit]] = []
+        strength = 0.0
+        while len(rounds) < _ROUNDS:
+            strength = aim(strength)
+            self.smile_at(strength)
+            edit = self.finished(strength, target)
+            rounds.append((_cost(edit, self.before[1], self.tried[strength][1]), edit))
+            if not strength or not self.hold(strength):
+                break
+        best = min(rounds, key=lambda one: one[0])[1]
+        return replace(best, path=tuple(self.path))
+
     def finished(self, strength: float, target: float | None) -> Edit:
-        (before, was), (image, became) = self.tried[0.0], self.tried[strength]
-        w = self.direction.move(self.face.w, strength)
+        (before, was), (image, became) = self.before, self.tried[strength]
+        w = self.latent(strength)
         region = self.editor.region
         distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
         done = Edit(
@@ -148,9 +207,10 @@ class _Session:
             before=before,
             w=w,
             strength=strength,
+            held=dict(self.held),
             smile=(float(was.smile[0]), float(became.smile[0])),
             target=target,
-            path=tuple((tried, float(read.smile[0])) for tried, (_, read) in self.tried.items()),
+            path=(),
             identity=float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart,
             condition_kept=None if became.condition is None else became.condition == was.condition,
             age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
@@ -158,6 +218,33 @@ class _Session:
         )
         because = (*_against(done, region.limit), *self.direction.flags)
         return replace(done, verdict="doubtful" if because else "good", because=because)
+
+
+def drift(was: Read, now: Read, wanted: str, apart: float) -> dict[str, Floats]:
+    """What else than the attribute wanted has changed too far on one face, (k,) by name, in the units of
+    `editing.patterns`; nothing of what cannot be read."""
+    before, after = scaled(was.attributes), scaled(now.attributes)
+    changes = {name: after[name] - before[name] for name in was.measured if name != wanted}
+    found = {name: change for name, change in changes.items() if np.abs(change) > HELD_WITHIN}
+    identity = now.identity[0] - was.identity[0]
+    if np.linalg.norm(identity) > IDENTITY_HELD_WITHIN * apart:
+        found[IDENTITY] = identity
+    if was.condition is not None and (own := was.condition[0]) != wanted:
+        share = now.attributes[own]
+        if share < min(CONDITION_KEPT, was.attributes[own][0]):
+            others = [name for name in now.conditions if name != own]
+            other = max(others, key=lambda name: float(now.attributes[name][0]))
+            found |= {own: share - _LED_BACK_TO, other: _LED_BACK_TO - share}
+    return found
+
+
+def _cost(edit: Edit, was: Read, now: Read) -> float:
+    """How far an edit is from what was wanted, in tolerances; NaN, where nothing can be read, is infinite."""
+    missed = 0.0 if edit.target is None else max(abs(edit.smile[1] - edit.target) / TOLERANCE - 1, 0.0)
+    before, after = scaled(was.attributes), scaled(now.attributes)
+    aged = abs(float(after[AGE][0] - before[AGE][0])) / _AGED if AGE in after else 0.0
+    cost = _MISSED * missed + edit.identity / IDENTITY_LIMIT + aged + _LOST * (edit.condition_kept is False)
+    return cost if np.isfinite(cost) else np.inf
 
 
 def _against(edit: Edit, limit: float) -> Iterator[str]:
@@ -174,23 +261,24 @@ def _against(edit: Edit, limit: float) -> Iterator[str]:
         yield f"the latent lies {edit.distance[1]:.1f} deviations out, beyond the generator's {limit:.1f}"
 
 
-def search(measure: Callable[[float], float], target: float, step: float, most: float) -> float:
+def search(measure: Callable[[float], float], target: float, step: float, most: float, start: float = 0.0) -> float:
     """The strength at which a measure that mostly grows is nearest to a target, within [-most, most].
 
     Steps double until they pass the target, then halve between the last two; strengths where nothing can be measured
     (NaN) count as too far. At most 16 are tried.
 
     Args:
-        measure: of a strength; that of 0 is a number.
+        measure: of a strength; that of the start is a number.
         step: the first.
+        start: where the search begins.
     """
-    tried = {0.0: measure(0.0)}
-    if abs(tried[0.0] - target) <= TOLERANCE / 2:
-        return 0.0
-    sign = 1.0 if target > tried[0.0] else -1.0
-    near, far, size = 0.0, None, step
+    tried = {start: measure(start)}
+    if abs(tried[start] - target) <= TOLERANCE / 2:
+        return start
+    sign = 1.0 if target > tried[start] else -1.0
+    near, far, size = start, None, step
     for _ in range(_EVALUATIONS):
-        strength = sign * min(size, most) if far is None else (near + far) / 2
+        strength = min(max(start + sign * size, -most), most) if far is None else (near + far) / 2
         value = tried[strength] = measure(strength)
         if abs(value - target) <= TOLERANCE / 2:
             break
@@ -198,8 +286,8 @@ def search(measure: Callable[[float], float], target: float, step: float, most: 
             far = strength
         else:
             near = strength
-            if far is None and abs(strength) >= most:
+            if far is None and sign * strength >= most:
                 break
             size *= 2
-    known = {strength: value for strength, value in tried.items() if not np.isnan(value)}
+    known = {strength: value for strength, value in tried.items() if not np.isnan(value)} or {start: target}
     return min(known, key=lambda strength: abs(known[strength] - target))

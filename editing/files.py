@@ -7,16 +7,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from torch import Tensor
+
 from editing.directions import Direction
 from editing.entanglement import Moves
 from editing.region import Region
+from faces import tensorfile
 from faces.errors import CheckpointError, DirectionError
-from gen import tensorfile
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 
 _KIND: Final = "directions"
 _VECTOR: Final = "direction."
+_ALONG: Final = "along."
+_PATTERN: Final = "pattern."
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Directions:
         directions: by name: "smile", "smile of WS", "age".
         region: where its latents lie.
         apart: mean distance between different people, as read where the directions were fitted.
+        patterns: (k, d) of attributes, by name (`editing.patterns`), along which an editor holds them.
         table: what each direction does to each attribute.
         origin: of the examples.
         licence: SPDX name.
@@ -38,6 +43,7 @@ class Directions:
     directions: Mapping[str, Direction]
     region: Region
     apart: float
+    patterns: Mapping[str, Tensor] = field(default_factory=dict)
     table: tuple[Moves, ...] = ()
     origin: str = ""
     licence: str = "Apache-2.0"
@@ -58,6 +64,10 @@ class Directions:
 def save(path: Path, directions: Directions) -> None:
     """Write directions; the file appears whole or not at all."""
     tensors = {f"{_VECTOR}{name}": direction.vector for name, direction in directions.directions.items()}
+    for name, direction in directions.directions.items():
+        if direction.pattern is not None:
+            tensors[f"{_ALONG}{name}"] = direction.pattern
+    tensors |= {f"{_PATTERN}{name}": pattern for name, pattern in directions.patterns.items()}
     tensors |= {"region.centre": directions.region.centre, "region.whitening": directions.region.whitening.half()}
     header = {
         "network": _KIND,
@@ -70,7 +80,7 @@ def save(path: Path, directions: Directions) -> None:
         "licence": directions.licence,
         "figures": dict(directions.figures),
     }
-    tensorfile.write(path, tensors, header)
+    tensorfile.write(path, {name: tensor.clone() for name, tensor in tensors.items()}, header)
 
 
 def load(path: Path, generator: Generator | None = None) -> Directions:
@@ -91,8 +101,10 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
             "directions for this one: `gestaltgen fit-direction --help`"
         )
     found = {
-        name: Direction(tensors[f"{_VECTOR}{name}"], **_restored(entry)) for name, entry in header["directions"].items()
+        name: Direction(tensors[f"{_VECTOR}{name}"], **_restored(entry), pattern=tensors.get(f"{_ALONG}{name}"))
+        for name, entry in header["directions"].items()
     }
+    patterns = {name.removeprefix(_PATTERN): tensor for name, tensor in tensors.items() if name.startswith(_PATTERN)}
     region = Region(tensors["region.centre"], tensors["region.whitening"].float(), header["region_limit"])
     table = tuple(Moves(**moves) for moves in header["table"])
     return Directions(
@@ -100,6 +112,7 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
         found,
         region,
         header["apart"],
+        patterns,
         table,
         header["origin"],
         header["licence"],
@@ -108,7 +121,7 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
 
 
 def _described(direction: Direction) -> dict[str, Any]:
-    return {name: value for name, value in vars(direction).items() if name != "vector"}
+    return {name: value for name, value in vars(direction).items() if name not in ("vector", "pattern")}
 
 
 def _restored(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,6 @@ photographs its condition and its age mean nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError, ImageError
-from faces.images import Pixels, to_tensor, write_file
+from faces.images import Pixels, to_tensor
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup
 
 SIDE: Final = 128
@@ -37,7 +34,6 @@ STEADY_R2: Final = 0.5
 """Least share of the variance of an entry of the identity that must be read in every age group to tell people apart
 at all ages. Beards and grey hair come with age, so not every entry can be read in an infant."""
 
-KEY: Final = "gestaltgen"
 _BATCH: Final = 128
 
 
@@ -148,18 +144,11 @@ class Oracle(nn.Module):
     def __init__(self, config: OracleConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or OracleConfig()
-        a, b, c, d = config.widths
-        self.convolutions = nn.Sequential(
-            *_layer(3, a, kernel=7, stride=4),
-            *_layer(a, b, kernel=3, stride=2),
-            *_layer(b, c, kernel=3, stride=2),
-            *_layer(c, c, kernel=3, stride=1),
-            *_layer(c, d, kernel=3, stride=2),
-        )
+        self.convolutions = convolutions(config.widths)
         self.dense = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(0.2),
-            nn.Linear(d * 16, config.features, bias=False),
+            nn.Linear(config.widths[-1] * 16, config.features, bias=False),
             nn.BatchNorm1d(config.features),
             nn.ReLU(),
         )
@@ -228,6 +217,18 @@ def resized(images: Tensor) -> Tensor:
     return F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
+def convolutions(widths: tuple[int, int, int, int]) -> nn.Sequential:
+    """Images (n, 3, 128, 128) to maps (n, widths[-1], 4, 4), by five convolutions."""
+    a, b, c, d = widths
+    return nn.Sequential(
+        *_layer(3, a, kernel=7, stride=4),
+        *_layer(a, b, kernel=3, stride=2),
+        *_layer(b, c, kernel=3, stride=2),
+        *_layer(c, c, kernel=3, stride=1),
+        *_layer(c, d, kernel=3, stride=2),
+    )
+
+
 def _layer(before: int, after: int, *, kernel: int, stride: int) -> list[nn.Module]:
     return [
         nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
@@ -274,8 +275,7 @@ def save(path: Path, oracle: Oracle, *, figures: Mapping[str, Any], origin: str,
         "origin": origin,
         "licence": licence,
     }
-    tensors = {name: _stored(tensor) for name, tensor in oracle.state_dict().items()}
-    write_file(path, to_bytes(tensors, {KEY: json.dumps(header, sort_keys=True)}))
+    tensorfile.write(path, {name: _stored(tensor) for name, tensor in oracle.state_dict().items()}, header)
 
 
 def rounded(oracle: Oracle) -> None:
@@ -289,12 +289,12 @@ def load(path: Path) -> tuple[Oracle, OracleInfo]:
     Raises:
         CheckpointError: no such file, a damaged one, not an oracle, or tensors that do not fit its configuration.
     """
-    header, tensors = _read(path)
+    tensors, header = tensorfile.read(path)
+    if header.get("network") != "oracle":
+        raise CheckpointError(f"{path} holds no oracle; `gestaltgen oracle train` makes one")
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         config = OracleConfig.from_json(header["config"])
-        info = OracleInfo(config, header["figures"], header["origin"], header["licence"], digest)
+        info = OracleInfo(config, header["figures"], header["origin"], header["licence"], tensorfile.sha256(path))
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not an oracle's file: {error!r} in its header") from None
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
@@ -310,17 +310,3 @@ def load(path: Path) -> tuple[Oracle, OracleInfo]:
 def _stored(tensor: Tensor) -> Tensor:
     small = tensor.half() if tensor.ndim > 1 else tensor
     return small.detach().cpu().contiguous()
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}; `gestaltgen oracle train` makes one") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file ({error}); copy it again") from None
-    if header.get("network") != "oracle":
-        raise CheckpointError(f"{path} holds no oracle; `gestaltgen oracle train` makes one")
-    return header, tensors

@@ -148,19 +148,26 @@ def train(
 
 
 def augmented(pixels: Tensor) -> Tensor:
-    """uint8 (n, h, h, 3) -> float32 (n, 3, h, h) in about [-1, 1]: mirrored, shifted, recoloured, softened, noisy.
+    """uint8 (n, h, h, 3) -> float32 (n, 3, h, h) in about [-1, 1]: mirrored, shifted, and `degraded`.
 
-    Generated pictures are softer and noisier than drawings; an oracle that has only seen crisp ones would read
-    artefacts instead of faces. The shift and the softness are one for the batch, whose order is random. Draws from
-    PyTorch's default stream.
+    The shift is one for the batch, whose order is random. Draws from PyTorch's default stream.
     """
-    n, side = pixels.shape[:2]
+    side = pixels.shape[1]
     x = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
     x[::2] = x[::2].flip(3)
     reach = side // 32
     down, across = torch.randint(0, 2 * reach + 1, (2,)).tolist()
-    x = F.pad(x, (reach,) * 4, mode="replicate")[:, :, down : down + side, across : across + side]
-    x = x * torch.exp(0.08 * torch.randn(n, 3, 1, 1)) + 0.05 * torch.randn(n, 3, 1, 1)
+    return degraded(F.pad(x, (reach,) * 4, mode="replicate")[:, :, down : down + side, across : across + side])
+
+
+def degraded(images: Tensor) -> Tensor:
+    """Images (n, 3, h, h) recoloured, softened and noisy, none of them moved.
+
+    Generated pictures are softer and noisier than drawings; a network that has only seen crisp ones would read
+    artefacts instead of faces. The softness is one for the batch. Draws from PyTorch's default stream.
+    """
+    n, side = len(images), images.shape[2]
+    x = images * torch.exp(0.08 * torch.randn(n, 3, 1, 1)) + 0.05 * torch.randn(n, 3, 1, 1)
     softened, noisy = slice(0, n // 3), slice(n // 4, n // 2)
     smaller = int(torch.randint(3 * side // 8, side, ()))
     small = F.interpolate(x[softened], (smaller, smaller), mode="bilinear", antialias=True, align_corners=False)

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 import torch
 
+from faces import tensorfile
 from faces.errors import CheckpointError
-from gen import tensorfile
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.loading import load_strict

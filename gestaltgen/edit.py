@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -83,6 +83,9 @@ def edit(
     method: Annotated[
         Method | None, typer.Option(help="Of the inversion; unset: hyperstyle with an inverter, pti without one.")
     ] = None,
+    hold: Annotated[
+        bool, typer.Option(help="Lead the latent back where age or condition change, as far as they can be read.")
+    ] = True,
     strip: Annotated[
         bool, typer.Option("--strip", help="Also a picture of strengths from -3 to 3 standard deviations.")
     ] = False,
@@ -96,7 +99,7 @@ def edit(
     them, and report.csv: the smile before and after, and what else changed. An edit that misses its smile, loses the
     person or leaves the faces that the generator knows is told as doubtful.
 
-    Example: gestaltgen edit photos/ --smile 0 --directions directions.safetensors
+    Example: gestaltgen edit photos/ --smile 0 --out edits
     """
     if (smile is None) == (strength is None):
         raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
@@ -106,6 +109,8 @@ def edit(
     detector = FaceDetector()
     model = Model.of(source, None, inverter, method, FaceDescriber(detector))
     editor, known = editor_of(source, model, directions, detector)
+    if not hold:
+        editor = replace(editor, patterns={})
     along = known.named(direction, condition)
     work = photographs_in(photographs)
     lines, shown = [], []
@@ -147,7 +152,7 @@ def editor_of(source: Path, model: Model, directions: Path | None, detector: Fac
     if where is None:
         raise ConfigError(f"no directions are shipped for {source}; make some with `gestaltgen fit-direction`")
     known = files.load(where, model.generator)
-    return Editor(model.generator, face_reader(source, detector), known.apart, known.region), known
+    return Editor(model.generator, face_reader(source, detector), known.apart, known.region, known.patterns), known
 
 
 def _line(path: Path, note: str, inversion: Inversion, done: Edit) -> Line:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,10 +12,12 @@ import typer
 
 import weights as shipped
 from editing.readers import Reader, phantom_reader, photograph_reader
-from faces import oracle
+from faces import landmarks, oracle
 from faces.descriptors import FaceDescriber, landmarks_in
 from faces.detect import FaceDetector
+from faces.distances import Features
 from faces.errors import ConfigError
+from faces.images import Pixels
 from gen import checkpoint
 from gen.networks import Discriminator, Generator
 from gestaltgen.evaluation_data import PHANTOMS
@@ -77,6 +80,19 @@ def discriminator_of(discriminator: Path | None, generator: Path, net: Generator
 def face_reader(generator: Path, detector: FaceDetector) -> Reader:
     """What reads the faces of a generator: the oracle, where it was last trained on phantoms; else landmarks and face
     descriptors."""
-    if checkpoint.read_info(generator).origin.endswith(PHANTOMS):
-        return phantom_reader(oracle.load(shipped.oracle())[0])
-    return photograph_reader(lambda images: landmarks_in(detector, images), FaceDescriber(detector))
+    if _of_phantoms(generator):
+        reads, info = oracle.load(shipped.oracle())
+        return phantom_reader(reads, info.steady)
+    return photograph_reader(landmark_finder(generator, detector), FaceDescriber(detector))
+
+
+def landmark_finder(generator: Path, detector: FaceDetector) -> Callable[[Pixels], Features]:
+    """What finds the landmarks (n, 68, 2) of a generator's faces uint8 (n, h, h, 3), NaN where there is no face: a
+    network of their own for phantoms, else the detector."""
+    if _of_phantoms(generator):
+        return landmarks.load(shipped.landmarks())[0].find
+    return partial(landmarks_in, detector)
+
+
+def _of_phantoms(generator: Path) -> bool:
+    return checkpoint.read_info(generator).origin.endswith(PHANTOMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,13 +16,15 @@ from rich.console import Console
 import weights as shipped
 from editing.edit import Edit
 from editing.stimuli import Person, Stimulus, mouth_area, plan
-from faces.descriptors import FaceDescriber, landmarks_in
+from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
+from faces.distances import Features
 from faces.errors import DatasetError, DirectionError, GestaltError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gestaltgen.edit import NOTICE, editor_of
 from gestaltgen.inverting import Method, Model, aligned_face, names_of, photographs_in, report_csv
+from gestaltgen.options import landmark_finder
 from gestaltgen.progress import progress_bar
 
 MARK: Final = "Edited image, no photograph"
@@ -104,7 +107,7 @@ def stimuli(
     area of interest in each, and key/ with what must not be seen: answers.csv, pairs.png and left-out.csv. The same
     photographs and seed make the same pack.
 
-    Example: gestaltgen stimuli photos/ --directions directions.safetensors --groups groups.csv --out survey
+    Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -114,6 +117,7 @@ def stimuli(
     detector = FaceDetector()
     model = Model.of(source, None, inverter, method, FaceDescriber(detector))
     editor, known = editor_of(source, model, directions, detector)
+    find = landmark_finder(source, detector)
     work = photographs_in(photographs)
     group_of = _groups(groups)
     pairs: dict[str, _Pair] = {}
@@ -131,7 +135,7 @@ def stimuli(
                 if not doubtful and (verdict == "out of domain" or edit.verdict == "doubtful"):
                     reasons = [f"the inversion is {verdict}"] if verdict == "out of domain" else []
                     raise DirectionError("; ".join([*reasons, *edit.because]))
-                pairs[name] = _pair(edit, detector)
+                pairs[name] = _pair(edit, find)
                 people.append(Person(name, group_of.get(path.name, "")))
             except GestaltError as error:
                 left.append(Left(str(path), str(error)))
@@ -154,9 +158,9 @@ def _groups(path: Path | None) -> dict[str, str]:
     return {row["file"]: row["group"] for row in rows}
 
 
-def _pair(edit: Edit, detector: FaceDetector) -> _Pair:
+def _pair(edit: Edit, find: Callable[[Pixels], Features]) -> _Pair:
     before, after = (to_uint8(picture)[0] for picture in (edit.before, edit.image))
-    points = landmarks_in(detector, np.stack([before, after]))
+    points = find(np.stack([before, after]))
     if np.isnan(points).any():
         raise DirectionError("no landmarks of the mouth are found in both pictures")
     areas = np.array([mouth_area(face) for face in points])

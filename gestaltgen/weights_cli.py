@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from faces import tensorfile
 from faces.errors import CheckpointError, LabelError
 from faces.labels import AGE_GROUPS, AgeGroup
-from gen import checkpoint, tensorfile
+from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.labels import Vocabulary
 from gen.published import importing

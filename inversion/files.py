@@ -10,8 +10,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import CheckpointError
-from gen import tensorfile
 from gen.checkpoint import fingerprint
 from gen.loading import load_strict
 from gen.networks import Generator

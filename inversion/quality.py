@@ -21,6 +21,11 @@ Describe: TypeAlias = Callable[[Pixels], Features]
 HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
 """The measures, and which way they point."""
 
+SAME_PERSON: Final = 0.92
+"""Cosine of two of dlib's descriptors that are 0.6 apart, which is as far as dlib takes them for one person (King
+2017); on portraits of 128 px they are 1.47 long, and of pairs of different people 95 % lie below 0.912. An inversion
+below it is never good, whatever the held-out faces reach."""
+
 _LEAST_FACES: Final = 20
 
 GOOD_SHARE: Final = 0.95
@@ -57,7 +62,8 @@ class Limits:
     """What held-out faces, which the inverter was not trained on, reach.
 
     Attributes:
-        good: by measure, the value that 95 % of the held-out faces reach; an inversion that reaches all is good.
+        good: by measure, the value that 95 % of the held-out faces reach; an inversion that reaches all is good. That
+            of the identity is SAME_PERSON at least.
         worst: by measure, the worst held-out value; an inversion worse than that in any is out of domain.
         faces: how many were held out.
     """
@@ -81,6 +87,8 @@ class Limits:
             if len(values) >= _LEAST_FACES:
                 good[name] = float(np.quantile(values, 1 - GOOD_SHARE if higher else GOOD_SHARE))
                 worst[name] = min(values) if higher else max(values)
+        if "identity" in good:
+            good["identity"] = max(good["identity"], SAME_PERSON)
         return cls(good, worst, len(held_out))
 
     def judge(self, measures: Mapping[str, float]) -> tuple[Verdict, tuple[str, ...]]:

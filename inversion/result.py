@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError
-from gen import tensorfile
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 from inversion.quality import Quality

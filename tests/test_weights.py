@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import weights
+from faces import tensorfile
 from faces.errors import CheckpointError
 from faces.images import to_tensor
-from gen import checkpoint, tensorfile
+from gen import checkpoint
 from gestaltgen.evaluation_data import fresh_phantoms
 from inversion import files
 

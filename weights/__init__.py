@@ -12,6 +12,7 @@ from faces.errors import CheckpointError
 
 DEFAULT: Final = "phantom128.safetensors"
 ORACLE: Final = "oracle.safetensors"
+LANDMARKS: Final = "landmarks.safetensors"
 
 Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 
@@ -51,6 +52,15 @@ def oracle() -> Path:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
     return shipped(ORACLE)
+
+
+def landmarks() -> Path:
+    """The network that finds the landmarks of phantoms (`faces.landmarks`), verified.
+
+    Raises:
+        CheckpointError: the file is missing, or not the one that was shipped.
+    """
+    return shipped(LANDMARKS)
 
 
 def shipped(name: str) -> Path:

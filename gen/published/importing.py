@@ -21,8 +21,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import CheckpointError
-from gen import checkpoint, official, tensorfile
+from gen import checkpoint, official
 from gen.checkpoint import CheckpointInfo
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import ConfigError, TrainingError
 from faces.images import Pixels, encode_png, write_file
-from gen import tensorfile
 
 _LEFT_OVERS: Final = (".*.safetensors.*", ".log.jsonl.*", "kept/.*.safetensors.*", "samples/.*.png.*")
 """Files that were being written when a run was killed; nothing else in the folder is touched."""

@@ -34,19 +34,26 @@ def test_people_that_cannot_be_read_do_not_count() -> None:
 
 def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     direction, region = bright.brightness(), bright.editor().region
+    kept = {"age": torch.arange(16.0)[None]}
+    moving = direction.along(kept["age"][0], bright.latents())
     table = entanglement(tiny_generator(), bright.latents()[:4], [direction], bright.read)
-    made = Directions(fingerprint(tiny_generator()), {SMILE: direction}, region, 0.7, tuple(table), "600 faces")
+    made = Directions(
+        fingerprint(tiny_generator()), {SMILE: direction, "on": moving}, region, 0.7, kept, tuple(table), "600 faces"
+    )
     files.save(tmp_path / "directions.safetensors", made)
     again = files.load(tmp_path / "directions.safetensors", tiny_generator())
     torch.testing.assert_close(again.directions[SMILE].vector, direction.vector)
     assert vars(again.directions[SMILE]).keys() == vars(direction).keys()
     assert again.directions[SMILE].interval == direction.interval
+    assert again.directions[SMILE].pattern is None
+    torch.testing.assert_close(again.directions["on"].pattern, moving.pattern)
+    torch.testing.assert_close(again.patterns["age"], kept["age"])
     assert again.table == made.table
     assert again.named("smile", "WS").name == "smile"
     torch.testing.assert_close(
         again.region.distance(bright.latents()[:9]), region.distance(bright.latents()[:9]), rtol=0.01, atol=0
     )
-    with pytest.raises(DirectionError, match="no direction 'age'; expected one of smile"):
+    with pytest.raises(DirectionError, match="no direction 'age'; expected one of on, smile"):
         again.named("age")
     with pytest.raises(CheckpointError, match="belongs to the generator"):
         files.load(tmp_path / "directions.safetensors", tiny_generator(2))

@@ -118,7 +118,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_oracles_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"there is no file .* `gestaltgen oracle train` makes one"):
+    with pytest.raises(CheckpointError, match=r"there is no file .* or train one"):
         load(tmp_path / "absent.safetensors")
     (tmp_path / "junk.safetensors").write_bytes(b"junk")
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -54,8 +55,10 @@ def test_directions_are_fitted_for_all_and_for_each_condition(generator: Path, t
     found = files.load(fitted(generator, tmp_path), tiny_generator())
     names = ["smile", *(f"smile of {condition}" for condition in ("WS", "22q11DS", "other", "unaffected")), "age"]
     assert set(found.directions) == set(names)
-    assert found.directions["smile"].independent == ("age",)
-    assert found.directions["age"].independent == ("smile",)
+    assert set(found.patterns) == {"smile", "age", "WS", "22q11DS", "other", "unaffected", "identity"}
+    pattern, pooled = (found.directions[name].pattern for name in ("smile of WS", "smile"))
+    assert pattern is not None
+    torch.testing.assert_close(pattern, pooled)
     assert found.directions["smile"].accuracy > 0.6
     assert [moves.direction for moves in found.table] == names
     assert found.origin == "2000 faces of generator.safetensors"
@@ -81,7 +84,7 @@ def test_photographs_are_edited_and_the_rest_is_told(generator: Path, tmp_path: 
     assert (before != after).any()
     assert read_image(out / "astronaut-strip.png").shape[1] > 7 * 64
     assert (out / "edits.png").exists()
-    go("edit", photographs / "astronaut.png", "--smile", 0.5, *common)
+    go("edit", photographs / "astronaut.png", "--smile", 0.5, "--no-hold", *common)
 
 
 def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
@@ -99,7 +102,7 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astrona
 def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     directions = fitted(generator, tmp_path)
     points = np.tile(draw(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
-    monkeypatch.setattr(stimuli, "landmarks_in", lambda detector, images: points)
+    monkeypatch.setattr(stimuli, "landmark_finder", lambda generator, detector: lambda images: points)
     photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
     for at in range(3):
         write_file(photographs / f"p{at}.png", encode_png(draw(nth_phantom(3, at), 64).image))

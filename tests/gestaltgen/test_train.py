@@ -18,9 +18,10 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from faces import tensorfile
 from faces.dataset import Dataset
 from faces.synthesise import synthesise
-from gen import checkpoint, tensorfile
+from gen import checkpoint
 from gen.training.snapshots import RunFolder
 from gestaltgen.cli import app
 

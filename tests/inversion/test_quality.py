@@ -6,7 +6,7 @@ import torch
 
 from faces.errors import ConfigError
 from faces.images import Pixels
-from inversion.quality import Judge, Limits, Quality
+from inversion.quality import SAME_PERSON, Judge, Limits, Quality
 from inversion.similarity import mean_square
 from tests.inversion.tiny import some_faces
 
@@ -33,6 +33,11 @@ def test_limits_are_those_of_held_out_faces() -> None:
         ({"l2": 0.011, "ms_ssim": 0.95, "identity": 0.95}, "good", ()),
         ({"l2": 0.0199, "ms_ssim": 0.95}, "doubtful", ("l2",)),
         ({"l2": 0.0199, "ms_ssim": 0.5}, "out of domain", ("ms_ssim",)),
+        (
+            {"l2": 0.011, "ms_ssim": 0.95, "identity": SAME_PERSON - 0.01},
+            "doubtful",
+            ("identity",),
+        ),  # as held out, yet another
         ({"l2": 0.011, "ms_ssim": 0.95, "identity": float("nan")}, "out of domain", ("identity",)),
         ({"l2": 0.011, "perceptual": 9.0}, "good", ()),
     ],

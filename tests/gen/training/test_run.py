@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import ConfigError, TrainingError
 from faces.images import write_file
-from gen import checkpoint, tensorfile
+from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.training import folder as folder_module
 from gen.training.data import TrainingData

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError
-from gen import checkpoint, tensorfile
+from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.training.presets import Preset, preset

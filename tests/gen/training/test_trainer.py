@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from faces import tensorfile
 from faces.errors import ConfigError, TrainingError
-from gen import tensorfile
 from gen.augment import AugmentPipe
 from gen.augmentation.ada import AdaConfig
 from gen.labels import Vocabulary
