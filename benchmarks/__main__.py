@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
-SPEEDS = ("generator", "training", "phantoms", "service")
-MEASUREMENTS = ("smile",)
+SPEEDS = ("generator", "training", "phantoms", "svm", "service")
+MEASUREMENTS = ("smile", "editing")
 
 for name in sys.argv[1:] or SPEEDS:
     if name not in SPEEDS + MEASUREMENTS:

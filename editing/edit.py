@@ -40,11 +40,11 @@ IDENTITY_HELD_WITHIN: Final = 0.2
 """Of the distance between people, that an edit may move the identity where it is held."""
 
 _EVALUATIONS: Final = 16
-_ROUNDS: Final = 4
+_ROUNDS: Final = 6
 _LED_BACK_TO: Final = 0.9
 """Probability of the condition."""
 
-_AGED: Final = 0.1
+_AGED: Final = 0.05
 """Change of log(1 + years) that costs as much as IDENTITY_LIMIT does."""
 
 _LOST, _MISSED = 2.0, 5.0
@@ -184,20 +184,21 @@ class _Session:
         return bool(back)
 
     def settled(self, aim: Callable[[float], float], target: float | None) -> Edit:
-        """Rounds of aiming at a strength, from the last one, and of leading back; the best of them."""
-        rounds: list[tuple[float, Edit]] = []
+        """Rounds of aiming at a strength, from the last one, and of leading back; the best of all that came of it."""
+        found: list[tuple[float, Edit]] = []
         strength = 0.0
-        while len(rounds) < _ROUNDS:
+        for left in reversed(range(_ROUNDS)):
             strength = aim(strength)
-            self.smile_at(strength)
-            edit = self.finished(strength, target)
-            rounds.append((_cost(edit, self.before[1], self.tried[strength][1]), edit))
-            if not strength or not self.hold(strength):
+            found.append(self.finished(strength, target))
+            if not left or not strength or not self.hold(strength):
                 break
-        best = min(rounds, key=lambda one: one[0])[1]
+            found.append(self.finished(strength, target))
+        best = min(found, key=lambda one: one[0])[1]
         return replace(best, path=tuple(self.path))
 
-    def finished(self, strength: float, target: float | None) -> Edit:
+    def finished(self, strength: float, target: float | None) -> tuple[float, Edit]:
+        """The edit as it is now, and its cost."""
+        self.smile_at(strength)
         (before, was), (image, became) = self.before, self.tried[strength]
         w = self.latent(strength)
         region = self.editor.region
@@ -217,7 +218,7 @@ class _Session:
             distance=(distances[0], distances[1]),
         )
         because = (*_against(done, region.limit), *self.direction.flags)
-        return replace(done, verdict="doubtful" if because else "good", because=because)
+        return _cost(done, was, became), replace(done, verdict="doubtful" if because else "good", because=because)
 
 
 def drift(was: Read, now: Read, wanted: str, apart: float) -> dict[str, Floats]:

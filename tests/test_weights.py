@@ -9,11 +9,17 @@ import pytest
 import torch
 
 import weights
+from editing import files as directions
+from editing.edit import TOLERANCE, Editor
 from faces import tensorfile
+from faces.detect import FaceDetector
 from faces.errors import CheckpointError
 from faces.images import to_tensor
+from faces.phantom_drawing import draw
+from faces.synthesise import nth_phantom
 from gen import checkpoint
 from gestaltgen.evaluation_data import fresh_phantoms
+from gestaltgen.options import face_reader
 from inversion import files
 
 
@@ -104,3 +110,27 @@ def test_what_is_shipped_beside_a_generator_is_known_by_its_content(tmp_path: Pa
     copy.write_bytes(b"other")
     assert weights.companion(copy, "discriminator") is None
     assert weights.companion(tmp_path / "none.safetensors", "inverter") is None
+
+
+def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
+    source = weights.default()
+    generator = checkpoint.load_generator(source).requires_grad_(False)
+    where, inverter = weights.companion(source, "directions"), weights.companion(source, "inverter")
+    assert where is not None
+    assert inverter is not None
+    known = directions.load(where, generator)
+    for name, direction in known.directions.items():
+        assert direction.accuracy >= 0.95, name
+        assert not direction.flags
+    reader = face_reader(source, FaceDetector())
+    editor = Editor(generator, reader, known.apart, known.region, known.patterns)
+    trained = files.load(inverter, generator)
+    arrived, kept = [], []
+    for index in (0, 6, 13, 19):
+        face = trained.invert(to_tensor(draw(nth_phantom(710, index), 128).image))
+        for target in (0.25, 0.75):
+            edit = editor.to_smile(face, known.named("smile"), target)
+            arrived.append(abs(edit.smile[1] - target) <= TOLERANCE)
+            kept.append(edit.identity < 0.5 and edit.condition_kept)
+    assert sum(arrived) >= 7
+    assert sum(kept) >= 7
