@@ -14,9 +14,9 @@ from torch import Tensor
 from faces.errors import ConfigError
 from faces.expression import CALIBRATED
 from faces.images import Pixels
-from faces.landmarks import LandmarkNetwork, rounded
-from faces.oracle import SIDE
-from faces.oracle_training import TrainingConfig, degraded
+from faces.landmarks import LandmarkNetwork
+from faces.oracle import SIDE, rounded
+from faces.oracle_training import TrainingConfig, degraded, learn
 
 MIRRORED: Final = (
     *range(16, -1, -1),
@@ -63,22 +63,15 @@ def train(
         torch.manual_seed(config.seed)
         network = LandmarkNetwork().train()
         points = torch.from_numpy(landmarks).float()
-        pixels, steps = torch.from_numpy(images), config.epochs * (len(images) // config.batch)
         network.mean.copy_(points.mean(dim=0))
-        optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps)
-        order = torch.empty(0, dtype=torch.int64)
-        for step in range(steps):
-            if len(order) < config.batch:
-                order = torch.randperm(len(images))
-            chosen, order = order[: config.batch], order[config.batch :]
+        pixels = torch.from_numpy(images)
+
+        def loss_of(chosen: Tensor) -> Tensor:
             faces, places = moved(pixels[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1, points[chosen])
-            loss = (_WEIGHTS * F.smooth_l1_loss(network(degraded(faces)), places, reduction="none")).mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            on_progress(step + 1, steps, loss.item())
+            off = F.smooth_l1_loss(network(degraded(faces)), places, reduction="none")
+            return (_WEIGHTS * off).mean()
+
+        learn(network, len(images), config, loss_of, on_progress)
     rounded(network)
     return network.eval().requires_grad_(False)
 

@@ -20,7 +20,7 @@ from faces import tensorfile
 from faces.detect import LANDMARKS
 from faces.errors import CheckpointError, ImageError
 from faces.images import Pixels, to_tensor
-from faces.oracle import SIDE, convolutions, resized
+from faces.oracle import SIDE, convolutions, resized, stored
 
 _WIDTHS: Final = (32, 64, 128, 192)
 _FEATURES: Final = 256
@@ -86,12 +86,7 @@ def save(
 ) -> None:
     """Write a network; the file appears whole or not at all. Matrices and kernels are stored in float16."""
     header = {"network": _KIND, "figures": dict(figures), "origin": origin, "licence": licence}
-    tensorfile.write(path, {name: _stored(tensor) for name, tensor in network.state_dict().items()}, header)
-
-
-def rounded(network: LandmarkNetwork) -> None:
-    """Round the weights in place to what `save` keeps of them, so that what is measured is what is shipped."""
-    network.load_state_dict({name: _stored(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()})
+    tensorfile.write(path, stored(network), header)
 
 
 def load(path: Path) -> tuple[LandmarkNetwork, LandmarkInfo]:
@@ -110,7 +105,3 @@ def load(path: Path) -> tuple[LandmarkNetwork, LandmarkInfo]:
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not hold the tensors of a landmark network: {error}") from None
     return network.eval().requires_grad_(False), LandmarkInfo(header["figures"], header["origin"], header["licence"])
-
-
-def _stored(tensor: Tensor) -> Tensor:
-    return (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()

@@ -275,12 +275,18 @@ def save(path: Path, oracle: Oracle, *, figures: Mapping[str, Any], origin: str,
         "origin": origin,
         "licence": licence,
     }
-    tensorfile.write(path, {name: _stored(tensor) for name, tensor in oracle.state_dict().items()}, header)
+    tensorfile.write(path, stored(oracle), header)
 
 
-def rounded(oracle: Oracle) -> None:
-    """Round the weights in place to what `save` keeps of them, so that what is measured is what is shipped."""
-    oracle.load_state_dict({name: _stored(tensor).to(tensor.dtype) for name, tensor in oracle.state_dict().items()})
+def rounded(network: nn.Module) -> None:
+    """Round the weights in place to what `stored` keeps of them, so that what is measured is what is shipped."""
+    state = network.state_dict()
+    network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in stored(network).items()})
+
+
+def stored(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network as its file holds it: matrices and kernels in float16."""
+    return {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in network.state_dict().items()}
 
 
 def load(path: Path) -> tuple[Oracle, OracleInfo]:
@@ -305,8 +311,3 @@ def load(path: Path) -> tuple[Oracle, OracleInfo]:
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not hold the tensors of its configuration: {error}") from None
     return oracle.eval().requires_grad_(False), info
-
-
-def _stored(tensor: Tensor) -> Tensor:
-    small = tensor.half() if tensor.ndim > 1 else tensor
-    return small.detach().cpu().contiguous()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from faces.dataset import Dataset
 from faces.errors import ConfigError, DatasetError
@@ -129,22 +129,44 @@ def train(
         identity = torch.from_numpy(truth.identity).float()
         oracle.identity_mean.copy_(identity.mean(dim=0))
         oracle.identity_deviation.copy_(identity.std(dim=0))
-        pixels, steps = torch.from_numpy(images), config.epochs * (len(images) // config.batch)
-        optimizer = torch.optim.AdamW(oracle.parameters(), weight_decay=config.weight_decay, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps)
-        order = torch.empty(0, dtype=torch.int64)
-        for step in range(steps):
-            if len(order) < config.batch:
-                order = torch.randperm(len(images))
-            chosen, order = order[: config.batch], order[config.batch :]
-            loss = _loss(oracle, augmented(pixels[chosen]), truth, chosen)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            on_progress(step + 1, steps, loss.item())
+        pixels = torch.from_numpy(images)
+        learn(
+            oracle,
+            len(images),
+            config,
+            lambda chosen: _loss(oracle, augmented(pixels[chosen]), truth, chosen),
+            on_progress,
+        )
     rounded(oracle)
     return oracle.eval().requires_grad_(False)
+
+
+def learn(
+    network: nn.Module,
+    count: int,
+    config: TrainingConfig,
+    loss_of: Callable[[Tensor], Tensor],
+    on_progress: Callable[[int, int, float], None],
+) -> None:
+    """AdamW over shuffled batches of `count` examples, the learning rate in one cycle.
+
+    Args:
+        loss_of: loss of the examples at places (batch,).
+    """
+    steps = config.epochs * (count // config.batch)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps)
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(steps):
+        if len(order) < config.batch:
+            order = torch.randperm(count)
+        chosen, order = order[: config.batch], order[config.batch :]
+        loss = loss_of(chosen)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        on_progress(step + 1, steps, loss.item())
 
 
 def augmented(pixels: Tensor) -> Tensor:

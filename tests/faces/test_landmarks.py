@@ -101,7 +101,7 @@ def test_training_learns_and_repeats(phantoms: tuple[Pixels, np.ndarray, np.ndar
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = landmarks.LandmarkNetwork().eval()
-    landmarks.rounded(network)
+    oracle.rounded(network)
     path = tmp_path / "landmarks.safetensors"
     landmarks.save(path, network, figures={"error_px": 1.0}, origin="a test")
     again, info = landmarks.load(path)
