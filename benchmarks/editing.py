@@ -17,7 +17,7 @@ import torch
 import weights as shipped
 from editing import files
 from editing.directions import Direction, fit
-from editing.edit import Edit, Editor
+from editing.edit import OPPOSITE, Edit, Editor
 from editing.entanglement import read_latents
 from editing.readers import AGE, SMILE, Read, surroundings
 from editing.region import sample_latents
@@ -40,7 +40,6 @@ SEED, COUNT = 711, 300
 LATENTS_SEED, LATENTS = 9, 20_000
 """Of the latents that are fitted on in halves."""
 
-TARGETS = 0.2, 0.8
 ARRIVED = 0.25, 0.75
 
 
@@ -69,7 +68,7 @@ def opposite(editor: Editor, faces: list[Inversion], along: Direction) -> list[O
     for face in faces:
         before = editor.reader(face.reconstruction)
         wide, condition = bool(before.smile[0] < 0.5), (before.condition or [""])[0]
-        edit = editor.to_smile(face, along, TARGETS[wide])
+        edit = editor.to_smile(face, along, OPPOSITE[wide])
         after = editor.reader(edit.image)
         groups = [np.searchsorted(_STARTS, read.attributes[AGE][0], side="right") for read in (before, after)]
         outcomes.append(Outcome(condition, wide, edit, bool(groups[0] == groups[1])))

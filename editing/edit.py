@@ -30,6 +30,9 @@ MOST_SPREADS: Final = 8.0
 TOLERANCE: Final = 0.05
 """Of the smile that a search reaches."""
 
+OPPOSITE: Final = (0.2, 0.8)
+"""Smiles that most faces can be brought to: at rest, and broad; where the opposite of a face's own is wanted."""
+
 CONDITION_KEPT: Final = 0.7
 """Probability of the condition below which an edit is led back to it, unless it was read as less before."""
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 import weights as shipped
-from editing.edit import Edit
+from editing.edit import OPPOSITE, Edit
 from editing.stimuli import Person, Stimulus, mouth_area, plan
 from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
@@ -84,7 +84,8 @@ def stimuli(
     photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the pack; it must not exist.")] = Path("stimuli"),
     smile: Annotated[
-        float | None, typer.Option(help="Smile to reach, 0 to 1; unset: the opposite of each face's own.", min=0, max=1)
+        float | None,
+        typer.Option(help="Smile to reach, 0 to 1; unset: the opposite of each face's own, 0.2 or 0.8.", min=0, max=1),
     ] = None,
     groups: Annotated[
         Path | None, typer.Option(help="CSV of file and group (a condition, for example) to balance within.")
@@ -129,7 +130,7 @@ def stimuli(
                 face, _ = aligned_face(path, model.side, detector, aligned=aligned)
                 inversion = model.invert(to_tensor(face), name)
                 now = float(editor.reader(inversion.reconstruction).smile[0])
-                target = smile if smile is not None else float(now < 0.5)
+                target = OPPOSITE[now < 0.5] if smile is None else smile
                 edit = editor.to_smile(inversion, known.named("smile"), target)
                 verdict = inversion.quality[0].verdict
                 if not doubtful and (verdict == "out of domain" or edit.verdict == "doubtful"):
@@ -140,11 +141,16 @@ def stimuli(
             except GestaltError as error:
                 left.append(Left(str(path), str(error)))
             show(done)
+    for one in left:
+        _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
+    if len(people) < 2:
+        raise DirectionError(
+            f"{len(people)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
+            "that are only doubtful with --doubtful"
+        )
     planned = plan(people, seed)
     _write(out, planned, pairs, left)
     _console.print(f"{len(people)} of {len(work)} people in two versions, in {out}; the answers are in {out / 'key'}")
-    for one in left:
-        _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
     _console.print(NOTICE)
 
 

@@ -132,3 +132,7 @@ def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, mo
     files_of = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert files_of == {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()}
     assert "is there already" in go(*command, *options, "--out", out, code=1)
+    said = go("stimuli", photographs / "broken.jpg", *command[2:], "--out", tmp_path / "none", code=1)
+    assert "broken.jpg: " in said
+    assert "0 of 1 photographs can be shown; expected 2 or more" in said
+    assert not (tmp_path / "none").exists()
