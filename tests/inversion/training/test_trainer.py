@@ -93,7 +93,8 @@ def test_two_processes_do_what_one_does(tmp_path: Path, stage: Stage) -> None:
     out = tmp_path / "two.safetensors"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     command += [sys.executable, "-c", WORKER, stage, str(out)]
-    subprocess.run(command, check=True, timeout=120, capture_output=True, env=os.environ)  # noqa: S603
+    run = subprocess.run(command, timeout=120, capture_output=True, text=True, env=os.environ)  # noqa: S603
+    assert run.returncode == 0, run.stderr
     one, two = trainer(stage), load_file(out)
     losses = torch.tensor([one.step().l2 for _ in range(3)])
     torch.testing.assert_close(two["losses"], losses, rtol=1e-4, atol=1e-6)
