@@ -25,11 +25,11 @@ from faces import landmarks
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
 from faces.images import to_tensor, to_uint8
-from faces.labels import AGE_GROUPS
+from faces.labels import age_group_of
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
 from gen import checkpoint
-from gestaltgen.fit_direction import CLEAR, STEADY_C
+from gestaltgen.fit_direction import STEADY_C, clear_examples, condition_names
 from gestaltgen.options import face_reader
 from inversion import files as inverters
 from inversion.result import Inversion
@@ -69,13 +69,10 @@ def opposite(editor: Editor, faces: list[Inversion], along: Direction) -> list[O
         before = editor.reader(face.reconstruction)
         wide, condition = bool(before.smile[0] < 0.5), (before.condition or [""])[0]
         edit = editor.to_smile(face, along, OPPOSITE[wide])
-        after = editor.reader(edit.image)
-        groups = [np.searchsorted(_STARTS, read.attributes[AGE][0], side="right") for read in (before, after)]
-        outcomes.append(Outcome(condition, wide, edit, bool(groups[0] == groups[1])))
+        years = float(before.attributes[AGE][0])
+        same_group = age_group_of(years) == age_group_of(max(years + (edit.age_years or 0.0), 0.0))
+        outcomes.append(Outcome(condition, wide, edit, same_group))
     return outcomes
-
-
-_STARTS = np.array([group.from_years for group in AGE_GROUPS])
 
 
 def line(outcomes: list[Outcome]) -> str:
@@ -102,12 +99,12 @@ def line(outcomes: list[Outcome]) -> str:
 
 def halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
     """Cosines of two fits on disjoint halves, and their accuracies."""
-    smile = read.attributes[SMILE]
-    clear = (smile < CLEAR[SMILE][0]) | (smile > CLEAR[SMILE][1])
+    clear, has = clear_examples(read.attributes[SMILE], SMILE)
+    x, of = w[clear], conditions[clear]
     print(f"smile, C = {C:g}: examples, cosine of two halves, cross-validated accuracy of each")
-    for name in ("", *dict.fromkeys(conditions.tolist())):
-        here = np.flatnonzero(clear & ((conditions == name) | (name == "")))
-        fits = [fit(w[part], smile[part] > 0.5, C=C) for part in (here[::2], here[1::2])]
+    for name in ("", *dict.fromkeys(of.tolist())):
+        here = np.flatnonzero((of == name) | (name == ""))
+        fits = [fit(x[part], has[part], C=C) for part in (here[::2], here[1::2])]
         cosine = float(fits[0].vector @ fits[1].vector)
         accuracies = ", ".join(f"{one.accuracy:.1%}" for one in fits)
         print(f"  {name or 'all conditions':16s} {len(here):6d}  {cosine:.3f}  {accuracies}")
@@ -150,9 +147,7 @@ def main() -> None:
     by_landmarks = CALIBRATED(finder.find(pixels))
     print(f"smile by landmarks and as drawn: correlation {np.corrcoef(by_landmarks, truth)[0, 1]:.3f}")
 
-    vocabulary = generator.config.vocabulary
-    assert vocabulary is not None
-    conditions = np.array(vocabulary.conditions)[cells.numpy() // len(vocabulary.ages)]
+    conditions = condition_names(generator, cells)
     read = read_latents(generator, w, reader, lambda done: None)
     for C in (STEADY_C, 1.0):
         halves(read, w.numpy(), conditions, C)

@@ -84,7 +84,8 @@ def edit(
         Method | None, typer.Option(help="Of the inversion; unset: hyperstyle with an inverter, pti without one.")
     ] = None,
     hold: Annotated[
-        bool, typer.Option(help="Lead the latent back where age or condition change, as far as they can be read.")
+        bool,
+        typer.Option(help="Lead the latent back where age, condition or identity change, as far as they can be read."),
     ] = True,
     strip: Annotated[
         bool, typer.Option("--strip", help="Also a picture of strengths from -3 to 3 standard deviations.")

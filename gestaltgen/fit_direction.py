@@ -85,7 +85,7 @@ def fit_direction(
             f"{', '.join(strange)} cannot be read from these faces; expected some of {', '.join(readable)}"
         )
     origin = {"generator": source.name, "faces": count, "seed": seed}
-    conditions = _condition_names(net, cells)
+    conditions = condition_names(net, cells)
     unseen = np.random.default_rng(seed).permutation(count) < count // HELD_OUT
     fitted = _directions(wanted, w[~unseen], read[~unseen], conditions[~unseen], seed, origin)
     kept = patterns(w, read, conditions)
@@ -105,7 +105,8 @@ def fit_direction(
     _console.print(f"directions in {out}", soft_wrap=True)
 
 
-def _condition_names(net: Generator, cells: Tensor) -> npt.NDArray[np.str_]:
+def condition_names(net: Generator, cells: Tensor) -> npt.NDArray[np.str_]:
+    """The condition of each of the places (n,) that `sample_latents` gives; "" where there is one or none."""
     vocabulary = net.config.vocabulary
     if vocabulary is None or len(vocabulary.conditions) == 1:
         return np.full(len(cells), "")
@@ -113,7 +114,7 @@ def _condition_names(net: Generator, cells: Tensor) -> npt.NDArray[np.str_]:
     return np.asarray(names[cells.numpy() // len(vocabulary.ages)])
 
 
-def _clear(values: Features, name: str) -> tuple[Flags, Flags]:
+def clear_examples(values: Features, name: str) -> tuple[Flags, Flags]:
     """Which faces are clear examples, and which of these have the attribute."""
     low, high = CLEAR[name]
     with np.errstate(invalid="ignore"):
@@ -131,7 +132,7 @@ def _directions(
 ) -> dict[str, Direction]:
     found: dict[str, Direction] = {}
     for name in wanted:
-        clear, has = _clear(read.attributes[name], name)
+        clear, has = clear_examples(read.attributes[name], name)
         x = w[torch.from_numpy(clear)]
         if name != SMILE or len(set(conditions)) == 1:
             found[name] = fit(x, has, name=name, C=STEADY_C, seed=seed, origin=origin)
@@ -146,7 +147,7 @@ def _directions(
 
 def _measured(direction: Direction, w: Tensor, read: Read, conditions: npt.NDArray[np.str_]) -> Direction:
     """A direction measured on faces that it was not fitted on, that of a condition on its own."""
-    clear, has = _clear(read.attributes[direction.attribute], direction.attribute)
+    clear, has = clear_examples(read.attributes[direction.attribute], direction.attribute)
     _, _, condition = direction.name.partition(" of ")
     here = conditions[clear] == condition if condition else np.ones(len(has), dtype=bool)
     measured = remeasured(direction, w[torch.from_numpy(clear)][torch.from_numpy(here)], has[here])
