@@ -16,7 +16,6 @@ from faces.distances import Features
 from faces.expression import CALIBRATED
 from faces.images import Pixels, to_uint8
 from faces.oracle import Oracle
-from inversion.quality import Describe
 
 SMILE: Final = "smile"
 AGE: Final = "age"
@@ -117,21 +116,20 @@ def phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
     return read
 
 
-def photograph_reader(landmarks: Callable[[Pixels], Features], describe: Describe) -> Reader:
+def photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
     """Reads the smile of photographs from landmarks, and the identity by face descriptors; no condition and no age.
 
     Args:
-        landmarks: (n, 68, 2) of uint8 (n, h, h, 3), NaN where none are found.
-        describe: descriptors (n, 128) of uint8 (n, h, h, 3), NaN where no face is found.
+        look: landmarks (n, 68, 2) and descriptors (n, 128) of uint8 (n, h, h, 3), NaN where no face is found, as
+            `FaceDescriber.look`.
     """
 
     def read(images: Tensor) -> Read:
-        pixels = to_uint8(images)
-        points = landmarks(pixels)
+        points, identity = look(to_uint8(images))
         known = np.isfinite(points).all(axis=(1, 2))
         smile = np.full(len(points), np.nan)
         if known.any():
             smile[known] = CALIBRATED(points[known])
-        return Read({SMILE: smile}, describe(pixels), surroundings(images))
+        return Read({SMILE: smile}, identity, surroundings(images))
 
     return read

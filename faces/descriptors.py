@@ -51,14 +51,29 @@ class FaceDescriber:
 
     def __call__(self, images: Pixels) -> Features:
         """Descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
-        return np.array([self._describe(enlarged(image)) for image in images]).reshape(-1, SIZE)
+        return self.look(images)[1]
 
-    def _describe(self, image: Pixels) -> Features:
-        try:
-            face = self._detector.largest(image).face
-        except NoFaceError:
-            return np.full(SIZE, np.nan)
-        return np.array(self._network.compute_face_descriptor(np.ascontiguousarray(image), _shape(face)))
+    def look(self, images: Pixels) -> tuple[Features, Features]:
+        """Landmarks (n, 68, 2), as `landmarks_in`, and descriptors (n, 128), of faces that are sought once."""
+        landmarks, descriptors = np.full((len(images), LANDMARKS, 2), np.nan), np.full((len(images), SIZE), np.nan)
+        for place, image in enumerate(images):
+            large = enlarged(image)
+            if (face := _largest(self._detector, large)) is not None:
+                landmarks[place] = _reduced(face.landmarks, len(large), len(image))
+                descriptors[place] = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
+        return landmarks, descriptors
+
+
+def _largest(detector: FaceDetector, image: Pixels) -> Face | None:
+    try:
+        return detector.largest(image).face
+    except NoFaceError:
+        return None
+
+
+def _reduced(landmarks: Features, side: int, wanted: int) -> Features:
+    """Landmarks of a picture of another side, whose first pixel has its centre at (0, 0)."""
+    return (landmarks + 0.5) * wanted / side - 0.5
 
 
 def _shape(face: Face) -> dlib.full_object_detection:
@@ -76,6 +91,6 @@ def landmarks_in(detector: FaceDetector, images: Pixels) -> Features:
     found = np.full((len(images), LANDMARKS, 2), np.nan)
     for place, image in enumerate(images):
         large = enlarged(image)
-        if faces := detector.detect(large):
-            found[place] = (faces[0].landmarks + 0.5) * len(image) / len(large) - 0.5
+        if (face := _largest(detector, large)) is not None:
+            found[place] = _reduced(face.landmarks, len(large), len(image))
     return found

@@ -83,7 +83,7 @@ def face_reader(generator: Path, detector: FaceDetector) -> Reader:
     if _of_phantoms(generator):
         reads, info = oracle.load(shipped.oracle())
         return phantom_reader(reads, info.steady)
-    return photograph_reader(landmark_finder(generator, detector), FaceDescriber(detector))
+    return photograph_reader(FaceDescriber(detector).look)
 
 
 def landmark_finder(generator: Path, detector: FaceDetector) -> Callable[[Pixels], Features]:

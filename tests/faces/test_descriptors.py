@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faces.descriptors import FaceDescriber, enlarged, faces_found
+from faces.descriptors import FaceDescriber, enlarged, faces_found, landmarks_in
 from faces.detect import FaceDetector
 from faces.errors import ConfigError
 from faces.images import Pixels
@@ -16,7 +16,13 @@ def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
 ) -> None:
     face = np.ascontiguousarray(astronaut[:256, 96:352])
     darker = (face * 0.7).astype(np.uint8)
-    features = FaceDescriber(detector)(np.stack([face, darker, np.full_like(face, 128)]))
+    pictures = np.stack([face, darker, np.full_like(face, 128)])
+    landmarks, features = FaceDescriber(detector).look(pictures)
+    np.testing.assert_array_equal(landmarks, landmarks_in(detector, pictures))
+    np.testing.assert_array_equal(features, FaceDescriber(detector)(pictures))
+    assert landmarks.shape == (3, 68, 2)
+    np.testing.assert_allclose(landmarks[0], detector.largest(face).landmarks)
+    assert np.isnan(landmarks[2]).all()
     assert features.shape == (3, 128)
     assert np.linalg.norm(features[0] - features[1]) < 0.3
     assert np.isfinite(features[:2]).all()
