@@ -15,23 +15,18 @@ import numpy.typing as npt
 import torch
 
 import weights as shipped
-from editing import files
 from editing.directions import Direction, fit
 from editing.edit import OPPOSITE, Edit, Editor
 from editing.entanglement import read_latents
 from editing.readers import AGE, SMILE, Read, surroundings
 from editing.region import sample_latents
-from faces import landmarks
-from faces.detect import FaceDetector
+from editing.studio import Files, Studio
 from faces.expression import CALIBRATED
 from faces.images import to_tensor, to_uint8
 from faces.labels import age_group_of
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
-from gen import checkpoint
 from gestaltgen.fit_direction import STEADY_C, clear_examples, condition_names
-from gestaltgen.options import face_reader
-from inversion import files as inverters
 from inversion.result import Inversion
 
 SEED, COUNT = 711, 300
@@ -112,28 +107,22 @@ def halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.st
 
 def main() -> None:
     source = shipped.default()
-    generator = checkpoint.load_generator(source).requires_grad_(False)
-    inverter_path, directions_path = (shipped.companion(source, kind) for kind in ("inverter", "directions"))
-    if inverter_path is None or directions_path is None:
-        raise SystemExit("no inverter or no directions are shipped for the default weights")
-    known, reader = files.load(directions_path, generator), face_reader(source, FaceDetector())
-    editor = Editor(generator, reader, known.apart, known.region, known.patterns)
+    studio = Studio.open(Files(source, **shipped.companions(source)), identity=False)
+    generator, editor, reader = studio.generator, studio.editor, studio.reader
     w, cells = sample_latents(generator, LATENTS, LATENTS_SEED)
     people = [nth_phantom(SEED, index) for index in range(COUNT)]
     pixels = np.stack([draw(person, generator.config.resolution).image for person in people])
-    inverter = inverters.load(inverter_path, generator)
-    faces = [inverter.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
+    faces = [studio.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
     print(f"{COUNT} phantoms of seed {SEED} to the opposite smile")
-    outcomes = opposite(editor, faces, known.named(SMILE))
+    outcomes = opposite(editor, faces, studio.direction(SMILE))
     print("  in use:                ", line(outcomes))
     for condition in dict.fromkeys(outcome.condition for outcome in outcomes):
         print(f"    {condition:21s}", line([outcome for outcome in outcomes if outcome.condition == condition]))
-    loose, smile = replace(editor, patterns={}), known.named(SMILE)
+    loose, smile = replace(editor, patterns={}), studio.direction(SMILE)
     normal = smile.along(smile.vector, w)
     print("  nothing led back:      ", line(opposite(loose, faces, smile)))
     print("  along the normal:      ", line(opposite(loose, faces, normal)))
 
-    finder = landmarks.load(shipped.landmarks())[0]
     edited = np.concatenate([to_uint8(outcome.edit.image) for outcome in outcomes])
     truth = np.array([person.smile for person in people])
     for name, pictures in {
@@ -141,10 +130,10 @@ def main() -> None:
         "edited": edited,
         "drawn and edited": np.concatenate([pixels, edited]),
     }.items():
-        by_landmarks, by_oracle = CALIBRATED(finder.find(pictures)), reader(to_tensor(pictures)).smile
+        by_landmarks, by_oracle = CALIBRATED(studio.find(pictures)), reader(to_tensor(pictures)).smile
         agreement, apart = np.corrcoef(by_landmarks, by_oracle)[0, 1], np.abs(by_landmarks - by_oracle).mean()
         print(f"smile by landmarks and by the oracle, {name}: correlation {agreement:.3f}, {apart:.3f} apart")
-    by_landmarks = CALIBRATED(finder.find(pixels))
+    by_landmarks = CALIBRATED(studio.find(pixels))
     print(f"smile by landmarks and as drawn: correlation {np.corrcoef(by_landmarks, truth)[0, 1]:.3f}")
 
     conditions = condition_names(generator, cells)

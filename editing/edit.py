@@ -21,6 +21,9 @@ from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful"]
 
+NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
+"""To be said wherever edits are shown."""
+
 IDENTITY_LIMIT: Final = 0.5
 """Share of the distance between people that an edit may move the identity by."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -12,6 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faces import landmarks as landmark_files
+from faces import oracle as oracle_files
+from faces.descriptors import FaceDescriber, landmarks_in
+from faces.detect import FaceDetector
 from faces.distances import Features
 from faces.expression import CALIBRATED
 from faces.images import Pixels, to_uint8
@@ -95,6 +101,9 @@ _MOUTH[4, 3:5] = _MOUTH[5:7, 2:6] = True
 Reader: TypeAlias = Callable[[Tensor], Read]
 """Faces (n, 3, h, h) in [-1, 1] to what they show."""
 
+Find: TypeAlias = Callable[[Pixels], Features]
+"""Pictures uint8 (n, h, h, 3) to their landmarks (n, 68, 2) in pixels, NaN where there is no face."""
+
 
 def phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
     """Reads smile, age, conditions and identity of phantoms, as the oracle learnt them from their truth.
@@ -133,3 +142,16 @@ def photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Re
         return Read({SMILE: smile}, identity, surroundings(images))
 
     return read
+
+
+def face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
+    """What reads a generator's faces: the oracle of a file, for phantoms; None reads them as photographs."""
+    if oracle is None:
+        return photograph_reader(describer.look)
+    reads, info = oracle_files.load(oracle)
+    return phantom_reader(reads, info.steady)
+
+
+def landmark_finder(landmarks: Path | None, detector: FaceDetector) -> Find:
+    """What finds landmarks on a generator's faces: the network of a file, for phantoms; None takes the detector."""
+    return partial(landmarks_in, detector) if landmarks is None else landmark_files.load(landmarks)[0].find

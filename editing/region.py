@@ -48,7 +48,7 @@ class Region:
 
     def distance(self, w: Tensor) -> Tensor:
         """(n,) of latents (n, d), in standard deviations."""
-        distances: Tensor = ((w.float() - self.centre) @ self.whitening).norm(dim=1)
+        distances: Tensor = ((w.float() - self.centre.to(w.device)) @ self.whitening.to(w.device)).norm(dim=1)
         return distances
 
 

@@ -11,21 +11,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import weights as shipped
-from editing import files
 from editing.directions import Direction
-from editing.edit import Edit, Editor
-from editing.files import Directions
-from faces.descriptors import FaceDescriber
-from faces.detect import FaceDetector
+from editing.edit import NOTICE, Edit
+from editing.studio import Studio
 from faces.errors import ConfigError, GestaltError
-from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
+from faces.images import Pixels, encode_png, to_uint8, write_file
 from faces.sheet import contact_sheet
-from gestaltgen.inverting import Method, Model, aligned_face, names_of, photographs_in, report_csv
-from gestaltgen.options import face_reader
+from gestaltgen.inverting import Photograph, each_inverted, photographs_in
+from gestaltgen.options import files_of
+from inversion.methods import Method
+from inversion.report import report_csv
 from inversion.result import Inversion, render
 
-NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
 STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Standard deviations along a direction that the strip of strengths shows."""
 
@@ -106,33 +103,28 @@ def edit(
         raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
     if threads is not None:
         torch.set_num_threads(threads)
-    source = generator or shipped.default()
-    detector = FaceDetector()
-    model = Model.of(source, None, inverter, method, FaceDescriber(detector))
-    editor, known = editor_of(source, model, directions, detector)
-    if not hold:
-        editor = replace(editor, patterns={})
-    along = known.named(direction, condition)
+    studio = Studio.open(files_of(generator, inverter=inverter, directions=directions))
+    by, along = studio.invert_by(method), studio.direction(direction, condition)
+    editor = studio.editor if hold else replace(studio.editor, patterns={})
     work = photographs_in(photographs)
+
+    def edited(one: Photograph) -> tuple[Line, list[Pixels]]:
+        if smile is not None:
+            done = editor.to_smile(one.inversion, along, smile)
+        else:
+            done = editor.edit(one.inversion, along, strength or 0.0)
+        if strip:
+            write_file(out / f"{one.name}-strip.png", encode_png(_strip(studio, one.inversion, along)))
+        return _keep(out, one, done)
+
     lines, shown = [], []
-    for path, name in zip(work, names_of(work), strict=True):
-        try:
-            face, note = aligned_face(path, model.side, detector, aligned=aligned)
-            inversion = model.invert(to_tensor(face), name)
-            if smile is not None:
-                done = editor.to_smile(inversion, along, smile)
-            else:
-                done = editor.edit(inversion, along, strength or 0.0)
-            before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
-            write_file(out / f"{name}-before.png", encode_png(before, {"Comment": NOTICE}))
-            write_file(out / f"{name}-edited.png", encode_png(after, {"Comment": NOTICE}))
-            if strip:
-                write_file(out / f"{name}-strip.png", encode_png(_strip(model, inversion, along)))
-            line = _line(path, note, inversion, done)
-            shown.append([face, before, after])
-        except GestaltError as error:
-            line = Line(str(path), "refused", str(error))
-        lines.append(line)
+    for path, made in each_inverted(work, studio, by, edited, aligned=aligned):
+        if isinstance(made, GestaltError):
+            lines.append(Line(str(path), "refused", str(made)))
+        else:
+            line, pictures = made
+            lines.append(line)
+            shown.append(pictures)
         write_file(out / "report.csv", report_csv(lines).encode())
     if shown:
         titles = ["face", "reconstruction", "edited"]
@@ -143,25 +135,16 @@ def edit(
         raise typer.Exit(1)
 
 
-def editor_of(source: Path, model: Model, directions: Path | None, detector: FaceDetector) -> tuple[Editor, Directions]:
-    """What edits the faces of a generator, and the directions known for it: those named, or those shipped with it.
-
-    Raises:
-        ConfigError: none are.
-    """
-    where = directions or shipped.companion(source, "directions")
-    if where is None:
-        raise ConfigError(f"no directions are shipped for {source}; make some with `gestaltgen fit-direction`")
-    known = files.load(where, model.generator)
-    return Editor(model.generator, face_reader(source, detector), known.apart, known.region, known.patterns), known
-
-
-def _line(path: Path, note: str, inversion: Inversion, done: Edit) -> Line:
-    return Line(
-        str(path),
+def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; its line of the report, and its face, reconstruction and edited picture."""
+    before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
+    write_file(out / f"{one.name}-before.png", encode_png(before, {"Comment": NOTICE}))
+    write_file(out / f"{one.name}-edited.png", encode_png(after, {"Comment": NOTICE}))
+    line = Line(
+        str(one.path),
         "edited",
-        note,
-        inversion.quality[0].verdict or "not known",
+        one.note,
+        one.inversion.quality[0].verdict or "not known",
         done.verdict,
         "; ".join(done.because),
         done.strength,
@@ -170,12 +153,13 @@ def _line(path: Path, note: str, inversion: Inversion, done: Edit) -> Line:
         done.condition_kept,
         done.age_years,
     )
+    return line, [one.framed.face, before, after]
 
 
-def _strip(model: Model, inversion: Inversion, along: Direction) -> Pixels:
+def _strip(studio: Studio, inversion: Inversion, along: Direction) -> Pixels:
     """The face at several strengths, side by side."""
     steps = [along.move(inversion.w, step * along.spread) for step in STRIP]
-    pictures = [to_uint8(render(model.generator, w, inversion.offsets))[0] for w in steps]
+    pictures = [to_uint8(render(studio.generator, w, inversion.offsets))[0] for w in steps]
     titles = [f"{step:+.0f} sd" if step else "as it is" for step in STRIP]
     return contact_sheet([pictures], column_titles=titles, footer=f"along {along.name}. {NOTICE}")
 

@@ -15,23 +15,23 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-import weights as shipped
 from editing import files
 from editing.conditions import ByCondition, fit_by_condition
 from editing.directions import Direction, fit, remeasured
 from editing.entanglement import Moves, entanglement, people_apart, read_latents
 from editing.files import Directions
 from editing.patterns import patterns
-from editing.readers import AGE, SMILE, Read
+from editing.readers import AGE, SMILE, Read, face_reader
 from editing.region import Region, sample_latents
 from editing.svm import Flags
+from faces.descriptors import FaceDescriber
 from faces.detect import FaceDetector
 from faces.distances import Features
 from faces.errors import ConfigError
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
-from gestaltgen.options import face_reader
+from gestaltgen.options import files_of
 from gestaltgen.progress import stepping_bar
 
 SEED: Final = 801
@@ -72,9 +72,10 @@ def fit_direction(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    source = generator or shipped.default()
+    parts = files_of(generator)
+    source = parts.generator
     net = checkpoint.load_generator(source).requires_grad_(False)
-    reader = face_reader(source, FaceDetector())
+    reader = face_reader(parts.oracle, FaceDescriber(FaceDetector()))
     w, cells = sample_latents(net, count, seed)
     with stepping_bar(_console, "faces made and read", count) as step:
         read = read_latents(net, w, reader, step)

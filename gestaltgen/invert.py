@@ -11,15 +11,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from faces.descriptors import FaceDescriber
-from faces.detect import FaceDetector
+from editing.studio import Studio
 from faces.errors import GestaltError
-from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
+from faces.images import Pixels, encode_png, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gen.networks import Generator
-from gestaltgen.inverting import Method, Model, aligned_face, names_of, photographs_in, report_csv
+from gestaltgen.inverting import Photograph, each_inverted, photographs_in
+from gestaltgen.options import files_of
+from inversion.methods import Method
 from inversion.quality import Quality
-from inversion.result import Inversion, save
+from inversion.report import report_csv
+from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
 _SHEET_ROWS: Final = 40
@@ -88,19 +90,18 @@ def invert(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    detector = FaceDetector()
-    model = Model.of(generator, discriminator, inverter, method, FaceDescriber(detector) if identity else None)
+    files = files_of(generator, discriminator=discriminator, inverter=inverter)
+    studio = Studio.open(files, identity=identity)
+    by = studio.invert_by(method, passes=passes, steps=steps, seconds=seconds)
     work = photographs_in(photographs)
-    names, lines, shown = names_of(work), [], []
-    for path, name in zip(work, names, strict=True):
-        try:
-            face, note = aligned_face(path, model.side, detector, aligned=aligned)
-            inversion = model.invert(to_tensor(face), name, passes, steps, seconds)
-            line, picture = _keep(out, name, path, note, face, inversion, model.generator)
-            shown.append([face, picture])
-        except GestaltError as error:
-            line = Line(str(path), "refused", str(error))
-        lines.append(line)
+    lines, shown = [], []
+    for path, made in each_inverted(work, studio, by, lambda one: _keep(out, one, studio.generator), aligned=aligned):
+        if isinstance(made, GestaltError):
+            lines.append(Line(str(path), "refused", str(made)))
+        else:
+            line, pictures = made
+            lines.append(line)
+            shown.append(pictures)
         write_file(out / "report.csv", report_csv(lines).encode())
     if shown:
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
@@ -110,25 +111,23 @@ def invert(
         raise typer.Exit(1)
 
 
-def _keep(
-    out: Path, name: str, path: Path, note: str, face: Pixels, inversion: Inversion, generator: Generator
-) -> tuple[Line, Pixels]:
-    """Write the results of one face; its line of the report and its reconstruction."""
-    picture, (quality,) = to_uint8(inversion.reconstruction)[0], inversion.quality
-    save(out / f"{name}.safetensors", inversion, generator)
-    write_file(out / f"{name}.png", encode_png(picture, {"Comment": NOTICE}))
-    beside = contact_sheet([[face, picture]], column_titles=["face", "reconstruction"], footer=_told(quality))
-    write_file(out / f"{name}-beside.png", encode_png(beside))
+def _keep(out: Path, one: Photograph, generator: Generator) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; its line of the report, and its face beside the reconstruction."""
+    pictures, (quality,) = [one.framed.face, to_uint8(one.inversion.reconstruction)[0]], one.inversion.quality
+    save(out / f"{one.name}.safetensors", one.inversion, generator)
+    write_file(out / f"{one.name}.png", encode_png(pictures[1], {"Comment": NOTICE}))
+    beside = contact_sheet([pictures], column_titles=["face", "reconstruction"], footer=_told(quality))
+    write_file(out / f"{one.name}-beside.png", encode_png(beside))
     line = Line(
-        str(path),
+        str(one.path),
         "inverted",
-        note,
+        one.note,
         quality.verdict or "not known",
         ", ".join(quality.because),
         **quality.measures(),
-        file=f"{name}.safetensors",
+        file=f"{one.name}.safetensors",
     )
-    return line, picture
+    return line, pictures
 
 
 def _told(quality: Quality) -> str:

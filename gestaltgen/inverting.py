@@ -1,106 +1,72 @@
-"""Inverting photographs, for the commands that begin with it: which files, which face, and by what."""
+"""Inverting photographs, for the commands that begin with it: which files, under which names, one after the other."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
-import numpy as np
 import torch
 from rich.console import Console
 
-import weights as shipped
-from faces.align import align
-from faces.descriptors import FaceDescriber
-from faces.detect import FaceDetector
-from faces.errors import ConfigError, ImageError
-from faces.images import Pixels, read_image
-from gen import checkpoint
-from gen.networks import Generator
-from gestaltgen.options import likeness
+from editing.studio import Studio
+from faces.errors import ConfigError, GestaltError
+from faces.images import read_image, to_tensor
 from gestaltgen.progress import stepping_bar
-from inversion import files
-from inversion.inverter import Inverter
-from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
-from inversion.quality import Judge
+from inversion.framing import Framed, framed
+from inversion.methods import InvertBy
 from inversion.result import Inversion
 
 _console: Final = Console(highlight=False)
 
 
-class Method(StrEnum):
-    ENCODER = "encoder"
-    HYPERSTYLE = "hyperstyle"
-    W = "w"
-    W_PLUS = "w+"
-    PTI = "pti"
-
-
 @dataclass(frozen=True)
-class Model:
-    """What inverts."""
+class Photograph:
+    """One photograph, inverted.
 
-    generator: Generator
-    inverter: Inverter | None
-    method: Method
-    judge: Judge
+    Attributes:
+        path: of its file.
+        name: for its results.
+        framed: its aligned face.
+        inversion: of that face.
+    """
 
-    @classmethod
-    def of(
-        cls,
-        generator: Path | None,
-        discriminator: Path | None,
-        inverter: Path | None,
-        method: Method | None,
-        describe: FaceDescriber | None,
-    ) -> Model:
-        source = generator or shipped.default()
-        inverter = inverter or shipped.companion(source, "inverter")
-        method = method or (Method.HYPERSTYLE if inverter else Method.PTI)
-        if inverter is None and method in (Method.ENCODER, Method.HYPERSTYLE):
-            raise ConfigError(
-                f"--method {method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
-            )
-        net = checkpoint.load_generator(source)
-        judge = Judge(likeness(discriminator, source, net), describe)
-        trained = None if inverter is None else files.load(inverter, net, judge)
-        return cls(net.requires_grad_(False), trained, method, trained.judge if trained else judge)
+    path: Path
+    name: str
+    framed: Framed
+    inversion: Inversion
 
     @property
-    def side(self) -> int:
-        return self.generator.config.resolution
+    def note(self) -> str:
+        """What is to be known of the face."""
+        return "; ".join(self.framed.notes)
 
-    def invert(
-        self, face: torch.Tensor, name: str, passes: int = 5, steps: int = 300, seconds: float | None = None
-    ) -> Inversion:
-        """One aligned face (1, 3, h, h)."""
-        if self.inverter is not None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
-            return self.inverter.invert(face, 0 if self.method is Method.ENCODER else passes)
-        start = None if self.inverter is None else self.inverter.encode(face)
-        space: Space = "w+" if self.method is Method.W_PLUS else "w"
-        projection = ProjectionConfig(space, steps, seconds=seconds)
-        perceptual = self.judge.perceptual
-        parts = 2 if self.method is Method.PTI else 1
-        with stepping_bar(_console, name, parts * steps) as step:
-            advance: OnStep = lambda made, planned, loss: step(1)  # noqa: E731
-            found = project(
-                self.generator,
-                face,
-                projection,
-                start=start,
-                perceptual=perceptual,
-                judge=self.judge if parts == 1 else Judge(),
-                on_step=advance,
-            )
-            if self.method is not Method.PTI:
-                return found
-            tuning = TuningConfig(steps, seconds=seconds)
-            return tune(self.generator, face, found.w, tuning, perceptual=perceptual, judge=self.judge, on_step=advance)
+
+Made = TypeVar("Made")
+
+
+def each_inverted(
+    photographs: Sequence[Path],
+    studio: Studio,
+    by: InvertBy,
+    make: Callable[[Photograph], Made],
+    *,
+    aligned: bool,
+) -> Iterator[tuple[Path, Made | GestaltError]]:
+    """What is made of each photograph, once it is inverted, or why nothing is: one never stops the others.
+
+    Args:
+        aligned: they are aligned squares already.
+    """
+    for path, name in zip(photographs, _names_of(photographs), strict=True):
+        made: Made | GestaltError
+        try:
+            face = framed(read_image(path), studio.side, studio.detector, aligned=aligned)
+            made = make(Photograph(path, name, face, _inverted(by, to_tensor(face.face), name)))
+        except GestaltError as error:
+            made = error
+        yield path, made
 
 
 def photographs_in(named: Sequence[Path]) -> list[Path]:
@@ -119,7 +85,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def names_of(paths: list[Path]) -> list[str]:
+def _names_of(paths: Sequence[Path]) -> list[str]:
     """A name for the results of each, numbered where two photographs have the same."""
     seen: dict[str, int] = {}
     names = []
@@ -129,40 +95,9 @@ def names_of(paths: list[Path]) -> list[str]:
     return names
 
 
-def aligned_face(path: Path, side: int, detector: FaceDetector, *, aligned: bool) -> tuple[Pixels, str]:
-    """The aligned face on a photograph, uint8 (side, side, 3), and what is to be known of it.
-
-    Raises:
-        GestaltError: unreadable, no face, or one that is too small.
-    """
-    photograph = read_image(path)
-    if aligned:
-        if photograph.shape[0] != photograph.shape[1]:
-            raise ImageError(f"{photograph.shape[1]} x {photograph.shape[0]} pixels; expected an aligned square")
-        return photograph, ""
-    found = detector.largest(photograph)
-    square = align(photograph, found.landmarks, side)
-    sides = float(np.linalg.norm(square.quad[3] - square.quad[0]))
-    if sides < side / 2:
-        raise ImageError(
-            f"the face is too small: its square is {sides:.0f} pixels wide; expected {side // 2} or more, take a "
-            "photograph of higher resolution"
-        )
-    notes = []
-    if found.faces_found > 1:
-        notes.append(f"{found.faces_found} faces found, the largest taken")
-    if found.cut:
-        notes.append("the face is cut by the border")
-    if square.padded > 0.1:
-        notes.append(f"{square.padded:.0%} of the square lies outside the photograph")
-    return square.image, "; ".join(notes)
-
-
-def report_csv(lines: Sequence[Any]) -> str:
-    """Lines of a report, dataclasses of one kind, as a table with their fields as header."""
-    text = io.StringIO()
-    names = [field.name for field in fields(lines[0])]
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(names)
-    table.writerows([getattr(line, name) for name in names] for line in lines)
-    return text.getvalue()
+def _inverted(by: InvertBy, face: torch.Tensor, name: str) -> Inversion:
+    """One face, with a bar where it takes a while."""
+    if not by.steps_planned:
+        return by(face)
+    with stepping_bar(_console, name, by.steps_planned) as step:
+        return by(face, lambda made, planned, loss: step(1))

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import typer
 
 import weights as shipped
-from editing.readers import Reader, phantom_reader, photograph_reader
-from faces import landmarks, oracle
-from faces.descriptors import FaceDescriber, landmarks_in
-from faces.detect import FaceDetector
-from faces.distances import Features
+from editing.studio import Files
 from faces.errors import ConfigError
-from faces.images import Pixels
-from gen import checkpoint
 from gen.networks import Discriminator, Generator
-from gestaltgen.evaluation_data import PHANTOMS
+from inversion.files import load_discriminator
 from inversion.similarity import DiscriminatorDistance
 
 
@@ -68,31 +61,17 @@ def discriminator_of(discriminator: Path | None, generator: Path, net: Generator
     """The discriminator that is named, or the one shipped with a shipped generator; arguments and errors as
     `likeness`."""
     path = discriminator or shipped.companion(generator, "discriminator")
-    if path is None:
-        return None
-    judge = checkpoint.load(path)
-    side = net.config.resolution
-    if not isinstance(judge, Discriminator) or judge.config.resolution != side:
-        raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
-    return judge
+    return None if path is None else load_discriminator(path, net)
 
 
-def face_reader(generator: Path, detector: FaceDetector) -> Reader:
-    """What reads the faces of a generator: the oracle, where it was last trained on phantoms; else landmarks and face
-    descriptors."""
-    if _of_phantoms(generator):
-        reads, info = oracle.load(shipped.oracle())
-        return phantom_reader(reads, info.steady)
-    return photograph_reader(FaceDescriber(detector).look)
-
-
-def landmark_finder(generator: Path, detector: FaceDetector) -> Callable[[Pixels], Features]:
-    """What finds the landmarks (n, 68, 2) of a generator's faces uint8 (n, h, h, 3), NaN where there is no face: a
-    network of their own for phantoms, else the detector."""
-    if _of_phantoms(generator):
-        return landmarks.load(shipped.landmarks())[0].find
-    return partial(landmarks_in, detector)
-
-
-def _of_phantoms(generator: Path) -> bool:
-    return checkpoint.read_info(generator).origin.endswith(PHANTOMS)
+def files_of(
+    generator: Path | None,
+    *,
+    discriminator: Path | None = None,
+    inverter: Path | None = None,
+    directions: Path | None = None,
+) -> Files:
+    """The files of a generator, None for the default: those that are named, and else those that are shipped for it."""
+    source = generator or shipped.default()
+    named = {"discriminator": discriminator, "inverter": inverter, "directions": directions}
+    return Files(source, **shipped.companions(source) | {part: path for part, path in named.items() if path})

@@ -3,81 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
 
-import weights as shipped
-from editing.edit import OPPOSITE, Edit
-from editing.stimuli import Person, Stimulus, mouth_area, plan
-from faces.descriptors import FaceDescriber
-from faces.detect import FaceDetector
-from faces.distances import Features
+from editing.edit import NOTICE
+from editing.pack import Left, Pair, check_new, pair_of, stimulus_edit, write_pack
+from editing.readers import SMILE
+from editing.stimuli import Person, plan
+from editing.studio import Studio
 from faces.errors import DatasetError, DirectionError, GestaltError
-from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
-from faces.sheet import contact_sheet
-from gestaltgen.edit import NOTICE, editor_of
-from gestaltgen.inverting import Method, Model, aligned_face, names_of, photographs_in, report_csv
-from gestaltgen.options import landmark_finder
+from gestaltgen.inverting import Photograph, each_inverted, photographs_in
+from gestaltgen.options import files_of
 from gestaltgen.progress import progress_bar
-
-MARK: Final = "Edited image, no photograph"
-"""In the metadata of every stimulus, reconstructed or edited alike."""
+from inversion.methods import Method
 
 _console = Console(highlight=False)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A line of the answer key."""
-
-    version: str
-    order: int
-    file: str
-    photograph: str
-    group: str
-    edited: bool
-    smile: float
-    smile_before: float
-    smile_after: float
-    strength: float
-    identity: float
-
-
-@dataclass(frozen=True)
-class Area:
-    """A line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
-
-    version: str
-    file: str
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-
-@dataclass(frozen=True)
-class Left:
-    """A photograph that is not in the survey."""
-
-    photograph: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A person's two pictures."""
-
-    before: Pixels
-    after: Pixels
-    edit: Edit
-    mouth: tuple[int, int, int, int]
 
 
 def stimuli(
@@ -112,34 +56,27 @@ def stimuli(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    if out.exists():
-        raise DatasetError(f"{out} is there already; name a folder that is not, a pack is made whole")
-    source = generator or shipped.default()
-    detector = FaceDetector()
-    model = Model.of(source, None, inverter, method, FaceDescriber(detector))
-    editor, known = editor_of(source, model, directions, detector)
-    find = landmark_finder(source, detector)
-    work = photographs_in(photographs)
-    group_of = _groups(groups)
-    pairs: dict[str, _Pair] = {}
+    check_new(out)
+    studio = Studio.open(files_of(generator, inverter=inverter, directions=directions))
+    by = studio.invert_by(method)
+    studio.direction(SMILE)  # none: refused before the photographs are inverted
+    work, group_of = photographs_in(photographs), _groups(groups)
+
+    def shown(one: Photograph) -> tuple[Person, Pair]:
+        pair = pair_of(stimulus_edit(studio, one.inversion, smile, doubtful), studio.find)
+        return Person(one.name, group_of.get(one.path.name, "")), pair
+
+    pairs: dict[str, Pair] = {}
     people: list[Person] = []
     left: list[Left] = []
     with progress_bar(_console, "photographs", len(work)) as show:
-        for done, (path, name) in enumerate(zip(work, names_of(work), strict=True), 1):
-            try:
-                face, _ = aligned_face(path, model.side, detector, aligned=aligned)
-                inversion = model.invert(to_tensor(face), name)
-                now = float(editor.reader(inversion.reconstruction).smile[0])
-                target = OPPOSITE[now < 0.5] if smile is None else smile
-                edit = editor.to_smile(inversion, known.named("smile"), target)
-                verdict = inversion.quality[0].verdict
-                if not doubtful and (verdict == "out of domain" or edit.verdict == "doubtful"):
-                    reasons = [f"the inversion is {verdict}"] if verdict == "out of domain" else []
-                    raise DirectionError("; ".join([*reasons, *edit.because]))
-                pairs[name] = _pair(edit, find)
-                people.append(Person(name, group_of.get(path.name, "")))
-            except GestaltError as error:
-                left.append(Left(str(path), str(error)))
+        for done, (path, made) in enumerate(each_inverted(work, studio, by, shown, aligned=aligned), 1):
+            if isinstance(made, GestaltError):
+                left.append(Left(str(path), str(made)))
+            else:
+                person, pair = made
+                people.append(person)
+                pairs[person.name] = pair
             show(done)
     for one in left:
         _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
@@ -148,8 +85,7 @@ def stimuli(
             f"{len(people)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
             "that are only doubtful with --doubtful"
         )
-    planned = plan(people, seed)
-    _write(out, planned, pairs, left)
+    write_pack(out, plan(people, seed), pairs, left)
     _console.print(f"{len(people)} of {len(work)} people in two versions, in {out}; the answers are in {out / 'key'}")
     _console.print(NOTICE)
 
@@ -162,49 +98,3 @@ def _groups(path: Path | None) -> dict[str, str]:
     if rows and not {"file", "group"} <= rows[0].keys():
         raise DatasetError(f"{path} has the columns {', '.join(rows[0])}; expected file and group")
     return {row["file"]: row["group"] for row in rows}
-
-
-def _pair(edit: Edit, find: Callable[[Pixels], Features]) -> _Pair:
-    before, after = (to_uint8(picture)[0] for picture in (edit.before, edit.image))
-    points = find(np.stack([before, after]))
-    if np.isnan(points).any():
-        raise DirectionError("no landmarks of the mouth are found in both pictures")
-    areas = np.array([mouth_area(face) for face in points])
-    left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
-    right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
-    return _Pair(before, after, edit, (left, top, right, bottom))
-
-
-def _write(out: Path, planned: list[Stimulus], pairs: dict[str, _Pair], left: list[Left]) -> None:
-    answers, areas = [], []
-    for stimulus in planned:
-        pair, file = pairs[stimulus.person.name], f"{stimulus.code}.png"
-        picture = pair.after if stimulus.edited else pair.before
-        write_file(out / stimulus.version / file, encode_png(picture, {"Comment": MARK}))
-        before, after = pair.edit.smile
-        answers.append(
-            Answer(
-                stimulus.version,
-                stimulus.order,
-                file,
-                stimulus.person.name,
-                stimulus.person.group,
-                stimulus.edited,
-                after if stimulus.edited else before,
-                before,
-                after,
-                pair.edit.strength if stimulus.edited else 0.0,
-                pair.edit.identity if stimulus.edited else 0.0,
-            )
-        )
-        areas.append(Area(stimulus.version, file, *pair.mouth))
-    for version in ("A", "B"):
-        files = [stimulus.code for stimulus in planned if stimulus.version == version]
-        write_file(out / version / "order.csv", "".join(["file\n", *(f"{code}.png\n" for code in files)]).encode())
-    rows = [[pair.before, pair.after] for pair in pairs.values()]
-    sheet = contact_sheet(rows, row_titles=list(pairs), column_titles=["as reconstructed", "edited"], footer=NOTICE)
-    write_file(out / "key" / "pairs.png", encode_png(sheet))
-    write_file(out / "key" / "answers.csv", report_csv(answers).encode())
-    write_file(out / "areas.csv", report_csv(areas).encode())
-    if left:
-        write_file(out / "key" / "left-out.csv", report_csv(left).encode())

@@ -1,4 +1,7 @@
-"""An inverter's file: one safetensors file with both networks and all that is needed to use and to cite them."""
+"""An inverter's file: one safetensors file with both networks and all that is needed to use and to cite them.
+
+And the discriminator whose features judge what it makes.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ import torch
 from torch import Tensor
 
 from faces import tensorfile
-from faces.errors import CheckpointError
+from faces.errors import CheckpointError, ConfigError
+from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.loading import load_strict
-from gen.networks import Generator
+from gen.networks import Discriminator, Generator
 from inversion.config import HypernetworkConfig, encoder_config
 from inversion.inverter import Inverter
 from inversion.quality import Judge, Limits
@@ -105,6 +109,19 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
         state["latent_avg"] = own["latent_avg"]
     load_strict(inverter, state | {name: v for name, v in inverter.state_dict().items() if name.startswith(_GENERATOR)})
     return inverter.eval().requires_grad_(False)
+
+
+def load_discriminator(path: Path, generator: Generator) -> Discriminator:
+    """The discriminator of a generator.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+        ConfigError: the file holds something else, or a discriminator of another size.
+    """
+    judge, side = checkpoint.load(path), generator.config.resolution
+    if not isinstance(judge, Discriminator) or judge.config.resolution != side:
+        raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
+    return judge
 
 
 def _own(inverter: Inverter) -> dict[str, Tensor]:

@@ -9,18 +9,17 @@ import pytest
 import torch
 
 import weights
-from editing import files as directions
-from editing.edit import TOLERANCE, Editor
+from editing.edit import TOLERANCE
+from editing.studio import Files, Studio
 from faces import tensorfile
-from faces.detect import FaceDetector
 from faces.errors import CheckpointError
 from faces.images import to_tensor
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
 from gen import checkpoint
 from gestaltgen.evaluation_data import fresh_phantoms
-from gestaltgen.options import face_reader
 from inversion import files
+from tests.inversion.tiny import tiny_generator
 
 
 def test_every_shipped_file_is_what_its_manifest_says() -> None:
@@ -112,24 +111,35 @@ def test_what_is_shipped_beside_a_generator_is_known_by_its_content(tmp_path: Pa
     assert weights.companion(tmp_path / "none.safetensors", "inverter") is None
 
 
+def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) -> None:
+    source = weights.default()
+    parts = ("discriminator", "inverter", "directions")
+    by_name = {part: weights.shipped(f"phantom128-{part}.safetensors") for part in parts}
+    assert weights.companions(source) == by_name | {"oracle": weights.oracle(), "landmarks": weights.landmarks()}
+    portraits = weights.companions(weights.shipped("portraits128.safetensors"))
+    assert "discriminator" in portraits
+    assert not {"oracle", "landmarks"} & set(portraits)
+    own = tmp_path / "own.safetensors"
+    checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantom")
+    assert set(weights.companions(own)) == {"oracle", "landmarks"}
+    checkpoint.save(own, tiny_generator(), origin="faces.phantom; 3 images of a folder")
+    assert weights.companions(own) == {}
+    with pytest.raises(CheckpointError, match="there is no file"):
+        weights.companions(tmp_path / "none.safetensors")
+
+
 def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
     source = weights.default()
-    generator = checkpoint.load_generator(source).requires_grad_(False)
-    where, inverter = weights.companion(source, "directions"), weights.companion(source, "inverter")
-    assert where is not None
-    assert inverter is not None
-    known = directions.load(where, generator)
-    for name, direction in known.directions.items():
+    studio = Studio.open(Files(source, **weights.companions(source)))
+    assert studio.known is not None
+    for name, direction in studio.known.directions.items():
         assert direction.accuracy >= 0.95, name
         assert not direction.flags
-    reader = face_reader(source, FaceDetector())
-    editor = Editor(generator, reader, known.apart, known.region, known.patterns)
-    trained = files.load(inverter, generator)
     arrived, kept = [], []
     for index in (0, 6, 13, 19):
-        face = trained.invert(to_tensor(draw(nth_phantom(710, index), 128).image))
+        face = studio.invert(to_tensor(draw(nth_phantom(710, index), 128).image))
         for target in (0.25, 0.75):
-            edit = editor.to_smile(face, known.named("smile"), target)
+            edit = studio.editor.to_smile(face, studio.direction("smile"), target)
             arrived.append(abs(edit.smile[1] - target) <= TOLERANCE)
             kept.append(edit.identity < 0.5 and edit.condition_kept)
     assert sum(arrived) >= 7

@@ -6,13 +6,18 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
+from faces import tensorfile
 from faces.errors import CheckpointError
 
 DEFAULT: Final = "phantom128.safetensors"
+GENERATORS: Final = (DEFAULT, "portraits128.safetensors")
 ORACLE: Final = "oracle.safetensors"
 LANDMARKS: Final = "landmarks.safetensors"
+
+PHANTOMS: Final = "faces.phantom"
+"""How the origin of a checkpoint ends that was last trained on phantoms."""
 
 Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 
@@ -43,6 +48,19 @@ def companion(generator: Path, part: Companion) -> Path | None:
         if entry["sha256"] == digest and (found := f"{Path(name).stem}-{part}.safetensors") in manifest():
             return shipped(found)
     return None
+
+
+def companions(generator: Path) -> dict[str, Path]:
+    """All that is shipped for a generator, by role: each `companion`; and where it was last trained on phantoms,
+    "oracle" and "landmarks", which read its faces.
+
+    Raises:
+        CheckpointError: the generator is no checkpoint, or something is missing, or not what was shipped.
+    """
+    found = {part: path for part in get_args(Companion) if (path := companion(generator, part)) is not None}
+    if str(tensorfile.read_header(generator).get("origin", "")).endswith(PHANTOMS):
+        found |= {"oracle": oracle(), "landmarks": landmarks()}
+    return found
 
 
 def oracle() -> Path:

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from editing import files
+from editing import files, pack, studio
 from faces.images import Pixels, encode_png, read_image, write_file
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
 from gen import checkpoint
-from gestaltgen import edit, fit_direction, stimuli
+from gestaltgen import fit_direction
 from gestaltgen.cli import app
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator
@@ -22,8 +22,8 @@ from tests.inversion.tiny import tiny_generator
 
 @pytest.fixture(autouse=True)
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (edit, fit_direction):
-        monkeypatch.setattr(module, "face_reader", lambda generator, detector: bright.read)
+    for module in (studio, fit_direction):
+        monkeypatch.setattr(module, "face_reader", lambda oracle, describer: bright.read)
     monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
@@ -102,7 +102,7 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astrona
 def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     directions = fitted(generator, tmp_path)
     points = np.tile(draw(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
-    monkeypatch.setattr(stimuli, "landmark_finder", lambda generator, detector: lambda images: points)
+    monkeypatch.setattr(studio, "landmark_finder", lambda landmarks, detector: lambda images: points)
     photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
     for at in range(3):
         write_file(photographs / f"p{at}.png", encode_png(draw(nth_phantom(3, at), 64).image))
@@ -122,7 +122,7 @@ def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, mo
         assert {path.name for path in (out / version).glob("*.png")} == set(names)
     assert {line["photograph"]: line["group"] for line in answers} == {"p0": "WS", "p1": "WS", "p2": "other"}
     assert "p0" not in " ".join(path.name for path in out.rglob("*") if path.parent.name != "key")
-    assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {stimuli.MARK}
+    assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {pack.MARK}
     with (out / "areas.csv").open() as file:
         areas = list(csv.DictReader(file))
     assert [line["file"] for line in areas] == [line["file"] for line in answers]

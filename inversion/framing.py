@@ -1,0 +1,71 @@
+"""From a photograph to the aligned square that is inverted, and what is to be known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from faces.align import Points, align
+from faces.detect import FaceDetector
+from faces.errors import ImageError
+from faces.images import Pixels
+
+LEAST_SHARE: Final = 0.5
+"""Of the side that is wanted, that the face's square has in the photograph at least."""
+
+_MUCH_PADDED: Final = 0.1
+"""Share of the square outside the photograph that is worth a note."""
+
+
+@dataclass(frozen=True)
+class Framed:
+    """The face of a photograph.
+
+    Attributes:
+        face: uint8 (h, h, 3) RGB, aligned.
+        quad: (4, 2) float64, its corners in the photograph, as of `faces.align.ffhq_quad`.
+        notes: what is to be known of it, in words; empty where there is nothing.
+    """
+
+    face: Pixels
+    quad: Points
+    notes: tuple[str, ...] = ()
+
+
+def framed(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bool = False) -> Framed:
+    """The largest face of a photograph, aligned (`faces.align`).
+
+    Args:
+        photograph: uint8 (h, w, 3) RGB.
+        side: of the square, in pixels: the generator's.
+        aligned: it is an aligned square already, of any size, and taken as it is.
+
+    Raises:
+        NoFaceError: none is found.
+        ImageError: the face is too small; or an aligned picture is no square.
+    """
+    if aligned:
+        height, width = photograph.shape[:2]
+        if height != width:
+            raise ImageError(f"{width} x {height} pixels; expected an aligned square")
+        low, high = -0.5, width - 0.5
+        return Framed(photograph, np.array([[low, low], [low, high], [high, high], [high, low]]))
+    found = detector.largest(photograph)
+    square = align(photograph, found.landmarks, side)
+    wide = float(np.linalg.norm(square.quad[3] - square.quad[0]))
+    least = side * LEAST_SHARE
+    if wide < least:
+        raise ImageError(
+            f"the face is too small: its square is {wide:.0f} pixels wide; expected {least:.0f} or more, take a "
+            "photograph of higher resolution"
+        )
+    notes = []
+    if found.faces_found > 1:
+        notes.append(f"{found.faces_found} faces found, the largest taken")
+    if found.cut:
+        notes.append("the face is cut by the border")
+    if square.padded > _MUCH_PADDED:
+        notes.append(f"{square.padded:.0%} of the square lies outside the photograph")
+    return Framed(square.image, square.quad, tuple(notes))

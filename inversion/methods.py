@@ -1,0 +1,96 @@
+"""The ways to invert a face as one choice: an inverter's networks, or optimisation, begun by them where there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch import Tensor
+
+from faces.errors import ConfigError
+from gen.networks import Generator
+from inversion.inverter import Inverter
+from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
+from inversion.quality import Judge
+from inversion.result import Inversion
+
+
+class Method(StrEnum):
+    ENCODER = "encoder"
+    HYPERSTYLE = "hyperstyle"
+    W = "w"
+    W_PLUS = "w+"
+    PTI = "pti"
+
+
+def usual_method(inverter: Inverter | None) -> Method:
+    """What is taken where nothing is said: the hypernetwork, or pivotal tuning without an inverter."""
+    return Method.PTI if inverter is None else Method.HYPERSTYLE
+
+
+@dataclass(frozen=True)
+class InvertBy:
+    """Inverts faces by one method.
+
+    Args:
+        generator: what the faces are reproduced with.
+        inverter: of the generator; None for what optimises from the average latent.
+        judge: measures what optimisation makes; an inverter has its own.
+        passes: of the hypernetwork.
+        steps: of an optimisation, of each of its parts.
+        seconds: of each of these parts at most; None for no limit.
+
+    Raises:
+        ConfigError: the method needs an inverter, and there is none.
+    """
+
+    generator: Generator
+    inverter: Inverter | None
+    judge: Judge
+    method: Method
+    passes: int = 5
+    steps: int = 300
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.inverter is None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
+            raise ConfigError(
+                f"--method {self.method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
+            )
+
+    @property
+    def steps_planned(self) -> int:
+        """Steps of optimisation for a face; 0 for the methods that do not optimise."""
+        if self.method in (Method.ENCODER, Method.HYPERSTYLE):
+            return 0
+        return 2 * self.steps if self.method is Method.PTI else self.steps
+
+    def __call__(self, face: Tensor, on_step: OnStep | None = None) -> Inversion:
+        """One aligned face (1, 3, h, h) in [-1, 1], of any size.
+
+        Args:
+            on_step: told after each step of an optimisation.
+
+        Raises:
+            ImageError: another shape or range.
+        """
+        face = face.to(self.generator.mapping.w_avg.device)
+        if self.inverter is not None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
+            return self.inverter.invert(face, 0 if self.method is Method.ENCODER else self.passes)
+        start = None if self.inverter is None else self.inverter.encode(face)
+        space: Space = "w+" if self.method is Method.W_PLUS else "w"
+        tuned = self.method is Method.PTI
+        perceptual = self.judge.perceptual
+        found = project(
+            self.generator,
+            face,
+            ProjectionConfig(space, self.steps, seconds=self.seconds),
+            start=start,
+            perceptual=perceptual,
+            judge=Judge() if tuned else self.judge,
+            on_step=on_step,
+        )
+        if not tuned:
+            return found
+        tuning = TuningConfig(self.steps, seconds=self.seconds)
+        return tune(self.generator, face, found.w, tuning, perceptual=perceptual, judge=self.judge, on_step=on_step)

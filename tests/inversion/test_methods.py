@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faces.errors import ConfigError
+from inversion.methods import InvertBy, Method, usual_method
+from inversion.quality import Judge
+from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
+
+
+@pytest.mark.parametrize(
+    ("method", "planned", "bent"),
+    [("encoder", 0, False), ("hyperstyle", 0, True), ("w", 2, False), ("w+", 2, False), ("pti", 4, True)],
+)
+def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, bent: bool) -> None:
+    inverter = tiny_inverter()
+    by = InvertBy(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=2)
+    told: list[int] = []
+    found = by(some_faces(1), lambda made, steps, loss: told.append(made))
+    assert (found.method, bool(found.offsets)) == (method, bent)
+    assert len(told) == by.steps_planned == planned
+    assert len(found.quality) == 1
+    assert found.reconstruction.shape == (1, 3, 64, 64)
+
+
+def test_optimisation_needs_no_inverter_and_begins_with_its_latent_where_there_is_one() -> None:
+    inverter = tiny_inverter()
+    by_itself, begun = (
+        InvertBy(inverter.generator, start, Judge(), Method.W, steps=1)(some_faces(1)).w for start in (None, inverter)
+    )
+    encoded = inverter.encode(some_faces(1))
+    assert (begun - encoded).abs().max() < 0.1 < (by_itself - encoded).abs().max()
+
+
+def test_what_is_usual_follows_from_the_inverter() -> None:
+    assert usual_method(tiny_inverter()) is Method.HYPERSTYLE
+    assert usual_method(None) is Method.PTI
+
+
+@pytest.mark.parametrize("method", [Method.ENCODER, Method.HYPERSTYLE])
+def test_a_method_without_its_inverter_is_refused(method: Method) -> None:
+    with pytest.raises(ConfigError, match=f"--method {method} needs --inverter"):
+        InvertBy(tiny_generator(), None, Judge(), method)
+
+
+def test_seconds_end_an_optimisation() -> None:
+    by = InvertBy(tiny_generator(), None, Judge(), Method.W, steps=1000, seconds=1e-6)
+    found = by(some_faces(1))
+    assert found.steps == (1,)
+    assert torch.isfinite(found.w).all()
