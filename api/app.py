@@ -11,41 +11,56 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from api import problems
+from api.access import ApiKeys
+from api.database import connect
+from api.erasing import sweeping
 from api.idempotency import Keys
+from api.intake import Decoder
 from api.jobs import Jobs
 from api.limits import BodyLimit
-from api.model import Model
-from api.routes import catalogue, health, image_sets, jobs
+from api.logs import RequestLog
+from api.marking import Marker, load_secret
+from api.models import Models, open_models
+from api.ownership import Kind, Ownership
+from api.photo_work import Desk, EditWork, PackWork, PhotoWork
+from api.photographs import Photographs
+from api.registry import Registry
+from api.routes import catalogue, health, image_edits, image_sets, jobs, photos, stimuli, verify
 from api.schemas import ProblemOut
 from api.service import Service
+from api.sets import ImageSets, SetWork
 from api.settings import Settings
 from api.storage import Store, only_user_of
 from api.worker import Worker
 
 DESCRIPTION: Final = """
-Synthetic faces of people with a genetic condition at a chosen age, as labelled image sets for training and
-teaching.
+Synthetic faces of people with a genetic condition at a chosen age, as labelled image sets for training and teaching;
+and photographs rendered again with another expression, for research.
+
+Every request carries an API key: `Authorization: Bearer KEY`. What belongs to another owner is not found.
 
 1. `POST /v1/image-sets` with a kind, conditions and a count. The answer names the set; its id is the hash of
    the complete request, so the same request is the same set, for ever.
 2. Wait: `Prefer: wait=30`, or poll the set, or follow its job's events.
 3. Fetch `shards/{n}.tar` (WebDataset), single images, or a zip. Every image has a sha256 in `manifest.jsonl`,
-   and says in its own PNG that it is synthetic.
+   and says in its own file that it is synthetic.
+
+Photographs: `POST /v1/photos` with the file as the body, then `POST /v1/photos/{id}/edits`. They are deleted when they
+are inverted, all that follows from them when its time is over, and everything at once by `DELETE`.
 
 The shipped weights draw **phantoms**: test objects whose truth is known. They are not patients, not derived
 from patients, and no basis for a diagnosis. Errors are `application/problem+json`.
 """
 
 
-def create_app(settings: Settings | None = None, *, load: Callable[[Settings], Model] | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, load: Callable[[Settings], Models] = open_models) -> FastAPI:
     """The service.
 
     Args:
         settings: None reads them from the environment.
-        load: makes the model that renders, in the worker's thread; None takes the settings' checkpoint.
+        load: opens the models that render, in the worker's thread.
     """
     settings = settings or Settings()
-    load = load or generator_of
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,9 +68,10 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
             service = await anyio.to_thread.run_sync(_open, settings, load)
             app.state.service = service
             try:
-                yield
+                async with sweeping(service):
+                    yield
             finally:
-                await anyio.to_thread.run_sync(service.jobs.close)
+                await anyio.to_thread.run_sync(_close, service)
 
     app = FastAPI(
         title="gestaltgen",
@@ -73,11 +89,18 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         },
     )
     app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
+    app.add_middleware(RequestLog)
     problems.install(app)
-    for routes in (image_sets, jobs, catalogue, health):
+    for routes in (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue, health):
         app.include_router(routes.router)
     return app
+
+
+def _largest_body(settings: Settings, path: str) -> int:
+    """Pictures may be larger than JSON."""
+    pictures = path.rstrip("/") in ("/v1/photos", "/v1/verify")
+    return settings.max_photo_bytes if pictures else settings.max_body_bytes
 
 
 def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -92,25 +115,47 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def generator_of(settings: Settings) -> Model:
-    """The settings' checkpoint."""
-    from api import generator  # PyTorch, in the worker's thread, so that the service answers at once
-
-    return generator.load(settings)
-
-
-def _open(settings: Settings, load: Callable[[Settings], Model]) -> Service:
-    store = Store(settings.state)
+def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
+    engine, store = connect(settings.state), Store(settings.state)
+    ownership, registry, photographs = Ownership(engine), Registry(engine), Photographs(settings.state, engine)
+    marker = Marker(load_secret(settings.state / "secret"))
     worker = Worker(partial(load, settings))
     try:
+        sets = SetWork(store, worker, registry, settings.max_images_per_set)
+        decoder = Decoder(max_pixels=settings.max_photo_pixels)
+        desk = Desk(photographs, worker, decoder, marker, registry, sets.face)
         queue = Jobs(
             settings.state,
-            store,
-            worker,
-            max_images=settings.max_images_per_set,
-            concurrent_sets=settings.concurrent_sets,
+            engine,
+            {
+                Kind.IMAGE_SET: sets,
+                Kind.PHOTO: PhotoWork(desk),
+                Kind.EDIT: EditWork(desk),
+                Kind.STIMULI: PackWork(desk),
+            },
+            concurrent=settings.concurrent_jobs,
+            most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
         )
     except BaseException:
         worker.close()
         raise
-    return Service(settings, store, worker, queue, Keys(settings.state))
+    return Service(
+        settings=settings,
+        store=store,
+        worker=worker,
+        jobs=queue,
+        sets=ImageSets(store, sets, queue, ownership),
+        keys=Keys(engine),
+        api_keys=ApiKeys(engine),
+        ownership=ownership,
+        photographs=photographs,
+        registry=registry,
+        marker=marker,
+        decoder=decoder,
+    )
+
+
+def _close(service: Service) -> None:
+    """Finish the batch in hand; jobs go on when the service starts again."""
+    service.worker.close()
+    service.jobs.close()

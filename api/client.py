@@ -245,6 +245,7 @@ class Client:
 
     Args:
         base_url: such as http://127.0.0.1:8000.
+        key: API key; None takes GESTALTGEN_KEY from the environment, and sends none without it.
         timeout_s: longest silence of the service.
         attempts: how often a request is sent before giving up; only connection failures and 429, 502, 503 and
             504 are tried again, after Retry-After or a growing pause.
@@ -255,14 +256,17 @@ class Client:
         self,
         base_url: str,
         *,
+        key: str | None = None,
         timeout_s: float = 60.0,
         attempts: int = 8,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        key = key or os.environ.get("GESTALTGEN_KEY")
         self._base_url = base_url.rstrip("/") + "/"
         self._attempts = attempts
         self._timeout_s = timeout_s
-        self._http = httpx.Client(timeout=timeout_s, transport=transport)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(timeout=timeout_s, transport=transport, headers=headers)
 
     def __enter__(self) -> Self:
         return self

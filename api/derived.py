@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from api.marking import Claim, encode
 from api.model import ModelInfo
 from api.provenance import sheet_notice
 from api.sheet import sheet_of
 from api.storage import Line, Store
-from faces.images import Pixels, encode_png, read_image, write_file
+from faces.images import Pixels, read_image, write_file
 
 SHARD_IMAGES: Final = 1000
 """Images in a shard; the last may have fewer."""
@@ -88,8 +89,12 @@ class Derived:
 
         return self._made(set_id, "archive.zip", write)
 
-    def sheet(self, set_id: str) -> StoredFile:
-        """Contact sheet: persons as rows, ages as columns."""
+    def sheet(self, set_id: str, tile: int | None = None) -> StoredFile:
+        """Contact sheet: persons as rows, ages as columns.
+
+        Args:
+            tile: side of an image on it in pixels; None is that of the images, and 96 at least.
+        """
 
         def write(file: IO[bytes]) -> None:
             request = self._store.request(set_id)
@@ -105,10 +110,12 @@ class Derived:
                 title=kind.replace("_", " ").capitalize(),
                 notice=sheet_notice(self._model.origin),
                 set_id=set_id,
+                tile=tile,
             )
-            file.write(encode_png(sheet, {"Software": "gestaltgen", "Synthetic": "true", "Image-Set": set_id}))
+            claim = Claim("synthetic", self._model.weights_sha256, {"image_set": set_id, "sheet": True})
+            file.write(encode(sheet, claim))
 
-        return self._made(set_id, "sheet.png", write)
+        return self._made(set_id, "sheet.png" if tile is None else f"sheet-{tile}.png", write)
 
     def _sample(self, set_id: str, line: Line) -> Mapping[str, bytes]:
         return {

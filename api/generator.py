@@ -1,60 +1,78 @@
-"""The model of the service: a conditional StyleGAN2 checkpoint and the image sets it can make."""
+"""A model of the service: a conditional StyleGAN2 checkpoint and the image sets it can make."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 
 import weights
 from api.model import AgeRange, ModelInfo, Pixels, Plan, Row
 from api.settings import Settings
+from editing import files
+from editing.directions import Direction
+from editing.entanglement import Moves
+from editing.studio import Files, Studio
+from faces.detect import FaceDetector
 from faces.errors import CheckpointError, ConfigError, RequestError
 from gen import checkpoint, imagesets
 from gen.labels import Vocabulary
+from gen.networks import Generator
 from gen.sampler import Sampler
+from inversion.result import Inversion, generated
 
 
-def load(settings: Settings) -> GeneratorModel:
-    """The model that the settings name.
-
-    Raises:
-        ConfigError: a device that is not there.
-        CheckpointError: no such file, a damaged one, or one without labels.
-    """
+def prepare(settings: Settings) -> None:
+    """Tell PyTorch how many threads it has."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return GeneratorModel(settings.weights or weights.default(), settings.device)
 
 
 class GeneratorModel:
     """A checkpoint as the service sees it.
 
     Args:
-        path: of a generator's checkpoint with a vocabulary.
+        path: of a generator's checkpoint with a vocabulary; its weights are loaded when they are first used.
         device: that renders.
+        name: that requests give; None takes the file's.
+        detector: gives what finds faces on photographs, where it is needed.
 
     Raises:
-        CheckpointError: as in `load`.
+        ConfigError: a device that is not there.
+        CheckpointError: no such file, a damaged one, or one without labels.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        name: str | None = None,
+        detector: Callable[[], FaceDetector] = FaceDetector,
+    ) -> None:
         about = checkpoint.read_info(path)
         if about.vocabulary is None:
             raise CheckpointError(f"{path} has no label vocabulary; expected the weights of a conditional generator")
         self._vocabulary: Vocabulary = about.vocabulary
         try:
-            self._generator = checkpoint.load_generator(path).to(device)
+            torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for the device
             reason = str(error).splitlines()[0]
             raise ConfigError(
                 f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
             ) from error
+        self._path, self._device, self._detector = path, device, detector
+        self._files = Files(path, **weights.companions(path) | _beside(path))
+        self._directions: Sequence[tuple[Direction, Moves | None]] | None = None
+        self._studio: Studio | None = None
+        self._loaded: Generator | None = None
         self._samplers: dict[str, Sampler] = {}
+        parts = (path, self._files.discriminator, self._files.inverter, self._files.directions)
+        self.size_bytes = sum(part.stat().st_size for part in parts if part is not None)
         self._info = ModelInfo(
+            name=name or path.stem,
             weights_sha256=about.sha256,
             resolution=about.config.resolution,
             conditions=self._vocabulary.conditions,
@@ -74,7 +92,7 @@ class GeneratorModel:
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
         """See api.model.Model."""
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items() if k != "model"}
         request = imagesets.ImageSetRequest(**given)
         counts = self._info.training_counts
         resolved = request.resolved(self._vocabulary, counts, self._info.weights_sha256)
@@ -85,14 +103,67 @@ class GeneratorModel:
                 f"the set would have {images} images; a set has at most {max_images}: ask for several",
             )
         rows = imagesets.expand(request, self._vocabulary, counts)
-        return Plan(imagesets.set_id(resolved), dict(asked), resolved, rows, request)
+        alike = (request.kind == "average", request.psi, request.noise, request.precision)
+        return Plan(
+            imagesets.set_id(resolved),
+            self._info.name,
+            dict(asked),
+            resolved,
+            rows,
+            request,
+            (self._info.weights_sha256, *alike),
+        )
+
+    def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
+        """See api.model.Model."""
+        request = cast(imagesets.ImageSetRequest, plan.request)
+        label = row.to_json()
+        del label["index"]
+        kept = {"kind": request.kind, "truncation": request.psi, "noise": request.noise, "precision": request.precision}
+        return kept | label
 
     def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
         """See api.model.Model."""
         request = cast(imagesets.ImageSetRequest, plan.request)
-        sampler = self._samplers.setdefault(request.precision, Sampler(self._generator, precision=request.precision))
-        images: Pixels = sampler.render(cast(Sequence[imagesets.Row], rows), request)
+        precision = request.precision
+        if precision not in self._samplers:
+            self._samplers[precision] = Sampler(self.generator, precision=precision)
+        images: Pixels = self._samplers[precision].render(cast(Sequence[imagesets.Row], rows), request)
         return images
+
+    @property
+    def generator(self) -> Generator:
+        """The network, loaded if need be."""
+        if self._loaded is None:
+            self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
+        return self._loaded
+
+    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+        """See api.model.Model."""
+        if self._directions is None:
+            known = None if self._files.directions is None else files.load(self._files.directions)
+            moves = {} if known is None else {entry.direction: entry for entry in known.table}
+            found = [] if known is None else known.directions.values()
+            self._directions = [(direction, moves.get(direction.name)) for direction in found]
+        return self._directions
+
+    @property
+    def studio(self) -> Studio:
+        """See api.model.Model."""
+        if self._studio is None:
+            self._studio = Studio.open(self._files, self._detector(), generator=self.generator)
+        return self._studio
+
+    def face(self, plan: Plan, row: Row) -> Inversion:
+        """See api.model.Model."""
+        request = cast(imagesets.ImageSetRequest, plan.request)
+        latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
+        return generated(self.generator, latent)
+
+    def release(self) -> None:
+        """See api.model.Model."""
+        self._loaded = self._studio = None
+        self._samplers.clear()
 
     def _images(self, request: imagesets.ImageSetRequest) -> int:
         """How many rows a request with defaults will have, without making them."""
@@ -105,3 +176,9 @@ class GeneratorModel:
             partners = sum(partner != condition for partner in request.partners or ()) if request.partners else 1
             images += persons * len(request.ages or ()) * partners
         return images
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """The files that belong to a generator by their names, as `fold1-inverter.safetensors` to `fold1.safetensors`."""
+    parts = {part: path.with_name(f"{path.stem}-{part}.safetensors") for part in get_args(weights.Companion)}
+    return {part: file for part, file in parts.items() if file.is_file()}

@@ -1,8 +1,8 @@
-"""Durable jobs: one DBOS workflow for each image set, one step for each chunk of its rows.
+"""Durable jobs: one DBOS workflow for each, one step for each part of its work.
 
-DBOS keeps the queue in SQLite. A workflow carries ids and ranges, never pixels; a step renders a chunk and
-stores its files, so a process that dies loses at most the chunks in hand, and the next one goes on where it
-stopped. A job's id is its image set's id and the number of the attempt.
+DBOS keeps the queue in SQLite. A workflow carries ids and numbers, never pixels; a step does its part and stores what
+comes of it, so a process that dies loses at most the parts in hand, and the next one goes on where it stopped. A job's
+id is that of what it works on and the number of the attempt.
 """
 
 from __future__ import annotations
@@ -11,24 +11,26 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
+from sqlalchemy import BigInteger, Boolean, Column, Engine, Integer, String, Table, func, select, tuple_, update
+from sqlalchemy.dialects.sqlite import insert
 
-from api.model import Plan
-from api.rendering import CHUNK_IMAGES, make_chunk
-from api.storage import Store, StoredRequest, chunks
-from api.worker import Stopping, Worker
+from api.database import TABLES
+from api.ownership import Kind, owned
+from api.problems import Problem
+from api.worker import Stopping
 from faces.errors import GestaltError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 _APPLICATION: Final = "gestaltgen"
-_QUEUE: Final = "image-sets"
+_QUEUE: Final = "jobs"
 _STATES: Final[dict[str, State]] = {
     "ENQUEUED": "queued",
     "DELAYED": "queued",
@@ -38,7 +40,7 @@ _STATES: Final[dict[str, State]] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
-_WORKFLOW_VERSION: Final = "1"
+_WORKFLOW_VERSION: Final = "2"
 """Raise it when the workflow's steps change; jobs of another version are not resumed."""
 
 _STOP_S: Final = 60.0
@@ -46,23 +48,65 @@ _STOP_S: Final = 60.0
 _log = logging.getLogger("gestaltgen.jobs")
 _one_per_process = threading.Lock()  # DBOS is one per process, and would quietly serve the first state folder
 
+_jobs: Final = Table(
+    "jobs",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("subject", String, nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False, index=True),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A step of a job.
+
+    Attributes:
+        name: of the step.
+        work: does it; gives how many items it made. Doing it twice does no harm.
+        done: items that there are after it.
+    """
+
+    name: str
+    work: Callable[[], int]
+    done: int
+
+
+class Work(Protocol):
+    """What one kind of job does."""
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """The steps, in order: the same ones whenever they are asked for."""
+        ...
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """Leave nothing behind that a failed job should not."""
+        ...
+
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at an image set.
+    """One attempt at something.
 
     Args:
-        created_ms: when it was asked for, Unix time.
-        images_per_s: rendering and storing, over what this job has done; None before the first chunk.
+        kind: of what it works on.
+        subject: its id.
+        items_per_s: made, over what this job has done; None before its first part.
         error: why it failed, or None.
+        created_ms: when it was asked for, Unix time.
     """
 
     id: str
-    set_id: str
+    kind: Kind
+    subject: str
     state: State
     done: int
     total: int
-    images_per_s: float | None
+    items_per_s: float | None
     error: str | None
     created_ms: int
 
@@ -73,9 +117,9 @@ class Job:
     @property
     def eta_s(self) -> float | None:
         """Seconds until it is done at the rate so far, or None."""
-        if self.finished or not self.images_per_s:
+        if self.finished or not self.items_per_s:
             return None
-        return (self.total - self.done) / self.images_per_s
+        return (self.total - self.done) / self.items_per_s
 
 
 class Jobs:
@@ -83,77 +127,122 @@ class Jobs:
 
     Args:
         state: the service's state folder; the queue is `jobs.sqlite` in it.
-        store: where image sets go.
-        worker: renders.
-        max_images: limit that requests were planned with.
-        concurrent_sets: workflows that run at once.
+        engine: of the service's database, which lists the jobs.
+        works: what each kind of job does.
+        concurrent: jobs that run at once.
+        most_open: jobs that wait or run, of everybody and of one owner.
     """
 
-    def __init__(self, state: Path, store: Store, worker: Worker, *, max_images: int, concurrent_sets: int) -> None:
+    def __init__(
+        self, state: Path, engine: Engine, works: Mapping[Kind, Work], *, concurrent: int, most_open: tuple[int, int]
+    ) -> None:
         if not _one_per_process.acquire(blocking=False):
             raise RuntimeError("a service already runs in this process; stop it, or start this one in its own process")
-        self._store = store
-        self._worker = worker
-        self._max_images = max_images
+        self._engine = engine
+        self._works = works
+        self._most_open = most_open
         self._stopping = False
         self._active = 0
         self._idle = threading.Condition()
-        self._plans: dict[str, Plan] = {}
+        self._submitting = threading.Lock()
         try:
-            self._workflow = self._launch(state / "jobs.sqlite", concurrent_sets)
+            self._workflow = self._launch(state / "jobs.sqlite", concurrent)
         except BaseException:
             DBOS.destroy(destroy_registry=True)
             _one_per_process.release()
             raise
 
-    def submit(self, plan: Plan) -> Job | None:
-        """Start or go on with an image set; None if it is complete already."""
-        if self._store.is_complete(plan.id):
-            return None
-        total = len(plan.rows)
-        self._store.begin(StoredRequest(plan.id, total, plan.asked, plan.resolved))
-        latest = self.latest(plan.id)
-        if latest is None or (latest.finished and not self._store.is_complete(plan.id)):
-            self._plans[plan.id] = plan
-            attempt = 1 if latest is None else _attempt(latest.id) + 1
-            with SetWorkflowID(f"{plan.id}-{attempt}"):
-                DBOS.enqueue_workflow(_QUEUE, self._workflow, plan.id, total)
-            latest = self.latest(plan.id)
-        return latest
+    def submit(self, kind: Kind, subject: str, total: int, owner: str) -> Job:
+        """Start a job, or a new attempt where the last one failed or was cancelled; else the one that there is.
 
-    def latest(self, set_id: str) -> Job | None:
-        """The last attempt at an image set."""
-        found = DBOS.list_workflows(workflow_id_prefix=f"{set_id}-", load_input=False, load_output=True)
-        return self._job(max(found, key=lambda status: _attempt(status.workflow_id))) if found else None
+        Raises:
+            Problem: 503 or 429, the queue is full, or the owner's share of it.
+        """
+        with self._submitting:
+            latest = self.latest(subject)
+            if latest is not None and not latest.finished:
+                return latest
+            self._check_room(owner)
+            attempt = 1 if latest is None else _attempt(latest.id) + 1
+            job_id = f"{subject}-{attempt}"
+            values = {"id": job_id, "subject": subject, "attempt": attempt, "kind": kind, "total": total, "open": True}
+            with self._engine.begin() as connection:
+                connection.execute(insert(_jobs).values(values | {"created_ms": time.time_ns() // 1_000_000}))
+            with SetWorkflowID(job_id):
+                DBOS.enqueue_workflow(_QUEUE, self._workflow, kind.value, subject, total)
+        found = self.get(job_id)
+        assert found is not None  # noqa: S101  it was just made
+        return found
+
+    def latest(self, subject: str) -> Job | None:
+        """The last attempt at something."""
+        return self._one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
 
     def get(self, job_id: str) -> Job | None:
         """A job by its id."""
-        status = DBOS.get_workflow_status(job_id)
-        return self._job(status) if status else None
+        return self._one(select(_jobs).where(_jobs.c.id == job_id))
 
-    def recent(self, limit: int, offset: int) -> tuple[list[Job], bool]:
-        """Jobs, the newest first, and whether there are more; jobs of deleted sets are left out, but counted."""
-        found = DBOS.list_workflows(sort_desc=True, limit=limit + 1, offset=offset, load_input=False, load_output=True)
-        return [job for job in map(self._job, found[:limit]) if job is not None], len(found) > limit
+    def page(self, owner: str, limit: int, before: tuple[int, str] | None) -> tuple[list[Job], bool]:
+        """An owner's jobs, the newest first, and whether there are more.
 
-    def cancel(self, job_id: str) -> None:
-        """Stop a job after the chunk in hand; nothing happens to a finished one."""
-        DBOS.cancel_workflow(job_id)
+        Args:
+            before: time and id of the job that the page before ended with.
+        """
+        theirs = select(_jobs).join(owned, owned.c.subject == _jobs.c.subject).where(owned.c.owner == owner)
+        place = tuple_(_jobs.c.created_ms, _jobs.c.id)
+        if before is not None:
+            theirs = theirs.where(place < before)
+        found = self._several(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit + 1))
+        return found[:limit], len(found) > limit
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job after the part in hand; nothing happens to a finished one."""
+        DBOS.cancel_workflow(job.id)
+        self._close(job.id)
+        self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
+
+    def forget(self, subject: str) -> None:
+        """Stop the jobs of something that is erased, and leave nothing of them."""
+        with self._engine.begin() as connection:
+            ids = list(connection.execute(select(_jobs.c.id).where(_jobs.c.subject == subject)).scalars())
+            connection.execute(_jobs.delete().where(_jobs.c.subject == subject))
+        for job_id in ids:
+            DBOS.cancel_workflow(job_id)
+        DBOS.delete_workflows(ids)
 
     def close(self) -> None:
-        """Stop after the chunks in hand; unfinished jobs go on when the service starts again."""
+        """Stop after the parts in hand; unfinished jobs go on when the service starts again."""
         self._stopping = True
-        self._worker.close()
         with self._idle:
             if not self._idle.wait_for(lambda: self._active == 0, timeout=_STOP_S):
                 _log.warning("%d jobs did not stop within %g s", self._active, _STOP_S)
         DBOS.destroy(destroy_registry=True)
         _one_per_process.release()
 
-    def _launch(self, database: Path, concurrent_sets: int) -> Callable[[str, int], None]:
+    def _check_room(self, owner: str) -> None:
+        everybody, each = self._most_open
+        is_open = select(func.count()).select_from(_jobs).where(_jobs.c.open)
+        theirs = (
+            select(func.count())
+            .select_from(_jobs.join(owned, owned.c.subject == _jobs.c.subject))
+            .where(_jobs.c.open, owned.c.owner == owner)
+        )
+        with self._engine.connect() as connection:
+            if connection.execute(theirs).scalar_one() >= each:
+                raise Problem(
+                    429,
+                    f"{each} jobs of yours wait or run already; wait until some are done, or cancel some.",
+                    headers={"Retry-After": "10"},
+                )
+            if connection.execute(is_open).scalar_one() >= everybody:
+                raise Problem(
+                    503, f"{everybody} jobs wait or run already; try again later.", headers={"Retry-After": "30"}
+                )
+
+    def _launch(self, database: Path, concurrent: int) -> Callable[[str, str, int], None]:
         url = f"sqlite:///{database}"
         _quieten_dbos()
-        _prepare(database, url, concurrent_sets)
+        _prepare(database, url, concurrent)
         DBOS(
             config={
                 "name": _APPLICATION,
@@ -167,13 +256,23 @@ class Jobs:
             }
         )
 
-        def image_set(set_id: str, total: int) -> None:
+        def job(kind: str, subject: str, total: int) -> None:
             with self._counted():
-                self._make(set_id, total)
+                self._do(Kind(kind), subject, total)
 
-        workflow = DBOS.workflow(name="image_set")(image_set)
+        workflow = DBOS.workflow(name="job")(job)
         DBOS.launch()
+        self._settle()
         return workflow
+
+    def _settle(self) -> None:
+        """What a crash left: jobs that were listed and never queued, or done and never closed."""
+        for job in self._several(select(_jobs).where(_jobs.c.open)):
+            if DBOS.get_workflow_status(job.id) is None:
+                with self._engine.begin() as connection:
+                    connection.execute(_jobs.delete().where(_jobs.c.id == job.id))
+            elif job.finished:
+                self._close(job.id)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -187,73 +286,62 @@ class Jobs:
                 self._active -= 1
                 self._idle.notify_all()
 
-    def _make(self, set_id: str, total: int) -> None:
-        """The workflow: every chunk, then the seal."""
-        rendered, seconds = 0, 0.0
+    def _do(self, kind: Kind, subject: str, total: int) -> None:
+        """The workflow: every part in turn."""
+        made, seconds, work = 0, 0.0, self._works[kind]
+        job_id = DBOS.workflow_id
         try:
-            for start, stop in chunks(total, CHUNK_IMAGES):
-                step = DBOS.run_step({"name": "chunk"}, self._chunk, set_id, start, stop)
-                rendered, seconds = rendered + step["rendered"], seconds + step["seconds"]
-                rate = rendered / seconds if rendered else None
-                DBOS.set_event("progress", {"done": stop, "images_per_s": rate})
-            DBOS.run_step({"name": "seal"}, self._seal, set_id, total)
-            _log.info("image set %s: %d images, %.0f images/s", set_id[:16], total, rendered / (seconds or 1))
+            for part in work.parts(subject, total):
+                step = DBOS.run_step({"name": part.name}, self._timed, part.work)
+                made, seconds = made + step["made"], seconds + step["seconds"]
+                DBOS.set_event("progress", {"done": part.done, "items_per_s": made / seconds if made else None})
+            _log.info("%s %s: %d items, %.0f a second", kind, subject[:16], total, made / (seconds or 1))
         except Exception as error:
-            _log.error("image set %s failed", set_id[:16], exc_info=not isinstance(error, GestaltError))
+            _log.error("%s %s failed", kind, subject[:16], exc_info=not isinstance(error, GestaltError))
+            work.failed(subject, error)
+            self._close(job_id)
             raise
-        finally:
-            self._plans.pop(set_id, None)
+        self._close(job_id)
 
-    def _chunk(self, set_id: str, start: int, stop: int) -> dict[str, Any]:
-        """Render and store images [start, stop), unless they are there unharmed."""
+    def _timed(self, work: Callable[[], int]) -> dict[str, Any]:
         if self._stopping:
             raise Stopping
         began = time.perf_counter()
-        if self._store.has_chunk(set_id, start, stop):
-            return {"rendered": 0, "seconds": 0.0}
-        plan, weights = self._plan(set_id), self._worker.loaded().info.weights_sha256
-        rendered = make_chunk(self._store, plan, start, stop, self._worker.render, weights)
-        return {"rendered": rendered, "seconds": time.perf_counter() - began}
+        return {"made": work(), "seconds": time.perf_counter() - began}
 
-    def _seal(self, set_id: str, total: int) -> None:
-        """Verify every image against its checksum, make anew what is damaged, and publish the set."""
-        if self._store.is_complete(set_id):
-            return
-        for start, stop in chunks(total, CHUNK_IMAGES):
-            self._chunk(set_id, start, stop)
-        self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+    def _close(self, job_id: str | None) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(open=False))
 
-    def _plan(self, set_id: str) -> Plan:
-        plan = self._plans.get(set_id)
-        if plan is None:
-            request = self._store.request(set_id)
-            if request is None:
-                raise GestaltError(f"image set {set_id} is not in the state folder; post the request again")
-            plan = self._worker.loaded().plan(request.asked, self._max_images)
-            if plan.id != set_id:
-                raise GestaltError(
-                    f"image set {set_id} was asked of other weights or another version of the software, and "
-                    f"would now be {plan.id}; start the service with the weights it was asked of"
-                )
-            self._plans[set_id] = plan
-        return plan
+    def _one(self, query: Any) -> Job | None:
+        found = self._several(query)
+        return found[0] if found else None
 
-    def _job(self, status: WorkflowStatus) -> Job | None:
-        job_id, state = status.workflow_id, _STATES[status.status]
-        set_id = job_id.rpartition("-")[0]
-        request = self._store.request(set_id)
-        if request is None:
-            return None
-        progress = DBOS.get_event(job_id, "progress", timeout_seconds=0) or {"done": 0, "images_per_s": None}
+    def _several(self, query: Any) -> list[Job]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        ids = [row["id"] for row in rows]
+        statuses: dict[str, WorkflowStatus] = {}
+        if ids:
+            found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=True)
+            statuses = {status.workflow_id: status for status in found}
+        return [self._job(dict(row), statuses.get(row["id"])) for row in rows]
+
+    def _job(self, row: Mapping[str, Any], status: WorkflowStatus | None) -> Job:
+        state: State = _STATES[status.status] if status else "queued"  # listed here before it is in the queue
+        progress: Mapping[str, Any] = {"done": 0, "items_per_s": None}
+        if state != "queued":
+            progress = DBOS.get_event(row["id"], "progress", timeout_seconds=0) or progress
         return Job(
-            id=job_id,
-            set_id=set_id,
+            id=row["id"],
+            kind=Kind(row["kind"]),
+            subject=row["subject"],
             state=state,
-            done=request.images if state == "done" else progress["done"],
-            total=request.images,
-            images_per_s=progress["images_per_s"],
-            error=str(status.error) if status.error else None,
-            created_ms=status.created_at or 0,
+            done=row["total"] if state == "done" else progress["done"],
+            total=row["total"],
+            items_per_s=progress["items_per_s"],
+            error=str(status.error) if status and status.error else None,
+            created_ms=row["created_ms"],
         )
 
 
@@ -272,7 +360,7 @@ def _attempt(job_id: str) -> int:
     return int(job_id.rpartition("-")[2])
 
 
-def _prepare(database: Path, url: str, concurrent_sets: int) -> None:
+def _prepare(database: Path, url: str, concurrent: int) -> None:
     """Make the database and the queue, which launch then listens to at once; a later one it finds later."""
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
@@ -280,6 +368,6 @@ def _prepare(database: Path, url: str, concurrent_sets: int) -> None:
     DBOS.migrate(url)
     client = DBOSClient(system_database_url=url, application_name=_APPLICATION)
     try:
-        client.register_queue(_QUEUE, worker_concurrency=concurrent_sets, polling_interval_sec=0.1)
+        client.register_queue(_QUEUE, worker_concurrency=concurrent, polling_interval_sec=0.1)
     finally:
         client.destroy()

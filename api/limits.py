@@ -1,7 +1,11 @@
-"""The largest request body, enforced before anything reads it."""
+"""The largest request body, and the longest time to send one, enforced while it streams."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+import anyio
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,34 +13,43 @@ from api.problems import Problem
 
 
 class BodyLimit:
-    """Answers 413 to a body above a limit, whether its length is declared or not.
+    """Answers 413 to a body above a limit, whether its length is declared or not, and 408 to one that does not end.
 
     Args:
         app: the application behind it.
-        max_bytes: largest body let through.
+        limit_of: largest body of a path.
+        seconds: longest time from the first to the last byte.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._text = f"The body is larger than this service's {max_bytes} bytes; ask for several sets."
+        self._limit_of = limit_of
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = 0
+        most, seen = self._limit_of(scope["path"]), 0
+        text = f"The body is larger than {most} bytes, the most that is accepted here."
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > self._max_bytes:
-            await Problem(413, self._text).response(scope["path"])(scope, receive, send)
+        if declared.isdigit() and int(declared[:20]) > most:
+            await Problem(413, text).response(scope["path"])(scope, receive, send)
             return
+        deadline, ended = time.monotonic() + self._seconds, False
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, ended
+            if ended:  # what follows is the caller's going away, which may take its time
+                return await receive()
+            with anyio.move_on_after(deadline - time.monotonic()) as scope:
+                message = await receive()
+            if scope.cancelled_caught:
+                raise HTTPException(408, f"The body took longer than {self._seconds:g} s; send it faster.")
             seen += len(message.get("body", b""))
-            if seen > self._max_bytes:
-                raise HTTPException(413, self._text)  # FastAPI lets only this one through its body parser
+            if seen > most:
+                raise HTTPException(413, text)  # FastAPI lets only this one through its body parser
+            ended = not message.get("more_body", False)
             return message
 
         await self._app(scope, counted, send)

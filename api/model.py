@@ -1,13 +1,19 @@
-"""What the service asks of a generator, and the one generator there is."""
+"""What the service asks of a generator, and the plans that it makes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:  # they bring PyTorch with them
+    from editing.directions import Direction
+    from editing.entanglement import Moves
+    from editing.studio import Studio
+    from inversion.result import Inversion
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -24,17 +30,21 @@ class Plan:
 
     Args:
         id: hash of the resolved request, weights included; names the set for ever.
+        model: name of the generator.
         asked: the fields that the caller gave; planning them again gives this plan again.
         resolved: the request with every default spelt out, JSON-able.
         rows: what to render, in order.
         request: the generator's own form of the request.
+        alike: equal for plans whose rows may be rendered in one batch.
     """
 
     id: str
+    model: str
     asked: Mapping[str, Any]
     resolved: Mapping[str, Any]
     rows: Sequence[Row]
     request: Any
+    alike: Hashable
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class AgeRange:
 class ModelInfo:
     """What is known about the weights."""
 
+    name: str
     weights_sha256: str
     resolution: int
     conditions: tuple[str, ...]
@@ -61,7 +72,13 @@ class ModelInfo:
 
 
 class Model(Protocol):
-    """A generator of image sets. Planning is pure and may run in any thread; only one thread renders."""
+    """A generator of image sets. Planning is pure and may run in any thread; only one thread renders.
+
+    Attributes:
+        size_bytes: of its weights.
+    """
+
+    size_bytes: int
 
     @property
     def info(self) -> ModelInfo: ...
@@ -74,6 +91,28 @@ class Model(Protocol):
         """
         ...
 
+    def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
+        """All that an image of one of the plan's rows follows from, beside the weights: JSON-able, and the same in any
+        set and at any place in it."""
+        ...
+
     def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
-        """The images of some of the plan's rows, uint8 (n, h, w, 3) RGB."""
+        """The images of rows of plans that are alike, uint8 (n, h, w, 3) RGB; loads the weights if need be."""
+        ...
+
+    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+        """What its faces can be edited along, and what each moves; none where nothing can be edited."""
+        ...
+
+    @property
+    def studio(self) -> Studio:
+        """What inverts and edits its faces, loaded if need be."""
+        ...
+
+    def face(self, plan: Plan, row: Row) -> Inversion:
+        """The face of a row, to be edited."""
+        ...
+
+    def release(self) -> None:
+        """Let go of the weights until they are used again."""
         ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.jobs import State
+from api.marking import Source
+from api.ownership import Kind as WorkKind
 
 Kind = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
 
@@ -90,6 +92,9 @@ class ImageSetBody(BaseModel):
     precision: Literal["float32", "bfloat16"] | None = Field(
         None, description="Arithmetic of the network; unset takes the service's."
     )
+    model: str | None = Field(
+        None, max_length=200, description="Name of a generator from /v1/models; unset takes the first."
+    )
 
     def asked(self) -> dict[str, Any]:
         """The fields that the caller gave."""
@@ -100,20 +105,21 @@ class JobLinks(BaseModel):
     """Paths that belong to a job."""
 
     self: str
-    image_set: str
+    subject: str | None = Field(description="What it works on; null for edits, which their pictures list.")
     events: str
     cancel: str
 
 
 class JobOut(BaseModel):
-    """An attempt at making an image set."""
+    """An attempt at something: an image set, the inversion of a photograph, an edit, a survey pack."""
 
     id: str
+    kind: WorkKind
     state: State = Field(description="`queued`, `running`, `done`, `failed` or `cancelled`.")
-    done: int = Field(description="Images rendered and stored.")
-    total: int = Field(description="Images in the set.")
+    done: int = Field(description="Images, or photographs, that are done.")
+    total: int = Field(description="How many there are to be.")
     created: datetime = Field(description="When it was asked for.")
-    images_per_s: float | None = Field(description="Rate of this job so far; null before its first images.")
+    items_per_s: float | None = Field(description="Rate of this job so far; null before its first.")
     eta_s: float | None = Field(description="Seconds left at that rate; null when unknown or finished.")
     error: str | None = Field(description="Why it failed, or null.")
     links: JobLinks
@@ -179,8 +185,9 @@ class AgeGroupOut(BaseModel):
 
 
 class ConditionsOut(BaseModel):
-    """What labels an image can have."""
+    """What labels an image of a generator can have."""
 
+    model: str
     conditions: list[ConditionOut]
     ages: list[AgeGroupOut]
 
@@ -188,6 +195,7 @@ class ConditionsOut(BaseModel):
 class ModelOut(BaseModel):
     """A generator's weights."""
 
+    name: str = Field(description="What requests give as `model`.")
     weights_sha256: str
     resolution: int = Field(description="Side of the images in pixels.")
     origin: str
@@ -197,9 +205,244 @@ class ModelOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
-    """The generators of this service."""
+    """The generators of this service, the one for requests that name none first."""
 
     items: list[ModelOut]
+
+
+class DirectionOut(BaseModel):
+    """A direction that faces can be moved along."""
+
+    name: str
+    attribute: str = Field(description="What grows: smile, or age.")
+    condition: str | None = Field(description="The condition that it is for; null for all together.")
+    accuracy: float = Field(description="Balanced share of unseen faces that it tells apart.")
+    interval: tuple[float, float] = Field(description="95 % interval of the accuracy.")
+    spread: float = Field(description="One standard deviation: the natural unit of a strength.")
+    flags: list[str] = Field(description="What speaks against using it; empty for one that can be trusted.")
+    moves: dict[str, float] | None = Field(
+        description="What one standard deviation changes, by attribute, on average; null where it was not measured."
+    )
+    identity: float | None = Field(description="Share of the distance between people that it moves the identity by.")
+
+
+class DirectionsOut(BaseModel):
+    """The directions of a generator."""
+
+    model: str
+    items: list[DirectionOut]
+
+
+class QualityOut(BaseModel):
+    """How well a face is reproduced."""
+
+    l2: float = Field(description="Mean squared error of the pixels in [-1, 1].")
+    ms_ssim: float | None = Field(description="Multi-scale structural similarity, 1 for equal pictures.")
+    perceptual: float | None = Field(description="Distance of features, 0 for equal pictures.")
+    identity: float | None = Field(description="Cosine of face descriptors; null where no face is found.")
+    verdict: Literal["good", "doubtful", "out of domain"] | None
+    because: list[str] = Field(description="The measures that led to a verdict other than good.")
+
+
+class PhotoLinks(BaseModel):
+    """Paths that belong to a photograph."""
+
+    self: str
+    original: str | None = Field(description="null where it is deleted, or will be.")
+    crop: str
+    reconstruction: str
+    edits: str
+    accesses: str
+    job: str | None
+
+
+class PhotoOut(BaseModel):
+    """A photograph, and what became of it."""
+
+    id: str
+    state: State
+    model: str
+    consent: str = Field(description="The reference that was given.")
+    purpose: str
+    created: datetime
+    expires: datetime = Field(description="When it is erased with all that is derived from it.")
+    keep_original: bool
+    quality: QualityOut | None = Field(description="null until it is inverted.")
+    notes: str = Field(description="What is to be known of the face that was taken.")
+    error: str | None = Field(description="Why it could not be inverted.")
+    notice: str
+    links: PhotoLinks
+
+
+class PhotoPage(BaseModel):
+    """A page of photographs, in the order of their ids."""
+
+    items: list[PhotoOut]
+    next: str | None = Field(description="Path of the next page, or null.")
+
+
+class EditBody(BaseModel):
+    """An edit: a smile to reach, or a strength along a direction."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"smile": 0.2}, {"direction": "age", "strength": 2.0}]},
+    )
+
+    smile: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="Smile to reach: 0 at rest, 1 broad."
+    )
+    strength: float | None = Field(
+        None, ge=-100, le=100, allow_inf_nan=False, description="Instead: units along the direction; see its `spread`."
+    )
+    direction: str = Field("smile", max_length=100, description="Name from /v1/directions.")
+    condition: str | None = Field(
+        None, max_length=100, description="Take the direction of this condition, where there is one."
+    )
+    hold: bool = Field(True, description="Lead back what else moves: age, condition and identity.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.smile is None) == (self.strength is None):
+            raise ValueError("give either smile or strength")
+        if self.smile is not None and self.direction != "smile":
+            raise ValueError("a smile is reached along the direction smile; give a strength along others")
+        return self
+
+    def asked(self) -> dict[str, Any]:
+        """The fields that say what to do."""
+        return self.model_dump(exclude_none=True)
+
+
+class EditResult(BaseModel):
+    """What came of an edit, as measured."""
+
+    strength: float
+    smile_before: float | None
+    smile_after: float | None
+    target: float | None
+    identity: float | None = Field(description="Drift, in units of the mean distance between different people.")
+    condition_kept: bool | None = Field(description="null where conditions cannot be read.")
+    age_years: float | None = Field(description="Change of the age that is read; null where none can be.")
+    distance_before: float = Field(description="Of the latent from the centre of all, in standard deviations.")
+    distance_after: float
+    path: list[tuple[float, float | None]] = Field(description="Strengths tried, and the smile at each.")
+    verdict: Literal["good", "doubtful"]
+    because: list[str] = Field(description="What speaks against it, in words.")
+
+
+class EditLinks(BaseModel):
+    """Paths that belong to an edit."""
+
+    self: str
+    image: str
+    before: str = Field(description="The same face unedited, at the same artefact level.")
+    job: str | None
+
+
+class EditOut(BaseModel):
+    """An edited face."""
+
+    id: str
+    state: State
+    request: dict[str, Any]
+    result: EditResult | None = Field(description="null until it is done.")
+    error: str | None
+    created: datetime
+    notice: str
+    links: EditLinks
+
+
+class EditList(BaseModel):
+    """The edits of one face, the oldest first."""
+
+    items: list[EditOut]
+
+
+class AccessOut(BaseModel):
+    """Somebody did something with a photograph."""
+
+    at: datetime
+    owner: str
+    key: str = Field(description="Id of the API key.")
+    action: str = Field(description="Method and route.")
+
+
+class AccessList(BaseModel):
+    """Every access to a photograph, the oldest first."""
+
+    items: list[AccessOut]
+
+
+class ReceiptOut(BaseModel):
+    """What was erased."""
+
+    id: str
+    photo: str
+    erased_at: datetime
+    erased: dict[str, int] = Field(description="How many of each kind of thing.")
+    because: str
+
+
+class StimuliBody(BaseModel):
+    """A survey pack to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    photos: list[str] = Field(min_length=2, max_length=1000, description="Ids of photographs, each once.")
+    smile: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="To reach; unset: the opposite of each face's own."
+    )
+    groups: dict[str, str] = Field(
+        {},
+        max_length=1000,
+        description="Group of a photograph, by its id: half of each group is edited in each version.",
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Of halves, order and file names.")
+    doubtful: bool = Field(False, description="Keep faces whose inversion or edit is doubtful.")
+
+
+class StimuliLinks(BaseModel):
+    """Paths that belong to a survey pack."""
+
+    self: str
+    archive: str
+    job: str | None
+
+
+class LeftOut(BaseModel):
+    """A photograph that is not in a pack."""
+
+    photograph: str
+    reason: str
+
+
+class StimuliOut(BaseModel):
+    """A survey pack: two counterbalanced versions, areas of interest, and the key that must not be seen."""
+
+    id: str
+    state: State
+    done: int = Field(description="Photographs that are edited.")
+    total: int
+    people: int | None = Field(description="Who is in it; null until it is done.")
+    left_out: list[LeftOut]
+    error: str | None
+    created: datetime
+    expires: datetime
+    notice: str
+    links: StimuliLinks
+
+
+class VerifyOut(BaseModel):
+    """Whether this service made a picture."""
+
+    verdict: Literal["made here", "made here, changed since", "not recognised"]
+    how: str = Field(description="What it was recognised by.")
+    source: Source | None = Field(description="`synthetic`, `edited` or `reconstructed`, as far as that is known.")
+    claim: dict[str, Any] | None = Field(
+        description="What the file says of itself; hearsay unless the verdict is `made here`."
+    )
 
 
 class HealthOut(BaseModel):

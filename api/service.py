@@ -1,16 +1,24 @@
-"""What lives as long as the service does, and how a route gets at it."""
+"""What lives as long as the service does, and how a route gets at it: who asks, and is it theirs?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import Depends, Path, Request
 
+from api.access import ANYONE, ApiKeys, Caller, Scope
 from api.derived import Derived
 from api.idempotency import Keys
+from api.intake import Decoder
 from api.jobs import Job, Jobs
+from api.marking import Marker
+from api.ownership import Kind, Ownership
+from api.photographs import EditRecord, PackRecord, Photograph, Photographs
 from api.problems import Problem
+from api.registry import Registry
+from api.sets import ImageSets
 from api.settings import Settings
 from api.storage import Store, StoredRequest
 from api.worker import Worker
@@ -24,12 +32,50 @@ class Service:
     store: Store
     worker: Worker
     jobs: Jobs
+    sets: ImageSets
     keys: Keys
+    api_keys: ApiKeys
+    ownership: Ownership
+    photographs: Photographs
+    registry: Registry
+    marker: Marker
+    decoder: Decoder
 
-    @property
-    def derived(self) -> Derived:
-        """Files that follow from sets; needs the model to be loaded."""
-        return Derived(self.store, self.worker.model.info)
+    def derived(self, known: StoredRequest) -> Derived:
+        """Files that follow from a set; needs the models to be open.
+
+        Raises:
+            Problem: 409, the generator that it was made with is not served any more.
+        """
+        weights = str(known.resolved["weights_sha256"])
+        model = self.worker.models.of_weights(weights)
+        if model is None:
+            raise Problem(
+                409,
+                f"The image set was made with weights {weights[:12]}…, which are not served any more; its manifest and "
+                "images can be had.",
+            )
+        return Derived(self.store, model.info)
+
+    def forget_photo(self, photo: str, because: str) -> Any:
+        """Erase a photograph with all that is derived from it: files, records, jobs and ownership.
+
+        Returns:
+            The receipt.
+        """
+        packs = self.photographs.packs_of(photo)
+        edits = self.photographs.edit_ids_of(photo)
+        receipt = self.photographs.erase(photo, because)
+        for subject in (photo, *edits, *packs):
+            self.jobs.forget(subject)
+            self.ownership.take(subject)
+        return receipt
+
+    def forget_pack(self, pack: str) -> None:
+        """Erase a survey pack: files, records, jobs and ownership."""
+        self.photographs.drop_pack(pack)
+        self.jobs.forget(pack)
+        self.ownership.take(pack)
 
 
 def get_service(request: Request) -> Service:
@@ -38,14 +84,62 @@ def get_service(request: Request) -> Service:
 
 ServiceDep = Annotated[Service, Depends(get_service)]
 
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
 
-def known_set(service: ServiceDep, set_id: Annotated[str, Path(description="Id of an image set.")]) -> StoredRequest:
-    """An image set that exists, complete or not.
+
+class Needs:
+    """Who asks, if their key has a scope.
+
+    Args:
+        scope: that a key needs; one of several is enough.
+    """
+
+    def __init__(self, *scope: Scope) -> None:
+        self.scope = scope
+
+    def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        caller = _caller(request, service)
+        if not caller.scopes & set(self.scope):
+            raise Problem(
+                403,
+                f"This key is for {', '.join(sorted(caller.scopes))}; this needs {' or '.join(self.scope)}: ask for "
+                "another key.",
+            )
+        return caller
+
+
+def _caller(request: Request, service: Service) -> Caller:
+    if service.settings.without_keys:
+        return ANYONE
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Problem(
+            401,
+            "An API key is needed: send `Authorization: Bearer KEY`; `gestaltgen keys create` makes one.",
+            headers=_CHALLENGE,
+        )
+    caller = service.api_keys.caller(secret.strip())
+    if caller is None:
+        raise Problem(401, "This API key is unknown, past its end, or revoked; ask for a new one.", headers=_CHALLENGE)
+    return caller
+
+
+ImageSetsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS))]
+PhotosCaller = Annotated[Caller, Depends(Needs(Scope.PHOTOS))]
+AnyCaller = Annotated[Caller, Depends(Needs(*Scope))]
+JobsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS, Scope.PHOTOS))]
+
+
+def known_set(
+    service: ServiceDep, caller: ImageSetsCaller, set_id: Annotated[str, Path(description="Id of an image set.")]
+) -> StoredRequest:
+    """An image set that the caller asked for, complete or not.
 
     Raises:
         Problem: 404.
     """
-    request = service.store.request(set_id)
+    theirs = service.ownership.has(set_id, Kind.IMAGE_SET, caller.owner)
+    request = service.store.request(set_id) if theirs else None
     if request is None:
         raise Problem(404, f"There is no image set {set_id[:64]!r}; POST /v1/image-sets makes one, GET lists them.")
     return request
@@ -63,7 +157,7 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
     if not service.store.is_complete(known.id):
         job = service.jobs.latest(known.id)
         state = job.state if job else "interrupted"
-        if state == "done" and service.store.is_complete(known.id):  # sealed between the two looks
+        if service.store.is_complete(known.id):  # sealed between the two looks
             return known
         if state in ("queued", "running", "done"):
             raise Problem(
@@ -78,16 +172,118 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
 CompleteSet = Annotated[StoredRequest, Depends(complete_set)]
 
 
-def known_job(service: ServiceDep, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
-    """A job that exists.
+def known_job(service: ServiceDep, caller: JobsCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
+    """A job of the caller's.
 
     Raises:
         Problem: 404.
     """
     job = service.jobs.get(job_id)
-    if job is None:
+    if job is None or not service.ownership.has(job.subject, job.kind, caller.owner):
         raise Problem(404, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
     return job
 
 
 KnownJob = Annotated[Job, Depends(known_job)]
+
+
+def known_photo(
+    request: Request,
+    service: ServiceDep,
+    caller: PhotosCaller,
+    photo_id: Annotated[str, Path(description="Id of a photograph.")],
+) -> Photograph:
+    """A photograph of the caller's; that it was asked for is recorded.
+
+    Raises:
+        Problem: 404.
+    """
+    theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
+    photo = service.photographs.get(photo_id) if theirs else None
+    if photo is None:
+        raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.")
+    service.photographs.note(photo.id, caller.owner, caller.key, action_of(request))
+    return photo
+
+
+KnownPhoto = Annotated[Photograph, Depends(known_photo)]
+
+
+def action_of(request: Request) -> str:
+    """Method and route of a request, without ids."""
+    route = request.scope.get("route")
+    return f"{request.method} {getattr(route, 'path', request.url.path)}"
+
+
+def _known_edit(service: Service, caller: Caller, edit_id: str, parent: str, number: int | None) -> EditRecord:
+    theirs = service.ownership.has(edit_id, Kind.EDIT, caller.owner)
+    edit = service.photographs.edit(edit_id) if theirs else None
+    if edit is None or (edit.parent, edit.number) != (parent, number):
+        raise Problem(404, f"There is no edit {edit_id[:64]!r} here; POST to …/edits makes one, GET lists them.")
+    return edit
+
+
+EditId = Annotated[str, Path(description="Id of an edit.")]
+
+
+def known_photo_edit(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto, edit_id: EditId) -> EditRecord:
+    """An edit of a photograph of the caller's.
+
+    Raises:
+        Problem: 404.
+    """
+    return _known_edit(service, caller, edit_id, photo.id, None)
+
+
+KnownPhotoEdit = Annotated[EditRecord, Depends(known_photo_edit)]
+
+
+def known_image(
+    known: CompleteSet, n: Annotated[int, Path(description="The image's index, from 0.")]
+) -> tuple[StoredRequest, int]:
+    """An image of a complete set of the caller's.
+
+    Raises:
+        Problem: 404.
+    """
+    if not 0 <= n < known.images:
+        raise Problem(404, f"There is no image {n}; the image set has images 0 to {known.images - 1}.")
+    return known, n
+
+
+KnownImage = Annotated[tuple[StoredRequest, int], Depends(known_image)]
+
+
+def known_image_edit(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage, edit_id: EditId) -> EditRecord:
+    """An edit of an image of the caller's.
+
+    Raises:
+        Problem: 404.
+    """
+    return _known_edit(service, caller, edit_id, image[0].id, image[1])
+
+
+KnownImageEdit = Annotated[EditRecord, Depends(known_image_edit)]
+
+
+def known_pack(
+    service: ServiceDep, caller: PhotosCaller, pack_id: Annotated[str, Path(description="Id of a survey pack.")]
+) -> PackRecord:
+    """A survey pack of the caller's.
+
+    Raises:
+        Problem: 404.
+    """
+    theirs = service.ownership.has(pack_id, Kind.STIMULI, caller.owner)
+    pack = service.photographs.pack(pack_id) if theirs else None
+    if pack is None:
+        raise Problem(404, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one.")
+    return pack
+
+
+KnownPack = Annotated[PackRecord, Depends(known_pack)]
+
+OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
+    (known_set, known_job, known_photo, known_photo_edit, known_image_edit, known_pack)
+)
+"""What sees to it that an object in a path is the caller's."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
@@ -16,29 +18,66 @@ class Settings(BaseSettings):
 
     state: Path = Field(
         default=Path("state"),
-        description="Folder for image sets and the job queue; nothing is written elsewhere.",
+        description="Folder for image sets, photographs, keys and the job queue; nothing is written elsewhere.",
     )
     weights: Path | None = Field(
         default=None, description="Generator checkpoint (.safetensors); unset takes the shipped one."
+    )
+    models: Path | None = Field(
+        default=None,
+        description="Folder of further checkpoints, each served by its file's name, with what lies beside it as "
+        "`NAME-inverter`, `NAME-directions` and `NAME-discriminator`.",
+    )
+    model_memory_mb: int = Field(
+        default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="Precision of requests that name none."
     )
     host: str = Field(
         default="127.0.0.1",
-        description="Address to listen on; there is no authentication, so keep it private.",
+        description="Address to listen on.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     device: str = Field(default="cpu", description="PyTorch device that renders: `cpu`, `cuda`, `cuda:1`, ...")
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads that render; unset leaves the choice to PyTorch."
     )
-    concurrent_sets: int = Field(
-        default=4, ge=1, le=64, description="Image sets in progress at once; they take turns by chunk."
+    without_keys: bool = Field(
+        default=False,
+        description="For development: let anyone on this machine in without a key. Loopback addresses only.",
     )
+    concurrent_jobs: int = Field(
+        default=4, ge=1, le=64, description="Jobs in progress at once; they take turns by chunk."
+    )
+    max_open_jobs: int = Field(default=1_000, ge=1, description="Jobs that wait or run, of everybody; then 503.")
+    max_open_jobs_per_owner: int = Field(default=100, ge=1, description="The same of one owner; then 429.")
+    max_waiting: int = Field(default=256, ge=1, description="Small requests that wait for the model at once; then 503.")
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
-    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body accepted.")
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, description="Largest request body accepted, but for photographs."
+    )
+    max_photo_bytes: int = Field(default=20_000_000, ge=1024, description="Largest photograph accepted.")
+    max_photo_pixels: int = Field(default=40_000_000, ge=1024, description="Most pixels of a photograph.")
+    body_timeout_s: float = Field(default=60, gt=0, description="Longest time that sending a body may take.")
+    photo_ttl_s: int = Field(
+        default=7 * 24 * 3600,
+        ge=60,
+        description="How long a photograph and all that is derived from it are kept, unless asked for less.",
+    )
     max_wait_s: float = Field(default=60, ge=0, description="Longest time that `Prefer: wait` holds a request.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Lines for people, or one JSON object a line."
+    )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="What is logged to standard error."
     )
+
+    @model_validator(mode="after")
+    def _private_without_keys(self) -> Self:
+        if self.without_keys and self.host not in _LOOPBACK:
+            raise ValueError(
+                f"without_keys, and host {self.host!r} can be reached by others; expected {', '.join(_LOOPBACK)}: make "
+                "keys with `gestaltgen keys create`"
+            )
+        return self

@@ -21,6 +21,7 @@ def sheet_of(
     title: str,
     notice: str,
     set_id: str,
+    tile: int | None = None,
 ) -> Pixels:
     """One picture of a set.
 
@@ -33,6 +34,7 @@ def sheet_of(
         read: the image of a line.
         title: heading.
         notice: what these images are, and are not; at the foot.
+        tile: side of an image on it; None is its own, and 96 at least.
     """
     ages = list(dict.fromkeys(str(line["age_group"]) for line in lines))
     grid: dict[tuple[str, int], dict[str, Line]] = {}
@@ -49,6 +51,7 @@ def sheet_of(
         row_titles=[mix for mix, _ in shown],
         column_titles=[age.replace("_", " ") for age in ages],
         title=title,
+        tile=tile,
         footer=f"{notice}\n{counted} of {len(lines)} images of image set {set_id}",
     )
 

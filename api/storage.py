@@ -75,10 +75,6 @@ class Store:
         self._sets.mkdir(parents=True, exist_ok=True)
         self._manifest = lru_cache(maxsize=4)(self._read_manifest)
 
-    def ids(self) -> list[str]:
-        """Every set, complete or not, in the order of their ids."""
-        return sorted({p.name.removesuffix(_PARTIAL) for p in self._sets.iterdir() if not p.name.startswith(".")})
-
     def is_complete(self, set_id: str) -> bool:
         """Whether the set is sealed, and so will never change."""
         return _ID.fullmatch(set_id) is not None and (self._sets / set_id).is_dir()
@@ -106,6 +102,17 @@ class Store:
             return len(lines) == stop - start and all(self._matches(set_id, line) for line in lines)
         except (FileNotFoundError, ValueError, KeyError):
             return False
+
+    def unharmed(self, set_id: str, index: int, sha256: str) -> bytes | None:
+        """PNG bytes of an image with this checksum, of a set that is complete or not; None if they are not there."""
+        for folder in (self.folder(set_id), self._partial(set_id)):
+            try:
+                data = (folder / image_name(index)).read_bytes()
+            except FileNotFoundError:
+                continue
+            if hashlib.sha256(data).hexdigest() == sha256:
+                return data
+        return None
 
     def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
         """Store consecutive images, then their manifest lines."""
@@ -162,6 +169,12 @@ class Store:
 def chunks(images: int, size: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of consecutive chunks that cover `images` images."""
     return ((start, min(start + size, images)) for start in range(0, images, size))
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(value: Any) -> bytes:

@@ -1,20 +1,49 @@
-"""Jobs and image sets as the answers that describe them."""
+"""What there is, as the answers that describe it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from api.derived import SHARD_IMAGES, shard_count
-from api.jobs import Job
+from api.jobs import Job, State
+from api.marking import EDITED_NOTICE
+from api.ownership import Kind
+from api.photographs import EditRecord, PackRecord, Photograph, Receipt
 from api.provenance import NOTICE
-from api.schemas import ImageSetLinks, ImageSetOut, JobLinks, JobOut
+from api.schemas import (
+    EditLinks,
+    EditOut,
+    EditResult,
+    ImageSetLinks,
+    ImageSetOut,
+    JobLinks,
+    JobOut,
+    PhotoLinks,
+    PhotoOut,
+    QualityOut,
+    ReceiptOut,
+    StimuliLinks,
+    StimuliOut,
+)
 from api.service import Service
 from api.storage import StoredRequest
+
+_PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMULI: "/v1/stimuli"}
 
 
 def set_path(set_id: str) -> str:
     """Where an image set is."""
-    return f"/v1/image-sets/{set_id}"
+    return f"{_PATHS[Kind.IMAGE_SET]}/{set_id}"
+
+
+def photo_path(photo: str) -> str:
+    """Where a photograph is."""
+    return f"{_PATHS[Kind.PHOTO]}/{photo}"
+
+
+def pack_path(pack: str) -> str:
+    """Where a survey pack is."""
+    return f"{_PATHS[Kind.STIMULI]}/{pack}"
 
 
 def job_path(job_id: str) -> str:
@@ -22,19 +51,36 @@ def job_path(job_id: str) -> str:
     return f"/v1/jobs/{job_id}"
 
 
+def edit_path(edit: EditRecord) -> str:
+    """Where an edit is."""
+    parent = photo_path(edit.parent) if edit.number is None else f"{set_path(edit.parent)}/images/{edit.number}"
+    return f"{parent}/edits/{edit.id}"
+
+
+def time_of(ms: int) -> datetime:
+    """Of Unix time."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
 def job_out(job: Job) -> JobOut:
     """A job."""
     here = job_path(job.id)
     return JobOut(
         id=job.id,
+        kind=job.kind,
         state=job.state,
         done=job.done,
         total=job.total,
-        created=datetime.fromtimestamp(job.created_ms / 1000, UTC),
-        images_per_s=job.images_per_s,
+        created=time_of(job.created_ms),
+        items_per_s=job.items_per_s,
         eta_s=job.eta_s,
         error=job.error,
-        links=JobLinks(self=here, image_set=set_path(job.set_id), events=f"{here}/events", cancel=f"{here}/cancel"),
+        links=JobLinks(
+            self=here,
+            subject=f"{_PATHS[job.kind]}/{job.subject}" if job.kind in _PATHS else None,
+            events=f"{here}/events",
+            cancel=f"{here}/cancel",
+        ),
     )
 
 
@@ -52,7 +98,7 @@ def image_set_out(service: Service, request: StoredRequest) -> ImageSetOut:
         state="done" if complete else job.state if job else "failed",
         done=request.images if complete else job.done if job else 0,
         total=request.images,
-        images_per_s=running.images_per_s if running else None,
+        images_per_s=running.items_per_s if running else None,
         eta_s=running.eta_s if running else None,
         error=error,
         shards=shard_count(request.images),
@@ -69,3 +115,94 @@ def image_set_out(service: Service, request: StoredRequest) -> ImageSetOut:
             job=job_path(job.id) if job else None,
         ),
     )
+
+
+def photo_out(service: Service, photo: Photograph) -> PhotoOut:
+    """A photograph, with the state of its inversion."""
+    job = service.jobs.latest(photo.id)
+    here = photo_path(photo.id)
+    kept = photo.keep_original and service.photographs.original(photo.id).exists()
+    return PhotoOut(
+        id=photo.id,
+        state=_state(job, done=photo.quality is not None),
+        model=photo.model,
+        consent=photo.consent,
+        purpose=photo.purpose,
+        created=time_of(photo.created_ms),
+        expires=time_of(photo.expires_ms),
+        keep_original=photo.keep_original,
+        quality=None if photo.quality is None else QualityOut(**photo.quality),
+        notes=photo.notes,
+        error=photo.error or (job.error if job and photo.quality is None else None),
+        notice=EDITED_NOTICE,
+        links=PhotoLinks(
+            self=here,
+            original=f"{here}/original" if kept else None,
+            crop=f"{here}/crop.png",
+            reconstruction=f"{here}/reconstruction.png",
+            edits=f"{here}/edits",
+            accesses=f"{here}/accesses",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def edit_out(service: Service, edit: EditRecord) -> EditOut:
+    """An edit, with the state of its job."""
+    job = service.jobs.latest(edit.id)
+    here = edit_path(edit)
+    return EditOut(
+        id=edit.id,
+        state=_state(job, done=edit.result is not None),
+        request=dict(edit.asked),
+        result=None if edit.result is None else EditResult(**edit.result),
+        error=job.error if job and edit.result is None else None,
+        created=time_of(edit.created_ms),
+        notice=EDITED_NOTICE if edit.number is None else NOTICE,
+        links=EditLinks(
+            self=here,
+            image=f"{here}/image.png",
+            before=f"{here}/before.png",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def stimuli_out(service: Service, pack: PackRecord) -> StimuliOut:
+    """A survey pack, with the progress of its job."""
+    job = service.jobs.latest(pack.id)
+    here = pack_path(pack.id)
+    result = pack.result or {}
+    return StimuliOut(
+        id=pack.id,
+        state=_state(job, done=pack.result is not None),
+        done=len(pack.photos) if pack.result is not None else job.done if job else 0,
+        total=len(pack.photos),
+        people=result.get("people"),
+        left_out=result.get("left_out", []),
+        error=job.error if job and pack.result is None else None,
+        created=time_of(pack.created_ms),
+        expires=time_of(pack.expires_ms),
+        notice=EDITED_NOTICE,
+        links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
+    )
+
+
+def receipt_out(receipt: Receipt) -> ReceiptOut:
+    """What was erased."""
+    return ReceiptOut(
+        id=receipt.id,
+        photo=receipt.photo,
+        erased_at=time_of(receipt.erased_ms),
+        erased=dict(receipt.erased),
+        because=receipt.because,
+    )
+
+
+def _state(job: Job | None, *, done: bool) -> State:
+    """Of what a job makes: what is stored counts more than what the queue says."""
+    if done:
+        return "done"
+    if job is None:
+        return "queued"
+    return "running" if job.state == "done" else job.state

@@ -1,94 +1,256 @@
-"""The one thread that owns the model: it loads it, and renders what the jobs hand it, in turn."""
+"""The one thread that owns the models: it loads them, and does what it is handed, in batches and in turn."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
-from api.model import Model, Pixels, Plan, Row
+import numpy as np
+
+from api.model import Pixels, Plan, Row
+from api.models import Models
 from api.problems import Problem
 
+BATCH: Final = 32
+"""Images rendered at a time: rows of several small requests together, or a slice of a large one."""
+
+_PROBE_EVERY_S: Final = 15.0
 _log = logging.getLogger("gestaltgen.worker")
+_T = TypeVar("_T")
 
 
 class Stopping(BaseException):
     """The service cannot go on. Not an Exception, which the queue would record as the job's failure."""
 
 
+@dataclass(eq=False)
+class _Task:
+    """Something to do with the models, for somebody who waits for it."""
+
+    work: Callable[[Models], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(eq=False)
+class _Rows:
+    """Rows to render, and those of them that are rendered."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    done: Future[Pixels] = field(default_factory=Future)
+    parts: list[Pixels] = field(default_factory=list)
+
+    @property
+    def rendered(self) -> int:
+        return sum(map(len, self.parts))
+
+
 class Worker:
-    """Renders in a thread of its own.
+    """Works in a thread of its own.
+
+    Small requests that wait together and are alike are rendered in one batch. They take turns with the slices of large
+    ones, whose slices are always the same, so that a large set has the same bytes however busy the service is.
 
     Args:
-        load: makes the model; runs in the worker's thread.
+        load: opens the models; runs in the worker's thread.
     """
 
-    def __init__(self, load: Callable[[], Model]) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gestaltgen-worker")
-        self._loading: Future[Model] = self._thread.submit(_logged, load)
+    def __init__(self, load: Callable[[], Models]) -> None:
+        self._load = load
+        self._models: Future[Models] = Future()
+        self._turn = threading.Condition()
+        self._small: deque[_Rows | _Task] = deque()
+        self._large: deque[_Rows | _Task] = deque()
         self._stopping = False
+        self._proved = (0.0, "")
+        self._thread = threading.Thread(target=self._run, name="gestaltgen-worker")
+        self._thread.start()
 
     @property
     def loading(self) -> bool:
-        """Whether it is still to be seen if the weights can be loaded."""
-        return not self._loading.done()
+        """Whether it is still to be seen if the models can be opened."""
+        return not self._models.done()
 
     @property
     def failure(self) -> str | None:
-        """Why the weights could not be loaded, or None."""
-        if not self._loading.done():
+        """Why the models could not be opened, or None."""
+        if not self._models.done():
             return None
-        if self._loading.cancelled():
-            return "the service shuts down"
-        error = self._loading.exception()
+        error = self._models.exception()
         return None if error is None else f"{type(error).__name__}: {error}"
 
     @property
-    def model(self) -> Model:
-        """The model.
+    def models(self) -> Models:
+        """The models.
 
         Raises:
-            Problem: 503 while the weights are not loaded, or could not be.
+            Problem: 503 while they are being opened, or could not be.
         """
         if self.failure is not None:
             raise Problem(503, f"The weights could not be loaded: {self.failure}")
-        if not self._loading.done():
+        if self.loading:
             raise Problem(503, "The weights are being loaded; try again.", headers={"Retry-After": "1"})
-        return self._loading.result()
+        return self._models.result()
 
-    def loaded(self) -> Model:
-        """The model, waiting until it is loaded; for jobs that go on after a restart.
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._small) + len(self._large)
+
+    def loaded(self) -> Models:
+        """The models, waiting until they are open; for jobs that go on after a restart.
 
         Raises:
-            Stopping: it could not be loaded; the job is not at fault, and waits for a service with weights.
+            Stopping: they could not be opened; the job is not at fault, and waits for a service with weights.
         """
         try:
-            return self._loading.result()
+            return self._models.result()
         except Exception as error:
             raise Stopping from error
 
-    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
-        """The images of some rows, uint8 (n, h, w, 3); waits its turn.
+    def render(self, plan: Plan, rows: Sequence[Row], *, small: bool = False) -> Pixels:
+        """The images of some rows of a plan, uint8 (n, h, w, 3); waits its turn.
+
+        Args:
+            small: somebody waits for them, and they may share a batch with others.
 
         Raises:
             Stopping: the service shuts down.
         """
-        try:
-            return self._thread.submit(lambda: self._loading.result().render(plan, rows)).result()
-        except (CancelledError, RuntimeError) as error:
-            if self._stopping:
-                raise Stopping from error
-            raise
+        images: Pixels = self._wait(_Rows(plan, rows), small=small and len(rows) <= BATCH)
+        return images
+
+    def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
+        """What a function makes of the models, in the worker's thread.
+
+        Raises:
+            Stopping: the service shuts down.
+        """
+        found: _T = self._wait(_Task(work), small=small)
+        return found
+
+    def prove(self) -> None:
+        """See that the default model makes an image; what was seen a moment ago counts.
+
+        Raises:
+            Problem: 503, it does not.
+        """
+        self.models  # noqa: B018  raises the problem that says why not
+        seen, trouble = self._proved
+        if time.monotonic() - seen > _PROBE_EVERY_S:
+            trouble = self.call(_trouble, small=True)
+            self._proved = (time.monotonic(), trouble)
+        if trouble:
+            raise Problem(503, f"The model cannot make an image: {trouble}")
 
     def close(self) -> None:
-        """Finish the batch in hand and drop those that wait."""
-        self._stopping = True
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Finish what is begun and drop what waits."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify()
+        self._thread.join()
+
+    def _wait(self, item: Any, *, small: bool) -> Any:
+        with self._turn:
+            if self._stopping:
+                raise Stopping
+            (self._small if small else self._large).append(item)
+            self._turn.notify()
+        return item.done.result()
+
+    def _run(self) -> None:
+        try:
+            models = self._load()
+            self._models.set_result(models)
+        except Exception as error:
+            _log.error("the weights could not be loaded: %s", error)
+            self._models.set_exception(error)
+        large_next = False
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._stopping or self._small or self._large)
+                if self._stopping and not (self._large and _begun(self._large[0])):
+                    break
+                large_next = large_next or not self._small or self._stopping
+                queue = self._large if self._large and large_next else self._small
+                large_next = queue is self._small
+                batch = [queue.popleft()]
+                if queue is self._small:
+                    batch += self._joining(batch[0])
+            if isinstance(batch[0], _Task):
+                self._do(batch[0])
+            elif queue is self._small:
+                self._render_together([item for item in batch if isinstance(item, _Rows)])
+            else:
+                self._render_slice(batch[0])
+        for item in [*self._small, *self._large]:
+            item.done.set_exception(Stopping())
+
+    def _joining(self, first: _Rows | _Task) -> list[_Rows]:
+        """Those of the small requests that fit into one batch with the first, taken from the queue."""
+        if isinstance(first, _Task):
+            return []
+        room, found = BATCH - len(first.rows), []
+        for item in list(self._small):
+            if isinstance(item, _Rows) and item.plan.alike == first.plan.alike and len(item.rows) <= room:
+                room -= len(item.rows)
+                found.append(item)
+                self._small.remove(item)
+        return found
+
+    def _render_together(self, batch: Sequence[_Rows]) -> None:
+        try:
+            rows = [row for item in batch for row in item.rows]
+            images = self._models.result().using(batch[0].plan.model).render(batch[0].plan, rows)
+        except Exception as error:
+            for item in batch:
+                item.done.set_exception(error)
+            return
+        ends = np.cumsum([len(item.rows) for item in batch])
+        for item, part in zip(batch, np.split(images, ends[:-1]), strict=True):
+            item.done.set_result(part)
+
+    def _render_slice(self, item: _Rows) -> None:
+        """One slice of a large request, which then waits for its next turn before the other large ones."""
+        try:
+            part = item.rows[item.rendered : item.rendered + BATCH]
+            item.parts.append(self._models.result().using(item.plan.model).render(item.plan, part))
+        except Exception as error:
+            item.done.set_exception(error)
+            return
+        if item.rendered == len(item.rows):
+            item.done.set_result(np.concatenate(item.parts))
+            return
+        with self._turn:
+            self._large.appendleft(item)
+
+    def _do(self, task: _Task) -> None:
+        try:
+            task.done.set_result(task.work(self._models.result()))
+        except Exception as error:
+            task.done.set_exception(error)
 
 
-def _logged(load: Callable[[], Model]) -> Model:
+def _begun(item: _Rows | _Task) -> bool:
+    return isinstance(item, _Rows) and bool(item.parts)
+
+
+def _trouble(models: Models) -> str:
+    """Why the default model cannot make an image; empty if it can."""
     try:
-        return load()
+        model = models.using(models.default.info.name)
+        plan = model.plan(
+            {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}, 1_000
+        )
+        images = model.render(plan, plan.rows[:1])
     except Exception as error:
-        _log.error("the weights could not be loaded: %s", error)
-        raise
+        _log.exception("the default model cannot make an image")
+        return f"{type(error).__name__}: {error}"
+    side = model.info.resolution
+    return "" if images.shape == (1, side, side, 3) and images.std() > 0 else "it makes blank images"

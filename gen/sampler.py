@@ -46,16 +46,20 @@ class Sampler:
             images[start : start + len(part)] = to_uint8(self._synthesize(part, request).cpu())
         return images
 
-    def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
+    @torch.no_grad()
+    def latents(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
+        """Truncated latents (n, num_ws, w_dim) of rows of one request."""
         c = torch.tensor([row.c for row in rows], device=self._device)
         if request.kind == "average":
             w = torch.cat([self._average_w(row) for row in rows])
         else:
             z = torch.cat([random_vectors(row.seed, 1, self.generator.config.z_dim) for row in rows])
             w = self.generator.mapping(z.to(self._device), c)
-        w = self.generator.truncate(w, c, request.psi)[:, None].repeat(1, self.generator.config.num_ws, 1)
+        return self.generator.truncate(w, c, request.psi)[:, None].repeat(1, self.generator.config.num_ws, 1)
+
+    def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
         noise_draws = [torch.Generator().manual_seed(row.seed) for row in rows]
-        return self.generator.synthesize(w, request.noise, noise_draws, self._dtype)
+        return self.generator.synthesize(self.latents(rows, request), request.noise, noise_draws, self._dtype)
 
     def _average_w(self, row: Row) -> Tensor:
         z = random_vectors(row.seed, AVERAGED, self.generator.config.z_dim).to(self._device)

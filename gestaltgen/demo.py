@@ -166,7 +166,7 @@ def running_service(weights: Path) -> Iterator[str]:
         port = _free_port()
         log = Path(scratch) / "service.log"
         command = [sys.executable, "-m", "gestaltgen.serve", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--state", str(Path(scratch) / "state"), "--weights", str(weights.resolve())]
+        command += ["--state", str(Path(scratch) / "state"), "--weights", str(weights.resolve()), "--without-keys"]
         own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
         with log.open("wb") as stream:
             process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603

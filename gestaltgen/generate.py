@@ -100,7 +100,7 @@ def _make(out: Path, plan: Plan, model: GeneratorModel) -> None:
         if not store.is_complete(plan.id):
             store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
             for start, stop in chunks(images, CHUNK_IMAGES):
-                make_chunk(store, plan, start, stop, model.render, model.info.weights_sha256)
+                make_chunk(store, model, plan, start, stop, model.render)
                 show_done(stop)
             store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
     derived, folder = Derived(store, model.info), store.folder(plan.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +9,10 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-import weights as shipped
+from api import logs
 from api.app import create_app
+from api.models import checkpoints
 from api.settings import Settings
-
-_LOG_FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 
 
 def _option(setting: str, flag: str | None = None) -> Any:
@@ -33,24 +31,27 @@ def serve(
     port: Annotated[int | None, _option("port")] = None,
     state: Annotated[Path | None, _option("state")] = None,
     weights: Annotated[Path | None, _option("weights")] = None,
+    models: Annotated[Path | None, _option("models")] = None,
+    without_keys: Annotated[bool | None, _option("without_keys", "--without-keys")] = None,
     precision: Annotated[str | None, _option("precision")] = None,
     device: Annotated[str | None, _option("device")] = None,
     threads: Annotated[int | None, _option("threads")] = None,
+    log_format: Annotated[str | None, _option("log_format")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,
 ) -> None:
-    """Serve image sets over REST. Options win over variables; docs/service.md lists every setting.
+    """Serve image sets and edits over REST. Options win over variables; docs/service.md lists every setting.
 
-    There is no authentication: keep it on loopback or a private network.
+    Callers need a key: `gestaltgen keys create OWNER`. To try it on one machine: `gestaltgen serve --without-keys`.
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
-    logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
+    logs.configure(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=settings.log_level == "debug",
+        access_log=False,
         timeout_graceful_shutdown=10,
     )
 
@@ -61,10 +62,9 @@ def _settings(given: dict[str, Any]) -> Settings:
     except ValidationError as error:
         found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
         raise typer.BadParameter("; ".join(found)) from error
-    if settings.weights is None:
-        shipped.default()  # refuses here what the worker would only log
-    elif not settings.weights.is_file():
+    if settings.weights is not None and not settings.weights.is_file():
         raise typer.BadParameter(f"weights: {settings.weights} is not a file; expected a checkpoint")
+    checkpoints(settings)  # refuses here what the worker would only log
     return settings
 
 

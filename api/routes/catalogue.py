@@ -1,14 +1,27 @@
-"""What can be asked for: conditions, age groups, models."""
+"""What can be asked for: models, conditions, age groups, directions."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from api.model import Model
+from api.problems import of_request
 from api.provenance import NOTICE
-from api.schemas import AgeGroupOut, ConditionOut, ConditionsOut, ModelOut, ModelsOut, ProblemOut
-from api.service import ServiceDep
+from api.schemas import (
+    AgeGroupOut,
+    ConditionOut,
+    ConditionsOut,
+    DirectionOut,
+    DirectionsOut,
+    ModelOut,
+    ModelsOut,
+    ProblemOut,
+)
+from api.service import AnyCaller, Service, ServiceDep
+from faces.errors import RequestError
 
 router = APIRouter(
     prefix="/v1",
@@ -16,12 +29,17 @@ router = APIRouter(
     responses={503: {"model": ProblemOut, "description": "The weights are not loaded yet."}},
 )
 
+ModelName = Annotated[
+    str | None, Query(alias="model", max_length=200, description="Name from /v1/models; unset takes the first.")
+]
+
 
 @router.get("/conditions", response_model=ConditionsOut, summary="Conditions and age groups")
-def conditions(service: ServiceDep) -> ConditionsOut:
-    """The label vocabulary of the weights, in the order of their class indices."""
-    info = service.worker.model.info
+def conditions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> ConditionsOut:
+    """The label vocabulary of a generator, in the order of its class indices."""
+    info = model_named(service, name).info
     return ConditionsOut(
+        model=info.name,
         conditions=[
             ConditionOut(name=name, class_index=index, training_images=dict(info.training_counts.get(name, {})))
             for index, name in enumerate(info.conditions)
@@ -31,12 +49,12 @@ def conditions(service: ServiceDep) -> ConditionsOut:
 
 
 @router.get("/models", response_model=ModelsOut, summary="Models")
-def models(service: ServiceDep) -> ModelsOut:
+def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
     """The weights that image sets are made with, and where they come from."""
-    info = service.worker.model.info
     return ModelsOut(
         items=[
             ModelOut(
+                name=info.name,
                 weights_sha256=info.weights_sha256,
                 resolution=info.resolution,
                 origin=info.origin,
@@ -44,5 +62,42 @@ def models(service: ServiceDep) -> ModelsOut:
                 images_seen=info.images_seen,
                 notice=NOTICE,
             )
+            for info in service.worker.models.infos
         ]
     )
+
+
+@router.get("/directions", response_model=DirectionsOut, summary="Directions")
+def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> DirectionsOut:
+    """What faces of a generator can be moved along, how far to trust it, and what moves with it."""
+    model = model_named(service, name)
+    found = []
+    for direction, moves in model.directions():
+        attribute, _, condition = direction.name.partition(" of ")
+        found.append(
+            DirectionOut(
+                name=direction.name,
+                attribute=attribute,
+                condition=condition or None,
+                accuracy=direction.accuracy,
+                interval=direction.interval,
+                spread=direction.spread,
+                flags=list(direction.flags),
+                moves=None if moves is None else dict(moves.slopes),
+                identity=None if moves is None else moves.identity,
+            )
+        )
+    return DirectionsOut(model=model.info.name, items=found)
+
+
+def model_named(service: Service, name: str | None) -> Model:
+    """A generator of the service.
+
+    Raises:
+        Problem: 422, there is none of that name; 503, they are not open yet.
+    """
+    models = service.worker.models
+    try:
+        return models.named(name)
+    except RequestError as error:
+        raise of_request(error, {"model": name}, {"model": [info.name for info in models.infos]}) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from fastapi import Request
@@ -15,10 +16,24 @@ def file_response(request: Request, path: Path, sha256: str, media_type: str, na
         name: file name to save it under; None shows it in place.
     """
     etag = f'"{sha256}"'
-    headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
     if _matches(request.headers.get("If-None-Match", ""), etag):
         return Response(status_code=304, headers=headers)
     return FileResponse(path, media_type=media_type, filename=name, headers=headers)
+
+
+def bytes_response(request: Request, data: bytes, media_type: str) -> Response:
+    """A picture made for this request, or 304 if the caller has it. Its ETag is the sha256 of its bytes."""
+    etag = f'"{hashlib.sha256(data).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    if _matches(request.headers.get("If-None-Match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=media_type, headers=headers)
+
+
+def private_file(path: Path, media_type: str, name: str | None = None) -> Response:
+    """A file that follows from a photograph of a person: no cache may keep it."""
+    return FileResponse(path, media_type=media_type, filename=name, headers={"Cache-Control": "private, no-store"})
 
 
 def _matches(condition: str, etag: str) -> bool:

@@ -20,9 +20,9 @@ def livez() -> HealthOut:
     "/readyz",
     response_model=HealthOut,
     summary="Ready?",
-    responses={503: {"model": ProblemOut, "description": "The weights are not loaded, or could not be."}},
+    responses={503: {"model": ProblemOut, "description": "The model is not loaded, or cannot make an image."}},
 )
 def readyz(service: ServiceDep) -> HealthOut:
-    """Ready when the weights are loaded and the worker takes jobs."""
-    service.worker.model  # noqa: B018  raises the problem that says why not
+    """Ready when the model has just made an image."""
+    service.worker.prove()
     return HealthOut(status="ready")

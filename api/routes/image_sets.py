@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Literal
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParam
 
+from api.access import Caller
 from api.derived import StoredFile, shard_count
+from api.marking import MEDIA_TYPES, Claim, ImageFormat
+from api.model import Plan
+from api.ownership import Kind
 from api.problems import Problem, field_error, of_request
-from api.routes.files import file_response
-from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage, ProblemOut
-from api.service import CompleteSet, KnownSet, Service, ServiceDep
+from api.routes.asking import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.routes.files import bytes_response, file_response
+from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
+from api.service import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Service, ServiceDep
 from api.storage import StoredRequest
 from api.views import image_set_out, set_path
 from faces.errors import RequestError
-
-_POLL_S: Final = 0.05
-
-
-def _problem(description: str) -> dict[str, Any]:
-    return {"model": ProblemOut, "description": description}
-
+from faces.images import read_image
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
-_FILE: Final[dict[int | str, dict[str, Any]]] = {
-    206: {"description": "The bytes that `Range` asked for."},
-    304: {"description": "The caller's copy, named in `If-None-Match`, is the one."},
-    404: _problem("There is no such image set, or no such file in it."),
-    409: _problem("The image set is not complete yet."),
-    416: {"description": "The range lies outside the file."},
-}
-
-
-def json_body_only(request: Request) -> None:
-    """Refuse a body that does not say it is JSON.
-
-    Raises:
-        Problem: 415.
-    """
-    given = request.headers.get("Content-Type", "")
-    media_type = given.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(
-            415,
-            f"Content-Type is {given[:80]!r}; expected application/json.",
-            headers={"Accept": "application/json"},
-        )
 
 
 @router.post(
@@ -64,49 +39,50 @@ def json_body_only(request: Request) -> None:
             "model": ImageSetOut,
             "description": "It is complete: it was made before, or within `Prefer: wait`.",
         },
-        400: _problem("The body is not JSON, or a header is malformed."),
-        413: _problem("The body is too large."),
-        415: _problem("The body is not application/json."),
-        422: _problem("A field cannot be; `errors` says which, and what is accepted."),
-        503: _problem("The weights are still being loaded; try again after `Retry-After` seconds."),
+        400: problem("The body is not JSON, or a header is malformed."),
+        413: problem("The body is too large."),
+        415: problem("The body is not application/json."),
+        422: problem("A field cannot be; `errors` says which, and what is accepted."),
+        503: problem("The weights are still being loaded; try again after `Retry-After` seconds."),
     },
 )
 async def create(
     service: ServiceDep,
+    caller: ImageSetsCaller,
     body: ImageSetBody,
     response: Response,
-    prefer: Annotated[
-        str | None,
-        Header(description="`wait=N` waits up to N seconds for the set to be complete.", examples=["wait=10"]),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="Any text of your own; a second, different request with it is refused."),
-    ] = None,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ImageSetOut:
     """The same request always names the same image set: asked again, it is answered from the store.
 
-    Answers 202 with the set and its job (`links.job`), or 200 if the set is complete. A set whose job failed
-    or was cancelled goes on where it stopped.
+    Answers 202 with the set and its job (`links.job`), or 200 if the set is complete. A small set that is waited for is
+    made at once, without a job. A set whose job failed or was cancelled goes on where it stopped. Images that are in
+    other sets already, as when a set is asked for again with a larger count, are not rendered again.
     """
-    wait_s = _wait_s(prefer, service.settings.max_wait_s)
+    wait_s = seconds_of(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     while service.worker.loading and time.monotonic() < deadline:
-        await anyio.sleep(_POLL_S)
-    known = await anyio.to_thread.run_sync(_submit, service, body, idempotency_key)
-    answer = await anyio.to_thread.run_sync(image_set_out, service, known)
-    while answer.state in ("queued", "running") and time.monotonic() < deadline:
-        await anyio.sleep(_POLL_S)
-        answer = await anyio.to_thread.run_sync(image_set_out, service, known)
-    response.status_code = 200 if answer.state == "done" else 202
+        await anyio.sleep(POLL_S)
+    plan = await anyio.to_thread.run_sync(_plan, service, body)
+    known = await anyio.to_thread.run_sync(_ask, service, caller, plan, idempotency_key)
     response.headers["Location"] = set_path(known.id)
-    if wait_s is not None:
-        response.headers["Preference-Applied"] = f"wait={wait_s:g}"
-    return answer
+    if wait_s and await anyio.to_thread.run_sync(service.sets.can_be_made_now, plan):
+        _check_waiting(service)
+        with anyio.move_on_after(deadline - time.monotonic()):
+            await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True)
+    await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
+    return await answered(
+        lambda: image_set_out(service, known), lambda answer: answer.state == "done", response, wait_s, deadline
+    )
 
 
-def _submit(service: Service, body: ImageSetBody, key: str | None) -> StoredRequest:
-    asked = {"precision": service.settings.precision} | body.asked()
+def _plan(service: Service, body: ImageSetBody) -> Plan:
+    """What a request means.
+
+    Raises:
+        Problem: 422, a field that cannot be.
+    """
     limit = service.settings.max_images_per_set
     for field, value in (("count", body.count), ("seeds", len(body.seeds or ()))):
         if value is not None and value > limit:
@@ -116,37 +92,44 @@ def _submit(service: Service, body: ImageSetBody, key: str | None) -> StoredRequ
                 f"{field}: {message}",
                 errors=[field_error(field, message, value, accepted={"le": limit})],
             )
-    model = service.worker.model
+    models, asked = service.worker.models, body.asked()
+    names: dict[str, Any] = {"model": [info.name for info in models.infos]}
     try:
-        plan = model.plan(asked, limit)
-    except RequestError as error:
-        names = {"conditions": model.info.conditions, "partners": model.info.conditions}
+        model = models.named(body.model)
+        names |= {"conditions": model.info.conditions, "partners": model.info.conditions}
         names["ages"] = tuple(age.name for age in model.info.ages)
+        return model.plan({"precision": service.settings.precision, "model": model.info.name} | asked, limit)
+    except RequestError as error:
         raise of_request(error, asked, names) from error
-    if key is not None:
-        service.keys.claim(key, asked)
-    service.jobs.submit(plan)
-    return StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
 
 
-def _wait_s(prefer: str | None, longest_s: float) -> float | None:
-    """Seconds that `Prefer: wait=N` asks for, at most `longest_s`; None without it (RFC 7240)."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?", prefer or "", re.IGNORECASE)
-    return min(float(found[1]), longest_s) if found else None
+def _ask(service: Service, caller: Caller, plan: Plan, key: str | None) -> StoredRequest:
+    service.keys.claim(caller.owner, key, plan.resolved, plan.id)
+    return service.sets.ask(plan, caller.owner)
 
 
-@router.get("", response_model=ImageSetPage, summary="List image sets", responses={422: _problem("A bad page.")})
+def _check_waiting(service: Service) -> None:
+    if service.worker.waiting >= service.settings.max_waiting:
+        raise Problem(
+            503,
+            f"{service.worker.waiting} requests wait for the model already; try again, or ask without `Prefer: wait`.",
+            headers={"Retry-After": "1"},
+        )
+
+
+@router.get("", response_model=ImageSetPage, summary="List image sets", responses={422: problem("A bad page.")})
 def index(
     service: ServiceDep,
+    caller: ImageSetsCaller,
     limit: Annotated[int, Query(ge=1, le=100, description="Image sets on a page.")] = 20,
     after: Annotated[str, Query(description="The id that the page before ended with.")] = "",
 ) -> ImageSetPage:
-    """Every image set in the store, in the order of their ids."""
-    ids = [set_id for set_id in service.store.ids() if set_id > after]
-    found = [service.store.request(set_id) for set_id in ids[:limit]]
+    """Every image set that you asked for, in the order of their ids."""
+    ids, more = service.ownership.page(Kind.IMAGE_SET, caller.owner, limit, after)
+    found = [service.store.request(set_id) for set_id in ids]
     return ImageSetPage(
         items=[image_set_out(service, request) for request in found if request is not None],
-        next=f"/v1/image-sets?limit={limit}&after={ids[limit - 1]}" if len(ids) > limit else None,
+        next=f"/v1/image-sets?limit={limit}&after={ids[-1]}" if more else None,
     )
 
 
@@ -154,7 +137,7 @@ def index(
     "/{set_id}",
     response_model=ImageSetOut,
     summary="An image set and its progress",
-    responses={404: _problem("There is no such image set.")},
+    responses={404: problem("There is no such image set.")},
 )
 def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
     """State, progress and links; `request` says exactly what the images are."""
@@ -162,30 +145,38 @@ def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
 
 
 @router.head("/{set_id}/manifest.jsonl", include_in_schema=False)
-@router.get("/{set_id}/manifest.jsonl", summary="The manifest", responses=_FILE, response_class=Response)
+@router.get("/{set_id}/manifest.jsonl", summary="The manifest", responses=FILE, response_class=Response)
 def manifest(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """One JSON object per line and image: labels, soft label, seed, file, size and sha256."""
-    found = service.derived.manifest(known.id)
+    found = service.derived(known).manifest(known.id)
     return file_response(request, found.path, found.sha256, "application/x-ndjson")
 
 
 @router.head("/{set_id}/images/{n}", include_in_schema=False)
-@router.get("/{set_id}/images/{n}", summary="An image", responses=_FILE, response_class=Response)
+@router.get("/{set_id}/images/{n}", summary="An image", responses=FILE, response_class=Response)
 def image(
     request: Request,
     service: ServiceDep,
-    known: CompleteSet,
-    n: Annotated[int, PathParam(description="The image's index, from 0.")],
+    known: KnownImage,
+    format: Annotated[  # noqa: A002
+        ImageFormat, Query(description="`png` as stored; `webp`, lossless; `jpeg`, for pages and slides.")
+    ] = "png",
 ) -> Response:
-    """A PNG that carries its provenance as iTXt: synthetic, which set, which row, which weights."""
-    if not 0 <= n < known.images:
-        raise Problem(404, f"There is no image {n}; the image set has images 0 to {known.images - 1}.")
-    line = service.store.manifest(known.id)[n]
-    return file_response(request, service.store.folder(known.id) / line["file"], line["sha256"], "image/png")
+    """A picture that carries its provenance: synthetic, of which row, by which weights and software."""
+    image_set, n = known
+    line = service.store.manifest(image_set.id)[n]
+    if format == "png":
+        return file_response(request, service.store.folder(image_set.id) / line["file"], line["sha256"], "image/png")
+    stored = service.store.read_image(image_set.id, line)
+    claim = Claim.of(stored)
+    if claim is None:
+        raise Problem(409, "The stored image is of an earlier version of the service; ask for it as png.")
+    data = service.marker.encode(read_image(stored), claim, format)
+    return bytes_response(request, data, MEDIA_TYPES[format])
 
 
 @router.head("/{set_id}/shards/{n}.tar", include_in_schema=False)
-@router.get("/{set_id}/shards/{n}.tar", summary="A WebDataset shard", responses=_FILE, response_class=Response)
+@router.get("/{set_id}/shards/{n}.tar", summary="A WebDataset shard", responses=FILE, response_class=Response)
 def shard(
     request: Request,
     service: ServiceDep,
@@ -196,21 +187,31 @@ def shard(
     shards = shard_count(known.images)
     if not 0 <= n < shards:
         raise Problem(404, f"There is no shard {n}; the image set has shards 0 to {shards - 1}.")
-    return _derived(request, service.derived.shard(known.id, n), "application/x-tar", f"{known.id[:16]}-{n:06d}.tar")
+    return _derived(
+        request, service.derived(known).shard(known.id, n), "application/x-tar", f"{known.id[:16]}-{n:06d}.tar"
+    )
 
 
 @router.head("/{set_id}/archive.zip", include_in_schema=False)
-@router.get("/{set_id}/archive.zip", summary="Everything in one file", responses=_FILE, response_class=Response)
+@router.get("/{set_id}/archive.zip", summary="Everything in one file", responses=FILE, response_class=Response)
 def archive(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """A zip of the images, the manifest and the request."""
-    return _derived(request, service.derived.archive(known.id), "application/zip", f"{known.id[:16]}.zip")
+    return _derived(request, service.derived(known).archive(known.id), "application/zip", f"{known.id[:16]}.zip")
 
 
 @router.head("/{set_id}/sheet.png", include_in_schema=False)
-@router.get("/{set_id}/sheet.png", summary="A contact sheet", responses=_FILE, response_class=Response)
-def sheet(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
-    """The set at a glance: persons as rows and ages as columns, marked as synthetic."""
-    return _derived(request, service.derived.sheet(known.id), "image/png", None)
+@router.get("/{set_id}/sheet.png", summary="A contact sheet", responses=FILE, response_class=Response)
+def sheet(
+    request: Request,
+    service: ServiceDep,
+    known: CompleteSet,
+    tile: Annotated[
+        Literal[64, 96, 128, 192, 256, 384, 512] | None,
+        Query(description="Side of each image in pixels; unset: as the images are, and 96 at least."),
+    ] = None,
+) -> Response:
+    """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""
+    return _derived(request, service.derived(known).sheet(known.id, tile), "image/png", None)
 
 
 def _derived(request: Request, found: StoredFile, media_type: str, name: str | None) -> Response:

@@ -7,15 +7,17 @@ from typing import Annotated, Final
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.jobs import Job
+from api.problems import Problem
 from api.schemas import JobOut, JobPage, ProblemOut
-from api.service import KnownJob, Service, ServiceDep
+from api.service import JobsCaller, KnownJob, Service, ServiceDep
 from api.views import job_out
 
 _POLL_S: Final = 0.2
+_END: Final = "end"
 
 router = APIRouter(
     prefix="/v1/jobs", tags=["jobs"], responses={404: {"model": ProblemOut, "description": "No such job."}}
@@ -25,15 +27,26 @@ router = APIRouter(
 @router.get("", response_model=JobPage, summary="List jobs")
 def index(
     service: ServiceDep,
+    caller: JobsCaller,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=1_000_000, description="Jobs to skip.")] = 0,
+    before: Annotated[str, Query(max_length=120, description="As in the `next` of the page before.")] = "",
 ) -> JobPage:
-    """Every job, the newest first."""
-    found, more = service.jobs.recent(limit, offset)
+    """Your jobs, the newest first."""
+    found, more = service.jobs.page(caller.owner, limit, _place(before))
+    last = f"{found[-1].created_ms}-{found[-1].id}" if more else None
     return JobPage(
         items=[job_out(job) for job in found],
-        next=f"/v1/jobs?limit={limit}&offset={offset + limit}" if more else None,
+        next=f"/v1/jobs?limit={limit}&before={last}" if last else None,
     )
+
+
+def _place(before: str) -> tuple[int, str] | None:
+    time, _, job_id = before.partition("-")
+    if not before:
+        return None
+    if not (time.isascii() and time.isdigit() and len(time) < 18 and job_id):
+        raise Problem(422, f"before: {before[:80]!r}; expected what the `next` of the page before says.")
+    return int(time), job_id
 
 
 @router.get("/{job_id}", response_model=JobOut, summary="A job and its progress")
@@ -44,9 +57,9 @@ def show(job: KnownJob) -> JobOut:
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
 def cancel(service: ServiceDep, job: KnownJob) -> JobOut:
-    """Stops after the chunk in hand. Its images stay; posting the request again goes on with them."""
+    """Stops after the part in hand. What is made stays; asking again goes on with it."""
     if not job.finished:
-        service.jobs.cancel(job.id)
+        service.jobs.cancel(job)
     return job_out(service.jobs.get(job.id) or job)
 
 
@@ -56,20 +69,29 @@ def cancel(service: ServiceDep, job: KnownJob) -> JobOut:
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Events `progress`, then the final state."}},
 )
-async def events(service: ServiceDep, job: KnownJob) -> EventSourceResponse:
+async def events(
+    service: ServiceDep,
+    job: KnownJob,
+    last_event_id: Annotated[
+        str | None,
+        Header(max_length=20, description="Id of the last event that arrived; what came before is left out."),
+    ] = None,
+) -> EventSourceResponse:
     """Server-sent events `progress`, then one named `done`, `failed` or `cancelled`; the data is the job."""
-    return EventSourceResponse(_progress(service, job))
+    return EventSourceResponse(_progress(service, job, last_event_id))
 
 
-async def _progress(service: Service, job: Job) -> AsyncIterator[ServerSentEvent]:
-    shown: Job | None = None
+async def _progress(service: Service, job: Job, seen: str | None) -> AsyncIterator[ServerSentEvent]:
     while True:
-        if job != shown:
-            name = job.state if job.finished else "progress"
-            yield ServerSentEvent(job_out(job).model_dump_json(), event=name)
-            shown = job
+        name = job.state if job.finished else "progress"
+        number = _END if job.finished else f"{job.state}-{job.done}"
+        if number != seen or job.finished:
+            yield ServerSentEvent(job_out(job).model_dump_json(), event=name, id=number)
+            seen = number
         if job.finished:
             return
         await anyio.sleep(_POLL_S)
         now = await anyio.to_thread.run_sync(service.jobs.get, job.id)
-        job = now if now is not None else job
+        if now is None:
+            return
+        job = now

@@ -12,7 +12,7 @@ import pytest
 from api.app import create_app
 from api.client import Client
 from api.settings import Settings
-from tests.api.fake import FakeModel
+from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
 
@@ -29,9 +29,9 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("state")
     model = FakeModel()
-    settings = Settings(state=state, max_images_per_set=5000)
+    settings = Settings(state=state, max_images_per_set=5000, without_keys=True)
     with (
-        serving(create_app(settings, load=lambda _: model)) as url,
+        serving(create_app(settings, load=served(model))) as url,
         httpx.Client(base_url=url) as http,
         Client(url) as client,
     ):

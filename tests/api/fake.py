@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +13,14 @@ import numpy as np
 
 from api.model import AgeRange, ModelInfo, Pixels, Plan
 from api.model import Row as RowLike
+from api.models import Models
+from api.settings import Settings
+from editing.directions import Direction
+from editing.entanglement import Moves
+from editing.studio import Studio
 from faces.errors import RequestError
 from faces.labels import AGE_GROUPS, CONDITIONS
+from inversion.result import Inversion
 
 AGES = tuple(age.name for age in AGE_GROUPS)
 
@@ -34,17 +40,22 @@ class Row:
 
 
 class FakeModel:
-    """Age progressions of every condition, 8 px; `chunk_s` makes rendering slow, `broken` makes it fail."""
+    """Age progressions of every condition, 8 px; `chunk_s` makes rendering slow, `broken` makes it fail.
+
+    `rendered` counts images, but not the single ones by which a service proves that it can make some.
+    """
 
     def __init__(self, chunk_s: float = 0.0, weights: str = "f" * 64) -> None:
         self.chunk_s = chunk_s
         self.broken = False
         self.rendered = 0
         self._weights = weights
+        self.size_bytes = 1
 
     @property
     def info(self) -> ModelInfo:
         return ModelInfo(
+            name="fake",
             weights_sha256=self._weights,
             resolution=8,
             conditions=CONDITIONS,
@@ -85,13 +96,36 @@ class FakeModel:
             for step in range(5)
         ]
         set_id = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:32]
-        return Plan(set_id, dict(asked), resolved, rows, None)
+        return Plan(set_id, "fake", dict(asked), resolved, rows, None, self._weights)
+
+    def describe(self, plan: Plan, row: RowLike) -> dict[str, Any]:
+        label = row.to_json()
+        del label["index"]
+        return label
 
     def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
         if self.broken:
             raise RuntimeError("the model is broken")
         time.sleep(self.chunk_s)
-        self.rendered += len(rows)
+        self.rendered += len(rows) if len(rows) > 1 else 0
         labels = [row.to_json() for row in rows]
         colours = [[row["seed"] % 256, 50 * row["step"], 60 * CONDITIONS.index(row["condition"])] for row in labels]
         return np.broadcast_to(np.array(colours, np.uint8)[:, None, None, :], (len(rows), 8, 8, 3)).copy()
+
+    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+        return ()
+
+    @property
+    def studio(self) -> Studio:
+        raise NotImplementedError
+
+    def face(self, plan: Plan, row: RowLike) -> Inversion:
+        raise NotImplementedError
+
+    def release(self) -> None:
+        self.rendered = 0
+
+
+def served(model: FakeModel) -> Callable[[Settings], Models]:
+    """What opens a service's models: this one alone."""
+    return lambda _: Models({"fake": model})

@@ -28,7 +28,7 @@ def model(weights: Path) -> GeneratorModel:
 
 @pytest.fixture(scope="module")
 def client(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    settings = Settings(state=tmp_path_factory.mktemp("state"), weights=weights, threads=1)
+    settings = Settings(state=tmp_path_factory.mktemp("state"), weights=weights, threads=1, without_keys=True)
     with serving(create_app(settings)) as url, Client(url) as client:
         yield client
 

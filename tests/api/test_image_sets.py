@@ -70,10 +70,13 @@ def test_every_png_carries_its_provenance(running: Running) -> None:
     image_set = made(running.http, PROGRESSION)
     with Image.open(io.BytesIO(running.http.get(path_of(image_set, "images/7")).content)) as picture:
         text = dict(picture.text)  # type: ignore[attr-defined]
-    assert text["Software"] == "gestaltgen"
-    assert text["Synthetic"] == "true"
-    assert text["Image-Set"] == image_set["id"]
-    assert json.loads(text["Row"])["index"] == 7
+    assert text["Software"].startswith("gestaltgen")
+    assert text["Source"] == "synthetic"
+    assert text["Digital-Source-Type"].endswith("/trainedAlgorithmicMedia")
+    row = json.loads(running.http.get(path_of(image_set, "manifest.jsonl")).text.splitlines()[7])
+    said = json.loads(text["Claim"])["what"]
+    assert said == {name: row[name] for name in said}
+    assert said["seed"] == row["seed"]
     assert text["Weights-SHA256"] == "f" * 64
     assert "not a basis for a diagnosis" in text["Disclaimer"]
 

@@ -95,7 +95,7 @@ def test_unknown_names_come_with_the_known_ones(running: Running) -> None:
         (b'{"kind": "blended", "blend": NaN}', 422, 'blend: expected a finite number, got "nan"'),
         (b'{"kind": "blended", "truncation": 1e999}', 422, 'truncation: expected a finite number, got "inf"'),
         (b'{"kind": "\\ud800"}', 422, "kind: expected"),
-        (b" " * 2_000_000, 413, "larger than this service's 1048576 bytes"),
+        (b" " * 2_000_000, 413, "larger than 1048576 bytes"),
     ],
 )
 def test_bodies_that_are_no_request(running: Running, content: bytes, status: int, says: str) -> None:

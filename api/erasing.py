@@ -1,0 +1,49 @@
+"""Erasing what has been kept for its time, again and again while the service runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from api.photographs import now_ms
+from api.service import Service
+
+_EVERY_S: Final = 15.0
+_log = logging.getLogger("gestaltgen.erasing")
+
+
+def erase_expired(service: Service) -> None:
+    """Erase every photograph and survey pack whose time is over; what cannot be erased now is tried again."""
+    photos, packs = service.photographs.expired(now_ms())
+    for photo in photos:
+        try:
+            service.forget_photo(photo, "its time was over")
+        except Exception:
+            _log.exception("photograph %s could not be erased", photo)
+    for pack in packs:
+        try:
+            service.forget_pack(pack)
+        except Exception:
+            _log.exception("survey pack %s could not be erased", pack)
+
+
+@asynccontextmanager
+async def sweeping(service: Service) -> AsyncIterator[None]:
+    """Erase what is over, at the start and then every 15 seconds."""
+
+    async def sweep() -> None:
+        while True:
+            await anyio.to_thread.run_sync(erase_expired, service)
+            await anyio.sleep(_EVERY_S)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sweep)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()

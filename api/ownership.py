@@ -1,0 +1,69 @@
+"""Whose is what: every image set, photograph, edit and survey pack belongs to those who asked for it.
+
+An image set is named by its content, so several owners may have asked for one; each sees it as theirs alone.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from api.database import TABLES
+
+
+class Kind(StrEnum):
+    """What can belong to somebody."""
+
+    IMAGE_SET = "image-set"
+    PHOTO = "photo"
+    EDIT = "edit"
+    STIMULI = "stimuli"
+
+
+owned: Final = Table(
+    "owned",
+    TABLES,
+    Column("subject", String, primary_key=True),
+    Column("owner", String, primary_key=True, index=True),
+    Column("kind", String, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+
+class Ownership:
+    """Who owns what.
+
+    Args:
+        engine: of the service's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def give(self, subject: str, kind: Kind, owner: str) -> None:
+        """Make it theirs too; nothing happens if it is."""
+        values = {"subject": subject, "owner": owner, "kind": kind, "since_ms": time.time_ns() // 1_000_000}
+        with self._engine.begin() as connection:
+            connection.execute(insert(owned).values(values).on_conflict_do_nothing())
+
+    def has(self, subject: str, kind: Kind, owner: str) -> bool:
+        """Whether it is theirs."""
+        theirs = select(owned.c.subject).where(owned.c.subject == subject, owned.c.owner == owner, owned.c.kind == kind)
+        with self._engine.connect() as connection:
+            return connection.execute(theirs).first() is not None
+
+    def take(self, subject: str) -> None:
+        """It belongs to nobody any more."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(owned).where(owned.c.subject == subject))
+
+    def page(self, kind: Kind, owner: str, limit: int, after: str) -> tuple[list[str], bool]:
+        """Ids of what is theirs that follow `after`, in their order, and whether there are more."""
+        theirs = select(owned.c.subject).where(owned.c.owner == owner, owned.c.kind == kind, owned.c.subject > after)
+        with self._engine.connect() as connection:
+            found = list(connection.execute(theirs.order_by(owned.c.subject).limit(limit + 1)).scalars())
+        return found[:limit], len(found) > limit

@@ -1,0 +1,313 @@
+"""What jobs do with faces: invert a photograph, edit a face, make a survey pack.
+
+Only the worker's thread touches networks. A job whose photograph is erased meanwhile leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from api.intake import Decoder
+from api.jobs import Part
+from api.marking import Claim, Marker, encode, pixels_digest
+from api.models import Models
+from api.photographs import EditRecord, PackRecord, Photograph, Photographs
+from api.problems import Problem
+from api.registry import Picture, Registry, key_of
+from api.worker import Worker
+from editing.edit import Edit, Editor
+from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
+from editing.stimuli import Person, plan
+from editing.studio import Studio
+from faces.errors import DirectionError, GestaltError
+from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
+from inversion import result as inversions
+from inversion.framing import framed
+from inversion.result import Inversion
+
+_LEAST_PEOPLE: Final = 2
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the jobs share.
+
+    Args:
+        photographs: where everything is kept.
+        worker: owns the networks.
+        decoder: of photographs.
+        marker: signs what is made of them.
+        registry: of pictures of synthetic faces.
+        synthetic: the model and the face of an image of a set, given the set's id and its place; needs the networks.
+    """
+
+    photographs: Photographs
+    worker: Worker
+    decoder: Decoder
+    marker: Marker
+    registry: Registry
+    synthetic: Callable[[Models, str, int], tuple[str, Inversion]]
+
+    def face(self, models: Models, parent: str, number: int | None) -> tuple[str, Inversion]:
+        """Name of the model and the face of a photograph, or of an image of a set."""
+        if number is not None:
+            return self.synthetic(models, parent, number)
+        photo = self.photo(parent)
+        studio = models.using(photo.model).studio
+        return photo.model, inversions.load(self.photographs.inversion(parent), studio.generator)
+
+    def photo(self, photo: str) -> Photograph:
+        """A photograph that is still there."""
+        found = self.photographs.get(photo)
+        if found is None:
+            raise GestaltError(f"photograph {photo} was erased")
+        return found
+
+
+class PhotoWork:
+    """Inverts a photograph."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """See api.jobs.Work."""
+        yield Part("invert", partial(self._invert, subject), 1)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """See api.jobs.Work. The original goes, as it does after a success."""
+        photo = self._desk.photographs.get(subject)
+        if photo is not None:
+            self._desk.photographs.refused(subject, str(error))
+            self._finish(photo)
+
+    def _invert(self, photo_id: str) -> int:
+        desk = self._desk
+        photo = desk.photo(photo_id)
+        if photo.quality is not None:
+            return 0
+        try:
+            pixels = desk.decoder.decode(desk.photographs.original(photo_id))
+        except Problem as problem:
+            raise GestaltError(problem.detail) from problem
+
+        def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
+            studio = models.using(photo.model).studio
+            frame = framed(pixels, studio.side, studio.detector, aligned=photo.aligned)
+            return frame.face, frame.notes, studio.invert(to_tensor(frame.face))
+
+        def store(models: Models) -> None:
+            model, folder = models.using(photo.model), desk.photographs.folder(photo_id)
+            claim = Claim("reconstructed", model.info.weights_sha256, {"method": inversion.method})
+            picture = desk.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
+            write_file(folder / "crop.png", encode_png(crop))
+            write_file(folder / "reconstruction.png", picture)
+            inversions.save(desk.photographs.inversion(photo_id), inversion, model.studio.generator)
+
+        crop, notes, inversion = desk.worker.call(invert)
+        with desk.photographs.kept(photo_id):
+            desk.worker.call(store)
+            desk.photographs.inverted(photo_id, asdict(inversion.quality[0]), "; ".join(notes))
+            self._finish(photo)
+        return 1
+
+    def _finish(self, photo: Photograph) -> None:
+        if not photo.keep_original:
+            self._desk.photographs.drop_original(photo.id)
+
+
+class EditWork:
+    """Edits the face of a photograph, or of an image of a set."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """See api.jobs.Work."""
+        yield Part("edit", partial(self._edit, subject), 1)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """See api.jobs.Work."""
+
+    def _edit(self, edit_id: str) -> int:
+        desk = self._desk
+        record = desk.photographs.edit(edit_id)
+        if record is None:
+            raise GestaltError(f"edit {edit_id} was erased")
+        if record.result is not None:
+            return 0
+        weights, edit = desk.worker.call(partial(self._edited, record))
+        result = _figures(edit)
+        of_photo = record.number is None
+        what = {"edit": dict(record.asked), "strength": edit.strength, "smile": list(edit.smile)}
+        if not of_photo:
+            what |= {"image_set": record.parent, "image": record.number}
+        claims = (
+            (Claim("edited" if of_photo else "synthetic", weights, what), edit.image),
+            (Claim("reconstructed" if of_photo else "synthetic", weights, what | {"unedited": True}), edit.before),
+        )
+        mark = desk.marker.encode if of_photo else encode
+        files = (desk.photographs.edit_file(record), desk.photographs.before_file(record))
+        with desk.photographs.kept(record.parent if of_photo else None):
+            for number, (path, (claim, image)) in enumerate(zip(files, claims, strict=True)):
+                pixels = to_uint8(image)[0]
+                data = mark(pixels, claim)
+                write_file(path, data)
+                if not of_photo:
+                    digests = pixels_digest(pixels), hashlib.sha256(data).hexdigest()
+                    desk.registry.add([Picture(key_of(weights, claim.what), *digests, edit_id, number)])
+            desk.photographs.edited(edit_id, result)
+        return 1
+
+    def _edited(self, record: EditRecord, models: Models) -> tuple[str, Edit]:
+        name, face = self._desk.face(models, record.parent, record.number)
+        model, asked = models.using(name), record.asked
+        studio: Studio = model.studio
+        editor = studio.editor if asked["hold"] else _not_holding(studio.editor)
+        direction = studio.direction(asked["direction"], asked.get("condition"))
+        if "smile" in asked:
+            return model.info.weights_sha256, editor.to_smile(face, direction, asked["smile"])
+        return model.info.weights_sha256, editor.edit(face, direction, asked["strength"])
+
+
+class PackWork:
+    """Makes a survey pack, a photograph a part."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """See api.jobs.Work."""
+        pack = self._pack(subject)
+        for place, photo in enumerate(pack.photos):
+            yield Part("photograph", partial(self._pair, pack, place, photo), place + 1)
+        yield Part("pack", partial(self._write, pack), total)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """See api.jobs.Work."""
+
+    def _pack(self, pack: str) -> PackRecord:
+        found = self._desk.photographs.pack(pack)
+        if found is None:
+            raise GestaltError(f"survey pack {pack} was erased")
+        return found
+
+    def _pair(self, pack: PackRecord, place: int, photo: str) -> int:
+        desk, asked = self._desk, pack.asked
+        folder = desk.photographs.pack_folder(pack.id) / "pairs"
+        if (folder / f"{place:04d}.json").exists():
+            return 0
+
+        def pair(models: Models) -> Pair:
+            name, inversion = desk.face(models, photo, None)
+            studio: Studio = models.using(name).studio
+            return pair_of(stimulus_edit(studio, inversion, asked.get("smile"), asked["doubtful"]), studio.find)
+
+        try:
+            if desk.photo(photo).quality is None:
+                raise DirectionError("it is not inverted")
+            made: Pair | str = desk.worker.call(pair)
+        except GestaltError as error:
+            made = str(error)
+        with desk.photographs.kept(photo):
+            _write_pair(folder, place, made)
+        return 1
+
+    def _write(self, pack: PackRecord) -> int:
+        desk = self._desk
+        if self._pack(pack.id).result is not None:
+            return 0
+        folder = desk.photographs.pack_folder(pack.id)
+        pairs, people, left = {}, [], []
+        for place, photo in enumerate(pack.photos):
+            read = _read_pair(folder / "pairs", place)
+            if isinstance(read, Pair):
+                pairs[photo] = read
+                people.append(Person(photo, pack.asked["groups"].get(photo, "")))
+            else:
+                left.append(Left(photo, read))
+        if len(people) < _LEAST_PEOPLE:
+            reasons = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left[:10])
+            raise DirectionError(
+                f"{len(people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: take "
+                f"others, or ask for doubtful ones too ({reasons})"
+            )
+        with desk.photographs.kept(*pack.photos):
+            (folder / "pack.zip").unlink(missing_ok=True)
+            write_pack(folder / "pack.zip", plan(people, pack.asked["seed"]), pairs, left)
+            result = {"people": len(people), "left_out": [asdict(one) for one in left]}
+            desk.photographs.packed(pack.id, result)
+        shutil.rmtree(folder / "pairs")
+        return 1
+
+
+def _not_holding(editor: Editor) -> Editor:
+    return replace(editor, patterns={})
+
+
+def _figures(edit: Edit) -> dict[str, Any]:
+    """What was measured, as JSON."""
+    return {
+        "strength": edit.strength,
+        "smile_before": _number(edit.smile[0]),
+        "smile_after": _number(edit.smile[1]),
+        "target": edit.target,
+        "identity": _number(edit.identity),
+        "condition_kept": edit.condition_kept,
+        "age_years": None if edit.age_years is None else _number(edit.age_years),
+        "distance_before": edit.distance[0],
+        "distance_after": edit.distance[1],
+        "path": [[strength, _number(smile)] for strength, smile in edit.path],
+        "verdict": edit.verdict,
+        "because": list(edit.because),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if value == value else None
+
+
+def _write_pair(folder: Path, place: int, pair: Pair | str) -> None:
+    """A pair, or why there is none; the JSON is written last, and says that all is there."""
+    said: Mapping[str, Any]
+    if isinstance(pair, Pair):
+        for name, picture in (("before", pair.before), ("after", pair.after)):
+            write_file(folder / f"{place:04d}-{name}.png", encode_png(picture))
+        edit = pair.edit
+        said = {"mouth": pair.mouth, "smile": edit.smile, "strength": edit.strength, "identity": edit.identity}
+    else:
+        said = {"left_out": pair}
+    write_file(folder / f"{place:04d}.json", json.dumps(said).encode())
+
+
+def _read_pair(folder: Path, place: int) -> Pair | str:
+    """What `_write_pair` wrote; of the edit, only what a pack says of it."""
+    said = json.loads((folder / f"{place:04d}.json").read_bytes())
+    if "left_out" in said:
+        return str(said["left_out"])
+    before, after = (read_image(folder / f"{place:04d}-{name}.png") for name in ("before", "after"))
+    edit = Edit(
+        image=to_tensor(after),
+        before=to_tensor(before),
+        w=torch.empty(0),
+        strength=said["strength"],
+        held={},
+        smile=tuple(said["smile"]),
+        target=None,
+        path=(),
+        identity=said["identity"],
+        condition_kept=None,
+        age_years=None,
+        distance=(0.0, 0.0),
+    )
+    return Pair(before, after, edit, tuple(said["mouth"]))

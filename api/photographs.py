@@ -1,0 +1,426 @@
+"""Photographs on disk and in the database: what is kept of each, for how long, who looked at it, and how it is erased.
+
+photos/<id>/   original (until it is inverted), crop.png, inversion.safetensors, reconstruction.png, edits/<id>.png
+edits/<id>.png edits of synthetic faces, which are nobody's
+stimuli/<id>/  a survey pack in the making, and pack.zip
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from api.database import TABLES
+from faces.errors import GestaltError
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph of a person, and what became of it.
+
+    Attributes:
+        consent, purpose: what its sender refers to, and what it is for.
+        keep_original: it stays after the inversion.
+        aligned: it is an aligned square already.
+        expires_ms: when it is erased, Unix time.
+        quality: figures and verdict of the inversion; None before.
+        notes: what is to be known of the face that was taken.
+        error: why it could not be inverted.
+    """
+
+    id: str
+    owner: str
+    model: str
+    consent: str
+    purpose: str
+    keep_original: bool
+    aligned: bool
+    created_ms: int
+    expires_ms: int
+    media_type: str
+    quality: Json | None = None
+    notes: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class EditRecord:
+    """An edit, of a photograph or of an image of a set.
+
+    Attributes:
+        parent: id of the photograph, or of the image set.
+        number: of the image in the set; None for photographs.
+        asked: the fields of the request.
+        result: what came of it; None before.
+    """
+
+    id: str
+    owner: str
+    parent: str
+    number: int | None
+    asked: Json
+    created_ms: int
+    result: Json | None = None
+
+
+@dataclass(frozen=True)
+class PackRecord:
+    """A survey pack.
+
+    Attributes:
+        photos: ids of the photographs in it.
+        asked: the fields of the request.
+        result: who is in it, and who was left out and why; None before.
+    """
+
+    id: str
+    owner: str
+    photos: tuple[str, ...]
+    asked: Json
+    created_ms: int
+    expires_ms: int
+    result: Json | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """Somebody did something with a photograph."""
+
+    at_ms: int
+    owner: str
+    key: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was erased.
+
+    Attributes:
+        erased: how many of each kind of thing.
+        because: "asked for", or "its time was over".
+    """
+
+    id: str
+    photo: str
+    erased_ms: int
+    erased: Json
+    because: str
+
+
+_photos: Final = Table(
+    "photos",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("consent", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("keep_original", Boolean, nullable=False),
+    Column("aligned", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+    Column("media_type", String, nullable=False),
+    Column("quality", Text),
+    Column("notes", String, nullable=False),
+    Column("error", String),
+)
+_edits: Final = Table(
+    "edits",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("parent", String, nullable=False, index=True),
+    Column("number", Integer),
+    Column("asked", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("result", Text),
+)
+_packs: Final = Table(
+    "packs",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+    Column("result", Text),
+)
+_pack_photos: Final = Table(
+    "pack_photos",
+    TABLES,
+    Column("pack", String, ForeignKey("packs.id", ondelete="CASCADE"), primary_key=True),
+    Column("photo", String, primary_key=True, index=True),
+    Column("place", Integer, nullable=False),
+)
+_accesses: Final = Table(
+    "accesses",
+    TABLES,
+    Column("number", Integer, primary_key=True),
+    Column("photo", String, nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("action", String, nullable=False),
+)
+_receipts: Final = Table(
+    "receipts",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("photo", String, nullable=False),
+    Column("erased_ms", BigInteger, nullable=False),
+    Column("erased", Text, nullable=False),
+    Column("because", String, nullable=False),
+)
+
+
+def now_ms() -> int:
+    """Unix time."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """128 random bits: nobody can guess one."""
+    return secrets.token_hex(16)
+
+
+class Photographs:
+    """The photographs of a service, with what is derived from them.
+
+    Args:
+        state: its folder.
+        engine: of its database.
+    """
+
+    def __init__(self, state: Path, engine: Engine) -> None:
+        self._state = state
+        self._engine = engine
+        self._writing = threading.RLock()
+        for folder in ("photos", "edits", "stimuli"):
+            (state / folder).mkdir(mode=0o700, exist_ok=True)
+        for left in (state / "photos").glob(".*"):  # sent to a service that was killed
+            left.unlink()
+
+    def folder(self, photo: str) -> Path:
+        """Where a photograph lies."""
+        return self._state / "photos" / photo
+
+    @contextmanager
+    def kept(self, *photos: str | None) -> Iterator[None]:
+        """Nothing is erased while what follows from these photographs is written; None is nobody's.
+
+        Raises:
+            GestaltError: one of them was erased before.
+        """
+        with self._writing:
+            for photo in photos:
+                if photo is not None and self.get(photo) is None:
+                    raise GestaltError(f"photograph {photo} was erased")
+            yield
+
+    def inversion(self, photo: str) -> Path:
+        """Where its latent and offsets lie."""
+        return self.folder(photo) / "inversion.safetensors"
+
+    def original(self, photo: str) -> Path:
+        """Where the file that was sent lies, until it is deleted."""
+        return self.folder(photo) / "original"
+
+    def edit_file(self, edit: EditRecord) -> Path:
+        """Where the picture of an edit lies; the same face unedited lies beside it, as `before`."""
+        of_photo = edit.number is None
+        folder = self.folder(edit.parent) / "edits" if of_photo else self._state / "edits"
+        return folder / f"{edit.id}.png"
+
+    def before_file(self, edit: EditRecord) -> Path:
+        return self.edit_file(edit).with_name(f"{edit.id}-before.png")
+
+    def pack_folder(self, pack: str) -> Path:
+        return self._state / "stimuli" / pack
+
+    def incoming(self, photo: str) -> Path:
+        """Where a file lies while it is being sent."""
+        return self._state / "photos" / f".{photo}.incoming"
+
+    def take_in(self, photo: str) -> None:
+        """Make the file that was sent the original of a photograph."""
+        self.folder(photo).mkdir(mode=0o700)
+        os.replace(self.incoming(photo), self.original(photo))
+
+    def add(self, photo: Photograph) -> None:
+        self._insert(_photos, vars(photo) | {"quality": None})
+
+    def get(self, photo: str) -> Photograph | None:
+        row = self._first(_photos, photo)
+        if row is None:
+            return None
+        return Photograph(**row | {"quality": None if row["quality"] is None else json.loads(row["quality"])})
+
+    def inverted(self, photo: str, quality: Json, notes: str) -> None:
+        """Note how well it was inverted."""
+        self._update(_photos, photo, quality=json.dumps(quality), notes=notes, error=None)
+
+    def refused(self, photo: str, error: str) -> None:
+        """Note why it could not be inverted."""
+        self._update(_photos, photo, error=error)
+
+    def drop_original(self, photo: str) -> None:
+        """Delete the file that was sent."""
+        self.original(photo).unlink(missing_ok=True)
+
+    def add_edit(self, edit: EditRecord) -> None:
+        self._insert(_edits, vars(edit) | {"asked": json.dumps(dict(edit.asked)), "result": None})
+
+    def edit(self, edit: str) -> EditRecord | None:
+        row = self._first(_edits, edit)
+        return None if row is None else EditRecord(**row | _parsed(row))
+
+    def edits_of(self, parent: str, number: int | None, owner: str) -> list[EditRecord]:
+        """An owner's edits of a photograph, or of an image of a set, the oldest first."""
+        theirs = select(_edits).where(_edits.c.parent == parent, _edits.c.owner == owner, _edits.c.number.is_(number))
+        if number is not None:
+            theirs = select(_edits).where(_edits.c.parent == parent, _edits.c.owner == owner, _edits.c.number == number)
+        with self._engine.connect() as connection:
+            rows = connection.execute(theirs.order_by(_edits.c.created_ms, _edits.c.id)).mappings().all()
+        return [EditRecord(**dict(row) | _parsed(dict(row))) for row in rows]
+
+    def edit_ids_of(self, parent: str) -> list[str]:
+        """All edits of a photograph."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(_edits.c.id).where(_edits.c.parent == parent)).scalars())
+
+    def edited(self, edit: str, result: Json) -> None:
+        """Note what came of an edit."""
+        self._update(_edits, edit, result=json.dumps(result))
+
+    def drop_edit(self, edit: EditRecord) -> None:
+        """Erase an edit."""
+        for path in (self.edit_file(edit), self.before_file(edit)):
+            path.unlink(missing_ok=True)
+        self._delete(_edits, _edits.c.id == edit.id)
+
+    def add_pack(self, pack: PackRecord) -> None:
+        values = vars(pack) | {"asked": json.dumps(dict(pack.asked)), "result": None}
+        del values["photos"]
+        with self._engine.begin() as connection:
+            connection.execute(insert(_packs).values(values))
+            members = [{"pack": pack.id, "photo": photo, "place": place} for place, photo in enumerate(pack.photos)]
+            connection.execute(insert(_pack_photos), members)
+
+    def pack(self, pack: str) -> PackRecord | None:
+        row = self._first(_packs, pack)
+        if row is None:
+            return None
+        members = select(_pack_photos.c.photo).where(_pack_photos.c.pack == pack).order_by(_pack_photos.c.place)
+        with self._engine.connect() as connection:
+            photos = tuple(connection.execute(members).scalars())
+        return PackRecord(**row | _parsed(row), photos=photos)
+
+    def packed(self, pack: str, result: Json) -> None:
+        """Note who is in a pack."""
+        self._update(_packs, pack, result=json.dumps(result))
+
+    def packs_of(self, photo: str) -> list[str]:
+        """Packs that a photograph is in."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(_pack_photos.c.pack).where(_pack_photos.c.photo == photo)).scalars())
+
+    def drop_pack(self, pack: str) -> None:
+        """Erase a survey pack."""
+        shutil.rmtree(self.pack_folder(pack), ignore_errors=True)
+        self._delete(_packs, _packs.c.id == pack)
+
+    def erase(self, photo: str, because: str) -> Receipt:
+        """Erase a photograph with all that is derived from it, survey packs included, and say so."""
+        with self._writing:
+            return self._erase(photo, because)
+
+    def _erase(self, photo: str, because: str) -> Receipt:
+        packs = self.packs_of(photo)
+        for pack in packs:
+            self.drop_pack(pack)
+        folder = self.folder(photo)
+        edits = len(list((folder / "edits").glob("*.png"))) // 2
+        erased = {
+            "originals": int(self.original(photo).exists()),
+            "crops": int((folder / "crop.png").exists()),
+            "latents and offsets": int((folder / "inversion.safetensors").exists()),
+            "reconstructions": int((folder / "reconstruction.png").exists()),
+            "edits": edits,
+            "survey packs": len(packs),
+        }
+        if folder.exists():
+            shutil.rmtree(folder)
+        self._delete(_edits, _edits.c.parent == photo)
+        self._delete(_photos, _photos.c.id == photo)
+        receipt = Receipt(new_id(), photo, now_ms(), erased, because)
+        self._insert(_receipts, vars(receipt) | {"erased": json.dumps(erased)})
+        return receipt
+
+    def expired(self, at_ms: int) -> tuple[list[str], list[str]]:
+        """Photographs and packs whose time is over."""
+        with self._engine.connect() as connection:
+            photos = connection.execute(select(_photos.c.id).where(_photos.c.expires_ms <= at_ms)).scalars().all()
+            packs = connection.execute(select(_packs.c.id).where(_packs.c.expires_ms <= at_ms)).scalars().all()
+        return list(photos), list(packs)
+
+    def note(self, photo: str, owner: str, key: str, action: str) -> None:
+        """Record that somebody did something with a photograph."""
+        values = {"photo": photo, "at_ms": now_ms(), "owner": owner, "key": key, "action": action}
+        self._insert(_accesses, values)
+
+    def accesses(self, photo: str) -> list[Access]:
+        """Who did what with a photograph, the oldest first."""
+        columns = (_accesses.c.at_ms, _accesses.c.owner, _accesses.c.key, _accesses.c.action)
+        found = select(*columns).where(_accesses.c.photo == photo).order_by(_accesses.c.number)
+        with self._engine.connect() as connection:
+            return [Access(**row) for row in connection.execute(found).mappings()]
+
+    def _first(self, table: Table, key: str) -> dict[str, Any] | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(select(table).where(table.c.id == key)).mappings().first()
+        return None if row is None else dict(row)
+
+    def _insert(self, table: Table, values: Mapping[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(insert(table).values(dict(values)))
+
+    def _update(self, table: Table, key: str, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(table).where(table.c.id == key).values(values))
+
+    def _delete(self, table: Table, where: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(delete(table).where(where))
+
+
+def _parsed(row: Mapping[str, Any]) -> dict[str, Any]:
+    result = row["result"]
+    return {"asked": json.loads(row["asked"]), "result": None if result is None else json.loads(result)}

@@ -1,0 +1,114 @@
+"""Survey packs of photographs: two counterbalanced versions, areas of interest, and the answer key."""
+
+from __future__ import annotations
+
+import time
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.access import Caller
+from api.ownership import Kind
+from api.photographs import PackRecord, new_id, now_ms
+from api.problems import Problem, field_error
+from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.routes.files import private_file
+from api.schemas import StimuliBody, StimuliOut
+from api.service import KnownPack, PhotosCaller, Service, ServiceDep, action_of
+from api.views import pack_path, stimuli_out
+
+router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=StimuliOut,
+    dependencies=[Depends(json_body_only)],
+    summary="Make a survey pack",
+    responses={
+        200: {"model": StimuliOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
+        422: problem("A field cannot be; `errors` says which."),
+    },
+)
+async def create(
+    request: Request,
+    service: ServiceDep,
+    caller: PhotosCaller,
+    body: StimuliBody,
+    response: Response,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
+) -> StimuliOut:
+    """Each version shows every person once, in one as reconstructed, in the other with another smile. The pack is
+    erased when the first of its photographs is."""
+    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    deadline = time.monotonic() + (wait_s or 0)
+    pack = await anyio.to_thread.run_sync(_begin, service, caller, body, action_of(request), idempotency_key)
+    response.headers["Location"] = pack_path(pack.id)
+    return await answered(
+        lambda: stimuli_out(service, service.photographs.pack(pack.id) or pack),
+        lambda answer: answer.state in ("done", "failed", "cancelled"),
+        response,
+        wait_s,
+        deadline,
+    )
+
+
+def _begin(service: Service, caller: Caller, body: StimuliBody, action: str, key: str | None) -> PackRecord:
+    if len(set(body.photos)) != len(body.photos):
+        _refuse("photos", "one stands twice; name each once")
+    photos = []
+    for photo_id in body.photos:
+        theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
+        photo = service.photographs.get(photo_id) if theirs else None
+        if photo is None:
+            raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased.")
+        photos.append(photo)
+    if strange := sorted(set(body.groups) - set(body.photos)):
+        _refuse("groups", f"{strange[0][:64]!r} is not among the photos")
+    asked = body.model_dump(exclude_none=True)
+    created = now_ms()
+    expires = min(photo.expires_ms for photo in photos)
+    pack_id = service.keys.claim(caller.owner, key, asked, new_id())
+    if (known := service.photographs.pack(pack_id)) is not None:
+        return known
+    for photo in photos:
+        service.photographs.note(photo.id, caller.owner, caller.key, action)
+    pack = PackRecord(pack_id, caller.owner, tuple(body.photos), asked, created, expires)
+    service.photographs.add_pack(pack)
+    service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
+    try:
+        service.jobs.submit(Kind.STIMULI, pack.id, len(pack.photos), caller.owner)
+    except BaseException:
+        service.forget_pack(pack.id)
+        service.keys.forget(pack.id)
+        raise
+    return pack
+
+
+def _refuse(field: str, message: str) -> None:
+    raise Problem(422, f"{field}: {message}", errors=[field_error(field, message)])
+
+
+@router.get("/{pack_id}", response_model=StimuliOut, summary="A survey pack", responses={404: FILE[404]})
+def show(service: ServiceDep, pack: KnownPack) -> StimuliOut:
+    """State and progress; who was left out, and why."""
+    return stimuli_out(service, pack)
+
+
+@router.get("/{pack_id}/archive.zip", summary="The pack", responses=FILE, response_class=Response)
+def archive(request: Request, service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> Response:
+    """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, key/ with what must not be seen."""
+    if pack.result is None:
+        raise Problem(409, "The pack is not done; wait for its job.", headers={"Retry-After": "1"})
+    for photo in pack.photos:
+        service.photographs.note(photo, caller.owner, caller.key, action_of(request))
+    path = service.photographs.pack_folder(pack.id) / "pack.zip"
+    return private_file(path, "application/zip", f"stimuli-{pack.id[:8]}.zip")
+
+
+@router.delete("/{pack_id}", status_code=204, summary="Erase a survey pack", responses={404: FILE[404]})
+def erase(service: ServiceDep, pack: KnownPack) -> None:
+    """The photographs stay."""
+    service.forget_pack(pack.id)

@@ -1,0 +1,175 @@
+"""Making image sets: at once where somebody waits for a small one, else as a job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from api.jobs import Job, Jobs, Part
+from api.model import Model, Plan
+from api.models import Models
+from api.ownership import Kind, Ownership
+from api.registry import Registry
+from api.rendering import CHUNK_IMAGES, make_chunk
+from api.storage import Store, StoredRequest, chunks
+from api.worker import BATCH, Worker
+from faces.errors import GestaltError
+
+if TYPE_CHECKING:
+    from inversion.result import Inversion
+
+
+class SetWork:
+    """What a job does to make an image set: every chunk, then the seal.
+
+    Args:
+        store: where sets go.
+        worker: renders.
+        registry: of all that was made.
+        max_images: limit that requests are planned with.
+    """
+
+    def __init__(self, store: Store, worker: Worker, registry: Registry, max_images: int) -> None:
+        self._store = store
+        self._worker = worker
+        self._registry = registry
+        self._max_images = max_images
+        self._plans: dict[str, Plan] = {}
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+        self._guard: Final = threading.Lock()
+
+    @contextmanager
+    def planned(self, plan: Plan) -> Iterator[None]:
+        """Keep a plan for the job that is about to be submitted."""
+        self._plans[plan.id] = plan
+        try:
+            yield
+        except BaseException:
+            self._plans.pop(plan.id, None)
+            raise
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """See api.jobs.Work."""
+        for start, stop in chunks(total, CHUNK_IMAGES):
+            yield Part("chunk", partial(self._chunk, subject, start, stop), stop)
+        yield Part("seal", partial(self._seal, subject, total), total)
+        self._plans.pop(subject, None)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """See api.jobs.Work. What was stored stays, for the next attempt."""
+        self._plans.pop(subject, None)
+
+    def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
+        """Name of the model, and the face of an image; in the worker's thread."""
+        plan = self.plan_of(set_id)
+        return plan.model, models.using(plan.model).face(plan, plan.rows[number])
+
+    def make_now(self, plan: Plan) -> None:
+        """Make a small set while somebody waits."""
+        render = partial(self._worker.render, small=True)
+        with self._alone(plan.id):
+            make_chunk(self._store, self._model(plan), plan, 0, len(plan.rows), render, self._registry)
+            if not self._store.is_complete(plan.id):
+                self._store.seal(plan.id, [0])
+
+    def _chunk(self, set_id: str, start: int, stop: int) -> int:
+        """Render and store images [start, stop), unless they are there unharmed."""
+        with self._alone(set_id):
+            if self._store.is_complete(set_id) or self._store.has_chunk(set_id, start, stop):
+                return 0
+            plan = self._plan(set_id)
+            return make_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render, self._registry)
+
+    def _seal(self, set_id: str, total: int) -> int:
+        """Verify every image against its checksum, make anew what is damaged, and publish the set."""
+        made = sum(self._chunk(set_id, start, stop) for start, stop in chunks(total, CHUNK_IMAGES))
+        with self._alone(set_id):
+            if not self._store.is_complete(set_id):
+                self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+        return made
+
+    def _model(self, plan: Plan) -> Model:
+        return self._worker.loaded().named(plan.model)
+
+    def plan_of(self, set_id: str) -> Plan:
+        """What a set that was asked for is, once more.
+
+        Raises:
+            GestaltError: it is not there any more, or its weights are not served any more.
+        """
+        request = self._store.request(set_id)
+        if request is None:
+            raise GestaltError(f"image set {set_id} is not in the state folder; post the request again")
+        models, asked = self._worker.loaded(), request.asked
+        model = models.of_weights(request.resolved["weights_sha256"]) or models.default
+        plan = model.plan(asked, self._max_images)
+        if plan.id != set_id:
+            raise GestaltError(
+                f"image set {set_id} was asked of other weights or another version of the software, and "
+                f"would now be {plan.id}; start the service with the weights it was asked of"
+            )
+        return plan
+
+    def _plan(self, set_id: str) -> Plan:
+        if set_id not in self._plans:
+            self._plans[set_id] = self.plan_of(set_id)
+        return self._plans[set_id]
+
+    @contextmanager
+    def _alone(self, set_id: str) -> Iterator[None]:
+        """One thread at a time for each set."""
+        with self._guard:
+            lock, users = self._locks.get(set_id, (threading.Lock(), 0))
+            self._locks[set_id] = lock, users + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, users = self._locks[set_id]
+                if users == 1:
+                    del self._locks[set_id]
+                else:
+                    self._locks[set_id] = lock, users - 1
+
+
+class ImageSets:
+    """The image sets of a service, and how one more is made.
+
+    Args:
+        store, work, jobs, ownership: of the service.
+    """
+
+    def __init__(self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership) -> None:
+        self._store = store
+        self._work = work
+        self._jobs = jobs
+        self._ownership = ownership
+
+    def ask(self, plan: Plan, owner: str) -> StoredRequest:
+        """Write down that somebody wants a set."""
+        request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
+        self._store.begin(request)
+        self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
+        return request
+
+    def can_be_made_now(self, plan: Plan) -> bool:
+        """Whether it is so small that nobody needs a job for it, and no job is at it."""
+        if self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
+            return False
+        latest = self._jobs.latest(plan.id)
+        return latest is None or latest.finished
+
+    def make_now(self, plan: Plan) -> None:
+        """Make it while somebody waits."""
+        self._work.make_now(plan)
+
+    def submit(self, plan: Plan, owner: str) -> Job | None:
+        """Start or go on with a set; None if it is complete already."""
+        if self._store.is_complete(plan.id):
+            return None
+        with self._work.planned(plan):
+            return self._jobs.submit(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)
