@@ -121,7 +121,9 @@ def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
     marker = Marker(load_secret(settings.state / "secret"))
     worker = Worker(partial(load, settings))
     try:
-        sets = SetWork(store, worker, registry, settings.max_images_per_set)
+        sets = SetWork(
+            store, worker, registry, max_images=settings.max_images_per_set, max_waiting=settings.max_waiting
+        )
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
         desk = Desk(photographs, worker, decoder, marker, registry, sets.face)
         queue = Jobs(

@@ -1,12 +1,18 @@
-"""A client for the service: ask for an image set, wait, and iterate over verified, labelled images.
+"""A client for the service: labelled image sets, photographs and their edits, survey packs.
 
 It needs only httpx; numpy and Pillow where pixels are wanted. A request that fails on the way is sent again,
-a file that breaks off is fetched again, and no image is handed out whose sha256 is not the manifest's.
+a file that breaks off is fetched again, and no image of a set is handed out whose sha256 is not the manifest's.
+What comes is synthetic or edited, and no basis for a diagnosis.
 
-    client = Client("http://127.0.0.1:8000")
+    client = Client("http://127.0.0.1:8000")  # with the key in GESTALTGEN_KEY
     image_set = client.create(kind="age_progression", conditions=["WS"], count=20).wait()
     for item in image_set:
         train(item.array(), item.soft_label)
+
+    photo = client.send_photo("face.jpg", consent="study-7/form-12", purpose="survey stimuli").wait()
+    edit = photo.edit(smile=0.2).wait()
+    edit.result["verdict"], edit.image()
+    photo.erase()
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import io
 import json
 import os
 import re
+import secrets
 import tarfile
 import tempfile
 import time
@@ -23,7 +30,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import urljoin
 
 import httpx
@@ -36,6 +43,8 @@ _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 _IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
 _FINAL: Final = frozenset({"done", "failed", "cancelled"})
 _IMAGE: Final = re.compile(r"images/\d+\.png")
+_T = TypeVar("_T")
+_W = TypeVar("_W", bound="_Work")
 
 
 class ServiceError(Exception):
@@ -45,16 +54,24 @@ class ServiceError(Exception):
         message: what a person should read.
         status: HTTP status code; None if there was no answer.
         problem: the problem document (RFC 9457), if there was one; `errors` in it names the fields at fault.
+        retry_after_s: how long the service asked to be left alone.
     """
 
-    def __init__(self, message: str, status: int | None = None, problem: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        problem: Mapping[str, Any] | None = None,
+        retry_after_s: float = 0.0,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.problem = dict(problem or {})
+        self.retry_after_s = retry_after_s
 
 
 class JobError(ServiceError):
-    """The image set's job failed or was cancelled."""
+    """The job of an image set, photograph, edit or survey pack failed or was cancelled."""
 
 
 class ChecksumError(ServiceError):
@@ -99,29 +116,87 @@ class Item:
 
 
 @dataclass(frozen=True)
-class ImageSet:
-    """An image set as the service last described it; `refresh` asks again.
+class _Work:
+    """Something that a job of the service makes, as it was last described; `refresh` asks again.
 
     Args:
         state: queued, running, done, failed or cancelled.
+        error: why it failed.
+    """
+
+    what: ClassVar[str]
+
+    id: str
+    state: str
+    error: str | None
+    links: Mapping[str, Any] = field(repr=False)
+    _client: Client = field(repr=False, compare=False)
+
+    def refresh(self) -> Self:
+        """The same as it is now."""
+        return self._client.described(type(self), self._client.send("GET", self.links["self"]))
+
+    def wait(self, progress: Callable[[Self], None] | None = None, timeout_s: float | None = None) -> Self:
+        """Wait until it is done.
+
+        Args:
+            progress: called with its state, at once and whenever it has changed.
+            timeout_s: None waits for ever.
+
+        Raises:
+            JobError: its job failed or was cancelled.
+            TimeoutError: it is not done after `timeout_s`; the service goes on with it.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        shown: Self | None = None
+        now, pause_s = self, 0.02
+        while True:
+            if progress is not None and now != shown:
+                progress(now)
+                shown = now
+            if now.state == "done":
+                return now
+            if now.state in _FINAL:
+                raise JobError(f"{now.what} {now.id} {now.state}: {now.error or 'ask for it again to go on with it'}")
+            if deadline is not None and time.monotonic() + pause_s > deadline:
+                raise TimeoutError(
+                    f"{now.what} {now.id} {now._so_far()} after {timeout_s:g} s; "
+                    "the service goes on with it: wait again, or longer"
+                )
+            time.sleep(pause_s)
+            pause_s = min(1.0, pause_s * 1.5)
+            now = now.refresh()
+
+    def cancel(self) -> Self:
+        """Stop its job."""
+        if self.links["job"] is not None:
+            self._client.send("POST", f"{self.links['job']}/cancel")
+        return self.refresh()
+
+    def _so_far(self) -> str:
+        return f"is {self.state}"
+
+
+@dataclass(frozen=True)
+class ImageSet(_Work):
+    """An image set. Cancelled, it goes on when the same set is created again.
+
+    Args:
         done, total: images.
         images_per_s, eta_s: rate, and seconds left at it; None when unknown.
         shards, shard_images: how many WebDataset shards, and images in each but the last.
         request: the request with every default spelt out.
     """
 
-    id: str
-    state: str
+    what: ClassVar[str] = "image set"
+
     done: int
     total: int
     images_per_s: float | None
     eta_s: float | None
-    error: str | None
     shards: int
     shard_images: int
     request: Mapping[str, Any]
-    links: Mapping[str, Any] = field(repr=False)
-    _client: Client = field(repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.total
@@ -131,51 +206,6 @@ class ImageSet:
         """URLs of the WebDataset shards, for loaders that fetch, and trust, by themselves."""
         return [self._client.url(self.links["shard"].format(n=n)) for n in range(self.shards)]
 
-    def refresh(self) -> ImageSet:
-        """The image set as it is now."""
-        return self._client.image_set(self.id)
-
-    def wait(
-        self,
-        progress: Callable[[ImageSet], None] | None = None,
-        timeout_s: float | None = None,
-    ) -> ImageSet:
-        """Wait until the set is complete.
-
-        Args:
-            progress: called with the set's state, at once and whenever it has changed.
-            timeout_s: None waits for ever.
-
-        Raises:
-            JobError: its job failed or was cancelled.
-            TimeoutError: it is not complete after `timeout_s`; the service goes on with it.
-        """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        shown: ImageSet | None = None
-        now, pause_s = self, 0.02
-        while True:
-            if progress is not None and now != shown:
-                progress(now)
-                shown = now
-            if now.state == "done":
-                return now
-            if now.state in _FINAL:
-                raise JobError(f"image set {now.id} {now.state}: {now.error or 'ask for it again to go on with it'}")
-            if deadline is not None and time.monotonic() + pause_s > deadline:
-                raise TimeoutError(
-                    f"image set {now.id} has {now.done} of {now.total} images after {timeout_s:g} s; "
-                    "the service goes on with it: wait again, or longer"
-                )
-            time.sleep(pause_s)
-            pause_s = min(1.0, pause_s * 1.5)
-            now = now.refresh()
-
-    def cancel(self) -> ImageSet:
-        """Stop its job; creating the same set again goes on with it."""
-        if self.links["job"] is not None:
-            self._client.send("POST", f"{self.links['job']}/cancel")
-        return self.refresh()
-
     def manifest(self) -> list[dict[str, Any]]:
         """A row for each image, in order."""
         data = self._client.fetch(self.links["manifest"])
@@ -184,7 +214,9 @@ class ImageSet:
     def item(self, index: int) -> Item:
         """One image, fetched by itself; for many, iterate."""
         row = self.manifest()[index]
-        conditions = [c["name"] for c in self._client.conditions()["conditions"]]
+        weights = self.request["weights_sha256"]
+        model = next((m["name"] for m in self._client.models() if m["weights_sha256"] == weights), None)
+        conditions = [c["name"] for c in self._client.conditions(model)["conditions"]]
         image = self._client.fetch(self.links["image"].format(n=index))
         return _verified(Item(image, row, conditions.index(row["condition"])), row)
 
@@ -238,6 +270,124 @@ class ImageSet:
     def sheet(self) -> bytes:
         """PNG bytes of the contact sheet."""
         return self._client.fetch(self.links["sheet"])
+
+    def _so_far(self) -> str:
+        return f"has {self.done} of {self.total} images"
+
+
+@dataclass(frozen=True)
+class Edit(_Work):
+    """A face with another expression, of a photograph or of an image set: edited or synthetic, no photograph.
+
+    Args:
+        request: what was asked for.
+        result: strength, smile before and after, what else moved, verdict and because; None until it is done.
+    """
+
+    what: ClassVar[str] = "edit"
+
+    request: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+
+    def image(self) -> bytes:
+        """PNG bytes of the edited face."""
+        return self._client.send("GET", self.links["image"]).content
+
+    def before(self) -> bytes:
+        """PNG bytes of the same face unedited, which the edited one is to be compared with."""
+        return self._client.send("GET", self.links["before"]).content
+
+
+@dataclass(frozen=True)
+class Photo(_Work):
+    """A photograph that was sent, and what the generator makes of it.
+
+    Args:
+        model: name of the generator that reproduces it.
+        expires: when the service erases it with all that is derived from it, ISO 8601.
+        quality: how well it is reproduced, with a verdict; None until it is done.
+        notes: what is to be known of the face that was taken.
+    """
+
+    what: ClassVar[str] = "photograph"
+
+    model: str
+    expires: str
+    quality: Mapping[str, Any] | None
+    notes: str
+
+    def crop(self) -> bytes:
+        """PNG bytes of the aligned face."""
+        return self._client.send("GET", self.links["crop"]).content
+
+    def reconstruction(self) -> bytes:
+        """PNG bytes of the face as the generator reproduces it."""
+        return self._client.send("GET", self.links["reconstruction"]).content
+
+    def edit(
+        self,
+        *,
+        smile: float | None = None,
+        strength: float | None = None,
+        direction: str | None = None,
+        condition: str | None = None,
+        hold: bool | None = None,
+        wait_s: float = 0,
+    ) -> Edit:
+        """Ask for another expression: a smile to reach, or a strength along a direction.
+
+        Args:
+            smile: 0 at rest, 1 broad.
+            strength: instead, in units of the direction.
+            direction: name from `Client.directions`; None is the smile.
+            condition: take the direction of this condition, where there is one.
+            hold: lead back what else moves; None does.
+            wait_s: let the service wait so long for it before it answers.
+
+        Raises:
+            ServiceError: a field cannot be, or the photograph is not inverted.
+        """
+        body = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
+        return self._client.described(Edit, self._client.ask(self.links["edits"], body, wait_s, _any_key()))
+
+    def erase(self) -> dict[str, Any]:
+        """Erase it with all that is derived from it, survey packs included; the receipt."""
+        return dict(self._client.send("DELETE", self.links["self"]).json())
+
+
+@dataclass(frozen=True)
+class Pack(_Work):
+    """A survey pack of photographs as reconstructed and edited.
+
+    Args:
+        done, total: photographs.
+        people: who is in it; None until it is done.
+        left_out: `photograph` and `reason` of those who are not.
+        expires: when the service erases it, ISO 8601.
+    """
+
+    what: ClassVar[str] = "survey pack"
+
+    done: int
+    total: int
+    people: int | None
+    left_out: Sequence[Mapping[str, str]]
+    expires: str
+
+    def download(self, path: str | Path) -> Path:
+        """Store the pack as a zip, whole or not at all; the path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _aside(path) as aside, aside.open("wb") as file:
+            self._client.stream_to(file, self.links["archive"], checked=False)
+        return path
+
+    def erase(self) -> None:
+        """Erase it; the photographs stay."""
+        self._client.send("DELETE", self.links["self"])
+
+    def _so_far(self) -> str:
+        return f"has {self.done} of {self.total} photographs"
 
 
 class Client:
@@ -294,6 +444,7 @@ class Client:
         partners: Sequence[str] | None = None,
         noise: str | None = None,
         precision: str | None = None,
+        model: str | None = None,
         wait_s: float = 0,
         idempotency_key: str | None = None,
     ) -> ImageSet:
@@ -301,7 +452,8 @@ class Client:
 
         Args:
             kind: unrelated, age_related, age_progression, blended or average.
-            wait_s: let the service wait so long for a small set before it answers.
+            model: name from `models`; None takes the first.
+            wait_s: let the service wait so long before it answers; a small set is then made at once, without a job.
             idempotency_key: any text; a different request with the same key is refused.
 
         Raises:
@@ -319,25 +471,114 @@ class Client:
             "partners": _listed(partners),
             "noise": noise,
             "precision": precision,
+            "model": model,
         }
-        headers = {"Prefer": f"wait={wait_s:.0f}"} if wait_s else {}
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = idempotency_key
-        given = {name: value for name, value in body.items() if value is not None}
-        timeout_s = self._timeout_s + wait_s
-        answer = self.send("POST", "v1/image-sets", json=given, headers=headers, timeout=timeout_s)
-        return self._image_set(answer.json())
+        return self.described(ImageSet, self.ask("v1/image-sets", body, wait_s, idempotency_key))
 
     def image_set(self, set_id: str) -> ImageSet:
         """An image set by its id."""
-        return self._image_set(self.send("GET", f"v1/image-sets/{set_id}").json())
+        return self.described(ImageSet, self.send("GET", f"v1/image-sets/{set_id}"))
 
-    def conditions(self) -> dict[str, Any]:
+    def edit_image(
+        self,
+        image_set: ImageSet,
+        n: int,
+        *,
+        smile: float | None = None,
+        strength: float | None = None,
+        direction: str | None = None,
+        condition: str | None = None,
+        hold: bool | None = None,
+        wait_s: float = 0,
+    ) -> Edit:
+        """Ask for another expression of the n-th face of a set; arguments as of `Photo.edit`."""
+        body = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
+        path = f"{image_set.links['self']}/images/{n}/edits"
+        return self.described(Edit, self.ask(path, body, wait_s, _any_key()))
+
+    def send_photo(
+        self,
+        photo: str | Path | bytes,
+        *,
+        consent: str,
+        purpose: str,
+        model: str | None = None,
+        keep_original: bool = False,
+        aligned: bool = False,
+        ttl_s: int | None = None,
+        wait_s: float = 0,
+        idempotency_key: str | None = None,
+    ) -> Photo:
+        """Send a photograph to be inverted; the service deletes the file then, and the rest when its time is over.
+
+        Args:
+            photo: JPEG, PNG or WebP: a path, or the file's bytes.
+            consent: your reference to the consent of the person shown, ASCII.
+            purpose: what it is used for, ASCII.
+            keep_original: keep the file too.
+            aligned: it is an aligned square already.
+            ttl_s: erase everything after so many seconds; None takes the service's time.
+
+        Raises:
+            ServiceError: it was refused. What only decoding can tell, such as that no face is found, `wait` raises.
+        """
+        for text in (consent, purpose):
+            if not (text.isascii() and text.isprintable()):
+                raise ValueError(f"{text!r} cannot be a header; give consent and purpose in printable ASCII, in a line")
+        asked = {"model": model, "ttl_s": ttl_s, "keep_original": keep_original or None, "aligned": aligned or None}
+        answer = self.ask(
+            "v1/photos",
+            None,
+            wait_s,
+            idempotency_key or _any_key(),
+            content=_bytes_of(photo),
+            params={name: value for name, value in asked.items() if value is not None},
+            headers={"Consent-Reference": consent, "Purpose": purpose},
+        )
+        return self.described(Photo, answer)
+
+    def photo(self, photo_id: str) -> Photo:
+        """A photograph by its id."""
+        return self.described(Photo, self.send("GET", f"v1/photos/{photo_id}"))
+
+    def stimuli(
+        self,
+        photos: Sequence[Photo | str],
+        *,
+        smile: float | None = None,
+        groups: Mapping[str, str] | None = None,
+        seed: int | None = None,
+        doubtful: bool | None = None,
+        wait_s: float = 0,
+    ) -> Pack:
+        """Ask for a survey pack.
+
+        Args:
+            photos: inverted, or their ids.
+            smile: to reach; None is the opposite of each face's own.
+            groups: group of a photograph, by its id: half of each group is edited in each version.
+            seed: of halves, order and file names; None is 0.
+            doubtful: keep faces whose inversion or edit is doubtful; None leaves them out.
+        """
+        ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
+        body = {"photos": ids, "smile": smile, "groups": groups, "seed": seed, "doubtful": doubtful}
+        return self.described(Pack, self.ask("v1/stimuli", body, wait_s, _any_key()))
+
+    def verify(self, picture: str | Path | bytes) -> dict[str, Any]:
+        """Whether the service made a picture, a path or bytes: verdict, how, source, and what the file claims."""
+        return dict(self.send("POST", "v1/verify", content=_bytes_of(picture)).json())
+
+    def conditions(self, model: str | None = None) -> dict[str, Any]:
         """The conditions and age groups that can be asked for, in the order of the class indices."""
-        return dict(self.send("GET", "v1/conditions").json())
+        return dict(self.send("GET", "v1/conditions", params={"model": model} if model else {}).json())
+
+    def directions(self, model: str | None = None) -> list[dict[str, Any]]:
+        """What faces of a generator can be moved along, how far to trust it, and what moves with it."""
+        found = self.send("GET", "v1/directions", params={"model": model} if model else {})
+        return list(found.json()["items"])
 
     def models(self) -> list[dict[str, Any]]:
-        """The weights that the service uses, and where they come from."""
+        """The generators of the service, the one for requests that name none first."""
         return list(self.send("GET", "v1/models").json()["items"])
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
@@ -369,19 +610,41 @@ class Client:
         Raises:
             ServiceError: it was refused, or failed until the attempts ran out.
         """
-        for pause_s in self._pauses():
-            try:
-                answer = self._http.request(method, self.url(path), **options)
-                if answer.is_success:
-                    return answer
-                error = _error(answer)
-                if answer.status_code not in _TRANSIENT:
-                    raise error
-                pause_s = max(pause_s, _retry_after_s(answer))
-            except httpx.TransportError as failure:
-                error = ServiceError(f"{method} {self.url(path)}: {type(failure).__name__}: {failure}")
-            time.sleep(pause_s)
-        raise error
+
+        def once() -> httpx.Response:
+            answer = self._http.request(method, self.url(path), **options)
+            if not answer.is_success:
+                raise _error(answer)
+            return answer
+
+        return self._until_it_works(f"{method} {self.url(path)}", once)
+
+    def ask(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None,
+        wait_s: float = 0,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        """Ask for something to be made; what is None in the body is left out.
+
+        Args:
+            idempotency_key: with it, once, however often the request has to be sent.
+        """
+        headers = options.pop("headers", {})
+        if wait_s:
+            headers["Prefer"] = f"wait={wait_s:.0f}"
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        if body is not None:
+            options["json"] = {name: value for name, value in body.items() if value is not None}
+        return self.send("POST", path, headers=headers, timeout=self._timeout_s + wait_s, **options)
+
+    def described(self, kind: type[_W], answer: httpx.Response) -> _W:
+        """What an answer describes."""
+        data = answer.json()
+        return kind(**{part.name: data[part.name] for part in fields(kind) if part.name in data}, _client=self)
 
     def fetch(self, path: str) -> bytes:
         """Bytes of a file, verified against its ETag.
@@ -397,42 +660,47 @@ class Client:
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """A large file, streamed to a temporary one and verified against its ETag."""
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
-            self._stream_to(file, path)
+            self.stream_to(file, path)
             file.seek(0)
             yield file
 
-    def _stream_to(self, file: IO[bytes], path: str) -> None:
-        for pause_s in self._pauses():
+    def stream_to(self, file: IO[bytes], path: str, *, checked: bool = True) -> None:
+        """Write what lies at a path to a file.
+
+        Args:
+            checked: its ETag is its sha256, and compared.
+        """
+
+        def once() -> None:
             file.seek(0)
             file.truncate()
             digest = hashlib.sha256()
+            with self._http.stream("GET", self.url(path)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _error(answer)
+                for block in answer.iter_bytes():
+                    file.write(block)
+                    digest.update(block)
+                if checked:
+                    _check(digest.hexdigest(), answer, self.url(path))
+
+        self._until_it_works(f"GET {self.url(path)}", once)
+
+    def _until_it_works(self, request: str, once: Callable[[], _T]) -> _T:
+        """Pauses after failures: 0.1, 0.2, 0.4 ... at most 5 seconds, or what the service asks for."""
+        for attempt in range(1, self._attempts + 1):
             try:
-                with self._http.stream("GET", self.url(path)) as answer:
-                    if not answer.is_success:
-                        answer.read()
-                        error: ServiceError = _error(answer)
-                        if answer.status_code not in _TRANSIENT:
-                            raise error
-                        pause_s = max(pause_s, _retry_after_s(answer))
-                    else:
-                        for block in answer.iter_bytes():
-                            file.write(block)
-                            digest.update(block)
-                        _check(digest.hexdigest(), answer, self.url(path))
-                        return
+                return once()
+            except ServiceError as failure:
+                error = failure
+                if failure.status not in _TRANSIENT:
+                    raise
             except httpx.TransportError as failure:
-                error = ServiceError(f"GET {self.url(path)}: {type(failure).__name__}: {failure}")
-            time.sleep(pause_s)
+                error = ServiceError(f"{request}: {type(failure).__name__}: {failure}")
+            if attempt < self._attempts:
+                time.sleep(max(error.retry_after_s, min(5.0, 0.05 * 2**attempt)))
         raise error
-
-    def _pauses(self) -> Iterator[float]:
-        """Seconds to wait after each failed attempt: 0.1, 0.2, 0.4 ... at most 5; none after the last."""
-        for attempt in range(self._attempts):
-            yield 0.0 if attempt == self._attempts - 1 else min(5.0, 0.1 * 2**attempt)
-
-    def _image_set(self, data: Mapping[str, Any]) -> ImageSet:
-        names = (field.name for field in fields(ImageSet) if field.name in data)
-        return ImageSet(**{name: data[name] for name in names}, _client=self)
 
 
 def _items(file: IO[bytes]) -> Iterator[Item]:
@@ -465,14 +733,22 @@ def _check(digest: str, answer: httpx.Response, url: str) -> None:
 def _error(answer: httpx.Response) -> ServiceError:
     try:
         problem = answer.json()
-        return ServiceError(f"{problem['status']} {problem['title']}: {problem['detail']}", answer.status_code, problem)
+        message = f"{problem['status']} {problem['title']}: {problem['detail']}"
     except (ValueError, KeyError, TypeError):
-        return ServiceError(f"{answer.status_code} {answer.reason_phrase}: {answer.text[:200]}", answer.status_code)
-
-
-def _retry_after_s(answer: httpx.Response) -> float:
+        problem, message = None, f"{answer.status_code} {answer.reason_phrase}: {answer.text[:200]}"
+    if answer.status_code == 401:
+        message += " Set GESTALTGEN_KEY to a good key, or give one to Client(key=…)."
     given = answer.headers.get("Retry-After", "")
-    return min(60.0, float(given)) if given.isdigit() else 0.0
+    return ServiceError(message, answer.status_code, problem, min(60.0, float(given)) if given.isdigit() else 0.0)
+
+
+def _any_key() -> str:
+    """An Idempotency-Key for a request that is sent again only when it failed on the way."""
+    return secrets.token_hex(16)
+
+
+def _bytes_of(picture: str | Path | bytes) -> bytes:
+    return picture if isinstance(picture, bytes) else Path(picture).read_bytes()
 
 
 def _listed(values: Sequence[Any] | None) -> list[Any] | None:
@@ -484,6 +760,16 @@ def _is_there(path: Path, sha256: str) -> bool:
 
 
 def _write_aside(path: Path, data: bytes) -> None:
+    with _aside(path) as aside:
+        aside.write_bytes(data)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A path beside another, whose file becomes that of the other if nothing goes wrong."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(data)
-    os.replace(aside, path)
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -24,12 +24,12 @@ def erase_expired(service: Service) -> None:
         try:
             service.forget_photo(photo, "its time was over")
         except Exception:
-            _log.exception("photograph %s could not be erased", photo)
+            _log.exception("a photograph could not be erased")
     for pack in packs:
         try:
             service.forget_pack(pack)
         except Exception:
-            _log.exception("survey pack %s could not be erased", pack)
+            _log.exception("a survey pack could not be erased")
 
 
 @asynccontextmanager

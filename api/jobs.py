@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from api.database import TABLES
 from api.ownership import Kind, owned
 from api.problems import Problem
 from api.worker import Stopping
-from faces.errors import GestaltError
+from faces.errors import ConfigError, GestaltError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -84,7 +85,7 @@ class Work(Protocol):
         ...
 
     def failed(self, subject: str, error: Exception) -> None:
-        """Leave nothing behind that a failed job should not."""
+        """Leave nothing behind that a failed or cancelled job should not; may come twice, and after the last part."""
         ...
 
 
@@ -182,13 +183,17 @@ class Jobs:
         """A job by its id."""
         return self._one(select(_jobs).where(_jobs.c.id == job_id))
 
-    def page(self, owner: str, limit: int, before: tuple[int, str] | None) -> tuple[list[Job], bool]:
+    def page(
+        self, owner: str, kinds: Collection[Kind], limit: int, before: tuple[int, str] | None
+    ) -> tuple[list[Job], bool]:
         """An owner's jobs, the newest first, and whether there are more.
 
         Args:
+            kinds: of what they work on.
             before: time and id of the job that the page before ended with.
         """
         theirs = select(_jobs).join(owned, owned.c.subject == _jobs.c.subject).where(owned.c.owner == owner)
+        theirs = theirs.where(_jobs.c.kind.in_(kinds))
         place = tuple_(_jobs.c.created_ms, _jobs.c.id)
         if before is not None:
             theirs = theirs.where(place < before)
@@ -198,8 +203,10 @@ class Jobs:
     def cancel(self, job: Job) -> None:
         """Stop a job after the part in hand; nothing happens to a finished one."""
         DBOS.cancel_workflow(job.id)
-        self._close(job.id)
-        self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
+        now = self.get(job.id)
+        if now is not None and now.state == "cancelled":  # it may have finished meanwhile
+            self._close(job.id)
+            self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
 
     def forget(self, subject: str) -> None:
         """Stop the jobs of something that is erased, and leave nothing of them."""
@@ -262,15 +269,15 @@ class Jobs:
 
         workflow = DBOS.workflow(name="job")(job)
         DBOS.launch()
-        self._settle()
+        self._settle(workflow)
         return workflow
 
-    def _settle(self) -> None:
+    def _settle(self, workflow: Callable[[str, str, int], None]) -> None:
         """What a crash left: jobs that were listed and never queued, or done and never closed."""
         for job in self._several(select(_jobs).where(_jobs.c.open)):
             if DBOS.get_workflow_status(job.id) is None:
-                with self._engine.begin() as connection:
-                    connection.execute(_jobs.delete().where(_jobs.c.id == job.id))
+                with SetWorkflowID(job.id):
+                    DBOS.enqueue_workflow(_QUEUE, workflow, job.kind.value, job.subject, job.total)
             elif job.finished:
                 self._close(job.id)
 
@@ -295,11 +302,15 @@ class Jobs:
                 step = DBOS.run_step({"name": part.name}, self._timed, part.work)
                 made, seconds = made + step["made"], seconds + step["seconds"]
                 DBOS.set_event("progress", {"done": part.done, "items_per_s": made / seconds if made else None})
-            _log.info("%s %s: %d items, %.0f a second", kind, subject[:16], total, made / (seconds or 1))
+            _log.info("%s: %d items, %.0f a second", kind, total, made / (seconds or 1))
         except Exception as error:
-            _log.error("%s %s failed", kind, subject[:16], exc_info=not isinstance(error, GestaltError))
+            _log.error("%s failed", kind, exc_info=not isinstance(error, GestaltError))
             work.failed(subject, error)
             self._close(job_id)
+            raise
+        except BaseException:
+            if self._is_closed(job_id):  # cancelled; the part that was in hand may have stored something since
+                work.failed(subject, GestaltError("the job was cancelled"))
             raise
         self._close(job_id)
 
@@ -312,6 +323,10 @@ class Jobs:
     def _close(self, job_id: str | None) -> None:
         with self._engine.begin() as connection:
             connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(open=False))
+
+    def _is_closed(self, job_id: str | None) -> bool:
+        with self._engine.connect() as connection:
+            return connection.execute(select(_jobs.c.open).where(_jobs.c.id == job_id)).scalar() is False
 
     def _one(self, query: Any) -> Job | None:
         found = self._several(query)
@@ -349,6 +364,7 @@ def _quieten_dbos() -> None:
     """Hear of the queue's troubles only; how workflows end, which its `_core` reports, is logged here."""
     log = logging.getLogger("dbos")
     log.setLevel(logging.WARNING)
+    log.handlers, log.propagate = [logging.NullHandler()], True  # its own would print lines of another form
     log.addFilter(_not_of_workflows)
 
 
@@ -361,7 +377,16 @@ def _attempt(job_id: str) -> int:
 
 
 def _prepare(database: Path, url: str, concurrent: int) -> None:
-    """Make the database and the queue, which launch then listens to at once; a later one it finds later."""
+    """Make the database and the queue, which launch then listens to at once; a later one it finds later.
+
+    Raises:
+        ConfigError: SQLite is too old for what DBOS asks of it from Python 3.12 on.
+    """
+    if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
+        raise ConfigError(
+            f"Python {sys.version_info[0]}.{sys.version_info[1]} has SQLite {sqlite3.sqlite_version}; the job queue "
+            "needs 3.42 or later there: take Python 3.11, or one with a later SQLite"
+        )
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
     connection.close()

@@ -31,10 +31,12 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Log to standard error."""
+    """Log to standard error. What libraries say at level debug is left out: it has ids and bodies in it."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    wanted = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(wanted, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("gestaltgen").setLevel(wanted)
 
 
 class RequestLog:

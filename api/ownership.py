@@ -56,6 +56,12 @@ class Ownership:
         with self._engine.connect() as connection:
             return connection.execute(theirs).first() is not None
 
+    def shared(self, subject: str) -> bool:
+        """Whether it belongs to several."""
+        owners = select(owned.c.owner).where(owned.c.subject == subject).limit(2)
+        with self._engine.connect() as connection:
+            return len(connection.execute(owners).all()) > 1
+
     def take(self, subject: str) -> None:
         """It belongs to nobody any more."""
         with self._engine.begin() as connection:

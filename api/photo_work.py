@@ -85,9 +85,12 @@ class PhotoWork:
 
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.Work. The original goes, as it does after a success."""
-        photo = self._desk.photographs.get(subject)
-        if photo is not None:
-            self._desk.photographs.refused(subject, str(error))
+        with self._desk.photographs.kept():
+            photo = self._desk.photographs.get(subject)
+            if photo is None:
+                return
+            if photo.quality is None:  # else it was cancelled after the part in hand
+                self._desk.photographs.refused(subject, str(error))
             self._finish(photo)
 
     def _invert(self, photo_id: str) -> int:
@@ -99,6 +102,8 @@ class PhotoWork:
             pixels = desk.decoder.decode(desk.photographs.original(photo_id))
         except Problem as problem:
             raise GestaltError(problem.detail) from problem
+        except FileNotFoundError as error:
+            raise GestaltError("the job was cancelled") from error
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             studio = models.using(photo.model).studio
@@ -115,7 +120,7 @@ class PhotoWork:
 
         crop, notes, inversion = desk.worker.call(invert)
         with desk.photographs.kept(photo_id):
-            desk.worker.call(store)
+            desk.worker.call(store, small=True)  # soon: others wait to write, or to erase
             desk.photographs.inverted(photo_id, asdict(inversion.quality[0]), "; ".join(notes))
             self._finish(photo)
         return 1
@@ -193,7 +198,12 @@ class PackWork:
         yield Part("pack", partial(self._write, pack), total)
 
     def failed(self, subject: str, error: Exception) -> None:
-        """See api.jobs.Work."""
+        """See api.jobs.Work. Nobody gets the pairs that were made."""
+        with self._desk.photographs.kept():
+            pack = self._desk.photographs.pack(subject)
+            if pack is not None and pack.result is not None:  # cancelled after its last part
+                return
+            shutil.rmtree(self._desk.photographs.pack_folder(subject), ignore_errors=True)
 
     def _pack(self, pack: str) -> PackRecord:
         found = self._desk.photographs.pack(pack)
@@ -213,12 +223,13 @@ class PackWork:
             return pair_of(stimulus_edit(studio, inversion, asked.get("smile"), asked["doubtful"]), studio.find)
 
         try:
-            if desk.photo(photo).quality is None:
-                raise DirectionError("it is not inverted")
+            if (known := desk.photo(photo)).quality is None:
+                raise DirectionError(f"it is not inverted: {known.error or 'its job is not done'}")
             made: Pair | str = desk.worker.call(pair)
         except GestaltError as error:
             made = str(error)
         with desk.photographs.kept(photo):
+            self._pack(pack.id)
             _write_pair(folder, place, made)
         return 1
 
@@ -242,6 +253,7 @@ class PackWork:
                 f"others, or ask for doubtful ones too ({reasons})"
             )
         with desk.photographs.kept(*pack.photos):
+            self._pack(pack.id)
             (folder / "pack.zip").unlink(missing_ok=True)
             write_pack(folder / "pack.zip", plan(people, pack.asked["seed"]), pairs, left)
             result = {"people": len(people), "left_out": [asdict(one) for one in left]}

@@ -35,6 +35,7 @@ from sqlalchemy import (
     update,
 )
 
+from api.access import Caller
 from api.database import TABLES
 from faces.errors import GestaltError
 
@@ -384,6 +385,11 @@ class Photographs:
         self._insert(_receipts, vars(receipt) | {"erased": json.dumps(erased)})
         return receipt
 
+    def overwrite(self) -> None:
+        """Empty the database's log of changes, where deleted rows would stay readable until others overwrite it."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def expired(self, at_ms: int) -> tuple[list[str], list[str]]:
         """Photographs and packs whose time is over."""
         with self._engine.connect() as connection:
@@ -391,10 +397,11 @@ class Photographs:
             packs = connection.execute(select(_packs.c.id).where(_packs.c.expires_ms <= at_ms)).scalars().all()
         return list(photos), list(packs)
 
-    def note(self, photo: str, owner: str, key: str, action: str) -> None:
-        """Record that somebody did something with a photograph."""
-        values = {"photo": photo, "at_ms": now_ms(), "owner": owner, "key": key, "action": action}
-        self._insert(_accesses, values)
+    def note(self, caller: Caller, action: str, *photos: str) -> None:
+        """Record that somebody did something with photographs."""
+        values = {"at_ms": now_ms(), "owner": caller.owner, "key": caller.key, "action": action}
+        with self._engine.begin() as connection:
+            connection.execute(insert(_accesses), [values | {"photo": photo} for photo in photos])
 
     def accesses(self, photo: str) -> list[Access]:
         """Who did what with a photograph, the oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from api.marking import Claim, encode, pixels_digest
@@ -21,7 +21,7 @@ def make_chunk(
     plan: Plan,
     start: int,
     stop: int,
-    render: Callable[[Plan, Sequence[Row]], Pixels],
+    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
 ) -> int:
     """Store images [start, stop) of a set, unless they are there unharmed. What was made for another set is not

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
@@ -15,7 +15,7 @@ from api.intake import Decoder
 from api.jobs import Job, Jobs
 from api.marking import Marker
 from api.ownership import Kind, Ownership
-from api.photographs import EditRecord, PackRecord, Photograph, Photographs
+from api.photographs import EditRecord, PackRecord, Photograph, Photographs, Receipt
 from api.problems import Problem
 from api.registry import Registry
 from api.sets import ImageSets
@@ -57,25 +57,31 @@ class Service:
             )
         return Derived(self.store, model.info)
 
-    def forget_photo(self, photo: str, because: str) -> Any:
-        """Erase a photograph with all that is derived from it: files, records, jobs and ownership.
+    def forget_photo(self, photo: str, because: str) -> Receipt | None:
+        """Erase a photograph with all that is derived from it: files, records, jobs, ownership and Idempotency-Keys.
 
         Returns:
-            The receipt.
+            The receipt; None where it was erased before.
         """
-        packs = self.photographs.packs_of(photo)
-        edits = self.photographs.edit_ids_of(photo)
-        receipt = self.photographs.erase(photo, because)
-        for subject in (photo, *edits, *packs):
-            self.jobs.forget(subject)
-            self.ownership.take(subject)
+        with self.photographs.kept():
+            packs = self.photographs.packs_of(photo)
+            edits = self.photographs.edit_ids_of(photo)
+            receipt = None if self.photographs.get(photo) is None else self.photographs.erase(photo, because)
+        self._forget(photo, *edits, *packs)
         return receipt
 
     def forget_pack(self, pack: str) -> None:
-        """Erase a survey pack: files, records, jobs and ownership."""
-        self.photographs.drop_pack(pack)
-        self.jobs.forget(pack)
-        self.ownership.take(pack)
+        """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys."""
+        with self.photographs.kept():
+            self.photographs.drop_pack(pack)
+        self._forget(pack)
+
+    def _forget(self, *subjects: str) -> None:
+        for subject in subjects:
+            self.jobs.forget(subject)
+            self.ownership.take(subject)
+            self.keys.forget(subject)
+        self.photographs.overwrite()
 
 
 def get_service(request: Request) -> Service:
@@ -126,6 +132,19 @@ def _caller(request: Request, service: Service) -> Caller:
 
 ImageSetsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS))]
 PhotosCaller = Annotated[Caller, Depends(Needs(Scope.PHOTOS))]
+_SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
+    Kind.IMAGE_SET: frozenset({Scope.IMAGE_SETS}),
+    Kind.PHOTO: frozenset({Scope.PHOTOS}),
+    Kind.EDIT: frozenset(Scope),
+    Kind.STIMULI: frozenset({Scope.PHOTOS}),
+}
+
+
+def kinds_of(caller: Caller) -> list[Kind]:
+    """What the caller's key opens."""
+    return [kind for kind, scopes in _SCOPES_OF.items() if scopes & caller.scopes]
+
+
 AnyCaller = Annotated[Caller, Depends(Needs(*Scope))]
 JobsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS, Scope.PHOTOS))]
 
@@ -156,7 +175,7 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
     """
     if not service.store.is_complete(known.id):
         job = service.jobs.latest(known.id)
-        state = job.state if job else "interrupted"
+        state = "running" if service.sets.making_now(known.id) else job.state if job else "interrupted"
         if service.store.is_complete(known.id):  # sealed between the two looks
             return known
         if state in ("queued", "running", "done"):
@@ -173,13 +192,17 @@ CompleteSet = Annotated[StoredRequest, Depends(complete_set)]
 
 
 def known_job(service: ServiceDep, caller: JobsCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
-    """A job of the caller's.
+    """A job of the caller's, of a kind that the key is for.
 
     Raises:
         Problem: 404.
     """
     job = service.jobs.get(job_id)
-    if job is None or not service.ownership.has(job.subject, job.kind, caller.owner):
+    if (
+        job is None
+        or job.kind not in kinds_of(caller)
+        or not service.ownership.has(job.subject, job.kind, caller.owner)
+    ):
         raise Problem(404, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
     return job
 
@@ -202,7 +225,7 @@ def known_photo(
     photo = service.photographs.get(photo_id) if theirs else None
     if photo is None:
         raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.")
-    service.photographs.note(photo.id, caller.owner, caller.key, action_of(request))
+    service.photographs.note(caller, action_of(request), photo.id)
     return photo
 
 
@@ -267,9 +290,12 @@ KnownImageEdit = Annotated[EditRecord, Depends(known_image_edit)]
 
 
 def known_pack(
-    service: ServiceDep, caller: PhotosCaller, pack_id: Annotated[str, Path(description="Id of a survey pack.")]
+    request: Request,
+    service: ServiceDep,
+    caller: PhotosCaller,
+    pack_id: Annotated[str, Path(description="Id of a survey pack.")],
 ) -> PackRecord:
-    """A survey pack of the caller's.
+    """A survey pack of the caller's; that it was asked for is recorded with each of its photographs.
 
     Raises:
         Problem: 404.
@@ -278,6 +304,7 @@ def known_pack(
     pack = service.photographs.pack(pack_id) if theirs else None
     if pack is None:
         raise Problem(404, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one.")
+    service.photographs.note(caller, action_of(request), *pack.photos)
     return pack
 
 

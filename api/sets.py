@@ -12,6 +12,7 @@ from api.jobs import Job, Jobs, Part
 from api.model import Model, Plan
 from api.models import Models
 from api.ownership import Kind, Ownership
+from api.problems import Problem
 from api.registry import Registry
 from api.rendering import CHUNK_IMAGES, make_chunk
 from api.storage import Store, StoredRequest, chunks
@@ -30,13 +31,16 @@ class SetWork:
         worker: renders.
         registry: of all that was made.
         max_images: limit that requests are planned with.
+        max_waiting: small sets that are being made, or wait for it, while somebody waits for them.
     """
 
-    def __init__(self, store: Store, worker: Worker, registry: Registry, max_images: int) -> None:
+    def __init__(self, store: Store, worker: Worker, registry: Registry, *, max_images: int, max_waiting: int) -> None:
         self._store = store
         self._worker = worker
         self._registry = registry
         self._max_images = max_images
+        self._max_waiting = max_waiting
+        self._now: list[str] = []
         self._plans: dict[str, Plan] = {}
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
         self._guard: Final = threading.Lock()
@@ -68,12 +72,32 @@ class SetWork:
         return plan.model, models.using(plan.model).face(plan, plan.rows[number])
 
     def make_now(self, plan: Plan) -> None:
-        """Make a small set while somebody waits."""
-        render = partial(self._worker.render, small=True)
-        with self._alone(plan.id):
-            make_chunk(self._store, self._model(plan), plan, 0, len(plan.rows), render, self._registry)
-            if not self._store.is_complete(plan.id):
-                self._store.seal(plan.id, [0])
+        """Make a small set while somebody waits.
+
+        Raises:
+            Problem: 503, too many wait already.
+        """
+        with self._guard:
+            if len(self._now) >= self._max_waiting:
+                raise Problem(
+                    503,
+                    f"{len(self._now)} requests wait for the model already; try again, or ask without `Prefer: wait`.",
+                    headers={"Retry-After": "1"},
+                )
+            self._now.append(plan.id)
+        try:
+            render = partial(self._worker.render, small=True)
+            with self._alone(plan.id):
+                make_chunk(self._store, self._model(plan), plan, 0, len(plan.rows), render, self._registry)
+                if not self._store.is_complete(plan.id):
+                    self._store.seal(plan.id, [0])
+        finally:
+            with self._guard:
+                self._now.remove(plan.id)
+
+    def making_now(self, set_id: str) -> bool:
+        """Whether a set is being made while somebody waits, without a job."""
+        return set_id in self._now
 
     def _chunk(self, set_id: str, start: int, stop: int) -> int:
         """Render and store images [start, stop), unless they are there unharmed."""
@@ -81,7 +105,9 @@ class SetWork:
             if self._store.is_complete(set_id) or self._store.has_chunk(set_id, start, stop):
                 return 0
             plan = self._plan(set_id)
-            return make_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render, self._registry)
+            return make_chunk(
+                self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry
+            )
 
     def _seal(self, set_id: str, total: int) -> int:
         """Verify every image against its checksum, make anew what is damaged, and publish the set."""
@@ -164,8 +190,16 @@ class ImageSets:
         return latest is None or latest.finished
 
     def make_now(self, plan: Plan) -> None:
-        """Make it while somebody waits."""
+        """Make it while somebody waits.
+
+        Raises:
+            Problem: 503, too many wait already.
+        """
         self._work.make_now(plan)
+
+    def making_now(self, set_id: str) -> bool:
+        """Whether it is being made while somebody waits, without a job."""
+        return self._work.making_now(set_id)
 
     def submit(self, plan: Plan, owner: str) -> Job | None:
         """Start or go on with a set; None if it is complete already."""

@@ -90,12 +90,15 @@ def image_set_out(service: Service, request: StoredRequest) -> ImageSetOut:
     job = service.jobs.latest(request.id)
     running = job if job is not None and not complete else None
     error = running.error if running else None
-    if job is None and not complete:
+    state: State = "done" if complete else job.state if job else "failed"
+    if not complete and (job is None or job.finished) and service.sets.making_now(request.id):
+        state, error = "running", None
+    elif job is None and not complete:
         error = "its job is not in the queue's database; post the request again to go on"
     here = set_path(request.id)
     return ImageSetOut(
         id=request.id,
-        state="done" if complete else job.state if job else "failed",
+        state=state,
         done=request.images if complete else job.done if job else 0,
         total=request.images,
         images_per_s=running.items_per_s if running else None,

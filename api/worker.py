@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -45,6 +47,7 @@ class _Rows:
     rows: Sequence[Row]
     done: Future[Pixels] = field(default_factory=Future)
     parts: list[Pixels] = field(default_factory=list)
+    arriving: SimpleQueue[Pixels | None] = field(default_factory=SimpleQueue)
 
     @property
     def rendered(self) -> int:
@@ -68,7 +71,8 @@ class Worker:
         self._small: deque[_Rows | _Task] = deque()
         self._large: deque[_Rows | _Task] = deque()
         self._stopping = False
-        self._proved = (0.0, "")
+        self._proved = (-math.inf, "it has not made one yet")
+        self._proving = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="gestaltgen-worker")
         self._thread.start()
 
@@ -98,11 +102,6 @@ class Worker:
             raise Problem(503, "The weights are being loaded; try again.", headers={"Retry-After": "1"})
         return self._models.result()
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for their turn."""
-        return len(self._small) + len(self._large)
-
     def loaded(self) -> Models:
         """The models, waiting until they are open; for jobs that go on after a restart.
 
@@ -126,6 +125,19 @@ class Worker:
         images: Pixels = self._wait(_Rows(plan, rows), small=small and len(rows) <= BATCH)
         return images
 
+    def render_each(self, plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+        """The same images one by one, those of a slice as soon as it is rendered: the next one is, meanwhile.
+
+        Raises:
+            Stopping: the service shuts down.
+        """
+        item = _Rows(plan, rows)
+        item.done.add_done_callback(lambda _: item.arriving.put(None))
+        self._put(item, small=False)
+        while (part := item.arriving.get()) is not None:
+            yield from part
+        item.done.result()  # raises what went wrong
+
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
         """What a function makes of the models, in the worker's thread.
 
@@ -136,16 +148,20 @@ class Worker:
         return found
 
     def prove(self) -> None:
-        """See that the default model makes an image; what was seen a moment ago counts.
+        """See that the default model makes an image; what was seen a moment ago counts, and so does what was seen last
+        while another looks.
 
         Raises:
             Problem: 503, it does not.
         """
         self.models  # noqa: B018  raises the problem that says why not
         seen, trouble = self._proved
-        if time.monotonic() - seen > _PROBE_EVERY_S:
-            trouble = self.call(_trouble, small=True)
-            self._proved = (time.monotonic(), trouble)
+        if time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
+            try:
+                trouble = self.call(_trouble, small=True)
+                self._proved = (time.monotonic(), trouble)
+            finally:
+                self._proving.release()
         if trouble:
             raise Problem(503, f"The model cannot make an image: {trouble}")
 
@@ -157,12 +173,15 @@ class Worker:
         self._thread.join()
 
     def _wait(self, item: Any, *, small: bool) -> Any:
+        self._put(item, small=small)
+        return item.done.result()
+
+    def _put(self, item: Any, *, small: bool) -> None:
         with self._turn:
             if self._stopping:
                 raise Stopping
             (self._small if small else self._large).append(item)
             self._turn.notify()
-        return item.done.result()
 
     def _run(self) -> None:
         try:
@@ -224,6 +243,7 @@ class Worker:
         except Exception as error:
             item.done.set_exception(error)
             return
+        item.arriving.put(item.parts[-1])
         if item.rendered == len(item.rows):
             item.done.set_result(np.concatenate(item.parts))
             return

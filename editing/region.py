@@ -53,14 +53,14 @@ class Region:
 
 
 @torch.no_grad()
-def sample_latents(generator: Generator, count: int, seed: int = 0, truncation: float = 1.0) -> tuple[Tensor, Tensor]:
+def sample_latents(generator: Generator, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Latents (count, w_dim) of a generator over all its labels in turn, and these labels' places (count,), numbered
     as every condition in every age; all 0 without labels."""
     draw = torch.Generator().manual_seed(seed)
     z = torch.randn(count, generator.config.z_dim, generator=draw)
     vocabulary = generator.config.vocabulary
     if vocabulary is None:
-        return generator.map(z, None, truncation)[:, 0], torch.zeros(count, dtype=torch.int64)
+        return generator.map(z, None)[:, 0], torch.zeros(count, dtype=torch.int64)
     cells = vocabulary.every_label()
     place = torch.arange(count) % len(cells)
-    return generator.map(z, cells[place], truncation)[:, 0], place
+    return generator.map(z, cells[place])[:, 0], place

@@ -93,7 +93,10 @@ def load(path: str | Path) -> Generator | Discriminator:
     config = _config(Path(path), header)
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
         net = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
-    load_strict(net, tensors)
+    try:
+        load_strict(net, tensors)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     return net.eval().requires_grad_(False)
 
 

@@ -69,7 +69,8 @@ def demo(
             with running_service(weights or shipped.default()) as service:
                 outcomes = _in_thread(lambda: run(service, out, people=people))
         except (DemoError, ServiceError, TimeoutError, OSError) as error:
-            _console.print(f"\n[red]The demo failed:[/] {error}")
+            _console.print("\n[red]The demo failed:[/]", end=" ")
+            _console.print(str(error), markup=False, soft_wrap=True)  # a path that is wrapped cannot be copied
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             _console.print("\nInterrupted; the service is stopped.")
@@ -165,7 +166,7 @@ def running_service(weights: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="gestaltgen-demo-") as scratch:
         port = _free_port()
         log = Path(scratch) / "service.log"
-        command = [sys.executable, "-m", "gestaltgen.serve", "--host", "127.0.0.1", "--port", str(port)]
+        command = [sys.executable, "-m", "gestaltgen", "serve", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--state", str(Path(scratch) / "state"), "--weights", str(weights.resolve()), "--without-keys"]
         own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
         with log.open("wb") as stream:
@@ -188,7 +189,8 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
             except ServiceError as error:
                 if process.poll() is not None:
                     raise DemoError(f"the service ended with {process.returncode}:\n{_tail(log)}") from error
-                if "could not be loaded" in str(error) or time.monotonic() > deadline:
+                wait = error.status is None or error.retry_after_s > 0  # it does not answer yet, or says: later
+                if not wait or time.monotonic() > deadline:
                     raise DemoError(f"the service does not get ready: {error}\n{_tail(log)}") from error
         model = client.models()[0]
     _console.print(f"Service at {url}, {model['resolution']} px weights {model['weights_sha256'][:12]}")

@@ -56,10 +56,6 @@ def fit_direction(
     generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     count: Annotated[int, typer.Option(help="Faces to make and read.", min=200)] = 20_000,
     tried: Annotated[int, typer.Option(help="People to try the directions on, for the table.", min=20)] = 200,
-    truncation: Annotated[
-        float,
-        typer.Option(help="Of the faces; below 1 where a generator's wilder faces cannot be read.", min=0.1, max=1),
-    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the faces and of the cross-validation.")] = SEED,
     licence: Annotated[str, typer.Option(help="Of the directions, stored with them.")] = "Apache-2.0",
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
@@ -80,7 +76,7 @@ def fit_direction(
     source = parts.generator
     net = checkpoint.load_generator(source).requires_grad_(False)
     reader = face_reader(parts.oracle, FaceDescriber(FaceDetector()))
-    w, cells = sample_latents(net, count, seed, truncation)
+    w, cells = sample_latents(net, count, seed)
     with stepping_bar(_console, "faces made and read", count) as step:
         read = read_latents(net, w, reader, step)
     readable = [name for name in (SMILE, AGE) if name in read.attributes]
@@ -89,7 +85,7 @@ def fit_direction(
         raise ConfigError(
             f"{', '.join(strange)} cannot be read from these faces; expected some of {', '.join(readable)}"
         )
-    origin = {"generator": source.name, "faces": count, "seed": seed, "truncation": truncation}
+    origin = {"generator": source.name, "faces": count, "seed": seed}
     conditions = condition_names(net, cells)
     unseen = np.random.default_rng(seed).permutation(count) < count // HELD_OUT
     fitted = _directions(wanted, w[~unseen], read[~unseen], conditions[~unseen], seed, origin)
@@ -98,14 +94,13 @@ def fit_direction(
         name: _measured(direction, w[unseen], read[unseen], conditions[unseen]).along(kept[direction.attribute][0], w)
         for name, direction in fitted.items()
     }
-    people = sample_latents(net, tried, seed + 1, truncation)[0]
+    people = sample_latents(net, tried, seed + 1)[0]
     with stepping_bar(_console, "directions tried", tried * (2 * len(found) + 1)) as step:
         table = entanglement(net, people, list(found.values()), reader, step)
     known = np.isfinite(read.identity).all(axis=1)
     apart = people_apart(read.identity[known][:1_000])
     told = f"{count} faces of {source.name}"
-    region = Region.of(sample_latents(net, count, seed)[0])
-    directions = Directions(fingerprint(net), found, region, apart, kept, tuple(table), told, licence)
+    directions = Directions(fingerprint(net), found, Region.of(w), apart, kept, tuple(table), told, licence)
     files.save(out, directions)
     _console.print(table_of(directions))
     _console.print(f"directions in {out}", soft_wrap=True)

@@ -89,4 +89,9 @@ def _end(text: str) -> datetime | None:
         raise typer.BadParameter(
             f"{text!r}; expected a number and h, d, w or y, as 90d, or never", param_hint="--expires"
         )
-    return datetime.now(UTC) + timedelta(hours=int(found[1]) * _HOURS[found[2]])
+    try:
+        return datetime.now(UTC) + timedelta(hours=int(found[1]) * _HOURS[found[2]])
+    except OverflowError as error:
+        raise typer.BadParameter(
+            f"{text!r} is after the year 9999; expected less, or never", param_hint="--expires"
+        ) from error

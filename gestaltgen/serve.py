@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from api import logs
 from api.app import create_app
-from api.models import checkpoints
+from api.models import open_models
 from api.settings import Settings
 
 
@@ -45,9 +45,10 @@ def serve(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
+    opened = open_models(settings)  # refuses here what the worker would only log
     logs.configure(settings.log_level, settings.log_format)
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, load=lambda _: opened),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -60,13 +61,11 @@ def _settings(given: dict[str, Any]) -> Settings:
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+        found = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" if e["loc"] else e["msg"]
+            for e in error.errors()
+        ]
         raise typer.BadParameter("; ".join(found)) from error
     if settings.weights is not None and not settings.weights.is_file():
         raise typer.BadParameter(f"weights: {settings.weights} is not a file; expected a checkpoint")
-    checkpoints(settings)  # refuses here what the worker would only log
     return settings
-
-
-if __name__ == "__main__":
-    typer.run(serve)

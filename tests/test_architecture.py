@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "recognition": {"faces", "api.client"},
     "api": {"editing", "inversion", "gen", "faces", "weights"},
     "gestaltgen": {"api", "editing", "inversion", "gen", "faces", "recognition", "weights"},
+    "examples": {"gestaltgen"},
 }
 
 
@@ -47,6 +48,13 @@ def test_rooms_import_only_what_lies_below(room: str) -> None:
 def test_the_client_imports_nothing_of_ours() -> None:
     tops = {module.split(".")[0] for module, _ in imports(ROOT / "api" / "client.py")}
     assert not tops & set(MAY_IMPORT)
+
+
+def test_examples_use_what_users_have() -> None:
+    """The client, and nothing else of ours."""
+    for file in (ROOT / "examples").rglob("*.py"):
+        ours = {(module, name) for module, name in imports(file) if module.split(".")[0] in MAY_IMPORT}
+        assert ours <= {("gestaltgen", "Client")}, file
 
 
 def test_networks_know_no_command_line() -> None:

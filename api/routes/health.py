@@ -11,8 +11,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", response_model=HealthOut, summary="Alive?")
-def livez() -> HealthOut:
-    """Answers as long as the process does."""
+async def livez() -> HealthOut:
+    """Answers as long as the process does, also where every thread waits."""
     return HealthOut(status="alive")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import anyio
 import anyio.to_thread
@@ -24,6 +24,8 @@ from api.storage import StoredRequest
 from api.views import image_set_out, set_path
 from faces.errors import RequestError
 from faces.images import read_image
+
+_ENDED: Final = ("done", "failed", "cancelled")
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
 
@@ -68,13 +70,15 @@ async def create(
     known = await anyio.to_thread.run_sync(_ask, service, caller, plan, idempotency_key)
     response.headers["Location"] = set_path(known.id)
     if wait_s and await anyio.to_thread.run_sync(service.sets.can_be_made_now, plan):
-        _check_waiting(service)
+        thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
         with anyio.move_on_after(deadline - time.monotonic()):
-            await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True, limiter=thread)
     await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
-    return await answered(
-        lambda: image_set_out(service, known), lambda answer: answer.state == "done", response, wait_s, deadline
+    found = await answered(
+        lambda: image_set_out(service, known), lambda answer: answer.state in _ENDED, response, wait_s, deadline
     )
+    response.status_code = 200 if found.state == "done" else 202
+    return found
 
 
 def _plan(service: Service, body: ImageSetBody) -> Plan:
@@ -106,15 +110,6 @@ def _plan(service: Service, body: ImageSetBody) -> Plan:
 def _ask(service: Service, caller: Caller, plan: Plan, key: str | None) -> StoredRequest:
     service.keys.claim(caller.owner, key, plan.resolved, plan.id)
     return service.sets.ask(plan, caller.owner)
-
-
-def _check_waiting(service: Service) -> None:
-    if service.worker.waiting >= service.settings.max_waiting:
-        raise Problem(
-            503,
-            f"{service.worker.waiting} requests wait for the model already; try again, or ask without `Prefer: wait`.",
-            headers={"Retry-After": "1"},
-        )
 
 
 @router.get("", response_model=ImageSetPage, summary="List image sets", responses={422: problem("A bad page.")})

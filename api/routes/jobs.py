@@ -13,7 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from api.jobs import Job
 from api.problems import Problem
 from api.schemas import JobOut, JobPage, ProblemOut
-from api.service import JobsCaller, KnownJob, Service, ServiceDep
+from api.service import JobsCaller, KnownJob, Service, ServiceDep, kinds_of
 from api.views import job_out
 
 _POLL_S: Final = 0.2
@@ -31,8 +31,8 @@ def index(
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
     before: Annotated[str, Query(max_length=120, description="As in the `next` of the page before.")] = "",
 ) -> JobPage:
-    """Your jobs, the newest first."""
-    found, more = service.jobs.page(caller.owner, limit, _place(before))
+    """Your jobs that your key is for, the newest first."""
+    found, more = service.jobs.page(caller.owner, kinds_of(caller), limit, _place(before))
     last = f"{found[-1].created_ms}-{found[-1].id}" if more else None
     return JobPage(
         items=[job_out(job) for job in found],
@@ -57,8 +57,9 @@ def show(job: KnownJob) -> JobOut:
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
 def cancel(service: ServiceDep, job: KnownJob) -> JobOut:
-    """Stops after the part in hand. What is made stays; asking again goes on with it."""
-    if not job.finished:
+    """Stops after the part in hand. What is made stays; asking again goes on with it. An image set that another owner
+    asked for too goes on."""
+    if not job.finished and not service.ownership.shared(job.subject):
         service.jobs.cancel(job)
     return job_out(service.jobs.get(job.id) or job)
 

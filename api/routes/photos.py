@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api.access import Caller
-from api.intake import FORMATS, Received, receive
+from api.intake import FORMATS, Received, check_container, receive
 from api.ownership import Kind
 from api.photographs import EditRecord, Photograph, new_id, now_ms
 from api.problems import Problem, field_error
@@ -43,7 +43,7 @@ _DONE: Final = ("done", "failed", "cancelled")
         408: problem("Sending the body took too long."),
         413: problem("The body is too large."),
         415: problem("The body is no JPEG, PNG or WebP."),
-        422: problem("A header or parameter is missing or cannot be."),
+        422: problem("A header or parameter is missing or cannot be; or the picture is broken, animated or too large."),
         429: problem("Too many jobs of yours wait or run."),
         503: problem("The weights are being loaded, or the queue is full; try again after `Retry-After` seconds."),
     },
@@ -86,6 +86,7 @@ async def send(
         received = await receive(
             _body(request), aside, service.settings.max_photo_bytes, seconds=service.settings.body_timeout_s
         )
+        created = now_ms()
         photo = Photograph(
             id=photo_id,
             owner=caller.owner,
@@ -94,14 +95,14 @@ async def send(
             purpose=purpose,
             keep_original=keep_original,
             aligned=aligned,
-            created_ms=now_ms(),
-            expires_ms=now_ms() + 1000 * (longest if ttl_s is None else ttl_s),
+            created_ms=created,
+            expires_ms=created + 1000 * (longest if ttl_s is None else ttl_s),
             media_type=FORMATS[received.format],
         )
         known = await anyio.to_thread.run_sync(_begin, service, caller, photo, received, idempotency_key)
     finally:
         await anyio.to_thread.run_sync(lambda: aside.unlink(missing_ok=True))
-    service.photographs.note(known.id, caller.owner, caller.key, action_of(request))
+    service.photographs.note(caller, action_of(request), known.id)
     response.headers["Location"] = photo_path(known.id)
     return await answered(
         lambda: _look(service, known), lambda answer: answer.state in _DONE, response, wait_s, deadline
@@ -114,7 +115,21 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 
 
 def _begin(service: Service, caller: Caller, photo: Photograph, received: Received, key: str | None) -> Photograph:
-    """Store a photograph and ask for its inversion; with a key that was used for it before, find that one."""
+    """Store a photograph and ask for its inversion; with a key that was used for it before, find that one.
+
+    Raises:
+        Problem: its file is broken or too large; the key was used for another; the queue is full.
+    """
+    check_container(
+        service.photographs.incoming(photo.id).read_bytes(), received.format, service.settings.max_photo_pixels
+    )
+    with service.photographs.kept():
+        return _begin_alone(service, caller, photo, received, key)
+
+
+def _begin_alone(
+    service: Service, caller: Caller, photo: Photograph, received: Received, key: str | None
+) -> Photograph:
     asked: dict[str, object] = {
         "sha256": received.sha256,
         "model": photo.model,
@@ -122,12 +137,13 @@ def _begin(service: Service, caller: Caller, photo: Photograph, received: Receiv
         "purpose": photo.purpose,
     }
     asked |= {"keep_original": photo.keep_original, "aligned": photo.aligned}
+    asked |= {"kept_ms": photo.expires_ms - photo.created_ms}
     first = service.keys.claim(caller.owner, key, asked, photo.id)
     if first != photo.id:
-        known = service.photographs.get(first)
-        if known is None:
-            raise Problem(409, "The photograph of this Idempotency-Key was erased, or is being stored; use a new key.")
-        return known
+        if (known := service.photographs.get(first)) is not None:
+            return known
+        service.keys.forget(first)  # a crash left it
+        service.keys.claim(caller.owner, key, asked, photo.id)
     try:
         service.photographs.add(photo)
         service.photographs.take_in(photo.id)
@@ -170,7 +186,10 @@ def show(service: ServiceDep, photo: KnownPhoto) -> PhotoOut:
 def erase(service: ServiceDep, photo: KnownPhoto) -> ReceiptOut:
     """Erases the original, crop, latents, offsets, reconstruction, edits, and the survey packs that it is in; answers
     with a receipt. What remains is the record of accesses, without pixels."""
-    return receipt_out(service.forget_photo(photo.id, "it was asked for"))
+    receipt = service.forget_photo(photo.id, "it was asked for")
+    if receipt is None:
+        raise Problem(404, f"The photograph {photo.id} was erased by another request.")
+    return receipt_out(receipt)
 
 
 @router.get("/{photo_id}/accesses", response_model=AccessList, summary="Who did what", responses={404: FILE[404]})
@@ -261,6 +280,12 @@ async def edited(
 
     def ask() -> EditRecord:
         _check_direction(service, model, body)
+        with service.photographs.kept():
+            return ask_alone()
+
+    def ask_alone() -> EditRecord:
+        if number is None and service.photographs.get(parent) is None:
+            raise Problem(404, f"The photograph {parent} was erased by another request.")
         asked = body.asked()
         record = EditRecord(new_id(), caller.owner, parent, number, asked, now_ms())
         first = service.keys.claim(caller.owner, key, asked | {"parent": parent, "number": number}, record.id)

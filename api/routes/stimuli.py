@@ -56,6 +56,11 @@ async def create(
 
 
 def _begin(service: Service, caller: Caller, body: StimuliBody, action: str, key: str | None) -> PackRecord:
+    with service.photographs.kept():
+        return _begin_alone(service, caller, body, action, key)
+
+
+def _begin_alone(service: Service, caller: Caller, body: StimuliBody, action: str, key: str | None) -> PackRecord:
     if len(set(body.photos)) != len(body.photos):
         _refuse("photos", "one stands twice; name each once")
     photos = []
@@ -71,10 +76,9 @@ def _begin(service: Service, caller: Caller, body: StimuliBody, action: str, key
     created = now_ms()
     expires = min(photo.expires_ms for photo in photos)
     pack_id = service.keys.claim(caller.owner, key, asked, new_id())
+    service.photographs.note(caller, action, *body.photos)
     if (known := service.photographs.pack(pack_id)) is not None:
         return known
-    for photo in photos:
-        service.photographs.note(photo.id, caller.owner, caller.key, action)
     pack = PackRecord(pack_id, caller.owner, tuple(body.photos), asked, created, expires)
     service.photographs.add_pack(pack)
     service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
@@ -98,12 +102,10 @@ def show(service: ServiceDep, pack: KnownPack) -> StimuliOut:
 
 
 @router.get("/{pack_id}/archive.zip", summary="The pack", responses=FILE, response_class=Response)
-def archive(request: Request, service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> Response:
+def archive(service: ServiceDep, pack: KnownPack) -> Response:
     """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, key/ with what must not be seen."""
     if pack.result is None:
         raise Problem(409, "The pack is not done; wait for its job.", headers={"Retry-After": "1"})
-    for photo in pack.photos:
-        service.photographs.note(photo, caller.owner, caller.key, action_of(request))
     path = service.photographs.pack_folder(pack.id) / "pack.zip"
     return private_file(path, "application/zip", f"stimuli-{pack.id[:8]}.zip")
 

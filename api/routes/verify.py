@@ -35,7 +35,16 @@ async def verify(request: Request, service: ServiceDep, caller: AnyCaller) -> Ve
     data = await request.body()
     if not data:
         raise Problem(400, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
-    return await anyio.to_thread.run_sync(_verified, service, data)
+    return _tellable(await anyio.to_thread.run_sync(_verified, service, data))
+
+
+def _tellable(answer: VerifyOut) -> VerifyOut:
+    """Without the claim, where a stranger wrote into it what JSON cannot carry: half a character, endless nesting."""
+    try:
+        answer.model_dump_json()
+    except (ValueError, RecursionError):
+        return answer.model_copy(update={"claim": None})
+    return answer
 
 
 def _verified(service: Service, data: bytes) -> VerifyOut:

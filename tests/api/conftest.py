@@ -13,6 +13,7 @@ from api.app import create_app
 from api.client import Client
 from api.settings import Settings
 from tests.api.fake import FakeModel, served
+from tests.api.lab import Lab, open_lab
 from tests.api.serving import serving
 
 
@@ -36,3 +37,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         Client(url) as client,
     ):
         yield Running(url, http, client, model, state)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The service with the shipped phantoms, behind keys."""
+    with open_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab

@@ -45,17 +45,18 @@ class FakeModel:
     `rendered` counts images, but not the single ones by which a service proves that it can make some.
     """
 
-    def __init__(self, chunk_s: float = 0.0, weights: str = "f" * 64) -> None:
+    def __init__(self, chunk_s: float = 0.0, weights: str = "f" * 64, name: str = "fake") -> None:
         self.chunk_s = chunk_s
         self.broken = False
         self.rendered = 0
         self._weights = weights
+        self._name = name
         self.size_bytes = 1
 
     @property
     def info(self) -> ModelInfo:
         return ModelInfo(
-            name="fake",
+            name=self._name,
             weights_sha256=self._weights,
             resolution=8,
             conditions=CONDITIONS,
@@ -96,7 +97,7 @@ class FakeModel:
             for step in range(5)
         ]
         set_id = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:32]
-        return Plan(set_id, "fake", dict(asked), resolved, rows, None, self._weights)
+        return Plan(set_id, self._name, dict(asked), resolved, rows, None, self._weights)
 
     def describe(self, plan: Plan, row: RowLike) -> dict[str, Any]:
         label = row.to_json()

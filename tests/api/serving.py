@@ -13,6 +13,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from api.access import Scope
+
 
 @contextmanager
 def serving(app: FastAPI, *, ready: bool = True) -> Iterator[str]:
@@ -33,6 +35,12 @@ def serving(app: FastAPI, *, ready: bool = True) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def caller(app: FastAPI, url: str, owner: str, *scopes: Scope) -> httpx.Client:
+    """Somebody with a new key for the service `app` at `url`; for everything, unless scopes are named."""
+    secret, _ = app.state.service.api_keys.create(owner, scopes or tuple(Scope))
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=20)
 
 
 def start_and_stop(app: FastAPI) -> None:

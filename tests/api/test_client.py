@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import tarfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,17 @@ def test_a_refusal_has_the_problems_text(running: Running) -> None:
 
 def test_one_name_is_not_a_list_of_letters(running: Running) -> None:
     assert running.client.create(kind="unrelated", conditions="WS", count=1).request["conditions"] == ["WS"]
+
+
+def test_a_small_set_that_is_waited_for_needs_no_job(running: Running) -> None:
+    made = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=4711, wait_s=10)
+    assert (made.state, made.links["job"]) == ("done", None)
+
+
+def test_the_model_can_be_named(running: Running) -> None:
+    assert running.client.create(kind="unrelated", conditions=["WS"], count=1, model="fake").total == 5
+    with pytest.raises(ServiceError, match="unknown 'fakes'; expected one of fake"):
+        running.client.create(kind="unrelated", model="fakes")
 
 
 def test_waiting_reports_progress_and_gives_up_in_time(running: Running) -> None:
@@ -232,6 +244,16 @@ def test_webdataset_reads_the_shards(running: Running, image_set: ImageSet, tmp_
     assert (image.shape, image[0, 0].tolist(), class_index) == ((8, 8, 3), [2, 200, 120], 2)
     assert row["soft_label"] == [0, 0, 1, 0]
     gc.collect()
+
+
+def test_retry_after_is_kept_to(running: Running, image_set: ImageSet) -> None:
+    def fail(n: int, _: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(429, headers={"Retry-After": "1"}) if n == 1 else None
+
+    began = time.monotonic()
+    with flaky(running, fail) as client:
+        client.image_set(image_set.id)
+    assert 1 <= time.monotonic() - began < 5
 
 
 def test_the_client_imports_nothing_of_ours() -> None:

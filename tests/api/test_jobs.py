@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +24,7 @@ from api.models import Models
 from api.settings import Settings
 from faces.errors import CheckpointError, ConfigError
 from tests.api.fake import FakeModel, served
-from tests.api.serving import serving, start_and_stop
+from tests.api.serving import caller, serving, start_and_stop
 
 PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 64}
 IMAGES = 640
@@ -283,3 +285,262 @@ def test_a_process_is_quiet(tmp_path: Path) -> None:
         child.terminate()
         said, _ = child.communicate(timeout=15)
     assert said == b""
+
+
+def events_of(client: Client, job: str, last: str | None = None) -> list[dict[str, str]]:
+    """Server-sent events of a job, as their fields by name, until its end."""
+    headers = {} if last is None else {"Last-Event-ID": last}
+    found: list[dict[str, str]] = [{}]
+    with httpx.stream("GET", client.url(f"{job}/events"), headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            if line:
+                name, _, value = line.partition(": ")
+                found[-1][name] = value
+            else:
+                found.append({})
+    return [event for event in found if "event" in event]
+
+
+def test_who_follows_again_gets_what_is_new_and_the_end(tmp_path: Path) -> None:
+    model = FakeModel(0.05)
+    with service(tmp_path, model) as client:
+        job = client.create(**PROGRESSION).links["job"]
+        first = events_of(client, job)
+        ids = [event["id"] for event in first]
+        assert len(set(ids)) == len(ids) > 2
+        assert [event["event"] for event in first] == ["progress"] * (len(first) - 1) + ["done"]
+        assert json.loads(first[-1]["data"])["done"] == IMAGES
+        for last in (ids[0], ids[-1], "some other text"):
+            assert [(event["event"], event["id"]) for event in events_of(client, job, last)] == [("done", ids[-1])]
+
+
+def test_what_was_seen_last_is_not_said_again(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path, without_keys=True, concurrent_jobs=1)
+    with serving(create_app(settings, load=served(FakeModel(0.05)))) as url, Client(url) as client:
+        client.create(**PROGRESSION)
+        job = client.create(**PROGRESSION | {"seed": 500}).links["job"]  # waits for the first
+        with httpx.stream("GET", client.url(f"{job}/events"), timeout=20) as answer:
+            seen = next(line for line in answer.iter_lines() if line.startswith("id: ")).removeprefix("id: ")
+        later = events_of(client, job, seen)
+    assert seen not in [event["id"] for event in later]
+    assert [event["event"] for event in later[-2:]] == ["progress", "done"]
+
+
+def test_events_of_a_cancelled_and_of_a_failed_job_end_so(tmp_path: Path) -> None:
+    model = FakeModel(0.05)
+    with service(tmp_path, model) as client:
+        asked = until_half(client.create(**PROGRESSION))
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(events_of, client, asked.links["job"])
+            asked.cancel()
+            assert following.result(10)[-1]["event"] == "cancelled"
+        model.broken = True
+        failing = client.create(**PROGRESSION | {"seed": 500})
+        [*_, last] = events_of(client, failing.links["job"])
+        assert last["event"] == "failed"
+        assert "the model is broken" in json.loads(last["data"])["error"]
+
+
+def test_who_waits_for_a_job_that_fails_hears_of_it_at_once(tmp_path: Path) -> None:
+    model = FakeModel()
+    with service(tmp_path, model) as client:
+        model.broken = True
+        began = time.monotonic()
+        answer = client.send("POST", "v1/image-sets", json=PROGRESSION, headers={"Prefer": "wait=30"})
+        assert time.monotonic() - began < 10
+        assert (answer.status_code, answer.json()["state"]) == (202, "failed")
+
+
+def test_an_idempotency_key_makes_one_job_of_an_owners(tmp_path: Path) -> None:
+    app, model = create_app(Settings(state=tmp_path), load=served(FakeModel(0.02))), {"Idempotency-Key": "run-1"}
+    with serving(app) as url, caller(app, url, "alice") as alice, caller(app, url, "bob") as bob:
+
+        def ask(http: httpx.Client, **fields: Any) -> httpx.Response:
+            return http.post("/v1/image-sets", json=PROGRESSION | fields, headers=model)
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: ask(alice), range(6)))
+        assert {answer.status_code for answer in answers} <= {200, 202}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert len(alice.get("/v1/jobs").json()["items"]) == 1
+        refused = ask(alice, seed=1)
+        assert refused.status_code == 422
+        assert "Idempotency-Key 'run-1' was used for another request" in refused.json()["detail"]
+        assert len(alice.get("/v1/image-sets").json()["items"]) == 1
+
+        others = ask(bob, seed=1)  # another owner's key of the same text
+        assert others.status_code in (200, 202)
+        assert others.json()["id"] != answers[0].json()["id"]
+        assert ask(bob).status_code == 422
+        assert ask(alice).json()["id"] == answers[0].json()["id"]
+
+
+@pytest.mark.parametrize("wait", [{}, {"Prefer": "wait=10"}])
+def test_a_larger_count_renders_only_the_new_images(tmp_path: Path, wait: dict[str, str]) -> None:
+    model = FakeModel()
+    body = {"kind": "age_progression", "conditions": ["WS"]}
+    with service(tmp_path, model) as client:
+
+        def made(count: int, **fields: Any) -> ImageSet:
+            answer = client.send("POST", "v1/image-sets", json=body | {"count": count} | fields, headers=wait)
+            return client.image_set(answer.json()["id"]).wait(timeout_s=10)
+
+        small, before = made(2), model.rendered
+        assert before == 10
+        large = made(4)
+        assert model.rendered == before + 10
+        assert small.id != large.id
+        old, new = ({(i.row["seed"], i.row["step"]): i.image for i in image_set} for image_set in (small, large))
+        assert len(new) == 20
+        assert {key: new[key] for key in old} == old
+        assert made(3).total == 15
+        assert model.rendered == before + 10  # all were there
+        shutil.rmtree(tmp_path / "sets" / large.id)
+        assert len(list(made(4))) == 20
+        assert model.rendered == before + 10 + 5  # those of no other set
+
+
+def test_a_damaged_image_is_not_taken_over(tmp_path: Path) -> None:
+    model = FakeModel()
+    with service(tmp_path, model) as client:
+        body = {"kind": "age_progression", "conditions": ["WS"]}
+        small = client.create(**body, count=2).wait(timeout_s=10)
+        (tmp_path / "sets" / small.id / "images" / "000003.png").write_bytes(b"damaged")
+        large = client.create(**body, count=4).wait(timeout_s=10)
+        assert [item.index for item in large] == list(range(20))  # each is verified
+        assert model.rendered == 10 + 11
+
+
+def test_a_small_set_that_is_waited_for_needs_no_job(tmp_path: Path) -> None:
+    with service(tmp_path, FakeModel()) as client:
+        made = client.create(kind="age_progression", conditions=["WS"], count=6, wait_s=10)
+        assert (made.state, made.done, made.total, made.links["job"]) == ("done", 30, 30, None)
+        assert len(list(made)) == 30
+        assert client.send("GET", "v1/jobs").json()["items"] == []
+        large = client.create(kind="age_progression", conditions=["WS"], count=7, wait_s=10)
+        assert (large.state, large.total) == ("done", 35)
+        assert large.links["job"] == f"/v1/jobs/{large.id}-1"
+
+
+def test_a_set_is_the_same_with_a_job_and_without(tmp_path: Path) -> None:
+    body = {"kind": "age_progression", "conditions": ["WS"], "count": 6}
+    with service(tmp_path / "a", FakeModel()) as client:
+        at_once = client.create(**body, wait_s=10)
+    with service(tmp_path / "b", FakeModel()) as client:
+        by_job = client.create(**body).wait(timeout_s=10)
+    assert at_once.id == by_job.id
+    assert files(tmp_path / "a", at_once.id) == files(tmp_path / "b", at_once.id)
+
+
+def test_a_wait_that_is_too_short_ends_in_a_job_that_ends_well(tmp_path: Path) -> None:
+    model = FakeModel(1.5)
+    with service(tmp_path, model) as client, ThreadPoolExecutor(1) as pool:
+        body = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
+        asking = pool.submit(client.send, "POST", "v1/image-sets", json=body, headers={"Prefer": "wait=1"})
+        time.sleep(0.5)
+        [now] = client.send("GET", "v1/image-sets").json()["items"]
+        assert (now["state"], now["error"], now["links"]["job"]) == ("running", None, None)
+        with pytest.raises(ServiceError, match="The image set is running"):
+            client.send("GET", now["links"]["archive"])
+        answer = asking.result(10)
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+        asked = client.image_set(answer.json()["id"])
+        assert asked.links["job"] == f"/v1/jobs/{asked.id}-1"
+        assert len(list(asked.wait(timeout_s=10))) == 10
+        assert events_of(client, asked.links["job"])[-1]["event"] == "done"
+        assert model.rendered == 10
+
+
+def test_a_small_set_that_fails_while_somebody_waits_can_be_asked_for_again(tmp_path: Path) -> None:
+    model = FakeModel()
+    body = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
+    with service(tmp_path, model) as client, httpx.Client(base_url=client.url("")) as http:
+        model.broken = True
+        assert http.post("/v1/image-sets", json=body, headers={"Prefer": "wait=5"}).status_code == 500
+        model.broken = False
+        [left] = client.send("GET", "v1/image-sets").json()["items"]
+        assert left["state"] == "failed"
+        assert "post the request again" in left["error"]
+        assert client.create(**body, wait_s=10).state == "done"
+
+
+def test_pages_of_jobs_stay_while_new_ones_come(tmp_path: Path) -> None:
+    with service(tmp_path, FakeModel()) as client:
+
+        def make(seed: int) -> str:
+            return f"{client.create(kind='unrelated', count=1, seed=seed).wait(timeout_s=10).id}-1"
+
+        made = [make(10 * n) for n in range(5)]
+        seen: list[str] = []
+        path: str | None = "v1/jobs?limit=2"
+        while path is not None:
+            page = client.send("GET", path).json()
+            assert len(page["items"]) <= 2
+            seen += [job["id"] for job in page["items"]]
+            path = page["next"]
+            make(1000 + 10 * len(seen))
+        assert seen == made[::-1]
+        assert len(client.send("GET", "v1/jobs?limit=100").json()["items"]) == 8
+        # Jobs of one and the same millisecond are told apart by their ids.
+        with sqlite3.connect(tmp_path / "service.sqlite") as database:
+            database.execute("UPDATE jobs SET created_ms = 1")
+        database.close()
+        seen, path = [], "v1/jobs?limit=3"
+        while path is not None:
+            page = client.send("GET", path).json()
+            seen, path = [*seen, *(job["id"] for job in page["items"])], page["next"]
+        assert seen == sorted(set(seen), reverse=True)
+        assert len(seen) == 8
+        for before in ("1", "x-y", "-", "1-", "1" * 20 + "-x", "\u0661-x"):
+            with pytest.raises(ServiceError) as caught:
+                client.send("GET", "v1/jobs", params={"before": before})
+            assert caught.value.status == 422
+
+
+def test_jobs_are_cancelled_whether_they_run_or_wait(tmp_path: Path) -> None:
+    model = FakeModel(0.1)
+    app = create_app(Settings(state=tmp_path, without_keys=True, concurrent_jobs=1), load=served(model))
+    with serving(app) as url, Client(url) as client:
+        running = until_half(client.create(**PROGRESSION))
+        waiting = client.create(**PROGRESSION | {"seed": 500})
+        assert waiting.state == "queued"
+        assert waiting.cancel().state == "cancelled"
+        assert (waiting.refresh().done, running.refresh().state) == (0, "running")
+        assert running.cancel().state == "cancelled"
+        job = client.send("GET", running.links["job"]).json()
+        assert (job["state"], job["error"], job["eta_s"]) == ("cancelled", None, None)
+        again = client.send("POST", f"{running.links['job']}/cancel").json()
+        assert again["state"] == "cancelled"
+        model.chunk_s = 0
+        for asked in (waiting, running):
+            made = client.create(**PROGRESSION | {"seed": asked.request["seed"]}).wait(timeout_s=10)
+            assert made.links["job"] == f"/v1/jobs/{asked.id}-2"
+        done = client.send("POST", f"/v1/jobs/{waiting.id}-2/cancel").json()
+        assert (done["state"], done["done"]) == ("done", IMAGES)  # too late
+
+
+def test_a_start_settles_what_a_crash_left_between_list_and_queue(tmp_path: Path) -> None:
+    model = FakeModel()
+    settings = Settings(state=tmp_path, without_keys=True, max_open_jobs=2, concurrent_jobs=1)
+    with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
+        done = client.create(**PROGRESSION)
+        assert events_of(client, done.links["job"])[-1]["event"] == "done"
+        model.chunk_s = 0.1
+        client.create(**PROGRESSION | {"seed": 300})
+        lost = client.create(**PROGRESSION | {"seed": 500})
+        assert lost.state == "queued"
+    with sqlite3.connect(tmp_path / "jobs.sqlite") as queue:
+        for table in ("workflow_input", "workflow_status"):
+            queue.execute(f"DELETE FROM {table} WHERE workflow_uuid = ?", (f"{lost.id}-1",))  # noqa: S608
+    queue.close()
+    with sqlite3.connect(tmp_path / "service.sqlite") as listed:  # one was not queued, another not closed
+        assert listed.execute("UPDATE jobs SET open = 1").rowcount == 3
+    listed.close()
+
+    with serving(create_app(settings, load=served(FakeModel()))) as url, Client(url) as client:
+        made = client.image_set(lost.id).wait(timeout_s=20)  # nobody asked again
+        assert (made.state, made.links["job"]) == ("done", f"/v1/jobs/{lost.id}-1")
+        assert events_of(client, made.links["job"])[-1]["event"] == "done"
+        for seed in (700, 800):  # there is room for both
+            assert client.create(**PROGRESSION | {"seed": seed}).wait(timeout_s=20).state == "done"

@@ -12,8 +12,8 @@ from gen.labels import Vocabulary
 from gen.networks import Generator
 
 
-def tiny_checkpoint(path: Path, *, trained: int = 10) -> Path:
-    """16 px, with so many training images of each condition and age."""
+def tiny_checkpoint(path: Path, *, trained: int = 10, seed: int = 0) -> Path:
+    """16 px, with so many training images of each condition and age; another seed gives other weights."""
     vocabulary = Vocabulary()
     config = GeneratorConfig(
         resolution=16,
@@ -25,7 +25,7 @@ def tiny_checkpoint(path: Path, *, trained: int = 10) -> Path:
         vocabulary=vocabulary,
     )
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         net = Generator(config)
     counts = {c: dict.fromkeys(vocabulary.age_names, trained) for c in vocabulary.conditions}
     checkpoint.save(path, net, origin="random numbers", licence="Apache-2.0", training_counts=counts)

@@ -12,7 +12,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from faces import tensorfile
 from faces.images import read_image
+from gestaltgen import cli
 from gestaltgen.demo import demo
 from gestaltgen.serve import serve
 from tests.api.tiny import tiny_checkpoint
@@ -57,13 +59,37 @@ def test_the_demo_makes_checks_and_shows_every_kind(tmp_path: Path) -> None:
     assert made["age_progression"]["images"] == 4 * 5
 
 
-def test_weights_that_are_none_end_the_demo(tmp_path: Path) -> None:
+def without_a_tensor(path: Path) -> Path:
+    """A checkpoint that can be opened, but not loaded."""
+    tensors, header = tensorfile.read(tiny_checkpoint(path))
+    del tensors["mapping.w_avg"]
+    tensorfile.write(path, tensors, header)
+    return path
+
+
+@pytest.mark.parametrize("how", ["no checkpoint", "a tensor is missing"])
+def test_weights_that_are_none_end_the_demo(tmp_path: Path, how: str) -> None:
     weights = tmp_path / "broken.safetensors"
-    weights.write_bytes(b"nothing")
+    if how == "no checkpoint":
+        weights.write_bytes(b"nothing")
+    else:
+        without_a_tensor(weights)
+    began = time.monotonic()
     result = CliRunner().invoke(app(), ["demo", "--out", str(tmp_path / "demo"), "--weights", str(weights)])
+    assert time.monotonic() - began < 50  # at once, not after the time that a service has to get ready
     assert result.exit_code == 1
     assert "The demo failed" in result.output
-    assert "broken.safetensors" in " ".join(result.output.split())
+    assert str(weights) in result.output
+
+
+def test_weights_that_are_none_are_not_served(tmp_path: Path) -> None:
+    weights = tmp_path / "broken.safetensors"
+    weights.write_bytes(b"nothing")
+    state = tmp_path / "state"
+    result = CliRunner().invoke(cli.app, ["serve", "--weights", str(weights), "--state", str(state)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {weights} is not a readable safetensors file")
+    assert not state.exists()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")

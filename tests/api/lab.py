@@ -1,0 +1,209 @@
+"""The service with the shipped phantoms, behind keys: of a lab, of its image sets only, and of another lab."""
+
+from __future__ import annotations
+
+import io
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from api.access import ApiKeys, Scope
+from api.app import create_app
+from api.database import connect
+from api.models import Models
+from api.service import Service
+from api.settings import Settings
+from faces.images import Pixels, encode_png
+from faces.phantom_drawing import draw
+from faces.synthesise import nth_phantom
+from tests.api.serving import serving
+
+Json = dict[str, Any]
+CONSENT = {"Consent-Reference": "study-7/form-12", "Purpose": "tests of the service"}
+WAIT = {"Prefer": "wait=60"}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running service.
+
+    Attributes:
+        http: of the lab's key, for everything.
+        key: its id.
+        sets_only: of a key of the same owner, for image sets alone.
+        other: of another owner, for everything.
+    """
+
+    http: httpx.Client
+    key: str
+    sets_only: httpx.Client
+    other: httpx.Client
+    state: Path
+    service: Service
+
+    def send(self, picture: bytes, headers: Json | None = None, **params: Any) -> httpx.Response:
+        """Send an aligned photograph, and wait for its inversion unless the headers say otherwise."""
+        headers = CONSENT | WAIT | (headers or {})
+        return self.http.post("/v1/photos", params={"aligned": True} | params, content=picture, headers=headers)
+
+    def photo(self, n: int, **params: Any) -> str:
+        """Id of a photograph of a phantom that is inverted."""
+        sent = good(self.send(phantom(n), **params))
+        assert sent["state"] == "done"
+        return str(sent["id"])
+
+    def edit(self, photo: str, headers: Json | None = None, **body: Any) -> httpx.Response:
+        """Ask for an edit, and wait."""
+        return self.http.post(f"/v1/photos/{photo}/edits", json=body, headers=WAIT | (headers or {}))
+
+    def pack(self, *photos: str, headers: Json | None = None, **body: Any) -> httpx.Response:
+        """Ask for a survey pack, doubtful faces too, and wait."""
+        body = {"photos": photos, "doubtful": True} | body
+        return self.http.post("/v1/stimuli", json=body, headers=WAIT | (headers or {}))
+
+    def finished(self, path: str) -> Json:
+        """What is at a path, once its job has ended."""
+        deadline = time.monotonic() + 60
+        while (seen := good(self.http.get(path)))["state"] not in ("done", "failed", "cancelled"):
+            assert time.monotonic() < deadline, seen
+            time.sleep(0.02)
+        return seen
+
+    def jobs(self) -> list[str]:
+        """Ids of all jobs of the lab."""
+        found: list[str] = []
+        path: str | None = "/v1/jobs?limit=100"
+        while path is not None:
+            page = good(self.http.get(path))
+            found += [job["id"] for job in page["items"]]
+            path = page["next"]
+        return found
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that soon will be."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def until_waiting(self, jobs: int = 1) -> None:
+        """Wait until so many jobs wait for the networks, which are occupied."""
+        self.until(lambda: len(self.service.worker._large) >= jobs)
+
+    def idle(self) -> None:
+        """Wait until no job is at work, erased and cancelled ones included."""
+        self.until(lambda: self.service.jobs._active == 0)
+
+    @contextmanager
+    def occupied(self) -> Iterator[threading.Event]:
+        """The networks are busy until the event is set, the service is stopped, or the block ends."""
+        begun, go_on, worker = threading.Event(), threading.Event(), self.service.worker
+
+        def work(_: Models) -> None:
+            begun.set()
+            while not (go_on.is_set() or worker._stopping):
+                go_on.wait(0.01)
+
+        thread = threading.Thread(target=worker.call, args=(work,))
+        thread.start()
+        try:
+            assert begun.wait(20)
+            yield go_on
+        finally:
+            go_on.set()
+            thread.join()
+
+
+@contextmanager
+def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
+    """A service on a state folder, with new keys."""
+    keys = ApiKeys(connect(state))
+    secret, known = keys.create("lab", list(Scope))
+    secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
+    app = create_app(Settings(state=state, without_keys=False, threads=1, **settings))
+    with (
+        serving(app) as url,
+        client(url, secrets[0]) as ours,
+        client(url, secrets[1]) as sets_only,
+        client(url, secrets[2]) as other,
+    ):
+        yield Lab(ours, known.id, sets_only, other, state, app.state.service)
+
+
+def client(url: str, secret: str) -> httpx.Client:
+    """One that sends a key."""
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
+
+
+@cache
+def phantom(n: int) -> bytes:
+    """PNG of a drawn face, aligned, 128 px."""
+    return encode_png(draw(nth_phantom(3, n), 128).image)
+
+
+def saved(image: Pixels, pillow_format: str, **options: Any) -> bytes:
+    """A file by Pillow."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, pillow_format, **options)
+    return buffer.getvalue()
+
+
+def good(answer: httpx.Response, *status: int) -> Json:
+    """The JSON of an answer with a status: 200 unless said otherwise."""
+    assert answer.status_code in (status or (200,)), answer.text
+    found: Json = answer.json()
+    return found
+
+
+def refused(answer: httpx.Response, status: int) -> str:
+    """The detail of a problem."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return str(answer.json()["detail"])
+
+
+def files_of(state: Path, subject: str) -> list[str]:
+    """Everything under a state folder whose path names something."""
+    return sorted(str(path.relative_to(state)) for path in state.rglob("*") if subject in str(path))
+
+
+def tables_naming(state: Path, subject: str) -> set[str]:
+    """The tables, of the service's and of the queue's database, that name something in any column."""
+    found = set()
+    for name in ("service.sqlite", "jobs.sqlite"):
+        with closing(sqlite3.connect(state / name)) as database:
+            tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                rows = database.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608
+                if any(subject in str(cell) for row in rows for cell in row):
+                    found.add(table)
+    return found
+
+
+def all_files(state: Path) -> dict[str, bytes]:
+    """Every file that may hold pixels."""
+    folders = [state / name for name in ("photos", "edits", "stimuli")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {os.fspath(path.relative_to(state)): path.read_bytes() for path in paths}
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch, lab: Lab, name: str) -> None:
+    """Make a way to add records so slow that requests that come at once overlap."""
+    add = getattr(lab.service.photographs, name)
+
+    def slow(record: object) -> None:
+        time.sleep(0.1)
+        add(record)
+
+    monkeypatch.setattr(lab.service.photographs, name, slow)
