@@ -57,9 +57,12 @@ class Registry:
         self._engine = engine
 
     def add(self, pictures: Sequence[Picture]) -> None:
-        """Remember pictures; those that are known already stay."""
+        """Remember pictures, in place of what was known to lie where they do."""
+        new = insert(_pictures)
+        told = {name: new.excluded[name] for name in ("key", "pixels", "sha256")}
+        new = new.on_conflict_do_update(index_elements=["subject", "number"], set_=told)
         with self._engine.begin() as connection:
-            connection.execute(insert(_pictures).on_conflict_do_nothing(), [vars(one) for one in pictures])
+            connection.execute(new, [vars(one) for one in pictures])
 
     def made(self, keys: Iterable[str]) -> dict[str, Picture]:
         """One picture for each of these keys that there is one for."""

@@ -45,8 +45,7 @@ def make_chunk(
             png = encode(image, Claim("synthetic", weights, whats[place]))
             pictures[keys[place]] = pixels_digest(image), png
     pngs = [pictures[key][1] for key in keys]
-    store.write_chunk(plan.id, start, [row.to_json() for row in rows], pngs)
-    if registry is not None:
+    if registry is not None:  # before they are stored: a chunk that is there is not looked at again
         digests = [hashlib.sha256(png).hexdigest() for png in pngs]
         registry.add(
             [
@@ -54,6 +53,7 @@ def make_chunk(
                 for number, (key, digest) in enumerate(zip(keys, digests, strict=True), start)
             ]
         )
+    store.write_chunk(plan.id, start, [row.to_json() for row in rows], pngs)
     return len(missing)
 
 

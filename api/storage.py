@@ -126,6 +126,8 @@ class Store:
     def seal(self, set_id: str, starts: Iterable[int]) -> None:
         """Turn the chunks that begin at `starts` into the manifest and publish the set."""
         partial = self._partial(set_id)
+        for aside in (*partial.glob(".*"), *partial.glob("images/.*")):  # what a killed process was writing
+            aside.unlink()
         write_file(partial / "manifest.jsonl", b"".join(self._part(set_id, start).read_bytes() for start in starts))
         os.replace(partial, self.folder(set_id))
         shutil.rmtree(self.folder(set_id) / "parts")

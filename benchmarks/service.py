@@ -359,7 +359,7 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--requests", type=int, default=500, help="small ones whose time is taken; %(default)s")
     parser.add_argument("--gigabytes", type=float, default=5.0, help="to download; %(default)s")
     parser.add_argument("--kills", type=int, default=20, help="of the service; %(default)s")
-    parser.add_argument("--kill-images", type=int, default=4_000, help="in the set meanwhile; %(default)s")
+    parser.add_argument("--kill-images", type=int, default=8_000, help="in the set meanwhile; %(default)s")
     parser.add_argument("--examples", type=int, default=30, help="for each operation; %(default)s")
     parser.add_argument("--schemathesis", help="its command, if that is not on the PATH")
     parser.add_argument("--seed", type=int, default=1, help="of the kills and examples; %(default)s")
