@@ -3,16 +3,88 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from api.marking import Claim, encode, pixels_digest
 from api.model import Model, Pixels, Plan, Row
 from api.registry import Picture, Registry, key_of
 from api.storage import Store
 
-CHUNK_IMAGES: Final = 64
+CHUNK_IMAGES: Final = 32
 """Images in a chunk; fixed, as a convolution's last bit can depend on the batch, and stored bytes should not."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive images of a set, of which those that are nowhere yet are being rendered.
+
+    Args:
+        plan: of the set.
+        start: place of the first.
+        rows, whats, keys: of each, what it is, and by what it is known.
+        kept: digest of the pixels and PNG of those that are stored in some set, by their keys.
+        images: the others, in order, as they arrive.
+    """
+
+    plan: Plan
+    start: int
+    rows: Sequence[Row]
+    whats: Sequence[dict[str, Any]]
+    keys: Sequence[str]
+    kept: Mapping[str, tuple[str, bytes]]
+    images: Iterable[Pixels]
+
+
+def begin_chunk(
+    store: Store,
+    model: Model,
+    plan: Plan,
+    start: int,
+    stop: int,
+    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
+    registry: Registry | None = None,
+) -> Chunk | None:
+    """Have images [start, stop) of a set rendered; None if they are there unharmed. What was made for another set is
+    not rendered again.
+
+    Args:
+        registry: of all that was made; None renders everything.
+    """
+    if store.is_complete(plan.id) or store.has_chunk(plan.id, start, stop):
+        return None
+    rows = plan.rows[start:stop]
+    whats = [model.describe(plan, row) for row in rows]
+    keys = [key_of(model.info.weights_sha256, what) for what in whats]
+    kept = _kept(store, registry, keys)
+    missing = [row for row, key in zip(rows, keys, strict=True) if key not in kept]
+    return Chunk(plan, start, rows, whats, keys, kept, render(plan, missing) if missing else ())
+
+
+def finish_chunk(store: Store, model: Model, chunk: Chunk, registry: Registry | None = None) -> int:
+    """Encode and store a chunk as its images arrive.
+
+    Returns:
+        How many images were rendered.
+    """
+    pictures, images = dict(chunk.kept), iter(chunk.images)
+    for key, what in zip(chunk.keys, chunk.whats, strict=True):
+        if key not in chunk.kept:
+            image = next(images)
+            pictures[key] = pixels_digest(image), encode(image, Claim("synthetic", model.info.weights_sha256, what))
+    pngs = [pictures[key][1] for key in chunk.keys]
+    set_id = chunk.plan.id
+    if registry is not None:  # before they are stored: a chunk that is there is not looked at again
+        digests = [hashlib.sha256(png).hexdigest() for png in pngs]
+        registry.add(
+            [
+                Picture(key, pictures[key][0], digest, set_id, number)
+                for number, (key, digest) in enumerate(zip(chunk.keys, digests, strict=True), chunk.start)
+            ]
+        )
+    store.write_chunk(set_id, chunk.start, [row.to_json() for row in chunk.rows], pngs)
+    return sum(key not in chunk.kept for key in chunk.keys)
 
 
 def make_chunk(
@@ -24,37 +96,10 @@ def make_chunk(
     render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
 ) -> int:
-    """Store images [start, stop) of a set, unless they are there unharmed. What was made for another set is not
-    rendered again.
-
-    Args:
-        registry: of all that was made; None renders everything.
-
-    Returns:
-        How many images were rendered.
-    """
-    if store.is_complete(plan.id) or store.has_chunk(plan.id, start, stop):
-        return 0
-    rows, weights = plan.rows[start:stop], model.info.weights_sha256
-    whats = [model.describe(plan, row) for row in rows]
-    keys = [key_of(weights, what) for what in whats]
-    pictures = _kept(store, registry, keys)
-    missing = [place for place, key in enumerate(keys) if key not in pictures]
-    if missing:
-        for place, image in zip(missing, render(plan, [rows[place] for place in missing]), strict=True):
-            png = encode(image, Claim("synthetic", weights, whats[place]))
-            pictures[keys[place]] = pixels_digest(image), png
-    pngs = [pictures[key][1] for key in keys]
-    if registry is not None:  # before they are stored: a chunk that is there is not looked at again
-        digests = [hashlib.sha256(png).hexdigest() for png in pngs]
-        registry.add(
-            [
-                Picture(key, pictures[key][0], digest, plan.id, number)
-                for number, (key, digest) in enumerate(zip(keys, digests, strict=True), start)
-            ]
-        )
-    store.write_chunk(plan.id, start, [row.to_json() for row in rows], pngs)
-    return len(missing)
+    """Render and store images [start, stop) of a set; arguments as `begin_chunk`, and what is returned as
+    `finish_chunk`."""
+    chunk = begin_chunk(store, model, plan, start, stop, render, registry)
+    return 0 if chunk is None else finish_chunk(store, model, chunk, registry)
 
 
 def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from api.models import Models
 from api.ownership import Kind, Ownership
 from api.problems import Problem
 from api.registry import Registry
-from api.rendering import CHUNK_IMAGES, make_chunk
+from api.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
 from api.storage import Store, StoredRequest, chunks
 from api.worker import BATCH, Worker
 from faces.errors import GestaltError
@@ -42,6 +42,7 @@ class SetWork:
         self._max_waiting = max_waiting
         self._now: list[str] = []
         self._plans: dict[str, Plan] = {}
+        self._ahead: dict[str, Chunk] = {}
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
         self._guard: Final = threading.Lock()
 
@@ -65,6 +66,7 @@ class SetWork:
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.Work. What was stored stays, for the next attempt."""
         self._plans.pop(subject, None)
+        self._ahead.pop(subject, None)
 
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
         """Name of the model, and the face of an image; in the worker's thread."""
@@ -100,21 +102,33 @@ class SetWork:
         return set_id in self._now
 
     def _chunk(self, set_id: str, start: int, stop: int) -> int:
-        """Render and store images [start, stop), unless they are there unharmed."""
+        """Store images [start, stop), unless they are there unharmed; the next ones are rendered meanwhile."""
         with self._alone(set_id):
-            if self._store.is_complete(set_id) or self._store.has_chunk(set_id, start, stop):
+            if self._store.is_complete(set_id):
                 return 0
-            plan = self._plan(set_id)
-            return make_chunk(
-                self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry
-            )
+            plan, chunk = self._plan(set_id), self._ahead.pop(set_id, None)
+            if chunk is None or chunk.start != start:
+                chunk = self._begun(plan, start, stop)
+            if stop < len(plan.rows) and (ahead := self._begun(plan, stop, stop + CHUNK_IMAGES)) is not None:
+                self._ahead[set_id] = ahead
+            return 0 if chunk is None else finish_chunk(self._store, self._model(plan), chunk, self._registry)
+
+    def _begun(self, plan: Plan, start: int, stop: int) -> Chunk | None:
+        stop = min(stop, len(plan.rows))
+        return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
 
     def _seal(self, set_id: str, total: int) -> int:
         """Verify every image against its checksum, make anew what is damaged, and publish the set."""
-        made = sum(self._chunk(set_id, start, stop) for start, stop in chunks(total, CHUNK_IMAGES))
+        made = 0
         with self._alone(set_id):
-            if not self._store.is_complete(set_id):
-                self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+            if self._store.is_complete(set_id):
+                return 0
+            for start, stop in chunks(total, CHUNK_IMAGES):
+                if not self._store.has_chunk(set_id, start, stop):
+                    plan = self._plan(set_id)
+                    render = self._worker.render_each
+                    made += make_chunk(self._store, self._model(plan), plan, start, stop, render, self._registry)
+            self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
         return made
 
     def _model(self, plan: Plan) -> Model:

@@ -126,7 +126,7 @@ class Worker:
         return images
 
     def render_each(self, plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
-        """The same images one by one, those of a slice as soon as it is rendered: the next one is, meanwhile.
+        """The same images one by one, those of a slice as soon as it is rendered; they wait their turn from now on.
 
         Raises:
             Stopping: the service shuts down.
@@ -134,9 +134,7 @@ class Worker:
         item = _Rows(plan, rows)
         item.done.add_done_callback(lambda _: item.arriving.put(None))
         self._put(item, small=False)
-        while (part := item.arriving.get()) is not None:
-            yield from part
-        item.done.result()  # raises what went wrong
+        return _arriving(item)
 
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
         """What a function makes of the models, in the worker's thread.
@@ -255,6 +253,12 @@ class Worker:
             task.done.set_result(task.work(self._models.result()))
         except Exception as error:
             task.done.set_exception(error)
+
+
+def _arriving(item: _Rows) -> Iterator[Pixels]:
+    while (part := item.arriving.get()) is not None:
+        yield from part
+    item.done.result()  # raises what went wrong
 
 
 def _begun(item: _Rows | _Task) -> bool:

@@ -82,3 +82,12 @@ def test_damage_on_disk_is_named(store: Store, tmp_path: Path) -> None:
 def test_only_ids_are_names(store: Store, name: str) -> None:
     assert store.request(name) is None
     assert not store.is_complete(name)
+
+
+def test_no_file_is_published_that_a_killed_process_was_writing(store: Store, tmp_path: Path) -> None:
+    filled(store)
+    partial = tmp_path / "sets" / f"{SET}.partial"
+    for name in (".manifest.jsonl.x1", "images/.000001.png.x2"):
+        (partial / name).write_bytes(b"half")
+    store.seal(SET, [0, 3])
+    assert not [path for path in (tmp_path / "sets" / SET).rglob("*") if path.name.startswith(".")]

@@ -372,3 +372,30 @@ def test_a_model_that_makes_nothing_good_is_found(break_it: Callable[[Gated], No
                 worker.prove()
             assert caught.value.status == 503
         assert len(model.calls) == 1  # what was seen counts, good or bad
+
+
+def test_images_arrive_slice_by_slice_while_the_next_is_rendered() -> None:
+    model = Gated()
+    with worker_of(model) as (worker, _):
+        plan = plan_of(model, 0, 20)
+        images = worker.render_each(plan, plan.rows[: BATCH + 5])
+        model.hold()  # rendering has begun before anybody asks for an image
+        model.let(1)
+        first = [next(images) for _ in range(BATCH)]
+        model.hold()  # the second slice is being rendered
+        model.let(1)
+        found = np.stack([*first, *images])
+        assert list(map(len, model.calls)) == [BATCH, 5]
+        model.let(1)
+        assert (found == model.render(plan, plan.rows[: BATCH + 5])).all()
+
+
+def test_what_fails_after_the_first_slice_is_raised_where_its_images_are_taken() -> None:
+    model = Gated()
+    with worker_of(model) as (worker, _):
+        plan = plan_of(model, 0, 20)
+        model.fails_on = {int(plan.rows[BATCH + 4].to_json()["seed"])}
+        images = worker.render_each(plan, plan.rows[: BATCH + 5])
+        model.let(2)
+        with pytest.raises(RuntimeError, match="no room on the device"):
+            list(images)
