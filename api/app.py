@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import problems
 from api.access import ApiKeys
@@ -24,6 +24,7 @@ from api.models import Models, open_models
 from api.ownership import Kind, Ownership
 from api.photo_work import Desk, EditWork, PackWork, PhotoWork
 from api.photographs import Photographs
+from api.queries import no_strange_query
 from api.registry import Registry
 from api.routes import catalogue, health, image_edits, image_sets, jobs, photos, stimuli, verify
 from api.schemas import ProblemOut
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        dependencies=[Depends(no_strange_query)],
         responses={
             422: {
                 "model": ProblemOut,
@@ -88,7 +90,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
             "default": {"model": ProblemOut, "description": "Any other problem (RFC 9457)."},
         },
     )
-    app.openapi = partial(_openapi, app.openapi)  # type: ignore[method-assign]
+    app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     app.add_middleware(RequestLog)
     problems.install(app)

@@ -251,19 +251,23 @@ class ImageSet(_Work):
 
         Raises:
             ChecksumError: the manifest names a file outside the set, or an image is not the manifest's.
+            FileExistsError: the folder holds another set.
         """
         folder = Path(folder)
+        request = json.dumps(dict(self.request), indent=1).encode()
+        if (there := folder / "request.json").is_file() and there.read_bytes() != request:
+            raise FileExistsError(f"{folder} holds another image set; take another folder")
         manifest = self.manifest()
         if strange := [row["file"] for row in manifest if not _IMAGE.fullmatch(row["file"])]:
             raise ChecksumError(f"the manifest names {strange[0]!r}; expected images/NNNNNN.png: nothing was written")
         (folder / "images").mkdir(parents=True, exist_ok=True)
+        _write_aside(folder / "request.json", request)
         for number in range(self.shards):
             rows = manifest[number * self.shard_images : (number + 1) * self.shard_images]
             if all(_is_there(folder / row["file"], row["sha256"]) for row in rows):
                 continue
             for item in next(self.iter_shards([number])):
                 _write_aside(folder / item.row["file"], item.image)
-        _write_aside(folder / "request.json", json.dumps(dict(self.request), indent=1).encode())
         _write_aside(folder / "manifest.jsonl", self._client.fetch(self.links["manifest"]))
         return folder
 

@@ -304,7 +304,8 @@ class Jobs:
                 DBOS.set_event("progress", {"done": part.done, "items_per_s": made / seconds if made else None})
             _log.info("%s: %d items, %.0f a second", kind, total, made / (seconds or 1))
         except Exception as error:
-            _log.error("%s failed", kind, exc_info=not isinstance(error, GestaltError))
+            refused = isinstance(error, GestaltError)  # what was asked for cannot be done: no fault of the service
+            _log.log(logging.WARNING if refused else logging.ERROR, "%s failed", kind, exc_info=not refused)
             work.failed(subject, error)
             self._close(job_id)
             raise

@@ -250,7 +250,7 @@ class PackWork:
             reasons = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left[:10])
             raise DirectionError(
                 f"{len(people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: take "
-                f"others, or ask for doubtful ones too ({reasons})"
+                f"others, or ask for those too that are only doubtful, `doubtful` ({reasons})"
             )
         with desk.photographs.kept(*pack.photos):
             self._pack(pack.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ def problem_of(error: Exception, request: Request) -> Problem:
     if isinstance(error, errors.GestaltError):
         return _of_ours(error)
     if isinstance(error, RequestValidationError):
-        return _of_validation(error)
+        return _of_validation(error, request)
     if isinstance(error, HTTPException):
         return _of_http(error, request)
     return Problem(500, "The service failed; its log says why. The request may be sent again.")
@@ -126,22 +126,22 @@ def _of_http(error: HTTPException, request: Request) -> Problem:
     return Problem(error.status_code, detail, headers=error.headers)
 
 
-def _of_validation(error: RequestValidationError) -> Problem:
+def _of_validation(error: RequestValidationError, request: Request) -> Problem:
     found = error.errors()
     broken = next((e for e in found if e["type"] == "json_invalid"), None)
     if broken is not None:
         reason = broken.get("ctx", {}).get("error", "broken")
         return Problem(400, f"The body is not JSON: {reason} (character {broken['loc'][-1]}).")
-    known = _known_fields(found)
+    known = _known_fields(request)
     entries = [_validation_entry(e, known) for e in found]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in entries[:5])
     return Problem(422, detail, errors=entries)
 
 
-def _known_fields(found: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    from api.schemas import ImageSetBody  # schemas import this module's Problem
-
-    return tuple(ImageSetBody.model_fields) if any(e["type"] == "extra_forbidden" for e in found) else ()
+def _known_fields(request: Request) -> tuple[str, ...]:
+    """Names of the fields of the body that a route takes."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return tuple(getattr(body.field_info.annotation, "model_fields", ())) if body is not None else ()
 
 
 def _validation_entry(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class ImageSetRequest:
 
     Args:
         kind: one of KINDS.
-        conditions: None for every one but `unaffected`.
+        conditions: None for every one but `unaffected`, where there is another.
         ages: age groups; None for all. A progression keeps the steps that stand for them.
         count: persons per condition; in `unrelated` and `blended`, images per condition (pair) and age. None follows
             the training data: the mean over ages of the condition's images, and for blends that mean shared out
@@ -90,7 +90,7 @@ class ImageSetRequest:
         """
         _check(self)
         if self.conditions is None:
-            conditions = tuple(c for c in vocabulary.conditions if c != UNAFFECTED)
+            conditions = tuple(c for c in vocabulary.conditions if c != UNAFFECTED) or vocabulary.conditions
         else:
             conditions = _names("conditions", self.conditions, vocabulary.conditions)
         ages = vocabulary.age_names if self.ages is None else _names("ages", self.ages, vocabulary.age_names)

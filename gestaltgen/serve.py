@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,10 @@ from api import logs
 from api.app import create_app
 from api.models import open_models
 from api.settings import Settings
+from api.storage import only_user_of
+from faces.errors import ConfigError
+
+_log = logging.getLogger("gestaltgen.serve")
 
 
 def _option(setting: str, flag: str | None = None) -> Any:
@@ -46,15 +52,24 @@ def serve(
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
     opened = open_models(settings)  # refuses here what the worker would only log
+    with only_user_of(settings.state):
+        pass  # the service takes it in a moment; another one that has it is named here, without a traceback
+    listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)
-    uvicorn.run(
-        create_app(settings, load=lambda _: opened),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-    )
+    _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
+    app = create_app(settings, load=lambda _: opened)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); take another --port or --host"
+        ) from error
 
 
 def _settings(given: dict[str, Any]) -> Settings:

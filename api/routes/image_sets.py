@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -201,8 +201,13 @@ def sheet(
     service: ServiceDep,
     known: CompleteSet,
     tile: Annotated[
-        Literal[64, 96, 128, 192, 256, 384, 512] | None,
-        Query(description="Side of each image in pixels; unset: as the images are, and 96 at least."),
+        int | None,
+        Query(
+            ge=64,
+            le=512,
+            multiple_of=32,
+            description="Side of each image in pixels, a multiple of 32; unset: as the images are, and 96 at least.",
+        ),
     ] = None,
 ) -> Response:
     """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""

@@ -205,6 +205,14 @@ def test_a_download_stays_in_its_folder(running: Running, image_set: ImageSet, t
     assert os.listdir(tmp_path) == []
 
 
+def test_two_sets_do_not_mix_in_one_folder(running: Running, image_set: ImageSet, tmp_path: Path) -> None:
+    image_set.download(tmp_path)
+    other = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=77).wait(timeout_s=20)
+    with pytest.raises(FileExistsError, match="holds another image set; take another folder"):
+        other.download(tmp_path)
+    assert len(os.listdir(tmp_path / "images")) == len(image_set)
+
+
 def test_a_download_can_be_resumed(running: Running, image_set: ImageSet, tmp_path: Path) -> None:
     fetched: list[str] = []
 

@@ -175,3 +175,10 @@ def test_the_catalogue_says_what_can_be_asked_for(running: Running) -> None:
     assert model["weights_sha256"] == "f" * 64
     assert running.http.get("/livez").json() == {"status": "alive"}
     assert running.http.get("/readyz").json() == {"status": "ready"}
+
+
+def test_the_sheet_has_the_size_that_is_asked_for(running: Running) -> None:
+    path = path_of(made(running.http, PROGRESSION), "sheet.png")
+    small, large = (read_image(running.http.get(path, params={"tile": tile}).content) for tile in (64, 256))
+    assert large.shape[1] - small.shape[1] > 4 * 192
+    assert running.http.get(path, params={"tile": 100}).status_code == 422

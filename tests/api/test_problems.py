@@ -129,3 +129,33 @@ def test_every_error_of_ours_has_a_status() -> None:
 def test_values_that_json_cannot_carry_are_shown_as_text() -> None:
     body = Problem(422, "no", errors=[{"field": "x", "value": "\ud800"}]).response("/").body
     assert json.loads(bytes(body))["errors"][0]["field"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (f"{SETS}?limt=3", "did you mean limit?"),
+        ("/v1/models?model=x", "unknown query parameter 'model'; expected none"),
+        ("/v1/photos?ttl=60", "unknown query parameter 'ttl'; expected limit, after"),
+    ],
+)
+def test_a_misspelt_query_parameter_is_not_ignored(running: Running, path: str, says: str) -> None:
+    assert says in problem(running.http.get(path), 422)["detail"]
+
+
+def test_a_photograph_is_not_kept_for_a_week_by_a_misspelt_time(running: Running) -> None:
+    answer = running.http.post("/v1/photos?ttl=60", content=b"x", headers={"Consent-Reference": "1", "Purpose": "2"})
+    assert "did you mean ttl_s?" in problem(answer, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("/v1/stimuli", {"photo": ["a", "b"]}, "did you mean photos?"),
+        ("/v1/stimuli", {"zzz": 1}, "the fields are photos, smile, groups, seed, doubtful"),
+    ],
+)
+def test_a_strange_field_is_told_the_fields_of_its_own_body(
+    running: Running, path: str, body: dict[str, object], says: str
+) -> None:
+    assert says in problem(running.http.post(path, json=body), 422)["detail"]

@@ -203,3 +203,10 @@ def test_rows_are_json() -> None:
     row = rows("blended", conditions=("WS",), count=1)[0]
     assert json.loads(json.dumps(row.to_json())) == row.to_json()
     assert row.to_json()["soft_label"] == list(row.soft_label)
+
+
+def test_where_nobody_is_affected_the_default_is_everybody() -> None:
+    request = ImageSetRequest("unrelated", count=2)
+    made = expand(request, Vocabulary(conditions=("unaffected",)), {})
+    assert {row.condition for row in made} == {"unaffected"}
+    assert len(made) == 2 * len(AGES)
