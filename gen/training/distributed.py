@@ -86,5 +86,6 @@ def processes_of_torchrun(device: torch.device) -> Iterator[Processes]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), count)
+        dist.barrier()  # a process that leaves before the others are done takes their connections with it
     finally:
         dist.destroy_process_group()
