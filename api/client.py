@@ -701,7 +701,8 @@ class Client:
                 if failure.status not in _TRANSIENT:
                     raise
             except httpx.TransportError as failure:
-                error = ServiceError(f"{request}: {type(failure).__name__}: {failure}")
+                hint = "; does the service run?" if isinstance(failure, httpx.ConnectError) else ""
+                error = ServiceError(f"{request}: {type(failure).__name__}: {failure}{hint}")
             if attempt < self._attempts:
                 time.sleep(max(error.retry_after_s, min(5.0, 0.05 * 2**attempt)))
         raise error

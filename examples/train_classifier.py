@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
-from gestaltgen import Client
+from gestaltgen import Client, ServiceError
 
 HELP = """
 Train a small convolutional network to tell conditions apart, on your own images alone and then on these and a set of
@@ -260,4 +260,7 @@ def write_aside(path: Path, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ServiceError, OSError) as error:
+        raise SystemExit(f"error: {error}") from None
