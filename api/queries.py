@@ -9,7 +9,7 @@ from fastapi import Request
 from api.problems import Problem, field_error
 
 
-def no_strange_query(request: Request) -> None:
+async def no_strange_query(request: Request) -> None:
     """Refuse a request with a query parameter that its route does not know.
 
     Raises:

@@ -84,7 +84,7 @@ class Service:
         self.photographs.overwrite()
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 

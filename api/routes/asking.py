@@ -40,7 +40,7 @@ FILE: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def json_body_only(request: Request) -> None:
+async def json_body_only(request: Request) -> None:
     """Refuse a body that does not say it is JSON.
 
     Raises:

@@ -66,14 +66,16 @@ async def create(
     deadline = time.monotonic() + (wait_s or 0)
     while service.worker.loading and time.monotonic() < deadline:
         await anyio.sleep(POLL_S)
-    plan = await anyio.to_thread.run_sync(_plan, service, body)
-    known = await anyio.to_thread.run_sync(_ask, service, caller, plan, idempotency_key)
+    plan, known, small = await anyio.to_thread.run_sync(_ask, service, caller, body, idempotency_key)
     response.headers["Location"] = set_path(known.id)
-    if wait_s and await anyio.to_thread.run_sync(service.sets.can_be_made_now, plan):
+    made = False
+    if wait_s and small:
         thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
         with anyio.move_on_after(deadline - time.monotonic()):
             await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True, limiter=thread)
-    await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
+            made = True
+    if not made:
+        await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
     found = await answered(
         lambda: image_set_out(service, known), lambda answer: answer.state in _ENDED, response, wait_s, deadline
     )
@@ -107,9 +109,11 @@ def _plan(service: Service, body: ImageSetBody) -> Plan:
         raise of_request(error, asked, names) from error
 
 
-def _ask(service: Service, caller: Caller, plan: Plan, key: str | None) -> StoredRequest:
+def _ask(service: Service, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
+    """What a request means, that it was made, and whether it can be done at once."""
+    plan = _plan(service, body)
     service.keys.claim(caller.owner, key, plan.resolved, plan.id)
-    return service.sets.ask(plan, caller.owner)
+    return plan, service.sets.ask(plan, caller.owner), service.sets.can_be_made_now(plan)
 
 
 @router.get("", response_model=ImageSetPage, summary="List image sets", responses={422: problem("A bad page.")})
