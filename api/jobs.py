@@ -30,6 +30,9 @@ from faces.errors import ConfigError, GestaltError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
+ENDED: Final[frozenset[State]] = frozenset({"done", "failed", "cancelled"})
+"""States that nothing follows."""
+
 _APPLICATION: Final = "gestaltgen"
 _QUEUE: Final = "jobs"
 _STATES: Final[dict[str, State]] = {
@@ -113,7 +116,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
+        return self.state in ENDED
 
     @property
     def eta_s(self) -> float | None:

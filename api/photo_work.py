@@ -24,7 +24,7 @@ from api.photographs import EditRecord, PackRecord, Photograph, Photographs
 from api.problems import Problem
 from api.registry import Picture, Registry, key_of
 from api.worker import Worker
-from editing.edit import Edit, Editor
+from editing.edit import Edit
 from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
 from editing.stimuli import Person, plan
 from editing.studio import Studio
@@ -177,7 +177,7 @@ class EditWork:
         name, face = self._desk.face(models, record.parent, record.number)
         model, asked = models.using(name), record.asked
         studio: Studio = model.studio
-        editor = studio.editor if asked["hold"] else _not_holding(studio.editor)
+        editor = studio.editor if asked["hold"] else replace(studio.editor, patterns={})
         direction = studio.direction(asked["direction"], asked.get("condition"))
         if "smile" in asked:
             return model.info.weights_sha256, editor.to_smile(face, direction, asked["smile"])
@@ -260,10 +260,6 @@ class PackWork:
             desk.photographs.packed(pack.id, result)
         shutil.rmtree(folder / "pairs")
         return 1
-
-
-def _not_holding(editor: Editor) -> Editor:
-    return replace(editor, patterns={})
 
 
 def _figures(edit: Edit) -> dict[str, Any]:

@@ -305,9 +305,7 @@ class Photographs:
 
     def edits_of(self, parent: str, number: int | None, owner: str) -> list[EditRecord]:
         """An owner's edits of a photograph, or of an image of a set, the oldest first."""
-        theirs = select(_edits).where(_edits.c.parent == parent, _edits.c.owner == owner, _edits.c.number.is_(number))
-        if number is not None:
-            theirs = select(_edits).where(_edits.c.parent == parent, _edits.c.owner == owner, _edits.c.number == number)
+        theirs = select(_edits).where(_edits.c.parent == parent, _edits.c.owner == owner, _edits.c.number == number)
         with self._engine.connect() as connection:
             rows = connection.execute(theirs.order_by(_edits.c.created_ms, _edits.c.id)).mappings().all()
         return [EditRecord(**dict(row) | _parsed(dict(row))) for row in rows]

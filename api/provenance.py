@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from weights import PHANTOMS
+from faces.records import PHANTOMS
 
 NOTICE: Final = "Synthetic image of a person who does not exist; not a patient, not a basis for a diagnosis."
 

@@ -146,7 +146,6 @@ def kinds_of(caller: Caller) -> list[Kind]:
 
 
 AnyCaller = Annotated[Caller, Depends(Needs(*Scope))]
-JobsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS, Scope.PHOTOS))]
 
 
 def known_set(
@@ -191,7 +190,7 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
 CompleteSet = Annotated[StoredRequest, Depends(complete_set)]
 
 
-def known_job(service: ServiceDep, caller: JobsCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
+def known_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
     """A job of the caller's, of a kind that the key is for.
 
     Raises:

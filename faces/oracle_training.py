@@ -19,11 +19,10 @@ from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS
 from faces.oracle import SIDE, Oracle, OracleConfig, Reading, rounded
 from faces.phantom import Phantom, draw, identity_vector, phantom
+from faces.records import PHANTOMS
 
 PROGRESSION_YEARS: Final = (1.0, 6.0, 15.0, 27.0, 60.0)
 """Ages at which one phantom is drawn to see how far the reading of its identity drifts: the middles of the groups."""
-
-_SOURCE: Final = "faces.phantom"
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def truth_of(data: Dataset) -> Truth:
     for record in data.records:
         person = (record.person or "").removeprefix("phantom-")
         years, smile = record.age_years, record.expression
-        if record.source != _SOURCE or record.condition is None or years is None or smile is None or not person:
+        if record.source != PHANTOMS or record.condition is None or years is None or smile is None or not person:
             raise DatasetError(
                 f"{data.path}: {record.file!r} is no phantom whose truth is known; "
                 "expected a data set of `gestaltgen dataset phantoms`"

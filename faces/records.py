@@ -15,6 +15,9 @@ import numpy.typing as npt
 from faces.errors import DatasetError, LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
 
+PHANTOMS: Final = "faces.phantom"
+"""Source of phantoms, in the records of a data set; what was last trained on them has an origin that ends so."""
+
 
 @dataclass(frozen=True)
 class Record:

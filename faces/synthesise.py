@@ -22,7 +22,7 @@ from faces.errors import DatasetError
 from faces.images import encode_png
 from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
 from faces.phantom import TRAITS, Phantom, attributes, draw, phantom
-from faces.records import Record
+from faces.records import PHANTOMS, Record
 
 TRUTH: Final = "phantoms.csv"
 """Table within the set: file, identity and every facial trait, in the units of `faces.phantom.TRAITS`."""
@@ -90,7 +90,7 @@ def _record(of: Phantom) -> Record:
         age_group=age_group_of(of.age_years).name,
         expression=of.smile,
         person=f"phantom-{of.identity:x}",
-        source="faces.phantom",
+        source=PHANTOMS,
         licence="Apache-2.0",
     )
 

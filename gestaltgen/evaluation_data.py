@@ -15,6 +15,7 @@ from faces.errors import ConfigError
 from faces.images import Pixels
 from faces.oracle import Oracle, Reading
 from faces.phantom import draw
+from faces.records import PHANTOMS
 from faces.synthesise import nth_phantom
 from gen.evaluation import Extract
 from gen.labels import Vocabulary
@@ -24,8 +25,6 @@ THUMBNAIL_PX = 16
 """Side of the pictures that distances in pixels compare: an edge that moved by a pixel is no new face."""
 
 _CHUNK = 256
-PHANTOMS = "faces.phantom"
-"""Source of phantoms, in the records of a data set and in the origin of what was trained on them."""
 
 
 @dataclass(frozen=True)

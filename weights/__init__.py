@@ -10,14 +10,12 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from faces import tensorfile
 from faces.errors import CheckpointError
+from faces.records import PHANTOMS
 
 DEFAULT: Final = "phantom128.safetensors"
 GENERATORS: Final = (DEFAULT, "portraits128.safetensors")
 ORACLE: Final = "oracle.safetensors"
 LANDMARKS: Final = "landmarks.safetensors"
-
-PHANTOMS: Final = "faces.phantom"
-"""How the origin of a checkpoint ends that was last trained on phantoms."""
 
 Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import Header, Request, Response
 
+from api.jobs import ENDED, State
 from api.problems import Problem
 from api.schemas import ProblemOut
 
 POLL_S: Final = 0.05
-_T = TypeVar("_T")
+
+
+class Answer(Protocol):
+    """What says how far work has come."""
+
+    state: State
+
+
+_T = TypeVar("_T", bound=Answer)
 
 Prefer = Annotated[
     str | None, Header(description="`wait=N` waits up to N seconds for it to be done.", examples=["wait=10"])
@@ -62,17 +71,15 @@ def seconds_of(prefer: str | None, longest_s: float) -> float | None:
     return min(float(found[1]), longest_s) if found else None
 
 
-async def answered(
-    look: Callable[[], _T], finished: Callable[[_T], bool], response: Response, wait_s: float | None, deadline: float
-) -> _T:
-    """What `look` sees, as soon as it is finished or at the deadline; the status is 200 or 202 accordingly."""
+async def answered(look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float) -> _T:
+    """What `look` sees, as soon as it has ended or at the deadline; the status is 200 or 202 accordingly."""
     answer = await anyio.to_thread.run_sync(look)
     pause = 0.005
-    while not finished(answer) and time.monotonic() < deadline:
+    while answer.state not in ENDED and time.monotonic() < deadline:
         await anyio.sleep(pause)
         pause = min(POLL_S, pause * 2)
         answer = await anyio.to_thread.run_sync(look)
-    response.status_code = 200 if finished(answer) else 202
+    response.status_code = 200 if answer.state in ENDED else 202
     if wait_s is not None:
         response.headers["Preference-Applied"] = f"wait={wait_s:g}"
     return answer

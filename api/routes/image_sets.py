@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
@@ -24,8 +24,6 @@ from api.storage import StoredRequest
 from api.views import image_set_out, set_path
 from faces.errors import RequestError
 from faces.images import read_image
-
-_ENDED: Final = ("done", "failed", "cancelled")
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
 
@@ -76,9 +74,7 @@ async def create(
             made = True
     if not made:
         await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
-    found = await answered(
-        lambda: image_set_out(service, known), lambda answer: answer.state in _ENDED, response, wait_s, deadline
-    )
+    found = await answered(lambda: image_set_out(service, known), response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
 

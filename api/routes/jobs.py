@@ -13,7 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from api.jobs import Job
 from api.problems import Problem
 from api.schemas import JobOut, JobPage, ProblemOut
-from api.service import JobsCaller, KnownJob, Service, ServiceDep, kinds_of
+from api.service import AnyCaller, KnownJob, Service, ServiceDep, kinds_of
 from api.views import job_out
 
 _POLL_S: Final = 0.2
@@ -27,7 +27,7 @@ router = APIRouter(
 @router.get("", response_model=JobPage, summary="List jobs")
 def index(
     service: ServiceDep,
-    caller: JobsCaller,
+    caller: AnyCaller,
     limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
     before: Annotated[str, Query(max_length=120, description="As in the `next` of the page before.")] = "",
 ) -> JobPage:

@@ -25,7 +25,6 @@ from api.views import edit_out, edit_path, photo_out, photo_path, receipt_out, t
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
 
 _PICTURES: Final = {"requestBody": {"required": True, "content": {kind: {} for kind in FORMATS.values()}}}
-_DONE: Final = ("done", "failed", "cancelled")
 
 
 @router.post(
@@ -104,9 +103,7 @@ async def send(
         await anyio.to_thread.run_sync(lambda: aside.unlink(missing_ok=True))
     service.photographs.note(caller, action_of(request), known.id)
     response.headers["Location"] = photo_path(known.id)
-    return await answered(
-        lambda: _look(service, known), lambda answer: answer.state in _DONE, response, wait_s, deadline
-    )
+    return await answered(lambda: _look(service, known), response, wait_s, deadline)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
@@ -307,7 +304,6 @@ async def edited(
     response.headers["Location"] = edit_path(record)
     return await answered(
         lambda: edit_out(service, service.photographs.edit(record.id) or record),
-        lambda answer: answer.state in _DONE,
         response,
         wait_s,
         deadline,

@@ -48,7 +48,6 @@ async def create(
     response.headers["Location"] = pack_path(pack.id)
     return await answered(
         lambda: stimuli_out(service, service.photographs.pack(pack.id) or pack),
-        lambda answer: answer.state in ("done", "failed", "cancelled"),
         response,
         wait_s,
         deadline,
