@@ -127,7 +127,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
             store, worker, registry, max_images=settings.max_images_per_set, max_waiting=settings.max_waiting
         )
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
-        desk = Desk(photographs, worker, decoder, marker, registry, sets.face)
+        desk = Desk(photographs, worker, decoder, marker, registry, sets.face, settings.precision)
         queue = Jobs(
             settings.state,
             engine,

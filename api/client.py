@@ -84,7 +84,7 @@ class Item:
 
     Args:
         image: PNG bytes, verified.
-        row: the manifest's line: index, person, seed, condition, age_group, step, soft_label, file, sha256
+        row: the manifest's line: index, person, seed, condition, age_group, step, soft_label, precision, file, sha256
         class_index: place of the condition in the soft label, as in the shard's .cls file.
     """
 
@@ -456,6 +456,7 @@ class Client:
 
         Args:
             kind: unrelated, age_related, age_progression, blended or average.
+            precision: float32, bfloat16 or auto; name one of the first two for the same set on any hardware.
             model: name from `models`; None takes the first.
             wait_s: let the service wait so long before it answers; a small set is then made at once, without a job.
             idempotency_key: any text; a different request with the same key is refused.

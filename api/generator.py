@@ -21,8 +21,10 @@ from editing.studio import Files, Studio
 from faces.detect import FaceDetector
 from faces.errors import CheckpointError, ConfigError, RequestError
 from gen import checkpoint, imagesets
+from gen.compiling import compile_passes
 from gen.labels import Vocabulary
 from gen.networks import Generator
+from gen.precision import automatic
 from gen.sampler import Sampler
 from inversion.result import Inversion, generated
 
@@ -30,10 +32,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def prepare(settings: Settings) -> None:
-    """Tell PyTorch how many threads it has, and the C library to keep the memory of a batch for the next."""
+    """Tell PyTorch how many threads it has, and the C library to keep the memory of a batch for the next; compile what
+    the first request would wait for."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     _keep_memory()
+    if torch.device(settings.device).type == "cpu":
+        compile_passes()
 
 
 def _keep_memory() -> None:
@@ -83,7 +88,8 @@ class GeneratorModel:
         self._studio: Studio | None = None
         self._loaded: Generator | None = None
         self._samplers: dict[str, Sampler] = {}
-        parts = (path, self._files.discriminator, self._files.inverter, self._files.directions)
+        # The generator thrice: its weights, and what is prepared of them for each precision.
+        parts = (path, path, path, self._files.discriminator, self._files.inverter, self._files.directions)
         self.size_bytes = sum(part.stat().st_size for part in parts if part is not None)
         self._info = ModelInfo(
             name=name or path.stem,
@@ -106,6 +112,8 @@ class GeneratorModel:
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
         """See api.model.Model."""
+        if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
+            asked = {**asked, "precision": automatic(self._device)}
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items() if k != "model"}
         request = imagesets.ImageSetRequest(**given)
         counts = self._info.training_counts
@@ -172,7 +180,7 @@ class GeneratorModel:
         """See api.model.Model."""
         request = cast(imagesets.ImageSetRequest, plan.request)
         latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
-        return generated(self.generator, latent)
+        return generated(self.generator, latent, request.precision)
 
     def release(self) -> None:
         """See api.model.Model."""

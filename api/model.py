@@ -31,7 +31,8 @@ class Plan:
     Args:
         id: hash of the resolved request, weights included; names the set for ever.
         model: name of the generator.
-        asked: the fields that the caller gave; planning them again gives this plan again.
+        asked: the fields that the caller gave, with a precision that was left to the hardware settled; planning them
+            again, on any machine, gives this plan again.
         resolved: the request with every default spelt out, JSON-able.
         rows: what to render, in order.
         request: the generator's own form of the request.
@@ -92,8 +93,8 @@ class Model(Protocol):
         ...
 
     def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
-        """All that an image of one of the plan's rows follows from, beside the weights: JSON-able, and the same in any
-        set and at any place in it."""
+        """All that an image of one of the plan's rows follows from, beside the weights: JSON-able, the same in any set
+        and at any place in it, and with its `precision`."""
         ...
 
     def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:

@@ -30,6 +30,7 @@ from editing.stimuli import Person, plan
 from editing.studio import Studio
 from faces.errors import DirectionError, GestaltError
 from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
+from gen.precision import PrecisionChoice
 from inversion import result as inversions
 from inversion.framing import framed
 from inversion.result import Inversion
@@ -48,6 +49,7 @@ class Desk:
         marker: signs what is made of them.
         registry: of pictures of synthetic faces.
         synthetic: the model and the face of an image of a set, given the set's id and its place; needs the networks.
+        precision: in which photographs are inverted; edits take that of the face.
     """
 
     photographs: Photographs
@@ -56,6 +58,7 @@ class Desk:
     marker: Marker
     registry: Registry
     synthetic: Callable[[Models, str, int], tuple[str, Inversion]]
+    precision: PrecisionChoice
 
     def face(self, models: Models, parent: str, number: int | None) -> tuple[str, Inversion]:
         """Name of the model and the face of a photograph, or of an image of a set."""
@@ -108,11 +111,12 @@ class PhotoWork:
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             studio = models.using(photo.model).studio
             frame = framed(pixels, studio.side, studio.detector, aligned=photo.aligned)
-            return frame.face, frame.notes, studio.invert(to_tensor(frame.face))
+            return frame.face, frame.notes, studio.invert(to_tensor(frame.face), precision=desk.precision)
 
         def store(models: Models) -> None:
             model, folder = models.using(photo.model), desk.photographs.folder(photo_id)
-            claim = Claim("reconstructed", model.info.weights_sha256, {"method": inversion.method})
+            what = {"method": inversion.method, "precision": inversion.precision}
+            claim = Claim("reconstructed", model.info.weights_sha256, what)
             picture = desk.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
             write_file(folder / "crop.png", encode_png(crop))
             write_file(folder / "reconstruction.png", picture)
@@ -121,7 +125,8 @@ class PhotoWork:
         crop, notes, inversion = desk.worker.call(invert)
         with desk.photographs.kept(photo_id):
             desk.worker.call(store, small=True)  # soon: others wait to write, or to erase
-            desk.photographs.inverted(photo_id, asdict(inversion.quality[0]), "; ".join(notes))
+            quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
+            desk.photographs.inverted(photo_id, quality, "; ".join(notes))
             self._finish(photo)
         return 1
 
@@ -153,7 +158,12 @@ class EditWork:
         weights, edit = desk.worker.call(partial(self._edited, record))
         result = _figures(edit)
         of_photo = record.number is None
-        what = {"edit": dict(record.asked), "strength": edit.strength, "smile": list(edit.smile)}
+        what = {
+            "edit": dict(record.asked),
+            "strength": edit.strength,
+            "smile": list(edit.smile),
+            "precision": edit.precision,
+        }
         if not of_photo:
             what |= {"image_set": record.parent, "image": record.number}
         claims = (
@@ -277,6 +287,7 @@ def _figures(edit: Edit) -> dict[str, Any]:
         "path": [[strength, _number(smile)] for strength, smile in edit.path],
         "verdict": edit.verdict,
         "because": list(edit.because),
+        "precision": edit.precision,
     }
 
 
@@ -292,7 +303,13 @@ def _write_pair(folder: Path, place: int, pair: Pair | str) -> None:
         for name, picture in (("before", pair.before), ("after", pair.after)):
             write_file(folder / f"{place:04d}-{name}.png", encode_png(picture))
         edit = pair.edit
-        said = {"mouth": pair.mouth, "smile": edit.smile, "strength": edit.strength, "identity": edit.identity}
+        said = {
+            "mouth": pair.mouth,
+            "smile": edit.smile,
+            "strength": edit.strength,
+            "identity": edit.identity,
+            "precision": edit.precision,
+        }
     else:
         said = {"left_out": pair}
     write_file(folder / f"{place:04d}.json", json.dumps(said).encode())
@@ -317,5 +334,6 @@ def _read_pair(folder: Path, place: int) -> Pair | str:
         condition_kept=None,
         age_years=None,
         distance=(0.0, 0.0),
+        precision=said.get("precision", "float32"),
     )
     return Pair(before, after, edit, tuple(said["mouth"]))

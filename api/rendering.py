@@ -83,7 +83,10 @@ def finish_chunk(store: Store, model: Model, chunk: Chunk, registry: Registry | 
                 for number, (key, digest) in enumerate(zip(chunk.keys, digests, strict=True), chunk.start)
             ]
         )
-    store.write_chunk(set_id, chunk.start, [row.to_json() for row in chunk.rows], pngs)
+    lines = [
+        row.to_json() | {"precision": what["precision"]} for row, what in zip(chunk.rows, chunk.whats, strict=True)
+    ]
+    store.write_chunk(set_id, chunk.start, lines, pngs)
     return sum(key not in chunk.kept for key in chunk.keys)
 
 

@@ -13,6 +13,8 @@ from api.ownership import Kind as WorkKind
 
 Kind = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
 
+Precision = Literal["float32", "bfloat16"]
+
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
@@ -89,8 +91,11 @@ class ImageSetBody(BaseModel):
     noise: Literal["const", "none", "random"] | None = Field(
         None, description="Image noise: the same in every image (the default), none, or drawn from the seed."
     )
-    precision: Literal["float32", "bfloat16"] | None = Field(
-        None, description="Arithmetic of the network; unset takes the service's."
+    precision: Literal["auto", "float32", "bfloat16"] | None = Field(
+        None,
+        description="Arithmetic of the network; unset takes the service's. `auto` is what its hardware is made for; "
+        "the answer's `request` says which that is. Another precision makes another set: name one to get the same set "
+        "of every service.",
     )
     model: str | None = Field(
         None, max_length=200, description="Name of a generator from /v1/models; unset takes the first."
@@ -242,6 +247,7 @@ class QualityOut(BaseModel):
     identity: float | None = Field(description="Cosine of face descriptors; null where no face is found.")
     verdict: Literal["good", "doubtful", "out of domain"] | None
     because: list[str] = Field(description="The measures that led to a verdict other than good.")
+    precision: Precision = Field("float32", description="Arithmetic of the networks that reproduced it.")
 
 
 class PhotoLinks(BaseModel):
@@ -330,6 +336,7 @@ class EditResult(BaseModel):
     path: list[tuple[float, float | None]] = Field(description="Strengths tried, and the smile at each.")
     verdict: Literal["good", "doubtful"]
     because: list[str] = Field(description="What speaks against it, in words.")
+    precision: Precision = Field("float32", description="Arithmetic of the network: as of the face that was edited.")
 
 
 class EditLinks(BaseModel):

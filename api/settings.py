@@ -31,8 +31,10 @@ class Settings(BaseSettings):
     model_memory_mb: int = Field(
         default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="Precision of requests that name none."
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Precision of photographs, and of requests that name none; `auto`: `bfloat16` where the device has "
+        "matrix units for it (GPUs, CPUs with AMX), else `float32`.",
     )
     host: str = Field(
         default="127.0.0.1",

@@ -17,6 +17,7 @@ from editing.region import Region
 from editing.svm import Floats
 from faces.errors import DirectionError
 from gen.networks import Generator
+from gen.precision import Precision
 from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful"]
@@ -77,6 +78,7 @@ class Edit:
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
         verdict: "good", or "doubtful".
         because: what speaks against the edit, in words.
+        precision: of the generator, in both pictures: that of the face.
     """
 
     image: Tensor
@@ -93,6 +95,7 @@ class Edit:
     distance: tuple[float, float]
     verdict: Verdict = "good"
     because: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class _Session:
                 f"{direction.name} has {len(direction.vector)} dimensions, the face's latent {face.w.shape[-1]}; "
                 "take a direction of the same generator"
             )
-        image = render(editor.generator, face.w, face.offsets)
+        image = render(editor.generator, face.w, face.offsets, face.precision)
         before = image, editor.reader(image)
         return cls(editor, face, direction, before, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
 
@@ -174,7 +177,7 @@ class _Session:
 
     def smile_at(self, strength: float) -> float:
         if strength not in self.tried:
-            image = render(self.editor.generator, self.latent(strength), self.face.offsets)
+            image = render(self.editor.generator, self.latent(strength), self.face.offsets, self.face.precision)
             read = self.tried[strength] = image, self.editor.reader(image)
             self.path.append((strength, float(read[1].smile[0])))
         return float(self.tried[strength][1].smile[0])
@@ -222,6 +225,7 @@ class _Session:
             condition_kept=None if became.condition is None else became.condition == was.condition,
             age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
             distance=(distances[0], distances[1]),
+            precision=self.face.precision,
         )
         because = (*_against(done, region.limit), *self.direction.flags)
         return _cost(done, was, became), replace(done, verdict="doubtful" if because else "good", because=because)

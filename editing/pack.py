@@ -57,6 +57,7 @@ class Answer:
     smile_after: float
     strength: float
     identity: float
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -192,4 +193,5 @@ def _answer(stimulus: Stimulus, edit: Edit) -> Answer:
         smile_after=after,
         strength=edit.strength if stimulus.edited else 0.0,
         identity=edit.identity if stimulus.edited else 0.0,
+        precision=edit.precision,
     )

@@ -17,6 +17,7 @@ from faces.detect import FaceDetector
 from faces.errors import ConfigError
 from gen import checkpoint
 from gen.networks import Generator
+from gen.precision import PrecisionChoice
 from inversion import files as inverters
 from inversion.inverter import Inverter
 from inversion.methods import InvertBy, Method, usual_method
@@ -134,14 +135,15 @@ class Studio:
         """
         return self._directions().named(name, condition)
 
-    def invert(self, face: Tensor, passes: int = 5) -> Inversion:
+    def invert(self, face: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
         """One aligned face (1, 3, h, h) in [-1, 1], of any size, by the inverter.
 
         Args:
             passes: of the hypernetwork; 0 takes the encoder alone.
+            precision: as of `Inverter.invert`.
 
         Raises:
-            ConfigError: there is no inverter for the generator, or fewer than 0 passes.
+            ConfigError: there is no inverter for the generator, fewer than 0 passes, or an unknown precision.
             ImageError: another shape or range.
         """
         if self.inverter is None:
@@ -149,14 +151,20 @@ class Studio:
                 f"no inverter is known for {self.files.generator.name}; train one, `gestaltgen train-encoder --help`, "
                 "or take a shipped generator that has one"
             )
-        return self.inverter.invert(face.to(self.generator.mapping.w_avg.device), passes)
+        return self.inverter.invert(face.to(self.generator.mapping.w_avg.device), passes, precision)
 
     def invert_by(
-        self, method: Method | None = None, *, passes: int = 5, steps: int = 300, seconds: float | None = None
+        self,
+        method: Method | None = None,
+        *,
+        passes: int = 5,
+        steps: int = 300,
+        seconds: float | None = None,
+        precision: PrecisionChoice = "float32",
     ) -> InvertBy:
         """What inverts by any method; None takes the usual one. Arguments and errors as `InvertBy`."""
         method = method or usual_method(self.inverter)
-        return InvertBy(self.generator, self.inverter, self.judge, method, passes, steps, seconds)
+        return InvertBy(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
 
     def _directions(self) -> Directions:
         if self.known is None:

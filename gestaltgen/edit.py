@@ -18,7 +18,7 @@ from faces.errors import ConfigError, GestaltError
 from faces.images import Pixels, encode_png, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gestaltgen.inverting import Photograph, each_inverted, photographs_in
-from gestaltgen.options import files_of
+from gestaltgen.options import PrecisionOption, files_of
 from inversion.methods import Method
 from inversion.report import report_csv
 from inversion.result import Inversion, render
@@ -45,6 +45,7 @@ class Line:
         identity: drift, in units of the distance between different people.
         condition_kept: whether the same condition is read; empty where none can be.
         age_years: change of the age that is read; empty where none can be.
+        precision: in which it was inverted and edited.
     """
 
     photograph: str
@@ -59,6 +60,7 @@ class Line:
     identity: float | None = None
     condition_kept: bool | None = None
     age_years: float | None = None
+    precision: str = ""
 
 
 def edit(
@@ -84,6 +86,7 @@ def edit(
         bool,
         typer.Option(help="Lead the latent back where age, condition or identity change, as far as they can be read."),
     ] = True,
+    precision: PrecisionOption = "auto",
     strip: Annotated[
         bool, typer.Option("--strip", help="Also a picture of strengths from -3 to 3 standard deviations.")
     ] = False,
@@ -104,7 +107,7 @@ def edit(
     if threads is not None:
         torch.set_num_threads(threads)
     studio = Studio.open(files_of(generator, inverter=inverter, directions=directions))
-    by, along = studio.invert_by(method), studio.direction(direction, condition)
+    by, along = studio.invert_by(method, precision=precision), studio.direction(direction, condition)
     editor = studio.editor if hold else replace(studio.editor, patterns={})
     work = photographs_in(photographs)
 
@@ -138,8 +141,9 @@ def edit(
 def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
     """Write the results of one photograph; its line of the report, and its face, reconstruction and edited picture."""
     before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
-    write_file(out / f"{one.name}-before.png", encode_png(before, {"Comment": NOTICE}))
-    write_file(out / f"{one.name}-edited.png", encode_png(after, {"Comment": NOTICE}))
+    text = {"Comment": NOTICE, "Precision": done.precision}
+    write_file(out / f"{one.name}-before.png", encode_png(before, text))
+    write_file(out / f"{one.name}-edited.png", encode_png(after, text))
     line = Line(
         str(one.path),
         "edited",
@@ -152,6 +156,7 @@ def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
         done.identity,
         done.condition_kept,
         done.age_years,
+        done.precision,
     )
     return line, [one.framed.face, before, after]
 
@@ -159,7 +164,7 @@ def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
 def _strip(studio: Studio, inversion: Inversion, along: Direction) -> Pixels:
     """The face at several strengths, side by side."""
     steps = [along.move(inversion.w, step * along.spread) for step in STRIP]
-    pictures = [to_uint8(render(studio.generator, w, inversion.offsets))[0] for w in steps]
+    pictures = [to_uint8(render(studio.generator, w, inversion.offsets, inversion.precision))[0] for w in steps]
     titles = [f"{step:+.0f} sd" if step else "as it is" for step in STRIP]
     return contact_sheet([pictures], column_titles=titles, footer=f"along {along.name}. {NOTICE}")
 

@@ -48,7 +48,7 @@ from gen.evaluation import (
 from gen.imagesets import expand
 from gen.measures import neighbours, spread
 from gen.networks import Generator
-from gen.precision import DTYPES, Precision
+from gen.precision import Precision, resolved
 from gen.training.data import Exclusion
 from gestaltgen.evaluation_data import (
     THUMBNAIL_PX,
@@ -62,6 +62,7 @@ from gestaltgen.evaluation_data import (
 )
 from gestaltgen.evaluation_page import page, pairs_sheet
 from gestaltgen.evaluation_report import NOTICE, Figures, Found, Pair, Report, oracle_line, table, to_json, verdicts
+from gestaltgen.options import PrecisionOption
 from gestaltgen.progress import stepping_bar
 
 HELD_OUT_SEED: Final = 703
@@ -127,7 +128,7 @@ def evaluate(
     real_count: Annotated[
         int, typer.Option(help="Real images that the slower networks (dlib, Inception) see.", min=2)
     ] = 2_000,
-    precision: Annotated[str, typer.Option(help=f"Of the generator: {', '.join(DTYPES)}.")] = "float32",
+    precision: PrecisionOption = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
     """Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.
@@ -158,14 +159,12 @@ def evaluate(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    if precision not in DTYPES:
-        raise typer.BadParameter(f"unknown precision {precision!r}; expected one of {', '.join(DTYPES)}")
     psis = tuple(dict.fromkeys(truncation or (0.6, 1.0)))
     if not all(0 <= psi <= 1 for psi in psis):
         raise typer.BadParameter(f"truncations {list(psis)}; expected numbers in [0, 1]")
     if held_out and exclude:
         raise typer.BadParameter("--held-out and --exclude both name held-out images; give one of them")
-    options = _Options(count, psis, seed, faces, real_count, precision)  # type: ignore[arg-type]
+    options = _Options(count, psis, seed, faces, real_count, resolved(precision, "cpu"))
     path = weights or shipped.default()
     generator, info = checkpoint.load_generator(path), checkpoint.read_info(path)
     reader, reader_info = oracle_file.load(oracle or shipped.oracle())
@@ -195,7 +194,7 @@ def evaluate(
             "seed": seed,
             "people_per_condition_in_progressions": people_for(evaluation.vocabulary, count),
             "people_per_pair_and_age_in_blends": blends_for(evaluation.vocabulary, count),
-            "options": {"count": count, "faces": faces, "real_count": real_count, "precision": precision},
+            "options": {"count": count, "faces": faces, "real_count": real_count, "precision": options.precision},
         }
         report = Report(
             about=about,

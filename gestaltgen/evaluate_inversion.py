@@ -23,8 +23,9 @@ from faces.errors import ConfigError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gen import checkpoint
+from gen.precision import resolved
 from gestaltgen.evaluation_data import fresh_phantoms, is_phantoms
-from gestaltgen.options import likeness
+from gestaltgen.options import PrecisionOption, likeness
 from gestaltgen.progress import stepping_bar
 from inversion import files
 from inversion.evaluation import Invert, Measured, MethodFigures, fast_methods, measure, slow_methods
@@ -56,6 +57,7 @@ def evaluate_inversion(
     described: Annotated[
         int, typer.Option(help="Faces whose dlib descriptors are compared, half a second each.", min=0)
     ] = 100,
+    precision: PrecisionOption = "auto",
     write_limits: Annotated[
         bool,
         typer.Option("--write-limits", help="Store in INVERTER what held-out faces reach: the limits of verdicts."),
@@ -66,7 +68,7 @@ def evaluate_inversion(
     """Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.
 
     Likeness is L2, MS-SSIM, the distance of the discriminator's features and the cosine of dlib's descriptors. Of
-    phantoms the oracle tells whether condition, age group and smile are kept.
+    phantoms the oracle tells whether condition, age group and smile are kept. Optimisation is in float32 always.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -74,7 +76,7 @@ def evaluate_inversion(
     net = checkpoint.load_generator(source).requires_grad_(False)
     perceptual = likeness(discriminator, source, net)
     trained = files.load(inverter, net)
-    limits = trained.judge.limits
+    settled, limits = resolved(precision, "cpu"), trained.judge.limits
     trained.judge = Judge()  # what is measured below does not count into the time of a method
     faces, about, phantoms = _faces(data, count, net.config.resolution)
     oracle = oracle_file.load(shipped.oracle())[0] if phantoms else None
@@ -85,7 +87,7 @@ def evaluate_inversion(
             with stepping_bar(_console, name, len(faces)) as step:
                 yield measure(name, invert, faces, judge, oracle, step, described)
 
-    measured = list(measured_with(fast_methods(trained, passes), faces))
+    measured = list(measured_with(fast_methods(trained, passes, settled), faces))
     if optimised:
         measured += measured_with(slow_methods(net, steps, perceptual), faces[:optimised])
     last = measured[passes]
@@ -94,6 +96,7 @@ def evaluate_inversion(
         "faces": about,
         "steps_of_optimisation": steps,
         "threads": torch.get_num_threads(),
+        "precision": settled,
         "methods": [asdict(method.figures) for method in measured],
     }
     write_file(out / "inversion.png", encode_png(_sheet(faces, measured)))
@@ -119,7 +122,7 @@ def _faces(data: Path | None, count: int, side: int) -> tuple[torch.Tensor, str,
 
 
 def _as_figures(method: Measured, about: str) -> dict[str, Any]:
-    return {"held_out": about, **method.figures.means}
+    return {"held_out": about, "precision": method.figures.precision, **method.figures.means}
 
 
 def _sheet(faces: torch.Tensor, measured: list[Measured]) -> Pixels:

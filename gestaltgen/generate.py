@@ -19,6 +19,7 @@ from api.rendering import CHUNK_IMAGES, make_chunk
 from api.storage import Store, StoredRequest, chunks
 from faces.errors import DatasetError
 from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from gestaltgen.options import PrecisionOption
 from gestaltgen.progress import progress_bar
 
 _console = Console(highlight=False)
@@ -48,14 +49,15 @@ def generate(
     ] = None,
     partner: Annotated[list[str] | None, typer.Option(help="blended: second condition, repeatable.")] = None,
     noise: Annotated[str, typer.Option(help="Image noise: const, none or random.")] = "const",
-    precision: Annotated[str, typer.Option(help="float32, or the faster bfloat16.")] = "float32",
+    precision: PrecisionOption = "auto",
     weights: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     max_images: Annotated[int, typer.Option(help="Refuse larger sets.")] = 100_000,
 ) -> None:
     """Make an image set in a folder: images, manifest, WebDataset shards and a contact sheet.
 
-    Images, manifest, shards and sheet are the service's, byte for byte, for the same request. A run that was stopped
-    goes on where it was. Images are synthetic and no basis for a diagnosis.
+    Images, manifest, shards and sheet are the service's, byte for byte, for the same request. Precision is a part of
+    the request: name it to get the same set on every machine. A run that was stopped goes on where it was. Images are
+    synthetic and no basis for a diagnosis.
     """
     asked: dict[str, Any] = {
         "kind": kind,

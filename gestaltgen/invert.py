@@ -17,7 +17,7 @@ from faces.images import Pixels, encode_png, to_uint8, write_file
 from faces.sheet import contact_sheet
 from gen.networks import Generator
 from gestaltgen.inverting import Photograph, each_inverted, photographs_in
-from gestaltgen.options import files_of
+from gestaltgen.options import PrecisionOption, files_of
 from inversion.methods import Method
 from inversion.quality import Quality
 from inversion.report import report_csv
@@ -39,6 +39,7 @@ class Line:
         verdict, because: on the reconstruction, and the measures that led to it.
         l2, ms_ssim, perceptual, identity: see `inversion.quality.Quality`.
         file: the inversion, in the output folder.
+        precision: in which it was made.
     """
 
     photograph: str
@@ -51,6 +52,7 @@ class Line:
     perceptual: float | None = None
     identity: float | None = None
     file: str = ""
+    precision: str = ""
 
 
 def invert(
@@ -67,7 +69,8 @@ def invert(
         Path | None, typer.Option(help="Its discriminator, whose features measure likeness; unset: as shipped.")
     ] = None,
     method: Annotated[
-        Method | None, typer.Option(help="Unset: hyperstyle with an inverter, pti without one. w, w+ and pti are slow.")
+        Method | None,
+        typer.Option(help="Unset: hyperstyle with an inverter, pti without one. w, w+ and pti are slow: float32."),
     ] = None,
     passes: Annotated[int, typer.Option(help="Of the hypernetwork.", min=1)] = 5,
     steps: Annotated[int, typer.Option(help="Of an optimisation, of each of its parts.", min=1)] = 300,
@@ -75,6 +78,7 @@ def invert(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="They are aligned squares already, as in a data set.")
     ] = False,
+    precision: PrecisionOption = "auto",
     identity: Annotated[bool, typer.Option(help="Compare dlib's face descriptors too, a second a face.")] = True,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
@@ -92,7 +96,7 @@ def invert(
         torch.set_num_threads(threads)
     files = files_of(generator, discriminator=discriminator, inverter=inverter)
     studio = Studio.open(files, identity=identity)
-    by = studio.invert_by(method, passes=passes, steps=steps, seconds=seconds)
+    by = studio.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
     work = photographs_in(photographs)
     lines, shown = [], []
     for path, made in each_inverted(work, studio, by, lambda one: _keep(out, one, studio.generator), aligned=aligned):
@@ -113,9 +117,10 @@ def invert(
 
 def _keep(out: Path, one: Photograph, generator: Generator) -> tuple[Line, list[Pixels]]:
     """Write the results of one photograph; its line of the report, and its face beside the reconstruction."""
+    precision = one.inversion.precision
     pictures, (quality,) = [one.framed.face, to_uint8(one.inversion.reconstruction)[0]], one.inversion.quality
     save(out / f"{one.name}.safetensors", one.inversion, generator)
-    write_file(out / f"{one.name}.png", encode_png(pictures[1], {"Comment": NOTICE}))
+    write_file(out / f"{one.name}.png", encode_png(pictures[1], {"Comment": NOTICE, "Precision": precision}))
     beside = contact_sheet([pictures], column_titles=["face", "reconstruction"], footer=_told(quality))
     write_file(out / f"{one.name}-beside.png", encode_png(beside))
     line = Line(
@@ -126,6 +131,7 @@ def _keep(out: Path, one: Photograph, generator: Generator) -> tuple[Line, list[
         ", ".join(quality.because),
         **quality.measures(),
         file=f"{one.name}.safetensors",
+        precision=precision,
     )
     return line, pictures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import torch
 import typer
@@ -13,8 +14,28 @@ import weights as shipped
 from editing.studio import Files
 from faces.errors import ConfigError
 from gen.networks import Discriminator, Generator
+from gen.precision import PrecisionChoice, resolved
 from inversion.files import load_discriminator
 from inversion.similarity import DiscriminatorDistance
+
+
+def _known_precision(name: str) -> str:
+    try:
+        resolved(name, "cpu")
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    return name
+
+
+PrecisionOption: TypeAlias = Annotated[
+    PrecisionChoice,
+    typer.Option(
+        parser=_known_precision,
+        metavar="[auto|float32|bfloat16]",
+        help="Arithmetic of the networks; auto: bfloat16 on a CPU with matrix units for it (AMX), else float32, which "
+        "is faster there. Which it was stands in the results; between the two, pictures differ by rounding.",
+    ),
+]
 
 
 def pairs(texts: Sequence[str]) -> dict[str, str]:

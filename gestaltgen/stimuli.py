@@ -17,7 +17,7 @@ from editing.stimuli import Person, plan
 from editing.studio import Studio
 from faces.errors import DatasetError, DirectionError, GestaltError
 from gestaltgen.inverting import Photograph, each_inverted, photographs_in
-from gestaltgen.options import files_of
+from gestaltgen.options import PrecisionOption, files_of
 from gestaltgen.progress import progress_bar
 from inversion.methods import Method
 
@@ -42,6 +42,7 @@ def stimuli(
     inverter: Annotated[Path | None, typer.Option(help="As of `gestaltgen edit`.")] = None,
     generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     method: Annotated[Method | None, typer.Option(help="Of the inversion; as of `gestaltgen edit`.")] = None,
+    precision: PrecisionOption = "auto",
     aligned: Annotated[bool, typer.Option("--aligned", help="They are aligned squares already.")] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
@@ -50,7 +51,7 @@ def stimuli(
     Both pictures come from the same inversion, so that what inversion does to a face is the same in both. The folder
     gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the mouth's
     area of interest in each, and key/ with what must not be seen: answers.csv, pairs.png and left-out.csv. The same
-    photographs and seed make the same pack.
+    photographs, seed and precision make the same pack.
 
     Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
     """
@@ -58,7 +59,7 @@ def stimuli(
         torch.set_num_threads(threads)
     check_new(out)
     studio = Studio.open(files_of(generator, inverter=inverter, directions=directions))
-    by = studio.invert_by(method)
+    by = studio.invert_by(method, precision=precision)
     studio.direction(SMILE)  # none: refused before the photographs are inverted
     work, group_of = photographs_in(photographs), _groups(groups)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from faces.images import to_uint8
 from faces.oracle import Oracle
 from gen.networks import Generator
+from gen.precision import Precision
 from inversion.inverter import Inverter
 from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import HIGHER_IS_BETTER, Judge, Quality
@@ -51,6 +53,7 @@ class MethodFigures:
         seconds: a face, in batches of CHUNK.
         verdicts: faces by verdict.
         kept: None where no oracle can read.
+        precision: of the networks.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MethodFigures:
     seconds: float
     verdicts: dict[str, int]
     kept: Kept | None
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,10 @@ class Measured:
     reconstructions: Tensor
 
 
-def fast_methods(inverter: Inverter, passes: int) -> dict[str, Invert]:
+def fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
     """The trained ones by name: the encoder alone, and 1 to `passes` passes."""
-    found: dict[str, Invert] = {"encoder": lambda faces: inverter.invert(faces, 0)}
-    for count in range(1, passes + 1):
-        found["1 pass" if count == 1 else f"{count} passes"] = lambda faces, n=count: inverter.invert(faces, n)  # type: ignore[misc]
-    return found
+    names = ["encoder", "1 pass", *(f"{count} passes" for count in range(2, passes + 1))][: passes + 1]
+    return {name: partial(inverter.invert, passes=count, precision=precision) for count, name in enumerate(names)}
 
 
 def slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
@@ -110,6 +112,7 @@ def measure(
     quality: list[Quality] = []
     pictures = []
     seconds = 0.0
+    precision: Precision = "float32"
     for part in torch.split(faces, CHUNK):
         began = time.perf_counter()
         inversion = invert(part)
@@ -117,6 +120,7 @@ def measure(
         slow = described is None or len(quality) < described
         quality += (judge if slow else replace(judge, describe=None))(inversion.reconstruction, part)
         pictures.append(inversion.reconstruction)
+        precision = inversion.precision
         on_progress(len(part))
     made = torch.cat(pictures)
     verdicts = [face.verdict for face in quality if face.verdict is not None]
@@ -127,6 +131,7 @@ def measure(
         seconds / len(faces),
         {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
         None if oracle is None else kept(oracle, faces, made),
+        precision,
     )
     return Measured(figures, tuple(quality), made)
 

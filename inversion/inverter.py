@@ -7,6 +7,7 @@ reconstruction; what it answers is added to the offsets of the kernels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from faces.errors import ConfigError, ImageError
 from gen.networks import Generator
+from gen.precision import DTYPES, PrecisionChoice, resolved
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.encoder import WEncoder, resized
 from inversion.hypernetwork import Hypernetwork
@@ -71,10 +73,15 @@ class Inverter(nn.Module):
         self.judge = judge
         self.least_gain = least_gain
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Latents w (n, num_ws, w_dim) of faces (n, 3, h, h): the encoder's answer, added to the average latent."""
-        w: Tensor = self.w_encoder(images)[:, None] + self.latent_avg
-        return w
+    def encode(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Latents w (n, num_ws, w_dim) of faces (n, 3, h, h): the encoder's answer, added to the average latent.
+
+        Args:
+            dtype: of the encoder's arithmetic; the latents are float32.
+        """
+        with _computing(images, dtype):
+            answer: Tensor = self.w_encoder(images)
+        return answer[:, None] + self.latent_avg
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
         """The encoder's reconstruction, and then each pass; the next sees the last reconstruction detached.
@@ -83,7 +90,8 @@ class Inverter(nn.Module):
             images: (n, 3, h, h) in [-1, 1], of any size.
             w: (n, num_ws, w_dim).
             passes: of the hypernetwork, 0 or more.
-            dtype: of the generator's convolutions.
+            dtype: of the generator's convolutions and of the hypernetwork's arithmetic; offsets are float32, with
+                values of this dtype, so that storing them in it loses nothing.
         """
         offsets: Offsets = {}
         reconstruction = self.generator.synthesize(w, dtype=dtype)
@@ -91,34 +99,39 @@ class Inverter(nn.Module):
         seen = resized(images, self.hypernet.config.side)
         for number in range(1, passes + 1):
             pair = torch.cat([seen, resized(reconstruction.detach(), self.hypernet.config.side)], dim=1)
-            new = self.hypernet(pair)
-            offsets = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
+            with _computing(pair, dtype):
+                new = self.hypernet(pair)
+            added = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
+            offsets = {name: offset.to(dtype).float() for name, offset in added.items()}
             reconstruction = self.generator.synthesize(w, dtype=dtype, offsets=offsets)
             yield Pass(number, offsets, reconstruction)
 
     @torch.no_grad()
-    def invert(self, images: Tensor, passes: int = 5) -> Inversion:
+    def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
         """Latents and offsets that reproduce aligned faces.
 
         Args:
             images: (n, 3, h, h) float32 in [-1, 1], aligned as the generator's training images (`faces.align`), of any
                 size; they are compared at the generator's.
             passes: of the hypernetwork; 0 takes the encoder alone.
+            precision: of all networks; latents, offsets and what is measured are float32 in any.
 
         Raises:
             ImageError: another shape, or values out of range.
-            ConfigError: fewer than 0 passes.
+            ConfigError: fewer than 0 passes, or an unknown precision.
         """
         check_faces(images)
         if passes < 0:
             raise ConfigError(f"{passes} passes; expected 0 (the encoder alone) or more")
+        settled = resolved(precision, images.device)
+        dtype = DTYPES[settled]
         self.eval()
         target = resized(images, self.generator.config.resolution)
-        w = self.encode(images)
+        w = self.encode(images, dtype)
         best: Pass | None = None
         error = torch.full((len(images),), float("inf"), device=images.device)
         taken = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        for attempt in self.refine(images, w, passes):
+        for attempt in self.refine(images, w, passes, dtype):
             now = mean_square(attempt.reconstruction, target)
             better = torch.ones_like(taken, dtype=torch.bool)
             if self.least_gain is not None and best is not None:
@@ -130,7 +143,13 @@ class Inverter(nn.Module):
         assert best is not None  # noqa: S101  for the type checker: the encoder alone comes first
         quality = self.judge(best.reconstruction, target)
         method = "hyperstyle" if passes else "encoder"
-        return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, tuple(taken.tolist()), method)
+        steps = tuple(taken.tolist())
+        return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, steps, method, settled)
+
+
+def _computing(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Run what follows in a dtype; float32 leaves alone what the caller chose, as training does."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(x.device.type, dtype=dtype)
 
 
 def check_faces(images: Tensor) -> None:

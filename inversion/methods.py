@@ -9,6 +9,7 @@ from torch import Tensor
 
 from faces.errors import ConfigError
 from gen.networks import Generator
+from gen.precision import Precision, PrecisionChoice, resolved
 from inversion.inverter import Inverter
 from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import Judge
@@ -39,9 +40,10 @@ class InvertBy:
         passes: of the hypernetwork.
         steps: of an optimisation, of each of its parts.
         seconds: of each of these parts at most; None for no limit.
+        precision: of the networks; "auto" takes what the device is made for. Optimisation is in float32.
 
     Raises:
-        ConfigError: the method needs an inverter, and there is none.
+        ConfigError: the method needs an inverter, and there is none; or it optimises, and not in float32.
     """
 
     generator: Generator
@@ -51,17 +53,32 @@ class InvertBy:
     passes: int = 5
     steps: int = 300
     seconds: float | None = None
+    precision: PrecisionChoice = "float32"
 
     def __post_init__(self) -> None:
         if self.inverter is None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
             raise ConfigError(
                 f"--method {self.method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
             )
+        if self.optimises and self.precision == "bfloat16":
+            raise ConfigError(
+                f"precision bfloat16 with method {self.method}, which optimises in float32; take auto or float32, or "
+                f"the method {Method.HYPERSTYLE} or {Method.ENCODER}"
+            )
+
+    @property
+    def optimises(self) -> bool:
+        return self.method not in (Method.ENCODER, Method.HYPERSTYLE)
+
+    @property
+    def settled_precision(self) -> Precision:
+        """The precision that faces are inverted in."""
+        return "float32" if self.optimises else resolved(self.precision, self.generator.mapping.w_avg.device)
 
     @property
     def steps_planned(self) -> int:
         """Steps of optimisation for a face; 0 for the methods that do not optimise."""
-        if self.method in (Method.ENCODER, Method.HYPERSTYLE):
+        if not self.optimises:
             return 0
         return 2 * self.steps if self.method is Method.PTI else self.steps
 
@@ -76,7 +93,8 @@ class InvertBy:
         """
         face = face.to(self.generator.mapping.w_avg.device)
         if self.inverter is not None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
-            return self.inverter.invert(face, 0 if self.method is Method.ENCODER else self.passes)
+            passes = 0 if self.method is Method.ENCODER else self.passes
+            return self.inverter.invert(face, passes, self.settled_precision)
         start = None if self.inverter is None else self.inverter.encode(face)
         space: Space = "w+" if self.method is Method.W_PLUS else "w"
         tuned = self.method is Method.PTI

@@ -15,6 +15,7 @@ from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from gen.precision import DTYPES, Precision
 from inversion.quality import Quality
 from inversion.similarity import mean_square
 
@@ -38,6 +39,8 @@ class Inversion:
         quality: of each face; empty for generated ones.
         steps: passes of the hypernetwork, or steps of an optimisation, that made each face.
         method: "encoder", "hyperstyle", "w", "w+" or "pti"; "generated" for faces that were never photographs.
+        precision: of the networks that made them; edits of them are rendered in it too, so that a face and its edit
+            differ by nothing but the edit.
     """
 
     w: Tensor
@@ -46,6 +49,7 @@ class Inversion:
     quality: tuple[Quality, ...]
     steps: tuple[int, ...]
     method: str
+    precision: Precision = "float32"
 
     def __len__(self) -> int:
         return len(self.w)
@@ -60,18 +64,19 @@ class Inversion:
             self.quality[one],
             self.steps[one],
             self.method,
+            self.precision,
         )
 
 
 @torch.no_grad()
-def render(generator: Generator, w: Tensor, offsets: Offsets) -> Tensor:
+def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precision = "float32") -> Tensor:
     """The pictures (n, 3, h, h) of latents and offsets, with the stored image noise, clipped to [-1, 1]."""
-    return generator.synthesize(w, offsets=offsets).clamp(-1, 1)
+    return generator.synthesize(w, dtype=DTYPES[precision], offsets=offsets).clamp(-1, 1)
 
 
-def generated(generator: Generator, w: Tensor) -> Inversion:
+def generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:
     """Faces that the generator makes of latents (n, num_ws, w_dim), as if they had been inverted: nothing is lost."""
-    return Inversion(w, {}, render(generator, w, {}), (), (0,) * len(w), "generated")
+    return Inversion(w, {}, render(generator, w, {}, precision), (), (0,) * len(w), "generated", precision)
 
 
 def save(path: Path, inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> float:
@@ -92,7 +97,7 @@ def save(path: Path, inversion: Inversion, generator: Generator, storage: Storag
         raise ConfigError(f"storage is {storage!r}; expected one of {', '.join(get_args(Storage))}")
     dtype = torch.bfloat16 if storage == "bfloat16" else torch.float32
     tensors = {"w": inversion.w} | {f"{_OFFSETS}{name}": value.to(dtype) for name, value in inversion.offsets.items()}
-    kept = render(generator, inversion.w, _unpacked(tensors))
+    kept = render(generator, inversion.w, _unpacked(tensors), inversion.precision)
     error = mean_square(kept, inversion.reconstruction).mean().item()
     psnr = 10 * math.log10(4 / error) if error else math.inf
     header = {
@@ -102,6 +107,7 @@ def save(path: Path, inversion: Inversion, generator: Generator, storage: Storag
         "steps": list(inversion.steps),
         "quality": [asdict(quality) for quality in inversion.quality],
         "storage": storage,
+        "precision": inversion.precision,
         "psnr_db": psnr if error else None,
     }
     tensorfile.write(path, tensors, header)
@@ -109,7 +115,7 @@ def save(path: Path, inversion: Inversion, generator: Generator, storage: Storag
 
 
 def load(path: Path, generator: Generator) -> Inversion:
-    """An inversion, its reconstruction made anew.
+    """An inversion, its reconstruction made anew in the precision that it was made in.
 
     Args:
         generator: the one that it was made with.
@@ -126,7 +132,13 @@ def load(path: Path, generator: Generator) -> Inversion:
         )
     w, offsets = tensors["w"], _unpacked(tensors)
     quality = tuple(Quality(**entry | {"because": tuple(entry["because"])}) for entry in header["quality"])
-    return Inversion(w, offsets, render(generator, w, offsets), quality, tuple(header["steps"]), header["method"])
+    precision = header.get("precision", "float32")  # the only one, once
+    if precision not in DTYPES:
+        raise CheckpointError(
+            f"{path} was made in {precision!r}; expected one of {', '.join(DTYPES)}: invert the photograph again"
+        )
+    picture = render(generator, w, offsets, precision)
+    return Inversion(w, offsets, picture, quality, tuple(header["steps"]), header["method"], precision)
 
 
 def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -102,7 +102,7 @@ class FakeModel:
     def describe(self, plan: Plan, row: RowLike) -> dict[str, Any]:
         label = row.to_json()
         del label["index"]
-        return label
+        return label | {"precision": "float32"}
 
     def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
         if self.broken:

@@ -12,6 +12,7 @@ from api.client import Client, ServiceError
 from api.generator import GeneratorModel
 from api.settings import Settings
 from faces.errors import CheckpointError, ConfigError, RequestError
+from gen.precision import resolved
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
 
@@ -62,6 +63,30 @@ def test_planning_again_gives_the_same_plan(model: GeneratorModel, weights: Path
     assert again == plan
     assert plan.resolved["weights_sha256"] == model.info.weights_sha256
     assert np.array_equal(model.render(plan, plan.rows[3:5]), model.render(again, again.rows[3:5]))
+
+
+@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_a_plan_settles_its_precision_for_every_machine(
+    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: matrix_units)
+    fields = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
+    plan = model.plan(fields | {"precision": "auto"}, 100)
+    assert plan.asked["precision"] == plan.resolved["precision"] == plan.request.precision == expected
+    assert model.describe(plan, plan.rows[0])["precision"] == expected
+    assert model.face(plan, plan.rows[0]).precision == expected
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: not matrix_units)
+    assert model.plan(plan.asked, 100) == plan
+    assert model.plan(fields, 100).resolved["precision"] == "float32"  # as what was stored before it was a choice
+
+
+@pytest.mark.parametrize("asked", ["auto", "float32", "bfloat16"])
+def test_a_set_says_its_precision(client: Client, asked: str) -> None:
+    image_set = client.create(kind="average", conditions=["WS"], precision=asked).wait(timeout_s=60)
+    assert image_set.request["precision"] == resolved(asked, "cpu")
+    assert {item.row["precision"] for item in image_set} == {resolved(asked, "cpu")}
+    if asked == "auto":
+        assert client.create(kind="average", conditions=["WS"]).id == image_set.id
 
 
 def test_weights_without_labels_are_refused(tmp_path: Path) -> None:

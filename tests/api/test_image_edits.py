@@ -80,13 +80,14 @@ def test_another_direction_moves_something_else(lab: Lab, face: str) -> None:
 
 
 def test_the_face_before_an_edit_is_the_face(lab: Lab, image: str, photo: str) -> None:
-    of_photo = edit(lab, f"/v1/photos/{photo}", strength=1.0)["links"]["before"]
+    of_photo = edit(lab, f"/v1/photos/{photo}", strength=1.0)
     reconstruction = read_image(lab.http.get(f"/v1/photos/{photo}/reconstruction.png").content)
-    of_image = edit(lab, image, strength=1.0)["links"]["before"]
+    of_image = edit(lab, image, strength=1.0)
     original = read_image(lab.http.get(image).content)
-    for path, expected in ((of_photo, reconstruction), (of_image, original)):
-        before = read_image(lab.http.get(path).content)
-        assert np.abs(before.astype(int) - expected).max() <= 1
+    for made, expected in ((of_photo, reconstruction), (of_image, original)):
+        before = read_image(lab.http.get(made["links"]["before"]).content)
+        rounding = 1 if made["result"]["precision"] == "float32" else 4  # in another batch
+        assert np.abs(before.astype(int) - expected).max() <= rounding
 
 
 def test_the_files_say_what_they_are(lab: Lab, face: str) -> None:

@@ -65,6 +65,7 @@ def test_every_path_refuses_with_a_problem(running: Running, method: str, path: 
         ({"kind": "unrelated", "seeds": [1, -2]}, "seeds.1", -2, "greater than or equal to 0"),
         ({"kind": "unrelated", "seeds": list(range(5001))}, "seeds", 5001, "at most 5000 images"),
         ({}, "kind", None, "is missing"),
+        ({"kind": "unrelated", "precision": "float16"}, "precision", "float16", "'auto', 'float32' or 'bfloat16'"),
     ],
 )
 def test_a_field_that_cannot_be_is_named_with_its_value_and_what_is_accepted(

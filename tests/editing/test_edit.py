@@ -91,3 +91,16 @@ def test_the_region_holds_nearly_all_latents() -> None:
     assert region.distance(bright.latents()).square().mean().item() == pytest.approx(16, rel=0.01)
     with pytest.raises(DirectionError, match="expected 160 or more"):
         Region.of(bright.latents()[:100])
+
+
+def test_a_face_is_edited_in_its_own_precision() -> None:
+    generator, w = tiny_generator(), bright.face(5).w
+    exact, fast = (
+        bright.editor().edit(generated(generator, w, precision), bright.brightness(), 0.5)
+        for precision in ("float32", "bfloat16")
+    )
+    assert (exact.precision, fast.precision) == ("float32", "bfloat16")
+    torch.testing.assert_close(exact.w, fast.w)
+    for latent, sharp, coarse in ((w, exact.before, fast.before), (fast.w, exact.image, fast.image)):
+        assert torch.equal(coarse, generated(generator, latent, "bfloat16").reconstruction)
+        assert 0 < (sharp - coarse).abs().max() < 0.1

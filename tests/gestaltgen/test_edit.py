@@ -14,10 +14,13 @@ from faces.images import Pixels, encode_png, read_image, write_file
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
 from gen import checkpoint
+from gen.checkpoint import fingerprint
 from gestaltgen import fit_direction
 from gestaltgen.cli import app
+from inversion import files as inverters
+from inversion.files import InverterInfo
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator
+from tests.inversion.tiny import tiny_generator, tiny_inverter
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +81,32 @@ def test_photographs_are_edited_and_the_rest_is_told(generator: Path, tmp_path: 
         told = {Path(line["photograph"]).name: line for line in csv.DictReader(file)}
     assert told["astronaut.png"]["result"] == "edited"
     assert float(told["astronaut.png"]["strength"]) == 0.5
+    assert told["astronaut.png"]["precision"] == "float32"  # optimised
     assert "cannot be decoded" in told["broken.jpg"]["reason"]
+    with Image.open(out / "astronaut-edited.png") as picture:
+        assert picture.info["Precision"] == "float32"
     before, after = (read_image(out / f"astronaut-{name}.png") for name in ("before", "edited"))
     assert before.shape == after.shape == (64, 64, 3)
     assert (before != after).any()
     assert read_image(out / "astronaut-strip.png").shape[1] > 7 * 64
     assert (out / "edits.png").exists()
     go("edit", photographs / "astronaut.png", "--smile", 0.5, "--no-hold", *common)
+
+
+def test_an_edit_tells_its_precision(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
+    photograph, inverter, out = tmp_path / "astronaut.png", tmp_path / "inverter.safetensors", tmp_path / "edits"
+    write_file(photograph, encode_png(astronaut))
+    inverters.save(inverter, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
+    common = ("edit", photograph, "--generator", generator, "--directions", fitted(generator, tmp_path), "--out", out)
+    go(*common, "--inverter", inverter, "--strength", 0.5, "--threads", 1, "--precision", "bfloat16")
+    with (out / "report.csv").open() as file:
+        (told,) = csv.DictReader(file)
+    assert told["precision"] == "bfloat16"
+    for name in ("before", "edited"):
+        with Image.open(out / f"astronaut-{name}.png") as picture:
+            assert picture.info["Precision"] == "bfloat16"
+    said = go(*common, "--method", "w", "--strength", 0.5, "--precision", "bfloat16", code=1)
+    assert "which optimises in float32; take auto or float32" in said
 
 
 def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
@@ -120,6 +142,7 @@ def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, mo
         names = (out / version / "order.csv").read_text().split()[1:]
         assert names == [line["file"] for line in answers if line["version"] == version]
         assert {path.name for path in (out / version).glob("*.png")} == set(names)
+    assert {line["precision"] for line in answers} == {"float32"}
     assert {line["photograph"]: line["group"] for line in answers} == {"p0": "WS", "p1": "WS", "p2": "other"}
     assert "p0" not in " ".join(path.name for path in out.rglob("*") if path.parent.name != "key")
     assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {pack.MARK}

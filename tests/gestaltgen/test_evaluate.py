@@ -22,6 +22,7 @@ from gen.config import GeneratorConfig
 from gen.evaluation import EVALUATION_SEED
 from gen.labels import Vocabulary
 from gen.networks import Generator
+from gen.precision import resolved
 from gestaltgen.cli import app
 from gestaltgen.evaluation_report import TARGETS
 from tests.gen.fixtures import generator_32
@@ -55,6 +56,7 @@ def test_phantoms_get_every_figure(files: Path, tmp_path: Path) -> None:
     text = evaluate(files, tmp_path / "out", "--run", str(files / "run"))
     found: dict[str, Any] = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert found["about"]["seed"] == EVALUATION_SEED
+    assert found["about"]["options"]["precision"] == resolved("auto", "cpu")
     assert found["about"]["weights"]["sha256"] == checkpoint.read_info(files / "generator.safetensors").sha256
     assert found["about"]["oracle"]["figures"] == {"condition_accuracy": 0.25}
     assert found["left_out"] == {}

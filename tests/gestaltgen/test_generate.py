@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from api.marking import Claim
 from api.rendering import make_chunk
 from faces.images import read_image
 from gen import checkpoint
@@ -80,3 +81,38 @@ def test_a_stopped_run_goes_on_where_it_was(weights: Path, tmp_path: Path, monke
     args[args.index(str(out))] = str(whole)
     CliRunner().invoke(app, args, catch_exceptions=False)
     assert (out / "manifest.jsonl").read_bytes() == (whole / "manifest.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_precision_follows_the_hardware_and_is_told_everywhere(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: matrix_units)
+    generate(weights, tmp_path / "set", "--person", "5", "--age", "child")
+    (line,) = [json.loads(line) for line in (tmp_path / "set" / "manifest.jsonl").read_text().splitlines()]
+    assert line["precision"] == expected
+    request = json.loads((tmp_path / "set" / "request.json").read_text())
+    assert request["resolved"]["precision"] == request["asked"]["precision"] == expected
+    claim = Claim.of((tmp_path / "set" / line["file"]).read_bytes())
+    assert claim is not None
+    assert claim.what["precision"] == expected
+    generate(weights, tmp_path / "named", "--person", "5", "--age", "child", "--precision", expected)
+    assert json.loads((tmp_path / "named" / "request.json").read_text())["id"] == request["id"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["generate", "average"],
+        ["evaluate", "--data", "x.zip"],
+        ["invert", "x.png"],
+        ["evaluate-inversion", "x.safetensors"],
+        ["edit", "x.png", "--smile", "0"],
+        ["stimuli", "x.png"],
+    ],
+)
+def test_an_unknown_precision_is_refused(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--precision", "float16"], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "Invalid value for '--precision': precision is 'float16'; expected one of auto, float32, bfloat16" in said

@@ -77,11 +77,15 @@ def test_a_trained_inverter_says_how_far_it_can_be_trusted(generator: Path, phot
     limits = Limits.of([Quality(l2=0.001 * i) for i in range(20)])
     files.save(trained, tiny_inverter(), InverterInfo(fingerprint(tiny_generator()), limits=limits))
     command = ["invert", str(photographs / "astronaut.png"), "--generator", str(generator), "--inverter", str(trained)]
+    command += ["--precision", "bfloat16"]
     result = CliRunner().invoke(app, [*command, "--out", str(out), "--no-identity"])
     assert result.exit_code == 0, result.output
     line = lines(out)["astronaut.png"]
     assert (line["verdict"], line["because"]) == ("out of domain", "l2")
-    assert load(out / "astronaut.safetensors", tiny_generator()).method == "hyperstyle"
+    inversion = load(out / "astronaut.safetensors", tiny_generator())
+    assert (inversion.method, inversion.precision, line["precision"]) == ("hyperstyle", "bfloat16", "bfloat16")
+    with Image.open(out / "astronaut.png") as picture:
+        assert picture.info["Precision"] == "bfloat16"
 
 
 def test_aligned_squares_are_taken_as_they_are(generator: Path, tmp_path: Path) -> None:

@@ -115,12 +115,15 @@ def test_an_inverter_is_measured_and_told_its_limits(generator: Path, tmp_path: 
     path, out = tmp_path / "inverter.safetensors", tmp_path / "out"
     files.save(path, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
     common = (path, "--generator", generator, "--count", 20, "--described", 0, "--passes", 2, "--threads", 1)
-    said = go("evaluate-inversion", *common, "--optimised", 1, "--steps", 1, "--out", out, "--write-limits")
+    slow = ("--optimised", 1, "--steps", 1)
+    said = go("evaluate-inversion", *common, *slow, "--precision", "bfloat16", "--out", out, "--write-limits")
     assert "limits of 2 passes on 20 phantoms drawn for the purpose are stored" in said
     report = json.loads((out / "inversion.json").read_text())
     assert [method["name"] for method in report["methods"]] == ["encoder", "1 pass", "2 passes", "W", "W+", "PTI"]
     assert [method["faces"] for method in report["methods"]] == [20, 20, 20, 1, 1, 1]
     assert all(0 <= method["kept"]["condition"] <= 1 for method in report["methods"])
+    assert [method["precision"] for method in report["methods"]] == ["bfloat16"] * 3 + ["float32"] * 3
+    assert report["precision"] == files.read_info(path).figures["precision"] == "bfloat16"
     assert (out / "inversion.png").exists()
     limits = files.read_info(path).limits
     assert limits is not None

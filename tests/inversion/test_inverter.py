@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError, ImageError
 from gen.config import GeneratorConfig
 from gen.networks import Generator
@@ -135,3 +136,49 @@ def test_an_inversion_of_another_generator_is_refused(tmp_path: Path) -> None:
     save(path, inverter.invert(some_faces(1), passes=0), inverter.generator)
     with pytest.raises(CheckpointError, match="was made with the generator"):
         load(path, tiny_generator(seed=2))
+
+
+def test_bfloat16_costs_little_and_is_told(tmp_path: Path) -> None:
+    inverter, faces = tiny_inverter(), some_faces(3)
+    exact, fast = inverter.invert(faces, passes=2), inverter.invert(faces, passes=2, precision="bfloat16")
+    assert (exact.precision, fast.precision, fast[1].precision) == ("float32", "bfloat16", "bfloat16")
+    kept = (fast.w, fast.reconstruction, *fast.offsets.values())
+    assert {tensor.dtype for tensor in kept} == {torch.float32}
+    assert not torch.equal(exact.w, fast.w)
+    assert (exact.w - fast.w).abs().max() < 0.02 * exact.w.abs().max()
+    assert 0 < (exact.reconstruction - fast.reconstruction).square().mean() < 1e-3
+    assert [face.l2 for face in fast.quality] == pytest.approx([face.l2 for face in exact.quality], rel=0.05)
+    path = tmp_path / "faces.safetensors"
+    assert save(path, fast, inverter.generator) == float("inf")  # its offsets are values of bfloat16 already
+    back = load(path, inverter.generator)
+    assert back.precision == "bfloat16"
+    assert torch.equal(back.reconstruction, fast.reconstruction)
+
+
+@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_settled_before_it_is_told(monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
+    assert tiny_inverter().invert(some_faces(1), passes=1, precision="auto").precision == expected
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
+    with pytest.raises(ConfigError, match="precision is 'float16'; expected one of auto, float32, bfloat16"):
+        inverter.invert(some_faces(1), precision="float16")  # type: ignore[arg-type]
+    save(path, inverter.invert(some_faces(1), passes=0), inverter.generator)
+    tensors, header = tensorfile.read(path)
+    tensorfile.write(path, tensors, header | {"precision": "float8"})
+    with pytest.raises(CheckpointError, match="was made in 'float8'; expected one of float32, bfloat16"):
+        load(path, inverter.generator)
+
+
+def test_an_inversion_from_before_precisions_were_told_is_of_float32(tmp_path: Path) -> None:
+    inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
+    inversion = inverter.invert(some_faces(1), passes=1)
+    save(path, inversion, inverter.generator, "float32")
+    tensors, header = tensorfile.read(path)
+    assert header.pop("precision") == "float32"
+    tensorfile.write(path, tensors, header)
+    back = load(path, inverter.generator)
+    assert back.precision == "float32"
+    assert torch.equal(back.reconstruction, inversion.reconstruction)

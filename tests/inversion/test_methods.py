@@ -49,3 +49,20 @@ def test_seconds_end_an_optimisation() -> None:
     found = by(some_faces(1))
     assert found.steps == (1,)
     assert torch.isfinite(found.w).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("hyperstyle", "bfloat16"), ("encoder", "bfloat16"), ("w", "float32")]
+)
+def test_networks_follow_the_hardware_and_optimisation_is_in_float32(
+    monkeypatch: pytest.MonkeyPatch, method: str, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    inverter = tiny_inverter()
+    by = InvertBy(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=1, precision="auto")
+    assert by(some_faces(1)).precision == by.settled_precision == expected
+
+
+def test_an_optimisation_in_bfloat16_is_refused() -> None:
+    with pytest.raises(ConfigError, match="precision bfloat16 with method pti, which optimises in float32; take auto"):
+        InvertBy(tiny_generator(), None, Judge(), Method.PTI, precision="bfloat16")
