@@ -143,8 +143,8 @@ def test_the_shipped_ones_serve_where_none_is_named(tmp_path: Path) -> None:
 def test_what_lies_beside_belongs_to_its_generator(folder: Path) -> None:
     alone, accompanied = (GeneratorModel(folder / f"{name}.safetensors") for name in ("fold2", "fold1"))
     own = (folder / "fold1.safetensors").stat().st_size
-    assert accompanied.size_bytes == own + 3 * len(b"a part of fold1")
-    assert alone.size_bytes == (folder / "fold2.safetensors").stat().st_size
+    assert accompanied.size_bytes == 3 * own + 3 * len(b"a part of fold1")
+    assert alone.size_bytes == 3 * (folder / "fold2.safetensors").stat().st_size
     assert alone.directions() == []
     with pytest.raises(CheckpointError):  # it is read, and is none
         accompanied.directions()

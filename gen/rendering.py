@@ -1,0 +1,272 @@
+"""Images without gradients on a CPU, as fast as it goes: the same arithmetic as the layers of `gen.layers`, arranged
+otherwise.
+
+- What depends on the weights alone is prepared once: kernels in the dtype of the convolutions, and their energies for
+  the demodulation.
+- Between two convolutions there is one pass over memory (`gen.passes`), which also weighs the maps by the next
+  convolution's style and adds what they show to the picture.
+- Large maps are computed a few images at a time, so that what one step writes the next one finds in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gen import passes, winograd
+from gen.layers import SQRT2, SynthesisConv
+
+if TYPE_CHECKING:
+    from gen.networks import Synthesis
+
+_VALUES_AT_ONCE: Final = 1 << 22
+"""In one map of all channels and images of a step."""
+
+_POINTS_FROM_CHANNELS: Final = 64
+_POINTS_FROM_SIDE: Final = 16
+"""From these sizes on a convolution is faster at the points of Winograd."""
+
+_NOTHING: Final = np.zeros((1, 3, 0, 0), np.float32)
+
+
+class _Convolution:
+    """One modulated convolution, prepared for a dtype."""
+
+    def __init__(self, layer: SynthesisConv, dtype: torch.dtype) -> None:
+        self.up = layer.taps is not None
+        self.weight = layer.weight
+        self.energy = layer.weight.square().sum(dim=(2, 3)).T.contiguous()
+        self.bias = layer.bias * SQRT2
+        self.noise = layer.noise_const[None]
+        self.strength = np.float32(layer.noise_strength.item() * SQRT2)
+        self.limit = np.float32(math.inf if layer.clamp is None else layer.clamp)
+        self._points, self._kernel = None, None
+        if self._pays_at_points(dtype):
+            self._points = winograd.transformed(layer.weight)
+        else:
+            self._kernel = self._arranged(layer.weight.to(dtype))
+
+    def _pays_at_points(self, dtype: torch.dtype) -> bool:
+        return (
+            dtype == torch.float32
+            and not self.up
+            and self.noise.shape[1] >= _POINTS_FROM_SIDE
+            and min(self.weight.shape[:2]) >= _POINTS_FROM_CHANNELS
+        )
+
+    def scale(self, energy: Tensor) -> Tensor:
+        """Demodulation, with the gain of the activation and, where the resolution doubles, of the low-pass filter."""
+        return (energy + 1e-8).rsqrt() * (SQRT2 / 16 if self.up else SQRT2)
+
+    def bent(self, offset: Tensor, styles: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The kernel θ·(1 + offset) of one image, arranged for `__call__`, and its scale for styles (1, in)."""
+        kernel = torch.addcmul(self.weight, self.weight, offset)
+        energy = styles.square() @ kernel.square().sum(dim=(2, 3)).T
+        return self._arranged(kernel.to(dtype)), self.scale(energy)
+
+    def _arranged(self, kernel: Tensor) -> Tensor:
+        """As oneDNN reads it with the least copying."""
+        return (kernel.transpose(0, 1) if self.up else kernel).contiguous(memory_format=torch.channels_last)
+
+    def __call__(self, x: Tensor, kernel: Tensor | None) -> Iterator[tuple[Tensor, int, int]]:
+        """Convolve x (n, in, r, r) into y (n, out, r, r), or (n, out, 2r + 1, 2r + 1) if the resolution doubles.
+
+        Args:
+            kernel: instead of the weights.
+
+        Yields:
+            y, and the rows, of all images, that are done since the last time.
+        """
+        if self._points is not None and kernel is None:
+            y = torch.empty((len(x), self._points.shape[2], *x.shape[2:]), memory_format=torch.channels_last)
+            yield from ((y, start, stop) for start, stop in winograd.convolved(x, self._points, y))
+            return
+        kernel = self._kernel if kernel is None else kernel
+        assert kernel is not None  # noqa: S101  for the type checker
+        y = F.conv_transpose2d(x, kernel, stride=2) if self.up else F.conv2d(x, kernel, padding=1)
+        yield y.contiguous(memory_format=torch.channels_last), 0, len(y) * y.shape[2]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A convolution and what n images need of it.
+
+    Args:
+        styles: (n, in).
+        parameters: (n, 3 or 6, out), see `gen.passes.finish`; with an offset its scale is to be replaced.
+        noise: (n or 1, r, r).
+        strength: of the noise.
+        offset: (n, out, in, 3, 3), or None.
+    """
+
+    convolution: _Convolution
+    styles: Tensor
+    parameters: Tensor
+    noise: Tensor
+    strength: np.float32
+    offset: Tensor | None
+
+    def of(self, images: slice) -> _Step:
+        return replace(
+            self,
+            styles=self.styles[images],
+            parameters=self.parameters[images],
+            noise=self.noise if len(self.noise) == 1 else self.noise[images],
+            offset=None if self.offset is None else self.offset[images],
+        )
+
+    def doubled(self, x: Tensor) -> Tensor:
+        """The input of the next convolution, at twice the resolution."""
+        kernel, parameters = self._own_kernel(x.dtype)
+        ((y, _, _),) = self.convolution(x, kernel)
+        n, c, h, w = y.shape
+        out = torch.empty((n, c, h - 1, w - 1), dtype=y.dtype, memory_format=torch.channels_last)
+        limit = self.convolution.limit
+        passes.filter_and_finish(
+            passes.array(y), passes.array(out), parameters.numpy(), self.noise.numpy(), self.strength, limit
+        )
+        return out
+
+    def shown(self, x: Tensor, bias: Tensor, below: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor]:
+        """The input of the next convolution, meaningless unless kept, and the picture (n, 3, r, r).
+
+        Args:
+            bias: of the picture, (3,).
+            below: the picture at half the resolution.
+        """
+        kernel, parameters = self._own_kernel(x.dtype)
+        n, _, h, w = x.shape
+        rgb = torch.empty((n, 3, h, w))
+        for y, start, stop in self.convolution(x, kernel):
+            passes.finish(
+                passes.array(y),
+                start,
+                stop,
+                parameters.numpy(),
+                self.noise.numpy(),
+                self.strength,
+                self.convolution.limit,
+                keep,
+                bias.numpy(),
+                _NOTHING if below is None else below.numpy(),
+                rgb.numpy(),
+            )
+        return y, rgb
+
+    def _own_kernel(self, dtype: torch.dtype) -> tuple[Tensor | None, Tensor]:
+        """The kernel of the one image that has its own, and its parameters."""
+        if self.offset is None:
+            return None, self.parameters
+        kernel, scale = self.convolution.bent(self.offset[0], self.styles, dtype)
+        return kernel, torch.cat([scale[:, None], self.parameters[:, 1:]], dim=1)
+
+
+class Rendering:
+    """A synthesis network, prepared for a dtype."""
+
+    def __init__(self, synthesis: Synthesis, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._blocks = synthesis.blocks
+        self._convolutions = {
+            name: _Convolution(layer, dtype) for block in self._blocks for name, layer in block.convs.items()
+        }
+
+    def __call__(self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]) -> Tensor:
+        """Images (n, 3, h, h) float32 of latents (n, num_ws, w_dim), noise (n or 1, 1, r, r) and kernels' offsets.
+
+        With several images each thread makes some of them, and none waits for another before the end.
+        """
+        blocks = self._steps(ws, noise, offsets)
+        n = len(ws)
+        threads = min(torch.get_num_threads(), n)
+        ends = [n * part // threads for part in range(threads + 1)] if not offsets else [*range(n + 1)]
+        parts = [_of(blocks, slice(*ends[part : part + 2])) for part in range(len(ends) - 1)]
+        if threads > 1:
+            return torch.cat(list(_workers(threads).map(torch.no_grad()(self._images), parts)))
+        passes.use_threads_of_torch()
+        return torch.cat([self._images(part) for part in parts])
+
+    def _steps(
+        self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]
+    ) -> list[list[_Step]]:
+        """The steps of every block."""
+        latents = iter(ws.unbind(dim=1))
+        w = next(latents)
+        styles, colours = {}, {}
+        for block in self._blocks:
+            for name, layer in block.convs.items():
+                styles[name] = layer.affine(w)
+                w = next(latents)
+            colours[name] = block.torgb.weight[:, :, 0, 0] * (block.torgb.affine(w) * block.torgb.weight_gain)[:, None]
+        following = dict(zip(styles, [*list(styles.values())[1:], torch.ones(1, 1)], strict=True))
+
+        def step(name: str) -> _Step:
+            convolution, drawn = self._convolutions[name], noise[name]
+            scale = convolution.scale(styles[name].square() @ convolution.energy)
+            rows = [row.expand_as(scale)[:, None] for row in (scale, convolution.bias, following[name])]
+            parameters = torch.cat([*rows, colours[name]] if name in colours else rows, dim=1)
+            given = (convolution.noise, np.float32(0)) if drawn is None else (drawn[:, 0], convolution.strength)
+            return _Step(convolution, styles[name], parameters, *given, offsets.get(name))
+
+        return [[step(name) for name in block.convs] for block in self._blocks]
+
+    def _images(self, blocks: Sequence[Sequence[_Step]]) -> Tensor:
+        const, styles = self._blocks[0].const, blocks[0][0].styles
+        assert const is not None  # noqa: S101  for the type checker; every first block has it
+        x = (const * styles[:, :, None, None]).to(self._dtype).contiguous(memory_format=torch.channels_last)
+        return self._from(0, x, None, blocks)
+
+    def _from(self, number: int, x: Tensor, below: Tensor | None, blocks: Sequence[Sequence[_Step]]) -> Tensor:
+        """The images that the blocks from this one on make of its input x and the picture so far."""
+        if below is not None and number == len(self._blocks):
+            return below
+        *before, last = blocks[number]
+        n, largest = len(x), last.noise.shape[1] ** 2 * last.parameters.shape[2]
+        if n > 1 and n * largest > _VALUES_AT_ONCE:
+            halves = slice(0, n // 2), slice(n // 2, n)
+            return torch.cat(
+                [self._from(number, x[h], None if below is None else below[h], _of(blocks, h)) for h in halves]
+            )
+        for step in before:
+            x = step.doubled(x)
+        goes_on = number < len(self._blocks) - 1
+        return self._from(number + 1, *last.shown(x, self._blocks[number].torgb.bias, below, keep=goes_on), blocks)
+
+
+def _of(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
+    return [[step.of(images) for step in block] for block in blocks]
+
+
+@cache
+def _workers(threads: int) -> ThreadPoolExecutor:
+    """Threads that compute alone: PyTorch's operations and the passes do not share their work out further."""
+
+    def alone() -> None:
+        torch.set_num_threads(1)
+        passes.use_threads_of_torch()
+
+    return ThreadPoolExecutor(threads, thread_name_prefix="gestaltgen-images", initializer=alone)
+
+
+_prepared: WeakKeyDictionary[Synthesis, dict[torch.dtype, tuple[object, Rendering]]] = WeakKeyDictionary()
+
+
+def prepared(synthesis: Synthesis, dtype: torch.dtype) -> Rendering:
+    """The rendering of a network, made anew when its weights have changed."""
+    state = [
+        (t.data_ptr(), -1 if t.is_inference() else t._version) for t in (*synthesis.parameters(), *synthesis.buffers())
+    ]
+    known = _prepared.setdefault(synthesis, {})
+    if dtype not in known or known[dtype][0] != state:
+        known[dtype] = state, Rendering(synthesis, dtype)
+    return known[dtype][1]
