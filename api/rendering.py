@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
 from api.marking import Claim, encode, pixels_digest
 from api.model import Model, Pixels, Plan, Row
 from api.registry import Picture, Registry, key_of
-from api.storage import Store
+from api.storage import Store, chunks
 
 CHUNK_IMAGES: Final = 32
 """Images in a chunk; fixed, as a convolution's last bit can depend on the batch, and stored bytes should not."""
@@ -115,3 +116,27 @@ def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[
         if png is not None:
             found[key] = picture.pixels, png
     return found
+
+
+def make_chunks(store: Store, model: Model, plan: Plan) -> Iterator[int]:
+    """Make a whole set, without a service: the next chunk is rendered while the last one is encoded and stored.
+
+    Yields:
+        How many of its images are there.
+    """
+    with ThreadPoolExecutor(1) as renderer:
+
+        def render(plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+            return _arriving(renderer.submit(model.render, plan, rows))
+
+        bounds = [*chunks(len(plan.rows), CHUNK_IMAGES)]
+        ahead = begin_chunk(store, model, plan, *bounds[0], render)
+        for (_, stop), following in zip(bounds, [*bounds[1:], None], strict=True):
+            chunk, ahead = ahead, None if following is None else begin_chunk(store, model, plan, *following, render)
+            if chunk is not None:
+                finish_chunk(store, model, chunk)
+            yield stop
+
+
+def _arriving(images: Future[Pixels]) -> Iterator[Pixels]:
+    yield from images.result()

@@ -15,7 +15,7 @@ from api.derived import Derived, shard_count
 from api.generator import GeneratorModel
 from api.model import Plan
 from api.provenance import sheet_notice
-from api.rendering import CHUNK_IMAGES, make_chunk
+from api.rendering import CHUNK_IMAGES, make_chunks
 from api.storage import Store, StoredRequest, chunks
 from faces.errors import DatasetError
 from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
@@ -101,9 +101,8 @@ def _make(out: Path, plan: Plan, model: GeneratorModel) -> None:
     with progress_bar(_console, "rendering", images) as show_done:
         if not store.is_complete(plan.id):
             store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
-            for start, stop in chunks(images, CHUNK_IMAGES):
-                make_chunk(store, model, plan, start, stop, model.render)
-                show_done(stop)
+            for done in make_chunks(store, model, plan):
+                show_done(done)
             store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
     derived, folder = Derived(store, model.info), store.folder(plan.id)
     (folder / "shards").mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.marking import Claim
-from api.rendering import make_chunk
+from api.rendering import finish_chunk
 from faces.images import read_image
 from gen import checkpoint
 from gestaltgen.cli import app
@@ -68,9 +68,9 @@ def test_a_stopped_run_goes_on_where_it_was(weights: Path, tmp_path: Path, monke
         if made:
             raise KeyboardInterrupt
         made.append(args)
-        return make_chunk(*args)  # type: ignore[arg-type]
+        return finish_chunk(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("gestaltgen.generate.make_chunk", stopping)
+    monkeypatch.setattr("api.rendering.finish_chunk", stopping)
     args = ["generate", "age_related", "--weights", str(weights), "--out", str(out), "--condition", "WS"]
     args += ["--count", "14"]
     assert CliRunner().invoke(app, args).exit_code != 0
