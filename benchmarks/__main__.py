@@ -1,23 +1,145 @@
-"""`make bench`: every speed, or what is named: `python -m benchmarks generator training`.
+"""`make bench`: how fast, beside the published way, in one run on this machine.
 
-The service has options, after its name: `python -m benchmarks service --part throughput`; `--help` lists them.
+Writes benchmarks/latest.json, a list of entries in seconds per image (per step for training, per fit for
+direction-fit), and a picture of it, latest.png. A run of all parts replaces them; --quick and a choice of parts change
+their own entries only. What computes the published way is benchmarks/published.py; freed memory is kept by both ways,
+as our commands do.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
-import itertools
 import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
-SPEEDS = ("generator", "training", "phantoms", "svm", "service")
-MEASUREMENTS = ("smile", "editing")
+from rich.console import Console
 
-names = list(itertools.takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
-options = sys.argv[1 + len(names) :]
-if options and names != ["service"]:
-    sys.exit(f"{options[0]}: only `python -m benchmarks service` has options")
-for name in names or SPEEDS:
-    if name not in SPEEDS + MEASUREMENTS:
-        sys.exit(f"unknown benchmark {name!r}; expected some of {', '.join(SPEEDS + MEASUREMENTS)}")
-    main = importlib.import_module(f"benchmarks.{name}").main
-    main(options) if name == "service" else main()
+from benchmarks import limit, machine
+from benchmarks.comparing import Plan
+from benchmarks.entries import LATEST, Entry, merged, read, write
+from benchmarks.plotting import plot
+from benchmarks.tables import WIDTH, table
+from benchmarks.targets import NOTE
+from gen.precision import DTYPES
+from gen.training.memory import keep_freed_memory
+
+SPEEDS: Final = {
+    "generation": "images by size and batch",
+    "training": "training steps at 128 px",
+    "inversion": "photographs to latents, five passes",
+    "svm": "the fit of a direction",
+    "phantoms": "drawn faces",
+    "encoding": "PNG files",
+    "throughput": "some hundred images through the service",
+}
+TIMES_OF: Final = "an image, a training step of its batch, or a fit"
+QUICK: Final = ("generation", "training", "inversion")
+MEASUREMENTS: Final = {
+    "smile": "the measure of smiles",
+    "editing": "what edits reach",
+    "service": "the service against its targets; has options of its own: `service --help`",
+}
+"""Not of speed side by side: each runs alone, by its name, and writes no entries."""
+
+_EPILOG: Final = "\n".join(
+    [
+        "parts:",
+        *(f"  {name:12} {what}" for name, what in SPEEDS.items()),
+        "by name only, alone:",
+        *(f"  {name:12} {what}" for name, what in MEASUREMENTS.items()),
+        "\nexamples:",
+        "  python -m benchmarks --quick                what has a target, two minutes",
+        "  python -m benchmarks generation training    two parts",
+        "  python -m benchmarks service --part throughput --images 3000",
+    ]
+)
+
+
+def main(words: Sequence[str]) -> None:
+    if words and words[0] in MEASUREMENTS:
+        run = importlib.import_module(f"benchmarks.{words[0]}").main
+        run(words[1:]) if words[0] == "service" else run()
+        return
+    options = _options(words)
+    console, began = _console(), time.perf_counter()
+    parts = options.parts or list(QUICK if options.quick else SPEEDS)
+    keep_freed_memory()
+    plan = _plan(console, options)
+    entries: list[Entry] = []
+    for name in parts:
+        started = time.perf_counter()
+        made = _measured(name, plan)
+        console.print(f"\n[bold]{name}: {SPEEDS[name]}[/] [dim]({time.perf_counter() - started:.0f} s)[/]")
+        console.print(table(made))
+        entries += made
+        write(options.out, merged(read(options.out), made))
+    whole = parts == list(SPEEDS) and not options.quick
+    kept = entries if whole else read(options.out)
+    write(options.out, kept)
+    plot(options.out.with_suffix(".png"), kept)
+    console.print(f"\nTimes are for {TIMES_OF}. Ratio: how many times faster than published. {NOTE}")
+    console.print(
+        f"{options.out} and {options.out.with_suffix('.png').name}: {len(entries)} of {len(kept)} entries new"
+    )
+    console.print(f"[dim]{time.perf_counter() - began:.0f} s in all[/]")
+
+
+def _measured(name: str, plan: Plan) -> list[Entry]:
+    """The entries of a part; each is told on stderr as it comes."""
+    told, made = Console(stderr=True, highlight=False, style="dim"), []
+    for entry in importlib.import_module(f"benchmarks.{name}").measure(plan):
+        told.print(f"{entry.name}, batch {entry.batch}, {entry.precision}: {1000 * entry.ours_s:,.3f} ms")
+        made.append(entry)
+    return made
+
+
+def _console() -> Console:
+    usual = Console(highlight=False)
+    return Console(highlight=False, width=max(usual.width, WIDTH))
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these; see below")
+    parser.add_argument("--quick", action="store_true", help="only what has a target, with fewer rounds")
+    parser.add_argument("--full", action="store_true", help="20,000 latents for the fit of a direction, not 4,000")
+    parser.add_argument(
+        "--out", type=Path, default=LATEST, metavar="FILE", help="JSON to write; benchmarks/latest.json"
+    )
+    options = parser.parse_args(words)
+    for name in options.parts:
+        if name not in SPEEDS:
+            alone = f"; {name} runs alone" if name in MEASUREMENTS else ""
+            parser.error(f"unknown part {name!r}; expected some of {', '.join([*SPEEDS, *MEASUREMENTS])}{alone}")
+    return options
+
+
+def _plan(console: Console, options: argparse.Namespace) -> Plan:
+    line = machine.line()
+    console.print(line)
+    limits = {name: limit.flop_per_s(dtype) for name, dtype in DTYPES.items()} | _gpu_limits()
+    reached = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in limits.items())
+    console.print(f"arithmetic limit, measured by direct convolutions and a matrix product: {reached}")
+    return Plan(line, limits, quick=options.quick, full=options.full)
+
+
+def _gpu_limits() -> dict[str, float]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return {f"{name}, GPU": limit.flop_per_s(dtype, "cuda") for name, dtype in dtypes.items()}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,23 +1,35 @@
-"""Drawing phantoms, on one core."""
+"""Drawing phantoms, on one core; nothing published does that."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
 
-from benchmarks.timing import images_per_s, show
-from faces.phantom import draw, random_phantom
+from benchmarks.comparing import Plan, Subject, compare
+from benchmarks.entries import Entry
+from faces.phantom import random_phantom
+from faces.phantom_drawing import draw
+
+SIZES: Final = (64, 128, 256)
+COUNT: Final = 20
 
 
-def main() -> None:
-    cv2.setNumThreads(1)
+def measure(plan: Plan) -> Iterator[Entry]:
     rng = np.random.default_rng(0)
-    people = [random_phantom(rng) for _ in range(20)]
+    people = [random_phantom(rng) for _ in range(COUNT)]
 
-    def make(size: int) -> int:
+    def make(size: int) -> None:
         for person in people:
             draw(person, size)
-        return len(people)
 
-    sizes = (64, 128, 256)
-    show("phantoms, one core", images_per_s({f"{s} px": lambda s=s: make(s) for s in sizes}, rounds=3))  # type: ignore[misc]
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        for size in SIZES:
+            subject = Subject(f"phantoms-{size}", 1, units=COUNT)
+            yield from compare(subject, {("ours", "uint8"): lambda size=size: make(size)}, plan, 4)  # type: ignore[misc]
+    finally:
+        cv2.setNumThreads(threads)

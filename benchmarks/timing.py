@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+_K = TypeVar("_K", bound=Hashable)
 
 
-def images_per_s(variants: Mapping[str, Callable[[], int]], rounds: int = 5) -> dict[str, float]:
-    """Median rate of each variant, a function that makes images and returns how many; one warm-up round."""
-    rates: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds + 1):
-        for name, make in variants.items():
-            began = time.perf_counter()
-            images = make()
-            rates[name].append(images / (time.perf_counter() - began))
-    return {name: statistics.median(measured[1:]) for name, measured in rates.items()}
+def seconds(
+    variants: Mapping[_K, Callable[[], object]],
+    budget_s: float,
+    *,
+    most: int = 9,
+    warm_up: Mapping[_K, Callable[[], object]] | None = None,
+) -> dict[_K, float]:
+    """Median time of each function.
 
-
-def show(title: str, rates: Mapping[str, float]) -> None:
-    """A table, each rate beside its ratio to the first."""
-    first = next(iter(rates.values()))
-    print(f"\n{title}")
-    for name, rate in rates.items():
-        print(f"  {name:<28} {rate:9.1f} images/s   x {rate / first:.2f}")
+    Args:
+        budget_s: for the rounds; another one begins while it would end within that, and one is always made.
+        most: rounds.
+        warm_up: called before the first round, which is not measured; None calls the functions themselves.
+    """
+    for work in (warm_up or variants).values():
+        work()
+    taken: dict[_K, list[float]] = {name: [] for name in variants}
+    began = time.perf_counter()
+    for done in range(1, most + 1):
+        for name, work in variants.items():
+            started = time.perf_counter()
+            work()
+            taken[name].append(time.perf_counter() - started)
+        if (time.perf_counter() - began) * (done + 1) / done > budget_s:
+            break
+    return {name: statistics.median(times) for name, times in taken.items()}

@@ -1,0 +1,30 @@
+"""The machine, in a line: what a reader must know of it to compare figures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+
+def line() -> str:
+    """Processor, cores, what it has for bfloat16, GPU, and PyTorch with its threads."""
+    units = {
+        "AMX": torch.cpu._is_amx_tile_supported(),
+        "AVX-512 bf16": torch.cpu._is_avx512_bf16_supported(),
+    }
+    parts = [
+        _processor(),
+        f"{os.cpu_count()} cores",
+        *(name if there else f"no {name}" for name, there in units.items()),
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU",
+        f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads",
+    ]
+    return ", ".join(parts)
+
+
+def _processor() -> str:
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown CPU")
