@@ -29,7 +29,7 @@ from gen.layers import SQRT2, SynthesisConv
 if TYPE_CHECKING:
     from gen.networks import Synthesis
 
-_VALUES_AT_ONCE: Final = 1 << 22
+_VALUES_AT_ONCE: Final = 1 << 21
 """In one map of all channels and images of a step."""
 
 _POINTS_FROM_CHANNELS: Final = 64

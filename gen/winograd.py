@@ -2,7 +2,7 @@
 
 A tile of 6x6 pixels and the kernel are each transformed to 36 points, multiplied there as 36 matrices, and what comes
 out is transformed back to 4x4 pixels. The result differs from the direct convolution by rounding: at most some 1e-5 of
-size. A few tiles are worked on at a time, so that what lies between the transforms stays in the cache.
+its size. A few tiles are worked on at a time, so that what lies between the transforms stays in the cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KERNEL_TRANSFORM = torch.tensor(
     dtype=torch.float64,
 )
 
-_VALUES_AT_ONCE: Final = 1 << 20
+_VALUES_AT_ONCE: Final = 1 << 21
 
 
 def transformed(kernel: Tensor) -> Tensor:
