@@ -2,9 +2,10 @@
 
 Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
 as in the official PyTorch checkpoints. Two things are computed another way than published, with equal results:
-styles scale the activations instead of making one kernel per sample, and where half precision has matrix units the
-low-pass filter of a resampling convolution is folded into its kernel: one dense convolution with four times the
-arithmetic, which they do faster than a second pass over memory. Elsewhere the filter is a pass of its own.
+styles scale the activations instead of making one kernel per sample, and on GPUs in half precision the low-pass filter
+of a resampling convolution is folded into its kernel: one dense convolution with four times the arithmetic, which
+matrix units do faster than a second pass over memory. On CPUs the filter is a pass of its own: with a gradient of one
+pass, too, it should cost less than the arithmetic even where a CPU has matrix units (reckoned, not measured there).
 """
 
 from __future__ import annotations
@@ -16,6 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gen.activation import (
+    activated,
+    activated_in_place,
+    clamped,
+    convolved_and_activated,
+    shown,
+    weighted,
+)
+from gen.lowpass import FIR, LOW_PASS, Way, low_pass
+
 SQRT2 = math.sqrt(2)
 SQRT_HALF = math.sqrt(0.5)
 
@@ -25,11 +36,6 @@ Noise: TypeAlias = Literal["const", "none", "random"]
 def normalize_2nd_moment(x: Tensor) -> Tensor:
     """Scale each row of x (n, d) to a mean square of 1."""
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-
-
-def clamped(x: Tensor, limit: float | None) -> Tensor:
-    """x within ± limit; None sets none."""
-    return x if limit is None else x.clamp(-limit, limit)
 
 
 class FullyConnected(nn.Module):
@@ -77,14 +83,9 @@ class SplitEmbedding(nn.Module):
         return torch.cat(halves, dim=1) * self.weight_gain + self.bias
 
 
-_FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-LOW_PASS = torch.outer(_FIR, _FIR)
-"""The filter of every change of resolution, (4, 4), sum 1."""
-
-
 def _upsampling_taps() -> Tensor:
     """(6, 3): the kernel taps of [stride-2 transposed 3-tap convolution, then FIR] from the three taps."""
-    fir = _FIR * 2  # gain 2 per axis makes up for the zeros between pixels
+    fir = FIR * 2  # gain 2 per axis makes up for the zeros between pixels
     taps = torch.zeros(6, 3)
     for k in range(6):
         for a in range(3):
@@ -97,7 +98,7 @@ def _downsampling_taps(size: int) -> Tensor:
     """(size + 3, size): the kernel taps of [FIR, then stride-2 convolution of `size` taps] from the taps."""
     taps = torch.zeros(size + 3, size)
     for a in range(size):
-        taps[a : a + 4, a] = _FIR
+        taps[a : a + 4, a] = FIR
     return taps
 
 
@@ -106,17 +107,9 @@ def _fold(weight: Tensor, taps: Tensor) -> Tensor:
     return taps @ weight @ taps.T
 
 
-def _low_pass(x: Tensor, fir: Tensor, padding: int) -> Tensor:
-    """Filter every map of x (n, c, h, w) with fir (4, 4)."""
-    return F.conv2d(x, fir.to(x.dtype).expand(x.shape[1], 1, 4, 4), padding=padding, groups=x.shape[1])
-
-
-_CPU_HAS_MATRIX_UNITS = torch.cpu._is_amx_tile_supported()
-
-
 def _folds(x: Tensor) -> bool:
     """Whether the low-pass filter belongs into the kernel (see the head of this file)."""
-    return x.dtype != torch.float32 and (x.is_cuda or _CPU_HAS_MATRIX_UNITS)
+    return x.is_cuda and x.dtype != torch.float32
 
 
 class SynthesisConv(nn.Module):
@@ -158,16 +151,13 @@ class SynthesisConv(nn.Module):
         else:
             kernels = self.weight * (1 + offset)
             energy = torch.einsum("ni,noi->no", styles.square(), kernels.square().sum(dim=(3, 4)))
-        x = x * styles.to(x.dtype)[:, :, None, None]
+        x = weighted(x, styles)
         if offset is None:
-            x = self._convolve(x, self.weight)
+            y = self._convolve(x, self.weight)
         else:  # image by image: on a CPU as fast as one grouped convolution, or faster
-            x = torch.cat([self._convolve(one, kernel) for one, kernel in zip(torch.split(x, 1), kernels, strict=True)])
-        bias = (self.bias * SQRT2).to(x.dtype)[:, None, None]
-        x = torch.addcmul(bias, x, ((energy + 1e-8).rsqrt() * SQRT2).to(x.dtype)[:, :, None, None])
-        if noise is not None:
-            x = x + (noise * (self.noise_strength * SQRT2)).to(x.dtype)
-        return clamped(F.leaky_relu(x, 0.2), self.clamp)
+            y = torch.cat([self._convolve(one, kernel) for one, kernel in zip(torch.split(x, 1), kernels, strict=True)])
+        demodulation = (energy + 1e-8).rsqrt() * SQRT2
+        return activated(y, demodulation, self.bias * SQRT2, noise, self.noise_strength * SQRT2, self.clamp)
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.taps is None:
@@ -176,7 +166,7 @@ class SynthesisConv(nn.Module):
             kernel = _fold(weight, self.taps).to(x.dtype).transpose(0, 1)
             return F.conv_transpose2d(x, kernel, stride=2, padding=2)
         kernel = weight.to(x.dtype).transpose(0, 1)
-        return _low_pass(F.conv_transpose2d(x, kernel, stride=2), self.fir, padding=1)
+        return low_pass(F.conv_transpose2d(x, kernel, stride=2), Way.SHORTEN, self.fir)
 
 
 class ToRGB(nn.Module):
@@ -192,8 +182,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         styles = self.affine(w) * self.weight_gain
-        x = x * styles.to(x.dtype)[:, :, None, None]
-        rgb = F.conv2d(x, self.weight.to(x.dtype)).float() + self.bias[:, None, None]
+        rgb = shown(x, self.weight[:, :, 0, 0] * styles[:, None]) + self.bias[:, None, None]
         return clamped(rgb, self.clamp)
 
 
@@ -239,15 +228,21 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = self.weight * self.weight_gain
-        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
+        size = kernel.shape[2]
         if self.taps is None:
-            x = F.conv2d(x, kernel.to(x.dtype), bias, padding=kernel.shape[2] // 2)
+            stride, padding = 1, size // 2
         elif _folds(x):
             kernel = _fold(kernel, self.taps)
-            x = F.conv2d(x, kernel.to(x.dtype), bias, stride=2, padding=kernel.shape[2] // 2 - 1)
-        elif kernel.shape[2] == 1:
-            # Every other pixel is taken after filtering: the gradient of a filter with stride is ten times slower.
-            x = F.conv2d(_low_pass(x, self.fir, padding=1)[:, :, ::2, ::2], kernel.to(x.dtype), bias)
+            stride, padding = 2, (size + 1) // 2
+        elif size == 1:
+            x = low_pass(x, Way.HALVE, self.fir)
+            stride, padding = 1, 0
         else:
-            x = F.conv2d(_low_pass(x, self.fir, padding=2), kernel.to(x.dtype), bias, stride=2)
-        return clamped(F.leaky_relu(x, 0.2) if self.activate else x, self.limit)
+            x = low_pass(x, Way.LENGTHEN, self.fir)
+            stride, padding = 2, 0
+        kernel = kernel.to(x.dtype)
+        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
+        if self.activate and bias is not None:
+            return convolved_and_activated(x, kernel, bias, stride, padding, self.limit)
+        y = F.conv2d(x, kernel, bias, stride=stride, padding=padding)
+        return activated_in_place(y, self.limit) if self.activate else clamped(y, self.limit)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from faces.errors import CheckpointError
-from gen.layers import LOW_PASS
+from gen.lowpass import LOW_PASS
 
 
 @dataclass(frozen=True)

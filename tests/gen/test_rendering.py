@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import torch
@@ -131,7 +132,7 @@ def test_convolution_at_the_points_of_winograd(
     torch.testing.assert_close(y, F.conv2d(x, kernel, padding=1), atol=5e-5, rtol=0)
     assert done[0][0] == 0
     assert done[-1][1] == n * side
-    assert all(left[1] == right[0] for left, right in zip(done, done[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(done))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

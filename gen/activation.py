@@ -1,0 +1,404 @@
+"""What lies between two convolutions, differentiable, in one pass over memory each way on CPUs.
+
+As the chains of PyTorch's operations that stand beside the passes, which compute everything elsewhere: on other
+devices, in other dtypes, and the gradients that are to be differentiated once more. The passes are compiled as those
+of `gen.passes`, and sum in float32 whatever the maps are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numba import prange
+from torch import Tensor
+
+from gen.passes import array, compiled, narrow, use_threads_of_torch, wide
+
+_PASSED: Final = (torch.float32, torch.bfloat16)
+_SLOPE = np.float32(0.2)
+_ROWS = 8
+"""Of a map, summed by one thread at a time: the same sums with any number of threads."""
+
+
+def clamped(x: Tensor, limit: float | None) -> Tensor:
+    """x within ± limit; None sets none."""
+    return x if limit is None else x.clamp(-limit, limit)
+
+
+def weighted(x: Tensor, styles: Tensor) -> Tensor:
+    """Maps x (n, c, h, w) times their styles (n, c) float32, in the dtype of x."""
+    if not _passes(x):
+        return _weighted(x, styles)
+    product: Tensor = _Weighted.apply(x, styles)  # type: ignore[no-untyped-call]
+    return product
+
+
+def activated(
+    y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None, strength: Tensor, limit: float | None
+) -> Tensor:
+    """Leaky ReLU of y · scale + bias + noise · strength, within ± limit.
+
+    Args:
+        y: (n, c, h, w).
+        scale, bias: (n, c) and (c,) float32.
+        noise: (n or 1, 1, h, w) float32; None for none.
+        strength: a scalar.
+        limit: None for none.
+    """
+    if not _passes(y):
+        return _activated(y, scale, bias, noise, strength, limit)
+    if noise is None:
+        noise, strength = y.new_zeros((1, 1, *y.shape[2:]), dtype=torch.float32), strength.detach()
+    made: Tensor = _Activated.apply(y, scale, bias, noise, strength, limit)  # type: ignore[no-untyped-call]
+    return made
+
+
+def activated_in_place(y: Tensor, limit: float | None) -> Tensor:
+    """Leaky ReLU of y, which it overwrites, within ± limit; what reaches the limit has no gradient."""
+    if limit is None:
+        return F.leaky_relu_(y, 0.2)
+    made: Tensor = _InPlace.apply(y, limit)  # type: ignore[no-untyped-call]
+    return made
+
+
+def convolved_and_activated(
+    x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int, limit: float | None
+) -> Tensor:
+    """Leaky ReLU of the convolution of x by kernel (out, in, k, k) plus bias (out,), within ± limit."""
+    if not (_passes(x) and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
+        return activated_in_place(F.conv2d(x, kernel, bias, stride=stride, padding=padding), limit)
+    y: Tensor = _Convolved.apply(x, kernel, bias, stride, padding, limit)  # type: ignore[no-untyped-call]
+    return y
+
+
+def shown(x: Tensor, kernels: Tensor) -> Tensor:
+    """Colours (n, 3, h, w) float32 of maps x (n, c, h, w), each image by its own kernels (n, 3, c) float32."""
+    if not _passes(x):
+        return _shown(x, kernels)
+    colours: Tensor = _Shown.apply(x, kernels)  # type: ignore[no-untyped-call]
+    return colours
+
+
+def _passes(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype in _PASSED
+
+
+# The same, operation by operation.
+
+
+def _weighted(x: Tensor, styles: Tensor) -> Tensor:
+    return x * styles.to(x.dtype)[:, :, None, None]
+
+
+def _activated(
+    y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None, strength: Tensor, limit: float | None
+) -> Tensor:
+    v = torch.addcmul(bias.to(y.dtype)[:, None, None], y, scale.to(y.dtype)[:, :, None, None])
+    if noise is not None:
+        v = v + (noise * strength).to(y.dtype)
+    return clamped(F.leaky_relu(v, 0.2), limit)
+
+
+def _shown(x: Tensor, kernels: Tensor) -> Tensor:
+    return torch.einsum("nchw,nkc->nkhw", x, kernels.to(x.dtype)).float()
+
+
+def _again(function: Any, inputs: tuple[Any, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
+    """The gradients of function(*inputs), differentiable once more."""
+    wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+    found = iter(torch.autograd.grad(function(*inputs), wanted, gradient, create_graph=True))
+    return tuple(next(found) if isinstance(x, Tensor) and x.requires_grad else None for x in inputs)
+
+
+# In passes.
+
+
+class _Weighted(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, styles: Tensor) -> Tensor:
+        ctx.save_for_backward(x, styles)
+        return _weighted(x, styles)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, styles = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_weighted, (x, styles), gradients[0])
+        g, x = _arranged(gradients[0]), _arranged(x)
+        spread, sums = torch.empty_like(x), _sums(x, 1)
+        use_threads_of_torch()
+        _weighted_backward(array(g), array(x), _values(styles), array(spread), sums.numpy())
+        return spread, sums.sum(dim=1)[:, 0]
+
+
+class _Activated(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor, strength: Tensor, limit: float | None
+    ) -> Tensor:
+        ctx.save_for_backward(y, scale, bias, noise, strength)
+        ctx.limit = limit
+        y = _arranged(y)
+        made = torch.empty_like(y)
+        use_threads_of_torch()
+        _activate(array(y), *_terms(scale, bias, noise, strength, limit), array(made))
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        y, scale, bias, noise, strength = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_activated, (y, scale, bias, noise, strength, ctx.limit), gradients[0])
+        g, y = _arranged(gradients[0]), _arranged(y)
+        spread, sums, pixels = torch.empty_like(y), _sums(y, 2), torch.empty((len(y), *y.shape[2:]))
+        use_threads_of_torch()
+        _activate_backward(
+            array(g),
+            array(y),
+            *_terms(scale, bias, noise, strength, ctx.limit),
+            array(spread),
+            sums.numpy(),
+            pixels.numpy(),
+        )
+        of_scale, of_bias = sums.sum(dim=1).unbind(dim=1)
+        of_noise = (pixels[:, None] * strength).sum_to_size(noise.shape) if ctx.needs_input_grad[3] else None
+        return spread, of_scale, of_bias.sum(dim=0), of_noise, (pixels * noise[:, 0]).sum(), None
+
+
+class _Shown(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernels: Tensor) -> Tensor:
+        ctx.save_for_backward(x, kernels)
+        x = _arranged(x)
+        colours = torch.empty((len(x), 3, *x.shape[2:]))
+        use_threads_of_torch()
+        _show(array(x), _values(kernels), colours.numpy())
+        return colours
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, kernels = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(_shown, (x, kernels), gradients[0])
+        x = _arranged(x)
+        spread, sums = torch.empty_like(x), _sums(x, 3)
+        use_threads_of_torch()
+        _show_backward(_values(gradients[0]), array(x), _values(kernels), array(spread), sums.numpy())
+        return spread, sums.sum(dim=1)
+
+
+class _Convolved(torch.autograd.Function):
+    """oneDNN applies the leaky ReLU before it stores what it convolved."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int, limit: float | None
+    ) -> Tensor:
+        ctx.steps, ctx.limit = ([stride] * 2, [padding] * 2, [1, 1]), limit
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, kernel, bias, [padding] * 2, [stride] * 2, [1, 1], 1, "leaky_relu", [0.2], ""
+        )
+        if limit is not None:
+            y.clamp_(-limit, limit)
+        ctx.save_for_backward(x, kernel, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, kernel, y = ctx.saved_tensors
+        if ctx.limit is None:
+            g = torch.ops.aten.leaky_relu_backward(gradients[0], y, 0.2, True)
+        else:
+            g = _Sloped.apply(gradients[0], y, ctx.limit)  # type: ignore[no-untyped-call]
+        wanted = list(ctx.needs_input_grad[:3])
+        found = torch.ops.aten.convolution_backward(g, x, kernel, [len(kernel)], *ctx.steps, False, [0, 0], 1, wanted)
+        return *found, None, None, None
+
+
+class _InPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, limit: float) -> Tensor:
+        ctx.limit = limit
+        F.leaky_relu_(y, 0.2).clamp_(-limit, limit)
+        ctx.mark_dirty(y)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (made,) = ctx.saved_tensors
+        return _Sloped.apply(gradients[0], made, ctx.limit), None  # type: ignore[no-untyped-call]
+
+
+class _Sloped(torch.autograd.Function):
+    """A gradient, through the leaky ReLU that made a result: its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, made: Tensor, limit: float) -> Tensor:
+        ctx.save_for_backward(made)
+        ctx.limit = limit
+        if not _passes(made):
+            sloped: Tensor = torch.ops.aten.leaky_relu_backward(gradient, made, 0.2, True)
+            return sloped.masked_fill_(made.abs() >= limit, 0)
+        gradient, made = _arranged(gradient), _arranged(made)
+        sloped = torch.empty_like(made)
+        use_threads_of_torch()
+        _slope(array(gradient), array(made), np.float32(limit), array(sloped))
+        return sloped
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (made,) = ctx.saved_tensors
+        return _Sloped.apply(gradients[0], made, ctx.limit), None, None  # type: ignore[no-untyped-call]
+
+
+def _arranged(x: Tensor) -> Tensor:
+    return x.detach().contiguous(memory_format=torch.channels_last)
+
+
+def _values(t: Tensor) -> Any:
+    return t.detach().float().contiguous().numpy()
+
+
+def _terms(
+    scale: Tensor, bias: Tensor, noise: Tensor, strength: Tensor, limit: float | None
+) -> tuple[Any, Any, Any, Any, Any]:
+    bound = np.float32(math.inf if limit is None else limit)
+    return _values(scale), _values(bias), _values(noise[:, 0]), np.float32(strength.item()), bound
+
+
+def _sums(x: Tensor, kinds: int) -> Tensor:
+    """Room for sums over some rows of each map of x (n, c, h, w): (n, parts, kinds, c)."""
+    return torch.empty((len(x), -(-x.shape[2] // _ROWS), kinds, x.shape[1]))
+
+
+@compiled
+def _weighted_backward(g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
+    _, h, w, c = x.shape
+    parts = sums.shape[1]
+    for part in prange(len(x) * parts):
+        i, first = part // parts, part % parts * _ROWS
+        style, total = styles[i], sums[i, part % parts, 0]
+        total[:] = np.float32(0)
+        for r in range(first, min(first + _ROWS, h)):
+            for q in range(w):
+                a, b, o = g[i, r, q], x[i, r, q], spread[i, r, q]
+                for k in range(c):
+                    v = wide(a[k])
+                    total[k] += v * wide(b[k])
+                    o[k] = narrow(v * style[k], o[k])
+
+
+@compiled
+def _activate(y: Any, scales: Any, bias: Any, noise: Any, strength: Any, limit: Any, made: Any) -> None:
+    n, h, w, c = y.shape
+    for row in prange(n * h):
+        i, r = row // h, row % h
+        scale, draws = scales[i], noise[i % len(noise), r]
+        for q in range(w):
+            e = draws[q] * strength
+            a, o = y[i, r, q], made[i, r, q]
+            for k in range(c):
+                v = wide(a[k]) * scale[k] + bias[k] + e
+                o[k] = narrow(min(max(max(v, _SLOPE * v), -limit), limit), o[k])
+
+
+@compiled
+def _activate_backward(
+    g: Any,
+    y: Any,
+    scales: Any,
+    bias: Any,
+    noise: Any,
+    strength: Any,
+    limit: Any,
+    spread: Any,
+    sums: Any,
+    pixels: Any,
+) -> None:
+    """sums: of the gradients of scale and bias, (n, parts, 2, c); pixels: over the channels, (n, h, w)."""
+    _, h, w, c = y.shape
+    parts = sums.shape[1]
+    one, zero = np.float32(1), np.float32(0)
+    for part in prange(len(y) * parts):
+        i, first = part // parts, part % parts * _ROWS
+        scale, of_scale, of_bias = scales[i], sums[i, part % parts, 0], sums[i, part % parts, 1]
+        of_scale[:] = zero
+        of_bias[:] = zero
+        for r in range(first, min(first + _ROWS, h)):
+            draws = noise[i % len(noise), r]
+            for q in range(w):
+                e = draws[q] * strength
+                total = zero
+                a, b, o = g[i, r, q], y[i, r, q], spread[i, r, q]
+                for k in range(c):
+                    u = wide(b[k])
+                    v = u * scale[k] + bias[k] + e
+                    slope = one if v > zero else _SLOPE
+                    d = wide(a[k]) * (slope if abs(v * slope) <= limit else zero)
+                    of_scale[k] += d * u
+                    of_bias[k] += d
+                    total += d
+                    o[k] = narrow(d * scale[k], o[k])
+                pixels[i, r, q] = total
+
+
+@compiled
+def _show(x: Any, kernels: Any, colours: Any) -> None:
+    n, h, w, c = x.shape
+    for row in prange(n * h):
+        i, r = row // h, row % h
+        red, green, blue = kernels[i, 0], kernels[i, 1], kernels[i, 2]
+        for q in range(w):
+            a, b, d = np.float32(0), np.float32(0), np.float32(0)
+            pixel = x[i, r, q]
+            for k in range(c):
+                v = wide(pixel[k])
+                a += v * red[k]
+                b += v * green[k]
+                d += v * blue[k]
+            colours[i, 0, r, q] = a
+            colours[i, 1, r, q] = b
+            colours[i, 2, r, q] = d
+
+
+@compiled
+def _show_backward(g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
+    _, h, w, c = x.shape
+    parts = sums.shape[1]
+    for part in prange(len(x) * parts):
+        i, first = part // parts, part % parts * _ROWS
+        red, green, blue = kernels[i, 0], kernels[i, 1], kernels[i, 2]
+        total = sums[i, part % parts]
+        total[:] = np.float32(0)
+        of_red, of_green, of_blue = total[0], total[1], total[2]
+        for r in range(first, min(first + _ROWS, h)):
+            for q in range(w):
+                a, b, d = g[i, 0, r, q], g[i, 1, r, q], g[i, 2, r, q]
+                pixel, o = x[i, r, q], spread[i, r, q]
+                for k in range(c):
+                    v = wide(pixel[k])
+                    of_red[k] += a * v
+                    of_green[k] += b * v
+                    of_blue[k] += d * v
+                    o[k] = narrow(a * red[k] + b * green[k] + d * blue[k], o[k])
+
+
+@compiled
+def _slope(g: Any, made: Any, limit: Any, sloped: Any) -> None:
+    n, h, w, c = made.shape
+    one, zero = np.float32(1), np.float32(0)
+    for row in prange(n * h):
+        a, b, o = (
+            g[row // h, row % h].reshape(-1),
+            made[row // h, row % h].reshape(-1),
+            sloped[row // h, row % h].reshape(-1),
+        )
+        for k in range(w * c):
+            v = wide(b[k])
+            slope = one if v > zero else _SLOPE
+            o[k] = narrow(wide(a[k]) * (slope if abs(v) < limit else zero), o[k])

@@ -1,0 +1,147 @@
+"""The low-pass filter of every change of resolution, [1, 3, 3, 1] along both axes, differentiable any number of times.
+
+It comes in four ways, all with zeros around the maps. Each is linear and another one's adjoint, so that its gradient
+is that other one. Left to autograd the gradient of a filter is the general one of a convolution, and that of every
+other pixel is spread over zeros first: on a CPU three times the memory traffic of the filter.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final
+
+import numba
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numba import prange
+from torch import Tensor
+
+from gen.passes import array, compiled, narrow, use_threads_of_torch, wide
+
+FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+LOW_PASS: Final = torch.outer(FIR, FIR)
+"""(4, 4), sum 1."""
+
+_THREE = np.float32(3)
+
+
+class Way(Enum):
+    """What becomes of the side of a map."""
+
+    SHORTEN = "r -> r - 1"
+    LENGTHEN = "r -> r + 1"
+    HALVE = "2r -> r"
+    DOUBLE = "r -> 2r"
+
+    @property
+    def adjoint(self) -> Way:
+        return {
+            Way.SHORTEN: Way.LENGTHEN,
+            Way.LENGTHEN: Way.SHORTEN,
+            Way.HALVE: Way.DOUBLE,
+            Way.DOUBLE: Way.HALVE,
+        }[self]
+
+
+def low_pass(x: Tensor, way: Way, fir: Tensor) -> Tensor:
+    """Filter every map of x (n, c, h, w).
+
+    Args:
+        fir: (4, 4), a multiple of LOW_PASS, where x is.
+    """
+    filtered: Tensor = _LowPass.apply(x, way, fir)  # type: ignore[no-untyped-call]
+    return filtered
+
+
+class _LowPass(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, way: Way, fir: Tensor) -> Tensor:
+        ctx.way, ctx.fir = way, fir
+        if x.device.type == "cpu" and x.dtype == torch.bfloat16 and way is not Way.HALVE:
+            return _passed(x, way, fir)
+        return _convolved(x, way, fir)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return low_pass(gradients[0], ctx.way.adjoint, ctx.fir), None, None
+
+
+def _convolved(x: Tensor, way: Way, fir: Tensor) -> Tensor:
+    """Every map by itself."""
+    channels = x.shape[1]
+    kernels = fir.to(x.dtype).expand(channels, 1, 4, 4)
+    if way is Way.DOUBLE:
+        return F.conv_transpose2d(x, kernels, stride=2, padding=1, groups=channels)
+    stride, padding = 2 if way is Way.HALVE else 1, 2 if way is Way.LENGTHEN else 1
+    return F.conv2d(x, kernels, stride=stride, padding=padding, groups=channels)
+
+
+def _passed(x: Tensor, way: Way, fir: Tensor) -> Tensor:
+    use_threads_of_torch()
+    x = x.detach().contiguous(memory_format=torch.channels_last)
+    n, c, h, w = x.shape
+    unit = np.float32(fir[0, 0].item())
+    padding = 2 if way is Way.LENGTHEN else 1
+    size = (2 * h, 2 * w) if way is Way.DOUBLE else (h + 2 * padding - 3, w + 2 * padding - 3)
+    y = torch.empty((n, c, *size), dtype=x.dtype, memory_format=torch.channels_last)
+    if way is Way.DOUBLE:
+        _double(array(x), array(y), unit)
+    else:
+        _filter(array(x), array(y), padding, unit)
+    return y
+
+
+@compiled
+def _filter(x: Any, y: Any, padding: int, unit: Any) -> None:
+    """x (n, h, w, c) -> y (n, h + 2·padding - 3, w + 2·padding - 3, c); unit: the filter's outermost value."""
+    n, h, w, c = x.shape
+    rows = y.shape[1]
+    for part in prange(n * rows):
+        i, r = part // rows, part % rows
+        line = np.zeros((w + 2 * padding) * c, np.float32)  # four rows of x, filtered down the columns
+        middle = line[padding * c : (padding + w) * c]
+        first = r - padding
+        if first >= 0 and first + 3 < h:
+            s, t, u, v = _flat(x[i, first]), _flat(x[i, first + 1]), _flat(x[i, first + 2]), _flat(x[i, first + 3])
+            for k in range(w * c):
+                middle[k] = (wide(s[k]) + wide(v[k]) + _THREE * (wide(t[k]) + wide(u[k]))) * unit
+        else:
+            for tap in range(4):
+                if 0 <= first + tap < h:
+                    weight = _THREE * unit if 0 < tap < 3 else unit
+                    s = _flat(x[i, first + tap])
+                    for k in range(w * c):
+                        middle[k] += weight * wide(s[k])
+        o = _flat(y[i, r])
+        here, near, next_, after = line[: o.size], line[c : c + o.size], line[2 * c : 2 * c + o.size], line[3 * c :]
+        for k in range(o.size):
+            o[k] = narrow(here[k] + after[k] + _THREE * (near[k] + next_[k]), o[k])
+
+
+@compiled
+def _double(x: Any, y: Any, unit: Any) -> None:
+    """x (n, h, w, c) -> y (n, 2h, 2w, c), `_filter` of x with zeros between its pixels."""
+    n, h, w, c = x.shape
+    for part in prange(2 * n * h):
+        i, r = part // (2 * h), part % (2 * h)
+        near, far = r // 2, r // 2 + (1 if r % 2 else -1)
+        line = np.zeros((w + 2) * c, np.float32)  # two rows of x, filtered down the columns
+        middle = line[c : (w + 1) * c]
+        s, t = _flat(x[i, near]), _flat(x[i, max(0, min(far, h - 1))])
+        less = unit if 0 <= far < h else np.float32(0)
+        for k in range(w * c):
+            middle[k] = _THREE * unit * wide(s[k]) + less * wide(t[k])
+        pairs = y[i, r].reshape((w, 2, c))
+        even, odd = pairs[:, 0], pairs[:, 1]
+        left, here, right = line[: w * c].reshape((w, c)), middle.reshape((w, c)), line[2 * c :].reshape((w, c))
+        for q in range(w):
+            for k in range(c):
+                v = _THREE * here[q, k]
+                even[q, k] = narrow(v + left[q, k], even[q, k])
+                odd[q, k] = narrow(v + right[q, k], odd[q, k])
+
+
+@numba.njit(inline="always")
+def _flat(row: Any) -> Any:
+    return row.reshape(-1)
