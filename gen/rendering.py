@@ -262,10 +262,14 @@ _prepared: WeakKeyDictionary[Synthesis, dict[torch.dtype, tuple[object, Renderin
 
 
 def prepared(synthesis: Synthesis, dtype: torch.dtype) -> Rendering:
-    """The rendering of a network, made anew when its weights have changed."""
-    state = [
-        (t.data_ptr(), -1 if t.is_inference() else t._version) for t in (*synthesis.parameters(), *synthesis.buffers())
-    ]
+    """The rendering of a network, made anew when its weights have changed.
+
+    Of one that is being trained it is made anew each time: a fused optimiser changes weights and does not say so.
+    """
+    if synthesis.training:
+        return Rendering(synthesis, dtype)
+    tensors = (*synthesis.parameters(), *synthesis.buffers())
+    state = [(t.data_ptr(), -1 if t.is_inference() else t._version) for t in tensors]
     known = _prepared.setdefault(synthesis, {})
     if dtype not in known or known[dtype][0] != state:
         known[dtype] = state, Rendering(synthesis, dtype)

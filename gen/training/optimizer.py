@@ -57,8 +57,6 @@ class Optimizer:
         self._scaler.unscale_(self._adam)
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._scaler.step(self._adam)
-        # Fused Adam does not say that it changed the weights; `gen.rendering` would go on with what it made of them.
-        torch.autograd.graph.increment_version(self._parameters)
         self._scaler.update()
         if self._scaler.is_enabled() and self._scaler.get_scale() < _SMALLEST_SCALE:
             raise TrainingError("gradients overflow in float16 at any scale; resume with --precision bfloat16")

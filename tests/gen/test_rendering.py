@@ -92,9 +92,21 @@ def test_large_maps_are_computed_a_few_images_at_a_time(monkeypatch: pytest.Monk
     torch.testing.assert_close(net.synthesize(latents(net, 5)), at_once, atol=1e-6, rtol=1e-6)
 
 
+def test_what_an_optimiser_changes_is_prepared_anew() -> None:
+    net = generator(8, 16)
+    adam = torch.optim.Adam(net.parameters(), 0.1, fused=True)
+    for _ in range(2):
+        with torch.no_grad():
+            rendered = net.synthesize(latents(net, 1))
+        layers = net.synthesize(latents(net, 1))
+        torch.testing.assert_close(rendered, layers, atol=1e-5, rtol=1e-5)
+        layers.square().mean().backward()
+        adam.step()
+
+
 @torch.no_grad()
 def test_changed_weights_are_prepared_anew() -> None:
-    net = generator(8, 16)
+    net = generator(8, 16).eval()
     before = net.synthesize(latents(net, 1))
     net.get_parameter("synthesis.b8.conv1.weight").mul_(-1)
     after = net.synthesize(latents(net, 1))
@@ -103,7 +115,7 @@ def test_changed_weights_are_prepared_anew() -> None:
 
 
 def test_a_network_that_is_gone_is_not_kept() -> None:
-    net = generator(8, 16)
+    net = generator(8, 16).eval()
     with torch.inference_mode():
         net.synthesize(latents(net, 1))
     gone = weakref.ref(net.synthesis)
