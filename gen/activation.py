@@ -13,10 +13,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import prange
 from torch import Tensor
 
-from gen.passes import array, compiled, narrow, use_threads_of_torch, wide
+from gen.passes import array, compiled, narrow, shared_out, wide
 
 _PASSED: Final = (torch.float32, torch.bfloat16)
 _SLOPE = np.float32(0.2)
@@ -130,8 +129,7 @@ class _Weighted(torch.autograd.Function):
             return _again(_weighted, (x, styles), gradients[0])
         g, x = _arranged(gradients[0]), _arranged(x)
         spread, sums = torch.empty_like(x), _sums(x, 1)
-        use_threads_of_torch()
-        _weighted_backward(array(g), array(x), _values(styles), array(spread), sums.numpy())
+        shared_out(_weighted_backward, _parts(sums), array(g), array(x), _values(styles), array(spread), sums.numpy())
         return spread, sums.sum(dim=1)[:, 0]
 
 
@@ -144,8 +142,7 @@ class _Activated(torch.autograd.Function):
         ctx.limit = limit
         y = _arranged(y)
         made = torch.empty_like(y)
-        use_threads_of_torch()
-        _activate(array(y), *_terms(scale, bias, noise, strength, limit), array(made))
+        shared_out(_activate, _rows(y), array(y), *_terms(scale, bias, noise, strength, limit), array(made))
         return made
 
     @staticmethod
@@ -155,8 +152,9 @@ class _Activated(torch.autograd.Function):
             return _again(_activated, (y, scale, bias, noise, strength, ctx.limit), gradients[0])
         g, y = _arranged(gradients[0]), _arranged(y)
         spread, sums, pixels = torch.empty_like(y), _sums(y, 2), torch.empty((len(y), *y.shape[2:]))
-        use_threads_of_torch()
-        _activate_backward(
+        shared_out(
+            _activate_backward,
+            _parts(sums),
             array(g),
             array(y),
             *_terms(scale, bias, noise, strength, ctx.limit),
@@ -175,8 +173,7 @@ class _Shown(torch.autograd.Function):
         ctx.save_for_backward(x, kernels)
         x = _arranged(x)
         colours = torch.empty((len(x), 3, *x.shape[2:]))
-        use_threads_of_torch()
-        _show(array(x), _values(kernels), colours.numpy())
+        shared_out(_show, _rows(x), array(x), _values(kernels), colours.numpy())
         return colours
 
     @staticmethod
@@ -186,8 +183,9 @@ class _Shown(torch.autograd.Function):
             return _again(_shown, (x, kernels), gradients[0])
         x = _arranged(x)
         spread, sums = torch.empty_like(x), _sums(x, 3)
-        use_threads_of_torch()
-        _show_backward(_values(gradients[0]), array(x), _values(kernels), array(spread), sums.numpy())
+        shared_out(
+            _show_backward, _parts(sums), _values(gradients[0]), array(x), _values(kernels), array(spread), sums.numpy()
+        )
         return spread, sums.sum(dim=1)
 
 
@@ -246,8 +244,7 @@ class _Sloped(torch.autograd.Function):
             return sloped.masked_fill_(made.abs() >= limit, 0)
         gradient, made = _arranged(gradient), _arranged(made)
         sloped = torch.empty_like(made)
-        use_threads_of_torch()
-        _slope(array(gradient), array(made), np.float32(limit), array(sloped))
+        shared_out(_slope, _rows(made), array(gradient), array(made), np.float32(limit), array(sloped))
         return sloped
 
     @staticmethod
@@ -276,11 +273,20 @@ def _sums(x: Tensor, kinds: int) -> Tensor:
     return torch.empty((len(x), -(-x.shape[2] // _ROWS), kinds, x.shape[1]))
 
 
+def _parts(sums: Tensor) -> int:
+    return sums.shape[0] * sums.shape[1]
+
+
+def _rows(x: Tensor) -> int:
+    """Of all images."""
+    return x.shape[0] * x.shape[2]
+
+
 @compiled
-def _weighted_backward(g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
+def _weighted_backward(start: int, stop: int, g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
-    for part in prange(len(x) * parts):
+    for part in range(start, stop):
         i, first = part // parts, part % parts * _ROWS
         style, total = styles[i], sums[i, part % parts, 0]
         total[:] = np.float32(0)
@@ -294,9 +300,11 @@ def _weighted_backward(g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> N
 
 
 @compiled
-def _activate(y: Any, scales: Any, bias: Any, noise: Any, strength: Any, limit: Any, made: Any) -> None:
-    n, h, w, c = y.shape
-    for row in prange(n * h):
+def _activate(
+    start: int, stop: int, y: Any, scales: Any, bias: Any, noise: Any, strength: Any, limit: Any, made: Any
+) -> None:
+    _, h, w, c = y.shape
+    for row in range(start, stop):
         i, r = row // h, row % h
         scale, draws = scales[i], noise[i % len(noise), r]
         for q in range(w):
@@ -309,6 +317,8 @@ def _activate(y: Any, scales: Any, bias: Any, noise: Any, strength: Any, limit: 
 
 @compiled
 def _activate_backward(
+    start: int,
+    stop: int,
     g: Any,
     y: Any,
     scales: Any,
@@ -324,7 +334,7 @@ def _activate_backward(
     _, h, w, c = y.shape
     parts = sums.shape[1]
     one, zero = np.float32(1), np.float32(0)
-    for part in prange(len(y) * parts):
+    for part in range(start, stop):
         i, first = part // parts, part % parts * _ROWS
         scale, of_scale, of_bias = scales[i], sums[i, part % parts, 0], sums[i, part % parts, 1]
         of_scale[:] = zero
@@ -348,9 +358,9 @@ def _activate_backward(
 
 
 @compiled
-def _show(x: Any, kernels: Any, colours: Any) -> None:
-    n, h, w, c = x.shape
-    for row in prange(n * h):
+def _show(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> None:
+    _, h, w, c = x.shape
+    for row in range(start, stop):
         i, r = row // h, row % h
         red, green, blue = kernels[i, 0], kernels[i, 1], kernels[i, 2]
         for q in range(w):
@@ -367,10 +377,10 @@ def _show(x: Any, kernels: Any, colours: Any) -> None:
 
 
 @compiled
-def _show_backward(g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
+def _show_backward(start: int, stop: int, g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
-    for part in prange(len(x) * parts):
+    for part in range(start, stop):
         i, first = part // parts, part % parts * _ROWS
         red, green, blue = kernels[i, 0], kernels[i, 1], kernels[i, 2]
         total = sums[i, part % parts]
@@ -389,10 +399,10 @@ def _show_backward(g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None
 
 
 @compiled
-def _slope(g: Any, made: Any, limit: Any, sloped: Any) -> None:
-    n, h, w, c = made.shape
+def _slope(start: int, stop: int, g: Any, made: Any, limit: Any, sloped: Any) -> None:
+    _, h, w, c = made.shape
     one, zero = np.float32(1), np.float32(0)
-    for row in prange(n * h):
+    for row in range(start, stop):
         a, b, o = (
             g[row // h, row % h].reshape(-1),
             made[row // h, row % h].reshape(-1),

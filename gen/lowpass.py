@@ -14,10 +14,9 @@ import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import prange
 from torch import Tensor
 
-from gen.passes import array, compiled, narrow, use_threads_of_torch, wide
+from gen.passes import array, compiled, narrow, shared_out, wide
 
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 LOW_PASS: Final = torch.outer(FIR, FIR)
@@ -78,7 +77,6 @@ def _convolved(x: Tensor, way: Way, fir: Tensor) -> Tensor:
 
 
 def _passed(x: Tensor, way: Way, fir: Tensor) -> Tensor:
-    use_threads_of_torch()
     x = x.detach().contiguous(memory_format=torch.channels_last)
     n, c, h, w = x.shape
     unit = np.float32(fir[0, 0].item())
@@ -86,18 +84,18 @@ def _passed(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     size = (2 * h, 2 * w) if way is Way.DOUBLE else (h + 2 * padding - 3, w + 2 * padding - 3)
     y = torch.empty((n, c, *size), dtype=x.dtype, memory_format=torch.channels_last)
     if way is Way.DOUBLE:
-        _double(array(x), array(y), unit)
+        shared_out(_double, 2 * n * h, array(x), array(y), unit)
     else:
-        _filter(array(x), array(y), padding, unit)
+        shared_out(_filter, n * size[0], array(x), array(y), padding, unit)
     return y
 
 
 @compiled
-def _filter(x: Any, y: Any, padding: int, unit: Any) -> None:
+def _filter(start: int, stop: int, x: Any, y: Any, padding: int, unit: Any) -> None:
     """x (n, h, w, c) -> y (n, h + 2·padding - 3, w + 2·padding - 3, c); unit: the filter's outermost value."""
-    n, h, w, c = x.shape
+    _, h, w, c = x.shape
     rows = y.shape[1]
-    for part in prange(n * rows):
+    for part in range(start, stop):
         i, r = part // rows, part % rows
         line = np.zeros((w + 2 * padding) * c, np.float32)  # four rows of x, filtered down the columns
         middle = line[padding * c : (padding + w) * c]
@@ -120,10 +118,10 @@ def _filter(x: Any, y: Any, padding: int, unit: Any) -> None:
 
 
 @compiled
-def _double(x: Any, y: Any, unit: Any) -> None:
+def _double(start: int, stop: int, x: Any, y: Any, unit: Any) -> None:
     """x (n, h, w, c) -> y (n, 2h, 2w, c), `_filter` of x with zeros between its pixels."""
-    n, h, w, c = x.shape
-    for part in prange(2 * n * h):
+    _, h, w, c = x.shape
+    for part in range(start, stop):
         i, r = part // (2 * h), part % (2 * h)
         near, far = r // 2, r // 2 + (1 if r % 2 else -1)
         line = np.zeros((w + 2) * c, np.float32)  # two rows of x, filtered down the columns

@@ -8,13 +8,14 @@ bfloat16, those come as their bits in uint16. All arithmetic is float32.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar
 
 import llvmlite.binding
 import numba
 import numpy as np
 import torch
-from numba import config, prange
 from numba.extending import overload
 from torch import Tensor
 
@@ -22,20 +23,13 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _SLOPE = np.float32(0.2)
 _THREE = np.float32(3)
-_ROWS = 8
-"""Of the doubled maps, filtered by one thread at a time."""
 
-config.THREADING_LAYER = "omp"  # type: ignore[attr-defined]  # the threads that PyTorch has already
 llvmlite.binding.set_option("gestaltgen", "--runtime-memory-check-threshold=100")  # vectorise loops over many rows
 
 
 def compiled(function: _F) -> _F:
-    options: dict[str, Any] = {
-        "parallel": True,
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": {"contract", "reassoc", "nsz"},
-    }
+    """Compile a function of the parts that it is to do, first and end, and of what it does them on."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
     try:
         made: _F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # there is nowhere to keep what is compiled
@@ -43,18 +37,28 @@ def compiled(function: _F) -> _F:
     return made
 
 
+def shared_out(function: Callable[..., None], parts: int, *arguments: Any) -> None:
+    """Have as many threads as PyTorch has do a compiled function's parts, [0, parts).
+
+    They are ours, not numba's, whose threads wait busily beside PyTorch's, or are not there at all.
+    """
+    threads = min(torch.get_num_threads(), parts)
+    ends = [parts * thread // threads for thread in range(threads + 1)]
+    others = [_others(threads - 1).submit(function, *ends[at : at + 2], *arguments) for at in range(threads - 1)]
+    function(*ends[-2:], *arguments)
+    for other in others:
+        other.result()
+
+
+@cache
+def _others(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="gestaltgen-passes")
+
+
 def array(t: Tensor) -> Any:
     """Maps (n, c, h, w), channels last in memory, as the array (n, h, w, c) that the passes take; nothing is copied."""
     t = t.permute(0, 2, 3, 1)
     return t.view(torch.uint16).numpy() if t.dtype == torch.bfloat16 else t.numpy()
-
-
-def use_threads_of_torch() -> None:
-    """Let the passes of this thread use as many threads as PyTorch's operations."""
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-    if torch.get_num_threads() != threads:  # the first call starts the threads, and lets all that use them use all
-        torch.set_num_threads(threads)
 
 
 def wide(x: Any) -> Any:
@@ -87,9 +91,10 @@ def _(v: Any, like: Any) -> Any:
 
 @compiled
 def finish(
-    y: Any,
     start: int,
     stop: int,
+    y: Any,
+    base: int,
     p: Any,
     noise: Any,
     strength: Any,
@@ -102,8 +107,8 @@ def finish(
     """Turn a convolution's answer into the next one's input, in place, and add what it shows to the picture.
 
     Args:
+        start, stop: rows after row base, of all images, of n·h.
         y: (n, h, w, c).
-        start, stop: rows of all images, of n·h.
         p: (n, 6, c): demodulation, bias, the next convolution's style, the kernels of red, green and blue.
         noise: (n or 1, h, w), times strength.
         limit: of the clamp; infinite for none.
@@ -113,7 +118,7 @@ def finish(
         rgb: (n, 3, h, w), the new picture.
     """
     _, h, w, c = y.shape
-    for row in prange(start, stop):
+    for row in range(base + start, base + stop):
         i, r = row // h, row % h
         scale, bias, style, red, green, blue = p[i, 0], p[i, 1], p[i, 2], p[i, 3], p[i, 4], p[i, 5]
         draws = noise[i % noise.shape[0], r]
@@ -162,19 +167,21 @@ def _add_doubled(below: Any, rgb: Any, r: int) -> None:
 
 
 @compiled
-def filter_and_finish(y: Any, x: Any, p: Any, noise: Any, strength: Any, limit: Any) -> None:
+def filter_and_finish(start: int, stop: int, y: Any, x: Any, p: Any, noise: Any, strength: Any, limit: Any) -> None:
     """Turn the answer y (n, h + 1, w + 1, c) of a transposed convolution into the next one's input x (n, h, w, c).
 
-    As `finish`, after the low-pass filter of a doubled resolution; p is (n, 3, c), the gain of the filter, 1/16, is
-    in its demodulation, and nothing is shown.
+    As `finish`, for rows [start, stop) of n·h, after the low-pass filter of a doubled resolution; p is (n, 3, c), the
+    gain of the filter, 1/16, is in its demodulation, and nothing is shown.
     """
-    n, h, w, c = x.shape
-    parts = (h + _ROWS - 1) // _ROWS
-    for part in prange(n * parts):
-        i, first = part // parts, part % parts * _ROWS
+    _, h, w, c = x.shape
+    lines = np.empty((4, w, c), np.float32)  # of y, filtered along the row; row r of x looks at r - 1 to r + 2
+    done = start
+    while done < stop:
+        i, first = done // h, done % h
+        last = min(h, first + stop - done)
+        done += last - first
         scale, bias, style = p[i, 0], p[i, 1], p[i, 2]
-        lines = np.empty((4, w, c), np.float32)  # of y, filtered along the row; row r of x looks at r - 1 to r + 2
-        for r in range(first - 1, min(first + _ROWS, h) + 2):
+        for r in range(first - 1, last + 2):
             line = lines[r % 4]
             if r < 0 or r > h:
                 line[:] = np.float32(0)

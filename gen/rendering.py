@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -25,6 +23,7 @@ from torch import Tensor
 
 from gen import passes, winograd
 from gen.layers import SQRT2, SynthesisConv
+from gen.side_by_side import parts_of, side_by_side
 
 if TYPE_CHECKING:
     from gen.networks import Synthesis
@@ -132,8 +131,15 @@ class _Step:
         n, c, h, w = y.shape
         out = torch.empty((n, c, h - 1, w - 1), dtype=y.dtype, memory_format=torch.channels_last)
         limit = self.convolution.limit
-        passes.filter_and_finish(
-            passes.array(y), passes.array(out), parameters.numpy(), self.noise.numpy(), self.strength, limit
+        passes.shared_out(
+            passes.filter_and_finish,
+            n * (h - 1),
+            passes.array(y),
+            passes.array(out),
+            parameters.numpy(),
+            self.noise.numpy(),
+            self.strength,
+            limit,
         )
         return out
 
@@ -148,10 +154,11 @@ class _Step:
         n, _, h, w = x.shape
         rgb = torch.empty((n, 3, h, w))
         for y, start, stop in self.convolution(x, kernel):
-            passes.finish(
+            passes.shared_out(
+                passes.finish,
+                stop - start,
                 passes.array(y),
                 start,
-                stop,
                 parameters.numpy(),
                 self.noise.numpy(),
                 self.strength,
@@ -182,19 +189,11 @@ class Rendering:
         }
 
     def __call__(self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]) -> Tensor:
-        """Images (n, 3, h, h) float32 of latents (n, num_ws, w_dim), noise (n or 1, 1, r, r) and kernels' offsets.
-
-        With several images each thread makes some of them, and none waits for another before the end.
-        """
+        """Images (n, 3, h, h) float32 of latents (n, num_ws, w_dim), noise (n or 1, 1, r, r) and kernels' offsets."""
         blocks = self._steps(ws, noise, offsets)
         n = len(ws)
-        threads = min(torch.get_num_threads(), n)
-        ends = [n * part // threads for part in range(threads + 1)] if not offsets else [*range(n + 1)]
-        parts = [_of(blocks, slice(*ends[part : part + 2])) for part in range(len(ends) - 1)]
-        if threads > 1:
-            return torch.cat(list(_workers(threads).map(torch.no_grad()(self._images), parts)))
-        passes.use_threads_of_torch()
-        return torch.cat([self._images(part) for part in parts])
+        parts = [slice(i, i + 1) for i in range(n)] if offsets else parts_of(n)
+        return torch.cat(side_by_side(lambda part: self._images(_of(blocks, part)), parts))
 
     def _steps(
         self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]
@@ -245,17 +244,6 @@ class Rendering:
 
 def _of(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
     return [[step.of(images) for step in block] for block in blocks]
-
-
-@cache
-def _workers(threads: int) -> ThreadPoolExecutor:
-    """Threads that compute alone: PyTorch's operations and the passes do not share their work out further."""
-
-    def alone() -> None:
-        torch.set_num_threads(1)
-        passes.use_threads_of_torch()
-
-    return ThreadPoolExecutor(threads, thread_name_prefix="gestaltgen-images", initializer=alone)
 
 
 _prepared: WeakKeyDictionary[Synthesis, dict[torch.dtype, tuple[object, Rendering]]] = WeakKeyDictionary()

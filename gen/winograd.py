@@ -13,10 +13,9 @@ from typing import Any, Final
 import numba
 import numpy as np
 import torch
-from numba import prange
 from torch import Tensor
 
-from gen.passes import array, compiled
+from gen.passes import array, compiled, shared_out
 
 TILE: Final = 4
 """Pixels of the result along a tile's side."""
@@ -67,23 +66,23 @@ def convolved(x: Tensor, points: Tensor, y: Tensor) -> Iterator[tuple[int, int]]
         count = (stop - start) * tiles
         before = v[: _POINTS * count * inner].view(_POINTS, count, inner)
         after = m[: _POINTS * count * out].view(_POINTS, count, out)
-        _to_points(maps, start, stop, before.numpy())
+        shared_out(_to_points, stop - start, maps, start, before.numpy())
         torch.bmm(before, points, out=after)
-        _from_points(after.numpy(), start, stop, answer)
+        shared_out(_from_points, stop - start, after.numpy(), start, answer)
         yield start * TILE, stop * TILE
 
 
 @compiled
-def _to_points(x: Any, start: int, stop: int, v: Any) -> None:
-    """Transform the tiles of rows of tiles [start, stop), of all images, to v (36, tiles, in)."""
+def _to_points(start: int, stop: int, x: Any, base: int, v: Any) -> None:
+    """Transform the tiles of rows of tiles [start, stop) after row base, of all images, to v (36, tiles, in)."""
     _, h, w, c = x.shape
     across, down = w // 4, h // 4
-    for row in prange(start, stop):
+    for row in range(base + start, base + stop):
         i, top = row // down, row % down * 4 - 1
         zeros = np.zeros(_CHANNELS, np.float32)
         t = np.empty((6, 6, _CHANNELS), np.float32)
         for q in range(across):
-            tile = (row - start) * across + q
+            tile = (row - base) * across + q
             for k0 in range(0, c, _CHANNELS):
                 k1 = min(k0 + _CHANNELS, c)
                 for column in range(6):
@@ -125,15 +124,15 @@ def _to_six(t: Any, r: int, column: int, step: int, k: int, a: Any, b: Any, d: A
 
 
 @compiled
-def _from_points(m: Any, start: int, stop: int, y: Any) -> None:
-    """Transform m (36, tiles, out) back to the pixels of rows of tiles [start, stop)."""
+def _from_points(start: int, stop: int, m: Any, base: int, y: Any) -> None:
+    """Transform m (36, tiles, out) back to the pixels of rows of tiles [start, stop) after row base."""
     _, h, w, c = y.shape
     across, down = w // 4, h // 4
-    for row in prange(start, stop):
+    for row in range(base + start, base + stop):
         i, top = row // down, row % down * 4
         t = np.empty((4, 6, _CHANNELS), np.float32)
         for q in range(across):
-            tile = (row - start) * across + q
+            tile = (row - base) * across + q
             for k0 in range(0, c, _CHANNELS):
                 k1 = min(k0 + _CHANNELS, c)
                 for column in range(6):

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from faces.errors import ConfigError, ImageError
 from gen.networks import Generator
-from gen.precision import DTYPES, PrecisionChoice, resolved
+from gen.precision import DTYPES, Precision, PrecisionChoice, resolved
+from gen.side_by_side import parts_of, side_by_side
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.encoder import WEncoder, resized
 from inversion.hypernetwork import Hypernetwork
 from inversion.quality import Judge
-from inversion.result import Inversion, Offsets
+from inversion.result import Inversion, Offsets, joined
 from inversion.similarity import mean_square
 from inversion.trunk import TrunkEncoder
 
@@ -124,8 +125,14 @@ class Inverter(nn.Module):
         if passes < 0:
             raise ConfigError(f"{passes} passes; expected 0 (the encoder alone) or more")
         settled = resolved(precision, images.device)
-        dtype = DTYPES[settled]
         self.eval()
+        if images.device.type != "cpu":
+            return self._inverted(images, passes, settled)
+        parts = parts_of(len(images))
+        return joined(side_by_side(lambda part: self._inverted(images[part], passes, settled), parts))
+
+    def _inverted(self, images: Tensor, passes: int, precision: Precision) -> Inversion:
+        dtype = DTYPES[precision]
         target = resized(images, self.generator.config.resolution)
         w = self.encode(images, dtype)
         best: Pass | None = None
@@ -144,7 +151,7 @@ class Inverter(nn.Module):
         quality = self.judge(best.reconstruction, target)
         method = "hyperstyle" if passes else "encoder"
         steps = tuple(taken.tolist())
-        return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, steps, method, settled)
+        return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, steps, method, precision)
 
 
 def _computing(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -66,6 +66,28 @@ class Inversion:
             self.method,
             self.precision,
         )
+
+
+def joined(inversions: Sequence[Inversion]) -> Inversion:
+    """The faces of several inversions by one method, in one precision; where one has no offsets of a kernel, zeros."""
+    first = inversions[0]
+    if len(inversions) == 1:
+        return first
+    shapes = {name: value.shape[1:] for one in inversions for name, value in one.offsets.items()}
+
+    def offsets(name: str) -> Iterator[Tensor]:
+        for one in inversions:
+            yield one.offsets[name] if name in one.offsets else one.w.new_zeros((len(one), *shapes[name]))
+
+    return Inversion(
+        torch.cat([one.w for one in inversions]),
+        {name: torch.cat(list(offsets(name))) for name in shapes},
+        torch.cat([one.reconstruction for one in inversions]),
+        tuple(quality for one in inversions for quality in one.quality),
+        tuple(steps for one in inversions for steps in one.steps),
+        first.method,
+        first.precision,
+    )
 
 
 @torch.no_grad()

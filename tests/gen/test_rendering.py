@@ -154,9 +154,9 @@ def test_filter_between_two_convolutions(side: int, dtype: torch.dtype) -> None:
     x = torch.empty(2, 3, side, side, dtype=dtype).contiguous(memory_format=torch.channels_last)
     scale, bias, style = parameters = torch.randn(3, 2, 3)
     noise = torch.randn(2, side, side)
-    passes.filter_and_finish(
-        passes.array(y), passes.array(x), parameters.transpose(0, 1).contiguous().numpy(), noise.numpy(), 0.5, 4.0
-    )
+    maps, values = (passes.array(y), passes.array(x)), parameters.transpose(0, 1).contiguous().numpy()
+    for rows in ((0, 3), (3, 2 * side)):
+        passes.filter_and_finish(*rows, *maps, values, noise.numpy(), 0.5, 4.0)
     smooth = F.conv2d(y.float(), 64 * LOW_PASS.expand(3, 1, 4, 4), padding=1, groups=3)
     expected = smooth * scale[..., None, None] + bias[..., None, None] + noise[:, None] / 2
     expected = F.leaky_relu(expected, 0.2).clamp(-4, 4) * style[..., None, None]
