@@ -31,7 +31,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import httpx
 
@@ -585,6 +585,18 @@ class Client:
     def models(self) -> list[dict[str, Any]]:
         """The generators of the service, the one for requests that name none first."""
         return list(self.send("GET", "v1/models").json()["items"])
+
+    def training_images(self, model: str | None = None) -> dict[str, Any]:
+        """Which images a generator was trained on: `known`, `complete`, and `keys`, 16 hex digits for each.
+
+        Args:
+            model: name from `models`; None takes the first.
+
+        Raises:
+            ServiceError: 404, there is none of that name, or the service is of a version that does not tell.
+        """
+        name = self.models()[0]["name"] if model is None else model
+        return dict(self.send("GET", f"v1/models/{quote(name, safe='')}/training-images").json())
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until the service has loaded its weights.

@@ -104,6 +104,8 @@ class GeneratorModel:
             licence=about.licence,
             images_seen=about.images_seen or None,
             training_counts=about.training_counts,
+            seen=about.seen,
+            seen_complete=about.seen_complete,
         )
 
     @property

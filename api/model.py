@@ -59,7 +59,12 @@ class AgeRange:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known about the weights."""
+    """What is known about the weights.
+
+    Args:
+        seen: short keys of the images that they were trained on; None where nothing is known.
+        seen_complete: these are all.
+    """
 
     name: str
     weights_sha256: str
@@ -70,6 +75,8 @@ class ModelInfo:
     licence: str
     images_seen: int | None
     training_counts: Mapping[str, Mapping[str, int]]
+    seen: frozenset[str] | None = None
+    seen_complete: bool = False
 
 
 class Model(Protocol):

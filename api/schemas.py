@@ -215,6 +215,17 @@ class ModelsOut(BaseModel):
     items: list[ModelOut]
 
 
+class TrainingImagesOut(BaseModel):
+    """Which images a generator was trained on, for those who must not measure anything on them."""
+
+    known: bool = Field(description="Whether the weights say anything about it.")
+    complete: bool = Field(description="Whether these are all, those of the weights that it began as included.")
+    keys: list[str] = Field(
+        description="For each image the first 16 hex digits of the SHA-256 of `{h}x{w}x3 uint8`, a line feed, and its "
+        "pixels, RGB row by row, as the training data stored them; sorted."
+    )
+
+
 class DirectionOut(BaseModel):
     """A direction that faces can be moved along."""
 

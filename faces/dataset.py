@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from faces.containers import open_sink, open_store
 from faces.errors import DatasetError, LabelError, UnreadableImageError
-from faces.images import Pixels, encode_png, read_image
+from faces.images import Pixels, encode_png, pixels_key, read_image
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup
 from faces.records import Record, label_vector, read_table, record_of, write_table
 
@@ -106,6 +106,10 @@ class Dataset:
                 "`gestaltgen dataset prepare` makes them"
             )
         return image
+
+    def key(self, index: int) -> str:
+        """What the picture is known by (`faces.images.pixels_key`); errors as of `image`."""
+        return pixels_key(self.image(index))
 
     def images(self) -> Pixels:
         """All pictures in memory: uint8 (n, size, size, 3)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -113,6 +114,22 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def pixels_key(image: Pixels) -> str:
+    """What an image is known by: the SHA-256 of its size and pixels in hex, whatever file it came from.
+
+    Args:
+        image: uint8 (h, w, 3) RGB as it is stored; the same picture at another size has another key.
+
+    Raises:
+        ImageError: another dtype or shape.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"image is {image.dtype} {image.shape}; expected uint8 (h, w, 3)")
+    digest = hashlib.sha256(f"{image.shape[0]}x{image.shape[1]}x3 uint8\n".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
 
 
 def write_file(path: Path | str, data: bytes) -> None:

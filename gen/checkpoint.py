@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 import torch
 
 from faces import tensorfile
-from faces.errors import CheckpointError
+from faces.errors import CheckpointError, DatasetError
+from faces.seen import UNKNOWN, SeenImages
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.loading import load_strict
@@ -37,6 +38,9 @@ class CheckpointInfo:
         licence: SPDX name or text of the licence of the weights.
         images_seen: real images shown to the discriminator in training; 0 where unknown.
         training_counts: training images by condition and age group; empty where unknown.
+        seen: the first 16 hex digits of the keys (`faces.images.pixels_key`) of the images that it was trained on, as
+            their data sets have them, those of the networks that it began as included; None where nothing is known.
+        seen_complete: these are all.
         sha256: of the file.
     """
 
@@ -47,6 +51,13 @@ class CheckpointInfo:
     sha256: str
     images_seen: int = 0
     training_counts: Counts = field(default_factory=dict)
+    seen: frozenset[str] | None = None
+    seen_complete: bool = False
+
+    @property
+    def seen_images(self) -> SeenImages:
+        """The same as one value."""
+        return SeenImages(self.seen or frozenset(), self.seen_complete)
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -61,9 +72,10 @@ def save(
     licence: str = "",
     images_seen: int = 0,
     training_counts: Counts | None = None,
+    seen: SeenImages = UNKNOWN,
 ) -> None:
     """Write a network; see CheckpointInfo for the arguments. The file appears whole or not at all."""
-    header = {
+    header: dict[str, Any] = {
         "network": "generator" if isinstance(net, Generator) else "discriminator",
         "config": net.config.to_json(),
         "origin": origin,
@@ -71,6 +83,8 @@ def save(
         "images_seen": images_seen,
         "training_counts": {c: dict(ages) for c, ages in (training_counts or {}).items()},
     }
+    if seen.known:
+        header["seen"] = seen.to_json()
     tensorfile.write(Path(path), net.state_dict(), header)
 
 
@@ -124,6 +138,7 @@ def fingerprint(net: torch.nn.Module) -> str:
 def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
     config = _config(path, header)
     try:
+        seen = SeenImages.from_json(header.get("seen"))
         return CheckpointInfo(
             network=header["network"],
             config=config,
@@ -132,8 +147,10 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
             sha256=tensorfile.sha256(path),
             images_seen=header["images_seen"],
             training_counts=header["training_counts"],
+            seen=seen.keys if seen.known else None,
+            seen_complete=seen.complete,
         )
-    except KeyError as error:
+    except (KeyError, DatasetError) as error:
         raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None
 
 

@@ -139,6 +139,7 @@ def _run(
             origin=origin,
             stop=stop,
             on_progress=lambda progress: console.print(progress_line(progress)),
+            begun_as=sources.seen,
         )
     if stop.signal is not None and trainer.images_seen < settings.until_images:
         console.print(f"stopped by {stop.signal.name} after {trainer.images_seen} images; the same command goes on")

@@ -15,6 +15,7 @@ from rich.console import Console
 from faces import tensorfile
 from faces.errors import CheckpointError, LabelError
 from faces.labels import AGE_GROUPS, AgeGroup
+from faces.seen import UNKNOWN
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.labels import Vocabulary
@@ -98,6 +99,7 @@ def import_(
         licence=licence,
         images_seen=info.images_seen if info else 0,
         training_counts=info.training_counts if info else None,
+        seen=info.seen_images if info else UNKNOWN,
     )
     _console.print(f"\nwritten: {out}")
     _print_info(checkpoint.read_info(out))
@@ -143,6 +145,7 @@ def centre(
         licence=info.licence,
         images_seen=info.images_seen,
         training_counts=info.training_counts,
+        seen=info.seen_images,
     )
     _console.print(f"written: {out}")
     _print_info(checkpoint.read_info(out))
@@ -151,6 +154,13 @@ def centre(
 def _check_new(out: Path) -> None:
     if out.exists():
         raise CheckpointError(f"{out} exists; expected a new name, or delete it first")
+
+
+def _seen(info: CheckpointInfo) -> str:
+    """How many images it knows that it was trained on."""
+    if info.seen is None:
+        return "not stated: which images it was trained on is unknown"
+    return f"{len(info.seen)} images by their keys" + ("" if info.seen_complete else ", and others that are unknown")
 
 
 def _printable(text: str) -> str:
@@ -211,6 +221,7 @@ def _print_info(info: CheckpointInfo) -> None:
         else "none",
         "images seen": info.images_seen or "not stated",
         "training images": sum(sum(ages.values()) for ages in info.training_counts.values()) or "not stated",
+        "seen": _seen(info),
         "origin": info.origin or "not stated",
         "licence": info.licence or "not stated",
         "sha256": info.sha256,

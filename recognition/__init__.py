@@ -1,1 +1,1 @@
-"""Classifiers fed by the service, and the experiments with them. Nothing is here yet."""
+"""Classifiers of genetic conditions, trained on real faces and on sets of the service, and what is measured of them."""

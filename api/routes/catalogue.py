@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from api.model import Model
-from api.problems import of_request
+from api.problems import Problem, of_request
 from api.provenance import NOTICE
 from api.schemas import (
     AgeGroupOut,
@@ -19,6 +19,7 @@ from api.schemas import (
     ModelOut,
     ModelsOut,
     ProblemOut,
+    TrainingImagesOut,
 )
 from api.service import AnyCaller, Service, ServiceDep
 from faces.errors import RequestError
@@ -64,6 +65,29 @@ def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
             )
             for info in service.worker.models.infos
         ]
+    )
+
+
+@router.get(
+    "/models/{name}/training-images",
+    response_model=TrainingImagesOut,
+    summary="Training images",
+    responses={404: {"model": ProblemOut, "description": "There is no such generator."}},
+)
+def training_images(
+    service: ServiceDep,
+    caller: AnyCaller,
+    name: Annotated[str, Path(max_length=200, description="Name from /v1/models.")],
+) -> TrainingImagesOut:
+    """Keys of the images that a generator was trained on, so that no classifier is measured on one of them. Who has an
+    image can tell whether it is among them; the image cannot be had from its key."""
+    models = service.worker.models
+    info = next((info for info in models.infos if info.name == name), None)
+    if info is None:
+        known = ", ".join(info.name for info in models.infos)
+        raise Problem(404, f"There is no model {name[:80]!r}; expected one of {known}.")
+    return TrainingImagesOut(
+        known=info.seen is not None, complete=info.seen_complete, keys=sorted(info.seen or frozenset())
     )
 
 

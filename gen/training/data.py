@@ -16,8 +16,10 @@ from torch import Tensor
 from faces.dataset import Dataset
 from faces.errors import ConfigError
 from faces.identity import Identities, standardised
+from faces.images import pixels_key
 from faces.namelist import read_names
 from faces.records import Record
+from faces.seen import UNKNOWN, SeenImages
 from gen.labels import Vocabulary
 
 _LOOKED_AT: Final = 256
@@ -65,6 +67,7 @@ class TrainingData:
         counts: images by condition and age group, `unknown` included where there are any.
         origin: of what the images are, for people.
         left_out: images that were excluded.
+        seen: which images they are.
     """
 
     images: TrainingImages
@@ -72,6 +75,7 @@ class TrainingData:
     counts: dict[str, dict[str, int]]
     origin: str
     left_out: int = 0
+    seen: SeenImages = UNKNOWN
 
     def __len__(self) -> int:
         return len(self.images.images)
@@ -134,8 +138,10 @@ def load(
     if not kept:
         raise ConfigError(f"{exclusion.path} excludes all {len(data)} images of {data.path}; nothing is left to learn")
     images = np.empty((len(kept), 3, size, size), dtype=np.uint8)
+    keys = []
     for place, index in enumerate(kept):
         image = data.image(index)
+        keys.append(pixels_key(image))  # before it is reduced: who measures later has the data set, not our copy of it
         reduced = image if size == data.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         images[place] = reduced.transpose(2, 0, 1)
     records = [data.records[index] for index in kept]
@@ -149,6 +155,7 @@ def load(
         data.counts(records),
         _origin(records, data),
         left_out,
+        SeenImages.of(keys),
     )
 
 

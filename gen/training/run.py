@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from faces.seen import NOTHING, SeenImages
 from gen.precision import Precision
 from gen.training.data import TrainingData
 from gen.training.grids import cells_sheet, progression_sheet
@@ -23,11 +24,18 @@ def train(
     origin: str,
     stop: StopWish,
     on_progress: Callable[[Progress[StepReport]], None],
+    begun_as: SeenImages = NOTHING,
 ) -> None:
-    """`run_steps`, with the snapshots and sheets of a generator; errors as there."""
+    """`run_steps`, with the snapshots and sheets of a generator; errors as there.
+
+    Args:
+        begun_as: images that the networks which a new run begins as were trained on. One that is resumed knows them.
+    """
+    # With --change a run may go on with other data: what it saw before stays seen.
+    seen = data.seen | (begun_as if folder.images_seen() is None else folder.seen())
 
     def save(keep: bool) -> None:
-        folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep)
+        folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep, seen=seen)
         precision: Precision = "float32" if trainer.config.precision == "float32" else "bfloat16"
         for name, sheet in (("progressions", progression_sheet), ("cells", cells_sheet)):
             folder.save_sheet(name, trainer.images_seen, sheet(trainer.average, precision=precision))

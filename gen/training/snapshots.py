@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from faces.seen import NOTHING, UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.training.data import TrainingData
 from gen.training.folder import Folder
@@ -32,8 +33,28 @@ class RunFolder(Folder):
         self.discriminator = path / "discriminator.safetensors"
         self.kept = path / "kept"
 
-    def save(self, trainer: Trainer, data: TrainingData, *, origin: str, licence: str, keep: bool) -> None:
+    def seen(self) -> SeenImages:
+        """Images that the run which is here was trained on so far; none for a new one."""
+        if not self.state.exists():
+            return NOTHING
+        return checkpoint.read_info(self.generator).seen_images if self.generator.exists() else UNKNOWN
+
+    def save(
+        self,
+        trainer: Trainer,
+        data: TrainingData,
+        *,
+        origin: str,
+        licence: str,
+        keep: bool,
+        seen: SeenImages = UNKNOWN,
+    ) -> None:
         """Write a snapshot. Killed at any moment, the folder holds the last one or this one.
+
+        Args:
+            origin, licence: for the checkpoints.
+            keep: the generator for good, beside the newest.
+            seen: all images that the networks were trained on.
 
         Raises:
             TrainingError: weights that are no numbers, or a file that cannot be written; nothing is replaced then
@@ -46,6 +67,7 @@ class RunFolder(Folder):
             "licence": licence,
             "images_seen": trainer.images_seen,
             "training_counts": data.counts,
+            "seen": seen,
         }
         with self.writing():
             if keep:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faces.errors import ConfigError
+from faces.seen import NOTHING, SeenImages
 from gen import checkpoint
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
@@ -21,11 +22,17 @@ FINE_TUNING_SPEED_KIMG = 100
 
 @dataclass(frozen=True)
 class Sources:
-    """Networks to begin with; None for new ones."""
+    """Networks to begin with; None for new ones.
+
+    Args:
+        origin: of the run, for people.
+        seen: images that the networks were trained on; none where they are new.
+    """
 
     generator: Generator | None = None
     discriminator: Discriminator | None = None
     origin: str = "trained from scratch"
+    seen: SeenImages = NOTHING
 
 
 def read_sources(generator: Path | None, discriminator: Path | None) -> Sources:
@@ -41,7 +48,10 @@ def read_sources(generator: Path | None, discriminator: Path | None) -> Sources:
         return Sources()
     info = checkpoint.read_info(generator)
     origin = f"fine-tuned from {generator.name} ({info.origin or 'origin unknown'}; sha256 {info.sha256[:16]})"
-    return Sources(checkpoint.load_generator(generator), _discriminator(discriminator), origin)
+    seen = info.seen_images
+    if discriminator is not None:  # what it has learnt, the generator will learn of it
+        seen |= checkpoint.read_info(discriminator).seen_images
+    return Sources(checkpoint.load_generator(generator), _discriminator(discriminator), origin, seen)
 
 
 def _discriminator(path: Path | None) -> Discriminator | None:

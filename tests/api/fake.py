@@ -45,12 +45,19 @@ class FakeModel:
     `rendered` counts images, but not the single ones by which a service proves that it can make some.
     """
 
-    def __init__(self, chunk_s: float = 0.0, weights: str = "f" * 64, name: str = "fake") -> None:
+    def __init__(
+        self,
+        chunk_s: float = 0.0,
+        weights: str = "f" * 64,
+        name: str = "fake",
+        seen: frozenset[str] | None = None,
+    ) -> None:
         self.chunk_s = chunk_s
         self.broken = False
         self.rendered = 0
         self._weights = weights
         self._name = name
+        self._seen = seen
         self.size_bytes = 1
 
     @property
@@ -65,6 +72,8 @@ class FakeModel:
             licence="Apache-2.0",
             images_seen=None,
             training_counts={},
+            seen=self._seen,
+            seen_complete=self._seen is not None,
         )
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:

@@ -49,8 +49,8 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "edit_id": {known_photo_edit, known_image_edit},
     "pack_id": {known_pack},
 }
-PLACES: Final = {"n"}
-"""Parameters that are a place in an object, and name none."""
+PLACES: Final = {"n", "name"}
+"""Parameters that are a place in an object, or the name of a model, and name nobody's object."""
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  to be refused
 SETS: Final = "/v1/image-sets"

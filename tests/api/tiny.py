@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
+from faces.seen import UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.config import GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Generator
 
 
-def tiny_checkpoint(path: Path, *, trained: int = 10, seed: int = 0) -> Path:
+def tiny_checkpoint(path: Path, *, trained: int = 10, seed: int = 0, seen: SeenImages = UNKNOWN) -> Path:
     """16 px, with so many training images of each condition and age; another seed gives other weights."""
     vocabulary = Vocabulary()
     config = GeneratorConfig(
@@ -28,5 +29,5 @@ def tiny_checkpoint(path: Path, *, trained: int = 10, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         net = Generator(config)
     counts = {c: dict.fromkeys(vocabulary.age_names, trained) for c in vocabulary.conditions}
-    checkpoint.save(path, net, origin="random numbers", licence="Apache-2.0", training_counts=counts)
+    checkpoint.save(path, net, origin="random numbers", licence="Apache-2.0", training_counts=counts, seen=seen)
     return path

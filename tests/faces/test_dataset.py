@@ -9,7 +9,7 @@ import pytest
 
 from faces.dataset import Dataset, DatasetWriter
 from faces.errors import DatasetError
-from faces.images import encode_png
+from faces.images import encode_png, pixels_key
 from faces.labels import AgeGroup
 from faces.records import Record
 
@@ -53,6 +53,7 @@ def test_what_is_written_is_read(name: str, tmp_path: Path) -> None:
         assert dataset.size == 8
         np.testing.assert_array_equal(dataset.images(), pictures())
         np.testing.assert_array_equal(dataset.image(1), pictures()[1])
+        assert dataset.key(1) == pixels_key(pictures()[1])
         assert dataset.record(0).person == "a"
         assert dataset.record(2).licence == "CC0"
         assert dataset.landmarks() is None

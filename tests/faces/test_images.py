@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 import faces.images
 from faces.errors import ImageError, UnreadableImageError
-from faces.images import encode_png, read_image, to_tensor, to_uint8, write_file
+from faces.images import encode_png, pixels_key, read_image, to_tensor, to_uint8, write_file
 
 WHITE, RED = (255, 255, 255), (200, 30, 40)
 
@@ -152,3 +153,20 @@ def test_files_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         write_file(target, b"newer")
     assert target.read_bytes() == b"new"
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_image_is_known_by_its_size_and_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    key = pixels_key(image)
+    assert key == hashlib.sha256(b"4x6x3 uint8\n" + image.tobytes()).hexdigest()
+    assert key == pixels_key(read_image(encode_png(image, {"Title": "another file"})))
+    assert key == pixels_key(image[:, ::-1][:, ::-1])  # another layout in memory
+    other = image.copy()
+    other[3, 5, 2] ^= 1
+    assert len({key, pixels_key(other), pixels_key(image.reshape(6, 4, 3)), pixels_key(image[:, ::-1])}) == 4
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((1, 4, 4, 3), np.uint8)])
+def test_what_is_no_image_has_no_key(image: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=r"expected uint8 \(h, w, 3\)"):
+        pixels_key(image)

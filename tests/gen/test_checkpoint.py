@@ -6,7 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from faces import tensorfile
 from faces.errors import CheckpointError
+from faces.seen import NOTHING, SeenImages
 from gen import checkpoint
 from gen.networks import Discriminator
 from tests.gen.fixtures import discriminator_32, fixture, generator_32
@@ -80,3 +82,25 @@ def test_a_failed_save_keeps_the_last_file(tmp_path: Path, monkeypatch: pytest.M
         checkpoint.save(path, generator_32(), origin="newer")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "seen", [SeenImages.of(["ab" * 32, "cd" * 32]), SeenImages.of(["ab" * 32], complete=False), NOTHING]
+)
+def test_a_checkpoint_says_which_images_it_was_trained_on(tmp_path: Path, seen: SeenImages) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, generator_32(), seen=seen)
+    info = checkpoint.read_info(path)
+    assert (info.seen, info.seen_complete, info.seen_images) == (seen.keys, seen.complete, seen)
+
+
+def test_older_checkpoints_do_not_say_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, generator_32())
+    assert "seen" not in tensorfile.read_header(path)
+    info = checkpoint.read_info(path)
+    assert (info.seen, info.seen_complete) == (None, False)
+    tensors, header = tensorfile.read(path)
+    tensorfile.write(path, tensors, header | {"seen": {"keys": "half"}})
+    with pytest.raises(CheckpointError, match=r"is not a network's checkpoint: .*training images"):
+        checkpoint.read_info(path)

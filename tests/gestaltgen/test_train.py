@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from faces import tensorfile
 from faces.dataset import Dataset
+from faces.seen import SeenImages
 from faces.synthesise import synthesise
 from gen import checkpoint
 from gen.training.snapshots import RunFolder
@@ -244,6 +245,49 @@ def test_a_warm_start_begins_where_its_source_stands(phantoms: Path, tmp_path: P
     output = train(*args)
     assert "resumes after 16 images" in output
     assert "generator: " not in output
+
+
+def seen_of(run: Path) -> SeenImages:
+    """What the networks of a run say that they were trained on, all alike."""
+    [seen] = {checkpoint.read_info(run / f"{name}.safetensors").seen_images for name in ("generator", "discriminator")}
+    return seen
+
+
+def test_a_run_knows_its_images_and_those_of_the_networks_it_began_as(phantoms: Path, tmp_path: Path) -> None:
+    others = tmp_path / "others.zip"
+    synthesise(others, count=IMAGES, size=16, seed=1)
+    of = {}
+    for path in (phantoms, others):
+        with Dataset.open(path) as dataset:
+            of[path] = SeenImages.of(dataset.key(index) for index in range(len(dataset)))
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    train(*arguments(phantoms, first, "--size", "8", "--keep", "16", images=16))
+    assert seen_of(first) == of[phantoms]
+    assert checkpoint.read_info(first / "kept" / "000000016.safetensors").seen_images == of[phantoms]
+    train(*arguments(others, second, "--from", str(first / "generator.safetensors"), images=16))
+    assert seen_of(second) == of[phantoms] | of[others]
+    train(*arguments(others, second, "--change", images=32))  # resumed, without naming the source again
+    assert seen_of(second) == of[phantoms] | of[others]
+    train(*arguments(phantoms, third, images=16))
+    train(*arguments(others, third, "--change", images=32))
+    assert seen_of(third) == of[phantoms] | of[others]
+    assert "80 images by their keys\n" in invoke("weights", "show", str(third / "generator.safetensors")).output
+
+
+def test_what_began_as_networks_that_do_not_say_it_is_incomplete(phantoms: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(*arguments(phantoms, first, images=16))
+    path = first / "generator.safetensors"
+    of, source = seen_of(first), checkpoint.load_generator(path)
+    checkpoint.save(path, source)  # as an earlier version wrote it
+    shown = invoke("weights", "show", str(path)).output
+    assert "not stated: which images it was trained on is unknown" in shown
+    train(*arguments(phantoms, second, "--from", str(path), images=16))
+    assert seen_of(second) == SeenImages(of.keys, complete=False)
+    shown = invoke("weights", "show", str(second / "generator.safetensors")).output
+    assert "40 images by their keys, and others that are unknown" in shown
+    train(*arguments(phantoms, first, images=32))  # a run of an earlier version that goes on
+    assert seen_of(first) == SeenImages(of.keys, complete=False)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
+from faces.seen import SeenImages
 from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli import app
@@ -94,10 +95,13 @@ def test_files_that_state_no_licence_need_one(tmp_path: Path) -> None:
 def test_our_own_checkpoint_keeps_what_it_says(tmp_path: Path) -> None:
     path, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     counts = {"WS": {"infant": 3}}
-    checkpoint.save(path, generator_32(), origin="phantoms", licence="CC0-1.0", images_seen=7, training_counts=counts)
+    seen = SeenImages.of(["ab" * 32])
+    about = {"origin": "phantoms", "licence": "CC0-1.0", "images_seen": 7, "training_counts": counts, "seen": seen}
+    checkpoint.save(path, generator_32(), **about)
     assert run("import", path, "--out", out).exit_code == 0
     info = checkpoint.read_info(out)
     assert (info.licence, info.images_seen, info.training_counts) == ("CC0-1.0", 7, counts)
+    assert info.seen_images == seen
     assert info.origin.startswith("phantoms; imported from G_ema of a.safetensors")
 
 
@@ -110,7 +114,8 @@ def test_the_help_teaches() -> None:
 @torch.no_grad()
 def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> None:
     source, out = tmp_path / "net.safetensors", tmp_path / "centred.safetensors"
-    checkpoint.save(source, generator_32(), origin="somewhere", licence="Apache-2.0", images_seen=7)
+    seen = SeenImages.of(["ab" * 32])
+    checkpoint.save(source, generator_32(), origin="somewhere", licence="Apache-2.0", images_seen=7, seen=seen)
     result = run("centre", source, "--out", out)
     assert result.exit_code == 0, result.output
     old, new, f = generator_32(), checkpoint.load_generator(out), fixture("generator_cond_32")
@@ -120,6 +125,7 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     torch.testing.assert_close(half[:, 0], (new.map(f["z"], f["c"])[:, 0] + new.mapping.centre(f["c"])) / 2)
     info = checkpoint.read_info(out)
     assert (info.origin, info.images_seen) == ("somewhere; truncation centred on labels", 7)
+    assert info.seen_images == seen
     assert "exists; expected a new name" in run("centre", source, "--out", out).stderr
     unlabelled = tmp_path / "unlabelled.safetensors"
     checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))

@@ -8,6 +8,7 @@ import pytest
 from faces.dataset import Dataset, DatasetWriter
 from faces.errors import ConfigError, DatasetError
 from faces.records import Record
+from faces.seen import SeenImages
 from gen.training.data import Exclusion, load
 
 
@@ -47,6 +48,9 @@ def test_files_sources_and_persons_are_left_out_by_name(path: Path, tmp_path: Pa
         loaded = load(data, held_out)
     assert loaded.images.images[:, 0, 0, 0].tolist() == [0, 160]
     assert (len(loaded), loaded.left_out) == (2, 4)
+    with Dataset.open(path) as data:
+        assert loaded.seen == SeenImages.of([data.key(0), data.key(4)])
+        assert load(data, held_out, size=8).seen == loaded.seen  # of the images as they are stored
     assert loaded.counts["unaffected"] == {
         "infant": 0, "child": 1, "adolescent": 0, "young_adult": 0, "older_adult": 0, "unknown": 1
     }  # fmt: skip

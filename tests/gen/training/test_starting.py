@@ -10,6 +10,7 @@ import torch
 
 from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError
+from faces.seen import NOTHING, UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
@@ -69,6 +70,21 @@ def test_the_origin_names_file_and_checksum(sources: Sources, tmp_path: Path) ->
     sha256 = tensorfile.sha256(tmp_path / "g.safetensors")
     assert sources.origin == f"fine-tuned from g.safetensors (elsewhere; sha256 {sha256[:16]})"
     assert Sources().origin == "trained from scratch"
+
+
+def test_what_either_source_has_seen_was_seen(sources: Sources, tmp_path: Path) -> None:
+    assert sources.seen == UNKNOWN
+    assert Sources().seen == NOTHING
+    net, judge = sources.generator, sources.discriminator
+    assert net is not None
+    assert judge is not None
+    paths = tmp_path / "seen_g.safetensors", tmp_path / "seen_d.safetensors"
+    first, second = SeenImages.of(["a" * 64]), SeenImages.of(["b" * 64])
+    checkpoint.save(paths[0], net, seen=first)
+    checkpoint.save(paths[1], judge, seen=second)
+    assert read_sources(paths[0], None).seen == first
+    assert read_sources(*paths).seen == first | second
+    assert read_sources(paths[0], tmp_path / "d.safetensors").seen == first | UNKNOWN
 
 
 def test_messages(sources: Sources, tmp_path: Path) -> None:

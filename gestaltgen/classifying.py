@@ -1,0 +1,545 @@
+"""What `gestaltgen classify` does: a run of classifiers, from its data sets to its report.
+
+RUN/run.json               what the run is made of; the same command goes on with it, another is refused
+RUN/sets/NAME/             image sets of the service, shard by shard
+RUN/folds.json             who was in which fold
+RUN/seed-N/fold-K/         one training
+RUN/seen.json              which images and persons generator and classifiers saw: never to be tested on
+RUN/predictions/seed-N.csv what the ensemble of a seed's folds says of the test set
+RUN/report/                tables, JSON and a page
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from api.client import Client, ServiceError
+from faces.dataset import Dataset
+from faces.errors import ConfigError, DatasetError, PullError
+from faces.images import write_file
+from faces.labels import UNAFFECTED
+from faces.seen import SeenImages
+from gen.training.stopping import StopWish
+from gestaltgen.progress import progress_bar
+from recognition.config import TrainingConfig
+from recognition.ensemble import Ensemble
+from recognition.experiment import experiment
+from recognition.predictions import Predictions, pooled
+from recognition.pulling import Pulled, PullProgress, SetRequest, pulled
+from recognition.samples import Samples, real_samples
+from recognition.seen import Seen
+from recognition.stack import Stack, joined, stacked
+
+_VERSION: Final = 1
+_SET: Final = "set"
+_CLASSIFIERS: Final = "the classifiers"
+PATIENCE_S: Final = 300.0
+"""How long a service that went away in mid-pull is waited for."""
+
+READY_S: Final = 15.0
+"""How long one that does not answer at all is."""
+
+_PERSON_DIGITS: Final = 16  # of a hash: a run that is passed on names nobody
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of.
+
+    Args:
+        real: data set to learn from, in folds.
+        config: of every training; its seed counts for nothing.
+        folds: their number.
+        fold_seed: of the split.
+        requests: image sets to add to every fold's training part, by name; empty for real images only.
+        real_faces: False learns from the image sets alone; real faces still choose the epochs.
+        backbone: weights that a trunk begins with.
+        classes: the conditions in order.
+    """
+
+    real: Path
+    config: TrainingConfig
+    folds: int
+    fold_seed: int
+    requests: Mapping[str, SetRequest]
+    real_faces: bool
+    backbone: Path | None
+    classes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All that the classifiers depend on, but for the images."""
+        config = self.config.to_json()
+        del config["seed"]
+        return {
+            "classes": list(self.classes),
+            "training": config,
+            "folds": self.folds,
+            "fold_seed": self.fold_seed,
+            "sets": {name: request.asked() for name, request in self.requests.items()},
+            "real_faces": self.real_faces,
+            "backbone": None if self.backbone is None else self.backbone.name,
+        }
+
+
+class RunFiles:
+    """The folder of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about = path / "run.json"
+        self.seen = path / "seen.json"
+        self.predictions = path / "predictions"
+        self.report = path / "report"
+
+    def set(self, name: str) -> Path:
+        return self.path / "sets" / name
+
+    def seed(self, seed: int) -> Path:
+        return self.path / f"seed-{seed}"
+
+    def fold(self, seed: int, fold: int) -> Path:
+        return self.seed(seed) / f"fold-{fold}"
+
+    def seeds(self) -> list[int]:
+        """Seeds of which there are classifiers."""
+        numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())
+        return sorted(int(number) for number in numbers if number.isdigit())
+
+    def read(self) -> dict[str, Any]:
+        """run.json.
+
+        Raises:
+            ConfigError: there is none, or a damaged one.
+        """
+        try:
+            about: dict[str, Any] = json.loads(self.about.read_bytes())
+            if about["version"] != _VERSION:
+                raise ValueError(f"version {about['version']}")
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{self.path} is no run: it has no {self.about.name}; expected a folder of `gestaltgen classify train`"
+            ) from None
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{self.about} cannot be read ({error}); train into another folder") from error
+        return about
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Write down what the run is made of, or check that the run here is made of the same.
+
+        Raises:
+            ConfigError: it is made of something else; what.
+        """
+        if not self.about.exists():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
+            self.write({"asked": dict(asked)})
+            return
+        there, here = _flat(self.read()["asked"]), _flat(json.loads(json.dumps(asked)))
+        changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
+        if changed:
+            changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
+            raise ConfigError(
+                f"{self.path} holds a run that is made otherwise: {changes}. Give the same command to go on with it, "
+                "or another --out"
+            )
+
+    def write(self, about: Mapping[str, Any]) -> None:
+        write_file(self.about, (json.dumps({"version": _VERSION, **about}, indent=1) + "\n").encode())
+
+    def tell(self, name: str, value: Any) -> None:
+        """Add something to run.json that the run does not depend on."""
+        self.write({**self.read(), name: value})
+
+    def store_seen(self, seen: Seen, persons: Sequence[str]) -> None:
+        """Write seen.json."""
+        about = {"seen": seen.to_json(), "persons": sorted(hashed(persons))}
+        write_file(self.seen, (json.dumps(about) + "\n").encode())
+
+    def read_seen(self) -> tuple[Seen, frozenset[str]]:
+        """What generator and classifiers saw, and hashes of the persons.
+
+        Raises:
+            ConfigError: the run has not come so far, or the file is damaged.
+        """
+        try:
+            about = json.loads(self.seen.read_bytes())
+            return Seen.from_json(about["seen"]), frozenset(about["persons"])
+        except FileNotFoundError:
+            raise ConfigError(f"{self.path} has no {self.seen.name}; train it first, with the same command") from None
+        except (OSError, KeyError, TypeError, ValueError, DatasetError) as error:
+            raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from.
+
+    Attributes:
+        real: faces at the network's size.
+        extra: synthetic ones; None for none.
+        seen: all that classifiers, by both, and generators, by themselves, have seen.
+        sets: identity of each image set, JSON-able.
+        waiting_s: time that was spent waiting for images of the service.
+    """
+
+    real: Stack
+    extra: Stack | None
+    seen: Seen
+    sets: Mapping[str, Any]
+    waiting_s: float
+
+
+def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
+    """The conditions of a data set's vocabulary that have faces, and whether there are others."""
+    with Dataset.open(real) as dataset:
+        there = {record.condition for record in dataset.records}
+        found = tuple(name for name in dataset.conditions if name in there)
+        absent = [name for name in dataset.conditions if name not in there]
+        if absent:
+            console.print(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
+    return found, bool(absent)
+
+
+def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
+    """Persons to ask for per condition, as the study counted them, from a data set's own counts.
+
+    The mean over the age groups of the condition's images; for blends, which are made with every other condition, that
+    mean shared out among them, rounded up.
+    """
+    with Dataset.open(real) as dataset:
+        counts, ages = dataset.counts(), len(dataset.ages)
+    asked = {}
+    for name in conditions:
+        if images := sum(counts.get(name, {}).values()):
+            mean = images / ages
+            asked[name] = math.ceil(mean / (len(classes) - 1)) if kind == "blended" else max(1, round(mean))
+    return asked
+
+
+def request_for(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
+    """A request of what its options leave open, where the service's default would not do.
+
+    Args:
+        classes: of the classifier.
+        left_out: the data set's vocabulary has more; a generator of the same one is asked for these alone.
+        every_class: also for the unaffected, as nothing else is learnt from.
+    """
+    conditions, partners = request.conditions, request.partners
+    if conditions is None and every_class:
+        conditions = tuple(classes)
+    elif conditions is None and left_out:
+        conditions = affected(classes)
+    if partners is None and left_out and request.kind == "blended":
+        partners = tuple(classes)
+    return replace(request, conditions=conditions, partners=partners)
+
+
+def affected(classes: Sequence[str]) -> tuple[str, ...]:
+    """All but the unaffected."""
+    return tuple(name for name in classes if name != UNAFFECTED)
+
+
+def requests_of(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
+    """The request, or one for each condition that has a count of its own.
+
+    Raises:
+        ConfigError: counts of nothing.
+    """
+    if counts is None:
+        return {_SET: request}
+    if not counts:
+        raise ConfigError(
+            "no condition that is asked for has faces in the data set of --counts-from; name another one, or --count"
+        )
+    return {name: replace(request, conditions=(name,), count=n) for name, n in counts.items()}
+
+
+def recorded_requests(run: Path) -> dict[str, SetRequest]:
+    """The very sets of another run.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    folder = run / "sets"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not names:
+        raise ConfigError(f"{run} has no image sets in {folder}; expected a run that was trained with --augment")
+    return {name: SetRequest.recorded(folder / name) for name in names}
+
+
+def gather(
+    plan: Plan, files: RunFiles, service: str, check: Callable[[Samples, Seen], None], console: Console
+) -> Material:
+    """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
+
+    Args:
+        check: called with the real faces and what classifiers and generators saw, before the sets are waited for; what
+            it raises ends the matter.
+
+    Raises:
+        DatasetError, ConfigError, PullError: as `real_samples` and `pulled`.
+    """
+    size = plan.config.size
+    with ExitStack() as stack:
+        sets = _pulls(plan, files, service, console, stack)
+        real = stacked(real_samples(plan.real, plan.classes), size)
+        generators = [one.seen for one in sets.values()]
+        seen = Seen.from_samples(real, _CLASSIFIERS).union(*generators)
+        check(real, seen)
+        pieces = [stacked(part, size) for one in sets.values() for part in one.shards()]
+        if not pieces:
+            return Material(real, None, seen, {}, 0.0)
+        extra = joined(pieces)
+        learnt = Seen.of(_CLASSIFIERS, SeenImages.of(s.key for part in (real, extra) for s in part.samples))
+        identities = {
+            name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
+            for name, one in sets.items()
+        }
+        return Material(real, extra, learnt.union(*generators), identities, sum(one.waiting_s for one in sets.values()))
+
+
+def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: ExitStack) -> dict[str, Pulled]:
+    """All sets of a plan, being pulled, with one bar for them."""
+    if not plan.requests:
+        return {}
+    client = stack.enter_context(Client(service))
+    if not all((files.set(name) / "set.json").exists() for name in plan.requests):
+        _check_service(client, service)
+    come: dict[str, int] = {}
+    shows: list[Callable[[int], None]] = []
+
+    def noting(name: str) -> Callable[[PullProgress], None]:
+        def note(progress: PullProgress) -> None:
+            come[name] = progress.done
+            for show in shows:
+                show(sum(come.copy().values()))
+
+        return note
+
+    sets = {
+        name: stack.enter_context(
+            pulled(client, request, files.set(name), noting(name), classes=plan.classes, patience_s=PATIENCE_S)
+        )
+        for name, request in plan.requests.items()
+    }
+    total = sum(len(one) for one in sets.values())
+    if all(one.complete for one in sets.values()):
+        console.print(f"{total} synthetic images, all in {files.path / 'sets'}")
+        return sets
+    made_by = ", ".join(sorted({one.model for one in sets.values()}))
+    console.print(f"{total} synthetic images of {made_by} at {service}, into {files.path / 'sets'}")
+    shows.append(stack.enter_context(progress_bar(console, "images made, then fetched", total)))
+    return sets
+
+
+def _check_service(client: Client, service: str) -> None:
+    """Tell of a service that is not there at once; one that goes away later is waited for."""
+    try:
+        client.wait_ready(READY_S)
+    except ServiceError as error:
+        raise PullError(
+            f"{error}; start the service (gestaltgen serve), or name another with --service: the same command goes on"
+        ) from error
+
+
+def check_unseen(
+    test: Samples, seen: Seen, persons: frozenset[str], *, unknown_allowed: bool, console: Console
+) -> tuple[str, ...]:
+    """Refuse a test set with anything that generator or classifiers saw.
+
+    Args:
+        persons: hashes of those in training.
+        unknown_allowed: go on where it is not known what a generator saw.
+
+    Returns:
+        Names of those of whom it is not known, to be stated beside the figures.
+
+    Raises:
+        DatasetError: an image or a person was seen, or nobody knows and that is not allowed.
+    """
+    seen.refuse(test)
+    shared = sorted({sample.person for sample in test.samples if _person_key(sample.person) in persons})
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); a classifier that "
+            "knows them is not measured by them: leave their images out of the test set, or rename persons whose names "
+            "are the same by accident"
+        )
+    if seen.unknown:
+        names = ", ".join(seen.unknown)
+        if not unknown_allowed:
+            raise DatasetError(
+                f"not known: all images that {names} was trained on; test images may be among them, and figures on "
+                "them worth nothing. Take a generator that says what it saw (trained by this version of gestaltgen), "
+                "or, where you know that it saw none of them, go on with --unknown-training-images; the report says so"
+            )
+        console.print(f"not known: all images that {names} was trained on; the report says so", style="yellow")
+    return seen.unknown
+
+
+def persons_of(samples: Samples) -> list[str]:
+    """Who is shown."""
+    return sorted({sample.person for sample in samples.samples})
+
+
+def hashed(persons: Sequence[str]) -> frozenset[str]:
+    """What persons are kept as."""
+    return frozenset(_person_key(person) for person in persons)
+
+
+def open_test(path: Path, classes: tuple[str, ...]) -> Samples:
+    """A test set's faces; errors as of `real_samples`."""
+    return real_samples(path, classes)
+
+
+def warn_of_validation(material: Material, console: Console) -> None:
+    """Say where a generator knows faces by which epochs are chosen: no fault in a test, but in validation figures."""
+    for part in material.seen.parts or (material.seen,):
+        if part.name.startswith("generator") and (known := part.indices_in(material.real)):
+            console.print(
+                f"{part.name} was trained on {len(known)} of the {len(material.real)} real images: validation figures "
+                "are of faces that it knows, and too good; figures on a test set are not"
+            )
+
+
+def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None) -> dict[str, Any]:
+    """What a report is to say of a run beside its figures."""
+    run = files.read()
+    told: dict[str, Any] = {
+        "test set": None if test is None else test.name,
+        "folds": run["asked"]["folds"],
+        "seeds": files.seeds(),
+        "threshold": threshold,
+        "training": run["asked"]["training"],
+        "image sets": run.get("sets") or "none: real images only",
+    }
+    if unknown:
+        told["not known"] = f"all images that {', '.join(unknown)} was trained on: test images may be among them"
+    return told
+
+
+def train_all(
+    plan: Plan, files: RunFiles, material: Material, seeds: int, device: torch.device, console: Console
+) -> StopWish:
+    """Train every fold of every seed; what is done is kept, and what was stopped goes on.
+
+    Returns:
+        Whether somebody asked to stop.
+    """
+    stop = StopWish()
+    total = plan.folds * seeds * plan.config.epochs
+    with stop.heard(), progress_bar(console, f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
+        done = experiment(
+            plan.config,
+            material.real,
+            files.path,
+            count=plan.folds,
+            seeds=seeds,
+            split_seed=plan.fold_seed,
+            extra=lambda fold: material.extra,
+            real_faces=plan.real_faces,
+            weights=plan.backbone,
+            device=device,
+            about={"sets": dict(material.sets)},
+            on_progress=lambda p: show(p.runs_done * plan.config.epochs + p.report.epoch),
+            stop=lambda: bool(stop),
+        )
+    for run in done.runs:
+        if run.result.finished and run.result.validation is not None:
+            of = run.result.validation
+            console.print(
+                f"seed {run.seed}, fold {run.fold + 1} of {plan.folds}: epoch {run.result.best_epoch} of "
+                f"{run.result.epochs} is the best, validation accuracy {of.accuracy:.1%}, "
+                f"mean of conditions {of.balanced_accuracy:.1%}"
+            )
+    return stop
+
+
+def predict_all(
+    files: RunFiles, test: Samples, out: Path, device: torch.device, threshold: float | None, console: Console
+) -> Predictions:
+    """Predictions of each seed's ensemble into a folder, and all of them as one.
+
+    Raises:
+        ConfigError: the run has no classifiers yet.
+    """
+    seeds = files.seeds()
+    if not seeds:
+        raise ConfigError(f"{files.path} has no classifiers; train them first: gestaltgen classify train … --out RUN")
+    found = []
+    with progress_bar(console, "predicting", len(seeds)) as show:
+        for done, seed in enumerate(seeds, 1):
+            ensemble = Ensemble.open(files.seed(seed))
+            said = ensemble.predict(test, threshold=threshold, device=device)
+            said.save(out / f"seed-{seed}.csv")
+            found.append(said)
+            show(done)
+    return found[0] if len(found) == 1 else pooled(found)
+
+
+def load_predictions(path: Path) -> tuple[Predictions, int]:
+    """Predictions in a CSV, in a folder of CSVs (one a seed) or in a run, and of how many seeds they are.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    if not path.is_dir():
+        return Predictions.load(path), 1
+    inside = path / "predictions" if (path / "predictions").is_dir() else path
+    files = sorted(inside.glob("*.csv"))
+    if not files or not all(file.stem.startswith("seed-") for file in files):
+        raise DatasetError(
+            f"{path} holds no predictions (seed-N.csv); expected a CSV, or a run that was given --test: "
+            "gestaltgen classify predict RUN --test DATASET"
+        )
+    runs = [Predictions.load(file) for file in files]
+    return (runs[0] if len(runs) == 1 else pooled(runs)), len(runs)
+
+
+def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
+    """NAME=PATH, or PATH alone, whose own name is taken then.
+
+    Raises:
+        ConfigError: a name twice, or runs of different numbers of seeds.
+        DatasetError: as `load_predictions`.
+    """
+    found: dict[str, Predictions] = {}
+    seeds: dict[str, int] = {}
+    for text in texts:
+        name, sign, rest = text.partition("=")
+        if not sign or Path(text).exists():
+            path = Path(text)
+            name = path.resolve().parent.name if path.name == "predictions" else path.stem if path.suffix else path.name
+            rest = text
+        name = name.strip() or str(rest)
+        if name in found:
+            raise ConfigError(f"two runs are called {name!r}; give them names of their own, as better={rest}")
+        found[name], seeds[name] = load_predictions(Path(rest))
+    if len(set(seeds.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
+        raise ConfigError(
+            f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
+            "or name single files, as real=runs/real/predictions/seed-0.csv"
+        )
+    return found
+
+
+def _person_key(person: str) -> str:
+    return hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        flat |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, Mapping) else {f"{prefix}{name}": inner}
+    return flat

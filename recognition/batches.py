@@ -1,0 +1,76 @@
+"""Which images make a batch, and how they are varied: functions of the seed and the step, so nothing is remembered."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recognition.config import TrainingConfig
+
+
+def generator(*numbers: int) -> torch.Generator:
+    """A stream of its own for every sequence of numbers, on the CPU."""
+    return torch.Generator().manual_seed(seed_of(*numbers))
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed of 63 bits for every sequence of numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def epoch_order(config: TrainingConfig, count: int, weights: Tensor | None, epoch: int) -> Tensor:
+    """Places of the images of an epoch, int64.
+
+    Args:
+        count: of all images.
+        weights: (count,) how often each is drawn; None for a shuffle, which goes on where the last epoch ended.
+        epoch: from 0.
+    """
+    wanted = config.images_per_epoch or count
+    if weights is not None:
+        return torch.multinomial(weights, wanted, replacement=True, generator=generator(config.seed, 1, epoch))
+    first, last = epoch * wanted // count, ((epoch + 1) * wanted - 1) // count
+    shuffles = [torch.randperm(count, generator=generator(config.seed, 2, turn)) for turn in range(first, last + 1)]
+    begin = epoch * wanted - first * count
+    return torch.cat(shuffles)[begin : begin + wanted]
+
+
+def batches_of(order: Tensor, batch: int) -> list[Tensor]:
+    """An epoch in nearly equal batches of about `batch`, so that none is too small to be normalised."""
+    return list(torch.tensor_split(order, max(1, round(len(order) / batch))))
+
+
+def varied(pixels: Tensor, places: Tensor, config: TrainingConfig, stream: torch.Generator) -> Tensor:
+    """Images flipped, moved and recoloured, each its own way.
+
+    Flips and shifts are one gather of the pixels, which repeats those at the border; nothing is interpolated.
+
+    Args:
+        pixels: (n, size, size, 3) uint8, on any device.
+        places: (batch,) int64.
+        stream: on the CPU, so that every device draws the same.
+
+    Returns:
+        (batch, 3, size, size) float32 in about [-1, 1], channels last in memory.
+    """
+    n, side, device = len(places), pixels.shape[1], pixels.device
+    reach = round(config.shift * side)
+    at = torch.arange(side)
+    moved = torch.randint(-reach, reach + 1, (2, n, 1), generator=stream)
+    rows, columns = (at + moved[0]).clamp(0, side - 1), (at + moved[1]).clamp(0, side - 1)
+    flipped = torch.rand(n, 1, generator=stream) < 0.5
+    if config.mirror:
+        columns = torch.where(flipped, columns.flip(1), columns)
+    gain = torch.exp(config.colour * torch.randn(n, 1, 1, 3, generator=stream))
+    offset = config.colour * torch.randn(n, 1, 1, 3, generator=stream)
+    chosen = pixels[places.to(device)[:, None, None], rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    x = chosen.float().div_(127.5).sub_(1)
+    if config.colour:
+        x.mul_(gain.to(device)).add_(offset.to(device))
+    return x.permute(0, 3, 1, 2)
+
+
+def plain(pixels: Tensor) -> Tensor:
+    """Images as they are: (n, size, size, 3) uint8 -> (n, 3, size, size) float32 in [-1, 1], channels last."""
+    return pixels.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)

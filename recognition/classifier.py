@@ -1,0 +1,115 @@
+"""A trained classifier and its file, which carries its classes, how it was trained, and what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from faces import tensorfile
+from faces.errors import CheckpointError
+from recognition.batches import plain
+from recognition.config import TrainingConfig
+from recognition.networks import Network, build
+from recognition.precision import Precision, computing
+from recognition.samples import Samples
+from recognition.seen import Seen
+from recognition.stack import Stack, stacked
+
+FILE: Final = "classifier.safetensors"
+
+CLASSIFIER: Final = "classifier"
+"""Name of what a classifier saw itself, beside that of its generators."""
+
+_KIND: Final = "classifier"
+_BATCH: Final = 128
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network that tells conditions from faces. What it says of a real person is no basis for a diagnosis.
+
+    Attributes:
+        network: in evaluation mode.
+        classes: names, in the order of the probabilities.
+        config: how it was trained.
+        seen: all images that it was trained on or chosen by, synthetic ones included, and those that the generators
+            of these were trained on, as far as they tell.
+        precision: in which it was trained and computes.
+        about: epoch, figures of the validation part, the backbone's digest, and what its maker noted.
+    """
+
+    network: Network
+    classes: tuple[str, ...]
+    config: TrainingConfig
+    seen: Seen
+    precision: Precision = "float32"
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def probabilities(self, samples: Samples, device: torch.device | str = "cpu") -> npt.NDArray[np.float64]:
+        """(n, classes) float64 for n faces; whether it saw them is not asked, `Ensemble.predict` does."""
+        stack = stacked(samples, self.config.size)
+        logits = logits_of(self.network.to(torch.device(device)), stack, self.precision)
+        return np.asarray(logits.double().softmax(dim=1).numpy(), dtype=np.float64)
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        header = {
+            "kind": _KIND,
+            "classes": list(self.classes),
+            "config": self.config.to_json(),
+            "precision": self.precision,
+            "seen": self.seen.to_json(),
+            "about": dict(self.about),
+        }
+        tensorfile.write(path, self.network.state_dict(), header)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """What `save` wrote; nothing but the file is needed.
+
+        Raises:
+            CheckpointError: no such file, a damaged one, or weights of something else.
+            ConfigError: trained in a way that is unknown here.
+        """
+        tensors, header = tensorfile.read(path)
+        if header.get("kind") != _KIND:
+            raise CheckpointError(f"{path} is not a classifier; expected {FILE} of a `gestaltgen classify train` run")
+        try:
+            config = TrainingConfig.from_json(header["config"])
+            classes = tuple(header["classes"])
+            network = network_of(config, len(classes))
+            network.load_state_dict(tensors)
+            seen = Seen.from_json(header["seen"])
+            return cls(network.eval(), classes, config, seen, header["precision"], header["about"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{path} does not hold what its header says ({error}); train again") from error
+
+
+def network_of(config: TrainingConfig, classes: int) -> Network:
+    """The network that a configuration describes, with fresh weights; raises as `networks.build`."""
+    return build(
+        config.network,
+        classes,
+        config.size,
+        dropout=config.dropout,
+        dropout_passes=config.dropout_passes,
+        pretraining=config.pretraining,
+        seed=config.seed,
+    )
+
+
+def logits_of(network: Network, stack: Stack, precision: Precision) -> Tensor:
+    """(n, classes) float32 on the CPU, in evaluation mode; the network is left in the mode it was in."""
+    device, training = network.mean.device, network.training
+    network.eval()
+    with torch.inference_mode(), computing(precision, device):
+        parts = [network(plain(pixels.to(device))).float().cpu() for pixels in torch.split(stack.pixels, _BATCH)]
+    network.train(training)
+    return torch.cat(parts)

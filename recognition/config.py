@@ -1,0 +1,147 @@
+"""How a classifier is trained: one frozen value, checked when made and stored with every run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Self
+
+from faces.errors import ConfigError
+from recognition.networks import NAMES, PRETRAINING, SMALLEST_SIZE
+
+OPTIMIZERS: Final = ("adamw", "adam", "sgd")
+SCHEDULES: Final = ("constant", "cosine", "cosine-restarts")
+SELECTIONS: Final = ("loss", "accuracy", "balanced_accuracy")
+SAMPLINGS: Final = ("shuffled", "balanced")
+TOTALS: Final = ("weights", "as-published")
+PRECISIONS: Final = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train a classifier. The values given here train "small" on a few hundred faces.
+
+    Args:
+        network: one of `networks.NAMES`.
+        size: side in pixels to which images are resized.
+        pretraining: what the weights of the backbone, if there are any, were learnt on: "imagenet" or "vggface2".
+        epochs: at most.
+        batch: images a step; an epoch is cut into nearly equal batches of about so many.
+        images_per_epoch: so many images are shown an epoch, real and synthetic together; None for each one once.
+        optimizer: "adamw", "adam" or "sgd".
+        learning_rate: the highest.
+        head_rate: the head learns at so many times that.
+        momentum: of SGD.
+        weight_decay: of the optimizer.
+        schedule: of the learning rate: "constant", "cosine" down to none at the last epoch, or "cosine-restarts".
+        warmup_epochs: epochs at the beginning in which the rate rises from `warmup_from` times itself.
+        warmup_from: share of the rate to begin with.
+        restart_epochs: epochs until "cosine-restarts" begins again.
+        patience: stop once more than so many epochs in a row did not improve on the best; None never stops early.
+        select: which figure of the validation part makes an epoch the best: "loss", "accuracy" or
+            "balanced_accuracy".
+        class_weights: weights of the loss by class, 1 for those not named; "balanced" for those inverse to the share
+            of the training labels; None for none.
+        loss_total: what a batch's loss is divided by: "weights", the weights of its labels, the same for hard and
+            soft ones; "as-published", the number of images as soon as one label of the run is soft.
+        sampling: "shuffled", or "balanced", in which classes are drawn alike often, with replacement.
+        mirror: half of the images are shown flipped.
+        shift: images are moved by up to so much of their side, either way.
+        colour: standard deviation of the logarithm of the gain of each channel, and of its offset in [-1, 1].
+        dropout: share of the features that the head does not see in training.
+        dropout_passes: so many draws of it are averaged.
+        label_smoothing: share of every label that is spread over all classes.
+        precision: of convolutions: "float32", "bfloat16", or "auto", which takes bfloat16 where there are matrix units.
+        seed: of weights, order, augmentation and dropout.
+
+    Raises ConfigError for values that make no sense.
+    """
+
+    network: str = "small"
+    size: int = 64
+    pretraining: str = "imagenet"
+    epochs: int = 60
+    batch: int = 16
+    images_per_epoch: int | None = None
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    head_rate: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.05
+    schedule: str = "cosine"
+    warmup_epochs: int = 2
+    warmup_from: float = 0.1
+    restart_epochs: int = 10
+    patience: int | None = 20
+    select: str = "loss"
+    class_weights: Mapping[str, float] | str | None = None
+    loss_total: str = "weights"
+    sampling: str = "shuffled"
+    mirror: bool = True
+    shift: float = 0.04
+    colour: float = 0.05
+    dropout: float = 0.3
+    dropout_passes: int = 1
+    label_smoothing: float = 0.0
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("network", NAMES),
+            ("pretraining", PRETRAINING),
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("select", SELECTIONS),
+            ("loss_total", TOTALS),
+            ("sampling", SAMPLINGS),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
+        for name, least in (
+            ("size", SMALLEST_SIZE),
+            ("epochs", 1),
+            ("batch", 2),
+            ("images_per_epoch", 2),
+            ("warmup_epochs", 0),
+            ("restart_epochs", 1),
+            ("patience", 0),
+            ("dropout_passes", 1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected {least} or more")
+        for name in ("learning_rate", "head_rate", "warmup_from"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
+        for name in ("weight_decay", "colour"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 (off) or more")
+        for name, top in (("momentum", 1.0), ("dropout", 1.0), ("label_smoothing", 1.0), ("shift", 0.5)):
+            if not 0 <= getattr(self, name) < top:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a number from 0 to below {top:g}")
+        if self.pretraining == "vggface2" and self.network != "resnet50":
+            raise ConfigError(f"pretraining is 'vggface2' for {self.network}; only resnet50 has such weights")
+        weights = self.class_weights
+        if isinstance(weights, str) and weights != "balanced":
+            raise ConfigError(f"class_weights is {weights!r}; expected 'balanced', a weight by class, or None")
+        if isinstance(weights, Mapping) and not all(0 < weight < math.inf for weight in weights.values()):
+            raise ConfigError(f"class_weights are {dict(weights)}; expected positive numbers")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` gave.
+
+        Raises:
+            ConfigError: settings that are unknown here, or make no sense.
+        """
+        if unknown := sorted(data.keys() - {field.name for field in fields(cls)}):
+            raise ConfigError(
+                f"a classifier's settings have {unknown[0]!r}, unknown here; update gestaltgen to read it"
+            )
+        return cls(**data)

@@ -1,0 +1,137 @@
+"""The classifiers of several folds as one: the mean of their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from faces.errors import CheckpointError, ConfigError, DatasetError
+from recognition.classifier import CLASSIFIER, FILE, Classifier
+from recognition.predictions import Predictions
+from recognition.samples import Samples
+from recognition.seen import Seen
+from recognition.stack import stacked
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Classifiers of the same classes. What they say of a real person is no basis for a diagnosis.
+
+    Attributes:
+        classifiers: one or more, as of the folds of a cross-validation.
+        names: of them, for messages.
+
+    Raises:
+        ConfigError: none, or of different classes.
+    """
+
+    classifiers: tuple[Classifier, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classifiers:
+            raise ConfigError("an ensemble of no classifiers; expected one or more")
+        for name, classifier in zip(self.names, self.classifiers, strict=True):
+            if classifier.classes != self.classes:
+                raise ConfigError(
+                    f"classifier {name} knows the classes {', '.join(classifier.classes)} and {self.names[0]} "
+                    f"{', '.join(self.classes)}; expected the same in the same order"
+                )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.classifiers[0].classes
+
+    @classmethod
+    def open(cls, path: Path | str) -> Ensemble:
+        """All classifiers in a folder and the folders in it, in the order of their names; or the one of a file.
+
+        The folders of one seed of `experiment` are one ensemble (`out/seed-0`).
+
+        Raises:
+            CheckpointError: there is none, or one that cannot be read.
+            ConfigError: they are of different classes.
+        """
+        path = Path(path)
+        files = [path] if path.is_file() else sorted(path.rglob(FILE))
+        if not files:
+            raise CheckpointError(f"{path} holds no {FILE}; expected the folder of a `gestaltgen classify train` run")
+        names = tuple(str(file.relative_to(path).parent) if file != path else file.name for file in files)
+        return cls(tuple(Classifier.open(file) for file in files), names)
+
+    def seen(self) -> Seen:
+        """All that its classifiers were trained on or chosen by, named by classifier, and their generators."""
+        first, *others = (
+            _renamed(part, name)
+            for name, classifier in zip(self.names, self.classifiers, strict=True)
+            for part in (classifier.seen.parts or (classifier.seen,))
+        )
+        return first.union(*others)
+
+    def predict(
+        self, samples: Samples, *, threshold: float | None = None, device: torch.device | str = "cpu"
+    ) -> Predictions:
+        """Probabilities for faces that none of its classifiers saw.
+
+        Args:
+            samples: faces with one condition each; of the same classes in the same order.
+            threshold: a classifier counts for a face if its largest probability is at least that (Duong et al. 2022);
+                None counts all. A face that no classifier is sure of is undecided, and its probabilities are the mean
+                of all.
+
+        Raises:
+            DatasetError: faces that were seen, blended labels, other classes, or a picture that is there twice.
+            ConfigError: a threshold outside [0, 1].
+        """
+        if samples.classes != self.classes:
+            raise DatasetError(
+                f"faces are labelled with the classes {', '.join(samples.classes)}; expected "
+                f"{', '.join(self.classes)}, as the classifier: read them with real_samples(path, classes)"
+            )
+        if soft := next((sample for sample in samples.samples if max(sample.label) < 1), None):
+            raise DatasetError(
+                f"image {soft.key[:16]} has the blended label {soft.label}; expected faces whose condition is known"
+            )
+        self.seen().refuse(samples)
+        stacks = {size: stacked(samples, size) for size in {one.config.size for one in self.classifiers}}
+        each = np.stack([one.probabilities(stacks[one.config.size], device) for one in self.classifiers])
+        mean, undecided = averaged(each, threshold)
+        return Predictions(
+            classes=self.classes,
+            keys=tuple(sample.key for sample in samples.samples),
+            persons=tuple(sample.person for sample in samples.samples),
+            truths=np.array([np.argmax(sample.label) for sample in samples.samples], dtype=np.int64),
+            age_groups=tuple(sample.age_group for sample in samples.samples),
+            probabilities=mean,
+            undecided=undecided,
+        )
+
+
+def _renamed(seen: Seen, name: str) -> Seen:
+    return replace(seen, name=f"{CLASSIFIER} {name}") if seen.name == CLASSIFIER else seen
+
+
+def averaged(
+    probabilities: npt.NDArray[np.float64] | Sequence[npt.NDArray[np.float64]], threshold: float | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The mean over the classifiers that are sure, and where none is.
+
+    Args:
+        probabilities: (classifiers, n, classes).
+        threshold: see `Ensemble.predict`.
+
+    Returns:
+        (n, classes) float64 and (n,) bool.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold is {threshold}; expected a probability from 0 to 1, or None")
+    each = np.asarray(probabilities, dtype=np.float64)
+    sure = each.max(axis=2) >= (0.0 if threshold is None else threshold)
+    undecided = ~sure.any(axis=0)
+    counted = (sure | undecided)[:, :, None]
+    return (each * counted).sum(axis=0) / counted.sum(axis=0), undecided

@@ -1,0 +1,144 @@
+"""Named ways to train: for small pictures, and as the two studies did.
+
+Duong et al. 2022 (Frontiers in Genetics 13:864092) and Patel et al. 2024 (Bioinformatics 40:i110) print less than a
+training run needs, and their code does some of it differently. "duong" and "patel" are as printed, and where the print
+is silent on what any run needs (optimizer, rates, when to stop) as the code; "duong-code" and "patel-code" are as the
+code. `describe` names the differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from faces.errors import ConfigError
+from faces.labels import UNAFFECTED
+from recognition.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A way to train and to average.
+
+    Attributes:
+        training: how each fold is trained.
+        threshold: least of the largest probability for a fold to count in the ensemble; None counts every fold.
+        affected_weight: weight of the loss for every class but `unaffected`; None for no weights.
+        about: what it is, and in what it differs from print and code.
+    """
+
+    training: TrainingConfig
+    threshold: float | None
+    affected_weight: float | None
+    about: str
+
+    def for_classes(self, classes: Sequence[str]) -> TrainingConfig:
+        """Its training, with the weights of the affected among these classes."""
+        if self.affected_weight is None:
+            return self.training
+        affected = {name: self.affected_weight for name in classes if name != UNAFFECTED}
+        return replace(self.training, class_weights=affected)
+
+
+_DUONG: Final = TrainingConfig(
+    network="efficientnet-b4",
+    size=448,
+    epochs=30,
+    batch=64,
+    optimizer="adam",
+    learning_rate=3e-4,
+    weight_decay=0.0,
+    schedule="cosine",
+    warmup_epochs=1,
+    warmup_from=0.1,
+    patience=10,
+    select="balanced_accuracy",
+    shift=0.0,
+    colour=0.0,
+    dropout=0.0,
+)
+
+_PATEL: Final = TrainingConfig(
+    network="resnet50",
+    size=224,
+    pretraining="vggface2",
+    epochs=35,
+    batch=32,
+    optimizer="sgd",
+    learning_rate=1e-3,
+    momentum=0.9,
+    weight_decay=0.0,
+    schedule="cosine-restarts",
+    warmup_epochs=0,
+    restart_epochs=25,
+    patience=None,
+    select="loss",
+    shift=0.0,
+    colour=0.0,
+    dropout=0.0,
+)
+
+PRESETS: Final = {
+    "small": Preset(
+        TrainingConfig(),
+        None,
+        None,
+        "The small network on faces of 64 px, from nothing: seconds an epoch on one core.",
+    ),
+    "duong": Preset(
+        _DUONG,
+        0.5,
+        None,
+        "Duong et al. 2022 as printed: EfficientNet-B4 from ImageNet weights, 448 px, batches of 64, soft-label "
+        "cross-entropy, five folds, mean over the folds whose largest probability is at least 0.5. The print is "
+        "silent on the rest, which is from the code: Adam, one epoch at 3e-5, then 3e-4 falling as a cosine, 30 "
+        "epochs, stopped after 10 that do not improve the balanced accuracy, flips. The code also averages five "
+        "draws of dropout at 0.2, weighs affected classes tenfold and begins from noisy-student weights: duong-code."
+        " Different from both: folds are grouped by person, and hard and soft labels are divided by the same total.",
+    ),
+    "duong-code": Preset(
+        replace(_DUONG, dropout=0.2, dropout_passes=5, loss_total="as-published"),
+        0.2,
+        10.0,
+        "Duong et al. 2022 as the code has it: as duong, with five draws of dropout at 0.2 averaged, weight 10 on "
+        "every affected class, losses of hard labels divided by their weights and those of a run with soft ones by "
+        "the number of images, and a threshold of 0.2, which with four classes no fold can miss. Give it noisy-"
+        "student weights, which timm has. Not as the code: folds are grouped by person, for a person in training and"
+        " validation part makes early stopping blind, and the rate changes with each step, not each epoch.",
+    ),
+    "patel": Preset(
+        _PATEL,
+        None,
+        None,
+        "Patel et al. 2024 as printed: ResNet-50 from VGGFace2 weights, 224 px, batches of 32, SGD at 0.001 with "
+        "momentum 0.9, cosine with warm restarts, 35 epochs, the epoch of the best validation loss, mean over five "
+        "folds. The print is silent on when the first restart is; it is after 25 epochs, as in the code. The code's "
+        "head learns ten times as fast and its epoch is that of the best validation accuracy: patel-code. Different:"
+        " folds are grouped by person.",
+    ),
+    "patel-code": Preset(
+        replace(_PATEL, head_rate=10.0, select="accuracy"),
+        None,
+        None,
+        "Patel et al. 2024 as the code has it: as patel, with a head that learns ten times as fast and the epoch of "
+        "the best validation accuracy. Not as the code: it crops faces by five points, here they are aligned when "
+        "the data set is prepared, as FFHQ's; and folds are grouped by person.",
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """One of PRESETS.
+
+    Raises:
+        ConfigError: no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def describe(name: str) -> str:
+    """What a preset is, and in what it differs from its study's print and from its code; raises as `preset`."""
+    return preset(name).about

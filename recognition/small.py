@@ -1,0 +1,83 @@
+"""A compact residual network for faces of 32 to 128 px, made to train on a few cores."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTHS: Final = (24, 48, 96, 128)
+"""Feature maps of the four stages. Their grids have a half, a quarter, … of the stem's side."""
+
+REDUCED: Final = 48
+"""Feature maps that remain of the last stage."""
+
+GRID: Final = 4
+"""Side of the grid on which they are seen."""
+
+
+class Small(nn.Module):
+    """Images (n, 3, size, size) -> features (n, 768).
+
+    A stem halves the side (twice above 96 px, so that 128 px cost little more than 64), then four residual stages with
+    dense 3 x 3 kernels, which a CPU computes at a far higher rate than depthwise ones. 0.45 M parameters.
+
+    Args:
+        size: side of the images in pixels.
+    """
+
+    def __init__(self, size: int, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        first = widths[0]
+        stem = [_convolution(3, first // 2 if size > 96 else first, 2), nn.ReLU(inplace=True)]
+        if size > 96:
+            stem += [_convolution(first // 2, first, 2), nn.ReLU(inplace=True)]
+        self.stem = nn.Sequential(*stem)
+        before = (first, *widths[:-1])
+        self.stages = nn.Sequential(
+            *(
+                Block(into, width, 1 if stage == 0 else 2)
+                for stage, (into, width) in enumerate(zip(before, widths, strict=True))
+            )
+        )
+        # Faces are aligned: where something is says as much as what it is, so the last maps are not merely averaged.
+        self.reduced = nn.Sequential(nn.Conv2d(widths[-1], REDUCED, 1, bias=False), nn.BatchNorm2d(REDUCED), nn.ReLU())
+        self.features = REDUCED * GRID**2
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.reduced(self.stages(self.stem(images)))
+        return F.adaptive_avg_pool2d(maps, GRID).flatten(1)
+
+
+class Block(nn.Module):
+    """Two normalised 3 x 3 convolutions and what passes them by (He et al. 2016)."""
+
+    def __init__(self, into: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(into, width, stride)
+        self.second = _convolution(width, width, 1)
+        self.passing = nn.Identity() if (into, stride) == (width, 1) else _Reduced(into, width, stride)
+        # A block that adds nothing at first trains more steadily (Goyal et al. 2017, section 5.1).
+        nn.init.zeros_(self.second.get_parameter("1.weight"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.second(F.relu(self.first(x))) + self.passing(x))
+
+
+class _Reduced(nn.Module):
+    def __init__(self, into: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.mix = nn.Sequential(nn.Conv2d(into, width, 1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.mix(F.avg_pool2d(x, self.stride, ceil_mode=True))
+        return mixed
+
+
+def _convolution(into: int, width: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(into, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width))

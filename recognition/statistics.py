@@ -1,0 +1,467 @@
+"""How well a classifier does, how sure that is, and whether another does better.
+
+Chance is taken at the level of persons, not of images: images of one person are alike, and counting them as
+independent makes every interval too narrow. All that is drawn follows a seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from faces.errors import ConfigError, DatasetError
+from recognition.predictions import Predictions, aligned
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_PROBABILITY: Final = 1e-12
+"""Smaller probabilities of the truth count as this in the negative log-likelihood, which they would make infinite."""
+
+_EXACT_PERSONS: Final = 14  # up to 2^14 sign patterns are all looked at
+_CELLS_AT_ONCE: Final = 1_000_000  # of the matrices of what is drawn
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How chance is measured.
+
+    Args:
+        resamples: bootstrap samples of the persons.
+        permutations: sign patterns of a permutation test, where there are too many persons to look at all.
+        level: of the intervals, in (0, 1).
+        seed: of all that is drawn; the same seed gives the same numbers.
+
+    Raises:
+        ConfigError: too few to have an interval, or a level outside its range.
+    """
+
+    resamples: int = 2000
+    permutations: int = 10_000
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 100 or self.permutations < 100:
+            raise ConfigError(
+                f"{self.resamples} resamples and {self.permutations} permutations; expected at least 100 of each"
+            )
+        if not 0 < self.level < 1:
+            raise ConfigError(f"level {self.level}; expected a number between 0 and 1, as 0.95")
+        if self.seed < 0:
+            raise ConfigError(f"seed {self.seed}; expected 0 or more")
+
+    @property
+    def tails(self) -> tuple[float, float]:
+        """The two quantiles between which an interval lies."""
+        return (1 - self.level) / 2, (1 + self.level) / 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many images of a group were named right.
+
+    Attributes:
+        condition, age_group: which group; None for all of them.
+        images, persons, correct, undecided: counts; what is undecided is not correct.
+        accuracy: correct / images, with the interval of its bootstrap by person.
+    """
+
+    condition: str | None
+    age_group: str | None
+    images: int
+    persons: int
+    correct: int
+    undecided: int
+    accuracy: Interval
+
+
+UNKNOWN_AGE: Final = "unknown"
+"""Age group of images whose age group is not known."""
+
+
+def accuracies(
+    predictions: Predictions, sampling: Sampling | None = None, ages: Sequence[str] = ()
+) -> tuple[Accuracy, ...]:
+    """Accuracy over all images, by condition, by age group and by both; only of groups that have images.
+
+    Args:
+        ages: age groups in the order to list them; others follow in the order of their names.
+    """
+    sampling = sampling or Sampling()
+    conditions = np.array(predictions.conditions, dtype=object)
+    groups = np.array([age or UNKNOWN_AGE for age in predictions.age_groups], dtype=object)
+    found = set(groups.tolist())
+    known = [*(age for age in ages if age in found), *sorted(found - set(ages) - {UNKNOWN_AGE})]
+    if UNKNOWN_AGE in found and UNKNOWN_AGE not in known:
+        known.append(UNKNOWN_AGE)
+    cells: list[tuple[str | None, str | None]] = [(None, None)]
+    cells += [(condition, None) for condition in predictions.classes]
+    cells += [(None, age) for age in known]
+    cells += [(condition, age) for condition in predictions.classes for age in known]
+    rows = []
+    for condition, age in cells:
+        inside = np.ones(len(predictions), dtype=bool)
+        if condition is not None:
+            inside &= conditions == condition
+        if age is not None:
+            inside &= groups == age
+        if inside.any():
+            rows.append(_accuracy(predictions.select(np.flatnonzero(inside)), condition, age, sampling))
+    return tuple(rows)
+
+
+def _accuracy(chosen: Predictions, condition: str | None, age: str | None, sampling: Sampling) -> Accuracy:
+    correct = chosen.correct
+    return Accuracy(
+        condition,
+        age,
+        images=len(chosen),
+        persons=len(set(chosen.persons)),
+        correct=int(correct.sum()),
+        undecided=int(chosen.undecided.sum()),
+        accuracy=share_interval(correct, chosen.persons, sampling),
+    )
+
+
+def mean_over_conditions(predictions: Predictions, sampling: Sampling | None = None) -> Interval:
+    """Mean of the conditions' accuracies (balanced accuracy), each condition's persons resampled on their own."""
+    sampling = sampling or Sampling()
+    correct, conditions = predictions.correct, np.array(predictions.conditions, dtype=object)
+    if correct.all() or not correct.any():
+        return share_interval(correct, predictions.persons, sampling)
+    values, draws = [], []
+    for number, condition in enumerate(predictions.classes):
+        inside = np.flatnonzero(conditions == condition)
+        if inside.size:
+            right = correct[inside].astype(np.float64)
+            persons = [predictions.persons[index] for index in inside]
+            values.append(float(right.mean()))
+            draws.append(resampled_means(right, persons, sampling, stream=1 + number))
+    low, high = np.quantile(np.mean(draws, axis=0), sampling.tails)
+    return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def share_interval(
+    right: npt.NDArray[np.bool_], persons: Sequence[Hashable], sampling: Sampling | None = None
+) -> Interval:
+    """A share of images with its interval: percentiles of the bootstrap by person.
+
+    Where all or none are right every resample is the same, and the bootstrap would claim certainty; the open end is
+    then the exact one of Clopper and Pearson for as many persons.
+    """
+    sampling = sampling or Sampling()
+    value = float(right.mean())
+    if value in (0.0, 1.0):
+        bound = sampling.tails[0] ** (1 / len(set(persons)))
+        return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1 - bound)
+    return mean_interval(right.astype(np.float64), persons, sampling)
+
+
+def mean_interval(values: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None) -> Interval:
+    """The mean of a value of each image, with percentiles of its bootstrap by person.
+
+    Args:
+        values: (n,).
+        persons: (n,), whose they are.
+    """
+    sampling = sampling or Sampling()
+    low, high = np.quantile(resampled_means(values, persons, sampling), sampling.tails)
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def resampled_means(
+    values: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None, stream: int = 0
+) -> Floats:
+    """Means over images when the persons are drawn anew, with replacement, as many as there are.
+
+    A person comes with all images, so that the number of images varies between resamples.
+
+    Args:
+        values: (n,) of the images.
+        persons: (n,).
+        stream: other numbers draw independently under the same seed.
+
+    Returns:
+        (resamples,) float64.
+    """
+    sampling = sampling or Sampling()
+    sums, counts = _by_person(values, persons)
+    generator = np.random.default_rng([sampling.seed, stream])
+    means = []
+    for rows in _portions(sampling.resamples, len(sums)):
+        drawn = generator.integers(0, len(sums), size=(rows, len(sums)))
+        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    together: Floats = np.concatenate(means)
+    return together
+
+
+def confusion(predictions: Predictions) -> npt.NDArray[np.int64]:
+    """(k, k + 1) counts: true class by class said; the last column is what was undecided."""
+    k = len(predictions.classes)
+    said = np.where(predictions.undecided, k, predictions.chosen)
+    matrix = np.zeros((k, k + 1), dtype=np.int64)
+    np.add.at(matrix, (predictions.truths, said), 1)
+    return matrix
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Images whose largest probability lies in a range.
+
+    Attributes:
+        low, high: the range (low, high].
+        images: how many.
+        confidence: mean largest probability; NaN where there is no image.
+        accuracy: share whose most probable class is the true one; NaN where there is no image.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether probabilities mean what they say. An ensemble's threshold plays no part: undecided images count too.
+
+    Attributes:
+        bins: the reliability curve.
+        error: expected calibration error, Σ images/n · |accuracy - confidence| over the bins (Guo et al. 2017).
+        brier: mean over images of Σ over classes (probability - truth)², 0 to 2 (Brier 1950).
+        negative_log_likelihood: mean of -ln(probability of the true class), probabilities of LEAST_PROBABILITY or more.
+    """
+
+    bins: tuple[Bin, ...]
+    error: float
+    brier: float
+    negative_log_likelihood: float
+
+
+def calibration(predictions: Predictions, bins: int = 10) -> Calibration:
+    """Calibration of the most probable class, in bins of equal width.
+
+    Raises:
+        ConfigError: no bin.
+    """
+    if bins < 1:
+        raise ConfigError(f"{bins} bins; expected 1 or more")
+    probabilities, truths = predictions.probabilities, predictions.truths
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truths
+    edges = np.linspace(0, 1, bins + 1)
+    places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    curve, error = [], 0.0
+    for place in range(bins):
+        inside = places == place
+        count = int(inside.sum())
+        mean = float(confidence[inside].mean()) if count else math.nan
+        accuracy = float(right[inside].mean()) if count else math.nan
+        curve.append(Bin(float(edges[place]), float(edges[place + 1]), count, mean, accuracy))
+        if count:
+            error += count / len(predictions) * abs(accuracy - mean)
+    one_hot = np.eye(len(predictions.classes))[truths]
+    of_truth = np.maximum(probabilities[np.arange(len(truths)), truths], LEAST_PROBABILITY)
+    return Calibration(
+        tuple(curve),
+        error,
+        brier=float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
+        negative_log_likelihood=float(-np.log(of_truth).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside a baseline on the same images.
+
+    Attributes:
+        condition: of the images compared; None for all.
+        images, persons: counts.
+        baseline_accuracy, accuracy: of the two.
+        difference: accuracy - baseline_accuracy, with the interval of its bootstrap by person.
+        only_baseline, only_run: images that one of the two alone has right.
+        mcnemar: two-sided exact p of McNemar's test. It counts images as independent; with several images of a
+            person, or runs of several seeds pooled, go by `permutation`.
+        permutation: two-sided p of swapping the two within persons.
+        mcnemar_holm, permutation_holm: the same after Holm's correction; equal to the p of a lone comparison.
+    """
+
+    condition: str | None
+    images: int
+    persons: int
+    baseline_accuracy: float
+    accuracy: float
+    difference: Interval
+    only_baseline: int
+    only_run: int
+    mcnemar: float
+    permutation: float
+    mcnemar_holm: float
+    permutation_holm: float
+
+
+def compare(
+    baseline: Predictions,
+    run: Predictions,
+    sampling: Sampling | None = None,
+    *,
+    condition: str | None = None,
+    names: tuple[str, str] = ("the baseline", "the run"),
+) -> Comparison:
+    """Whether a run names the same images better than a baseline.
+
+    Args:
+        condition: compare on the images of one condition only.
+        names: what to call the two in errors.
+
+    Raises:
+        DatasetError: they were measured on different images or classes, or no image is of the condition.
+    """
+    sampling = sampling or Sampling()
+    run = aligned(baseline, run, *names)
+    if condition is not None:
+        inside = np.flatnonzero(np.array(baseline.conditions, dtype=object) == condition)
+        if not inside.size:
+            raise DatasetError(f"no image is of {condition!r}; expected one of {', '.join(set(baseline.conditions))}")
+        baseline, run = baseline.select(inside), run.select(inside)
+    before, after = baseline.correct, run.correct
+    change = after.astype(np.float64) - before.astype(np.float64)
+    only_baseline, only_run = int((before & ~after).sum()), int((after & ~before).sum())
+    mcnemar = mcnemar_p(only_baseline, only_run)
+    permutation = permutation_p(change, baseline.persons, sampling)
+    return Comparison(
+        condition,
+        images=len(baseline),
+        persons=len(set(baseline.persons)),
+        baseline_accuracy=float(before.mean()),
+        accuracy=float(after.mean()),
+        difference=mean_interval(change, baseline.persons, sampling),
+        only_baseline=only_baseline,
+        only_run=only_run,
+        mcnemar=mcnemar,
+        permutation=permutation,
+        mcnemar_holm=mcnemar,
+        permutation_holm=permutation,
+    )
+
+
+def compare_all(
+    baseline: str,
+    runs: Mapping[str, Predictions],
+    sampling: Sampling | None = None,
+) -> dict[str, tuple[Comparison, ...]]:
+    """Every other run beside a baseline, on all images and on those of each condition.
+
+    Holm's correction is over the runs for all images, and over runs times conditions for the conditions.
+
+    Returns:
+        Name of a run -> its comparisons, the one on all images first.
+
+    Raises:
+        ConfigError: no run has the baseline's name.
+        DatasetError: as `compare`.
+    """
+    if baseline not in runs:
+        raise ConfigError(f"no run is called {baseline!r}; the baseline is one of {', '.join(runs)}")
+    first = runs[baseline]
+    present = [name for name in first.classes if name in set(first.conditions)]
+    plain = [
+        (name, compare(first, run, sampling, condition=condition, names=(baseline, name)))
+        for name, run in runs.items()
+        if name != baseline
+        for condition in (None, *present)
+    ]
+    corrected: dict[str, list[Comparison]] = {name: [] for name in runs if name != baseline}
+    overall = [item for item in plain if item[1].condition is None]
+    by_condition = [item for item in plain if item[1].condition is not None]
+    for family in (overall, by_condition):
+        found = [comparison for _, comparison in family]
+        both = zip(family, holm([c.mcnemar for c in found]), holm([c.permutation for c in found]), strict=True)
+        for (name, comparison), mcnemar, permutation in both:
+            corrected[name].append(replace(comparison, mcnemar_holm=mcnemar, permutation_holm=permutation))
+    return {name: tuple(comparisons) for name, comparisons in corrected.items()}
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Two-sided exact p of McNemar's test: of so uneven a split of the images that one of two alone has right.
+
+    1 where there is no such image.
+    """
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+
+
+def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None) -> float:
+    """Two-sided p of the mean of paired differences, when the sign of each person's is a toss of a coin.
+
+    All sign patterns are looked at where few persons differ; else so many are drawn as `sampling` says, and the
+    observed pattern counts as one of them (Phipson and Smyth 2010), so that p is never 0.
+
+    Args:
+        differences: (n,) of the images.
+        persons: (n,); the two runs are swapped for all images of a person at once.
+    """
+    sampling = sampling or Sampling()
+    sums, _ = _by_person(differences, persons)
+    sums = sums[np.abs(sums) > 1e-12]
+    if not sums.size:
+        return 1.0
+    # Sums of the same numbers in another order differ by rounding, and must still count as equal.
+    observed = abs(float(sums.sum())) - 1e-9 * float(np.abs(sums).sum())
+    if sums.size <= _EXACT_PERSONS:
+        patterns = np.arange(2**sums.size)[:, None] >> np.arange(sums.size) & 1
+        return float((np.abs((1 - 2 * patterns) @ sums) >= observed).mean())
+    generator = np.random.default_rng([sampling.seed, 2**20])
+    reached = 0
+    for rows in _portions(sampling.permutations, sums.size):
+        signs = 1 - 2 * generator.integers(0, 2, size=(rows, sums.size), dtype=np.int8)
+        reached += int((np.abs(signs @ sums) >= observed).sum())
+    return (1 + reached) / (1 + sampling.permutations)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number by Holm's step-down method (1979), in the order given.
+
+    Raises:
+        ConfigError: one is not a number from 0 to 1.
+    """
+    if wrong := [p for p in p_values if not 0 <= p <= 1]:
+        raise ConfigError(f"p-value {wrong[0]}; expected a number from 0 to 1")
+    corrected, reached = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = reached
+    return corrected
+
+
+def _by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:
+    """(sum of values, number of images) of each person, (persons,) float64 each."""
+    if len(values) != len(persons) or not len(values):
+        raise ConfigError(f"{len(values)} values of {len(persons)} persons; expected a person for each value")
+    number = {person: index for index, person in enumerate(dict.fromkeys(persons))}
+    places = np.array([number[person] for person in persons])
+    sums = np.bincount(places, weights=values, minlength=len(number))
+    return sums.astype(np.float64), np.bincount(places, minlength=len(number)).astype(np.float64)
+
+
+def _portions(rows: int, width: int) -> Iterator[int]:
+    """Numbers of rows that sum to `rows`, each with few enough cells at once."""
+    step = max(1, _CELLS_AT_ONCE // max(1, width))
+    for start in range(0, rows, step):
+        yield min(step, rows - start)
