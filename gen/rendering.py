@@ -130,7 +130,6 @@ class _Step:
         ((y, _, _),) = self.convolution(x, kernel)
         n, c, h, w = y.shape
         out = torch.empty((n, c, h - 1, w - 1), dtype=y.dtype, memory_format=torch.channels_last)
-        limit = self.convolution.limit
         passes.shared_out(
             passes.filter_and_finish,
             n * (h - 1),
@@ -139,7 +138,7 @@ class _Step:
             parameters.numpy(),
             self.noise.numpy(),
             self.strength,
-            limit,
+            self.convolution.limit,
         )
         return out
 

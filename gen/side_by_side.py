@@ -23,7 +23,7 @@ def parts_of(n: int) -> list[slice]:
 
 
 def side_by_side(function: Callable[[slice], _T], parts: list[slice]) -> list[_T]:
-    """What a function makes of each part, without gradients, on as many threads as PyTorch has; one part stays here."""
+    """What a function makes of each part, without gradients, on as many threads as PyTorch has."""
     if len(parts) == 1 or torch.get_num_threads() == 1:
         return [function(part) for part in parts]
     return list(_workers(torch.get_num_threads()).map(torch.no_grad()(function), parts))

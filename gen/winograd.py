@@ -95,32 +95,34 @@ def _to_points(start: int, stop: int, x: Any, base: int, v: Any) -> None:
                     x4 = x[i, top + 4, z, k0:k1] if inside else zeros
                     x5 = x[i, top + 5, z, k0:k1] if inside and top + 5 < h else zeros
                     for k in range(k1 - k0):
-                        _to_six(t, 0, column, 1, k, x0[k], x1[k], x2[k], x3[k], x4[k], x5[k])
+                        a, b, d, e, f, g = _six(x0[k], x1[k], x2[k], x3[k], x4[k], x5[k])
+                        t[0, column, k], t[1, column, k], t[2, column, k] = a, b, d
+                        t[3, column, k], t[4, column, k], t[5, column, k] = e, f, g
                 for r in range(6):
                     o0, o1, o2 = v[6 * r, tile, k0:k1], v[6 * r + 1, tile, k0:k1], v[6 * r + 2, tile, k0:k1]
                     o3, o4, o5 = v[6 * r + 3, tile, k0:k1], v[6 * r + 4, tile, k0:k1], v[6 * r + 5, tile, k0:k1]
                     for k in range(k1 - k0):
-                        a, b, d, e, f, g = t[r, 0, k], t[r, 1, k], t[r, 2, k], t[r, 3, k], t[r, 4, k], t[r, 5, k]
-                        p, s = e - np.float32(4) * b, f - np.float32(4) * d
-                        m, z_ = np.float32(2) * (e - b), f - d
-                        o0[k] = np.float32(4) * a - np.float32(5) * d + f
-                        o1[k] = s + p
-                        o2[k] = s - p
-                        o3[k] = z_ + m
-                        o4[k] = z_ - m
-                        o5[k] = np.float32(4) * b - np.float32(5) * e + g
+                        o0[k], o1[k], o2[k], o3[k], o4[k], o5[k] = _six(
+                            t[r, 0, k], t[r, 1, k], t[r, 2, k], t[r, 3, k], t[r, 4, k], t[r, 5, k]
+                        )
 
 
 @numba.njit(inline="always")
-def _to_six(t: Any, r: int, column: int, step: int, k: int, a: Any, b: Any, d: Any, e: Any, f: Any, g: Any) -> None:
+def _six(a: Any, b: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
+    """Six pixels in a row at the six points."""
     p, s = e - np.float32(4) * b, f - np.float32(4) * d
     m, z = np.float32(2) * (e - b), f - d
-    t[0, column, k] = np.float32(4) * a - np.float32(5) * d + f
-    t[1, column, k] = s + p
-    t[2, column, k] = s - p
-    t[3, column, k] = z + m
-    t[4, column, k] = z - m
-    t[5, column, k] = np.float32(4) * b - np.float32(5) * e + g
+    first = np.float32(4) * a - np.float32(5) * d + f
+    last = np.float32(4) * b - np.float32(5) * e + g
+    return first, s + p, s - p, z + m, z - m, last
+
+
+@numba.njit(inline="always")
+def _four(a: Any, b: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
+    """Six points as the four pixels that they stand for."""
+    p, s = b + d, b - d
+    u, z = e + f, e - f
+    return a + p + u, s + np.float32(2) * z, p + np.float32(4) * u, s + np.float32(8) * z + g
 
 
 @compiled
@@ -139,19 +141,13 @@ def _from_points(start: int, stop: int, m: Any, base: int, y: Any) -> None:
                     m0, m1, m2 = m[column, tile, k0:k1], m[6 + column, tile, k0:k1], m[12 + column, tile, k0:k1]
                     m3, m4, m5 = m[18 + column, tile, k0:k1], m[24 + column, tile, k0:k1], m[30 + column, tile, k0:k1]
                     for k in range(k1 - k0):
-                        p, s = m1[k] + m2[k], m1[k] - m2[k]
-                        u, z = m3[k] + m4[k], m3[k] - m4[k]
-                        t[0, column, k] = m0[k] + p + u
-                        t[1, column, k] = s + np.float32(2) * z
-                        t[2, column, k] = p + np.float32(4) * u
-                        t[3, column, k] = s + np.float32(8) * z + m5[k]
+                        t[0, column, k], t[1, column, k], t[2, column, k], t[3, column, k] = _four(
+                            m0[k], m1[k], m2[k], m3[k], m4[k], m5[k]
+                        )
                 for r in range(4):
                     y0, y1 = y[i, top + r, 4 * q, k0:k1], y[i, top + r, 4 * q + 1, k0:k1]
                     y2, y3 = y[i, top + r, 4 * q + 2, k0:k1], y[i, top + r, 4 * q + 3, k0:k1]
                     for k in range(k1 - k0):
-                        p, s = t[r, 1, k] + t[r, 2, k], t[r, 1, k] - t[r, 2, k]
-                        u, z = t[r, 3, k] + t[r, 4, k], t[r, 3, k] - t[r, 4, k]
-                        y0[k] = t[r, 0, k] + p + u
-                        y1[k] = s + np.float32(2) * z
-                        y2[k] = p + np.float32(4) * u
-                        y3[k] = s + np.float32(8) * z + t[r, 5, k]
+                        y0[k], y1[k], y2[k], y3[k] = _four(
+                            t[r, 0, k], t[r, 1, k], t[r, 2, k], t[r, 3, k], t[r, 4, k], t[r, 5, k]
+                        )
