@@ -14,10 +14,11 @@ from torch import Tensor
 
 from faces import tensorfile
 from faces.errors import CheckpointError
+from faces.precision import Precision
 from recognition.batches import plain
 from recognition.config import TrainingConfig
 from recognition.networks import Network, build
-from recognition.precision import Precision, computing
+from recognition.precision import computing
 from recognition.samples import Samples
 from recognition.seen import Seen
 from recognition.stack import Stack, stacked

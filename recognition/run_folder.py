@@ -9,7 +9,6 @@ state.safetensors          everything needed to go on, written last; after the e
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from torch import Tensor
 from faces import tensorfile
 from faces.errors import ConfigError, TrainingError
 from faces.images import write_file
+from faces.run_folders import flat, held
 from recognition.classifier import FILE
 
 
@@ -47,19 +47,8 @@ class RunFolder:
             ConfigError: another process trains in it.
             TrainingError: it cannot be written.
         """
-        with self.writing():
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(
-                    f"another process trains in {self.path}; wait for it, or choose another --out"
-                ) from None
-            for file in (self.config, self.metrics, self.curves, self.classifier, self.state):
-                for left_over in self.path.glob(f".{file.name}.*"):
-                    left_over.unlink()
+        files = (self.config, self.metrics, self.curves, self.classifier, self.state)
+        with held(self.path, [f".{file.name}.*" for file in files], self.writing):
             yield
 
     def place(self) -> dict[str, Any] | None:
@@ -84,7 +73,7 @@ class RunFolder:
                 write_file(self.config, (json.dumps({**settings, **told}, indent=2) + "\n").encode())
             return None
         header = tensorfile.read_header(self.state)
-        stored, wanted = _flat(header["settings"]), _flat(json.loads(json.dumps(settings)))
+        stored, wanted = flat(header["settings"]), flat(json.loads(json.dumps(settings)))
         changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
         if changed:
             changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)
@@ -134,10 +123,3 @@ def _epoch_of(line: str) -> float:
         return float(json.loads(line)["epoch"])
     except (ValueError, KeyError, TypeError):
         return float("inf")
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from faces.errors import DatasetError, TrainingError
+from faces.precision import resolved
 from recognition.backbones import load_backbone
 from recognition.batches import batches_of, epoch_order, generator, seed_of, varied
 from recognition.classifier import CLASSIFIER, Classifier, logits_of, network_of
 from recognition.config import TrainingConfig
 from recognition.curves import draw_curves
 from recognition.optimisation import optimizer_of, rate_at, restore, set_rate, tensors_of
-from recognition.precision import computing, resolved
+from recognition.precision import computing
 from recognition.run_folder import RunFolder
 from recognition.samples import Samples
 from recognition.seen import Seen

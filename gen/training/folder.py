@@ -7,7 +7,6 @@ samples/N-*.png             sheets after N images
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,13 @@ from torch import Tensor
 from faces import tensorfile
 from faces.errors import ConfigError, TrainingError
 from faces.images import Pixels, encode_png, write_file
+from faces.run_folders import flat, held
 
 _LEFT_OVERS: Final = (".*.safetensors.*", ".log.jsonl.*", "kept/.*.safetensors.*", "samples/.*.png.*")
 """Files that were being written when a run was killed; nothing else in the folder is touched."""
+
+_WHOLE: Final = ("vocabulary", "sampling")
+"""Settings that are compared, and told of, as one."""
 
 
 class Resumable(Protocol):
@@ -63,17 +66,7 @@ class Folder:
         Raises:
             ConfigError: another process trains in it.
         """
-        with self.writing():
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"another process trains in {self.path}; stop it, or choose another --out") from None
-            for pattern in _LEFT_OVERS:
-                for left_over in self.path.glob(pattern):
-                    left_over.unlink()
+        with held(self.path, _LEFT_OVERS, self.writing):
             yield
 
     def images_seen(self) -> int | None:
@@ -86,8 +79,8 @@ class Folder:
 
     def changes(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """Settings by name that differ from those of the stopped run: theirs, and these."""
-        stored = _flat(self._header()["settings"])
-        wanted = _flat(settings)
+        stored = flat(self._header()["settings"], _WHOLE)
+        wanted = flat(settings, _WHOLE)
         return {
             name: (stored.get(name), wanted.get(name))
             for name in sorted(stored.keys() | wanted.keys())
@@ -151,13 +144,3 @@ class Folder:
                 f"cannot write {error.filename or self.path} ({error.strerror or error}); {left}: "
                 "make room or correct the rights, then give the same command again"
             ) from error
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value and name not in ("vocabulary", "sampling"):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
