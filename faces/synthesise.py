@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -64,17 +64,28 @@ def synthesise(
     Raises:
         DatasetError: the path exists, or a number is out of range.
     """
-    for name, value, least in (
-        ("count", count, 1),
-        ("size", size, 8),
-        ("seed", seed, 0),
-        ("workers", workers, 1),
-    ):
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; expected {least} or more")
+    people = [nth_phantom(seed, index) for index in range(count)]
+    write_phantoms(path, people, size=size, workers=workers, on_progress=on_progress)
+
+
+def write_phantoms(
+    path: Path | str,
+    people: Sequence[Phantom],
+    *,
+    size: int,
+    workers: int = 1,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write these phantoms, in their order, as `synthesise` does; the same identity is the same person."""
+    for name, value, least in (("size", size, 8), ("workers", workers, 1)):
         if value < least:
             raise DatasetError(f"{name} is {value}; expected {least} or more")
     truth: list[list[str | float]] = []
     with DatasetWriter(path) as writer:
-        for drawn in _draw_all(count, size, seed, workers):
+        for drawn in _draw_all(people, size, workers):
             of = drawn.phantom
             record = writer.add(drawn.png, _record(of), drawn.landmarks)
             traits = attributes(of)
@@ -102,21 +113,20 @@ class _Drawn:
     landmarks: npt.NDArray[np.float64]
 
 
-def _draw_one(index: int, *, size: int, seed: int) -> _Drawn:
-    of = nth_phantom(seed, index)
+def _draw_one(of: Phantom, *, size: int) -> _Drawn:
     rendered = draw(of, size)
     return _Drawn(of, encode_png(rendered.image), rendered.landmarks)
 
 
-def _draw_all(count: int, size: int, seed: int, workers: int) -> Iterator[_Drawn]:
-    """In order of their numbers. Processes are spawned, as forking beside OpenCV's threads may hang."""
-    task = partial(_draw_one, size=size, seed=seed)
+def _draw_all(people: Sequence[Phantom], size: int, workers: int) -> Iterator[_Drawn]:
+    """In their order. Processes are spawned, as forking beside OpenCV's threads may hang."""
+    task = partial(_draw_one, size=size)
     if workers == 1:
-        yield from map(task, range(count))
+        yield from map(task, people)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(task, range(count), chunksize=_CHUNK)
+        yield from pool.map(task, people, chunksize=_CHUNK)
 
 
 def _csv(rows: list[list[str | float]]) -> str:

@@ -28,6 +28,7 @@ from faces.dataset import Dataset
 from faces.errors import ConfigError, DatasetError, PullError
 from faces.images import write_file
 from faces.labels import UNAFFECTED
+from faces.run_folders import flat
 from faces.seen import SeenImages
 from gen.training.stopping import StopWish
 from gestaltgen.progress import progress_bar
@@ -144,7 +145,7 @@ class RunFiles:
                 raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
             self.write({"asked": dict(asked)})
             return
-        there, here = _flat(self.read()["asked"]), _flat(json.loads(json.dumps(asked)))
+        there, here = flat(self.read()["asked"]), flat(json.loads(json.dumps(asked)))
         changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
         if changed:
             changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
@@ -536,10 +537,3 @@ def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
 
 def _person_key(person: str) -> str:
     return hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS]
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        flat |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, Mapping) else {f"{prefix}{name}": inner}
-    return flat

@@ -161,13 +161,18 @@ def _in_thread(work: Callable[[], _T]) -> _T:
 
 
 @contextmanager
-def running_service(weights: Path) -> Iterator[str]:
-    """The service as a process of its own on a free loopback port, ready; stopped whatever happens."""
+def running_service(weights: Path, models: Path | None = None) -> Iterator[str]:
+    """The service as a process of its own on a free loopback port, ready; stopped whatever happens.
+
+    Args:
+        models: folder of further checkpoints.
+    """
     with tempfile.TemporaryDirectory(prefix="gestaltgen-demo-") as scratch:
         port = _free_port()
         log = Path(scratch) / "service.log"
         command = [sys.executable, "-m", "gestaltgen", "serve", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--state", str(Path(scratch) / "state"), "--weights", str(weights.resolve()), "--without-keys"]
+        command += [] if models is None else ["--models", str(models.resolve())]
         own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
         with log.open("wb") as stream:
             process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603

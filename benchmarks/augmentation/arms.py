@@ -1,0 +1,92 @@
+"""What is compared: what the classifiers of each arm learn from beside, or instead of, the scarce real faces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from faces.labels import AGE_GROUPS, UNAFFECTED
+from recognition.pulling import SetRequest
+from recognition.samples import Samples
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        name: for people.
+        folder: for files.
+        kind: of the image set; None for none.
+        blend: weight of the first condition.
+        times: so many times the study's counts.
+        real: the real faces are learnt from.
+        extra_real: as many further real faces as `unrelated` has synthetic ones.
+        study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
+    """
+
+    name: str
+    folder: str
+    kind: str | None = None
+    blend: float | None = None
+    times: int = 1
+    real: bool = True
+    extra_real: bool = False
+    study: tuple[float, float, float, float] | None = None
+
+
+REAL: Final = Arm("real", "real", study=(68, 86.4, 94, 87.1))
+
+ARMS: Final = (
+    REAL,
+    Arm("+ more real", "extra-real", extra_real=True),
+    Arm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4)),
+    Arm("+ age related", "age-related", "age_related", study=(74, 82.5, 96, 88.2)),
+    Arm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
+    Arm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
+    Arm("+ blended 75", "blended-75", "blended", 0.75, study=(76, 85.2, 96, 89.3)),
+    Arm("synthetic only", "synthetic-1", "unrelated", real=False),
+    Arm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
+    Arm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
+)
+
+
+def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
+    """The image sets of an arm for a fold, by condition, in the study's counts.
+
+    Args:
+        model: the fold's generator.
+        learnt: the fold's training part, which is counted.
+    """
+    if arm.kind is None:
+        return {}
+    counts = {name: n * arm.times for name, n in study_counts(learnt).items() if not arm.real or name != UNAFFECTED}
+    if arm.kind == "blended":
+        counts = {name: math.ceil(n / (len(learnt.classes) - 1)) for name, n in counts.items()}
+    return {
+        name: SetRequest(arm.kind, conditions=(name,), count=count, blend=arm.blend, seed=0, model=model)
+        for name, count in counts.items()
+    }
+
+
+def study_counts(learnt: Samples) -> Mapping[str, int]:
+    """Synthetic images per condition and age: the mean over the ages of the condition's real ones."""
+    found = {name: sum(sample.condition == name for sample in learnt.samples) for name in learnt.classes}
+    return {name: max(1, round(count / len(AGE_GROUPS))) for name, count in found.items()}
+
+
+def further_faces(pool: Samples, learnt: Samples) -> Samples:
+    """So many faces of the pool per affected condition and age as `requests_of` asks for unrelated ones."""
+    counts = study_counts(learnt)
+
+    def chosen() -> Iterator[int]:
+        left = {(name, group.name): counts[name] for name in counts if name != UNAFFECTED for group in AGE_GROUPS}
+        for index, sample in enumerate(pool.samples):
+            cell = (str(sample.condition), str(sample.age_group))
+            if left.get(cell, 0) > 0:
+                left[cell] -= 1
+                yield index
+
+    return pool.subset(chosen())

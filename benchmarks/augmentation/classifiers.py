@@ -1,0 +1,140 @@
+"""The classifiers of one arm: every fold and seed, from real faces and sets pulled from the service, and what they say.
+
+OUT/arms/ARM/seed-S/fold-K/         one training
+OUT/arms/ARM/sets/fold-K/CONDITION/ image sets
+OUT/arms/ARM/predictions/seed-S.csv of the ensemble of a seed
+OUT/arms/ARM/arm.json               sets, waiting
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from api.client import Client
+from benchmarks.augmentation.arms import ARMS, Arm, further_faces, requests_of
+from benchmarks.parts import Part
+from faces.errors import DatasetError
+from faces.images import write_file
+from recognition.config import TrainingConfig
+from recognition.ensemble import Ensemble
+from recognition.experiment import Progress, experiment
+from recognition.folds import folds
+from recognition.pulling import Pulled, pulled
+from recognition.samples import Samples, real_samples
+from recognition.seen import Seen
+from recognition.stack import Stack, joined, stacked
+
+FOLDS: Final = 5
+IMAGES_AN_EPOCH: Final = 400
+CONFIG: Final = TrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epochs=60, patience=None)
+"""Of every arm: the same number of steps, so that nothing but what is shown differs."""
+
+TRAIN: Final = "train.zip"
+MORE: Final = "more.zip"
+TEST: Final = "test.zip"
+
+
+def model_of(fold: int) -> str:
+    """Name of a fold's generator at the service."""
+    return f"fold-{fold}"
+
+
+def split_of(real: Samples) -> list[tuple[Any, Any]]:
+    """Training and validation places of each fold: the same for generators and classifiers."""
+    return list(folds(real, FOLDS, 0))
+
+
+def part_of(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> Part:
+    """The process that trains an arm's classifiers."""
+    folder = out / "arms" / arm.folder
+    command = [sys.executable, "-m", "benchmarks.augmentation.classifiers", str(out), arm.folder, service]
+    command += [str(seed) for seed in seeds]
+    done = all(predictions_of(out, arm, seed).exists() for seed in seeds)
+    return Part(f"classifiers of {arm.name!r}", command, folder / "log.txt", done)
+
+
+def predictions_of(out: Path, arm: Arm, seed: int) -> Path:
+    return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
+
+
+def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> None:
+    """Train, or go on, and measure on the test set.
+
+    Raises:
+        DatasetError: generator or classifiers saw an image of the test set, or it is not known.
+    """
+    torch.set_num_threads(1)
+    folder, began = out / "arms" / arm.folder, time.monotonic()
+    real, test = real_samples(out / TRAIN), real_samples(out / TEST)
+    more = stacked(real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
+    learnt = [real.subset(inside) for inside, _ in split_of(real)]
+    with ExitStack() as stack:
+        sets = _pulls(arm, folder, service, learnt, stack) if arm.kind else [[] for _ in learnt]
+        for one in (one for of_fold in sets for one in of_fold):
+            _check(one.seen, test)
+
+        def extra(fold: int) -> Samples | None:
+            if more is not None:
+                return further_faces(more, learnt[fold])
+            pieces: list[Stack] = [stacked(part, CONFIG.size) for one in sets[fold] for part in one.shards()]
+            return joined(pieces) if pieces else None
+
+        experiment(
+            CONFIG,
+            real,
+            folder,
+            count=FOLDS,
+            seeds=seeds,
+            extra=extra,
+            real_faces=arm.real,
+            about={"arm": arm.name},
+            on_progress=_tell,
+        )
+        told = {
+            "arm": arm.name,
+            "sets": [[one.set_id for one in of_fold] for of_fold in sets],
+            "synthetic": [sum(len(one) for one in of_fold) for of_fold in sets],
+            "waiting_s": round(sum(one.waiting_s for of_fold in sets for one in of_fold), 2),
+            "total_s": round(time.monotonic() - began, 1),
+        }
+    for seed in seeds:
+        path = predictions_of(out, arm, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Ensemble.open(folder / f"seed-{seed}").predict(test).save(path)
+    write_file(folder / "arm.json", (json.dumps(told, indent=1) + "\n").encode())
+
+
+def _pulls(arm: Arm, folder: Path, service: str, learnt: Sequence[Samples], stack: ExitStack) -> list[list[Pulled]]:
+    """The sets of each fold; those of later folds are fetched while the first one's classifiers train."""
+    client = stack.enter_context(Client(service))
+    return [
+        [
+            stack.enter_context(pulled(client, request, folder / "sets" / f"fold-{fold}" / name, classes=faces.classes))
+            for name, request in requests_of(arm, model_of(fold), faces).items()
+        ]
+        for fold, faces in enumerate(learnt)
+    ]
+
+
+def _check(seen: Seen, test: Samples) -> None:
+    if seen.unknown:
+        raise DatasetError(f"not known: all images that {', '.join(seen.unknown)} was trained on; train it again")
+    seen.refuse(test)
+
+
+def _tell(progress: Progress) -> None:
+    report = progress.report
+    print(f"seed {progress.seed}, fold {progress.fold}: {report}", flush=True)
+
+
+if __name__ == "__main__":
+    named = {arm.folder: arm for arm in ARMS}
+    train_arm(named[sys.argv[2]], Path(sys.argv[1]), sys.argv[3], [int(seed) for seed in sys.argv[4:]])
