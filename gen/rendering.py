@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from gen import passes, winograd
 from gen.layers import SQRT2, SynthesisConv
+from gen.preparing import Preparations
 from gen.side_by_side import parts_of, side_by_side
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 _VALUES_AT_ONCE: Final = 1 << 21
 """In one map of all channels and images of a step."""
-
-_POINTS_FROM_CHANNELS: Final = 64
-_POINTS_FROM_SIDE: Final = 16
-"""From these sizes on a convolution is faster at the points of Winograd."""
 
 _NOTHING: Final = np.zeros((1, 3, 0, 0), np.float32)
 
@@ -50,18 +46,10 @@ class _Convolution:
         self.strength = np.float32(layer.noise_strength.item() * SQRT2)
         self.limit = np.float32(math.inf if layer.clamp is None else layer.clamp)
         self._points, self._kernel = None, None
-        if self._pays_at_points(dtype):
+        if dtype == torch.float32 and not self.up and winograd.pays(layer.weight, self.noise.shape[1]):
             self._points = winograd.transformed(layer.weight)
         else:
             self._kernel = self._arranged(layer.weight.to(dtype))
-
-    def _pays_at_points(self, dtype: torch.dtype) -> bool:
-        return (
-            dtype == torch.float32
-            and not self.up
-            and self.noise.shape[1] >= _POINTS_FROM_SIDE
-            and min(self.weight.shape[:2]) >= _POINTS_FROM_CHANNELS
-        )
 
     def scale(self, energy: Tensor) -> Tensor:
         """Demodulation, with the gain of the activation and, where the resolution doubles, of the low-pass filter."""
@@ -245,19 +233,5 @@ def _of(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
     return [[step.of(images) for step in block] for block in blocks]
 
 
-_prepared: WeakKeyDictionary[Synthesis, dict[torch.dtype, tuple[object, Rendering]]] = WeakKeyDictionary()
-
-
-def prepared(synthesis: Synthesis, dtype: torch.dtype) -> Rendering:
-    """The rendering of a network, made anew when its weights have changed.
-
-    Of one that is being trained it is made anew each time: a fused optimiser changes weights and does not say so.
-    """
-    if synthesis.training:
-        return Rendering(synthesis, dtype)
-    tensors = (*synthesis.parameters(), *synthesis.buffers())
-    state = [(t.data_ptr(), -1 if t.is_inference() else t._version) for t in tensors]
-    known = _prepared.setdefault(synthesis, {})
-    if dtype not in known or known[dtype][0] != state:
-        known[dtype] = state, Rendering(synthesis, dtype)
-    return known[dtype][1]
+prepared: Final[Preparations[Synthesis, Rendering]] = Preparations(Rendering)
+"""The rendering of a network for a dtype."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,9 @@ from inversion.config import Head, HypernetworkConfig
 from inversion.encoder import resized
 
 TAPS = 9
-_SLOPE = 0.01
+SLOPE = 0.01
+
+_Block = TypeVar("_Block", bound=nn.Module)
 
 
 class BasicBlock(nn.Module):
@@ -56,7 +59,7 @@ class BasicBlock(nn.Module):
 def _convolutions(channels: list[int], strides: list[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for (before, after), stride in zip(pairwise(channels), strides, strict=True):
-        layers += [nn.Conv2d(before, after, 3, stride, 1), nn.LeakyReLU(_SLOPE)]
+        layers += [nn.Conv2d(before, after, 3, stride, 1), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers)
 
 
@@ -121,6 +124,12 @@ class SeparableBlock(nn.Module):
         inner = [config.other_width] * (config.halvings - 1)
         self.convs = _convolutions([config.features, *inner, config.features], [2] * config.halvings)
         self.output = nn.Sequential(SeparableKernel(config.features, out_channels, in_channels))
+
+    @property
+    def kernel(self) -> SeparableKernel:
+        (kernel,) = self.output
+        assert isinstance(kernel, SeparableKernel)  # noqa: S101  for the type checker
+        return kernel
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.output(self.convs(x).flatten(start_dim=1))
@@ -187,6 +196,11 @@ class Hypernetwork(nn.Module):
     def head_of(self, name: str) -> Head:
         """How the kernel of this name is emitted."""
         return "shared" if name in self._shared else self.config.other_head
+
+    def blocks_of(self, kind: type[_Block]) -> dict[str, _Block]:
+        """The blocks of a kind by the name of their kernel."""
+        blocks = {name: self.refinement_blocks[str(self._numbers[name])] for name in self.layers}
+        return {name: block for name, block in blocks.items() if isinstance(block, kind)}
 
     def _block(self, name: str, shape: tuple[int, ...]) -> nn.Module:
         if self.head_of(name) == "shared":

@@ -20,6 +20,7 @@ from gen.side_by_side import parts_of, side_by_side
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.encoder import WEncoder, resized
 from inversion.hypernetwork import Hypernetwork
+from inversion.prepared import Answer, may_prepare, prepared
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, joined
 from inversion.similarity import mean_square
@@ -97,15 +98,29 @@ class Inverter(nn.Module):
         offsets: Offsets = {}
         reconstruction = self.generator.synthesize(w, dtype=dtype)
         yield Pass(0, offsets, reconstruction)
-        seen = resized(images, self.hypernet.config.side)
+        if not passes:
+            return
+        answer = self._facing(images, dtype)
         for number in range(1, passes + 1):
-            pair = torch.cat([seen, resized(reconstruction.detach(), self.hypernet.config.side)], dim=1)
-            with _computing(pair, dtype):
-                new = self.hypernet(pair)
+            new = answer(reconstruction.detach())
             added = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
             offsets = {name: offset.to(dtype).float() for name, offset in added.items()}
             reconstruction = self.generator.synthesize(w, dtype=dtype, offsets=offsets)
             yield Pass(number, offsets, reconstruction)
+
+    def _facing(self, faces: Tensor, dtype: torch.dtype) -> Answer:
+        """What the hypernetwork answers to reconstructions of faces."""
+        if may_prepare(self.hypernet, faces, dtype):
+            return prepared(self.hypernet, dtype).facing(faces)
+        seen = resized(faces, self.hypernet.config.side)
+
+        def answer(pictures: Tensor) -> Offsets:
+            pair = torch.cat([seen, resized(pictures, self.hypernet.config.side)], dim=1)
+            with _computing(pair, dtype):
+                offsets: Offsets = self.hypernet(pair)
+            return offsets
+
+        return answer
 
     @torch.no_grad()
     def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
@@ -170,8 +185,10 @@ def check_faces(images: Tensor) -> None:
 
 def _chosen(new: Pass, old: Pass, better: Tensor) -> Pass:
     """The new pass of the images that it serves, the old one of the others."""
+    if better.all():
+        return new
     offsets = {
-        name: torch.where(better[:, None, None, None, None], value, old.offsets.get(name, torch.zeros_like(value)))
+        name: torch.where(better[:, None, None, None, None], value, old.offsets.get(name, value.new_zeros(())))
         for name, value in new.offsets.items()
     }
     picture = torch.where(better[:, None, None, None], new.reconstruction, old.reconstruction)
