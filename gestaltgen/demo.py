@@ -31,7 +31,7 @@ NOTICE: Final = (
     "and are no basis for a diagnosis."
 )
 _T = TypeVar("_T")
-_READY_S: Final = 60.0
+_READY_S: Final = 180.0
 _SET_S: Final = 300.0
 _console = Console(highlight=False)
 
@@ -64,7 +64,7 @@ def demo(
     Takes well under a minute on a laptop without a GPU.
     """
     _console.print(f"[bold]gestaltgen demo[/]  {NOTICE}\n")
-    with _stops_on_terminate():
+    with stops_on_terminate():
         try:
             with running_service(weights or shipped.default()) as service:
                 outcomes = _in_thread(lambda: run(service, out, people=people))
@@ -212,8 +212,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _stops_on_terminate() -> Iterator[None]:
-    """Let a termination signal end the demo as Ctrl-C does, so that the service does not outlive it."""
+def stops_on_terminate() -> Iterator[None]:
+    """Let a termination signal end the program as Ctrl-C does, so that no process that it began outlives it."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

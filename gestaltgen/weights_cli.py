@@ -13,15 +13,17 @@ import typer
 from rich.console import Console
 
 from faces import tensorfile
+from faces.dataset import Dataset
 from faces.errors import CheckpointError, LabelError
 from faces.labels import AGE_GROUPS, AgeGroup
-from faces.seen import UNKNOWN
+from faces.seen import UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.labels import Vocabulary
 from gen.published import importing
 from gen.published.importing import Imported
 from gen.training.warmstart import with_label_centres
+from gestaltgen.progress import stepping_bar
 from gestaltgen.refusals import Refusing
 
 app = typer.Typer(
@@ -59,6 +61,13 @@ def import_(
     ] = None,
     origin: Annotated[
         str | None, typer.Option(help="Where the weights come from, stored in them. Unset: the file's name and sha256.")
+    ] = None,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Data set that it was trained on, or checkpoint that it was fine-tuned from; repeat for all of them, "
+            "so that no classifier is tested on what its images were made after. Unset: what the file says."
+        ),
     ] = None,
 ) -> None:
     """Read one network of another program's checkpoint and write it as ours.
@@ -99,7 +108,7 @@ def import_(
         licence=licence,
         images_seen=info.images_seen if info else 0,
         training_counts=info.training_counts if info else None,
-        seen=info.seen_images if info else UNKNOWN,
+        seen=_seen_images(trained_on) if trained_on else info.seen_images if info else UNKNOWN,
     )
     _console.print(f"\nwritten: {out}")
     _print_info(checkpoint.read_info(out))
@@ -154,6 +163,22 @@ def centre(
 def _check_new(out: Path) -> None:
     if out.exists():
         raise CheckpointError(f"{out} exists; expected a new name, or delete it first")
+
+
+def _seen_images(sources: Sequence[Path]) -> SeenImages:
+    """What data sets hold and checkpoints have seen, all of them together."""
+    found = SeenImages()
+    for source in sources:
+        if source.suffix == ".safetensors":
+            found |= checkpoint.read_info(source).seen_images
+            continue
+        with Dataset.open(source) as dataset, stepping_bar(_console, f"images of {source}", len(dataset)) as step:
+            keys = set()
+            for index in range(len(dataset)):
+                keys.add(dataset.key(index))
+                step(1)
+        found |= SeenImages.of(keys)
+    return found
 
 
 def _seen(info: CheckpointInfo) -> str:

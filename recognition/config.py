@@ -65,7 +65,7 @@ class TrainingConfig:
     batch: int = 16
     images_per_epoch: int | None = None
     optimizer: str = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     head_rate: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 0.05

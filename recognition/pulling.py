@@ -121,6 +121,11 @@ class Part:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def seen(self) -> Seen:
+        """Images that the generator was trained on."""
+        return self._whole.seen
+
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         return tuple(self._whole.sample(place) for place in self._places)

@@ -14,13 +14,12 @@ from benchmarks.augmentation import generators, people
 from benchmarks.augmentation.arms import ARMS
 from benchmarks.augmentation.classifiers import CONFIG, FOLDS, MORE, TEST, TRAIN, model_of, part_of, split_of
 from benchmarks.augmentation.results import write_results
-from benchmarks.parts import COSTS, run_side_by_side
+from benchmarks.parts import COSTS, begin, run_side_by_side
 from gestaltgen.demo import running_service
-from gestaltgen.refusals import Refusing
 from recognition.samples import real_samples
 
 _console = Console(highlight=False, soft_wrap=True)
-app = typer.Typer(cls=Refusing, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 BASE: Final = "base.zip"
 _SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
@@ -34,6 +33,7 @@ def augmentation(
     ),
     seeds: Annotated[int, typer.Option(help="Ensembles for each arm; seeds vary the classifiers only.", min=1)] = 3,
     base_images: Annotated[int, typer.Option(help="The first generator sees.")] = generators.BASE_IMAGES,
+    epochs: Annotated[int, typer.Option(help="Of each classifier, 400 images each.", min=1)] = CONFIG.epochs,
     fold_images: Annotated[int, typer.Option(help="The generator of each fold sees.")] = generators.FOLD_IMAGES,
 ) -> None:
     """Do synthetic faces help a classifier of conditions that has few and unbalanced real ones?
@@ -50,10 +50,10 @@ def augmentation(
     generators.train_folds(out, out / TRAIN, held, fold_images)
     chosen = tuple(range(seeds))
     with ExitStack() as stack:
-        parts = [part_of(arm, out, "", chosen) for arm in ARMS]
+        parts = [part_of(arm, out, "", chosen, epochs) for arm in ARMS]
         if not all(part.done for part in parts):
             service = stack.enter_context(running_service(generators.generator_of(out / "base"), models=_models(out)))
-            parts = [part_of(arm, out, service, chosen) for arm in ARMS]
+            parts = [part_of(arm, out, service, chosen, epochs) for arm in ARMS]
         run_side_by_side(parts, out / COSTS)
     _console.print(write_results(out, chosen))
     _console.print(
@@ -84,4 +84,4 @@ def _models(out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    app()
+    begin(app)

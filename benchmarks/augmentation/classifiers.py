@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ import torch
 
 from api.client import Client
 from benchmarks.augmentation.arms import ARMS, Arm, further_faces, requests_of
+from benchmarks.epochs import tell
 from benchmarks.parts import Part
 from faces.errors import DatasetError
 from faces.images import write_file
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
-from recognition.experiment import Progress, experiment
+from recognition.experiment import experiment
 from recognition.folds import folds
 from recognition.pulling import Pulled, pulled
 from recognition.samples import Samples, real_samples
@@ -52,20 +54,20 @@ def split_of(real: Samples) -> list[tuple[Any, Any]]:
     return list(folds(real, FOLDS, 0))
 
 
-def part_of(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> Part:
+def part_of(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> Part:
     """The process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = [sys.executable, "-m", "benchmarks.augmentation.classifiers", str(out), arm.folder, service]
-    command += [str(seed) for seed in seeds]
+    command += [str(number) for number in (epochs, *seeds)]
     done = all(predictions_of(out, arm, seed).exists() for seed in seeds)
-    return Part(f"classifiers of {arm.name!r}", command, folder / "log.txt", done)
+    return Part(f"classifiers of {arm.name!r}", tuple(command), folder / "log.txt", done)
 
 
 def predictions_of(out: Path, arm: Arm, seed: int) -> Path:
     return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
 
 
-def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> None:
+def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> None:
     """Train, or go on, and measure on the test set.
 
     Raises:
@@ -88,7 +90,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> None:
             return joined(pieces) if pieces else None
 
         experiment(
-            CONFIG,
+            replace(CONFIG, epochs=epochs),
             real,
             folder,
             count=FOLDS,
@@ -96,7 +98,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int]) -> None:
             extra=extra,
             real_faces=arm.real,
             about={"arm": arm.name},
-            on_progress=_tell,
+            on_progress=tell,
         )
         told = {
             "arm": arm.name,
@@ -130,11 +132,7 @@ def _check(seen: Seen, test: Samples) -> None:
     seen.refuse(test)
 
 
-def _tell(progress: Progress) -> None:
-    report = progress.report
-    print(f"seed {progress.seed}, fold {progress.fold}: {report}", flush=True)
-
-
 if __name__ == "__main__":
     named = {arm.folder: arm for arm in ARMS}
-    train_arm(named[sys.argv[2]], Path(sys.argv[1]), sys.argv[3], [int(seed) for seed in sys.argv[4:]])
+    out, name, url, epochs, *seeds = sys.argv[1:]
+    train_arm(named[name], Path(out), url, [int(seed) for seed in seeds], int(epochs))

@@ -69,7 +69,7 @@ def _training(
     for setting, value in settings.items():
         command += ["--set", f"{setting}={value if isinstance(value, str) else json.dumps(value)}"]
     command += ["--images", str(images), "--snapshot", "5000", "--snapshot-minutes", "5", "--threads", "1", *more]
-    return Part(name, command, folder / "log.txt", done=_images_seen(folder) >= images)
+    return Part(name, tuple(command), folder / "log.txt", done=_images_seen(folder) >= images)
 
 
 def _images_seen(folder: Path) -> int:

@@ -10,7 +10,9 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
+from faces.dataset import Dataset
 from faces.seen import SeenImages
+from faces.synthesise import synthesise
 from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli import app
@@ -103,6 +105,23 @@ def test_our_own_checkpoint_keeps_what_it_says(tmp_path: Path) -> None:
     assert (info.licence, info.images_seen, info.training_counts) == ("CC0-1.0", 7, counts)
     assert info.seen_images == seen
     assert info.origin.startswith("phantoms; imported from G_ema of a.safetensors")
+
+
+def test_it_can_be_told_what_weights_were_trained_on(tmp_path: Path) -> None:
+    faces, begun_from, path = tmp_path / "faces.zip", tmp_path / "base.safetensors", tmp_path / "a.safetensors"
+    synthesise(faces, count=3, size=8, seed=1)
+    about = {"origin": "phantoms", "licence": "CC0-1.0"}
+    checkpoint.save(begun_from, generator_32(), seen=SeenImages.of(["ab" * 32]), **about)
+    checkpoint.save(path, generator_32(), **about)
+    with Dataset.open(faces) as dataset:
+        keys = {dataset.key(index)[:16] for index in range(3)}
+    out = tmp_path / "b.safetensors"
+    assert run("import", path, "--out", out, "--trained-on", faces, "--trained-on", begun_from).exit_code == 0
+    assert checkpoint.read_info(out).seen_images == SeenImages(frozenset(keys | {"ab" * 8}))
+    result = run("import", path, "--out", tmp_path / "c.safetensors", "--trained-on", tmp_path / "absent.zip")
+    assert result.exit_code != 0
+    assert "absent.zip" in result.output
+    assert not (tmp_path / "c.safetensors").exists()
 
 
 def test_the_help_teaches() -> None:

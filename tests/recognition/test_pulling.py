@@ -19,6 +19,7 @@ from faces.images import pixels_key
 from faces.labels import CONDITIONS
 from faces.seen import SeenImages
 from recognition.pulling import PullProgress, SetRequest, pulled
+from recognition.stack import stacked
 from tests.api.fake import FakeModel
 from tests.recognition.wire import REQUEST, Running, Wire, breaks_at, service, told
 
@@ -55,6 +56,7 @@ def test_a_set_comes_with_labels_persons_and_keys(running: Running, cache: Path)
     assert seen[-1] == PullProgress("fetching", 40, 40)
     assert faces.seen.name == "generator fake"
     assert faces.seen.keys == {"ab" * 8}
+    assert stacked(faces.subset([0]), 8).seen == faces.seen
 
 
 def test_the_images_of_a_person_are_of_one_person(running: Running, cache: Path) -> None:
