@@ -65,6 +65,9 @@ class ApiKey:
 ANYONE: Final = Caller("anyone", "none", frozenset(Scope))
 """The caller of a service that was started without keys."""
 
+SERVICE: Final = Caller("service", "-", frozenset())
+"""Who erases what is over; no key has this owner."""
+
 _keys: Final = Table(
     "api_keys",
     TABLES,
@@ -99,6 +102,8 @@ class ApiKeys:
             raise ConfigError(
                 f"owner {owner!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
             )
+        if owner == SERVICE.owner:
+            raise ConfigError(f"owner {owner!r} is what the audit record calls the service itself; take another name")
         if not scopes:
             raise ConfigError(f"no scope; expected one or more of {', '.join(Scope)}")
         if expires is not None and expires <= now:

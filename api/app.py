@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from api import problems
 from api.access import ApiKeys
+from api.audit import Audit, purpose_of
 from api.database import connect
 from api.erasing import sweeping
 from api.idempotency import Keys
@@ -32,6 +33,7 @@ from api.service import Service
 from api.sets import ImageSets, SetWork
 from api.settings import Settings
 from api.storage import Store, only_user_of
+from api.trail import AuditTrail
 from api.worker import Worker
 
 DESCRIPTION: Final = """
@@ -91,6 +93,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         },
     )
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
+    app.add_middleware(AuditTrail)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     app.add_middleware(RequestLog)
     problems.install(app)
@@ -118,9 +121,10 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
-    engine, store = connect(settings.state), Store(settings.state)
-    ownership, registry, photographs = Ownership(engine), Registry(engine), Photographs(settings.state, engine)
-    marker = Marker(load_secret(settings.state / "secret"))
+    engine, store, audit = connect(settings.state), Store(settings.state), Audit.open(settings.state)
+    ownership, registry, secret = Ownership(engine), Registry(engine), load_secret(settings.state / "secret")
+    purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
+    photographs, marker = Photographs(settings.state, engine, audit, purposes), Marker(secret)
     worker = Worker(partial(load, settings))
     try:
         sets = SetWork(
@@ -153,6 +157,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
         api_keys=ApiKeys(engine),
         ownership=ownership,
         photographs=photographs,
+        audit=audit,
         registry=registry,
         marker=marker,
         decoder=decoder,
@@ -163,3 +168,4 @@ def _close(service: Service) -> None:
     """Finish the batch in hand; jobs go on when the service starts again."""
     service.worker.close()
     service.jobs.close()
+    service.audit.close()

@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from api.access import SERVICE
 from api.photographs import now_ms
 from api.service import Service
 
@@ -18,18 +19,26 @@ _log = logging.getLogger("gestaltgen.erasing")
 
 
 def erase_expired(service: Service) -> None:
-    """Erase every photograph and survey pack whose time is over; what cannot be erased now is tried again."""
+    """Erase every photograph and survey pack whose time is over, and originals that a job could not erase.
+
+    What cannot be erased now is tried again.
+    """
     photos, packs = service.photographs.expired(now_ms())
     for photo in photos:
         try:
-            service.forget_photo(photo, "its time was over")
+            service.forget_photo(photo, SERVICE, "its time was over")
         except Exception:
             _log.exception("a photograph could not be erased")
     for pack in packs:
         try:
-            service.forget_pack(pack)
+            service.forget_pack(pack, SERVICE)
         except Exception:
             _log.exception("a survey pack could not be erased")
+    for photo in service.photographs.left_originals():
+        try:
+            service.photographs.drop_original(photo)
+        except Exception:
+            _log.exception("an original could not be erased")
 
 
 @asynccontextmanager

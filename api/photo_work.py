@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from editing.edit import Edit
 from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
 from editing.stimuli import Person, plan
 from editing.studio import Studio
-from faces.errors import DirectionError, GestaltError
+from faces.errors import AuditError, DirectionError, GestaltError
 from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
 from gen.precision import PrecisionChoice
 from inversion import result as inversions
@@ -36,6 +37,7 @@ from inversion.framing import framed
 from inversion.result import Inversion
 
 _LEAST_PEOPLE: Final = 2
+_log = logging.getLogger("gestaltgen.photographs")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class PhotoWork:
         desk = self._desk
         photo = desk.photo(photo_id)
         if photo.quality is not None:
+            self._finish(photo)
             return 0
         try:
             pixels = desk.decoder.decode(desk.photographs.original(photo_id))
@@ -132,7 +135,10 @@ class PhotoWork:
 
     def _finish(self, photo: Photograph) -> None:
         if not photo.keep_original:
-            self._desk.photographs.drop_original(photo.id)
+            try:
+                self._desk.photographs.drop_original(photo.id)
+            except AuditError as error:
+                _log.error("an original stays until this can be recorded: %s", error)  # see api.erasing
 
 
 class EditWork:

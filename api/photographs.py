@@ -1,4 +1,6 @@
-"""Photographs on disk and in the database: what is kept of each, for how long, who looked at it, and how it is erased.
+"""Photographs on disk and in the database: what is kept of each, for how long, and how it is erased.
+
+Everything that erases is here, and records it: before it begins, and how it ended.
 
 photos/<id>/   original (until it is inverted), crop.png, inversion.safetensors, reconstruction.png, edits/<id>.png
 edits/<id>.png edits of synthetic faces, which are nobody's
@@ -13,7 +15,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +37,18 @@ from sqlalchemy import (
     update,
 )
 
-from api.access import Caller
+from api.access import SERVICE, Caller
+from api.audit import Audit, Purpose
 from api.database import TABLES
 from faces.errors import GestaltError
 
 Json = Mapping[str, Any]
+
+ERASE_PHOTO: Final = "erase photograph"
+ERASE_ORIGINAL: Final = "erase original"
+ERASE_PACK: Final = "erase survey pack"
+
+_MANY: Final = 500
 
 
 @dataclass(frozen=True)
@@ -111,16 +120,6 @@ class PackRecord:
 
 
 @dataclass(frozen=True)
-class Access:
-    """Somebody did something with a photograph."""
-
-    at_ms: int
-    owner: str
-    key: str
-    action: str
-
-
-@dataclass(frozen=True)
 class Receipt:
     """What was erased.
 
@@ -181,16 +180,6 @@ _pack_photos: Final = Table(
     Column("photo", String, primary_key=True, index=True),
     Column("place", Integer, nullable=False),
 )
-_accesses: Final = Table(
-    "accesses",
-    TABLES,
-    Column("number", Integer, primary_key=True),
-    Column("photo", String, nullable=False, index=True),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("owner", String, nullable=False),
-    Column("key", String, nullable=False),
-    Column("action", String, nullable=False),
-)
 _receipts: Final = Table(
     "receipts",
     TABLES,
@@ -218,11 +207,15 @@ class Photographs:
     Args:
         state: its folder.
         engine: of its database.
+        audit: where it is recorded what is erased.
+        purpose_of: what may be recorded of a purpose.
     """
 
-    def __init__(self, state: Path, engine: Engine) -> None:
+    def __init__(self, state: Path, engine: Engine, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
         self._state = state
         self._engine = engine
+        self._audit = audit
+        self.purpose_of = purpose_of
         self._writing = threading.RLock()
         for folder in ("photos", "edits", "stimuli"):
             (state / folder).mkdir(mode=0o700, exist_ok=True)
@@ -292,9 +285,53 @@ class Photographs:
         """Note why it could not be inverted."""
         self._update(_photos, photo, error=error)
 
+    def purposes(self, photos: Collection[str]) -> dict[str, Purpose]:
+        """What may be recorded of the purposes of photographs that there are, or were, by their ids, in this order.
+
+        Raises:
+            AuditError: the record, which knows those that were, cannot be read.
+        """
+        wanted, found = list(photos), dict[str, Purpose]()
+        with self._engine.connect() as connection:
+            for start in range(0, len(wanted), _MANY):
+                some = select(_photos.c.id, _photos.c.purpose).where(_photos.c.id.in_(wanted[start : start + _MANY]))
+                found |= {row.id: self.purpose_of(row.purpose) for row in connection.execute(some)}
+        found |= self._audit.purposes([photo for photo in wanted if photo not in found])
+        return {photo: found[photo] for photo in wanted if photo in found}
+
+    @contextmanager
+    def _erasing(self, caller: Caller, what: str, *photos: str) -> Iterator[None]:
+        """Record that something of photographs is erased. Nothing is where that cannot be recorded.
+
+        Raises:
+            AuditError: it cannot.
+        """
+        purposes = self.purposes(photos)
+        self._audit.record(caller, what, purposes, "begun")
+        try:
+            yield
+        except BaseException:
+            self._audit.record(caller, what, purposes, "failed")
+            raise
+        self._audit.record(caller, what, purposes, "done")
+
     def drop_original(self, photo: str) -> None:
-        """Delete the file that was sent."""
-        self.original(photo).unlink(missing_ok=True)
+        """Delete the file that was sent.
+
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        with self._writing:
+            if self.original(photo).exists():
+                with self._erasing(SERVICE, ERASE_ORIGINAL, photo):
+                    self.original(photo).unlink()
+
+    def left_originals(self) -> list[str]:
+        """Photographs whose job has ended and whose original should be gone, and is not."""
+        ended = _photos.c.quality.is_not(None) | _photos.c.error.is_not(None)
+        with self._engine.connect() as connection:
+            ids = connection.execute(select(_photos.c.id).where(ended, ~_photos.c.keep_original)).scalars().all()
+        return [photo for photo in ids if self.original(photo).exists()]
 
     def add_edit(self, edit: EditRecord) -> None:
         self._insert(_edits, vars(edit) | {"asked": json.dumps(dict(edit.asked)), "result": None})
@@ -351,20 +388,30 @@ class Photographs:
         with self._engine.connect() as connection:
             return list(connection.execute(select(_pack_photos.c.pack).where(_pack_photos.c.photo == photo)).scalars())
 
-    def drop_pack(self, pack: str) -> None:
-        """Erase a survey pack."""
-        shutil.rmtree(self.pack_folder(pack), ignore_errors=True)
-        self._delete(_packs, _packs.c.id == pack)
+    def drop_pack(self, pack: str, caller: Caller) -> None:
+        """Erase a survey pack.
 
-    def erase(self, photo: str, because: str) -> Receipt:
-        """Erase a photograph with all that is derived from it, survey packs included, and say so."""
-        with self._writing:
-            return self._erase(photo, because)
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        known = self.pack(pack)
+        with self._erasing(caller, ERASE_PACK, *(known.photos if known else ())):
+            shutil.rmtree(self.pack_folder(pack), ignore_errors=True)
+            self._delete(_packs, _packs.c.id == pack)
 
-    def _erase(self, photo: str, because: str) -> Receipt:
+    def erase(self, photo: str, caller: Caller, because: str) -> Receipt:
+        """Erase a photograph with all that is derived from it, survey packs included, and say so.
+
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        with self._writing, self._erasing(caller, ERASE_PHOTO, photo):
+            return self._erase(photo, caller, because)
+
+    def _erase(self, photo: str, caller: Caller, because: str) -> Receipt:
         packs = self.packs_of(photo)
         for pack in packs:
-            self.drop_pack(pack)
+            self.drop_pack(pack, caller)
         folder = self.folder(photo)
         edits = len(list((folder / "edits").glob("*.png"))) // 2
         erased = {
@@ -394,19 +441,6 @@ class Photographs:
             photos = connection.execute(select(_photos.c.id).where(_photos.c.expires_ms <= at_ms)).scalars().all()
             packs = connection.execute(select(_packs.c.id).where(_packs.c.expires_ms <= at_ms)).scalars().all()
         return list(photos), list(packs)
-
-    def note(self, caller: Caller, action: str, *photos: str) -> None:
-        """Record that somebody did something with photographs."""
-        values = {"at_ms": now_ms(), "owner": caller.owner, "key": caller.key, "action": action}
-        with self._engine.begin() as connection:
-            connection.execute(insert(_accesses), [values | {"photo": photo} for photo in photos])
-
-    def accesses(self, photo: str) -> list[Access]:
-        """Who did what with a photograph, the oldest first."""
-        columns = (_accesses.c.at_ms, _accesses.c.owner, _accesses.c.key, _accesses.c.action)
-        found = select(*columns).where(_accesses.c.photo == photo).order_by(_accesses.c.number)
-        with self._engine.connect() as connection:
-            return [Access(**row) for row in connection.execute(found).mappings()]
 
     def _first(self, table: Table, key: str) -> dict[str, Any] | None:
         with self._engine.connect() as connection:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from api.audit import Outcome
 from api.jobs import State
 from api.marking import Source
 from api.ownership import Kind as WorkKind
@@ -383,8 +384,9 @@ class AccessOut(BaseModel):
 
     at: datetime
     owner: str
-    key: str = Field(description="Id of the API key.")
-    action: str = Field(description="Method and route.")
+    key: str = Field(description="Id of the API key; `-` for the service itself.")
+    action: str = Field(description="Method and route, or what was erased.")
+    outcome: Outcome
 
 
 class AccessList(BaseModel):

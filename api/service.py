@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, cast
 from fastapi import Depends, Path, Request
 
 from api.access import ANYONE, ApiKeys, Caller, Scope
+from api.audit import Audit
 from api.derived import Derived
 from api.idempotency import Keys
 from api.intake import Decoder
@@ -21,6 +22,7 @@ from api.registry import Registry
 from api.sets import ImageSets
 from api.settings import Settings
 from api.storage import Store, StoredRequest
+from api.trail import trail_of
 from api.worker import Worker
 
 
@@ -37,6 +39,7 @@ class Service:
     api_keys: ApiKeys
     ownership: Ownership
     photographs: Photographs
+    audit: Audit
     registry: Registry
     marker: Marker
     decoder: Decoder
@@ -57,24 +60,56 @@ class Service:
             )
         return Derived(self.store, model.info)
 
-    def forget_photo(self, photo: str, because: str) -> Receipt | None:
+    def forget_photo(self, photo: str, caller: Caller, because: str) -> Receipt | None:
         """Erase a photograph with all that is derived from it: files, records, jobs, ownership and Idempotency-Keys.
 
         Returns:
             The receipt; None where it was erased before.
+
+        Raises:
+            AuditError: it cannot be recorded, and so is not erased.
         """
         with self.photographs.kept():
             packs = self.photographs.packs_of(photo)
             edits = self.photographs.edit_ids_of(photo)
-            receipt = None if self.photographs.get(photo) is None else self.photographs.erase(photo, because)
+            receipt = None if self.photographs.get(photo) is None else self.photographs.erase(photo, caller, because)
         self._forget(photo, *edits, *packs)
         return receipt
 
-    def forget_pack(self, pack: str) -> None:
-        """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys."""
+    def forget_pack(self, pack: str, caller: Caller) -> None:
+        """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys.
+
+        Raises:
+            AuditError: it cannot be recorded, and so is not erased.
+        """
         with self.photographs.kept():
-            self.photographs.drop_pack(pack)
+            self.photographs.drop_pack(pack, caller)
         self._forget(pack)
+
+    def photos_behind(self, path: Mapping[str, str]) -> tuple[str, ...]:
+        """Ids of the photographs behind what a path names: themselves, their edits, survey packs and jobs.
+
+        Args:
+            path: its parameters. Who they belong to is not asked.
+        """
+        if "photo_id" in path:
+            return (path["photo_id"],)
+        if "pack_id" in path:
+            return self._photos_of(Kind.STIMULI, path["pack_id"])
+        if "job_id" in path and (job := self.jobs.get(path["job_id"])) is not None:
+            return self._photos_of(job.kind, job.subject)
+        return ()
+
+    def _photos_of(self, kind: Kind, subject: str) -> tuple[str, ...]:
+        if kind is Kind.PHOTO:
+            return (subject,)
+        if kind is Kind.EDIT:
+            edit = self.photographs.edit(subject)
+            return (edit.parent,) if edit is not None and edit.number is None else ()
+        if kind is Kind.STIMULI:
+            pack = self.photographs.pack(subject)
+            return pack.photos if pack is not None else ()
+        return ()
 
     def _forget(self, *subjects: str) -> None:
         for subject in subjects:
@@ -94,7 +129,7 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
 
 
 class Needs:
-    """Who asks, if their key has a scope.
+    """Who asks, if their key has a scope. What is refused is recorded too, where a photograph is concerned.
 
     Args:
         scope: that a key needs; one of several is enough.
@@ -105,6 +140,10 @@ class Needs:
 
     def __call__(self, request: Request, service: ServiceDep) -> Caller:
         caller = _caller(request, service)
+        trail = trail_of(request)
+        trail.follow(service.audit, caller, action_of(request))
+        if photos := service.photos_behind(request.path_params):
+            trail.touch(service.photographs.purposes(photos))
         if not caller.scopes & set(self.scope):
             raise Problem(
                 403,
@@ -210,12 +249,11 @@ KnownJob = Annotated[Job, Depends(known_job)]
 
 
 def known_photo(
-    request: Request,
     service: ServiceDep,
     caller: PhotosCaller,
     photo_id: Annotated[str, Path(description="Id of a photograph.")],
 ) -> Photograph:
-    """A photograph of the caller's; that it was asked for is recorded.
+    """A photograph of the caller's.
 
     Raises:
         Problem: 404.
@@ -224,7 +262,6 @@ def known_photo(
     photo = service.photographs.get(photo_id) if theirs else None
     if photo is None:
         raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.")
-    service.photographs.note(caller, action_of(request), photo.id)
     return photo
 
 
@@ -289,12 +326,11 @@ KnownImageEdit = Annotated[EditRecord, Depends(known_image_edit)]
 
 
 def known_pack(
-    request: Request,
     service: ServiceDep,
     caller: PhotosCaller,
     pack_id: Annotated[str, Path(description="Id of a survey pack.")],
 ) -> PackRecord:
-    """A survey pack of the caller's; that it was asked for is recorded with each of its photographs.
+    """A survey pack of the caller's.
 
     Raises:
         Problem: 404.
@@ -303,7 +339,6 @@ def known_pack(
     pack = service.photographs.pack(pack_id) if theirs else None
     if pack is None:
         raise Problem(404, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one.")
-    service.photographs.note(caller, action_of(request), *pack.photos)
     return pack
 
 

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         ge=60,
         description="How long a photograph and all that is derived from it are kept, unless asked for less.",
     )
+    purposes: str = Field(
+        default="research, teaching, survey stimuli",
+        description="Purposes of photographs that name nobody, with commas between: the audit record gives these, "
+        "others as a keyed digest.",
+    )
     max_wait_s: float = Field(default=60, ge=0, description="Longest time that `Prefer: wait` holds a request.")
     log_format: Literal["text", "json"] = Field(
         default="text", description="Lines for people, or one JSON object a line."
@@ -74,6 +79,11 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="What is logged to standard error."
     )
+
+    @property
+    def named_purposes(self) -> tuple[str, ...]:
+        """`purposes`, apart."""
+        return tuple(name for one in self.purposes.split(",") if (name := " ".join(one.split())))
 
     @model_validator(mode="after")
     def _private_without_keys(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from api.audit import Entry
 from api.derived import SHARD_IMAGES, shard_count
 from api.jobs import Job, State
 from api.marking import EDITED_NOTICE
@@ -11,6 +12,7 @@ from api.ownership import Kind
 from api.photographs import EditRecord, PackRecord, Photograph, Receipt
 from api.provenance import NOTICE
 from api.schemas import (
+    AccessOut,
     EditLinks,
     EditOut,
     EditResult,
@@ -189,6 +191,12 @@ def stimuli_out(service: Service, pack: PackRecord) -> StimuliOut:
         notice=EDITED_NOTICE,
         links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
     )
+
+
+def access_out(entry: Entry) -> AccessOut:
+    """What somebody did."""
+    at = datetime.fromisoformat(entry.at)
+    return AccessOut(at=at, owner=entry.owner, key=entry.key, action=entry.action, outcome=entry.outcome)
 
 
 def receipt_out(receipt: Receipt) -> ReceiptOut:

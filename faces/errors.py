@@ -9,6 +9,7 @@ GestaltError                    anything we refuse, with a message that says val
 ├── ConfigError                 a network or training configuration that makes no sense
 ├── TrainingError               a training run that cannot go on: weights that are no numbers, a full disk
 ├── CheckpointError             weights that do not fit the network, or whose checksum is wrong
+├── AuditError                  an audit record that is broken, or cannot be written
 ├── PullError                   an image set that a service does not hand out; what was fetched is kept
 ├── DirectionError              a direction in latent space that its examples do not support
 └── RequestError                an image set that cannot be made as asked; carries the field at fault
@@ -51,6 +52,10 @@ class TrainingError(GestaltError):
 
 class CheckpointError(GestaltError):
     """Weights that do not fit, are damaged, or are not what their checksum says."""
+
+
+class AuditError(GestaltError):
+    """The record of who did what with photographs is broken, or cannot be written or read."""
 
 
 class PullError(GestaltError):

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from api import logs
 from api.app import create_app
+from api.audit import Audit
 from api.models import open_models
 from api.settings import Settings
 from api.storage import only_user_of
@@ -52,8 +53,8 @@ def serve(
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
     opened = open_models(settings)  # refuses here what the worker would only log
-    with only_user_of(settings.state):
-        pass  # the service takes it in a moment; another one that has it is named here, without a traceback
+    with only_user_of(settings.state):  # the service takes it in a moment; what is refused then is named here already
+        Audit.open(settings.state).close()
     listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])

@@ -14,6 +14,7 @@ from api.jobs import Job
 from api.problems import Problem
 from api.schemas import JobOut, JobPage, ProblemOut
 from api.service import AnyCaller, KnownJob, Service, ServiceDep, kinds_of
+from api.trail import TrailDep
 from api.views import job_out
 
 _POLL_S: Final = 0.2
@@ -56,10 +57,11 @@ def show(job: KnownJob) -> JobOut:
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
-def cancel(service: ServiceDep, job: KnownJob) -> JobOut:
+def cancel(service: ServiceDep, trail: TrailDep, job: KnownJob) -> JobOut:
     """Stops after the part in hand. What is made stays; asking again goes on with it. An image set that another owner
     asked for too goes on."""
     if not job.finished and not service.ownership.shared(job.subject):
+        trail.begin()
         service.jobs.cancel(job)
     return job_out(service.jobs.get(job.id) or job)
 

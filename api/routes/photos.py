@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from api.access import Caller
+from api.access import SERVICE, Caller
 from api.intake import FORMATS, Received, check_container, receive
 from api.ownership import Kind
 from api.photographs import EditRecord, Photograph, new_id, now_ms
@@ -18,9 +18,10 @@ from api.problems import Problem, field_error
 from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
 from api.routes.catalogue import model_named
 from api.routes.files import private_file
-from api.schemas import AccessList, AccessOut, EditBody, EditList, EditOut, PhotoOut, PhotoPage, ReceiptOut
-from api.service import KnownPhoto, KnownPhotoEdit, PhotosCaller, Service, ServiceDep, action_of
-from api.views import edit_out, edit_path, photo_out, photo_path, receipt_out, time_of
+from api.schemas import AccessList, EditBody, EditList, EditOut, PhotoOut, PhotoPage, ReceiptOut
+from api.service import KnownPhoto, KnownPhotoEdit, PhotosCaller, Service, ServiceDep
+from api.trail import Trail, TrailDep
+from api.views import access_out, edit_out, edit_path, photo_out, photo_path, receipt_out
 
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
 
@@ -51,6 +52,7 @@ async def send(
     request: Request,
     service: ServiceDep,
     caller: PhotosCaller,
+    trail: TrailDep,
     response: Response,
     consent_reference: Annotated[
         str, Header(min_length=1, max_length=200, description="Your reference to the consent of the person shown.")
@@ -80,6 +82,7 @@ async def send(
         message = f"{ttl_s} s is too long; a photograph is kept for at most {longest} s here"
         raise Problem(422, f"ttl_s: {message}", errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})])
     photo_id = new_id()
+    trail.touch({photo_id: service.photographs.purpose_of(purpose)})
     aside = service.photographs.incoming(photo_id)
     try:
         received = await receive(
@@ -98,10 +101,9 @@ async def send(
             expires_ms=created + 1000 * (longest if ttl_s is None else ttl_s),
             media_type=FORMATS[received.format],
         )
-        known = await anyio.to_thread.run_sync(_begin, service, caller, photo, received, idempotency_key)
+        known = await anyio.to_thread.run_sync(_begin, service, caller, trail, photo, received, idempotency_key)
     finally:
         await anyio.to_thread.run_sync(lambda: aside.unlink(missing_ok=True))
-    service.photographs.note(caller, action_of(request), known.id)
     response.headers["Location"] = photo_path(known.id)
     return await answered(lambda: _look(service, known), response, wait_s, deadline)
 
@@ -111,21 +113,24 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _begin(service: Service, caller: Caller, photo: Photograph, received: Received, key: str | None) -> Photograph:
+def _begin(
+    service: Service, caller: Caller, trail: Trail, photo: Photograph, received: Received, key: str | None
+) -> Photograph:
     """Store a photograph and ask for its inversion; with a key that was used for it before, find that one.
 
     Raises:
         Problem: its file is broken or too large; the key was used for another; the queue is full.
+        AuditError: that it comes cannot be recorded.
     """
     check_container(
         service.photographs.incoming(photo.id).read_bytes(), received.format, service.settings.max_photo_pixels
     )
     with service.photographs.kept():
-        return _begin_alone(service, caller, photo, received, key)
+        return _begin_alone(service, caller, trail, photo, received, key)
 
 
 def _begin_alone(
-    service: Service, caller: Caller, photo: Photograph, received: Received, key: str | None
+    service: Service, caller: Caller, trail: Trail, photo: Photograph, received: Received, key: str | None
 ) -> Photograph:
     asked: dict[str, object] = {
         "sha256": received.sha256,
@@ -138,16 +143,18 @@ def _begin_alone(
     first = service.keys.claim(caller.owner, key, asked, photo.id)
     if first != photo.id:
         if (known := service.photographs.get(first)) is not None:
+            trail.photos = service.photographs.purposes([first])
             return known
         service.keys.forget(first)  # a crash left it
         service.keys.claim(caller.owner, key, asked, photo.id)
     try:
+        trail.begin()
         service.photographs.add(photo)
         service.photographs.take_in(photo.id)
         service.ownership.give(photo.id, Kind.PHOTO, caller.owner)
         service.jobs.submit(Kind.PHOTO, photo.id, 1, caller.owner)
     except BaseException:
-        service.forget_photo(photo.id, "it was not accepted")
+        service.forget_photo(photo.id, caller, "it was not accepted")
         service.keys.forget(photo.id)
         raise
     return photo
@@ -161,12 +168,14 @@ def _look(service: Service, photo: Photograph) -> PhotoOut:
 def index(
     service: ServiceDep,
     caller: PhotosCaller,
+    trail: TrailDep,
     limit: Annotated[int, Query(ge=1, le=100, description="Photographs on a page.")] = 20,
     after: Annotated[str, Query(max_length=64, description="The id that the page before ended with.")] = "",
 ) -> PhotoPage:
     """Your photographs, in the order of their ids."""
     ids, more = service.ownership.page(Kind.PHOTO, caller.owner, limit, after)
     found = [photo for photo in map(service.photographs.get, ids) if photo is not None]
+    trail.touch(service.photographs.purposes([photo.id for photo in found]))
     return PhotoPage(
         items=[photo_out(service, photo) for photo in found],
         next=f"/v1/photos?limit={limit}&after={ids[-1]}" if more else None,
@@ -180,22 +189,22 @@ def show(service: ServiceDep, photo: KnownPhoto) -> PhotoOut:
 
 
 @router.delete("/{photo_id}", response_model=ReceiptOut, summary="Erase a photograph", responses={404: FILE[404]})
-def erase(service: ServiceDep, photo: KnownPhoto) -> ReceiptOut:
+def erase(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> ReceiptOut:
     """Erases the original, crop, latents, offsets, reconstruction, edits, and the survey packs that it is in; answers
-    with a receipt. What remains is the record of accesses, without pixels."""
-    receipt = service.forget_photo(photo.id, "it was asked for")
+    with a receipt. What remains is the audit record, without pixels."""
+    receipt = service.forget_photo(photo.id, caller, "it was asked for")
     if receipt is None:
         raise Problem(404, f"The photograph {photo.id} was erased by another request.")
     return receipt_out(receipt)
 
 
 @router.get("/{photo_id}/accesses", response_model=AccessList, summary="Who did what", responses={404: FILE[404]})
-def accesses(service: ServiceDep, photo: KnownPhoto) -> AccessList:
-    """Every access to the photograph, this one included, the oldest first."""
-    found = service.photographs.accesses(photo.id)
-    return AccessList(
-        items=[AccessOut(at=time_of(one.at_ms), owner=one.owner, key=one.key, action=one.action) for one in found]
+def accesses(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> AccessList:
+    """What your keys and the service itself did with the photograph before this request, the oldest first."""
+    found = service.audit.entries(
+        photo=photo.id, owners=(caller.owner, SERVICE.owner), outcomes=("done", "refused", "failed")
     )
+    return AccessList(items=[access_out(entry) for entry in found])
 
 
 @router.get("/{photo_id}/original", summary="The file that was sent", responses=FILE, response_class=Response)
@@ -243,6 +252,7 @@ def _made(service: Service, photo: Photograph, name: str) -> Response:
 async def edit(
     service: ServiceDep,
     caller: PhotosCaller,
+    trail: TrailDep,
     photo: KnownPhoto,
     body: EditBody,
     response: Response,
@@ -254,6 +264,7 @@ async def edit(
         raise Problem(
             409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
         )
+    await anyio.to_thread.run_sync(trail.begin)
     return await edited(service, caller, (photo.id, None, photo.model), body, response, prefer, idempotency_key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from api.access import Caller
 from api.ownership import Kind
@@ -14,7 +14,8 @@ from api.problems import Problem, field_error
 from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
 from api.routes.files import private_file
 from api.schemas import StimuliBody, StimuliOut
-from api.service import KnownPack, PhotosCaller, Service, ServiceDep, action_of
+from api.service import KnownPack, PhotosCaller, Service, ServiceDep
+from api.trail import Trail, TrailDep
 from api.views import pack_path, stimuli_out
 
 router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
@@ -32,9 +33,9 @@ router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
     },
 )
 async def create(
-    request: Request,
     service: ServiceDep,
     caller: PhotosCaller,
+    trail: TrailDep,
     body: StimuliBody,
     response: Response,
     prefer: Prefer = None,
@@ -44,7 +45,7 @@ async def create(
     erased when the first of its photographs is."""
     wait_s = seconds_of(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    pack = await anyio.to_thread.run_sync(_begin, service, caller, body, action_of(request), idempotency_key)
+    pack = await anyio.to_thread.run_sync(_begin, service, caller, trail, body, idempotency_key)
     response.headers["Location"] = pack_path(pack.id)
     return await answered(
         lambda: stimuli_out(service, service.photographs.pack(pack.id) or pack),
@@ -54,12 +55,13 @@ async def create(
     )
 
 
-def _begin(service: Service, caller: Caller, body: StimuliBody, action: str, key: str | None) -> PackRecord:
+def _begin(service: Service, caller: Caller, trail: Trail, body: StimuliBody, key: str | None) -> PackRecord:
+    trail.touch(service.photographs.purposes(body.photos))
     with service.photographs.kept():
-        return _begin_alone(service, caller, body, action, key)
+        return _begin_alone(service, caller, trail, body, key)
 
 
-def _begin_alone(service: Service, caller: Caller, body: StimuliBody, action: str, key: str | None) -> PackRecord:
+def _begin_alone(service: Service, caller: Caller, trail: Trail, body: StimuliBody, key: str | None) -> PackRecord:
     if len(set(body.photos)) != len(body.photos):
         _refuse("photos", "one stands twice; name each once")
     photos = []
@@ -75,16 +77,16 @@ def _begin_alone(service: Service, caller: Caller, body: StimuliBody, action: st
     created = now_ms()
     expires = min(photo.expires_ms for photo in photos)
     pack_id = service.keys.claim(caller.owner, key, asked, new_id())
-    service.photographs.note(caller, action, *body.photos)
     if (known := service.photographs.pack(pack_id)) is not None:
         return known
     pack = PackRecord(pack_id, caller.owner, tuple(body.photos), asked, created, expires)
-    service.photographs.add_pack(pack)
-    service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
     try:
+        trail.begin()
+        service.photographs.add_pack(pack)
+        service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
         service.jobs.submit(Kind.STIMULI, pack.id, len(pack.photos), caller.owner)
     except BaseException:
-        service.forget_pack(pack.id)
+        service.forget_pack(pack.id, caller)
         service.keys.forget(pack.id)
         raise
     return pack
@@ -110,6 +112,6 @@ def archive(service: ServiceDep, pack: KnownPack) -> Response:
 
 
 @router.delete("/{pack_id}", status_code=204, summary="Erase a survey pack", responses={404: FILE[404]})
-def erase(service: ServiceDep, pack: KnownPack) -> None:
+def erase(service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> None:
     """The photographs stay."""
-    service.forget_pack(pack.id)
+    service.forget_pack(pack.id, caller)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from api.access import Caller
 from api.erasing import erase_expired
 from api.marking import EDITED_NOTICE
 from api.ownership import Kind
@@ -52,7 +53,7 @@ def no_face() -> bytes:
 
 def of_erased(state: Path, subject: str) -> set[str]:
     """The tables that name it, but for those that may."""
-    return tables_naming(state, subject) - {"accesses", "receipts"}
+    return tables_naming(state, subject) - {"receipts"}
 
 
 # Sending
@@ -323,7 +324,7 @@ def test_the_paths_are_all_of_them(lab: Lab) -> None:
 @pytest.mark.parametrize(("method", "path"), PATHS)
 def test_a_photograph_is_its_owners(lab: Lab, photo: str, method: str, path: str) -> None:
     edit = good(lab.edit(photo, strength=1.0))["id"] if "EDIT" in path else ""
-    noted = len(lab.service.photographs.accesses(photo))
+    noted = len(list(lab.service.audit.entries(photo=photo, outcomes=["begun", "done"])))
     asked = f"/v1/photos/{photo}{path.replace('EDIT', edit)}"
     body = {"json": {"smile": 0.3}} if method == "POST" else {}
     unknown = lab.other.request(method, f"/v1/photos/{'0' * 32}{path.replace('EDIT', edit)}", **body)  # type: ignore[arg-type]
@@ -331,7 +332,7 @@ def test_a_photograph_is_its_owners(lab: Lab, photo: str, method: str, path: str
     assert refused(theirs, 404).replace(photo, "0" * 32) == refused(unknown, 404)
     assert "this needs photos" in refused(lab.sets_only.request(method, asked, **body), 403)  # type: ignore[arg-type]
     assert refused(httpx.request(method, str(lab.http.base_url.join(asked)), **body), 401)  # type: ignore[arg-type]
-    assert len(lab.service.photographs.accesses(photo)) == noted
+    assert len(list(lab.service.audit.entries(photo=photo, outcomes=["begun", "done"]))) == noted
     assert good(lab.http.get(f"/v1/photos/{photo}"))["state"] == "done"
 
 
@@ -370,8 +371,8 @@ def test_every_access_is_recorded(lab: Lab) -> None:
         "GET /v1/photos/{photo_id}/edits/{edit_id}/before.png",
         "GET /v1/stimuli/{pack_id}",
         "GET /v1/stimuli/{pack_id}/archive.zip",
+        "erase survey pack",
         "DELETE /v1/stimuli/{pack_id}",
-        "GET /v1/photos/{photo_id}/accesses",
     ]
     assert {(item["owner"], item["key"]) for item in items} == {("lab", lab.key)}
     assert [item["at"] for item in items] == sorted(item["at"] for item in items)
@@ -449,7 +450,7 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
     for subject in subjects:
         assert files_of(lab.state, subject) == []
         assert of_erased(lab.state, subject) == set()
-    assert tables_naming(lab.state, photo["id"]) == {"accesses", "receipts"}
+    assert tables_naming(lab.state, photo["id"]) == {"receipts"}
     for method, path in PATHS:
         body = {"json": {"smile": 0.3}} if method == "POST" else {}
         assert refused(lab.http.request(method, here + path.replace("EDIT", edits[0]), **body), 404)  # type: ignore[arg-type]
@@ -553,12 +554,12 @@ def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.Monkey
 def test_a_photograph_that_cannot_be_erased_does_not_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=60)
     stuck = min(first, second)
-    forget: Callable[[str, str], object] = lab.service.photographs.erase
+    forget: Callable[[str, Caller, str], object] = lab.service.photographs.erase
 
-    def erase(photo: str, because: str) -> object:
+    def erase(photo: str, caller: Caller, because: str) -> object:
         if photo == stuck:
             raise OSError("the disk says no")
-        return forget(photo, because)
+        return forget(photo, caller, because)
 
     now = time.time_ns() // 1_000_000
     with monkeypatch.context() as patched:

@@ -99,6 +99,12 @@ def test_a_narrow_window_cuts_no_id(tmp_path: Path) -> None:
     assert key.id in shown
 
 
+def test_the_service_itself_has_no_key(tmp_path: Path) -> None:
+    result = keys(tmp_path, "create", "service")
+    assert result.exit_code == 1
+    assert "owner 'service' is what the audit record calls the service itself" in words(result.stderr)
+
+
 def test_revoking(tmp_path: Path) -> None:
     secret, other = created(tmp_path, "lab"), created(tmp_path, "lab")
     found = who(tmp_path, secret)

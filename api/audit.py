@@ -1,0 +1,463 @@
+"""The audit record: who did what with which photograph, when, for what purpose, and how it ended.
+
+Entries are only ever appended, each chained to the one before:
+
+    hash = SHA-256(hash of the entry before, in hexadecimal + line feed + the entry as JSON)
+
+with the entry's eight fields as the JSON object that `Entry.canonical` gives. Anybody with a copy can check the chain;
+no secret is needed, and none protects it: who can rewrite the whole record can rebuild it. A head that was noted
+elsewhere, `Audit.head`, tells that too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal, NewType, Self, get_args
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access import Caller
+from faces.errors import AuditError, ConfigError
+
+Outcome = Literal["begun", "done", "refused", "failed"]
+"""`begun` stands before what keeps, makes or erases something; one of the others follows, unless the service died."""
+
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+
+Purpose = NewType("Purpose", str)
+"""What a photograph is for, as far as the record may say it: see `purpose_of`."""
+
+GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
+"""What the first entry is chained to."""
+
+_FILE: Final = "audit.sqlite"
+_BUSY_S: Final = 10.0
+_AT_ONCE: Final = 10_000
+_HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it is stored.
+
+    Attributes:
+        seq: its number, from 1, without gaps.
+        at: UTC with microseconds, as 2026-02-03T04:05:06.000007Z.
+        owner, key: who; `service` and `-` for the service itself. The key's id, never the key.
+        action: method and route of the request, or what was erased.
+        photo: random id of the photograph.
+        previous, hash: of the entry before, and of this one.
+    """
+
+    seq: int
+    at: str
+    owner: str
+    key: str
+    action: str
+    photo: str
+    purpose: Purpose
+    outcome: Outcome
+    previous: str
+    hash: str
+
+    def canonical(self) -> str:
+        """What is hashed: the fields but for both hashes as JSON in ASCII, keys sorted, without spaces."""
+        return _encode(
+            {
+                "action": self.action,
+                "at": self.at,
+                "key": self.key,
+                "outcome": self.outcome,
+                "owner": self.owner,
+                "photo": self.photo,
+                "purpose": self.purpose,
+                "seq": self.seq,
+            }
+        )
+
+    def hashed(self) -> str:
+        """The hash that it should have, behind the entry that it names as the one before."""
+        return hashlib.sha256(f"{self.previous}\n{self.canonical()}".encode()).hexdigest()
+
+    def sealed(self) -> Self:
+        """Itself with that hash."""
+        return replace(self, hash=self.hashed())
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last entry's number and hash: to be noted where who can change the record cannot change the note."""
+
+    seq: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What `str` gave.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        found = _HEAD.fullmatch(text.strip())
+        if found is None:
+            raise ConfigError(f"head {text!r}; expected SEQ:HASH as `gestaltgen audit head` prints it")
+        return cls(int(found[1]), found[2])
+
+
+_METADATA: Final = MetaData()
+_entries: Final = Table(
+    "audit",
+    _METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("photo", String, nullable=False, index=True),
+    Column("purpose", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False),
+)
+_APPEND_ONLY: Final = """
+CREATE TRIGGER IF NOT EXISTS audit_no_{change} BEFORE {change} ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END
+"""
+
+
+class Audit:
+    """The audit record of a state folder: `audit.sqlite`, a database of its own, which nothing prunes.
+
+    Several threads and processes may append; the database's write lock keeps one chain. Threads that append together
+    share a transaction, and so the wait for the disk. (PostgreSQL would take `LOCK TABLE` in place of `BEGIN
+    IMMEDIATE`; that `seq` is the primary key refuses a fork in either.)
+
+    Args:
+        engine: of its database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = threading.Lock()
+        self._queueing = threading.Lock()
+        self._waiting: list[_Appended] = []
+
+    @classmethod
+    def open(cls, state: Path) -> Self:
+        """The record of a state folder, made if need be, after a look at whether its last entry continues the chain.
+
+        Raises:
+            AuditError: it cannot be read, or its end is broken.
+        """
+        state.mkdir(parents=True, exist_ok=True)
+        path = state / _FILE
+        path.touch(mode=0o600)
+        audit = cls(_connected(path))
+        with _reported("opened"), audit._locked() as connection:
+            _METADATA.create_all(connection)
+            for change in ("UPDATE", "DELETE"):
+                connection.exec_driver_sql(_APPEND_ONLY.format(change=change))
+        audit._check_end()
+        return audit
+
+    @classmethod
+    def find(cls, state: Path) -> Self:
+        """The record that is in a state folder, to be read, as it is.
+
+        Raises:
+            AuditError: there is none.
+        """
+        path = state / _FILE
+        if not path.exists():
+            raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
+        return cls(_connected(path))
+
+    def close(self) -> None:
+        """Close its connections; it opens new ones when it is used again."""
+        self._engine.dispose()
+
+    def record(self, caller: Caller, action: str, photos: Mapping[str, Purpose], outcome: Outcome) -> None:
+        """Append an entry for each photograph; on return they are on the disk.
+
+        Args:
+            photos: purposes by id.
+
+        Raises:
+            AuditError: they cannot be written.
+        """
+        if not photos:
+            return
+        new = _Appended(caller, action, photos, outcome)
+        with self._queueing:
+            self._waiting.append(new)
+        with self._writing:  # by now another thread may have written these with its own
+            if not new.ended:
+                with self._queueing:
+                    together, self._waiting = self._waiting, []
+                self._write_all(together)
+        if new.error is not None:
+            raise new.error
+
+    def head(self) -> Head:
+        """The last entry's number and hash; 0 and that of the beginning where there is none.
+
+        Raises:
+            AuditError: the record cannot be read.
+        """
+        with _reported("read"), self._engine.connect() as connection:
+            return _head(connection)
+
+    def entries(
+        self,
+        *,
+        photo: str | None = None,
+        owners: Collection[str] = (),
+        outcomes: Collection[Outcome] = (),
+        purpose: Purpose | None = None,
+        since: datetime | None = None,
+    ) -> Iterator[Entry]:
+        """Entries in their order, of one photograph, of some owners, of a purpose, since a moment; all by default.
+
+        Raises:
+            AuditError: the record cannot be read.
+        """
+        query = select(_entries).order_by(_entries.c.seq)
+        if photo is not None:
+            query = query.where(_entries.c.photo == photo)
+        if owners:
+            query = query.where(_entries.c.owner.in_(owners))
+        if outcomes:
+            query = query.where(_entries.c.outcome.in_(outcomes))
+        if purpose is not None:
+            query = query.where(_entries.c.purpose == purpose)
+        if since is not None:
+            query = query.where(_entries.c.at >= _moment(since))
+        return self._read(query)
+
+    def purposes(self, photos: Collection[str]) -> dict[str, Purpose]:
+        """Purposes of photographs that the record knows, erased ones too, by their ids.
+
+        Raises:
+            AuditError: the record cannot be read.
+        """
+        found: dict[str, Purpose] = {}
+        with _reported("read"), self._engine.connect() as connection:
+            for photo in photos:
+                last = select(_entries.c.purpose).where(_entries.c.photo == photo).order_by(_entries.c.seq.desc())
+                if (purpose := connection.execute(last.limit(1)).scalar()) is not None:
+                    found[photo] = Purpose(purpose)
+        return found
+
+    def verify(self, expected: Head | None = None, progress: Callable[[int], None] | None = None) -> Head:
+        """Check every entry, and that the record holds a head that was noted before.
+
+        Args:
+            expected: a head of before; the record may have grown since.
+            progress: told how many entries are checked.
+
+        Returns:
+            The head of now.
+
+        Raises:
+            AuditError: names the first entry that was changed, is missing or does not stand in its place.
+        """
+        last = Head(0, GENESIS)
+        at_expected = last.hash if expected is not None and expected.seq == 0 else None
+        for entry in self._read(select(_entries).order_by(_entries.c.seq)):
+            if entry.seq != last.seq + 1 or entry.previous != last.hash or entry.hashed() != entry.hash:
+                raise AuditError(f"the audit record is broken: {self._wrong(entry, last)}")
+            last = Head(entry.seq, entry.hash)
+            if expected is not None and entry.seq == expected.seq:
+                at_expected = entry.hash
+            if progress is not None and not entry.seq % _AT_ONCE:
+                progress(entry.seq)
+        if expected is not None and at_expected is None:
+            raise AuditError(
+                f"the audit record is broken: entries {last.seq + 1} to {expected.seq} are missing at its end; "
+                f"expected the head {expected}"
+            )
+        if expected is not None and at_expected != expected.hash:
+            raise AuditError(
+                f"the audit record is broken: entry {expected.seq} was changed, or one before it, and the chain "
+                f"rebuilt; its hash is {at_expected}, expected the head {expected}"
+            )
+        return last
+
+    def _write_all(self, together: Sequence[_Appended]) -> None:
+        """Append what several threads wait for, and tell each how it ended."""
+        error: AuditError | None = None
+        try:
+            with _reported("written"), self._locked() as connection:
+                last, new = _head(connection), []
+                for one in together:
+                    for entry in one.entries(last):
+                        new.append(entry)
+                        last = Head(entry.seq, entry.hash)
+                connection.execute(insert(_entries), [_row(entry) for entry in new])
+        except AuditError as caught:
+            error = caught
+        except BaseException as unforeseen:
+            error = AuditError(f"the audit record cannot be written ({type(unforeseen).__name__})")
+            raise
+        finally:
+            for one in together:
+                one.error, one.ended = error, True
+
+    @contextmanager
+    def _locked(self) -> Iterator[Connection]:
+        """A transaction that no other process writes beside, committed to the disk at its end."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def _read(self, query: Select[Any]) -> Iterator[Entry]:
+        with _reported("read"), self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
+                yield Entry(*row)
+
+    def _check_end(self) -> None:
+        """Whether the last entry is unharmed and follows the one before: cheap, and no replacement for `verify`.
+
+        Raises:
+            AuditError: it does not.
+        """
+        end = list(self._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2)))
+        if not end:
+            return
+        last, before = end[0], Head(end[1].seq, end[1].hash) if len(end) > 1 else Head(0, GENESIS)
+        if last.seq != before.seq + 1 or last.previous != before.hash or last.hashed() != last.hash:
+            raise AuditError(
+                f"the audit record is broken at its end, entry {last.seq}; `gestaltgen audit verify` says where first: "
+                f"keep {_FILE} as it is, and move it out of the state folder to begin a new record"
+            )
+
+    def _wrong(self, entry: Entry, last: Head) -> str:
+        """What is wrong with the first entry that does not follow, and which one is at fault."""
+        seq = last.seq + 1
+        if entry.seq != seq:
+            gone = f"entry {seq} is" if entry.seq == seq + 1 else f"entries {seq} to {entry.seq - 1} are"
+            return f"{gone} missing"
+        if entry.hashed() == entry.hash:
+            if seq == 1:
+                return "entry 1 was changed: it does not begin the chain"
+            return f"entry {seq - 1} was changed, and its hash with it: entry {seq} follows another one"
+        before = self._number_of(entry)
+        if before is None:
+            return f"entry {seq} was changed: its hash is not that of what it says"
+        with self._engine.connect() as connection:
+            follows = connection.execute(select(_entries.c.seq).where(_entries.c.hash == entry.previous)).first()
+        if follows is None and entry.previous != GENESIS:
+            return f"entry {seq} is missing: entry {before} was put into its place"
+        return f"entry {seq} is reordered: it was entry {before}"
+
+    def _number_of(self, entry: Entry) -> int | None:
+        """The number that an entry had when it was hashed; None if it was changed otherwise."""
+        numbers = range(1, 2 * self.head().seq + 2)
+        return next((n for n in numbers if replace(entry, seq=n).hashed() == entry.hash), None)
+
+
+@dataclass(eq=False)
+class _Appended:
+    """What a thread waits for until it is on the disk."""
+
+    caller: Caller
+    action: str
+    photos: Mapping[str, Purpose]
+    outcome: Outcome
+    ended: bool = False
+    error: AuditError | None = None
+
+    def entries(self, last: Head) -> Iterator[Entry]:
+        """Its entries, the first of which follows `last`."""
+        who, at = self.caller, _moment(datetime.now(UTC))
+        for photo, purpose in self.photos.items():
+            entry = Entry(
+                last.seq + 1, at, who.owner, who.key, self.action, photo, purpose, self.outcome, last.hash, ""
+            ).sealed()
+            yield entry
+            last = Head(entry.seq, entry.hash)
+
+
+def purpose_of(text: str, named: Collection[str], secret: bytes) -> Purpose:
+    """What the record may say of a photograph's purpose, which is free text and might name somebody.
+
+    Args:
+        text: as it was sent.
+        named: purposes that name nobody; one of these is given as it is, whatever its case.
+        secret: the service's.
+
+    Returns:
+        The name, or `other:` and 16 digits of a keyed digest: equal for equal texts, and nothing to read.
+    """
+    plain = " ".join(text.split()).casefold()
+    for name in named:
+        if plain == name.casefold():
+            return Purpose(name)
+    digest = hmac.new(secret, f"audit purpose\n{plain}".encode(), hashlib.sha256).hexdigest()
+    return Purpose(f"other:{digest[:16]}")
+
+
+@contextmanager
+def _reported(done: str) -> Iterator[None]:
+    """Failures of the database, without the values that were in hand."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or type(error).__name__
+        raise AuditError(
+            f"the audit record cannot be {done} ({reason}), and nothing is given out or erased without it: make room "
+            f"on the disk, or restore {_FILE}"
+        ) from error
+
+
+def _connected(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_S})
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _head(connection: Connection) -> Head:
+    last = connection.execute(select(_entries.c.seq, _entries.c.hash).order_by(_entries.c.seq.desc()).limit(1)).first()
+    return Head(0, GENESIS) if last is None else Head(*last)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return dict(zip(_entries.c.keys(), astuple(entry), strict=True))
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _prepare(connection: Any, _: object) -> None:
+    """Readers beside a writer; what is committed is on the disk; transactions begin where they say so."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
