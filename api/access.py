@@ -32,6 +32,8 @@ class Scope(StrEnum):
     """Image sets and their edits."""
     PHOTOS = "photos"
     """Photographs: sending, inverting, editing, erasing; and survey packs of them."""
+    METRICS = "metrics"
+    """What the service counts of itself, and nothing else."""
 
 
 @dataclass(frozen=True)

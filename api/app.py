@@ -21,13 +21,14 @@ from api.jobs import Jobs
 from api.limits import BodyLimit
 from api.logs import RequestLog
 from api.marking import Marker, load_secret
+from api.metrics import Metrics
 from api.models import Models, open_models
 from api.ownership import Kind, Ownership
 from api.photo_work import Desk, EditWork, PackWork, PhotoWork
 from api.photographs import Photographs
 from api.queries import no_strange_query
 from api.registry import Registry
-from api.routes import catalogue, health, image_edits, image_sets, jobs, photos, stimuli, verify
+from api.routes import catalogue, health, image_edits, image_sets, jobs, metrics, photos, stimuli, verify
 from api.schemas import ProblemOut
 from api.service import Service
 from api.sets import ImageSets, SetWork
@@ -63,12 +64,12 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         settings: None reads them from the environment.
         load: opens the models that render, in the worker's thread.
     """
-    settings = settings or Settings()
+    settings, counted = settings or Settings(), Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with only_user_of(settings.state):
-            service = await anyio.to_thread.run_sync(_open, settings, load)
+            service = await anyio.to_thread.run_sync(_open, settings, load, counted)
             app.state.service = service
             try:
                 async with sweeping(service):
@@ -95,9 +96,9 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
     app.add_middleware(AuditTrail)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, metrics=counted)
     problems.install(app)
-    for routes in (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue, health):
+    for routes in (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue, health, metrics):
         app.include_router(routes.router)
     return app
 
@@ -120,18 +121,23 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
-    engine, store, audit = connect(settings.state), Store(settings.state), Audit.open(settings.state)
+def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
+    engine, store, audit = connect(settings.state), Store(settings.state, counted), Audit.open(settings.state)
     ownership, registry, secret = Ownership(engine), Registry(engine), load_secret(settings.state / "secret")
     purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
     photographs, marker = Photographs(settings.state, engine, audit, purposes), Marker(secret)
-    worker = Worker(partial(load, settings))
+    worker = Worker(partial(load, settings), counted)
     try:
         sets = SetWork(
-            store, worker, registry, max_images=settings.max_images_per_set, max_waiting=settings.max_waiting
+            store,
+            worker,
+            registry,
+            max_images=settings.max_images_per_set,
+            max_waiting=settings.max_waiting,
+            metrics=counted,
         )
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
-        desk = Desk(photographs, worker, decoder, marker, registry, sets.face, settings.precision)
+        desk = Desk(photographs, worker, decoder, marker, registry, sets.face, settings.precision, counted)
         queue = Jobs(
             settings.state,
             engine,
@@ -143,6 +149,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
             },
             concurrent=settings.concurrent_jobs,
             most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
+            metrics=counted,
         )
     except BaseException:
         worker.close()
@@ -161,6 +168,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models]) -> Service:
         registry=registry,
         marker=marker,
         decoder=decoder,
+        metrics=counted,
     )
 
 

@@ -28,11 +28,13 @@ def erase_expired(service: Service) -> None:
         try:
             service.forget_photo(photo, SERVICE, "its time was over")
         except Exception:
+            service.metrics.erasure_failures.inc()
             _log.exception("a photograph could not be erased")
     for pack in packs:
         try:
             service.forget_pack(pack, SERVICE)
         except Exception:
+            service.metrics.erasure_failures.inc()
             _log.exception("a survey pack could not be erased")
     for photo in service.photographs.left_originals():
         try:

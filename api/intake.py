@@ -229,7 +229,7 @@ def check_container(data: bytes, form: Format, max_pixels: int = MAX_PIXELS) -> 
 
 
 def _refused(what: str) -> Problem:
-    return Problem(422, f"The photograph {what}; {_REMEDY}.")
+    return Problem(422, f"The photograph {what}; {_REMEDY}.", reason="bad_picture")
 
 
 def _truncated(data: bytes, missing: str) -> Problem:
@@ -542,4 +542,4 @@ def _printable(reason: bytes | bytearray) -> str:
 
 
 def _undecodable(reason: str) -> Problem:
-    return Problem(422, f"The photograph cannot be decoded ({reason}); {_REMEDY}.")
+    return Problem(422, f"The photograph cannot be decoded ({reason}); {_REMEDY}.", reason="bad_picture")

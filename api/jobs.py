@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
-from sqlalchemy import BigInteger, Boolean, Column, Engine, Integer, String, Table, func, select, tuple_, update
+from sqlalchemy import BigInteger, Boolean, Column, Engine, Integer, String, Table, case, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from api.database import TABLES
+from api.metrics import Metrics
 from api.ownership import Kind, owned
 from api.problems import Problem
 from api.worker import Stopping
@@ -126,6 +127,19 @@ class Job:
         return (self.total - self.done) / self.items_per_s
 
 
+@dataclass(frozen=True)
+class Load:
+    """How much of one kind there is to do.
+
+    Attributes:
+        oldest_ms: when the first of those that wait was asked for, Unix time; None if none waits.
+    """
+
+    waiting: int
+    running: int
+    oldest_ms: int | None
+
+
 class Jobs:
     """The queue and its workflow. One at a time in a process, because DBOS is one.
 
@@ -135,16 +149,25 @@ class Jobs:
         works: what each kind of job does.
         concurrent: jobs that run at once.
         most_open: jobs that wait or run, of everybody and of one owner.
+        metrics: of the service.
     """
 
     def __init__(
-        self, state: Path, engine: Engine, works: Mapping[Kind, Work], *, concurrent: int, most_open: tuple[int, int]
+        self,
+        state: Path,
+        engine: Engine,
+        works: Mapping[Kind, Work],
+        *,
+        concurrent: int,
+        most_open: tuple[int, int],
+        metrics: Metrics,
     ) -> None:
         if not _one_per_process.acquire(blocking=False):
             raise RuntimeError("a service already runs in this process; stop it, or start this one in its own process")
         self._engine = engine
         self._works = works
         self._most_open = most_open
+        self._metrics = metrics
         self._stopping = False
         self._active = 0
         self._idle = threading.Condition()
@@ -203,12 +226,25 @@ class Jobs:
         found = self._several(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit + 1))
         return found[:limit], len(found) > limit
 
+    def loads(self) -> dict[Kind, Load]:
+        """What waits and runs, of each kind that there is something of."""
+        statuses = DBOS.list_workflows(status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False)
+        runs = _jobs.c.id.in_([status.workflow_id for status in statuses])
+        waits = case((runs, 0), else_=1)
+        oldest = func.min(case((runs, None), else_=_jobs.c.created_ms))
+        counted = select(_jobs.c.kind, func.count(), func.sum(waits), oldest).where(_jobs.c.open).group_by(_jobs.c.kind)
+        with self._engine.connect() as connection:
+            rows = connection.execute(counted).all()
+        return {Kind(kind): Load(waiting, jobs - waiting, oldest_ms) for kind, jobs, waiting, oldest_ms in rows}
+
     def cancel(self, job: Job) -> None:
         """Stop a job after the part in hand; nothing happens to a finished one."""
         DBOS.cancel_workflow(job.id)
         now = self.get(job.id)
         if now is not None and now.state == "cancelled":  # it may have finished meanwhile
             self._close(job.id)
+            if not job.finished:
+                self._metrics.job_ended(job.kind, "cancelled")
             self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
 
     def forget(self, subject: str) -> None:
@@ -246,7 +282,10 @@ class Jobs:
                 )
             if connection.execute(is_open).scalar_one() >= everybody:
                 raise Problem(
-                    503, f"{everybody} jobs wait or run already; try again later.", headers={"Retry-After": "30"}
+                    503,
+                    f"{everybody} jobs wait or run already; try again later.",
+                    headers={"Retry-After": "30"},
+                    reason="queue_full",
                 )
 
     def _launch(self, database: Path, concurrent: int) -> Callable[[str, str, int], None]:
@@ -302,7 +341,7 @@ class Jobs:
         job_id = DBOS.workflow_id
         try:
             for part in work.parts(subject, total):
-                step = DBOS.run_step({"name": part.name}, self._timed, part.work)
+                step = DBOS.run_step({"name": part.name}, self._timed, kind, part)
                 made, seconds = made + step["made"], seconds + step["seconds"]
                 DBOS.set_event("progress", {"done": part.done, "items_per_s": made / seconds if made else None})
             _log.info("%s: %d items, %.0f a second", kind, total, made / (seconds or 1))
@@ -311,18 +350,22 @@ class Jobs:
             _log.log(logging.WARNING if refused else logging.ERROR, "%s failed", kind, exc_info=not refused)
             work.failed(subject, error)
             self._close(job_id)
+            self._metrics.job_ended(kind, "refused" if refused else "failed")
             raise
         except BaseException:
             if self._is_closed(job_id):  # cancelled; the part that was in hand may have stored something since
                 work.failed(subject, GestaltError("the job was cancelled"))
             raise
         self._close(job_id)
+        self._metrics.job_ended(kind, "done")
 
-    def _timed(self, work: Callable[[], int]) -> dict[str, Any]:
+    def _timed(self, kind: Kind, part: Part) -> dict[str, Any]:
         if self._stopping:
             raise Stopping
         began = time.perf_counter()
-        return {"made": work(), "seconds": time.perf_counter() - began}
+        made, seconds = part.work(), time.perf_counter() - began
+        self._metrics.part_seconds.labels(kind, part.name).observe(seconds)
+        return {"made": made, "seconds": seconds}
 
     def _close(self, job_id: str | None) -> None:
         with self._engine.begin() as connection:

@@ -10,6 +10,9 @@ from typing import Final, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metrics import UNKNOWN_ROUTE, Metrics
+from api.problems import reason_in
+
 _TEXT: Final = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 _log = logging.getLogger("gestaltgen.requests")
 
@@ -40,14 +43,17 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
 
 
 class RequestLog:
-    """Notes each request at level debug, and failures as warnings: route, status and time, never the path's ids.
+    """Counts each request and notes it at level debug, failures as warnings: route, status and time, never the path's
+    ids.
 
     Args:
         app: the application behind it.
+        metrics: of the service.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,12 +70,9 @@ class RequestLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            fields = {
-                "method": scope["method"],
-                "route": route,
-                "status": status,
-                "ms": round(1000 * (time.perf_counter() - began), 1),
-            }
+            route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+            seconds = time.perf_counter() - began
+            self._metrics.request(scope["method"], route, status, seconds, reason_in(scope, status))
+            fields = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 1)}
             level = logging.WARNING if status >= 500 and status != 503 else logging.DEBUG
             _log.log(level, "%(method)s %(route)s %(status)d %(ms).1f ms", fields, extra={"fields": fields})

@@ -59,6 +59,10 @@ class Models:
         """The generator of these weights, if it is served."""
         return next((model for model in self._models.values() if model.info.weights_sha256 == sha256), None)
 
+    def loaded(self, name: str) -> bool:
+        """Whether the weights of a generator are in memory, or about to be."""
+        return name in self._loaded
+
     def using(self, name: str) -> Model:
         """A generator that is about to render; those unused for longest let go of their weights if it needs the room.
 

@@ -20,6 +20,7 @@ import torch
 from api.intake import Decoder
 from api.jobs import Part
 from api.marking import Claim, Marker, encode, pixels_digest
+from api.metrics import Metrics, Unusable
 from api.models import Models
 from api.photographs import EditRecord, PackRecord, Photograph, Photographs
 from api.problems import Problem
@@ -29,7 +30,7 @@ from editing.edit import Edit
 from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
 from editing.stimuli import Person, plan
 from editing.studio import Studio
-from faces.errors import AuditError, DirectionError, GestaltError
+from faces.errors import AuditError, DirectionError, GestaltError, ImageError, NoFaceError
 from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
 from gen.precision import PrecisionChoice
 from inversion import result as inversions
@@ -52,6 +53,7 @@ class Desk:
         registry: of pictures of synthetic faces.
         synthetic: the model and the face of an image of a set, given the set's id and its place; needs the networks.
         precision: in which photographs are inverted; edits take that of the face.
+        metrics: of the service.
     """
 
     photographs: Photographs
@@ -61,6 +63,7 @@ class Desk:
     registry: Registry
     synthetic: Callable[[Models, str, int], tuple[str, Inversion]]
     precision: PrecisionChoice
+    metrics: Metrics
 
     def face(self, models: Models, parent: str, number: int | None) -> tuple[str, Inversion]:
         """Name of the model and the face of a photograph, or of an image of a set."""
@@ -96,6 +99,8 @@ class PhotoWork:
                 return
             if photo.quality is None:  # else it was cancelled after the part in hand
                 self._desk.photographs.refused(subject, str(error))
+                if (reason := _refusal(error)) is not None:
+                    self._desk.metrics.photograph_refused(reason)
             self._finish(photo)
 
     def _invert(self, photo_id: str) -> int:
@@ -139,6 +144,15 @@ class PhotoWork:
                 self._desk.photographs.drop_original(photo.id)
             except AuditError as error:
                 _log.error("an original stays until this can be recorded: %s", error)  # see api.erasing
+
+
+def _refusal(error: Exception) -> Unusable | None:
+    """Why a photograph cannot be used, in one of a few words; None where that is not the photograph's fault."""
+    if isinstance(error, NoFaceError):
+        return "no_face"
+    if isinstance(error, ImageError):
+        return "unsuitable"
+    return "undecodable" if isinstance(error.__cause__, Problem) else None
 
 
 class EditWork:

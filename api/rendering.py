@@ -63,8 +63,17 @@ def begin_chunk(
     return Chunk(plan, start, rows, whats, keys, kept, render(plan, missing) if missing else ())
 
 
-def finish_chunk(store: Store, model: Model, chunk: Chunk, registry: Registry | None = None) -> int:
+def finish_chunk(
+    store: Store,
+    model: Model,
+    chunk: Chunk,
+    registry: Registry | None = None,
+    encode: Callable[[Pixels, Claim], bytes] = encode,
+) -> int:
     """Encode and store a chunk as its images arrive.
+
+    Args:
+        encode: makes the PNG of an image and what it says of itself.
 
     Returns:
         How many images were rendered.
@@ -99,11 +108,12 @@ def make_chunk(
     stop: int,
     render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
+    encode: Callable[[Pixels, Claim], bytes] = encode,
 ) -> int:
-    """Render and store images [start, stop) of a set; arguments as `begin_chunk`, and what is returned as
-    `finish_chunk`."""
+    """Render and store images [start, stop) of a set; arguments as `begin_chunk` and `finish_chunk`, and what is
+    returned as `finish_chunk`."""
     chunk = begin_chunk(store, model, plan, start, stop, render, registry)
-    return 0 if chunk is None else finish_chunk(store, model, chunk, registry)
+    return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode)
 
 
 def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:

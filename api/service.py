@@ -15,6 +15,7 @@ from api.idempotency import Keys
 from api.intake import Decoder
 from api.jobs import Job, Jobs
 from api.marking import Marker
+from api.metrics import Cause, Metrics
 from api.ownership import Kind, Ownership
 from api.photographs import EditRecord, PackRecord, Photograph, Photographs, Receipt
 from api.problems import Problem
@@ -24,6 +25,13 @@ from api.settings import Settings
 from api.storage import Store, StoredRequest
 from api.trail import trail_of
 from api.worker import Worker
+
+_CAUSES: Final[Mapping[str, Cause]] = {
+    "it was asked for": "request",
+    "its time was over": "retention",
+    "it was not accepted": "not_accepted",
+}
+"""Labels for why a photograph is erased."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Service:
     registry: Registry
     marker: Marker
     decoder: Decoder
+    metrics: Metrics
 
     def derived(self, known: StoredRequest) -> Derived:
         """Files that follow from a set; needs the models to be open.
@@ -74,6 +83,8 @@ class Service:
             edits = self.photographs.edit_ids_of(photo)
             receipt = None if self.photographs.get(photo) is None else self.photographs.erase(photo, caller, because)
         self._forget(photo, *edits, *packs)
+        if receipt is not None:
+            self.metrics.erased(_CAUSES.get(because, "other"))
         return receipt
 
     def forget_pack(self, pack: str, caller: Caller) -> None:
@@ -169,12 +180,23 @@ def _caller(request: Request, service: Service) -> Caller:
     return caller
 
 
+class _NeedsForMetrics(Needs):
+    """Who asks for figures: with a key for them, or anyone, as the setting says."""
+
+    def __init__(self) -> None:
+        super().__init__(Scope.METRICS)
+
+    def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        return ANYONE if service.settings.metrics == "anyone" else super().__call__(request, service)
+
+
+MetricsCaller = Annotated[Caller, Depends(_NeedsForMetrics())]
 ImageSetsCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS))]
 PhotosCaller = Annotated[Caller, Depends(Needs(Scope.PHOTOS))]
 _SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
     Kind.IMAGE_SET: frozenset({Scope.IMAGE_SETS}),
     Kind.PHOTO: frozenset({Scope.PHOTOS}),
-    Kind.EDIT: frozenset(Scope),
+    Kind.EDIT: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
     Kind.STIMULI: frozenset({Scope.PHOTOS}),
 }
 
@@ -184,7 +206,7 @@ def kinds_of(caller: Caller) -> list[Kind]:
     return [kind for kind, scopes in _SCOPES_OF.items() if scopes & caller.scopes]
 
 
-AnyCaller = Annotated[Caller, Depends(Needs(*Scope))]
+AnyCaller = Annotated[Caller, Depends(Needs(Scope.IMAGE_SETS, Scope.PHOTOS))]
 
 
 def known_set(

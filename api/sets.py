@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from api.jobs import Job, Jobs, Part
+from api.marking import encode
+from api.metrics import Metrics
 from api.model import Model, Plan
 from api.models import Models
 from api.ownership import Kind, Ownership
@@ -32,14 +34,25 @@ class SetWork:
         registry: of all that was made.
         max_images: limit that requests are planned with.
         max_waiting: small sets that are being made, or wait for it, while somebody waits for them.
+        metrics: of the service.
     """
 
-    def __init__(self, store: Store, worker: Worker, registry: Registry, *, max_images: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        registry: Registry,
+        *,
+        max_images: int,
+        max_waiting: int,
+        metrics: Metrics,
+    ) -> None:
         self._store = store
         self._worker = worker
         self._registry = registry
         self._max_images = max_images
         self._max_waiting = max_waiting
+        self._encode = metrics.encode_seconds.labels("png").time()(encode)
         self._now: list[str] = []
         self._plans: dict[str, Plan] = {}
         self._ahead: dict[str, Chunk] = {}
@@ -85,12 +98,14 @@ class SetWork:
                     503,
                     f"{len(self._now)} requests wait for the model already; try again, or ask without `Prefer: wait`.",
                     headers={"Retry-After": "1"},
+                    reason="busy",
                 )
             self._now.append(plan.id)
         try:
             render = partial(self._worker.render, small=True)
             with self._alone(plan.id):
-                make_chunk(self._store, self._model(plan), plan, 0, len(plan.rows), render, self._registry)
+                model, images = self._model(plan), len(plan.rows)
+                make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
                 if not self._store.is_complete(plan.id):
                     self._store.seal(plan.id, [0])
         finally:
@@ -111,7 +126,9 @@ class SetWork:
                 chunk = self._begun(plan, start, stop)
             if stop < len(plan.rows) and (ahead := self._begun(plan, stop, stop + CHUNK_IMAGES)) is not None:
                 self._ahead[set_id] = ahead
-            return 0 if chunk is None else finish_chunk(self._store, self._model(plan), chunk, self._registry)
+            if chunk is None:
+                return 0
+            return finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
 
     def _begun(self, plan: Plan, start: int, stop: int) -> Chunk | None:
         stop = min(stop, len(plan.rows))
@@ -126,8 +143,8 @@ class SetWork:
             for start, stop in chunks(total, CHUNK_IMAGES):
                 if not self._store.has_chunk(set_id, start, stop):
                     plan = self._plan(set_id)
-                    render = self._worker.render_each
-                    made += make_chunk(self._store, self._model(plan), plan, start, stop, render, self._registry)
+                    model, render = self._model(plan), self._worker.render_each
+                    made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
             self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
         return made
 

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         "others as a keyed digest.",
     )
     max_wait_s: float = Field(default=60, ge=0, description="Longest time that `Prefer: wait` holds a request.")
+    metrics: Literal["key", "anyone"] = Field(
+        default="key",
+        description="Who may read `/metrics`: `key`, whoever has one with the scope `metrics`; or `anyone` who reaches "
+        "the port.",
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", description="Lines for people, or one JSON object a line."
     )

@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from api.metrics import Metrics
 from faces.errors import ConfigError, DatasetError
 from faces.images import write_file
 
@@ -68,9 +69,11 @@ class Store:
 
     Args:
         root: the service's state folder; made if it is missing.
+        metrics: of the service.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
         self._sets = root / "sets"
         self._sets.mkdir(parents=True, exist_ok=True)
         self._manifest = lru_cache(maxsize=4)(self._read_manifest)
@@ -117,11 +120,14 @@ class Store:
     def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
         """Store consecutive images, then their manifest lines."""
         lines = []
-        for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
-            write_file(self._partial(set_id) / image_name(index), png)
-            digest = hashlib.sha256(png).hexdigest()
-            lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
-        write_file(self._part(set_id, start), b"\n".join(lines) + b"\n")
+        with self._metrics.store_seconds.time():
+            for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
+                write_file(self._partial(set_id) / image_name(index), png)
+                digest = hashlib.sha256(png).hexdigest()
+                lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
+            write_file(self._part(set_id, start), b"\n".join(lines) + b"\n")
+        self._metrics.stored_images.inc(len(pngs))
+        self._metrics.stored_bytes.inc(sum(map(len, pngs)))
 
     def seal(self, set_id: str, starts: Iterable[int]) -> None:
         """Turn the chunks that begin at `starts` into the manifest and publish the set."""

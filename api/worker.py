@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from api.metrics import Metrics, Turn
 from api.model import Pixels, Plan, Row
 from api.models import Models
 from api.problems import Problem
@@ -62,10 +63,12 @@ class Worker:
 
     Args:
         load: opens the models; runs in the worker's thread.
+        metrics: of the service.
     """
 
-    def __init__(self, load: Callable[[], Models]) -> None:
+    def __init__(self, load: Callable[[], Models], metrics: Metrics | None = None) -> None:
         self._load = load
+        self._metrics = metrics or Metrics()
         self._models: Future[Models] = Future()
         self._turn = threading.Condition()
         self._small: deque[_Rows | _Task] = deque()
@@ -90,6 +93,11 @@ class Worker:
         return None if error is None else f"{type(error).__name__}: {error}"
 
     @property
+    def waiting(self) -> dict[Turn, int]:
+        """How many wait for a turn."""
+        return {"small": len(self._small), "large": len(self._large)}
+
+    @property
     def models(self) -> Models:
         """The models.
 
@@ -97,9 +105,11 @@ class Worker:
             Problem: 503 while they are being opened, or could not be.
         """
         if self.failure is not None:
-            raise Problem(503, f"The weights could not be loaded: {self.failure}")
+            raise Problem(503, f"The weights could not be loaded: {self.failure}", reason="broken_model")
         if self.loading:
-            raise Problem(503, "The weights are being loaded; try again.", headers={"Retry-After": "1"})
+            raise Problem(
+                503, "The weights are being loaded; try again.", headers={"Retry-After": "1"}, reason="loading"
+            )
         return self._models.result()
 
     def loaded(self) -> Models:
@@ -161,7 +171,7 @@ class Worker:
             finally:
                 self._proving.release()
         if trouble:
-            raise Problem(503, f"The model cannot make an image: {trouble}")
+            raise Problem(503, f"The model cannot make an image: {trouble}", reason="broken_model")
 
     def close(self) -> None:
         """Finish what is begun and drop what waits."""
@@ -223,8 +233,7 @@ class Worker:
 
     def _render_together(self, batch: Sequence[_Rows]) -> None:
         try:
-            rows = [row for item in batch for row in item.rows]
-            images = self._models.result().using(batch[0].plan.model).render(batch[0].plan, rows)
+            images = self._rendered("small", [(item.plan, item.rows) for item in batch])
         except Exception as error:
             for item in batch:
                 item.done.set_exception(error)
@@ -237,7 +246,7 @@ class Worker:
         """One slice of a large request, which then waits for its next turn before the other large ones."""
         try:
             part = item.rows[item.rendered : item.rendered + BATCH]
-            item.parts.append(self._models.result().using(item.plan.model).render(item.plan, part))
+            item.parts.append(self._rendered("large", [(item.plan, part)]))
         except Exception as error:
             item.done.set_exception(error)
             return
@@ -248,9 +257,21 @@ class Worker:
         with self._turn:
             self._large.appendleft(item)
 
+    def _rendered(self, turn: Turn, parts: Sequence[tuple[Plan, Sequence[Row]]]) -> Pixels:
+        """The images of some rows of plans that are alike, as one batch."""
+        plan, rows = parts[0][0], [row for _, some in parts for row in some]
+        with self._metrics.render_seconds.labels(plan.model).time():
+            images = self._models.result().using(plan.model).render(plan, rows)
+        self._metrics.batch_images.labels(turn).observe(len(rows))
+        for of, some in parts:
+            self._metrics.images.labels(of.resolved["kind"], of.model).inc(len(some))
+        return images
+
     def _do(self, task: _Task) -> None:
         try:
-            task.done.set_result(task.work(self._models.result()))
+            with self._metrics.task_seconds.time():
+                found = task.work(self._models.result())
+            task.done.set_result(found)
         except Exception as error:
             task.done.set_exception(error)
 

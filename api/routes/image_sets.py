@@ -166,7 +166,9 @@ def image(
     claim = Claim.of(stored)
     if claim is None:
         raise Problem(409, "The stored image is of an earlier version of the service; ask for it as png.")
-    data = service.marker.encode(read_image(stored), claim, format)
+    pixels = read_image(stored)
+    with service.metrics.encode_seconds.labels(format).time():
+        data = service.marker.encode(pixels, claim, format)
     return bytes_response(request, data, MEDIA_TYPES[format])
 
 

@@ -46,7 +46,7 @@ def test_a_key_is_printed_alone_and_opens_what_it_says(tmp_path: Path) -> None:
     assert KEY.fullmatch(result.stdout)
     found = who(tmp_path, result.stdout.strip())
     assert found is not None
-    assert (found.owner, found.scopes) == ("genetics-lab", frozenset(Scope))
+    assert (found.owner, found.scopes) == ("genetics-lab", {Scope.IMAGE_SETS, Scope.PHOTOS})
     assert f"key {found.key} of genetics-lab for image-sets, photos, until" in words(result.stderr)
     assert result.stdout.strip() not in result.stderr
     assert (tmp_path / "service.sqlite").stat().st_mode & 0o077 == 0

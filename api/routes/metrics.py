@@ -1,0 +1,108 @@
+"""What Prometheus reads: what was counted, and what is looked up at that moment."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from fastapi import APIRouter, Response
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from api.jobs import Load
+from api.metrics import MEDIA_TYPE, PREFIX, Figures
+from api.ownership import Kind
+from api.photographs import now_ms
+from api.routes.asking import problem
+from api.service import MetricsCaller, Service, ServiceDep
+
+router = APIRouter(tags=["health"])
+
+_SHORT: Final = 12
+"""Digits of a checksum."""
+
+_log = logging.getLogger("gestaltgen.metrics")
+
+
+@router.get(
+    "/metrics",
+    summary="Figures",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {}}, "description": "In the Prometheus text format."},
+        401: problem("A key is needed, unless the service lets anyone read."),
+        403: problem("The key is for something else."),
+    },
+)
+def metrics(service: ServiceDep, caller: MetricsCaller) -> Response:
+    """What the service does, counted: no figure says whose it is. Needs a key with the scope `metrics`, which is good
+    for nothing else; `GESTALTGEN_METRICS=anyone` asks for none."""
+    return Response(service.metrics.export(_looked_up(service)), media_type=MEDIA_TYPE)
+
+
+def _looked_up(service: Service) -> Iterator[Metric]:
+    """What is true now. What cannot be found out is left out, and counted: a database in trouble is when an operator
+    needs the rest."""
+    for figures, look in _LOOKS.items():
+        try:
+            yield from list(look(service))
+        except Exception:
+            _log.exception("the figures of the %s could not be looked up", figures)
+            service.metrics.lookup_failed(figures)
+
+
+def _queue(service: Service) -> Iterator[Metric]:
+    waiting = _gauge("jobs_waiting", "Jobs that have not begun.", "kind")
+    running = _gauge("jobs_running", "Jobs at work.", "kind")
+    age = _gauge("queue_oldest_job_age_seconds", "For how long the first of the waiting jobs has waited.", "kind")
+    loads, now = service.jobs.loads(), now_ms()
+    for kind in Kind:
+        load = loads.get(kind, Load(0, 0, None))
+        waiting.add_metric([kind], load.waiting)
+        running.add_metric([kind], load.running)
+        age.add_metric([kind], 0 if load.oldest_ms is None else max(0, now - load.oldest_ms) / 1000)
+    turns = _gauge("requests_waiting", "Requests that wait for the networks.", "turn")
+    for turn, requests in service.worker.waiting.items():
+        turns.add_metric([turn], requests)
+    yield from (waiting, running, age, turns)
+
+
+def _retention(service: Service) -> Iterator[Metric]:
+    overdue = _gauge("retention_overdue", "Photographs and survey packs whose time is over, not erased yet.", "kind")
+    for kind, found in zip((Kind.PHOTO, Kind.STIMULI), service.photographs.expired(now_ms()), strict=True):
+        overdue.add_metric([kind], len(found))
+    yield overdue
+
+
+def _models(service: Service) -> Iterator[Metric]:
+    """None while they are being opened, or cannot be."""
+    info = _gauge(
+        "model_info", "A generator that is served, and its checksum's beginning; always 1.", "model", "weights"
+    )
+    loaded = _gauge("model_loaded", "Whether its weights are in memory.", "model")
+    if not service.worker.loading and service.worker.failure is None:
+        models = service.worker.models
+        for model in models.infos:
+            info.add_metric([model.name, model.weights_sha256[:_SHORT]], 1)
+            loaded.add_metric([model.name], models.loaded(model.name))
+    yield from (info, loaded)
+
+
+def _disk(service: Service) -> Iterator[Metric]:
+    free = _gauge("state_free_bytes", "Room on the disk of the state folder.")
+    free.add_metric([], shutil.disk_usage(service.settings.state).free)
+    yield free
+
+
+_LOOKS: Final[Mapping[Figures, Callable[[Service], Iterator[Metric]]]] = {
+    "queue": _queue,
+    "retention": _retention,
+    "models": _models,
+    "disk": _disk,
+}
+
+
+def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(PREFIX + name, about, labels=labels)
