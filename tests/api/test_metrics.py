@@ -49,10 +49,12 @@ class Counting:
         return by
 
     def make(self, **fields: Any) -> dict[str, Any]:
-        """A complete set, whose job has ended too."""
-        made = good(self.http.post(SETS, json=LARGE | fields, headers={"Prefer": "wait=20"}))
+        """A complete set."""
+        return good(self.http.post(SETS, json=LARGE | fields, headers={"Prefer": "wait=20"}))
+
+    def idle(self) -> None:
+        """Wait until no job is at work: one ends a moment after its set is complete."""
         wait_until(lambda: self.app.state.service.jobs._active == 0)
-        return made
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
 def test_a_set_is_counted_from_its_rows_to_its_bytes(counting: Counting) -> None:
     before = figures(counting.http)
     made = counting.make(seed=10)
+    counting.idle()
     after = figures(counting.http)
     lines = good_lines(counting.http.get(f"{SETS}/{made['id']}/manifest.jsonl"))
 
@@ -113,6 +116,7 @@ def test_images_of_other_sets_are_stored_but_not_rendered(counting: Counting) ->
 
 
 def test_a_small_set_is_a_batch_without_a_job(counting: Counting) -> None:
+    counting.idle()
     before = figures(counting.http)
     counting.make(count=1, seed=40)
     after = figures(counting.http)
@@ -153,7 +157,7 @@ def test_how_jobs_end(counting: Counting) -> None:
 
         before = figures(counting.http).of(ended)
         assert counting.moved(cancel_twice, ended, kind="image-set", outcome="cancelled") == 1
-        wait_until(lambda: counting.app.state.service.jobs._active == 0)
+        counting.idle()
         assert figures(counting.http).of(ended) == before + 1
     finally:
         counting.model.chunk_s = 0.0
