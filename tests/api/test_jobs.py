@@ -273,7 +273,7 @@ def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch
         client.create(**PROGRESSION).wait(timeout_s=10)
     assert os.listdir(tmp_path / "cwd") == []
     written = set(os.listdir(tmp_path / "state"))
-    databases = {f"{name}.sqlite{part}" for name in ("jobs", "service") for part in ("", "-wal", "-shm")}
+    databases = {f"{name}.sqlite{part}" for name in ("jobs", "service", "audit") for part in ("", "-wal", "-shm")}
     assert {"sets", "jobs.sqlite", "service.sqlite", "lock"} <= written
     assert written <= databases | {"sets", "photos", "edits", "stimuli", "secret", "lock"}
 
