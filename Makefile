@@ -16,8 +16,9 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/gestaltgen demo --out demo
 
+# Files of tests side by side, as many as there are cores and memory for.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 serve: setup
 	$(BIN)/gestaltgen serve
