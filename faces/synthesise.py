@@ -20,7 +20,7 @@ import numpy.typing as npt
 from faces.dataset import DatasetWriter
 from faces.errors import DatasetError
 from faces.images import encode_png
-from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
 from faces.phantom import TRAITS, Phantom, attributes, draw, phantom
 from faces.records import PHANTOMS, Record
 
@@ -40,8 +40,12 @@ def nth_phantom(seed: int, index: int) -> Phantom:
     rng = np.random.default_rng([seed, index])
     condition = CONDITIONS[index % len(CONDITIONS)]
     group = AGE_GROUPS[index // len(CONDITIONS) % len(AGE_GROUPS)]
-    age_years = math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
-    return phantom(condition, age_years, round(rng.uniform(), 3), identity=(seed << 32) + index)
+    return phantom(condition, age_within(group, rng), round(rng.uniform(), 3), identity=(seed << 32) + index)
+
+
+def age_within(group: AgeGroup, rng: np.random.Generator) -> float:
+    """Years, uniform in an age group (the oldest up to 90), to the hundredth below."""
+    return math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
 
 
 def synthesise(

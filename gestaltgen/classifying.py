@@ -212,19 +212,21 @@ def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
 
 
 def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Persons to ask for per condition, as the study counted them, from a data set's own counts.
-
-    The mean over the age groups of the condition's images; for blends, which are made with every other condition, that
-    mean shared out among them, rounded up.
-    """
+    """Persons to ask for per condition, as the study counted them, from a data set's own counts."""
     with Dataset.open(real) as dataset:
         counts, ages = dataset.counts(), len(dataset.ages)
-    asked = {}
-    for name in conditions:
-        if images := sum(counts.get(name, {}).values()):
-            mean = images / ages
-            asked[name] = math.ceil(mean / (len(classes) - 1)) if kind == "blended" else max(1, round(mean))
-    return asked
+    images = {name: sum(counts.get(name, {}).values()) for name in conditions}
+    return {name: count_of(n, ages, kind, len(classes)) for name, n in images.items() if n}
+
+
+def count_of(images: int, ages: int, kind: str, classes: int) -> int:
+    """Persons to ask for of a condition with so many images, as the study counted them.
+
+    The mean over the age groups; for blends, which are made with every other condition, that mean shared out among
+    them, rounded up.
+    """
+    mean = images / ages
+    return math.ceil(mean / (classes - 1)) if kind == "blended" else max(1, round(mean))
 
 
 def request_for(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from faces.labels import AGE_GROUPS, UNAFFECTED
+from gestaltgen.classifying import count_of
 from recognition.pulling import SetRequest
 from recognition.samples import Samples
 
@@ -62,19 +63,19 @@ def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
     """
     if arm.kind is None:
         return {}
-    counts = {name: n * arm.times for name, n in study_counts(learnt).items() if not arm.real or name != UNAFFECTED}
-    if arm.kind == "blended":
-        counts = {name: math.ceil(n / (len(learnt.classes) - 1)) for name, n in counts.items()}
+    counts = study_counts(learnt, arm.kind)
+    if arm.real:
+        del counts[UNAFFECTED]
     return {
-        name: SetRequest(arm.kind, conditions=(name,), count=count, blend=arm.blend, seed=0, model=model)
+        name: SetRequest(arm.kind, conditions=(name,), count=count * arm.times, blend=arm.blend, seed=0, model=model)
         for name, count in counts.items()
     }
 
 
-def study_counts(learnt: Samples) -> Mapping[str, int]:
-    """Synthetic images per condition and age: the mean over the ages of the condition's real ones."""
-    found = {name: sum(sample.condition == name for sample in learnt.samples) for name in learnt.classes}
-    return {name: max(1, round(count / len(AGE_GROUPS))) for name, count in found.items()}
+def study_counts(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
+    """Synthetic images per condition and age, of every condition."""
+    images = Counter(sample.condition for sample in learnt.samples)
+    return {name: count_of(images[name], len(AGE_GROUPS), kind, len(learnt.classes)) for name in learnt.classes}
 
 
 def further_faces(pool: Samples, learnt: Samples) -> Samples:

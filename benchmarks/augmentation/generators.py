@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.parts import COSTS, Part, run_side_by_side
 from faces import tensorfile
+from faces.images import write_file
 
 BASE_IMAGES: Final = 100_000
 FOLD_IMAGES: Final = 20_000
@@ -47,10 +48,9 @@ def train_folds(out: Path, data: Path, held: Sequence[Sequence[str]], images: in
     parts = []
     for fold, persons in enumerate(held):
         folder = out / f"fold-{fold}"
-        folder.mkdir(parents=True, exist_ok=True)
         excluded = folder / "held-out.txt"
-        excluded.write_text("".join(f"{person}\n" for person in sorted(set(persons))))
-        begin = ["--from", str(base / "generator.safetensors")]
+        write_file(excluded, "".join(f"{person}\n" for person in sorted(set(persons))).encode())
+        begin = ["--from", str(generator_of(base))]
         begin += ["--discriminator-from", str(base / "discriminator.safetensors")]
         begin += ["--exclude", str(excluded), "--sampling", "half_affected"]
         parts.append(_training(f"generator of fold {fold}", folder, data, images, _FOLD, begin))

@@ -11,7 +11,7 @@ import numpy as np
 
 from faces.labels import AGE_GROUPS, CONDITIONS
 from faces.phantom import Phantom, phantom
-from faces.synthesise import write_phantoms
+from faces.synthesise import age_within, write_phantoms
 
 COUNTS: Final[Mapping[str, Sequence[int]]] = {
     "WS": (6, 28, 20, 16, 6),
@@ -30,7 +30,6 @@ MORE: Final[Mapping[str, Sequence[int]]] = {name: (40,) * len(AGE_GROUPS) for na
 UNAFFECTED: Final[Mapping[str, Sequence[int]]] = {"unaffected": (1600,) * len(AGE_GROUPS)}
 """What the generators start from has seen, in place of the study's FFHQ and FairFace."""
 
-_OLDEST_YEARS: Final = 90.0
 _SHARE_SEEN_TWICE: Final = 0.25
 
 
@@ -47,7 +46,7 @@ def people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = Fals
         for group, count in zip(AGE_GROUPS, by_age, strict=True):
             last: Phantom | None = None
             for _ in range(count):
-                age = math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
+                age = age_within(group, rng)
                 smile = round(rng.uniform(), 3)
                 again = twice and last is not None and rng.uniform() < _SHARE_SEEN_TWICE
                 if again and last is not None:
@@ -61,6 +60,5 @@ def people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = Fals
 
 
 def write(path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False) -> None:
-    """Draw a data set, unless it is there; a file that exists is whole."""
-    if not path.exists():
-        write_phantoms(path, list(people(counts, seed, twice=twice)), size=size, workers=2)
+    """Draw a data set; a file that exists is whole."""
+    write_phantoms(path, list(people(counts, seed, twice=twice)), size=size, workers=2)

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.augmentation.arms import ARMS, REAL, Arm
 from benchmarks.augmentation.classifiers import FOLDS, predictions_of
+from faces.images import write_file
 from recognition.plots import difference_plot
 from recognition.predictions import Predictions, pooled
 from recognition.report import Report, report
@@ -30,9 +31,9 @@ def write_results(out: Path, seeds: Sequence[int]) -> str:
         sampling=Sampling(seed=0),
         about={"folds": FOLDS, "seeds": list(seeds), "waiting": _waiting(out)},
     )
-    (out / "differences.png").write_bytes(difference_plot(found.comparisons, REAL.name, found.sampling.level))
+    write_file(out / "differences.png", difference_plot(found.comparisons, REAL.name, found.sampling.level))
     table = _table(found, each)
-    (out / "table.md").write_text(table)
+    write_file(out / "table.md", table.encode())
     return table
 
 

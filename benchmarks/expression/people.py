@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ import numpy as np
 from benchmarks.expression.views import PLANTED_SET, TEST_SET
 from faces.labels import AGE_GROUPS, CONDITIONS
 from faces.phantom import Phantom, phantom
+from faces.synthesise import age_within
 
 PLANTED: Final[Mapping[str, float]] = {"WS": 0.95, "22q11DS": 0.5, "other": 0.2, "unaffected": 0.2}
 """Share of each condition that smiles: nearly all of one, half of another, few of the rest; smiling says WS."""
@@ -21,8 +21,6 @@ BALANCED: Final[Mapping[str, float]] = dict.fromkeys(CONDITIONS, 0.5)
 
 TRAIN_SEED: Final = 9201
 TEST_SEED: Final = 9202
-
-_OLDEST_YEARS: Final = 90.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]
         order = rng.permutation(count)
         for index in range(count):
             group = AGE_GROUPS[index % len(AGE_GROUPS)]
-            age_years = math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
+            age_years = age_within(group, rng)
             below = round(rng.uniform() / 4, 3)
             smile = 1 - below if order[index] < round(share * count) else below
             drawn.append(phantom(condition, age_years, smile, (seed << 32) + number * count + index))
