@@ -21,6 +21,8 @@ from gestaltgen.refusals import Refusing
 from recognition.config import TrainingConfig
 from recognition.presets import PRESETS, Preset
 from recognition.presets import preset as preset_named
+from recognition.probing import SMILES, Effect, Probe, first_of_each
+from recognition.probing import probe as probe_with
 from recognition.report import NOTICE, Report, measured
 from recognition.report import report as write_report
 from recognition.samples import Samples
@@ -328,6 +330,36 @@ def compare(
 
 
 @app.command()
+def probe(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    faces: Annotated[Path, typer.Option(help="Data set of aligned faces that nothing was trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and the result.")] = Path("runs/probe"),
+    each: Annotated[int, typer.Option(help="Faces of each condition, the first; about two seconds each.", min=2)] = 12,
+    service: Annotated[str, typer.Option(help="Service that edits; its key is taken from GESTALTGEN_KEY.")] = SERVICE,
+    model: Annotated[str | None, typer.Option(help="Model of the service; unset takes its first.")] = None,
+) -> None:
+    """Ask whether a run's classifiers go by the expression: edit unseen faces both ways, and see what they say then.
+
+    For each condition, how the probability of the true condition changes, paired by face, with the reconstruction as
+    the reference. A condition that rises with a smile is told by the smile, too.
+
+    Example: gestaltgen classify probe runs/classifier --faces unseen.zip
+    """
+    from gestaltgen import classifying as work
+    from gestaltgen.progress import stepping_bar
+    from recognition.ensemble import Ensemble
+
+    classes = tuple(work.RunFiles(run).read()["asked"]["classes"])
+    chosen, ensemble = first_of_each(work.open_test(faces, classes), each), Ensemble.open(run)
+    with work.connected(service) as client, stepping_bar(_console, "editing", len(chosen)) as step:
+        found = probe_with(ensemble, chosen, client, out, model=model, on_face=lambda: step(1))
+    _show_effects(found)
+    for key, reason in found.left_out.items():
+        _console.print(f"left out: face {key[:12]}: {reason}", markup=False)
+    _console.print(f"look at {out / 'sheet.png'}: a face a row, as sent, reconstructed, {', '.join(SMILES)}")
+
+
+@app.command()
 def presets() -> None:
     """Say what each preset is, and where what a study printed and what its code does differ."""
     for name, known in PRESETS.items():
@@ -438,6 +470,29 @@ def _show_comparisons(found: Report) -> None:
             )
         _console.print(table)
     _console.print("lost, won: images that the baseline or the run alone has right; p: after Holm's correction")
+
+
+def _show_effects(found: Probe) -> None:
+    """A row for each condition in the terminal."""
+    changes = list(dict.fromkeys(effect.change for effect in found.effects))
+    table = Table("condition", box=box.SIMPLE_HEAD, title="probability of the true condition", title_justify="left")
+    for column in ("faces", "before", *changes):
+        table.add_column(column, justify="right", no_wrap=True)
+    for condition in dict.fromkeys(effect.condition for effect in found.effects):
+        rows = [effect for effect in found.effects if effect.condition == condition]
+        moves = [effect.difference for effect in rows]
+        cells = [
+            f"{m.value:+.2f} ({m.low:+.2f} to {m.high:+.2f}), p {e.p:.2g}" for e, m in zip(rows, moves, strict=True)
+        ]
+        table.add_row(condition, str(rows[0].faces), f"{rows[0].before:.2f}", *cells)
+    _console.print(table)
+    _console.print("means with 95% intervals; p: permutation test, after Holm's correction over the conditions")
+    _console.print(NOTICE)
+
+
+def _moved(effect: Effect) -> str:
+    moved = effect.difference
+    return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f}), p {effect.p:.2g}"
 
 
 def _interval(value: Interval) -> str:

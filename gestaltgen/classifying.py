@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -398,6 +398,18 @@ def persons_of(samples: Samples) -> list[str]:
 def hashed(persons: Sequence[str]) -> frozenset[str]:
     """What persons are kept as."""
     return frozenset(_person_key(person) for person in persons)
+
+
+@contextmanager
+def connected(service: str) -> Iterator[Client]:
+    """A client of a service that answers.
+
+    Raises:
+        PullError: it does not.
+    """
+    with Client(service) as client:
+        _check_service(client, service)
+        yield client
 
 
 def open_test(path: Path, classes: tuple[str, ...]) -> Samples:
