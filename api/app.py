@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI
 from api import problems
 from api.access import ApiKeys
 from api.audit import Audit, purpose_of
+from api.credentials import open_credentials
 from api.database import connect
 from api.erasing import sweeping
 from api.idempotency import Keys
@@ -122,6 +123,7 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
+    credentials = open_credentials(settings)
     engine, store, audit = connect(settings.state), Store(settings.state, counted), Audit.open(settings.state)
     ownership, registry, secret = Ownership(engine), Registry(engine), load_secret(settings.state / "secret")
     purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
@@ -167,6 +169,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         audit=audit,
         registry=registry,
         marker=marker,
+        credentials=credentials,
         decoder=decoder,
         metrics=counted,
     )

@@ -57,7 +57,8 @@ _SIGNED_AS: Final = b"gestaltgen mark 1"
 
 
 @cache
-def _software() -> str:
+def this_software() -> str:
+    """The program and its version."""
     try:
         return f"gestaltgen {version('gestaltgen')}"
     except PackageNotFoundError:
@@ -82,7 +83,7 @@ class Claim:
     source: Source
     weights_sha256: str
     what: Mapping[str, Any]
-    software: str = field(default_factory=_software)
+    software: str = field(default_factory=this_software)
 
     def __post_init__(self) -> None:
         if self.source not in get_args(Source):

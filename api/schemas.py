@@ -454,6 +454,22 @@ class StimuliOut(BaseModel):
     links: StimuliLinks
 
 
+class CredentialsOut(BaseModel):
+    """What a file's C2PA manifest says, and how much of it holds."""
+
+    state: Literal["trusted", "valid", "invalid", "unreadable"] = Field(
+        description="`trusted`: it holds, and who signed is vouched for by one whom this service trusts; `valid`: it "
+        "holds, whoever signed; `invalid`: something in it does not hold."
+    )
+    intact: bool = Field(default=False, description="The file, and so its pixels, is as it was signed, whoever did.")
+    signer: str | None = Field(default=None, description="Name in the signer's certificate.")
+    organisation: str | None = Field(default=None, description="Organisation in the signer's certificate.")
+    serial: str | None = Field(default=None, description="Serial number of the signer's certificate, in decimal.")
+    software: str | None = Field(default=None, description="What made the manifest, as it says.")
+    failures: list[str] = Field(default=[], description="What does not hold, as the specification's status codes.")
+    because: str | None = Field(default=None, description="Why it is unreadable.")
+
+
 class VerifyOut(BaseModel):
     """Whether this service made a picture."""
 
@@ -462,6 +478,9 @@ class VerifyOut(BaseModel):
     source: Source | None = Field(description="`synthetic`, `edited` or `reconstructed`, as far as that is known.")
     claim: dict[str, Any] | None = Field(
         description="What the file says of itself; hearsay unless the verdict is `made here`."
+    )
+    credentials: CredentialsOut | None = Field(
+        default=None, description="Its C2PA manifest; null where it has none. The verdict does not depend on it."
     )
 
 

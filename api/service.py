@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 
 from api.access import ANYONE, ApiKeys, Caller, Scope
 from api.audit import Audit
+from api.credentials import Credentials
 from api.derived import Derived
 from api.idempotency import Keys
 from api.intake import Decoder
@@ -50,6 +51,7 @@ class Service:
     audit: Audit
     registry: Registry
     marker: Marker
+    credentials: Credentials
     decoder: Decoder
     metrics: Metrics
 

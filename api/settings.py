@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -14,7 +14,7 @@ _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 class Settings(BaseSettings):
     """Settings of the service; every default is here and nowhere else."""
 
-    model_config = SettingsConfigDict(env_prefix="GESTALTGEN_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GESTALTGEN_", frozen=True, hide_input_in_errors=True)
 
     state: Path = Field(
         default=Path("state"),
@@ -71,6 +71,21 @@ class Settings(BaseSettings):
         default="research, teaching, survey stimuli",
         description="Purposes of photographs that name nobody, with commas between: the audit record gives these, "
         "others as a keyed digest.",
+    )
+    c2pa_certificate: str | None = Field(
+        default=None,
+        repr=False,
+        description="Certificate that signs pictures on their way out (C2PA), with those of its issuers after it: a "
+        "PEM file, or its text; unset, with the key, nothing is signed.",
+    )
+    c2pa_key: SecretStr | None = Field(
+        default=None, description="Private key of that certificate, without a passphrase: a PEM file, or its text."
+    )
+    c2pa_anchors: str | None = Field(
+        default=None,
+        repr=False,
+        description="Certificates whose signatures `POST /v1/verify` trusts, besides those of the issuers above: a PEM "
+        "file, or its text.",
     )
     max_wait_s: float = Field(default=60, ge=0, description="Longest time that `Prefer: wait` holds a request.")
     metrics: Literal["key", "anyone"] = Field(

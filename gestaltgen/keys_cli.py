@@ -1,7 +1,8 @@
-"""`gestaltgen keys …`: who may use the service."""
+"""`gestaltgen keys …`: who may use the service, and what it signs with."""
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,11 @@ from rich.table import Table
 from api.access import ApiKey, ApiKeys, Scope
 from api.database import connect
 from api.settings import Settings
+from faces.errors import ConfigError
 
 app = typer.Typer(
-    help="API keys of the service: make, list and revoke them. They are stored hashed, and shown once.",
+    help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. And `c2pa`, "
+    "which makes a certificate to try signatures with.",
     no_args_is_help=True,
 )
 _console = Console(highlight=False)
@@ -69,6 +72,52 @@ def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` sho
     """End a key at once."""
     _keys(state).revoke(key)
     _console.print(f"key {key} is revoked")
+
+
+@app.command()
+def c2pa(
+    out: Annotated[Path, typer.Option(help="Folder for certificate.pem, key.pem and authority.pem.")],
+    name: Annotated[str, typer.Option(help="Of whom viewers are told that they signed.")] = "A laboratory",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="For how long the certificate is good.")] = 365,
+) -> None:
+    """Make a certificate and a key, to try signed provenance (C2PA) with. Viewers will call it untrusted.
+
+    The authority that issues the certificate is made for it, and its key is not kept: it issues no other.
+
+    Example: gestaltgen keys c2pa --out c2pa --name "Genetics laboratory"
+    """
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        from gestaltgen.c2pa_authority import LONGEST_NAME, Authority
+    except ImportError as error:
+        raise ConfigError("cryptography is not installed; run `pip install c2pa-python cryptography`") from error
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise typer.BadParameter(f"{len(name)} characters; expected 1 to {LONGEST_NAME}", param_hint="--name")
+    key, authority = ec.generate_private_key(ec.SECP256R1()), Authority(name, days)
+    ends = authority.certificate.not_valid_after_utc
+    certificate = authority.issue("gestaltgen", key.public_key(), ends)
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    out.mkdir(parents=True, exist_ok=True)
+    _write_new(out / "key.pem", key.private_bytes(pem, *plain), 0o600)
+    _write_new(out / "certificate.pem", certificate.public_bytes(pem), 0o644)
+    _write_new(out / "authority.pem", authority.certificate.public_bytes(pem), 0o644)
+    _console.print(f"good until {ends:%Y-%m-%d}, and untrusted by every viewer that is not given authority.pem:")
+    for setting, file in (("CERTIFICATE", "certificate"), ("KEY", "key"), ("ANCHORS", "authority")):
+        typer.echo(f"GESTALTGEN_C2PA_{setting}={out.resolve() / file}.pem")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path} is there already, and is not overwritten; expected a folder without: take another"
+        ) from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
 
 
 def _keys(state: Path | None) -> ApiKeys:

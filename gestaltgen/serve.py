@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from api import logs
 from api.app import create_app
 from api.audit import Audit
+from api.credentials import open_credentials
 from api.models import open_models
 from api.settings import Settings
 from api.storage import only_user_of
@@ -52,6 +53,7 @@ def serve(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
+    open_credentials(settings)
     opened = open_models(settings)  # refuses here what the worker would only log
     with only_user_of(settings.state):  # the service takes it in a moment; what is refused then is named here already
         Audit.open(settings.state).close()

@@ -1,13 +1,18 @@
-"""Files of image sets as responses: checksummed, cacheable for ever, and in ranges."""
+"""Files as responses: of image sets, checksummed, cacheable for ever and in ranges; of photographs, kept by nobody."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from fastapi import Request
 from starlette.responses import FileResponse, Response
+
+from api.credentials import Credentials
+
+_PRIVATE: Final = {"Cache-Control": "private, no-store"}
 
 
 def file_response(request: Request, path: Path, sha256: str, media_type: str, name: str | None = None) -> Response:
@@ -30,9 +35,23 @@ def bytes_response(request: Request, data: bytes, media_type: str) -> Response:
     return Response(data, media_type=media_type, headers=headers)
 
 
+def picture_file(request: Request, credentials: Credentials, path: Path, sha256: str) -> Response:
+    """A stored PNG; where pictures leave signed, made for this request, as what lies there is not."""
+    if not credentials.signs:
+        return file_response(request, path, sha256, "image/png")
+    return bytes_response(request, credentials.signed(path.read_bytes()), "image/png")
+
+
+def private_picture(credentials: Credentials, path: Path) -> Response:
+    """A stored PNG that follows from a photograph of a person: signed, where pictures are, and kept by no cache."""
+    if not credentials.signs:
+        return private_file(path, "image/png")
+    return Response(credentials.signed(path.read_bytes()), media_type="image/png", headers=_PRIVATE)
+
+
 def private_file(path: Path, media_type: str, name: str | None = None) -> Response:
     """A file that follows from a photograph of a person: no cache may keep it."""
-    return FileResponse(path, media_type=media_type, filename=name, headers={"Cache-Control": "private, no-store"})
+    return FileResponse(path, media_type=media_type, filename=name, headers=_PRIVATE)
 
 
 def _lasting(sha256: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.problems import Problem
 from api.routes.asking import FILE, IdempotencyKey, Prefer, json_body_only, problem
-from api.routes.files import file_response
+from api.routes.files import picture_file
 from api.routes.photos import edited, finished
 from api.schemas import EditBody, EditList, EditOut
 from api.service import ImageSetsCaller, KnownImage, KnownImageEdit, ServiceDep
@@ -63,7 +63,7 @@ def show(service: ServiceDep, edit: KnownImageEdit) -> EditOut:
 def image_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
     """A PNG that says that it is synthetic, and how it was edited."""
     path = finished(service, edit)
-    return file_response(request, path, digest_of(path), "image/png")
+    return picture_file(request, service.credentials, path, digest_of(path))
 
 
 @router.get("/{edit_id}/before.png", summary="The same unedited", responses=FILE, response_class=Response)
@@ -71,4 +71,4 @@ def before_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> 
     """The face as it was."""
     finished(service, edit)
     path = service.photographs.before_file(edit)
-    return file_response(request, path, digest_of(path), "image/png")
+    return picture_file(request, service.credentials, path, digest_of(path))

@@ -17,7 +17,7 @@ from api.model import Plan
 from api.ownership import Kind
 from api.problems import Problem, field_error, of_request
 from api.routes.asking import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.routes.files import bytes_response, file_response
+from api.routes.files import bytes_response, file_response, picture_file
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from api.service import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Service, ServiceDep
 from api.storage import StoredRequest
@@ -169,6 +169,7 @@ def image(
     pixels = read_image(stored)
     with service.metrics.encode_seconds.labels(format).time():
         data = service.marker.encode(pixels, claim, format)
+    data = service.credentials.signed(data)
     return bytes_response(request, data, MEDIA_TYPES[format])
 
 
@@ -213,8 +214,9 @@ def sheet(
     ] = None,
 ) -> Response:
     """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""
-    return _derived(request, service.derived(known).sheet(known.id, tile), "image/png", None)
+    found = service.derived(known).sheet(known.id, tile)
+    return picture_file(request, service.credentials, found.path, found.sha256)
 
 
-def _derived(request: Request, found: StoredFile, media_type: str, name: str | None) -> Response:
+def _derived(request: Request, found: StoredFile, media_type: str, name: str) -> Response:
     return file_response(request, found.path, found.sha256, media_type, name)

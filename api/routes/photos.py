@@ -17,7 +17,7 @@ from api.photographs import EditRecord, Photograph, new_id, now_ms
 from api.problems import Problem, field_error
 from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
 from api.routes.catalogue import model_named
-from api.routes.files import private_file
+from api.routes.files import private_file, private_picture
 from api.schemas import AccessList, EditBody, EditList, EditOut, PhotoOut, PhotoPage, ReceiptOut
 from api.service import KnownPhoto, KnownPhotoEdit, PhotosCaller, Service, ServiceDep
 from api.trail import Trail, TrailDep
@@ -219,21 +219,21 @@ def original(service: ServiceDep, photo: KnownPhoto) -> Response:
 @router.get("/{photo_id}/crop.png", summary="The aligned face", responses=FILE, response_class=Response)
 def crop(service: ServiceDep, photo: KnownPhoto) -> Response:
     """What was inverted."""
-    return _made(service, photo, "crop.png")
+    return private_file(_made(service, photo, "crop.png"), "image/png")
 
 
 @router.get("/{photo_id}/reconstruction.png", summary="The reconstruction", responses=FILE, response_class=Response)
 def reconstruction(service: ServiceDep, photo: KnownPhoto) -> Response:
     """The face as the generator reproduces it, which edits are to be compared with."""
-    return _made(service, photo, "reconstruction.png")
+    return private_picture(service.credentials, _made(service, photo, "reconstruction.png"))
 
 
-def _made(service: Service, photo: Photograph, name: str) -> Response:
+def _made(service: Service, photo: Photograph, name: str) -> Path:
     if photo.quality is None:
         raise Problem(
             409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
         )
-    return private_file(service.photographs.folder(photo.id) / name, "image/png")
+    return service.photographs.folder(photo.id) / name
 
 
 @router.post(
@@ -349,7 +349,7 @@ def show_edit(service: ServiceDep, edit: KnownPhotoEdit) -> EditOut:
 @router.get("/{photo_id}/edits/{edit_id}/image.png", summary="The edited face", responses=FILE, response_class=Response)
 def edited_image(service: ServiceDep, edit: KnownPhotoEdit) -> Response:
     """A PNG that says that it is edited, and how."""
-    return private_file(finished(service, edit), "image/png")
+    return private_picture(service.credentials, finished(service, edit))
 
 
 @router.get(
@@ -358,7 +358,7 @@ def edited_image(service: ServiceDep, edit: KnownPhotoEdit) -> Response:
 def unedited_image(service: ServiceDep, edit: KnownPhotoEdit) -> Response:
     """The face as reconstructed, from the same latent and offsets."""
     finished(service, edit)
-    return private_file(service.photographs.before_file(edit), "image/png")
+    return private_picture(service.credentials, service.photographs.before_file(edit))
 
 
 def finished(service: Service, edit: EditRecord) -> Path:

@@ -31,7 +31,8 @@ router = APIRouter(prefix="/v1/verify", tags=["provenance"])
 )
 async def verify(request: Request, service: ServiceDep, caller: AnyCaller) -> VerifyOut:
     """The body is the picture's file. It is recognised by its bytes or pixels, where this service keeps what it made,
-    and by its signature. Not being recognised says nothing: a picture may have been made, and changed, elsewhere."""
+    and by its signature. Not being recognised says nothing: a picture may have been made, and changed, elsewhere. A
+    C2PA manifest, ours or another's, is read too."""
     data = await request.body()
     if not data:
         raise Problem(400, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
@@ -48,6 +49,10 @@ def _tellable(answer: VerifyOut) -> VerifyOut:
 
 
 def _verified(service: Service, data: bytes) -> VerifyOut:
+    return _recognised(service, data).model_copy(update={"credentials": service.credentials.read(data)})
+
+
+def _recognised(service: Service, data: bytes) -> VerifyOut:
     pixels = service.decoder.decode_bytes(data)
     marked = service.marker.read(data, pixels)
     claim = None if marked is None else {**marked.claim.said(), "notice": marked.claim.notice}

@@ -76,6 +76,7 @@ def test_an_edit_is_known_by_its_signature(lab: Lab, edited: bytes) -> None:
     assert (found["verdict"], found["source"]) == ("made here", "edited")
     assert "signature" in found["how"]
     assert found["claim"]["what"]["edit"]["direction"] == "smile"
+    assert found["credentials"] is None
     assert verify(lab, resaved(edited))["verdict"] == "made here"
 
 

@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from api.access import ApiKeys, Caller, Scope
 from api.app import create_app
+from api.credentials import open_credentials
 from api.database import connect
+from api.marking import Claim, encode
 from api.settings import Settings
 from gestaltgen import cli
 from tests.api.fake import FakeModel, served
@@ -176,3 +179,38 @@ def test_a_running_service_knows_keys_at_once(tmp_path: Path) -> None:
         [key] = ApiKeys(connect(tmp_path)).every()
         assert keys(tmp_path, "revoke", key.id).exit_code == 0
         assert http.get("/v1/models", headers=bearer).status_code == 401
+
+
+def test_a_pair_to_try_signatures_with(tmp_path: Path) -> None:
+    out = tmp_path / "c2pa"
+    result = CliRunner().invoke(cli.app, ["keys", "c2pa", "--out", str(out), "--name", "Genetics laboratory"])
+    assert result.exit_code == 0, result.output
+    assert "untrusted by every viewer that is not given authority.pem" in words(result.output)
+    assert "PRIVATE" not in result.output
+    settings = dict(re.findall(r"^GESTALTGEN_(C2PA_\w+)=(.+)$", result.output, re.MULTILINE))
+    opened = open_credentials(Settings(**{name.lower(): path for name, path in settings.items()}))
+    picture = opened.signed(encode(np.zeros((8, 8, 3), np.uint8), Claim("synthetic", "ab", {})))
+    found = opened.read(picture)
+    assert found is not None
+    assert (found.state, found.organisation) == ("trusted", "Genetics laboratory")
+    assert {path.name: path.stat().st_mode & 0o077 for path in out.iterdir() if "key" in path.name} == {"key.pem": 0}
+    again = CliRunner().invoke(cli.app, ["keys", "c2pa", "--out", str(out)])
+    assert again.exit_code == 1
+    assert "key.pem is there already" in words(again.output)
+
+
+def test_a_name_has_to_fit_into_a_certificate(tmp_path: Path) -> None:
+    for name in ("", "x" * 65):
+        result = CliRunner().invoke(cli.app, ["keys", "c2pa", "--out", str(tmp_path), "--name", name])
+        assert result.exit_code == 2
+        assert "expected 1 to 64" in words(result.output)
+
+
+def test_serve_refuses_a_certificate_that_cannot_sign(tmp_path: Path) -> None:
+    made = CliRunner().invoke(cli.app, ["keys", "c2pa", "--out", str(tmp_path)])
+    assert made.exit_code == 0
+    env = {"GESTALTGEN_C2PA_CERTIFICATE": f"{tmp_path}/authority.pem", "GESTALTGEN_C2PA_KEY": f"{tmp_path}/key.pem"}
+    result = CliRunner().invoke(cli.app, ["serve", "--state", str(tmp_path / "state")], env=env)
+    assert result.exit_code == 1
+    assert "error: GESTALTGEN_C2PA_CERTIFICATE: " in result.output
+    assert "is of an authority" in words(result.output)
