@@ -21,7 +21,7 @@ from gestaltgen.refusals import Refusing
 from recognition.config import TrainingConfig
 from recognition.presets import PRESETS, Preset
 from recognition.presets import preset as preset_named
-from recognition.probing import SMILES, Effect, Probe, first_of_each
+from recognition.probing import CHANGES, SMILES, Probe, first_of_each
 from recognition.probing import probe as probe_with
 from recognition.report import NOTICE, Report, measured
 from recognition.report import report as write_report
@@ -331,28 +331,31 @@ def compare(
 
 @app.command()
 def probe(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    runs: Annotated[list[str], typer.Argument(help="PATH or NAME=PATH each: folders of runs, the control first.")],
     faces: Annotated[Path, typer.Option(help="Data set of aligned faces that nothing was trained on.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and the result.")] = Path("runs/probe"),
     each: Annotated[int, typer.Option(help="Faces of each condition, the first; about two seconds each.", min=2)] = 12,
     service: Annotated[str, typer.Option(help="Service that edits; its key is taken from GESTALTGEN_KEY.")] = SERVICE,
     model: Annotated[str | None, typer.Option(help="Model of the service; unset takes its first.")] = None,
 ) -> None:
-    """Ask whether a run's classifiers go by the expression: edit unseen faces both ways, and see what they say then.
+    """Ask whether classifiers go by the expression: edit unseen faces both ways, and see what they say then.
 
-    For each condition, how the probability of the true condition changes, paired by face, with the reconstruction as
-    the reference. A condition that rises with a smile is told by the smile, too.
+    For each condition, how the probability of the true condition changes, paired by face. An edit changes more than the
+    expression; so name first, as a control, a run on faces whose expression says nothing, and look at what another
+    run does beyond it on the same pictures.
 
-    Example: gestaltgen classify probe runs/classifier --faces unseen.zip
+    Example: gestaltgen classify probe balanced=runs/balanced mine=runs/mine --faces unseen.zip
     """
     from gestaltgen import classifying as work
     from gestaltgen.progress import stepping_bar
     from recognition.ensemble import Ensemble
 
-    classes = tuple(work.RunFiles(run).read()["asked"]["classes"])
-    chosen, ensemble = first_of_each(work.open_test(faces, classes), each), Ensemble.open(run)
+    folders = work.named_paths(runs)
+    classes = tuple(work.RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])
+    ensembles = {name: Ensemble.open(folder) for name, folder in folders.items()}
+    chosen = first_of_each(work.open_test(faces, classes), each)
     with work.connected(service) as client, stepping_bar(_console, "editing", len(chosen)) as step:
-        found = probe_with(ensemble, chosen, client, out, model=model, on_face=lambda: step(1))
+        found = probe_with(ensembles, chosen, client, out, model=model, on_face=lambda: step(1))
     _show_effects(found)
     for key, reason in found.left_out.items():
         _console.print(f"left out: face {key[:12]}: {reason}", markup=False)
@@ -473,26 +476,27 @@ def _show_comparisons(found: Report) -> None:
 
 
 def _show_effects(found: Probe) -> None:
-    """A row for each condition in the terminal."""
-    changes = list(dict.fromkeys(effect.change for effect in found.effects))
-    table = Table("condition", box=box.SIMPLE_HEAD, title="probability of the true condition", title_justify="left")
-    for column in ("faces", "before", *changes):
-        table.add_column(column, justify="right", no_wrap=True)
-    for condition in dict.fromkeys(effect.condition for effect in found.effects):
-        rows = [effect for effect in found.effects if effect.condition == condition]
-        moves = [effect.difference for effect in rows]
-        cells = [
-            f"{m.value:+.2f} ({m.low:+.2f} to {m.high:+.2f}), p {e.p:.2g}" for e, m in zip(rows, moves, strict=True)
-        ]
-        table.add_row(condition, str(rows[0].faces), f"{rows[0].before:.2f}", *cells)
-    _console.print(table)
+    """A table for each run in the terminal."""
+    for run in dict.fromkeys(effect.run for effect in found.effects):
+        of_run = [effect for effect in found.effects if effect.run == run]
+        title = f"{run}: probability of the true condition"
+        table = Table("condition", box=box.SIMPLE_HEAD, title=title, title_justify="left")
+        for column in ("faces", "before", *dict.fromkeys(effect.change for effect in of_run), "beyond the control"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for condition in dict.fromkeys(effect.condition for effect in of_run):
+            rows = [effect for effect in of_run if effect.condition == condition]
+            last = rows[-1]
+            beyond = "" if last.less_control is None else _moved(last.less_control, last.p_control)
+            moved = [_moved(effect.difference, effect.p) for effect in rows]
+            table.add_row(condition, str(last.faces), f"{rows[0].before:.2f}", *moved, beyond)
+        _console.print(table)
     _console.print("means with 95% intervals; p: permutation test, after Holm's correction over the conditions")
+    _console.print(f"beyond the control: of {list(CHANGES)[-1]}, less that of the first run")
     _console.print(NOTICE)
 
 
-def _moved(effect: Effect) -> str:
-    moved = effect.difference
-    return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f}), p {effect.p:.2g}"
+def _moved(moved: Interval, p: float | None) -> str:
+    return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f}), p {p:.2g}"
 
 
 def _interval(value: Interval) -> str:

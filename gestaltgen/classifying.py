@@ -522,7 +522,7 @@ def load_predictions(path: Path) -> tuple[Predictions, int]:
 
 
 def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
-    """NAME=PATH, or PATH alone, whose own name is taken then.
+    """Of NAME=PATH, or of PATH alone.
 
     Raises:
         ConfigError: a name twice, or runs of different numbers of seeds.
@@ -530,6 +530,24 @@ def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
     """
     found: dict[str, Predictions] = {}
     seeds: dict[str, int] = {}
+    for name, path in named_paths(texts).items():
+        found[name], seeds[name] = load_predictions(path)
+    if len(set(seeds.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
+        raise ConfigError(
+            f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
+            "or name single files, as real=runs/real/predictions/seed-0.csv"
+        )
+    return found
+
+
+def named_paths(texts: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH, or PATH alone, whose own name is taken then.
+
+    Raises:
+        ConfigError: a name twice.
+    """
+    found: dict[str, Path] = {}
     for text in texts:
         name, sign, rest = text.partition("=")
         if not sign or Path(text).exists():
@@ -539,13 +557,7 @@ def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
         name = name.strip() or str(rest)
         if name in found:
             raise ConfigError(f"two runs are called {name!r}; give them names of their own, as better={rest}")
-        found[name], seeds[name] = load_predictions(Path(rest))
-    if len(set(seeds.values())) > 1:
-        counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
-        raise ConfigError(
-            f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
-            "or name single files, as real=runs/real/predictions/seed-0.csv"
-        )
+        found[name] = Path(rest)
     return found
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,29 +37,37 @@ CHANGES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """From one picture of a face to another; artefacts are alike in both."""
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 _REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
 _SHEET_ROWS: Final = 24
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A change of the expression, on the faces of one condition.
+    """What a change of the expression does to one ensemble, on the faces of one condition.
 
     Attributes:
+        run: name of the ensemble.
         condition: the true one.
         change: one of CHANGES.
         faces: how many.
         before: mean probability of the true condition.
         difference: mean of after - before, with its interval.
-        p: of the permutation test, two-sided; after Holm's correction over the conditions.
+        p: that it is 0, of the permutation test, two-sided; after Holm's correction over the conditions.
+        less_control: the difference less that of the first ensemble on the same pictures; None for the first itself.
+        p_control: that this is 0, in the same way.
     """
 
+    run: str
     condition: str
     change: str
     faces: int
     before: float
     difference: Interval
     p: float
+    less_control: Interval | None = None
+    p_control: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Probe:
 
 
 def probe(
-    ensemble: Ensemble,
+    ensembles: Mapping[str, Ensemble],
     faces: Samples,
     client: Client,
     out: Path,
@@ -85,21 +93,25 @@ def probe(
     on_face: Callable[[], None] = lambda: None,
     sampling: Sampling | None = None,
 ) -> Probe:
-    """Have faces edited by the service to a smile and to rest, and ask the ensemble what it takes them for.
+    """Have faces edited by the service to a smile and to rest, and ask ensembles what they take them for.
+
+    An edit changes more than the expression, and so a probability may move that does not follow from it. What one
+    ensemble does beyond another, on the same pictures, is not due to that: give one first that cannot go by the smile.
 
     The service forgets each face when its pictures are here. Interrupted, the same call goes on.
 
     Args:
-        ensemble: has seen none of the faces.
+        ensembles: by name; the first is the control. They have seen none of the faces.
         faces: aligned, as the service's model was shown them; each is counted as a person of its own.
         model: of the service; None takes its first.
         on_face: called after each.
 
     Raises:
-        DatasetError: faces that were seen by the ensemble or the model, or none that the service can use.
+        DatasetError: faces that were seen by an ensemble or the model, or none that the service can use.
         ServiceError: the service is gone, or fails.
     """
-    ensemble.seen().refuse(faces)
+    for ensemble in ensembles.values():
+        ensemble.seen().refuse(faces)
     name = model or str(client.models()[0]["name"])
     Seen.of_model(client, name).refuse(faces)
     left_out: dict[str, str] = {}
@@ -120,11 +132,18 @@ def probe(
         )
     shown = stacked(faces, faces.image(kept[0]).shape[0]).subset(kept)
     views = {view: _view(shown, out, view) for view in (UNEDITED, *SMILES)}
-    said = {view: _of_truth(ensemble, stack) for view, stack in views.items()}
-    found = Probe(len(kept), left_out, tuple(_effects(shown, said, sampling)))
+    moves: dict[str, dict[str, Floats]] = {}
+    found: list[Effect] = []
+    for run, ensemble in ensembles.items():
+        said = {view: _of_truth(ensemble, stack) for view, stack in views.items()}
+        moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
+        for change, (before, _) in CHANGES.items():
+            control = None if len(moves) == 1 else next(iter(moves.values()))[change]
+            found += _effects(run, change, shown, said[before], moves[run][change], control, sampling)
     _write_sheet(out / "sheet.png", [shown, *views.values()])
-    write_file(out / "probe.json", json.dumps(asdict(found), indent=1).encode())
-    return found
+    result = Probe(len(kept), left_out, tuple(found))
+    write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
+    return result
 
 
 def first_of_each(faces: Samples, each: int) -> Samples:
@@ -168,27 +187,42 @@ def _view(faces: Stack, out: Path, view: str) -> Stack:
     return Stack(faces.classes, faces.samples, torch.from_numpy(np.stack(pictures)), faces.labels)
 
 
-def _of_truth(ensemble: Ensemble, faces: Stack) -> npt.NDArray[np.float64]:
+def _of_truth(ensemble: Ensemble, faces: Stack) -> Floats:
     """(faces,) probability of the true condition."""
     found = ensemble.predict(faces)
-    of_truth: npt.NDArray[np.float64] = found.probabilities[np.arange(len(found)), found.truths]
+    of_truth: Floats = found.probabilities[np.arange(len(found)), found.truths]
     return of_truth
 
 
-def _effects(faces: Stack, said: Mapping[str, npt.NDArray[np.float64]], sampling: Sampling | None) -> Sequence[Effect]:
+def _effects(
+    run: str,
+    change: str,
+    faces: Stack,
+    before: Floats,
+    moved: Floats,
+    control: Floats | None,
+    sampling: Sampling | None,
+) -> list[Effect]:
+    """Of one change of one ensemble, in each condition that has faces."""
     conditions = np.array([sample.condition for sample in faces.samples], dtype=object)
-    found: list[Effect] = []
-    for change, (before, after) in CHANGES.items():
-        of_change = []
-        for condition in faces.classes:
-            inside = np.flatnonzero(conditions == condition)
-            if inside.size:
-                moved, each = (said[after] - said[before])[inside], [str(place) for place in inside]
-                mean = mean_interval(moved, each, sampling), permutation_p(moved, each, sampling)
-                of_change.append(Effect(condition, change, int(inside.size), float(said[before][inside].mean()), *mean))
-        corrected = holm([one.p for one in of_change])
-        found += [Effect(**vars(one) | {"p": p}) for one, p in zip(of_change, corrected, strict=True)]
-    return found
+    inside = {name: np.flatnonzero(conditions == name) for name in faces.classes if (conditions == name).any()}
+    differences, ps = _tested({name: moved[places] for name, places in inside.items()}, sampling)
+    found = [
+        Effect(run, name, change, len(places), float(before[places].mean()), differences[name], ps[name])
+        for name, places in inside.items()
+    ]
+    if control is None:
+        return found
+    beyond, p_beyond = _tested({name: (moved - control)[places] for name, places in inside.items()}, sampling)
+    return [replace(one, less_control=beyond[one.condition], p_control=p_beyond[one.condition]) for one in found]
+
+
+def _tested(values: Mapping[str, Floats], sampling: Sampling | None) -> tuple[dict[str, Interval], dict[str, float]]:
+    """Mean with its interval, and p after Holm's correction, of each condition's values, each of another face."""
+    faces = {name: [str(place) for place in range(len(of))] for name, of in values.items()}
+    means = {name: mean_interval(of, faces[name], sampling) for name, of in values.items()}
+    ps = holm([permutation_p(of, faces[name], sampling) for name, of in values.items()])
+    return means, dict(zip(values, ps, strict=True))
 
 
 def _write_sheet(path: Path, views: Sequence[Stack]) -> None:

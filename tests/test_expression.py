@@ -195,7 +195,7 @@ def test_a_face_that_the_generator_was_trained_on_is_not_sent(out: Path, real: R
 
 
 def test_what_is_added_is_the_other_expression_or_both(edited: Path, real: RealSamples) -> None:
-    other, both = (added(arm, edited, SCALE, real) for arm in ARMS if arm.adds != "none")
+    other, both, alone = (added(arm, edited, SCALE, real) for arm in ARMS if arm.adds != "none")
     kept = [place for place in range(len(real)) if place != 2]
     assert [sample.person for sample in other.samples] == [real.samples[place].person for place in kept]
     assert [sample.label for sample in other.samples] == [real.samples[place].label for place in kept]
@@ -203,7 +203,7 @@ def test_what_is_added_is_the_other_expression_or_both(edited: Path, real: RealS
     smiling = [one.smile > 0.5 for one in people(PLANTED, SCALE.persons, TRAIN_SEED)]
     # the service of these tests paints a smile of 0.8 as 160 and more, one of 0.2 as 40 and more
     assert [bool(other.image(n)[0, 0, 0] < 100) for n in range(len(kept))] == [smiling[place] for place in kept]
-    assert len(both) == 2 * len(other)
+    assert len(both) == len(alone) == 2 * len(other)
     assert sum(int(both.image(n)[0, 0, 0] < 100) for n in range(len(both))) == len(other)
 
 

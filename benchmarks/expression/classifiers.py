@@ -45,12 +45,14 @@ class Arm:
         folder: for files.
         data: faces to learn from.
         adds: edited pictures of them beside: of each face with the expression that it does not have, or with both.
+        photographs: the faces themselves are shown, too; where they are not, they only choose the epoch.
     """
 
     name: str
     folder: str
     data: str = PLANTED_SET
     adds: Literal["none", "other", "both"] = "none"
+    photographs: bool = True
 
 
 ARM_PLANTED: Final = Arm("planted", "planted")
@@ -59,6 +61,7 @@ ARMS: Final = (
     Arm("balanced", "balanced", BALANCED_SET),
     Arm("planted + other expression", "other-expression", adds="other"),
     Arm("planted + both expressions", "both-expressions", adds="both"),
+    Arm("both expressions alone", "both-alone", adds="both", photographs=False),
 )
 
 
@@ -114,6 +117,7 @@ def train_arm(arm: Arm, out: Path, plan: Plan, seeds: Sequence[int]) -> None:
         count=FOLDS,
         seeds=seeds,
         extra=None if arm.adds == "none" else shown_with(real, added(arm, out, plan.scale, real)),
+        real_faces=arm.photographs,
         about={"arm": arm.name},
         on_progress=tell,
     )

@@ -25,14 +25,17 @@ FACES = squares(12)
 
 
 class Brightness:
-    """Takes bright pictures for WS, and dark ones for all else alike."""
+    """Takes bright pictures for WS, more or less, and dark ones for all else alike."""
+
+    def __init__(self, by: float = 1.0) -> None:
+        self.by = by
 
     def seen(self) -> Seen:
         return Seen("the classifier", frozenset())
 
     def predict(self, samples: Samples) -> Predictions:
         stack = stacked(samples, 32)
-        bright = stack.pixels.double().mean(dim=(1, 2, 3)).numpy() / 255
+        bright = stack.pixels.double().mean(dim=(1, 2, 3)).numpy() / 255 * self.by
         rest = (1 - bright) / 3
         return Predictions(
             classes=stack.classes,
@@ -98,14 +101,15 @@ class Service:
 
 
 def probed(service: Service, out: Path) -> Probe:
-    return probe(cast(Ensemble, Brightness()), FACES, cast(Client, service), out)
+    ensembles = {"half": cast(Ensemble, Brightness(0.5)), "full": cast(Ensemble, Brightness())}
+    return probe(ensembles, FACES, cast(Client, service), out)
 
 
 def test_what_the_classifier_goes_by_is_found(tmp_path: Path) -> None:
     service = Service()
     found = probed(service, tmp_path)
     assert (found.faces, found.left_out, service.sent, service.kept) == (12, {}, 12, 0)
-    by = {(effect.condition, effect.change): effect for effect in found.effects}
+    by = {(effect.condition, effect.change): effect for effect in found.effects if effect.run == "full"}
     assert len(by) == 4 * len(CHANGES)
     # a smile of 0.8 adds 0.6 * 50 of 255 to the brightness, as no pixel is full; rest takes as much where none is 0
     assert by["WS", "to a smile"].difference.value == pytest.approx(30 / 255, abs=1e-3)
@@ -114,7 +118,15 @@ def test_what_the_classifier_goes_by_is_found(tmp_path: Path) -> None:
     moved = by["WS", "rest to smile"].difference.value
     assert moved == pytest.approx(by["WS", "to a smile"].difference.value - by["WS", "to rest"].difference.value)
     assert all(effect.p >= 0.25 for effect in found.effects)  # three faces: eight sign patterns prove nothing
+    for effect in found.effects:
+        if effect.run == "half":
+            assert (effect.less_control, effect.p_control) == (None, None)
+            continue
+        assert effect.less_control is not None
+        assert effect.less_control.value == pytest.approx(effect.difference.value / 2)
+        assert effect.p_control == effect.p
     told = json.loads((tmp_path / "probe.json").read_text())
+    assert told["effects"][0]["run"] == "half"
     assert told["effects"][0]["difference"]["value"] == found.effects[0].difference.value
     assert read_image(tmp_path / "sheet.png").shape == (12 * 32, 4 * 32, 3)
 
