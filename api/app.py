@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache, partial
 from typing import Any, Final
 
@@ -14,14 +16,14 @@ from api import problems
 from api.access import ApiKeys
 from api.audit import Audit, purpose_of
 from api.credentials import open_credentials
-from api.database import connect
+from api.database import Database
 from api.erasing import sweeping
 from api.idempotency import Keys
 from api.intake import Decoder
 from api.jobs import Jobs
 from api.limits import BodyLimit
 from api.logs import RequestLog
-from api.marking import Marker, load_secret
+from api.marking import Marker
 from api.metrics import Metrics
 from api.models import Models, open_models
 from api.ownership import Kind, Ownership
@@ -31,12 +33,16 @@ from api.queries import no_strange_query
 from api.registry import Registry
 from api.routes import catalogue, health, image_edits, image_sets, jobs, metrics, photos, stimuli, verify
 from api.schemas import ProblemOut
+from api.secret import secret_of
 from api.service import Service
 from api.sets import ImageSets, SetWork
 from api.settings import Settings
 from api.storage import Store, only_user_of
 from api.trail import AuditTrail
 from api.worker import Worker
+
+_OF_CALLERS: Final = (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue)
+_OF_WORKERS: Final = (health, metrics)
 
 DESCRIPTION: Final = """
 Synthetic faces of people with a genetic condition at a chosen age, as labelled image sets for training and teaching;
@@ -69,7 +75,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with only_user_of(settings.state):
+        with nullcontext() if settings.database else only_user_of(settings.state):
             service = await anyio.to_thread.run_sync(_open, settings, load, counted)
             app.state.service = service
             try:
@@ -99,7 +105,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     app.add_middleware(RequestLog, metrics=counted)
     problems.install(app)
-    for routes in (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue, health, metrics):
+    for routes in _OF_WORKERS if settings.role == "worker" else (*_OF_CALLERS, *_OF_WORKERS):
         app.include_router(routes.router)
     return app
 
@@ -124,10 +130,11 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
     credentials = open_credentials(settings)
-    engine, store, audit = connect(settings.state), Store(settings.state, counted), Audit.open(settings.state)
-    ownership, registry, secret = Ownership(engine), Registry(engine), load_secret(settings.state / "secret")
+    database, store = Database.open(settings.state, settings.database_url), Store(settings.state, counted)
+    engine, audit, secret = database.engine, Audit.open(database), secret_of(database)
+    ownership, registry = Ownership(engine), Registry(engine)
     purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
-    photographs, marker = Photographs(settings.state, engine, audit, purposes), Marker(secret)
+    photographs, marker = Photographs(settings.state, database, audit, purposes), Marker(secret)
     worker = Worker(partial(load, settings), counted)
     try:
         sets = SetWork(
@@ -141,27 +148,28 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
         desk = Desk(photographs, worker, decoder, marker, registry, sets.face, settings.precision, counted)
         queue = Jobs(
-            settings.state,
-            engine,
+            database,
             {
                 Kind.IMAGE_SET: sets,
                 Kind.PHOTO: PhotoWork(desk),
                 Kind.EDIT: EditWork(desk),
                 Kind.STIMULI: PackWork(desk),
             },
-            concurrent=settings.concurrent_jobs,
+            concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
             most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
             metrics=counted,
+            lost=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
     except BaseException:
         worker.close()
         raise
     return Service(
         settings=settings,
+        database=database,
         store=store,
         worker=worker,
         jobs=queue,
-        sets=ImageSets(store, sets, queue, ownership),
+        sets=ImageSets(store, sets, queue, ownership, at_once=settings.role == "all"),
         keys=Keys(engine),
         api_keys=ApiKeys(engine),
         ownership=ownership,
@@ -178,5 +186,6 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
 def _close(service: Service) -> None:
     """Finish the batch in hand; jobs go on when the service starts again."""
     service.worker.close()
-    service.jobs.close()
+    service.jobs.stop()
     service.audit.close()
+    service.database.close()

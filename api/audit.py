@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
-from pathlib import Path
 from typing import Any, Final, Literal, NewType, Self, get_args
 
 from sqlalchemy import (
@@ -32,14 +31,14 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    create_engine,
-    event,
     insert,
+    inspect,
     select,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import Caller
+from api.database import Database, sqlite_engine
 from faces.errors import AuditError, ConfigError
 
 Outcome = Literal["begun", "done", "refused", "failed"]
@@ -54,7 +53,6 @@ GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest
 """What the first entry is chained to."""
 
 _FILE: Final = "audit.sqlite"
-_BUSY_S: Final = 10.0
 _AT_ONCE: Final = 10_000
 _HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 
@@ -136,18 +134,23 @@ _entries: Final = Table(
     Column("previous", String, nullable=False),
     Column("hash", String, nullable=False),
 )
-_APPEND_ONLY: Final = """
+_APPEND_ONLY_SQLITE: Final = """
 CREATE TRIGGER IF NOT EXISTS audit_no_{change} BEFORE {change} ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END
+"""
+_APPEND_ONLY_POSTGRESQL: Final = """
+CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'the audit record is append-only'; END $$;
+CREATE OR REPLACE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
 """
 
 
 class Audit:
-    """The audit record of a state folder: `audit.sqlite`, a database of its own, which nothing prunes.
+    """The audit record, which nothing prunes: `audit.sqlite` in the state folder, or a table in PostgreSQL.
 
     Several threads and processes may append; the database's write lock keeps one chain. Threads that append together
-    share a transaction, and so the wait for the disk. (PostgreSQL would take `LOCK TABLE` in place of `BEGIN
-    IMMEDIATE`; that `seq` is the primary key refuses a fork in either.)
+    share a transaction, and so the wait for the disk.
 
     Args:
         engine: of its database.
@@ -155,39 +158,48 @@ class Audit:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shared = engine.dialect.name == "postgresql"
         self._writing = threading.Lock()
         self._queueing = threading.Lock()
         self._waiting: list[_Appended] = []
 
     @classmethod
-    def open(cls, state: Path) -> Self:
-        """The record of a state folder, made if need be, after a look at whether its last entry continues the chain.
+    def open(cls, database: Database) -> Self:
+        """The record of a service, made if need be, after a look at whether its last entry continues the chain.
 
         Raises:
             AuditError: it cannot be read, or its end is broken.
         """
-        state.mkdir(parents=True, exist_ok=True)
-        path = state / _FILE
-        path.touch(mode=0o600)
-        audit = cls(_connected(path))
-        with _reported("opened"), audit._locked() as connection:
-            _METADATA.create_all(connection)
-            for change in ("UPDATE", "DELETE"):
-                connection.exec_driver_sql(_APPEND_ONLY.format(change=change))
+        database.state.mkdir(parents=True, exist_ok=True)
+        audit = cls(_engine_of(database))
+        with _reported("opened"):
+            if audit._shared:
+                with database.locks.held("tables"), audit._engine.begin() as connection:
+                    _METADATA.create_all(connection)
+                    connection.exec_driver_sql(_APPEND_ONLY_POSTGRESQL)
+            else:
+                with audit._locked() as connection:
+                    _METADATA.create_all(connection)
+                    for change in ("UPDATE", "DELETE"):
+                        connection.exec_driver_sql(_APPEND_ONLY_SQLITE.format(change=change))
         audit._check_end()
         return audit
 
     @classmethod
-    def find(cls, state: Path) -> Self:
-        """The record that is in a state folder, to be read, as it is.
+    def find(cls, database: Database) -> Self:
+        """The record that a service has, to be read, as it is.
 
         Raises:
             AuditError: there is none.
         """
-        path = state / _FILE
-        if not path.exists():
+        path = database.state / _FILE
+        if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
-        return cls(_connected(path))
+        audit = cls(_engine_of(database))
+        with _reported("read"):
+            if not inspect(audit._engine).has_table(_entries.name):
+                raise AuditError("the database has no audit record; expected that of a service: name its database")
+        return audit
 
     def close(self) -> None:
         """Close its connections; it opens new ones when it is used again."""
@@ -324,7 +336,11 @@ class Audit:
     def _locked(self) -> Iterator[Connection]:
         """A transaction that no other process writes beside, committed to the disk at its end."""
         with self._engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if self._shared:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                connection.exec_driver_sql("LOCK TABLE audit IN EXCLUSIVE MODE")
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def _read(self, query: Select[Any]) -> Iterator[Entry]:
@@ -427,10 +443,11 @@ def _reported(done: str) -> Iterator[None]:
         ) from error
 
 
-def _connected(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_S})
-    event.listen(engine, "connect", _prepare)
-    return engine
+def _engine_of(database: Database) -> Engine:
+    """Of the record: that of PostgreSQL, or of a file of its own."""
+    if database.shared:
+        return database.engine
+    return sqlite_engine(database.state / _FILE, "synchronous=FULL", explicit=True)
 
 
 def _head(connection: Connection) -> Head:
@@ -449,10 +466,3 @@ def _text(value: object) -> str:
 
 def _moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
-
-
-def _prepare(connection: Any, _: object) -> None:
-    """Readers beside a writer; what is committed is on the disk; transactions begin where they say so."""
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")

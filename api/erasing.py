@@ -23,6 +23,11 @@ def erase_expired(service: Service) -> None:
 
     What cannot be erased now is tried again.
     """
+    with service.database.locks.held("erasing"):  # by one process at a time, so that each erasure is recorded once
+        _erase_expired(service)
+
+
+def _erase_expired(service: Service) -> None:
     photos, packs = service.photographs.expired(now_ms())
     for photo in photos:
         try:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Column, Engine, String, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
-from api.database import TABLES
+from api.database import TABLES, insert
 from api.problems import Problem
 
 _keys: Final = Table(
@@ -51,7 +50,7 @@ class Keys:
         values = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest(), "request": request, "result": result}
         where = (_keys.c.owner == owner, _keys.c.key == values["key"])
         with self._engine.begin() as connection:
-            connection.execute(insert(_keys).values(values).on_conflict_do_nothing())
+            connection.execute(insert(self._engine, _keys).values(values).on_conflict_do_nothing())
             first = connection.execute(select(_keys.c.request, _keys.c.result).where(*where)).one()
         if first.request != request:
             raise Problem(

@@ -10,9 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
-from api.database import TABLES
+from api.database import TABLES, insert
 
 
 class Kind(StrEnum):
@@ -48,7 +47,7 @@ class Ownership:
         """Make it theirs too; nothing happens if it is."""
         values = {"subject": subject, "owner": owner, "kind": kind, "since_ms": time.time_ns() // 1_000_000}
         with self._engine.begin() as connection:
-            connection.execute(insert(owned).values(values).on_conflict_do_nothing())
+            connection.execute(insert(self._engine, owned).values(values).on_conflict_do_nothing())
 
     def has(self, subject: str, kind: Kind, owner: str) -> bool:
         """Whether it is theirs."""

@@ -18,13 +18,13 @@ from typing import Any, Final
 import torch
 
 from api.intake import Decoder
-from api.jobs import Part
 from api.marking import Claim, Marker, encode, pixels_digest
 from api.metrics import Metrics, Unusable
 from api.models import Models
 from api.photographs import EditRecord, PackRecord, Photograph, Photographs
 from api.problems import Problem
 from api.registry import Picture, Registry, key_of
+from api.work import Part, Undivided
 from api.worker import Worker
 from editing.edit import Edit
 from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
@@ -81,18 +81,18 @@ class Desk:
         return found
 
 
-class PhotoWork:
+class PhotoWork(Undivided):
     """Inverts a photograph."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def parts(self, subject: str, total: int) -> Iterator[Part]:
-        """See api.jobs.Work."""
+        """See api.work.Work."""
         yield Part("invert", partial(self._invert, subject), 1)
 
     def failed(self, subject: str, error: Exception) -> None:
-        """See api.jobs.Work. The original goes, as it does after a success."""
+        """See api.work.Work. The original goes, as it does after a success."""
         with self._desk.photographs.kept():
             photo = self._desk.photographs.get(subject)
             if photo is None:
@@ -155,18 +155,18 @@ def _refusal(error: Exception) -> Unusable | None:
     return "undecodable" if isinstance(error.__cause__, Problem) else None
 
 
-class EditWork:
+class EditWork(Undivided):
     """Edits the face of a photograph, or of an image of a set."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def parts(self, subject: str, total: int) -> Iterator[Part]:
-        """See api.jobs.Work."""
+        """See api.work.Work."""
         yield Part("edit", partial(self._edit, subject), 1)
 
     def failed(self, subject: str, error: Exception) -> None:
-        """See api.jobs.Work."""
+        """See api.work.Work."""
 
     def _edit(self, edit_id: str) -> int:
         desk = self._desk
@@ -214,21 +214,21 @@ class EditWork:
         return model.info.weights_sha256, editor.edit(face, direction, asked["strength"])
 
 
-class PackWork:
+class PackWork(Undivided):
     """Makes a survey pack, a photograph a part."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def parts(self, subject: str, total: int) -> Iterator[Part]:
-        """See api.jobs.Work."""
+        """See api.work.Work."""
         pack = self._pack(subject)
         for place, photo in enumerate(pack.photos):
             yield Part("photograph", partial(self._pair, pack, place, photo), place + 1)
         yield Part("pack", partial(self._write, pack), total)
 
     def failed(self, subject: str, error: Exception) -> None:
-        """See api.jobs.Work. Nobody gets the pairs that were made."""
+        """See api.work.Work. Nobody gets the pairs that were made."""
         with self._desk.photographs.kept():
             pack = self._desk.photographs.pack(subject)
             if pack is not None and pack.result is not None:  # cancelled after its last part

@@ -13,10 +13,9 @@ import json
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Engine,
     ForeignKey,
     Integer,
     String,
@@ -39,7 +37,7 @@ from sqlalchemy import (
 
 from api.access import SERVICE, Caller
 from api.audit import Audit, Purpose
-from api.database import TABLES
+from api.database import TABLES, Database
 from faces.errors import GestaltError
 
 Json = Mapping[str, Any]
@@ -49,6 +47,7 @@ ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
 
 _MANY: Final = 500
+_LONGEST_SENDING_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -206,21 +205,24 @@ class Photographs:
 
     Args:
         state: its folder.
-        engine: of its database.
+        database: of the service.
         audit: where it is recorded what is erased.
         purpose_of: what may be recorded of a purpose.
     """
 
-    def __init__(self, state: Path, engine: Engine, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
+    def __init__(self, state: Path, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
         self._state = state
-        self._engine = engine
+        self._database = database
+        self._engine = database.engine
         self._audit = audit
         self.purpose_of = purpose_of
-        self._writing = threading.RLock()
         for folder in ("photos", "edits", "stimuli"):
             (state / folder).mkdir(mode=0o700, exist_ok=True)
         for left in (state / "photos").glob(".*"):  # sent to a service that was killed
-            left.unlink()
+            if (
+                not database.shared or left.stat().st_mtime < time.time() - _LONGEST_SENDING_S
+            ):  # others may be receiving
+                left.unlink(missing_ok=True)
 
     def folder(self, photo: str) -> Path:
         """Where a photograph lies."""
@@ -233,7 +235,7 @@ class Photographs:
         Raises:
             GestaltError: one of them was erased before.
         """
-        with self._writing:
+        with self._alone():
             for photo in photos:
                 if photo is not None and self.get(photo) is None:
                     raise GestaltError(f"photograph {photo} was erased")
@@ -299,6 +301,10 @@ class Photographs:
         found |= self._audit.purposes([photo for photo in wanted if photo not in found])
         return {photo: found[photo] for photo in wanted if photo in found}
 
+    def _alone(self) -> AbstractContextManager[None]:
+        """Nobody else writes what follows from a photograph, or erases."""
+        return self._database.locks.held("photographs")
+
     @contextmanager
     def _erasing(self, caller: Caller, what: str, *photos: str) -> Iterator[None]:
         """Record that something of photographs is erased. Nothing is where that cannot be recorded.
@@ -321,7 +327,7 @@ class Photographs:
         Raises:
             AuditError: it cannot be recorded.
         """
-        with self._writing:
+        with self._alone():
             if self.original(photo).exists():
                 with self._erasing(SERVICE, ERASE_ORIGINAL, photo):
                     self.original(photo).unlink()
@@ -405,7 +411,7 @@ class Photographs:
         Raises:
             AuditError: it cannot be recorded.
         """
-        with self._writing, self._erasing(caller, ERASE_PHOTO, photo):
+        with self._alone(), self._erasing(caller, ERASE_PHOTO, photo):
             return self._erase(photo, caller, because)
 
     def _erase(self, photo: str, caller: Caller, because: str) -> Receipt:
@@ -431,7 +437,9 @@ class Photographs:
         return receipt
 
     def overwrite(self) -> None:
-        """Empty the database's log of changes, where deleted rows would stay readable until others overwrite it."""
+        """Empty SQLite's log of changes, where deleted rows would stay readable until others overwrite it."""
+        if self._database.shared:
+            return
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -47,6 +48,7 @@ Reason = Literal[
     "busy",
     "loading",
     "broken_model",
+    "database",
     "other",
 ]
 """Why a request is refused, in the few words that metrics are told apart by."""
@@ -126,7 +128,7 @@ def install(app: FastAPI) -> None:
         request.scope[_REFUSED] = problem.reason
         return problem.response(request.url.path)
 
-    for kind in (Problem, errors.GestaltError, RequestValidationError, HTTPException, Exception):
+    for kind in (Problem, errors.GestaltError, RequestValidationError, HTTPException, OperationalError, Exception):
         app.add_exception_handler(kind, refuse)
 
 
@@ -148,6 +150,10 @@ def problem_of(error: Exception, request: Request) -> Problem:
         return _of_validation(error, request)
     if isinstance(error, HTTPException):
         return _of_http(error, request)
+    if isinstance(error, OperationalError):
+        return Problem(
+            503, "The database cannot be used now; try again.", headers={"Retry-After": "2"}, reason="database"
+        )
     return Problem(500, "The service failed; its log says why. The request may be sent again.")
 
 

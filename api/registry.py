@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Column, Engine, Integer, String, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
-from api.database import TABLES
+from api.database import TABLES, insert
 
 _MANY: Final = 500
 
@@ -58,7 +57,7 @@ class Registry:
 
     def add(self, pictures: Sequence[Picture]) -> None:
         """Remember pictures, in place of what was known to lie where they do."""
-        new = insert(_pictures)
+        new = insert(self._engine, _pictures)
         told = {name: new.excluded[name] for name in ("key", "pixels", "sha256")}
         new = new.on_conflict_do_update(index_elements=["subject", "number"], set_=told)
         with self._engine.begin() as connection:

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 from api.access import ANYONE, ApiKeys, Caller, Scope
 from api.audit import Audit
 from api.credentials import Credentials
+from api.database import Database
 from api.derived import Derived
 from api.idempotency import Keys
 from api.intake import Decoder
@@ -40,6 +41,7 @@ class Service:
     """The resources that the lifespan opens and closes."""
 
     settings: Settings
+    database: Database
     store: Store
     worker: Worker
     jobs: Jobs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from api.jobs import Job, Jobs, Part
+from api.jobs import Job, Jobs
+from api.locks import LocalLocks
 from api.marking import encode
 from api.metrics import Metrics
 from api.model import Model, Plan
@@ -18,6 +19,7 @@ from api.problems import Problem
 from api.registry import Registry
 from api.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
 from api.storage import Store, StoredRequest, chunks
+from api.work import Part
 from api.worker import BATCH, Worker
 from faces.errors import GestaltError
 
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     from inversion.result import Inversion
 
 
+SHARE_IMAGES: Final = 8 * CHUNK_IMAGES
+"""Images that one process makes before the next share is anybody's."""
+
+
 class SetWork:
-    """What a job does to make an image set: every chunk, then the seal.
+    """What a job does to make an image set: every chunk, in shares if they are many, then the seal.
 
     Args:
         store: where sets go.
@@ -55,8 +61,8 @@ class SetWork:
         self._encode = metrics.encode_seconds.labels("png").time()(encode)
         self._now: list[str] = []
         self._plans: dict[str, Plan] = {}
-        self._ahead: dict[str, Chunk] = {}
-        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+        self._ahead: dict[tuple[str, int], Chunk] = {}
+        self._locks = LocalLocks()
         self._guard: Final = threading.Lock()
 
     @contextmanager
@@ -69,17 +75,27 @@ class SetWork:
             self._plans.pop(plan.id, None)
             raise
 
+    def shares(self, total: int) -> Sequence[tuple[int, int]]:
+        """See api.work.Work."""
+        return [] if total <= SHARE_IMAGES else list(chunks(total, SHARE_IMAGES))
+
+    def share(self, subject: str, start: int, stop: int) -> Iterator[Part]:
+        """See api.work.Work."""
+        for first, last in chunks(stop - start, CHUNK_IMAGES):
+            yield Part("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
+
     def parts(self, subject: str, total: int) -> Iterator[Part]:
-        """See api.jobs.Work."""
-        for start, stop in chunks(total, CHUNK_IMAGES):
-            yield Part("chunk", partial(self._chunk, subject, start, stop), stop)
+        """See api.work.Work."""
+        if not self.shares(total):
+            yield from self.share(subject, 0, total)
         yield Part("seal", partial(self._seal, subject, total), total)
         self._plans.pop(subject, None)
 
     def failed(self, subject: str, error: Exception) -> None:
-        """See api.jobs.Work. What was stored stays, for the next attempt."""
+        """See api.work.Work. What was stored stays, for the next attempt."""
         self._plans.pop(subject, None)
-        self._ahead.pop(subject, None)
+        for key in [key for key in self._ahead if key[0] == subject]:
+            self._ahead.pop(key, None)
 
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
         """Name of the model, and the face of an image; in the worker's thread."""
@@ -103,7 +119,7 @@ class SetWork:
             self._now.append(plan.id)
         try:
             render = partial(self._worker.render, small=True)
-            with self._alone(plan.id):
+            with self._locks.held(f"{plan.id}/0"):
                 model, images = self._model(plan), len(plan.rows)
                 make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
                 if not self._store.is_complete(plan.id):
@@ -116,28 +132,28 @@ class SetWork:
         """Whether a set is being made while somebody waits, without a job."""
         return set_id in self._now
 
-    def _chunk(self, set_id: str, start: int, stop: int) -> int:
-        """Store images [start, stop), unless they are there unharmed; the next ones are rendered meanwhile."""
-        with self._alone(set_id):
+    def _chunk(self, set_id: str, start: int, stop: int, end: int) -> int:
+        """Store images [start, stop), unless they are there unharmed; the next ones before `end` are rendered
+        meanwhile."""
+        with self._locks.held(f"{set_id}/{start}"):
             if self._store.is_complete(set_id):
                 return 0
-            plan, chunk = self._plan(set_id), self._ahead.pop(set_id, None)
-            if chunk is None or chunk.start != start:
+            plan, chunk = self._plan(set_id), self._ahead.pop((set_id, start), None)
+            if chunk is None:
                 chunk = self._begun(plan, start, stop)
-            if stop < len(plan.rows) and (ahead := self._begun(plan, stop, stop + CHUNK_IMAGES)) is not None:
-                self._ahead[set_id] = ahead
+            if stop < end and (ahead := self._begun(plan, stop, min(stop + CHUNK_IMAGES, end))) is not None:
+                self._ahead[set_id, stop] = ahead
             if chunk is None:
                 return 0
             return finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
 
     def _begun(self, plan: Plan, start: int, stop: int) -> Chunk | None:
-        stop = min(stop, len(plan.rows))
         return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
 
     def _seal(self, set_id: str, total: int) -> int:
         """Verify every image against its checksum, make anew what is damaged, and publish the set."""
         made = 0
-        with self._alone(set_id):
+        with self._locks.held(f"{set_id}/0"):
             if self._store.is_complete(set_id):
                 return 0
             for start, stop in chunks(total, CHUNK_IMAGES):
@@ -175,32 +191,17 @@ class SetWork:
             self._plans[set_id] = self.plan_of(set_id)
         return self._plans[set_id]
 
-    @contextmanager
-    def _alone(self, set_id: str) -> Iterator[None]:
-        """One thread at a time for each set."""
-        with self._guard:
-            lock, users = self._locks.get(set_id, (threading.Lock(), 0))
-            self._locks[set_id] = lock, users + 1
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                lock, users = self._locks[set_id]
-                if users == 1:
-                    del self._locks[set_id]
-                else:
-                    self._locks[set_id] = lock, users - 1
-
 
 class ImageSets:
     """The image sets of a service, and how one more is made.
 
     Args:
         store, work, jobs, ownership: of the service.
+        at_once: small ones are made while somebody waits; else all of them by those who do jobs.
     """
 
-    def __init__(self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership) -> None:
+    def __init__(self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership, *, at_once: bool = True) -> None:
+        self._at_once = at_once
         self._store = store
         self._work = work
         self._jobs = jobs
@@ -215,7 +216,7 @@ class ImageSets:
 
     def can_be_made_now(self, plan: Plan) -> bool:
         """Whether it is so small that nobody needs a job for it, and no job is at it."""
-        if self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
+        if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
             return False
         latest = self._jobs.latest(plan.id)
         return latest is None or latest.finished

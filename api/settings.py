@@ -20,6 +20,16 @@ class Settings(BaseSettings):
         default=Path("state"),
         description="Folder for image sets, photographs, keys and the job queue; nothing is written elsewhere.",
     )
+    database: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL that several processes share, `postgresql://USER:PASSWORD@HOST/DATABASE`; unset keeps "
+        "everything in SQLite files of the state folder, for one process.",
+    )
+    role: Literal["all", "api", "worker"] = Field(
+        default="all",
+        description="What this process does: `all`; `api`, which answers and leaves jobs to others; or `worker`, which "
+        "does jobs and answers about its health and metrics only. The latter two need a database.",
+    )
     weights: Path | None = Field(
         default=None, description="Generator checkpoint (.safetensors); unset takes the shipped one."
     )
@@ -50,7 +60,7 @@ class Settings(BaseSettings):
         description="For development: let anyone on this machine in without a key. Loopback addresses only.",
     )
     concurrent_jobs: int = Field(
-        default=4, ge=1, le=64, description="Jobs in progress at once; they take turns by chunk."
+        default=4, ge=1, le=64, description="Jobs of one owner in progress at once in a process; they take turns."
     )
     max_open_jobs: int = Field(default=1_000, ge=1, description="Jobs that wait or run, of everybody; then 503.")
     max_open_jobs_per_owner: int = Field(default=100, ge=1, description="The same of one owner; then 429.")
@@ -104,6 +114,20 @@ class Settings(BaseSettings):
     def named_purposes(self) -> tuple[str, ...]:
         """`purposes`, apart."""
         return tuple(name for one in self.purposes.split(",") if (name := " ".join(one.split())))
+
+    @property
+    def database_url(self) -> str | None:
+        """`database`, to be connected to."""
+        return None if self.database is None else self.database.get_secret_value()
+
+    @model_validator(mode="after")
+    def _shared_if_divided(self) -> Self:
+        if self.role != "all" and self.database is None:
+            raise ValueError(
+                f"role {self.role!r} without a database; expected GESTALTGEN_DATABASE, which the processes share, or "
+                "role 'all'"
+            )
+        return self
 
     @model_validator(mode="after")
     def _private_without_keys(self) -> Self:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from api.access import Caller
 from api.audit import Audit, Purpose
+from api.database import Database
 from api.photographs import new_id
 from benchmarks.serving import scratch
 
@@ -37,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     table = Table("what", "measured", box=None, pad_edge=False)
     with scratch() as folder:
-        audit = Audit.open(folder)
+        audit = Audit.open(Database.at(folder))
         for threads in (1, 16):
             each_s, rate = appended(audit, options.flushed // 2, threads)
             table.add_row(
@@ -51,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> None:
         rest = options.entries - options.flushed
         table.add_row(f"appended {_AT_ONCE:,} at a time", f"{rest / (time.perf_counter() - began):,.0f} a second")
         began = time.perf_counter()
-        Audit.open(folder).close()
+        Audit.open(Database.at(folder)).close()
         table.add_row("the look at the start", f"{1000 * (time.perf_counter() - began):.1f} ms")
         began = time.perf_counter()
         head = audit.verify()

@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 
 from api.audit import OUTCOMES, Audit, Head, Outcome, Purpose, purpose_of
-from api.marking import load_secret
+from api.database import Database
+from api.secret import secret_of
 from api.settings import Settings
 from faces.errors import ConfigError
-from gestaltgen.keys_cli import State
+from gestaltgen.keys_cli import State, place_of
 from gestaltgen.progress import progress_bar
 
 app = typer.Typer(
@@ -68,12 +69,12 @@ def show(
 
     Example: gestaltgen audit show --owner genetics-lab --since 2026-01-31
     """
-    folder = state or Settings().state
-    found = Audit.find(folder).entries(
+    database = Database.at(*place_of(state))
+    found = Audit.find(database).entries(
         photo=photo,
         owners=[owner] if owner else (),
         outcomes=[_outcome(outcome)] if outcome else (),
-        purpose=_purpose(folder, purpose) if purpose else None,
+        purpose=_purpose(database, purpose) if purpose else None,
         since=since.replace(tzinfo=UTC) if since else None,
     )
     if not as_json:
@@ -95,18 +96,18 @@ def _line(*cells: str) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
 
 
-def _purpose(state: Path, text: str) -> Purpose:
+def _purpose(database: Database, text: str) -> Purpose:
     """As the service would record it.
 
     Raises:
         ConfigError: there is no secret, which the digest of a purpose needs.
     """
-    if not (state / "secret").exists():
+    if not (database.shared or (database.state / "secret").exists()):
         raise ConfigError(
-            f"{state / 'secret'} does not exist; expected the service's: purposes are found by a keyed digest"
+            f"{database.state / 'secret'} does not exist; expected the service's: purposes are found by a keyed digest"
         )
-    return purpose_of(text, Settings().named_purposes, load_secret(state / "secret"))
+    return purpose_of(text, Settings().named_purposes, secret_of(database))
 
 
 def _record(state: Path | None) -> Audit:
-    return Audit.find(state or Settings().state)
+    return Audit.find(Database.at(*place_of(state)))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.access import ApiKey, ApiKeys, Scope
-from api.database import connect
+from api.database import Database
 from api.settings import Settings
 from faces.errors import ConfigError
 
@@ -28,7 +28,11 @@ _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
 State = Annotated[
     Path | None,
-    typer.Option(help="The service's state folder; unset: GESTALTGEN_STATE, or ./state.", show_default=False),
+    typer.Option(
+        help="The service's state folder; unset: GESTALTGEN_STATE, or ./state. A service on PostgreSQL is found by "
+        "GESTALTGEN_DATABASE.",
+        show_default=False,
+    ),
 ]
 
 
@@ -121,7 +125,14 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _keys(state: Path | None) -> ApiKeys:
-    return ApiKeys(connect(state or Settings().state))
+    folder, url = place_of(state)
+    return ApiKeys(Database.open(folder, url).engine)
+
+
+def place_of(state: Path | None) -> tuple[Path, str | None]:
+    """State folder and database URL of the service that an operator means: of a folder, or as the environment says."""
+    settings = Settings()
+    return state or settings.state, None if state else settings.database_url
 
 
 def _state_of(key: ApiKey) -> str:

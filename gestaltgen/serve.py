@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from api import logs
 from api.app import create_app
 from api.audit import Audit
 from api.credentials import open_credentials
+from api.database import Database
 from api.models import open_models
 from api.settings import Settings
 from api.storage import only_user_of
@@ -38,6 +40,7 @@ def serve(
     host: Annotated[str | None, _option("host")] = None,
     port: Annotated[int | None, _option("port")] = None,
     state: Annotated[Path | None, _option("state")] = None,
+    role: Annotated[str | None, _option("role")] = None,
     weights: Annotated[Path | None, _option("weights")] = None,
     models: Annotated[Path | None, _option("models")] = None,
     without_keys: Annotated[bool | None, _option("without_keys", "--without-keys")] = None,
@@ -55,14 +58,21 @@ def serve(
     settings = _settings(given)
     open_credentials(settings)
     opened = open_models(settings)  # refuses here what the worker would only log
-    with only_user_of(settings.state):  # the service takes it in a moment; what is refused then is named here already
-        Audit.open(settings.state).close()
+    with nullcontext() if settings.database else only_user_of(settings.state):
+        _look_at_records(settings)
     listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
     app = create_app(settings, load=lambda _: opened)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _look_at_records(settings: Settings) -> None:
+    """Open what the service opens in a moment, so that what is refused is named here already."""
+    database = Database.open(settings.state, settings.database_url)
+    Audit.open(database).close()
+    database.close()
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from api.app import create_app
@@ -82,3 +83,14 @@ def test_its_health_is_asked_with_what_is_in_it(environment: dict[str, str]) -> 
     assert set(re.findall(r"environ\['(\w+)'\]", script)) <= set(environment)
     [path] = re.findall(r"'(/\w+)'", script)
     assert path in create_app(Settings()).openapi()["paths"]
+
+
+def test_compose_sets_what_there_is() -> None:
+    """One database, one process that answers, and workers, all with settings that exist."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert set(services) == {"database", "api", "worker"}
+    for name in ("api", "worker"):
+        assert services[name]["command"] == ["serve", "--role", name]
+        named = {key.removeprefix("GESTALTGEN_").lower() for key in services[name]["environment"]}
+        assert named <= set(Settings.model_fields)
+    assert services["worker"]["deploy"]["replicas"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,33 @@ import pytest
 
 from api.app import create_app
 from api.client import Client
+from api.database import Database
 from api.settings import Settings
 from tests.api.fake import FakeModel, served
 from tests.api.lab import Lab, open_lab
+from tests.api.postgres import running_server
 from tests.api.serving import serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_postgresql() -> Iterator[None]:
+    """With GESTALTGEN_TEST_POSTGRESQL set, services of this process that name no database have one there, by folder."""
+    if "GESTALTGEN_TEST_POSTGRESQL" not in os.environ:
+        yield
+        return
+    with running_server() as server, pytest.MonkeyPatch.context() as patch:
+        urls: dict[Path, str] = {}
+        opened: list[Database] = []
+        sqlite = Database.at
+
+        def at(state: Path, url: str | None = None) -> Database:
+            opened.append(sqlite(state, url or urls.get(state) or urls.setdefault(state, server.database())))
+            return opened[-1]
+
+        patch.setattr(Database, "at", at)
+        yield
+        for database in opened:  # those that no test closed
+            database.close()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The service with the tests' model, as a process to kill: state folder, port, seconds per chunk."""
+"""The service with the tests' model, as a process to kill: port, seconds per chunk, and settings as JSON."""
 
 from __future__ import annotations
 
+import json
 import sys
-from pathlib import Path
 
 import uvicorn
 
@@ -12,6 +12,7 @@ from api.settings import Settings
 from tests.api.fake import FakeModel, served
 
 if __name__ == "__main__":
-    state, port, chunk_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    port, chunk_s, settings = int(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])
     model = FakeModel(chunk_s)
-    uvicorn.run(create_app(Settings(state=state, without_keys=True), load=served(model)), port=port, log_level="error")
+    app = create_app(Settings(without_keys=True, **settings), load=served(model))
+    uvicorn.run(app, port=port, log_level="error")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,15 +11,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 from PIL import Image
+from sqlalchemy import MetaData, Table, create_engine, inspect, select
 
 from api.access import ApiKeys, Scope
 from api.app import create_app
-from api.database import connect
+from api.database import Database
 from api.models import Models
 from api.service import Service
 from api.settings import Settings
@@ -32,6 +32,9 @@ from tests.api.serving import serving
 Json = dict[str, Any]
 CONSENT = {"Consent-Reference": "study-7/form-12", "Purpose": "tests of the service"}
 WAIT = {"Prefer": "wait=60"}
+
+
+of_sqlite: Final = pytest.mark.skipif("GESTALTGEN_TEST_POSTGRESQL" in os.environ, reason="it looks into SQLite's files")
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Lab:
 
     def idle(self) -> None:
         """Wait until no job is at work, erased and cancelled ones included."""
-        self.until(lambda: self.service.jobs._active == 0)
+        self.until(lambda: self.service.jobs._queue._active == 0)
 
     @contextmanager
     def occupied(self) -> Iterator[threading.Event]:
@@ -128,9 +131,10 @@ class Lab:
 @contextmanager
 def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
     """A service on a state folder, with new keys."""
-    keys = ApiKeys(connect(state))
-    secret, known = keys.create("lab", list(Scope))
-    secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
+    with closing(Database.open(state)) as database:
+        keys = ApiKeys(database.engine)
+        secret, known = keys.create("lab", list(Scope))
+        secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
     app = create_app(Settings(state=state, without_keys=False, threads=1, **settings))
     with (
         serving(app) as url,
@@ -179,16 +183,22 @@ def files_of(state: Path, subject: str) -> list[str]:
 
 
 def tables_naming(state: Path, subject: str) -> set[str]:
-    """The tables, of the service's and of the queue's database, that name something in any column."""
+    """The tables, of the service and of its queue, that name something in any column."""
+    engines = [Database.at(state).engine]
+    if engines[0].dialect.name == "sqlite":
+        engines.append(create_engine(f"sqlite:///{state / 'jobs.sqlite'}"))
     found = set()
-    for name in ("service.sqlite", "jobs.sqlite"):
-        with closing(sqlite3.connect(state / name)) as database:
-            tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (table,) in tables:
-                rows = database.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608
-                if any(subject in str(cell) for row in rows for cell in row):
-                    found.add(table)
-    return found
+    for engine in engines:
+        there = inspect(engine)
+        schemas = ("public", "dbos") if engine.dialect.name == "postgresql" else (None,)
+        tables = [(name, schema) for schema in schemas for name in there.get_table_names(schema)]
+        for name, schema in tables:
+            table = Table(name, MetaData(), schema=schema, autoload_with=engine)
+            with engine.connect() as connection:
+                if any(subject in str(cell) for row in connection.execute(select(table)) for cell in row):
+                    found.add(name)
+        engine.dispose()
+    return found - {"audit"}
 
 
 def all_files(state: Path) -> dict[str, bytes]:

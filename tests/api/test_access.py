@@ -39,6 +39,7 @@ from api.service import (
 from api.settings import Settings
 from gestaltgen import cli
 from tests.api.fake import FakeModel, served
+from tests.api.lab import of_sqlite
 from tests.api.serving import caller, serving
 
 OPEN: Final = {"/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
@@ -408,6 +409,7 @@ def test_one_owner_does_not_stop_what_another_asked_for_too(guarded: Guarded) ->
     assert guarded.alice.get(job).json()["state"] == "done"
 
 
+@of_sqlite
 def test_a_key_is_nowhere_in_the_clear(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
     keys = guarded.app.state.service.api_keys
     secret, known = keys.create("grace", list(Scope))

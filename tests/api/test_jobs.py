@@ -3,15 +3,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,14 @@ import pytest
 
 from api.app import create_app
 from api.client import Client, ImageSet, JobError, ServiceError
+from api.database import Database
 from api.models import Models
 from api.rendering import CHUNK_IMAGES
 from api.settings import Settings
 from faces.errors import CheckpointError, ConfigError
 from tests.api.fake import FakeModel, served
+from tests.api.lab import of_sqlite
+from tests.api.processes import process
 from tests.api.serving import caller, serving, start_and_stop
 
 PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 64}
@@ -38,21 +38,6 @@ def service(state: Path, model: FakeModel) -> Iterator[Client]:
         Client(url) as client,
     ):
         yield client
-
-
-@contextmanager
-def process(state: Path, chunk_s: float) -> Iterator[tuple[subprocess.Popen[bytes], Client]]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-W", "error", "-m", "tests.api.killable", str(state), str(port), str(chunk_s)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
-    try:
-        with Client(f"http://127.0.0.1:{port}") as client:
-            client.wait_ready(30)
-            yield child, client
-    finally:
-        child.kill()
-        child.communicate()
 
 
 def until_half(image_set: ImageSet) -> ImageSet:
@@ -266,6 +251,7 @@ def test_one_service_runs_in_a_process(tmp_path: Path) -> None:
     start_and_stop(app)
 
 
+@of_sqlite
 def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
@@ -484,9 +470,8 @@ def test_pages_of_jobs_stay_while_new_ones_come(tmp_path: Path) -> None:
         assert seen == made[::-1]
         assert len(client.send("GET", "v1/jobs?limit=100").json()["items"]) == 8
         # Jobs of one and the same millisecond are told apart by their ids.
-        with sqlite3.connect(tmp_path / "service.sqlite") as database:
-            database.execute("UPDATE jobs SET created_ms = 1")
-        database.close()
+        with closing(Database.at(tmp_path)) as database, database.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET created_ms = 1")
         seen, path = [], "v1/jobs?limit=3"
         while path is not None:
             page = client.send("GET", path).json()
@@ -521,6 +506,7 @@ def test_jobs_are_cancelled_whether_they_run_or_wait(tmp_path: Path) -> None:
         assert (done["state"], done["done"]) == ("done", IMAGES)  # too late
 
 
+@of_sqlite
 def test_a_start_settles_what_a_crash_left_between_list_and_queue(tmp_path: Path) -> None:
     model = FakeModel()
     settings = Settings(state=tmp_path, without_keys=True, max_open_jobs=2, concurrent_jobs=1)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from api.access import ApiKeys, Scope
-from api.database import connect
+from api.database import Database
 from tests.api.lab import CONSENT, WAIT, Lab, client, files_of, good, open_lab, phantom, refused, tables_naming
 
 Inverted = tuple[str, str]
@@ -92,7 +92,7 @@ def test_a_stopped_service_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
-    secret, _ = ApiKeys(connect(tmp_path)).create("lab", list(Scope))
+    secret, _ = ApiKeys(Database.open(tmp_path).engine).create("lab", list(Scope))
     with process(tmp_path, secret) as (child, http):
         sent = [
             http.post("/v1/photos?aligned=true", content=phantom(n), headers=CONSENT | WAIT).json()["id"]

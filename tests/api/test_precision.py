@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.marking import Claim
 from faces import tensorfile
-from tests.api.lab import WAIT, good, open_lab, phantom
+from tests.api.lab import WAIT, good, of_sqlite, open_lab, phantom
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "seed": 5}
 
@@ -34,6 +34,7 @@ def test_a_face_is_edited_in_the_precision_that_it_was_made_in(tmp_path: Path) -
         assert good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))["request"]["precision"] == "bfloat16"
 
 
+@of_sqlite
 def test_what_was_stored_before_precision_was_told_is_of_float32(tmp_path: Path) -> None:
     with open_lab(tmp_path, precision="bfloat16") as lab:
         photo = lab.photo(0)

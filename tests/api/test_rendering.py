@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.database import connect
+from api.database import Database
 from api.model import Pixels, Plan, Row
 from api.registry import Registry
 from api.rendering import begin_chunk, finish_chunk, make_chunk
@@ -48,7 +48,7 @@ def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, model, registry = Store(tmp_path), FakeModel(), Registry(connect(tmp_path))
+    store, model, registry = Store(tmp_path), FakeModel(), Registry(Database.open(tmp_path).engine)
     plan = begun(store, model, 1)
 
     def killed(*_: object) -> None:
@@ -68,7 +68,7 @@ def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_another_set_has_is_not_rendered_again(tmp_path: Path) -> None:
-    store, model, registry = Store(tmp_path), FakeModel(), Registry(connect(tmp_path))
+    store, model, registry = Store(tmp_path), FakeModel(), Registry(Database.open(tmp_path).engine)
     few, more = begun(store, model, 1), begun(store, model, 3)
     assert make_chunk(store, model, few, 0, 5, model.render, registry) == 5
     assert make_chunk(store, model, more, 0, 15, model.render, registry) == 10

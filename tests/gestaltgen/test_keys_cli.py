@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from api.access import ApiKeys, Caller, Scope
 from api.app import create_app
 from api.credentials import open_credentials
-from api.database import connect
+from api.database import Database
 from api.marking import Claim, encode
 from api.settings import Settings
 from gestaltgen import cli
@@ -36,7 +36,7 @@ def created(state: Path, *args: str) -> str:
 
 
 def who(state: Path, secret: str) -> Caller | None:
-    return ApiKeys(connect(state)).caller(secret)
+    return ApiKeys(Database.open(state).engine).caller(secret)
 
 
 def words(text: str) -> str:
@@ -59,7 +59,7 @@ def test_without_options_a_key_makes_sets_for_90_days(tmp_path: Path) -> None:
     found = who(tmp_path, created(tmp_path, "lab"))
     assert found is not None
     assert found.scopes == {Scope.IMAGE_SETS}
-    [key] = ApiKeys(connect(tmp_path)).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).every()
     assert key.expires is not None
     assert abs(key.expires - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=1)
 
@@ -69,7 +69,7 @@ def test_without_options_a_key_makes_sets_for_90_days(tmp_path: Path) -> None:
 )
 def test_an_end_is_a_span(tmp_path: Path, given: str, hours: int) -> None:
     created(tmp_path, "lab", "--expires", given)
-    [key] = ApiKeys(connect(tmp_path)).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).every()
     assert key.expires is not None
     assert abs(key.expires - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
 
@@ -77,12 +77,12 @@ def test_an_end_is_a_span(tmp_path: Path, given: str, hours: int) -> None:
 def test_a_key_may_be_for_ever(tmp_path: Path) -> None:
     result = keys(tmp_path, "create", "lab", "--expires", "never")
     assert "for ever" in result.stderr
-    assert ApiKeys(connect(tmp_path)).every()[0].expires is None
+    assert ApiKeys(Database.open(tmp_path).engine).every()[0].expires is None
 
 
 def test_the_list_says_all_but_the_keys(tmp_path: Path) -> None:
     secrets = [created(tmp_path, owner, "--expires", end) for owner, end in (("a-lab", "never"), ("b-lab", "1d"))]
-    over = ApiKeys(connect(tmp_path))
+    over = ApiKeys(Database.open(tmp_path).engine)
     end = datetime.now(UTC) + timedelta(milliseconds=1)
     over.create("c-lab", [Scope.PHOTOS], end)
     shown = keys(tmp_path, "list").stdout
@@ -97,7 +97,7 @@ def test_the_list_says_all_but_the_keys(tmp_path: Path) -> None:
 
 def test_a_narrow_window_cuts_no_id(tmp_path: Path) -> None:
     created(tmp_path, "an-owner-with-a-name-of-some-length", "--scope", "photos", "--scope", "image-sets")
-    [key] = ApiKeys(connect(tmp_path)).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).every()
     shown = CliRunner().invoke(cli.app, ["keys", "list", "--state", str(tmp_path)], env={"COLUMNS": "60"}).stdout
     assert key.id in shown
 
@@ -131,7 +131,7 @@ def test_an_owner_has_a_plain_name(tmp_path: Path, owner: str) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert f"error: owner {owner!r}; expected 1 to 64 letters" in result.stderr
-    assert ApiKeys(connect(tmp_path)).every() == []
+    assert ApiKeys(Database.open(tmp_path).engine).every() == []
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_key_needs_a_scope(tmp_path: Path) -> None:
     from faces.errors import ConfigError
 
     with pytest.raises(ConfigError, match="no scope; expected one or more of image-sets, photos"):
-        ApiKeys(connect(tmp_path)).create("lab", [])
+        ApiKeys(Database.open(tmp_path).engine).create("lab", [])
 
 
 def test_the_state_folder_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_a_running_service_knows_keys_at_once(tmp_path: Path) -> None:
     with serving(app) as url, httpx.Client(base_url=url) as http:
         bearer = {"Authorization": f"Bearer {created(tmp_path, 'lab')}"}
         assert http.get("/v1/models", headers=bearer).status_code == 200
-        [key] = ApiKeys(connect(tmp_path)).every()
+        [key] = ApiKeys(Database.open(tmp_path).engine).every()
         assert keys(tmp_path, "revoke", key.id).exit_code == 0
         assert http.get("/v1/models", headers=bearer).status_code == 401
 

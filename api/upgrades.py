@@ -1,0 +1,57 @@
+"""The version of the database, and how one of an earlier version becomes one of this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, insert, inspect, select, update
+
+from faces.errors import ConfigError
+
+VERSION: Final = 2
+"""Of the tables. Raise it when one of them changes, and say below how."""
+
+_METADATA: Final = MetaData()
+_version: Final = Table("version", _METADATA, Column("number", Integer, nullable=False))
+
+
+def upgrade(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are missing, and bring those of an earlier version to this one, all or nothing.
+
+    Raises:
+        ConfigError: a later version made them.
+    """
+    with engine.begin() as connection:
+        found = _found(connection)
+        if found > VERSION:
+            raise ConfigError(
+                f"the database is of version {found}, and this gestaltgen knows {VERSION} at most: start the later "
+                "gestaltgen that it was last used with, or restore a backup from before"
+            )
+        for number in range(found, VERSION):
+            _STEPS[number](connection)
+        tables.create_all(connection)
+        _METADATA.create_all(connection)
+        if not connection.execute(update(_version).values(number=VERSION)).rowcount:
+            connection.execute(insert(_version).values(number=VERSION))
+
+
+def _found(connection: Connection) -> int:
+    """The version of what is there; this one where nothing is."""
+    there = inspect(connection)
+    if there.has_table(_version.name):
+        return int(connection.execute(select(_version.c.number)).scalar_one())
+    return 1 if there.has_table("jobs") else VERSION
+
+
+def _jobs_say_their_owner(connection: Connection) -> None:
+    """From 1: a job is queued under its owner."""
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN owner VARCHAR NOT NULL DEFAULT ''")
+    connection.exec_driver_sql(
+        "UPDATE jobs SET owner = COALESCE((SELECT MIN(owner) FROM owned WHERE owned.subject = jobs.subject), '')"
+    )
+
+
+_STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {1: _jobs_say_their_owner}
+"""By the version that each begins with."""

@@ -1,0 +1,81 @@
+"""Several processes that share a PostgreSQL database and a folder of images."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.client import Client
+from tests.api.postgres import Server, running_server
+from tests.api.processes import process
+
+ASKED = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 128}
+IMAGES = 1280
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@contextmanager
+def farm(
+    state: Path, database: str, workers: int, chunk_s: float
+) -> Iterator[tuple[Client, list[subprocess.Popen[bytes]]]]:
+    """One process that answers and some that work."""
+    with ExitStack() as stack:
+        _, client = stack.enter_context(process(state, chunk_s, database=database, role="api"))
+        started = [process(state, chunk_s, database=database, role="worker") for _ in range(workers)]
+        yield client, [stack.enter_context(one)[0] for one in started]
+
+
+def shares(database: str) -> list[tuple[str, str, int]]:
+    """(id, executor, recoveries) of all shares."""
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT workflow_uuid, executor_id, recovery_attempts FROM dbos.workflow_status WHERE name = 'share'"
+        )
+        return [(str(one[0]), str(one[1]), int(one[2])) for one in found]
+
+
+def test_two_workers_share_one_job(tmp_path: Path, postgres: Server) -> None:
+    database = postgres.database()
+    with farm(tmp_path, database, 2, 0.05) as (client, _):
+        done = client.create(**ASKED).wait(timeout_s=60)
+        assert [item.index for item in done] == list(range(IMAGES))
+    found = shares(database)
+    assert len(found) == IMAGES / 256
+    assert len({executor for _, executor, _ in found}) == 2
+
+
+def test_what_a_killed_worker_had_is_done_by_another_within_a_minute(tmp_path: Path, postgres: Server) -> None:
+    database = postgres.database()
+    with farm(tmp_path, database, 2, 0.2) as (client, workers):
+        asked = client.create(**ASKED)
+        while asked.refresh().done < 256:
+            time.sleep(0.05)
+        workers[0].kill()
+        killed = time.monotonic()
+        done = asked.wait(timeout_s=120)
+        assert time.monotonic() - killed < 60
+        assert [item.index for item in done] == list(range(IMAGES))
+    assert sorted(share for share, _, _ in shares(database)) == sorted(
+        f"{asked.id}-1/{n}" for n in range(0, IMAGES, 256)
+    )
+
+
+def test_a_restarted_database_loses_nothing(tmp_path: Path, postgres: Server) -> None:
+    database = postgres.database()
+    with farm(tmp_path, database, 1, 0.1) as (client, _):
+        asked = client.create(**ASKED)
+        while asked.refresh().done < 256:
+            time.sleep(0.05)
+        postgres.restart()
+        assert len(list(asked.wait(timeout_s=120))) == IMAGES
