@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,8 @@ def test_weights_that_are_none_are_not_served(tmp_path: Path) -> None:
 def test_a_stopped_demo_stops_its_service(tmp_path: Path, how: signal.Signals) -> None:
     weights = tiny_checkpoint(tmp_path / "tiny.safetensors")
     command = [*COMMAND, "--out", str(tmp_path / "demo"), "--people", "1000", "--weights", str(weights)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:  # noqa: S603
+    heard = partial(signal.signal, how, signal.SIG_DFL)  # where tests run in the background, shells ignore SIGINT
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=heard) as process:  # noqa: S603
         try:
             deadline = time.monotonic() + 60
             while not (services := children_of(process.pid)):
