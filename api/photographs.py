@@ -218,10 +218,9 @@ class Photographs:
         self.purpose_of = purpose_of
         for folder in ("photos", "edits", "stimuli"):
             (state / folder).mkdir(mode=0o700, exist_ok=True)
+        longest = _LONGEST_SENDING_S if database.shared else 0  # other processes may be receiving
         for left in (state / "photos").glob(".*"):  # sent to a service that was killed
-            if (
-                not database.shared or left.stat().st_mtime < time.time() - _LONGEST_SENDING_S
-            ):  # others may be receiving
+            if left.stat().st_mtime <= time.time() - longest:
                 left.unlink(missing_ok=True)
 
     def folder(self, photo: str) -> Path:
