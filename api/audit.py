@@ -344,8 +344,12 @@ class Audit:
             yield connection
 
     def _read(self, query: Select[Any]) -> Iterator[Entry]:
-        with _reported("read"), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
+        with (
+            _reported("read"),
+            self._engine.connect() as connection,
+            connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows,
+        ):
+            for row in rows:
                 yield Entry(*row)
 
     def _check_end(self) -> None:
@@ -436,10 +440,10 @@ def _reported(done: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        reason = getattr(error, "orig", None) or type(error).__name__
+        reason = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
         raise AuditError(
             f"the audit record cannot be {done} ({reason}), and nothing is given out or erased without it: make room "
-            f"on the disk, or restore {_FILE}"
+            "on the disk, or restore the record"
         ) from error
 
 

@@ -356,7 +356,7 @@ def test_what_cannot_be_written_fails_for_all_who_wait_and_the_chain_goes_on(tmp
     with full_disk(tmp_path), ThreadPoolExecutor(4) as pool:
         said = set(pool.map(append, range(4)))
     [message] = said
-    assert message.startswith("the audit record cannot be written (disk is full")
+    assert message.startswith("the audit record cannot be written (disk is full), and nothing is given out or erased")
     assert "q0" not in message
     audit.record(ALICE, "GET", {"p3": PURPOSE}, "done")
     assert audit.verify().seq == 3
