@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import cache, partial
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with nullcontext() if settings.database else only_user_of(settings.state):
+        with held(settings):
             service = await anyio.to_thread.run_sync(_open, settings, load, counted)
             app.state.service = service
             try:
@@ -108,6 +108,15 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     for routes in _OF_WORKERS if settings.role == "worker" else (*_OF_CALLERS, *_OF_WORKERS):
         app.include_router(routes.router)
     return app
+
+
+def held(settings: Settings) -> AbstractContextManager[None]:
+    """The state folder against a second service, unless they share a database.
+
+    Raises:
+        ConfigError: another service has it.
+    """
+    return nullcontext() if settings.database else only_user_of(settings.state)
 
 
 def _largest_body(settings: Settings, path: str) -> int:

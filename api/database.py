@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import URL, Engine, MetaData, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from api.locks import LocalLocks, Locks, SharedLocks
 from api.upgrades import upgrade
@@ -67,10 +67,9 @@ class Database:
         except OperationalError as error:
             if database.url is None:
                 raise
-            reason = " ".join(str(error.orig).split())
             raise ConfigError(
-                f"the database {database.url.render_as_string()} cannot be used ({reason}); expected a PostgreSQL "
-                "server that runs and a database on it that this user may make tables in"
+                f"the database {database.url.render_as_string()} cannot be used ({reason_of(error)}); expected a "
+                "PostgreSQL server that runs and a database on it that this user may make tables in"
             ) from error
         return database
 
@@ -95,6 +94,11 @@ class Database:
         """Close its connections; it opens new ones when it is used again."""
         self.locks.close()
         self.engine.dispose()
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """What went wrong, in one line and without the values that were in hand."""
+    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 
 
 def insert(engine: Engine, table: Table) -> sqlite.Insert | postgresql.Insert:

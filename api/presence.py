@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from sqlalchemy import BigInteger, Column, Connection, NullPool, String, Table, create_engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.database import TABLES, Database
+from api.database import TABLES, Database, reason_of
 from api.locks import KEEPALIVE, take
 
 LOOK_S: Final = 1.0
@@ -154,7 +154,9 @@ class Shared:
                 try:
                     self._look(held, died)
                 except SQLAlchemyError as error:
-                    _log.warning("the other processes cannot be seen: %s", _reason(error))
+                    _log.warning("the other processes cannot be seen: %s", reason_of(error))
+                except Exception:  # the work of a dead process stays; it is tried again
+                    _log.exception("the work of a process that is gone could not be handed on")
         finally:
             _release(held)
         if self._lost:
@@ -167,7 +169,7 @@ class Shared:
             self._session.exec_driver_sql("SELECT 1")
             return True
         except SQLAlchemyError as error:
-            _log.warning("the session with the database ended: %s", _reason(error))
+            _log.warning("the session with the database ended: %s", reason_of(error))
         with self._state:
             self._known = False
         try:
@@ -219,7 +221,3 @@ def _release(held: dict[str, tuple[Connection, float]]) -> None:
     for session, _ in held.values():
         session.close()
     held.clear()
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())

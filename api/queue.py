@@ -355,13 +355,12 @@ def _prepare(database: Database, url: str, concurrent: int) -> None:
         DBOS.migrate(url)
         client = DBOSClient(system_database_url=url, application_name=_APPLICATION)
         try:
-            for queue, places in ((_JOBS, concurrent), (_SHARES, _SHARES_AT_ONCE)):
-                if concurrent:
-                    client.register_queue(
-                        queue,
-                        worker_concurrency=max(_PLACES, places),
-                        partition_worker_concurrency=places,
-                        polling_interval_sec=_POLL_S,
-                    )
+            for queue, places in ((_JOBS, concurrent), (_SHARES, _SHARES_AT_ONCE)) if concurrent else ():
+                client.register_queue(
+                    queue,
+                    worker_concurrency=_PLACES,
+                    partition_worker_concurrency=places,
+                    polling_interval_sec=_POLL_S,
+                )
         finally:
             client.destroy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +12,12 @@ import uvicorn
 from pydantic import ValidationError
 
 from api import logs
-from api.app import create_app
+from api.app import create_app, held
 from api.audit import Audit
 from api.credentials import open_credentials
 from api.database import Database
 from api.models import open_models
 from api.settings import Settings
-from api.storage import only_user_of
 from faces.errors import ConfigError
 
 _log = logging.getLogger("gestaltgen.serve")
@@ -58,7 +56,7 @@ def serve(
     settings = _settings(given)
     open_credentials(settings)
     opened = open_models(settings)  # refuses here what the worker would only log
-    with nullcontext() if settings.database else only_user_of(settings.state):
+    with held(settings):
         _look_at_records(settings)
     listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)

@@ -84,6 +84,12 @@ class Predictions:
         return np.where(self.undecided, -1, self.probabilities.argmax(axis=1)).astype(np.int64)
 
     @property
+    def of_truth(self) -> npt.NDArray[np.float64]:
+        """(n,) probability of the true class."""
+        of_truth: npt.NDArray[np.float64] = self.probabilities[np.arange(len(self)), self.truths]
+        return of_truth
+
+    @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """(n,) bool; what is undecided is not correct."""
         return np.asarray(self.chosen == self.truths, dtype=np.bool_)

@@ -135,7 +135,7 @@ def probe(
     moves: dict[str, dict[str, Floats]] = {}
     found: list[Effect] = []
     for run, ensemble in ensembles.items():
-        said = {view: _of_truth(ensemble, stack) for view, stack in views.items()}
+        said = {view: ensemble.predict(stack).of_truth for view, stack in views.items()}
         moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
         for change, (before, _) in CHANGES.items():
             control = None if len(moves) == 1 else next(iter(moves.values()))[change]
@@ -185,13 +185,6 @@ def _view(faces: Stack, out: Path, view: str) -> Stack:
     """The same faces as the service made them."""
     pictures = [read_image(_files(out, sample.key)[view]) for sample in faces.samples]
     return Stack(faces.classes, faces.samples, torch.from_numpy(np.stack(pictures)), faces.labels)
-
-
-def _of_truth(ensemble: Ensemble, faces: Stack) -> Floats:
-    """(faces,) probability of the true condition."""
-    found = ensemble.predict(faces)
-    of_truth: Floats = found.probabilities[np.arange(len(found)), found.truths]
-    return of_truth
 
 
 def _effects(

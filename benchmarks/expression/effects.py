@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.expression.views import IDEAL, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE
 from faces.errors import DatasetError
@@ -85,7 +84,7 @@ def effects(
         DatasetError: views of different persons.
     """
     names = change.drawn if drawn else (change.before, change.after)
-    before, after = (np.concatenate([probability_of_truth(run[view]) for run in runs]) for view in names)
+    before, after = (np.concatenate([run[view].of_truth for run in runs]) for view in names)
     every = [run[view] for run in (*runs, *(less or ())) for view in names]
     first = every[0]
     if any(one.persons != first.persons or one.conditions != first.conditions for one in every):
@@ -93,7 +92,7 @@ def effects(
             "views are of different persons; expected the same ones in the same order: measure them anew"
         )
     if less is not None:
-        was, became = (np.concatenate([probability_of_truth(run[view]) for run in less]) for view in names)
+        was, became = (np.concatenate([run[view].of_truth for run in less]) for view in names)
         before, after = became - was, after - before
     persons = np.array(first.persons * len(runs), dtype=object)
     conditions = np.array(first.conditions * len(runs), dtype=object)
@@ -108,9 +107,3 @@ def effects(
             found.append(Effect(condition, change.name, len(set(of)), *means, interval, p, p))
     corrected = holm([one.p for one in found])
     return [replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)]
-
-
-def probability_of_truth(predictions: Predictions) -> npt.NDArray[np.float64]:
-    """(n,) probability of the true condition."""
-    of_truth: npt.NDArray[np.float64] = predictions.probabilities[np.arange(len(predictions)), predictions.truths]
-    return of_truth

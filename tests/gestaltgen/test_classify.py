@@ -30,7 +30,7 @@ from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("train", "predict", "report", "compare", "presets")
+COMMANDS = ("train", "predict", "report", "compare", "probe", "presets")
 AUGMENT = ("--augment", "age_progression")
 
 
