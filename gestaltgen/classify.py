@@ -19,6 +19,7 @@ from faces.errors import ConfigError
 from gestaltgen.options import device_named, pairs
 from gestaltgen.refusals import Refusing
 from recognition.config import TrainingConfig
+from recognition.networks import SMALL
 from recognition.presets import PRESETS, Preset
 from recognition.presets import preset as preset_named
 from recognition.probing import CHANGES, SMILES, Probe, first_of_each
@@ -161,7 +162,10 @@ def train(
         typer.Option("--set", help="Vary the preset, as epochs=10, class_weights=balanced.", rich_help_panel=_TRAINING),
     ] = None,
     device: Device = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads; unset: 1 for small, which gains nothing from more, else all.", min=1),
+    ] = None,
 ) -> None:
     """Train classifiers in folds, add synthetic images to what they learn, and measure them on a test set.
 
@@ -180,8 +184,6 @@ def train(
     """
     from gestaltgen import classifying as work
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     began, where = time.monotonic(), device_named(device)
     chosen = preset_named(preset)
     asked = _request(augment, model, condition, count, truncation, blend, set_seed)
@@ -215,6 +217,8 @@ def train(
         backbone=backbone,
         classes=classes,
     )
+    if threads is not None or plan.config.network == SMALL:
+        torch.set_num_threads(threads or 1)
     files = work.RunFiles(out)
     files.begin(plan.to_json())
     unseen = None if test is None else work.open_test(test, classes)
@@ -481,22 +485,28 @@ def _show_effects(found: Probe) -> None:
         of_run = [effect for effect in found.effects if effect.run == run]
         title = f"{run}: probability of the true condition"
         table = Table("condition", box=box.SIMPLE_HEAD, title=title, title_justify="left")
-        for column in ("faces", "before", *dict.fromkeys(effect.change for effect in of_run), "beyond the control"):
+        table.add_column("change", no_wrap=True)
+        for column in ("before", "moved by", "p"):
             table.add_column(column, justify="right", no_wrap=True)
         for condition in dict.fromkeys(effect.condition for effect in of_run):
             rows = [effect for effect in of_run if effect.condition == condition]
-            last = rows[-1]
-            beyond = "" if last.less_control is None else _moved(last.less_control, last.p_control)
-            moved = [_moved(effect.difference, effect.p) for effect in rows]
-            table.add_row(condition, str(last.faces), f"{rows[0].before:.2f}", *moved, beyond)
+            for effect in rows:
+                name = f"{condition} ({effect.faces})" if effect is rows[0] else ""
+                table.add_row(name, effect.change, f"{effect.before:.2f}", _moved(effect.difference), _p(effect.p))
+            if (beyond := rows[-1].less_control) is not None:
+                table.add_row("", "beyond the control", "", _moved(beyond), _p(rows[-1].p_control))
         _console.print(table)
     _console.print("means with 95% intervals; p: permutation test, after Holm's correction over the conditions")
     _console.print(f"beyond the control: of {list(CHANGES)[-1]}, less that of the first run")
     _console.print(NOTICE)
 
 
-def _moved(moved: Interval, p: float | None) -> str:
-    return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f}), p {p:.2g}"
+def _moved(moved: Interval) -> str:
+    return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f})"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else f"{p:.2g}"
 
 
 def _interval(value: Interval) -> str:

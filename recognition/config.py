@@ -38,7 +38,8 @@ class TrainingConfig:
         warmup_epochs: epochs at the beginning in which the rate rises from `warmup_from` times itself.
         warmup_from: share of the rate to begin with.
         restart_epochs: epochs until "cosine-restarts" begins again.
-        patience: stop once more than so many epochs in a row did not improve on the best; None never stops early.
+        patience: stop once more than so many epochs in a row did not improve on the best; None never stops early,
+            which suits a rate that falls until the last epoch: the best one is often among the last, and kept anyway.
         select: which figure of the validation part makes an epoch the best: "loss", "accuracy" or
             "balanced_accuracy".
         class_weights: weights of the loss by class, 1 for those not named; "balanced" for those inverse to the share
@@ -73,7 +74,7 @@ class TrainingConfig:
     warmup_epochs: int = 2
     warmup_from: float = 0.1
     restart_epochs: int = 10
-    patience: int | None = 20
+    patience: int | None = None
     select: str = "loss"
     class_weights: Mapping[str, float] | str | None = None
     loss_total: str = "weights"

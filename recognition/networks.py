@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from faces.errors import ConfigError
 from recognition.small import Small
 
-NAMES: Final = ("small", "resnet50", "efficientnet-b4")
+SMALL: Final = "small"
+NAMES: Final = (SMALL, "resnet50", "efficientnet-b4")
 
 Pretraining: TypeAlias = Literal["imagenet", "vggface2"]
 """What the weights of a backbone were learnt on, as far as the network differs by it."""
@@ -130,7 +131,7 @@ def build(
 
 
 def _trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
-    if name == "small":
+    if name == SMALL:
         small = Small(size)
         return small, small.features
     trunk = _Pooled(_resnet50(pretraining) if name == "resnet50" else efficientnet_b4(size))

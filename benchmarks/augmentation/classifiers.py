@@ -36,7 +36,7 @@ from recognition.stack import Stack, joined, stacked
 
 FOLDS: Final = 5
 IMAGES_AN_EPOCH: Final = 400
-CONFIG: Final = TrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epochs=60, patience=None)
+CONFIG: Final = TrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epochs=60)
 """Of every arm: the same number of steps, so that nothing but what is shown differs."""
 
 TRAIN: Final = "train.zip"

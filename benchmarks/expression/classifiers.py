@@ -80,7 +80,7 @@ class Plan:
     @classmethod
     def of(cls, scale: Scale) -> Self:
         """With the settings that are the default now."""
-        return cls(scale, TrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs, patience=None))
+        return cls(scale, TrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs))
 
     @classmethod
     def read(cls, out: Path) -> Self | None:
