@@ -28,7 +28,7 @@ COPY weights weights
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
     fi \
-    && pip install --constraint constraints.txt '.[c2pa]'
+    && pip install --constraint constraints.txt '.[c2pa,s3]'
 
 # Without the sources, of which the environment has a copy.
 FROM python:3.11-slim

@@ -15,9 +15,11 @@ from fastapi import Depends, FastAPI
 from api import problems
 from api.access import ApiKeys
 from api.audit import Audit, purpose_of
+from api.cache import Cache
 from api.credentials import open_credentials
 from api.database import Database
 from api.erasing import sweeping
+from api.files import open_files
 from api.idempotency import Keys
 from api.intake import Decoder
 from api.jobs import Jobs
@@ -39,6 +41,7 @@ from api.sets import ImageSets, SetWork
 from api.settings import Settings
 from api.storage import Store, only_user_of
 from api.trail import AuditTrail
+from api.upgrades import upgrade_folder
 from api.worker import Worker
 
 _OF_CALLERS: Final = (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue)
@@ -139,11 +142,16 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
     credentials = open_credentials(settings)
-    database, store = Database.open(settings.state, settings.database_url), Store(settings.state, counted)
-    engine, audit, secret = database.engine, Audit.open(database), secret_of(database)
-    ownership, registry = Ownership(engine), Registry(engine)
+    database = Database.open(settings.state, settings.database_url)
+    with database.locks.held("folder"):
+        upgrade_folder(settings.state)
+    files = open_files(settings.storage, settings.state)
+    cache = Cache(settings.state / "cache", settings.cache_mb << 20)
+    engine, store, audit = database.engine, Store(files, counted), Audit.open(database)
+    ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)
     purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
-    photographs, marker = Photographs(settings.state, database, audit, purposes), Marker(secret)
+    photographs = Photographs(files, settings.state / "incoming", database, audit, purposes)
+    marker = Marker(secret)
     worker = Worker(partial(load, settings), counted)
     try:
         sets = SetWork(
@@ -189,6 +197,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         credentials=credentials,
         decoder=decoder,
         metrics=counted,
+        cache=cache,
     )
 
 

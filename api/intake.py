@@ -444,8 +444,8 @@ class Decoder:
         self._wall_s = wall_s
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def decode(self, path: Path) -> Pixels:
-        """The photograph in a file, the way a viewer would show it, without its metadata. Blocks.
+    def decode(self, data: bytes) -> Pixels:
+        """The photograph in a file's bytes, the way a viewer would show it, without its metadata. Blocks.
 
         EXIF orientation is applied, grey becomes RGB, palettes and CMYK are resolved, 16 bits are scaled to 8,
         transparency lies on white.
@@ -455,23 +455,16 @@ class Decoder:
 
         Raises:
             Problem: 415 none of `FORMATS`, 422 what `check_container` refuses or cannot be decoded within the limits.
-            OSError: the file cannot be read, or no process can be started.
+            OSError: no process can be started.
         """
-        with path.open("rb", buffering=0) as file:
-            return self._decode(file)
-
-    def decode_bytes(self, data: bytes) -> Pixels:
-        """As `decode`, of a file's bytes, which touch no disk."""
-        with os.fdopen(os.memfd_create("picture"), "w+b", buffering=0) as file:
-            file.write(data)
-            file.seek(0)
-            return self._decode(file)
-
-    def _decode(self, file: IO[bytes]) -> Pixels:
-        data = file.read()
         form = _accepted(data)
         check_container(data, form, self._limits.pixels)
-        file.seek(0)
+        with os.fdopen(os.memfd_create("picture"), "w+b", buffering=0) as file:  # no disk is touched
+            file.write(data)
+            file.seek(0)
+            return self._decode(file, form)
+
+    def _decode(self, file: IO[bytes], form: Format) -> Pixels:
         command = [sys.executable, "-I", "-B", str(_PROGRAM), form, *map(str, self._limits)]
         with (
             self._turns,

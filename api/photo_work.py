@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from api.files import Files
 from api.intake import Decoder
 from api.marking import Claim, Marker, encode, pixels_digest
 from api.metrics import Metrics, Unusable
@@ -27,11 +26,11 @@ from api.registry import Picture, Registry, key_of
 from api.work import Part, Undivided
 from api.worker import Worker
 from editing.edit import Edit
-from editing.pack import Left, Pair, pair_of, stimulus_edit, write_pack
+from editing.pack import Left, Pair, pack_bytes, pair_of, stimulus_edit
 from editing.stimuli import Person, plan
 from editing.studio import Studio
-from faces.errors import AuditError, DirectionError, GestaltError, ImageError, NoFaceError
-from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8, write_file
+from faces.errors import AuditError, DirectionError, GestaltError, ImageError, NoFaceError, StorageError
+from faces.images import Pixels, encode_png, read_image, to_tensor, to_uint8
 from gen.precision import PrecisionChoice
 from inversion import result as inversions
 from inversion.framing import framed
@@ -71,7 +70,7 @@ class Desk:
             return self.synthetic(models, parent, number)
         photo = self.photo(parent)
         studio = models.using(photo.model).studio
-        return photo.model, inversions.load(self.photographs.inversion(parent), studio.generator)
+        return photo.model, inversions.load(self.inversion(parent), studio.generator)
 
     def photo(self, photo: str) -> Photograph:
         """A photograph that is still there."""
@@ -79,6 +78,13 @@ class Desk:
         if found is None:
             raise GestaltError(f"photograph {photo} was erased")
         return found
+
+    def inversion(self, photo: str) -> bytes:
+        """The file of its latent and offsets."""
+        try:
+            return self.photographs.files.read(self.photographs.inversion(photo))
+        except FileNotFoundError as error:
+            raise GestaltError(f"photograph {photo} was erased") from error
 
 
 class PhotoWork(Undivided):
@@ -110,7 +116,7 @@ class PhotoWork(Undivided):
             self._finish(photo)
             return 0
         try:
-            pixels = desk.decoder.decode(desk.photographs.original(photo_id))
+            pixels = desk.decoder.decode(desk.photographs.files.read(desk.photographs.original(photo_id)))
         except Problem as problem:
             raise GestaltError(problem.detail) from problem
         except FileNotFoundError as error:
@@ -121,18 +127,21 @@ class PhotoWork(Undivided):
             frame = framed(pixels, studio.side, studio.detector, aligned=photo.aligned)
             return frame.face, frame.notes, studio.invert(to_tensor(frame.face), precision=desk.precision)
 
-        def store(models: Models) -> None:
+        def results(models: Models) -> dict[str, bytes]:
             model, folder = models.using(photo.model), desk.photographs.folder(photo_id)
             what = {"method": inversion.method, "precision": inversion.precision}
             claim = Claim("reconstructed", model.info.weights_sha256, what)
             picture = desk.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
-            write_file(folder / "crop.png", encode_png(crop))
-            write_file(folder / "reconstruction.png", picture)
-            inversions.save(desk.photographs.inversion(photo_id), inversion, model.studio.generator)
+            kept, _ = inversions.to_bytes(inversion, model.studio.generator)
+            return {
+                f"{folder}/crop.png": encode_png(crop),
+                f"{folder}/reconstruction.png": picture,
+                desk.photographs.inversion(photo_id): kept,
+            }
 
         crop, notes, inversion = desk.worker.call(invert)
         with desk.photographs.kept(photo_id):
-            desk.worker.call(store, small=True)  # soon: others wait to write, or to erase
+            desk.photographs.files.write_each(desk.worker.call(results, small=True))  # soon: others wait to write
             quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
             desk.photographs.inverted(photo_id, quality, "; ".join(notes))
             self._finish(photo)
@@ -142,8 +151,8 @@ class PhotoWork(Undivided):
         if not photo.keep_original:
             try:
                 self._desk.photographs.drop_original(photo.id)
-            except AuditError as error:
-                _log.error("an original stays until this can be recorded: %s", error)  # see api.erasing
+            except (AuditError, StorageError) as error:
+                _log.error("an original stays until it can be erased: %s", error)  # see api.erasing
 
 
 def _refusal(error: Exception) -> Unusable | None:
@@ -191,12 +200,12 @@ class EditWork(Undivided):
             (Claim("reconstructed" if of_photo else "synthetic", weights, what | {"unedited": True}), edit.before),
         )
         mark = desk.marker.encode if of_photo else encode
-        files = (desk.photographs.edit_file(record), desk.photographs.before_file(record))
+        names = (desk.photographs.edit_file(record), desk.photographs.before_file(record))
         with desk.photographs.kept(record.parent if of_photo else None):
-            for number, (path, (claim, image)) in enumerate(zip(files, claims, strict=True)):
+            for number, (name, (claim, image)) in enumerate(zip(names, claims, strict=True)):
                 pixels = to_uint8(image)[0]
                 data = mark(pixels, claim)
-                write_file(path, data)
+                desk.photographs.files.write(name, data)
                 if not of_photo:
                     digests = pixels_digest(pixels), hashlib.sha256(data).hexdigest()
                     desk.registry.add([Picture(key_of(weights, claim.what), *digests, edit_id, number)])
@@ -233,7 +242,10 @@ class PackWork(Undivided):
             pack = self._desk.photographs.pack(subject)
             if pack is not None and pack.result is not None:  # cancelled after its last part
                 return
-            shutil.rmtree(self._desk.photographs.pack_folder(subject), ignore_errors=True)
+            try:
+                self._desk.photographs.files.delete_tree(self._desk.photographs.pack_folder(subject))
+            except StorageError as error:
+                _log.error("the pairs of a survey pack stay until it is erased: %s", error)
 
     def _pack(self, pack: str) -> PackRecord:
         found = self._desk.photographs.pack(pack)
@@ -243,8 +255,8 @@ class PackWork(Undivided):
 
     def _pair(self, pack: PackRecord, place: int, photo: str) -> int:
         desk, asked = self._desk, pack.asked
-        folder = desk.photographs.pack_folder(pack.id) / "pairs"
-        if (folder / f"{place:04d}.json").exists():
+        files, folder = desk.photographs.files, f"{desk.photographs.pack_folder(pack.id)}/pairs"
+        if files.exists(f"{folder}/{place:04d}.json"):
             return 0
 
         def pair(models: Models) -> Pair:
@@ -258,19 +270,18 @@ class PackWork(Undivided):
             made: Pair | str = desk.worker.call(pair)
         except GestaltError as error:
             made = str(error)
-        with desk.photographs.kept(photo):
-            self._pack(pack.id)
-            _write_pair(folder, place, made)
+        with desk.photographs.kept(photo, pack=pack.id):
+            _write_pair(files, folder, place, made)
         return 1
 
     def _write(self, pack: PackRecord) -> int:
         desk = self._desk
         if self._pack(pack.id).result is not None:
             return 0
-        folder = desk.photographs.pack_folder(pack.id)
+        files, folder = desk.photographs.files, f"{desk.photographs.pack_folder(pack.id)}/pairs"
         pairs, people, left = {}, [], []
         for place, photo in enumerate(pack.photos):
-            read = _read_pair(folder / "pairs", place)
+            read = _read_pair(files, folder, place)
             if isinstance(read, Pair):
                 pairs[photo] = read
                 people.append(Person(photo, pack.asked["groups"].get(photo, "")))
@@ -282,13 +293,12 @@ class PackWork(Undivided):
                 f"{len(people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: take "
                 f"others, or ask for those too that are only doubtful, `doubtful` ({reasons})"
             )
-        with desk.photographs.kept(*pack.photos):
-            self._pack(pack.id)
-            (folder / "pack.zip").unlink(missing_ok=True)
-            write_pack(folder / "pack.zip", plan(people, pack.asked["seed"]), pairs, left)
+        with desk.photographs.kept(*pack.photos, pack=pack.id):
+            data = pack_bytes(plan(people, pack.asked["seed"]), pairs, left)
+            files.write(desk.photographs.pack_file(pack.id), data)
             result = {"people": len(people), "left_out": [asdict(one) for one in left]}
             desk.photographs.packed(pack.id, result)
-        shutil.rmtree(folder / "pairs")
+        files.delete_tree(folder)
         return 1
 
 
@@ -316,12 +326,12 @@ def _number(value: float) -> float | None:
     return value if value == value else None
 
 
-def _write_pair(folder: Path, place: int, pair: Pair | str) -> None:
+def _write_pair(files: Files, folder: str, place: int, pair: Pair | str) -> None:
     """A pair, or why there is none; the JSON is written last, and says that all is there."""
     said: Mapping[str, Any]
     if isinstance(pair, Pair):
         for name, picture in (("before", pair.before), ("after", pair.after)):
-            write_file(folder / f"{place:04d}-{name}.png", encode_png(picture))
+            files.write(f"{folder}/{place:04d}-{name}.png", encode_png(picture))
         edit = pair.edit
         said = {
             "mouth": pair.mouth,
@@ -332,15 +342,15 @@ def _write_pair(folder: Path, place: int, pair: Pair | str) -> None:
         }
     else:
         said = {"left_out": pair}
-    write_file(folder / f"{place:04d}.json", json.dumps(said).encode())
+    files.write(f"{folder}/{place:04d}.json", json.dumps(said).encode())
 
 
-def _read_pair(folder: Path, place: int) -> Pair | str:
+def _read_pair(files: Files, folder: str, place: int) -> Pair | str:
     """What `_write_pair` wrote; of the edit, only what a pack says of it."""
-    said = json.loads((folder / f"{place:04d}.json").read_bytes())
+    said = json.loads(files.read(f"{folder}/{place:04d}.json"))
     if "left_out" in said:
         return str(said["left_out"])
-    before, after = (read_image(folder / f"{place:04d}-{name}.png") for name in ("before", "after"))
+    before, after = (read_image(files.read(f"{folder}/{place:04d}-{name}.png")) for name in ("before", "after"))
     edit = Edit(
         image=to_tensor(after),
         before=to_tensor(before),

@@ -1,4 +1,4 @@
-"""Photographs on disk and in the database: what is kept of each, for how long, and how it is erased.
+"""Photographs, stored and in the database: what is kept of each, for how long, and how it is erased.
 
 Everything that erases is here, and records it: before it begins, and how it ended.
 
@@ -10,11 +10,9 @@ stimuli/<id>/  a survey pack in the making, and pack.zip
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +36,7 @@ from sqlalchemy import (
 from api.access import SERVICE, Caller
 from api.audit import Audit, Purpose
 from api.database import TABLES, Database
+from api.files import Files
 from faces.errors import GestaltError
 
 Json = Mapping[str, Any]
@@ -204,70 +203,99 @@ class Photographs:
     """The photographs of a service, with what is derived from them.
 
     Args:
-        state: its folder.
+        files: where their files are.
+        incoming: folder of this machine for files that are being sent; what was sent to a process that was killed goes.
         database: of the service.
         audit: where it is recorded what is erased.
         purpose_of: what may be recorded of a purpose.
     """
 
-    def __init__(self, state: Path, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
-        self._state = state
+    def __init__(
+        self, files: Files, incoming: Path, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]
+    ) -> None:
+        self.files = files
+        self._incoming = incoming
         self._database = database
         self._engine = database.engine
         self._audit = audit
         self.purpose_of = purpose_of
         for folder in ("photos", "edits", "stimuli"):
-            (state / folder).mkdir(mode=0o700, exist_ok=True)
+            files.keep_private(folder)
+        incoming.mkdir(mode=0o700, exist_ok=True)
         longest = _LONGEST_SENDING_S if database.shared else 0  # other processes may be receiving
-        for left in (state / "photos").glob(".*"):  # sent to a service that was killed
+        for left in incoming.iterdir():
             if left.stat().st_mtime <= time.time() - longest:
                 left.unlink(missing_ok=True)
 
-    def folder(self, photo: str) -> Path:
-        """Where a photograph lies."""
-        return self._state / "photos" / photo
+    def folder(self, photo: str) -> str:
+        """Where the files of a photograph are."""
+        return f"photos/{photo}"
 
     @contextmanager
-    def kept(self, *photos: str | None) -> Iterator[None]:
+    def kept(self, *photos: str | None, pack: str | None = None) -> Iterator[None]:
         """Nothing is erased while what follows from these photographs is written; None is nobody's.
 
+        Another process may erase all the same. It deletes files before and after it forgets the photograph; so what was
+        written meanwhile is deleted by it, or here, where the photograph is looked for once more.
+
+        Args:
+            pack: a survey pack that is being made of them.
+
         Raises:
-            GestaltError: one of them was erased before.
+            GestaltError: one of them was erased before, or by another process meanwhile.
         """
         with self._alone():
-            for photo in photos:
-                if photo is not None and self.get(photo) is None:
-                    raise GestaltError(f"photograph {photo} was erased")
-            yield
+            self._check(photos, pack)
+            try:
+                yield
+            finally:
+                self._check(photos, pack)
 
-    def inversion(self, photo: str) -> Path:
-        """Where its latent and offsets lie."""
-        return self.folder(photo) / "inversion.safetensors"
+    def _check(self, photos: Iterable[str | None], pack: str | None) -> None:
+        """Leave nothing of what was erased."""
+        if pack is not None and self.pack(pack) is None:
+            self.files.delete_tree(self.pack_folder(pack))
+            raise GestaltError(f"survey pack {pack} was erased")
+        for photo in photos:
+            if photo is not None and self.get(photo) is None:
+                self.files.delete_tree(self.folder(photo))
+                raise GestaltError(f"photograph {photo} was erased")
 
-    def original(self, photo: str) -> Path:
-        """Where the file that was sent lies, until it is deleted."""
-        return self.folder(photo) / "original"
+    def inversion(self, photo: str) -> str:
+        """Where its latent and offsets are."""
+        return f"{self.folder(photo)}/inversion.safetensors"
 
-    def edit_file(self, edit: EditRecord) -> Path:
-        """Where the picture of an edit lies; the same face unedited lies beside it, as `before`."""
+    def original(self, photo: str) -> str:
+        """Where the file that was sent is, until it is deleted."""
+        return f"{self.folder(photo)}/original"
+
+    def has_original(self, photo: str) -> bool:
+        """Whether the file that was sent is there."""
+        return self.files.exists(self.original(photo))
+
+    def edit_file(self, edit: EditRecord) -> str:
+        """Where the picture of an edit is; the same face unedited is beside it, as `before`."""
         of_photo = edit.number is None
-        folder = self.folder(edit.parent) / "edits" if of_photo else self._state / "edits"
-        return folder / f"{edit.id}.png"
+        folder = f"{self.folder(edit.parent)}/edits" if of_photo else "edits"
+        return f"{folder}/{edit.id}.png"
 
-    def before_file(self, edit: EditRecord) -> Path:
-        return self.edit_file(edit).with_name(f"{edit.id}-before.png")
+    def before_file(self, edit: EditRecord) -> str:
+        return f"{self.edit_file(edit).removesuffix('.png')}-before.png"
 
-    def pack_folder(self, pack: str) -> Path:
-        return self._state / "stimuli" / pack
+    def pack_folder(self, pack: str) -> str:
+        return f"stimuli/{pack}"
+
+    def pack_file(self, pack: str) -> str:
+        """Where a pack is that is done."""
+        return f"{self.pack_folder(pack)}/pack.zip"
 
     def incoming(self, photo: str) -> Path:
         """Where a file lies while it is being sent."""
-        return self._state / "photos" / f".{photo}.incoming"
+        return self._incoming / photo
 
     def take_in(self, photo: str) -> None:
         """Make the file that was sent the original of a photograph."""
-        self.folder(photo).mkdir(mode=0o700)
-        os.replace(self.incoming(photo), self.original(photo))
+        self.files.take(self.original(photo), self.incoming(photo))
 
     def add(self, photo: Photograph) -> None:
         self._insert(_photos, vars(photo) | {"quality": None})
@@ -327,16 +355,17 @@ class Photographs:
             AuditError: it cannot be recorded.
         """
         with self._alone():
-            if self.original(photo).exists():
+            if self.has_original(photo):
                 with self._erasing(SERVICE, ERASE_ORIGINAL, photo):
-                    self.original(photo).unlink()
+                    self.files.delete(self.original(photo))
 
     def left_originals(self) -> list[str]:
         """Photographs whose job has ended and whose original should be gone, and is not."""
         ended = _photos.c.quality.is_not(None) | _photos.c.error.is_not(None)
         with self._engine.connect() as connection:
             ids = connection.execute(select(_photos.c.id).where(ended, ~_photos.c.keep_original)).scalars().all()
-        return [photo for photo in ids if self.original(photo).exists()]
+        there = set(self.files.names("photos")) if ids else set()
+        return [photo for photo in ids if f"{photo}/original" in there]
 
     def add_edit(self, edit: EditRecord) -> None:
         self._insert(_edits, vars(edit) | {"asked": json.dumps(dict(edit.asked)), "result": None})
@@ -363,8 +392,8 @@ class Photographs:
 
     def drop_edit(self, edit: EditRecord) -> None:
         """Erase an edit."""
-        for path in (self.edit_file(edit), self.before_file(edit)):
-            path.unlink(missing_ok=True)
+        for name in (self.edit_file(edit), self.before_file(edit)):
+            self.files.delete(name)
         self._delete(_edits, _edits.c.id == edit.id)
 
     def add_pack(self, pack: PackRecord) -> None:
@@ -401,8 +430,9 @@ class Photographs:
         """
         known = self.pack(pack)
         with self._erasing(caller, ERASE_PACK, *(known.photos if known else ())):
-            shutil.rmtree(self.pack_folder(pack), ignore_errors=True)
+            self.files.delete_tree(self.pack_folder(pack))
             self._delete(_packs, _packs.c.id == pack)
+            self.files.delete_tree(self.pack_folder(pack))  # see `kept`
 
     def erase(self, photo: str, caller: Caller, because: str) -> Receipt:
         """Erase a photograph with all that is derived from it, survey packs included, and say so.
@@ -417,20 +447,19 @@ class Photographs:
         packs = self.packs_of(photo)
         for pack in packs:
             self.drop_pack(pack, caller)
-        folder = self.folder(photo)
-        edits = len(list((folder / "edits").glob("*.png"))) // 2
+        names = self.files.names(self.folder(photo))
         erased = {
-            "originals": int(self.original(photo).exists()),
-            "crops": int((folder / "crop.png").exists()),
-            "latents and offsets": int((folder / "inversion.safetensors").exists()),
-            "reconstructions": int((folder / "reconstruction.png").exists()),
-            "edits": edits,
+            "originals": names.count("original"),
+            "crops": names.count("crop.png"),
+            "latents and offsets": names.count("inversion.safetensors"),
+            "reconstructions": names.count("reconstruction.png"),
+            "edits": sum(name.startswith("edits/") for name in names) // 2,
             "survey packs": len(packs),
         }
-        if folder.exists():
-            shutil.rmtree(folder)
+        self.files.delete_tree(self.folder(photo))
         self._delete(_edits, _edits.c.parent == photo)
         self._delete(_photos, _photos.c.id == photo)
+        self.files.delete_tree(self.folder(photo))  # see `kept`
         receipt = Receipt(new_id(), photo, now_ms(), erased, because)
         self._insert(_receipts, vars(receipt) | {"erased": json.dumps(erased)})
         return receipt

@@ -25,6 +25,7 @@ STATUS: Final[tuple[tuple[type[errors.GestaltError], int], ...]] = (
     (errors.ImageError, 422),
     (errors.CheckpointError, 503),
     (errors.AuditError, 503),
+    (errors.StorageError, 503),
     (errors.GestaltError, 500),
 )
 """Status of each class of the tree in faces.errors; the first that fits counts."""

@@ -120,12 +120,9 @@ def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[
     """Digest of the pixels and PNG of those that are stored in some set, unharmed, by their keys."""
     if registry is None:
         return {}
-    found: dict[str, tuple[str, bytes]] = {}
-    for key, picture in registry.made(keys).items():
-        png = store.unharmed(picture.subject, picture.number, picture.sha256)
-        if png is not None:
-            found[key] = picture.pixels, png
-    return found
+    made = registry.made(keys)
+    pngs = store.unharmed((picture.subject, picture.number, picture.sha256) for picture in made.values())
+    return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
 
 
 def make_chunks(store: Store, model: Model, plan: Plan) -> Iterator[int]:

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 
 from api.access import ANYONE, ApiKeys, Caller, Scope
 from api.audit import Audit
+from api.cache import Cache
 from api.credentials import Credentials
 from api.database import Database
 from api.derived import Derived
@@ -56,6 +57,7 @@ class Service:
     credentials: Credentials
     decoder: Decoder
     metrics: Metrics
+    cache: Cache
 
     def derived(self, known: StoredRequest) -> Derived:
         """Files that follow from a set; needs the models to be open.

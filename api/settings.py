@@ -30,6 +30,16 @@ class Settings(BaseSettings):
         description="What this process does: `all`; `api`, which answers and leaves jobs to others; or `worker`, which "
         "does jobs and answers about its health and metrics only. The latter two need a database.",
     )
+    storage: str | None = Field(
+        default=None,
+        description="Store for image sets and photographs in place of that folder: the URL of an object store, such as "
+        "`s3://bucket/folder`, or `file:///folder`.",
+    )
+    cache_mb: int = Field(
+        default=4096,
+        ge=1,
+        description="Shards, archives and sheets kept in the state folder; those unused for longest make room.",
+    )
     weights: Path | None = Field(
         default=None, description="Generator checkpoint (.safetensors); unset takes the shipped one."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from api.storage import Line
@@ -16,7 +16,7 @@ _SHEET_ROWS: Final = 12
 def sheet_of(
     lines: Sequence[Line],
     conditions: Sequence[str],
-    read: Callable[[Line], Pixels],
+    read: Callable[[Sequence[Line]], Iterable[Pixels]],
     *,
     title: str,
     notice: str,
@@ -31,7 +31,7 @@ def sheet_of(
     Args:
         lines: of the manifest.
         conditions: of the model, in the order of the soft labels.
-        read: the image of a line.
+        read: the images of lines, in their order.
         title: heading.
         notice: what these images are, and are not; at the foot.
         tile: side of an image on it; None is its own, and 96 at least.
@@ -44,15 +44,16 @@ def sheet_of(
         grid.setdefault((mix, seen[mix, age]), {})[age] = line
         seen[mix, age] += 1
     shown = sorted(sorted(grid, key=lambda row: row[1])[:_SHEET_ROWS], key=list(grid).index)
-    images = [[read(grid[row][age]) if age in grid[row] else None for age in ages] for row in shown]
-    counted = sum(image is not None for row in images for image in row)
+    chosen = [grid[row][age] for row in shown for age in ages if age in grid[row]]
+    pictures = iter(read(chosen))
+    images = [[next(pictures) if age in grid[row] else None for age in ages] for row in shown]
     return contact_sheet(
         images,
         row_titles=[mix for mix, _ in shown],
         column_titles=[age.replace("_", " ") for age in ages],
         title=title,
         tile=tile,
-        footer=f"{notice}\n{counted} of {len(lines)} images of image set {set_id}",
+        footer=f"{notice}\n{len(chosen)} of {len(lines)} images of image set {set_id}",
     )
 
 

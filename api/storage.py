@@ -1,8 +1,9 @@
-"""Image sets on disk: written aside while they grow, renamed once when complete, never changed after.
+"""Image sets as they are stored: complete once their manifest is there, which is written last, and never changed after.
 
-sets/<id>.partial/   request.json, images/000000.png ..., parts/000000.jsonl (manifest lines of a chunk)
-sets/<id>/           request.json, images/000000.png ..., manifest.jsonl
-sets/<id>/derived/   shards, archive and sheet: follow from the rest, made when first asked for
+sets/<id>/   request.json, images/000000.png ..., parts/000000.jsonl (manifest lines of a chunk, until it is complete),
+             manifest.jsonl
+
+Several processes may make the same set: they write the same bytes under the same names.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +19,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from api.files import Files
 from api.metrics import Metrics
 from faces.errors import ConfigError, DatasetError
-from faces.images import write_file
 
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
-_PARTIAL: Final = ".partial"
 
 Line = Mapping[str, Any]
 """A line of the manifest: the row, and `file`, `bytes`, `sha256` of its PNG."""
@@ -65,124 +63,139 @@ def only_user_of(state: Path) -> Iterator[None]:
 
 
 class Store:
-    """The image sets in a folder.
+    """The image sets of a service.
 
     Args:
-        root: the service's state folder; made if it is missing.
+        files: where they are.
         metrics: of the service.
     """
 
-    def __init__(self, root: Path, metrics: Metrics | None = None) -> None:
+    def __init__(self, files: Files, metrics: Metrics | None = None) -> None:
         self._metrics = metrics or Metrics()
-        self._sets = root / "sets"
-        self._sets.mkdir(parents=True, exist_ok=True)
-        self._manifest = lru_cache(maxsize=4)(self._read_manifest)
+        self._files = files
+        self._manifest = lru_cache(maxsize=4)(lambda set_id: _lines(self.manifest_file(set_id)))
 
     def is_complete(self, set_id: str) -> bool:
         """Whether the set is sealed, and so will never change."""
-        return _ID.fullmatch(set_id) is not None and (self._sets / set_id).is_dir()
+        return _ID.fullmatch(set_id) is not None and self._files.exists(_manifest(set_id))
 
     def request(self, set_id: str) -> StoredRequest | None:
         """What the set is, or None if there is no such set."""
         if not _ID.fullmatch(set_id):
             return None
-        for folder in (self.folder(set_id), self._partial(set_id), self.folder(set_id)):  # sealed meanwhile?
-            try:
-                return StoredRequest(**json.loads((folder / "request.json").read_bytes()))
-            except FileNotFoundError:
-                continue
-        return None
+        try:
+            return StoredRequest(**json.loads(self._files.read(_request(set_id))))
+        except FileNotFoundError:
+            return None
 
     def begin(self, request: StoredRequest) -> None:
         """Make room for a set; nothing happens if there is one."""
         if self.request(request.id) is None:
-            write_file(self._partial(request.id) / "request.json", _json(vars(request)))
+            self._files.write(_request(request.id), _json(vars(request)))
 
     def has_chunk(self, set_id: str, start: int, stop: int) -> bool:
         """Whether images [start, stop) are all there and their bytes are what their checksums say."""
         try:
-            lines = _lines((self._part(set_id, start)).read_bytes())
-            return len(lines) == stop - start and all(self._matches(set_id, line) for line in lines)
+            lines = _lines(self._files.read(_part(set_id, start)))
+            places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
         except (FileNotFoundError, ValueError, KeyError):
             return False
+        return len(lines) == stop - start and None not in self._matching(places)
 
-    def unharmed(self, set_id: str, index: int, sha256: str) -> bytes | None:
-        """PNG bytes of an image with this checksum, of a set that is complete or not; None if they are not there."""
-        for folder in (self.folder(set_id), self._partial(set_id)):
-            try:
-                data = (folder / image_name(index)).read_bytes()
-            except FileNotFoundError:
-                continue
-            if hashlib.sha256(data).hexdigest() == sha256:
-                return data
-        return None
+    def unharmed(self, images: Iterable[tuple[str, int, str]]) -> list[bytes | None]:
+        """PNG bytes of images with these checksums, of sets that are complete or not; None for each that is not there.
+
+        Args:
+            images: set, place in it, and sha256 of each.
+        """
+        return list(
+            self._matching([(f"{folder(set_id)}/{image_name(index)}", sha256) for set_id, index, sha256 in images])
+        )
 
     def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
-        """Store consecutive images, then their manifest lines."""
+        """Store consecutive images, then their manifest lines; nothing of a set that is complete meanwhile."""
+        if self.is_complete(set_id):
+            return
         lines = []
         with self._metrics.store_seconds.time():
+            self._files.write_each(
+                {f"{folder(set_id)}/{image_name(index)}": png for index, png in enumerate(pngs, start)}
+            )
             for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
-                write_file(self._partial(set_id) / image_name(index), png)
                 digest = hashlib.sha256(png).hexdigest()
                 lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
-            write_file(self._part(set_id, start), b"\n".join(lines) + b"\n")
+            self._files.write(_part(set_id, start), b"\n".join(lines) + b"\n")
         self._metrics.stored_images.inc(len(pngs))
         self._metrics.stored_bytes.inc(sum(map(len, pngs)))
 
     def seal(self, set_id: str, starts: Iterable[int]) -> None:
-        """Turn the chunks that begin at `starts` into the manifest and publish the set."""
-        partial = self._partial(set_id)
-        for aside in (*partial.glob(".*"), *partial.glob("images/.*")):  # what a killed process was writing
-            aside.unlink()
-        write_file(partial / "manifest.jsonl", b"".join(self._part(set_id, start).read_bytes() for start in starts))
-        os.replace(partial, self.folder(set_id))
-        shutil.rmtree(self.folder(set_id) / "parts")
+        """Turn the chunks that begin at `starts` into the manifest, with which the set is published.
 
-    def folder(self, set_id: str) -> Path:
-        """Where a complete set lies."""
-        return self._sets / set_id
+        Raises:
+            FileNotFoundError: a chunk is not there.
+        """
+        self._files.tidy(folder(set_id))
+        parts = list(self._files.read_each(_part(set_id, start) for start in starts))
+        if not self.is_complete(set_id):  # else another process was faster, and has deleted some
+            if None in parts:
+                raise FileNotFoundError(f"a chunk of image set {set_id} was deleted; post its request again")
+            self._files.write(_manifest(set_id), b"".join(part for part in parts if part is not None))
+        self._files.delete_tree(f"{folder(set_id)}/parts")
 
     def manifest(self, set_id: str) -> tuple[Line, ...]:
         """The lines of a complete set's manifest, one for each image, in order."""
         return self._manifest(set_id)
 
-    def read_image(self, set_id: str, line: Line) -> bytes:
-        """PNG bytes of an image.
+    def manifest_file(self, set_id: str) -> bytes:
+        """The manifest of a complete set as it is stored."""
+        return self._files.read(_manifest(set_id))
+
+    def image_file(self, set_id: str, index: int) -> bytes:
+        """PNG bytes of an image as they are stored; callers compare them with the checksum that they are given."""
+        return self._files.read(f"{folder(set_id)}/{image_name(index)}")
+
+    def read_images(self, set_id: str, lines: Sequence[Line]) -> Iterator[bytes]:
+        """PNG bytes of images, in order.
 
         Raises:
-            DatasetError: the stored bytes are not what the manifest says.
+            DatasetError: what is stored is not what the manifest says.
         """
-        data = (self.folder(set_id) / str(line["file"])).read_bytes()
-        if hashlib.sha256(data).hexdigest() != line["sha256"]:
-            raise DatasetError(
-                f"{line['file']} of image set {set_id} is damaged on disk: its sha256 is not the manifest's "
-                f"{line['sha256']}; delete the set's folder and post the request again"
-            )
-        return data
+        places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
+        for line, data in zip(lines, self._matching(places), strict=True):
+            if data is None:
+                raise DatasetError(
+                    f"{line['file']} of image set {set_id} is damaged in the store: its sha256 is not the manifest's "
+                    f"{line['sha256']}; delete the set's folder and post the request again"
+                )
+            yield data
 
-    def _read_manifest(self, set_id: str) -> tuple[Line, ...]:
-        return _lines((self.folder(set_id) / "manifest.jsonl").read_bytes())
+    def _matching(self, places: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
+        """The files of these names, where they have these checksums; else None."""
+        stored = self._files.read_each(name for name, _ in places)
+        for (_, sha256), data in zip(places, stored, strict=True):
+            yield data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
 
-    def _matches(self, set_id: str, line: Line) -> bool:
-        data = (self._partial(set_id) / str(line["file"])).read_bytes()
-        return hashlib.sha256(data).hexdigest() == str(line["sha256"])
 
-    def _partial(self, set_id: str) -> Path:
-        return self._sets / f"{set_id}{_PARTIAL}"
+def folder(set_id: str) -> str:
+    """Where a set lies."""
+    return f"sets/{set_id}"
 
-    def _part(self, set_id: str, start: int) -> Path:
-        return self._partial(set_id) / "parts" / f"{start:09d}.jsonl"
+
+def _request(set_id: str) -> str:
+    return f"{folder(set_id)}/request.json"
+
+
+def _manifest(set_id: str) -> str:
+    return f"{folder(set_id)}/manifest.jsonl"
+
+
+def _part(set_id: str, start: int) -> str:
+    return f"{folder(set_id)}/parts/{start:09d}.jsonl"
 
 
 def chunks(images: int, size: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of consecutive chunks that cover `images` images."""
     return ((start, min(start + size, images)) for start in range(0, images, size))
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(value: Any) -> bytes:

@@ -1,8 +1,10 @@
-"""The version of the database, and how one of an earlier version becomes one of this."""
+"""What earlier versions left, brought to this one: the tables of the database, and the layout of the state folder."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, insert, inspect, select, update
@@ -35,6 +37,24 @@ def upgrade(engine: Engine, tables: MetaData) -> None:
         _METADATA.create_all(connection)
         if not connection.execute(update(_version).values(number=VERSION)).rowcount:
             connection.execute(insert(_version).values(number=VERSION))
+
+
+def upgrade_folder(state: Path) -> None:
+    """Move what an earlier version stored to where it is looked for now; nothing happens where that was done.
+
+    Image sets that were not complete lay in `sets/<id>.partial`, files that follow from a set in `sets/<id>/derived`,
+    and photographs that were being sent in `photos`. Each step is a rename or deletes what nobody needs, so that the
+    next start goes on after a crash.
+    """
+    for partial in sorted((state / "sets").glob("*.partial")):
+        if partial.with_suffix("").exists():  # complete, and left by a late writer
+            shutil.rmtree(partial)
+        else:
+            partial.rename(partial.with_suffix(""))
+    for derived in (state / "sets").glob("*/derived"):
+        shutil.rmtree(derived)
+    for sent in (state / "photos").glob(".*"):
+        sent.unlink()
 
 
 def _found(connection: Connection) -> int:

@@ -126,7 +126,7 @@ def photo_out(service: Service, photo: Photograph) -> PhotoOut:
     """A photograph, with the state of its inversion."""
     job = service.jobs.latest(photo.id)
     here = photo_path(photo.id)
-    kept = photo.keep_original and service.photographs.original(photo.id).exists()
+    kept = photo.keep_original and service.photographs.has_original(photo.id)
     return PhotoOut(
         id=photo.id,
         state=_state(job, done=photo.quality is not None),

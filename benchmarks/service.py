@@ -244,7 +244,7 @@ def kills(options: argparse.Namespace) -> Iterator[Figure]:
                     with Client(service.url) as client:
                         client.create(**fields)
                 time.sleep(draw.uniform(0, 4 if in_start else 1.5))
-                early += (folder / "state" / "sets" / set_id).is_dir()
+                early += (folder / "state" / "sets" / set_id / "manifest.jsonl").is_file()
                 service.process.kill()
                 service.process.wait()
             killed += 1

@@ -13,7 +13,7 @@ from editing.edit import NOTICE, OPPOSITE, Edit
 from editing.readers import SMILE, Find
 from editing.stimuli import Stimulus, Version, mouth_area
 from editing.studio import Studio
-from faces.containers import open_sink
+from faces.containers import open_sink, zip_bytes
 from faces.errors import DatasetError, DirectionError
 from faces.images import Pixels, encode_png, to_uint8
 from faces.sheet import contact_sheet
@@ -145,6 +145,11 @@ def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair]
     except BaseException:
         sink.discard()
         raise
+
+
+def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left] = ()) -> bytes:
+    """The zip that `write_pack` writes."""
+    return zip_bytes(_contents(planned, pairs, left))
 
 
 def check_new(out: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -96,6 +98,21 @@ class _FolderSink:
         shutil.rmtree(self._aside, ignore_errors=True)
 
 
+def zip_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A zip of named files, as `open_sink` writes it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files:
+            archive.writestr(_entry(name), data)
+    return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
 class _ZipSink:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -105,9 +122,7 @@ class _ZipSink:
         self._zip = zipfile.ZipFile(self._aside, "w", zipfile.ZIP_STORED)
 
     def write(self, name: str, data: bytes) -> None:
-        entry = zipfile.ZipInfo(name, _EPOCH)
-        entry.external_attr = 0o644 << 16
-        self._zip.writestr(entry, data)
+        self._zip.writestr(_entry(name), data)
 
     def commit(self) -> None:
         self._zip.close()

@@ -10,6 +10,7 @@ GestaltError                    anything we refuse, with a message that says val
 ├── TrainingError               a training run that cannot go on: weights that are no numbers, a full disk
 ├── CheckpointError             weights that do not fit the network, or whose checksum is wrong
 ├── AuditError                  an audit record that is broken, or cannot be written
+├── StorageError                a store of images and photographs that cannot be reached, or refuses
 ├── PullError                   an image set that a service does not hand out; what was fetched is kept
 ├── DirectionError              a direction in latent space that its examples do not support
 └── RequestError                an image set that cannot be made as asked; carries the field at fault
@@ -56,6 +57,10 @@ class CheckpointError(GestaltError):
 
 class AuditError(GestaltError):
     """The record of who did what with photographs is broken, or cannot be written or read."""
+
+
+class StorageError(GestaltError):
+    """Where images and photographs are kept cannot be reached, or refuses; what is stored there is whole."""
 
 
 class PullError(GestaltError):

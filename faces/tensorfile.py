@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
+from safetensors.torch import load as deserialized
+from safetensors.torch import save as serialized
 from torch import Tensor
 
 from faces.errors import CheckpointError
@@ -20,19 +21,26 @@ KEY = "gestaltgen"
 
 def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors and a JSON-able header; a file of that name is replaced at once or not at all."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, to_bytes(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)}))
+    write_file(path, to_bytes(tensors, header))
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file that `write` made.
+def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
+    """What `write` writes."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return serialized(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)})
+
+
+def read(source: Path | bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that `write` made, or of its bytes.
 
     Raises:
         CheckpointError: no such file, a damaged one, or one without our header.
     """
-    with _open(path) as file:
-        header = _header(path, file.metadata())
+    if isinstance(source, bytes):
+        return _read_bytes(source)
+    with _open(source) as file:
+        header = _header(source, file.metadata())
         return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
 
 
@@ -69,7 +77,17 @@ def _open(path: Path) -> Any:
         ) from None
 
 
-def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+def _read_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        tensors = deserialized(data)
+    except SafetensorError as error:
+        raise CheckpointError(f"the stored tensors are damaged ({error}); make them again") from None
+    length = int.from_bytes(data[:8], "little")  # of the JSON that follows, which `deserialized` keeps to itself
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__")
+    return tensors, _header("the stored file", metadata)
+
+
+def _header(path: Path | str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     if KEY not in (metadata or {}):
         raise CheckpointError(f"{path} has no {KEY!r} entry in its metadata: it was not written by gestaltgen")
     try:

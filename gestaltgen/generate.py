@@ -12,11 +12,12 @@ from rich.console import Console
 
 import weights as shipped
 from api.derived import Derived, shard_count
+from api.files import LocalFiles
 from api.generator import GeneratorModel
 from api.model import Plan
 from api.provenance import sheet_notice
 from api.rendering import CHUNK_IMAGES, make_chunks
-from api.storage import Store, StoredRequest, chunks
+from api.storage import Store, StoredRequest, chunks, folder
 from faces.errors import DatasetError
 from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
 from gestaltgen.options import PrecisionOption
@@ -97,18 +98,20 @@ def _is_there(out: Path, plan: Plan) -> bool:
 
 def _make(out: Path, plan: Plan, model: GeneratorModel) -> None:
     scratch = out.with_name(f".{out.name}.partial")
-    store, images = Store(scratch), len(plan.rows)
+    files, images = LocalFiles(scratch), len(plan.rows)
+    store = Store(files)
     with progress_bar(_console, "rendering", images) as show_done:
         if not store.is_complete(plan.id):
             store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
             for done in make_chunks(store, model, plan):
                 show_done(done)
             store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
-    derived, folder = Derived(store, model.info), store.folder(plan.id)
-    (folder / "shards").mkdir(exist_ok=True)
+    derived, made = Derived(store, model.info), files.path(folder(plan.id))
+    (made / "shards").mkdir(exist_ok=True)
     for number in range(shard_count(images)):
-        os.replace(derived.shard(plan.id, number).path, folder / "shards" / f"{number:06d}.tar")
-    os.replace(derived.sheet(plan.id).path, folder / "sheet.png")
-    shutil.rmtree(folder / "derived")
-    os.replace(folder, out)
+        with (made / "shards" / f"{number:06d}.tar").open("w+b") as file:
+            derived.shard(plan.id, number, file)
+    with (made / "sheet.png").open("wb") as file:
+        derived.sheet(plan.id, None, file)
+    os.replace(made, out)
     shutil.rmtree(scratch)

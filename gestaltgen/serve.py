@@ -16,6 +16,7 @@ from api.app import create_app, held
 from api.audit import Audit
 from api.credentials import open_credentials
 from api.database import Database
+from api.files import open_files
 from api.models import open_models
 from api.settings import Settings
 from faces.errors import ConfigError
@@ -39,6 +40,7 @@ def serve(
     port: Annotated[int | None, _option("port")] = None,
     state: Annotated[Path | None, _option("state")] = None,
     role: Annotated[str | None, _option("role")] = None,
+    storage: Annotated[str | None, _option("storage")] = None,
     weights: Annotated[Path | None, _option("weights")] = None,
     models: Annotated[Path | None, _option("models")] = None,
     without_keys: Annotated[bool | None, _option("without_keys", "--without-keys")] = None,
@@ -58,6 +60,7 @@ def serve(
     opened = open_models(settings)  # refuses here what the worker would only log
     with held(settings):
         _look_at_records(settings)
+        open_files(settings.storage, settings.state)
     listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from faces import tensorfile
 from faces.errors import CheckpointError, ConfigError
+from faces.images import write_file
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 from gen.precision import DTYPES, Precision
@@ -104,13 +105,24 @@ def generated(generator: Generator, w: Tensor, precision: Precision = "float32")
 def save(path: Path, inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> float:
     """Write an inversion without its pixels: `load` makes them again. The file appears whole or not at all.
 
-    Args:
-        generator: with which the faces were inverted.
-        storage: of the offsets: as they are, or in bfloat16, half as large. Latents are stored as they are.
+    Args, Raises: as `to_bytes`.
 
     Returns:
         What is lost: the PSNR in dB of what `load` will make against the reconstruction, over the range [-1, 1]; the
         file says it too.
+    """
+    data, psnr = to_bytes(inversion, generator, storage)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, data)
+    return psnr
+
+
+def to_bytes(inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> tuple[bytes, float]:
+    """What `save` writes, and what it returns.
+
+    Args:
+        generator: with which the faces were inverted.
+        storage: of the offsets: as they are, or in bfloat16, half as large. Latents are stored as they are.
 
     Raises:
         ConfigError: an unknown storage.
@@ -132,20 +144,21 @@ def save(path: Path, inversion: Inversion, generator: Generator, storage: Storag
         "precision": inversion.precision,
         "psnr_db": psnr if error else None,
     }
-    tensorfile.write(path, tensors, header)
-    return psnr
+    return tensorfile.to_bytes(tensors, header), psnr
 
 
-def load(path: Path, generator: Generator) -> Inversion:
+def load(source: Path | bytes, generator: Generator) -> Inversion:
     """An inversion, its reconstruction made anew in the precision that it was made in.
 
     Args:
+        source: its file, or the bytes of that.
         generator: the one that it was made with.
 
     Raises:
         CheckpointError: no such file, a damaged one, not an inversion, or another generator's.
     """
-    tensors, header = tensorfile.read(path)
+    path = "the stored inversion" if isinstance(source, bytes) else source
+    tensors, header = tensorfile.read(source)
     if header.get("network") != _KIND:
         raise CheckpointError(f"{path} holds no inversion; `gestaltgen invert` makes one")
     if header["generator"] != (ours := fingerprint(generator)):

@@ -6,11 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.problems import Problem
 from api.routes.asking import FILE, IdempotencyKey, Prefer, json_body_only, problem
-from api.routes.files import picture_file
+from api.routes.files import picture
 from api.routes.photos import edited, finished
 from api.schemas import EditBody, EditList, EditOut
 from api.service import ImageSetsCaller, KnownImage, KnownImageEdit, ServiceDep
-from api.storage import digest_of
 from api.views import edit_out
 
 router = APIRouter(prefix="/v1/image-sets/{set_id}/images/{n}/edits", tags=["image sets"])
@@ -62,13 +61,10 @@ def show(service: ServiceDep, edit: KnownImageEdit) -> EditOut:
 @router.get("/{edit_id}/image.png", summary="The edited face", responses=FILE, response_class=Response)
 def image_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
     """A PNG that says that it is synthetic, and how it was edited."""
-    path = finished(service, edit)
-    return picture_file(request, service.credentials, path, digest_of(path))
+    return picture(request, service.credentials, finished(service, edit))
 
 
 @router.get("/{edit_id}/before.png", summary="The same unedited", responses=FILE, response_class=Response)
 def before_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
     """The face as it was."""
-    finished(service, edit)
-    path = service.photographs.before_file(edit)
-    return picture_file(request, service.credentials, path, digest_of(path))
+    return picture(request, service.credentials, finished(service, edit, before=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
@@ -11,13 +12,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParam
 
 from api.access import Caller
-from api.derived import StoredFile, shard_count
+from api.derived import shard_count
 from api.marking import MEDIA_TYPES, Claim, ImageFormat
 from api.model import Plan
 from api.ownership import Kind
 from api.problems import Problem, field_error, of_request
 from api.routes.asking import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.routes.files import bytes_response, file_response, picture_file
+from api.routes.files import bytes_response, cached_file, cached_picture
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from api.service import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Service, ServiceDep
 from api.storage import StoredRequest
@@ -143,8 +144,7 @@ def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
 @router.get("/{set_id}/manifest.jsonl", summary="The manifest", responses=FILE, response_class=Response)
 def manifest(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """One JSON object per line and image: labels, soft label, seed, file, size and sha256."""
-    found = service.derived(known).manifest(known.id)
-    return file_response(request, found.path, found.sha256, "application/x-ndjson")
+    return bytes_response(request, service.store.manifest_file(known.id), "application/x-ndjson")
 
 
 @router.head("/{set_id}/images/{n}", include_in_schema=False)
@@ -161,8 +161,8 @@ def image(
     image_set, n = known
     line = service.store.manifest(image_set.id)[n]
     if format == "png":
-        return file_response(request, service.store.folder(image_set.id) / line["file"], line["sha256"], "image/png")
-    stored = service.store.read_image(image_set.id, line)
+        return bytes_response(request, service.store.image_file(image_set.id, n), "image/png", line["sha256"])
+    [stored] = service.store.read_images(image_set.id, [line])
     claim = Claim.of(stored)
     if claim is None:
         raise Problem(409, "The stored image is of an earlier version of the service; ask for it as png.")
@@ -185,16 +185,17 @@ def shard(
     shards = shard_count(known.images)
     if not 0 <= n < shards:
         raise Problem(404, f"There is no shard {n}; the image set has shards 0 to {shards - 1}.")
-    return _derived(
-        request, service.derived(known).shard(known.id, n), "application/x-tar", f"{known.id[:16]}-{n:06d}.tar"
-    )
+    write = partial(service.derived(known).shard, known.id, n)
+    made = service.cache.get(f"{known.id}-{n:06d}.tar", write)
+    return cached_file(request, made, "application/x-tar", f"{known.id[:16]}-{n:06d}.tar")
 
 
 @router.head("/{set_id}/archive.zip", include_in_schema=False)
 @router.get("/{set_id}/archive.zip", summary="Everything in one file", responses=FILE, response_class=Response)
 def archive(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """A zip of the images, the manifest and the request."""
-    return _derived(request, service.derived(known).archive(known.id), "application/zip", f"{known.id[:16]}.zip")
+    made = service.cache.get(f"{known.id}.zip", partial(service.derived(known).archive, known.id))
+    return cached_file(request, made, "application/zip", f"{known.id[:16]}.zip")
 
 
 @router.head("/{set_id}/sheet.png", include_in_schema=False)
@@ -214,9 +215,5 @@ def sheet(
     ] = None,
 ) -> Response:
     """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""
-    found = service.derived(known).sheet(known.id, tile)
-    return picture_file(request, service.credentials, found.path, found.sha256)
-
-
-def _derived(request: Request, found: StoredFile, media_type: str, name: str) -> Response:
-    return file_response(request, found.path, found.sha256, media_type, name)
+    made = service.cache.get(f"{known.id}-{tile or 0}.png", partial(service.derived(known).sheet, known.id, tile))
+    return cached_picture(request, service.credentials, made)

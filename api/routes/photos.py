@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Final
 
 import anyio.to_thread
@@ -208,32 +207,32 @@ def accesses(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> Ac
 
 
 @router.get("/{photo_id}/original", summary="The file that was sent", responses=FILE, response_class=Response)
-def original(service: ServiceDep, photo: KnownPhoto) -> Response:
+def original(request: Request, service: ServiceDep, photo: KnownPhoto) -> Response:
     """Only where it was asked to be kept."""
-    path = service.photographs.original(photo.id)
-    if not photo.keep_original or not path.exists():
+    data = service.photographs.files.find(service.photographs.original(photo.id)) if photo.keep_original else None
+    if data is None:
         raise Problem(404, "The file that was sent is not kept; send it with `keep_original=true` where it should be.")
-    return private_file(path, photo.media_type, name=f"{photo.id}.{photo.media_type.rpartition('/')[2]}")
+    return private_file(request, data, photo.media_type, name=f"{photo.id}.{photo.media_type.rpartition('/')[2]}")
 
 
 @router.get("/{photo_id}/crop.png", summary="The aligned face", responses=FILE, response_class=Response)
-def crop(service: ServiceDep, photo: KnownPhoto) -> Response:
+def crop(request: Request, service: ServiceDep, photo: KnownPhoto) -> Response:
     """What was inverted."""
-    return private_file(_made(service, photo, "crop.png"), "image/png")
+    return private_file(request, _made(service, photo, "crop.png"), "image/png")
 
 
 @router.get("/{photo_id}/reconstruction.png", summary="The reconstruction", responses=FILE, response_class=Response)
-def reconstruction(service: ServiceDep, photo: KnownPhoto) -> Response:
+def reconstruction(request: Request, service: ServiceDep, photo: KnownPhoto) -> Response:
     """The face as the generator reproduces it, which edits are to be compared with."""
-    return private_picture(service.credentials, _made(service, photo, "reconstruction.png"))
+    return private_picture(request, service.credentials, _made(service, photo, "reconstruction.png"))
 
 
-def _made(service: Service, photo: Photograph, name: str) -> Path:
+def _made(service: Service, photo: Photograph, name: str) -> bytes:
     if photo.quality is None:
         raise Problem(
             409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
         )
-    return service.photographs.folder(photo.id) / name
+    return stored(service, f"{service.photographs.folder(photo.id)}/{name}")
 
 
 @router.post(
@@ -347,26 +346,38 @@ def show_edit(service: ServiceDep, edit: KnownPhotoEdit) -> EditOut:
 
 
 @router.get("/{photo_id}/edits/{edit_id}/image.png", summary="The edited face", responses=FILE, response_class=Response)
-def edited_image(service: ServiceDep, edit: KnownPhotoEdit) -> Response:
+def edited_image(request: Request, service: ServiceDep, edit: KnownPhotoEdit) -> Response:
     """A PNG that says that it is edited, and how."""
-    return private_picture(service.credentials, finished(service, edit))
+    return private_picture(request, service.credentials, finished(service, edit))
 
 
 @router.get(
     "/{photo_id}/edits/{edit_id}/before.png", summary="The same unedited", responses=FILE, response_class=Response
 )
-def unedited_image(service: ServiceDep, edit: KnownPhotoEdit) -> Response:
+def unedited_image(request: Request, service: ServiceDep, edit: KnownPhotoEdit) -> Response:
     """The face as reconstructed, from the same latent and offsets."""
-    finished(service, edit)
-    return private_picture(service.credentials, service.photographs.before_file(edit))
+    return private_picture(request, service.credentials, finished(service, edit, before=True))
 
 
-def finished(service: Service, edit: EditRecord) -> Path:
-    """Where the picture of an edit lies.
+def finished(service: Service, edit: EditRecord, *, before: bool = False) -> bytes:
+    """The picture of an edit, or of the same face unedited.
 
     Raises:
         Problem: 409, there is none yet.
     """
     if edit.result is None:
         raise Problem(409, "The edit is not done; wait for its job.", headers={"Retry-After": "1"})
-    return service.photographs.edit_file(edit)
+    photographs = service.photographs
+    return stored(service, photographs.before_file(edit) if before else photographs.edit_file(edit))
+
+
+def stored(service: Service, name: str) -> bytes:
+    """A file.
+
+    Raises:
+        Problem: 404, it was erased since it was looked up.
+    """
+    data = service.photographs.files.find(name)
+    if data is None:
+        raise Problem(404, "It was erased by another request.")
+    return data

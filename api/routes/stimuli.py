@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.access import Caller
 from api.ownership import Kind
 from api.photographs import PackRecord, new_id, now_ms
 from api.problems import Problem, field_error
 from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.routes.files import private_file
+from api.routes.files import Content, private_file
 from api.schemas import StimuliBody, StimuliOut
 from api.service import KnownPack, PhotosCaller, Service, ServiceDep
 from api.trail import Trail, TrailDep
@@ -103,12 +104,13 @@ def show(service: ServiceDep, pack: KnownPack) -> StimuliOut:
 
 
 @router.get("/{pack_id}/archive.zip", summary="The pack", responses=FILE, response_class=Response)
-def archive(service: ServiceDep, pack: KnownPack) -> Response:
+def archive(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
     """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, key/ with what must not be seen."""
     if pack.result is None:
         raise Problem(409, "The pack is not done; wait for its job.", headers={"Retry-After": "1"})
-    path = service.photographs.pack_folder(pack.id) / "pack.zip"
-    return private_file(path, "application/zip", f"stimuli-{pack.id[:8]}.zip")
+    files, name = service.photographs.files, service.photographs.pack_file(pack.id)
+    content = Content(files.size(name), partial(files.read, name))
+    return private_file(request, content, "application/zip", f"stimuli-{pack.id[:8]}.zip")
 
 
 @router.delete("/{pack_id}", status_code=204, summary="Erase a survey pack", responses={404: FILE[404]})

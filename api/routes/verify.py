@@ -53,7 +53,7 @@ def _verified(service: Service, data: bytes) -> VerifyOut:
 
 
 def _recognised(service: Service, data: bytes) -> VerifyOut:
-    pixels = service.decoder.decode_bytes(data)
+    pixels = service.decoder.decode(data)
     marked = service.marker.read(data, pixels)
     claim = None if marked is None else {**marked.claim.said(), "notice": marked.claim.notice}
     sha256 = hashlib.sha256(data).hexdigest()

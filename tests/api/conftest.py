@@ -14,6 +14,7 @@ from api.app import create_app
 from api.client import Client
 from api.database import Database
 from api.settings import Settings
+from tests.api import stores
 from tests.api.fake import FakeModel, served
 from tests.api.lab import Lab, open_lab
 from tests.api.postgres import running_server
@@ -50,6 +51,13 @@ class Running:
     state: Path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def storage() -> Iterator[None]:
+    """Services keep things in the store that the environment names."""
+    with stores.in_use():
+        yield
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("state")
@@ -57,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = Settings(state=state, max_images_per_set=5000, without_keys=True)
     with (
         serving(create_app(settings, load=served(model))) as url,
-        httpx.Client(base_url=url) as http,
+        httpx.Client(base_url=url, timeout=60) as http,
         Client(url) as client,
     ):
         yield Running(url, http, client, model, state)

@@ -28,6 +28,7 @@ from faces.images import Pixels, encode_png
 from faces.phantom_drawing import draw
 from faces.synthesise import nth_phantom
 from tests.api.serving import serving
+from tests.api.stores import files_in
 
 Json = dict[str, Any]
 CONSENT = {"Consent-Reference": "study-7/form-12", "Purpose": "tests of the service"}
@@ -178,8 +179,9 @@ def refused(answer: httpx.Response, status: int) -> str:
 
 
 def files_of(state: Path, subject: str) -> list[str]:
-    """Everything under a state folder whose path names something."""
-    return sorted(str(path.relative_to(state)) for path in state.rglob("*") if subject in str(path))
+    """Every file, in a state folder or in the store of its service, whose path names something."""
+    names = {path.relative_to(state).as_posix() for path in state.rglob("*") if path.is_file()}
+    return sorted(name for name in names | set(files_in(state).names("")) if subject in name)
 
 
 def tables_naming(state: Path, subject: str) -> set[str]:
@@ -202,10 +204,12 @@ def tables_naming(state: Path, subject: str) -> set[str]:
 
 
 def all_files(state: Path) -> dict[str, bytes]:
-    """Every file that may hold pixels."""
-    folders = [state / name for name in ("photos", "edits", "stimuli")]
-    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return {os.fspath(path.relative_to(state)): path.read_bytes() for path in paths}
+    """Every file that may hold pixels of photographs, those that are being sent included."""
+    sent = (path for path in (state / "incoming").iterdir() if path.is_file())
+    files, found = files_in(state), {path.name: path.read_bytes() for path in sent}
+    for folder in ("photos", "edits", "stimuli"):
+        found |= {f"{folder}/{name}": files.read(f"{folder}/{name}") for name in files.names(folder)}
+    return found
 
 
 def slowly(monkeypatch: pytest.MonkeyPatch, lab: Lab, name: str) -> None:

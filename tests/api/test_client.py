@@ -20,6 +20,7 @@ import pytest
 from api import client as module
 from api.client import ChecksumError, Client, ImageSet, Item, ServiceError
 from tests.api.conftest import Running
+from tests.api.stores import files_in
 
 
 @pytest.fixture
@@ -147,21 +148,20 @@ def test_a_shard_that_breaks_off_is_fetched_again(running: Running, image_set: I
 
 def test_bytes_that_are_not_their_checksum_are_refused(running: Running) -> None:
     damaged = running.client.create(kind="age_progression", conditions=["WS"], count=2, seed=77).wait()
-    folder = running.state / "sets" / damaged.id
+    files, image = files_in(running.state), f"sets/{damaged.id}/images/000003.png"
     list(damaged)
-    shard = folder / "derived" / "000000.tar"
+    [shard] = (running.state / "cache").glob(f"{damaged.id}-*.tar.*")
     whole = shard.read_bytes()
     shard.write_bytes(whole.replace(b"IDAT", b"IDAX", 1))
     with pytest.raises(ChecksumError, match="its ETag says"):
         list(damaged)
     shard.write_bytes(whole)
-    image = folder / "images" / "000003.png"
-    image.write_bytes(image.read_bytes()[:-1] + b"\0")
+    files.write(image, files.read(image)[:-1] + b"\0")
     with pytest.raises(ChecksumError, match="its ETag says"):
         damaged.item(3)
     assert damaged.item(4).index == 4
-    shard.with_name("000000.tar.sha256").unlink()
-    with pytest.raises(ServiceError, match=r"images/000003\.png of image set .* is damaged on disk"):
+    shard.unlink()
+    with pytest.raises(ServiceError, match=r"images/000003\.png of image set .* is damaged in the store"):
         list(damaged)
 
 

@@ -131,7 +131,8 @@ def test_the_archive_holds_everything(running: Running) -> None:
 def test_a_derived_file_that_was_removed_is_made_again(running: Running) -> None:
     image_set = made(running.http, PROGRESSION)
     whole = running.http.get(path_of(image_set, "shards/0.tar")).content
-    (running.state / "sets" / image_set["id"] / "derived" / "000000.tar").unlink()
+    [shard] = (running.state / "cache").glob(f"{image_set['id']}-*.tar.*")
+    shard.unlink()
     assert running.http.get(path_of(image_set, "shards/0.tar")).content == whole
 
 

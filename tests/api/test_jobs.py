@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import threading
 import time
@@ -26,6 +25,7 @@ from tests.api.fake import FakeModel, served
 from tests.api.lab import of_sqlite
 from tests.api.processes import process
 from tests.api.serving import caller, serving, start_and_stop
+from tests.api.stores import files_in
 
 PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 64}
 IMAGES = 640
@@ -48,8 +48,8 @@ def until_half(image_set: ImageSet) -> ImageSet:
 
 
 def files(state: Path, set_id: str) -> dict[str, bytes]:
-    folder = state / "sets" / set_id
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    found, folder = files_in(state), f"sets/{set_id}"
+    return {name: found.read(f"{folder}/{name}") for name in found.names(folder)}
 
 
 @pytest.mark.slow
@@ -58,18 +58,16 @@ def test_a_killed_process_leaves_a_set_that_the_next_one_completes(tmp_path: Pat
         asked = until_half(client.create(**PROGRESSION))
         child.kill()
         child.wait()
-    partial = tmp_path / "killed" / "sets" / f"{asked.id}.partial"
-    kept = {p.name: p.stat().st_mtime_ns for p in sorted((partial / "images").iterdir())[:64]}
-    assert len(kept) == 64
-    (partial / "images" / "000070.png").write_bytes(b"damaged by the crash")
+    found = files(tmp_path / "killed", asked.id)
+    assert {f"images/{n:06d}.png" for n in range(64)} <= found.keys()
+    assert "manifest.jsonl" not in found
+    files_in(tmp_path / "killed").write(f"sets/{asked.id}/images/000070.png", b"damaged by the crash")
 
     model = FakeModel()
     with service(tmp_path / "killed", model) as client:
         done = client.image_set(asked.id).wait(timeout_s=30)  # nobody asked again
         assert [item.index for item in done] == list(range(IMAGES))
         assert 64 <= model.rendered < IMAGES  # at least the damaged chunk, and not what was there
-    images = tmp_path / "killed" / "sets" / asked.id / "images"
-    assert {name: (images / name).stat().st_mtime_ns for name in kept} == kept
 
     with service(tmp_path / "whole", FakeModel()) as client:
         list(client.create(**PROGRESSION).wait(timeout_s=30))
@@ -150,14 +148,14 @@ def test_a_set_whose_folder_was_deleted_is_made_again(tmp_path: Path) -> None:
     with service(tmp_path, FakeModel()) as client:
         first = client.create(**PROGRESSION).wait(timeout_s=10)
         manifest = first.manifest()
-        shutil.rmtree(tmp_path / "sets" / first.id)
+        files_in(tmp_path).delete_tree(f"sets/{first.id}")
         assert client.create(**PROGRESSION).wait(timeout_s=10).manifest() == manifest
 
 
 def test_jobs_come_in_pages_those_of_deleted_sets_too(tmp_path: Path) -> None:
     with service(tmp_path, FakeModel()) as client:
         made = [client.create(kind="unrelated", count=1, seed=seed).wait(timeout_s=10) for seed in range(4)]
-        shutil.rmtree(tmp_path / "sets" / made[2].id)
+        files_in(tmp_path).delete_tree(f"sets/{made[2].id}")
         seen: list[str] = []
         path: str | None = "v1/jobs?limit=2"
         while path is not None:
@@ -260,8 +258,8 @@ def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch
     assert os.listdir(tmp_path / "cwd") == []
     written = set(os.listdir(tmp_path / "state"))
     databases = {f"{name}.sqlite{part}" for name in ("jobs", "service", "audit") for part in ("", "-wal", "-shm")}
-    assert {"sets", "jobs.sqlite", "service.sqlite", "lock"} <= written
-    assert written <= databases | {"sets", "photos", "edits", "stimuli", "secret", "lock"}
+    assert {"jobs.sqlite", "service.sqlite", "lock"} <= written
+    assert written <= databases | {"sets", "photos", "edits", "stimuli", "incoming", "cache", "secret", "lock"}
 
 
 @pytest.mark.slow
@@ -383,7 +381,7 @@ def test_a_larger_count_renders_only_the_new_images(tmp_path: Path, wait: dict[s
         assert {key: new[key] for key in old} == old
         assert made(3).total == 15
         assert model.rendered == before + 10  # all were there
-        shutil.rmtree(tmp_path / "sets" / large.id)
+        files_in(tmp_path).delete_tree(f"sets/{large.id}")
         assert len(list(made(4))) == 20
         assert model.rendered == before + 10 + 5  # those of no other set
 
@@ -393,7 +391,7 @@ def test_a_damaged_image_is_not_taken_over(tmp_path: Path) -> None:
     with service(tmp_path, model) as client:
         body = {"kind": "age_progression", "conditions": ["WS"]}
         small = client.create(**body, count=2).wait(timeout_s=10)
-        (tmp_path / "sets" / small.id / "images" / "000003.png").write_bytes(b"damaged")
+        files_in(tmp_path).write(f"sets/{small.id}/images/000003.png", b"damaged")
         large = client.create(**body, count=4).wait(timeout_s=10)
         assert [item.index for item in large] == list(range(20))  # each is verified
         assert model.rendered == 10 + 11

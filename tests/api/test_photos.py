@@ -172,7 +172,6 @@ def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
 def test_the_original_is_deleted_when_it_is_inverted(lab: Lab) -> None:
     photo = lab.photo(3)
     assert files_of(lab.state, photo) == [
-        f"photos/{photo}",
         f"photos/{photo}/crop.png",
         f"photos/{photo}/inversion.safetensors",
         f"photos/{photo}/reconstruction.png",
@@ -208,7 +207,7 @@ def test_a_picture_that_cannot_be_decoded_is_deleted(lab: Lab) -> None:
     sent = good(lab.send(bytes(jpeg)))
     assert sent["state"] == "failed"
     assert "cannot be decoded" in sent["error"]
-    assert not (lab.state / "photos" / sent["id"] / "original").exists()
+    assert not lab.service.photographs.has_original(sent["id"])
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -216,11 +215,10 @@ def test_the_original_is_deleted_when_the_job_is_cancelled(lab: Lab, running: bo
     with lab.occupied():
         others = [] if running else [good(lab.send(phantom(n), {"Prefer": ""}), 202) for n in range(4)]
         sent = good(lab.send(phantom(4), {"Prefer": ""}), 202)
-        original = lab.state / "photos" / sent["id"] / "original"
         lab.until_waiting(1 if running else 4)
-        assert original.exists()
+        assert lab.service.photographs.has_original(sent["id"])
         assert good(lab.http.post(f"{sent['links']['job']}/cancel"))["state"] == "cancelled"
-        assert not original.exists()
+        assert not lab.service.photographs.has_original(sent["id"])
         assert good(lab.http.get(sent["links"]["self"]))["error"] == "the job was cancelled"
     lab.idle()
     for other in others:
@@ -230,7 +228,7 @@ def test_the_original_is_deleted_when_the_job_is_cancelled(lab: Lab, running: bo
         ("done", None) if seen["quality"] else ("cancelled", "the job was cancelled")
     )
     assert running or seen["quality"] is None
-    assert not original.exists()
+    assert not lab.service.photographs.has_original(sent["id"])
 
 
 def test_what_is_made_of_it_says_so_and_carries_no_metadata_of_the_photograph(lab: Lab) -> None:

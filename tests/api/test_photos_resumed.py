@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from api.access import ApiKeys, Scope
 from api.database import Database
 from tests.api.lab import CONSENT, WAIT, Lab, client, files_of, good, open_lab, phantom, refused, tables_naming
+from tests.api.stores import environment, files_in
 
 Inverted = tuple[str, str]
 
@@ -35,7 +35,7 @@ def all_is_there(lab: Lab, asked: list[str], inverted: Inverted) -> None:
     photo, edit, pack = map(lab.finished, asked)
     assert [one["state"] for one in (photo, edit, pack)] == ["done"] * 3
     assert photo["quality"] == good(lab.send(phantom(3)))["quality"]
-    assert not (lab.state / "photos" / photo["id"] / "original").exists()
+    assert not lab.service.photographs.has_original(photo["id"])
     again = (good(lab.edit(inverted[0], smile=0.6)), good(lab.pack(*inverted, seed=1)))
     for one, other, name in ((edit, again[0], "image"), (pack, again[1], "archive")):
         first, second = (lab.http.get(which["links"][name]) for which in (one, other))
@@ -52,7 +52,7 @@ def process(state: Path, secret: str) -> Iterator[tuple[subprocess.Popen[bytes],
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--port", str(port)]
     settings = {"GESTALTGEN_STATE": str(state), "GESTALTGEN_THREADS": "1"}
-    child = subprocess.Popen([*command, "--log-level", "error"], env=os.environ | settings)  # noqa: S603
+    child = subprocess.Popen([*command, "--log-level", "error"], env=environment(state) | settings)  # noqa: S603
     try:
         with client(f"http://127.0.0.1:{port}", secret) as http:
             deadline = time.monotonic() + 60
@@ -81,7 +81,7 @@ def test_a_stopped_service_goes_on(tmp_path: Path) -> None:
         erased = good(lab.send(phantom(2), {"Prefer": ""}), 202)
         lab.until_waiting(4)
     photo = asked[0].rsplit("/", 1)[-1]
-    assert files_of(tmp_path, photo) == [f"photos/{photo}", f"photos/{photo}/original"]
+    assert files_of(tmp_path, photo) == [f"photos/{photo}/original"]
     with open_lab(tmp_path) as lab:
         good(lab.http.delete(erased["links"]["self"]))
         all_is_there(lab, asked, inverted)
@@ -102,9 +102,8 @@ def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
         asked = ask(http, inverted)
         child.send_signal(signal.SIGKILL)
         child.wait()
-    pack = tmp_path / "stimuli" / asked[2].rsplit("/", 1)[-1] / "pack.zip"
-    assert not pack.exists()
-    left = tmp_path / "photos" / f".{'0' * 32}.incoming"
+    assert not files_in(tmp_path).exists(f"stimuli/{asked[2].rsplit('/', 1)[-1]}/pack.zip")
+    left = tmp_path / "incoming" / ("0" * 32)
     left.write_bytes(phantom(0))
     with open_lab(tmp_path) as lab:
         all_is_there(lab, asked, inverted)

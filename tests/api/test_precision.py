@@ -39,10 +39,10 @@ def test_what_was_stored_before_precision_was_told_is_of_float32(tmp_path: Path)
     with open_lab(tmp_path, precision="bfloat16") as lab:
         photo = lab.photo(0)
         made = good(lab.edit(photo, strength=1.0))
-        inversion = lab.service.photographs.inversion(photo)
-        tensors, header = tensorfile.read(inversion)
+        files, inversion = lab.service.photographs.files, lab.service.photographs.inversion(photo)
+        tensors, header = tensorfile.read(files.read(inversion))
         del header["precision"]
-        tensorfile.write(inversion, tensors, header)
+        files.write(inversion, tensorfile.to_bytes(tensors, header))
         for table in ("photos", "edits"):
             with closing(sqlite3.connect(tmp_path / "service.sqlite")) as database, database:
                 column = "quality" if table == "photos" else "result"

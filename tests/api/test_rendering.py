@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.database import Database
+from api.files import LocalFiles
 from api.model import Pixels, Plan, Row
 from api.registry import Registry
 from api.rendering import begin_chunk, finish_chunk, make_chunk
@@ -28,7 +29,7 @@ def begun(store: Store, model: FakeModel, count: int) -> Plan:
 
 
 def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
-    store, model, asked = Store(tmp_path), FakeModel(), []
+    store, model, asked = Store(LocalFiles(tmp_path)), FakeModel(), []
 
     def render(plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
         asked.append(len(rows))
@@ -43,12 +44,13 @@ def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
     assert begin_chunk(store, model, plan, 10, 20, render) is None
     store.seal(plan.id, [0, 10])
     for line, row in zip(store.manifest(plan.id), plan.rows, strict=True):
-        pixels = read_image(store.read_image(plan.id, line))
+        pixels = read_image(next(store.read_images(plan.id, [line])))
         assert (pixels == model.render(plan, [row])[0]).all()
 
 
 def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, model, registry = Store(tmp_path), FakeModel(), Registry(Database.open(tmp_path).engine)
+    store, model = Store(LocalFiles(tmp_path)), FakeModel()
+    registry = Registry(Database.open(tmp_path).engine)
     plan = begun(store, model, 1)
 
     def killed(*_: object) -> None:
@@ -64,11 +66,12 @@ def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytes
         known = registry.known(sha256=str(line["sha256"]), pixels=None)
         assert known is not None
         assert (known.subject, known.number) == (plan.id, line["index"])
-        assert hashlib.sha256(store.read_image(plan.id, line)).hexdigest() == known.sha256
+        assert hashlib.sha256(next(store.read_images(plan.id, [line]))).hexdigest() == known.sha256
 
 
 def test_what_another_set_has_is_not_rendered_again(tmp_path: Path) -> None:
-    store, model, registry = Store(tmp_path), FakeModel(), Registry(Database.open(tmp_path).engine)
+    store, model = Store(LocalFiles(tmp_path)), FakeModel()
+    registry = Registry(Database.open(tmp_path).engine)
     few, more = begun(store, model, 1), begun(store, model, 3)
     assert make_chunk(store, model, few, 0, 5, model.render, registry) == 5
     assert make_chunk(store, model, more, 0, 15, model.render, registry) == 10

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from api import sheet
 from api.provenance import sheet_notice
 from api.sheet import sheet_of
 from api.storage import Line
+from faces.images import Pixels
 
 CONDITIONS = ("WS", "other", "unaffected")
 
@@ -31,7 +33,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def draw(lines: list[Line]) -> None:
-    sheet_of(lines, CONDITIONS, lambda _: np.zeros((8, 8, 3), np.uint8), title="t", notice="n", set_id="00ff")
+    def read(chosen: Sequence[Line]) -> Iterator[Pixels]:
+        yield from (np.zeros((8, 8, 3), np.uint8) for _ in chosen)
+
+    sheet_of(lines, CONDITIONS, read, title="t", notice="n", set_id="00ff")
 
 
 def test_ages_are_columns_and_conditions_share_the_rows(drawn: dict[str, Any]) -> None:

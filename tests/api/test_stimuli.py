@@ -76,7 +76,7 @@ def test_a_pack_has_two_versions_and_their_key(lab: Lab, photos: list[str]) -> N
 
 def test_what_a_pack_was_made_from_goes(lab: Lab, photos: list[str]) -> None:
     pack = good(lab.pack(*photos[:2]))["id"]
-    assert files_of(lab.state, pack) == [f"stimuli/{pack}", f"stimuli/{pack}/pack.zip"]
+    assert files_of(lab.state, pack) == [f"stimuli/{pack}/pack.zip"]
 
 
 def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> None:

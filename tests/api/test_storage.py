@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.files import LocalFiles
 from api.storage import Store, StoredRequest, chunks
 from faces.errors import DatasetError
 
@@ -14,7 +15,7 @@ PNGS = [f"image {index}".encode() for index in range(5)]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path)
+    store = Store(LocalFiles(tmp_path))
     store.begin(StoredRequest(SET, 5, {"kind": "unrelated"}, {"kind": "unrelated"}))
     return store
 
@@ -36,7 +37,8 @@ def test_a_set_is_published_whole(store: Store, tmp_path: Path) -> None:
     store.seal(SET, [0, 3])
     assert store.is_complete(SET)
     assert [line["file"] for line in store.manifest(SET)] == [f"images/{index:06d}.png" for index in range(5)]
-    assert store.read_image(SET, store.manifest(SET)[4]) == b"image 4"
+    assert list(store.read_images(SET, store.manifest(SET)[3:])) == PNGS[3:]
+    assert store.image_file(SET, 4) == PNGS[4]
     assert sorted(p.name for p in (tmp_path / "sets" / SET).iterdir()) == [
         "images",
         "manifest.jsonl",
@@ -53,16 +55,16 @@ def test_what_was_asked_first_stays(store: Store) -> None:
 
 @pytest.mark.parametrize("harm", ["cut", "deleted", "manifest cut", "never written"])
 def test_a_harmed_chunk_is_noticed(store: Store, tmp_path: Path, harm: str) -> None:
-    partial = tmp_path / "sets" / f"{SET}.partial"
+    folder = tmp_path / "sets" / SET
     if harm != "never written":
         filled(store)
         assert store.has_chunk(SET, 0, 3)
     if harm == "cut":
-        (partial / "images" / "000001.png").write_bytes(b"ima")
+        (folder / "images" / "000001.png").write_bytes(b"ima")
     elif harm == "deleted":
-        (partial / "images" / "000001.png").unlink()
+        (folder / "images" / "000001.png").unlink()
     elif harm == "manifest cut":
-        part = partial / "parts" / "000000000.jsonl"
+        part = folder / "parts" / "000000000.jsonl"
         part.write_bytes(part.read_bytes()[:-20])
     assert not store.has_chunk(SET, 0, 3)
 
@@ -74,8 +76,8 @@ def test_a_chunk_of_another_size_is_not_taken_for_it(store: Store) -> None:
 def test_damage_on_disk_is_named(store: Store, tmp_path: Path) -> None:
     filled(store).seal(SET, [0, 3])
     (tmp_path / "sets" / SET / "images" / "000002.png").write_bytes(b"other")
-    with pytest.raises(DatasetError, match=r"images/000002\.png of image set 00ff00ff00ff00ff is damaged on disk"):
-        store.read_image(SET, store.manifest(SET)[2])
+    with pytest.raises(DatasetError, match=r"images/000002\.png of image set 00ff00ff00ff00ff is damaged in the store"):
+        list(store.read_images(SET, store.manifest(SET)[2:3]))
 
 
 @pytest.mark.parametrize("name", ["..", "../sets", "", "00FF00FF", "00ff00ff00ff00ff.partial", "x" * 16])
@@ -86,8 +88,7 @@ def test_only_ids_are_names(store: Store, name: str) -> None:
 
 def test_no_file_is_published_that_a_killed_process_was_writing(store: Store, tmp_path: Path) -> None:
     filled(store)
-    partial = tmp_path / "sets" / f"{SET}.partial"
     for name in (".manifest.jsonl.x1", "images/.000001.png.x2"):
-        (partial / name).write_bytes(b"half")
+        (tmp_path / "sets" / SET / name).write_bytes(b"half")
     store.seal(SET, [0, 3])
     assert not [path for path in (tmp_path / "sets" / SET).rglob("*") if path.name.startswith(".")]

@@ -1,0 +1,106 @@
+"""Files that can be made again, kept in a folder within a bound; those unused for longest make room."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+_UNFINISHED_S: Final = 3600.0
+"""After which a file that is still being made belongs to a process that was killed."""
+_TURNS: Final = 64
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A file to serve.
+
+    Attributes:
+        data: its bytes, which stay readable when it is dropped.
+        sha256: of them.
+    """
+
+    data: mmap.mmap
+    sha256: str
+
+
+class Cache:
+    """A folder of NAME.SHA256, so that a file is there with its checksum or not at all.
+
+    Several processes may share it. Nothing is remembered, so files may be deleted at any time.
+
+    Args:
+        folder: made if it is missing.
+        max_bytes: of all files; the one made last stays, however large.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
+
+    def get(self, name: str, write: Callable[[IO[bytes]], None]) -> Cached:
+        """A file, made if need be, by one thread at a time."""
+        found = self._opened(name)
+        if found is None:
+            with self._turns[hash(name) % _TURNS]:
+                found = self._opened(name) or self._made(name, write)
+        return found
+
+    def _opened(self, name: str) -> Cached | None:
+        for path in self._folder.glob(f"{name}.*"):
+            try:
+                with path.open("rb") as file:
+                    os.utime(file.fileno())
+                    return _mapped(file, path.suffix[1:])
+            except FileNotFoundError:  # it made room meanwhile
+                continue
+        return None
+
+    def _made(self, name: str, write: Callable[[IO[bytes]], None]) -> Cached:
+        handle, aside = tempfile.mkstemp(dir=self._folder, prefix=".")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                write(file)
+                file.seek(0)
+                made = _mapped(file, hashlib.file_digest(file, "sha256").hexdigest())
+            path = self._folder / f"{name}.{made.sha256}"
+            os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        self._make_room(path)
+        return made
+
+    def _make_room(self, newest: Path) -> None:
+        room = self._max_bytes - newest.stat().st_size
+        for used_s, size, path in sorted(self._others(newest), reverse=True):
+            if path.name.startswith("."):
+                if time.time() - used_s > _UNFINISHED_S:
+                    path.unlink(missing_ok=True)
+                continue
+            room -= size
+            if room < 0:
+                path.unlink(missing_ok=True)
+
+    def _others(self, newest: Path) -> Iterator[tuple[float, int, Path]]:
+        """When each was used last, its bytes, and where it is."""
+        for entry in os.scandir(self._folder):
+            if entry.path != str(newest):
+                try:
+                    about = entry.stat()
+                except FileNotFoundError:
+                    continue
+                yield about.st_mtime, about.st_size, Path(entry.path)
+
+
+def _mapped(file: IO[bytes], sha256: str) -> Cached:
+    return Cached(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), sha256)

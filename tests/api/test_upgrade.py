@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.files import LocalFiles
+from api.storage import Store, StoredRequest
+from api.upgrades import upgrade_folder
+
+GROWING, COMPLETE = "00ff00ff00ff00ff", "11ff11ff11ff11ff"
+ROWS = [{"index": index} for index in range(3)]
+PNGS = [f"image {index}".encode() for index in range(3)]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The folder of an earlier version: one set is complete, of the other a chunk is there."""
+    store = Store(LocalFiles(tmp_path))
+    for set_id in (GROWING, COMPLETE):
+        store.begin(StoredRequest(set_id, 3, {}, {"kind": "unrelated"}))
+        store.write_chunk(set_id, 0, ROWS, PNGS)
+    store.seal(COMPLETE, [0])
+    sets = tmp_path / "sets"
+    (sets / GROWING).rename(sets / f"{GROWING}.partial")
+    (sets / COMPLETE / "derived").mkdir()
+    (sets / COMPLETE / "derived" / "000000.tar").write_bytes(b"tar")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / f".{'0' * 32}.incoming").write_bytes(b"a photograph")
+    return tmp_path
+
+
+def check(state: Path) -> None:
+    store = Store(LocalFiles(state))
+    assert store.is_complete(COMPLETE)
+    assert not store.is_complete(GROWING)
+    assert store.has_chunk(GROWING, 0, 3)
+    assert sorted(path.name for path in (state / "sets").iterdir()) == [GROWING, COMPLETE]
+    assert sorted(path.name for path in (state / "sets" / COMPLETE).iterdir()) == [
+        "images",
+        "manifest.jsonl",
+        "request.json",
+    ]
+    assert list((state / "photos").iterdir()) == []
+    store.seal(GROWING, [0])
+    assert store.is_complete(GROWING)
+
+
+def test_a_state_folder_of_before_goes_on(state: Path) -> None:
+    upgrade_folder(state)
+    upgrade_folder(state)
+    check(state)
+
+
+def test_an_upgrade_that_was_killed_is_finished(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("api.upgrade.shutil.rmtree", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            upgrade_folder(state)
+    upgrade_folder(state)
+    check(state)
+
+
+def test_what_a_late_writer_left_of_a_complete_set_goes(state: Path) -> None:
+    late = state / "sets" / f"{COMPLETE}.partial" / "images"
+    late.mkdir(parents=True)
+    (late / "000000.png").write_bytes(b"late")
+    upgrade_folder(state)
+    check(state)
+    assert (state / "sets" / COMPLETE / "images" / "000000.png").read_bytes() == PNGS[0]
+
+
+def test_a_new_folder_needs_nothing(tmp_path: Path) -> None:
+    upgrade_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
