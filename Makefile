@@ -1,8 +1,10 @@
 # Every target that needs the environment builds it first; `make setup` does only that.
 PYTHON ?= python3
 BIN := .venv/bin
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+ON_S3 := test_image_sets.py test_image_edits.py test_photos.py test_stimuli.py
 
-.PHONY: setup demo test serve bench lint format clean
+.PHONY: setup demo test test-s3 serve bench lint format clean
 
 setup: .venv/installed
 
@@ -16,9 +18,15 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/gestaltgen demo --out demo
 
-# Files of tests side by side, as many as there are cores and memory for.
+# Files of tests side by side, as many as there are cores and memory for; then one for each family of routes on a store
+# like S3.
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_S3))
+
+# All tests of the service on a store like S3, which runs in their process.
+test-s3: setup
+	GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api
 
 serve: setup
 	$(BIN)/gestaltgen serve
