@@ -28,7 +28,7 @@ _IN_PLACE: Final = frozenset({"dav", "ftp", "ftps", "hdfs", "sftp", "smb", "ssh"
 """Protocols by which a file can be read while it is being written."""
 _AT_ONCE: Final = 8
 """Objects that are read or written at a time."""
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 100
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")

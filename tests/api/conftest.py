@@ -65,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = Settings(state=state, max_images_per_set=5000, without_keys=True)
     with (
         serving(create_app(settings, load=served(model))) as url,
-        httpx.Client(base_url=url, timeout=60) as http,
+        httpx.Client(base_url=url, timeout=90) as http,
         Client(url) as client,
     ):
         yield Running(url, http, client, model, state)

@@ -40,7 +40,7 @@ def serving(app: FastAPI, *, ready: bool = True) -> Iterator[str]:
 def caller(app: FastAPI, url: str, owner: str, *scopes: Scope) -> httpx.Client:
     """Somebody with a new key for the service `app` at `url`; for everything, unless scopes are named."""
     secret, _ = app.state.service.api_keys.create(owner, scopes or tuple(Scope))
-    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=20)
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=90)
 
 
 def start_and_stop(app: FastAPI) -> None:

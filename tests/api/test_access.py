@@ -171,7 +171,7 @@ class Guarded:
 
     def make(self, http: httpx.Client, **fields: Any) -> dict[str, Any]:
         """A complete set."""
-        answer = http.post(SETS, json=SMALL | fields, headers={"Prefer": "wait=10"})
+        answer = http.post(SETS, json=SMALL | fields, headers={"Prefer": "wait=60"})
         assert answer.status_code == 200, answer.text
         made: dict[str, Any] = answer.json()
         return made
@@ -304,7 +304,7 @@ def test_a_revoked_key_ends_at_once_and_the_next_one_finds_everything(guarded: G
     secret, known = keys.create("dora", [Scope.IMAGE_SETS])
     with caller(guarded.app, guarded.url, "dora") as other:
         bearer = {"Authorization": f"Bearer {secret}"}
-        made = guarded.nobody.post(SETS, json=SMALL, headers=bearer | {"Prefer": "wait=10"}).json()
+        made = guarded.nobody.post(SETS, json=SMALL, headers=bearer | {"Prefer": "wait=60"}).json()
         keys.revoke(known.id)
         answer = guarded.nobody.get("/v1/models", headers=bearer)
         assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (401, True)
@@ -389,7 +389,7 @@ def test_two_owners_of_one_set_both_see_it_and_it_is_rendered_once(guarded: Guar
     first, second = (http.post(SETS, json=body).json() for http in (guarded.alice, guarded.bob))
     assert first["id"] == second["id"]
     for http in (guarded.alice, guarded.bob):
-        assert http.post(SETS, json=body, headers={"Prefer": "wait=10"}).status_code == 200
+        assert http.post(SETS, json=body, headers={"Prefer": "wait=60"}).status_code == 200
         assert first["id"] in [item["id"] for item in http.get(f"{SETS}?limit=100").json()["items"]]
         assert http.get(f"{SETS}/{first['id']}/images/99").status_code == 200
         assert http.get(first["links"]["job"]).json()["state"] == "done"
@@ -405,7 +405,8 @@ def test_one_owner_does_not_stop_what_another_asked_for_too(guarded: Guarded) ->
         assert guarded.bob.post(f"{job}/cancel").json()["state"] in ("queued", "running")
     finally:
         guarded.model.chunk_s = 0.0
-    assert guarded.alice.post(SETS, json=body, headers={"Prefer": "wait=10"}).json()["links"]["job"] == job
+    assert guarded.alice.post(SETS, json=body, headers={"Prefer": "wait=60"}).json()["links"]["job"] == job
+    guarded.alice.get(f"{job}/events")  # until it has ended, a moment after its set is complete
     assert guarded.alice.get(job).json()["state"] == "done"
 
 

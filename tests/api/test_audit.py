@@ -694,6 +694,7 @@ def test_what_is_erased_because_its_time_is_over_is_recorded(lab: Lab, monkeypat
 
 def test_an_erasure_that_fails_is_recorded_as_such(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = lab.photo(0)
+    lab.idle()  # its original is deleted
     since = lab.service.audit.head()
     with monkeypatch.context() as patched:
         patched.setattr(lab.service.photographs.files, "delete_tree", lambda _: 1 / 0)

@@ -25,7 +25,7 @@ from tests.api.stores import files_in
 
 @pytest.fixture
 def image_set(running: Running) -> ImageSet:
-    return running.client.create(kind="age_progression", conditions=["WS", "other"], count=3).wait(timeout_s=10)
+    return running.client.create(kind="age_progression", conditions=["WS", "other"], count=3).wait(timeout_s=60)
 
 
 class _Flaky(httpx.HTTPTransport):
@@ -68,7 +68,7 @@ def test_one_name_is_not_a_list_of_letters(running: Running) -> None:
 
 
 def test_a_small_set_that_is_waited_for_needs_no_job(running: Running) -> None:
-    made = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=4711, wait_s=10)
+    made = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=4711, wait_s=60)
     assert (made.state, made.links["job"]) == ("done", None)
 
 
@@ -85,7 +85,7 @@ def test_waiting_reports_progress_and_gives_up_in_time(running: Running) -> None
         with pytest.raises(TimeoutError, match=r"of 250 images after 0\.1 s; the service goes on"):
             asked.wait(timeout_s=0.1)
         seen: list[ImageSet] = []
-        asked.wait(seen.append, timeout_s=10)
+        asked.wait(seen.append, timeout_s=60)
     finally:
         running.model.chunk_s = 0
     assert [s.done for s in seen] == sorted(s.done for s in seen)
@@ -207,7 +207,7 @@ def test_a_download_stays_in_its_folder(running: Running, image_set: ImageSet, t
 
 def test_two_sets_do_not_mix_in_one_folder(running: Running, image_set: ImageSet, tmp_path: Path) -> None:
     image_set.download(tmp_path)
-    other = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=77).wait(timeout_s=20)
+    other = running.client.create(kind="age_progression", conditions=["WS"], count=1, seed=77).wait(timeout_s=60)
     with pytest.raises(FileExistsError, match="holds another image set; take another folder"):
         other.download(tmp_path)
     assert len(os.listdir(tmp_path / "images")) == len(image_set)
@@ -234,7 +234,7 @@ def test_a_download_can_be_resumed(running: Running, image_set: ImageSet, tmp_pa
 
 
 def test_workers_take_shards_of_their_own(running: Running) -> None:
-    large = running.client.create(kind="age_progression", conditions=["WS"], count=250).wait(timeout_s=30)
+    large = running.client.create(kind="age_progression", conditions=["WS"], count=250).wait(timeout_s=60)
     [second] = large.iter_shards([1])
     assert [item.index for item in second] == list(range(1000, 1250))
 

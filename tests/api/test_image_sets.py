@@ -17,9 +17,9 @@ PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "22q11DS"], "coun
 
 
 def made(http: httpx.Client, body: dict[str, object]) -> dict[str, object]:
-    answer = http.post(SETS, json=body, headers={"Prefer": "wait=20"})
+    answer = http.post(SETS, json=body, headers={"Prefer": "wait=60"})
     assert answer.status_code == 200, answer.text
-    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert answer.headers["Preference-Applied"] == "wait=60"
     result: dict[str, object] = answer.json()
     return result
 

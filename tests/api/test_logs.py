@@ -95,7 +95,7 @@ def test_no_id_name_or_key_is_logged(
         caller(app, url, "Dr-Somebody") as http,
     ):
         service = app.state.service
-        made = http.post(SETS, json=LARGE, headers={"Prefer": "wait=10", "Idempotency-Key": "study-of-x"}).json()
+        made = http.post(SETS, json=LARGE, headers={"Prefer": "wait=60", "Idempotency-Key": "study-of-x"}).json()
         job = made["links"]["job"]
         http.get(f"{job}/events")
         http.get(f"{SETS}/{made['id']}/images/3")
@@ -108,7 +108,7 @@ def test_no_id_name_or_key_is_logged(
         failed = service.jobs.submit(Kind.PHOTO, photo, 1, "Dr-Somebody")
         http.get(f"/v1/jobs/{failed.id}/events")
         model.broken = True
-        broken = http.post(SETS, json=LARGE | {"seed": 9}, headers={"Prefer": "wait=10"}).json()
+        broken = http.post(SETS, json=LARGE | {"seed": 9}, headers={"Prefer": "wait=60"}).json()
         monkeypatch.setattr(service.store, "manifest", lambda set_id: 1 // 0)
         assert http.get(f"{SETS}/{made['id']}/images/3").status_code == 500
     text = said.getvalue()

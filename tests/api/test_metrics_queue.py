@@ -113,7 +113,7 @@ def test_services_of_one_process_count_for_themselves(tmp_path: Path) -> None:
     apps = [create_app(Settings(state=tmp_path / name), load=served(FakeModel())) for name in ("a", "b")]
     for app in apps:
         with serving(app) as url, caller(app, url, "lab") as http:
-            good(http.post(SETS, json=SMALL, headers={"Prefer": "wait=10"}))
+            good(http.post(SETS, json=SMALL, headers={"Prefer": "wait=60"}))
             seen = figures(http)
             assert seen.of("gestaltgen_images_total") == 5
             assert seen.of("gestaltgen_stored_images_total") == 5
