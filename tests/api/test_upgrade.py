@@ -54,7 +54,7 @@ def test_a_state_folder_of_before_goes_on(state: Path) -> None:
 
 def test_an_upgrade_that_was_killed_is_finished(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("api.upgrade.shutil.rmtree", lambda _: 1 / 0)
+        patched.setattr("api.upgrades.shutil.rmtree", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             upgrade_folder(state)
     upgrade_folder(state)
