@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from functools import cache, partial
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ from api.queries import no_strange_query
 from api.registry import Registry
 from api.routes import catalogue, health, image_edits, image_sets, jobs, metrics, photos, stimuli, verify
 from api.schemas import ProblemOut
+from api.sealed_files import SealedFiles
 from api.secret import secret_of
 from api.service import Service
 from api.sets import ImageSets, SetWork
@@ -42,6 +43,7 @@ from api.settings import Settings
 from api.storage import Store, only_user_of
 from api.trail import AuditTrail
 from api.upgrades import upgrade_folder
+from api.vault import Vault
 from api.worker import Worker
 
 _OF_CALLERS: Final = (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue)
@@ -142,18 +144,22 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
     credentials = open_credentials(settings)
-    database = Database.open(settings.state, settings.database_url)
-    with database.locks.held("folder"):
-        upgrade_folder(settings.state)
-    files = open_files(settings.storage, settings.state)
-    cache = Cache(settings.state / "cache", settings.cache_mb << 20)
-    engine, store, audit = database.engine, Store(files, counted), Audit.open(database)
-    ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)
-    purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
-    photographs = Photographs(files, settings.state / "incoming", database, audit, purposes)
-    marker = Marker(secret)
-    worker = Worker(partial(load, settings), counted)
-    try:
+    with ExitStack() as opened:
+        database = Database.open(settings.state, settings.database_url)
+        opened.callback(database.close)
+        with database.locks.held("folder"):
+            upgrade_folder(settings.state)
+        files = open_files(settings.storage, settings.state)
+        cache = Cache(settings.state / "cache", settings.cache_mb << 20)
+        engine, store, audit = database.engine, Store(files, counted), Audit.open(database)
+        opened.callback(audit.close)
+        ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)
+        purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
+        sealed = SealedFiles(files, Vault.open(database, settings.server_keys))
+        photographs = Photographs(sealed, settings.state / "incoming", database, audit, purposes)
+        marker = Marker(secret)
+        worker = Worker(partial(load, settings), counted)
+        opened.callback(worker.close)
         sets = SetWork(
             store,
             worker,
@@ -177,9 +183,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
             metrics=counted,
             lost=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
-    except BaseException:
-        worker.close()
-        raise
+        opened.pop_all()  # it is the service's now, which is closed by `_close`
     return Service(
         settings=settings,
         database=database,

@@ -114,12 +114,11 @@ def open_credentials(settings: Settings) -> Credentials:
         raise ConfigError(
             f"GESTALTGEN_C2PA_{there} is set, but not GESTALTGEN_C2PA_{missing}; expected both, to sign, or neither"
         )
-    if find_spec("c2pa") is None or find_spec("cryptography") is None:
+    if find_spec("c2pa") is None:
         if certificate is None and anchors is None:
             return Credentials(None, None)
         raise ConfigError(
-            "GESTALTGEN_C2PA_… is set, but c2pa-python is not installed; unset it, or run "
-            "`pip install c2pa-python cryptography`"
+            "GESTALTGEN_C2PA_… is set, but c2pa-python is not installed; unset it, or run `pip install c2pa-python`"
         )
     from api.c2pa_certificate import ANCHORS, certificates_in, pem_of, read_identity, rules_of
     from api.c2pa_signing import Signer

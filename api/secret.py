@@ -1,4 +1,4 @@
-"""The service's secret, which its marks are signed with: a file, or a row of the database that processes share."""
+"""Secrets of the service: the one that its marks are signed with, and what processes share in a database."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ def secret_of(database: Database) -> bytes:
     with database.engine.begin() as connection:
         connection.execute(insert(database.engine, _secrets).values(new).on_conflict_do_nothing())
         return bytes(connection.execute(select(_secrets.c.value).where(_secrets.c.name == _NAME)).scalar_one())
+
+
+def secret_row(database: Database, name: str) -> bytes | None:
+    """A secret that processes share; None if there is none."""
+    with database.engine.connect() as connection:
+        found = connection.execute(select(_secrets.c.value).where(_secrets.c.name == name)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def set_secret_row(database: Database, name: str, value: bytes) -> None:
+    """Keep a secret, or another in its place."""
+    new = insert(database.engine, _secrets).values(name=name, value=value)
+    with database.engine.begin() as connection:
+        connection.execute(new.on_conflict_do_update(index_elements=["name"], set_={"value": value}))

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Shards, archives and sheets kept in the state folder; those unused for longest make room.",
     )
+    server_keys: Path | None = Field(
+        default=None,
+        description="File of the keys under which photographs are encrypted; unset keeps them in `server.keys` of the "
+        "state folder, or in the database.",
+    )
     weights: Path | None = Field(
         default=None, description="Generator checkpoint (.safetensors); unset takes the shipped one."
     )

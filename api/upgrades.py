@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, ins
 
 from faces.errors import ConfigError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables. Raise it when one of them changes, and say below how."""
 
 _METADATA: Final = MetaData()
@@ -73,5 +73,9 @@ def _jobs_say_their_owner(connection: Connection) -> None:
     )
 
 
-_STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {1: _jobs_say_their_owner}
+def _photographs_are_sealed(connection: Connection) -> None:
+    """From 2: the table of their keys is new; what is stored without one is read as it is."""
+
+
+_STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {1: _jobs_say_their_owner, 2: _photographs_are_sealed}
 """By the version that each begins with."""

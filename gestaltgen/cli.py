@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gestaltgen import audit_cli, classify, dataset_cli, keys_cli, oracle_cli, weights_cli
+from gestaltgen.backup import backup
 from gestaltgen.demo import demo
 from gestaltgen.edit import edit
 from gestaltgen.evaluate import evaluate
@@ -42,4 +43,5 @@ app.command()(fit_direction)
 app.command()(edit)
 app.command()(stimuli)
 app.command()(serve)
+app.command()(backup)
 app.command()(demo)

@@ -15,11 +15,12 @@ from rich.table import Table
 from api.access import ApiKey, ApiKeys, Scope
 from api.database import Database
 from api.settings import Settings
+from api.vault import Vault
 from faces.errors import ConfigError
 
 app = typer.Typer(
-    help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. And `c2pa`, "
-    "which makes a certificate to try signatures with.",
+    help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. `rotate`: a "
+    "new key for what is encrypted. `c2pa`: a certificate to try signatures with.",
     no_args_is_help=True,
 )
 _console = Console(highlight=False)
@@ -90,13 +91,11 @@ def c2pa(
 
     Example: gestaltgen keys c2pa --out c2pa --name "Genetics laboratory"
     """
-    try:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
-        from gestaltgen.c2pa_authority import LONGEST_NAME, Authority
-    except ImportError as error:
-        raise ConfigError("cryptography is not installed; run `pip install c2pa-python cryptography`") from error
+    from gestaltgen.c2pa_authority import LONGEST_NAME, Authority
+
     if not 1 <= len(name) <= LONGEST_NAME:
         raise typer.BadParameter(f"{len(name)} characters; expected 1 to {LONGEST_NAME}", param_hint="--name")
     key, authority = ec.generate_private_key(ec.SECP256R1()), Authority(name, days)
@@ -111,6 +110,21 @@ def c2pa(
     _console.print(f"good until {ends:%Y-%m-%d}, and untrusted by every viewer that is not given authority.pem:")
     for setting, file in (("CERTIFICATE", "certificate"), ("KEY", "key"), ("ANCHORS", "authority")):
         typer.echo(f"GESTALTGEN_C2PA_{setting}={out.resolve() / file}.pem")
+
+
+@app.command()
+def rotate(state: State = None) -> None:
+    """Give the server a new key, and put those of all photographs and survey packs under it.
+
+    The service may run meanwhile, and knows it at once. The key before it stays, so that nothing that is being written
+    is lost; earlier ones go. Rotate twice to be rid of a key that others have seen.
+
+    Example: gestaltgen keys rotate
+    """
+    folder, url = place_of(state)
+    vault = Vault.open(Database.open(folder, url), Settings().server_keys)
+    moved = vault.rotate()
+    _console.print(f"{vault.server.place} has a new key; those of {moved} photographs and packs are under it")
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

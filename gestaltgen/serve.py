@@ -19,6 +19,7 @@ from api.database import Database
 from api.files import open_files
 from api.models import open_models
 from api.settings import Settings
+from api.vault import Vault
 from faces.errors import ConfigError
 
 _log = logging.getLogger("gestaltgen.serve")
@@ -72,8 +73,11 @@ def serve(
 def _look_at_records(settings: Settings) -> None:
     """Open what the service opens in a moment, so that what is refused is named here already."""
     database = Database.open(settings.state, settings.database_url)
-    Audit.open(database).close()
-    database.close()
+    try:
+        Audit.open(database).close()
+        Vault.open(database, settings.server_keys)
+    finally:
+        database.close()
 
 
 def _listener(settings: Settings) -> socket.socket:

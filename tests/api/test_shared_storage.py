@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 
 from api.access import SERVICE
 from api.audit import Audit, purpose_of
-from api.database import connect
+from api.database import Database
 from api.files import Files, open_files
 from api.photographs import PackRecord, Photograph, Photographs, Receipt, new_id, now_ms
+from api.sealed_files import SealedFiles
 from api.storage import Store, StoredRequest, chunks, folder
+from api.vault import Vault
 from faces.errors import GestaltError
 from tests.api.stores import bucket_url
 
@@ -82,13 +85,14 @@ def test_a_set_is_not_sealed_without_one_of_its_chunks(url: str, tmp_path: Path)
 @pytest.fixture
 def photographs(url: str, tmp_path: Path) -> Iterator[tuple[Photographs, Photographs]]:
     """Those of two processes with one database."""
-    engine, audit = connect(tmp_path), Audit.open(tmp_path)
+    with closing(Database.open(tmp_path)) as one, closing(Database.open(tmp_path)) as other:
+        yield photographs_of(one, url, tmp_path / "one"), photographs_of(other, url, tmp_path / "other")
+
+
+def photographs_of(database: Database, url: str, incoming: Path) -> Photographs:
+    files = SealedFiles(open_files(url, database.state), Vault.open(database))
     purpose = partial(purpose_of, named=(), secret=b"secret")
-    yield tuple(  # type: ignore[misc]
-        Photographs(open_files(url, tmp_path), tmp_path / name, engine, audit, purpose) for name in ("one", "other")
-    )
-    audit.close()
-    engine.dispose()
+    return Photographs(files, incoming, database, Audit.open(database), purpose)
 
 
 def sent(photographs: Photographs) -> str:
@@ -104,6 +108,11 @@ def sent(photographs: Photographs) -> str:
 
 def left(files: Files) -> list[str]:
     return [name for name in files.names("") if name.startswith(("photos/", "stimuli/", "edits/"))]
+
+
+def keys_left(photographs: Photographs) -> list[str]:
+    with photographs._engine.connect() as connection:
+        return list(connection.exec_driver_sql("SELECT subject FROM sealing_keys").scalars())
 
 
 def test_what_one_takes_in_the_other_reads(photographs: tuple[Photographs, Photographs]) -> None:
@@ -140,6 +149,7 @@ def test_of_what_is_erased_while_another_writes_nothing_stays(photographs: tuple
     [receipt] = receipts
     assert (receipt.erased["originals"], receipt.erased["crops"], receipt.erased["reconstructions"]) == (1, 1, 0)
     assert left(one.files) == []
+    assert keys_left(one) == []
 
 
 def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(
@@ -157,6 +167,7 @@ def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(
     with pytest.raises(GestaltError, match=f"survey pack {pack} was erased"):
         make()
     assert left(one.files) == [f"photos/{photo}/original"]
+    assert keys_left(one) == [f"photos/{photo}"]
 
 
 def test_what_is_written_before_it_is_forgotten_goes_too(
@@ -172,3 +183,4 @@ def test_what_is_written_before_it_is_forgotten_goes_too(
     monkeypatch.setattr(other, "_delete", late)
     other.erase(photo, SERVICE, "it was asked for")
     assert left(one.files) == []
+    assert keys_left(one) == []

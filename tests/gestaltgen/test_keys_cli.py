@@ -16,6 +16,7 @@ from api.credentials import open_credentials
 from api.database import Database
 from api.marking import Claim, encode
 from api.settings import Settings
+from api.vault import Vault
 from gestaltgen import cli
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
@@ -214,3 +215,15 @@ def test_serve_refuses_a_certificate_that_cannot_sign(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "error: GESTALTGEN_C2PA_CERTIFICATE: " in result.output
     assert "is of an authority" in words(result.output)
+
+
+def test_rotate_gives_the_server_a_new_key(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+    vault = Vault.open(database)
+    key = vault.made_for("photos/00aa")
+    before = (tmp_path / "server.keys").read_text()
+    result = keys(tmp_path, "rotate")
+    assert result.exit_code == 0, result.output
+    assert "those of 1 photographs and packs are under it" in words(result.output)
+    assert (tmp_path / "server.keys").read_text().endswith(before)
+    assert vault.key_of("photos/00aa") == key
