@@ -54,7 +54,11 @@ async def sweeping(service: Service) -> AsyncIterator[None]:
 
     async def sweep() -> None:
         while True:
-            await anyio.to_thread.run_sync(erase_expired, service)
+            try:
+                await anyio.to_thread.run_sync(erase_expired, service)
+            except Exception:  # the database or the store is away; the service goes on
+                service.metrics.erasure_failures.inc()
+                _log.exception("what is over could not be looked up")
             await anyio.sleep(_EVERY_S)
 
     async with anyio.create_task_group() as group:

@@ -8,6 +8,7 @@ that only lost its session can see that it is taken for dead and stop, and then 
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -25,6 +26,10 @@ LOOK_S: Final = 1.0
 
 GRACE_S: Final = 10.0
 """Seconds for which a lock is held before its process is given up: ten looks of one that may yet live."""
+
+SETTLE_S: Final = 10.0
+"""Seconds after which one that had lost its session looks at the others' locks again: they may have lost theirs in the
+same moment, and are given time to take them."""
 
 _PING_S: Final = 5
 _log = logging.getLogger("gestaltgen.presence")
@@ -106,6 +111,7 @@ class Shared:
         self._state = threading.Condition()
         self._known = True
         self._lost = False
+        self._renewed_s = -math.inf
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._session = self._sessions.connect()
@@ -151,6 +157,8 @@ class Shared:
                             self._state.notify_all()
                             break
                     continue
+                if time.monotonic() - self._renewed_s < SETTLE_S:
+                    continue
                 try:
                     self._look(held, died)
                 except SQLAlchemyError as error:
@@ -173,18 +181,20 @@ class Shared:
         with self._state:
             self._known = False
         try:
-            self._session.invalidate()
-            self._session.close()
+            if not self._session.closed:  # else the last attempt came no further
+                self._session.invalidate()
+                self._session.close()
             self._session = self._sessions.connect()
             theirs = select(_executors.c.id).where(_executors.c.id == self.executor)
             mine = take(self._session, _lock_of(self.executor), wait=False)
             known = mine and self._session.execute(theirs).first() is not None
         except SQLAlchemyError:
             return False
+        self._renewed_s = time.monotonic()
         with self._state:
             self._known, self._lost = known, not known
             self._state.notify_all()
-        return False  # locks that others lost in the same moment get time to be taken again
+        return False
 
     def _look(self, held: dict[str, tuple[Connection, float]], died: Callable[[str], None]) -> None:
         """Take the locks that nobody holds; after a while, hand on the work."""

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,9 +40,11 @@ class Server:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url}/{name}"
 
-    def restart(self) -> None:
-        """Stop it as a crash would, and start it again."""
-        _control(self.folder, "restart", "-m", "immediate")
+    def crash(self, away_s: float = 0.0) -> None:
+        """Stop it as a crash would, and start it again after a while."""
+        _control(self.folder, "stop", "-m", "immediate")
+        time.sleep(away_s)
+        _control(self.folder, "start")
 
 
 @contextmanager

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from api.access import Scope
 from api.erasing import erase_expired
+from api.service import Service
 from faces.images import read_image
 from tests.api.exported import Figures, figures, wait_until
-from tests.api.lab import Lab, client, good, phantom, refused, saved
+from tests.api.lab import Lab, client, good, open_lab, phantom, refused, saved
 
 SETS: Final = "/v1/image-sets"
 
@@ -125,3 +128,19 @@ def test_nothing_says_whose_it_is(lab: Lab) -> None:
         assert name.lower() not in said, name
     for value in Figures(text).label_values():
         assert not re.search(r"[0-9a-f]{16}", value), value  # no id, whole checksum or key
+
+
+def test_a_sweep_that_fails_does_not_stop_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[int] = []
+
+    def fail(service: Service) -> None:
+        swept.append(1)
+        if len(swept) < 3:
+            raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    monkeypatch.setattr("api.erasing.erase_expired", fail)
+    monkeypatch.setattr("api.erasing._EVERY_S", 0.01)
+    with open_lab(tmp_path) as lab:
+        lab.until(lambda: len(swept) >= 3)
+        assert lab.http.get("/livez").status_code == 200
+        assert lab.service.metrics.erasure_failures._value.get() == 2

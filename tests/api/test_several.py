@@ -71,11 +71,12 @@ def test_what_a_killed_worker_had_is_done_by_another_within_a_minute(tmp_path: P
     )
 
 
-def test_a_restarted_database_loses_nothing(tmp_path: Path, postgres: Server) -> None:
+@pytest.mark.parametrize("away_s", [0, 5])
+def test_a_database_that_crashed_loses_nothing(tmp_path: Path, postgres: Server, away_s: float) -> None:
     database = postgres.database()
     with farm(tmp_path, database, 1, 0.1) as (client, _):
         asked = client.create(**ASKED)
         while asked.refresh().done < 256:
             time.sleep(0.05)
-        postgres.restart()
+        postgres.crash(away_s)
         assert len(list(asked.wait(timeout_s=120))) == IMAGES
