@@ -41,6 +41,7 @@ from api.service import Service
 from api.sets import ImageSets, SetWork
 from api.settings import Settings
 from api.storage import Store, only_user_of
+from api.tenants import Tenants
 from api.trail import AuditTrail
 from api.upgrades import upgrade_folder
 from api.vault import Vault
@@ -154,6 +155,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         engine, store, audit = database.engine, Store(files, counted), Audit.open(database)
         opened.callback(audit.close)
         ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)
+        tenants = Tenants(engine)
         purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
         sealed = SealedFiles(files, Vault.open(database, settings.server_keys))
         photographs = Photographs(sealed, settings.state / "incoming", database, audit, purposes)
@@ -164,12 +166,13 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
             store,
             worker,
             registry,
+            ownership,
             max_images=settings.max_images_per_set,
             max_waiting=settings.max_waiting,
             metrics=counted,
         )
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
-        desk = Desk(photographs, worker, decoder, marker, registry, sets.face, settings.precision, counted)
+        desk = Desk(photographs, worker, decoder, marker, registry, ownership, sets.face, settings.precision, counted)
         queue = Jobs(
             database,
             {
@@ -180,6 +183,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
             },
             concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
             most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
+            check_images=tenants.check_images,
             metrics=counted,
             lost=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
@@ -194,6 +198,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         keys=Keys(engine),
         api_keys=ApiKeys(engine),
         ownership=ownership,
+        tenants=tenants,
         photographs=photographs,
         audit=audit,
         registry=registry,

@@ -106,6 +106,7 @@ class Jobs:
         concurrent: jobs of one owner that this process runs at once; 0 leaves all of them to other processes.
         lost: called once if other processes take this one for dead, which then does nothing more.
         most_open: jobs that wait or run, of everybody and of one owner.
+        check_images: refuses too many images of an owner: so many more, beside those that wait or run.
         metrics: of the service.
     """
 
@@ -116,6 +117,7 @@ class Jobs:
         *,
         concurrent: int,
         most_open: tuple[int, int],
+        check_images: Callable[[str, int, int], None] = lambda owner, images, waiting: None,
         metrics: Metrics,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
@@ -123,6 +125,7 @@ class Jobs:
         self._engine = database.engine
         self._works = works
         self._most_open = most_open
+        self._check_images = check_images
         self._metrics = metrics
         self._queue = Queue(database, self, works, concurrent=concurrent, metrics=metrics, lost=lost)
         self.settle()
@@ -137,7 +140,7 @@ class Jobs:
             latest = self.latest(subject)
             if latest is not None and not latest.finished:
                 return latest
-            self._check_room(owner)
+            self._check_room(kind, total, owner)
             attempt = 1 if latest is None else _attempt(latest.id) + 1
             job_id = f"{subject}-{attempt}"
             values = {"id": job_id, "subject": subject, "attempt": attempt, "kind": kind, "total": total, "open": True}
@@ -233,8 +236,10 @@ class Jobs:
         """Stop after the parts in hand; unfinished jobs go on when the service starts again, or elsewhere."""
         self._queue.close()
 
-    def _check_room(self, owner: str) -> None:
+    def _check_room(self, kind: Kind, total: int, owner: str) -> None:
         everybody, each = self._most_open
+        of_sets = _jobs.c.open, _jobs.c.owner == owner, _jobs.c.kind == Kind.IMAGE_SET
+        images = select(func.coalesce(func.sum(_jobs.c.total), 0)).where(*of_sets)
         is_open = select(func.count()).select_from(_jobs).where(_jobs.c.open)
         theirs = (
             select(func.count())
@@ -248,6 +253,8 @@ class Jobs:
                     f"{each} jobs of yours wait or run already; wait until some are done, or cancel some.",
                     headers={"Retry-After": "10"},
                 )
+            if kind is Kind.IMAGE_SET:
+                self._check_images(owner, total, int(connection.execute(images).scalar_one()))
             if connection.execute(is_open).scalar_one() >= everybody:
                 raise Problem(
                     503,

@@ -9,7 +9,7 @@ import time
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, select
+from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, func, select, update
 
 from api.database import TABLES, insert
 
@@ -30,6 +30,7 @@ owned: Final = Table(
     Column("owner", String, primary_key=True, index=True),
     Column("kind", String, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
 )
 
 
@@ -45,7 +46,9 @@ class Ownership:
 
     def give(self, subject: str, kind: Kind, owner: str) -> None:
         """Make it theirs too; nothing happens if it is."""
-        values = {"subject": subject, "owner": owner, "kind": kind, "since_ms": time.time_ns() // 1_000_000}
+        values: dict[str, object] = {"subject": subject, "owner": owner, "kind": kind}
+        others = select(func.coalesce(func.max(owned.c.bytes), 0)).where(owned.c.subject == subject).scalar_subquery()
+        values |= {"since_ms": time.time_ns() // 1_000_000, "bytes": others}
         with self._engine.begin() as connection:
             connection.execute(insert(self._engine, owned).values(values).on_conflict_do_nothing())
 
@@ -54,6 +57,17 @@ class Ownership:
         theirs = select(owned.c.subject).where(owned.c.subject == subject, owned.c.owner == owner, owned.c.kind == kind)
         with self._engine.connect() as connection:
             return connection.execute(theirs).first() is not None
+
+    def weigh(self, subject: str, size: int) -> None:
+        """Note how many bytes are stored of it."""
+        with self._engine.begin() as connection:
+            connection.execute(update(owned).where(owned.c.subject == subject).values(bytes=size))
+
+    def weight(self, owner: str) -> int:
+        """Bytes of all that is theirs; what others have asked for too counts for each."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(func.sum(owned.c.bytes)).where(owned.c.owner == owner)).scalar_one()
+        return int(found or 0)
 
     def shared(self, subject: str) -> bool:
         """Whether it belongs to several."""

@@ -20,6 +20,7 @@ from api.intake import Decoder
 from api.marking import Claim, Marker, encode, pixels_digest
 from api.metrics import Metrics, Unusable
 from api.models import Models
+from api.ownership import Ownership
 from api.photographs import EditRecord, PackRecord, Photograph, Photographs
 from api.problems import Problem
 from api.registry import Picture, Registry, key_of
@@ -50,6 +51,7 @@ class Desk:
         decoder: of photographs.
         marker: signs what is made of them.
         registry: of pictures of synthetic faces.
+        ownership: whose everything is.
         synthetic: the model and the face of an image of a set, given the set's id and its place; needs the networks.
         precision: in which photographs are inverted; edits take that of the face.
         metrics: of the service.
@@ -60,6 +62,7 @@ class Desk:
     decoder: Decoder
     marker: Marker
     registry: Registry
+    ownership: Ownership
     synthetic: Callable[[Models, str, int], tuple[str, Inversion]]
     precision: PrecisionChoice
     metrics: Metrics
@@ -141,7 +144,9 @@ class PhotoWork(Undivided):
 
         crop, notes, inversion = desk.worker.call(invert)
         with desk.photographs.kept(photo_id):
-            desk.photographs.files.write_each(desk.worker.call(results, small=True))  # soon: others wait to write
+            made = desk.worker.call(results, small=True)  # soon: others wait to write
+            desk.photographs.files.write_each(made)
+            desk.ownership.weigh(photo_id, sum(map(len, made.values())))
             quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
             desk.photographs.inverted(photo_id, quality, "; ".join(notes))
             self._finish(photo)
@@ -202,14 +207,17 @@ class EditWork(Undivided):
         mark = desk.marker.encode if of_photo else encode
         names = (desk.photographs.edit_file(record), desk.photographs.before_file(record))
         with desk.photographs.kept(record.parent if of_photo else None):
+            size = 0
             for number, (name, (claim, image)) in enumerate(zip(names, claims, strict=True)):
                 pixels = to_uint8(image)[0]
                 data = mark(pixels, claim)
+                size += len(data)
                 desk.photographs.files.write(name, data)
                 if not of_photo:
                     digests = pixels_digest(pixels), hashlib.sha256(data).hexdigest()
                     desk.registry.add([Picture(key_of(weights, claim.what), *digests, edit_id, number)])
             desk.photographs.edited(edit_id, result)
+            desk.ownership.weigh(edit_id, size)
         return 1
 
     def _edited(self, record: EditRecord, models: Models) -> tuple[str, Edit]:
@@ -298,6 +306,7 @@ class PackWork(Undivided):
             files.write(desk.photographs.pack_file(pack.id), data)
             result = {"people": len(people), "left_out": [asdict(one) for one in left]}
             desk.photographs.packed(pack.id, result)
+            desk.ownership.weigh(pack.id, len(data))
         files.delete_tree(folder)
         return 1
 

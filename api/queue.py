@@ -35,11 +35,12 @@ from api.database import Database
 from api.metrics import Metrics
 from api.ownership import Kind
 from api.presence import open_presence
+from api.turns import on_behalf_of
 from api.work import Pace, Part, Work
 from api.worker import Stopping
 from faces.errors import ConfigError, GestaltError
 
-WORKFLOW_VERSION: Final = "3"
+WORKFLOW_VERSION: Final = "4"
 """Raise it when the workflow's steps change: jobs of another version are begun anew, and find what was stored."""
 
 ENDED: Final = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
@@ -191,11 +192,11 @@ class Queue:
         DBOS.listen_queues([_JOBS, _SHARES] if concurrent else [])
 
         def job(kind: str, subject: str, total: int, owner: str) -> None:
-            with self._counted():
+            with self._counted(), on_behalf_of(owner):
                 self._do(Kind(kind), subject, total, owner)
 
-        def share(kind: str, subject: str, start: int, stop: int) -> dict[str, Any]:
-            with self._counted():
+        def share(kind: str, subject: str, start: int, stop: int, owner: str) -> dict[str, Any]:
+            with self._counted(), on_behalf_of(owner):
                 return self._do_share(Kind(kind), subject, start, stop)
 
         self._workflow = DBOS.workflow(name="job", max_recovery_attempts=_RECOVERIES)(job)
@@ -253,7 +254,7 @@ class Queue:
                 start, stop = waiting.popleft()
                 share_id = f"{job_id}/{start}"
                 with SetWorkflowID(share_id), SetEnqueueOptions(queue_partition_key=owner):
-                    DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop)
+                    DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop, owner)
                 under_way[share_id] = stop - start
             ended = self._step("wait", self._ended, list(under_way))
             for share_id, outcome in ended.items():

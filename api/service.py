@@ -19,6 +19,7 @@ from api.intake import Decoder
 from api.jobs import Job, Jobs
 from api.marking import Marker
 from api.metrics import Cause, Metrics
+from api.model import ModelInfo
 from api.ownership import Kind, Ownership
 from api.photographs import EditRecord, PackRecord, Photograph, Photographs, Receipt
 from api.problems import Problem
@@ -26,6 +27,7 @@ from api.registry import Registry
 from api.sets import ImageSets
 from api.settings import Settings
 from api.storage import Store, StoredRequest
+from api.tenants import Tenants
 from api.trail import trail_of
 from api.worker import Worker
 
@@ -50,6 +52,7 @@ class Service:
     keys: Keys
     api_keys: ApiKeys
     ownership: Ownership
+    tenants: Tenants
     photographs: Photographs
     audit: Audit
     registry: Registry
@@ -74,6 +77,29 @@ class Service:
                 "images can be had.",
             )
         return Derived(self.store, model.info)
+
+    def models_of(self, caller: Caller) -> list[ModelInfo]:
+        """The generators that a caller has, the one first that serves requests that name none.
+
+        Raises:
+            Problem: 403, there are none; 503, they are not open yet.
+        """
+        served = {info.name: info for info in self.worker.models.infos}
+        return [served[name] for name in self.tenants.of_models(caller.owner, list(served))]
+
+    def check_bytes(self, caller: Caller) -> None:
+        """See that more may be stored for a caller.
+
+        Raises:
+            Problem: 403, there is no room.
+        """
+        self.tenants.check_bytes(caller.owner, lambda: self.ownership.weight(caller.owner))
+
+    def photo_ttl_s(self, caller: Caller) -> int:
+        """For how long a caller's photographs are kept at most."""
+        longest = self.settings.photo_ttl_s
+        theirs = self.tenants.limits(caller.owner).photo_ttl_s
+        return longest if theirs is None else min(longest, theirs)
 
     def forget_photo(self, photo: str, caller: Caller, because: str) -> Receipt | None:
         """Erase a photograph with all that is derived from it: files, records, jobs, ownership and Idempotency-Keys.
@@ -167,6 +193,7 @@ class Needs:
                 f"This key is for {', '.join(sorted(caller.scopes))}; this needs {' or '.join(self.scope)}: ask for "
                 "another key.",
             )
+        service.tenants.admit(caller.owner)
         return caller
 
 

@@ -38,6 +38,7 @@ class SetWork:
         store: where sets go.
         worker: renders.
         registry: of all that was made.
+        ownership: whose the sets are.
         max_images: limit that requests are planned with.
         max_waiting: small sets that are being made, or wait for it, while somebody waits for them.
         metrics: of the service.
@@ -48,6 +49,7 @@ class SetWork:
         store: Store,
         worker: Worker,
         registry: Registry,
+        ownership: Ownership,
         *,
         max_images: int,
         max_waiting: int,
@@ -56,6 +58,7 @@ class SetWork:
         self._store = store
         self._worker = worker
         self._registry = registry
+        self._ownership = ownership
         self._max_images = max_images
         self._max_waiting = max_waiting
         self._encode = metrics.encode_seconds.labels("png").time()(encode)
@@ -123,7 +126,7 @@ class SetWork:
                 model, images = self._model(plan), len(plan.rows)
                 make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
                 if not self._store.is_complete(plan.id):
-                    self._store.seal(plan.id, [0])
+                    self._publish(plan.id, images)
         finally:
             with self._guard:
                 self._now.remove(plan.id)
@@ -161,8 +164,12 @@ class SetWork:
                     plan = self._plan(set_id)
                     model, render = self._model(plan), self._worker.render_each
                     made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
-            self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+            self._publish(set_id, total)
         return made
+
+    def _publish(self, set_id: str, total: int) -> None:
+        self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+        self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
 
     def _model(self, plan: Plan) -> Model:
         return self._worker.loaded().named(plan.model)

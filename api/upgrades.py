@@ -74,7 +74,9 @@ def _jobs_say_their_owner(connection: Connection) -> None:
 
 
 def _photographs_are_sealed(connection: Connection) -> None:
-    """From 2: the table of their keys is new; what is stored without one is read as it is."""
+    """From 2: the table of their keys is new; what is stored without one is read as it is. What is owned is weighed;
+    what is there weighs nothing."""
+    connection.exec_driver_sql("ALTER TABLE owned ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0")
 
 
 _STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {1: _jobs_say_their_owner, 2: _photographs_are_sealed}

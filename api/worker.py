@@ -19,6 +19,7 @@ from api.metrics import Metrics, Turn
 from api.model import Pixels, Plan, Row
 from api.models import Models
 from api.problems import Problem
+from api.turns import Turns
 
 BATCH: Final = 32
 """Images rendered at a time: rows of several small requests together, or a slice of a large one."""
@@ -59,7 +60,9 @@ class Worker:
     """Works in a thread of its own.
 
     Small requests that wait together and are alike are rendered in one batch. They take turns with the slices of large
-    ones, whose slices are always the same, so that a large set has the same bytes however busy the service is.
+    ones, whose slices are always the same, so that a large set has the same bytes however busy the service is. Large
+    requests of several owners take turns too, see `api.turns`, so that nobody waits behind all that somebody else asked
+    for.
 
     Args:
         load: opens the models; runs in the worker's thread.
@@ -72,7 +75,7 @@ class Worker:
         self._models: Future[Models] = Future()
         self._turn = threading.Condition()
         self._small: deque[_Rows | _Task] = deque()
-        self._large: deque[_Rows | _Task] = deque()
+        self._large: Turns[_Rows | _Task] = Turns()
         self._stopping = False
         self._proved = (-math.inf, "it has not made one yet")
         self._proving = threading.Lock()
@@ -202,20 +205,22 @@ class Worker:
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._stopping or self._small or self._large)
-                if self._stopping and not (self._large and _begun(self._large[0])):
+                if self._stopping and not _begun(self._large.next):
                     break
-                large_next = large_next or not self._small or self._stopping
-                queue = self._large if self._large and large_next else self._small
-                large_next = queue is self._small
-                batch = [queue.popleft()]
-                if queue is self._small:
-                    batch += self._joining(batch[0])
-            if isinstance(batch[0], _Task):
-                self._do(batch[0])
-            elif queue is self._small:
-                self._render_together([item for item in batch if isinstance(item, _Rows)])
+                large = bool(self._large) and (large_next or not self._small or self._stopping)
+                large_next = not large
+                if large:
+                    owner, item = self._large.pop()
+                    together = []
+                else:
+                    owner, item = "", self._small.popleft()
+                    together = self._joining(item)
+            if isinstance(item, _Task):
+                self._do(item)
+            elif large:
+                self._render_slice(owner, item)
             else:
-                self._render_slice(batch[0])
+                self._render_together([item, *together])
         for item in [*self._small, *self._large]:
             item.done.set_exception(Stopping())
 
@@ -242,7 +247,7 @@ class Worker:
         for item, part in zip(batch, np.split(images, ends[:-1]), strict=True):
             item.done.set_result(part)
 
-    def _render_slice(self, item: _Rows) -> None:
+    def _render_slice(self, owner: str, item: _Rows) -> None:
         """One slice of a large request, which then waits for its next turn before the other large ones."""
         try:
             part = item.rows[item.rendered : item.rendered + BATCH]
@@ -255,7 +260,7 @@ class Worker:
             item.done.set_result(np.concatenate(item.parts))
             return
         with self._turn:
-            self._large.appendleft(item)
+            self._large.put_back(owner, item)
 
     def _rendered(self, turn: Turn, parts: Sequence[tuple[Plan, Sequence[Row]]]) -> Pixels:
         """The images of some rows of plans that are alike, as one batch."""
@@ -282,7 +287,7 @@ def _arriving(item: _Rows) -> Iterator[Pixels]:
     item.done.result()  # raises what went wrong
 
 
-def _begun(item: _Rows | _Task) -> bool:
+def _begun(item: _Rows | _Task | None) -> bool:
     return isinstance(item, _Rows) and bool(item.parts)
 
 

@@ -20,7 +20,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 import weights
+from api.access import ApiKeys, Scope
 from api.client import Client
+from api.database import Database
 from api.generator import GeneratorModel, prepare
 from api.marking import Claim, encode
 from api.rendering import CHUNK_IMAGES
@@ -118,13 +120,14 @@ class _Bare:
 
 def _in_turns(service: Running, client: Client, asked: dict[str, Any], bare: _Bare) -> tuple[float, float]:
     """Seconds of the service and of the generator for the same images; while one works, the other stands still."""
-    sealed, served_s, bare_s, more = service.state / "sets" / bare.plan.id, 0.0, 0.0, True
+    sealed = service.state / "sets" / bare.plan.id / "manifest.jsonl"
+    served_s, bare_s, more = 0.0, 0.0, True
     began = time.perf_counter()
     client.create(**asked)
-    while more or not sealed.is_dir():
-        if not sealed.is_dir():
+    while more or not sealed.is_file():
+        if not sealed.is_file():
             service.go_on()
-            while not sealed.is_dir() and time.perf_counter() - began < TURN_S:
+            while not sealed.is_file() and time.perf_counter() - began < TURN_S:
                 time.sleep(0.01)
             service.stand_still()
             served_s += time.perf_counter() - began
@@ -226,6 +229,42 @@ def memory(options: argparse.Namespace) -> Iterator[Figure]:
         yield Figure("downloaded", f"{pulled / 1e9:.2f} GB, {pulled / 1e6 / seconds:.0f} MB/s")
         yield Figure("RSS at first, after warm-up, at last", f"{seen[0][1]:.0f}, {flat[0]:.0f}, {flat[-1]:.0f} MB")
         yield _at_most("furthest from that after warm-up", max(abs(r - flat[0]) for r in flat), 50, "{:.1f} MB")
+
+
+def tenants(options: argparse.Namespace) -> Iterator[Figure]:
+    """The small sets of one tenant, alone and while another's job of 100,000 images runs."""
+    with scratch() as folder:
+        with closing(Database.open(folder / "state")) as database:
+            keys = ApiKeys(database.engine)
+            large, small = (keys.create(name, [Scope.IMAGE_SETS])[0] for name in ("large", "small"))
+        with (
+            running(folder / "state", without_keys="false") as service,
+            Client(service.url, key=large) as everything,
+            Client(service.url, key=small) as little,
+        ):
+            seeds = iter(range(1_000_000))
+
+            def ask() -> float:
+                began = time.perf_counter()
+                little.create(kind="age_progression", conditions=["WS"], count=2, seed=next(seeds)).wait()
+                return time.perf_counter() - began
+
+            ask()
+            alone = [ask() for _ in range(options.sets)]
+            job = everything.create(kind="age_progression", conditions=["WS"], count=20_000, seed=1_000_000)
+            while len(service.renders()) < options.sets + 3:
+                time.sleep(0.1)
+            before = len(service.renders())
+            beside = [ask() for _ in range(options.sets)]
+            batch_s = max(one["seconds"] for one in service.renders()[before:])
+            job.cancel()
+    of = f"{options.sets} jobs of 10 images"
+    yield Figure(f"{of}, alone: median, longest", f"{statistics.median(alone):.2f}, {max(alone):.2f} s")
+    yield Figure(f"{of}, beside a job of 100,000", f"{statistics.median(beside):.2f}, {max(beside):.2f} s")
+    yield Figure("    longest batch meanwhile", f"{batch_s:.2f} s")
+    later = [(one - statistics.median(alone)) / batch_s for one in (statistics.median(beside), max(beside))]
+    yield _at_most("median later by so many batches", later[0], 1, "{:.2f}")
+    yield _at_most("longest later by so many batches", later[1], 1, "{:.2f}")
 
 
 def kills(options: argparse.Namespace) -> Iterator[Figure]:
@@ -345,6 +384,7 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Figure]]]] = {
     "throughput": throughput,
     "overhead": overhead,
     "batching": batching,
+    "tenants": tenants,
     "memory": memory,
     "kills": kills,
     "hostile": survives,
@@ -357,6 +397,7 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one; can be given again")
     parser.add_argument("--images", type=int, default=20_000, help="of the large job; %(default)s")
     parser.add_argument("--requests", type=int, default=500, help="small ones whose time is taken; %(default)s")
+    parser.add_argument("--sets", type=int, default=20, help="small ones beside a large one; %(default)s")
     parser.add_argument("--gigabytes", type=float, default=5.0, help="to download; %(default)s")
     parser.add_argument("--kills", type=int, default=20, help="of the service; %(default)s")
     parser.add_argument("--kill-images", type=int, default=8_000, help="in the set meanwhile; %(default)s")

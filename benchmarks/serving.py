@@ -136,6 +136,7 @@ def running(
     pause = REAL if pause_s is None else str(pause_s)
     command = [sys.executable, "-m", "benchmarks.serving", str(state), str(port), str(log), pause]
     own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
+    own |= {"GESTALTGEN_WITHOUT_KEYS": "true"}
     own |= {f"GESTALTGEN_{name.upper()}": value for name, value in settings.items()}
     own |= {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     with said.open("ab") as stream:
@@ -188,7 +189,7 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
         prepare(settings)
         return Models({"phantom128": Noted(model_log, pause_s)})
 
-    settings = Settings(state=state, without_keys=True)
+    settings = Settings(state=state)
     uvicorn.run(
         create_app(settings, load=load), port=port, log_level="error", access_log=False, timeout_graceful_shutdown=10
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gestaltgen import audit_cli, classify, dataset_cli, keys_cli, oracle_cli, weights_cli
+from gestaltgen import audit_cli, classify, dataset_cli, keys_cli, oracle_cli, tenants_cli, weights_cli
 from gestaltgen.backup import backup
 from gestaltgen.demo import demo
 from gestaltgen.edit import edit
@@ -30,6 +30,7 @@ app.add_typer(dataset_cli.app, name="dataset")
 app.add_typer(oracle_cli.app, name="oracle")
 app.add_typer(weights_cli.app, name="weights")
 app.add_typer(keys_cli.app, name="keys")
+app.add_typer(tenants_cli.app, name="tenants")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(classify.app, name="classify")
 app.command()(generate)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from api.access import Caller
 from api.model import Model
-from api.problems import Problem, of_request
+from api.problems import Problem, field_error
 from api.provenance import NOTICE
 from api.schemas import (
     AgeGroupOut,
@@ -22,7 +23,6 @@ from api.schemas import (
     TrainingImagesOut,
 )
 from api.service import AnyCaller, Service, ServiceDep
-from faces.errors import RequestError
 
 router = APIRouter(
     prefix="/v1",
@@ -38,7 +38,7 @@ ModelName = Annotated[
 @router.get("/conditions", response_model=ConditionsOut, summary="Conditions and age groups")
 def conditions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> ConditionsOut:
     """The label vocabulary of a generator, in the order of its class indices."""
-    info = model_named(service, name).info
+    info = model_named(service, caller, name).info
     return ConditionsOut(
         model=info.name,
         conditions=[
@@ -63,7 +63,7 @@ def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
                 images_seen=info.images_seen,
                 notice=NOTICE,
             )
-            for info in service.worker.models.infos
+            for info in service.models_of(caller)
         ]
     )
 
@@ -81,10 +81,10 @@ def training_images(
 ) -> TrainingImagesOut:
     """Keys of the images that a generator was trained on, so that no classifier is measured on one of them. Who has an
     image can tell whether it is among them; the image cannot be had from its key."""
-    models = service.worker.models
-    info = next((info for info in models.infos if info.name == name), None)
+    theirs = service.models_of(caller)
+    info = next((info for info in theirs if info.name == name), None)
     if info is None:
-        known = ", ".join(info.name for info in models.infos)
+        known = ", ".join(info.name for info in theirs)
         raise Problem(404, f"There is no model {name[:80]!r}; expected one of {known}.")
     return TrainingImagesOut(
         known=info.seen is not None, complete=info.seen_complete, keys=sorted(info.seen or frozenset())
@@ -94,7 +94,7 @@ def training_images(
 @router.get("/directions", response_model=DirectionsOut, summary="Directions")
 def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> DirectionsOut:
     """What faces of a generator can be moved along, how far to trust it, and what moves with it."""
-    model = model_named(service, name)
+    model = model_named(service, caller, name)
     found = []
     for direction, moves in model.directions():
         attribute, _, condition = direction.name.partition(" of ")
@@ -114,14 +114,14 @@ def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
     return DirectionsOut(model=model.info.name, items=found)
 
 
-def model_named(service: Service, name: str | None) -> Model:
-    """A generator of the service.
+def model_named(service: Service, caller: Caller, name: str | None) -> Model:
+    """A generator that a caller has; the first one where none is named.
 
     Raises:
-        Problem: 422, there is none of that name; 503, they are not open yet.
+        Problem: 422, there is none of that name; 403, the caller has none; 503, they are not open yet.
     """
-    models = service.worker.models
-    try:
-        return models.named(name)
-    except RequestError as error:
-        raise of_request(error, {"model": name}, {"model": [info.name for info in models.infos]}) from error
+    known = [info.name for info in service.models_of(caller)]
+    if name is not None and name not in known:
+        message = f"unknown {name!r}; expected one of {', '.join(known)}"
+        raise Problem(422, f"model: {message}", errors=[field_error("model", message, name, accepted=known)])
+    return service.worker.models.named(name or known[0])

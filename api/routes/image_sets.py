@@ -18,6 +18,7 @@ from api.model import Plan
 from api.ownership import Kind
 from api.problems import Problem, field_error, of_request
 from api.routes.asking import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.routes.catalogue import model_named
 from api.routes.files import bytes_response, cached_file, cached_picture
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from api.service import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Service, ServiceDep
@@ -80,11 +81,11 @@ async def create(
     return found
 
 
-def _plan(service: Service, body: ImageSetBody) -> Plan:
+def _plan(service: Service, caller: Caller, body: ImageSetBody) -> Plan:
     """What a request means.
 
     Raises:
-        Problem: 422, a field that cannot be.
+        Problem: 422, a field that cannot be; 403, the caller has no model.
     """
     limit = service.settings.max_images_per_set
     for field, value in (("count", body.count), ("seeds", len(body.seeds or ()))):
@@ -95,12 +96,10 @@ def _plan(service: Service, body: ImageSetBody) -> Plan:
                 f"{field}: {message}",
                 errors=[field_error(field, message, value, accepted={"le": limit})],
             )
-    models, asked = service.worker.models, body.asked()
-    names: dict[str, Any] = {"model": [info.name for info in models.infos]}
+    model, asked = model_named(service, caller, body.model), body.asked()
+    names: dict[str, Any] = {"conditions": model.info.conditions, "partners": model.info.conditions}
+    names["ages"] = tuple(age.name for age in model.info.ages)
     try:
-        model = models.named(body.model)
-        names |= {"conditions": model.info.conditions, "partners": model.info.conditions}
-        names["ages"] = tuple(age.name for age in model.info.ages)
         return model.plan({"precision": service.settings.precision, "model": model.info.name} | asked, limit)
     except RequestError as error:
         raise of_request(error, asked, names) from error
@@ -108,7 +107,9 @@ def _plan(service: Service, body: ImageSetBody) -> Plan:
 
 def _ask(service: Service, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
     """What a request means, that it was made, and whether it can be done at once."""
-    plan = _plan(service, body)
+    plan = _plan(service, caller, body)
+    if not service.store.is_complete(plan.id):
+        service.check_bytes(caller)
     service.keys.claim(caller.owner, key, plan.resolved, plan.id)
     return plan, service.sets.ask(plan, caller.owner), service.sets.can_be_made_now(plan)
 

@@ -75,11 +75,7 @@ async def send(
     """
     wait_s = seconds_of(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    name = model_named(service, model).info.name
-    longest = service.settings.photo_ttl_s
-    if ttl_s is not None and ttl_s > longest:
-        message = f"{ttl_s} s is too long; a photograph is kept for at most {longest} s here"
-        raise Problem(422, f"ttl_s: {message}", errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})])
+    name, kept_s = await anyio.to_thread.run_sync(_terms, service, caller, model, ttl_s)
     photo_id = new_id()
     trail.touch({photo_id: service.photographs.purpose_of(purpose)})
     aside = service.photographs.incoming(photo_id)
@@ -97,7 +93,7 @@ async def send(
             keep_original=keep_original,
             aligned=aligned,
             created_ms=created,
-            expires_ms=created + 1000 * (longest if ttl_s is None else ttl_s),
+            expires_ms=created + 1000 * kept_s,
             media_type=FORMATS[received.format],
         )
         known = await anyio.to_thread.run_sync(_begin, service, caller, trail, photo, received, idempotency_key)
@@ -105,6 +101,20 @@ async def send(
         await anyio.to_thread.run_sync(lambda: aside.unlink(missing_ok=True))
     response.headers["Location"] = photo_path(known.id)
     return await answered(lambda: _look(service, known), response, wait_s, deadline)
+
+
+def _terms(service: Service, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
+    """The name of the model for a photograph, and for how many seconds it is kept.
+
+    Raises:
+        Problem: the caller has no such model, may not keep anything for so long, or has no room.
+    """
+    service.check_bytes(caller)
+    longest = service.photo_ttl_s(caller)
+    if ttl_s is not None and ttl_s > longest:
+        message = f"{ttl_s} s is too long; a photograph is kept for at most {longest} s here"
+        raise Problem(422, f"ttl_s: {message}", errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})])
+    return model_named(service, caller, model).info.name, longest if ttl_s is None else ttl_s
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
@@ -286,6 +296,7 @@ async def edited(
     deadline = time.monotonic() + (wait_s or 0)
 
     def ask() -> EditRecord:
+        service.check_bytes(caller)
         _check_direction(service, model, body)
         with service.photographs.kept():
             return ask_alone()

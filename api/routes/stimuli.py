@@ -58,6 +58,7 @@ async def create(
 
 def _begin(service: Service, caller: Caller, trail: Trail, body: StimuliBody, key: str | None) -> PackRecord:
     trail.touch(service.photographs.purposes(body.photos))
+    service.check_bytes(caller)
     with service.photographs.kept():
         return _begin_alone(service, caller, trail, body, key)
 

@@ -17,7 +17,8 @@ from api.sealing import BLOCK, KEY_BYTES, MAGIC, plain_size, seal, unseal, unsea
 from api.server_keys import FILE
 from api.vault import Vault
 from faces.errors import ConfigError, StorageError
-from tests.api.lab import Lab, good, phantom
+from tests.api.lab import Lab, good, of_sqlite, phantom
+from tests.api.postgres import running_server
 from tests.api.stores import files_in
 
 KEY = bytes(range(KEY_BYTES))
@@ -141,6 +142,7 @@ def test_what_an_earlier_version_stored_is_read_as_it_is(sealed: SealedFiles, st
 # Keys
 
 
+@of_sqlite
 def test_the_servers_keys_are_a_file_of_their_own_that_only_its_owner_reads(vault: Vault, tmp_path: Path) -> None:
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
     key = vault.made_for("photos/00aa")
@@ -149,6 +151,7 @@ def test_the_servers_keys_are_a_file_of_their_own_that_only_its_owner_reads(vaul
     assert key not in (tmp_path / "service.sqlite").read_bytes()
 
 
+@of_sqlite
 def test_a_rotation_puts_every_key_under_a_new_one(database: Database, vault: Vault, tmp_path: Path) -> None:
     other_process = Vault.open(database)
     keys = {subject: vault.made_for(subject) for subject in ("photos/00aa", "photos/00bb", "stimuli/00cc")}
@@ -183,6 +186,7 @@ def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(
     assert {subject: vault.key_of(subject) for subject in keys} == keys
 
 
+@of_sqlite
 def test_a_service_whose_keys_are_lost_does_not_start(database: Database, vault: Vault, tmp_path: Path) -> None:
     vault.made_for("photos/00aa")
     kept = tmp_path / "kept"
@@ -217,6 +221,23 @@ def test_a_key_that_was_changed_in_the_database_is_refused(database: Database, v
         connection.exec_driver_sql("UPDATE sealing_keys SET subject = 'photos/00bb'")
     with pytest.raises(StorageError, match="the key of photos/00bb is damaged"):
         vault.key_of("photos/00bb")
+
+
+def test_processes_that_share_a_database_share_its_keys(tmp_path: Path) -> None:
+    with (
+        running_server() as server,
+        closing(Database.open(tmp_path, url := server.database())) as one,
+        closing(Database.open(tmp_path, url)) as other,
+    ):
+        first = Vault.open(one)
+        key = first.made_for("photos/00aa")
+        second = Vault.open(other)
+        assert second.made_for("photos/00aa") == key
+        assert first.rotate() == 1
+        assert second.key_of("photos/00aa") == key
+        second.destroy("photos/00aa")
+        assert first.key_of("photos/00aa") is None
+        assert not (tmp_path / FILE).exists()
 
 
 # The service

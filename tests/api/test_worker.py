@@ -15,6 +15,7 @@ from api.model import Pixels, Plan
 from api.model import Row as RowLike
 from api.models import Models
 from api.problems import Problem
+from api.turns import Turns, on_behalf_of
 from api.worker import BATCH, Stopping, Worker
 from faces.errors import CheckpointError
 from tests.api.fake import FakeModel
@@ -399,3 +400,40 @@ def test_what_fails_after_the_first_slice_is_raised_where_its_images_are_taken()
         model.let(2)
         with pytest.raises(RuntimeError, match="no room on the device"):
             list(images)
+
+
+def test_owners_take_turns_however_much_one_of_them_wants() -> None:
+    """Whoever comes waits for the batch in hand and one of each other owner at most."""
+    model = Gated()
+
+    def request(owner: str, seed: int, worker: Worker) -> Pixels:
+        plan = plan_of(model, seed)
+        with on_behalf_of(owner):
+            return worker.render(plan, plan.rows)
+
+    with worker_of(model) as (worker, pool):
+        first = held(worker, pool, model)
+        futures = []
+        for owner, seed in (("a", 10), ("a", 11), ("a", 12), ("a", 13), ("b", 20), ("b", 21), ("c", 30)):
+            before = queued(worker)
+            futures.append(pool.submit(request, owner, seed, worker))
+            until(lambda before=before: queued(worker) > before)  # type: ignore[misc]
+        model.let(8)
+        for future in [first, *futures]:
+            future.result(timeout=20)
+    assert [persons(seeds)[0] for seeds in model.calls] == [999, 10, 20, 30, 11, 21, 12, 13]
+
+
+def test_what_is_in_slices_is_done_before_what_else_its_owner_wants() -> None:
+    turns = Turns[int]()
+    with on_behalf_of("a"):
+        turns.append(1)
+        turns.append(2)
+    with on_behalf_of("b"):
+        turns.append(3)
+    owner, item = turns.pop()
+    assert (owner, item, turns.next, len(turns)) == ("a", 1, 3, 2)
+    turns.put_back(owner, item)
+    assert (turns.next, sorted(turns)) == (1, [1, 2, 3])
+    assert [turns.pop()[1] for _ in range(3)] == [1, 3, 2]
+    assert turns.next is None
