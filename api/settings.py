@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -9,12 +11,15 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_PREFIX: Final = "GESTALTGEN_"
+_OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS")
+"""Variables that other commands and the tests read."""
 
 
 class Settings(BaseSettings):
     """Settings of the service; every default is here and nowhere else."""
 
-    model_config = SettingsConfigDict(env_prefix="GESTALTGEN_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
 
     state: Path = Field(
         default=Path("state"),
@@ -152,3 +157,18 @@ class Settings(BaseSettings):
                 "keys with `gestaltgen keys create`"
             )
         return self
+
+
+def unknown_settings(variables: Iterable[str]) -> list[str]:
+    """A line for each environment variable that looks like a setting and is none: misspelt, or of another version."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    strange = sorted(
+        name
+        for name in variables
+        if name.startswith(_PREFIX) and name not in (*known, *_OTHERS) and not name.startswith(f"{_PREFIX}TEST_")
+    )
+    return [
+        f"{name} is set, and is no setting of this version; it has no effect"
+        + "".join(f": is {near} meant?" for near in get_close_matches(name, known, 1, 0.8))
+        for name in strange
+    ]

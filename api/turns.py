@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -24,13 +25,15 @@ def on_behalf_of(owner: str) -> Iterator[None]:
 
 
 class Turns(Generic[_T]):
-    """A queue. Whoever was served waits until all others that have something in it were served too.
+    """A queue. Next is what belongs to whoever was served longest ago, or never.
 
     It is not locked.
     """
 
     def __init__(self) -> None:
-        self._of: OrderedDict[str, deque[_T]] = OrderedDict()
+        self._of: dict[str, deque[_T]] = {}
+        self._turns = count(1)
+        self._served: dict[str, int] = {}  # when each owner was last
 
     def append(self, item: _T) -> None:
         """Put something behind what is this owner's already."""
@@ -38,23 +41,26 @@ class Turns(Generic[_T]):
 
     def pop(self) -> tuple[str, _T]:
         """What is next, and whose it is."""
-        owner, items = next(iter(self._of.items()))
+        owner = self._first()
+        items = self._of[owner]
         item = items.popleft()
-        if items:
-            self._of.move_to_end(owner)
-        else:
+        if not items:
             del self._of[owner]
+        self._served[owner] = next(self._turns)
         return owner, item
 
     def put_back(self, owner: str, item: _T) -> None:
         """Make something, that was taken out, what is next."""
         self._of.setdefault(owner, deque()).appendleft(item)
-        self._of.move_to_end(owner, last=False)
+        self._served[owner] = -1
 
     @property
     def next(self) -> _T | None:
         """What is next; None where nothing waits."""
-        return next(iter(self._of.values()))[0] if self._of else None
+        return self._of[self._first()][0] if self._of else None
+
+    def _first(self) -> str:
+        return min(self._of, key=lambda owner: self._served.get(owner, 0))
 
     def __iter__(self) -> Iterator[_T]:
         for items in self._of.values():

@@ -41,8 +41,9 @@ class Noted(GeneratorModel):
     """The shipped generator, which notes each batch in a log before and after it is rendered.
 
     Args:
-        log: gets `{"rows": [seeds and steps]}` as a batch begins and `{"seconds": ...}` as it ends, with how
-            long its thread ran (`ran_s`) and was ready but waited for a core (`queued_s`).
+        log: gets `{"rows": [places in their set]}` as a batch begins, with the set of the first, process and time
+            (`set`, `pid`, `at_s`), and `{"seconds": ...}` as it ends, with how long its thread ran (`ran_s`) and was
+            ready but waited for a core (`queued_s`).
         pause_s: None renders in earnest; else images are noise that follows from the row, and a batch takes so long.
     """
 
@@ -53,7 +54,8 @@ class Noted(GeneratorModel):
 
     def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
         """See api.model.Model."""
-        self._note({"rows": [row.to_json()["index"] for row in rows]})
+        places = [row.to_json()["index"] for row in rows]
+        self._note({"rows": places, "set": plan.id, "pid": os.getpid(), "at_s": time.time()})
         began, at_first = time.perf_counter(), _scheduled_s()
         images = super().render(plan, rows) if self._pause_s is None else self._noise(plan, rows)
         ran_s, queued_s = (now - then for now, then in zip(_scheduled_s(), at_first, strict=True))
@@ -88,9 +90,9 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def begun(self) -> list[list[int]]:
-        """The rows of each batch that was begun."""
-        return [said["rows"] for said in self._said() if "rows" in said]
+    def begun(self) -> list[dict[str, Any]]:
+        """Each batch that was begun, see `Noted`."""
+        return [said for said in self._said() if "rows" in said]
 
     def renders(self) -> list[dict[str, float]]:
         """What each batch that was finished took."""
@@ -161,6 +163,13 @@ def scratch() -> Iterator[Path]:
     """A folder for state folders, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="gestaltgen-benchmark-") as folder:
         yield Path(folder)
+
+
+def stored_files(state: Path, set_id: str) -> dict[str, str]:
+    """sha256 of each file of an image set, by its path there."""
+    folder = state / "sets" / set_id
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def _await_ready(service: Running, said: Path) -> None:

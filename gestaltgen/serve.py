@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from api.credentials import open_credentials
 from api.database import Database
 from api.files import open_files
 from api.models import open_models
-from api.settings import Settings
+from api.settings import Settings, unknown_settings
 from api.vault import Vault
 from faces.errors import ConfigError
 
@@ -64,6 +65,8 @@ def serve(
         open_files(settings.storage, settings.state)
     listener = _listener(settings)
     logs.configure(settings.log_level, settings.log_format)
+    for line in unknown_settings(os.environ):
+        _log.warning(line)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
     app = create_app(settings, load=lambda _: opened)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10)

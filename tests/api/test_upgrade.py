@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from api.database import Database
 from api.files import LocalFiles
 from api.storage import Store, StoredRequest
-from api.upgrades import upgrade_folder
+from api.upgrades import VERSION, upgrade_folder
+from faces.errors import ConfigError
+from tests.api.lab import of_sqlite
+from tests.api.processes import process
 
 GROWING, COMPLETE = "00ff00ff00ff00ff", "11ff11ff11ff11ff"
 ROWS = [{"index": index} for index in range(3)]
@@ -73,3 +80,52 @@ def test_what_a_late_writer_left_of_a_complete_set_goes(state: Path) -> None:
 def test_a_new_folder_needs_nothing(tmp_path: Path) -> None:
     upgrade_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+# The database
+
+
+def make_older(state: Path) -> None:
+    """Leave the tables as the first version made them, and jobs as begun by an earlier one."""
+    with closing(sqlite3.connect(state / "service.sqlite")) as database:
+        for statement in (
+            "ALTER TABLE jobs DROP COLUMN owner",
+            "ALTER TABLE owned DROP COLUMN bytes",
+            "DROP TABLE sealing_keys",
+            "DROP TABLE tenants",
+            "DROP TABLE version",
+        ):
+            database.execute(statement)
+        database.commit()
+    with closing(sqlite3.connect(state / "jobs.sqlite")) as queue:
+        assert queue.execute("UPDATE workflow_status SET application_version = '2' WHERE status = 'PENDING'").rowcount
+        queue.commit()
+
+
+@of_sqlite
+def test_a_service_of_before_is_brought_up_with_its_jobs_in_flight(tmp_path: Path) -> None:
+    with process(tmp_path, 0.1) as (child, client):
+        asked = client.create(kind="age_progression", conditions=["WS", "other"], count=64)
+        while asked.refresh().done < 64:
+            time.sleep(0.02)
+        job = asked.refresh().links["job"]
+        child.kill()
+        child.wait()
+    make_older(tmp_path)
+    with process(tmp_path, 0.0) as (_, client):
+        done = client.image_set(asked.id).wait(timeout_s=60)
+        assert [item.index for item in done] == list(range(640))
+        assert done.links["job"] == job
+    with closing(sqlite3.connect(tmp_path / "service.sqlite")) as database:
+        assert database.execute("SELECT number FROM version").fetchall() == [(VERSION,)]
+        assert database.execute("SELECT owner FROM jobs").fetchall() == [("anyone",)]
+
+
+@of_sqlite
+def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    Database.open(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "service.sqlite")) as database:
+        database.execute("UPDATE version SET number = number + 1")
+        database.commit()
+    with pytest.raises(ConfigError, match=f"of version {VERSION + 1}, and this gestaltgen knows {VERSION} at most"):
+        Database.open(tmp_path)

@@ -424,6 +424,23 @@ def test_owners_take_turns_however_much_one_of_them_wants() -> None:
     assert [persons(seeds)[0] for seeds in model.calls] == [999, 10, 20, 30, 11, 21, 12, 13]
 
 
+def test_who_comes_waits_for_the_batch_in_hand_only() -> None:
+    turns = Turns[str]()
+    for item in ("a1", "a2", "a3", "a4"):
+        with on_behalf_of("a"):
+            turns.append(item)
+    served = []
+    for _ in range(2):  # whoever asks again and again has a turn for each of the other's, and no more
+        served.append(turns.pop()[1])
+        with on_behalf_of("b"):
+            turns.append("b")
+        served.append(turns.pop()[1])
+        with on_behalf_of("b"):
+            turns.append("b")
+        served.append(turns.pop()[1])
+    assert served == ["a1", "b", "a2", "b", "a3", "b"]
+
+
 def test_what_is_in_slices_is_done_before_what_else_its_owner_wants() -> None:
     turns = Turns[int]()
     with on_behalf_of("a"):

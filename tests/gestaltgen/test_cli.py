@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from api.settings import unknown_settings
 from gen import checkpoint
 from gestaltgen import cli
 from tests.gen.fixtures import generator_32
@@ -58,3 +59,12 @@ def test_the_readmes_commands_exist() -> None:
 def test_importing_the_client_loads_no_network_code() -> None:
     script = "import sys; from gestaltgen import Client; sys.exit('torch' in sys.modules or 'fastapi' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)  # noqa: S603
+
+
+def test_variables_that_are_no_settings_are_named() -> None:
+    given = ("GESTALTGEN_MAX_OPEN_JOB", "GESTALTGEN_QUEUE", "GESTALTGEN_KEY", "GESTALTGEN_TEST_STORAGE", "PATH")
+    assert unknown_settings([*given, "GESTALTGEN_STATE"]) == [
+        "GESTALTGEN_MAX_OPEN_JOB is set, and is no setting of this version; it has no effect: is "
+        "GESTALTGEN_MAX_OPEN_JOBS meant?",
+        "GESTALTGEN_QUEUE is set, and is no setting of this version; it has no effect",
+    ]
