@@ -35,7 +35,9 @@ CONSENT = {"Consent-Reference": "study-7/form-12", "Purpose": "tests of the serv
 WAIT = {"Prefer": "wait=60"}
 
 
-of_sqlite: Final = pytest.mark.skipif("GESTALTGEN_TEST_POSTGRESQL" in os.environ, reason="it looks into SQLite's files")
+of_sqlite: Final = pytest.mark.skipif(
+    "GESTALTGEN_TEST_POSTGRESQL" in os.environ, reason="it is about the files of SQLite"
+)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def files(state: Path, set_id: str) -> dict[str, bytes]:
     return {name: found.read(f"{folder}/{name}") for name in found.names(folder)}
 
 
+@of_sqlite
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_set_that_the_next_one_completes(tmp_path: Path) -> None:
     with process(tmp_path / "killed", 0.15) as (child, client):
@@ -484,7 +485,7 @@ def test_pages_of_jobs_stay_while_new_ones_come(tmp_path: Path) -> None:
 
 
 def test_jobs_are_cancelled_whether_they_run_or_wait(tmp_path: Path) -> None:
-    model = FakeModel(0.1)
+    model = FakeModel(0.25)
     app = create_app(Settings(state=tmp_path, without_keys=True, concurrent_jobs=1), load=served(model))
     with serving(app) as url, Client(url) as client:
         running = until_half(client.create(**PROGRESSION))

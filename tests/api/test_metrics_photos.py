@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.access import Scope
-from api.erasing import erase_expired
+from api.erasing import erase_expired, sweeping
 from api.service import Service
 from faces.images import read_image
 from tests.api.exported import Figures, figures, wait_until
-from tests.api.lab import Lab, client, good, open_lab, phantom, refused, saved
+from tests.api.lab import Lab, client, good, phantom, refused, saved
 
 SETS: Final = "/v1/image-sets"
 
@@ -130,7 +130,7 @@ def test_nothing_says_whose_it_is(lab: Lab) -> None:
         assert not re.search(r"[0-9a-f]{16}", value), value  # no id, whole checksum or key
 
 
-def test_a_sweep_that_fails_does_not_stop_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_fails_does_not_stop_the_service(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
 
     def fail(service: Service) -> None:
@@ -138,9 +138,14 @@ def test_a_sweep_that_fails_does_not_stop_the_service(tmp_path: Path, monkeypatc
         if len(swept) < 3:
             raise OperationalError("SELECT", {}, Exception("the database is away"))
 
+    async def sweep() -> None:
+        async with sweeping(lab.service):
+            with anyio.fail_after(20):
+                while len(swept) < 3:
+                    await anyio.sleep(0.01)
+
     monkeypatch.setattr("api.erasing.erase_expired", fail)
     monkeypatch.setattr("api.erasing._EVERY_S", 0.01)
-    with open_lab(tmp_path) as lab:
-        lab.until(lambda: len(swept) >= 3)
-        assert lab.http.get("/livez").status_code == 200
-        assert lab.service.metrics.erasure_failures._value.get() == 2
+    before = figures(lab.http).of("gestaltgen_erasure_failures_total")
+    anyio.run(sweep)
+    assert figures(lab.http).of("gestaltgen_erasure_failures_total") == before + 2

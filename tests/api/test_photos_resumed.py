@@ -16,7 +16,19 @@ import pytest
 
 from api.access import ApiKeys, Scope
 from api.database import Database
-from tests.api.lab import CONSENT, WAIT, Lab, client, files_of, good, open_lab, phantom, refused, tables_naming
+from tests.api.lab import (
+    CONSENT,
+    WAIT,
+    Lab,
+    client,
+    files_of,
+    good,
+    of_sqlite,
+    open_lab,
+    phantom,
+    refused,
+    tables_naming,
+)
 from tests.api.stores import environment, files_in
 
 Inverted = tuple[str, str]
@@ -90,6 +102,7 @@ def test_a_stopped_service_goes_on(tmp_path: Path) -> None:
         assert refused(lab.http.get(erased["links"]["self"]), 404)
 
 
+@of_sqlite
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
     secret, _ = ApiKeys(Database.open(tmp_path).engine).create("lab", list(Scope))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from api.client import Client
 from tests.api.postgres import Server, running_server
 from tests.api.processes import process
+from tests.api.stores import bucket_url
 
 ASKED = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 128}
 IMAGES = 1280
@@ -80,3 +83,16 @@ def test_a_database_that_crashed_loses_nothing(tmp_path: Path, postgres: Server,
             time.sleep(0.05)
         postgres.crash(away_s)
         assert len(list(asked.wait(timeout_s=120))) == IMAGES
+
+
+def test_processes_with_folders_of_their_own_share_a_store(tmp_path: Path, postgres: Server) -> None:
+    shared = {"database": postgres.database(), "storage": bucket_url(str(tmp_path))}
+    with ExitStack() as stack:
+        _, client = stack.enter_context(process(tmp_path / "api", 0.05, role="api", **shared))
+        for name in ("one", "other"):
+            stack.enter_context(process(tmp_path / name, 0.05, role="worker", **shared))
+        done = client.create(kind="age_progression", conditions=["WS", "other"], count=8).wait(timeout_s=60)
+        assert [item.index for item in done] == list(range(80))
+        with zipfile.ZipFile(io.BytesIO(client.send("GET", done.links["archive"]).content)) as archive:
+            assert sum(name.endswith(".png") for name in archive.namelist()) == 80
+    assert not list(tmp_path.rglob("*.png"))

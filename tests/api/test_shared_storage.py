@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,10 @@ from api.storage import Store, StoredRequest, chunks, folder
 from api.vault import Vault
 from faces.errors import GestaltError
 from tests.api.stores import bucket_url
+
+without_shared_locks = pytest.mark.skipif(
+    "GESTALTGEN_TEST_POSTGRESQL" in os.environ, reason="there one process waits for the other"
+)
 
 SET, IMAGES, CHUNK = "00ff00ff00ff00ff", 40, 8
 ROWS = [{"index": index} for index in range(IMAGES)]
@@ -134,6 +139,7 @@ def test_what_is_left_of_originals_is_found_by_the_other(photographs: tuple[Phot
     assert other.left_originals() == [first]
 
 
+@without_shared_locks
 def test_of_what_is_erased_while_another_writes_nothing_stays(photographs: tuple[Photographs, Photographs]) -> None:
     one, other = photographs
     photo, receipts = sent(one), list[Receipt]()
@@ -152,6 +158,7 @@ def test_of_what_is_erased_while_another_writes_nothing_stays(photographs: tuple
     assert keys_left(one) == []
 
 
+@without_shared_locks
 def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(
     photographs: tuple[Photographs, Photographs],
 ) -> None:
