@@ -90,9 +90,13 @@ class _InFile(ServerKeys):
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, self._path)
-        except BaseException:
+        except OSError as error:
+            raise ConfigError(
+                f"{self.place} with the server's keys cannot be written ({error.strerror}); nothing was changed: see "
+                "to its rights, and those of its folder"
+            ) from error
+        finally:
             aside.unlink(missing_ok=True)
-            raise
 
 
 class _InDatabase(ServerKeys):

@@ -187,6 +187,22 @@ def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(
 
 
 @of_sqlite
+def test_keys_that_cannot_be_written_stay_as_they_are(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*paths: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    key, before = vault.made_for("photos/00aa"), (tmp_path / FILE).read_text()
+    monkeypatch.setattr("api.server_keys.os.replace", refuse)
+    with pytest.raises(ConfigError, match=r"cannot be written \(Permission denied\); nothing was changed"):
+        vault.rotate()
+    assert (tmp_path / FILE).read_text() == before
+    assert vault.key_of("photos/00aa") == key
+    assert not list(tmp_path.glob(f".{FILE}*"))
+
+
+@of_sqlite
 def test_a_service_whose_keys_are_lost_does_not_start(database: Database, vault: Vault, tmp_path: Path) -> None:
     vault.made_for("photos/00aa")
     kept = tmp_path / "kept"
