@@ -76,7 +76,7 @@ def test_a_killed_process_leaves_a_set_that_the_next_one_completes(tmp_path: Pat
 
 
 def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path) -> None:
-    slow = FakeModel(0.1)
+    slow = FakeModel(0.25)
     with service(tmp_path, slow) as client:
         asked = until_half(client.create(**PROGRESSION))
     assert slow.rendered < IMAGES
@@ -87,7 +87,7 @@ def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_job_stops_and_its_set_can_be_completed(tmp_path: Path) -> None:
-    model = FakeModel(0.1)
+    model = FakeModel(0.25)
     with service(tmp_path, model) as client:
         asked = until_half(client.create(**PROGRESSION))
         assert asked.cancel().state == "cancelled"
