@@ -35,7 +35,7 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, title: str = "")
             panel.axvline(best[-1], color="0.6", linestyle="--", linewidth=1)
         panel.set(title=name, xlabel="epoch")
         if len(series) > 1:
-            panel.legend(fontsize=7)
+            panel.legend(fontsize=7, loc="upper right")
     figure.suptitle(title)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
