@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -104,25 +104,25 @@ class Vault:
         The key before it stays, for processes that were about to use it; those before that one go.
         """
         with self._locks.held("server keys"):
-            before = dict(self.server.all())
-            new = new_key()
-            self.server.put(new | before)
-            moved = sum(self._move(subject, *next(iter(new.items()))) for subject in self._under(before))
+            before, new = self.server.all(), new_key()
+            keys = new | dict(before)
+            self.server.put(keys)
+            moved = sum(self._move(subject, keys, next(iter(new))) for subject in self._under(before))
             self.server.put(new | dict([next(iter(before.items()))]))
         return moved
 
-    def _move(self, subject: str, name: str, server: bytes) -> bool:
+    def _move(self, subject: str, keys: Mapping[str, bytes], name: str) -> bool:
         """Put one key under another of the server; False where it was destroyed meanwhile."""
         with self._engine.connect() as connection:
             row = connection.execute(select(_keys).where(_keys.c.subject == subject)).one_or_none()
         if row is None:
             return False
-        key = _opened(subject, bytes(row.closed), self._server_key(row.server_key))
+        key = _opened(subject, bytes(row.closed), keys[row.server_key])
         with self._engine.begin() as connection:
             changed = connection.execute(
                 update(_keys)
                 .where(_keys.c.subject == subject, _keys.c.server_key == row.server_key)
-                .values(server_key=name, closed=_closed(subject, key, server))
+                .values(server_key=name, closed=_closed(subject, key, keys[name]))
             )
         return bool(changed.rowcount)
 

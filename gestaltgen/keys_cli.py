@@ -121,8 +121,7 @@ def rotate(state: State = None) -> None:
 
     Example: gestaltgen keys rotate
     """
-    folder, url = place_of(state)
-    vault = Vault.open(Database.open(folder, url), Settings().server_keys)
+    vault = Vault.open(database_of(state), Settings().server_keys)
     moved = vault.rotate()
     _console.print(f"{vault.server.place} has a new key; those of {moved} photographs and packs are under it")
 
@@ -139,8 +138,12 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _keys(state: Path | None) -> ApiKeys:
-    folder, url = place_of(state)
-    return ApiKeys(Database.open(folder, url).engine)
+    return ApiKeys(database_of(state).engine)
+
+
+def database_of(state: Path | None) -> Database:
+    """The database of the service that an operator means."""
+    return Database.open(*place_of(state))
 
 
 def place_of(state: Path | None) -> tuple[Path, str | None]:

@@ -10,10 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.database import Database
 from api.tenants import Limits, Tenants
 from faces.errors import ConfigError
-from gestaltgen.keys_cli import State, place_of
+from gestaltgen.keys_cli import State, database_of
 
 app = typer.Typer(
     help="What each owner of keys may take of the service. Without limits of their own, those of the service hold. The "
@@ -72,7 +71,7 @@ def list_limits(state: State = None) -> None:
 
 
 def _tenants(state: Path | None) -> Tenants:
-    return Tenants(Database.open(*place_of(state)).engine)
+    return Tenants(database_of(state).engine)
 
 
 def _told(limits: Limits) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -172,10 +172,10 @@ def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(
     keys = {subject: vault.made_for(subject) for subject in ("photos/00aa", "photos/00bb")}
     move = Vault._move
 
-    def cut(self: Vault, subject: str, name: str, server: bytes) -> bool:
+    def cut(self: Vault, subject: str, keys: Mapping[str, bytes], name: str) -> bool:
         if subject == "photos/00bb":
             raise OSError("killed")
-        return move(self, subject, name, server)
+        return move(self, subject, keys, name)
 
     with monkeypatch.context() as patched:
         patched.setattr(Vault, "_move", cut)
