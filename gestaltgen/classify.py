@@ -26,7 +26,7 @@ from recognition.probing import CHANGES, SMILES, Probe, first_of_each
 from recognition.probing import probe as probe_with
 from recognition.report import NOTICE, Report, measured
 from recognition.report import report as write_report
-from recognition.samples import Samples
+from recognition.samples import Samples, real_samples
 from recognition.seen import Seen
 from recognition.statistics import Interval, Sampling
 
@@ -93,7 +93,11 @@ def train(
         typer.Option(help="Service that makes it; its key is taken from GESTALTGEN_KEY.", rich_help_panel=_SYNTHETIC),
     ] = SERVICE,
     model: Annotated[
-        str | None, typer.Option(help="Generator of the service; unset takes its first.", rich_help_panel=_SYNTHETIC)
+        str | None,
+        typer.Option(
+            help="Generator of the service; unset: its first; as `fold-{fold}`: of each fold its own, see `folds`.",
+            rich_help_panel=_SYNTHETIC,
+        ),
     ] = None,
     condition: Annotated[
         list[str] | None,
@@ -183,6 +187,7 @@ def train(
     The folder gets a classifier for each seed and fold, predictions/, and report/report.html.
     """
     from gestaltgen import classifying as work
+    from gestaltgen import set_requests as sets
 
     began, where = time.monotonic(), device_named(device)
     chosen = preset_named(preset)
@@ -197,13 +202,14 @@ def train(
         raise ConfigError("--synthetic-only, and no synthetic images; name their kind: --augment age_progression")
     classes, left_out = work.classes_of(real, _console)
     if set_from is not None:
-        requests = work.recorded_requests(set_from)
+        requests = sets.recorded_requests(set_from)
+        sets.check_folds(requests, folds)
     elif asked is not None:
-        asked = work.request_for(asked, classes, left_out=left_out, every_class=synthetic_only)
+        asked = sets.request_for(asked, classes, left_out=left_out, every_class=synthetic_only)
         counts = None
         if counts_from is not None:
-            counts = work.counts_of(counts_from, asked.kind, asked.conditions or work.affected(classes), classes)
-        requests = work.requests_of(asked, counts)
+            counts = sets.counts_of(counts_from, asked.kind, asked.conditions or sets.affected(classes), classes)
+        requests = sets.for_folds(sets.requests_of(asked, counts), folds)
     else:
         requests = {}
     limit = chosen.threshold if threshold is None else threshold
@@ -221,7 +227,7 @@ def train(
         torch.set_num_threads(threads or 1)
     files = work.RunFiles(out)
     files.begin(plan.to_json())
-    unseen = None if test is None else work.open_test(test, classes)
+    unseen = None if test is None else real_samples(test, classes)
 
     def check(faces: Samples, seen: Seen) -> None:
         if unseen is not None:
@@ -232,7 +238,6 @@ def train(
     files.store_seen(material.seen, work.persons_of(material.real))
     files.tell("sets", dict(material.sets))
     files.tell("threshold", limit)
-    work.warn_of_validation(material, _console)
     stop = work.train_all(plan, files, material, seeds, where, _console)
     _tell_waiting(material.waiting_s, time.monotonic() - began, bool(requests))
     if stop.signal is not None:
@@ -246,6 +251,34 @@ def train(
     found = write_report({out.resolve().name: said}, files.report, about=about)
     _show(found)
     _console.print(f"look at {files.report / 'report.html'}")
+
+
+@app.command("folds")
+def folds_(
+    real: Annotated[Path, typer.Option(help="Data set that the classifiers are to learn from.")],
+    out: Annotated[Path, typer.Option(help="Folder for the lists.")] = Path("runs/folds"),
+    folds: Annotated[int, typer.Option(help="As of the classifiers.", min=2)] = 5,
+    fold_seed: Annotated[int, typer.Option(help="As of the classifiers.")] = 0,
+) -> None:
+    """Write the persons of each fold, who are not to be shown to that fold's generator.
+
+    A generator that was trained on all real faces knows those that choose the epochs of the classifiers. Train one for
+    each fold, serve them under names that end in the fold's number, and name them so:
+
+    - `gestaltgen train faces.zip --exclude runs/folds/fold-0.txt --out runs/generator-0`, and so on
+
+    - `gestaltgen serve --models models`, with `models/fold-0.safetensors`, and so on
+
+    - `gestaltgen classify train --real faces.zip --augment unrelated --model "fold-{fold}"`
+    """
+    from gestaltgen import classifying as work
+
+    classes, _ = work.classes_of(real, _console)
+    lists = work.write_folds(real_samples(real, classes), out, folds, fold_seed)
+    for path, faces in lists.items():
+        persons = len(work.persons_of(faces))
+        _console.print(f"{path}: {persons} persons, {len(faces)} images")
+    _console.print(f"next, for each: gestaltgen train {real} --exclude {next(iter(lists))} --out RUN")
 
 
 @app.command()
@@ -272,7 +305,7 @@ def predict(
     known = files.read()
     classes, limit = tuple(known["asked"]["classes"]), known.get("threshold") if threshold is None else threshold
     seen, persons = files.read_seen()
-    unseen = work.open_test(test, classes)
+    unseen = real_samples(test, classes)
     work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, console=_console)
     folder = out or files.predictions
     said = work.predict_all(files, unseen, folder, device_named(device), limit, _console)
@@ -357,7 +390,7 @@ def probe(
     folders = work.named_paths(runs)
     classes = tuple(work.RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])
     ensembles = {name: Ensemble.open(folder) for name, folder in folders.items()}
-    chosen = first_of_each(work.open_test(faces, classes), each)
+    chosen = first_of_each(real_samples(faces, classes), each)
     with work.connected(service) as client, stepping_bar(_console, "editing", len(chosen)) as step:
         found = probe_with(ensembles, chosen, client, out, model=model, on_face=lambda: step(1))
     _show_effects(found)

@@ -2,6 +2,7 @@
 
 RUN/run.json               what the run is made of; the same command goes on with it, another is refused
 RUN/sets/NAME/             image sets of the service, shard by shard
+RUN/sets/fold-K/NAME/      those that only one fold learns from
 RUN/folds.json             who was in which fold
 RUN/seed-N/fold-K/         one training
 RUN/seen.json              which images and persons generator and classifiers saw: never to be tested on
@@ -13,10 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,14 +27,15 @@ from api.client import Client, ServiceError
 from faces.dataset import Dataset
 from faces.errors import ConfigError, DatasetError, PullError
 from faces.images import write_file
-from faces.labels import UNAFFECTED
 from faces.run_folders import flat
 from faces.seen import SeenImages
 from gen.training.stopping import StopWish
 from gestaltgen.progress import progress_bar
+from gestaltgen.set_requests import SETS, fold_of
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.experiment import experiment
+from recognition.folds import folds
 from recognition.predictions import Predictions, pooled
 from recognition.pulling import Pulled, PullProgress, SetRequest, pulled
 from recognition.samples import Samples, real_samples
@@ -42,7 +43,6 @@ from recognition.seen import Seen
 from recognition.stack import Stack, joined, stacked
 
 _VERSION: Final = 1
-_SET: Final = "set"
 _CLASSIFIERS: Final = "the classifiers"
 PATIENCE_S: Final = 300.0
 """How long a service that went away in mid-pull is waited for."""
@@ -62,7 +62,8 @@ class Plan:
         config: of every training; its seed counts for nothing.
         folds: their number.
         fold_seed: of the split.
-        requests: image sets to add to every fold's training part, by name; empty for real images only.
+        requests: image sets to add to the training parts of all folds, or of one (`set_requests.fold_of`), by name;
+            empty for real images only.
         real_faces: False learns from the image sets alone; real faces still choose the epochs.
         backbone: weights that a trunk begins with.
         classes: the conditions in order.
@@ -103,7 +104,7 @@ class RunFiles:
         self.report = path / "report"
 
     def set(self, name: str) -> Path:
-        return self.path / "sets" / name
+        return self.path / SETS / name
 
     def seed(self, seed: int) -> Path:
         return self.path / f"seed-{seed}"
@@ -187,17 +188,32 @@ class Material:
 
     Attributes:
         real: faces at the network's size.
-        extra: synthetic ones; None for none.
-        seen: all that classifiers, by both, and generators, by themselves, have seen.
+        synthetic: the image sets at that size, by name.
+        generators: what the generator of each set was trained on.
         sets: identity of each image set, JSON-able.
         waiting_s: time that was spent waiting for images of the service.
     """
 
     real: Stack
-    extra: Stack | None
-    seen: Seen
+    synthetic: Mapping[str, Stack]
+    generators: Mapping[str, Seen]
     sets: Mapping[str, Any]
     waiting_s: float
+
+    @property
+    def seen(self) -> Seen:
+        """All that classifiers, by both, and generators, by themselves, have seen."""
+        faces = (sample.key for part in (self.real, *self.synthetic.values()) for sample in part.samples)
+        return Seen.of(_CLASSIFIERS, SeenImages.of(faces)).union(*self.generators.values())
+
+    def names_for(self, fold: int) -> tuple[str, ...]:
+        """The image sets that a fold learns from."""
+        return tuple(name for name in self.synthetic if fold_of(name) in (None, fold))
+
+    def extra(self, fold: int) -> Stack | None:
+        """All synthetic faces that a fold learns from; None for none."""
+        parts = [self.synthetic[name] for name in self.names_for(fold)]
+        return joined(parts) if parts else None
 
 
 def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
@@ -209,75 +225,6 @@ def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
         if absent:
             console.print(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
     return found, bool(absent)
-
-
-def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Persons to ask for per condition, as the study counted them, from a data set's own counts."""
-    with Dataset.open(real) as dataset:
-        counts, ages = dataset.counts(), len(dataset.ages)
-    images = {name: sum(counts.get(name, {}).values()) for name in conditions}
-    return {name: count_of(n, ages, kind, len(classes)) for name, n in images.items() if n}
-
-
-def count_of(images: int, ages: int, kind: str, classes: int) -> int:
-    """Persons to ask for of a condition with so many images, as the study counted them.
-
-    The mean over the age groups; for blends, which are made with every other condition, that mean shared out among
-    them, rounded up.
-    """
-    mean = images / ages
-    return math.ceil(mean / (classes - 1)) if kind == "blended" else max(1, round(mean))
-
-
-def request_for(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
-    """A request of what its options leave open, where the service's default would not do.
-
-    Args:
-        classes: of the classifier.
-        left_out: the data set's vocabulary has more; a generator of the same one is asked for these alone.
-        every_class: also for the unaffected, as nothing else is learnt from.
-    """
-    conditions, partners = request.conditions, request.partners
-    if conditions is None and every_class:
-        conditions = tuple(classes)
-    elif conditions is None and left_out:
-        conditions = affected(classes)
-    if partners is None and left_out and request.kind == "blended":
-        partners = tuple(classes)
-    return replace(request, conditions=conditions, partners=partners)
-
-
-def affected(classes: Sequence[str]) -> tuple[str, ...]:
-    """All but the unaffected."""
-    return tuple(name for name in classes if name != UNAFFECTED)
-
-
-def requests_of(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
-    """The request, or one for each condition that has a count of its own.
-
-    Raises:
-        ConfigError: counts of nothing.
-    """
-    if counts is None:
-        return {_SET: request}
-    if not counts:
-        raise ConfigError(
-            "no condition that is asked for has faces in the data set of --counts-from; name another one, or --count"
-        )
-    return {name: replace(request, conditions=(name,), count=n) for name, n in counts.items()}
-
-
-def recorded_requests(run: Path) -> dict[str, SetRequest]:
-    """The very sets of another run.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    folder = run / "sets"
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if not names:
-        raise ConfigError(f"{run} has no image sets in {folder}; expected a run that was trained with --augment")
-    return {name: SetRequest.recorded(folder / name) for name in names}
 
 
 def gather(
@@ -295,20 +242,40 @@ def gather(
     size = plan.config.size
     with ExitStack() as stack:
         sets = _pulls(plan, files, service, console, stack)
+        generators = {name: one.seen for name, one in sets.items()}
         real = stacked(real_samples(plan.real, plan.classes), size)
-        generators = [one.seen for one in sets.values()]
-        seen = Seen.from_samples(real, _CLASSIFIERS).union(*generators)
-        check(real, seen)
-        pieces = [stacked(part, size) for one in sets.values() for part in one.shards()]
-        if not pieces:
-            return Material(real, None, seen, {}, 0.0)
-        extra = joined(pieces)
-        learnt = Seen.of(_CLASSIFIERS, SeenImages.of(s.key for part in (real, extra) for s in part.samples))
+        check(real, Seen.from_samples(real, _CLASSIFIERS).union(*generators.values()))
+        _check_validation(plan, real, generators, console)
+        synthetic = {name: joined([stacked(part, size) for part in one.shards()]) for name, one in sets.items()}
         identities = {
             name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
             for name, one in sets.items()
         }
-        return Material(real, extra, learnt.union(*generators), identities, sum(one.waiting_s for one in sets.values()))
+        return Material(real, synthetic, generators, identities, sum(one.waiting_s for one in sets.values()))
+
+
+def _check_validation(plan: Plan, real: Samples, generators: Mapping[str, Seen], console: Console) -> None:
+    """Say, or refuse, where a generator knows faces by which epochs are chosen.
+
+    No fault in a test, but validation figures are too good. A generator of one fold was meant to know none of them.
+
+    Raises:
+        ConfigError: the generator of a fold knows faces of its validation part.
+    """
+    held = [inside for _, inside in folds(real, plan.folds, plan.fold_seed)]
+    for seen, fold in dict.fromkeys((seen, fold_of(name)) for name, seen in generators.items()):
+        if fold is None and (known := seen.indices_in(real)):
+            console.print(
+                f"{seen.name} was trained on {len(known)} of the {len(real)} real images: validation figures are of "
+                "faces that it knows, and too good; figures on a test set are not"
+            )
+        elif fold is not None and (known := seen.indices_in(real.subset(held[fold]))):
+            raise ConfigError(
+                f"{seen.name} was trained on {len(known)} of the {len(held[fold])} images that choose the epoch of "
+                f"fold {fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
+                "and give that command the data set, --folds and --fold-seed of this one "
+                f"(here {plan.folds} and {plan.fold_seed})"
+            )
 
 
 def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: ExitStack) -> dict[str, Pulled]:
@@ -390,6 +357,21 @@ def check_unseen(
     return seen.unknown
 
 
+def write_folds(real: Samples, out: Path, count: int, seed: int) -> dict[Path, Samples]:
+    """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
+
+    Returns:
+        The faces of each list.
+
+    Raises:
+        DatasetError: see `folds`.
+    """
+    parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
+    for path, faces in parts.items():
+        write_file(path, "".join(f"{person}\n" for person in persons_of(faces)).encode())
+    return parts
+
+
 def persons_of(samples: Samples) -> list[str]:
     """Who is shown."""
     return sorted({sample.person for sample in samples.samples})
@@ -410,21 +392,6 @@ def connected(service: str) -> Iterator[Client]:
     with Client(service) as client:
         _check_service(client, service)
         yield client
-
-
-def open_test(path: Path, classes: tuple[str, ...]) -> Samples:
-    """A test set's faces; errors as of `real_samples`."""
-    return real_samples(path, classes)
-
-
-def warn_of_validation(material: Material, console: Console) -> None:
-    """Say where a generator knows faces by which epochs are chosen: no fault in a test, but in validation figures."""
-    for part in material.seen.parts or (material.seen,):
-        if part.name.startswith("generator") and (known := part.indices_in(material.real)):
-            console.print(
-                f"{part.name} was trained on {len(known)} of the {len(material.real)} real images: validation figures "
-                "are of faces that it knows, and too good; figures on a test set are not"
-            )
 
 
 def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None) -> dict[str, Any]:
@@ -461,11 +428,11 @@ def train_all(
             count=plan.folds,
             seeds=seeds,
             split_seed=plan.fold_seed,
-            extra=lambda fold: material.extra,
+            extra=material.extra,
             real_faces=plan.real_faces,
             weights=plan.backbone,
             device=device,
-            about={"sets": dict(material.sets)},
+            about=lambda fold: {"sets": {name: material.sets[name] for name in material.names_for(fold)}},
             on_progress=lambda p: show(p.runs_done * plan.config.epochs + p.report.epoch),
             stop=lambda: bool(stop),
         )

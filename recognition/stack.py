@@ -90,6 +90,8 @@ def joined(stacks: Sequence[Stack]) -> Stack:
         DatasetError: they are of different classes.
     """
     first = stacks[0]
+    if len(stacks) == 1:
+        return first
     for other in stacks[1:]:
         if other.classes != first.classes:
             raise DatasetError(

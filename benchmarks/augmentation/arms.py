@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from faces.labels import AGE_GROUPS, UNAFFECTED
-from gestaltgen.classifying import count_of
+from gestaltgen.set_requests import count_of
 from recognition.pulling import SetRequest
 from recognition.samples import Samples
 

@@ -15,13 +15,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
+from api.models import Models
 from api.settings import Settings
 from faces.dataset import Dataset, DatasetWriter
 from faces.errors import ConfigError
 from faces.seen import KEY_DIGITS
 from faces.synthesise import synthesise
-from gestaltgen.classifying import counts_of, requests_of
+from gen.training.data import Exclusion, load
 from gestaltgen.cli import app
+from gestaltgen.set_requests import check_folds, counts_of, recorded_requests, requests_of
 from recognition.predictions import Predictions
 from recognition.presets import preset
 from recognition.pulling import SetRequest
@@ -30,7 +32,7 @@ from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("train", "predict", "report", "compare", "probe", "presets")
+COMMANDS = ("train", "folds", "predict", "report", "compare", "probe", "presets")
 AUGMENT = ("--augment", "age_progression")
 
 
@@ -201,6 +203,75 @@ def test_validation_by_faces_that_the_generator_knows_is_told(real: Path, tmp_pa
     with generating(tmp_path / "state", frozenset(key[:KEY_DIGITS] for key in keys(real))) as url:
         said = train(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url)
     assert "trained on 40 of the 40 real images" in said
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory, real: Path) -> list[frozenset[str]]:
+    """Keys of what each of two folds holds back, by the lists for the training of generators."""
+    out = tmp_path_factory.mktemp("lists")
+    result = invoke("folds", "--real", str(real), "--out", str(out), "--folds", "2")
+    assert result.exit_code == 0, result.output
+    assert f"gestaltgen train {real} --exclude {out / 'fold-0.txt'}" in result.output
+    with Dataset.open(real) as data:
+        lists = [load(data, Exclusion.read(out / f"fold-{fold}.txt")) for fold in range(2)]
+        assert [one.left_out for one in lists] == [20, 20]
+        persons = [set((out / f"fold-{fold}.txt").read_text().split()) for fold in range(2)]
+        return [
+            frozenset(data.key(index)[:KEY_DIGITS] for index in range(len(data)) if data.record(index).person in names)
+            for names in persons
+        ]
+
+
+@contextmanager
+def generating_folds(state: Path, seen: list[frozenset[str]]) -> Iterator[str]:
+    """URL of a service with the generators fold-0, fold-1, …, of which each saw images of these keys."""
+    models = {
+        f"fold-{fold}": FakeModel(name=f"fold-{fold}", weights=str(fold) * 64, seen=keys)
+        for fold, keys in enumerate(seen)
+    }
+    with serving(create_app(Settings(state=state, without_keys=True), load=lambda _: Models(models))) as url:
+        yield url
+
+
+OF_FOLDS = (*AUGMENT, "--count", "1", "--model", "fold-{fold}")
+
+
+def test_the_folds_of_the_lists_are_those_of_the_run(runs: tuple[Path, Path], held: list[frozenset[str]]) -> None:
+    assert [set(fold) for fold in json.loads((runs[0] / "folds.json").read_text())] == held
+
+
+def test_a_fold_learns_from_its_own_generator(
+    real: Path, test_set: Path, held: list[frozenset[str]], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with generating_folds(tmp_path / "state", [held[1], held[0]]) as url:
+        said = train(real, run, "--test", str(test_set), *OF_FOLDS, "--service", url)
+    assert "30 synthetic images of fold-0, fold-1" in said
+    assert "validation figures" not in said
+    sets = json.loads((run / "run.json").read_text())["sets"]
+    assert {name: one["model"] for name, one in sets.items()} == {"fold-0/set": "fold-0", "fold-1/set": "fold-1"}
+    for fold in range(2):
+        config = json.loads((run / "seed-0" / f"fold-{fold}" / "config.json").read_text())
+        assert config["images"]["train_synthetic"] == 15
+        assert config["about"]["sets"] == {f"fold-{fold}/set": sets[f"fold-{fold}/set"]}
+    assert set(recorded_requests(run)) == set(sets)
+    with pytest.raises(ConfigError, match=r"are of 2 folds.*--folds is 3.*--folds 2, and the same --fold-seed"):
+        check_folds(recorded_requests(run), 3)
+
+
+def test_a_generator_that_knows_the_faces_which_choose_the_epoch_of_its_fold_is_refused(
+    real: Path, held: list[frozenset[str]], tmp_path: Path
+) -> None:
+    with generating_folds(tmp_path / "state", [held[1], held[1]]) as url:
+        said = refused(*arguments(real, tmp_path / "run", *OF_FOLDS, "--service", url))
+    assert "generator fold-1 was trained on 20 of the 20 images that choose the epoch of fold 1" in said
+    assert "gestaltgen classify folds" in said
+    assert not (tmp_path / "run" / "seed-0").exists()
+
+
+def test_a_service_without_a_generator_for_every_fold_is_refused(real: Path, tmp_path: Path) -> None:
+    with generating_folds(tmp_path / "state", [frozenset()]) as url:
+        assert "fold-1" in refused(*arguments(real, tmp_path / "run", *OF_FOLDS, "--service", url))
 
 
 def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
