@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.errors import ConfigError
+from gestaltgen.classifier_runs import RunFiles, hashed, named_paths, named_predictions
 from gestaltgen.options import device_named, pairs
 from gestaltgen.refusals import Refusing
 from recognition.config import TrainingConfig
@@ -225,13 +226,13 @@ def train(
     )
     if threads is not None or plan.config.network == SMALL:
         torch.set_num_threads(threads or 1)
-    files = work.RunFiles(out)
+    files = RunFiles(out)
     files.begin(plan.to_json())
     unseen = None if test is None else real_samples(test, classes)
 
     def check(faces: Samples, seen: Seen) -> None:
         if unseen is not None:
-            persons = work.hashed(work.persons_of(faces))
+            persons = hashed(work.persons_of(faces))
             work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, console=_console)
 
     material = work.gather(plan, files, service, check, _console)
@@ -301,7 +302,7 @@ def predict(
     """
     from gestaltgen import classifying as work
 
-    files = work.RunFiles(run)
+    files = RunFiles(run)
     known = files.read()
     classes, limit = tuple(known["asked"]["classes"]), known.get("threshold") if threshold is None else threshold
     seen, persons = files.read_seen()
@@ -333,8 +334,6 @@ def report(
 
     Example: gestaltgen classify report real=runs/real "+ progression=runs/progression" --out report
     """
-    from gestaltgen.classifying import named_predictions
-
     found = named_predictions(runs)
     first = baseline or (next(iter(found)) if len(found) > 1 else None)
     sampling = Sampling(resamples, permutations, seed=seed)
@@ -358,8 +357,6 @@ def compare(
     The difference of the accuracies with its interval, the permutation test by person, and McNemar's exact test, both
     after Holm's correction: over the runs for all images, over runs and conditions for the conditions.
     """
-    from gestaltgen.classifying import named_predictions
-
     found = named_predictions([baseline, *runs])
     sampling = Sampling(resamples, permutations, seed=seed)
     _show_comparisons(measured(found, baseline=next(iter(found)), sampling=sampling))
@@ -387,8 +384,8 @@ def probe(
     from gestaltgen.progress import stepping_bar
     from recognition.ensemble import Ensemble
 
-    folders = work.named_paths(runs)
-    classes = tuple(work.RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])
+    folders = named_paths(runs)
+    classes = tuple(RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])
     ensembles = {name: Ensemble.open(folder) for name, folder in folders.items()}
     chosen = first_of_each(real_samples(faces, classes), each)
     with work.connected(service) as client, stepping_bar(_console, "editing", len(chosen)) as step:

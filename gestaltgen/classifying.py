@@ -1,19 +1,7 @@
-"""What `gestaltgen classify` does: a run of classifiers, from its data sets to its report.
-
-RUN/run.json               what the run is made of; the same command goes on with it, another is refused
-RUN/sets/NAME/             image sets of the service, shard by shard
-RUN/sets/fold-K/NAME/      those that only one fold learns from
-RUN/folds.json             who was in which fold
-RUN/seed-N/fold-K/         one training
-RUN/seen.json              which images and persons generator and classifiers saw: never to be tested on
-RUN/predictions/seed-N.csv what the ensemble of a seed's folds says of the test set
-RUN/report/                tables, JSON and a page
-"""
+"""What `gestaltgen classify` does: from data sets and image sets to classifiers and what they say."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,11 +15,11 @@ from api.client import Client, ServiceError
 from faces.dataset import Dataset
 from faces.errors import ConfigError, DatasetError, PullError
 from faces.images import write_file
-from faces.run_folders import flat
 from faces.seen import SeenImages
 from gen.training.stopping import StopWish
+from gestaltgen.classifier_runs import RunFiles, hashed
 from gestaltgen.progress import progress_bar
-from gestaltgen.set_requests import SETS, fold_of
+from gestaltgen.set_requests import fold_of
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.experiment import experiment
@@ -42,15 +30,12 @@ from recognition.samples import Samples, real_samples
 from recognition.seen import Seen
 from recognition.stack import Stack, joined, stacked
 
-_VERSION: Final = 1
 _CLASSIFIERS: Final = "the classifiers"
 PATIENCE_S: Final = 300.0
 """How long a service that went away in mid-pull is waited for."""
 
 READY_S: Final = 15.0
 """How long one that does not answer at all is."""
-
-_PERSON_DIGITS: Final = 16  # of a hash: a run that is passed on names nobody
 
 
 @dataclass(frozen=True)
@@ -91,95 +76,6 @@ class Plan:
             "real_faces": self.real_faces,
             "backbone": None if self.backbone is None else self.backbone.name,
         }
-
-
-class RunFiles:
-    """The folder of a run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.about = path / "run.json"
-        self.seen = path / "seen.json"
-        self.predictions = path / "predictions"
-        self.report = path / "report"
-
-    def set(self, name: str) -> Path:
-        return self.path / SETS / name
-
-    def seed(self, seed: int) -> Path:
-        return self.path / f"seed-{seed}"
-
-    def fold(self, seed: int, fold: int) -> Path:
-        return self.seed(seed) / f"fold-{fold}"
-
-    def seeds(self) -> list[int]:
-        """Seeds of which there are classifiers."""
-        numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())
-        return sorted(int(number) for number in numbers if number.isdigit())
-
-    def read(self) -> dict[str, Any]:
-        """run.json.
-
-        Raises:
-            ConfigError: there is none, or a damaged one.
-        """
-        try:
-            about: dict[str, Any] = json.loads(self.about.read_bytes())
-            if about["version"] != _VERSION:
-                raise ValueError(f"version {about['version']}")
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{self.path} is no run: it has no {self.about.name}; expected a folder of `gestaltgen classify train`"
-            ) from None
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{self.about} cannot be read ({error}); train into another folder") from error
-        return about
-
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write down what the run is made of, or check that the run here is made of the same.
-
-        Raises:
-            ConfigError: it is made of something else; what.
-        """
-        if not self.about.exists():
-            if self.path.is_dir() and any(self.path.iterdir()):
-                raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
-            self.write({"asked": dict(asked)})
-            return
-        there, here = flat(self.read()["asked"]), flat(json.loads(json.dumps(asked)))
-        changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
-        if changed:
-            changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
-            raise ConfigError(
-                f"{self.path} holds a run that is made otherwise: {changes}. Give the same command to go on with it, "
-                "or another --out"
-            )
-
-    def write(self, about: Mapping[str, Any]) -> None:
-        write_file(self.about, (json.dumps({"version": _VERSION, **about}, indent=1) + "\n").encode())
-
-    def tell(self, name: str, value: Any) -> None:
-        """Add something to run.json that the run does not depend on."""
-        self.write({**self.read(), name: value})
-
-    def store_seen(self, seen: Seen, persons: Sequence[str]) -> None:
-        """Write seen.json."""
-        about = {"seen": seen.to_json(), "persons": sorted(hashed(persons))}
-        write_file(self.seen, (json.dumps(about) + "\n").encode())
-
-    def read_seen(self) -> tuple[Seen, frozenset[str]]:
-        """What generator and classifiers saw, and hashes of the persons.
-
-        Raises:
-            ConfigError: the run has not come so far, or the file is damaged.
-        """
-        try:
-            about = json.loads(self.seen.read_bytes())
-            return Seen.from_json(about["seen"]), frozenset(about["persons"])
-        except FileNotFoundError:
-            raise ConfigError(f"{self.path} has no {self.seen.name}; train it first, with the same command") from None
-        except (OSError, KeyError, TypeError, ValueError, DatasetError) as error:
-            raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
 
 
 @dataclass(frozen=True)
@@ -338,7 +234,7 @@ def check_unseen(
         DatasetError: an image or a person was seen, or nobody knows and that is not allowed.
     """
     seen.refuse(test)
-    shared = sorted({sample.person for sample in test.samples if _person_key(sample.person) in persons})
+    shared = sorted({sample.person for sample in test.samples if hashed([sample.person]) <= persons})
     if shared:
         raise DatasetError(
             f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); a classifier that "
@@ -375,11 +271,6 @@ def write_folds(real: Samples, out: Path, count: int, seed: int) -> dict[Path, S
 def persons_of(samples: Samples) -> list[str]:
     """Who is shown."""
     return sorted({sample.person for sample in samples.samples})
-
-
-def hashed(persons: Sequence[str]) -> frozenset[str]:
-    """What persons are kept as."""
-    return frozenset(_person_key(person) for person in persons)
 
 
 @contextmanager
@@ -467,66 +358,3 @@ def predict_all(
             found.append(said)
             show(done)
     return found[0] if len(found) == 1 else pooled(found)
-
-
-def load_predictions(path: Path) -> tuple[Predictions, int]:
-    """Predictions in a CSV, in a folder of CSVs (one a seed) or in a run, and of how many seeds they are.
-
-    Raises:
-        DatasetError: there are none.
-    """
-    if not path.is_dir():
-        return Predictions.load(path), 1
-    inside = path / "predictions" if (path / "predictions").is_dir() else path
-    files = sorted(inside.glob("*.csv"))
-    if not files or not all(file.stem.startswith("seed-") for file in files):
-        raise DatasetError(
-            f"{path} holds no predictions (seed-N.csv); expected a CSV, or a run that was given --test: "
-            "gestaltgen classify predict RUN --test DATASET"
-        )
-    runs = [Predictions.load(file) for file in files]
-    return (runs[0] if len(runs) == 1 else pooled(runs)), len(runs)
-
-
-def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
-    """Of NAME=PATH, or of PATH alone.
-
-    Raises:
-        ConfigError: a name twice, or runs of different numbers of seeds.
-        DatasetError: as `load_predictions`.
-    """
-    found: dict[str, Predictions] = {}
-    seeds: dict[str, int] = {}
-    for name, path in named_paths(texts).items():
-        found[name], seeds[name] = load_predictions(path)
-    if len(set(seeds.values())) > 1:
-        counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
-        raise ConfigError(
-            f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
-            "or name single files, as real=runs/real/predictions/seed-0.csv"
-        )
-    return found
-
-
-def named_paths(texts: Sequence[str]) -> dict[str, Path]:
-    """NAME=PATH, or PATH alone, whose own name is taken then.
-
-    Raises:
-        ConfigError: a name twice.
-    """
-    found: dict[str, Path] = {}
-    for text in texts:
-        name, sign, rest = text.partition("=")
-        if not sign or Path(text).exists():
-            path = Path(text)
-            name = path.resolve().parent.name if path.name == "predictions" else path.stem if path.suffix else path.name
-            rest = text
-        name = name.strip() or str(rest)
-        if name in found:
-            raise ConfigError(f"two runs are called {name!r}; give them names of their own, as better={rest}")
-        found[name] = Path(rest)
-    return found
-
-
-def _person_key(person: str) -> str:
-    return hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS]
