@@ -45,9 +45,6 @@ class RunFiles:
     def seed(self, seed: int) -> Path:
         return self.path / f"seed-{seed}"
 
-    def fold(self, seed: int, fold: int) -> Path:
-        return self.seed(seed) / f"fold-{fold}"
-
     def seeds(self) -> list[int]:
         """Seeds of which there are classifiers."""
         numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())

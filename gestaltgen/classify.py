@@ -310,7 +310,8 @@ def predict(
     work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, console=_console)
     folder = out or files.predictions
     said = work.predict_all(files, unseen, folder, device_named(device), limit, _console)
-    _console.print(f"{said.correct.mean():.1%} right of {len(said)} predictions in {folder}")
+    undecided = f", {said.undecided.mean():.1%} undecided" if said.undecided.any() else ""
+    _console.print(f"{said.correct.mean():.1%} right{undecided} of {len(said)} predictions in {folder}")
     _console.print(NOTICE)
     _console.print(f"next: gestaltgen classify report {folder} --out report")
 
@@ -483,8 +484,13 @@ def _show(found: Report) -> None:
     table.add_row("mean of conditions", *(_interval(value) for value in found.means.values()))
     for condition in conditions:
         table.add_row(f"  {condition}", *(_interval(of_run[condition]) for of_run in cells))
+    undecided = [int(counts[:, -1].sum()) for counts in found.confusions.values()]
+    if any(undecided):
+        table.add_row("undecided", *(f"{100 * count / found.images:.1f}" for count in undecided))
     table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))
     _console.print(table)
+    if any(undecided):
+        _console.print("undecided: no fold is as sure as --threshold asks for; counts as wrong")
     _console.print(f"{found.images} images of {found.persons} persons; {found.sampling.level:.0%} intervals by person")
     _console.print(NOTICE)
 
@@ -492,7 +498,8 @@ def _show(found: Report) -> None:
 def _show_comparisons(found: Report) -> None:
     """A table for each run in the terminal."""
     for name, comparisons in found.comparisons.items():
-        table = Table("condition", box=box.SIMPLE_HEAD, title=f"{name}, against {found.baseline}", title_justify="left")
+        title = f"{name}, against {found.baseline}"
+        table = Table("condition", box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for column in ("images", "points of accuracy", "lost, won", "p perm.", "p McNemar"):
             table.add_column(column, justify="right", no_wrap=True)
         for c in comparisons:

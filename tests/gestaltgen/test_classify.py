@@ -387,6 +387,16 @@ def test_runs_on_other_test_sets_are_not_compared(runs: tuple[Path, Path], test_
     assert not (tmp_path / "report").exists()
 
 
+def test_undecided_faces_are_told(runs: tuple[Path, Path], test_set: Path, tmp_path: Path) -> None:
+    said, report = str(tmp_path / "said"), str(tmp_path / "report")
+    shown = invoke("predict", str(runs[0]), "--test", str(test_set), "--out", said, "--threshold", "1").output
+    assert "0.0% right, 100.0% undecided of 40 predictions" in shown
+    shown = invoke("report", f"all={runs[0]}", f"sure={said}", "--out", report, "--resamples", "200").output
+    assert re.search(r"undecided +0\.0 +100\.0", shown)
+    assert "no fold is as sure as --threshold asks for" in shown
+    assert "no fold is as sure" not in invoke("report", str(runs[0]), "--out", report, "--resamples", "200").output
+
+
 def test_what_is_no_run_is_told(tmp_path: Path, test_set: Path) -> None:
     assert "is no run: it has no run.json" in refused("predict", str(tmp_path), "--test", str(test_set))
     assert "holds no predictions" in refused("report", str(tmp_path))
