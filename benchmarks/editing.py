@@ -77,7 +77,7 @@ def line(outcomes: list[Outcome]) -> str:
         "arrived": [outcome.arrived for outcome in outcomes],
         "up": [outcome.arrived for outcome in outcomes if outcome.wide],
         "down": [outcome.arrived for outcome in outcomes if not outcome.wide],
-        "condition": [outcome.edit.condition_kept for outcome in outcomes],
+        "condition": [bool(outcome.edit.condition_kept) for outcome in outcomes],
         "age group": [outcome.same_group for outcome in outcomes],
         "good": [outcome.edit.verdict == "good" for outcome in outcomes],
     }
@@ -95,7 +95,7 @@ def line(outcomes: list[Outcome]) -> str:
 def halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
     """Cosines of two fits on disjoint halves, and their accuracies."""
     clear, has = clear_examples(read.attributes[SMILE], SMILE)
-    x, of = w[clear], conditions[clear]
+    x, of = w[clear].astype(np.float64), conditions[clear]
     print(f"smile, C = {C:g}: examples, cosine of two halves, cross-validated accuracy of each")
     for name in ("", *dict.fromkeys(of.tolist())):
         here = np.flatnonzero((of == name) | (name == ""))

@@ -21,7 +21,8 @@ import inversion.encoder
 import inversion.hypernetwork
 import inversion.inverter
 import inversion.trunk
-from gen.layers import Conv, FullyConnected, SynthesisConv, ToRGB, clamped
+from gen.activation import clamped
+from gen.layers import Conv, FullyConnected, SynthesisConv, ToRGB
 from gen.networks import Discriminator, Generator
 
 FIR = torch.outer(*[torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8] * 2)
