@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from api.app import create_app
+from api.client import Client
+from api.models import Models
+from api.settings import Settings
 from benchmarks.augmentation import people
 from benchmarks.augmentation.arms import ARMS, further_faces, requests_of, study_counts
-from benchmarks.augmentation.classifiers import predictions_of
+from benchmarks.augmentation.classifiers import TRAIN, predictions_of, sets_of, split_of
 from benchmarks.augmentation.results import write_results
+from benchmarks.augmentation.sheet import sheet
 from benchmarks.parts import Part, run_side_by_side
-from faces.errors import TrainingError
+from faces.errors import PullError, TrainingError
+from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from faces.sheet import contact_sheet
 from recognition.predictions import Predictions
-from recognition.samples import Sample
+from recognition.pulling import pulled
+from recognition.samples import Sample, real_samples
 from recognition.stack import Stack
+from tests.api.fake import FakeModel
+from tests.api.serving import serving
 from tests.recognition.coloured import squares
 
 
@@ -88,6 +100,32 @@ def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -
     assert good["seconds"] >= 1
     assert 1 < good["peak_mb"] < 100  # its own, not that of the process that began it
     assert (tmp_path / "good" / "log.txt").read_text() == "fine\n"
+
+
+def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.write(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32)
+    real = real_samples(tmp_path / TRAIN)
+    learnt = real.subset(split_of(real)[0][0])
+    models = Models({"fold-0": FakeModel(name="fold-0")})
+    app = create_app(Settings(state=tmp_path / "state", without_keys=True), load=lambda _: models)
+    with serving(app) as url, Client(url) as client:
+        for arm in (arm for arm in ARMS if arm.kind and arm.real):
+            for name, request in requests_of(arm, "fold-0", learnt).items():
+                pulled(client, request, sets_of(arm, tmp_path, 0) / name).wait().close()
+    rows: list[list[Pixels]] = []
+
+    def keep(shown: list[list[Pixels]], **words: Any) -> Pixels:
+        rows.extend(shown)
+        return contact_sheet(shown, **words)
+
+    monkeypatch.setattr("benchmarks.augmentation.sheet.contact_sheet", keep)
+    assert sheet(tmp_path).startswith(b"\x89PNG")
+    assert [len(row) for row in rows] == [5] * 12
+    assert [image[0, 0].tolist() for image in rows[1]] == [[0, 50 * step, 0] for step in range(5)]
+    assert [image[0, 0].tolist() for image in rows[11]] == [[0, 50 * step, 60] for step in range(5)]
+    shutil.rmtree(sets_of(ARMS[2], tmp_path, 0))
+    with pytest.raises(PullError, match="does not hold the whole set"):
+        sheet(tmp_path)
 
 
 def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path) -> None:

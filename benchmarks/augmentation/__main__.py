@@ -14,7 +14,9 @@ from benchmarks.augmentation import generators, people
 from benchmarks.augmentation.arms import ARMS
 from benchmarks.augmentation.classifiers import CONFIG, FOLDS, MORE, TEST, TRAIN, model_of, part_of, split_of
 from benchmarks.augmentation.results import write_results
+from benchmarks.augmentation.sheet import sheet
 from benchmarks.parts import COSTS, begin, run_side_by_side
+from faces.images import write_file
 from gestaltgen.demo import running_service
 from recognition.samples import real_samples
 
@@ -22,6 +24,7 @@ _console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False)
 
 BASE: Final = "base.zip"
+SHEET: Final = "faces.png"
 _SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
 """Of the phantoms: four sets of different people."""
 
@@ -56,8 +59,10 @@ def augmentation(
             parts = [part_of(arm, out, service, chosen, epochs) for arm in ARMS]
         run_side_by_side(parts, out / COSTS)
     _console.print(write_results(out, chosen))
+    write_file(out / SHEET, sheet(out))
     _console.print(
-        f"look at {out / 'report' / 'report.html'}; the table is {out / 'table.md'}, costs are in {out / COSTS}"
+        f"look at {out / 'report' / 'report.html'} and {out / SHEET}; the table is {out / 'table.md'}, costs are in "
+        f"{out / COSTS}"
     )
 
 

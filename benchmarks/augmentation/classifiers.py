@@ -63,6 +63,11 @@ def part_of(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int
     return Part(f"classifiers of {arm.name!r}", tuple(command), folder / "log.txt", done)
 
 
+def sets_of(arm: Arm, out: Path, fold: int) -> Path:
+    """Folder of a fold's image sets, each under its condition."""
+    return out / "arms" / arm.folder / "sets" / f"fold-{fold}"
+
+
 def predictions_of(out: Path, arm: Arm, seed: int) -> Path:
     return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
 
@@ -79,7 +84,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: i
     more = stacked(real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
     learnt = [real.subset(inside) for inside, _ in split_of(real)]
     with ExitStack() as stack:
-        sets = _pulls(arm, folder, service, learnt, stack) if arm.kind else [[] for _ in learnt]
+        sets = _pulls(arm, out, service, learnt, stack) if arm.kind else [[] for _ in learnt]
         for one in (one for of_fold in sets for one in of_fold):
             _check(one.seen, test)
 
@@ -114,12 +119,12 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: i
     write_file(folder / "arm.json", (json.dumps(told, indent=1) + "\n").encode())
 
 
-def _pulls(arm: Arm, folder: Path, service: str, learnt: Sequence[Samples], stack: ExitStack) -> list[list[Pulled]]:
+def _pulls(arm: Arm, out: Path, service: str, learnt: Sequence[Samples], stack: ExitStack) -> list[list[Pulled]]:
     """The sets of each fold; those of later folds are fetched while the first one's classifiers train."""
     client = stack.enter_context(Client(service))
     return [
         [
-            stack.enter_context(pulled(client, request, folder / "sets" / f"fold-{fold}" / name, classes=faces.classes))
+            stack.enter_context(pulled(client, request, sets_of(arm, out, fold) / name, classes=faces.classes))
             for name, request in requests_of(arm, model_of(fold), faces).items()
         ]
         for fold, faces in enumerate(learnt)
