@@ -77,7 +77,7 @@ def line(outcomes: list[Outcome]) -> str:
         "arrived": [outcome.arrived for outcome in outcomes],
         "up": [outcome.arrived for outcome in outcomes if outcome.wide],
         "down": [outcome.arrived for outcome in outcomes if not outcome.wide],
-        "condition": [bool(outcome.edit.condition_kept) for outcome in outcomes],
+        "condition": [kept for outcome in outcomes if (kept := outcome.edit.condition_kept) is not None],
         "age group": [outcome.same_group for outcome in outcomes],
         "good": [outcome.edit.verdict == "good" for outcome in outcomes],
     }

@@ -21,8 +21,9 @@ from typing import Any, Final
 from faces.errors import ConfigError, DatasetError
 from faces.images import write_file
 from faces.run_folders import flat
-from gestaltgen.set_requests import SETS
+from gestaltgen.set_requests import SETS, fold_of
 from recognition.predictions import Predictions, pooled
+from recognition.pulling import SetRequest
 from recognition.seen import Seen
 
 _VERSION: Final = 1
@@ -113,6 +114,27 @@ class RunFiles:
             raise ConfigError(f"{self.path} has no {self.seen.name}; train it first, with the same command") from None
         except (OSError, KeyError, TypeError, ValueError, DatasetError) as error:
             raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
+
+
+def recorded_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
+    """The very image sets of another run, by their names there.
+
+    Args:
+        folds, fold_seed: of the run that is to learn from them.
+
+    Raises:
+        ConfigError: it has none, has not begun to pull them all, or some are of single folds of another split.
+    """
+    asked = RunFiles(run).read()["asked"]
+    if not asked["sets"]:
+        raise ConfigError(f"{run} has no image sets; expected a run that was trained with --augment")
+    there = (asked["folds"], asked["fold_seed"])
+    if there != (folds, fold_seed) and any(fold_of(name) is not None for name in asked["sets"]):
+        raise ConfigError(
+            f"the image sets of {run} are each for one fold of --folds {there[0]} and --fold-seed {there[1]}, here are "
+            f"{folds} and {fold_seed}; expected the same, as their generators know the persons of all other folds"
+        )
+    return {name: SetRequest.recorded(RunFiles(run).set(name)) for name in asked["sets"]}
 
 
 def hashed(persons: Sequence[str]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from faces.errors import ConfigError
-from gestaltgen.classifier_runs import RunFiles, hashed, named_paths, named_predictions
+from gestaltgen.classifier_runs import RunFiles, hashed, named_paths, named_predictions, recorded_requests
 from gestaltgen.options import device_named, pairs
 from gestaltgen.refusals import Refusing
 from recognition.config import TrainingConfig
@@ -188,7 +188,7 @@ def train(
     The folder gets a classifier for each seed and fold, predictions/, and report/report.html.
     """
     from gestaltgen import classifying as work
-    from gestaltgen import set_requests as sets
+    from gestaltgen import set_requests
 
     began, where = time.monotonic(), device_named(device)
     chosen = preset_named(preset)
@@ -203,14 +203,14 @@ def train(
         raise ConfigError("--synthetic-only, and no synthetic images; name their kind: --augment age_progression")
     classes, left_out = work.classes_of(real, _console)
     if set_from is not None:
-        requests = sets.recorded_requests(set_from)
-        sets.check_folds(requests, folds)
+        requests = recorded_requests(set_from, folds, fold_seed)
     elif asked is not None:
-        asked = sets.request_for(asked, classes, left_out=left_out, every_class=synthetic_only)
+        asked = set_requests.request_for(asked, classes, left_out=left_out, every_class=synthetic_only)
         counts = None
         if counts_from is not None:
-            counts = sets.counts_of(counts_from, asked.kind, asked.conditions or sets.affected(classes), classes)
-        requests = sets.for_folds(sets.requests_of(asked, counts), folds)
+            counted = asked.conditions or set_requests.affected(classes)
+            counts = set_requests.counts_of(counts_from, asked.kind, counted, classes)
+        requests = set_requests.for_folds(set_requests.requests_of(asked, counts), folds)
     else:
         requests = {}
     limit = chosen.threshold if threshold is None else threshold
@@ -266,20 +266,24 @@ def folds_(
     A generator that was trained on all real faces knows those that choose the epochs of the classifiers. Train one for
     each fold, serve them under names that end in the fold's number, and name them so:
 
-    - `gestaltgen train faces.zip --exclude runs/folds/fold-0.txt --out runs/generator-0`, and so on
+    - `gestaltgen train faces.zip --exclude runs/folds/fold-0.txt --out runs/generator-0`, and so on; with `--from` and
+      `--images`, from a generator of other people in so many images
 
-    - `gestaltgen serve --models models`, with `models/fold-0.safetensors`, and so on
+    - `gestaltgen serve --models models --without-keys`, with `models/fold-0.safetensors`, and so on
 
     - `gestaltgen classify train --real faces.zip --augment unrelated --model "fold-{fold}"`
     """
     from gestaltgen import classifying as work
 
     classes, _ = work.classes_of(real, _console)
-    lists = work.write_folds(real_samples(real, classes), out, folds, fold_seed)
+    lists = work.write_folds(real_samples(real, classes), real.name, out, folds, fold_seed)
     for path, faces in lists.items():
         persons = len(work.persons_of(faces))
         _console.print(f"{path}: {persons} persons, {len(faces)} images")
-    _console.print(f"next, for each: gestaltgen train {real} --exclude {next(iter(lists))} --out RUN")
+    _console.print(
+        f"next, for each: gestaltgen train {real} --exclude {next(iter(lists))} --out RUN; then the classifiers with "
+        f"--folds {folds} --fold-seed {fold_seed}"
+    )
 
 
 @app.command()
@@ -479,12 +483,12 @@ def _show(found: Report) -> None:
     table = Table("accuracy in %", box=box.SIMPLE_HEAD)
     for name in found.accuracies:
         table.add_column(name, justify="right")
-    cells = [{a.condition: a.accuracy for a in of_run if a.age_group is None} for of_run in found.accuracies.values()]
-    table.add_row("all images", *(_interval(of_run[None]) for of_run in cells))
+    cells = [{a.condition: a for a in of_run if a.age_group is None} for of_run in found.accuracies.values()]
+    table.add_row("all images", *(_interval(of_run[None].accuracy) for of_run in cells))
     table.add_row("mean of conditions", *(_interval(value) for value in found.means.values()))
     for condition in conditions:
-        table.add_row(f"  {condition}", *(_interval(of_run[condition]) for of_run in cells))
-    undecided = [int(counts[:, -1].sum()) for counts in found.confusions.values()]
+        table.add_row(f"  {condition}", *(_interval(of_run[condition].accuracy) for of_run in cells))
+    undecided = [of_run[None].undecided for of_run in cells]
     if any(undecided):
         table.add_row("undecided", *(f"{100 * count / found.images:.1f}" for count in undecided))
     table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import torch
@@ -19,7 +19,7 @@ from faces.seen import SeenImages
 from gen.training.stopping import StopWish
 from gestaltgen.classifier_runs import RunFiles, hashed
 from gestaltgen.progress import progress_bar
-from gestaltgen.set_requests import fold_of
+from gestaltgen.set_requests import SETS, fold_of
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.experiment import experiment
@@ -141,7 +141,7 @@ def gather(
         generators = {name: one.seen for name, one in sets.items()}
         real = stacked(real_samples(plan.real, plan.classes), size)
         check(real, Seen.from_samples(real, _CLASSIFIERS).union(*generators.values()))
-        _check_validation(plan, real, generators, console)
+        _check_validation(plan, files, real, generators, console)
         synthetic = {name: joined([stacked(part, size) for part in one.shards()]) for name, one in sets.items()}
         identities = {
             name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
@@ -150,7 +150,9 @@ def gather(
         return Material(real, synthetic, generators, identities, sum(one.waiting_s for one in sets.values()))
 
 
-def _check_validation(plan: Plan, real: Samples, generators: Mapping[str, Seen], console: Console) -> None:
+def _check_validation(
+    plan: Plan, files: RunFiles, real: Samples, generators: Mapping[str, Seen], console: Console
+) -> None:
     """Say, or refuse, where a generator knows faces by which epochs are chosen.
 
     No fault in a test, but validation figures are too good. A generator of one fold was meant to know none of them.
@@ -158,19 +160,28 @@ def _check_validation(plan: Plan, real: Samples, generators: Mapping[str, Seen],
     Raises:
         ConfigError: the generator of a fold knows faces of its validation part.
     """
-    held = [inside for _, inside in folds(real, plan.folds, plan.fold_seed)]
+    if not generators:
+        return
+    held = [validation for _, validation in folds(real, plan.folds, plan.fold_seed)]
     for seen, fold in dict.fromkeys((seen, fold_of(name)) for name, seen in generators.items()):
-        if fold is None and (known := seen.indices_in(real)):
+        known = len(seen.indices_in(real if fold is None else real.subset(held[fold])))
+        if fold is None and known:
             console.print(
-                f"{seen.name} was trained on {len(known)} of the {len(real)} real images: validation figures are of "
-                "faces that it knows, and too good; figures on a test set are not"
+                f"{seen.name} was trained on {known} of the {len(real)} real images: validation figures are of faces "
+                "that it knows, and too good; figures on a test set are not"
             )
-        elif fold is not None and (known := seen.indices_in(real.subset(held[fold]))):
+        elif fold is not None and known:
             raise ConfigError(
-                f"{seen.name} was trained on {len(known)} of the {len(held[fold])} images that choose the epoch of "
-                f"fold {fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
-                "and give that command the data set, --folds and --fold-seed of this one "
-                f"(here {plan.folds} and {plan.fold_seed})"
+                f"{seen.name} was trained on {known} of the {len(held[fold])} images that choose the epoch of "
+                f"fold-{fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
+                f"from the data set, --folds and --fold-seed of this run ({plan.folds} and {plan.fold_seed}). Then "
+                f"begin with another --out, for {files.path} keeps the images of the old one"
+            )
+        elif fold is not None and seen.unknown:
+            console.print(
+                f"not known: all images that {seen.name} was trained on, and so whether it knows the faces that choose "
+                f"the epoch of fold-{fold}",
+                style="yellow",
             )
 
 
@@ -200,10 +211,10 @@ def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: E
     }
     total = sum(len(one) for one in sets.values())
     if all(one.complete for one in sets.values()):
-        console.print(f"{total} synthetic images, all in {files.path / 'sets'}")
+        console.print(f"{total} synthetic images, all in {files.path / SETS}")
         return sets
     made_by = ", ".join(sorted({one.model for one in sets.values()}))
-    console.print(f"{total} synthetic images of {made_by} at {service}, into {files.path / 'sets'}")
+    console.print(f"{total} synthetic images of {made_by} at {service}, into {files.path / SETS}")
     shows.append(stack.enter_context(progress_bar(console, "images made, then fetched", total)))
     return sets
 
@@ -253,18 +264,37 @@ def check_unseen(
     return seen.unknown
 
 
-def write_folds(real: Samples, out: Path, count: int, seed: int) -> dict[Path, Samples]:
+def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> dict[Path, Samples]:
     """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
+
+    Args:
+        name: of the data set, for those who read a list.
 
     Returns:
         The faces of each list.
 
     Raises:
-        DatasetError: see `folds`.
+        ConfigError: the folder holds lists of another split.
+        DatasetError: see `folds`; or a person whose name a list cannot carry.
     """
+    for person in persons_of(real):
+        if person != PurePosixPath(person.strip()).name or person.startswith("#"):
+            raise DatasetError(
+                f"the person {person!r} would be read as another name from a list; expected names without /, that do "
+                "not begin with # and do not end with a blank: rename persons"
+            )
     parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
-    for path, faces in parts.items():
-        write_file(path, "".join(f"{person}\n" for person in persons_of(faces)).encode())
+    texts = {
+        path: f"# {path.stem} of {name}, --folds {count} --fold-seed {seed}: persons that its generator is not shown\n"
+        + "".join(f"{person}\n" for person in persons_of(faces))
+        for path, faces in parts.items()
+    }
+    if other := [path for path in out.glob("fold-*.txt") if path.read_text("utf-8") != texts.get(path)]:
+        raise ConfigError(
+            f"{min(other)} is of another split; choose a new folder with --out, or delete the lists there"
+        )
+    for path, text in texts.items():
+        write_file(path, text.encode())
     return parts
 
 
@@ -331,7 +361,7 @@ def train_all(
         if run.result.finished and run.result.validation is not None:
             of = run.result.validation
             console.print(
-                f"seed {run.seed}, fold {run.fold + 1} of {plan.folds}: epoch {run.result.best_epoch} of "
+                f"seed-{run.seed}/fold-{run.fold}: epoch {run.result.best_epoch} of "
                 f"{run.result.epochs} is the best, validation accuracy {of.accuracy:.1%}, "
                 f"mean of conditions {of.balanced_accuracy:.1%}"
             )

@@ -21,7 +21,7 @@ FOLD: Final = "{fold}"
 """Stands in the name of a generator for the number of the fold, from 0."""
 
 _SET: Final = "set"
-_OF_FOLD: Final = re.compile(r"fold-(\d+)")
+_OF_FOLD: Final = re.compile(r"fold-(\d+)/")
 
 
 def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
@@ -80,21 +80,6 @@ def requests_of(request: SetRequest, counts: Mapping[str, int] | None) -> dict[s
     return {name: replace(request, conditions=(name,), count=n) for name, n in counts.items()}
 
 
-def recorded_requests(run: Path) -> dict[str, SetRequest]:
-    """The very sets of another run.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    folder = run / SETS
-    there = list(folder.iterdir()) if folder.is_dir() else []
-    paths = [inner for path in there for inner in (path.iterdir() if _OF_FOLD.fullmatch(path.name) else [path])]
-    names = sorted(path.relative_to(folder).as_posix() for path in paths)
-    if not names:
-        raise ConfigError(f"{run} has no image sets in {folder}; expected a run that was trained with --augment")
-    return {name: SetRequest.recorded(folder / name) for name in names}
-
-
 def for_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRequest]:
     """Requests whose generator is named with {fold}, once for each fold; the others as they are, for all folds."""
     found: dict[str, SetRequest] = {}
@@ -109,19 +94,5 @@ def for_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRe
 
 def fold_of(name: str) -> int | None:
     """The only fold that learns from the set of a name; None where all do."""
-    folder, nested, _ = name.partition("/")
-    return int(folder.removeprefix("fold-")) if nested else None
-
-
-def check_folds(requests: Mapping[str, SetRequest], folds: int) -> None:
-    """Refuse sets that were made for another number of folds.
-
-    Raises:
-        ConfigError: they were.
-    """
-    meant = {fold for name in requests if (fold := fold_of(name)) is not None}
-    if meant and meant != set(range(folds)):
-        raise ConfigError(
-            f"the image sets are of {len(meant)} folds, each of a generator of its own, and --folds is {folds}; "
-            f"expected the same number: --folds {len(meant)}, and the same --fold-seed"
-        )
+    found = _OF_FOLD.match(name)
+    return None if found is None else int(found[1])

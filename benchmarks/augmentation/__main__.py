@@ -16,6 +16,7 @@ from benchmarks.augmentation.classifiers import CONFIG, FOLDS, MORE, TEST, TRAIN
 from benchmarks.augmentation.results import write_results
 from benchmarks.augmentation.sheet import sheet
 from benchmarks.parts import COSTS, begin, run_side_by_side
+from faces.errors import PullError
 from faces.images import write_file
 from gestaltgen.demo import running_service
 from recognition.samples import real_samples
@@ -59,7 +60,10 @@ def augmentation(
             parts = [part_of(arm, out, service, chosen, epochs) for arm in ARMS]
         run_side_by_side(parts, out / COSTS)
     _console.print(write_results(out, chosen))
-    write_file(out / SHEET, sheet(out))
+    try:
+        write_file(out / SHEET, sheet(out))
+    except PullError as error:
+        _console.print(f"without {out / SHEET}: {error}")
     _console.print(
         f"look at {out / 'report' / 'report.html'} and {out / SHEET}; the table is {out / 'table.md'}, costs are in "
         f"{out / COSTS}"

@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,12 @@ from api.models import Models
 from api.settings import Settings
 from faces.dataset import Dataset, DatasetWriter
 from faces.errors import ConfigError
+from faces.namelist import read_names
 from faces.seen import KEY_DIGITS
 from faces.synthesise import synthesise
 from gen.training.data import Exclusion, load
 from gestaltgen.cli import app
-from gestaltgen.set_requests import check_folds, counts_of, recorded_requests, requests_of
+from gestaltgen.set_requests import counts_of, fold_of, requests_of
 from recognition.predictions import Predictions
 from recognition.presets import preset
 from recognition.pulling import SetRequest
@@ -215,7 +216,7 @@ def held(tmp_path_factory: pytest.TempPathFactory, real: Path) -> list[frozenset
     with Dataset.open(real) as data:
         lists = [load(data, Exclusion.read(out / f"fold-{fold}.txt")) for fold in range(2)]
         assert [one.left_out for one in lists] == [20, 20]
-        persons = [set((out / f"fold-{fold}.txt").read_text().split()) for fold in range(2)]
+        persons = [read_names(out / f"fold-{fold}.txt") for fold in range(2)]
         return [
             frozenset(data.key(index)[:KEY_DIGITS] for index in range(len(data)) if data.record(index).person in names)
             for names in persons
@@ -223,8 +224,8 @@ def held(tmp_path_factory: pytest.TempPathFactory, real: Path) -> list[frozenset
 
 
 @contextmanager
-def generating_folds(state: Path, seen: list[frozenset[str]]) -> Iterator[str]:
-    """URL of a service with the generators fold-0, fold-1, …, of which each saw images of these keys."""
+def generating_folds(state: Path, seen: Sequence[frozenset[str] | None]) -> Iterator[str]:
+    """URL of a service with the generators fold-0, fold-1, …; each saw images of these keys, or does not say."""
     models = {
         f"fold-{fold}": FakeModel(name=f"fold-{fold}", weights=str(fold) * 64, seen=keys)
         for fold, keys in enumerate(seen)
@@ -254,9 +255,12 @@ def test_a_fold_learns_from_its_own_generator(
         config = json.loads((run / "seed-0" / f"fold-{fold}" / "config.json").read_text())
         assert config["images"]["train_synthetic"] == 15
         assert config["about"]["sets"] == {f"fold-{fold}/set": sets[f"fold-{fold}/set"]}
-    assert set(recorded_requests(run)) == set(sets)
-    with pytest.raises(ConfigError, match=r"are of 2 folds.*--folds is 3.*--folds 2, and the same --fold-seed"):
-        check_folds(recorded_requests(run), 3)
+    assert "seed-0/fold-0: epoch 1 of 1 is the best" in said
+    said = refused(*arguments(real, tmp_path / "other", "--set-from", str(run), "--fold-seed", "1"))
+    assert "each for one fold of --folds 2 and --fold-seed 0, here are 2 and 1; expected the same" in said
+    with generating_folds(tmp_path / "again", [held[1], held[0]]) as url:
+        train(real, tmp_path / "same", "--set-from", str(run), "--service", url)
+    assert json.loads((tmp_path / "same" / "run.json").read_text())["sets"] == sets
 
 
 def test_a_generator_that_knows_the_faces_which_choose_the_epoch_of_its_fold_is_refused(
@@ -264,9 +268,34 @@ def test_a_generator_that_knows_the_faces_which_choose_the_epoch_of_its_fold_is_
 ) -> None:
     with generating_folds(tmp_path / "state", [held[1], held[1]]) as url:
         said = refused(*arguments(real, tmp_path / "run", *OF_FOLDS, "--service", url))
-    assert "generator fold-1 was trained on 20 of the 20 images that choose the epoch of fold 1" in said
+    assert "generator fold-1 was trained on 20 of the 20 images that choose the epoch of fold-1" in said
     assert "gestaltgen classify folds" in said
+    assert "another --out" in said
     assert not (tmp_path / "run" / "seed-0").exists()
+
+
+def test_a_generator_of_a_fold_that_does_not_say_what_it_saw_is_told_of(real: Path, tmp_path: Path) -> None:
+    with generating_folds(tmp_path / "state", [frozenset(), None]) as url:
+        said = train(real, tmp_path / "run", *OF_FOLDS, "--service", url)
+    assert "not known: all images that generator fold-1 was trained on" in said
+    assert "generator fold-0" not in said
+
+
+def test_lists_that_would_mislead_are_not_written(real: Path, tmp_path: Path) -> None:
+    def folds(data: Path, *more: str) -> tuple[str, ...]:
+        return ("folds", "--real", str(data), "--out", str(tmp_path / "lists"), "--folds", "2", *more)
+
+    for _ in range(2):  # the same again changes nothing
+        assert invoke(*folds(real)).exit_code == 0
+    assert "is of another split" in refused(*folds(real, "--fold-seed", "1"))
+    with Dataset.open(real) as data, DatasetWriter(tmp_path / "slashes.zip") as writer:
+        for index in range(len(data)):
+            writer.add(data.image(index), replace(data.record(index), person=f"{data.record(index).person}/1"))
+    assert "would be read as another name from a list" in refused(*folds(tmp_path / "slashes.zip"))
+
+
+def test_a_condition_with_a_slash_is_no_fold() -> None:
+    assert [fold_of(name) for name in ("set", "fold-2/set", "A/B", "fold-1")] == [None, 2, None, None]
 
 
 def test_a_service_without_a_generator_for_every_fold_is_refused(real: Path, tmp_path: Path) -> None:
@@ -296,7 +325,7 @@ def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkey
         (["--network", "vgg"], "network is 'vgg'; expected one of small, resnet50"),
         (["--set", "epoch=3"], "--set epoch=3: no such setting; expected one of"),
         (["--set", "epochs=many"], "--set epochs=many; expected a value like"),
-        (["--set-from", "nowhere"], "nowhere has no image sets"),
+        (["--set-from", "nowhere"], "nowhere is no run"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: list[str], message: str, real: Path, tmp_path: Path) -> None:
@@ -309,6 +338,11 @@ def test_the_very_set_of_another_run(runs: tuple[Path, Path], real: Path, tmp_pa
         train(real, tmp_path / "again", "--set-from", str(runs[1]), "--service", url)
     first, again = (json.loads((run / "run.json").read_text()) for run in (runs[1], tmp_path / "again"))
     assert first["sets"] == again["sets"]
+
+
+def test_a_run_of_real_images_alone_has_no_sets_to_give(runs: tuple[Path, Path], real: Path, tmp_path: Path) -> None:
+    said = refused(*arguments(real, tmp_path / "run", "--set-from", str(runs[0])))
+    assert "has no image sets; expected a run that was trained with --augment" in said
 
 
 def test_synthetic_images_alone_are_of_every_class(real: Path, tmp_path: Path) -> None:
