@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -29,7 +29,7 @@ from recognition.report import NOTICE, Report, measured
 from recognition.report import report as write_report
 from recognition.samples import Samples, real_samples
 from recognition.seen import Seen
-from recognition.statistics import Interval, Sampling
+from recognition.statistics import Accuracy, Interval, Sampling
 
 app = typer.Typer(
     cls=Refusing,
@@ -40,6 +40,7 @@ app = typer.Typer(
 _console = Console(highlight=False, soft_wrap=True)
 
 SERVICE: Final = "http://127.0.0.1:8000"
+_SIDE_BY_SIDE: Final = 3  # so many runs fit 80 columns
 _SYNTHETIC: Final = "Synthetic images"
 _TRAINING: Final = "Training"
 _TEST: Final = "Test"
@@ -478,25 +479,47 @@ def _tell_waiting(waiting_s: float, total_s: float, pulled: bool) -> None:
 
 def _show(found: Report) -> None:
     """A table of accuracies in the terminal."""
-    rows = next(iter(found.accuracies.values()))
-    conditions = [row.condition for row in rows if row.age_group is None and row.condition is not None]
-    table = Table("accuracy in %", box=box.SIMPLE_HEAD)
-    for name in found.accuracies:
-        table.add_column(name, justify="right")
-    cells = [{a.condition: a for a in of_run if a.age_group is None} for of_run in found.accuracies.values()]
-    table.add_row("all images", *(_interval(of_run[None].accuracy) for of_run in cells))
-    table.add_row("mean of conditions", *(_interval(value) for value in found.means.values()))
-    for condition in conditions:
-        table.add_row(f"  {condition}", *(_interval(of_run[condition].accuracy) for of_run in cells))
-    undecided = [of_run[None].undecided for of_run in cells]
-    if any(undecided):
-        table.add_row("undecided", *(f"{100 * count / found.images:.1f}" for count in undecided))
-    table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))
-    _console.print(table)
-    if any(undecided):
+    over_ages = {name: [a for a in rows if a.age_group is None] for name, rows in found.accuracies.items()}
+    _console.print((_by_condition if len(over_ages) <= _SIDE_BY_SIDE else _by_run)(found, over_ages))
+    if any(rows[0].undecided for rows in over_ages.values()):
         _console.print("undecided: no fold is as sure as --threshold asks for; counts as wrong")
     _console.print(f"{found.images} images of {found.persons} persons; {found.sampling.level:.0%} intervals by person")
     _console.print(NOTICE)
+
+
+def _by_condition(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+    """A column for each of a few runs, with all intervals.
+
+    Args:
+        over_ages: by run, of all images and then of each condition that has some.
+    """
+    table = Table("accuracy in %", box=box.SIMPLE_HEAD)
+    for name in over_ages:
+        table.add_column(name, justify="right")
+    whole, *conditions = zip(*over_ages.values(), strict=True)
+    table.add_row("all images", *(_interval(a.accuracy) for a in whole))
+    table.add_row("mean of conditions", *(_interval(value) for value in found.means.values()))
+    for of_one in conditions:
+        table.add_row(f"  {of_one[0].condition}", *(_interval(a.accuracy) for a in of_one))
+    if any(a.undecided for a in whole):
+        table.add_row("undecided", *(f"{100 * a.undecided / a.images:.1f}" for a in whole))
+    table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))
+    return table
+
+
+def _by_run(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+    """A row for each of many runs; the other intervals are in the report. See `_by_condition`."""
+    (_, *conditions), *_ = over_ages.values()
+    unsure = any(rows[0].undecided for rows in over_ages.values())
+    table = Table("", box=box.SIMPLE_HEAD, pad_edge=False, title="accuracy in %", title_justify="left")
+    for column in ("all", "mean", *(str(a.condition) for a in conditions), *(["undecided"] if unsure else [])):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, (whole, *parts) in over_ages.items():
+        row = [f"{100 * whole.accuracy.value:.1f}", _interval(found.means[name])]
+        row += [f"{100 * a.accuracy.value:.1f}" for a in parts]
+        row += [f"{100 * whole.undecided / whole.images:.1f}"] if unsure else []
+        table.add_row(name, *row)
+    return table
 
 
 def _show_comparisons(found: Report) -> None:

@@ -421,6 +421,14 @@ def test_runs_on_other_test_sets_are_not_compared(runs: tuple[Path, Path], test_
     assert not (tmp_path / "report").exists()
 
 
+def test_many_runs_fit_the_width_of_a_terminal(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    named = [f"+ age progression {number}={runs[number % 2]}" for number in range(4)]
+    args = ["classify", "report", *named, "--out", str(tmp_path), "--resamples", "200"]
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, args).output
+    assert len(re.findall(r"\+ age progression \d( +\d+\.\d| +\d+\.\d \(\d+–\d+\)){6} *$", shown, re.MULTILINE)) == 4
+    assert any(line.rstrip().endswith("other   unaffected") for line in shown.splitlines()[:4])
+
+
 def test_undecided_faces_are_told(runs: tuple[Path, Path], test_set: Path, tmp_path: Path) -> None:
     said, report = str(tmp_path / "said"), str(tmp_path / "report")
     shown = invoke("predict", str(runs[0]), "--test", str(test_set), "--out", said, "--threshold", "1").output
