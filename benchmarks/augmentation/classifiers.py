@@ -95,7 +95,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: i
             return joined(pieces) if pieces else None
 
         experiment(
-            replace(CONFIG, epochs=epochs),
+            replace(CONFIG, epochs=epochs, select=arm.select),
             real,
             folder,
             count=FOLDS,
