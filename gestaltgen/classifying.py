@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ class Material:
     sets: Mapping[str, Any]
     waiting_s: float
 
-    @property
+    @cached_property
     def seen(self) -> Seen:
         """All that classifiers, by both, and generators, by themselves, have seen."""
         faces = (sample.key for part in (self.real, *self.synthetic.values()) for sample in part.samples)
