@@ -218,7 +218,8 @@ class Jobs:
         that no process that lives knows how to go on with."""
         with self._database.locks.held("settle"):
             with self._engine.connect() as connection:
-                rows = connection.execute(select(_jobs).where(_jobs.c.open)).mappings().all()
+                oldest_first = select(_jobs).where(_jobs.c.open).order_by(_jobs.c.created_ms)
+                rows = connection.execute(oldest_first).mappings().all()
             queued = self._queue.status([row["id"] for row in rows])
             for row in rows:
                 status = queued.get(row["id"])

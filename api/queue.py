@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Final, Protocol
 
 from dbos import (
@@ -130,7 +131,7 @@ class Queue:
 
     def put(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> None:
         """Queue a job; nothing happens if it is queued."""
-        with SetWorkflowID(job_id), SetEnqueueOptions(queue_partition_key=owner):
+        with SetWorkflowID(job_id), self._last_of(owner):
             DBOS.enqueue_workflow(_JOBS, self._workflow, kind.value, subject, total, owner)
 
     def status(self, job_ids: Sequence[str]) -> dict[str, WorkflowStatus]:
@@ -176,7 +177,7 @@ class Queue:
     def _launch(self, concurrent: int) -> None:
         url = self._database.queue_url
         _quieten_dbos()
-        _prepare(self._database, url, concurrent)
+        self._places = count(_prepare(self._database, url, concurrent))
         DBOS(
             config={
                 "name": _APPLICATION,
@@ -202,6 +203,15 @@ class Queue:
         self._workflow = DBOS.workflow(name="job", max_recovery_attempts=_RECOVERIES)(job)
         self._share = DBOS.workflow(name="share", max_recovery_attempts=_RECOVERIES)(share)
         DBOS.launch()
+
+    def _last_of(self, owner: str) -> SetEnqueueOptions:
+        """What is queued within comes after all that its owner has in the queue.
+
+        DBOS orders by its database's clock, which with SQLite may count whole seconds; what came in one of them, it
+        takes in any order. One process queues everything there, and numbers it.
+        """
+        place = None if self._database.shared else next(self._places)
+        return SetEnqueueOptions(queue_partition_key=owner, priority=place)
 
     def _take_over(self, executor: str) -> None:
         """Give what a dead process had back to the queue, from where one process takes each."""
@@ -253,7 +263,7 @@ class Queue:
             while waiting and len(under_way) < _SHARES_OF_A_JOB:
                 start, stop = waiting.popleft()
                 share_id = f"{job_id}/{start}"
-                with SetWorkflowID(share_id), SetEnqueueOptions(queue_partition_key=owner):
+                with SetWorkflowID(share_id), self._last_of(owner):
                     DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop, owner)
                 under_way[share_id] = stop - start
             ended = self._step("wait", self._ended, list(under_way))
@@ -337,8 +347,11 @@ def _not_of_workflows(record: logging.LogRecord) -> bool:
     return record.module != "_core"
 
 
-def _prepare(database: Database, url: str, concurrent: int) -> None:
+def _prepare(database: Database, url: str, concurrent: int) -> int:
     """Make the queue's tables and both queues, which launch then listens to at once; later ones it finds later.
+
+    Returns:
+        The first place behind all that is queued.
 
     Raises:
         ConfigError: SQLite is too old for what DBOS asks of it from Python 3.12 on.
@@ -363,5 +376,7 @@ def _prepare(database: Database, url: str, concurrent: int) -> None:
                     partition_worker_concurrency=places,
                     polling_interval_sec=_POLL_S,
                 )
+            queued = client.list_workflows(status=["ENQUEUED", "PENDING"], load_input=False, load_output=False)
+            return 1 + max((status.priority or 0 for status in queued), default=0)
         finally:
             client.destroy()

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 from api.app import create_app
 from api.client import Client, ImageSet, JobError, ServiceError
 from api.database import Database
+from api.model import Pixels, Plan
+from api.model import Row as RowLike
 from api.models import Models
 from api.rendering import CHUNK_IMAGES
 from api.settings import Settings
@@ -171,6 +173,32 @@ def test_small_sets_do_not_wait_for_large_ones(tmp_path: Path) -> None:
         large = client.create(**PROGRESSION)
         small = client.create(kind="age_progression", conditions=["WS"], count=1).wait(timeout_s=60)
         assert (small.state, large.refresh().state) == ("done", "running")
+
+
+class Noting(FakeModel):
+    """Notes the seeds of the sets that it renders, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__(0.05)
+        self.seeds: list[int] = []
+
+    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+        if len(rows) > 1:
+            self.seeds.append(plan.resolved["seed"])
+        return super().render(plan, rows)
+
+
+def test_what_is_asked_for_within_a_second_is_made_in_that_order_after_a_restart_too(tmp_path: Path) -> None:
+    settings, model = Settings(state=tmp_path, without_keys=True, concurrent_jobs=1), Noting()
+    with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
+        for seed in range(0, 600, 100):
+            client.create(kind="unrelated", count=1, seed=seed)
+    with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
+        for seed in range(600, 1200, 100):
+            last = client.create(kind="unrelated", count=1, seed=seed)
+        last.wait(timeout_s=60)
+    in_order = list(dict.fromkeys(model.seeds))  # what was in hand at the restart may be made twice
+    assert in_order == list(range(0, 1200, 100))
 
 
 def test_other_weights_do_not_finish_anothers_set(tmp_path: Path) -> None:
