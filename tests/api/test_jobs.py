@@ -453,9 +453,14 @@ def test_a_wait_that_is_too_short_ends_in_a_job_that_ends_well(tmp_path: Path) -
     with service(tmp_path, model) as client, ThreadPoolExecutor(1) as pool:
         body = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
         asking = pool.submit(client.send, "POST", "v1/image-sets", json=body, headers={"Prefer": "wait=1"})
-        time.sleep(0.5)
-        [now] = client.send("GET", "v1/image-sets").json()["items"]
-        assert (now["state"], now["error"], now["links"]["job"]) == ("running", None, None)
+
+        def running() -> list[dict[str, Any]]:
+            return [item for item in client.send("GET", "v1/image-sets").json()["items"] if item["state"] == "running"]
+
+        while not (listed := running()) and not asking.done():
+            time.sleep(0.05)
+        [now] = listed
+        assert (now["error"], now["links"]["job"]) == (None, None)
         with pytest.raises(ServiceError, match="The image set is running"):
             client.send("GET", now["links"]["archive"])
         answer = asking.result(10)
