@@ -158,7 +158,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         tenants = Tenants(engine)
         purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
         sealed = SealedFiles(files, Vault.open(database, settings.server_keys))
-        photographs = Photographs(sealed, settings.state / "incoming", database, audit, purposes)
+        photographs = Photographs(sealed, database, audit, purposes)
         marker = Marker(secret)
         worker = Worker(partial(load, settings), counted)
         opened.callback(worker.close)

@@ -6,7 +6,6 @@ and is what every process reads from then on: nothing is remembered here, not ev
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -76,10 +75,6 @@ class Files(ABC):
     def delete_tree(self, folder: str) -> None:
         """Delete a folder with everything in it, unfinished writes too; nothing happens if there is none."""
 
-    def take(self, name: str, path: Path) -> None:
-        """Store a local file, which may be gone afterwards."""
-        self.write(name, path.read_bytes())
-
     def find(self, name: str) -> bytes | None:
         """An object; None if there is none."""
         try:
@@ -148,18 +143,6 @@ class LocalFiles(Files):
             while path.is_dir():
                 with suppress(FileNotFoundError):  # another process deletes it too
                     shutil.rmtree(path)
-
-    def take(self, name: str, path: Path) -> None:
-        def move() -> None:
-            self.path(name).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.replace(path, self.path(name))
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                write_file(self.path(name), path.read_bytes())
-
-        self._again(move)
 
     def keep_private(self, folder: str) -> None:
         with self._named():

@@ -1,6 +1,6 @@
 """Photographs from strangers: received within limits, their container checked, decoded in a confined process.
 
-`receive` streams a body to a file; `check_container` walks the file's structure and decodes nothing; `Decoder` turns
+`receive` takes a body in; `check_container` walks the file's structure and decodes nothing; `Decoder` turns
 the file into pixels without running a picture decoder in this process. Every refusal is a Problem.
 """
 
@@ -16,14 +16,12 @@ import string
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Final, Literal, cast
 
 import anyio
@@ -31,6 +29,7 @@ import anyio.to_thread
 import numpy as np
 
 from api import decoding
+from api.aside import Aside
 from api.problems import Problem
 from faces.images import Pixels
 
@@ -91,7 +90,7 @@ _HIDDEN: Final = (
 
 @dataclass(frozen=True)
 class Received:
-    """A body that was stored.
+    """A body that was taken in.
 
     Args:
         format: told by its first bytes.
@@ -116,13 +115,13 @@ def sniff(head: bytes) -> Format | None:
 
 
 async def receive(
-    chunks: AsyncIterator[bytes], path: Path, max_bytes: int = MAX_BYTES, *, seconds: float = 60
+    chunks: AsyncIterator[bytes], aside: Aside, max_bytes: int = MAX_BYTES, *, seconds: float = 60
 ) -> Received:
-    """Stream a body to `path`, which appears only when it is complete; only its owner may read it.
+    """Take a body in, without holding more than a block of it in memory.
 
     Args:
         chunks: the body, in pieces of any size.
-        path: file to write, in a folder that exists.
+        aside: where it goes; complete if this returns.
         max_bytes: largest body accepted; nothing is read after the first byte too many.
         seconds: the longest that the whole body may take.
 
@@ -130,32 +129,38 @@ async def receive(
         Problem: 400 empty, 408 too slow, 413 too large, 415 none of `FORMATS`.
     """
     with anyio.move_on_after(seconds):
-        return await _receive(chunks, path, max_bytes)
+        return await _receive(chunks, aside, max_bytes)
     raise Problem(408, f"The body took longer than {seconds:g} s; send it faster, or make the picture smaller.")
 
 
-async def _receive(chunks: AsyncIterator[bytes], path: Path, max_bytes: int) -> Received:
+async def _receive(chunks: AsyncIterator[bytes], aside: Aside, max_bytes: int) -> Received:
     size = 0
     pending = bytearray()
     found: Format | None = None
-    with _Aside(path) as aside:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > max_bytes:
-                raise Problem(
-                    413, f"The body is larger than {max_bytes} bytes, the most accepted; make the picture smaller."
-                )
-            pending += chunk
-            if found is None and len(pending) >= _SIGNATURE_BYTES:
-                found = _accepted(pending)
-            if len(pending) >= _BLOCK_BYTES:
-                await anyio.to_thread.run_sync(aside.write, bytes(pending))
-                pending.clear()
-        if not size:
-            raise Problem(400, "The body is empty (0 bytes); expected the bytes of a JPEG, PNG or WebP picture.")
-        found = found or _accepted(pending)
-        await anyio.to_thread.run_sync(aside.write, bytes(pending))
-        return Received(found, size, aside.publish())
+    sha256 = hashlib.sha256()
+
+    def put_aside() -> None:
+        sha256.update(pending)
+        aside.write(bytes(pending))
+        pending.clear()
+
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise Problem(
+                413, f"The body is larger than {max_bytes} bytes, the most accepted; make the picture smaller."
+            )
+        pending += chunk
+        if found is None and len(pending) >= _SIGNATURE_BYTES:
+            found = _accepted(pending)
+        if len(pending) >= _BLOCK_BYTES:
+            await anyio.to_thread.run_sync(put_aside)
+    if not size:
+        raise Problem(400, "The body is empty (0 bytes); expected the bytes of a JPEG, PNG or WebP picture.")
+    found = found or _accepted(pending)
+    if pending:
+        await anyio.to_thread.run_sync(put_aside)
+    return Received(found, size, sha256.hexdigest())
 
 
 def _accepted(head: bytes | bytearray) -> Format:
@@ -174,36 +179,6 @@ def _name(data: bytes | bytearray) -> str:
             if head.startswith(start, at):
                 return name
     return "of an unknown format"
-
-
-class _Aside:
-    """A temporary beside `path`, readable by its owner only, gone at the end unless published."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._sha256 = hashlib.sha256()
-
-    def __enter__(self) -> _Aside:
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        self._aside = Path(name)
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        return self
-
-    def write(self, block: bytes) -> None:
-        self._sha256.update(block)
-        rest = memoryview(block)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-
-    def publish(self) -> str:
-        os.replace(self._aside, self._path)
-        return self._sha256.hexdigest()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        self._aside.unlink(missing_ok=True)
 
 
 def check_container(data: bytes, form: Format, max_pixels: int = MAX_PIXELS) -> None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 
 from api.access import SERVICE, Caller
+from api.aside import Aside
 from api.audit import Audit, Purpose
 from api.database import TABLES, Database
 from api.files import Files
@@ -46,7 +46,6 @@ ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
 
 _MANY: Final = 500
-_LONGEST_SENDING_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -204,28 +203,19 @@ class Photographs:
 
     Args:
         files: where their files are.
-        incoming: folder of this machine for files that are being sent; what was sent to a process that was killed goes.
         database: of the service.
         audit: where it is recorded what is erased.
         purpose_of: what may be recorded of a purpose.
     """
 
-    def __init__(
-        self, files: Files, incoming: Path, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]
-    ) -> None:
+    def __init__(self, files: Files, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
         self.files = files
-        self._incoming = incoming
         self._database = database
         self._engine = database.engine
         self._audit = audit
         self.purpose_of = purpose_of
         for folder in ("photos", "edits", "stimuli"):
             files.keep_private(folder)
-        incoming.mkdir(mode=0o700, exist_ok=True)
-        longest = _LONGEST_SENDING_S if database.shared else 0  # other processes may be receiving
-        for left in incoming.iterdir():
-            if left.stat().st_mtime <= time.time() - longest:
-                left.unlink(missing_ok=True)
 
     def folder(self, photo: str) -> str:
         """Where the files of a photograph are."""
@@ -289,13 +279,9 @@ class Photographs:
         """Where a pack is that is done."""
         return f"{self.pack_folder(pack)}/pack.zip"
 
-    def incoming(self, photo: str) -> Path:
+    def aside(self) -> Aside:
         """Where a file lies while it is being sent."""
-        return self._incoming / photo
-
-    def take_in(self, photo: str) -> None:
-        """Make the file that was sent the original of a photograph."""
-        self.files.take(self.original(photo), self.incoming(photo))
+        return Aside(self._database.state)
 
     def add(self, photo: Photograph) -> None:
         self._insert(_photos, vars(photo) | {"quality": None})

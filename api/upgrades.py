@@ -43,8 +43,8 @@ def upgrade_folder(state: Path) -> None:
     """Move what an earlier version stored to where it is looked for now; nothing happens where that was done.
 
     Image sets that were not complete lay in `sets/<id>.partial`, files that follow from a set in `sets/<id>/derived`,
-    and photographs that were being sent in `photos`. Each step is a rename or deletes what nobody needs, so that the
-    next start goes on after a crash.
+    and photographs that were being sent in `photos`, later in `incoming`. Each step is a rename or deletes what nobody
+    needs, so that the next start goes on after a crash.
     """
     for partial in sorted((state / "sets").glob("*.partial")):
         if partial.with_suffix("").exists():  # complete, and left by a late writer
@@ -55,6 +55,8 @@ def upgrade_folder(state: Path) -> None:
         shutil.rmtree(derived)
     for sent in (state / "photos").glob(".*"):
         sent.unlink()
+    if (state / "incoming").is_dir():
+        shutil.rmtree(state / "incoming")
 
 
 def _found(connection: Connection) -> int:

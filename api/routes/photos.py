@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api.access import SERVICE, Caller
+from api.aside import Aside
 from api.intake import FORMATS, Received, check_container, receive
 from api.ownership import Kind
 from api.photographs import EditRecord, Photograph, new_id, now_ms
@@ -78,8 +79,7 @@ async def send(
     name, kept_s = await anyio.to_thread.run_sync(_terms, service, caller, model, ttl_s)
     photo_id = new_id()
     trail.touch({photo_id: service.photographs.purpose_of(purpose)})
-    aside = service.photographs.incoming(photo_id)
-    try:
+    with service.photographs.aside() as aside:
         received = await receive(
             _body(request), aside, service.settings.max_photo_bytes, seconds=service.settings.body_timeout_s
         )
@@ -96,9 +96,7 @@ async def send(
             expires_ms=created + 1000 * kept_s,
             media_type=FORMATS[received.format],
         )
-        known = await anyio.to_thread.run_sync(_begin, service, caller, trail, photo, received, idempotency_key)
-    finally:
-        await anyio.to_thread.run_sync(lambda: aside.unlink(missing_ok=True))
+        known = await anyio.to_thread.run_sync(_begin, service, caller, trail, photo, received, aside, idempotency_key)
     response.headers["Location"] = photo_path(known.id)
     return await answered(lambda: _look(service, known), response, wait_s, deadline)
 
@@ -123,7 +121,13 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 
 
 def _begin(
-    service: Service, caller: Caller, trail: Trail, photo: Photograph, received: Received, key: str | None
+    service: Service,
+    caller: Caller,
+    trail: Trail,
+    photo: Photograph,
+    received: Received,
+    aside: Aside,
+    key: str | None,
 ) -> Photograph:
     """Store a photograph and ask for its inversion; with a key that was used for it before, find that one.
 
@@ -131,18 +135,17 @@ def _begin(
         Problem: its file is broken or too large; the key was used for another; the queue is full.
         AuditError: that it comes cannot be recorded.
     """
-    check_container(
-        service.photographs.incoming(photo.id).read_bytes(), received.format, service.settings.max_photo_pixels
-    )
+    data = aside.read()
+    check_container(data, received.format, service.settings.max_photo_pixels)
     with service.photographs.kept():
-        return _begin_alone(service, caller, trail, photo, received, key)
+        return _begin_alone(service, caller, trail, photo, received.sha256, data, key)
 
 
 def _begin_alone(
-    service: Service, caller: Caller, trail: Trail, photo: Photograph, received: Received, key: str | None
+    service: Service, caller: Caller, trail: Trail, photo: Photograph, sha256: str, data: bytes, key: str | None
 ) -> Photograph:
     asked: dict[str, object] = {
-        "sha256": received.sha256,
+        "sha256": sha256,
         "model": photo.model,
         "consent": photo.consent,
         "purpose": photo.purpose,
@@ -159,7 +162,7 @@ def _begin_alone(
     try:
         trail.begin()
         service.photographs.add(photo)
-        service.photographs.take_in(photo.id)
+        service.photographs.files.write(service.photographs.original(photo.id), data)
         service.ownership.give(photo.id, Kind.PHOTO, caller.owner)
         service.jobs.submit(Kind.PHOTO, photo.id, 1, caller.owner)
     except BaseException:

@@ -206,9 +206,8 @@ def tables_naming(state: Path, subject: str) -> set[str]:
 
 
 def all_files(state: Path) -> dict[str, bytes]:
-    """Every file that may hold pixels of photographs, those that are being sent included."""
-    sent = (path for path in (state / "incoming").iterdir() if path.is_file())
-    files, found = files_in(state), {path.name: path.read_bytes() for path in sent}
+    """Every file that may hold pixels of photographs."""
+    files, found = files_in(state), dict[str, bytes]()
     for folder in ("photos", "edits", "stimuli"):
         found |= {f"{folder}/{name}": files.read(f"{folder}/{name}") for name in files.names(folder)}
     return found

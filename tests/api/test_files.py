@@ -110,12 +110,6 @@ def test_objects_of_a_store_are_read_side_by_side_and_not_far_ahead(
     together.abort()
 
 
-def test_a_local_file_is_taken(files: Files, tmp_path: Path) -> None:
-    (tmp_path / "sent").write_bytes(b"a photograph")
-    files.take("photos/1/original", tmp_path / "sent")
-    assert files.read("photos/1/original") == b"a photograph"
-
-
 def test_the_same_written_by_many_at_once_is_whole(files: Files, other: Files) -> None:
     data = bytes(range(256)) * 400
 

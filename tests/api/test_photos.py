@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -162,8 +164,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
         connection.sendall(f"POST /v1/photos?aligned=true HTTP/1.1\r\n{lines}\r\n".encode())
         connection.sendall(phantom(0) + bytes(400_000))
-        lab.until(lambda: len(all_files(lab.state)) == len(before) + 1)
-    lab.until(lambda: all_files(lab.state) == before)
+        lab.until(lambda: any(map(len, held_open(lab.state))))
+    lab.until(lambda: held_open(lab.state) == [])
+    assert all_files(lab.state) == before
 
 
 # What is kept
@@ -208,6 +211,36 @@ def test_a_picture_that_cannot_be_decoded_is_deleted(lab: Lab) -> None:
     assert sent["state"] == "failed"
     assert "cannot be decoded" in sent["error"]
     assert not lab.service.photographs.has_original(sent["id"])
+
+
+def test_while_it_is_sent_nobody_can_read_it_on_the_disk(lab: Lab) -> None:
+    said = (b"a name in the file " * 4000)[:60_000]
+    comment = b"\xff\xfe" + (2 + len(said)).to_bytes(2, "big") + said
+    jpeg = saved(read_image(phantom(5)), "JPEG")
+    seen: list[bytes] = []
+
+    def slowly_sent() -> Iterator[bytes]:
+        yield jpeg[:2] + 6 * comment
+        lab.until(lambda: any(map(len, held_open(lab.state))))
+        seen.extend(held_open(lab.state))
+        assert not any(b"a name" in path.read_bytes() for path in lab.state.rglob("*") if path.is_file())
+        yield jpeg[2:]
+
+    sent = good(lab.http.post("/v1/photos", params={"aligned": True}, content=slowly_sent(), headers=CONSENT | WAIT))
+    assert sent["state"] == "done"
+    assert sum(map(len, seen)) > 262_144
+    assert not any(b"a name" in data for data in seen)
+    assert held_open(lab.state) == []
+
+
+def held_open(state: Path) -> list[bytes]:
+    """What is in files of a folder that have no name any more, and that this process holds."""
+    found: list[bytes] = []
+    for fd in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if (to := os.readlink(fd)).startswith(str(state)) and to.endswith("(deleted)"):
+                found.append(fd.read_bytes())
+    return found
 
 
 @pytest.mark.parametrize("running", [True, False])

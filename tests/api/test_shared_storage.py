@@ -91,23 +91,22 @@ def test_a_set_is_not_sealed_without_one_of_its_chunks(url: str, tmp_path: Path)
 def photographs(url: str, tmp_path: Path) -> Iterator[tuple[Photographs, Photographs]]:
     """Those of two processes with one database."""
     with closing(Database.open(tmp_path)) as one, closing(Database.open(tmp_path)) as other:
-        yield photographs_of(one, url, tmp_path / "one"), photographs_of(other, url, tmp_path / "other")
+        yield photographs_of(one, url), photographs_of(other, url)
 
 
-def photographs_of(database: Database, url: str, incoming: Path) -> Photographs:
+def photographs_of(database: Database, url: str) -> Photographs:
     files = SealedFiles(open_files(url, database.state), Vault.open(database))
     purpose = partial(purpose_of, named=(), secret=b"secret")
-    return Photographs(files, incoming, database, Audit.open(database), purpose)
+    return Photographs(files, database, Audit.open(database), purpose)
 
 
 def sent(photographs: Photographs) -> str:
     """A photograph that was taken in."""
     photo, now = new_id(), now_ms()
-    photographs.incoming(photo).write_bytes(b"a photograph")
     photographs.add(
         Photograph(photo, "lab", "phantom128", "form", "research", False, True, now, now + 60_000, "image/png")
     )
-    photographs.take_in(photo)
+    photographs.files.write(photographs.original(photo), b"a photograph")
     return photo
 
 

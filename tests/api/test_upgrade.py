@@ -34,6 +34,8 @@ def state(tmp_path: Path) -> Path:
     (sets / COMPLETE / "derived" / "000000.tar").write_bytes(b"tar")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / f".{'0' * 32}.incoming").write_bytes(b"a photograph")
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming" / ("0" * 32)).write_bytes(b"a photograph")
     return tmp_path
 
 
@@ -49,6 +51,7 @@ def check(state: Path) -> None:
         "request.json",
     ]
     assert list((state / "photos").iterdir()) == []
+    assert not (state / "incoming").exists()
     store.seal(GROWING, [0])
     assert store.is_complete(GROWING)
 
