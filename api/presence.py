@@ -137,7 +137,7 @@ class Shared:
         self._thread.start()
 
     def close(self) -> None:
-        """Leave: the work that it has is the others' at once."""
+        """Leave; the others see it at their next look, and after GRACE_S do its work."""
         self._closing.set()
         with self._state:
             self._state.notify_all()

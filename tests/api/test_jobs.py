@@ -188,15 +188,25 @@ class Noting(FakeModel):
         return super().render(plan, rows)
 
 
-def test_what_is_asked_for_within_a_second_is_made_in_that_order_after_a_restart_too(tmp_path: Path) -> None:
+def asked_at_once(client: Client, seeds: range) -> list[ImageSet]:
+    return [client.create(kind="unrelated", count=1, seed=seed) for seed in seeds]
+
+
+def test_what_is_asked_for_within_a_second_is_made_in_that_order(tmp_path: Path) -> None:
     settings, model = Settings(state=tmp_path, without_keys=True, concurrent_jobs=1), Noting()
     with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
-        for seed in range(0, 600, 100):
-            client.create(kind="unrelated", count=1, seed=seed)
+        for image_set in asked_at_once(client, range(0, 1000, 100)):
+            image_set.wait(timeout_s=60)
+    assert model.seeds == list(range(0, 1000, 100))
+
+
+@of_sqlite
+def test_what_waited_at_a_restart_comes_before_what_is_asked_for_then(tmp_path: Path) -> None:
+    settings, model = Settings(state=tmp_path, without_keys=True, concurrent_jobs=1), Noting()
     with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
-        for seed in range(600, 1200, 100):
-            last = client.create(kind="unrelated", count=1, seed=seed)
-        last.wait(timeout_s=60)
+        asked_at_once(client, range(0, 600, 100))
+    with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
+        asked_at_once(client, range(600, 1200, 100))[-1].wait(timeout_s=60)
     in_order = list(dict.fromkeys(model.seeds))  # what was in hand at the restart may be made twice
     assert in_order == list(range(0, 1200, 100))
 
