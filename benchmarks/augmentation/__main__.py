@@ -12,12 +12,13 @@ from rich.console import Console
 
 from benchmarks.augmentation import generators, people
 from benchmarks.augmentation.arms import ARMS
-from benchmarks.augmentation.classifiers import CONFIG, FOLDS, MORE, TEST, TRAIN, model_of, part_of, split_of
+from benchmarks.augmentation.classifiers import CONFIG, FOLDS, MORE, SPLIT_SEED, TEST, TRAIN, model_of, part_of
 from benchmarks.augmentation.results import write_results
 from benchmarks.augmentation.sheet import sheet
 from benchmarks.parts import COSTS, begin, run_side_by_side
 from faces.errors import PullError
 from faces.images import write_file
+from gestaltgen.classifying import write_folds
 from gestaltgen.demo import running_service
 from recognition.samples import real_samples
 
@@ -49,9 +50,8 @@ def augmentation(
     """
     _draw(out)
     generators.train_base(out, out / BASE, base_images)
-    real = real_samples(out / TRAIN)
-    held = [[real.samples[place].person for place in outside] for _, outside in split_of(real)]
-    generators.train_folds(out, out / TRAIN, held, fold_images)
+    held_out = write_folds(real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
+    generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
     chosen = tuple(range(seeds))
     with ExitStack() as stack:
         parts = [part_of(arm, out, "", chosen, epochs) for arm in ARMS]

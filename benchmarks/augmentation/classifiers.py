@@ -39,6 +39,7 @@ IMAGES_AN_EPOCH: Final = 400
 CONFIG: Final = TrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epochs=60)
 """Of every arm: the same number of steps, so that nothing but what is shown differs."""
 
+SPLIT_SEED: Final = 0
 TRAIN: Final = "train.zip"
 MORE: Final = "more.zip"
 TEST: Final = "test.zip"
@@ -51,7 +52,7 @@ def model_of(fold: int) -> str:
 
 def split_of(real: Samples) -> list[tuple[Any, Any]]:
     """Training and validation places of each fold: the same for generators and classifiers."""
-    return list(folds(real, FOLDS, 0))
+    return list(folds(real, FOLDS, SPLIT_SEED))
 
 
 def part_of(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> Part:

@@ -10,7 +10,6 @@ from typing import Final
 
 from benchmarks.parts import COSTS, Part, run_side_by_side
 from faces import tensorfile
-from faces.images import write_file
 
 BASE_IMAGES: Final = 100_000
 FOLD_IMAGES: Final = 20_000
@@ -38,22 +37,19 @@ def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
     run_side_by_side([_training("generator of unaffected people", out / "base", data, images, _BASE, [])], out / COSTS)
 
 
-def train_folds(out: Path, data: Path, held: Sequence[Sequence[str]], images: int = FOLD_IMAGES) -> None:
+def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = FOLD_IMAGES) -> None:
     """The generators of the folds, in out/fold-K, two at a time.
 
     Args:
-        held: persons of each fold's validation part, who are not shown.
+        held_out: lists of the persons of each fold's validation part, who are not shown.
     """
     base = out / "base"
     parts = []
-    for fold, persons in enumerate(held):
-        folder = out / f"fold-{fold}"
-        excluded = folder / "held-out.txt"
-        write_file(excluded, "".join(f"{person}\n" for person in sorted(set(persons))).encode())
+    for fold, persons in enumerate(held_out):
         begin = ["--from", str(generator_of(base))]
         begin += ["--discriminator-from", str(base / "discriminator.safetensors")]
-        begin += ["--exclude", str(excluded), "--sampling", "half_affected"]
-        parts.append(_training(f"generator of fold {fold}", folder, data, images, _FOLD, begin))
+        begin += ["--exclude", str(persons), "--sampling", "half_affected"]
+        parts.append(_training(f"generator of fold {fold}", out / f"fold-{fold}", data, images, _FOLD, begin))
     run_side_by_side(parts, out / COSTS)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from api.client import Client
+from tests.api.stores import environment
 
 
 @contextmanager
@@ -21,7 +22,9 @@ def process(state: Path, chunk_s: float, **settings: Any) -> Iterator[tuple[subp
         port = listener.getsockname()[1]
     said = json.dumps({"state": str(state), **settings})
     command = [sys.executable, "-W", "error", "-m", "tests.api.killable", str(port), str(chunk_s), said]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
+    child = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(state)
+    )
     try:
         with Client(f"http://127.0.0.1:{port}") as client:
             client.wait_ready(60)
