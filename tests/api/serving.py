@@ -28,7 +28,7 @@ def serving(app: FastAPI, *, ready: bool = True) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive(), "the service did not start"
             time.sleep(0.01)
-        while ready and httpx.get(f"{url}/readyz").status_code == 503:
+        while ready and httpx.get(f"{url}/readyz", timeout=60).status_code == 503:
             time.sleep(0.01)
         yield url
     finally:

@@ -169,7 +169,7 @@ def test_jobs_come_in_pages_those_of_deleted_sets_too(tmp_path: Path) -> None:
 
 
 def test_small_sets_do_not_wait_for_large_ones(tmp_path: Path) -> None:
-    with service(tmp_path, FakeModel(0.1)) as client:
+    with service(tmp_path, FakeModel(0.5)) as client:
         large = client.create(**PROGRESSION)
         small = client.create(kind="age_progression", conditions=["WS"], count=1).wait(timeout_s=60)
         assert (small.state, large.refresh().state) == ("done", "running")
@@ -212,7 +212,7 @@ def test_what_waited_at_a_restart_comes_before_what_is_asked_for_then(tmp_path: 
 
 
 def test_other_weights_do_not_finish_anothers_set(tmp_path: Path) -> None:
-    with service(tmp_path, FakeModel(0.1)) as client:
+    with service(tmp_path, FakeModel(0.5)) as client:
         asked = until_half(client.create(**PROGRESSION))
     with service(tmp_path, FakeModel(weights="e" * 64)) as client:
         with pytest.raises(JobError, match="was asked of other weights"):
@@ -224,7 +224,7 @@ def test_weights_that_cannot_be_loaded_fail_no_job(tmp_path: Path) -> None:
     def load(_: Settings) -> Models:
         raise CheckpointError("damaged")
 
-    with service(tmp_path, FakeModel(0.1)) as client:
+    with service(tmp_path, FakeModel(0.5)) as client:
         asked = until_half(client.create(**PROGRESSION))
     with (
         serving(create_app(Settings(state=tmp_path, without_keys=True), load=load), ready=False) as url,
@@ -353,7 +353,7 @@ def test_what_was_seen_last_is_not_said_again(tmp_path: Path) -> None:
 
 
 def test_events_of_a_cancelled_and_of_a_failed_job_end_so(tmp_path: Path) -> None:
-    model = FakeModel(0.05)
+    model = FakeModel(0.3)
     with service(tmp_path, model) as client:
         asked = until_half(client.create(**PROGRESSION))
         with ThreadPoolExecutor(1) as pool:

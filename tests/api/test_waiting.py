@@ -93,11 +93,11 @@ def test_a_failed_job_frees_its_place(tmp_path: Path) -> None:
 
 
 def test_what_a_stopped_service_left_open_still_counts(tmp_path: Path) -> None:
-    with limited(tmp_path, FakeModel(0.1), max_open_jobs=1) as (app, url), caller(app, url, "lab") as http:
+    with limited(tmp_path, FakeModel(0.3), max_open_jobs=1) as (app, url), caller(app, url, "lab") as http:
         job = http.post(SETS, json=LARGE | {"count": 100}).json()["links"]["job"]
         while http.get(job).json()["state"] != "running":
             time.sleep(0.01)
-    with limited(tmp_path, FakeModel(0.1), max_open_jobs=1) as (app, url), caller(app, url, "lab") as http:
+    with limited(tmp_path, FakeModel(0.3), max_open_jobs=1) as (app, url), caller(app, url, "lab") as http:
         problem(http.post(SETS, json=LARGE | {"seed": 1}), 503)
         assert "event: done" in http.get(f"{job}/events").text
         assert http.post(SETS, json=LARGE | {"seed": 1}).status_code == 202
