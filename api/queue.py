@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, repeat
 from typing import Any, Final, Protocol
 
 from dbos import (
@@ -177,7 +177,7 @@ class Queue:
     def _launch(self, concurrent: int) -> None:
         url = self._database.queue_url
         _quieten_dbos()
-        self._places = count(_prepare(self._database, url, concurrent))
+        self._places = _prepare(self._database, url, concurrent)
         DBOS(
             config={
                 "name": _APPLICATION,
@@ -205,13 +205,8 @@ class Queue:
         DBOS.launch()
 
     def _last_of(self, owner: str) -> SetEnqueueOptions:
-        """What is queued within comes after all that its owner has in the queue.
-
-        DBOS orders by its database's clock, which with SQLite may count whole seconds; what came in one of them, it
-        takes in any order. One process queues everything there, and numbers it.
-        """
-        place = None if self._database.shared else next(self._places)
-        return SetEnqueueOptions(queue_partition_key=owner, priority=place)
+        """What is queued within comes after all that its owner has in the queue."""
+        return SetEnqueueOptions(queue_partition_key=owner, priority=next(self._places))
 
     def _take_over(self, executor: str) -> None:
         """Give what a dead process had back to the queue, from where one process takes each."""
@@ -347,11 +342,13 @@ def _not_of_workflows(record: logging.LogRecord) -> bool:
     return record.module != "_core"
 
 
-def _prepare(database: Database, url: str, concurrent: int) -> int:
+def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | None]:
     """Make the queue's tables and both queues, which launch then listens to at once; later ones it finds later.
 
     Returns:
-        The first place behind all that is queued.
+        The place of whatever is queued next, each behind all before it. None leaves the order to the database's clock,
+        by which DBOS goes; with SQLite that may count whole seconds, and what came in one of them is taken in any
+        order, so there, where one process queues everything, it is numbered.
 
     Raises:
         ConfigError: SQLite is too old for what DBOS asks of it from Python 3.12 on.
@@ -376,7 +373,9 @@ def _prepare(database: Database, url: str, concurrent: int) -> int:
                     partition_worker_concurrency=places,
                     polling_interval_sec=_POLL_S,
                 )
+            if database.shared:
+                return repeat(None)
             queued = client.list_workflows(status=["ENQUEUED", "PENDING"], load_input=False, load_output=False)
-            return 1 + max((status.priority or 0 for status in queued), default=0)
+            return count(1 + max((status.priority or 0 for status in queued), default=0))
         finally:
             client.destroy()
