@@ -6,6 +6,7 @@ whole batch by every process; so the losses are those of one process with the sa
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,9 @@ def processes_of_torchrun(device: torch.device) -> Iterator[Processes]:
     if count == 1:
         yield Processes()
         return
+    # Optimizers import it at their first step; defaults in it would then keep the group, and gloo's threads, which now
+    # and then abort the process as the interpreter ends.
+    importlib.import_module("torch._dynamo")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), count)
