@@ -192,6 +192,15 @@ def test_a_slow_body_is_refused_however_steadily_it_comes(tmp_path: Path) -> Non
     assert 1 < body.taken < 20
 
 
+def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Aside, block: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Aside, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        taken_in(Body(JPEG), tmp_path)
+
+
 # Containers
 
 

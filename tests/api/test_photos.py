@@ -18,7 +18,6 @@ from PIL import Image
 from sqlalchemy import text
 
 from api.access import Caller
-from api.aside import Aside
 from api.erasing import erase_expired
 from api.marking import EDITED_NOTICE
 from api.ownership import Kind
@@ -168,19 +167,6 @@ def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
         lab.until(lambda: any(map(len, held_open(lab.state))))
     lab.until(lambda: held_open(lab.state) == [])
     assert all_files(lab.state) == before
-
-
-def test_a_full_disk_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Aside, block: bytes) -> None:
-        raise OSError("no space left on device")
-
-    before = all_files(lab.state)
-    with monkeypatch.context() as patched:
-        patched.setattr(Aside, "write", full)
-        assert "no space" not in refused(lab.send(phantom(6)), 500)
-    assert held_open(lab.state) == []
-    assert all_files(lab.state) == before
-    assert lab.photo(6)  # the next one is taken
 
 
 # What is kept
