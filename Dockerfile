@@ -18,6 +18,7 @@ ENV PATH=/venv/bin:$PATH
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY api api
+COPY core core
 COPY editing editing
 COPY faces faces
 COPY gen gen

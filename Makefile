@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-ON_S3 := test_image_sets.py test_image_edits.py test_photos.py test_stimuli.py
+ON_S3 := image_sets/test_image_sets.py photographs/test_image_edits.py photographs/test_photos.py photographs/test_stimuli.py
 
 .PHONY: setup demo test test-s3 serve bench lint format clean
 

@@ -13,41 +13,41 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 
 from api import problems
-from api.access import ApiKeys
-from api.audit import Audit, purpose_of
-from api.cache import Cache
-from api.credentials import open_credentials
-from api.database import Database
-from api.erasing import sweeping
-from api.files import open_files
-from api.idempotency import Keys
-from api.intake import Decoder
-from api.jobs import Jobs
-from api.limits import BodyLimit
-from api.logs import RequestLog
-from api.marking import Marker
-from api.metrics import Metrics
-from api.models import Models, open_models
-from api.ownership import Kind, Ownership
-from api.photo_work import Desk, EditWork, PackWork, PhotoWork
-from api.photographs import Photographs
+from api.access.api_keys import ApiKeys
+from api.access.body_limit import BodyLimit
+from api.access.idempotency import IdempotencyKeys
+from api.access.ownership import Kind, Ownership
+from api.access.tenants import Tenants
+from api.encryption.key_store import SubjectKeys
+from api.encryption.sealed_files import SealedFiles
+from api.encryption.secret import secret_of
+from api.image_sets.creation import ImageSets, SetWork
+from api.image_sets.file_cache import Cache
+from api.image_sets.storage import Store, only_user_of
+from api.jobs.job_list import Jobs
+from api.models.pool import Models, open_models
+from api.models.worker import Worker
+from api.operations.database import Database
+from api.operations.file_stores import open_files
+from api.operations.logs import RequestLog
+from api.operations.metrics import Metrics
+from api.operations.upgrades import upgrade_folder
+from api.photographs.audit import Audit, purpose_of
+from api.photographs.erasure import sweeping
+from api.photographs.intake import Decoder
+from api.photographs.job_context import EditWork, JobContext, PackWork, PhotoWork
+from api.photographs.request_audit import RequestAuditMiddleware
+from api.photographs.storage import Photographs
+from api.provenance.content_credentials import open_credentials
+from api.provenance.marks import Marker
+from api.provenance.registry import Registry
 from api.queries import no_strange_query
-from api.registry import Registry
-from api.routes import catalogue, health, image_edits, image_sets, jobs, metrics, photos, stimuli, verify
+from api.resources import Resources
+from api.routes import catalogue, edits, health, image_sets, jobs, metrics, photos, stimuli, verify
 from api.schemas import ProblemOut
-from api.sealed_files import SealedFiles
-from api.secret import secret_of
-from api.service import Service
-from api.sets import ImageSets, SetWork
 from api.settings import Settings
-from api.storage import Store, only_user_of
-from api.tenants import Tenants
-from api.trail import AuditTrail
-from api.upgrades import upgrade_folder
-from api.vault import Vault
-from api.worker import Worker
 
-_OF_CALLERS: Final = (image_sets, image_edits, photos, stimuli, verify, jobs, catalogue)
+_OF_CALLERS: Final = (image_sets, edits, photos, stimuli, verify, jobs, catalogue)
 _OF_WORKERS: Final = (health, metrics)
 
 DESCRIPTION: Final = """
@@ -107,7 +107,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         },
     )
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
-    app.add_middleware(AuditTrail)
+    app.add_middleware(RequestAuditMiddleware)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     app.add_middleware(RequestLog, metrics=counted)
     problems.install(app)
@@ -143,7 +143,7 @@ def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Service:
+def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metrics) -> Resources:
     credentials = open_credentials(settings)
     with ExitStack() as opened:
         database = Database.open(settings.state, settings.database_url)
@@ -157,7 +157,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
         ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)
         tenants = Tenants(engine)
         purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
-        sealed = SealedFiles(files, Vault.open(database, settings.server_keys))
+        sealed = SealedFiles(files, SubjectKeys.open(database, settings.server_keys))
         photographs = Photographs(sealed, database, audit, purposes)
         marker = Marker(secret)
         worker = Worker(partial(load, settings), counted)
@@ -172,7 +172,9 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
             metrics=counted,
         )
         decoder = Decoder(max_pixels=settings.max_photo_pixels)
-        desk = Desk(photographs, worker, decoder, marker, registry, ownership, sets.face, settings.precision, counted)
+        desk = JobContext(
+            photographs, worker, decoder, marker, registry, ownership, sets.face, settings.precision, counted
+        )
         queue = Jobs(
             database,
             {
@@ -188,14 +190,14 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
             lost=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
         opened.pop_all()  # it is the service's now, which is closed by `_close`
-    return Service(
+    return Resources(
         settings=settings,
         database=database,
         store=store,
         worker=worker,
         jobs=queue,
         sets=ImageSets(store, sets, queue, ownership, at_once=settings.role == "all"),
-        keys=Keys(engine),
+        keys=IdempotencyKeys(engine),
         api_keys=ApiKeys(engine),
         ownership=ownership,
         tenants=tenants,
@@ -210,7 +212,7 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
     )
 
 
-def _close(service: Service) -> None:
+def _close(service: Resources) -> None:
     """Finish the batch in hand; jobs go on when the service starts again."""
     service.worker.close()
     service.jobs.stop()

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from faces import errors
+from core import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -28,7 +28,7 @@ STATUS: Final[tuple[tuple[type[errors.GestaltError], int], ...]] = (
     (errors.StorageError, 503),
     (errors.GestaltError, 500),
 )
-"""Status of each class of the tree in faces.errors; the first that fits counts."""
+"""Status of each class of the tree in core.errors; the first that fits counts."""
 
 Reason = Literal[
     "malformed",

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.audit import Outcome
-from api.jobs import State
-from api.marking import Source
-from api.ownership import Kind as WorkKind
+from api.access.ownership import Kind as WorkKind
+from api.jobs.job_list import State
+from api.photographs.audit import Outcome
+from api.provenance.marks import Source
 
 Kind = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
 

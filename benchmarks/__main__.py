@@ -2,8 +2,8 @@
 
 Writes benchmarks/latest.json, a list of entries in seconds per image (per step for training, per fit for
 direction-fit), and a picture of it, latest.png. A run of all parts replaces them; --quick and a choice of parts change
-their own entries only. What computes the published way is benchmarks/published.py; freed memory is kept by both ways,
-as our commands do.
+their own entries only. What computes the published way is benchmarks/speed/published.py; freed memory is kept by
+both ways, as our commands do.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import limit, machine
-from benchmarks.comparing import Plan
-from benchmarks.entries import LATEST, Entry, merged, read, write
-from benchmarks.plotting import plot
-from benchmarks.tables import WIDTH, table
-from benchmarks.targets import NOTE
+from benchmarks.harness import limit, machine
+from benchmarks.harness.comparing import Plan
+from benchmarks.harness.entries import LATEST, Entry, merged, read, write
+from benchmarks.harness.plotting import plot
+from benchmarks.harness.tables import WIDTH, table
+from benchmarks.harness.targets import NOTE
 from gen.precision import DTYPES
 from gen.training.memory import keep_freed_memory
 
@@ -39,8 +39,6 @@ SPEEDS: Final = {
 TIMES_OF: Final = "an image, a training step of its batch, or a fit"
 QUICK: Final = ("generation", "training", "inversion")
 MEASUREMENTS: Final = {
-    "smile": "the measure of smiles",
-    "editing": "what edits reach",
     "service": "the service against its targets; has options of its own: `service --help`",
 }
 """Not of speed side by side: each runs alone, by its name, and writes no entries."""
@@ -61,8 +59,8 @@ _EPILOG: Final = "\n".join(
 
 def main(words: Sequence[str]) -> None:
     if words and words[0] in MEASUREMENTS:
-        run = importlib.import_module(f"benchmarks.{words[0]}").main
-        run(words[1:]) if words[0] == "service" else run()
+        run = importlib.import_module(f"benchmarks.load.{words[0]}").main
+        run(words[1:])
         return
     options = _options(words)
     console, began = _console(), time.perf_counter()
@@ -91,7 +89,8 @@ def main(words: Sequence[str]) -> None:
 def _measured(name: str, plan: Plan) -> list[Entry]:
     """The entries of a part; each is told on stderr as it comes."""
     told, made = Console(stderr=True, highlight=False, style="dim"), []
-    for entry in importlib.import_module(f"benchmarks.{name}").measure(plan):
+    folder = "load" if name == "throughput" else "speed"
+    for entry in importlib.import_module(f"benchmarks.{folder}.{name}").measure(plan):
         told.print(f"{entry.name}, batch {entry.batch}, {entry.precision}: {1000 * entry.ours_s:,.3f} ms")
         made.append(entry)
     return made

@@ -14,8 +14,8 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
+from core.errors import DirectionError
 from editing.svm import Flags, Floats, hyperplane
-from faces.errors import DirectionError
 
 LEAST_EXAMPLES: Final = 10
 """Of either class; fewer make no direction."""

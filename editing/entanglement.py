@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from editing.directions import Direction
-from editing.readers import Read, Reader
-from faces.distances import Features
+from editing.face_readers import Read, Reader
+from faces.measures.distances import Features
 from gen.networks import Generator
 
 CHUNK = 16

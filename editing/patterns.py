@@ -16,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.errors import DirectionError
 from editing.directions import rows
-from editing.readers import AGE, Read
+from editing.face_readers import AGE, Read
 from editing.svm import Floats
-from faces.errors import DirectionError
 
 IDENTITY: Final = "identity"
 _TRAITS: Final = "traits"

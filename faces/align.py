@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from faces.errors import ImageError
+from core.errors import ImageError
 from faces.images import Pixels
 
 Points = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import dlib
 import numpy as np
 import numpy.typing as npt
 
-from faces.errors import ConfigError, ImageError, NoFaceError
+from core.errors import ConfigError, ImageError, NoFaceError
 from faces.images import Pixels
 
 LANDMARKS: Final = 68

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from faces.errors import ImageError
+from core.errors import ImageError
 
 Floats = npt.NDArray[np.float64]
 

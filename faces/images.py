@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from faces.errors import ImageError, UnreadableImageError
+from core.errors import ImageError, UnreadableImageError
 
 Pixels = npt.NDArray[np.uint8]
 

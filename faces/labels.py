@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from faces.errors import LabelError
+from core.errors import LabelError
 
 CONDITIONS: Final = ("WS", "22q11DS", "other", "unaffected")
 """Williams syndrome, 22q11.2 deletion syndrome, other genetic conditions, and people without any."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.augmentation.colour import colour_maps, recolour
 from gen.augmentation.corruption import add_noise, cut_out
 from gen.augmentation.draws import Draws

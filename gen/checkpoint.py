@@ -10,13 +10,13 @@ from typing import Any, Final, TypeAlias
 
 import torch
 
-from faces import tensorfile
-from faces.errors import CheckpointError, DatasetError
-from faces.seen import UNKNOWN, SeenImages
+from core import tensor_files
+from core.errors import CheckpointError, DatasetError
+from core.seen_images import UNKNOWN, SeenImages
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
-from gen.loading import load_strict
 from gen.networks import Discriminator, Generator
+from gen.strict_loading import load_strict
 
 Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 """Images by condition and age group."""
@@ -85,7 +85,7 @@ def save(
     }
     if seen.known:
         header["seen"] = seen.to_json()
-    tensorfile.write(Path(path), net.state_dict(), header)
+    tensor_files.write(Path(path), net.state_dict(), header)
 
 
 def read_info(path: str | Path) -> CheckpointInfo:
@@ -94,7 +94,7 @@ def read_info(path: str | Path) -> CheckpointInfo:
     Raises:
         CheckpointError: no such file, a damaged one, or not a checkpoint.
     """
-    return _info(Path(path), tensorfile.read_header(Path(path)))
+    return _info(Path(path), tensor_files.read_header(Path(path)))
 
 
 def load(path: str | Path) -> Generator | Discriminator:
@@ -103,7 +103,7 @@ def load(path: str | Path) -> Generator | Discriminator:
     Raises:
         CheckpointError: no such file, a damaged one, not a checkpoint, or tensors that do not fit its configuration.
     """
-    tensors, header = tensorfile.read(Path(path))
+    tensors, header = tensor_files.read(Path(path))
     config = _config(Path(path), header)
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
         net = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
@@ -144,7 +144,7 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
             config=config,
             origin=header["origin"],
             licence=header["licence"],
-            sha256=tensorfile.sha256(path),
+            sha256=tensor_files.sha256(path),
             images_seen=header["images_seen"],
             training_counts=header["training_counts"],
             seen=seen.keys if seen.known else None,

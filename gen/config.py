@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.labels import Vocabulary
 
 TruncationCentre: TypeAlias = Literal["global", "label"]
@@ -111,7 +111,7 @@ class DiscriminatorConfig(_NetworkConfig):
         mapping_layers: fully connected layers on the label embedding; 0 uses the embedding as it is.
         mbstd_group_size: images in a group of the minibatch standard deviation.
         classifier: also read the label from the features, for the auxiliary loss of Odena et al. 2017.
-        identity: also read so many numbers that say who it is (see `faces.identity`); 0 for none.
+        identity: also read so many numbers that say who it is (see `faces.measures.identities`); 0 for none.
     """
 
     resolution: int

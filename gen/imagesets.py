@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Final, get_args
 
-from faces.errors import RequestError
+from core.errors import RequestError
 from faces.labels import UNAFFECTED
 from gen.checkpoint import Counts
 from gen.labels import Vocabulary

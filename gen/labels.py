@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from faces.errors import LabelError
+from core.errors import LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
 
 Mix: TypeAlias = str | Mapping[str, float] | None

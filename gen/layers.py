@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gen.activation import (
+from gen.kernels.activation import (
     activated,
     activated_in_place,
     clamped,
@@ -25,7 +25,7 @@ from gen.activation import (
     shown,
     weighted,
 )
-from gen.lowpass import FIR, LOW_PASS, Way, low_pass
+from gen.kernels.lowpass import FIR, LOW_PASS, Way, low_pass
 
 SQRT2 = math.sqrt(2)
 SQRT_HALF = math.sqrt(0.5)

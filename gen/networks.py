@@ -15,7 +15,7 @@ from typing import TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from faces.errors import ConfigError, LabelError
+from core.errors import ConfigError, LabelError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.layers import (

@@ -9,14 +9,14 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor
 
-from faces.errors import CheckpointError
+from core.errors import CheckpointError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
-from gen.loading import Translation, load_strict
 from gen.networks import Discriminator, Generator
 from gen.published.official_config import config_of
 from gen.published.official_pickle import read_official
 from gen.published.rosinality import load_rosinality
+from gen.strict_loading import Translation, load_strict
 
 __all__ = ["load_rosinality", "load_stylegan2_ada", "read_pickle", "translate"]
 

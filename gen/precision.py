@@ -1,4 +1,4 @@
-"""The precisions that networks run in, as PyTorch calls them; which one is taken is in `faces.precision`."""
+"""The precisions that networks run in, as PyTorch calls them; which one is taken is in `core.precision`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from faces.precision import Precision, PrecisionChoice, automatic, resolved
+from core.precision import Precision, PrecisionChoice, automatic, resolved
 
 __all__ = ["DTYPES", "Precision", "PrecisionChoice", "automatic", "resolved"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.config import DiscriminatorConfig
 
 Head: TypeAlias = Literal["shared", "separable", "plain"]
-"""How the hypernetwork emits a kernel; see `inversion.hypernetwork`."""
+"""How the hypernetwork emits a kernel; see `inversion.networks.hypernetwork`."""
 
 
 class _Stages:
@@ -55,7 +55,7 @@ class EncoderConfig(_Stages):
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """An encoder into W on the residual blocks of a discriminator; see `inversion.trunk`.
+    """An encoder into W on the residual blocks of a discriminator; see `inversion.networks.trunk_encoder`.
 
     Args:
         discriminator: whose blocks; its head is left out.

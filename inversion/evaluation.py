@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from faces.images import to_uint8
-from faces.oracle import Oracle
+from faces.oracle.attribute_network import Oracle
 from gen.networks import Generator
 from gen.precision import Precision
 from inversion.inverter import Inverter

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from core.errors import ImageError
 from faces.align import Points, align
 from faces.detect import FaceDetector
-from faces.errors import ImageError
 from faces.images import Pixels
 
 LEAST_SHARE: Final = 0.5

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from faces.errors import ConfigError, ImageError
+from core.errors import ConfigError, ImageError
 from gen.networks import Generator
 from gen.precision import DTYPES, Precision, PrecisionChoice, resolved
 from gen.side_by_side import parts_of, side_by_side
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
-from inversion.encoder import WEncoder, resized
-from inversion.hypernetwork import Hypernetwork
+from inversion.networks.encoder import WEncoder, resized
+from inversion.networks.hypernetwork import Hypernetwork
+from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.prepared import Answer, may_prepare, prepared
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, joined
 from inversion.similarity import mean_square
-from inversion.trunk import TrunkEncoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.networks import Generator
 from gen.precision import Precision, PrecisionChoice, resolved
 from inversion.inverter import Inverter

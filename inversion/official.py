@@ -9,16 +9,16 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from gen.config import GeneratorConfig
-from gen.loading import load_strict
 from gen.networks import Generator
 from gen.official import load_rosinality
 from gen.published.rosinality import LATENT_AVG, translate_generator
 from gen.published.shapes import config_from_shapes
+from gen.strict_loading import load_strict
 from inversion.config import EncoderConfig, HypernetworkConfig
-from inversion.hypernetwork import layer_numbers
 from inversion.inverter import Inverter
+from inversion.networks.hypernetwork import layer_numbers
 
 COUNTER: Final = "num_batches_tracked"
 """Of batch normalisation: kept by our networks too, but not in every file."""

@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.networks import Generator
-from inversion.encoder import resized
 from inversion.inverter import check_faces
+from inversion.networks.encoder import resized
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, render
 from inversion.similarity import Perceptual, mean_square

@@ -1,5 +1,6 @@
-"""The hypernetwork without gradients on a CPU, as fast as it goes: the answers of `inversion.hypernetwork`, arranged
-otherwise.
+"""The hypernetwork without gradients on a CPU, as fast as it goes.
+
+Its answers are those of `inversion.networks.hypernetwork`, arranged otherwise.
 
 - What depends on the weights alone is prepared once, in as much memory again: normalisations are folded into the
   convolutions before them, and kernels packed as oneDNN reads them.
@@ -21,8 +22,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gen import winograd
 from gen.preparing import Preparations
-from inversion.encoder import resized
-from inversion.hypernetwork import (
+from inversion.networks.encoder import resized
+from inversion.networks.hypernetwork import (
     SLOPE,
     TAPS,
     BasicBlock,

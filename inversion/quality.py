@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, Self, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from faces.distances import Features
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from faces.images import Pixels, to_uint8
+from faces.measures.distances import Features
 from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
 
 Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]

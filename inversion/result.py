@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import CheckpointError, ConfigError
+from core import tensor_files
+from core.errors import CheckpointError, ConfigError
 from faces.images import write_file
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
@@ -144,7 +144,7 @@ def to_bytes(inversion: Inversion, generator: Generator, storage: Storage = "bfl
         "precision": inversion.precision,
         "psnr_db": psnr if error else None,
     }
-    return tensorfile.to_bytes(tensors, header), psnr
+    return tensor_files.to_bytes(tensors, header), psnr
 
 
 def load(source: Path | bytes, generator: Generator) -> Inversion:
@@ -158,7 +158,7 @@ def load(source: Path | bytes, generator: Generator) -> Inversion:
         CheckpointError: no such file, a damaged one, not an inversion, or another generator's.
     """
     path = "the stored inversion" if isinstance(source, bytes) else source
-    tensors, header = tensorfile.read(source)
+    tensors, header = tensor_files.read(source)
     if header.get("network") != _KIND:
         raise CheckpointError(f"{path} holds no inversion; `gestaltgen invert` makes one")
     if header["generator"] != (ours := fingerprint(generator)):

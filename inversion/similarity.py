@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faces.errors import ImageError
+from core.errors import ImageError
 from gen.networks import Discriminator
 
 Perceptual: TypeAlias = Callable[[Tensor, Tensor], Tensor]

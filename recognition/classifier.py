@@ -12,16 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import CheckpointError
-from faces.precision import Precision
-from recognition.batches import plain
+from core import tensor_files
+from core.errors import CheckpointError
+from core.precision import Precision
 from recognition.config import TrainingConfig
-from recognition.networks import Network, build
+from recognition.images.image_stack import Stack, stacked
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Samples
+from recognition.networks.architectures import Network, build
 from recognition.precision import computing
-from recognition.samples import Samples
-from recognition.seen import Seen
-from recognition.stack import Stack, stacked
+from recognition.training.batches import plain
 
 FILE: Final = "classifier.safetensors"
 
@@ -49,7 +49,7 @@ class Classifier:
     network: Network
     classes: tuple[str, ...]
     config: TrainingConfig
-    seen: Seen
+    seen: TrainingRecord
     precision: Precision = "float32"
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,7 +69,7 @@ class Classifier:
             "seen": self.seen.to_json(),
             "about": dict(self.about),
         }
-        tensorfile.write(path, self.network.state_dict(), header)
+        tensor_files.write(path, self.network.state_dict(), header)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -79,7 +79,7 @@ class Classifier:
             CheckpointError: no such file, a damaged one, or weights of something else.
             ConfigError: trained in a way that is unknown here.
         """
-        tensors, header = tensorfile.read(path)
+        tensors, header = tensor_files.read(path)
         if header.get("kind") != _KIND:
             raise CheckpointError(f"{path} is not a classifier; expected {FILE} of a `gestaltgen classify train` run")
         try:
@@ -87,7 +87,7 @@ class Classifier:
             classes = tuple(header["classes"])
             network = network_of(config, len(classes))
             network.load_state_dict(tensors)
-            seen = Seen.from_json(header["seen"])
+            seen = TrainingRecord.from_json(header["seen"])
             return cls(network.eval(), classes, config, seen, header["precision"], header["about"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path} does not hold what its header says ({error}); train again") from error

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
-from faces.errors import ConfigError
-from recognition.networks import NAMES, PRETRAINING, SMALLEST_SIZE
+from core.errors import ConfigError
+from recognition.networks.architectures import NAMES, PRETRAINING, SMALLEST_SIZE
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd")
 SCHEDULES: Final = ("constant", "cosine", "cosine-restarts")

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from faces.errors import CheckpointError, ConfigError, DatasetError
+from core.errors import CheckpointError, ConfigError, DatasetError
 from recognition.classifier import CLASSIFIER, FILE, Classifier
+from recognition.images.image_stack import stacked
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Samples
 from recognition.predictions import Predictions
-from recognition.samples import Samples
-from recognition.seen import Seen
-from recognition.stack import stacked
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Ensemble:
         names = tuple(str(file.relative_to(path).parent) if file != path else file.name for file in files)
         return cls(tuple(Classifier.open(file) for file in files), names)
 
-    def seen(self) -> Seen:
+    def seen(self) -> TrainingRecord:
         """All that its classifiers were trained on or chosen by, named by classifier, and their generators."""
         first, *others = (
             _renamed(part, name)
@@ -112,7 +112,7 @@ class Ensemble:
         )
 
 
-def _renamed(seen: Seen, name: str) -> Seen:
+def _renamed(seen: TrainingRecord, name: str) -> TrainingRecord:
     return replace(seen, name=f"{CLASSIFIER} {name}") if seen.name == CLASSIFIER else seen
 
 

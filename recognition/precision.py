@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from faces.precision import Precision
+from core.precision import Precision
 
 
 def computing(precision: Precision, device: torch.device) -> AbstractContextManager[None]:

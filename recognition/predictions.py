@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from faces.errors import DatasetError
+from core.errors import DatasetError
 from faces.images import write_file
 
 _COLUMNS: Final = ("key", "person", "truth", "age_group", "undecided")

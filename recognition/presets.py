@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from faces.labels import UNAFFECTED
 from recognition.config import TrainingConfig
 

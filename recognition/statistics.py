@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from faces.errors import ConfigError, DatasetError
+from core.errors import ConfigError, DatasetError
 from recognition.predictions import Predictions, aligned
 
 Floats = npt.NDArray[np.float64]

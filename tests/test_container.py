@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from api.app import create_app
 from api.settings import Settings
-from gestaltgen import cli
+from gestaltgen.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
@@ -66,7 +66,7 @@ def test_the_service_is_started_without_a_shell_by_a_user_of_its_own() -> None:
     [entry], [command] = lines("ENTRYPOINT"), lines("CMD")
     [program], [name, *options] = json.loads(entry), json.loads(command)
     assert program in PROJECT["project"]["scripts"]
-    commands = get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = get_command(main.app).commands  # type: ignore[attr-defined]
     known = {option for parameter in commands[name].params for option in parameter.opts}
     assert set(options) <= known
     [user] = lines("USER")

@@ -20,7 +20,7 @@ from torch.utils.data import TensorDataset
 
 from api.app import create_app
 from api.settings import Settings
-from faces.synthesise import synthesise
+from faces.phantoms.phantom_dataset import synthesise
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
 

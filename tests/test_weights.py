@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import weights
-from editing.edit import TOLERANCE
-from editing.studio import Files, Studio
-from faces import tensorfile
-from faces.errors import CheckpointError
+from core import tensor_files
+from core.errors import CheckpointError
+from editing.face_editor import FaceEditor, Files
+from editing.latent_editor import TOLERANCE
 from faces.images import to_tensor
-from faces.phantom_drawing import draw
-from faces.synthesise import nth_phantom
+from faces.phantoms.drawing import draw
+from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
-from gestaltgen.evaluation_data import fresh_phantoms
-from inversion import files
+from gen.evaluation.real_images import fresh_phantoms
+from inversion import inverter_file
 from tests.inversion.tiny import tiny_generator
 
 
@@ -28,7 +28,7 @@ def test_every_shipped_file_is_what_its_manifest_says() -> None:
     for name, entry in weights.manifest().items():
         path = weights.shipped(name)
         assert path.stat().st_size <= 20_000_000
-        assert tensorfile.sha256(path) == entry["sha256"]
+        assert tensor_files.sha256(path) == entry["sha256"]
         assert entry["licence"] == "Apache-2.0"
         assert entry["sha256"][:12] in (folder / entry["model_card"]).read_text()
 
@@ -91,7 +91,7 @@ def test_the_shipped_inverter_reproduces_faces_it_has_not_seen() -> None:
     net = checkpoint.load_generator(weights.default())
     path = weights.companion(weights.default(), "inverter")
     assert path is not None
-    inverter = files.load(path, net)
+    inverter = inverter_file.load(path, net)
     faces = to_tensor(np.concatenate(list(fresh_phantoms(12, 128, 706))))
     encoded, refined = (inverter.invert(faces, passes) for passes in (0, 5))
     error = [np.mean([face.l2 for face in found.quality]) for found in (encoded, refined)]
@@ -119,7 +119,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
     portraits = weights.companions(weights.shipped("portraits128.safetensors"))
     assert {"discriminator", "inverter", "directions"} == set(portraits)
     own = tmp_path / "own.safetensors"
-    checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantom")
+    checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantoms.person")
     assert set(weights.companions(own)) == {"oracle", "landmarks"}
     checkpoint.save(own, tiny_generator(), origin="faces.phantom; 3 images of a folder")
     assert weights.companions(own) == {}
@@ -129,7 +129,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
 
 def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
     source = weights.default()
-    studio = Studio.open(Files(source, **weights.companions(source)))
+    studio = FaceEditor.open(Files(source, **weights.companions(source)))
     assert studio.known is not None
     for name, direction in studio.known.directions.items():
         assert direction.accuracy >= 0.95, name

@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from faces import tensorfile
-from faces.errors import CheckpointError
-from faces.records import PHANTOMS
+from core import tensor_files
+from core.errors import CheckpointError
+from faces.datasets.records import PHANTOMS
 
 DEFAULT: Final = "phantom128.safetensors"
 GENERATORS: Final = (DEFAULT, "portraits128.safetensors")
@@ -56,13 +56,13 @@ def companions(generator: Path) -> dict[str, Path]:
         CheckpointError: the generator is no checkpoint, or something is missing, or not what was shipped.
     """
     found = {part: path for part in get_args(Companion) if (path := companion(generator, part)) is not None}
-    if str(tensorfile.read_header(generator).get("origin", "")).endswith(PHANTOMS):
+    if str(tensor_files.read_header(generator).get("origin", "")).endswith(PHANTOMS):
         found |= {"oracle": oracle(), "landmarks": landmarks()}
     return found
 
 
 def oracle() -> Path:
-    """The network that reads phantoms (`faces.oracle`), verified.
+    """The network that reads phantoms (`faces.oracle.attribute_network`), verified.
 
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
@@ -71,7 +71,7 @@ def oracle() -> Path:
 
 
 def landmarks() -> Path:
-    """The network that finds the landmarks of phantoms (`faces.landmarks`), verified.
+    """The network that finds the landmarks of phantoms (`faces.oracle.landmark_network`), verified.
 
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.

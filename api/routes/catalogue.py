@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.access import Caller
-from api.model import Model
+from api.access.api_keys import Caller
+from api.models.model import Model
 from api.problems import Problem, field_error
-from api.provenance import NOTICE
+from api.provenance.claims import NOTICE
+from api.resources import AnyCaller, Resources, ServiceDep
 from api.schemas import (
     AgeGroupOut,
     ConditionOut,
@@ -22,7 +23,6 @@ from api.schemas import (
     ProblemOut,
     TrainingImagesOut,
 )
-from api.service import AnyCaller, Service, ServiceDep
 
 router = APIRouter(
     prefix="/v1",
@@ -114,7 +114,7 @@ def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
     return DirectionsOut(model=model.info.name, items=found)
 
 
-def model_named(service: Service, caller: Caller, name: str | None) -> Model:
+def model_named(service: Resources, caller: Caller, name: str | None) -> Model:
     """A generator that a caller has; the first one where none is named.
 
     Raises:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.resources import ServiceDep
 from api.schemas import HealthOut, ProblemOut
-from api.service import ServiceDep
 
 router = APIRouter(tags=["health"])
 

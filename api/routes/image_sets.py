@@ -11,20 +11,20 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParam
 
-from api.access import Caller
-from api.derived import shard_count
-from api.marking import MEDIA_TYPES, Claim, ImageFormat
-from api.model import Plan
-from api.ownership import Kind
+from api.access.api_keys import Caller
+from api.access.ownership import Kind
+from api.file_responses import bytes_response, cached_file, cached_picture
+from api.image_sets.derived_files import shard_count
+from api.image_sets.storage import StoredRequest
+from api.models.model import Plan
 from api.problems import Problem, field_error, of_request
-from api.routes.asking import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.provenance.marks import MEDIA_TYPES, Claim, ImageFormat
+from api.representations import image_set_out, set_path
+from api.request_headers import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.resources import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Resources, ServiceDep
 from api.routes.catalogue import model_named
-from api.routes.files import bytes_response, cached_file, cached_picture
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
-from api.service import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Service, ServiceDep
-from api.storage import StoredRequest
-from api.views import image_set_out, set_path
-from faces.errors import RequestError
+from core.errors import RequestError
 from faces.images import read_image
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
@@ -81,7 +81,7 @@ async def create(
     return found
 
 
-def _plan(service: Service, caller: Caller, body: ImageSetBody) -> Plan:
+def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> Plan:
     """What a request means.
 
     Raises:
@@ -105,7 +105,7 @@ def _plan(service: Service, caller: Caller, body: ImageSetBody) -> Plan:
         raise of_request(error, asked, names) from error
 
 
-def _ask(service: Service, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
+def _ask(service: Resources, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
     """What a request means, that it was made, and whether it can be done at once."""
     plan = _plan(service, caller, body)
     if not service.store.is_complete(plan.id):

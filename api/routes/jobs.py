@@ -10,12 +10,12 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api.jobs import Job
+from api.jobs.job_list import Job
+from api.photographs.request_audit import TrailDep
 from api.problems import Problem
+from api.representations import job_out
+from api.resources import AnyCaller, KnownJob, Resources, ServiceDep, kinds_of
 from api.schemas import JobOut, JobPage, ProblemOut
-from api.service import AnyCaller, KnownJob, Service, ServiceDep, kinds_of
-from api.trail import TrailDep
-from api.views import job_out
 
 _POLL_S: Final = 0.2
 _END: Final = "end"
@@ -84,7 +84,7 @@ async def events(
     return EventSourceResponse(_progress(service, job, last_event_id))
 
 
-async def _progress(service: Service, job: Job, seen: str | None) -> AsyncIterator[ServerSentEvent]:
+async def _progress(service: Resources, job: Job, seen: str | None) -> AsyncIterator[ServerSentEvent]:
     while True:
         name = job.state if job.finished else "progress"
         number = _END if job.finished else f"{job.state}-{job.done}"

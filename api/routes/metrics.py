@@ -11,12 +11,12 @@ from fastapi import APIRouter, Response
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from api.jobs import Load
-from api.metrics import MEDIA_TYPE, PREFIX, Figures
-from api.ownership import Kind
-from api.photographs import now_ms
-from api.routes.asking import problem
-from api.service import MetricsCaller, Service, ServiceDep
+from api.access.ownership import Kind
+from api.jobs.job_list import Load
+from api.operations.metrics import MEDIA_TYPE, PREFIX, Figures
+from api.photographs.storage import now_ms
+from api.request_headers import problem
+from api.resources import MetricsCaller, Resources, ServiceDep
 
 router = APIRouter(tags=["health"])
 
@@ -42,7 +42,7 @@ def metrics(service: ServiceDep, caller: MetricsCaller) -> Response:
     return Response(service.metrics.export(_looked_up(service)), media_type=MEDIA_TYPE)
 
 
-def _looked_up(service: Service) -> Iterator[Metric]:
+def _looked_up(service: Resources) -> Iterator[Metric]:
     """What is true now. What cannot be found out is left out, and counted: a database in trouble is when an operator
     needs the rest."""
     for figures, look in _LOOKS.items():
@@ -53,7 +53,7 @@ def _looked_up(service: Service) -> Iterator[Metric]:
             service.metrics.lookup_failed(figures)
 
 
-def _queue(service: Service) -> Iterator[Metric]:
+def _queue(service: Resources) -> Iterator[Metric]:
     waiting = _gauge("jobs_waiting", "Jobs that have not begun.", "kind")
     running = _gauge("jobs_running", "Jobs at work.", "kind")
     age = _gauge("queue_oldest_job_age_seconds", "For how long the first of the waiting jobs has waited.", "kind")
@@ -69,14 +69,14 @@ def _queue(service: Service) -> Iterator[Metric]:
     yield from (waiting, running, age, turns)
 
 
-def _retention(service: Service) -> Iterator[Metric]:
+def _retention(service: Resources) -> Iterator[Metric]:
     overdue = _gauge("retention_overdue", "Photographs and survey packs whose time is over, not erased yet.", "kind")
     for kind, found in zip((Kind.PHOTO, Kind.STIMULI), service.photographs.expired(now_ms()), strict=True):
         overdue.add_metric([kind], len(found))
     yield overdue
 
 
-def _models(service: Service) -> Iterator[Metric]:
+def _models(service: Resources) -> Iterator[Metric]:
     """None while they are being opened, or cannot be."""
     info = _gauge(
         "model_info", "A generator that is served, and its checksum's beginning; always 1.", "model", "weights"
@@ -90,13 +90,13 @@ def _models(service: Service) -> Iterator[Metric]:
     yield from (info, loaded)
 
 
-def _disk(service: Service) -> Iterator[Metric]:
+def _disk(service: Resources) -> Iterator[Metric]:
     free = _gauge("state_free_bytes", "Room on the disk of the state folder.")
     free.add_metric([], shutil.disk_usage(service.settings.state).free)
     yield free
 
 
-_LOOKS: Final[Mapping[Figures, Callable[[Service], Iterator[Metric]]]] = {
+_LOOKS: Final[Mapping[Figures, Callable[[Resources], Iterator[Metric]]]] = {
     "queue": _queue,
     "retention": _retention,
     "models": _models,

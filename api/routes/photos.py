@@ -9,19 +9,19 @@ from typing import Annotated, Final
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from api.access import SERVICE, Caller
-from api.aside import Aside
-from api.intake import FORMATS, Received, check_container, receive
-from api.ownership import Kind
-from api.photographs import EditRecord, Photograph, new_id, now_ms
+from api.access.api_keys import SERVICE, Caller
+from api.access.ownership import Kind
+from api.encryption.upload_file import SealedUploadFile
+from api.file_responses import private_file, private_picture
+from api.photographs.intake import FORMATS, Received, check_container, receive
+from api.photographs.request_audit import RequestAudit, TrailDep
+from api.photographs.storage import EditRecord, Photograph, new_id, now_ms
 from api.problems import Problem, field_error
-from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.representations import access_out, edit_out, edit_path, photo_out, photo_path, receipt_out
+from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.resources import KnownPhoto, KnownPhotoEdit, PhotosCaller, Resources, ServiceDep
 from api.routes.catalogue import model_named
-from api.routes.files import private_file, private_picture
 from api.schemas import AccessList, EditBody, EditList, EditOut, PhotoOut, PhotoPage, ReceiptOut
-from api.service import KnownPhoto, KnownPhotoEdit, PhotosCaller, Service, ServiceDep
-from api.trail import Trail, TrailDep
-from api.views import access_out, edit_out, edit_path, photo_out, photo_path, receipt_out
 
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
 
@@ -101,7 +101,7 @@ async def send(
     return await answered(lambda: _look(service, known), response, wait_s, deadline)
 
 
-def _terms(service: Service, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
+def _terms(service: Resources, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
     """The name of the model for a photograph, and for how many seconds it is kept.
 
     Raises:
@@ -121,12 +121,12 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 
 
 def _begin(
-    service: Service,
+    service: Resources,
     caller: Caller,
-    trail: Trail,
+    trail: RequestAudit,
     photo: Photograph,
     received: Received,
-    aside: Aside,
+    aside: SealedUploadFile,
     key: str | None,
 ) -> Photograph:
     """Store a photograph and ask for its inversion; with a key that was used for it before, find that one.
@@ -142,7 +142,13 @@ def _begin(
 
 
 def _begin_alone(
-    service: Service, caller: Caller, trail: Trail, photo: Photograph, sha256: str, data: bytes, key: str | None
+    service: Resources,
+    caller: Caller,
+    trail: RequestAudit,
+    photo: Photograph,
+    sha256: str,
+    data: bytes,
+    key: str | None,
 ) -> Photograph:
     asked: dict[str, object] = {
         "sha256": sha256,
@@ -172,7 +178,7 @@ def _begin_alone(
     return photo
 
 
-def _look(service: Service, photo: Photograph) -> PhotoOut:
+def _look(service: Resources, photo: Photograph) -> PhotoOut:
     return photo_out(service, service.photographs.get(photo.id) or photo)
 
 
@@ -240,7 +246,7 @@ def reconstruction(request: Request, service: ServiceDep, photo: KnownPhoto) -> 
     return private_picture(request, service.credentials, _made(service, photo, "reconstruction.png"))
 
 
-def _made(service: Service, photo: Photograph, name: str) -> bytes:
+def _made(service: Resources, photo: Photograph, name: str) -> bytes:
     if photo.quality is None:
         raise Problem(
             409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
@@ -281,7 +287,7 @@ async def edit(
 
 
 async def edited(
-    service: Service,
+    service: Resources,
     caller: Caller,
     of: tuple[str, int | None, str],
     body: EditBody,
@@ -334,7 +340,7 @@ async def edited(
     )
 
 
-def _check_direction(service: Service, model: str, body: EditBody) -> None:
+def _check_direction(service: Resources, model: str, body: EditBody) -> None:
     """Raises a Problem, 422, where the generator has no such direction."""
     known = [direction.name for direction, _ in service.worker.models.named(model).directions()]
     if body.direction not in known:
@@ -373,7 +379,7 @@ def unedited_image(request: Request, service: ServiceDep, edit: KnownPhotoEdit) 
     return private_picture(request, service.credentials, finished(service, edit, before=True))
 
 
-def finished(service: Service, edit: EditRecord, *, before: bool = False) -> bytes:
+def finished(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:
     """The picture of an edit, or of the same face unedited.
 
     Raises:
@@ -385,7 +391,7 @@ def finished(service: Service, edit: EditRecord, *, before: bool = False) -> byt
     return stored(service, photographs.before_file(edit) if before else photographs.edit_file(edit))
 
 
-def stored(service: Service, name: str) -> bytes:
+def stored(service: Resources, name: str) -> bytes:
     """A file.
 
     Raises:

@@ -8,16 +8,16 @@ from functools import partial
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.access import Caller
-from api.ownership import Kind
-from api.photographs import PackRecord, new_id, now_ms
+from api.access.api_keys import Caller
+from api.access.ownership import Kind
+from api.file_responses import Content, private_file
+from api.photographs.request_audit import RequestAudit, TrailDep
+from api.photographs.storage import PackRecord, new_id, now_ms
 from api.problems import Problem, field_error
-from api.routes.asking import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.routes.files import Content, private_file
+from api.representations import pack_path, stimuli_out
+from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.resources import KnownPack, PhotosCaller, Resources, ServiceDep
 from api.schemas import StimuliBody, StimuliOut
-from api.service import KnownPack, PhotosCaller, Service, ServiceDep
-from api.trail import Trail, TrailDep
-from api.views import pack_path, stimuli_out
 
 router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
 
@@ -56,14 +56,16 @@ async def create(
     )
 
 
-def _begin(service: Service, caller: Caller, trail: Trail, body: StimuliBody, key: str | None) -> PackRecord:
+def _begin(service: Resources, caller: Caller, trail: RequestAudit, body: StimuliBody, key: str | None) -> PackRecord:
     trail.touch(service.photographs.purposes(body.photos))
     service.check_bytes(caller)
     with service.photographs.kept():
         return _begin_alone(service, caller, trail, body, key)
 
 
-def _begin_alone(service: Service, caller: Caller, trail: Trail, body: StimuliBody, key: str | None) -> PackRecord:
+def _begin_alone(
+    service: Resources, caller: Caller, trail: RequestAudit, body: StimuliBody, key: str | None
+) -> PackRecord:
     if len(set(body.photos)) != len(body.photos):
         _refuse("photos", "one stands twice; name each once")
     photos = []

@@ -7,12 +7,12 @@ import hashlib
 import anyio.to_thread
 from fastapi import APIRouter, Request
 
-from api.intake import FORMATS
-from api.marking import pixels_digest
+from api.photographs.intake import FORMATS
 from api.problems import Problem
-from api.routes.asking import problem
+from api.provenance.marks import pixels_digest
+from api.request_headers import problem
+from api.resources import AnyCaller, Resources, ServiceDep
 from api.schemas import VerifyOut
-from api.service import AnyCaller, Service, ServiceDep
 
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])
 
@@ -48,11 +48,11 @@ def _tellable(answer: VerifyOut) -> VerifyOut:
     return answer
 
 
-def _verified(service: Service, data: bytes) -> VerifyOut:
+def _verified(service: Resources, data: bytes) -> VerifyOut:
     return _recognised(service, data).model_copy(update={"credentials": service.credentials.read(data)})
 
 
-def _recognised(service: Service, data: bytes) -> VerifyOut:
+def _recognised(service: Resources, data: bytes) -> VerifyOut:
     pixels = service.decoder.decode(data)
     marked = service.marker.read(data, pixels)
     claim = None if marked is None else {**marked.claim.said(), "notice": marked.claim.notice}

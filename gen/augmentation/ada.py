@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 
 
 @dataclass(frozen=True)

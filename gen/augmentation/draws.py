@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 
 _VALUES: Final = {
     "xflip": 1,

@@ -21,18 +21,18 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import CheckpointError
+from core import tensor_files
+from core.errors import CheckpointError
 from gen import checkpoint, official
 from gen.checkpoint import CheckpointInfo
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
-from gen.loading import Placement, Translation, check_fits, load_strict
 from gen.networks import Discriminator, Generator
 from gen.published import rosinality
 from gen.published.official_config import config_of
 from gen.published.official_pickle import read_official
 from gen.published.shapes import config_from_shapes
+from gen.strict_loading import Placement, Translation, check_fits, load_strict
 
 PARTS: Final = ("G_ema", "G", "D")
 """Running average of the generator, generator, discriminator; other programs' names for them are understood."""
@@ -175,8 +175,8 @@ def _open(path: Path) -> _Opened:
 
 
 def _open_safetensors(path: Path) -> _Opened:
-    tensors, metadata = tensorfile.read_any(path)
-    if tensorfile.KEY in metadata:
+    tensors, metadata = tensor_files.read_any(path)
+    if tensor_files.KEY in metadata:
         info = checkpoint.read_info(path)
         about = f"{info.network} of {len(tensors)} tensors"
         return _Opened("our checkpoint", {_OURS[info.network]: _Source(tensors, about, info=info)}, ())
@@ -222,7 +222,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}; check the path")
     if path.suffix == ".safetensors":
-        return tensorfile.read_any(path)[0]
+        return tensor_files.read_any(path)[0]
     content = _load_torch(path)
     inner = content.get("state_dict", content)
     tensors = inner | {key: value for key, value in content.items() if key != "state_dict"}

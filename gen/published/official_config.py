@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.published.official_pickle import SavedNetwork

@@ -3,7 +3,7 @@
 In such a file a network is a call of `torch_utils.persistence._reconstruct_persistent_obj` on a dict with the Python
 source of its class, which the official loader executes, and the module's `__dict__`. Here the source is dropped
 unread, and the tensors and constructor arguments are taken from the `__dict__`. Storages are pickles within the
-pickle; they go through the same interpreter (`gen/published/safepickle.py`), not through `torch.load`.
+pickle; they go through the same interpreter (`gen/published/safe_pickle.py`), not through `torch.load`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faces.errors import CheckpointError
-from gen.published import safepickle
-from gen.published.safepickle import GlobalName
+from core.errors import CheckpointError
+from gen.published import safe_pickle
+from gen.published.safe_pickle import GlobalName
 
 MAX_BYTES: Final = 4 * 2**30
 """Largest file that is read; the official ones are below 0.4 GiB."""
@@ -73,7 +73,7 @@ def read_official(path: Path) -> OfficialFile:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}; check the path") from None
     try:
-        content = safepickle.read(io.BytesIO(data), _allowed(len(data)))
+        content = safe_pickle.read(io.BytesIO(data), _allowed(len(data)))
         if not isinstance(content, dict) or not any(isinstance(content.get(key), _Persistent) for key in NETWORKS):
             raise CheckpointError(f"it holds no network; expected a dict with {', '.join(NETWORKS)}")
         networks = {key: _network(content[key]) for key in NETWORKS if isinstance(content.get(key), _Persistent)}
@@ -120,7 +120,7 @@ def _empty_dict() -> dict[Any, Any]:
 
 def _set(items: Any = ()) -> set[Any]:
     """A set as protocol 3 writes it, of a list."""
-    return {safepickle.plain_key(item) for item in items}
+    return {safe_pickle.plain_key(item) for item in items}
 
 
 def _numpy_dtype(code: Any, *_: Any) -> _Dtype:
@@ -165,11 +165,11 @@ class _Storages:
         if self.budget < 0:
             raise CheckpointError("the storages hold more bytes than the file")
         stream = io.BytesIO(data)
-        magic, protocol, system = (safepickle.read(stream, {}) for _ in range(3))
+        magic, protocol, system = (safe_pickle.read(stream, {}) for _ in range(3))
         if magic != _MAGIC or protocol != 1001 or not isinstance(system, dict) or not system.get("little_endian"):
             raise CheckpointError("a storage is not in torch's format of version 1001, little-endian")
-        storage = safepickle.read(stream, _STORAGE_TYPES, persistent=_storage_identity)
-        safepickle.read(stream, {})  # keys of all storages: the one
+        storage = safe_pickle.read(stream, _STORAGE_TYPES, persistent=_storage_identity)
+        safe_pickle.read(stream, {})  # keys of all storages: the one
         if not isinstance(storage, _StorageIdentity):
             raise CheckpointError("a storage's bytes hold something else")
         (count,) = struct.unpack("<q", stream.read(8))
@@ -187,7 +187,7 @@ class _StorageIdentity:
 
 def _storage_identity(identity: Any) -> _StorageIdentity:
     kind, storage_type, _key, _location, count, view = identity
-    if kind != "storage" or type(storage_type) is not safepickle.StandIn or type(count) is not int or view is not None:
+    if kind != "storage" or type(storage_type) is not safe_pickle.StandIn or type(count) is not int or view is not None:
         raise CheckpointError("a storage is not described as torch does")
     return _StorageIdentity(_STORAGES[storage_type.name[1]], count)
 

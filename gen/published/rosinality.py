@@ -14,9 +14,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from faces.errors import CheckpointError, ConfigError
-from gen.loading import Translation, load_strict
+from core.errors import CheckpointError, ConfigError
 from gen.networks import Discriminator, Generator
+from gen.strict_loading import Translation, load_strict
 
 LATENT_AVG: Final = "latent_avg"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from faces.dataset import UNKNOWN
-from faces.errors import ConfigError
+from core.errors import ConfigError
+from faces.datasets.dataset import UNKNOWN
 from faces.labels import UNAFFECTED
 from gen.labels import Vocabulary
 

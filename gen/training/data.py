@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faces.dataset import Dataset
-from faces.errors import ConfigError
-from faces.identity import Identities, standardised
+from core.errors import ConfigError
+from core.seen_images import UNKNOWN, SeenImages
+from faces.datasets.dataset import Dataset
+from faces.datasets.name_lists import read_names
+from faces.datasets.records import Record
 from faces.images import pixels_key
-from faces.namelist import read_names
-from faces.records import Record
-from faces.seen import UNKNOWN, SeenImages
+from faces.measures.identities import Identities, standardised
 from gen.labels import Vocabulary
 
 _LOOKED_AT: Final = 256
@@ -95,7 +95,7 @@ class Exclusion:
 
     @classmethod
     def read(cls, path: Path) -> Exclusion:
-        """A list with a name on each line (`faces.namelist`).
+        """A list with a name on each line (`faces.datasets.name_lists`).
 
         Raises:
             DatasetError: the file cannot be read, or names nothing.

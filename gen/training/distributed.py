@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 
 
 @dataclass(frozen=True)

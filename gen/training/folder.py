@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Final, Protocol
 
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import ConfigError, TrainingError
+from core import tensor_files
+from core.errors import ConfigError, TrainingError
+from core.run_folders import flat, held
 from faces.images import Pixels, encode_png, write_file
-from faces.run_folders import flat, held
 
 _LEFT_OVERS: Final = (".*.safetensors.*", ".log.jsonl.*", "kept/.*.safetensors.*", "samples/.*.png.*")
 """Files that were being written when a run was killed; nothing else in the folder is touched."""
@@ -111,12 +111,12 @@ class Folder:
     def resume(self, trainer: Resumable, *, change: bool) -> None:
         """Bring a trainer to where the run stands; raises as `check`."""
         self.check(trainer, change=change)
-        trainer.load_state_dict(tensorfile.read(self.state)[0])
+        trainer.load_state_dict(tensor_files.read(self.state)[0])
 
     def save_state(self, trainer: Resumable) -> None:
         """Write the state, the last file of a snapshot."""
         header = {"images_seen": trainer.images_seen, "settings": trainer.settings()}
-        tensorfile.write(self.state, trainer.state_dict(), header)
+        tensor_files.write(self.state, trainer.state_dict(), header)
 
     def save_sheet(self, name: str, images_seen: int, sheet: Pixels) -> None:
         """Write a sheet as PNG."""
@@ -124,7 +124,7 @@ class Folder:
             write_file(self.samples / f"{images_seen:09d}-{name}.png", encode_png(sheet))
 
     def _header(self) -> dict[str, Any]:
-        header = tensorfile.read_header(self.state)
+        header = tensor_files.read_header(self.state)
         if not {"images_seen", "settings"} <= header.keys():
             raise ConfigError(
                 f"{self.state} was written by another version; "

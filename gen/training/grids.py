@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
+from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
-from faces.sheet import contact_sheet
 from gen.imagesets import ImageSetRequest, expand
 from gen.labels import Vocabulary
 from gen.networks import Generator

@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
+from core.stop_signals import StopRequest
 from gen.training.distributed import Processes
 from gen.training.folder import Folder
 from gen.training.memory import peak_bytes
-from gen.training.stopping import StopWish
 from gen.training.telemetry import JsonLines, Meter, Progress, Report, ReportT, Sink, TensorBoard
 
 
@@ -71,7 +71,7 @@ def run_steps(
     settings: RunSettings,
     *,
     save: Callable[[bool], None],
-    stop: StopWish,
+    stop: StopRequest,
     on_progress: Callable[[Progress[ReportT]], None],
 ) -> None:
     """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from faces.errors import TrainingError
+from core.errors import TrainingError
 from gen.training.distributed import Processes
 
 _SMALLEST_SCALE = 2.0**-10

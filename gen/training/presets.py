@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_type_hints
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
+from core.setting_values import value_of
 from gen.augmentation.ada import AdaConfig
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.training.recipe import TrainingConfig
-from gen.training.values import value_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import torch
 import torch.nn.functional as F
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.augment import PRESETS as AUGMENTATIONS
 from gen.augmentation.ada import AdaConfig
 from gen.precision import DTYPES

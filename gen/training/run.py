@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faces.seen import NOTHING, SeenImages
+from core.seen_images import NOTHING, SeenImages
+from core.stop_signals import StopRequest
 from gen.precision import Precision
 from gen.training.data import TrainingData
 from gen.training.grids import cells_sheet, progression_sheet
 from gen.training.loop import RunSettings, run_steps
 from gen.training.snapshots import RunFolder
-from gen.training.stopping import StopWish
 from gen.training.telemetry import Progress
 from gen.training.trainer import StepReport, Trainer
 
@@ -22,7 +22,7 @@ def train(
     settings: RunSettings,
     *,
     origin: str,
-    stop: StopWish,
+    stop: StopRequest,
     on_progress: Callable[[Progress[StepReport]], None],
     begun_as: SeenImages = NOTHING,
 ) -> None:

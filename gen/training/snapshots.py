@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from faces.seen import NOTHING, UNKNOWN, SeenImages
+from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.training.data import TrainingData
 from gen.training.folder import Folder

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faces.errors import ConfigError
-from faces.seen import NOTHING, SeenImages
+from core.errors import ConfigError
+from core.seen_images import NOTHING, SeenImages
 from gen import checkpoint
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.training.presets import Preset
 from gen.training.trainer import Trainer
-from gen.training.warmstart import WarmStartReport, warm_start, warm_start_discriminator
+from gen.training.warm_start import WarmStartReport, warm_start, warm_start_discriminator
 
 FINE_TUNING_SPEED_KIMG = 100
 """In which p may move by 1 when the networks are not new; as published."""

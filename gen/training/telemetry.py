@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from faces.images import write_file
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from faces.errors import ConfigError, TrainingError
+from core.errors import ConfigError, TrainingError
 from gen.augment import PRESETS as AUGMENTATIONS
 from gen.augment import AugmentPipe
 from gen.augmentation.ada import next_p

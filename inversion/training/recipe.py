@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.precision import DTYPES, Precision
 
 Stage: TypeAlias = Literal["encoder", "hypernetwork"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gen.networks import Discriminator, Generator
-from inversion.trunk import TrunkEncoder
+from inversion.networks.trunk_encoder import TrunkEncoder
 
 SAMPLES: Final = 20_000
 CHUNK: Final = 64

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, to_uint8, write_file
-from faces.sheet import contact_sheet
 from gen.training.folder import Folder
-from inversion import files
-from inversion.files import InverterInfo
+from inversion import inverter_file
 from inversion.inverter import Inverter
+from inversion.inverter_file import InverterInfo
 from inversion.similarity import LEAST_PX, mean_square, ms_ssim
 from inversion.training.trainer import InversionTrainer
 
@@ -55,7 +55,7 @@ class InverterFolder(Folder):
         passes = 0 if trainer.config.stage == "encoder" else trainer.config.passes
         figures, sheet = measured(trainer.inverter, held_out.to(trainer.device), passes)
         with self.writing():
-            files.save(self.inverter, trainer.inverter, info)
+            inverter_file.save(self.inverter, trainer.inverter, info)
             write_file(
                 self.held_out, json.dumps(self._curve(trainer.images_seen) | {trainer.images_seen: figures}).encode()
             )

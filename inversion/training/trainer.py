@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faces.errors import ConfigError, TrainingError
+from core.errors import ConfigError, TrainingError
 from gen.checkpoint import fingerprint
 from gen.labels import Vocabulary
 from gen.precision import DTYPES

@@ -12,7 +12,7 @@ import pytest
 
 from api.app import create_app
 from api.client import Client
-from api.database import Database
+from api.operations.database import Database
 from api.settings import Settings
 from tests.api import stores
 from tests.api.fake import FakeModel, served

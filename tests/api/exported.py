@@ -10,7 +10,7 @@ import httpx
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.metrics import MEDIA_TYPE
+from api.operations.metrics import MEDIA_TYPE
 
 
 @dataclass(frozen=True)

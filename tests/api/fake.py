@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from api.model import AgeRange, ModelInfo, Pixels, Plan
-from api.model import Row as RowLike
-from api.models import Models
+from api.models.model import AgeRange, ModelInfo, Pixels, Plan
+from api.models.model import Row as RowLike
+from api.models.pool import Models
 from api.settings import Settings
+from core.errors import RequestError
 from editing.directions import Direction
 from editing.entanglement import Moves
-from editing.studio import Studio
-from faces.errors import RequestError
+from editing.face_editor import FaceEditor
 from faces.labels import AGE_GROUPS, CONDITIONS
 from inversion.result import Inversion
 
@@ -126,7 +126,7 @@ class FakeModel:
         return ()
 
     @property
-    def studio(self) -> Studio:
+    def studio(self) -> FaceEditor:
         raise NotImplementedError
 
     def face(self, plan: Plan, row: RowLike) -> Inversion:

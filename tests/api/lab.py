@@ -18,15 +18,15 @@ import pytest
 from PIL import Image
 from sqlalchemy import MetaData, Table, create_engine, inspect, select
 
-from api.access import ApiKeys, Scope
+from api.access.api_keys import ApiKeys, Scope
 from api.app import create_app
-from api.database import Database
-from api.models import Models
-from api.service import Service
+from api.models.pool import Models
+from api.operations.database import Database
+from api.resources import Resources
 from api.settings import Settings
 from faces.images import Pixels, encode_png
-from faces.phantom_drawing import draw
-from faces.synthesise import nth_phantom
+from faces.phantoms.drawing import draw
+from faces.phantoms.phantom_dataset import nth_phantom
 from tests.api.serving import serving
 from tests.api.stores import files_in
 
@@ -56,7 +56,7 @@ class Lab:
     sets_only: httpx.Client
     other: httpx.Client
     state: Path
-    service: Service
+    service: Resources
 
     def send(self, picture: bytes, headers: Json | None = None, **params: Any) -> httpx.Response:
         """Send an aligned photograph, and wait for its inversion unless the headers say otherwise."""

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks import postgres
-from benchmarks.postgres import Server
-from faces.errors import ConfigError
+from benchmarks.load import postgres
+from benchmarks.load.postgres import Server
+from core.errors import ConfigError
 
 __all__ = ["Server", "running_server"]
 

@@ -13,7 +13,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from api.access import Scope
+from api.access.api_keys import Scope
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from api.c2pa_certificate import pem_of, rules_of
-from api.intake import FORMATS, sniff
-from gestaltgen.c2pa_authority import Authority
+from api.photographs.intake import FORMATS, sniff
+from api.provenance.c2pa_certificate import pem_of, rules_of
+from api.provenance.trial_authority import Authority
 
 NAME = "A laboratory of tests"
 

@@ -18,7 +18,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from api.files import Files, open_files
+from api.operations.file_stores import Files, open_files
 
 BUCKET: Final = "tests"
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.problems import STATUS, Problem, problem_of
-from faces import errors
+from core import errors
 from tests.api.conftest import Running
 
 JSON = {"Content-Type": "application/json"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from faces.seen import UNKNOWN, SeenImages
+from core.seen_images import UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.config import GeneratorConfig
 from gen.labels import Vocabulary

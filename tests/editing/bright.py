@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from editing.directions import Direction, fit
-from editing.edit import Editor
 from editing.entanglement import people_apart
-from editing.readers import AGE, SMILE, Read
-from editing.region import Region, sample_latents
+from editing.face_readers import AGE, SMILE, Read
+from editing.latent_editor import LatentEditor
+from editing.latent_region import Region, sample_latents
 from inversion.result import Inversion, generated
 from tests.inversion.tiny import tiny_generator
 
@@ -52,8 +52,8 @@ def brightness() -> Direction:
     return fit(latents(), smile > np.median(smile), name=SMILE)
 
 
-def editor() -> Editor:
-    return Editor(tiny_generator(), read, people_apart(readings().identity), Region.of(latents()))
+def editor() -> LatentEditor:
+    return LatentEditor(tiny_generator(), read, people_apart(readings().identity), Region.of(latents()))
 
 
 def face(seed: int) -> Inversion:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from core.errors import DirectionError
 from editing.directions import Direction, balanced_accuracy, fit, remeasured
-from faces.errors import DirectionError
 from tests.data.fill import filled
 from tests.gen.fixtures import fixture
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from editing import files
+from core.errors import CheckpointError, DirectionError
+from editing import direction_file
+from editing.direction_file import Directions
 from editing.entanglement import entanglement, people_apart
-from editing.files import Directions
-from editing.readers import AGE, SMILE
-from faces.errors import CheckpointError, DirectionError
+from editing.face_readers import AGE, SMILE
 from gen.checkpoint import fingerprint
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator, tiny_inverter
@@ -40,8 +40,8 @@ def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     made = Directions(
         fingerprint(tiny_generator()), {SMILE: direction, "on": moving}, region, 0.7, kept, tuple(table), "600 faces"
     )
-    files.save(tmp_path / "directions.safetensors", made)
-    again = files.load(tmp_path / "directions.safetensors", tiny_generator())
+    direction_file.save(tmp_path / "directions.safetensors", made)
+    again = direction_file.load(tmp_path / "directions.safetensors", tiny_generator())
     torch.testing.assert_close(again.directions[SMILE].vector, direction.vector)
     assert vars(again.directions[SMILE]).keys() == vars(direction).keys()
     assert again.directions[SMILE].interval == direction.interval
@@ -56,9 +56,9 @@ def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     with pytest.raises(DirectionError, match="no direction 'age'; expected one of on, smile"):
         again.named("age")
     with pytest.raises(CheckpointError, match="belongs to the generator"):
-        files.load(tmp_path / "directions.safetensors", tiny_generator(2))
-    from inversion import files as inverters
+        direction_file.load(tmp_path / "directions.safetensors", tiny_generator(2))
+    from inversion import inverter_file as inverters
 
     inverters.save(tmp_path / "inverter.safetensors", tiny_inverter(), inverters.InverterInfo("g"))
     with pytest.raises(CheckpointError, match="expected directions"):
-        files.load(tmp_path / "inverter.safetensors")
+        direction_file.load(tmp_path / "inverter.safetensors")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from core.errors import DirectionError
 from editing.directions import fit
-from editing.edit import drift
+from editing.face_readers import AGE, SMILE, Read, surroundings
+from editing.latent_editor import drift
 from editing.patterns import IDENTITY, patterns
-from editing.readers import AGE, SMILE, Read, surroundings
-from faces.errors import DirectionError
 from tests.editing import bright
 
 CONDITIONS = np.array(["WS", "other"])

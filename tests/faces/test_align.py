@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from core.errors import ImageError
 from faces.align import align, ffhq_quad
 from faces.detect import FaceDetector
-from faces.errors import ImageError
 from faces.images import Pixels
 
 FIXTURE = Path(__file__).parents[1] / "data" / "ffhq_align.npz"

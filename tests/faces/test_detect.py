@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import ConfigError, ImageError, NoFaceError
 from faces.align import align, ffhq_quad
 from faces.detect import MODEL_VARIABLE, FaceDetector
-from faces.errors import ConfigError, ImageError, NoFaceError
 from faces.images import Pixels, read_image
 
 FIXTURE = Path(__file__).parents[1] / "data" / "ffhq_align.npz"

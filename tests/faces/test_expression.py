@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.smile import known_phantoms, labelled_portraits
+from core.errors import ImageError
+from experiments.smile_measure import known_phantoms, labelled_portraits
 from faces.detect import FaceDetector
-from faces.errors import ImageError
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
-from faces.phantom import phantom
-from faces.phantom_drawing import draw
+from faces.phantoms.drawing import draw
+from faces.phantoms.person import phantom
 
 
 def landmarks(smile: float) -> np.ndarray:  # type: ignore[type-arg]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import faces.images
-from faces.errors import ImageError, UnreadableImageError
+from core.errors import ImageError, UnreadableImageError
 from faces.images import encode_png, pixels_key, read_image, to_tensor, to_uint8, write_file
 
 WHITE, RED = (255, 255, 255), (200, 30, 40)

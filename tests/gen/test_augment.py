@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.augment import PRESETS, TRANSFORMS, AugmentPipe
 from gen.augmentation.corruption import cut_out
 from gen.augmentation.draws import Draws

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from faces import tensorfile
-from faces.errors import CheckpointError
-from faces.seen import NOTHING, SeenImages
+from core import tensor_files
+from core.errors import CheckpointError
+from core.seen_images import NOTHING, SeenImages
 from gen import checkpoint
 from gen.networks import Discriminator
 from tests.gen.fixtures import discriminator_32, fixture, generator_32
@@ -97,10 +97,10 @@ def test_a_checkpoint_says_which_images_it_was_trained_on(tmp_path: Path, seen: 
 def test_older_checkpoints_do_not_say_it(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     checkpoint.save(path, generator_32())
-    assert "seen" not in tensorfile.read_header(path)
+    assert "seen" not in tensor_files.read_header(path)
     info = checkpoint.read_info(path)
     assert (info.seen, info.seen_complete) == (None, False)
-    tensors, header = tensorfile.read(path)
-    tensorfile.write(path, tensors, header | {"seen": {"keys": "half"}})
+    tensors, header = tensor_files.read(path)
+    tensor_files.write(path, tensors, header | {"seen": {"keys": "half"}})
     with pytest.raises(CheckpointError, match=r"is not a network's checkpoint: .*training images"):
         checkpoint.read_info(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from faces.errors import RequestError
+from core.errors import RequestError
 from gen.imagesets import ImageSetRequest, Row, expand, set_id
 from gen.labels import Vocabulary
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from faces.errors import LabelError
+from core.errors import LabelError
 from faces.labels import AgeGroup
 from gen.labels import Vocabulary
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from faces.errors import ConfigError, LabelError
+from core.errors import ConfigError, LabelError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator, minibatch_std

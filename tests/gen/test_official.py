@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faces.errors import CheckpointError
+from core.errors import CheckpointError
 from gen.networks import Generator
 from gen.official import load_stylegan2_ada
 from tests.gen.fixtures import G32, official_tensors

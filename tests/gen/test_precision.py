@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.precision import automatic, resolved
 
 

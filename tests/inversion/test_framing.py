@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import ImageError, NoFaceError
 from faces.align import align
 from faces.detect import FaceDetector
-from faces.errors import ImageError, NoFaceError
 from faces.images import Pixels
 from inversion.framing import framed
 

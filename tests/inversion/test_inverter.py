@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from faces import tensorfile
-from faces.errors import CheckpointError, ConfigError, ImageError
+from core import tensor_files
+from core.errors import CheckpointError, ConfigError, ImageError
 from gen.config import GeneratorConfig
 from gen.networks import Generator
 from inversion.config import EncoderConfig, HypernetworkConfig
-from inversion.hypernetwork import Hypernetwork
 from inversion.inverter import Inverter
+from inversion.networks.hypernetwork import Hypernetwork
 from inversion.result import load, save
 from tests.inversion.tiny import HYPERNETWORK, some_faces, tiny_generator, tiny_inverter
 
@@ -166,8 +166,8 @@ def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="precision is 'float16'; expected one of auto, float32, bfloat16"):
         inverter.invert(some_faces(1), precision="float16")  # type: ignore[arg-type]
     save(path, inverter.invert(some_faces(1), passes=0), inverter.generator)
-    tensors, header = tensorfile.read(path)
-    tensorfile.write(path, tensors, header | {"precision": "float8"})
+    tensors, header = tensor_files.read(path)
+    tensor_files.write(path, tensors, header | {"precision": "float8"})
     with pytest.raises(CheckpointError, match="was made in 'float8'; expected one of float32, bfloat16"):
         load(path, inverter.generator)
 
@@ -176,9 +176,9 @@ def test_an_inversion_from_before_precisions_were_told_is_of_float32(tmp_path: P
     inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
     inversion = inverter.invert(some_faces(1), passes=1)
     save(path, inversion, inverter.generator, "float32")
-    tensors, header = tensorfile.read(path)
+    tensors, header = tensor_files.read(path)
     assert header.pop("precision") == "float32"
-    tensorfile.write(path, tensors, header)
+    tensor_files.write(path, tensors, header)
     back = load(path, inverter.generator)
     assert back.precision == "float32"
     assert torch.equal(back.reconstruction, inversion.reconstruction)

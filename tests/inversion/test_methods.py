@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from inversion.methods import InvertBy, Method, usual_method
 from inversion.quality import Judge
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter

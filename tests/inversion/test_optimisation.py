@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from inversion.optimisation import ProjectionConfig, TuningConfig, project, tune
 from inversion.result import Inversion
 from inversion.similarity import mean_square

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faces.errors import CheckpointError
+from core.errors import CheckpointError
 from inversion.inverter import Inverter
 from inversion.official import load_hyperstyle
 from tests.data.fill import filled

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from inversion import inverter as module
 from inversion.config import HypernetworkConfig
-from inversion.hypernetwork import Hypernetwork
 from inversion.inverter import Inverter
+from inversion.networks.hypernetwork import Hypernetwork
 from inversion.prepared import may_prepare, prepared
 from tests.inversion.tiny import HYPERNETWORK, some_faces, tiny_generator, tiny_inverter
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from faces.images import Pixels
 from inversion.quality import SAME_PERSON, Judge, Limits, Quality
 from inversion.similarity import mean_square

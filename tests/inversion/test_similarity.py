@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from faces.errors import ImageError
+from core.errors import ImageError
 from gen.config import DiscriminatorConfig
 from gen.networks import Discriminator
 from inversion.similarity import SCALE_WEIGHTS, DiscriminatorDistance, mean_square, ms_ssim

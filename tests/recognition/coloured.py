@@ -7,8 +7,8 @@ import torch
 
 from faces.images import Pixels, pixels_key
 from recognition.config import TrainingConfig
-from recognition.samples import Sample
-from recognition.stack import Stack
+from recognition.images.image_stack import Stack
+from recognition.images.samples import Sample
 
 CLASSES = ("WS", "22q11DS", "other", "unaffected")
 AGES = ("infant", "child", "older_adult")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faces.errors import DatasetError
+from core.errors import DatasetError
 from recognition.predictions import Predictions, aligned, pooled
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from faces.labels import CONDITIONS
-from recognition.optimisation import rate_at
 from recognition.presets import PRESETS, describe, preset
+from recognition.training.optimizer import rate_at
 
 
 def test_duong_as_printed_and_as_coded() -> None:

@@ -11,7 +11,7 @@ import scipy.stats
 import sklearn.metrics
 from sklearn.calibration import calibration_curve
 
-from faces.errors import ConfigError, DatasetError
+from core.errors import ConfigError, DatasetError
 from recognition.predictions import Predictions
 from recognition.statistics import (
     Sampling,

@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import derived, views
+from api import representations
 from api.app import create_app
 from api.client import Client
+from api.image_sets import derived_files
 from api.settings import Settings
-from recognition.pulling import SetRequest
-from recognition.samples import Samples
+from recognition.images.pulled_sets import SetRequest
+from recognition.images.samples import Samples
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
@@ -70,7 +71,7 @@ def service(state: Path, model: FakeModel) -> Iterator[Running]:
     """One with a model that makes flat colours; its shards have SHARD images."""
     app = create_app(Settings(state=state, without_keys=True), load=served(model))
     with pytest.MonkeyPatch.context() as patched:
-        for module in (derived, views):
+        for module in (derived_files, representations):
             patched.setattr(module, "SHARD_IMAGES", SHARD)
         with serving(app) as url:
             yield Running(url, model)

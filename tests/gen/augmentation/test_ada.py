@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.augmentation.ada import AdaConfig, next_p
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from faces.errors import CheckpointError
+from core.errors import CheckpointError
 from gen import checkpoint
 from gen.config import GeneratorConfig
 from gen.labels import Vocabulary

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faces.errors import CheckpointError
+from core.errors import CheckpointError
 from faces.labels import AGE_GROUPS
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator

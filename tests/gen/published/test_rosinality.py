@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from gen.networks import Discriminator, Generator
 from gen.official import load_rosinality
 from gen.published.rosinality import load_rosinality_discriminator

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.labels import Vocabulary
 from gen.training.batches import Batches, cells_of, pools
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faces.dataset import Dataset, DatasetWriter
-from faces.errors import ConfigError, DatasetError
-from faces.records import Record
-from faces.seen import SeenImages
+from core.errors import ConfigError, DatasetError
+from core.seen_images import SeenImages
+from faces.datasets.dataset import Dataset, DatasetWriter
+from faces.datasets.records import Record
 from gen.training.data import Exclusion, load
 
 

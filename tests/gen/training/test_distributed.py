@@ -1,11 +1,11 @@
-"""Several processes as one. Real ones run in tests/gestaltgen/test_train.py."""
+"""Several processes as one. Real ones run in tests/gestaltgen/cli/training/test_train.py."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.labels import Vocabulary
 from gen.networks import minibatch_std
 from gen.training.batches import Batches, pools

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.networks import Generator
 from gen.training.grids import cells_sheet, progression_sheet
 from tests.gen.training.tiny import GENERATOR

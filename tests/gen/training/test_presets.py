@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.augmentation.ada import AdaConfig
 from gen.config import GeneratorConfig
 from gen.networks import Generator

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import ConfigError, TrainingError
+from core import tensor_files
+from core.errors import ConfigError, TrainingError
+from core.stop_signals import StopRequest
 from faces.images import write_file
 from gen import checkpoint
 from gen.labels import Vocabulary
@@ -23,7 +24,6 @@ from gen.training.data import TrainingData
 from gen.training.loop import RunSettings
 from gen.training.run import train
 from gen.training.snapshots import RunFolder
-from gen.training.stopping import StopWish
 from gen.training.telemetry import JsonLines, Progress
 from gen.training.trainer import Trainer
 from tests.gen.training.tiny import data, states_differ, trainer
@@ -39,7 +39,7 @@ def go(
     on_progress: Callable[[Progress], None] = lambda progress: None,
     *,
     change: bool = False,
-    stop: StopWish | None = None,
+    stop: StopRequest | None = None,
 ) -> Trainer:
     """Begin or resume, as the command does."""
     run = run or trainer()
@@ -52,7 +52,7 @@ def go(
             folder,
             settings,
             origin="test",
-            stop=StopWish() if stop is None else stop,
+            stop=StopRequest() if stop is None else stop,
             on_progress=on_progress,
         )
     return run
@@ -120,7 +120,7 @@ def test_a_resumed_run_goes_on_from_its_snapshot_and_logs_nothing_twice(
 
 
 def test_a_stop_is_granted_after_the_step_with_a_snapshot(folder: RunFolder) -> None:
-    stop = StopWish()
+    stop = StopRequest()
     settings = replace(SETTINGS, until_images=10_000, snapshot_images=10_000)
     with stop.heard():
         run = go(folder, settings, on_progress=lambda _: signal.raise_signal(signal.SIGTERM), stop=stop)
@@ -152,7 +152,7 @@ def test_a_full_disk_stops_the_run_with_the_last_snapshot_intact(
                 file.write('{"images_seen": 3')
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tensorfile, "write_file", write)
+    monkeypatch.setattr(tensor_files, "write_file", write)
     monkeypatch.setattr(folder_module, "write_file", write)
     monkeypatch.setattr(JsonLines, "write", log)
     # Sheets come after the state, so that the snapshot of their own step is there already.
@@ -217,7 +217,7 @@ def test_other_settings_do_not_overwrite_a_run(folder: RunFolder) -> None:
 
 
 def test_a_state_of_another_version_is_refused(folder: RunFolder) -> None:
-    tensorfile.write(folder.state, {}, {"training": {}})
+    tensor_files.write(folder.state, {}, {"training": {}})
     with pytest.raises(ConfigError, match="was written by another version"):
         folder.images_seen()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from faces import tensorfile
-from faces.errors import CheckpointError, ConfigError
-from faces.seen import NOTHING, UNKNOWN, SeenImages
+from core import tensor_files
+from core.errors import CheckpointError, ConfigError
+from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
@@ -67,7 +67,7 @@ def test_networks_begin_as_their_sources(sources: Sources) -> None:
 
 
 def test_the_origin_names_file_and_checksum(sources: Sources, tmp_path: Path) -> None:
-    sha256 = tensorfile.sha256(tmp_path / "g.safetensors")
+    sha256 = tensor_files.sha256(tmp_path / "g.safetensors")
     assert sources.origin == f"fine-tuned from g.safetensors (elsewhere; sha256 {sha256[:16]})"
     assert Sources().origin == "trained from scratch"
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gen.training.stopping import StopWish
+from core.stop_signals import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -16,7 +16,7 @@ def test_the_first_signal_is_a_wish_and_one_that_insists_does_what_it_always_doe
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     before = signal.signal(number, lambda *_: heard.append("as always"))
     try:
-        stop = StopWish()
+        stop = StopRequest()
         with stop.heard():
             assert not stop
             signal.raise_signal(number)

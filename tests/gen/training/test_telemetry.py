@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.training.telemetry import JsonLines, Meter, Progress, TensorBoard
 from gen.training.trainer import StepReport
 

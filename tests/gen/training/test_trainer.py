@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from faces import tensorfile
-from faces.errors import ConfigError, TrainingError
+from core import tensor_files
+from core.errors import ConfigError, TrainingError
 from gen.augment import AugmentPipe
 from gen.augmentation.ada import AdaConfig
 from gen.labels import Vocabulary
@@ -27,8 +27,8 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, precision: str) -> None:
     reports = [straight.step() for _ in range(6)]
     for _ in range(3):
         stopped.step()
-    tensorfile.write(tmp_path / "state.safetensors", stopped.state_dict(), {})
-    resumed.load_state_dict(tensorfile.read(tmp_path / "state.safetensors")[0])
+    tensor_files.write(tmp_path / "state.safetensors", stopped.state_dict(), {})
+    resumed.load_state_dict(tensor_files.read(tmp_path / "state.safetensors")[0])
     assert [resumed.step() for _ in range(3)] == reports[3:]
     assert states_differ(straight.state_dict(), resumed.state_dict()) == []
     assert states_differ(straight.state_dict(), stopped.state_dict()) != []

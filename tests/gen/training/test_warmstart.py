@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from faces.labels import AgeGroup
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.official import load_stylegan2_ada
-from gen.training.warmstart import translation, warm_start, warm_start_discriminator
+from gen.training.warm_start import translation, warm_start, warm_start_discriminator
 from tests.gen.fixtures import D32, FFHQ256, G32, discriminator_32, generator_32, official_tensors, randomised
 
 OTHER = Vocabulary(

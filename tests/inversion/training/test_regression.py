@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faces.errors import ConfigError
+from core.errors import ConfigError
 from gen.config import DiscriminatorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator
 from inversion.config import TrunkConfig, encoder_config
 from inversion.inverter import Inverter
+from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.training import regression
 from inversion.training.regression import regress
 from inversion.training.trainer import all_labels
-from inversion.trunk import TrunkEncoder
 from tests.inversion.tiny import HYPERNETWORK, some_faces, tiny_generator
 
 DISCRIMINATOR = DiscriminatorConfig(64, 512, 16, vocabulary=Vocabulary(), classifier=True, mapping_layers=2)

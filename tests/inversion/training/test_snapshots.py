@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from faces.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError
 from faces.images import read_image
 from gen.checkpoint import fingerprint
-from inversion import files
-from inversion.files import InverterInfo
+from inversion import inverter_file
+from inversion.inverter_file import InverterInfo
 from inversion.quality import Limits, Quality
 from inversion.training.snapshots import InverterFolder
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
@@ -27,9 +27,9 @@ def info() -> InverterInfo:
 
 def test_a_file_brings_back_the_inverter_and_what_is_known_of_it(tmp_path: Path) -> None:
     inverter, path = tiny_inverter(least_gain=0.01), tmp_path / "inverter.safetensors"
-    files.save(path, inverter, info())
-    back = files.load(path, tiny_generator())
-    assert files.read_info(path) == info()
+    inverter_file.save(path, inverter, info())
+    back = inverter_file.load(path, tiny_generator())
+    assert inverter_file.read_info(path) == info()
     assert back.judge.limits == LIMITS
     assert back.least_gain == 0.01
     ours, theirs = (net.invert(some_faces(2), passes=1) for net in (inverter, back))
@@ -39,9 +39,9 @@ def test_a_file_brings_back_the_inverter_and_what_is_known_of_it(tmp_path: Path)
 
 def test_other_files_and_other_generators_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "inverter.safetensors"
-    files.save(path, tiny_inverter(), info())
+    inverter_file.save(path, tiny_inverter(), info())
     with pytest.raises(CheckpointError, match="belongs to the generator"):
-        files.load(path, tiny_generator(seed=2))
+        inverter_file.load(path, tiny_generator(seed=2))
 
 
 def test_a_snapshot_holds_what_a_run_needs_and_a_person_looks_at(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_snapshot_holds_what_a_run_needs_and_a_person_looks_at(tmp_path: Path)
     assert len(figures["16"]["l2"]) == len(figures["16"]["ms_ssim"]) == 3, "encoder and two passes"
     assert read_image(next(folder.samples.glob("000000016-held-out.png"))).shape[1] > 4 * 96
     assert folder.images_seen() == 16
-    files.load(folder.inverter, tiny_generator())
+    inverter_file.load(folder.inverter, tiny_generator())
     resumed = trainer("hypernetwork")
     folder.resume(resumed, change=False)
     assert resumed.images_seen == 16

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from faces.errors import ConfigError, TrainingError
+from core.errors import ConfigError, TrainingError
 from gen.training.data import TrainingImages
 from inversion.inverter import Inverter
 from inversion.training.recipe import InversionTrainingConfig, OptimizerName, Stage

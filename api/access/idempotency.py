@@ -1,0 +1,65 @@
+"""Idempotency-Key: what a key of a caller's was first used for, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Column, Engine, String, Table, delete, select
+
+from api.operations.database import TABLES, insert
+from api.problems import Problem
+
+_keys: Final = Table(
+    "idempotency",
+    TABLES,
+    Column("owner", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request", String, nullable=False),
+    Column("result", String, nullable=False, index=True),
+)
+
+
+class IdempotencyKeys:
+    """The keys seen so far.
+
+    Args:
+        engine: of the service's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def claim(self, owner: str, key: str | None, asked: Mapping[str, Any], result: str) -> str:
+        """Bind a key to a request and to the id of what it makes.
+
+        Returns:
+            The id: that of the first request with the key, be it this one or an equal one before; `result` without a
+            key.
+
+        Raises:
+            Problem: 400 if the key is empty, long or not printable ASCII; 422 if another request has it.
+        """
+        if key is None:
+            return result
+        if not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable()):
+            raise Problem(400, f"Idempotency-Key {key[:40]!r}: expected 1 to 255 printable ASCII characters.")
+        request = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
+        values = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest(), "request": request, "result": result}
+        where = (_keys.c.owner == owner, _keys.c.key == values["key"])
+        with self._engine.begin() as connection:
+            connection.execute(insert(self._engine, _keys).values(values).on_conflict_do_nothing())
+            first = connection.execute(select(_keys.c.request, _keys.c.result).where(*where)).one()
+        if first.request != request:
+            raise Problem(
+                422,
+                f"Idempotency-Key {key[:40]!r} was used for another request; a new request needs a new key.",
+            )
+        return str(first.result)
+
+    def forget(self, result: str) -> None:
+        """Free the keys of something that is erased."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_keys).where(_keys.c.result == result))

@@ -1,0 +1,88 @@
+"""Whose is what: every image set, photograph, edit and survey pack belongs to those who asked for it.
+
+An image set is named by its content, so several owners may have asked for one; each sees it as theirs alone.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, func, select, update
+
+from api.operations.database import TABLES, insert
+
+
+class Kind(StrEnum):
+    """What can belong to somebody."""
+
+    IMAGE_SET = "image-set"
+    PHOTO = "photo"
+    EDIT = "edit"
+    STIMULI = "stimuli"
+
+
+owned: Final = Table(
+    "owned",
+    TABLES,
+    Column("subject", String, primary_key=True),
+    Column("owner", String, primary_key=True, index=True),
+    Column("kind", String, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+)
+
+
+class Ownership:
+    """Who owns what.
+
+    Args:
+        engine: of the service's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def give(self, subject: str, kind: Kind, owner: str) -> None:
+        """Make it theirs too; nothing happens if it is."""
+        values: dict[str, object] = {"subject": subject, "owner": owner, "kind": kind}
+        others = select(func.coalesce(func.max(owned.c.bytes), 0)).where(owned.c.subject == subject).scalar_subquery()
+        values |= {"since_ms": time.time_ns() // 1_000_000, "bytes": others}
+        with self._engine.begin() as connection:
+            connection.execute(insert(self._engine, owned).values(values).on_conflict_do_nothing())
+
+    def has(self, subject: str, kind: Kind, owner: str) -> bool:
+        """Whether it is theirs."""
+        theirs = select(owned.c.subject).where(owned.c.subject == subject, owned.c.owner == owner, owned.c.kind == kind)
+        with self._engine.connect() as connection:
+            return connection.execute(theirs).first() is not None
+
+    def weigh(self, subject: str, size: int) -> None:
+        """Note how many bytes are stored of it."""
+        with self._engine.begin() as connection:
+            connection.execute(update(owned).where(owned.c.subject == subject).values(bytes=size))
+
+    def weight(self, owner: str) -> int:
+        """Bytes of all that is theirs; what others have asked for too counts for each."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(func.sum(owned.c.bytes)).where(owned.c.owner == owner)).scalar_one()
+        return int(found or 0)
+
+    def shared(self, subject: str) -> bool:
+        """Whether it belongs to several."""
+        owners = select(owned.c.owner).where(owned.c.subject == subject).limit(2)
+        with self._engine.connect() as connection:
+            return len(connection.execute(owners).all()) > 1
+
+    def take(self, subject: str) -> None:
+        """It belongs to nobody any more."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(owned).where(owned.c.subject == subject))
+
+    def page(self, kind: Kind, owner: str, limit: int, after: str) -> tuple[list[str], bool]:
+        """Ids of what is theirs that follow `after`, in their order, and whether there are more."""
+        theirs = select(owned.c.subject).where(owned.c.owner == owner, owned.c.kind == kind, owned.c.subject > after)
+        with self._engine.connect() as connection:
+            found = list(connection.execute(theirs.order_by(owned.c.subject).limit(limit + 1)).scalars())
+        return found[:limit], len(found) > limit

@@ -1,0 +1,1 @@
+"""Encryption at rest: server keys, a key for each photograph, sealed files."""

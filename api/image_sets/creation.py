@@ -1,0 +1,248 @@
+"""Making image sets: at once where somebody waits for a small one, else as a job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from api.access.ownership import Kind, Ownership
+from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
+from api.image_sets.storage import Store, StoredRequest, chunks
+from api.jobs.job_list import Job, Jobs
+from api.jobs.work import Part
+from api.models.model import Model, Plan
+from api.models.pool import Models
+from api.models.worker import BATCH, Worker
+from api.operations.locks import LocalLocks
+from api.operations.metrics import Metrics
+from api.problems import Problem
+from api.provenance.marks import encode
+from api.provenance.registry import Registry
+from core.errors import GestaltError
+
+if TYPE_CHECKING:
+    from inversion.result import Inversion
+
+
+SHARE_IMAGES: Final = 8 * CHUNK_IMAGES
+"""Images that one process makes before the next share is anybody's."""
+
+
+class SetWork:
+    """What a job does to make an image set: every chunk, in shares if they are many, then the seal.
+
+    Args:
+        store: where sets go.
+        worker: renders.
+        registry: of all that was made.
+        ownership: whose the sets are.
+        max_images: limit that requests are planned with.
+        max_waiting: small sets that are being made, or wait for it, while somebody waits for them.
+        metrics: of the service.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        registry: Registry,
+        ownership: Ownership,
+        *,
+        max_images: int,
+        max_waiting: int,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._registry = registry
+        self._ownership = ownership
+        self._max_images = max_images
+        self._max_waiting = max_waiting
+        self._encode = metrics.encode_seconds.labels("png").time()(encode)
+        self._now: list[str] = []
+        self._plans: dict[str, Plan] = {}
+        self._ahead: dict[tuple[str, int], Chunk] = {}
+        self._locks = LocalLocks()
+        self._guard: Final = threading.Lock()
+
+    @contextmanager
+    def planned(self, plan: Plan) -> Iterator[None]:
+        """Keep a plan for the job that is about to be submitted."""
+        self._plans[plan.id] = plan
+        try:
+            yield
+        except BaseException:
+            self._plans.pop(plan.id, None)
+            raise
+
+    def shares(self, total: int) -> Sequence[tuple[int, int]]:
+        """See api.jobs.work.Work."""
+        return [] if total <= SHARE_IMAGES else list(chunks(total, SHARE_IMAGES))
+
+    def share(self, subject: str, start: int, stop: int) -> Iterator[Part]:
+        """See api.jobs.work.Work."""
+        for first, last in chunks(stop - start, CHUNK_IMAGES):
+            yield Part("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
+
+    def parts(self, subject: str, total: int) -> Iterator[Part]:
+        """See api.jobs.work.Work."""
+        if not self.shares(total):
+            yield from self.share(subject, 0, total)
+        yield Part("seal", partial(self._seal, subject, total), total)
+        self._plans.pop(subject, None)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """See api.jobs.work.Work. What was stored stays, for the next attempt."""
+        self._plans.pop(subject, None)
+        for key in [key for key in self._ahead if key[0] == subject]:
+            self._ahead.pop(key, None)
+
+    def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
+        """Name of the model, and the face of an image; in the worker's thread."""
+        plan = self.plan_of(set_id)
+        return plan.model, models.using(plan.model).face(plan, plan.rows[number])
+
+    def make_now(self, plan: Plan) -> None:
+        """Make a small set while somebody waits.
+
+        Raises:
+            Problem: 503, too many wait already.
+        """
+        with self._guard:
+            if len(self._now) >= self._max_waiting:
+                raise Problem(
+                    503,
+                    f"{len(self._now)} requests wait for the model already; try again, or ask without `Prefer: wait`.",
+                    headers={"Retry-After": "1"},
+                    reason="busy",
+                )
+            self._now.append(plan.id)
+        try:
+            render = partial(self._worker.render, small=True)
+            with self._locks.held(f"{plan.id}/0"):
+                model, images = self._model(plan), len(plan.rows)
+                make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
+                if not self._store.is_complete(plan.id):
+                    self._publish(plan.id, images)
+        finally:
+            with self._guard:
+                self._now.remove(plan.id)
+
+    def making_now(self, set_id: str) -> bool:
+        """Whether a set is being made while somebody waits, without a job."""
+        return set_id in self._now
+
+    def _chunk(self, set_id: str, start: int, stop: int, end: int) -> int:
+        """Store images [start, stop), unless they are there unharmed; the next ones before `end` are rendered
+        meanwhile."""
+        with self._locks.held(f"{set_id}/{start}"):
+            if self._store.is_complete(set_id):
+                return 0
+            plan, chunk = self._plan(set_id), self._ahead.pop((set_id, start), None)
+            if chunk is None:
+                chunk = self._begun(plan, start, stop)
+            if stop < end and (ahead := self._begun(plan, stop, min(stop + CHUNK_IMAGES, end))) is not None:
+                self._ahead[set_id, stop] = ahead
+            if chunk is None:
+                return 0
+            return finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
+
+    def _begun(self, plan: Plan, start: int, stop: int) -> Chunk | None:
+        return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
+
+    def _seal(self, set_id: str, total: int) -> int:
+        """Verify every image against its checksum, make anew what is damaged, and publish the set."""
+        made = 0
+        with self._locks.held(f"{set_id}/0"):
+            if self._store.is_complete(set_id):
+                return 0
+            for start, stop in chunks(total, CHUNK_IMAGES):
+                if not self._store.has_chunk(set_id, start, stop):
+                    plan = self._plan(set_id)
+                    model, render = self._model(plan), self._worker.render_each
+                    made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
+            self._publish(set_id, total)
+        return made
+
+    def _publish(self, set_id: str, total: int) -> None:
+        self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+        self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
+
+    def _model(self, plan: Plan) -> Model:
+        return self._worker.loaded().named(plan.model)
+
+    def plan_of(self, set_id: str) -> Plan:
+        """What a set that was asked for is, once more.
+
+        Raises:
+            GestaltError: it is not there any more, or its weights are not served any more.
+        """
+        request = self._store.request(set_id)
+        if request is None:
+            raise GestaltError(f"image set {set_id} is not in the state folder; post the request again")
+        models, asked = self._worker.loaded(), request.asked
+        model = models.of_weights(request.resolved["weights_sha256"]) or models.default
+        plan = model.plan(asked, self._max_images)
+        if plan.id != set_id:
+            raise GestaltError(
+                f"image set {set_id} was asked of other weights or another version of the software, and "
+                f"would now be {plan.id}; start the service with the weights it was asked of"
+            )
+        return plan
+
+    def _plan(self, set_id: str) -> Plan:
+        if set_id not in self._plans:
+            self._plans[set_id] = self.plan_of(set_id)
+        return self._plans[set_id]
+
+
+class ImageSets:
+    """The image sets of a service, and how one more is made.
+
+    Args:
+        store, work, jobs, ownership: of the service.
+        at_once: small ones are made while somebody waits; else all of them by those who do jobs.
+    """
+
+    def __init__(self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership, *, at_once: bool = True) -> None:
+        self._at_once = at_once
+        self._store = store
+        self._work = work
+        self._jobs = jobs
+        self._ownership = ownership
+
+    def ask(self, plan: Plan, owner: str) -> StoredRequest:
+        """Write down that somebody wants a set."""
+        request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
+        self._store.begin(request)
+        self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
+        return request
+
+    def can_be_made_now(self, plan: Plan) -> bool:
+        """Whether it is so small that nobody needs a job for it, and no job is at it."""
+        if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
+            return False
+        latest = self._jobs.latest(plan.id)
+        return latest is None or latest.finished
+
+    def make_now(self, plan: Plan) -> None:
+        """Make it while somebody waits.
+
+        Raises:
+            Problem: 503, too many wait already.
+        """
+        self._work.make_now(plan)
+
+    def making_now(self, set_id: str) -> bool:
+        """Whether it is being made while somebody waits, without a job."""
+        return self._work.making_now(set_id)
+
+    def submit(self, plan: Plan, owner: str) -> Job | None:
+        """Start or go on with a set; None if it is complete already."""
+        if self._store.is_complete(plan.id):
+            return None
+        with self._work.planned(plan):
+            return self._jobs.submit(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)

@@ -1,0 +1,149 @@
+"""From rows to stored pictures, a chunk at a time: what a job does, and what can be done without a service."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.image_sets.storage import Store, chunks
+from api.models.model import Model, Pixels, Plan, Row
+from api.provenance.marks import Claim, encode, pixels_digest
+from api.provenance.registry import Picture, Registry, key_of
+
+CHUNK_IMAGES: Final = 32
+"""Images in a chunk; fixed, as a convolution's last bit can depend on the batch, and stored bytes should not."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive images of a set, of which those that are nowhere yet are being rendered.
+
+    Args:
+        plan: of the set.
+        start: place of the first.
+        rows, whats, keys: of each, what it is, and by what it is known.
+        kept: digest of the pixels and PNG of those that are stored in some set, by their keys.
+        images: the others, in order, as they arrive.
+    """
+
+    plan: Plan
+    start: int
+    rows: Sequence[Row]
+    whats: Sequence[dict[str, Any]]
+    keys: Sequence[str]
+    kept: Mapping[str, tuple[str, bytes]]
+    images: Iterable[Pixels]
+
+
+def begin_chunk(
+    store: Store,
+    model: Model,
+    plan: Plan,
+    start: int,
+    stop: int,
+    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
+    registry: Registry | None = None,
+) -> Chunk | None:
+    """Have images [start, stop) of a set rendered; None if they are there unharmed. What was made for another set is
+    not rendered again.
+
+    Args:
+        registry: of all that was made; None renders everything.
+    """
+    if store.is_complete(plan.id) or store.has_chunk(plan.id, start, stop):
+        return None
+    rows = plan.rows[start:stop]
+    whats = [model.describe(plan, row) for row in rows]
+    keys = [key_of(model.info.weights_sha256, what) for what in whats]
+    kept = _kept(store, registry, keys)
+    missing = [row for row, key in zip(rows, keys, strict=True) if key not in kept]
+    return Chunk(plan, start, rows, whats, keys, kept, render(plan, missing) if missing else ())
+
+
+def finish_chunk(
+    store: Store,
+    model: Model,
+    chunk: Chunk,
+    registry: Registry | None = None,
+    encode: Callable[[Pixels, Claim], bytes] = encode,
+) -> int:
+    """Encode and store a chunk as its images arrive.
+
+    Args:
+        encode: makes the PNG of an image and what it says of itself.
+
+    Returns:
+        How many images were rendered.
+    """
+    pictures, images = dict(chunk.kept), iter(chunk.images)
+    for key, what in zip(chunk.keys, chunk.whats, strict=True):
+        if key not in chunk.kept:
+            image = next(images)
+            pictures[key] = pixels_digest(image), encode(image, Claim("synthetic", model.info.weights_sha256, what))
+    pngs = [pictures[key][1] for key in chunk.keys]
+    set_id = chunk.plan.id
+    if registry is not None:  # before they are stored: a chunk that is there is not looked at again
+        digests = [hashlib.sha256(png).hexdigest() for png in pngs]
+        registry.add(
+            [
+                Picture(key, pictures[key][0], digest, set_id, number)
+                for number, (key, digest) in enumerate(zip(chunk.keys, digests, strict=True), chunk.start)
+            ]
+        )
+    lines = [
+        row.to_json() | {"precision": what["precision"]} for row, what in zip(chunk.rows, chunk.whats, strict=True)
+    ]
+    store.write_chunk(set_id, chunk.start, lines, pngs)
+    return sum(key not in chunk.kept for key in chunk.keys)
+
+
+def make_chunk(
+    store: Store,
+    model: Model,
+    plan: Plan,
+    start: int,
+    stop: int,
+    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
+    registry: Registry | None = None,
+    encode: Callable[[Pixels, Claim], bytes] = encode,
+) -> int:
+    """Render and store images [start, stop) of a set; arguments as `begin_chunk` and `finish_chunk`, and what is
+    returned as `finish_chunk`."""
+    chunk = begin_chunk(store, model, plan, start, stop, render, registry)
+    return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode)
+
+
+def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+    """Digest of the pixels and PNG of those that are stored in some set, unharmed, by their keys."""
+    if registry is None:
+        return {}
+    made = registry.made(keys)
+    pngs = store.unharmed((picture.subject, picture.number, picture.sha256) for picture in made.values())
+    return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
+
+
+def make_chunks(store: Store, model: Model, plan: Plan) -> Iterator[int]:
+    """Make a whole set, without a service: the next chunk is rendered while the last one is encoded and stored.
+
+    Yields:
+        How many of its images are there.
+    """
+    with ThreadPoolExecutor(1) as renderer:
+
+        def render(plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+            return _arriving(renderer.submit(model.render, plan, rows))
+
+        bounds = [*chunks(len(plan.rows), CHUNK_IMAGES)]
+        ahead = begin_chunk(store, model, plan, *bounds[0], render)
+        for (_, stop), following in zip(bounds, [*bounds[1:], None], strict=True):
+            chunk, ahead = ahead, None if following is None else begin_chunk(store, model, plan, *following, render)
+            if chunk is not None:
+                finish_chunk(store, model, chunk)
+            yield stop
+
+
+def _arriving(images: Future[Pixels]) -> Iterator[Pixels]:
+    yield from images.result()

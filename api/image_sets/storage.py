@@ -1,0 +1,206 @@
+"""Image sets as they are stored: complete once their manifest is there, which is written last, and never changed after.
+
+sets/<id>/   request.json, images/000000.png ..., parts/000000.jsonl (manifest lines of a chunk, until it is complete),
+             manifest.jsonl
+
+Several processes may make the same set: they write the same bytes under the same names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from api.operations.file_stores import Files
+from api.operations.metrics import Metrics
+from core.errors import ConfigError, DatasetError
+
+_ID: Final = re.compile(r"[0-9a-f]{8,64}")
+
+Line = Mapping[str, Any]
+"""A line of the manifest: the row, and `file`, `bytes`, `sha256` of its PNG."""
+
+
+@dataclass(frozen=True)
+class StoredRequest:
+    """request.json: what was asked for and what it means."""
+
+    id: str
+    images: int
+    asked: Mapping[str, Any]
+    resolved: Mapping[str, Any]
+
+
+def image_name(index: int) -> str:
+    """Path of an image inside its set."""
+    return f"images/{index:06d}.png"
+
+
+@contextmanager
+def only_user_of(state: Path) -> Iterator[None]:
+    """Hold the state folder, made if need be, against a second service that would take over the first's jobs.
+
+    Raises:
+        ConfigError: another service has it.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"the state folder {state} is in use by another service; stop that, or set GESTALTGEN_STATE"
+            ) from error
+        yield
+
+
+class Store:
+    """The image sets of a service.
+
+    Args:
+        files: where they are.
+        metrics: of the service.
+    """
+
+    def __init__(self, files: Files, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+        self._files = files
+        self._manifest = lru_cache(maxsize=4)(lambda set_id: _lines(self.manifest_file(set_id)))
+
+    def is_complete(self, set_id: str) -> bool:
+        """Whether the set is sealed, and so will never change."""
+        return _ID.fullmatch(set_id) is not None and self._files.exists(_manifest(set_id))
+
+    def request(self, set_id: str) -> StoredRequest | None:
+        """What the set is, or None if there is no such set."""
+        if not _ID.fullmatch(set_id):
+            return None
+        try:
+            return StoredRequest(**json.loads(self._files.read(_request(set_id))))
+        except FileNotFoundError:
+            return None
+
+    def begin(self, request: StoredRequest) -> None:
+        """Make room for a set; nothing happens if there is one."""
+        if self.request(request.id) is None:
+            self._files.write(_request(request.id), _json(vars(request)))
+
+    def has_chunk(self, set_id: str, start: int, stop: int) -> bool:
+        """Whether images [start, stop) are all there and their bytes are what their checksums say."""
+        try:
+            lines = _lines(self._files.read(_part(set_id, start)))
+            places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
+        except (FileNotFoundError, ValueError, KeyError):
+            return False
+        return len(lines) == stop - start and None not in self._matching(places)
+
+    def unharmed(self, images: Iterable[tuple[str, int, str]]) -> list[bytes | None]:
+        """PNG bytes of images with these checksums, of sets that are complete or not; None for each that is not there.
+
+        Args:
+            images: set, place in it, and sha256 of each.
+        """
+        return list(
+            self._matching([(f"{folder(set_id)}/{image_name(index)}", sha256) for set_id, index, sha256 in images])
+        )
+
+    def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
+        """Store consecutive images, then their manifest lines; nothing of a set that is complete meanwhile."""
+        if self.is_complete(set_id):
+            return
+        lines = []
+        with self._metrics.store_seconds.time():
+            self._files.write_each(
+                {f"{folder(set_id)}/{image_name(index)}": png for index, png in enumerate(pngs, start)}
+            )
+            for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
+                digest = hashlib.sha256(png).hexdigest()
+                lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
+            self._files.write(_part(set_id, start), b"\n".join(lines) + b"\n")
+        self._metrics.stored_images.inc(len(pngs))
+        self._metrics.stored_bytes.inc(sum(map(len, pngs)))
+
+    def seal(self, set_id: str, starts: Iterable[int]) -> None:
+        """Turn the chunks that begin at `starts` into the manifest, with which the set is published.
+
+        Raises:
+            FileNotFoundError: a chunk is not there.
+        """
+        self._files.tidy(folder(set_id))
+        parts = list(self._files.read_each(_part(set_id, start) for start in starts))
+        if not self.is_complete(set_id):  # else another process was faster, and has deleted some
+            if None in parts:
+                raise FileNotFoundError(f"a chunk of image set {set_id} was deleted; post its request again")
+            self._files.write(_manifest(set_id), b"".join(part for part in parts if part is not None))
+        self._files.delete_tree(f"{folder(set_id)}/parts")
+
+    def manifest(self, set_id: str) -> tuple[Line, ...]:
+        """The lines of a complete set's manifest, one for each image, in order."""
+        return self._manifest(set_id)
+
+    def manifest_file(self, set_id: str) -> bytes:
+        """The manifest of a complete set as it is stored."""
+        return self._files.read(_manifest(set_id))
+
+    def image_file(self, set_id: str, index: int) -> bytes:
+        """PNG bytes of an image as they are stored; callers compare them with the checksum that they are given."""
+        return self._files.read(f"{folder(set_id)}/{image_name(index)}")
+
+    def read_images(self, set_id: str, lines: Sequence[Line]) -> Iterator[bytes]:
+        """PNG bytes of images, in order.
+
+        Raises:
+            DatasetError: what is stored is not what the manifest says.
+        """
+        places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
+        for line, data in zip(lines, self._matching(places), strict=True):
+            if data is None:
+                raise DatasetError(
+                    f"{line['file']} of image set {set_id} is damaged in the store: its sha256 is not the manifest's "
+                    f"{line['sha256']}; delete the set's folder and post the request again"
+                )
+            yield data
+
+    def _matching(self, places: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
+        """The files of these names, where they have these checksums; else None."""
+        stored = self._files.read_each(name for name, _ in places)
+        for (_, sha256), data in zip(places, stored, strict=True):
+            yield data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
+
+
+def folder(set_id: str) -> str:
+    """Where a set lies."""
+    return f"sets/{set_id}"
+
+
+def _request(set_id: str) -> str:
+    return f"{folder(set_id)}/request.json"
+
+
+def _manifest(set_id: str) -> str:
+    return f"{folder(set_id)}/manifest.jsonl"
+
+
+def _part(set_id: str, start: int) -> str:
+    return f"{folder(set_id)}/parts/{start:09d}.jsonl"
+
+
+def chunks(images: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of consecutive chunks that cover `images` images."""
+    return ((start, min(start + size, images)) for start in range(0, images, size))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=dict).encode()
+
+
+def _lines(data: bytes) -> tuple[Line, ...]:
+    return tuple(json.loads(line) for line in data.splitlines())

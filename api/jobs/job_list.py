@@ -1,0 +1,294 @@
+"""The list of jobs: who asked for what, and how it stands. A job's id is that of what it works on and the number of the
+attempt; `api.jobs.queue` does them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dbos import WorkflowStatus
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, case, func, insert, select, tuple_, update
+
+from api.access.ownership import Kind, owned
+from api.jobs.queue import NOTHING_DONE, Queue
+from api.jobs.work import Work
+from api.operations.database import TABLES, Database
+from api.operations.metrics import Metrics
+from api.problems import Problem
+from core.errors import GestaltError
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+ENDED: Final[frozenset[State]] = frozenset({"done", "failed", "cancelled"})
+"""States that nothing follows."""
+
+_STATES: Final[dict[str, State]] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "done",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
+_log = logging.getLogger("gestaltgen.jobs")
+
+_jobs: Final = Table(
+    "jobs",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("subject", String, nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False, index=True),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at something.
+
+    Args:
+        kind: of what it works on.
+        subject: its id.
+        items_per_s: made, over what this job has done; None before its first part.
+        error: why it failed, or None.
+        created_ms: when it was asked for, Unix time.
+    """
+
+    id: str
+    kind: Kind
+    subject: str
+    state: State
+    done: int
+    total: int
+    items_per_s: float | None
+    error: str | None
+    created_ms: int
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until it is done at the rate so far, or None."""
+        if self.finished or not self.items_per_s:
+            return None
+        return (self.total - self.done) / self.items_per_s
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much of one kind there is to do.
+
+    Attributes:
+        oldest_ms: when the first of those that wait was asked for, Unix time; None if none waits.
+    """
+
+    waiting: int
+    running: int
+    oldest_ms: int | None
+
+
+class Jobs:
+    """The jobs of a service, and the queue that does them. One at a time in a process.
+
+    Args:
+        database: of the service, which lists the jobs, and holds the queue.
+        works: what each kind of job does.
+        concurrent: jobs of one owner that this process runs at once; 0 leaves all of them to other processes.
+        lost: called once if other processes take this one for dead, which then does nothing more.
+        most_open: jobs that wait or run, of everybody and of one owner.
+        check_images: refuses too many images of an owner: so many more, beside those that wait or run.
+        metrics: of the service.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        works: Mapping[Kind, Work],
+        *,
+        concurrent: int,
+        most_open: tuple[int, int],
+        check_images: Callable[[str, int, int], None] = lambda owner, images, waiting: None,
+        metrics: Metrics,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._engine = database.engine
+        self._works = works
+        self._most_open = most_open
+        self._check_images = check_images
+        self._metrics = metrics
+        self._queue = Queue(database, self, works, concurrent=concurrent, metrics=metrics, lost=lost)
+        self.settle()
+
+    def submit(self, kind: Kind, subject: str, total: int, owner: str) -> Job:
+        """Start a job, or a new attempt where the last one failed or was cancelled; else the one that there is.
+
+        Raises:
+            Problem: 503 or 429, the queue is full, or the owner's share of it.
+        """
+        with self._database.locks.held("submit"):
+            latest = self.latest(subject)
+            if latest is not None and not latest.finished:
+                return latest
+            self._check_room(kind, total, owner)
+            attempt = 1 if latest is None else _attempt(latest.id) + 1
+            job_id = f"{subject}-{attempt}"
+            values = {"id": job_id, "subject": subject, "attempt": attempt, "kind": kind, "total": total, "open": True}
+            with self._engine.begin() as connection:
+                values |= {"owner": owner, "created_ms": time.time_ns() // 1_000_000}
+                connection.execute(insert(_jobs).values(values))
+            self._queue.put(job_id, kind, subject, total, owner)
+        found = self.get(job_id)
+        assert found is not None  # noqa: S101  it was just made
+        return found
+
+    def latest(self, subject: str) -> Job | None:
+        """The last attempt at something."""
+        return self._one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
+
+    def get(self, job_id: str) -> Job | None:
+        """A job by its id."""
+        return self._one(select(_jobs).where(_jobs.c.id == job_id))
+
+    def page(
+        self, owner: str, kinds: Collection[Kind], limit: int, before: tuple[int, str] | None
+    ) -> tuple[list[Job], bool]:
+        """An owner's jobs, the newest first, and whether there are more.
+
+        Args:
+            kinds: of what they work on.
+            before: time and id of the job that the page before ended with.
+        """
+        theirs = select(_jobs).join(owned, owned.c.subject == _jobs.c.subject).where(owned.c.owner == owner)
+        theirs = theirs.where(_jobs.c.kind.in_(kinds))
+        place = tuple_(_jobs.c.created_ms, _jobs.c.id)
+        if before is not None:
+            theirs = theirs.where(place < before)
+        found = self._several(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit + 1))
+        return found[:limit], len(found) > limit
+
+    def loads(self) -> dict[Kind, Load]:
+        """What waits and runs, of each kind that there is something of."""
+        runs = _jobs.c.id.in_(self._queue.running())
+        waits = case((runs, 0), else_=1)
+        oldest = func.min(case((runs, None), else_=_jobs.c.created_ms))
+        counted = select(_jobs.c.kind, func.count(), func.sum(waits), oldest).where(_jobs.c.open).group_by(_jobs.c.kind)
+        with self._engine.connect() as connection:
+            rows = connection.execute(counted).all()
+        return {Kind(kind): Load(waiting, jobs - waiting, oldest_ms) for kind, jobs, waiting, oldest_ms in rows}
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job after the part in hand; nothing happens to a finished one."""
+        self._queue.cancel(job.id)
+        now = self.get(job.id)
+        if now is not None and now.state == "cancelled":  # it may have finished meanwhile
+            self.close(job.id)
+            if not job.finished:
+                self._metrics.job_ended(job.kind, "cancelled")
+            self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
+
+    def forget(self, subject: str) -> None:
+        """Stop the jobs of something that is erased, and leave nothing of them."""
+        with self._engine.begin() as connection:
+            ids = list(connection.execute(select(_jobs.c.id).where(_jobs.c.subject == subject)).scalars())
+            connection.execute(_jobs.delete().where(_jobs.c.subject == subject))
+        self._queue.forget(ids)
+
+    def close(self, job_id: str) -> None:
+        """Note that a job ended."""
+        with self._engine.begin() as connection:
+            connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(open=False))
+
+    def is_closed(self, job_id: str) -> bool:
+        with self._engine.connect() as connection:
+            return connection.execute(select(_jobs.c.open).where(_jobs.c.id == job_id)).scalar() is False
+
+    def settle(self) -> None:
+        """See to what a crash or an upgrade left: jobs that were listed and never queued, or ended and never closed, or
+        that no process that lives knows how to go on with."""
+        with self._database.locks.held("settle"):
+            with self._engine.connect() as connection:
+                oldest_first = select(_jobs).where(_jobs.c.open).order_by(_jobs.c.created_ms)
+                rows = connection.execute(oldest_first).mappings().all()
+            queued = self._queue.status([row["id"] for row in rows])
+            for row in rows:
+                status = queued.get(row["id"])
+                if status is not None and _STATES[status.status] in ENDED:
+                    self.close(row["id"])
+                    continue
+                if status is not None and not self._queue.can_go_on(status):
+                    _log.info("job %s was begun by another version; it begins anew with what it has stored", row["id"])
+                    self._queue.forget([row["id"]])
+                    status = None
+                if status is None:
+                    self._queue.put(row["id"], Kind(row["kind"]), row["subject"], row["total"], row["owner"])
+
+    def stop(self) -> None:
+        """Stop after the parts in hand; unfinished jobs go on when the service starts again, or elsewhere."""
+        self._queue.close()
+
+    def _check_room(self, kind: Kind, total: int, owner: str) -> None:
+        everybody, each = self._most_open
+        of_sets = _jobs.c.open, _jobs.c.owner == owner, _jobs.c.kind == Kind.IMAGE_SET
+        images = select(func.coalesce(func.sum(_jobs.c.total), 0)).where(*of_sets)
+        is_open = select(func.count()).select_from(_jobs).where(_jobs.c.open)
+        theirs = (
+            select(func.count())
+            .select_from(_jobs.join(owned, owned.c.subject == _jobs.c.subject))
+            .where(_jobs.c.open, owned.c.owner == owner)
+        )
+        with self._engine.connect() as connection:
+            if connection.execute(theirs).scalar_one() >= each:
+                raise Problem(
+                    429,
+                    f"{each} jobs of yours wait or run already; wait until some are done, or cancel some.",
+                    headers={"Retry-After": "10"},
+                )
+            if kind is Kind.IMAGE_SET:
+                self._check_images(owner, total, int(connection.execute(images).scalar_one()))
+            if connection.execute(is_open).scalar_one() >= everybody:
+                raise Problem(
+                    503,
+                    f"{everybody} jobs wait or run already; try again later.",
+                    headers={"Retry-After": "30"},
+                    reason="queue_full",
+                )
+
+    def _one(self, query: Any) -> Job | None:
+        found = self._several(query)
+        return found[0] if found else None
+
+    def _several(self, query: Any) -> list[Job]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        statuses = self._queue.status([row["id"] for row in rows])
+        return [self._job(dict(row), statuses.get(row["id"])) for row in rows]
+
+    def _job(self, row: Mapping[str, Any], status: WorkflowStatus | None) -> Job:
+        state: State = _STATES[status.status] if status else "queued"  # listed here before it is in the queue
+        progress = NOTHING_DONE if state == "queued" else self._queue.progress(row["id"])
+        return Job(
+            id=row["id"],
+            kind=Kind(row["kind"]),
+            subject=row["subject"],
+            state=state,
+            done=row["total"] if state == "done" else progress["done"],
+            total=row["total"],
+            items_per_s=progress["items_per_s"],
+            error=str(status.error) if status and status.error else None,
+            created_ms=row["created_ms"],
+        )
+
+
+def _attempt(job_id: str) -> int:
+    return int(job_id.rpartition("-")[2])

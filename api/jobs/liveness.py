@@ -1,0 +1,233 @@
+"""Which processes that share the queue live: each holds a lock as long as it does, and nobody has to guess.
+
+The lock belongs to a session of the database, which ends when its process does, however it does; the database itself
+ends the session of a machine that vanished. Who then gets a dead process's lock holds it for a moment, so that one
+that only lost its session can see that it is taken for dead and stop, and then hands its work to the living.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from sqlalchemy import BigInteger, Column, Connection, NullPool, String, Table, create_engine, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.operations.database import TABLES, Database, reason_of
+from api.operations.locks import KEEPALIVE, take
+
+LOOK_S: Final = 1.0
+"""Seconds between two looks: at its own session, and at the locks of the others."""
+
+GRACE_S: Final = 10.0
+"""Seconds for which a lock is held before its process is given up: ten looks of one that may yet live."""
+
+SETTLE_S: Final = 10.0
+"""Seconds after which one that had lost its session looks at the others' locks again: they may have lost theirs in the
+same moment, and are given time to take them."""
+
+_PING_S: Final = 5
+_log = logging.getLogger("gestaltgen.presence")
+
+_executors: Final = Table(
+    "executors",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+
+class Presence(Protocol):
+    """This process among those that share the queue."""
+
+    @property
+    def executor(self) -> str:
+        """Its id, which its workflows carry."""
+        ...
+
+    def versions(self) -> set[str]:
+        """Of the workflows that living processes can do, this one included."""
+        ...
+
+    def confirmed(self) -> bool:
+        """Whether no other process takes it for dead; waits while that cannot be known."""
+        ...
+
+    def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """From now on tell of processes that died, by their ids, and once if it is itself taken for dead."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SingleProcess:
+    """The only process of a state folder."""
+
+    executor = "local"
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def versions(self) -> set[str]:
+        """See Presence."""
+        return {self._version}
+
+    def confirmed(self) -> bool:
+        """See Presence."""
+        return True
+
+    def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """Nobody else is there."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class SharedDatabase:
+    """One of several processes.
+
+    Args:
+        database: that they share.
+        version: of its workflows.
+    """
+
+    def __init__(self, database: Database, version: str) -> None:
+        assert database.url is not None  # noqa: S101  see `open_presence`
+        self.executor = secrets.token_hex(8)
+        self._engine = database.engine
+        self._version = version
+        self._sessions = create_engine(
+            database.url,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"options": KEEPALIVE, "connect_timeout": _PING_S, "tcp_user_timeout": 1000 * _PING_S},
+        )
+        self._state = threading.Condition()
+        self._known = True
+        self._lost = False
+        self._renewed_s = -math.inf
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._session = self._sessions.connect()
+        take(self._session, _lock_of(self.executor))
+        values = {"id": self.executor, "version": version, "since_ms": time.time_ns() // 1_000_000}
+        with self._engine.begin() as connection:
+            connection.execute(insert(_executors).values(values))
+
+    def versions(self) -> set[str]:
+        """See Presence."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(select(_executors.c.version)).scalars())
+
+    def confirmed(self) -> bool:
+        """See Presence."""
+        with self._state:
+            self._state.wait_for(lambda: self._known or self._lost or self._closing.is_set())
+            return self._known and not self._lost
+
+    def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """See Presence."""
+        self._thread = threading.Thread(target=self._watch, args=(died, lost), name="gestaltgen-presence", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave; the others see it at their next look, and after GRACE_S do its work."""
+        self._closing.set()
+        with self._state:
+            self._state.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self._session.close()
+        self._sessions.dispose()
+
+    def _watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
+        held: dict[str, tuple[Connection, float]] = {}
+        try:
+            while not self._closing.wait(LOOK_S):
+                if not self._alive():
+                    _release(held)
+                    with self._state:
+                        if self._lost:
+                            self._state.notify_all()
+                            break
+                    continue
+                if time.monotonic() - self._renewed_s < SETTLE_S:
+                    continue
+                try:
+                    self._look(held, died)
+                except SQLAlchemyError as error:
+                    _log.warning("the other processes cannot be seen: %s", reason_of(error))
+                except Exception:  # the work of a dead process stays; it is tried again
+                    _log.exception("the work of a process that is gone could not be handed on")
+        finally:
+            _release(held)
+        if self._lost:
+            _log.critical("this process is taken for dead by others, which do its work now; it stops")
+            lost()
+
+    def _alive(self) -> bool:
+        """Whether its session is there, or could be had again before anybody took it for dead."""
+        try:
+            self._session.exec_driver_sql("SELECT 1")
+            return True
+        except SQLAlchemyError as error:
+            _log.warning("the session with the database ended: %s", reason_of(error))
+        with self._state:
+            self._known = False
+        try:
+            if not self._session.closed:  # else the last attempt came no further
+                self._session.invalidate()
+                self._session.close()
+            self._session = self._sessions.connect()
+            theirs = select(_executors.c.id).where(_executors.c.id == self.executor)
+            mine = take(self._session, _lock_of(self.executor), wait=False)
+            known = mine and self._session.execute(theirs).first() is not None
+        except SQLAlchemyError:
+            return False
+        self._renewed_s = time.monotonic()
+        with self._state:
+            self._known, self._lost = known, not known
+            self._state.notify_all()
+        return False
+
+    def _look(self, held: dict[str, tuple[Connection, float]], died: Callable[[str], None]) -> None:
+        """Take the locks that nobody holds; after a while, hand on the work."""
+        with self._engine.connect() as connection:
+            others = set(connection.execute(select(_executors.c.id)).scalars()) - {self.executor}
+        for executor in others - held.keys():
+            session = self._sessions.connect()
+            if take(session, _lock_of(executor), wait=False):
+                held[executor] = session, time.monotonic()
+            else:
+                session.close()
+        for executor, (session, since) in list(held.items()):
+            if executor in others and time.monotonic() - since < GRACE_S:
+                continue
+            if executor in others:
+                _log.warning("process %s is gone; its jobs go on here or elsewhere", executor)
+                died(executor)
+                with self._engine.begin() as connection:
+                    connection.execute(delete(_executors).where(_executors.c.id == executor))
+            session.close()
+            del held[executor]
+
+
+def open_presence(database: Database, version: str) -> Presence:
+    """This process's, of the kind that the database calls for."""
+    return SharedDatabase(database, version) if database.shared else SingleProcess(version)
+
+
+def _lock_of(executor: str) -> str:
+    return f"executor {executor}"
+
+
+def _release(held: dict[str, tuple[Connection, float]]) -> None:
+    for session, _ in held.values():
+        session.close()
+    held.clear()

@@ -1,0 +1,381 @@
+"""The queue, and what is done from it: DBOS keeps it in the database, and each job is a workflow.
+
+A workflow carries ids and numbers, never pixels; a step does a part and stores what comes of it, so a process that dies
+loses at most the parts in hand, and the next one goes on where it stopped.
+
+What is large is done in shares, workflows of their own, which any of the processes that share the queue may take. The
+job waits for them, a few at a time, so that jobs take turns. Both queues are divided by owner: each has so many places
+in a process, and nobody waits behind what somebody else asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count, repeat
+from typing import Any, Final, Protocol
+
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSPortableJSONSerializer,
+    SetEnqueueOptions,
+    SetWorkflowID,
+    StepOptions,
+    WorkflowStatus,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from api.access.ownership import Kind
+from api.jobs.fair_queue import on_behalf_of
+from api.jobs.liveness import open_presence
+from api.jobs.work import Pace, Part, Work
+from api.models.worker import Stopping
+from api.operations.database import Database
+from api.operations.metrics import Metrics
+from core.errors import ConfigError, GestaltError
+
+WORKFLOW_VERSION: Final = "4"
+"""Raise it when the workflow's steps change: jobs of another version are begun anew, and find what was stored."""
+
+ENDED: Final = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+"""States of a workflow that nothing follows."""
+
+NOTHING_DONE: Final[Mapping[str, Any]] = {"done": 0, "items_per_s": None}
+
+_APPLICATION: Final = "gestaltgen"
+_JOBS: Final = "jobs"
+_SHARES: Final = "shares"
+_POLL_S: Final = 0.1
+_SHARES_OF_A_JOB: Final = 16
+"""That wait or run at once: enough for eight processes, and few enough that an owner's jobs take turns."""
+
+_SHARES_AT_ONCE: Final = 2
+"""Of one owner in one process: while one is stored, the other is rendered."""
+
+_PLACES: Final = 64
+"""For all owners together in one process; a job that waits for its shares takes a thread and nothing else."""
+
+_RECOVERIES: Final = 1_000
+_ATTEMPTS: Final = 9
+"""Over 50 seconds."""
+_STOP_S: Final = 60.0
+
+_log = logging.getLogger("gestaltgen.jobs")
+_one_per_process = threading.Lock()  # DBOS is one per process, and would quietly serve the first state folder
+
+
+class Listing(Protocol):
+    """Who keeps the list of jobs."""
+
+    def close(self, job_id: str) -> None:
+        """A job ended."""
+        ...
+
+    def is_closed(self, job_id: str) -> bool: ...
+
+    def settle(self) -> None:
+        """A process that had jobs died."""
+        ...
+
+
+class Queue:
+    """The queue and its workflows. One at a time in a process, because DBOS is one.
+
+    Args:
+        database: of the service, which holds the queue.
+        listing: of all jobs.
+        works: what each kind of job does.
+        concurrent: jobs of one owner that this process runs at once; 0 leaves all of them to other processes.
+        metrics: of the service.
+        lost: called once if other processes take this one for dead, which then does nothing more.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        listing: Listing,
+        works: Mapping[Kind, Work],
+        *,
+        concurrent: int,
+        metrics: Metrics,
+        lost: Callable[[], None],
+    ) -> None:
+        if not _one_per_process.acquire(blocking=False):
+            raise RuntimeError("a service already runs in this process; stop it, or start this one in its own process")
+        self._database = database
+        self._listing = listing
+        self._works = works
+        self._metrics = metrics
+        self._stopping = False
+        self._active = 0
+        self._idle = threading.Condition()
+        try:
+            self._presence = open_presence(database, WORKFLOW_VERSION if concurrent else "")
+            try:
+                self._launch(concurrent)
+                self._presence.watch(self._take_over, lost)
+            except BaseException:
+                self._presence.close()
+                raise
+        except BaseException:
+            DBOS.destroy(destroy_registry=True)
+            _one_per_process.release()
+            raise
+
+    def put(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> None:
+        """Queue a job; nothing happens if it is queued."""
+        with SetWorkflowID(job_id), self._last_of(owner):
+            DBOS.enqueue_workflow(_JOBS, self._workflow, kind.value, subject, total, owner)
+
+    def status(self, job_ids: Sequence[str]) -> dict[str, WorkflowStatus]:
+        """How the jobs stand that are queued, by their ids."""
+        if not job_ids:
+            return {}
+        found = DBOS.list_workflows(workflow_ids=list(job_ids), load_input=False, load_output=True)
+        return {status.workflow_id: status for status in found}
+
+    def progress(self, job_id: str) -> Mapping[str, Any]:
+        """Items that are `done`, and `items_per_s`, which is None before the first."""
+        return DBOS.get_event(job_id, "progress", timeout_seconds=0) or NOTHING_DONE
+
+    def running(self) -> list[str]:
+        """Ids of the jobs that somebody is at."""
+        pending = DBOS.list_workflows(status="PENDING", queue_name=_JOBS, load_input=False, load_output=False)
+        return [status.workflow_id for status in pending]
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job after the parts in hand; nothing happens to one that ended."""
+        DBOS.cancel_workflow(job_id, cancel_children=True)
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Stop jobs, and leave nothing of them."""
+        for job_id in job_ids:
+            self.cancel(job_id)
+        DBOS.delete_workflows(list(job_ids), delete_children=True)
+
+    def can_go_on(self, status: WorkflowStatus) -> bool:
+        """Whether a process that lives knows how."""
+        return status.app_version in self._presence.versions() | {WORKFLOW_VERSION}
+
+    def close(self) -> None:
+        """Stop after the parts in hand; unfinished jobs go on when the service starts again, or elsewhere."""
+        self._stopping = True
+        with self._idle:
+            if not self._idle.wait_for(lambda: self._active == 0, timeout=_STOP_S):
+                _log.warning("%d jobs did not stop within %g s", self._active, _STOP_S)
+        DBOS.destroy(destroy_registry=True)
+        self._presence.close()
+        _one_per_process.release()
+
+    def _launch(self, concurrent: int) -> None:
+        url = self._database.queue_url
+        _quieten_dbos()
+        self._places = _prepare(self._database, url, concurrent)
+        DBOS(
+            config={
+                "name": _APPLICATION,
+                "system_database_url": url,
+                "application_version": WORKFLOW_VERSION,
+                "executor_id": self._presence.executor,
+                "log_level": "WARNING",
+                "enable_otlp": False,
+                "serializer": DBOSPortableJSONSerializer(),
+                "notification_listener_polling_interval_sec": 0.2,
+            }
+        )
+        DBOS.listen_queues([_JOBS, _SHARES] if concurrent else [])
+
+        def job(kind: str, subject: str, total: int, owner: str) -> None:
+            with self._counted(), on_behalf_of(owner):
+                self._do(Kind(kind), subject, total, owner)
+
+        def share(kind: str, subject: str, start: int, stop: int, owner: str) -> dict[str, Any]:
+            with self._counted(), on_behalf_of(owner):
+                return self._do_share(Kind(kind), subject, start, stop)
+
+        self._workflow = DBOS.workflow(name="job", max_recovery_attempts=_RECOVERIES)(job)
+        self._share = DBOS.workflow(name="share", max_recovery_attempts=_RECOVERIES)(share)
+        DBOS.launch()
+
+    def _last_of(self, owner: str) -> SetEnqueueOptions:
+        """What is queued within comes after all that its owner has in the queue."""
+        return SetEnqueueOptions(queue_partition_key=owner, priority=next(self._places))
+
+    def _take_over(self, executor: str) -> None:
+        """Give what a dead process had back to the queue, from where one process takes each."""
+        DBOS._recover_pending_workflows([executor])
+        self._listing.settle()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Keep the queue open while a workflow is in our code."""
+        with self._idle:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._active -= 1
+                self._idle.notify_all()
+
+    def _do(self, kind: Kind, subject: str, total: int, owner: str) -> None:
+        """The workflow of a job: its shares, then its parts."""
+        work, job_id = self._works[kind], str(DBOS.workflow_id)
+        pace = Pace()
+        try:
+            for outcome in self._shared(job_id, kind, subject, total, owner):
+                pace.add(outcome)
+                DBOS.set_event("progress", {"done": pace.items, "items_per_s": pace.per_s})
+            for part in work.parts(subject, total):
+                pace.add(self._step(part.name, self._timed, kind, part))
+                DBOS.set_event("progress", {"done": part.done, "items_per_s": pace.per_s})
+            _log.info("%s: %d items, %.0f a second", kind, pace.made, pace.per_s or 0)
+        except Exception as error:
+            refused = isinstance(error, GestaltError)  # what was asked for cannot be done: no fault of the service
+            _log.log(logging.WARNING if refused else logging.ERROR, "%s failed", kind, exc_info=not refused)
+            work.failed(subject, error)
+            self._listing.close(job_id)
+            self._metrics.job_ended(kind, "refused" if refused else "failed")
+            raise
+        except BaseException:
+            if self._listing.is_closed(job_id):  # cancelled; the part that was in hand may have stored something since
+                work.failed(subject, GestaltError("the job was cancelled"))
+            raise
+        self._step("close", self._closed, job_id)
+        self._metrics.job_ended(kind, "done")
+
+    def _shared(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
+        """What came of each share of a job, as they end."""
+        waiting, under_way = deque(self._works[kind].shares(total)), dict[str, int]()
+        while waiting or under_way:
+            while waiting and len(under_way) < _SHARES_OF_A_JOB:
+                start, stop = waiting.popleft()
+                share_id = f"{job_id}/{start}"
+                with SetWorkflowID(share_id), self._last_of(owner):
+                    DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop, owner)
+                under_way[share_id] = stop - start
+            ended = self._step("wait", self._ended, list(under_way))
+            for share_id, outcome in ended.items():
+                yield outcome | {"items": under_way.pop(share_id)}
+
+    def _ended(self, shares: Sequence[str]) -> dict[str, Any]:
+        """What came of those of some shares that ended first.
+
+        Raises:
+            GestaltError: what one was to do cannot be done.
+            RuntimeError: one failed.
+        """
+        while True:
+            self._go_on()
+            found = DBOS.list_workflows(workflow_ids=list(shares), load_input=False)
+            over = [status for status in found if status.status in ENDED]
+            for status in over:
+                if status.status == "CANCELLED":  # with the job
+                    raise Stopping
+                if status.status != "SUCCESS":
+                    raise RuntimeError(str(status.error))
+                outcome: dict[str, Any] = status.output or {}
+                if "refused" in outcome:
+                    raise GestaltError(outcome["refused"])
+            if over:
+                return {status.workflow_id: status.output for status in over}
+            time.sleep(_POLL_S)
+
+    def _do_share(self, kind: Kind, subject: str, start: int, stop: int) -> dict[str, Any]:
+        """The workflow of a share; what is refused is an answer, so that the job can tell it from a failure."""
+        pace = Pace()
+        try:
+            for part in self._works[kind].share(subject, start, stop):
+                pace.add(self._step(part.name, self._timed, kind, part))
+        except GestaltError as error:
+            return {"refused": str(error)}
+        except Exception:
+            _log.exception("a share of an %s failed", kind)
+            raise
+        return pace.told()
+
+    def _step(self, name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+        """Do something once and for all; again, for a while, where a database that others hold is out of reach."""
+        options: StepOptions = {"name": name}
+        if self._database.shared:
+            options |= {"retries_allowed": True, "interval_seconds": 1, "backoff_rate": 1.5, "max_attempts": _ATTEMPTS}
+            options |= {"should_retry": _is_outage}
+        return DBOS.run_step(options, work, *arguments)
+
+    def _timed(self, kind: Kind, part: Part) -> dict[str, Any]:
+        self._go_on()
+        began_s, began = time.time(), time.perf_counter()
+        made, seconds = part.work(), time.perf_counter() - began
+        self._metrics.part_seconds.labels(kind, part.name).observe(seconds)
+        return {"made": made, "began_s": began_s, "ended_s": began_s + seconds}
+
+    def _go_on(self) -> None:
+        """Raises Stopping where the service stops, or others may do the work of this process."""
+        if self._stopping or not self._presence.confirmed():
+            raise Stopping
+
+    def _closed(self, job_id: str) -> dict[str, Any]:
+        self._listing.close(job_id)
+        return {}
+
+
+def _is_outage(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError))
+
+
+def _quieten_dbos() -> None:
+    """Hear of the queue's troubles only; how workflows end, which its `_core` reports, is logged here."""
+    log = logging.getLogger("dbos")
+    log.setLevel(logging.WARNING)
+    log.handlers, log.propagate = [logging.NullHandler()], True  # its own would print lines of another form
+    log.addFilter(_not_of_workflows)
+
+
+def _not_of_workflows(record: logging.LogRecord) -> bool:
+    return record.module != "_core"
+
+
+def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | None]:
+    """Make the queue's tables and both queues, which launch then listens to at once; later ones it finds later.
+
+    Returns:
+        The place of whatever is queued next, each behind all before it. None leaves the order to the database's clock,
+        by which DBOS goes; with SQLite that may count whole seconds, and what came in one of them is taken in any
+        order, so there, where one process queues everything, it is numbered.
+
+    Raises:
+        ConfigError: SQLite is too old for what DBOS asks of it from Python 3.12 on.
+    """
+    if not database.shared:
+        if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
+            raise ConfigError(
+                f"Python {sys.version_info[0]}.{sys.version_info[1]} has SQLite {sqlite3.sqlite_version}; the job "
+                "queue needs 3.42 or later there: take Python 3.11, or one with a later SQLite"
+            )
+        connection = sqlite3.connect(database.state / "jobs.sqlite")
+        connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
+        connection.close()
+    with database.locks.held("tables"):
+        DBOS.migrate(url)
+        client = DBOSClient(system_database_url=url, application_name=_APPLICATION)
+        try:
+            for queue, places in ((_JOBS, concurrent), (_SHARES, _SHARES_AT_ONCE)) if concurrent else ():
+                client.register_queue(
+                    queue,
+                    worker_concurrency=_PLACES,
+                    partition_worker_concurrency=places,
+                    polling_interval_sec=_POLL_S,
+                )
+            if database.shared:
+                return repeat(None)
+            queued = client.list_workflows(status=["ENQUEUED", "PENDING"], load_input=False, load_output=False)
+            return count(1 + max((status.priority or 0 for status in queued), default=0))
+        finally:
+            client.destroy()

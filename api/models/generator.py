@@ -1,0 +1,208 @@
+"""A model of the service: a conditional StyleGAN2 checkpoint and the image sets it can make."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+
+import weights
+from api.models.model import AgeRange, ModelInfo, Pixels, Plan, Row
+from api.settings import Settings
+from core.errors import CheckpointError, ConfigError, RequestError
+from editing import direction_file
+from editing.directions import Direction
+from editing.entanglement import Moves
+from editing.face_editor import FaceEditor, Files
+from faces.detect import FaceDetector
+from gen import checkpoint, imagesets
+from gen.compiling import compile_passes
+from gen.labels import Vocabulary
+from gen.networks import Generator
+from gen.precision import automatic
+from gen.sampler import Sampler
+from inversion.result import Inversion, generated
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+
+
+def prepare(settings: Settings) -> None:
+    """Tell PyTorch how many threads it has, and the C library to keep the memory of a batch for the next; compile what
+    the first request would wait for."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    _keep_memory()
+    if torch.device(settings.device).type == "cpu":
+        compile_passes()
+
+
+def _keep_memory() -> None:
+    """Have glibc keep large blocks that are freed. It would give them back to the system after every layer, and a third
+    of the CPU time of a render would go into faulting them in again. Elsewhere nothing happens."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class GeneratorModel:
+    """A checkpoint as the service sees it.
+
+    Args:
+        path: of a generator's checkpoint with a vocabulary; its weights are loaded when they are first used.
+        device: that renders.
+        name: that requests give; None takes the file's.
+        detector: gives what finds faces on photographs, where it is needed.
+
+    Raises:
+        ConfigError: a device that is not there.
+        CheckpointError: no such file, a damaged one, or one without labels.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        name: str | None = None,
+        detector: Callable[[], FaceDetector] = FaceDetector,
+    ) -> None:
+        about = checkpoint.read_info(path)
+        if about.vocabulary is None:
+            raise CheckpointError(f"{path} has no label vocabulary; expected the weights of a conditional generator")
+        self._vocabulary: Vocabulary = about.vocabulary
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for the device
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
+            ) from error
+        self._path, self._device, self._detector = path, device, detector
+        self._files = Files(path, **weights.companions(path) | _beside(path))
+        self._directions: Sequence[tuple[Direction, Moves | None]] | None = None
+        self._studio: FaceEditor | None = None
+        self._loaded: Generator | None = None
+        self._samplers: dict[str, Sampler] = {}
+        # The generator thrice: its weights, and what is prepared of them for each precision.
+        parts = (path, path, path, self._files.discriminator, self._files.inverter, self._files.directions)
+        self.size_bytes = sum(part.stat().st_size for part in parts if part is not None)
+        self._info = ModelInfo(
+            name=name or path.stem,
+            weights_sha256=about.sha256,
+            resolution=about.config.resolution,
+            conditions=self._vocabulary.conditions,
+            ages=tuple(
+                AgeRange(a.name, a.from_years, None if math.isinf(a.to_years) else a.to_years)
+                for a in self._vocabulary.ages
+            ),
+            origin=about.origin,
+            licence=about.licence,
+            images_seen=about.images_seen or None,
+            training_counts=about.training_counts,
+            seen=about.seen,
+            seen_complete=about.seen_complete,
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
+        """See api.models.model.Model."""
+        if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
+            asked = {**asked, "precision": automatic(self._device)}
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items() if k != "model"}
+        request = imagesets.ImageSetRequest(**given)
+        counts = self._info.training_counts
+        resolved = request.resolved(self._vocabulary, counts, self._info.weights_sha256)
+        images = self._images(request.with_defaults(self._vocabulary))
+        if images > max_images:
+            raise RequestError(
+                "seeds" if request.seeds else "count",
+                f"the set would have {images} images; a set has at most {max_images}: ask for several",
+            )
+        rows = imagesets.expand(request, self._vocabulary, counts)
+        alike = (request.kind == "average", request.psi, request.noise, request.precision)
+        return Plan(
+            imagesets.set_id(resolved),
+            self._info.name,
+            dict(asked),
+            resolved,
+            rows,
+            request,
+            (self._info.weights_sha256, *alike),
+        )
+
+    def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
+        """See api.models.model.Model."""
+        request = cast(imagesets.ImageSetRequest, plan.request)
+        label = row.to_json()
+        del label["index"]
+        kept = {"kind": request.kind, "truncation": request.psi, "noise": request.noise, "precision": request.precision}
+        return kept | label
+
+    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+        """See api.models.model.Model."""
+        request = cast(imagesets.ImageSetRequest, plan.request)
+        precision = request.precision
+        if precision not in self._samplers:
+            self._samplers[precision] = Sampler(self.generator, precision=precision)
+        images: Pixels = self._samplers[precision].render(cast(Sequence[imagesets.Row], rows), request)
+        return images
+
+    @property
+    def generator(self) -> Generator:
+        """The network, loaded if need be."""
+        if self._loaded is None:
+            self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
+        return self._loaded
+
+    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+        """See api.models.model.Model."""
+        if self._directions is None:
+            known = None if self._files.directions is None else direction_file.load(self._files.directions)
+            moves = {} if known is None else {entry.direction: entry for entry in known.table}
+            found = [] if known is None else known.directions.values()
+            self._directions = [(direction, moves.get(direction.name)) for direction in found]
+        return self._directions
+
+    @property
+    def studio(self) -> FaceEditor:
+        """See api.models.model.Model."""
+        if self._studio is None:
+            self._studio = FaceEditor.open(self._files, self._detector(), generator=self.generator)
+        return self._studio
+
+    def face(self, plan: Plan, row: Row) -> Inversion:
+        """See api.models.model.Model."""
+        request = cast(imagesets.ImageSetRequest, plan.request)
+        latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
+        return generated(self.generator, latent, request.precision)
+
+    def release(self) -> None:
+        """See api.models.model.Model."""
+        self._loaded = self._studio = None
+        self._samplers.clear()
+
+    def _images(self, request: imagesets.ImageSetRequest) -> int:
+        """How many rows a request with defaults will have, without making them."""
+        if request.kind == "unrelated" and request.seeds:
+            return len(request.seeds)
+        images = 0
+        for condition in request.conditions or ():
+            counts = self._info.training_counts
+            persons = len(request.seeds or ()) or request.count_of(condition, self._vocabulary, counts)
+            partners = sum(partner != condition for partner in request.partners or ()) if request.partners else 1
+            images += persons * len(request.ages or ()) * partners
+        return images
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """The files that belong to a generator by their names, as `fold1-inverter.safetensors` to `fold1.safetensors`."""
+    parts = {part: path.with_name(f"{path.stem}-{part}.safetensors") for part in get_args(weights.Companion)}
+    return {part: file for part, file in parts.items() if file.is_file()}

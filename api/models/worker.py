@@ -1,0 +1,306 @@
+"""The one thread that owns the models: it loads them, and does what it is handed, in batches and in turn."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from api.jobs.fair_queue import FairQueue
+from api.models.model import Pixels, Plan, Row
+from api.models.pool import Models
+from api.operations.metrics import Metrics, Turn
+from api.problems import Problem
+
+BATCH: Final = 32
+"""Images rendered at a time: rows of several small requests together, or a slice of a large one."""
+
+_PROBE_EVERY_S: Final = 15.0
+_log = logging.getLogger("gestaltgen.worker")
+_T = TypeVar("_T")
+
+
+class Stopping(BaseException):
+    """The service cannot go on. Not an Exception, which the queue would record as the job's failure."""
+
+
+@dataclass(eq=False)
+class _Task:
+    """Something to do with the models, for somebody who waits for it."""
+
+    work: Callable[[Models], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(eq=False)
+class _Rows:
+    """Rows to render, and those of them that are rendered."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    done: Future[Pixels] = field(default_factory=Future)
+    parts: list[Pixels] = field(default_factory=list)
+    arriving: SimpleQueue[Pixels | None] = field(default_factory=SimpleQueue)
+
+    @property
+    def rendered(self) -> int:
+        return sum(map(len, self.parts))
+
+
+class Worker:
+    """Works in a thread of its own.
+
+    Small requests that wait together and are alike are rendered in one batch. They take turns with the slices of large
+    ones, whose slices are always the same, so that a large set has the same bytes however busy the service is. Large
+    requests of several owners take turns too, see `api.jobs.fair_queue`, so that nobody waits behind all that somebody
+    else asked for.
+
+    Args:
+        load: opens the models; runs in the worker's thread.
+        metrics: of the service.
+    """
+
+    def __init__(self, load: Callable[[], Models], metrics: Metrics | None = None) -> None:
+        self._load = load
+        self._metrics = metrics or Metrics()
+        self._models: Future[Models] = Future()
+        self._turn = threading.Condition()
+        self._small: deque[_Rows | _Task] = deque()
+        self._large: FairQueue[_Rows | _Task] = FairQueue()
+        self._stopping = False
+        self._proved = (-math.inf, "it has not made one yet")
+        self._proving = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="gestaltgen-worker")
+        self._thread.start()
+
+    @property
+    def loading(self) -> bool:
+        """Whether it is still to be seen if the models can be opened."""
+        return not self._models.done()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the models could not be opened, or None."""
+        if not self._models.done():
+            return None
+        error = self._models.exception()
+        return None if error is None else f"{type(error).__name__}: {error}"
+
+    @property
+    def waiting(self) -> dict[Turn, int]:
+        """How many wait for a turn."""
+        return {"small": len(self._small), "large": len(self._large)}
+
+    @property
+    def models(self) -> Models:
+        """The models.
+
+        Raises:
+            Problem: 503 while they are being opened, or could not be.
+        """
+        if self.failure is not None:
+            raise Problem(503, f"The weights could not be loaded: {self.failure}", reason="broken_model")
+        if self.loading:
+            raise Problem(
+                503, "The weights are being loaded; try again.", headers={"Retry-After": "1"}, reason="loading"
+            )
+        return self._models.result()
+
+    def loaded(self) -> Models:
+        """The models, waiting until they are open; for jobs that go on after a restart.
+
+        Raises:
+            Stopping: they could not be opened; the job is not at fault, and waits for a service with weights.
+        """
+        try:
+            return self._models.result()
+        except Exception as error:
+            raise Stopping from error
+
+    def render(self, plan: Plan, rows: Sequence[Row], *, small: bool = False) -> Pixels:
+        """The images of some rows of a plan, uint8 (n, h, w, 3); waits its turn.
+
+        Args:
+            small: somebody waits for them, and they may share a batch with others.
+
+        Raises:
+            Stopping: the service shuts down.
+        """
+        images: Pixels = self._wait(_Rows(plan, rows), small=small and len(rows) <= BATCH)
+        return images
+
+    def render_each(self, plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+        """The same images one by one, those of a slice as soon as it is rendered; they wait their turn from now on.
+
+        Raises:
+            Stopping: the service shuts down.
+        """
+        item = _Rows(plan, rows)
+        item.done.add_done_callback(lambda _: item.arriving.put(None))
+        self._put(item, small=False)
+        return _arriving(item)
+
+    def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
+        """What a function makes of the models, in the worker's thread.
+
+        Raises:
+            Stopping: the service shuts down.
+        """
+        found: _T = self._wait(_Task(work), small=small)
+        return found
+
+    def prove(self) -> None:
+        """See that the default model makes an image; what was seen a moment ago counts, and so does what was seen last
+        while another looks.
+
+        Raises:
+            Problem: 503, it does not.
+        """
+        self.models  # noqa: B018  raises the problem that says why not
+        seen, trouble = self._proved
+        if time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
+            try:
+                trouble = self.call(_trouble, small=True)
+                self._proved = (time.monotonic(), trouble)
+            finally:
+                self._proving.release()
+        if trouble:
+            raise Problem(503, f"The model cannot make an image: {trouble}", reason="broken_model")
+
+    def close(self) -> None:
+        """Finish what is begun and drop what waits."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify()
+        self._thread.join()
+
+    def _wait(self, item: Any, *, small: bool) -> Any:
+        self._put(item, small=small)
+        return item.done.result()
+
+    def _put(self, item: Any, *, small: bool) -> None:
+        with self._turn:
+            if self._stopping:
+                raise Stopping
+            (self._small if small else self._large).append(item)
+            self._turn.notify()
+
+    def _run(self) -> None:
+        try:
+            models = self._load()
+            self._models.set_result(models)
+        except Exception as error:
+            _log.error("the weights could not be loaded: %s", error)
+            self._models.set_exception(error)
+        large_next = False
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._stopping or self._small or self._large)
+                if self._stopping and not _begun(self._large.next):
+                    break
+                large = bool(self._large) and (large_next or not self._small or self._stopping)
+                large_next = not large
+                if large:
+                    owner, item = self._large.pop()
+                    together = []
+                else:
+                    owner, item = "", self._small.popleft()
+                    together = self._joining(item)
+            if isinstance(item, _Task):
+                self._do(item)
+            elif large:
+                self._render_slice(owner, item)
+            else:
+                self._render_together([item, *together])
+        for item in [*self._small, *self._large]:
+            item.done.set_exception(Stopping())
+
+    def _joining(self, first: _Rows | _Task) -> list[_Rows]:
+        """Those of the small requests that fit into one batch with the first, taken from the queue."""
+        if isinstance(first, _Task):
+            return []
+        room, found = BATCH - len(first.rows), []
+        for item in list(self._small):
+            if isinstance(item, _Rows) and item.plan.alike == first.plan.alike and len(item.rows) <= room:
+                room -= len(item.rows)
+                found.append(item)
+                self._small.remove(item)
+        return found
+
+    def _render_together(self, batch: Sequence[_Rows]) -> None:
+        try:
+            images = self._rendered("small", [(item.plan, item.rows) for item in batch])
+        except Exception as error:
+            for item in batch:
+                item.done.set_exception(error)
+            return
+        ends = np.cumsum([len(item.rows) for item in batch])
+        for item, part in zip(batch, np.split(images, ends[:-1]), strict=True):
+            item.done.set_result(part)
+
+    def _render_slice(self, owner: str, item: _Rows) -> None:
+        """One slice of a large request, which then waits for its next turn before the other large ones."""
+        try:
+            part = item.rows[item.rendered : item.rendered + BATCH]
+            item.parts.append(self._rendered("large", [(item.plan, part)]))
+        except Exception as error:
+            item.done.set_exception(error)
+            return
+        item.arriving.put(item.parts[-1])
+        if item.rendered == len(item.rows):
+            item.done.set_result(np.concatenate(item.parts))
+            return
+        with self._turn:
+            self._large.put_back(owner, item)
+
+    def _rendered(self, turn: Turn, parts: Sequence[tuple[Plan, Sequence[Row]]]) -> Pixels:
+        """The images of some rows of plans that are alike, as one batch."""
+        plan, rows = parts[0][0], [row for _, some in parts for row in some]
+        with self._metrics.render_seconds.labels(plan.model).time():
+            images = self._models.result().using(plan.model).render(plan, rows)
+        self._metrics.batch_images.labels(turn).observe(len(rows))
+        for of, some in parts:
+            self._metrics.images.labels(of.resolved["kind"], of.model).inc(len(some))
+        return images
+
+    def _do(self, task: _Task) -> None:
+        try:
+            with self._metrics.task_seconds.time():
+                found = task.work(self._models.result())
+            task.done.set_result(found)
+        except Exception as error:
+            task.done.set_exception(error)
+
+
+def _arriving(item: _Rows) -> Iterator[Pixels]:
+    while (part := item.arriving.get()) is not None:
+        yield from part
+    item.done.result()  # raises what went wrong
+
+
+def _begun(item: _Rows | _Task | None) -> bool:
+    return isinstance(item, _Rows) and bool(item.parts)
+
+
+def _trouble(models: Models) -> str:
+    """Why the default model cannot make an image; empty if it can."""
+    try:
+        model = models.using(models.default.info.name)
+        plan = model.plan(
+            {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}, 1_000
+        )
+        images = model.render(plan, plan.rows[:1])
+    except Exception as error:
+        _log.exception("the default model cannot make an image")
+        return f"{type(error).__name__}: {error}"
+    side = model.info.resolution
+    return "" if images.shape == (1, side, side, 3) and images.std() > 0 else "it makes blank images"

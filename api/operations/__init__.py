@@ -1,0 +1,1 @@
+"""Operation of the service: database, locks, file stores, metrics, logs."""

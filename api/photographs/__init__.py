@@ -1,0 +1,1 @@
+"""Photographs: intake, decoding, storage, jobs, erasure, and the audit record of every access."""

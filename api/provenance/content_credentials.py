@@ -1,0 +1,146 @@
+"""Content Credentials (C2PA), by option: pictures are signed on their way out, and what a file brings along is read.
+
+Nothing that is stored is signed: an image set stays the same bytes whoever serves it, and a certificate can be renewed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from api.photographs.intake import FORMATS, sniff
+from api.provenance import c2pa_reader
+from api.schemas import CredentialsOut
+from api.settings import Settings
+from core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from api.provenance.c2pa_signing import Signer
+
+_log = logging.getLogger("gestaltgen.credentials")
+
+_PROGRAM: Final = Path(c2pa_reader.__file__)
+_WALL_S: Final = 15
+_SOON: Final = timedelta(days=30)
+_AT_ONCE: Final = 2
+"""Processes that read at a time; further files wait."""
+
+
+class Credentials:
+    """Signs and reads manifests. Safe to use from threads.
+
+    Args:
+        signer: None signs nothing.
+        rules: settings of the library that reads, as JSON in one line; None where it is not installed.
+    """
+
+    def __init__(self, signer: Signer | None, rules: str | None) -> None:
+        self._signer = signer
+        self._rules = rules
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+
+    @property
+    def signs(self) -> bool:
+        """Whether pictures leave signed."""
+        return self._signer is not None
+
+    def signed(self, data: bytes) -> bytes:
+        """A picture's file with a manifest, where this service signs; see api.provenance.c2pa_signing."""
+        return data if self._signer is None else self._signer.signed(data)
+
+    def read(self, data: bytes) -> CredentialsOut | None:
+        """What a file's manifest says and how much of it holds; None where there is none. Blocks.
+
+        Safe for any bytes: they are read in a process that is confined, and nothing that they name is fetched.
+
+        Args:
+            data: PNG, WebP or JPEG.
+        """
+        form = sniff(data[:12])
+        if form is None or b"jumb" not in data or b"c2pa" not in data:  # how every embedded manifest begins
+            return None
+        if self._rules is None:
+            return CredentialsOut(state="unreadable", because="c2pa-python is not installed here")
+        answer = self._answer(FORMATS[form], self._rules.encode() + b"\n" + data)
+        try:
+            found = CredentialsOut.model_validate_json(answer)
+        except ValidationError:
+            _log.warning("a manifest could not be read within the limits")
+            return CredentialsOut(state="unreadable", because="it could not be read within the limits")
+        return None if found.because and found.because.startswith("ManifestNotFound") else found
+
+    def _answer(self, media_type: str, question: bytes) -> bytes:
+        command = [sys.executable, "-I", "-B", str(_PROGRAM), media_type]
+        with self._turns, _in_memory(question) as asked, _in_memory() as answered:
+            try:
+                subprocess.run(  # noqa: S603
+                    command,
+                    stdin=asked,
+                    stdout=answered,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    env={},
+                    start_new_session=True,
+                    timeout=_WALL_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                return b""
+            answered.seek(0)
+            return answered.read(c2pa_reader.LONGEST_ANSWER)
+
+
+def open_credentials(settings: Settings) -> Credentials:
+    """What the settings ask for.
+
+    Raises:
+        ConfigError: a setting without its partner, or one that cannot be used; c2pa-python is not installed.
+    """
+    certificate, key, anchors = settings.c2pa_certificate, settings.c2pa_key, settings.c2pa_anchors
+    if (certificate is None) != (key is None):
+        missing, there = ("CERTIFICATE", "KEY") if certificate is None else ("KEY", "CERTIFICATE")
+        raise ConfigError(
+            f"GESTALTGEN_C2PA_{there} is set, but not GESTALTGEN_C2PA_{missing}; expected both, to sign, or neither"
+        )
+    if find_spec("c2pa") is None:
+        if certificate is None and anchors is None:
+            return Credentials(None, None)
+        raise ConfigError(
+            "GESTALTGEN_C2PA_… is set, but c2pa-python is not installed; unset it, or run `pip install c2pa-python`"
+        )
+    from api.provenance.c2pa_certificate import ANCHORS, certificates_in, pem_of, read_identity, rules_of
+    from api.provenance.c2pa_signing import Signer
+
+    trusted = [] if anchors is None else [pem_of(one) for one in certificates_in(ANCHORS, anchors)]
+    if certificate is None or key is None:
+        return Credentials(None, json.dumps(rules_of(trusted)))
+    identity = read_identity(certificate, key.get_secret_value())
+    soon = identity.ends - datetime.now(UTC) < _SOON
+    _log.log(
+        logging.WARNING if soon else logging.INFO,
+        "pictures leave signed (C2PA, %s) as %s, until %s",
+        identity.algorithm,
+        identity.name,
+        f"{identity.ends:%Y-%m-%d}",
+    )
+    return Credentials(Signer(identity), json.dumps(rules_of([*identity.certificates[1:], *trusted])))
+
+
+@contextmanager
+def _in_memory(data: bytes = b"") -> Iterator[IO[bytes]]:
+    with os.fdopen(os.memfd_create("manifest"), "w+b", buffering=0) as file:
+        file.write(data)
+        file.seek(0)
+        yield file

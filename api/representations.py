@@ -1,0 +1,219 @@
+"""What there is, as the answers that describe it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from api.access.ownership import Kind
+from api.image_sets.derived_files import SHARD_IMAGES, shard_count
+from api.image_sets.storage import StoredRequest
+from api.jobs.job_list import Job, State
+from api.photographs.audit import Entry
+from api.photographs.storage import EditRecord, PackRecord, Photograph, Receipt
+from api.provenance.claims import NOTICE
+from api.provenance.marks import EDITED_NOTICE
+from api.resources import Resources
+from api.schemas import (
+    AccessOut,
+    EditLinks,
+    EditOut,
+    EditResult,
+    ImageSetLinks,
+    ImageSetOut,
+    JobLinks,
+    JobOut,
+    PhotoLinks,
+    PhotoOut,
+    QualityOut,
+    ReceiptOut,
+    StimuliLinks,
+    StimuliOut,
+)
+
+_PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMULI: "/v1/stimuli"}
+
+
+def set_path(set_id: str) -> str:
+    """Where an image set is."""
+    return f"{_PATHS[Kind.IMAGE_SET]}/{set_id}"
+
+
+def photo_path(photo: str) -> str:
+    """Where a photograph is."""
+    return f"{_PATHS[Kind.PHOTO]}/{photo}"
+
+
+def pack_path(pack: str) -> str:
+    """Where a survey pack is."""
+    return f"{_PATHS[Kind.STIMULI]}/{pack}"
+
+
+def job_path(job_id: str) -> str:
+    """Where a job is."""
+    return f"/v1/jobs/{job_id}"
+
+
+def edit_path(edit: EditRecord) -> str:
+    """Where an edit is."""
+    parent = photo_path(edit.parent) if edit.number is None else f"{set_path(edit.parent)}/images/{edit.number}"
+    return f"{parent}/edits/{edit.id}"
+
+
+def time_of(ms: int) -> datetime:
+    """Of Unix time."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def job_out(job: Job) -> JobOut:
+    """A job."""
+    here = job_path(job.id)
+    return JobOut(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        done=job.done,
+        total=job.total,
+        created=time_of(job.created_ms),
+        items_per_s=job.items_per_s,
+        eta_s=job.eta_s,
+        error=job.error,
+        links=JobLinks(
+            self=here,
+            subject=f"{_PATHS[job.kind]}/{job.subject}" if job.kind in _PATHS else None,
+            events=f"{here}/events",
+            cancel=f"{here}/cancel",
+        ),
+    )
+
+
+def image_set_out(service: Resources, request: StoredRequest) -> ImageSetOut:
+    """An image set, with the progress of its last job unless it is complete."""
+    complete = service.store.is_complete(request.id)
+    job = service.jobs.latest(request.id)
+    running = job if job is not None and not complete else None
+    error = running.error if running else None
+    state: State = "done" if complete else job.state if job else "failed"
+    if not complete and (job is None or job.finished) and service.sets.making_now(request.id):
+        state, error = "running", None
+    elif job is None and not complete:
+        error = "its job is not in the queue's database; post the request again to go on"
+    here = set_path(request.id)
+    return ImageSetOut(
+        id=request.id,
+        state=state,
+        done=request.images if complete else job.done if job else 0,
+        total=request.images,
+        images_per_s=running.items_per_s if running else None,
+        eta_s=running.eta_s if running else None,
+        error=error,
+        shards=shard_count(request.images),
+        shard_images=SHARD_IMAGES,
+        request=dict(request.resolved),
+        notice=NOTICE,
+        links=ImageSetLinks(
+            self=here,
+            manifest=f"{here}/manifest.jsonl",
+            image=f"{here}/images/{{n}}",
+            shard=f"{here}/shards/{{n}}.tar",
+            archive=f"{here}/archive.zip",
+            sheet=f"{here}/sheet.png",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
+    """A photograph, with the state of its inversion."""
+    job = service.jobs.latest(photo.id)
+    here = photo_path(photo.id)
+    kept = photo.keep_original and service.photographs.has_original(photo.id)
+    return PhotoOut(
+        id=photo.id,
+        state=_state(job, done=photo.quality is not None),
+        model=photo.model,
+        consent=photo.consent,
+        purpose=photo.purpose,
+        created=time_of(photo.created_ms),
+        expires=time_of(photo.expires_ms),
+        keep_original=photo.keep_original,
+        quality=None if photo.quality is None else QualityOut(**photo.quality),
+        notes=photo.notes,
+        error=photo.error or (job.error if job and photo.quality is None else None),
+        notice=EDITED_NOTICE,
+        links=PhotoLinks(
+            self=here,
+            original=f"{here}/original" if kept else None,
+            crop=f"{here}/crop.png",
+            reconstruction=f"{here}/reconstruction.png",
+            edits=f"{here}/edits",
+            accesses=f"{here}/accesses",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def edit_out(service: Resources, edit: EditRecord) -> EditOut:
+    """An edit, with the state of its job."""
+    job = service.jobs.latest(edit.id)
+    here = edit_path(edit)
+    return EditOut(
+        id=edit.id,
+        state=_state(job, done=edit.result is not None),
+        request=dict(edit.asked),
+        result=None if edit.result is None else EditResult(**edit.result),
+        error=job.error if job and edit.result is None else None,
+        created=time_of(edit.created_ms),
+        notice=EDITED_NOTICE if edit.number is None else NOTICE,
+        links=EditLinks(
+            self=here,
+            image=f"{here}/image.png",
+            before=f"{here}/before.png",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def stimuli_out(service: Resources, pack: PackRecord) -> StimuliOut:
+    """A survey pack, with the progress of its job."""
+    job = service.jobs.latest(pack.id)
+    here = pack_path(pack.id)
+    result = pack.result or {}
+    return StimuliOut(
+        id=pack.id,
+        state=_state(job, done=pack.result is not None),
+        done=len(pack.photos) if pack.result is not None else job.done if job else 0,
+        total=len(pack.photos),
+        people=result.get("people"),
+        left_out=result.get("left_out", []),
+        error=job.error if job and pack.result is None else None,
+        created=time_of(pack.created_ms),
+        expires=time_of(pack.expires_ms),
+        notice=EDITED_NOTICE,
+        links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
+    )
+
+
+def access_out(entry: Entry) -> AccessOut:
+    """What somebody did."""
+    at = datetime.fromisoformat(entry.at)
+    return AccessOut(at=at, owner=entry.owner, key=entry.key, action=entry.action, outcome=entry.outcome)
+
+
+def receipt_out(receipt: Receipt) -> ReceiptOut:
+    """What was erased."""
+    return ReceiptOut(
+        id=receipt.id,
+        photo=receipt.photo,
+        erased_at=time_of(receipt.erased_ms),
+        erased=dict(receipt.erased),
+        because=receipt.because,
+    )
+
+
+def _state(job: Job | None, *, done: bool) -> State:
+    """Of what a job makes: what is stored counts more than what the queue says."""
+    if done:
+        return "done"
+    if job is None:
+        return "queued"
+    return "running" if job.state == "done" else job.state

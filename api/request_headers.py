@@ -1,0 +1,85 @@
+"""What routes that ask for work share: the headers of a request, and waiting for what comes of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+from fastapi import Header, Request, Response
+
+from api.jobs.job_list import ENDED, State
+from api.problems import Problem
+from api.schemas import ProblemOut
+
+POLL_S: Final = 0.05
+
+
+class Answer(Protocol):
+    """What says how far work has come."""
+
+    state: State
+
+
+_T = TypeVar("_T", bound=Answer)
+
+Prefer = Annotated[
+    str | None, Header(description="`wait=N` waits up to N seconds for it to be done.", examples=["wait=10"])
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="Any text of your own; the same request with it is answered alike, another one is refused."),
+]
+
+
+def problem(description: str) -> dict[str, Any]:
+    """An entry of a route's responses."""
+    return {"model": ProblemOut, "description": description}
+
+
+FILE: Final[dict[int | str, dict[str, Any]]] = {
+    206: {"description": "The bytes that `Range` asked for."},
+    304: {"description": "The caller's copy, named in `If-None-Match`, is the one."},
+    404: problem("There is no such thing, or no such file of it."),
+    409: problem("It is not complete yet."),
+    416: {"description": "The range lies outside the file."},
+}
+
+
+async def json_body_only(request: Request) -> None:
+    """Refuse a body that does not say it is JSON.
+
+    Raises:
+        Problem: 415.
+    """
+    given = request.headers.get("Content-Type", "")
+    media_type = given.partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(
+            415,
+            f"Content-Type is {given[:80]!r}; expected application/json.",
+            headers={"Accept": "application/json"},
+        )
+
+
+def seconds_of(prefer: str | None, longest_s: float) -> float | None:
+    """Seconds that `Prefer: wait=N` asks for, at most `longest_s`; None without it (RFC 7240)."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?", prefer or "", re.IGNORECASE)
+    return min(float(found[1]), longest_s) if found else None
+
+
+async def answered(look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float) -> _T:
+    """What `look` sees, as soon as it has ended or at the deadline; the status is 200 or 202 accordingly."""
+    answer = await anyio.to_thread.run_sync(look)
+    pause = 0.005
+    while answer.state not in ENDED and time.monotonic() < deadline:
+        await anyio.sleep(pause)
+        pause = min(POLL_S, pause * 2)
+        answer = await anyio.to_thread.run_sync(look)
+    response.status_code = 200 if answer.state in ENDED else 202
+    if wait_s is not None:
+        response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+    return answer

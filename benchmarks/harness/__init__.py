@@ -1,0 +1,1 @@
+"""Timing, comparison and tables that every benchmark uses."""

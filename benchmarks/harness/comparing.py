@@ -1,0 +1,103 @@
+"""From works to entries: the published way and ours in each precision, timed in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from benchmarks.harness.entries import Entry
+from benchmarks.harness.timing import seconds
+
+Way: TypeAlias = Literal["published", "ours"]
+
+Variant: TypeAlias = tuple[Way, str]
+"""A way and its precision."""
+
+PUBLISHED: Final[Variant] = ("published", "float32")
+
+MEMORY_BATCH: Final = 8
+"""The one batch size whose memory is measured."""
+
+Work: TypeAlias = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure.
+
+    Args:
+        machine: the line that goes into each entry.
+        limits: operations a second at best, by precision; those of a GPU as "bfloat16, GPU".
+        quick: only what has a target, and fewer rounds.
+        full: the published size of what is cut down otherwise.
+    """
+
+    machine: str
+    limits: Mapping[str, float] = field(default_factory=dict)
+    quick: bool = False
+    full: bool = False
+
+    def budget_s(self, usual: float) -> float:
+        """For the rounds of one comparison."""
+        return usual / 4 if self.quick else usual
+
+    def share(self, precision: str, flop: float, seconds_: float) -> float | None:
+        """Of the limit, for so many operations in so many seconds."""
+        return flop / seconds_ / self.limits[precision] if flop and precision in self.limits else None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is compared.
+
+    Args:
+        name, batch, unit: see Entry.
+        units: images, steps or fits that one call of a work makes.
+        flop: that one call needs by definition; 0 where none are counted.
+        suffix: of the limit's name, ", GPU" for a GPU's.
+    """
+
+    name: str
+    batch: int
+    unit: str = "image"
+    units: int = 1
+    flop: float = 0
+    suffix: str = ""
+
+
+def compare(
+    subject: Subject,
+    works: Mapping[Variant, Work],
+    plan: Plan,
+    budget_s: float,
+    *,
+    warm_up: Mapping[Variant, Work] | None = None,
+    memory: Callable[[Variant], float | None] = lambda variant: None,
+) -> list[Entry]:
+    """An entry for each precision of ours beside the published way, if that is among the works."""
+    times = seconds(works, plan.budget_s(budget_s), warm_up=warm_up)
+    published = times.get(PUBLISHED)
+    published_mb = memory(PUBLISHED) if published else None
+    each = subject.units
+
+    def share(precision: str, taken: float | None) -> float | None:
+        return None if taken is None else plan.share(precision + subject.suffix, subject.flop, taken)
+
+    return [
+        Entry(
+            subject.name,
+            precision,
+            subject.batch,
+            None if published is None else published / each,
+            taken / each,
+            unit=subject.unit,
+            published_mb=published_mb,
+            memory_mb=memory((way, precision)),
+            published_share=share("float32", published),
+            share_of_limit=share(precision, taken),
+            machine=plan.machine,
+        )
+        for (way, precision), taken in times.items()
+        if way == "ours"
+    ]

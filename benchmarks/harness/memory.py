@@ -1,0 +1,46 @@
+"""The most memory that some work takes, in a process of its own: `python -m benchmarks.harness.memory '{"part": …}'`.
+
+Its answer is the highest mark of resident memory less that before the work, in MB. The kernel's mark of the process
+image is read, not `ru_maxrss`, which begins with the parent's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def peak_mb(part: str, **arguments: Any) -> float | None:
+    """Of `benchmarks.<part>.work(**arguments)`; None where the kernel tells nothing."""
+    if not Path("/proc/self/status").exists():
+        return None
+    asked = json.dumps({"part": part} | arguments)
+    command = [sys.executable, "-m", "benchmarks.harness.memory", asked]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"{asked} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return float(done.stdout.split()[-1])
+
+
+def _marks() -> tuple[float, float]:
+    """Resident memory now and at most, in MB."""
+    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+    kilobytes = {words[0]: float(words[1]) for words in lines if words[0] in ("VmRSS:", "VmHWM:")}
+    return kilobytes["VmRSS:"] * 1024e-6, kilobytes["VmHWM:"] * 1024e-6
+
+
+def _measured(part: str, **arguments: Any) -> float:
+    work = importlib.import_module(f"benchmarks.speed.{part}").work(**arguments)
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
+    before, _ = _marks()
+    work()
+    return _marks()[1] - before
+
+
+if __name__ == "__main__":
+    print(_measured(**json.loads(sys.argv[1])))

@@ -1,0 +1,59 @@
+"""Entries as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from rich.table import Table
+
+from benchmarks.harness.entries import Entry
+from benchmarks.harness.targets import target_of
+
+WIDTH: Final = 116
+
+
+def table(entries: Sequence[Entry]) -> Table:
+    """One row for each entry, WIDTH wide at most; columns that none of them fills are left out."""
+    columns = {
+        "": [entry.name for entry in entries],
+        "batch": [str(entry.batch) for entry in entries],
+        "precision": [entry.precision for entry in entries],
+        "published, ms": [_ms(entry.published_s) for entry in entries],
+        "ours, ms": [_ms(entry.ours_s) for entry in entries],
+        "images/s": ["" if entry.images_per_s is None else f"{entry.images_per_s:.1f}" for entry in entries],
+        "ratio": ["" if entry.ratio is None else f"[bold]{entry.ratio:.2f}[/]" for entry in entries],
+        "target": [_target(entry, entries) for entry in entries],
+        "of limit": [_both(entry.published_share, entry.share_of_limit, "{:.0%}") for entry in entries],
+        "memory, MB": [_both(entry.published_mb, entry.memory_mb, "{:.0f}") for entry in entries],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    made = Table(box=None, padding=(0, 1))
+    for name in shown:
+        made.add_column(name, justify="left" if name in ("", "precision") else "right", no_wrap=True)
+    rows = list(zip(*shown.values(), strict=True))
+    for _, same in groupby(zip(entries, rows, strict=True), key=lambda pair: (pair[0].name, pair[0].batch)):
+        *most, last = [row for _, row in same]
+        for row in most:
+            made.add_row(*row)
+        made.add_row(*last, end_section=True)
+    return made
+
+
+def _ms(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{1000 * seconds:,.1f}" if seconds >= 0.01 else f"{1000 * seconds:.3f}"
+
+
+def _both(published: float | None, ours: float | None, form: str) -> str:
+    """Published and ours, as far as they were measured."""
+    return " → ".join(form.format(value) for value in (published, ours) if value is not None)
+
+
+def _target(entry: Entry, entries: Sequence[Entry]) -> str:
+    target = target_of(entry, entries)
+    if target is None or entry.ratio is None:
+        return ""
+    return f"≥ {target:g} " + ("[green]met[/]" if entry.ratio >= target else "[red]missed[/]")

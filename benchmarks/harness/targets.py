@@ -1,0 +1,46 @@
+"""What is aimed at, as ratios to the published way. They are stated for two cores with AMX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.harness.entries import Entry
+
+NOTE: Final = "Targets are stated for two cores with AMX."
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio for one name.
+
+    Args:
+        precision, batch: None for the fastest precision, and for every batch.
+    """
+
+    name: str
+    ratio: float
+    precision: str | None = None
+    batch: int | None = None
+
+
+TARGETS: Final = (
+    Target("generate-256", 8, "bfloat16", 8),
+    Target("generate-256", 2.5, "float32", 8),
+    Target("generate-128", 8, "bfloat16", 8),
+    Target("training-step-128", 5),
+    Target("inversion-128", 4),
+)
+
+
+def target_of(entry: Entry, entries: Sequence[Entry]) -> float | None:
+    """The ratio that is aimed at by an entry; None if nothing is, or another precision of the same is faster."""
+    for target in TARGETS:
+        if target.name != entry.name or target.batch not in (None, entry.batch):
+            continue
+        alike = [other for other in entries if (other.name, other.batch) == (entry.name, entry.batch)]
+        fastest = min(alike, key=lambda other: other.ours_s)
+        if target.precision == entry.precision or (target.precision is None and fastest.key == entry.key):
+            return target.ratio
+    return None

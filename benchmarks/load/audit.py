@@ -1,0 +1,86 @@
+"""The audit record: what an entry costs, alone and of several threads at once, and how long the chain takes to verify.
+
+`python -m benchmarks.load.audit --entries 1000000` makes that many in a folder of its own: some as the service does, a
+flush to the disk each, the rest many at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from api.access.api_keys import Caller
+from api.operations.database import Database
+from api.photographs.audit import Audit, Purpose
+from api.photographs.storage import new_id
+from benchmarks.load.serving import scratch
+
+CALLER: Final = Caller("genetics-lab", "0123abcd", frozenset())
+ACTION: Final = "GET /v1/photos/{photo_id}/reconstruction.png"
+PURPOSE: Final = Purpose("survey stimuli")
+TARGET_S: Final = 60.0
+"""For a million entries."""
+
+_AT_ONCE: Final = 10_000
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.load.audit", description=__doc__)
+    parser.add_argument("--entries", type=int, default=1_000_000, help="in all; a million unless said otherwise")
+    parser.add_argument("--flushed", type=int, default=2_000, help="of them with a flush each, by one thread and by 16")
+    options = parser.parse_args(words)
+    table = Table("what", "measured", box=None, pad_edge=False)
+    with scratch() as folder:
+        audit = Audit.open(Database.at(folder))
+        for threads in (1, 16):
+            each_s, rate = appended(audit, options.flushed // 2, threads)
+            table.add_row(
+                f"appended by {threads} {'thread' if threads == 1 else 'threads'}",
+                f"{1000 * each_s:.2f} ms an entry, {rate:,.0f} a second",
+            )
+        began = time.perf_counter()
+        for start in range(audit.head().seq, options.entries, _AT_ONCE):
+            many = {new_id(): PURPOSE for _ in range(min(_AT_ONCE, options.entries - start))}
+            audit.record(CALLER, ACTION, many, "done")
+        rest = options.entries - options.flushed
+        table.add_row(f"appended {_AT_ONCE:,} at a time", f"{rest / (time.perf_counter() - began):,.0f} a second")
+        began = time.perf_counter()
+        Audit.open(Database.at(folder)).close()
+        table.add_row("the look at the start", f"{1000 * (time.perf_counter() - began):.1f} ms")
+        began = time.perf_counter()
+        head = audit.verify()
+        taken = time.perf_counter() - began
+        aim = f"{TARGET_S * head.seq / 1e6:.1f} s are aimed at"
+        table.add_row(f"{head.seq:,} entries verified", f"{taken:.1f} s ({head.seq / taken:,.0f} a second); {aim}")
+        table.add_row("on the disk", f"{_bytes(folder) / head.seq:,.0f} bytes an entry")
+        audit.close()
+    Console(highlight=False).print(table)
+
+
+def appended(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
+    """Seconds that an entry keeps its thread, and entries a second, of several threads at once."""
+
+    def append(_: int) -> float:
+        began = time.perf_counter()
+        audit.record(CALLER, ACTION, {new_id(): PURPOSE}, "done")
+        return time.perf_counter() - began
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        waited = list(pool.map(append, range(entries)))
+    return sum(waited) / entries, entries / (time.perf_counter() - began)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A PostgreSQL server for a while, on a free loopback port; its data are in a folder that goes with it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from core.errors import ConfigError
+
+_SETTINGS = "fsync=off", "full_page_writes=off", "max_connections=300", "unix_socket_directories="
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        url: of it, without a database.
+    """
+
+    folder: Path
+    url: str
+
+    def database(self) -> str:
+        """URL of a new, empty database."""
+        name = f"t{uuid.uuid4().hex}"
+        with psycopg.connect(f"{self.url}/postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"{self.url}/{name}"
+
+    def crash(self, away_s: float = 0.0) -> None:
+        """Stop it as a crash would, and start it again after a while."""
+        _control(self.folder, "stop", "-m", "immediate")
+        time.sleep(away_s)
+        _control(self.folder, "start")
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """One of its own.
+
+    Raises:
+        ConfigError: PostgreSQL is not installed.
+    """
+    binaries()
+    folder = Path(tempfile.mkdtemp(prefix="gestaltgen-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            os.chown(folder, _user().pw_uid, _user().pw_gid)
+        data = folder / "data"
+        _run("initdb", "--pgdata", str(data), "--username=tests", "--auth=trust", "--no-sync", "--encoding=UTF8")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write("\n".join([*_lines(), f"port={port}", "listen_addresses='127.0.0.1'", ""]))
+        _control(folder, "start")
+        try:
+            yield Server(folder, f"postgresql://tests@127.0.0.1:{port}")
+        finally:
+            _control(folder, "stop", "-m", "immediate")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _lines() -> list[str]:
+    return [f"{name}='{value}'" for name, _, value in (one.partition("=") for one in _SETTINGS)]
+
+
+def _control(folder: Path, *command: str) -> None:
+    _run("pg_ctl", "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait", *command)
+
+
+def _run(program: str, *arguments: str) -> None:
+    """As another user than root, whom PostgreSQL refuses."""
+    who: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        who = {"user": _user().pw_uid, "group": _user().pw_gid, "extra_groups": []}
+    command = [str(binaries() / program), *arguments]
+    subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **who)  # noqa: S603
+
+
+def _user() -> pwd.struct_passwd:
+    return pwd.getpwnam("postgres")
+
+
+def binaries() -> Path:
+    """Where Debian's packages, or the path, have the newest PostgreSQL.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    if debian:
+        return debian[-1]
+    found = shutil.which("initdb")
+    if found is None:
+        raise ConfigError("PostgreSQL is not installed; run `apt-get install postgresql`")
+    return Path(found).parent

@@ -1,0 +1,208 @@
+"""A service in a process of its own, with the shipped generator or a free one, and a log of what it renders.
+
+`python -m benchmarks.load.serving STATE PORT LOG PAUSE_S` is that process; GESTALTGEN_* set the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import uvicorn
+
+import weights
+from api.app import create_app
+from api.client import Client, ServiceError
+from api.models.generator import GeneratorModel, prepare
+from api.models.model import Pixels, Plan, Row
+from api.models.pool import Models
+from api.settings import Settings
+
+REAL: Final = "real"
+"""The pause of a service that renders in earnest."""
+
+_READY_S: Final = 90.0
+
+
+class Noted(GeneratorModel):
+    """The shipped generator, which notes each batch in a log before and after it is rendered.
+
+    Args:
+        log: gets `{"rows": [places in their set]}` as a batch begins, with the set of the first, process and time
+            (`set`, `pid`, `at_s`), and `{"seconds": ...}` as it ends, with how long its thread ran (`ran_s`) and was
+            ready but waited for a core (`queued_s`).
+        pause_s: None renders in earnest; else images are noise that follows from the row, and a batch takes so long.
+    """
+
+    def __init__(self, log: Path, pause_s: float | None) -> None:
+        super().__init__(weights.default())
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._pause_s = pause_s
+
+    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+        """See api.models.model.Model."""
+        places = [row.to_json()["index"] for row in rows]
+        self._note({"rows": places, "set": plan.id, "pid": os.getpid(), "at_s": time.time()})
+        began, at_first = time.perf_counter(), _scheduled_s()
+        images = super().render(plan, rows) if self._pause_s is None else self._noise(plan, rows)
+        ran_s, queued_s = (now - then for now, then in zip(_scheduled_s(), at_first, strict=True))
+        self._note({"seconds": time.perf_counter() - began, "ran_s": ran_s, "queued_s": queued_s})
+        return images
+
+    def _noise(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+        time.sleep(self._pause_s or 0)
+        side = self.info.resolution
+        digests = [hashlib.sha256(json.dumps(self.describe(plan, row)).encode()).digest() for row in rows]
+        draws = [np.random.default_rng(int.from_bytes(digest)) for digest in digests]
+        return np.stack([draw.integers(0, 256, (side, side, 3), np.uint8) for draw in draws])
+
+    def _note(self, said: Mapping[str, Any]) -> None:
+        os.write(self._log, json.dumps(said).encode() + b"\n")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that runs.
+
+    Attributes:
+        log: of what it renders, see `Noted`.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    state: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def begun(self) -> list[dict[str, Any]]:
+        """Each batch that was begun, see `Noted`."""
+        return [said for said in self._said() if "rows" in said]
+
+    def renders(self) -> list[dict[str, float]]:
+        """What each batch that was finished took."""
+        return [said for said in self._said() if "seconds" in said]
+
+    def _said(self) -> Iterator[dict[str, Any]]:
+        return map(json.loads, self.log.read_bytes().splitlines())
+
+    def cpu_s(self) -> float:
+        """Time that the process has spent on a core."""
+        times = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+    def rss_mb(self) -> float:
+        """Memory of the process, in MB."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def stand_still(self) -> None:
+        """Stop the process where it is, until `go_on`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def running(
+    state: Path, *, pause_s: float | None = None, threads: int = 1, ready: bool = True, **settings: str
+) -> Iterator[Running]:
+    """A service on a free loopback port, stopped at the end.
+
+    Args:
+        state: folder; the log lies beside it.
+        pause_s: see `Noted`.
+        threads: that render.
+        ready: wait until it is.
+        settings: further ones, as GESTALTGEN_*.
+    """
+    log, said = state.with_name(f"{state.name}.jsonl"), state.with_name(f"{state.name}.log")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+    pause = REAL if pause_s is None else str(pause_s)
+    command = [sys.executable, "-m", "benchmarks.load.serving", str(state), str(port), str(log), pause]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
+    own |= {"GESTALTGEN_WITHOUT_KEYS": "true"}
+    own |= {f"GESTALTGEN_{name.upper()}": value for name, value in settings.items()}
+    own |= {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    with said.open("ab") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603
+    service = Running(process, port, state, log)
+    try:
+        if ready:
+            _await_ready(service, said)
+        yield service
+    finally:
+        service.go_on()
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for state folders, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="gestaltgen-benchmark-") as folder:
+        yield Path(folder)
+
+
+def stored_files(state: Path, set_id: str) -> dict[str, str]:
+    """sha256 of each file of an image set, by its path there."""
+    folder = state / "sets" / set_id
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def _await_ready(service: Running, said: Path) -> None:
+    deadline = time.monotonic() + _READY_S
+    with Client(service.url) as client:
+        while True:
+            try:
+                client.wait_ready(timeout_s=0)
+                return
+            except ServiceError:
+                if service.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the service is not ready:\n{said.read_text()[-3000:]}") from None
+                time.sleep(0.05)
+
+
+def _scheduled_s() -> tuple[float, float]:
+    """How long this thread ran, and waited for a core."""
+    ran, queued = Path("/proc/thread-self/schedstat").read_text().split()[:2]
+    return int(ran) / 1e9, int(queued) / 1e9
+
+
+def _serve(state: Path, port: int, log: Path, pause: str) -> None:
+    model_log, pause_s = log, None if pause == REAL else float(pause)
+
+    def load(settings: Settings) -> Models:
+        prepare(settings)
+        return Models({"phantom128": Noted(model_log, pause_s)})
+
+    settings = Settings(state=state)
+    uvicorn.run(
+        create_app(settings, load=load), port=port, log_level="error", access_log=False, timeout_graceful_shutdown=10
+    )
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])

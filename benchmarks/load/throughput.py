@@ -1,0 +1,34 @@
+"""The service as a whole: one job of some hundred images, from its submission to the last stored file.
+
+`python -m benchmarks service --part throughput` holds it against the bare generator, and takes a large job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+
+from api.client import Client
+from benchmarks.harness.comparing import Plan
+from benchmarks.harness.entries import Entry
+from benchmarks.load.serving import running, scratch
+from gen.precision import DTYPES
+
+IMAGES: Final = 300
+AGES: Final = 5
+"""Images of a person in an age progression."""
+
+
+def measure(plan: Plan) -> Iterator[Entry]:
+    threads = torch.get_num_threads()
+    with scratch() as folder, running(folder / "state", threads=threads) as service, Client(service.url) as client:
+        for precision in DTYPES:
+            fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
+            client.create(**fields, count=64 // AGES, seed=1).wait()
+            began = time.perf_counter()
+            client.create(**fields, count=IMAGES // AGES, seed=1_000).wait()
+            taken = time.perf_counter() - began
+            yield Entry("service", precision, 1, None, taken / IMAGES, machine=plan.machine)

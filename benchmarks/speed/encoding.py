@@ -1,0 +1,39 @@
+"""PNG files of phantoms, marked as the service marks them, against Pillow's own way of saving, which marks nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from PIL import Image
+
+from api.provenance.marks import Claim, encode
+from benchmarks.harness.comparing import PUBLISHED, Plan, Subject, compare
+from benchmarks.harness.entries import Entry
+from faces.images import Pixels
+from faces.phantoms.drawing import draw
+from faces.phantoms.phantom_dataset import nth_phantom
+
+SIZES: Final = (128, 256)
+COUNT: Final = 40
+
+
+def measure(plan: Plan) -> Iterator[Entry]:
+    for size in SIZES:
+        pictures = [draw(nth_phantom(1, index), size).image for index in range(COUNT)]
+        works = {
+            PUBLISHED: lambda pictures=pictures: [_saved(picture) for picture in pictures],
+            ("ours", "uint8"): lambda pictures=pictures: [_marked(picture) for picture in pictures],
+        }
+        yield from compare(Subject(f"encode-{size}", 1, units=COUNT), works, plan, 3)
+
+
+def _marked(picture: Pixels) -> bytes:
+    return encode(picture, Claim("synthetic", "0" * 64, {"kind": "unrelated", "seed": 1, "condition": "WS"}))
+
+
+def _saved(picture: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,56 @@
+"""The fit of a direction: `editing.svm` against `SVC(kernel="linear")`, which the published code uses, on one data set.
+
+Latents are correlated and of unequal variance, as a mapping network's are; labels are those of a hidden direction, some
+of them wrong, as scores of expressions are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from sklearn.svm import SVC
+
+from benchmarks.harness.comparing import PUBLISHED, Plan, Subject, compare
+from benchmarks.harness.entries import Entry
+from editing.svm import hyperplane
+
+LATENTS: Final = 4_000
+ALL_LATENTS: Final = 20_000
+"""As published; the published way takes minutes for them."""
+
+DIMENSIONS: Final = 512
+NOISE: Final = 0.25
+"""Of the score that is cut into labels, in its standard deviations: one label in twelve is wrong."""
+
+
+def measure(plan: Plan) -> Iterator[Entry]:
+    w, positive = examples(ALL_LATENTS if plan.full else LATENTS)
+    found: dict[str, npt.NDArray[np.float64]] = {}
+
+    def ours() -> None:
+        found["ours"] = hyperplane(w, positive)[0]
+
+    def published() -> None:
+        normal = SVC(kernel="linear", class_weight="balanced", cache_size=1_000).fit(w, positive).coef_[0]
+        found["published"] = normal / np.linalg.norm(normal)
+
+    works = {PUBLISHED: published, ("ours", "float64"): ours}
+    few = {variant: lambda: hyperplane(w[:200], positive[:200]) for variant in works}
+    yield from compare(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
+    agree = float(found["published"] @ found["ours"])
+    Console(stderr=True).print(
+        f"direction-fit: {len(w)} latents of {DIMENSIONS} dimensions, cosine of both {agree:.5f}"
+    )
+
+
+def examples(count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Latents (count, DIMENSIONS), and whether each has the attribute (count,)."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(count, DIMENSIONS)) * np.geomspace(1, 0.1, DIMENSIONS)
+    w = w @ np.linalg.qr(rng.normal(size=(DIMENSIONS, DIMENSIONS)))[0]
+    score = w @ rng.normal(size=DIMENSIONS)
+    return w, score / score.std() + NOISE * rng.normal(size=count) > 0

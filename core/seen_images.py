@@ -1,0 +1,86 @@
+"""Which images a network was trained on: short keys that travel with its weights, so that nobody tests it on them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from core.errors import DatasetError
+
+KEY_DIGITS: Final = 16
+"""Hex digits kept of a key (`faces.images.pixels_key`): that two of a million images share them has a chance of one in
+forty million."""
+
+_BYTES: Final = KEY_DIGITS // 2
+
+
+@dataclass(frozen=True)
+class SeenImages:
+    """Images that something has learnt from.
+
+    Args:
+        keys: the first KEY_DIGITS hex digits of each image's key.
+        complete: these are all; False where a part, or everything, is not known.
+
+    Raises:
+        DatasetError: keys of another form.
+    """
+
+    keys: frozenset[str] = frozenset()
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        for key in self.keys:
+            if len(key) != KEY_DIGITS or not set(key) <= set("0123456789abcdef"):
+                raise DatasetError(f"{key!r} is no key of an image; expected its first {KEY_DIGITS} hex digits")
+
+    @classmethod
+    def of(cls, keys: Iterable[str], *, complete: bool = True) -> SeenImages:
+        """Of whole keys, or shortened ones."""
+        return cls(frozenset(key[:KEY_DIGITS] for key in keys), complete)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known."""
+        return self.complete or bool(self.keys)
+
+    def __or__(self, other: SeenImages) -> SeenImages:
+        """What both have seen together; complete only if both are."""
+        return SeenImages(self.keys | other.keys, self.complete and other.complete)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able, 11 characters for each image; the same images give the same text."""
+        packed = b"".join(bytes.fromhex(key) for key in sorted(self.keys))
+        return {"keys": base64.b64encode(packed).decode(), "complete": self.complete}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> SeenImages:
+        """What `to_json` made; UNKNOWN of None, for what was written before there were keys.
+
+        Raises:
+            DatasetError: something else.
+        """
+        if value is None:
+            return UNKNOWN
+        try:
+            packed = base64.b64decode(value["keys"], validate=True)
+            complete = value["complete"]
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise DatasetError(f"keys of training images are not in their form ({error!r}); write them again") from None
+        if len(packed) % _BYTES or not isinstance(complete, bool):
+            raise DatasetError(
+                f"keys of training images are {len(packed)} bytes and complete is {complete!r}; expected a multiple of "
+                f"{_BYTES} and a boolean: write them again"
+            )
+        keys = (packed[start : start + _BYTES].hex() for start in range(0, len(packed), _BYTES))
+        return cls(frozenset(keys), complete)
+
+
+NOTHING: Final = SeenImages()
+"""Of something that has learnt nothing yet."""
+
+UNKNOWN: Final = SeenImages(complete=False)
+"""Of something that does not say what it has learnt from."""

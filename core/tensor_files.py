@@ -1,0 +1,97 @@
+"""One safetensors file with a JSON header, written aside and renamed: the form of everything the project saves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as deserialized
+from safetensors.torch import save as serialized
+from torch import Tensor
+
+from core.errors import CheckpointError
+from faces.images import write_file
+
+KEY = "gestaltgen"
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header; a file of that name is replaced at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, to_bytes(tensors, header))
+
+
+def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
+    """What `write` writes."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return serialized(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)})
+
+
+def read(source: Path | bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that `write` made, or of its bytes.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or one without our header.
+    """
+    if isinstance(source, bytes):
+        return _read_bytes(source)
+    with _open(source) as file:
+        header = _header(source, file.metadata())
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of any safetensors file.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+    """
+    with _open(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone; errors as `read`."""
+    with _open(path) as file:
+        return _header(path, file.metadata())
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}; check the path, or train one") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}); copy it again from its source"
+        ) from None
+
+
+def _read_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        tensors = deserialized(data)
+    except SafetensorError as error:
+        raise CheckpointError(f"the stored tensors are damaged ({error}); make them again") from None
+    length = int.from_bytes(data[:8], "little")  # of the JSON that follows, which `deserialized` keeps to itself
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__")
+    return tensors, _header("the stored file", metadata)
+
+
+def _header(path: Path | str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    if KEY not in (metadata or {}):
+        raise CheckpointError(f"{path} has no {KEY!r} entry in its metadata: it was not written by gestaltgen")
+    try:
+        header: dict[str, Any] = json.loads((metadata or {})[KEY])
+    except ValueError as error:
+        raise CheckpointError(f"{path} has a {KEY!r} entry that is not JSON ({error})") from None
+    return header

@@ -1,0 +1,174 @@
+"""Everything that works on the faces of one generator, loaded once: for commands and for the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from core.errors import ConfigError
+from editing import direction_file as directions
+from editing.direction_file import Directions
+from editing.directions import Direction
+from editing.face_readers import Find, Reader, face_reader, landmark_finder
+from editing.latent_editor import LatentEditor
+from faces.detect import FaceDetector
+from faces.measures.descriptors import FaceDescriber
+from gen import checkpoint
+from gen.networks import Generator
+from gen.precision import PrecisionChoice
+from inversion import inverter_file as inverters
+from inversion.inverter import Inverter
+from inversion.methods import InvertBy, Method, usual_method
+from inversion.quality import Judge
+from inversion.result import Inversion
+from inversion.similarity import DiscriminatorDistance
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the parts of one generator lie; the caller looks them up.
+
+    Attributes:
+        generator: its checkpoint.
+        discriminator: whose features measure likeness; None leaves that measure out.
+        inverter: None where faces are inverted by optimisation only.
+        directions: None where nothing is edited.
+        oracle: reads the faces of a generator of phantoms; None reads them as photographs.
+        landmarks: finds landmarks of phantoms; None seeks them as in photographs.
+    """
+
+    generator: Path
+    discriminator: Path | None = None
+    inverter: Path | None = None
+    directions: Path | None = None
+    oracle: Path | None = None
+    landmarks: Path | None = None
+
+
+@dataclass(frozen=True)
+class FaceEditor:
+    """One generator with what inverts photographs to it, what edits its faces, and what reads them.
+
+    Attributes:
+        files: that it was opened from.
+        generator: of the faces.
+        inverter: None where there is none.
+        judge: measures inversions, with the limits of the inverter.
+        detector: finds the faces on photographs.
+        reader: of the generator's faces.
+        find: landmarks (n, 68, 2) of its faces uint8 (n, h, h, 3), NaN where there is no face.
+        known: its directions; None where there are none.
+    """
+
+    files: Files
+    generator: Generator
+    inverter: Inverter | None
+    judge: Judge
+    detector: FaceDetector
+    reader: Reader
+    find: Find
+    known: Directions | None
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        detector: FaceDetector | None = None,
+        *,
+        generator: Generator | None = None,
+        identity: bool = True,
+    ) -> FaceEditor:
+        """Load what the files hold, on the generator's device.
+
+        Args:
+            detector: None loads one.
+            generator: that of `files.generator`, where it is in memory already; None loads it, on the CPU.
+            identity: inversions are judged by face descriptors too, half a second a face.
+
+        Raises:
+            CheckpointError: a file that is missing, damaged, of another kind or another generator's.
+            ConfigError: a discriminator of another size, or no models of dlib's.
+        """
+        net = checkpoint.load_generator(files.generator) if generator is None else generator
+        device = net.mapping.w_avg.device
+        detector = detector or FaceDetector()
+        describer = FaceDescriber(detector)
+        perceptual = None
+        if files.discriminator is not None:
+            perceptual = DiscriminatorDistance(inverters.load_discriminator(files.discriminator, net).to(device))
+        judge = Judge(perceptual, describer if identity else None)
+        inverter = None if files.inverter is None else inverters.load(files.inverter, net, judge).to(device)
+        return cls(
+            files=files,
+            generator=net,
+            inverter=inverter,
+            judge=judge if inverter is None else inverter.judge,
+            detector=detector,
+            reader=face_reader(files.oracle, describer),
+            find=landmark_finder(files.landmarks, detector),
+            known=None if files.directions is None else directions.load(files.directions, net),
+        )
+
+    @property
+    def side(self) -> int:
+        """Of the generator's pictures, in pixels."""
+        return self.generator.config.resolution
+
+    @property
+    def editor(self) -> LatentEditor:
+        """What edits the faces.
+
+        Raises:
+            ConfigError: there are no directions for the generator.
+        """
+        known = self._directions()
+        return LatentEditor(self.generator, self.reader, known.apart, known.region, known.patterns)
+
+    def direction(self, name: str, condition: str | None = None) -> Direction:
+        """The direction of an attribute: that of the condition where there is one, else that of all.
+
+        Raises:
+            ConfigError: there are no directions for the generator.
+            DirectionError: there are, but none of this name.
+        """
+        return self._directions().named(name, condition)
+
+    def invert(self, face: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
+        """One aligned face (1, 3, h, h) in [-1, 1], of any size, by the inverter.
+
+        Args:
+            passes: of the hypernetwork; 0 takes the encoder alone.
+            precision: as of `Inverter.invert`.
+
+        Raises:
+            ConfigError: there is no inverter for the generator, fewer than 0 passes, or an unknown precision.
+            ImageError: another shape or range.
+        """
+        if self.inverter is None:
+            raise ConfigError(
+                f"no inverter is known for {self.files.generator.name}; train one, `gestaltgen train-encoder --help`, "
+                "or take a shipped generator that has one"
+            )
+        return self.inverter.invert(face.to(self.generator.mapping.w_avg.device), passes, precision)
+
+    def invert_by(
+        self,
+        method: Method | None = None,
+        *,
+        passes: int = 5,
+        steps: int = 300,
+        seconds: float | None = None,
+        precision: PrecisionChoice = "float32",
+    ) -> InvertBy:
+        """What inverts by any method; None takes the usual one. Arguments and errors as `InvertBy`."""
+        method = method or usual_method(self.inverter)
+        return InvertBy(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
+
+    def _directions(self) -> Directions:
+        if self.known is None:
+            raise ConfigError(
+                f"no directions are shipped for {self.files.generator.name}; make some with `gestaltgen fit-direction`"
+            )
+        return self.known

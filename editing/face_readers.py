@@ -1,0 +1,157 @@
+"""What reads faces while they are edited: the oracle on phantoms; landmarks and descriptors on photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faces.detect import FaceDetector
+from faces.expression import CALIBRATED
+from faces.images import Pixels, to_uint8
+from faces.measures.descriptors import FaceDescriber, landmarks_in
+from faces.measures.distances import Features
+from faces.oracle import attribute_network as oracle_files
+from faces.oracle import landmark_network as landmark_files
+from faces.oracle.attribute_network import Oracle
+
+SMILE: Final = "smile"
+AGE: Final = "age"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What n faces show.
+
+    Attributes:
+        attributes: (n,) each, by name; NaN where nothing can be read. "smile" is in [0, 1], "age" in years, and each
+            condition a probability.
+        identity: (n, d), alike for alike people.
+        traits: (n, m) more that can be seen, too inexact to measure by: shapes, light, hair, clothes, background.
+    """
+
+    attributes: Mapping[str, Features]
+    identity: Features
+    traits: Features
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Read:
+        """Some of the faces."""
+        attributes = {name: values[rows] for name, values in self.attributes.items()}
+        return Read(attributes, self.identity[rows], self.traits[rows])
+
+    @staticmethod
+    def cat(parts: Sequence[Read]) -> Read:
+        """The faces of several readings by one reader as one."""
+        attributes = {name: np.concatenate([part.attributes[name] for part in parts]) for name in parts[0].attributes}
+        identity, traits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("identity", "traits"))
+        return Read(attributes, identity, traits)
+
+    @property
+    def smile(self) -> Features:
+        return self.attributes[SMILE]
+
+    @property
+    def measured(self) -> list[str]:
+        """Names of the attributes that are measured on a scale: smile and age, where they are read."""
+        return [name for name in self.attributes if name in (SMILE, AGE)]
+
+    @property
+    def conditions(self) -> list[str]:
+        """Names of the conditions whose probabilities are read."""
+        return [name for name in self.attributes if name not in (SMILE, AGE)]
+
+    @property
+    def condition(self) -> list[str] | None:
+        """The likeliest condition of each; None where conditions are not read."""
+        names = self.conditions
+        if not names:
+            return None
+        best = np.argmax([self.attributes[name] for name in names], axis=0)
+        return [names[place] for place in best]
+
+
+def surroundings(images: Tensor) -> Features:
+    """Colours and detail (n, 216) of aligned faces (n, 3, h, h) in a grid of 8 x 8, but for the cells around the mouth.
+
+    Detail is how much a cell's pixels differ from their neighbours: what a blurred face has lost.
+    """
+    x = images.float()
+    grey = x.mean(dim=1, keepdim=True)
+    detail = (
+        F.pad(grey, (0, 1, 0, 0), mode="replicate").diff(dim=3).abs()
+        + F.pad(grey, (0, 0, 0, 1), mode="replicate").diff(dim=2).abs()
+    )
+    grid = F.adaptive_avg_pool2d(torch.cat([x, detail], dim=1), _GRID).double().cpu().numpy()
+    return np.asarray(grid[:, :, ~_MOUTH].reshape(len(images), -1))
+
+
+_GRID: Final = 8
+_MOUTH: Final = np.zeros((_GRID, _GRID), dtype=bool)
+_MOUTH[4, 3:5] = _MOUTH[5:7, 2:6] = True
+
+
+Reader: TypeAlias = Callable[[Tensor], Read]
+"""Faces (n, 3, h, h) in [-1, 1] to what they show."""
+
+Find: TypeAlias = Callable[[Pixels], Features]
+"""Pictures uint8 (n, h, h, 3) to their landmarks (n, 68, 2) in pixels, NaN where there is no face."""
+
+
+def phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
+    """Reads smile, age, conditions and identity of phantoms, as the oracle learnt them from their truth.
+
+    Args:
+        steady: entries of the identity that it reads at every age; the others are traits.
+    """
+    others = [place for place in range(oracle.config.identity) if place not in steady]
+
+    def read(images: Tensor) -> Read:
+        seen = oracle.read_pixels(to_uint8(images))
+        shares = torch.softmax(seen.condition_logits, dim=1)
+        attributes = {SMILE: seen.smile, AGE: seen.age_years}
+        attributes |= {name: shares[:, place] for place, name in enumerate(oracle.config.conditions)}
+        who = seen.identity.double().numpy()
+        read_off = {name: value.double().numpy() for name, value in attributes.items()}
+        return Read(read_off, who[:, list(steady)], np.column_stack([who[:, others], surroundings(images)]))
+
+    return read
+
+
+def photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
+    """Reads the smile of photographs from landmarks, and the identity by face descriptors; no condition and no age.
+
+    Args:
+        look: landmarks (n, 68, 2) and descriptors (n, 128) of uint8 (n, h, h, 3), NaN where no face is found, as
+            `FaceDescriber.look`.
+    """
+
+    def read(images: Tensor) -> Read:
+        points, identity = look(to_uint8(images))
+        known = np.isfinite(points).all(axis=(1, 2))
+        smile = np.full(len(points), np.nan)
+        if known.any():
+            smile[known] = CALIBRATED(points[known])
+        return Read({SMILE: smile}, identity, surroundings(images))
+
+    return read
+
+
+def face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
+    """What reads a generator's faces: the oracle of a file, for phantoms; None reads them as photographs."""
+    if oracle is None:
+        return photograph_reader(describer.look)
+    reads, info = oracle_files.load(oracle)
+    return phantom_reader(reads, info.steady)
+
+
+def landmark_finder(landmarks: Path | None, detector: FaceDetector) -> Find:
+    """What finds landmarks on a generator's faces: the network of a file, for phantoms; None takes the detector."""
+    return partial(landmarks_in, detector) if landmarks is None else landmark_files.load(landmarks)[0].find

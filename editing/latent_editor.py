@@ -1,0 +1,304 @@
+"""Editing a face: along a direction by a strength, or until a smile is what it should be, with what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import DirectionError
+from editing.directions import Direction
+from editing.face_readers import AGE, Read, Reader
+from editing.latent_region import Region
+from editing.patterns import IDENTITY, scaled
+from editing.svm import Floats
+from gen.networks import Generator
+from gen.precision import Precision
+from inversion.result import Inversion, render
+
+Verdict: TypeAlias = Literal["good", "doubtful"]
+
+NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
+"""To be said wherever edits are shown."""
+
+IDENTITY_LIMIT: Final = 0.5
+"""Share of the distance between people that an edit may move the identity by."""
+
+MOST_SPREADS: Final = 8.0
+"""Standard deviations of the latents along a direction that a search goes at most."""
+
+TOLERANCE: Final = 0.05
+"""Of the smile that a search reaches."""
+
+OPPOSITE: Final = (0.2, 0.8)
+"""Smiles that most faces can be brought to: at rest, and broad; where the opposite of a face's own is wanted."""
+
+CONDITION_KEPT: Final = 0.7
+"""Probability of the condition below which an edit is led back to it, unless it was read as less before."""
+
+HELD_WITHIN: Final = 0.03
+"""Of the smile, or of log(1 + years), that an edit may move where it is held."""
+
+IDENTITY_HELD_WITHIN: Final = 0.2
+"""Of the distance between people, that an edit may move the identity where it is held."""
+
+_EVALUATIONS: Final = 16
+_ROUNDS: Final = 6
+_LED_BACK_TO: Final = 0.9
+"""Probability of the condition."""
+
+_AGED: Final = 0.05
+"""Change of log(1 + years) that costs as much as IDENTITY_LIMIT does."""
+
+_LOST, _MISSED = 2.0, 5.0
+"""What a lost condition costs, and a smile missed by TOLERANCE more than TOLERANCE."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edited face.
+
+    Attributes:
+        image: (1, 3, h, h) in [-1, 1].
+        before: the same face unedited, from the same latent and offsets.
+        w: latents of the edited face (1, num_ws, d).
+        strength: units along the direction.
+        held: how far, for each unit of the strength, the latent was moved along the patterns of other attributes to
+            keep them, (k,) by name, in the units of `editing.patterns`.
+        smile: measured before and after; NaN where no landmarks are found.
+        target: the smile asked for; None for a raw strength.
+        path: strengths tried, and the smile measured at each, in their order.
+        identity: distance of the identity, in units of the mean distance between different people.
+        condition_kept: reads the same condition; None where conditions are not read.
+        age_years: change of the age read; None where ages are not read.
+        distance: of the latent from the centre of the latents, before and after, in standard deviations.
+        verdict: "good", or "doubtful".
+        because: what speaks against the edit, in words.
+        precision: of the generator, in both pictures: that of the face.
+    """
+
+    image: Tensor
+    before: Tensor
+    w: Tensor
+    strength: float
+    held: Mapping[str, Floats]
+    smile: tuple[float, float]
+    target: float | None
+    path: tuple[tuple[float, float], ...]
+    identity: float
+    condition_kept: bool | None
+    age_years: float | None
+    distance: tuple[float, float]
+    verdict: Verdict = "good"
+    because: tuple[str, ...] = ()
+    precision: Precision = "float32"
+
+
+@dataclass(frozen=True)
+class LatentEditor:
+    """Moves faces along directions, and measures what becomes of them.
+
+    Args:
+        generator: of the faces.
+        reader: measures the faces.
+        apart: mean distance between different people, as the reader reads them.
+        region: where the generator's latents lie.
+        patterns: (k, d) of the attributes to be kept, by name (`editing.patterns`): where one that is read has
+            changed, the latent is moved back along its pattern. None of them holds nothing.
+    """
+
+    generator: Generator
+    reader: Reader
+    apart: float
+    region: Region
+    patterns: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def edit(self, face: Inversion, direction: Direction, strength: float) -> Edit:
+        """One face (an inversion of one) moved by so many units along a direction, the rest held."""
+        return _Session.begin(self, face, direction).settled(lambda _: strength, None)
+
+    def to_smile(self, face: Inversion, direction: Direction, target: float) -> Edit:
+        """One face moved until its measured smile is the target, as near as it can be had.
+
+        A bounded search: steps that double until the target lies between two of them, then between those. It goes
+        MOST_SPREADS standard deviations of the latents at most. Where that moved what is to be held, it is led back
+        in proportion to the strength, and the smile sought again; the best of these rounds is the result.
+
+        Args:
+            direction: along which a smile grows.
+            target: in [0, 1].
+
+        Raises:
+            DirectionError: another target, or no smile can be measured on the face as it is.
+        """
+        if not 0 <= target <= 1:
+            raise DirectionError(f"a smile of {target:g}; expected a number in [0, 1], 0 at rest and 1 broad")
+        session = _Session.begin(self, face, direction)
+        if not np.isfinite(session.smile_at(0.0)):
+            raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")
+        step, most = direction.spread, MOST_SPREADS * direction.spread
+        return session.settled(lambda start: search(session.smile_at, target, step, most, start), target)
+
+
+@dataclass
+class _Session:
+    """One face on its way: what it shows at each strength that was tried since something was last held."""
+
+    editor: LatentEditor
+    face: Inversion
+    direction: Direction
+    before: tuple[Tensor, Read]
+    held: dict[str, Floats] = field(default_factory=dict)
+    tried: dict[float, tuple[Tensor, Read]] = field(default_factory=dict)
+    path: list[tuple[float, float]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, editor: LatentEditor, face: Inversion, direction: Direction) -> _Session:
+        if len(face) != 1:
+            raise DirectionError(f"{len(face)} faces at once; edit them one by one: inversion[0], inversion[1], …")
+        if face.w.shape[-1] != len(direction.vector):
+            raise DirectionError(
+                f"{direction.name} has {len(direction.vector)} dimensions, the face's latent {face.w.shape[-1]}; "
+                "take a direction of the same generator"
+            )
+        image = render(editor.generator, face.w, face.offsets, face.precision)
+        before = image, editor.reader(image)
+        return cls(editor, face, direction, before, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
+
+    def latent(self, strength: float) -> Tensor:
+        w = self.direction.move(self.face.w, strength)
+        for name, amount in self.held.items():
+            w = w + strength * torch.from_numpy(amount).to(w) @ self.editor.patterns[name].to(w)
+        return w
+
+    def smile_at(self, strength: float) -> float:
+        if strength not in self.tried:
+            image = render(self.editor.generator, self.latent(strength), self.face.offsets, self.face.precision)
+            read = self.tried[strength] = image, self.editor.reader(image)
+            self.path.append((strength, float(read[1].smile[0])))
+        return float(self.tried[strength][1].smile[0])
+
+    def hold(self, strength: float) -> bool:
+        """Lead back what has changed but should not have; whether there was anything."""
+        changed = drift(self.before[1], self.tried[strength][1], self.direction.attribute, self.editor.apart)
+        back = {name: amount for name, amount in changed.items() if name in self.editor.patterns}
+        for name, amount in back.items():
+            self.held[name] = self.held.get(name, 0.0) - amount / strength
+        if back:
+            self.tried.clear()
+        return bool(back)
+
+    def settled(self, aim: Callable[[float], float], target: float | None) -> Edit:
+        """Rounds of aiming at a strength, from the last one, and of leading back; the best of all that came of it."""
+        found: list[tuple[float, Edit]] = []
+        strength = 0.0
+        for left in reversed(range(_ROUNDS)):
+            strength = aim(strength)
+            found.append(self.finished(strength, target))
+            if not left or not strength or not self.hold(strength):
+                break
+            found.append(self.finished(strength, target))
+        best = min(found, key=lambda one: one[0])[1]
+        return replace(best, path=tuple(self.path))
+
+    def finished(self, strength: float, target: float | None) -> tuple[float, Edit]:
+        """The edit as it is now, and its cost."""
+        self.smile_at(strength)
+        (before, was), (image, became) = self.before, self.tried[strength]
+        w = self.latent(strength)
+        region = self.editor.region
+        distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
+        done = Edit(
+            image=image,
+            before=before,
+            w=w,
+            strength=strength,
+            held=dict(self.held),
+            smile=(float(was.smile[0]), float(became.smile[0])),
+            target=target,
+            path=(),
+            identity=float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart,
+            condition_kept=None if became.condition is None else became.condition == was.condition,
+            age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
+            distance=(distances[0], distances[1]),
+            precision=self.face.precision,
+        )
+        because = (*_against(done, region.limit), *self.direction.flags)
+        return _cost(done, was, became), replace(done, verdict="doubtful" if because else "good", because=because)
+
+
+def drift(was: Read, now: Read, wanted: str, apart: float) -> dict[str, Floats]:
+    """What else than the attribute wanted has changed too far on one face, (k,) by name, in the units of
+    `editing.patterns`; nothing of what cannot be read."""
+    before, after = scaled(was.attributes), scaled(now.attributes)
+    changes = {name: after[name] - before[name] for name in was.measured if name != wanted}
+    found = {name: change for name, change in changes.items() if np.abs(change) > HELD_WITHIN}
+    identity = now.identity[0] - was.identity[0]
+    if np.linalg.norm(identity) > IDENTITY_HELD_WITHIN * apart:
+        found[IDENTITY] = identity
+    if was.condition is not None and (own := was.condition[0]) != wanted:
+        share = now.attributes[own]
+        if share < min(CONDITION_KEPT, was.attributes[own][0]):
+            others = [name for name in now.conditions if name != own]
+            other = max(others, key=lambda name: float(now.attributes[name][0]))
+            found |= {own: share - _LED_BACK_TO, other: _LED_BACK_TO - share}
+    return found
+
+
+def _cost(edit: Edit, was: Read, now: Read) -> float:
+    """How far an edit is from what was wanted, in tolerances; NaN, where nothing can be read, is infinite."""
+    missed = 0.0 if edit.target is None else max(abs(edit.smile[1] - edit.target) / TOLERANCE - 1, 0.0)
+    before, after = scaled(was.attributes), scaled(now.attributes)
+    aged = abs(float(after[AGE][0] - before[AGE][0])) / _AGED if AGE in after else 0.0
+    cost = _MISSED * missed + edit.identity / IDENTITY_LIMIT + aged + _LOST * (edit.condition_kept is False)
+    return cost if np.isfinite(cost) else np.inf
+
+
+def _against(edit: Edit, limit: float) -> Iterator[str]:
+    """What speaks against an edit, in words."""
+    if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
+        yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
+    if np.isnan(edit.identity):
+        yield "no face is found any more"
+    elif edit.identity > IDENTITY_LIMIT:
+        yield f"the identity moved by {edit.identity:.2f} of the distance between people"
+    if edit.condition_kept is False:
+        yield "another condition is read"
+    if edit.distance[1] > max(limit, edit.distance[0]):
+        yield f"the latent lies {edit.distance[1]:.1f} deviations out, beyond the generator's {limit:.1f}"
+
+
+def search(measure: Callable[[float], float], target: float, step: float, most: float, start: float = 0.0) -> float:
+    """The strength at which a measure that mostly grows is nearest to a target, within [-most, most].
+
+    Steps double until they pass the target, then halve between the last two; strengths where nothing can be measured
+    (NaN) count as too far. At most 16 are tried.
+
+    Args:
+        measure: of a strength; that of the start is a number.
+        step: the first.
+        start: where the search begins.
+    """
+    tried = {start: measure(start)}
+    if abs(tried[start] - target) <= TOLERANCE / 2:
+        return start
+    sign = 1.0 if target > tried[start] else -1.0
+    near, far, size = start, None, step
+    for _ in range(_EVALUATIONS):
+        strength = min(max(start + sign * size, -most), most) if far is None else (near + far) / 2
+        value = tried[strength] = measure(strength)
+        if abs(value - target) <= TOLERANCE / 2:
+            break
+        if np.isnan(value) or sign * (value - target) > 0:
+            far = strength
+        else:
+            near = strength
+            if far is None and sign * strength >= most:
+                break
+            size *= 2
+    known = {strength: value for strength, value in tried.items() if not np.isnan(value)} or {start: target}
+    return min(known, key=lambda strength: abs(known[strength] - target))

@@ -1,0 +1,66 @@
+"""Where a generator's latents lie, so that an edit that leaves them is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import torch
+from torch import Tensor
+
+from core.errors import DirectionError
+from gen.networks import Generator
+
+SHARE: Final = 0.999
+"""Of the latents lie within the region."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """An ellipsoid around a generator's latents.
+
+    Attributes:
+        centre: (d,) their mean.
+        whitening: (d, d), to unit variance in every direction.
+        limit: distance from the centre, after whitening, within which 99.9 % of them lie.
+    """
+
+    centre: Tensor
+    whitening: Tensor
+    limit: float
+
+    @classmethod
+    def of(cls, w: Tensor) -> Self:
+        """The region of latents (n, d); n of ten times d or more.
+
+        Raises:
+            DirectionError: fewer.
+        """
+        count, size = w.shape
+        if count < 10 * size:
+            raise DirectionError(f"{count} latents of {size} dimensions; expected {10 * size} or more")
+        x = w.double()
+        centre = x.mean(dim=0)
+        values, vectors = torch.linalg.eigh(torch.cov(x.T))
+        whitening = vectors / values.clamp_min(values.max() * 1e-6).sqrt()
+        region = cls(centre.float(), whitening.float(), 0.0)
+        return cls(region.centre, region.whitening, region.distance(w).quantile(SHARE).item())
+
+    def distance(self, w: Tensor) -> Tensor:
+        """(n,) of latents (n, d), in standard deviations."""
+        distances: Tensor = ((w.float() - self.centre.to(w.device)) @ self.whitening.to(w.device)).norm(dim=1)
+        return distances
+
+
+@torch.no_grad()
+def sample_latents(generator: Generator, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Latents (count, w_dim) of a generator over all its labels in turn, and these labels' places (count,), numbered
+    as every condition in every age; all 0 without labels."""
+    draw = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, generator.config.z_dim, generator=draw)
+    vocabulary = generator.config.vocabulary
+    if vocabulary is None:
+        return generator.map(z, None)[:, 0], torch.zeros(count, dtype=torch.int64)
+    cells = vocabulary.every_label()
+    place = torch.arange(count) % len(cells)
+    return generator.map(z, cells[place])[:, 0], place

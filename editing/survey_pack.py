@@ -1,0 +1,202 @@
+"""A survey pack out of pairs of pictures: which can be shown, and the folder with both versions and their key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core.csv_reports import report_csv
+from core.errors import DatasetError, DirectionError
+from editing.face_editor import FaceEditor
+from editing.face_readers import SMILE, Find
+from editing.latent_editor import NOTICE, OPPOSITE, Edit
+from editing.survey_plan import Stimulus, Version, mouth_area
+from faces.contact_sheets import contact_sheet
+from faces.datasets.archives import open_sink, zip_bytes
+from faces.images import Pixels, encode_png, to_uint8
+from inversion.result import Inversion
+
+MARK: Final = "Edited image, no photograph"
+"""In the metadata of every stimulus, reconstructed or edited alike."""
+
+_VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A person's two pictures, from one inversion.
+
+    Attributes:
+        before, after: uint8 (h, h, 3): as reconstructed, and edited.
+        edit: from one to the other.
+        mouth: left, top, right, bottom in pixels: the area of interest, the same for both.
+    """
+
+    before: Pixels
+    after: Pixels
+    edit: Edit
+    mouth: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A line of the answer key: `editing.survey_plan.Stimulus`, and what was measured on its picture and its edit."""
+
+    version: str
+    order: int
+    file: str
+    photograph: str
+    group: str
+    edited: bool
+    smile: float
+    smile_before: float
+    smile_after: float
+    strength: float
+    identity: float
+    precision: str
+
+
+@dataclass(frozen=True)
+class Area:
+    """A line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
+
+    version: str
+    file: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """A photograph that is not in the survey."""
+
+    photograph: str
+    reason: str
+
+
+def stimulus_edit(studio: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False) -> Edit:
+    """The edit of one inverted face for a survey.
+
+    Args:
+        smile: to reach, in [0, 1]; None takes the opposite of the face's own, one of OPPOSITE.
+        doubtful: take it even where the inversion is out of domain, or the edit doubtful.
+
+    Raises:
+        DirectionError: it cannot be shown, with the reasons.
+        ConfigError: there are no directions for the generator.
+    """
+    editor = studio.editor
+    if smile is None:
+        smile = OPPOSITE[float(editor.reader(inversion.reconstruction).smile[0]) < 0.5]
+    edit = editor.to_smile(inversion, studio.direction(SMILE), smile)
+    verdict = inversion.quality[0].verdict
+    lost = verdict == "out of domain"
+    if not doubtful and (lost or edit.verdict == "doubtful"):
+        raise DirectionError("; ".join([*([f"the inversion is {verdict}"] if lost else []), *edit.because]))
+    return edit
+
+
+def pair_of(edit: Edit, find: Find) -> Pair:
+    """The two pictures of an edit, and the area around the mouth of both.
+
+    Args:
+        find: landmarks, as of `FaceEditor.find`.
+
+    Raises:
+        DirectionError: no landmarks are found in one of them.
+    """
+    before, after = (to_uint8(picture)[0] for picture in (edit.before, edit.image))
+    points = find(np.stack([before, after]))
+    if np.isnan(points).any():
+        raise DirectionError("no landmarks of the mouth are found in both pictures")
+    areas = np.array([mouth_area(face) for face in points])
+    left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
+    right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
+    return Pair(before, after, edit, (left, top, right, bottom))
+
+
+def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left] = ()) -> None:
+    """Write a survey pack; it appears whole or not at all.
+
+    A/ and B/ hold the pictures and order.csv, areas.csv the mouth in each; key/ what must not be seen: answers.csv,
+    pairs.png and left-out.csv.
+
+    Args:
+        out: a folder that is not there yet; a name that ends in .zip makes a zip of it.
+        planned: by `editing.survey_plan.plan`.
+        pairs: by the name of the person.
+
+    Raises:
+        DatasetError: something of that name is there already.
+    """
+    check_new(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sink = open_sink(out)
+    try:
+        for name, data in _contents(planned, pairs, left):
+            sink.write(name, data)
+        sink.commit()
+    except BaseException:
+        sink.discard()
+        raise
+
+
+def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left] = ()) -> bytes:
+    """The zip that `write_pack` writes."""
+    return zip_bytes(_contents(planned, pairs, left))
+
+
+def check_new(out: Path) -> None:
+    """Raises DatasetError where a pack, or anything else, is there already."""
+    if out.exists():
+        raise DatasetError(f"{out} is there already; name a folder that is not, a pack is made whole")
+
+
+def _contents(
+    planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left]
+) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of a pack's files."""
+    for stimulus in planned:
+        pair = pairs[stimulus.person.name]
+        picture = pair.after if stimulus.edited else pair.before
+        yield f"{stimulus.version}/{_file(stimulus)}", encode_png(picture, {"Comment": MARK})
+    for version in _VERSIONS:
+        files = [_file(stimulus) for stimulus in planned if stimulus.version == version]
+        yield f"{version}/order.csv", "".join(f"{line}\n" for line in ["file", *files]).encode()
+    areas = [Area(one.version, _file(one), *pairs[one.person.name].mouth) for one in planned]
+    yield "areas.csv", report_csv(areas).encode()
+    answers = [_answer(stimulus, pairs[stimulus.person.name].edit) for stimulus in planned]
+    yield "key/answers.csv", report_csv(answers).encode()
+    rows = [[pair.before, pair.after] for pair in pairs.values()]
+    sheet = contact_sheet(rows, row_titles=list(pairs), column_titles=["as reconstructed", "edited"], footer=NOTICE)
+    yield "key/pairs.png", encode_png(sheet)
+    if left:
+        yield "key/left-out.csv", report_csv(left).encode()
+
+
+def _file(stimulus: Stimulus) -> str:
+    return f"{stimulus.code}.png"
+
+
+def _answer(stimulus: Stimulus, edit: Edit) -> Answer:
+    before, after = edit.smile
+    return Answer(
+        version=stimulus.version,
+        order=stimulus.order,
+        file=_file(stimulus),
+        photograph=stimulus.person.name,
+        group=stimulus.person.group,
+        edited=stimulus.edited,
+        smile=after if stimulus.edited else before,
+        smile_before=before,
+        smile_after=after,
+        strength=edit.strength if stimulus.edited else 0.0,
+        identity=edit.identity if stimulus.edited else 0.0,
+        precision=edit.precision,
+    )

@@ -1,0 +1,115 @@
+"""Which picture a survey shows to whom, under which name: counterbalanced, blinded, and the same from the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import DirectionError
+
+Version: TypeAlias = Literal["A", "B"]
+
+MOUTH: Final = slice(48, 68)
+MARGIN: Final = 0.25
+"""Of the mouth's width around its landmarks, in an area of interest."""
+
+_CODE_DIGITS: Final = 8
+
+
+@dataclass(frozen=True)
+class Person:
+    """One photographed person of a survey.
+
+    Attributes:
+        name: of the photograph; never shown.
+        group: within which the pictures are balanced, a condition for example; empty where there is none.
+    """
+
+    name: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One picture of one version of a survey.
+
+    Attributes:
+        version: of the survey; each participant sees one.
+        order: place in it, from 1.
+        code: its file name, which says nothing.
+        person: whom it shows.
+        edited: the edited picture, not the reconstruction.
+    """
+
+    version: Version
+    order: int
+    code: str
+    person: Person
+    edited: bool
+
+
+def plan(people: Sequence[Person], seed: int) -> list[Stimulus]:
+    """Two versions of a survey with every person once in each: edited in one, as reconstructed in the other.
+
+    In both, half of each group is edited, to within one. The order is the same in both versions, so that whoever is
+    compared saw the same person at the same place.
+
+    Args:
+        people: with names of their own, two or more.
+        seed: of halves, order and codes.
+
+    Raises:
+        DirectionError: fewer than two people, or one twice.
+    """
+    names = [person.name for person in people]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DirectionError(f"{', '.join(twice)} twice; name each photograph once")
+    if len(people) < 2:
+        raise DirectionError(f"{len(people)} people; expected 2 or more, so that versions can differ")
+    rng = np.random.default_rng(seed)
+    edited_in_a = _halves(people, rng)
+    order = rng.permutation(len(people))
+    codes = _codes(2 * len(people), rng)
+    stimuli = []
+    versions: tuple[tuple[Version, bool], ...] = (("A", False), ("B", True))
+    for version, swapped in versions:
+        for place, at in enumerate(order, 1):
+            edited = bool(edited_in_a[at]) != swapped
+            stimuli.append(Stimulus(version, place, codes.pop(), people[at], edited))
+    return stimuli
+
+
+def _halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Who is edited in version A: half of each group; of groups with an odd one out, as many above as below."""
+    chosen = np.zeros(len(people), dtype=bool)
+    one_more = bool(rng.integers(2))
+    for group in dict.fromkeys(person.group for person in people):
+        members = rng.permutation([at for at, person in enumerate(people) if person.group == group])
+        half = len(members) // 2
+        if len(members) % 2:
+            half += one_more
+            one_more = not one_more
+        chosen[members[:half]] = True
+    return chosen
+
+
+def _codes(count: int, rng: np.random.Generator) -> list[str]:
+    """Different random names of hexadecimal digits."""
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[f"{rng.integers(16**_CODE_DIGITS):0{_CODE_DIGITS}x}"] = None
+    return list(drawn)
+
+
+def mouth_area(landmarks: npt.NDArray[np.floating]) -> tuple[int, int, int, int]:
+    """Area of interest around the mouth: left, top, right, bottom in pixels, of the landmarks (68, 2) of a face."""
+    mouth = np.asarray(landmarks, dtype=np.float64)[MOUTH]
+    low, high = mouth.min(axis=0), mouth.max(axis=0)
+    margin = MARGIN * (high[0] - low[0])
+    left, top = np.floor(low - margin).astype(int).tolist()
+    right, bottom = np.ceil(high + margin).astype(int).tolist()
+    return left, top, right, bottom

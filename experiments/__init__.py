@@ -1,0 +1,1 @@
+"""Experiments: questions of the studies, answered on phantoms and portraits by commands that resume."""

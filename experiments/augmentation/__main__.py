@@ -1,0 +1,96 @@
+"""`python -m experiments.augmentation`: the study's experiment on phantoms, from drawing to table."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from core.errors import PullError
+from experiments.augmentation import generators, people
+from experiments.augmentation.arms import ARMS
+from experiments.augmentation.classifiers import CONFIG, FOLDS, MORE, SPLIT_SEED, TEST, TRAIN, model_of, part_of
+from experiments.augmentation.results import write_results
+from experiments.augmentation.sheet import sheet
+from experiments.processes import COSTS, begin, run_side_by_side
+from faces.images import write_file
+from gestaltgen.cli.service.demo import running_service
+from recognition.images.samples import real_samples
+from recognition.runs.training_run import write_folds
+
+_console = Console(highlight=False, soft_wrap=True)
+app = typer.Typer(add_completion=False)
+
+BASE: Final = "base.zip"
+SHEET: Final = "faces.png"
+_SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
+"""Of the phantoms: four sets of different people."""
+
+
+@app.command()
+def augmentation(
+    out: Annotated[Path, typer.Option(help="Folder of the experiment; one that is there goes on.")] = Path(
+        "runs/augmentation"
+    ),
+    seeds: Annotated[int, typer.Option(help="Ensembles for each arm; seeds vary the classifiers only.", min=1)] = 3,
+    base_images: Annotated[int, typer.Option(help="The first generator sees.")] = generators.BASE_IMAGES,
+    epochs: Annotated[int, typer.Option(help="Of each classifier, 400 images each.", min=1)] = CONFIG.epochs,
+    fold_images: Annotated[int, typer.Option(help="The generator of each fold sees.")] = generators.FOLD_IMAGES,
+) -> None:
+    """Do synthetic faces help a classifier of conditions that has few and unbalanced real ones?
+
+    Draws phantoms; trains a generator of unaffected ones, and from it one for each fold, which sees its training
+    part only; serves them; trains classifiers on real faces alone, with each kind of image set, on sets alone and with
+    more real faces; measures all on an untouched test set. Some hours on two cores. Stopped anywhere, the same command
+    goes on.
+    """
+    _draw(out)
+    generators.train_base(out, out / BASE, base_images)
+    held_out = write_folds(real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
+    generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
+    chosen = tuple(range(seeds))
+    with ExitStack() as stack:
+        parts = [part_of(arm, out, "", chosen, epochs) for arm in ARMS]
+        if not all(part.done for part in parts):
+            service = stack.enter_context(running_service(generators.generator_of(out / "base"), models=_models(out)))
+            parts = [part_of(arm, out, service, chosen, epochs) for arm in ARMS]
+        run_side_by_side(parts, out / COSTS)
+    _console.print(write_results(out, chosen))
+    try:
+        write_file(out / SHEET, sheet(out))
+    except PullError as error:
+        _console.print(f"without {out / SHEET}: {error}")
+    _console.print(
+        f"look at {out / 'report' / 'report.html'} and {out / SHEET}; the table is {out / 'table.md'}, costs are in "
+        f"{out / COSTS}"
+    )
+
+
+def _draw(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, counts in (
+        (BASE, people.UNAFFECTED),
+        (TRAIN, people.COUNTS),
+        (MORE, people.MORE),
+        (TEST, people.BALANCED),
+    ):
+        if not (out / name).exists():
+            _console.print(f"drawing {out / name}")
+            people.write(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
+
+
+def _models(out: Path) -> Path:
+    """The folds' generators, in a folder of their own to be served from."""
+    folder = out / "models"
+    folder.mkdir(exist_ok=True)
+    for fold in range(FOLDS):
+        shutil.copyfile(generators.generator_of(out / f"fold-{fold}"), folder / f"{model_of(fold)}.safetensors")
+    return folder
+
+
+if __name__ == "__main__":
+    begin(app)

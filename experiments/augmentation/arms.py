@@ -1,0 +1,102 @@
+"""What is compared: what the classifiers of each arm learn from beside, or instead of, the scarce real faces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from faces.labels import AGE_GROUPS, UNAFFECTED
+from recognition.images.pulled_sets import SetRequest
+from recognition.images.samples import Samples
+from recognition.runs.set_requests import count_of
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        name: for people.
+        folder: for files.
+        kind: of the image set; None for none.
+        blend: weight of the first condition.
+        times: so many times the study's counts.
+        real: the real faces are learnt from.
+        extra_real: as many further real faces as `unrelated` has synthetic ones.
+        study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
+    """
+
+    name: str
+    folder: str
+    kind: str | None = None
+    blend: float | None = None
+    times: int = 1
+    real: bool = True
+    extra_real: bool = False
+    study: tuple[float, float, float, float] | None = None
+
+    @property
+    def select(self) -> str:
+        """Figure of the validation part by which an epoch is the best, see `recognition.config`.
+
+        Classifiers that never saw a real face are soon so sure of the wrong class that the loss is best after the first
+        epoch.
+        """
+        return "loss" if self.real else "balanced_accuracy"
+
+
+REAL: Final = Arm("real", "real", study=(68, 86.4, 94, 87.1))
+
+ARMS: Final = (
+    REAL,
+    Arm("+ more real", "extra-real", extra_real=True),
+    Arm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4)),
+    Arm("+ age related", "age-related", "age_related", study=(74, 82.5, 96, 88.2)),
+    Arm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
+    Arm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
+    Arm("+ blended 75", "blended-75", "blended", 0.75, study=(76, 85.2, 96, 89.3)),
+    Arm("synthetic only", "synthetic-1", "unrelated", real=False),
+    Arm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
+    Arm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
+)
+
+
+def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
+    """The image sets of an arm for a fold, by condition, in the study's counts.
+
+    Args:
+        model: the fold's generator.
+        learnt: the fold's training part, which is counted.
+    """
+    if arm.kind is None:
+        return {}
+    counts = study_counts(learnt, arm.kind)
+    if arm.real:
+        del counts[UNAFFECTED]
+    return {
+        name: SetRequest(arm.kind, conditions=(name,), count=count * arm.times, blend=arm.blend, seed=0, model=model)
+        for name, count in counts.items()
+    }
+
+
+def study_counts(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
+    """Synthetic images per condition and age, of every condition."""
+    images = Counter(sample.condition for sample in learnt.samples)
+    return {name: count_of(images[name], len(AGE_GROUPS), kind, len(learnt.classes)) for name in learnt.classes}
+
+
+def further_faces(pool: Samples, learnt: Samples) -> Samples:
+    """So many faces of the pool per affected condition and age as `requests_of` asks for unrelated ones."""
+    counts = study_counts(learnt)
+
+    def chosen() -> Iterator[int]:
+        left = {(name, group.name): counts[name] for name in counts if name != UNAFFECTED for group in AGE_GROUPS}
+        for index, sample in enumerate(pool.samples):
+            cell = (str(sample.condition), str(sample.age_group))
+            if left.get(cell, 0) > 0:
+                left[cell] -= 1
+                yield index
+
+    return pool.subset(chosen())

@@ -1,0 +1,73 @@
+"""A generator for each fold that saw that fold's training part only, begun from one that saw unaffected people only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from core import tensor_files
+from experiments.processes import COSTS, Part, run_side_by_side
+
+BASE_IMAGES: Final = 100_000
+FOLD_IMAGES: Final = 20_000
+
+_NETWORKS: Final = {
+    "generator.channel_base": 2048,
+    "generator.channel_max": 64,
+    "discriminator.channel_base": 2048,
+    "discriminator.channel_max": 64,
+}
+_BASE: Final = {**_NETWORKS, "classifier_weight": 0}
+_FOLD: Final = {
+    **_NETWORKS,
+    "learning_rate": 0.002,
+    "augment": "bgc",
+    "ada.target": 0.6,
+    "ada.speed_kimg": 50,
+    "ema_halflife_images": 3000,
+}
+"""As the study fine-tuned from FFHQ: adaptive augmentation, batches half affected and half unaffected."""
+
+
+def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
+    """The generator of unaffected people that all begin from, in out/base."""
+    run_side_by_side([_training("generator of unaffected people", out / "base", data, images, _BASE, [])], out / COSTS)
+
+
+def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = FOLD_IMAGES) -> None:
+    """The generators of the folds, in out/fold-K, two at a time.
+
+    Args:
+        held_out: lists of the persons of each fold's validation part, who are not shown.
+    """
+    base = out / "base"
+    parts = []
+    for fold, persons in enumerate(held_out):
+        begin = ["--from", str(generator_of(base))]
+        begin += ["--discriminator-from", str(base / "discriminator.safetensors")]
+        begin += ["--exclude", str(persons), "--sampling", "half_affected"]
+        parts.append(_training(f"generator of fold {fold}", out / f"fold-{fold}", data, images, _FOLD, begin))
+    run_side_by_side(parts, out / COSTS)
+
+
+def generator_of(folder: Path) -> Path:
+    """The checkpoint of a training."""
+    return folder / "generator.safetensors"
+
+
+def _training(
+    name: str, folder: Path, data: Path, images: int, settings: Mapping[str, object], more: Sequence[str]
+) -> Part:
+    command = [sys.executable, "-m", "gestaltgen", "train", str(data), "--out", str(folder), "--preset", "phantom"]
+    for setting, value in settings.items():
+        command += ["--set", f"{setting}={value if isinstance(value, str) else json.dumps(value)}"]
+    command += ["--images", str(images), "--snapshot", "5000", "--snapshot-minutes", "5", "--threads", "1", *more]
+    return Part(name, tuple(command), folder / "log.txt", done=_images_seen(folder) >= images)
+
+
+def _images_seen(folder: Path) -> int:
+    path = generator_of(folder)
+    return int(tensor_files.read_header(path)["images_seen"]) if path.exists() else 0

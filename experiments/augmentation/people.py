@@ -1,0 +1,64 @@
+"""Who is in the experiment: scarce and unbalanced as a rare condition's photographs are, and all different people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from faces.labels import AGE_GROUPS, CONDITIONS
+from faces.phantoms.person import Phantom, phantom
+from faces.phantoms.phantom_dataset import age_within, write_phantoms
+
+COUNTS: Final[Mapping[str, Sequence[int]]] = {
+    "WS": (6, 28, 20, 16, 6),
+    "22q11DS": (8, 40, 30, 16, 6),
+    "other": (10, 50, 40, 28, 10),
+    "unaffected": (12, 70, 60, 40, 18),
+}
+"""Photographs to train on by condition and age group: few infants, few older adults, most of unaffected children."""
+
+BALANCED: Final[Mapping[str, Sequence[int]]] = dict.fromkeys(CONDITIONS, (100,) * len(AGE_GROUPS))
+"""Of the test set: rare cells are measured as well as common ones."""
+
+MORE: Final[Mapping[str, Sequence[int]]] = {name: (40,) * len(AGE_GROUPS) for name in COUNTS if name != "unaffected"}
+"""Further photographs that a fortunate lab would have: the bound for what synthetic ones can bring."""
+
+UNAFFECTED: Final[Mapping[str, Sequence[int]]] = {"unaffected": (1600,) * len(AGE_GROUPS)}
+"""What the generators start from has seen, in place of the study's FFHQ and FairFace."""
+
+_SHARE_SEEN_TWICE: Final = 0.25
+
+
+def people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = False) -> Iterator[Phantom]:
+    """Draw so many phantoms; another seed gives other people.
+
+    Args:
+        counts: by condition, one number for each age group.
+        twice: every fourth picture is the second one of the person before, with another smile, at most two years older.
+    """
+    rng = np.random.default_rng(seed)
+    number = 0
+    for condition, by_age in counts.items():
+        for group, count in zip(AGE_GROUPS, by_age, strict=True):
+            last: Phantom | None = None
+            for _ in range(count):
+                age = age_within(group, rng)
+                smile = round(rng.uniform(), 3)
+                again = twice and last is not None and rng.uniform() < _SHARE_SEEN_TWICE
+                if again and last is not None:
+                    oldest = min(last.age_years + 2, math.nextafter(group.to_years, 0))
+                    drawn = phantom(condition, rng.uniform(last.age_years, oldest), smile, last.identity)
+                else:
+                    drawn = phantom(condition, age, smile, (seed << 32) + number)
+                    number += 1
+                yield drawn
+                last = None if again else drawn
+
+
+def write(path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False) -> None:
+    """Draw a data set; a file that exists is whole."""
+    write_phantoms(path, list(people(counts, seed, twice=twice)), size=size, workers=2)

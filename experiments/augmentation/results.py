@@ -1,0 +1,67 @@
+"""What came out: a report of all arms on the untouched test set, and a table beside the study's figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from experiments.augmentation.arms import ARMS, REAL, Arm
+from experiments.augmentation.classifiers import FOLDS, predictions_of
+from faces.images import write_file
+from recognition.predictions import Predictions, pooled
+from recognition.results.plots import difference_plot
+from recognition.results.report import Report, report
+from recognition.statistics import Sampling
+
+STUDIED: Final = ("22q11DS", "unaffected", "WS")
+"""Conditions in the order of the study's figures."""
+
+
+def write_results(out: Path, seeds: Sequence[int]) -> str:
+    """Write OUT/report, OUT/table.md and OUT/differences.png; the table."""
+    each = {arm: [Predictions.load(predictions_of(out, arm, seed)) for seed in seeds] for arm in ARMS}
+    found = report(
+        {arm.name: pooled(runs) for arm, runs in each.items()},
+        out / "report",
+        baseline=REAL.name,
+        sampling=Sampling(seed=0),
+        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _waiting(out)},
+    )
+    write_file(out / "differences.png", difference_plot(found.comparisons, REAL.name, found.sampling.level))
+    table = _table(found, each)
+    write_file(out / "table.md", table.encode())
+    return table
+
+
+def _table(found: Report, each: Mapping[Arm, Sequence[Predictions]]) -> str:
+    head = ["trained on", *STUDIED, "other", "mean", "of single seeds", "more than real", "p"]
+    head += ["study: 22q11DS", "unaffected", "WS", "mean"]
+    rows = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for arm, runs in each.items():
+        by = {row.condition: row.accuracy.value for row in found.accuracies[arm.name] if row.age_group is None}
+        single = [np.mean([run.correct[run.truths == k].mean() for k in range(len(run.classes))]) for run in runs]
+        mean = found.means[arm.name]
+        over_all = next((row for row in found.comparisons.get(arm.name, ()) if row.condition is None), None)
+        rows.append(
+            [
+                arm.name,
+                *(f"{by[name]:.1%}" for name in (*STUDIED, "other")),
+                f"{mean.value:.1%} ({mean.low:.1%} to {mean.high:.1%})",
+                f"{min(single):.1%} to {max(single):.1%}",
+                "" if over_all is None else f"{over_all.difference.value:+.1%}",
+                "" if over_all is None else f"{over_all.permutation_holm:.3f}",
+                *(("",) * 4 if arm.study is None else (f"{value:g}" for value in arm.study)),
+            ]
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _waiting(out: Path) -> Mapping[str, float]:
+    """Share of its time that each arm waited for images."""
+    told = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
+    read = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}
+    return {name: round(one["waiting_s"] / one["total_s"], 4) for name, one in read.items() if any(one["synthetic"])}

@@ -1,0 +1,179 @@
+"""The classifiers of one arm: every fold and seed, and what they say of each view of the test faces.
+
+OUT/arms/ARM/seed-S/fold-K/              one training
+OUT/arms/ARM/trained.json                seeds that are trained
+OUT/arms/ARM/predictions/seed-S/VIEW.csv of the ensemble of a seed
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import torch
+
+from core.errors import ConfigError, GestaltError
+from experiments.epochs import tell
+from experiments.expression.edits import answers, folder_of, of_persons, view_of
+from experiments.expression.people import PLANTED, TRAIN_SEED, Scale, people
+from experiments.expression.views import BALANCED_SET, DRAWN, MADE, PLANTED_SET, REST, SMILE, TEST_SET
+from experiments.processes import Part
+from faces.images import write_file
+from recognition.config import TrainingConfig
+from recognition.ensemble import Ensemble
+from recognition.images.folds import folds
+from recognition.images.image_stack import Stack
+from recognition.images.samples import Samples, real_samples
+from recognition.predictions import Predictions
+from recognition.training.cross_validation import experiment
+
+FOLDS: Final = 5
+SIZE: Final = 128
+"""Of all pictures, in pixels: the generator's."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        name: for people.
+        folder: for files.
+        data: faces to learn from.
+        adds: edited pictures of them beside: of each face with the expression that it does not have, or with both.
+        photographs: the faces themselves are shown, too; where they are not, they only choose the epoch.
+    """
+
+    name: str
+    folder: str
+    data: str = PLANTED_SET
+    adds: Literal["none", "other", "both"] = "none"
+    photographs: bool = True
+
+
+ARM_PLANTED: Final = Arm("planted", "planted")
+ARMS: Final = (
+    ARM_PLANTED,
+    Arm("balanced", "balanced", BALANCED_SET),
+    Arm("planted + other expression", "other-expression", adds="other"),
+    Arm("planted + both expressions", "both-expressions", adds="both"),
+    Arm("both expressions alone", "both-alone", adds="both", photographs=False),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment is, kept with it: it goes on with its own settings, whatever the defaults have become.
+
+    Attributes:
+        scale: how large it is.
+        training: of the classifiers of every arm.
+    """
+
+    scale: Scale
+    training: TrainingConfig
+
+    @classmethod
+    def of(cls, scale: Scale) -> Self:
+        """With the settings that are the default now."""
+        return cls(scale, TrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs))
+
+    @classmethod
+    def read(cls, out: Path) -> Self | None:
+        """That of a folder, if there is one."""
+        path = out / "plan.json"
+        if not path.exists():
+            return None
+        told = json.loads(path.read_bytes())
+        return cls(Scale(**told["scale"]), TrainingConfig.from_json(told["training"]))
+
+    def write(self, out: Path) -> None:
+        """Into a folder."""
+        write_file(out / "plan.json", (json.dumps(self.to_json(), indent=1) + "\n").encode())
+
+    def to_json(self) -> dict[str, Any]:
+        return {"scale": asdict(self.scale), "training": self.training.to_json()}
+
+
+def part_of(arm: Arm, out: Path, seeds: Sequence[int]) -> Part:
+    """The process that trains an arm's classifiers."""
+    folder = out / "arms" / arm.folder
+    command = (sys.executable, "-m", "experiments.expression.classifiers", str(out), arm.folder, *map(str, seeds))
+    return Part(f"classifiers of {arm.name!r}", command, folder / "log.txt", set(seeds) <= set(_trained(folder)))
+
+
+def train_arm(arm: Arm, out: Path, plan: Plan, seeds: Sequence[int]) -> None:
+    """Train, or go on. An edited picture is shown only in folds that train on its person; none is ever validated on."""
+    torch.set_num_threads(1)
+    folder, real = out / "arms" / arm.folder, real_samples(out / arm.data)
+    experiment(
+        plan.training,
+        real,
+        folder,
+        count=FOLDS,
+        seeds=seeds,
+        extra=None if arm.adds == "none" else shown_with(real, added(arm, out, plan.scale, real)),
+        real_faces=arm.photographs,
+        about={"arm": arm.name},
+        on_progress=tell,
+    )
+    write_file(folder / "trained.json", json.dumps(sorted({*_trained(folder), *seeds})).encode())
+
+
+def added(arm: Arm, out: Path, scale: Scale, real: Samples) -> Stack:
+    """The edited pictures of an arm, of all persons whose face was not refused."""
+    folder, persons = folder_of(out, arm.data), people(PLANTED, scale.persons, TRAIN_SEED)
+    usable = [place for place, one in enumerate(answers(folder, len(real))) if one.refused is None]
+    if arm.adds == "both":
+        return view_of(real, folder, [(place, view) for place in usable for view in (SMILE, REST)])
+    return view_of(real, folder, [(place, REST if persons[place].smile > 0.5 else SMILE) for place in usable])
+
+
+def shown_with(real: Samples, extra: Stack) -> Callable[[int], Stack]:
+    """What is added to the training part of a fold: the pictures of its persons, of nobody in the validation part."""
+    learnt = [{real.samples[place].person for place in inside} for inside, _ in folds(real, FOLDS)]
+    return lambda fold: of_persons(extra, learnt[fold])
+
+
+def measure(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
+    """What the ensemble of a seed says of every view of the test faces that were not refused, kept as files."""
+    path = out / "arms" / arm.folder / "predictions" / f"seed-{seed}"
+    path.mkdir(parents=True, exist_ok=True)
+    missing = [view for view in (*MADE, *DRAWN) if not (path / f"{view}.csv").exists()]
+    if missing:
+        ensemble = Ensemble.open(out / "arms" / arm.folder / f"seed-{seed}")
+        for view, faces in measured_views(out, missing).items():
+            ensemble.predict(faces).save(path / f"{view}.csv")
+    return {view: Predictions.load(path / f"{view}.csv") for view in (*MADE, *DRAWN)}
+
+
+def measured_views(out: Path, views: Sequence[str]) -> dict[str, Samples]:
+    """The test persons in each view, in one order."""
+    photographs, folder = real_samples(out / TEST_SET), folder_of(out, TEST_SET)
+    usable = [place for place, one in enumerate(answers(folder, len(photographs))) if one.refused is None]
+    return {
+        view: real_samples(out / DRAWN[view]).subset(usable)
+        if view in DRAWN
+        else view_of(photographs, folder, [(place, view) for place in usable])
+        for view in views
+    }
+
+
+def _trained(folder: Path) -> list[int]:
+    path = folder / "trained.json"
+    return list(json.loads(path.read_bytes())) if path.exists() else []
+
+
+if __name__ == "__main__":
+    named = {arm.folder: arm for arm in ARMS}
+    place = Path(sys.argv[1])
+    try:
+        if (plan := Plan.read(place)) is None:
+            raise ConfigError(f"{place} holds no plan.json; expected the folder of an experiment that has begun")
+        train_arm(named[sys.argv[2]], place, plan, [int(seed) for seed in sys.argv[3:]])
+    except GestaltError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,203 @@
+"""Every face through the service, as a user would send it: its reconstruction, and edited to a smile and to rest.
+
+OUT/edited/SET/NNNN-VIEW.png   pictures of a face
+OUT/edited/SET/NNNN.json       what the service said of it; written last, so that a face that has it is done
+OUT/edited/generator.json      which images the generator was trained on
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+
+from api.client import Client, Edit, JobError, Photo, ServiceError
+from core.errors import GestaltError
+from editing.latent_editor import TOLERANCE
+from experiments.expression.views import RECONSTRUCTION, SMILE, TARGETS
+from experiments.processes import Part
+from faces.images import encode_png, pixels_key, read_image, write_file
+from recognition.images.image_stack import Stack
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Sample, Samples, real_samples
+
+_REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
+_WAIT_S: Final = 30.0
+_TIMEOUT_S: Final = 300.0
+_TELL_EVERY: Final = 20
+_Work = TypeVar("_Work", Photo, Edit)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service said of one face.
+
+    Attributes:
+        refused: why there is no picture of it; None where there are all.
+        quality: of its reconstruction.
+        edits: result of each edit, by name of the view.
+    """
+
+    refused: str | None = None
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    edits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """The service vouches for the reconstruction and for both edits."""
+        return self.refused is None and all(one["verdict"] == "good" for one in (self.quality, *self.edits.values()))
+
+
+class _RefusedError(Exception):
+    """The service cannot use this face."""
+
+
+def folder_of(out: Path, data: str) -> Path:
+    """Where the pictures of a data set's faces are."""
+    return out / "edited" / Path(data).stem
+
+
+def part_of(out: Path, service: str, counts: Mapping[str, int]) -> Part:
+    """The process that sends the faces of some data sets, of so many faces each."""
+    command = (sys.executable, "-m", "experiments.expression.edits", str(out), service, *counts)
+    done = all(
+        (folder_of(out, data) / f"{index:04d}.json").exists() for data, n in counts.items() for index in range(n)
+    )
+    return Part("edits through the service", command, out / "edited" / "log.txt", done)
+
+
+def edit_faces(data: Path, folder: Path, client: Client) -> None:
+    """Send what was not sent yet; every picture is on the disk before the next face is sent.
+
+    Raises:
+        ServiceError: the service is gone, or fails; the same call goes on.
+        DatasetError: the generator was trained on one of these faces.
+    """
+    faces = real_samples(data)
+    seen = TrainingRecord.of_model(client, client.models()[0]["name"])
+    seen.refuse(faces)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder.parent / "generator.json", json.dumps(seen.to_json()).encode())
+    missing = [index for index in range(len(faces)) if not (folder / f"{index:04d}.json").exists()]
+    began = time.monotonic()
+    for done, index in enumerate(missing, 1):
+        answer = _sent(client, encode_png(faces.image(index)), folder / f"{index:04d}")
+        write_file(folder / f"{index:04d}.json", json.dumps(asdict(answer)).encode())
+        if done % _TELL_EVERY == 0 or done == len(missing):
+            each = (time.monotonic() - began) / done
+            left = each * (len(missing) - done)
+            print(f"{data.name}: {done} of {len(missing)}, {each:.1f} s each, {left:.0f} s left", flush=True)
+
+
+def answers(folder: Path, count: int) -> list[Answer]:
+    """What was said of each face, in the order of the data set."""
+    return [Answer(**json.loads((folder / f"{index:04d}.json").read_bytes())) for index in range(count)]
+
+
+def view_of(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> Stack:
+    """Pictures that the service made, with the labels of the faces that they are of: their persons, too.
+
+    Args:
+        faces: that were sent.
+        wanted: place of a face, and name of the view.
+    """
+    samples, pixels = [], []
+    for place, view in wanted:
+        image, of = read_image(folder / f"{place:04d}-{view}.png"), faces.samples[place]
+        samples.append(Sample(pixels_key(image), of.label, of.condition, of.age_group, of.person, synthetic=True))
+        pixels.append(torch.from_numpy(image))
+    labels = torch.tensor([sample.label for sample in samples], dtype=torch.float32)
+    return Stack(faces.classes, tuple(samples), torch.stack(pixels), labels)
+
+
+def of_persons(stack: Stack, persons: set[str]) -> Stack:
+    """The pictures of these persons: an edited face follows the person to the training part, or stays away with it."""
+    return stack.subset(index for index, sample in enumerate(stack.samples) if sample.person in persons)
+
+
+def summary(found: Sequence[Answer]) -> dict[str, Any]:
+    """Counts, of which nothing is left out: refusals, verdicts with their reasons, and edits that arrived."""
+    usable = [one for one in found if one.refused is None]
+    told: dict[str, Any] = {
+        "faces": len(found),
+        "refused": dict(Counter(_kind(str(one.refused)) for one in found if one.refused is not None)),
+        "good throughout": sum(one.good for one in usable),
+        RECONSTRUCTION: _verdicts([one.quality for one in usable]),
+    }
+    for view, target in TARGETS.items():
+        results = [one.edits[view] for one in usable]
+        smiles = [float("nan") if one["smile_after"] is None else float(one["smile_after"]) for one in results]
+        told[view] = {
+            "target": target,
+            "arrived": sum(abs(smile - target) <= TOLERANCE for smile in smiles),
+            "mean smile": round(sum(smiles) / max(1, len(smiles)), 3),
+            **_verdicts(results),
+        }
+    return told
+
+
+def _verdicts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "verdicts": dict(Counter(str(one["verdict"]) for one in results)),
+        "because": dict(Counter(_kind(reason) for one in results for reason in one["because"]).most_common()),
+    }
+
+
+def _kind(reason: str) -> str:
+    """A reason without the numbers of its face."""
+    return re.sub(r"-?\d+(\.\d+)?", "…", reason)
+
+
+def _sent(client: Client, png: bytes, stem: Path) -> Answer:
+    """One face there and back; the service forgets it."""
+    try:
+        photo = client.send_photo(
+            png, consent="none: a drawing", purpose="expression experiment", aligned=True, wait_s=_WAIT_S
+        )
+    except ServiceError as error:
+        if error.status not in _REFUSED:
+            raise
+        return Answer(refused=str(error))
+    try:
+        photo = _awaited(photo)
+        edits = {view: _awaited(photo.edit(smile=smile, wait_s=_WAIT_S)) for view, smile in TARGETS.items()}
+        pictures = {view: edit.image() for view, edit in edits.items()} | {RECONSTRUCTION: edits[SMILE].before()}
+        for view, picture in pictures.items():
+            write_file(stem.with_name(f"{stem.name}-{view}.png"), picture)
+        return Answer(None, photo.quality or {}, {view: edit.result or {} for view, edit in edits.items()})
+    except _RefusedError as error:
+        return Answer(refused=str(error))
+    finally:
+        photo.erase()
+
+
+def _awaited(work: _Work) -> _Work:
+    try:
+        return work.wait(timeout_s=_TIMEOUT_S)
+    except JobError as error:
+        now = work.refresh()
+        if now.state != "failed":
+            raise  # cancelled: nothing is wrong with the face
+        raise _RefusedError(f"{now.what}: {now.error or 'failed'}") from error
+
+
+def main(out: Path, service: str, data: Sequence[str]) -> None:
+    """Send the faces of some data sets, one after the other."""
+    with Client(service) as client:
+        for name in data:
+            edit_faces(out / name, folder_of(out, name), client)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    except (GestaltError, ServiceError, TimeoutError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,109 @@
+"""What an edit does to the probability of the true condition: paired by person, with seeds pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from core.errors import DatasetError
+from experiments.expression.views import IDEAL, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE
+from recognition.predictions import Predictions
+from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
+
+Views = Mapping[str, Predictions]
+"""What one ensemble, or several pooled, said of each view of the same persons in the same order."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one view of a person to another.
+
+    Attributes:
+        name: for people.
+        before, after: views that the service made.
+        drawn: the same two as they are drawn.
+    """
+
+    name: str
+    before: str
+    after: str
+    drawn: tuple[str, str]
+
+
+TO_SMILE: Final = Change("to a smile", RECONSTRUCTION, SMILE, (PHOTOGRAPH, IDEAL[SMILE]))
+TO_REST: Final = Change("to rest", RECONSTRUCTION, REST, (PHOTOGRAPH, IDEAL[REST]))
+REST_TO_SMILE: Final = Change("rest to smile", REST, SMILE, (IDEAL[REST], IDEAL[SMILE]))
+CHANGES: Final = (TO_SMILE, TO_REST, REST_TO_SMILE)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A change of view, on the persons of one condition.
+
+    Attributes:
+        condition: the true one.
+        change: its name.
+        persons: how many; every one counts once a seed.
+        before, after: mean probability of the true condition.
+        difference: mean of after - before, with the interval of its bootstrap by person.
+        p: two-sided, of the permutation test by person.
+        p_holm: after Holm's correction over the conditions.
+    """
+
+    condition: str
+    change: str
+    persons: int
+    before: float
+    after: float
+    difference: Interval
+    p: float
+    p_holm: float
+
+
+def effects(
+    runs: Sequence[Views],
+    change: Change,
+    *,
+    drawn: bool = False,
+    only: Collection[str] | None = None,
+    less: Sequence[Views] | None = None,
+    sampling: Sampling | None = None,
+) -> list[Effect]:
+    """The effect of a change in each condition that has persons.
+
+    Args:
+        runs: of each seed.
+        drawn: as the persons are drawn, without the service.
+        only: these persons alone; None for all.
+        less: of another arm, the same seeds: its effect is taken off, and before and after are the two effects' means.
+
+    Raises:
+        DatasetError: views of different persons.
+    """
+    names = change.drawn if drawn else (change.before, change.after)
+    before, after = (np.concatenate([run[view].of_truth for run in runs]) for view in names)
+    every = [run[view] for run in (*runs, *(less or ())) for view in names]
+    first = every[0]
+    if any(one.persons != first.persons or one.conditions != first.conditions for one in every):
+        raise DatasetError(
+            "views are of different persons; expected the same ones in the same order: measure them anew"
+        )
+    if less is not None:
+        was, became = (np.concatenate([run[view].of_truth for run in less]) for view in names)
+        before, after = became - was, after - before
+    persons = np.array(first.persons * len(runs), dtype=object)
+    conditions = np.array(first.conditions * len(runs), dtype=object)
+    kept = np.ones(len(persons), dtype=bool) if only is None else np.array([person in only for person in persons])
+    found = []
+    for condition in first.classes:
+        inside = np.flatnonzero((conditions == condition) & kept)
+        if inside.size:
+            difference, of = after[inside] - before[inside], persons[inside].tolist()
+            interval, p = mean_interval(difference, of, sampling), permutation_p(difference, of, sampling)
+            means = float(before[inside].mean()), float(after[inside].mean())
+            found.append(Effect(condition, change.name, len(set(of)), *means, interval, p, p))
+    corrected = holm([one.p for one in found])
+    return [replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)]

@@ -1,0 +1,75 @@
+"""Who is in the experiment, and who smiles: a confounder planted in the training faces, or the same without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from experiments.expression.views import PLANTED_SET, TEST_SET
+from faces.labels import AGE_GROUPS, CONDITIONS
+from faces.phantoms.person import Phantom, phantom
+from faces.phantoms.phantom_dataset import age_within
+
+PLANTED: Final[Mapping[str, float]] = {"WS": 0.95, "22q11DS": 0.5, "other": 0.2, "unaffected": 0.2}
+"""Share of each condition that smiles: nearly all of one, half of another, few of the rest; smiling says WS."""
+
+BALANCED: Final[Mapping[str, float]] = dict.fromkeys(CONDITIONS, 0.5)
+"""The smile says nothing of the condition."""
+
+TRAIN_SEED: Final = 9201
+TEST_SEED: Final = 9202
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large the experiment is.
+
+    Attributes:
+        persons: of each condition, to train on.
+        test_persons: of each condition.
+        epochs: of every classifier.
+        images_per_epoch: the same in every arm, so that nothing but what is shown differs.
+    """
+
+    persons: int = 120
+    test_persons: int = 60
+    epochs: int = 60
+    images_per_epoch: int = 400
+
+    @property
+    def sent(self) -> Mapping[str, int]:
+        """Faces of each data set that goes through the service; those that are measured on first."""
+        return {TEST_SET: len(CONDITIONS) * self.test_persons, PLANTED_SET: len(CONDITIONS) * self.persons}
+
+
+FULL: Final = Scale()
+QUICK: Final = Scale(persons=10, test_persons=5, epochs=3, images_per_epoch=80)
+
+
+def people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]:
+    """So many persons of each condition, age groups in turn; some with a smile of 0.75 to 1, the others of 0 to 0.25.
+
+    Persons and ages follow from the seed alone: other shares are the same persons with other expressions.
+
+    Args:
+        smiling: share of each condition; it is met exactly, by rounding.
+    """
+    drawn = []
+    for number, (condition, share) in enumerate(smiling.items()):
+        rng = np.random.default_rng([seed, number])
+        order = rng.permutation(count)
+        for index in range(count):
+            group = AGE_GROUPS[index % len(AGE_GROUPS)]
+            age_years = age_within(group, rng)
+            below = round(rng.uniform() / 4, 3)
+            smile = 1 - below if order[index] < round(share * count) else below
+            drawn.append(phantom(condition, age_years, smile, (seed << 32) + number * count + index))
+    return drawn
+
+
+def with_smile(persons: Sequence[Phantom], smile: float) -> list[Phantom]:
+    """The same persons, drawn with this smile: what an ideal edit would make of them."""
+    return [phantom(one.condition, one.age_years, smile, one.identity) for one in persons]

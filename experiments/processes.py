@@ -1,0 +1,124 @@
+"""The parts of a long experiment as processes: as many at a time as there are cores, their time and memory noted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from core.errors import GestaltError, TrainingError
+from gestaltgen.cli.service.demo import DemoError, stops_on_terminate
+
+COSTS: Final = "costs.jsonl"
+"""A line for every process that ran: name of the part, seconds, CPU seconds, peak memory in MB and exit code."""
+
+_LOOK_S: Final = 1.0
+_POLL_S: Final = 0.1
+_LAST_LINES: Final = 8
+_TAIL_BYTES: Final = 4000
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process that ends by itself and, given again, goes on.
+
+    Args:
+        name: for people.
+        command: what to run.
+        log: file that its output is added to.
+        done: there is nothing left to do.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    done: bool = False
+
+
+def begin(app: typer.Typer) -> None:
+    """Run a command; what is refused is one line and status 1."""
+    try:
+        app()
+    except (GestaltError, DemoError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run_side_by_side(parts: Sequence[Part], costs: Path) -> None:
+    """Run what is not done, one part for each core, and note in a file of COSTS what it cost.
+
+    The last line of each log is shown meanwhile. Interrupted, the processes are stopped too.
+
+    Raises:
+        TrainingError: one failed; the others are let finish.
+    """
+    waiting = [part for part in parts if not part.done]
+    running: dict[Part, subprocess.Popen[bytes]] = {}
+    with stops_on_terminate(), ThreadPoolExecutor(os.cpu_count()) as pool, _console.status("") as status:
+        ended = [pool.submit(_run, part, costs, running) for part in waiting]
+        try:
+            while wait(ended, timeout=_LOOK_S).not_done:
+                status.update("\n".join(escape(f"{part.name}: {_last(part.log, 1)}") for part in list(running)))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running.values():
+                process.terminate()
+            raise
+    if failed := [part for part, end in zip(waiting, ended, strict=True) if end.result()]:
+        told = "\n".join(f"{part.name}, {part.log}:\n{_last(part.log, _LAST_LINES)}" for part in failed)
+        raise TrainingError(f"did not finish; mend what they say, then give the same command again.\n{told}")
+
+
+def _run(part: Part, costs: Path, running: dict[Part, subprocess.Popen[bytes]]) -> int:
+    part.log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with part.log.open("ab") as log:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "dumb"}
+        process = running[part] = subprocess.Popen(part.command, stdout=log, stderr=log, env=environment)  # noqa: S603
+    pid, peak_kb = 0, 0
+    while not pid:
+        peak_kb = max(peak_kb, _peak_kb(process.pid))
+        time.sleep(_POLL_S)
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
+    del running[part]
+    process.returncode = os.waitstatus_to_exitcode(status)
+    cost = {
+        "part": part.name,
+        "seconds": round(time.monotonic() - began, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(peak_kb / 1024),
+        "code": process.returncode,
+    }
+    with costs.open("a") as file:
+        file.write(json.dumps(cost) + "\n")
+    failed = "" if process.returncode == 0 else f", exit code {process.returncode}"
+    _console.print(f"{part.name}: {cost['seconds']:.0f} s, {cost['peak_mb']} MB{failed}")
+    return process.returncode
+
+
+def _peak_kb(pid: int) -> int:
+    """Most memory that a running process has held; what wait4 says includes that of the process that began it."""
+    told = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return 0 if told is None else int(told[1])
+
+
+def _last(log: Path, lines: int) -> str:
+    """The end of a log."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,134 @@
+"""Folders and zips of named files, read and written alike; writing is aside, then renamed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Protocol
+
+from core.errors import DatasetError
+
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""Time of every zip entry, so that the same files give the same bytes."""
+
+
+class Store(Protocol):
+    """Named files to read."""
+
+    def names(self) -> set[str]: ...
+    def read(self, name: str) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def names(self) -> set[str]:
+        return {file.relative_to(self._path).as_posix() for file in self._path.rglob("*") if file.is_file()}
+
+    def read(self, name: str) -> bytes:
+        return (self._path / name).read_bytes()
+
+    def close(self) -> None:
+        pass
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+
+    def names(self) -> set[str]:
+        return set(self._zip.namelist())
+
+    def read(self, name: str) -> bytes:
+        return self._zip.read(name)
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def open_store(path: Path) -> Store:
+    """A folder or a zip.
+
+    Raises:
+        DatasetError: it is neither.
+    """
+    if path.is_dir():
+        return _Folder(path)
+    try:
+        return _Zip(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path} cannot be opened ({error}); expected a folder or a zip") from error
+
+
+class Sink(Protocol):
+    """Named files being written: visible under the target's name after `commit`, gone after `discard`."""
+
+    def write(self, name: str, data: bytes) -> None: ...
+    def commit(self) -> None: ...
+    def discard(self) -> None: ...
+
+
+def open_sink(path: Path) -> Sink:
+    """A zip where the name ends in .zip, else a folder."""
+    return _ZipSink(path) if path.suffix.lower() == ".zip" else _FolderSink(path)
+
+
+class _FolderSink:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+
+    def write(self, name: str, data: bytes) -> None:
+        target = self._aside / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def commit(self) -> None:
+        self._aside.chmod(0o755)
+        os.replace(self._aside, self._path)
+
+    def discard(self) -> None:
+        shutil.rmtree(self._aside, ignore_errors=True)
+
+
+def zip_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A zip of named files, as `open_sink` writes it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files:
+            archive.writestr(_entry(name), data)
+    return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+class _ZipSink:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        self._aside = Path(aside)
+        self._zip = zipfile.ZipFile(self._aside, "w", zipfile.ZIP_STORED)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._zip.writestr(_entry(name), data)
+
+    def commit(self) -> None:
+        self._zip.close()
+        self._aside.chmod(0o644)
+        os.replace(self._aside, self._path)
+
+    def discard(self) -> None:
+        self._zip.close()
+        self._aside.unlink(missing_ok=True)

@@ -1,0 +1,207 @@
+"""From a folder of photographs, and perhaps a table about them, to a data set of aligned faces.
+
+Nothing is dropped silently: every file and every row of the table ends in exactly one Outcome.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import GestaltError, NoFaceError, UnreadableImageError
+from faces.align import align
+from faces.datasets.dataset import DatasetWriter
+from faces.datasets.records import Record
+from faces.detect import FaceDetector
+from faces.images import encode_png, read_image
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file, or of one row of the table.
+
+    Attributes:
+        file: as in the table, relative to the folder.
+        status: "used" or "refused".
+        reason: "" when used, else "unreadable", "no face", "doubtful face", "too much padding", "no
+            alignment", "no such file" (a row of the table), "not in the table" (a file), "left out" (as asked) or
+            "failed".
+        detail: the message behind the reason.
+        image: name in the data set, when used.
+        faces: how many were found; the largest is taken.
+        score: confidence of the detector in the face taken; look at those below 0.5.
+        cut: whether the picture's border cuts the face.
+        padded: share of the aligned square that lies outside the picture, in [0, 1].
+    """
+
+    file: str
+    status: str = "refused"
+    reason: str = ""
+    detail: str = ""
+    image: str = ""
+    faces: int | None = None
+    score: float | None = None
+    cut: bool | None = None
+    padded: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How photographs are aligned, and which faces are good enough; by default all that are found.
+
+    Attributes:
+        size: side of the aligned pictures in pixels.
+        min_score: least confidence of the detector. On the portraits of docs/portraits.md 0.2 leaves out 5
+            of 9 things that are no whole face, and 108 of 1,712 true faces.
+        max_padded: largest share of the square that may lie outside the picture, in [0, 1].
+        landmark_model: path of another model, see `faces.detect.FaceDetector`.
+    """
+
+    size: int
+    min_score: float = 0.0
+    max_padded: float = 1.0
+    landmark_model: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The photographs to align, and what is refused before looking at any."""
+
+    folder: Path
+    records: tuple[Record, ...]
+    refused: tuple[Outcome, ...]
+
+    def __len__(self) -> int:
+        """How many outcomes to expect."""
+        return len(self.records) + len(self.refused)
+
+
+def plan(
+    folder: Path,
+    records: Sequence[Record] | None = None,
+    *,
+    leave_out: Iterable[Path] = (),
+    wanted: Callable[[str], bool] = lambda file: True,
+) -> Plan:
+    """Match the files of a folder, subfolders included, with the rows of a table.
+
+    Args:
+        records: the table's rows, their `file` relative to the folder; None takes every file, unlabelled.
+        leave_out: files that are no photographs, such as the table itself.
+        wanted: whether to take a file; the others are reported as left out.
+    """
+    ignored = {path.resolve() for path in leave_out}
+    found = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.resolve() not in ignored
+    )
+    unwanted = [Outcome(file, reason="left out") for file in found if not wanted(file)]
+    found = [file for file in found if wanted(file)]
+    if records is None:
+        return Plan(folder, tuple(Record(file) for file in found), tuple(unwanted))
+    records = [record for record in records if wanted(record.file)]
+    rows, files = {record.file for record in records}, set(found)
+    refused = [Outcome(record.file, reason="no such file") for record in records if record.file not in files]
+    refused += [Outcome(file, reason="not in the table") for file in found if file not in rows]
+    refused += unwanted
+    return Plan(folder, tuple(record for record in records if record.file in files), tuple(refused))
+
+
+def prepare(
+    work: Plan,
+    writer: DatasetWriter,
+    *,
+    settings: Settings,
+    workers: int = 1,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> None:
+    """Align the planned photographs and append those with a face to a data set, in the plan's order.
+
+    One bad file never stops the rest. The original file names stay out of the data set, as they may name
+    people; the outcomes connect the two.
+
+    Args:
+        workers: processes; each loads its own landmark model (100 MB).
+        on_outcome: called once for every file and every row without a file, as they are decided.
+    """
+    for outcome in work.refused:
+        on_outcome(outcome)
+    for record, aligned in zip(work.records, _align_all(work, settings, workers), strict=True):
+        outcome = aligned.outcome
+        if aligned.png is not None:
+            outcome = replace(outcome, image=writer.add(aligned.png, record, aligned.landmarks).file)
+        on_outcome(outcome)
+
+
+def report_csv(outcomes: Iterable[Outcome]) -> str:
+    """CSV text, one line for each outcome."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [field.name for field in fields(Outcome)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(outcome) for outcome in outcomes)
+    return text.getvalue()
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    outcome: Outcome
+    png: bytes | None = None
+    landmarks: npt.NDArray[np.float64] | None = None
+
+
+@cache
+def _detector(landmark_model: Path | None) -> FaceDetector:
+    return FaceDetector(landmark_model)
+
+
+def _align_one(file: str, *, folder: Path, settings: Settings) -> _Aligned:
+    try:
+        photograph = read_image(folder / file)
+        found = _detector(settings.landmark_model).largest(photograph)
+        aligned = align(photograph, found.landmarks, settings.size)
+    except UnreadableImageError as error:
+        return _Aligned(Outcome(file, reason="unreadable", detail=str(error)))
+    except NoFaceError as error:
+        return _Aligned(Outcome(file, reason="no face", detail=str(error), faces=0))
+    except GestaltError as error:
+        return _Aligned(Outcome(file, reason="no alignment", detail=str(error)))
+    except Exception as error:  # whatever a decoder or detector does with one file, the others go on
+        return _Aligned(Outcome(file, reason="failed", detail=f"{type(error).__name__}: {error}"))
+    outcome = Outcome(
+        file,
+        faces=found.faces_found,
+        score=round(found.face.score, 3),
+        cut=found.cut,
+        padded=round(aligned.padded, 4),
+    )
+    if found.face.score < settings.min_score:
+        detail = f"score {found.face.score:.3f} is below {settings.min_score:g}"
+        return _Aligned(replace(outcome, reason="doubtful face", detail=detail))
+    if aligned.padded > settings.max_padded:
+        detail = f"{aligned.padded:.0%} padded is above {settings.max_padded:.0%}"
+        return _Aligned(replace(outcome, reason="too much padding", detail=detail))
+    png = encode_png(aligned.image)
+    return _Aligned(replace(outcome, status="used"), png, aligned.to_aligned(found.landmarks))
+
+
+def _align_all(work: Plan, settings: Settings, workers: int) -> Iterator[_Aligned]:
+    _detector(settings.landmark_model)  # a model that cannot be loaded is refused here, not for each file
+    task = partial(_align_one, folder=work.folder, settings=settings)
+    files = [record.file for record in work.records]
+    if workers == 1:
+        yield from map(task, files)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.map(task, files, chunksize=4)

@@ -1,0 +1,209 @@
+"""What is known about each face of a data set: one row of its table `labels.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import DatasetError, LabelError
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+
+PHANTOMS: Final = "faces.phantom"
+"""Source of phantoms, in the records of a data set; what was last trained on them has an origin that ends so."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One face. Anything but the file may be unknown (None, an empty cell).
+
+    Attributes:
+        file: name within the data set, or relative to the folder of photographs.
+        condition: one of the vocabulary's conditions.
+        age_years: age in years, 0 or more.
+        age_group: one of the vocabulary's age groups; follows from age_years where that is known.
+        expression: smile from 0 (none) to 1 (full).
+        person: who it is; equal for pictures of the same person.
+        source: where the picture comes from.
+        licence: under which terms.
+    """
+
+    file: str = ""
+    condition: str | None = None
+    age_years: float | None = None
+    age_group: str | None = None
+    expression: float | None = None
+    person: str | None = None
+    source: str | None = None
+    licence: str | None = None
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Record))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a table, and the columns that say nothing to us."""
+
+    records: tuple[Record, ...]
+    ignored_columns: tuple[str, ...]
+
+
+def label_vector(
+    record: Record, conditions: tuple[str, ...] = CONDITIONS, ages: tuple[AgeGroup, ...] = AGE_GROUPS
+) -> npt.NDArray[np.float32]:
+    """The condition and then the age group, each one-hot, or uniform where unknown.
+
+    Returns:
+        (len(conditions) + len(ages),) float32.
+    """
+    names = tuple(group.name for group in ages)
+    return np.concatenate([_mix(record.condition, conditions), _mix(record.age_group, names)])
+
+
+def _mix(name: str | None, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    weights = [1 / len(names) if name is None else float(name == known) for known in names]
+    return np.array(weights, dtype=np.float32)
+
+
+def record_of(
+    file: str,
+    label: npt.NDArray[np.floating],
+    conditions: tuple[str, ...] = CONDITIONS,
+    ages: tuple[AgeGroup, ...] = AGE_GROUPS,
+) -> Record:
+    """What a label vector says on its own; None where it is a mixture, or is no vector of this vocabulary."""
+    if label.shape != (len(conditions) + len(ages),):
+        return Record(file)
+    first, second = label[: len(conditions)], label[len(conditions) :]
+    condition = conditions[int(first.argmax())] if first.max() == 1 else None
+    age_group = ages[int(second.argmax())].name if second.max() == 1 else None
+    return Record(file, condition=condition, age_group=age_group)
+
+
+def write_table(records: Iterable[Record]) -> str:
+    """CSV text with a header; unknown values are empty cells."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in records)
+    return text.getvalue()
+
+
+def read_table(
+    data: bytes,
+    name: str,
+    *,
+    conditions: tuple[str, ...] = CONDITIONS,
+    ages: tuple[AgeGroup, ...] = AGE_GROUPS,
+    columns: Mapping[str, str] | None = None,
+) -> Table:
+    """The rows of a CSV table with a header, in their order.
+
+    Args:
+        data: the table's content in UTF-8; only the column `file` is required.
+        name: what to call the table in errors.
+        columns: the table's own column names for ours, as {"years": "age_years"}.
+
+    Raises:
+        DatasetError: a missing or doubled column, a file listed twice, an unknown condition or age group,
+            something that is not a number or out of range, an age group that its age contradicts.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{name} is not UTF-8 text ({error}); save it as CSV in UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        header = [(columns or {}).get(column.strip(), column.strip()) for column in reader.fieldnames or ()]
+        _check_header(header, name, columns or {}, reader.fieldnames or ())
+        reader.fieldnames = header
+        records: dict[str, Record] = {}
+        for cells in reader:
+            row = _Row(name, reader.line_num, cells)
+            record = _record(row, conditions, ages)
+            if record.file in records:
+                raise row.error("file", "is listed twice", "keep one of the two rows")
+            records[record.file] = record
+    except csv.Error as error:
+        raise DatasetError(f"{name}, row {reader.line_num}: {error}; expected comma-separated text") from error
+    return Table(tuple(records.values()), tuple(column for column in header if column not in COLUMNS))
+
+
+def _check_header(header: list[str], name: str, columns: Mapping[str, str], found: Iterable[str]) -> None:
+    if unknown := set(columns) - {column.strip() for column in found}:
+        raise DatasetError(f"{name} has no column {min(unknown)!r} to rename; it has {', '.join(found)}")
+    if twice := [column for column in COLUMNS if header.count(column) > 1]:
+        raise DatasetError(f"{name} has the column {twice[0]!r} more than once; keep one")
+    if "file" not in header:
+        raise DatasetError(
+            f"{name} has the columns {', '.join(header) or '(none)'}; expected a comma-separated table with "
+            f"the column 'file' and any of {', '.join(COLUMNS[1:])}"
+        )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row's cells, and how to complain about them."""
+
+    table: str
+    number: int
+    cells: Mapping[str, str | None]
+
+    def error(self, column: str, problem: str, remedy: str) -> DatasetError:
+        value = self.cells.get(column)
+        return DatasetError(f"{self.table}, row {self.number}, column {column}: {value!r} {problem}; {remedy}")
+
+    def text(self, column: str) -> str | None:
+        return (self.cells.get(column) or "").strip() or None
+
+    def one_of(self, column: str, names: tuple[str, ...], otherwise: str = "an empty cell") -> str | None:
+        value = self.text(column)
+        if value is not None and value not in names:
+            raise self.error(column, "is unknown", f"expected one of {', '.join(names)}, or {otherwise}")
+        return value
+
+    def number_within(self, column: str, high: float, unit: str) -> float | None:
+        value = self.text(column)
+        try:
+            number = None if value is None else float(value)
+        except ValueError:
+            number = math.nan
+        if number is not None and not (math.isfinite(number) and 0 <= number <= high):
+            top = "or more" if high == math.inf else f"to {high:g}"
+            raise self.error(column, "does not fit", f"expected {unit}, 0 {top}, or an empty cell")
+        return number
+
+
+def _record(row: _Row, conditions: tuple[str, ...], ages: tuple[AgeGroup, ...]) -> Record:
+    if None in row.cells:
+        raise DatasetError(f"{row.table}, row {row.number} has more cells than columns; quote cells with commas")
+    file = row.text("file")
+    if file is None:
+        raise row.error("file", "is empty", "name the picture, or delete the row")
+    years = row.number_within("age_years", math.inf, "an age in years")
+    age_group = row.one_of("age_group", tuple(group.name for group in ages))
+    if years is not None:
+        try:
+            derived = age_group_of(years, ages).name
+        except LabelError as error:
+            raise row.error("age_years", "is in no age group", str(error)) from error
+        if age_group not in (None, derived):
+            raise row.error("age_group", f"contradicts age_years {years:g}", f"expected {derived}, or empty")
+        age_group = derived
+    return Record(
+        file=file,
+        condition=row.one_of("condition", conditions, "a set of another vocabulary (--conditions)"),
+        age_years=years,
+        age_group=age_group,
+        expression=row.number_within("expression", 1, "a smile"),
+        person=row.text("person"),
+        source=row.text("source"),
+        licence=row.text("licence"),
+    )

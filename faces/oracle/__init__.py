@@ -1,0 +1,1 @@
+"""Networks that read the attributes and the landmarks of phantoms from pixels, and their training."""

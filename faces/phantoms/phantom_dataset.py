@@ -1,0 +1,139 @@
+"""A labelled data set of phantoms, balanced over conditions and age groups, whose truth is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import DatasetError
+from faces.datasets.dataset import DatasetWriter
+from faces.datasets.records import PHANTOMS, Record
+from faces.images import encode_png
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+from faces.phantoms.person import TRAITS, Phantom, attributes, draw, phantom
+
+TRUTH: Final = "phantoms.csv"
+"""Table within the set: file, identity and every facial trait, in the units of `faces.phantoms.person.TRAITS`."""
+
+_OLDEST_YEARS: Final = 90.0
+_CHUNK: Final = 32
+
+
+def nth_phantom(seed: int, index: int) -> Phantom:
+    """The phantom number `index` of the set `seed`: another person for every pair of the two.
+
+    Conditions and age groups take turns, so any run of 20 has each pair once; ages are uniform in their
+    group (the oldest up to 90 years), smiles uniform in [0, 1].
+    """
+    rng = np.random.default_rng([seed, index])
+    condition = CONDITIONS[index % len(CONDITIONS)]
+    group = AGE_GROUPS[index // len(CONDITIONS) % len(AGE_GROUPS)]
+    return phantom(condition, age_within(group, rng), round(rng.uniform(), 3), identity=(seed << 32) + index)
+
+
+def age_within(group: AgeGroup, rng: np.random.Generator) -> float:
+    """Years, uniform in an age group (the oldest up to 90), to the hundredth below."""
+    return math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
+
+
+def synthesise(
+    path: Path | str,
+    *,
+    count: int,
+    size: int,
+    seed: int,
+    workers: int = 1,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write `count` phantoms of `size` pixels as a data set (see `faces.datasets.dataset`), with landmarks and truth.
+
+    The same arguments give the same bytes, whatever the number of worker processes.
+
+    Args:
+        path: ends in .zip for a zip, else a folder; must not exist yet.
+        on_progress: called with the number of phantoms written so far.
+
+    Raises:
+        DatasetError: the path exists, or a number is out of range.
+    """
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; expected {least} or more")
+    people = [nth_phantom(seed, index) for index in range(count)]
+    write_phantoms(path, people, size=size, workers=workers, on_progress=on_progress)
+
+
+def write_phantoms(
+    path: Path | str,
+    people: Sequence[Phantom],
+    *,
+    size: int,
+    workers: int = 1,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write these phantoms, in their order, as `synthesise` does; the same identity is the same person."""
+    for name, value, least in (("size", size, 8), ("workers", workers, 1)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; expected {least} or more")
+    truth: list[list[str | float]] = []
+    with DatasetWriter(path) as writer:
+        for drawn in _draw_all(people, size, workers):
+            of = drawn.phantom
+            record = writer.add(drawn.png, _record(of), drawn.landmarks)
+            traits = attributes(of)
+            truth.append([record.file, str(of.identity), *(round(traits[t.name], 6) for t in TRAITS)])
+            on_progress(len(writer))
+        writer.add_file(TRUTH, _csv([["file", "identity", *(t.name for t in TRAITS)], *truth]).encode())
+
+
+def _record(of: Phantom) -> Record:
+    return Record(
+        condition=of.condition,
+        age_years=of.age_years,
+        age_group=age_group_of(of.age_years).name,
+        expression=of.smile,
+        person=f"phantom-{of.identity:x}",
+        source=PHANTOMS,
+        licence="Apache-2.0",
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    phantom: Phantom
+    png: bytes
+    landmarks: npt.NDArray[np.float64]
+
+
+def _draw_one(of: Phantom, *, size: int) -> _Drawn:
+    rendered = draw(of, size)
+    return _Drawn(of, encode_png(rendered.image), rendered.landmarks)
+
+
+def _draw_all(people: Sequence[Phantom], size: int, workers: int) -> Iterator[_Drawn]:
+    """In their order. Processes are spawned, as forking beside OpenCV's threads may hang."""
+    task = partial(_draw_one, size=size)
+    if workers == 1:
+        yield from map(task, people)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.map(task, people, chunksize=_CHUNK)
+
+
+def _csv(rows: list[list[str | float]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Evaluation of a generator: experiments on images made for it, real images to compare with, report and page."""

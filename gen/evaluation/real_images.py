@@ -1,0 +1,167 @@
+"""The real side of an evaluation: what the images that a generator learnt from look like to the networks that read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ConfigError
+from faces.datasets.dataset import Dataset
+from faces.datasets.records import PHANTOMS
+from faces.images import Pixels
+from faces.measures.distances import Features
+from faces.oracle.attribute_network import Oracle, Reading
+from faces.phantoms.person import draw
+from faces.phantoms.phantom_dataset import nth_phantom
+from gen.evaluation.experiments import Extract
+from gen.labels import Vocabulary
+from gen.training.data import Exclusion
+
+THUMBNAIL_PX = 16
+"""Side of the pictures that distances in pixels compare: an edge that moved by a pixel is no new face."""
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the pictures of a data set: those that were trained on, or those that were kept out.
+
+    Attributes:
+        data: the data set.
+        places: (n,) places of the part's pictures in it.
+    """
+
+    data: Dataset
+    places: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def image(self, index: int) -> Pixels:
+        return self.data.image(int(self.places[index]))
+
+    def labels(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
+        """(n, c_dim); the uniform mix where the data set has no labels."""
+        if self.data.labels is None:
+            return np.tile(vocabulary.encode().numpy(), (len(self), 1))
+        labels: npt.NDArray[np.float32] = self.data.labels[self.places]
+        return labels
+
+    def chunks(self) -> Iterator[tuple[int, Pixels]]:
+        """First place and images uint8 (k, h, h, 3) of its chunks, so that it need not fit in memory."""
+        for start in range(0, len(self), _CHUNK):
+            yield start, np.stack([self.image(index) for index in range(start, min(start + _CHUNK, len(self)))])
+
+
+def whole(data: Dataset) -> Part:
+    return Part(data, np.arange(len(data), dtype=np.int64))
+
+
+def parted(data: Dataset, exclusion: Exclusion) -> tuple[Part, Part]:
+    """What a run trained on that was given this exclusion, and what it left out.
+
+    Raises:
+        ConfigError: the exclusion covers none of the pictures, or all but one.
+    """
+    out = np.array([exclusion.covers(record) for record in data.records])
+    if not out.any() or (~out).sum() < 2:
+        raise ConfigError(
+            f"{exclusion.path} covers {out.sum()} of the {len(out)} pictures of {data.path}; "
+            "expected the list that the training was given, and its data"
+        )
+    return Part(data, np.flatnonzero(~out)), Part(data, np.flatnonzero(out))
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """The images that were trained on, as networks see them.
+
+    Attributes:
+        labels: (n, c_dim) float32; the uniform mix where nothing is known.
+        identity: (n, 18) as the oracle reads it; empty for photographs.
+        features: name -> (k, d) of `places[name]`.
+        places: name -> (k,) places among these images: all of them for the oracle, of some for slower networks.
+        thumbnails: (n, 768) float32 grey levels.
+    """
+
+    labels: npt.NDArray[np.float32]
+    identity: Features
+    features: Mapping[str, Features]
+    places: Mapping[str, npt.NDArray[np.int64]]
+    thumbnails: npt.NDArray[np.float32]
+
+
+def is_phantoms(data: Dataset) -> bool:
+    """Is every image a phantom, as its record says?"""
+    return all(record.source == PHANTOMS for record in data.records)
+
+
+def read_real(
+    part: Part,
+    vocabulary: Vocabulary,
+    extractors: Mapping[str, Extract],
+    oracle: Oracle | None,
+    *,
+    slow_count: int,
+    on_progress: Callable[[int], None],
+) -> RealImages:
+    """Read the images that were trained on once.
+
+    Args:
+        extractors: by name; "oracle" is taken from the oracle's reading instead.
+        oracle: reads all images; None for photographs.
+        slow_count: images, at even distances, that the other extractors see.
+        on_progress: called with the number of images read since the last call.
+
+    Raises:
+        ConfigError: the set is labelled in another vocabulary than the generator's.
+    """
+    data = part.data
+    if (data.conditions, data.ages) != (vocabulary.conditions, vocabulary.ages):
+        raise ConfigError(
+            f"{data.path} is labelled with {', '.join(data.conditions)} and {', '.join(a.name for a in data.ages)}, "
+            f"the generator with {', '.join(vocabulary.conditions)} and {', '.join(vocabulary.age_names)}; "
+            "expected the data set that it was trained on"
+        )
+    count = min(slow_count, len(part))
+    some = np.unique(np.linspace(0, len(part) - 1, count).round().astype(np.int64))
+    readings: list[Reading] = []
+    thumbs: list[npt.NDArray[np.float32]] = []
+    features: dict[str, list[Features]] = {name: [] for name in extractors}
+    for start, images in part.chunks():
+        thumbs.append(thumbnails(images))
+        if oracle is not None:
+            readings.append(oracle.read_pixels(images))
+        chosen = images[some[(some >= start) & (some < start + len(images))] - start]
+        for name, extract in extractors.items():
+            if name == "oracle" and oracle is not None:
+                features[name].append(readings[-1].features.double().numpy())
+            elif len(chosen):
+                features[name].append(extract(chosen))
+        on_progress(len(images))
+    everything = np.arange(len(part), dtype=np.int64)
+    return RealImages(
+        labels=part.labels(vocabulary),
+        identity=Reading.cat(readings).identity.double().numpy() if readings else np.empty((0, 0)),
+        features={name: np.concatenate(parts) for name, parts in features.items()},
+        places={name: everything if name == "oracle" and oracle is not None else some for name in extractors},
+        thumbnails=np.concatenate(thumbs),
+    )
+
+
+def thumbnails(images: Pixels) -> npt.NDArray[np.float32]:
+    """uint8 (n, h, h, 3) -> (n, 768) float32 grey levels, averaged over areas."""
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(-1) for image in images]
+    return np.stack(small).astype(np.float32)
+
+
+def fresh_phantoms(count: int, side: int, seed: int) -> Iterator[Pixels]:
+    """Phantoms uint8 (1, side, side, 3) that nothing was trained on, one by one, of every condition and age."""
+    for index in range(count):
+        yield draw(nth_phantom(seed, index), side).image[None]

@@ -1,0 +1,239 @@
+"""What an evaluation found: figures beside their targets, as JSON and as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+
+from faces.images import Pixels
+from faces.measures.reading_statistics import Neighbours, Spread
+from gen.evaluation.experiments import Blends, Distances, Labelled, Progressions
+
+NOTICE: Final = "Synthetic images of people who do not exist, and no basis for a diagnosis."
+
+
+@dataclass(frozen=True)
+class Found:
+    """In how many of the images that were searched dlib finds a face."""
+
+    share: float
+    searched: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A generated image and its nearest training image.
+
+    Attributes:
+        by: "features" or "pixels", what the distance is of.
+        distance: in the unit of that.
+        image: place among the generated images.
+        training: place among the training images.
+    """
+
+    by: str
+    distance: float
+    image: int
+    training: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that was measured at one truncation; None where it makes no sense (see `Report.left_out`)."""
+
+    truncation: float
+    labelled: Labelled
+    progressions: Progressions
+    blends: Blends | None
+    spread: Spread | None
+    faces: Found
+    distances: Mapping[str, Distances]
+    neighbours: Mapping[str, Neighbours]
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a figure must reach.
+
+    Args:
+        name: of the figure.
+        bound: the value.
+        at_most: whether smaller is better.
+        truncations: where it must hold.
+    """
+
+    name: str
+    bound: float
+    at_most: bool = False
+    truncations: tuple[float, ...] = (0.6,)
+
+    def met(self, value: float) -> bool:
+        return value <= self.bound if self.at_most else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.bound:.3g}"
+
+
+TARGETS: Final = (
+    Target("condition accuracy", 0.92, truncations=(0.6, 1.0)),
+    Target("age-group accuracy", 0.80),
+    Target("age order along progressions", 0.95),
+    Target("identity drift / spread between people", 1 / 3, at_most=True),
+    Target("people whose blend responds", 0.90),
+    Target("dlib finds a face", 0.98),
+    Target("identity spread, least of all cells", 0.70, truncations=(1.0,)),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation.
+
+    Attributes:
+        about: what was evaluated, with what, and how: names, checksums, seeds, counts.
+        figures: one for each truncation.
+        left_out: figure -> why it makes no sense here.
+        cells: names of the conditions and ages that `Spread.ratio` is of.
+        steps: names of the age groups.
+        curve: (images seen, Fréchet distance) of a run's snapshots.
+        samples, pairs: pictures for the page.
+    """
+
+    about: Mapping[str, Any]
+    figures: tuple[Figures, ...]
+    left_out: Mapping[str, str]
+    cells: tuple[str, ...]
+    steps: tuple[str, ...]
+    curve: tuple[tuple[int, float], ...] = ()
+    samples: tuple[tuple[Pixels, ...], ...] = field(default=(), repr=False)
+    sample_titles: tuple[str, ...] = ()
+    pairs: tuple[tuple[Pixels, Pixels], ...] = field(default=(), repr=False)
+
+
+def values(figures: Figures) -> dict[str, float | None]:
+    """The figures that have a name, in the order they are shown."""
+    f, order, drift = figures, figures.progressions.order, figures.progressions.drift
+    of_all = figures.progressions.drift_of_all
+    named: dict[str, float | None] = {
+        "condition accuracy": f.labelled.condition.overall if f.labelled.condition else None,
+        "age-group accuracy": f.labelled.age_group.overall if f.labelled.age_group else None,
+        "age order along progressions": order.correlation if order else None,
+        "identity drift / spread between people": drift.ratio if drift else None,
+        "  with entries that not every age shows": of_all.ratio if of_all else None,
+        "people whose blend responds": f.blends.response.rising if f.blends else None,
+        "  with every step upwards": f.blends.response.strictly_rising if f.blends else None,
+        "dlib finds a face": f.faces.share,
+        "identity spread, mean of all cells": f.spread.mean if f.spread else None,
+        "identity spread, least of all cells": f.spread.least if f.spread else None,
+    }
+    for name, d in f.distances.items():
+        named |= {
+            f"Fréchet distance, {name}": d.frechet,
+            f"  of as many real images ({name})": d.frechet_floor,
+            f"kernel distance, {name}": d.kernel,
+            f"  standard error ({name})": d.kernel_error,
+            f"precision, {name}": d.precision,
+            f"recall, {name}": d.recall,
+            f"variety against real images, {name}": d.variety,
+        }
+    for name, n in f.neighbours.items():
+        named[f"nearest training image / held-out's, {name}"] = n.ratio
+        named[f"  nearer than 99 % of held-out ({name})"] = n.nearer
+    return named
+
+
+def oracle_line(report: Report) -> str:
+    """The oracle's own error, which no generator can be expected to pass below; empty where it was not used."""
+    oracle = report.about["oracle"]["figures"]
+    if not report.about["data"]["phantoms"] or "identity_drift" not in oracle:
+        return ""
+    return (
+        f"The oracle itself, on {oracle['phantoms']} unseen phantoms: condition {oracle['condition_accuracy']:.1%}, "
+        f"age group {oracle['age_group_accuracy']:.1%} (within a tenth of a border "
+        f"{oracle['age_group_accuracy_near_border']:.1%}), identity drift {oracle['identity_drift']['ratio']:.2f}."
+    )
+
+
+def verdicts(report: Report) -> list[dict[str, Any]]:
+    """Every target with the value it is held against; `met` is None where nothing was measured."""
+    found = []
+    for target in TARGETS:
+        for figures in report.figures:
+            if figures.truncation in target.truncations:
+                value = values(figures)[target.name]
+                found.append(
+                    {
+                        "figure": target.name,
+                        "truncation": figures.truncation,
+                        "value": value,
+                        "target": target.bound,
+                        "relation": "<=" if target.at_most else ">=",
+                        "met": None if value is None else target.met(value),
+                    }
+                )
+    return found
+
+
+def to_json(report: Report) -> str:
+    """The whole report but its pictures; a number that is not finite is null."""
+    data = {
+        "version": 1,
+        "notice": NOTICE,
+        "about": report.about,
+        "targets": verdicts(report),
+        "left_out": report.left_out,
+        "cells": report.cells,
+        "age_groups": report.steps,
+        "truncations": {str(f.truncation): asdict(f) | {"summary": values(f)} for f in report.figures},
+        "frechet_over_images_seen": report.curve,
+    }
+    return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def table(report: Report) -> Table:
+    """For the screen: a row for each figure, a column for each truncation, and the targets."""
+    shown = Table(box=box.SIMPLE, pad_edge=False)
+    shown.add_column("figure")
+    for figures in report.figures:
+        shown.add_column(f"truncation {figures.truncation:g}", justify="right")
+    shown.add_column("target")
+    columns = [values(figures) for figures in report.figures]
+    for name in columns[0]:
+        if all(column[name] is None for column in columns):
+            continue
+        target = next((t for t in TARGETS if t.name == name), None)
+        cells = [_cell(column[name], target, f.truncation) for column, f in zip(columns, report.figures, strict=True)]
+        shown.add_row(name, *cells, _told(target))
+    return shown
+
+
+def _told(target: Target | None) -> str:
+    if target is None:
+        return ""
+    return f"{target} at {' and '.join(f'{t:g}' for t in target.truncations)}"
+
+
+def _cell(value: float | None, target: Target | None, truncation: float) -> str:
+    if value is None or math.isnan(value):
+        return "–"
+    text = f"{value:.4g}"
+    if target is None or truncation not in target.truncations:
+        return text
+    return f"[green]{text}[/]" if target.met(value) else f"[red]{text} ✗[/]"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

@@ -1,0 +1,1 @@
+"""Differentiable operations under the layers: activations and low-pass filters."""

@@ -1,0 +1,1 @@
+"""Commands that train classifiers and report what image sets add."""

@@ -1,0 +1,186 @@
+"""`gestaltgen edit`: photographs with another expression, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.csv_reports import report_csv
+from core.errors import ConfigError, GestaltError
+from editing.directions import Direction
+from editing.face_editor import FaceEditor
+from editing.latent_editor import NOTICE, Edit
+from editing.photograph_files import Photograph, each_inverted, photographs_in
+from faces.contact_sheets import contact_sheet
+from faces.images import Pixels, encode_png, to_uint8, write_file
+from gestaltgen.cli.options import PrecisionOption, files_of
+from inversion.methods import Method
+from inversion.result import Inversion, render
+
+STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+"""Standard deviations along a direction that the strip of strengths shows."""
+
+_SHEET_ROWS: Final = 40
+_console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one photograph: a line of the report.
+
+    Attributes:
+        photograph: its path.
+        result: "edited", or "refused".
+        reason: why it was refused, or what is to be known of the face that was taken.
+        inversion: the verdict on the reconstruction that was edited.
+        verdict, because: on the edit.
+        strength: units along the direction.
+        smile_before, smile_after: measured, in [0, 1].
+        identity: drift, in units of the distance between different people.
+        condition_kept: whether the same condition is read; empty where none can be.
+        age_years: change of the age that is read; empty where none can be.
+        precision: in which it was inverted and edited.
+    """
+
+    photograph: str
+    result: str
+    reason: str = ""
+    inversion: str = ""
+    verdict: str = ""
+    because: str = ""
+    strength: float | None = None
+    smile_before: float | None = None
+    smile_after: float | None = None
+    identity: float | None = None
+    condition_kept: bool | None = None
+    age_years: float | None = None
+    precision: str = ""
+
+
+def edit(
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("edits"),
+    smile: Annotated[float | None, typer.Option(help="Smile to reach, 0 at rest to 1 broad.", min=0, max=1)] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="Instead: units along the direction; one standard deviation is in the table.")
+    ] = None,
+    direction: Annotated[str, typer.Option(help="Name of the direction, with --strength.")] = "smile",
+    condition: Annotated[str | None, typer.Option(help="Take the direction of this condition.")] = None,
+    directions: Annotated[
+        Path | None, typer.Option(help="File of `gestaltgen fit-direction`; unset: shipped with a shipped checkpoint.")
+    ] = None,
+    inverter: Annotated[
+        Path | None, typer.Option(help="Trained inverter; unset: shipped with a shipped checkpoint.")
+    ] = None,
+    generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
+    method: Annotated[
+        Method | None, typer.Option(help="Of the inversion; unset: hyperstyle with an inverter, pti without one.")
+    ] = None,
+    hold: Annotated[
+        bool,
+        typer.Option(help="Lead the latent back where age, condition or identity change, as far as they can be read."),
+    ] = True,
+    precision: PrecisionOption = "auto",
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Also a picture of strengths from -3 to 3 standard deviations.")
+    ] = False,
+    aligned: Annotated[bool, typer.Option("--aligned", help="They are aligned squares already.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+) -> None:
+    """Change the expression on photographs, and nothing else as far as that goes.
+
+    Each PHOTOGRAPH is inverted, and its latent moved along a direction: until the smile that is measured is SMILE, or
+    by STRENGTH. The folder gets NAME-edited.png and, from the same inversion, NAME-before.png, edits.png with all of
+    them, and report.csv: the smile before and after, and what else changed. An edit that misses its smile, loses the
+    person or leaves the faces that the generator knows is told as doubtful.
+
+    Example: gestaltgen edit photos/ --smile 0 --out edits
+    """
+    if (smile is None) == (strength is None):
+        raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    studio = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    by, along = studio.invert_by(method, precision=precision), studio.direction(direction, condition)
+    editor = studio.editor if hold else replace(studio.editor, patterns={})
+    work = photographs_in(photographs)
+
+    def edited(one: Photograph) -> tuple[Line, list[Pixels]]:
+        if smile is not None:
+            done = editor.to_smile(one.inversion, along, smile)
+        else:
+            done = editor.edit(one.inversion, along, strength or 0.0)
+        if strip:
+            write_file(out / f"{one.name}-strip.png", encode_png(_strip(studio, one.inversion, along)))
+        return _keep(out, one, done)
+
+    lines, shown = [], []
+    for path, made in each_inverted(work, studio, by, edited, aligned=aligned):
+        if isinstance(made, GestaltError):
+            lines.append(Line(str(path), "refused", str(made)))
+        else:
+            line, pictures = made
+            lines.append(line)
+            shown.append(pictures)
+        write_file(out / "report.csv", report_csv(lines).encode())
+    if shown:
+        titles = ["face", "reconstruction", "edited"]
+        sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=titles, footer=NOTICE)
+        write_file(out / "edits.png", encode_png(sheet))
+    _show(lines, out)
+    if not shown:
+        raise typer.Exit(1)
+
+
+def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; its line of the report, and its face, reconstruction and edited picture."""
+    before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
+    text = {"Comment": NOTICE, "Precision": done.precision}
+    write_file(out / f"{one.name}-before.png", encode_png(before, text))
+    write_file(out / f"{one.name}-edited.png", encode_png(after, text))
+    line = Line(
+        str(one.path),
+        "edited",
+        one.note,
+        one.inversion.quality[0].verdict or "not known",
+        done.verdict,
+        "; ".join(done.because),
+        done.strength,
+        *done.smile,
+        done.identity,
+        done.condition_kept,
+        done.age_years,
+        done.precision,
+    )
+    return line, [one.framed.face, before, after]
+
+
+def _strip(studio: FaceEditor, inversion: Inversion, along: Direction) -> Pixels:
+    """The face at several strengths, side by side."""
+    steps = [along.move(inversion.w, step * along.spread) for step in STRIP]
+    pictures = [to_uint8(render(studio.generator, w, inversion.offsets, inversion.precision))[0] for w in steps]
+    titles = [f"{step:+.0f} sd" if step else "as it is" for step in STRIP]
+    return contact_sheet([pictures], column_titles=titles, footer=f"along {along.name}. {NOTICE}")
+
+
+def _show(lines: list[Line], out: Path) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("photograph", "inversion", "edit", "strength", "smile", "identity", "note"):
+        table.add_column(title, justify="right" if title in ("strength", "identity") else "left")
+    for line in lines:
+        smile = "" if line.smile_after is None else f"{line.smile_before:.2f} to {line.smile_after:.2f}"
+        numbers = ["" if value is None else f"{value:.2f}" for value in (line.strength, line.identity)]
+        note = "; ".join(part for part in (line.because, line.reason) if part)
+        table.add_row(
+            Path(line.photograph).name, line.inversion, line.verdict or line.result, numbers[0], smile, numbers[1], note
+        )
+    _console.print(table)
+    edited = sum(line.result == "edited" for line in lines)
+    _console.print(f"{edited} of {len(lines)} edited; results in {out}", markup=False, soft_wrap=True)
+    _console.print(NOTICE, soft_wrap=True)

@@ -1,0 +1,156 @@
+"""`gestaltgen invert`: photographs to latents and offsets that reproduce them, with the quality of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core.csv_reports import report_csv
+from core.errors import GestaltError
+from editing.face_editor import FaceEditor
+from editing.photograph_files import Photograph, each_inverted, photographs_in
+from faces.contact_sheets import contact_sheet
+from faces.images import Pixels, encode_png, to_uint8, write_file
+from gen.networks import Generator
+from gestaltgen.cli.options import PrecisionOption, files_of
+from inversion.methods import Method
+from inversion.quality import Quality
+from inversion.result import save
+
+NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
+_SHEET_ROWS: Final = 40
+_console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one photograph: a line of the report.
+
+    Attributes:
+        photograph: its path.
+        result: "inverted", or "refused".
+        reason: why it was refused, or what is to be known of the face that was taken.
+        verdict, because: on the reconstruction, and the measures that led to it.
+        l2, ms_ssim, perceptual, identity: see `inversion.quality.Quality`.
+        file: the inversion, in the output folder.
+        precision: in which it was made.
+    """
+
+    photograph: str
+    result: str
+    reason: str = ""
+    verdict: str = ""
+    because: str = ""
+    l2: float | None = None
+    ms_ssim: float | None = None
+    perceptual: float | None = None
+    identity: float | None = None
+    file: str = ""
+    precision: str = ""
+
+
+def invert(
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
+    inverter: Annotated[
+        Path | None,
+        typer.Option(help="Trained inverter; unset: the one shipped with a shipped checkpoint, if there is one."),
+    ] = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="Checkpoint to invert with; unset takes the shipped one.")
+    ] = None,
+    discriminator: Annotated[
+        Path | None, typer.Option(help="Its discriminator, whose features measure likeness; unset: as shipped.")
+    ] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option(help="Unset: hyperstyle with an inverter, pti without one. w, w+ and pti are slow: float32."),
+    ] = None,
+    passes: Annotated[int, typer.Option(help="Of the hypernetwork.", min=1)] = 5,
+    steps: Annotated[int, typer.Option(help="Of an optimisation, of each of its parts.", min=1)] = 300,
+    seconds: Annotated[float | None, typer.Option(help="Of an optimisation at most, of each of its parts.")] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="They are aligned squares already, as in a data set.")
+    ] = False,
+    precision: PrecisionOption = "auto",
+    identity: Annotated[bool, typer.Option(help="Compare dlib's face descriptors too, a second a face.")] = True,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+) -> None:
+    """Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.
+
+    For each PHOTOGRAPH the folder gets NAME.safetensors (latent and offsets), NAME.png (the reconstruction) and
+    NAME-beside.png (the aligned face beside it); report.csv has a line for each, faces.png shows them all. What cannot
+    be used is told on its line, and the others go on.
+
+    The quality says whether an edit makes sense at all: do not edit what is out of domain.
+
+    Example: gestaltgen invert photos/ --out inversions
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    files = files_of(generator, discriminator=discriminator, inverter=inverter)
+    studio = FaceEditor.open(files, identity=identity)
+    by = studio.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
+    work = photographs_in(photographs)
+    lines, shown = [], []
+    for path, made in each_inverted(work, studio, by, lambda one: _keep(out, one, studio.generator), aligned=aligned):
+        if isinstance(made, GestaltError):
+            lines.append(Line(str(path), "refused", str(made)))
+        else:
+            line, pictures = made
+            lines.append(line)
+            shown.append(pictures)
+        write_file(out / "report.csv", report_csv(lines).encode())
+    if shown:
+        sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
+        write_file(out / "faces.png", encode_png(sheet))
+    _show(lines, out)
+    if not shown:
+        raise typer.Exit(1)
+
+
+def _keep(out: Path, one: Photograph, generator: Generator) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; its line of the report, and its face beside the reconstruction."""
+    precision = one.inversion.precision
+    pictures, (quality,) = [one.framed.face, to_uint8(one.inversion.reconstruction)[0]], one.inversion.quality
+    save(out / f"{one.name}.safetensors", one.inversion, generator)
+    write_file(out / f"{one.name}.png", encode_png(pictures[1], {"Comment": NOTICE, "Precision": precision}))
+    beside = contact_sheet([pictures], column_titles=["face", "reconstruction"], footer=_told(quality))
+    write_file(out / f"{one.name}-beside.png", encode_png(beside))
+    line = Line(
+        str(one.path),
+        "inverted",
+        one.note,
+        quality.verdict or "not known",
+        ", ".join(quality.because),
+        **quality.measures(),
+        file=f"{one.name}.safetensors",
+        precision=precision,
+    )
+    return line, pictures
+
+
+def _told(quality: Quality) -> str:
+    figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.measures().items())
+    verdict = "no limits are known to judge it by" if quality.verdict is None else quality.verdict
+    return f"{verdict}: {figures}. {NOTICE}"
+
+
+def _show(lines: list[Line], out: Path) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("photograph", "verdict", "L2", "MS-SSIM", "identity", "note"):
+        table.add_column(title, justify="right" if title in ("L2", "MS-SSIM", "identity") else "left")
+    for line in lines:
+        figures = ("" if value is None else f"{value:.3f}" for value in (line.l2, line.ms_ssim, line.identity))
+        verdict = line.verdict + (f" ({line.because})" if line.because else "")
+        table.add_row(Path(line.photograph).name, verdict or line.result, *figures, line.reason)
+    _console.print(table)
+    inverted = sum(line.result == "inverted" for line in lines)
+    _console.print(f"{inverted} of {len(lines)} inverted; results in {out}", markup=False, soft_wrap=True)
+    _console.print(NOTICE, soft_wrap=True)

@@ -1,0 +1,101 @@
+"""`gestaltgen stimuli`: a survey pack of photographs as reconstructed and with another expression."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from core.errors import DatasetError, DirectionError, GestaltError
+from editing.face_editor import FaceEditor
+from editing.face_readers import SMILE
+from editing.latent_editor import NOTICE
+from editing.photograph_files import Photograph, each_inverted, photographs_in
+from editing.survey_pack import Left, Pair, check_new, pair_of, stimulus_edit, write_pack
+from editing.survey_plan import Person, plan
+from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.progress import progress_bar
+from inversion.methods import Method
+
+_console = Console(highlight=False)
+
+
+def stimuli(
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pack; it must not exist.")] = Path("stimuli"),
+    smile: Annotated[
+        float | None,
+        typer.Option(help="Smile to reach, 0 to 1; unset: the opposite of each face's own, 0.2 or 0.8.", min=0, max=1),
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV of file and group (a condition, for example) to balance within.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of halves, order and file names.")] = 0,
+    doubtful: Annotated[
+        bool, typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful.")
+    ] = False,
+    directions: Annotated[Path | None, typer.Option(help="As of `gestaltgen edit`.")] = None,
+    inverter: Annotated[Path | None, typer.Option(help="As of `gestaltgen edit`.")] = None,
+    generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
+    method: Annotated[Method | None, typer.Option(help="Of the inversion; as of `gestaltgen edit`.")] = None,
+    precision: PrecisionOption = "auto",
+    aligned: Annotated[bool, typer.Option("--aligned", help="They are aligned squares already.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+) -> None:
+    """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
+
+    Both pictures come from the same inversion, so that what inversion does to a face is the same in both. The folder
+    gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the mouth's
+    area of interest in each, and key/ with what must not be seen: answers.csv, pairs.png and left-out.csv. The same
+    photographs, seed and precision make the same pack.
+
+    Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    check_new(out)
+    studio = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    by = studio.invert_by(method, precision=precision)
+    studio.direction(SMILE)  # none: refused before the photographs are inverted
+    work, group_of = photographs_in(photographs), _groups(groups)
+
+    def shown(one: Photograph) -> tuple[Person, Pair]:
+        pair = pair_of(stimulus_edit(studio, one.inversion, smile, doubtful), studio.find)
+        return Person(one.name, group_of.get(one.path.name, "")), pair
+
+    pairs: dict[str, Pair] = {}
+    people: list[Person] = []
+    left: list[Left] = []
+    with progress_bar(_console, "photographs", len(work)) as show:
+        for done, (path, made) in enumerate(each_inverted(work, studio, by, shown, aligned=aligned), 1):
+            if isinstance(made, GestaltError):
+                left.append(Left(str(path), str(made)))
+            else:
+                person, pair = made
+                people.append(person)
+                pairs[person.name] = pair
+            show(done)
+    for one in left:
+        _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
+    if len(people) < 2:
+        raise DirectionError(
+            f"{len(people)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
+            "that are only doubtful with --doubtful"
+        )
+    write_pack(out, plan(people, seed), pairs, left)
+    _console.print(f"{len(people)} of {len(work)} people in two versions, in {out}; the answers are in {out / 'key'}")
+    _console.print(NOTICE)
+
+
+def _groups(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not {"file", "group"} <= rows[0].keys():
+        raise DatasetError(f"{path} has the columns {', '.join(rows[0])}; expected file and group")
+    return {row["file"]: row["group"] for row in rows}

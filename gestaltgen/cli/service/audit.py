@@ -1,0 +1,113 @@
+"""`gestaltgen audit …`: who did what with photographs, and whether that record is whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from api.encryption.secret import secret_of
+from api.operations.database import Database
+from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, purpose_of
+from api.settings import Settings
+from core.errors import ConfigError
+from gestaltgen.cli.progress import progress_bar
+from gestaltgen.cli.service.keys import State, place_of
+
+app = typer.Typer(
+    help="The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
+    no_args_is_help=True,
+)
+_WIDTHS: Final = (9, 27, 7, 24, 32, 22, 0)
+
+
+@app.command()
+def verify(
+    expect_head: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="A head that `head` printed before; the record may have grown since."),
+    ] = None,
+    state: State = None,
+) -> None:
+    """Check the whole chain. Status 1 and the first entry at fault if one was changed, is missing or reordered.
+
+    Entries cut off at the end, or a chain that was rebuilt, show only against a head that was noted elsewhere.
+
+    Example: gestaltgen audit verify --expect-head "$(cat /elsewhere/head)"
+    """
+    expected = None if expect_head is None else Head.parse(expect_head)
+    audit = _record(state)
+    with progress_bar(Console(stderr=True), "verifying", audit.head().seq) as show:
+        head = audit.verify(expected, show)
+    typer.echo(f"{head.seq:,} entries, none changed, missing or reordered; head {head}")
+
+
+@app.command()
+def head(state: State = None) -> None:
+    """Print number and hash of the last entry, to be noted where who can change the record cannot change the note."""
+    typer.echo(_record(state).head())
+
+
+@app.command()
+def show(
+    photo: Annotated[str | None, typer.Option(help="Of this photograph, by its id.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Of this owner of keys; `service` for the service itself.")] = None,
+    outcome: Annotated[str | None, typer.Option(help=f"Which ended so: {', '.join(OUTCOMES)}.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Of photographs sent for this purpose, in its words.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From this moment on, UTC.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, hashes included.")] = False,
+    state: State = None,
+) -> None:
+    """Entries in their order: when, how it ended, who, which photograph, for what purpose, and what.
+
+    Example: gestaltgen audit show --owner genetics-lab --since 2026-01-31
+    """
+    database = Database.at(*place_of(state))
+    found = Audit.find(database).entries(
+        photo=photo,
+        owners=[owner] if owner else (),
+        outcomes=[_outcome(outcome)] if outcome else (),
+        purpose=_purpose(database, purpose) if purpose else None,
+        since=since.replace(tzinfo=UTC) if since else None,
+    )
+    if not as_json:
+        typer.echo(_line("seq", "at (UTC)", "outcome", "owner (key)", "photograph", "purpose", "action"))
+    for one in found:
+        who = f"{one.owner} ({one.key})"
+        cells = (str(one.seq), one.at, one.outcome, who, one.photo, one.purpose, one.action)
+        typer.echo(json.dumps(asdict(one)) if as_json else _line(*cells))
+
+
+def _outcome(text: str) -> Outcome:
+    if text not in OUTCOMES:
+        raise typer.BadParameter(f"{text!r}; expected one of {', '.join(OUTCOMES)}", param_hint="--outcome")
+    return text
+
+
+def _line(*cells: str) -> str:
+    """A line of the table, which may be longer than the window: no id is cut."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
+
+
+def _purpose(database: Database, text: str) -> Purpose:
+    """As the service would record it.
+
+    Raises:
+        ConfigError: there is no secret, which the digest of a purpose needs.
+    """
+    if not (database.shared or (database.state / "secret").exists()):
+        raise ConfigError(
+            f"{database.state / 'secret'} does not exist; expected the service's: purposes are found by a keyed digest"
+        )
+    return purpose_of(text, Settings().named_purposes, secret_of(database))
+
+
+def _record(state: Path | None) -> Audit:
+    return Audit.find(Database.at(*place_of(state)))

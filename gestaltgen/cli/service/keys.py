@@ -1,0 +1,174 @@
+"""`gestaltgen keys …`: who may use the service, and what it signs with."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.access.api_keys import ApiKey, ApiKeys, Scope
+from api.encryption.key_store import SubjectKeys
+from api.operations.database import Database
+from api.settings import Settings
+from core.errors import ConfigError
+
+app = typer.Typer(
+    help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. `rotate`: a "
+    "new key for what is encrypted. `c2pa`: a certificate to try signatures with.",
+    no_args_is_help=True,
+)
+_console = Console(highlight=False)
+_SPAN: Final = re.compile(r"(\d{1,5})([hdwy])")
+_HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+
+State = Annotated[
+    Path | None,
+    typer.Option(
+        help="The service's state folder; unset: GESTALTGEN_STATE, or ./state. A service on PostgreSQL is found by "
+        "GESTALTGEN_DATABASE.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def create(
+    owner: Annotated[str, typer.Argument(help="Whose objects it opens, as genetics-lab.")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What it is good for; repeatable. Unset: image-sets.")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="After so long: 12h, 90d, 8w, 1y; never.")] = "90d",
+    state: State = None,
+) -> None:
+    """Make a key. It is printed once, to standard output; only its hash is kept.
+
+    The running service knows it at once.
+
+    Example: gestaltgen keys create genetics-lab --scope image-sets --scope photos --expires 1y
+    """
+    secret, key = _keys(state).create(owner, scope or [Scope.IMAGE_SETS], _end(expires))
+    until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for ever"
+    Console(stderr=True, highlight=False).print(
+        f"key {key.id} of {owner} for {', '.join(key.scopes)}, {until}. Keep it; it cannot be shown again:"
+    )
+    typer.echo(secret)
+
+
+@app.command(name="list")
+def list_keys(state: State = None) -> None:
+    """Every key: its id, owner, scopes and end; not the key itself."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("id", "owner", "scopes", "made", "until", "state"):
+        table.add_column(title)
+    for key in _keys(state).every():
+        until = "for ever" if key.expires is None else f"{key.expires:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, key.owner, ", ".join(key.scopes), f"{key.created:%Y-%m-%d}", until, _state_of(key))
+    _console.print(table)
+
+
+@app.command()
+def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` shows it.")], state: State = None) -> None:
+    """End a key at once."""
+    _keys(state).revoke(key)
+    _console.print(f"key {key} is revoked")
+
+
+@app.command()
+def c2pa(
+    out: Annotated[Path, typer.Option(help="Folder for certificate.pem, key.pem and authority.pem.")],
+    name: Annotated[str, typer.Option(help="Of whom viewers are told that they signed.")] = "A laboratory",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="For how long the certificate is good.")] = 365,
+) -> None:
+    """Make a certificate and a key, to try signed provenance (C2PA) with. Viewers will call it untrusted.
+
+    The authority that issues the certificate is made for it, and its key is not kept: it issues no other.
+
+    Example: gestaltgen keys c2pa --out c2pa --name "Genetics laboratory"
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from api.provenance.trial_authority import LONGEST_NAME, Authority
+
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise typer.BadParameter(f"{len(name)} characters; expected 1 to {LONGEST_NAME}", param_hint="--name")
+    key, authority = ec.generate_private_key(ec.SECP256R1()), Authority(name, days)
+    ends = authority.certificate.not_valid_after_utc
+    certificate = authority.issue("gestaltgen", key.public_key(), ends)
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    out.mkdir(parents=True, exist_ok=True)
+    _write_new(out / "key.pem", key.private_bytes(pem, *plain), 0o600)
+    _write_new(out / "certificate.pem", certificate.public_bytes(pem), 0o644)
+    _write_new(out / "authority.pem", authority.certificate.public_bytes(pem), 0o644)
+    _console.print(f"good until {ends:%Y-%m-%d}, and untrusted by every viewer that is not given authority.pem:")
+    for setting, file in (("CERTIFICATE", "certificate"), ("KEY", "key"), ("ANCHORS", "authority")):
+        typer.echo(f"GESTALTGEN_C2PA_{setting}={out.resolve() / file}.pem")
+
+
+@app.command()
+def rotate(state: State = None) -> None:
+    """Give the server a new key, and put those of all photographs and survey packs under it.
+
+    The service may run meanwhile, and knows it at once. The key before it stays, so that nothing that is being written
+    is lost; earlier ones go. Rotate twice to be rid of a key that others have seen.
+
+    Example: gestaltgen keys rotate
+    """
+    vault = SubjectKeys.open(database_of(state), Settings().server_keys)
+    moved = vault.rotate()
+    _console.print(f"{vault.server.place} has a new key; those of {moved} photographs and packs are under it")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path} is there already, and is not overwritten; expected a folder without: take another"
+        ) from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+
+
+def _keys(state: Path | None) -> ApiKeys:
+    return ApiKeys(database_of(state).engine)
+
+
+def database_of(state: Path | None) -> Database:
+    """The database of the service that an operator means."""
+    return Database.open(*place_of(state))
+
+
+def place_of(state: Path | None) -> tuple[Path, str | None]:
+    """State folder and database URL of the service that an operator means: of a folder, or as the environment says."""
+    settings = Settings()
+    return state or settings.state, None if state else settings.database_url
+
+
+def _state_of(key: ApiKey) -> str:
+    if key.revoked is not None:
+        return "revoked"
+    return "good" if key.good_at(datetime.now(UTC)) else "over"
+
+
+def _end(text: str) -> datetime | None:
+    if text == "never":
+        return None
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r}; expected a number and h, d, w or y, as 90d, or never", param_hint="--expires"
+        )
+    try:
+        return datetime.now(UTC) + timedelta(hours=int(found[1]) * _HOURS[found[2]])
+    except OverflowError as error:
+        raise typer.BadParameter(
+            f"{text!r} is after the year 9999; expected less, or never", param_hint="--expires"
+        ) from error

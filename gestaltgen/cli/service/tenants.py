@@ -1,0 +1,80 @@
+"""`gestaltgen tenants …`: what each owner of keys may take of the service."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.access.tenants import Limits, Tenants
+from core.errors import ConfigError
+from gestaltgen.cli.service.keys import State, database_of
+
+app = typer.Typer(
+    help="What each owner of keys may take of the service. Without limits of their own, those of the service hold. The "
+    "running service knows changes after a second.",
+    no_args_is_help=True,
+)
+_console = Console(highlight=False)
+
+
+@app.command(name="set")
+def set_limits(
+    owner: Annotated[str, typer.Argument(help="Of keys, as genetics-lab.")],
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Answered by one process; then 429.")] = None,
+    images_waiting: Annotated[int | None, typer.Option(min=1, help="In jobs that wait or run; then 429.")] = None,
+    stored_mb: Annotated[
+        int | None, typer.Option(min=1, help="Of all that is theirs; then nothing new is begun: 403.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Generators that they have; repeatable. The first serves requests that name none."),
+    ] = None,
+    photo_ttl_s: Annotated[
+        int | None, typer.Option(min=60, help="For which photographs and what follows from them are kept at most.")
+    ] = None,
+    state: State = None,
+) -> None:
+    """Set all limits of an owner: what is not named is no limit.
+
+    Example: gestaltgen tenants set genetics-lab --images-waiting 100000 --requests-per-minute 600 --photo-ttl-s 86400
+    """
+    models = None if model is None else tuple(dict.fromkeys(model))
+    limits = Limits(requests_per_minute, images_waiting, stored_mb, models, photo_ttl_s)
+    if limits == Limits():
+        raise ConfigError(f"no limit is named; name one, or take all from {owner}: gestaltgen tenants unset {owner}")
+    _tenants(state).set(owner, limits)
+    _console.print(f"{owner}: {_told(limits)}")
+
+
+@app.command()
+def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State = None) -> None:
+    """Take all limits from an owner; those of the service hold."""
+    tenants = _tenants(state)
+    if owner not in tenants.every():
+        raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
+    tenants.set(owner, Limits())
+    _console.print(f"{owner} has the service's limits")
+
+
+@app.command(name="list")
+def list_limits(state: State = None) -> None:
+    """Owners that have limits of their own."""
+    table = Table("owner", "limits", box=None, pad_edge=False)
+    for owner, limits in _tenants(state).every().items():
+        table.add_row(owner, _told(limits))
+    _console.print(table)
+
+
+def _tenants(state: Path | None) -> Tenants:
+    return Tenants(database_of(state).engine)
+
+
+def _told(limits: Limits) -> str:
+    named = ((field.name.replace("_", " "), getattr(limits, field.name)) for field in fields(limits))
+    shown = ((name, ", ".join(value) if isinstance(value, tuple) else f"{value:,}") for name, value in named if value)
+    return "; ".join(f"{name} {value}" for name, value in shown)

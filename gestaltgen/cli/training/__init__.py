@@ -1,0 +1,1 @@
+"""Commands that make data sets, train networks and measure them."""

@@ -1,0 +1,211 @@
+"""`gestaltgen dataset …`: make data sets of phantoms or of photographs, and look into them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from core.errors import DatasetError
+from faces.contact_sheets import contact_sheet
+from faces.datasets.dataset import Dataset, DatasetWriter
+from faces.datasets.name_lists import read_names
+from faces.datasets.preparation import Outcome, Settings, plan, report_csv
+from faces.datasets.preparation import prepare as align_all
+from faces.datasets.records import COLUMNS, Record, read_table
+from faces.images import encode_png, write_file
+from faces.labels import CONDITIONS
+from faces.phantoms.phantom_dataset import synthesise
+from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.progress import progress_bar
+
+app = typer.Typer(
+    cls=Refusing, no_args_is_help=True, rich_markup_mode="markdown", help="Make labelled data sets and look into them."
+)
+_console = Console()
+
+
+@app.command()
+def phantoms(
+    out: Annotated[Path, typer.Argument(help="Data set to write: a name ending in .zip, or a folder.")],
+    count: Annotated[int, typer.Option(help="Number of phantoms; each is another person.")] = 1000,
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(help="Same seed, same data set; another seed, other people.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that draw. The result does not depend on it.")] = 2,
+) -> None:
+    """Draw a data set of phantoms: faces with known condition, age, smile and identity.
+
+    The set is balanced over conditions and age groups. Beside the labels it holds landmarks.npy and
+    phantoms.csv, the true facial traits. Phantoms are drawings, not patients.
+    """
+    with progress_bar(_console, "drawing", count) as on_progress:
+        synthesise(out, count=count, size=size, seed=seed, workers=workers, on_progress=on_progress)
+    show(out)
+
+
+@app.command()
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Photographs, subfolders included.", exists=True, file_okay=False)],
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="CSV about them; without it every photograph is taken, unlabelled.", dir_okay=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Data set to write: a name ending in .zip, or a folder.")] = Path(
+        "dataset.zip"
+    ),
+    size: Annotated[int, typer.Option(help="Side of the aligned pictures in pixels.", min=16, max=2048)] = 256,
+    workers: Annotated[int, typer.Option(help="Processes that align.", min=1)] = 1,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Rename a column of the table, as in years=age_years; repeatable."),
+    ] = None,
+    conditions: Annotated[
+        str, typer.Option(help="The conditions that labels may name, with commas between them.")
+    ] = ",".join(CONDITIONS),
+    condition: Annotated[
+        str | None, typer.Option(help="Condition of every photograph whose row names none; else it is unknown.")
+    ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="List of files to leave out, a name a line: what must not be trained on.")
+    ] = None,
+    only: Annotated[Path | None, typer.Option(help="List of files to take, a name a line, and no others.")] = None,
+    min_score: Annotated[
+        float,
+        typer.Option(help="Least confidence of the detector, which costs true faces too: look at the sheet.", min=0),
+    ] = 0.0,
+    max_padded: Annotated[
+        float, typer.Option(help="Largest share of a picture that may be padding.", min=0, max=1)
+    ] = 1.0,
+    landmark_model: Annotated[
+        Path | None, typer.Option(help="Another 68-point model of dlib's format.", dir_okay=False)
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where the report goes; by default beside OUT, as OUT-report.csv.")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of the result, as PNG.")] = None,
+) -> None:
+    """Align photographs of faces into a labelled data set.
+
+    Each photograph is turned, cut and scaled to the FFHQ frame around its largest face. The TABLE has a
+    column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are not used:
+
+    - condition: WS, 22q11DS, other, unaffected, or those of --conditions
+
+    - age_years, or age_group: infant, child, adolescent, young_adult, older_adult
+
+    - expression: smile, 0 to 1
+
+    - person, source, licence
+
+    Nothing is dropped silently: the report has one line for every file and for every row without a file,
+    with what became of it and why. The report, not the data set, knows the original file names.
+
+    The landmark model that comes along was trained on data that exclude commercial use; bring another
+    with --landmark-model or GESTALTGEN_LANDMARK_MODEL.
+
+    Example: gestaltgen dataset prepare photos photos.csv --out faces.zip --column years=age_years
+    """
+    report = report or out.with_name(f"{out.stem}-report.csv")
+    outcomes: list[Outcome] = []
+    vocabulary = tuple(name.strip() for name in conditions.split(","))
+    if condition is not None and condition not in vocabulary:
+        raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
+    records = _records(table, column or [], vocabulary) if table else None
+    work = plan(folder, records, leave_out=[table] if table else [], wanted=_wanted(exclude, only))
+    work = replace(work, records=tuple(replace(r, condition=r.condition or condition) for r in work.records))
+    try:
+        with (
+            DatasetWriter(out, conditions=vocabulary) as writer,
+            progress_bar(_console, "aligning", len(work)) as on_progress,
+        ):
+
+            def on_outcome(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                on_progress(len(outcomes))
+
+            settings = Settings(size, min_score, max_padded, landmark_model)
+            align_all(work, writer, settings=settings, workers=workers, on_outcome=on_outcome)
+    finally:
+        if outcomes:
+            write_file(report, report_csv(outcomes).encode())
+            _print_summary(outcomes)
+            _console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
+    if sheet:
+        _write_sheet(sheet, out)
+    show(out)
+
+
+@app.command()
+def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.")]) -> None:
+    """Count the pictures of a data set per condition and age group."""
+    with Dataset.open(path) as dataset:
+        counts = dataset.counts()
+        title = f"{path}: {len(dataset)} pictures of {dataset.size} x {dataset.size} pixels"
+    ages = list(next(iter(counts.values())))
+    table = Table("condition", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    for age in ages:
+        table.add_column(age, justify="right")
+    for condition, by_age in counts.items():
+        table.add_row(condition, *(str(by_age[age]) for age in ages))
+    _console.print(title, highlight=False, markup=False, soft_wrap=True)
+    _console.print(table)
+
+
+def _wanted(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
+    """Whether to take a file, by its name in the folder or without the folders."""
+    left_out = read_names(exclude) if exclude else frozenset()
+    taken = read_names(only) if only else None
+
+    def listed(file: str, names: frozenset[str]) -> bool:
+        return file in names or PurePosixPath(file).name in names
+
+    return lambda file: not listed(file, left_out) and (taken is None or listed(file, taken))
+
+
+def _records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
+    renamed = dict(column.split("=", 1) for column in columns if "=" in column)
+    if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
+        raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
+    rows = read_table(_bytes(table), str(table), conditions=conditions, columns=renamed)
+    if rows.ignored_columns:
+        unused = f"columns of {table} that are not used: {', '.join(rows.ignored_columns)}"
+        _console.print(unused, highlight=False, markup=False, soft_wrap=True)
+    return rows.records
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a table in CSV") from error
+
+
+def _print_summary(outcomes: list[Outcome]) -> None:
+    used = [outcome for outcome in outcomes if outcome.status == "used"]
+    table = Table(f"{len(outcomes)} files and rows", box=box.SIMPLE)
+    table.add_column("number", justify="right")
+    table.add_row("used", str(len(used)))
+    table.add_row("  several faces, the largest taken", str(sum((o.faces or 0) > 1 for o in used)))
+    table.add_row("  face cut by the border", str(sum(bool(o.cut) for o in used)))
+    table.add_row("  more than a tenth padded", str(sum((o.padded or 0) > 0.1 for o in used)))
+    for reason, number in sorted(Counter(o.reason for o in outcomes if o.reason).items()):
+        table.add_row(f"refused: {reason}", str(number))
+    _console.print(table)
+
+
+def _write_sheet(path: Path, out: Path, count: int = 60, columns: int = 10) -> None:
+    """Pictures at even distances through the data set."""
+    with Dataset.open(out) as dataset:
+        chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int))
+        pictures = [dataset.image(int(index)) for index in chosen]
+        rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+        title = f"{len(pictures)} of {len(dataset)} aligned pictures"
+        write_file(path, encode_png(contact_sheet(rows, title=title, tile=min(128, dataset.size))))

@@ -1,0 +1,255 @@
+"""`gestaltgen weights …`: bring published checkpoints in, and look into files of weights."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from core import tensor_files
+from core.errors import CheckpointError, LabelError
+from core.seen_images import UNKNOWN, SeenImages
+from faces.datasets.dataset import Dataset
+from faces.labels import AGE_GROUPS, AgeGroup
+from gen import checkpoint
+from gen.checkpoint import CheckpointInfo
+from gen.labels import Vocabulary
+from gen.published import importing
+from gen.published.importing import Imported
+from gen.training.warm_start import with_label_centres
+from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.progress import stepping_bar
+
+app = typer.Typer(
+    cls=Refusing, no_args_is_help=True, rich_markup_mode="markdown", help="Bring weights in, and look into them."
+)
+_console = Console(highlight=False, soft_wrap=True)
+
+NVIDIA_LICENCE = (
+    "NVIDIA Source Code License for StyleGAN2-ADA: non-commercial use only (assumed from the file's format, which "
+    "does not state a licence)"
+)
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .pkl, .pt or .safetensors file; its first bytes tell which.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
+    part: Annotated[
+        str, typer.Option(help="G_ema (the generator to use), G (the one in training) or D (the discriminator).")
+    ] = "G_ema",
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a label column of a conditional network; repeat in the order of the columns."),
+    ] = None,
+    age: Annotated[
+        list[str] | None,
+        typer.Option(help="Age group of the columns after them, as in infant:0-2 or old:35- ; unset: the usual five."),
+    ] = None,
+    conv_clamp: Annotated[
+        float | None,
+        typer.Option(help="Limit of each layer's output, where the file does not tell it (.pt, foreign .safetensors)."),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Of the weights, stored in them. Unset: the file's own, NVIDIA's for a .pkl.")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="Where the weights come from, stored in them. Unset: the file's name and sha256.")
+    ] = None,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Data set that it was trained on, or checkpoint that it was fine-tuned from; repeat for all of them, "
+            "so that no classifier is tested on what its images were made after. Unset: what the file says."
+        ),
+    ] = None,
+) -> None:
+    """Read one network of another program's checkpoint and write it as ours.
+
+    Reads NVIDIA's StyleGAN2-ADA pickles, PyTorch files in rosinality's layout
+    (HyperStyle, e4e and pSp decoders too) and safetensors. Nothing in the file
+    is run: one that asks for more than numbers and plain data is refused, and
+    what it asks for is named. Every tensor is listed with where it went.
+
+    To begin a training of your own from NVIDIA's FFHQ weights:
+
+        gestaltgen weights import ffhq-256.pkl --out ffhq256.safetensors
+
+    A conditional network needs names for its label columns, conditions before
+    ages, and an embedding that is split into the two, as ours is:
+
+        gestaltgen weights import duong.pkl --out duong.safetensors
+        --condition WS --condition 22q11DS --condition other
+        --condition unaffected
+
+    The weights keep their licence: NVIDIA's allows no commercial use, whatever
+    program runs them.
+    """
+    _check_new(out)
+    if part not in importing.PARTS:
+        raise typer.BadParameter(f"unknown part {part!r}; expected one of {', '.join(importing.PARTS)}")
+    imported = importing.read_weights(file, part, vocabulary=_vocabulary(condition, age), conv_clamp=conv_clamp)
+    licence = licence if licence is not None else _licence(file, imported)
+    _print_placements(imported)
+    info = imported.info
+    if origin is None:
+        said = f"{info.origin}; " if info and info.origin else ""
+        origin = f"{said}imported from {part} of {file.name} ({imported.kind}), sha256 {tensor_files.sha256(file)}"
+    checkpoint.save(
+        out,
+        imported.net,
+        origin=origin,
+        licence=licence,
+        images_seen=info.images_seen if info else 0,
+        training_counts=info.training_counts if info else None,
+        seen=_seen_images(trained_on) if trained_on else info.seen_images if info else UNKNOWN,
+    )
+    _console.print(f"\nwritten: {out}")
+    _print_info(checkpoint.read_info(out))
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="A checkpoint of ours, or any file that `import` reads.")],
+) -> None:
+    """Tell what a file of weights holds, and what it says of itself.
+
+    Of our checkpoints: the network and its configuration, labels, origin, licence and training images. Of others: the
+    networks in it, as names for `import --part`.
+    """
+    held = importing.contents(file)
+    _console.print(f"{file}: {held.kind}")
+    if held.info is not None:
+        _print_info(held.info)
+        return
+    for part, about in held.parts.items():
+        _console.print(f"  {part}: {about}")
+    for line in held.left_out:
+        _console.print(f"  {_printable(line)}", markup=False)
+
+
+@app.command()
+def centre(
+    file: Annotated[Path, typer.Argument(help="A conditional generator's checkpoint, of ours.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
+) -> None:
+    """Truncate towards the centre of each image's own label, instead of one for all.
+
+    Truncation trades variety for quality by drawing a face towards an average one. Published generators have one
+    average for everybody, so that condition and age fade with it; measured per label, they stay. Without truncation
+    nothing changes.
+    """
+    _check_new(out)
+    info = checkpoint.read_info(file)
+    checkpoint.save(
+        out,
+        with_label_centres(checkpoint.load_generator(file)),
+        origin=f"{info.origin or file.name}; truncation centred on labels",
+        licence=info.licence,
+        images_seen=info.images_seen,
+        training_counts=info.training_counts,
+        seen=info.seen_images,
+    )
+    _console.print(f"written: {out}")
+    _print_info(checkpoint.read_info(out))
+
+
+def _check_new(out: Path) -> None:
+    if out.exists():
+        raise CheckpointError(f"{out} exists; expected a new name, or delete it first")
+
+
+def _seen_images(sources: Sequence[Path]) -> SeenImages:
+    """What data sets hold and checkpoints have seen, all of them together."""
+    found = SeenImages()
+    for source in sources:
+        if source.suffix == ".safetensors":
+            found |= checkpoint.read_info(source).seen_images
+            continue
+        with Dataset.open(source) as dataset, stepping_bar(_console, f"images of {source}", len(dataset)) as step:
+            keys = set()
+            for index in range(len(dataset)):
+                keys.add(dataset.key(index))
+                step(1)
+        found |= SeenImages.of(keys)
+    return found
+
+
+def _seen(info: CheckpointInfo) -> str:
+    """How many images it knows that it was trained on."""
+    if info.seen is None:
+        return "not stated: which images it was trained on is unknown"
+    return f"{len(info.seen)} images by their keys" + ("" if info.seen_complete else ", and others that are unknown")
+
+
+def _printable(text: str) -> str:
+    """Text of a file without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _vocabulary(conditions: Sequence[str] | None, ages: Sequence[str] | None) -> Vocabulary | None:
+    if not conditions:
+        if ages:
+            raise LabelError("--age without --condition; a label has columns of both, conditions first")
+        return None
+    return Vocabulary(tuple(conditions), tuple(_age_group(text) for text in ages) if ages else AGE_GROUPS)
+
+
+def _age_group(text: str) -> AgeGroup:
+    """`infant:0-2` or, open above, `old:35-`."""
+    number = r"\d+(?:\.\d+)?"
+    match = re.fullmatch(rf"(.+):({number})-({number})?", text)
+    if match is not None:
+        return AgeGroup(match[1], float(match[2]), float(match[3] or math.inf))
+    raise LabelError(f"age group {text!r}; expected a name and years, as in infant:0-2 or old:35-")
+
+
+def _licence(file: Path, imported: Imported) -> str:
+    if imported.info is not None:
+        return imported.info.licence
+    if imported.kind == importing.OFFICIAL_PICKLE:
+        return NVIDIA_LICENCE
+    raise CheckpointError(f"{file} does not state the licence of its weights; say it with --licence")
+
+
+def _print_placements(imported: Imported) -> None:
+    """A line for each tensor: name, shape, where it went or why it was not needed."""
+    _console.print(f"{imported.kind}, {len(imported.placements)} tensors:")
+    width = max(len(placed.name) for placed in imported.placements)
+    for placed in imported.placements:
+        shape = "x".join(map(str, placed.shape)) or "scalar"
+        note = f" ({placed.note})" if placed.note and placed.destination else ""
+        where = f"-> {placed.destination}{note}" if placed.destination else f"not needed: {placed.note}"
+        _console.print(f"  {placed.name:<{width}}  {shape:<12} {where}", markup=False)
+    taken = sum(bool(placed.destination) for placed in imported.placements)
+    _console.print(f"{taken} taken, {len(imported.placements) - taken} not needed", markup=False)
+    for line in imported.left_out:
+        _console.print(f"left in the file: {_printable(line)}", markup=False)
+    for note in imported.notes:
+        _console.print(f"note: {note}", markup=False)
+
+
+def _print_info(info: CheckpointInfo) -> None:
+    config = info.config
+    facts = {
+        "network": info.network,
+        **{field.name: getattr(config, field.name) for field in fields(config) if field.name != "vocabulary"},
+        "conditions": ", ".join(config.vocabulary.conditions) if config.vocabulary else "none: not conditional",
+        "ages": ", ".join(f"{a.name} [{a.from_years:g}, {a.to_years:g})" for a in config.vocabulary.ages)
+        if config.vocabulary
+        else "none",
+        "images seen": info.images_seen or "not stated",
+        "training images": sum(sum(ages.values()) for ages in info.training_counts.values()) or "not stated",
+        "seen": _seen(info),
+        "origin": info.origin or "not stated",
+        "licence": info.licence or "not stated",
+        "sha256": info.sha256,
+    }
+    for name, value in facts.items():
+        _console.print(f"  {name:<17} {value}", markup=False)

@@ -1,0 +1,150 @@
+"""An inverter's file: one safetensors file with both networks and all that is needed to use and to cite them.
+
+And the discriminator whose features judge what it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from core import tensor_files
+from core.errors import CheckpointError, ConfigError
+from gen import checkpoint
+from gen.checkpoint import fingerprint
+from gen.networks import Discriminator, Generator
+from gen.strict_loading import load_strict
+from inversion.config import HypernetworkConfig, encoder_config
+from inversion.inverter import Inverter
+from inversion.quality import Judge, Limits
+
+_KIND: Final = "inverter"
+_GENERATOR: Final = "generator."
+
+
+@dataclass(frozen=True)
+class InverterInfo:
+    """What an inverter's file says of itself.
+
+    Args:
+        generator: fingerprint of the generator that it belongs to.
+        origin: data and training.
+        licence: SPDX name.
+        images_seen: faces shown in training, by stage.
+        limits: of the verdict; None where none were measured.
+        least_gain: see Inverter.
+        figures: what it reaches on held-out faces, by name.
+    """
+
+    generator: str
+    origin: str = ""
+    licence: str = "Apache-2.0"
+    images_seen: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits | None = None
+    least_gain: float | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(path: Path, inverter: Inverter, info: InverterInfo) -> None:
+    """Write both networks without the generator; the file appears whole or not at all.
+
+    Matrices and kernels are stored in float16, half as large.
+    """
+    header = {
+        "network": _KIND,
+        "encoder": inverter.w_encoder.config.to_json(),
+        "hypernetwork": inverter.hypernet.config.to_json(),
+        "generator": info.generator,
+        "origin": info.origin,
+        "licence": info.licence,
+        "images_seen": dict(info.images_seen),
+        "limits": info.limits and info.limits.to_json(),
+        "least_gain": info.least_gain,
+        "figures": dict(info.figures),
+    }
+    tensors = {name: _stored(value) for name, value in _own(inverter).items()}
+    tensor_files.write(path, tensors, header)
+
+
+def read_info(path: Path) -> InverterInfo:
+    """What a file says of itself; errors as `load`."""
+    return _info(path, tensor_files.read_header(path))
+
+
+def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another: bool = False) -> Inverter:
+    """An inverter in evaluation mode on the CPU, with the limits of its file in its judge.
+
+    Args:
+        generator: the one that it belongs to.
+        judge: what else is measured.
+        of_another: take the networks of another generator's inverter too, if they fit, to train them on: one that was
+            fine-tuned from it begins best with them. The average latent is the generator's own then.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, not an inverter, another generator's, or one of other sizes.
+    """
+    tensors, header = tensor_files.read(path)
+    info = _info(path, header)
+    if info.generator != (ours := fingerprint(generator)) and not of_another:
+        raise CheckpointError(
+            f"{path} belongs to the generator {info.generator[:12]}, this is {ours[:12]}; "
+            "name that one, or train an inverter for this one: `gestaltgen train-encoder --help`"
+        )
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+        inverter = Inverter(
+            generator,
+            encoder_config(header["encoder"]),
+            HypernetworkConfig.from_json(header["hypernetwork"]),
+            Judge(judge.perceptual, judge.describe, info.limits),
+            info.least_gain,
+        )
+    own = _own(inverter)
+    state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
+    if info.generator != ours:
+        state["latent_avg"] = own["latent_avg"]
+    load_strict(inverter, state | {name: v for name, v in inverter.state_dict().items() if name.startswith(_GENERATOR)})
+    return inverter.eval().requires_grad_(False)
+
+
+def load_discriminator(path: Path, generator: Generator) -> Discriminator:
+    """The discriminator of a generator.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+        ConfigError: the file holds something else, or a discriminator of another size.
+    """
+    judge, side = checkpoint.load(path), generator.config.resolution
+    if not isinstance(judge, Discriminator) or judge.config.resolution != side:
+        raise ConfigError(f"{path} holds no discriminator of {side} px; expected that of the generator")
+    return judge
+
+
+def _own(inverter: Inverter) -> dict[str, Tensor]:
+    """Its tensors but for the generator's."""
+    return {name: value for name, value in inverter.state_dict().items() if not name.startswith(_GENERATOR)}
+
+
+def _stored(value: Tensor) -> Tensor:
+    return value.half() if value.ndim > 1 and value.is_floating_point() else value
+
+
+def _info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
+    if header.get("network") != _KIND:
+        raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected an inverter")
+    try:
+        return InverterInfo(
+            header["generator"],
+            header["origin"],
+            header["licence"],
+            header["images_seen"],
+            header["limits"] and Limits.from_json(header["limits"]),
+            header["least_gain"],
+            header["figures"],
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is not an inverter's file: {error!r} in its header") from None

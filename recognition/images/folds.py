@@ -1,0 +1,82 @@
+"""Folds of cross-validation: every person in one of them, conditions and age groups alike in all."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold
+
+from core.errors import ConfigError, DatasetError
+from recognition.images.samples import Samples
+
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+_TRIES: Final = 32
+
+
+def folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices, Indices]]:
+    """Splits into training and validation part; every face is in one validation part.
+
+    All faces of a person are on one side. Pairs of condition and age group are spread as evenly as that allows; each
+    part has every class.
+
+    Args:
+        samples: faces with hard labels.
+        count: of the folds, 2 or more.
+        seed: of the split.
+
+    Returns:
+        For each fold the places of its training and of its validation part, both rising.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        DatasetError: a class has persons for fewer folds than asked for, or a label is blended.
+    """
+    if count < 2:
+        raise ConfigError(f"{count} folds; expected 2 or more")
+    persons: dict[str, set[str]] = defaultdict(set)
+    for sample in samples.samples:
+        if sample.condition is None:
+            raise DatasetError(
+                f"image {sample.key[:16]} has the blended label {sample.label}; folds are made of faces with one "
+                "condition each: pass blended ones as extra"
+            )
+        persons[sample.condition].add(sample.person)
+    for name in samples.classes:
+        if len(persons[name]) < count:
+            raise DatasetError(
+                f"the class {name!r} has {len(persons[name])} persons, too few for {count} folds, each of which needs "
+                f"one or more; expected {count} or more: bring more persons, ask for fewer folds, or leave it out"
+            )
+    groups = [sample.person for sample in samples.samples]
+    conditions = np.array([samples.classes.index(str(sample.condition)) for sample in samples.samples])
+    strata = [f"{sample.condition}/{sample.age_group}" for sample in samples.samples]
+    # A class whose persons are all of different age groups may be lost from a fold by chance: another draw finds them.
+    for attempt in range(_TRIES):
+        split = _split(strata if attempt < _TRIES // 2 else conditions.tolist(), groups, count, seed * _TRIES + attempt)
+        if all(set(conditions[part]) == set(conditions) for fold in split for part in fold):
+            return split
+    raise DatasetError(
+        f"found no {count} folds that have every class in each, with all faces of a person on one side; expected "
+        "persons with about equally many faces: ask for fewer folds, or leave faces of the most frequent persons out"
+    )
+
+
+def _split(strata: list[str] | list[int], groups: list[str], count: int, seed: int) -> list[tuple[Indices, Indices]]:
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # few infants are no mistake
+        return [
+            (np.asarray(train, dtype=np.int64), np.asarray(validation, dtype=np.int64))
+            for train, validation in splitter.split(np.zeros(len(groups)), _populated(strata, count), groups)
+        ]
+
+
+def _populated(strata: list[str] | list[int], count: int) -> npt.NDArray[np.int64]:
+    """Strata as numbers; where none has `count` members, which scikit-learn refuses, all are one."""
+    _, numbers, members = np.unique(np.array(strata), return_inverse=True, return_counts=True)
+    return np.asarray(numbers if members.max() >= count else np.zeros_like(numbers), dtype=np.int64)

@@ -1,0 +1,132 @@
+"""Faces in memory at the size of a network: decoded and resized once, however many epochs and runs see them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import ConfigError, DatasetError
+from faces.images import Pixels
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Sample, Samples
+
+
+@dataclass(frozen=True)
+class Stack:
+    """n faces of one size; it is `Samples` itself, whose keys are those of the faces before they were resized.
+
+    Attributes:
+        classes: names of the classes.
+        samples: what is known of each face.
+        pixels: (n, size, size, 3) uint8 on the CPU.
+        labels: (n, classes) float32.
+        seen: what the generators of synthetic faces were trained on, as far as it is told.
+    """
+
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    pixels: Tensor
+    labels: Tensor
+    seen: TrainingRecord | None = None
+
+    @property
+    def size(self) -> int:
+        return self.pixels.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def image(self, index: int) -> Pixels:
+        pixels: Pixels = self.pixels[index].numpy()
+        return pixels
+
+    def subset(self, indices: Iterable[int]) -> Stack:
+        places = [int(index) for index in indices]
+        chosen = torch.tensor(places, dtype=torch.int64)
+        samples = tuple(self.samples[place] for place in places)
+        return Stack(self.classes, samples, self.pixels[chosen], self.labels[chosen], self.seen)
+
+    def digest(self) -> str:
+        """Sha256 in hex of keys, labels and persons in their order: equal for the same material."""
+        told = hashlib.sha256(repr(self.classes).encode())
+        for sample in self.samples:
+            told.update(f"{sample.key} {sample.label} {sample.person}\n".encode())
+        return told.hexdigest()
+
+
+def stacked(samples: Samples, size: int) -> Stack:
+    """Faces at a size, reduced by areas or enlarged between pixels; a Stack of that size is returned as it is.
+
+    Args:
+        size: side in pixels; pictures that are no squares are squeezed into one.
+
+    Raises:
+        DatasetError: no faces, or labels that are no shares of the classes.
+        ConfigError: a size below 8 pixels.
+    """
+    if isinstance(samples, Stack) and samples.size == size:
+        return samples
+    if size < 8:
+        raise ConfigError(f"size is {size} pixels; expected 8 or more")
+    if len(samples) == 0:
+        raise DatasetError("there are no faces among these samples; expected one or more")
+    labels = np.array([_checked(sample, samples.classes) for sample in samples.samples], dtype=np.float32)
+    pixels = np.empty((len(samples), size, size, 3), dtype=np.uint8)
+    for index in range(len(samples)):
+        pixels[index] = _resized(samples.image(index), size)
+    return Stack(samples.classes, samples.samples, torch.from_numpy(pixels), torch.from_numpy(labels), _told(samples))
+
+
+def joined(stacks: Sequence[Stack]) -> Stack:
+    """Stacks one after the other.
+
+    Raises:
+        DatasetError: they are of different classes.
+    """
+    first = stacks[0]
+    if len(stacks) == 1:
+        return first
+    for other in stacks[1:]:
+        if other.classes != first.classes:
+            raise DatasetError(
+                f"faces are labelled with the classes {', '.join(first.classes)} and {', '.join(other.classes)}; "
+                "expected the same ones in the same order: read both with the same classes"
+            )
+    return Stack(
+        first.classes,
+        tuple(sample for stack in stacks for sample in stack.samples),
+        torch.cat([stack.pixels for stack in stacks]),
+        torch.cat([stack.labels for stack in stacks]),
+        told[0].union(*told[1:]) if (told := [stack.seen for stack in stacks if stack.seen is not None]) else None,
+    )
+
+
+def _told(samples: Samples) -> TrainingRecord | None:
+    """What a pulled set says of its generator."""
+    told = getattr(samples, "seen", None)
+    return told if isinstance(told, TrainingRecord) else None
+
+
+def _checked(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
+    label = sample.label
+    if len(label) != len(classes) or min(label) < 0 or abs(sum(label) - 1) > 1e-4:
+        raise DatasetError(
+            f"image {sample.key[:16]} has the label {label}; expected {len(classes)} shares that sum to 1, of "
+            f"{', '.join(classes)}"
+        )
+    return label
+
+
+def _resized(image: Pixels, size: int) -> Pixels:
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image
+    # The mean of the pixels that a new one covers neither aliases nor rings; it means nothing where it covers none.
+    how = cv2.INTER_AREA if min(height, width) >= size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=how), dtype=np.uint8)

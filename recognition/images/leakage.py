@@ -1,0 +1,123 @@
+"""What generators and classifiers have learnt from, so that nobody measures them on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.client import Client, ServiceError
+from core.errors import DatasetError
+from core.seen_images import KEY_DIGITS, SeenImages
+from recognition.images.samples import Samples
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Images that something was trained on.
+
+    An image is known by its pixels as they are stored: the same one at another size, or saved with loss, is not found.
+
+    Attributes:
+        name: what was trained on them, for people: "generator portraits128".
+        keys: the first 16 hex digits of each image's key (`faces.images.pixels_key`).
+        complete: these are all; False where a part, or everything, is not known.
+        parts: what it was put together from by `union`; empty for a single one.
+    """
+
+    name: str
+    keys: frozenset[str]
+    complete: bool = True
+    parts: tuple[TrainingRecord, ...] = ()
+
+    def __post_init__(self) -> None:
+        SeenImages(self.keys)  # checks the form
+
+    @classmethod
+    def from_samples(cls, samples: Samples, name: str) -> TrainingRecord:
+        """All faces of some samples, synthetic ones included."""
+        return cls.of(name, SeenImages.of(sample.key for sample in samples.samples))
+
+    @classmethod
+    def of(cls, name: str, images: SeenImages) -> TrainingRecord:
+        """As a checkpoint says it."""
+        return cls(name, images.keys, images.complete)
+
+    @classmethod
+    def of_model(cls, client: Client, model: str) -> TrainingRecord:
+        """What a generator of a service says; nothing is known where the service is of a version that does not tell.
+
+        Raises:
+            ServiceError: the service cannot be reached, or refuses.
+        """
+        name = f"generator {model}"
+        try:
+            told = client.training_images(model)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            return cls(name, frozenset(), complete=False)
+        return cls(name, frozenset(told["keys"]), bool(told["complete"]))
+
+    def union(self, *others: TrainingRecord) -> TrainingRecord:
+        """All of them together; each is still told by its name."""
+        parts = tuple(dict.fromkeys(single for one in (self, *others) for single in (one.parts or (one,))))
+        if len(parts) == 1:
+            return parts[0]
+        return TrainingRecord(
+            " and ".join(part.name for part in parts),
+            frozenset().union(*(part.keys for part in parts)),
+            all(part.complete for part in parts),
+            parts,
+        )
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of those that do not say all that they were trained on, which a report states beside its figures."""
+        return tuple(part.name for part in (self.parts or (self,)) if not part.complete)
+
+    def indices_in(self, test: Samples) -> list[int]:
+        """Which images of a test set are among these; `test.subset` of all others can be measured on."""
+        return [index for index, sample in enumerate(test.samples) if sample.key[:KEY_DIGITS] in self.keys]
+
+    def refuse(self, test: Samples) -> None:
+        """Refuse a test set that has any of these images. What is not known (`unknown`) cannot be refused.
+
+        Raises:
+            DatasetError: it has; how many, by whom they were seen, and what to do.
+        """
+        found = self.indices_in(test)
+        if not found:
+            return
+        keys = [test.samples[index].key for index in found]
+        by = "; ".join(
+            f"{count} by {part.name}"
+            for part in (self.parts or (self,))
+            if (count := sum(key[:KEY_DIGITS] in part.keys for key in keys))
+        )
+        raise DatasetError(
+            f"{len(found)} of {len(test)} test images were seen in training: {by} (the first is number {found[0]}, key "
+            f"{keys[0][:KEY_DIGITS]}); figures on them would be worth nothing: leave them out of the test set, or "
+            "train without them (`gestaltgen train --exclude`)"
+        )
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """JSON-able, for the metadata of a classifier or a record of a run."""
+        return [
+            {"name": part.name, **SeenImages(part.keys, part.complete).to_json()} for part in (self.parts or (self,))
+        ]
+
+    @classmethod
+    def from_json(cls, value: Iterable[Mapping[str, Any]]) -> TrainingRecord:
+        """What `to_json` made.
+
+        Raises:
+            DatasetError: something else.
+        """
+        try:
+            parts = [cls.of(str(part["name"]), SeenImages.from_json(part)) for part in value]
+        except (KeyError, TypeError) as error:
+            raise DatasetError(f"what was seen in training is not in its form ({error!r}); train again") from None
+        if not parts:
+            raise DatasetError("what was seen in training names nobody; expected one entry or more: train again")
+        return parts[0].union(*parts[1:])

@@ -1,0 +1,575 @@
+"""Image sets of the service as training material: pulled shard by shard, resumed, and the same set again.
+
+A thread waits for the service and fetches shards into a folder, while images of those that are there are used. The same
+call on the same folder goes on where it was interrupted; once all is there, it needs no service.
+
+    with pulled(client, SetRequest("age_progression", model="portraits128"), Path("runs/set")) as faces:
+        for part in faces.shards():  # the next one is fetched meanwhile
+            for index, sample in enumerate(part.samples):
+                train(part.image(index), sample.label)
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from api.client import ChecksumError, Client, ImageSet, JobError, ServiceError
+from core.errors import ConfigError, DatasetError, GestaltError, PullError
+from core.seen_images import SeenImages
+from faces.images import Pixels
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Sample
+from recognition.images.set_cache import Noted, Row, SetCache, SetIdentity, Shard
+
+KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
+"""Image sets that a classifier is trained on."""
+
+_TRANSIENT: Final = frozenset({None, 429, 502, 503, 504})
+"""Status of a failure that may be over soon; None is no answer at all."""
+
+_EXPECTED: Final = ("weights_sha256", "set_id")
+_POLL_S: Final = 0.2
+_HARD: Final = 1 - 1e-6
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class SetRequest:
+    """An image set to ask a service for. None takes the service's default, which for the count is the paper's.
+
+    Args:
+        kind: one of KINDS.
+        conditions, ages, count, seeds, seed, truncation, blend, partners, noise, precision: see `Client.create`.
+        model: name of the generator; None takes the service's first.
+        weights_sha256: of the generator, where it must be this one.
+        set_id: of the set, where it must be this one.
+
+    Raises:
+        ConfigError: another kind.
+    """
+
+    kind: str
+    conditions: tuple[str, ...] | None = None
+    ages: tuple[str, ...] | None = None
+    count: int | None = None
+    seeds: tuple[int, ...] | None = None
+    seed: int | None = None
+    truncation: float | None = None
+    blend: float | None = None
+    partners: tuple[str, ...] | None = None
+    noise: str | None = None
+    precision: str | None = None
+    model: str | None = None
+    weights_sha256: str | None = None
+    set_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"kind is {self.kind!r}; expected one of {', '.join(KINDS)}")
+
+    def asked(self) -> dict[str, Any]:
+        """The fields to post, JSON-able; those left to the service are left out."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _EXPECTED}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in given.items() if v is not None}
+
+    @classmethod
+    def recorded(cls, cache: Path) -> SetRequest:
+        """What gives the set of a pull again, or is refused: its request with model, weights, precision and id.
+
+        Raises:
+            ConfigError: the folder is none of a pull, or the service had not answered yet.
+        """
+        noted = SetCache(cache).noted()
+        if noted is None or noted.identity is None:
+            raise ConfigError(f"{cache} does not say which set it holds; expected the folder of a pull that has begun")
+        identity = noted.identity
+        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in noted.asked.items()}
+        given |= {"model": identity.model, "weights_sha256": identity.weights_sha256, "set_id": identity.set_id}
+        return cls(**given | {"precision": identity.request.get("precision", given.get("precision"))})
+
+
+@dataclass(frozen=True)
+class PullProgress:
+    """How far a pull has come.
+
+    Args:
+        stage: "making", the service is at it; "fetching", shards come.
+        done, total: images.
+    """
+
+    stage: str
+    done: int
+    total: int
+
+
+class Part:
+    """Some images of a pulled set; they are `Samples` themselves. What is not there yet is waited for."""
+
+    def __init__(self, whole: Pulled, places: Sequence[int]) -> None:
+        self.classes = whole.classes
+        self._whole = whole
+        self._places = tuple(places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def seen(self) -> TrainingRecord:
+        """Images that the generator was trained on."""
+        return self._whole.seen
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        return tuple(self._whole.sample(place) for place in self._places)
+
+    def image(self, index: int) -> Pixels:
+        """uint8 (h, w, 3); errors as of `Pulled.image`."""
+        return self._whole.image(self._places[index])
+
+    def subset(self, indices: Iterable[int]) -> Part:
+        return Part(self._whole, [self._places[index] for index in indices])
+
+
+def pulled(
+    client: Client | None,
+    request: SetRequest,
+    cache: Path,
+    progress: Callable[[PullProgress], None] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    patience_s: float = 0.0,
+) -> Pulled:
+    """Ask for an image set and begin to fetch it; returns as soon as the service has said which set it is.
+
+    Args:
+        client: of the service; None where the folder holds the whole set already.
+        request: what to ask for.
+        cache: folder for the set, new or of the same pull. `set.json` in it says which set it is.
+        progress: called by the thread that fetches.
+        classes: names in the order of the labels; None takes the generator's conditions.
+        patience_s: how long a service that does not answer, beyond the client's own attempts, is tried again; counted
+            from when it last did.
+
+    Raises:
+        ConfigError: the folder holds another set, the service would make it by another model than asked or than the
+            folder's, a class that the generator does not know, or a set with conditions that are no classes.
+        PullError: the service cannot be reached or refuses.
+    """
+    return Pulled(client, request, cache, progress or (lambda _: None), classes, patience_s)
+
+
+class Pulled:
+    """An image set that is being pulled, made by `pulled`; it is `Samples`. Close it, or use it as a context manager.
+
+    Whatever needs images that are not there waits for them, and raises what the pull ended with: PullError where the
+    service has gone away, DatasetError where it sent something else than the set. A loader with processes of its own
+    gets it when all is there (`complete`).
+
+    Attributes:
+        classes: names of the classes, in the order of the labels.
+        cache: the folder.
+        set_id, model, weights_sha256: the set and the generator, its name and its file's checksum.
+        request: the set's, every default spelt out.
+        seen: images that the generator was trained on.
+    """
+
+    def __init__(
+        self,
+        client: Client | None,
+        request: SetRequest,
+        cache: Path,
+        progress: Callable[[PullProgress], None],
+        classes: Sequence[str] | None,
+        patience_s: float,
+    ) -> None:
+        self._begun = time.monotonic()
+        self._ended: float | None = None
+        self._waiting_s = 0.0
+        self.cache = cache
+        self._client, self._asked_for, self._progress, self._patience_s = client, request, progress, patience_s
+        self._folder = SetCache(cache)
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._failure: Exception | None = None
+        self._rows: list[Row] | None = None
+        self._there: dict[int, Shard] = {}
+        self._thread: threading.Thread | None = None
+        self._gone_since: float | None = None
+        noted = self._folder.noted()
+        if noted is not None:
+            _check_asked(noted, request, cache)
+        if noted is not None and noted.identity is not None:
+            _check_expected(noted.identity, request, f"{cache} holds")
+            self._take(noted.identity, noted.seen, classes)
+            self._rows = self._folder.rows(noted.identity)
+            if self._rows is not None and all(self._read(number) for number in range(noted.identity.shards)):
+                self._waiting_s = time.monotonic() - self._begun
+                return
+        if client is None:
+            raise PullError(f"{cache} does not hold the whole set; expected a service to fetch it from: name one")
+        image_set = self._until_answered(partial(self._ask, client, noted, classes))
+        self._waiting_s = time.monotonic() - self._begun
+        self._thread = threading.Thread(target=self._pull, args=(client, image_set), name="pull", daemon=True)
+        self._thread.start()
+
+    # For those who use the images
+
+    def __len__(self) -> int:
+        return self._identity.images
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is there."""
+        return len(self._there) == self._identity.shards
+
+    def wait(self) -> Self:
+        """Wait until all is there; errors as of `image`."""
+        for number in range(self._identity.shards):
+            self._shard(number)
+        return self
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Of all images: waits for all, since a sample has the key of its pixels."""
+        return tuple(self.sample(index) for index in range(len(self)))
+
+    def sample(self, index: int) -> Sample:
+        """What is known of an image; waits for its shard."""
+        shard, place = self._shard_of(index)
+        row = self._rows_of_set()[index]
+        label = _label(row, self._identity, self.classes)
+        hard = next((name for name, weight in zip(self.classes, label, strict=True) if weight >= _HARD), None)
+        return Sample(
+            key=shard.keys[place],
+            label=label,
+            condition=hard,
+            age_group=row.get("age_group"),
+            person=f"{self.set_id}/{row['person']}",
+            synthetic=True,
+        )
+
+    def image(self, index: int) -> Pixels:
+        """uint8 (h, w, 3); waits for its shard.
+
+        Raises:
+            PullError: it has not come, and why the pull ended; the same call on the same folder goes on.
+            DatasetError: the service sent something else than the set.
+        """
+        shard, place = self._shard_of(index)
+        return shard.image(place)
+
+    def subset(self, indices: Iterable[int]) -> Part:
+        """Some of the images, in the order given."""
+        return Part(self, list(indices))
+
+    def shards(self) -> Iterator[Part]:
+        """The set shard by shard, in its order: each as soon as it is there, the next ones fetched meanwhile."""
+        for number in range(self._identity.shards):
+            self._shard(number)
+            yield Part(self, self._identity.places(number))
+
+    @property
+    def waiting_s(self) -> float:
+        """How long whoever uses the images has waited for them, from the first question to the service on."""
+        return self._waiting_s
+
+    @property
+    def total_s(self) -> float:
+        """Time since the pull was begun, until it was closed."""
+        return (self._ended or time.monotonic()) - self._begun
+
+    def close(self) -> None:
+        """Stop fetching; what is there is kept. The images that are there can still be used."""
+        self._stop.set()
+        self._ended = self._ended or time.monotonic()
+        if self._thread is not None:
+            self._thread.join(timeout=5)  # longer only in the midst of a request that nobody answers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _shard_of(self, index: int) -> tuple[Shard, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"image {index} of a set of {len(self)}")
+        number, place = divmod(index % len(self), self._identity.shard_images)
+        return self._shard(number), place
+
+    def _shard(self, number: int) -> Shard:
+        if number not in self._there:
+            with self._waiting():
+                self._changed.wait_for(lambda: number in self._there or self._failure is not None)
+        if number in self._there:
+            return self._there[number]
+        assert self._failure is not None  # noqa: S101  it is what was waited for
+        raise self._failure
+
+    def _rows_of_set(self) -> Sequence[Row]:
+        assert self._rows is not None  # noqa: S101  a shard is there, which needs them
+        return self._rows
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        begun = time.monotonic()
+        with self._changed:
+            try:
+                yield
+            finally:
+                self._waiting_s += time.monotonic() - begun
+
+    # For the service
+
+    def _ask(self, client: Client, noted: Noted | None, classes: Sequence[str] | None) -> ImageSet:
+        """Post the request, and check that it is the set that is meant."""
+        request = self._asked_for
+        known = client.models()
+        if request.model is not None and request.model not in (model["name"] for model in known):
+            names = ", ".join(model["name"] for model in known)
+            raise ConfigError(f"the service has no model {request.model!r}; expected one of {names}")
+        model = next(model for model in known if request.model in (None, model["name"]))
+        vocabulary = tuple(condition["name"] for condition in client.conditions(model["name"])["conditions"])
+        self.classes = _classes(classes, vocabulary, model["name"])
+        if noted is None:
+            noted = Noted(request.asked(), secrets.token_hex(16))
+            self._folder.note(noted)
+        image_set = self._post(client, noted)
+        identity = SetIdentity(
+            set_id=image_set.id,
+            model=model["name"],
+            weights_sha256=str(image_set.request["weights_sha256"]),
+            request=dict(image_set.request),
+            conditions=vocabulary,
+            images=image_set.total,
+            shards=image_set.shards,
+            shard_images=image_set.shard_images,
+        )
+        if identity.weights_sha256 != model["weights_sha256"]:
+            raise ConfigError(
+                f"the service made the set {identity.set_id} by the weights {identity.weights_sha256[:16]} and says "
+                f"that {model['name']} has {model['weights_sha256'][:16]}; expected the same: ask again"
+            )
+        _check_expected(identity, request, "the service would make")
+        if noted.identity is not None and noted.identity.set_id != identity.set_id:
+            raise self._other_set(noted.identity, identity.weights_sha256)
+        _check_covered(identity, self.classes)
+        if noted.identity is None:
+            seen = TrainingRecord.of_model(client, model["name"])
+            noted = replace(noted, identity=identity, seen=SeenImages(seen.keys, seen.complete))
+            self._folder.note(noted)
+        self._take(identity, noted.seen, self.classes)
+        return image_set
+
+    def _post(self, client: Client, noted: Noted) -> ImageSet:
+        try:
+            return client.create(**noted.asked, idempotency_key=noted.idempotency_key)
+        except ServiceError as error:
+            used = str(error.problem.get("detail", "")).startswith("Idempotency-Key")
+            if error.status == 422 and used and noted.identity is not None:
+                raise self._other_set(noted.identity, None) from error
+            raise
+
+    def _other_set(self, held: SetIdentity, weights_sha256: str | None) -> ConfigError:
+        now = "another one" if weights_sha256 is None else f"one by the weights {weights_sha256[:16]}"
+        return ConfigError(
+            f"{self.cache} holds a part of the set {held.set_id}, made by {held.model} with the weights "
+            f"{held.weights_sha256[:16]}, and for the same request the service would now make {now}; start the service "
+            "with those weights and the same version, or pull into another folder"
+        )
+
+    def _take(self, identity: SetIdentity, seen: SeenImages, classes: Sequence[str] | None) -> None:
+        self._identity = identity
+        self.classes = _classes(classes, identity.conditions, identity.model)
+        _check_covered(identity, self.classes)
+        self.set_id, self.model, self.weights_sha256 = identity.set_id, identity.model, identity.weights_sha256
+        self.request = identity.request
+        self.seen = TrainingRecord.of(f"generator {identity.model}", seen)
+
+    def _pull(self, client: Client, image_set: ImageSet) -> None:
+        """What the thread does; nothing leaves it but through `_failure`."""
+        try:
+            with self._folder.locked(self._pause):
+                self._until_answered(partial(self._fetch, client, [image_set]))
+        except _ClosedError:
+            failure: Exception = PullError(f"the pull of the set {self.set_id} was closed; open it again to go on")
+        except OSError as error:
+            failure = PullError(
+                f"cannot write {error.filename or self.cache} ({error.strerror or error}): make room or correct the "
+                f"rights; {self._goes_on()}"
+            )
+        except Exception as error:
+            failure = error
+        else:
+            return
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+
+    def _fetch(self, client: Client, asked: list[ImageSet]) -> None:
+        """All that is missing. Begun again after an outage, the set is asked for again: a job may have been lost."""
+        # Another process may have pulled the set while this one waited for the folder.
+        image_set = asked.pop() if asked else self._ask(client, self._folder.noted(), self.classes)
+        while image_set.state not in ("done", "failed", "cancelled"):
+            self._tell("making", image_set.done)
+            self._pause()
+            image_set = image_set.refresh()
+            self._gone_since = None
+        if image_set.state != "done":
+            raise JobError(f"image set {image_set.id} {image_set.state}: {image_set.error or 'somebody stopped it'}")
+        rows = self._folder.store_manifest(client.fetch(image_set.links["manifest"]), self._identity)
+        with self._changed:
+            self._rows = rows
+        for number in range(self._identity.shards):
+            if number in self._there or self._read(number):
+                continue
+            self._tell("fetching", sum(len(self._identity.places(there)) for there in self._there))
+            path = image_set.links["shard"].format(n=number)
+            shard = self._folder.store_shard(number, self._rows_in(number), partial(client.stream_to, path=path))
+            self._gone_since = None
+            self._put(number, shard)
+            if self._stop.is_set():
+                raise _ClosedError
+        self._tell("fetching", self._identity.images)
+
+    def _read(self, number: int) -> bool:
+        """Take a shard that is in the folder unharmed."""
+        shard = self._folder.shard(number, self._rows_in(number))
+        if shard is not None:
+            self._put(number, shard)
+        return shard is not None
+
+    def _rows_in(self, number: int) -> Sequence[Row]:
+        places = self._identity.places(number)
+        return self._rows_of_set()[places.start : places.stop]
+
+    def _put(self, number: int, shard: Shard) -> None:
+        with self._changed:
+            self._there[number] = shard
+            self._changed.notify_all()
+
+    def _tell(self, stage: str, done: int) -> None:
+        self._progress(PullProgress(stage, done, self._identity.images))
+
+    def _pause(self) -> None:
+        if self._stop.wait(_POLL_S):
+            raise _ClosedError
+
+    def _until_answered(self, work: Callable[[], _T]) -> _T:
+        """Do it, again and again while the service does not answer and the patience lasts.
+
+        Raises:
+            PullError: what the service refused, or that it has gone.
+        """
+        damaged = asked_again = False
+        while True:
+            try:
+                return work()
+            except GestaltError:
+                raise
+            except ChecksumError as error:  # on the way: once more, then it lies so on the service
+                if damaged:
+                    raise PullError(f"{error}; {self._goes_on()} once the service is mended") from error
+                damaged = True
+            except JobError as error:
+                raise PullError(f"the service did not make it: {error}; {self._goes_on()}") from error
+            except ServiceError as error:
+                if error.status == 404 and not asked_again:  # the service has lost the set: it makes it again
+                    asked_again = True
+                    continue
+                if error.status not in _TRANSIENT:
+                    raise PullError(f"the service refuses: {error}") from error
+                self._gone_since = self._gone_since or time.monotonic()
+                if time.monotonic() - self._gone_since >= self._patience_s:
+                    raise PullError(f"the service has gone away: {error}; {self._goes_on()} when it is back") from error
+                self._pause()
+
+    def _goes_on(self) -> str:
+        identity = getattr(self, "_identity", None)
+        kept = (
+            "" if identity is None else f"{len(self._there)} of {identity.shards} shards are kept in {self.cache}, and "
+        )
+        return f"{kept}the same command goes on"
+
+
+class _ClosedError(Exception):
+    """The pull is not wanted any more."""
+
+
+def _check_asked(noted: Noted, request: SetRequest, cache: Path) -> None:
+    """Whether a folder's pull is that of a request; a default that is spelt out is no difference."""
+    settled: Mapping[str, Any] = {}
+    if noted.identity is not None:
+        settled = {**noted.identity.request, "model": noted.identity.model}
+    theirs, ours = dict(noted.asked), request.asked()
+    different = [
+        f"{name} is {theirs.get(name, settled.get(name))!r} there and {ours.get(name)!r} here"
+        for name in sorted(theirs.keys() | ours.keys())
+        if theirs.get(name) != ours.get(name)
+        and (name not in settled or theirs.get(name, settled[name]) != ours.get(name, settled[name]))
+    ]
+    if different:
+        raise ConfigError(
+            f"{cache} holds an image set that was asked for otherwise: {'; '.join(different)}. Ask alike to go on "
+            "with it, or pull into another folder"
+        )
+
+
+def _check_expected(identity: SetIdentity, request: SetRequest, who: str) -> None:
+    for name, expected in (("model", request.model), *((n, getattr(request, n)) for n in _EXPECTED)):
+        found = getattr(identity, name)
+        if expected not in (None, found):
+            raise ConfigError(
+                f"{who} the set {identity.set_id} of the model {identity.model} with the weights "
+                f"{identity.weights_sha256[:16]}, whose {name} is {found!r}; expected {expected!r}: serve that model, "
+                "or leave the expectation out"
+            )
+
+
+def _classes(classes: Sequence[str] | None, conditions: tuple[str, ...], model: str) -> tuple[str, ...]:
+    """The classes asked for, all of which the generator must know."""
+    if classes is None:
+        return conditions
+    if not classes or len(set(classes)) != len(classes):
+        raise ConfigError(f"classes are {list(classes)}; expected one or more different names")
+    if strange := [name for name in classes if name not in conditions]:
+        raise ConfigError(
+            f"the model {model} knows the conditions {', '.join(conditions)} and not the class "
+            f"{', '.join(map(repr, strange))}; expected it to know all classes: take another model, or other classes"
+        )
+    return tuple(classes)
+
+
+def _check_covered(identity: SetIdentity, classes: tuple[str, ...]) -> None:
+    """Refuse a set of conditions that are no classes, before it is fetched."""
+    named = [*identity.request.get("conditions", ()), *identity.request.get("partners", ())]
+    if strange := sorted(set(named) - set(classes)):
+        raise ConfigError(
+            f"the set {identity.set_id} has images of {', '.join(strange)}, which is none of the classes "
+            f"{', '.join(classes)}; ask for `conditions` (and `partners` of blends) that are, or add the class"
+        )
+
+
+def _label(row: Row, identity: SetIdentity, classes: tuple[str, ...]) -> tuple[float, ...]:
+    """A row's soft label in the order of the classes.
+
+    Raises:
+        DatasetError: a part of it is of a condition that is no class.
+    """
+    weights = dict(zip(identity.conditions, (float(weight) for weight in row["soft_label"]), strict=True))
+    label = tuple(weights[name] for name in classes)
+    if sum(label) < _HARD:
+        rest = {name: weight for name, weight in weights.items() if weight and name not in classes}
+        raise DatasetError(
+            f"image {row['index']} of the set {identity.set_id} is labelled {rest}, outside the classes "
+            f"{', '.join(classes)}; ask for conditions that are classes"
+        )
+    return label

@@ -1,0 +1,1 @@
+"""Architectures of classifiers and the files of their pretrained backbones."""

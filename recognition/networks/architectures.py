@@ -1,0 +1,188 @@
+"""The networks that classify faces: two published architectures and a small one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.errors import ConfigError
+from recognition.networks.small_network import Small
+
+SMALL: Final = "small"
+NAMES: Final = (SMALL, "resnet50", "efficientnet-b4")
+
+Pretraining: TypeAlias = Literal["imagenet", "vggface2"]
+"""What the weights of a backbone were learnt on, as far as the network differs by it."""
+
+PRETRAINING: Final = ("imagenet", "vggface2")
+
+SMALLEST_SIZE: Final = 32
+
+B4_REPEATS: Final = (2, 4, 4, 6, 6, 8, 2)
+"""Blocks in each stage of an EfficientNet-B4."""
+
+_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_VGGFACE2: Final = ((131.0912 / 255, 103.8827 / 255, 91.4953 / 255), (1 / 255, 1 / 255, 1 / 255))
+"""In RGB. Its networks take BGR from 0 to 255, whose mean is subtracted and nothing else."""
+
+
+class Network(nn.Module):
+    """A trunk that makes features of images, and a linear head that makes logits of features.
+
+    Attributes:
+        trunk, head: its two parts, as they may learn at different rates.
+
+    Args:
+        trunk: images as it was taught them -> (n, features).
+        features: their number.
+        classes: number of the classes.
+        mean, std: of the channels in [0, 1], what images are normalised by.
+        bgr: the trunk takes blue first.
+        dropout: share of the features that is dropped in training.
+        dropout_passes: so many draws of dropout are averaged for each image in training.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        features: int,
+        classes: int,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        bgr: bool = False,
+        dropout: float = 0.0,
+        dropout_passes: int = 1,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(features, classes)
+        self.bgr, self.dropout, self.dropout_passes = bgr, dropout, dropout_passes
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (n, 3, size, size) float32 in [-1, 1] -> logits (n, classes)."""
+        x = ((images + 1) / 2 - self.mean) / self.std
+        x = x.flip(1) if self.bgr else x
+        features = self.trunk(x.contiguous(memory_format=torch.channels_last))
+        if not self.training or self.dropout == 0:
+            return self.head(features)  # type: ignore[no-any-return]
+        drawn = [self.head(F.dropout(features, self.dropout)) for _ in range(self.dropout_passes)]
+        return torch.stack(drawn).mean(dim=0)
+
+
+def build(
+    name: str,
+    classes: int,
+    size: int,
+    *,
+    dropout: float = 0.0,
+    dropout_passes: int = 1,
+    pretraining: str = "imagenet",
+    seed: int = 0,
+) -> Network:
+    """A network with fresh weights, channels last, on the CPU; the global random state stays as it is.
+
+    Args:
+        name: one of NAMES.
+        classes: their number.
+        size: side of the images in pixels.
+        dropout, dropout_passes: see Network.
+        pretraining: "vggface2" is a ResNet-50 as its published weights need it: pixels in BGR, strides in the first
+            convolution of a block and another pooling after the stem.
+        seed: of the weights.
+
+    Raises:
+        ConfigError: no such network, too small a size, or a pretraining that it does not have.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"network is {name!r}; expected one of {', '.join(NAMES)}")
+    if size < SMALLEST_SIZE:
+        raise ConfigError(f"size is {size} pixels; expected {SMALLEST_SIZE} or more, or nothing is left to look at")
+    if pretraining not in PRETRAINING or (pretraining == "vggface2" and name != "resnet50"):
+        raise ConfigError(
+            f"pretraining is {pretraining!r} for {name}; expected imagenet, or for resnet50 also vggface2"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trunk, features = _trunk(name, size, pretraining)
+        mean, std = _IMAGENET
+        if pretraining == "vggface2":
+            mean, std = _VGGFACE2
+        network = Network(
+            trunk,
+            features,
+            classes,
+            mean=mean,
+            std=std,
+            bgr=pretraining == "vggface2",
+            dropout=dropout,
+            dropout_passes=dropout_passes,
+        )
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
+    if name == SMALL:
+        small = Small(size)
+        return small, small.features
+    trunk = _Pooled(_resnet50(pretraining) if name == "resnet50" else efficientnet_b4(size))
+    return trunk, 2048 if name == "resnet50" else 1792
+
+
+class _Pooled(nn.Module):
+    """A model of transformers, whose last maps are averaged."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        last: Tensor = self.model(images).last_hidden_state
+        return last.mean(dim=(2, 3))
+
+
+def _resnet50(pretraining: str) -> nn.Module:
+    # transformers takes seconds to import, and the small network does not need it.
+    from transformers import ResNetConfig, ResNetModel
+
+    model: Any = ResNetModel(ResNetConfig(downsample_in_bottleneck=pretraining == "vggface2"))
+    if pretraining == "vggface2":  # as the networks of Cao et al. 2018, which came from Caffe
+        model.embedder.pooler = nn.MaxPool2d(3, stride=2, padding=0, ceil_mode=True)
+    return model  # type: ignore[no-any-return]
+
+
+def efficientnet_b4(size: int) -> nn.Module:
+    """EfficientNet-B4 (Tan and Le 2019) padded for images of a size as TensorFlow, where it was trained, pads them."""
+    from transformers import EfficientNetConfig, EfficientNetModel
+
+    config = EfficientNetConfig(
+        image_size=size,
+        width_coefficient=1.4,
+        depth_coefficient=1.8,
+        hidden_dim=1792,
+        depthwise_padding=odd_blocks(size),
+        # TensorFlow's 0.99 is the share that stays; here it would be the share that is replaced at each step.
+        batch_norm_momentum=0.1,
+        drop_connect_rate=0.0,  # neither study drops whole blocks
+    )
+    return EfficientNetModel(config)
+
+
+def odd_blocks(size: int) -> list[int]:
+    """Numbers of the blocks of an EfficientNet-B4 that halve maps of an odd side, which are padded on both sides."""
+    side, block, odd = (size + 1) // 2, 0, []
+    for stride, repeats in zip((1, 2, 2, 2, 1, 2, 1), B4_REPEATS, strict=True):
+        if stride == 2:
+            odd += [block] if side % 2 else []
+            side = (side + 1) // 2
+        block += repeats
+    return odd

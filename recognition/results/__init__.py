@@ -1,0 +1,1 @@
+"""Results of trained classifiers: reports, plots, and the expression probe."""

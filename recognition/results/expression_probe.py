@@ -1,0 +1,225 @@
+"""What a classifier goes by: how its probability of the true condition moves when only the expression changes.
+
+OUT/faces/KEY-VIEW.png   what the service made of each face: `reconstructed`, `smile` and `rest`
+OUT/probe.json           the result
+OUT/sheet.png            a face a row: as it was sent, and those three
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from api.client import Client, JobError, ServiceError
+from core.errors import DatasetError
+from faces.images import encode_png, read_image, write_file
+from recognition.ensemble import Ensemble
+from recognition.images.image_stack import Stack, stacked
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Samples
+from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
+
+SMILES: Final = {"smile": 0.8, "rest": 0.2}
+"""The smiles that faces are edited to, from 0 to 1."""
+
+UNEDITED: Final = "reconstructed"
+CHANGES: Final[Mapping[str, tuple[str, str]]] = {
+    "to a smile": (UNEDITED, "smile"),
+    "to rest": (UNEDITED, "rest"),
+    "rest to smile": ("rest", "smile"),
+}
+"""From one picture of a face to another; artefacts are alike in both."""
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+_REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
+_SHEET_ROWS: Final = 24
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change of the expression does to one ensemble, on the faces of one condition.
+
+    Attributes:
+        run: name of the ensemble.
+        condition: the true one.
+        change: one of CHANGES.
+        faces: how many.
+        before: mean probability of the true condition.
+        difference: mean of after - before, with its interval.
+        p: that it is 0, of the permutation test, two-sided; after Holm's correction over the conditions.
+        less_control: the difference less that of the first ensemble on the same pictures; None for the first itself.
+        p_control: that this is 0, in the same way.
+    """
+
+    run: str
+    condition: str
+    change: str
+    faces: int
+    before: float
+    difference: Interval
+    p: float
+    less_control: Interval | None = None
+    p_control: float | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe found.
+
+    Attributes:
+        left_out: why the service could not use a face, by its key.
+    """
+
+    faces: int
+    left_out: Mapping[str, str]
+    effects: tuple[Effect, ...]
+
+
+def probe(
+    ensembles: Mapping[str, Ensemble],
+    faces: Samples,
+    client: Client,
+    out: Path,
+    *,
+    model: str | None = None,
+    on_face: Callable[[], None] = lambda: None,
+    sampling: Sampling | None = None,
+) -> Probe:
+    """Have faces edited by the service to a smile and to rest, and ask ensembles what they take them for.
+
+    An edit changes more than the expression, and so a probability may move that does not follow from it. What one
+    ensemble does beyond another, on the same pictures, is not due to that: give one first that cannot go by the smile.
+
+    The service forgets each face when its pictures are here. Interrupted, the same call goes on.
+
+    Args:
+        ensembles: by name; the first is the control. They have seen none of the faces.
+        faces: aligned, as the service's model was shown them; each is counted as a person of its own.
+        model: of the service; None takes its first.
+        on_face: called after each.
+
+    Raises:
+        DatasetError: faces that were seen by an ensemble or the model, or none that the service can use.
+        ServiceError: the service is gone, or fails.
+    """
+    for ensemble in ensembles.values():
+        ensemble.seen().refuse(faces)
+    name = model or str(client.models()[0]["name"])
+    TrainingRecord.of_model(client, name).refuse(faces)
+    left_out: dict[str, str] = {}
+    for place, sample in enumerate(faces.samples):
+        files = _files(out, sample.key)
+        if not all(path.exists() for path in files.values()):
+            try:
+                for view, picture in _edited(client, encode_png(faces.image(place)), name).items():
+                    write_file(files[view], picture)
+            except _RefusedError as error:
+                left_out[sample.key] = str(error)
+        on_face()
+    kept = [place for place, sample in enumerate(faces.samples) if sample.key not in left_out]
+    if not kept:
+        raise DatasetError(
+            f"the service could use none of {len(faces)} faces ({next(iter(left_out.values()), 'there are none')}); "
+            "expected aligned faces like those that its model was shown"
+        )
+    shown = stacked(faces, faces.image(kept[0]).shape[0]).subset(kept)
+    views = {view: _view(shown, out, view) for view in (UNEDITED, *SMILES)}
+    moves: dict[str, dict[str, Floats]] = {}
+    found: list[Effect] = []
+    for run, ensemble in ensembles.items():
+        said = {view: ensemble.predict(stack).of_truth for view, stack in views.items()}
+        moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
+        for change, (before, _) in CHANGES.items():
+            control = None if len(moves) == 1 else next(iter(moves.values()))[change]
+            found += _effects(run, change, shown, said[before], moves[run][change], control, sampling)
+    _write_sheet(out / "sheet.png", [shown, *views.values()])
+    result = Probe(len(kept), left_out, tuple(found))
+    write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
+    return result
+
+
+def first_of_each(faces: Samples, each: int) -> Samples:
+    """The first faces of each condition, so many or as many as there are."""
+    places = {
+        name: [place for place, sample in enumerate(faces.samples) if sample.condition == name]
+        for name in faces.classes
+    }
+    return faces.subset(place for of_condition in places.values() for place in of_condition[:each])
+
+
+class _RefusedError(Exception):
+    """The service cannot use this face."""
+
+
+def _edited(client: Client, png: bytes, model: str) -> dict[str, bytes]:
+    """A face without an edit and with each expression."""
+    try:
+        photo = client.send_photo(png, consent="none: a test face", purpose="research", model=model, aligned=True)
+    except ServiceError as error:
+        if error.status not in _REFUSED:
+            raise
+        raise _RefusedError(str(error)) from error
+    try:
+        photo = photo.wait()
+        edits = {view: photo.edit(smile=smile).wait() for view, smile in SMILES.items()}
+        return {UNEDITED: edits["smile"].before(), **{view: edit.image() for view, edit in edits.items()}}
+    except JobError as error:
+        raise _RefusedError(str(error)) from error
+    finally:
+        photo.erase()
+
+
+def _files(out: Path, key: str) -> dict[str, Path]:
+    return {view: out / "faces" / f"{key[:32]}-{view}.png" for view in (UNEDITED, *SMILES)}
+
+
+def _view(faces: Stack, out: Path, view: str) -> Stack:
+    """The same faces as the service made them."""
+    pictures = [read_image(_files(out, sample.key)[view]) for sample in faces.samples]
+    return Stack(faces.classes, faces.samples, torch.from_numpy(np.stack(pictures)), faces.labels)
+
+
+def _effects(
+    run: str,
+    change: str,
+    faces: Stack,
+    before: Floats,
+    moved: Floats,
+    control: Floats | None,
+    sampling: Sampling | None,
+) -> list[Effect]:
+    """Of one change of one ensemble, in each condition that has faces."""
+    conditions = np.array([sample.condition for sample in faces.samples], dtype=object)
+    inside = {name: np.flatnonzero(conditions == name) for name in faces.classes if (conditions == name).any()}
+    differences, ps = _tested({name: moved[places] for name, places in inside.items()}, sampling)
+    found = [
+        Effect(run, name, change, len(places), float(before[places].mean()), differences[name], ps[name])
+        for name, places in inside.items()
+    ]
+    if control is None:
+        return found
+    beyond, p_beyond = _tested({name: (moved - control)[places] for name, places in inside.items()}, sampling)
+    return [replace(one, less_control=beyond[one.condition], p_control=p_beyond[one.condition]) for one in found]
+
+
+def _tested(values: Mapping[str, Floats], sampling: Sampling | None) -> tuple[dict[str, Interval], dict[str, float]]:
+    """Mean with its interval, and p after Holm's correction, of each condition's values, each of another face."""
+    faces = {name: [str(place) for place in range(len(of))] for name, of in values.items()}
+    means = {name: mean_interval(of, faces[name], sampling) for name, of in values.items()}
+    ps = holm([permutation_p(of, faces[name], sampling) for name, of in values.items()])
+    return means, dict(zip(values, ps, strict=True))
+
+
+def _write_sheet(path: Path, views: Sequence[Stack]) -> None:
+    """The first faces, evenly over all, a face a row."""
+    rows = np.unique(np.linspace(0, len(views[0]) - 1, _SHEET_ROWS).round().astype(int))
+    columns = [torch.cat([view.pixels[row] for row in rows]) for view in views]
+    write_file(path, encode_png(torch.cat(columns, dim=1).numpy()))

@@ -1,0 +1,410 @@
+"""A folder that says what classifiers reached on one test set: tables, JSON, and one page with plots."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ConfigError
+from faces.images import write_file
+from faces.labels import AGE_GROUPS
+from recognition.predictions import Predictions, aligned
+from recognition.results.plots import accuracy_plot, cell_plot, confusion_plot, difference_plot, reliability_plot
+from recognition.statistics import (
+    Accuracy,
+    Calibration,
+    Comparison,
+    Interval,
+    Sampling,
+    accuracies,
+    calibration,
+    compare_all,
+    confusion,
+    mean_over_conditions,
+)
+
+NOTICE: Final = (
+    "What a classifier says of a face is no basis for a diagnosis, nor are these figures: they hold for these images."
+)
+MEAN: Final = "mean of conditions"
+UNDECIDED: Final = "undecided"
+
+AGES: Final = tuple(group.name for group in AGE_GROUPS)
+FILES: Final = (
+    "accuracy.csv",
+    "confusion.csv",
+    "calibration.csv",
+    "comparisons.csv",
+    "report.json",
+    "report.html",
+)
+"""What `report` writes."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, by name of a run.
+
+    Attributes:
+        classes: the conditions in order.
+        images, persons: of the test set, the same for every run.
+        baseline: the run that the others are compared to; None for no comparison.
+        sampling: how chance was measured.
+        accuracies, means, confusions, calibrations: as the functions of `recognition.statistics` define them.
+        comparisons: of every run but the baseline.
+        about: what else is to be known: data sets, seeds, checksums.
+    """
+
+    classes: tuple[str, ...]
+    images: int
+    persons: int
+    baseline: str | None
+    sampling: Sampling
+    accuracies: Mapping[str, tuple[Accuracy, ...]]
+    means: Mapping[str, Interval]
+    confusions: Mapping[str, npt.NDArray[np.int64]]
+    calibrations: Mapping[str, Calibration]
+    comparisons: Mapping[str, tuple[Comparison, ...]]
+    about: Mapping[str, Any]
+
+
+def report(
+    predictions_by_name: Mapping[str, Predictions],
+    out: Path | str,
+    *,
+    baseline: str | None = None,
+    sampling: Sampling | None = None,
+    ages: Sequence[str] = AGES,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """Measure runs on one test set and write `FILES` into a folder; the same input gives the same files.
+
+    Args:
+        predictions_by_name: name of a run -> its predictions, in the order to show them.
+        out: folder, made if need be; files of an earlier report in it are replaced.
+        baseline: name of the run that the others are compared to; None compares none.
+        ages: age groups in order.
+        about: anything to say beside the figures, as JSON can hold it.
+
+    Raises:
+        ConfigError: no run, or none called like the baseline.
+        DatasetError: the runs were measured on different images or classes.
+    """
+    found = measured(predictions_by_name, baseline=baseline, sampling=sampling, ages=ages, about=about)
+    folder = Path(out)
+    comparisons = _comparison_rows(found)
+    tables = {
+        "accuracy.csv": _accuracy_rows(found),
+        "confusion.csv": _confusion_rows(found),
+        "calibration.csv": _calibration_rows(found),
+        "comparisons.csv": comparisons,
+    }
+    for name, rows in tables.items():
+        write_file(folder / name, _csv(rows).encode())
+    write_file(folder / "report.json", (json.dumps(as_json(found), indent=1, allow_nan=False) + "\n").encode())
+    write_file(folder / "report.html", page(found).encode())
+    return found
+
+
+def measured(
+    predictions_by_name: Mapping[str, Predictions],
+    *,
+    baseline: str | None = None,
+    sampling: Sampling | None = None,
+    ages: Sequence[str] = AGES,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """The figures of a report; arguments and errors as `report`."""
+    if not predictions_by_name:
+        raise ConfigError("no predictions to report; expected one run or more")
+    if baseline is not None and baseline not in predictions_by_name:
+        raise ConfigError(f"no run is called {baseline!r}; the baseline is one of {', '.join(predictions_by_name)}")
+    sampling = sampling or Sampling()
+    (first_name, first), *_ = predictions_by_name.items()
+    runs = {name: aligned(first, run, first_name, name) for name, run in predictions_by_name.items()}
+    return Report(
+        classes=first.classes,
+        images=len(first),
+        persons=len(set(first.persons)),
+        baseline=baseline,
+        sampling=sampling,
+        accuracies={name: accuracies(run, sampling, ages) for name, run in runs.items()},
+        means={name: mean_over_conditions(run, sampling) for name, run in runs.items()},
+        confusions={name: confusion(run) for name, run in runs.items()},
+        calibrations={name: calibration(run) for name, run in runs.items()},
+        comparisons=compare_all(baseline, runs, sampling) if baseline is not None else {},
+        about=dict(about or {}),
+    )
+
+
+def as_json(found: Report) -> dict[str, Any]:
+    """The report as JSON holds it; what is not measured (NaN) is null."""
+    runs = {
+        name: {
+            "accuracy": [asdict(row) for row in found.accuracies[name]],
+            "mean_over_conditions": asdict(found.means[name]),
+            "confusion": found.confusions[name].tolist(),
+            "calibration": asdict(found.calibrations[name]),
+            "comparisons": [asdict(row) for row in found.comparisons.get(name, ())],
+        }
+        for name in found.accuracies
+    }
+    whole = {
+        "notice": NOTICE,
+        "classes": found.classes,
+        "images": found.images,
+        "persons": found.persons,
+        "baseline": found.baseline,
+        "sampling": asdict(found.sampling),
+        "about": found.about,
+        "runs": runs,
+    }
+    cleaned: dict[str, Any] = _without_nan(whole)
+    return cleaned
+
+
+def page(found: Report) -> str:
+    """One HTML page that needs no other file."""
+    level = found.sampling.level
+    parts = [
+        _section("What came out", _summary(found)),
+        _section(
+            "Accuracy",
+            _image(accuracy_plot(found.accuracies, found.means, found.classes, level), "Accuracy with intervals"),
+            f"<p>The dotted line is chance, 1 of {len(found.classes)}. Intervals: {level:.0%}, from "
+            f"{found.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
+            "or, where all its images are right, that of Clopper and Pearson.</p>",
+            _image(cell_plot(found.accuracies, found.classes), "Accuracy by condition and age group"),
+            _details("Table", _table(_accuracy_rows(found))),
+        ),
+        _section(
+            "Confusion",
+            _image(confusion_plot(found.confusions, found.classes), "Confusion matrices"),
+            "<p>Each row is a true condition: what its images were said to be.</p>",
+        ),
+        _section(
+            "Calibration",
+            _image(reliability_plot(found.calibrations), "Reliability curves"),
+            "<p>Above the diagonal a classifier is right more often than it says, below it less often.</p>",
+            _table(_calibration_totals(found)),
+            _details("Bins", _table(_calibration_rows(found))),
+        ),
+    ]
+    if found.comparisons and found.baseline is not None:
+        compared = _section(
+            f"Against {found.baseline}",
+            _image(difference_plot(found.comparisons, found.baseline, level), "Differences with intervals"),
+            "<p>p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
+            "which they are where each person has one. Holm's correction is over the runs for all images, and over "
+            "runs and conditions for the conditions. A p above 0.05 is no proof that two runs are equal: look at the "
+            "interval.</p>",
+            _details("Table", _table(_comparison_rows(found))),
+        )
+        parts.insert(2, compared)
+    if found.about:
+        parts.append(_section("How it was made", _facts(found.about)))
+    body = "\n".join(parts)
+    return _PAGE.format(notice=html.escape(NOTICE), body=body)
+
+
+def _summary(found: Report) -> str:
+    head = ["run", "accuracy", "mean of conditions", "calibration error"]
+    if found.comparisons:
+        head += [f"points more than {found.baseline}", "p (permutation, Holm)", "p (McNemar, Holm)"]
+    rows: list[list[Any]] = [head]
+    for name, measured_rows in found.accuracies.items():
+        row = [name, _percent(measured_rows[0].accuracy), _percent(found.means[name])]
+        row.append(f"{found.calibrations[name].error:.3f}")
+        if found.comparisons:
+            if name == found.baseline:
+                row += ["baseline", "", ""]
+            else:
+                one = found.comparisons[name][0]
+                d = one.difference
+                row.append(f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})")
+                row += [_p(one.permutation_holm), _p(one.mcnemar_holm)]
+        rows.append(row)
+    told = f"<p>{found.images} test images of {found.persons} persons.</p>"
+    undecided = {name: rows[0].undecided for name, rows in found.accuracies.items() if rows[0].undecided}
+    if undecided:
+        which = ", ".join(f"{html.escape(name)} {count}" for name, count in undecided.items())
+        told += f"<p>Undecided, and counted as wrong: {which}.</p>"
+    return told + _table(rows)
+
+
+def _accuracy_rows(found: Report) -> list[list[Any]]:
+    rows: list[list[Any]] = [
+        ["run", "condition", "age_group", "images", "persons", "correct", "undecided", "accuracy", "low", "high"]
+    ]
+    for name, of_run in found.accuracies.items():
+        for number, a in enumerate(of_run):
+            where = [name, a.condition or "all", a.age_group or "all"]
+            rows.append([*where, a.images, a.persons, a.correct, a.undecided, *_three(a.accuracy)])
+            if number == 0:
+                counts = [a.images, a.persons, a.correct, a.undecided]
+                rows.append([name, MEAN, "all", *counts, *_three(found.means[name])])
+    return rows
+
+
+def _confusion_rows(found: Report) -> list[list[Any]]:
+    rows: list[list[Any]] = [["run", "truth", "said", "images", "share"]]
+    for name, matrix in found.confusions.items():
+        for truth, counts in zip(found.classes, matrix, strict=True):
+            for said, count in zip([*found.classes, UNDECIDED], counts, strict=True):
+                rows.append([name, truth, said, int(count), count / counts.sum() if counts.sum() else None])
+    return rows
+
+
+def _calibration_rows(found: Report) -> list[list[Any]]:
+    """A row for each bin, and one for all images with the measures of the whole."""
+    rows: list[list[Any]] = [
+        [
+            "run",
+            "from",
+            "to",
+            "images",
+            "confidence",
+            "accuracy",
+            "calibration_error",
+            "brier",
+            "negative_log_likelihood",
+        ]
+    ]
+    for name, c in found.calibrations.items():
+        filled = [b for b in c.bins if b.images]
+        confidence, accuracy = (
+            sum(b.images * value for b, value in zip(filled, values, strict=True)) / found.images
+            for values in ([b.confidence for b in filled], [b.accuracy for b in filled])
+        )
+        rows.append([name, 0.0, 1.0, found.images, confidence, accuracy, c.error, c.brier, c.negative_log_likelihood])
+        for b in c.bins:
+            values = [None, None] if not b.images else [b.confidence, b.accuracy]
+            rows.append([name, b.low, b.high, b.images, *values, None, None, None])
+    return rows
+
+
+def _calibration_totals(found: Report) -> list[list[Any]]:
+    rows: list[list[Any]] = [["run", "calibration error", "Brier score", "negative log-likelihood (nats)"]]
+    rows += [[name, c.error, c.brier, c.negative_log_likelihood] for name, c in found.calibrations.items()]
+    return rows
+
+
+def _comparison_rows(found: Report) -> list[list[Any]]:
+    rows: list[list[Any]] = [
+        [
+            "baseline", "run", "condition", "images", "persons", "baseline_accuracy", "accuracy", "difference", "low",
+            "high", "only_baseline_right", "only_run_right", "mcnemar_p", "mcnemar_p_holm", "permutation_p",
+            "permutation_p_holm",
+        ]
+    ]  # fmt: skip
+    for name, comparisons in found.comparisons.items():
+        for c in comparisons:
+            where = [found.baseline, name, c.condition or "all", c.images, c.persons]
+            values = [c.baseline_accuracy, c.accuracy, *_three(c.difference), c.only_baseline, c.only_run]
+            rows.append([*where, *values, c.mcnemar, c.mcnemar_holm, c.permutation, c.permutation_holm])
+    return rows
+
+
+def _three(interval: Interval) -> list[float]:
+    return [interval.value, interval.low, interval.high]
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow(["" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    return text.getvalue()
+
+
+def _table(rows: Sequence[Sequence[Any]]) -> str:
+    head, *body = rows
+    top = "".join(f"<th>{html.escape(str(cell).replace('_', ' '))}</th>" for cell in head)
+    lines = ["<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in body]
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (int, float, np.integer)):
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f'<td class="number">{shown}</td>'
+    return f"<td>{'' if value is None else html.escape(str(value))}</td>"
+
+
+def _facts(about: Mapping[str, Any]) -> str:
+    rows = []
+    for name, value in about.items():
+        shown = value if isinstance(value, str) else json.dumps(_without_nan(value))
+        rows.append(f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(shown)}</td></tr>")
+    return f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{html.escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def _details(title: str, content: str) -> str:
+    return f"<details><summary>{html.escape(title)}</summary>{content}</details>"
+
+
+def _image(png: bytes, what: str) -> str:
+    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def _percent(interval: Interval) -> str:
+    return f"{interval.value:.1%} ({interval.low:.1%} to {interval.high:.1%})"
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(inner) for inner in value]
+    return value
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Classifiers on one test set</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; margin-bottom: .3rem; }}
+h2 {{ font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid #e2e8f0; padding-bottom: .2rem; }}
+.notice {{ background: #fffaf0; border-left: 4px solid #dd6b20; padding: .6rem .9rem; }}
+img {{ max-width: 100%; height: auto; display: block; margin: .6rem 0; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: 13.5px; margin: .6rem 0; }}
+th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.facts td {{ vertical-align: top; overflow-wrap: anywhere; }}
+.facts td:first-child {{ white-space: nowrap; }}
+summary {{ cursor: pointer; color: #2b6cb0; }}
+</style>
+</head>
+<body>
+<h1>Classifiers on one test set</h1>
+<p class="notice">{notice}</p>
+{body}
+</body>
+</html>
+"""

@@ -1,0 +1,201 @@
+"""The folder of a run of classifiers, and runs by the names that people give them.
+
+RUN/run.json               what the run is made of; the same command goes on with it, another is refused
+RUN/sets/NAME/             image sets of the service, shard by shard
+RUN/sets/fold-K/NAME/      those that only one fold learns from
+RUN/folds.json             who was in which fold
+RUN/seed-N/fold-K/         one training
+RUN/seen.json              which images and persons generator and classifiers saw: never to be tested on
+RUN/predictions/seed-N.csv what the ensemble of a seed's folds says of the test set
+RUN/report/                tables, JSON and a page
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import ConfigError, DatasetError
+from core.run_folders import flat
+from faces.images import write_file
+from recognition.images.leakage import TrainingRecord
+from recognition.images.pulled_sets import SetRequest
+from recognition.predictions import Predictions, pooled
+from recognition.runs.set_requests import SETS, fold_of
+
+_VERSION: Final = 1
+_PERSON_DIGITS: Final = 16  # of a hash: a run that is passed on names nobody
+
+
+class RunFiles:
+    """The folder of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about = path / "run.json"
+        self.seen = path / "seen.json"
+        self.predictions = path / "predictions"
+        self.report = path / "report"
+
+    def set(self, name: str) -> Path:
+        return self.path / SETS / name
+
+    def seed(self, seed: int) -> Path:
+        return self.path / f"seed-{seed}"
+
+    def seeds(self) -> list[int]:
+        """Seeds of which there are classifiers."""
+        numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())
+        return sorted(int(number) for number in numbers if number.isdigit())
+
+    def read(self) -> dict[str, Any]:
+        """run.json.
+
+        Raises:
+            ConfigError: there is none, or a damaged one.
+        """
+        try:
+            about: dict[str, Any] = json.loads(self.about.read_bytes())
+            if about["version"] != _VERSION:
+                raise ValueError(f"version {about['version']}")
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{self.path} is no run: it has no {self.about.name}; expected a folder of `gestaltgen classify train`"
+            ) from None
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{self.about} cannot be read ({error}); train into another folder") from error
+        return about
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Write down what the run is made of, or check that the run here is made of the same.
+
+        Raises:
+            ConfigError: it is made of something else; what.
+        """
+        if not self.about.exists():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
+            self.write({"asked": dict(asked)})
+            return
+        there, here = flat(self.read()["asked"]), flat(json.loads(json.dumps(asked)))
+        changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
+        if changed:
+            changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
+            raise ConfigError(
+                f"{self.path} holds a run that is made otherwise: {changes}. Give the same command to go on with it, "
+                "or another --out"
+            )
+
+    def write(self, about: Mapping[str, Any]) -> None:
+        write_file(self.about, (json.dumps({"version": _VERSION, **about}, indent=1) + "\n").encode())
+
+    def tell(self, name: str, value: Any) -> None:
+        """Add something to run.json that the run does not depend on."""
+        self.write({**self.read(), name: value})
+
+    def store_seen(self, seen: TrainingRecord, persons: Sequence[str]) -> None:
+        """Write seen.json."""
+        about = {"seen": seen.to_json(), "persons": sorted(hashed(persons))}
+        write_file(self.seen, (json.dumps(about) + "\n").encode())
+
+    def read_seen(self) -> tuple[TrainingRecord, frozenset[str]]:
+        """What generator and classifiers saw, and hashes of the persons.
+
+        Raises:
+            ConfigError: the run has not come so far, or the file is damaged.
+        """
+        try:
+            about = json.loads(self.seen.read_bytes())
+            return TrainingRecord.from_json(about["seen"]), frozenset(about["persons"])
+        except FileNotFoundError:
+            raise ConfigError(f"{self.path} has no {self.seen.name}; train it first, with the same command") from None
+        except (OSError, KeyError, TypeError, ValueError, DatasetError) as error:
+            raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
+
+
+def recorded_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
+    """The very image sets of another run, by their names there.
+
+    Args:
+        folds, fold_seed: of the run that is to learn from them.
+
+    Raises:
+        ConfigError: it has none, has not begun to pull them all, or some are of single folds of another split.
+    """
+    asked = RunFiles(run).read()["asked"]
+    if not asked["sets"]:
+        raise ConfigError(f"{run} has no image sets; expected a run that was trained with --augment")
+    there = (asked["folds"], asked["fold_seed"])
+    if there != (folds, fold_seed) and any(fold_of(name) is not None for name in asked["sets"]):
+        raise ConfigError(
+            f"the image sets of {run} are each for one fold of --folds {there[0]} and --fold-seed {there[1]}, here are "
+            f"{folds} and {fold_seed}; expected the same, as their generators know the persons of all other folds"
+        )
+    return {name: SetRequest.recorded(RunFiles(run).set(name)) for name in asked["sets"]}
+
+
+def hashed(persons: Sequence[str]) -> frozenset[str]:
+    """What persons are kept as."""
+    return frozenset(hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS] for person in persons)
+
+
+def load_predictions(path: Path) -> tuple[Predictions, int]:
+    """Predictions in a CSV, in a folder of CSVs (one a seed) or in a run, and of how many seeds they are.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    if not path.is_dir():
+        return Predictions.load(path), 1
+    inside = path / "predictions" if (path / "predictions").is_dir() else path
+    files = sorted(inside.glob("*.csv"))
+    if not files or not all(file.stem.startswith("seed-") for file in files):
+        raise DatasetError(
+            f"{path} holds no predictions (seed-N.csv); expected a CSV, or a run that was given --test: "
+            "gestaltgen classify predict RUN --test DATASET"
+        )
+    runs = [Predictions.load(file) for file in files]
+    return (runs[0] if len(runs) == 1 else pooled(runs)), len(runs)
+
+
+def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
+    """Of NAME=PATH, or of PATH alone.
+
+    Raises:
+        ConfigError: a name twice, or runs of different numbers of seeds.
+        DatasetError: as `load_predictions`.
+    """
+    found: dict[str, Predictions] = {}
+    seeds: dict[str, int] = {}
+    for name, path in named_paths(texts).items():
+        found[name], seeds[name] = load_predictions(path)
+    if len(set(seeds.values())) > 1:
+        counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
+        raise ConfigError(
+            f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
+            "or name single files, as real=runs/real/predictions/seed-0.csv"
+        )
+    return found
+
+
+def named_paths(texts: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH, or PATH alone, whose own name is taken then.
+
+    Raises:
+        ConfigError: a name twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, sign, rest = text.partition("=")
+        if not sign or Path(text).exists():
+            path = Path(text)
+            name = path.resolve().parent.name if path.name == "predictions" else path.stem if path.suffix else path.name
+            rest = text
+        name = name.strip() or str(rest)
+        if name in found:
+            raise ConfigError(f"two runs are called {name!r}; give them names of their own, as better={rest}")
+        found[name] = Path(rest)
+    return found

@@ -1,0 +1,391 @@
+"""What `gestaltgen classify` does: from data sets and image sets to classifiers and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from api.client import Client, ServiceError
+from core.errors import ConfigError, DatasetError, PullError
+from core.seen_images import SeenImages
+from core.stop_signals import StopRequest
+from faces.datasets.dataset import Dataset
+from faces.images import write_file
+from gestaltgen.cli.progress import progress_bar
+from recognition.config import TrainingConfig
+from recognition.ensemble import Ensemble
+from recognition.images.folds import folds
+from recognition.images.image_stack import Stack, joined, stacked
+from recognition.images.leakage import TrainingRecord
+from recognition.images.pulled_sets import Pulled, PullProgress, SetRequest, pulled
+from recognition.images.samples import Samples, real_samples
+from recognition.predictions import Predictions, pooled
+from recognition.runs.run_files import RunFiles, hashed
+from recognition.runs.set_requests import SETS, fold_of
+from recognition.training.cross_validation import experiment
+
+_CLASSIFIERS: Final = "the classifiers"
+PATIENCE_S: Final = 300.0
+"""How long a service that went away in mid-pull is waited for."""
+
+READY_S: Final = 15.0
+"""How long one that does not answer at all is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of.
+
+    Args:
+        real: data set to learn from, in folds.
+        config: of every training; its seed counts for nothing.
+        folds: their number.
+        fold_seed: of the split.
+        requests: image sets to add to the training parts of all folds, or of one (`set_requests.fold_of`), by name;
+            empty for real images only.
+        real_faces: False learns from the image sets alone; real faces still choose the epochs.
+        backbone: weights that a trunk begins with.
+        classes: the conditions in order.
+    """
+
+    real: Path
+    config: TrainingConfig
+    folds: int
+    fold_seed: int
+    requests: Mapping[str, SetRequest]
+    real_faces: bool
+    backbone: Path | None
+    classes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All that the classifiers depend on, but for the images."""
+        config = self.config.to_json()
+        del config["seed"]
+        return {
+            "classes": list(self.classes),
+            "training": config,
+            "folds": self.folds,
+            "fold_seed": self.fold_seed,
+            "sets": {name: request.asked() for name, request in self.requests.items()},
+            "real_faces": self.real_faces,
+            "backbone": None if self.backbone is None else self.backbone.name,
+        }
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from.
+
+    Attributes:
+        real: faces at the network's size.
+        synthetic: the image sets at that size, by name.
+        generators: what the generator of each set was trained on.
+        sets: identity of each image set, JSON-able.
+        waiting_s: time that was spent waiting for images of the service.
+    """
+
+    real: Stack
+    synthetic: Mapping[str, Stack]
+    generators: Mapping[str, TrainingRecord]
+    sets: Mapping[str, Any]
+    waiting_s: float
+
+    @cached_property
+    def seen(self) -> TrainingRecord:
+        """All that classifiers, by both, and generators, by themselves, have seen."""
+        faces = (sample.key for part in (self.real, *self.synthetic.values()) for sample in part.samples)
+        return TrainingRecord.of(_CLASSIFIERS, SeenImages.of(faces)).union(*self.generators.values())
+
+    def names_for(self, fold: int) -> tuple[str, ...]:
+        """The image sets that a fold learns from."""
+        return tuple(name for name in self.synthetic if fold_of(name) in (None, fold))
+
+    def extra(self, fold: int) -> Stack | None:
+        """All synthetic faces that a fold learns from; None for none."""
+        parts = [self.synthetic[name] for name in self.names_for(fold)]
+        return joined(parts) if parts else None
+
+
+def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
+    """The conditions of a data set's vocabulary that have faces, and whether there are others."""
+    with Dataset.open(real) as dataset:
+        there = {record.condition for record in dataset.records}
+        found = tuple(name for name in dataset.conditions if name in there)
+        absent = [name for name in dataset.conditions if name not in there]
+        if absent:
+            console.print(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
+    return found, bool(absent)
+
+
+def gather(
+    plan: Plan, files: RunFiles, service: str, check: Callable[[Samples, TrainingRecord], None], console: Console
+) -> Material:
+    """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
+
+    Args:
+        check: called with the real faces and what classifiers and generators saw, before the sets are waited for; what
+            it raises ends the matter.
+
+    Raises:
+        DatasetError, ConfigError, PullError: as `real_samples` and `pulled`.
+    """
+    size = plan.config.size
+    with ExitStack() as stack:
+        sets = _pulls(plan, files, service, console, stack)
+        generators = {name: one.seen for name, one in sets.items()}
+        real = stacked(real_samples(plan.real, plan.classes), size)
+        check(real, TrainingRecord.from_samples(real, _CLASSIFIERS).union(*generators.values()))
+        _check_validation(plan, files, real, generators, console)
+        synthetic = {name: joined([stacked(part, size) for part in one.shards()]) for name, one in sets.items()}
+        identities = {
+            name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
+            for name, one in sets.items()
+        }
+        return Material(real, synthetic, generators, identities, sum(one.waiting_s for one in sets.values()))
+
+
+def _check_validation(
+    plan: Plan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], console: Console
+) -> None:
+    """Say, or refuse, where a generator knows faces by which epochs are chosen.
+
+    No fault in a test, but validation figures are too good. A generator of one fold was meant to know none of them.
+
+    Raises:
+        ConfigError: the generator of a fold knows faces of its validation part.
+    """
+    if not generators:
+        return
+    held = [validation for _, validation in folds(real, plan.folds, plan.fold_seed)]
+    for seen, fold in dict.fromkeys((seen, fold_of(name)) for name, seen in generators.items()):
+        known = len(seen.indices_in(real if fold is None else real.subset(held[fold])))
+        if fold is None and known:
+            console.print(
+                f"{seen.name} was trained on {known} of the {len(real)} real images: validation figures are of faces "
+                "that it knows, and too good; figures on a test set are not"
+            )
+        elif fold is not None and known:
+            raise ConfigError(
+                f"{seen.name} was trained on {known} of the {len(held[fold])} images that choose the epoch of "
+                f"fold-{fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
+                f"from the data set, --folds and --fold-seed of this run ({plan.folds} and {plan.fold_seed}). Then "
+                f"begin with another --out, for {files.path} keeps the images of the old one"
+            )
+        elif fold is not None and seen.unknown:
+            console.print(
+                f"not known: all images that {seen.name} was trained on, and so whether it knows the faces that choose "
+                f"the epoch of fold-{fold}",
+                style="yellow",
+            )
+
+
+def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: ExitStack) -> dict[str, Pulled]:
+    """All sets of a plan, being pulled, with one bar for them."""
+    if not plan.requests:
+        return {}
+    client = stack.enter_context(Client(service))
+    if not all((files.set(name) / "set.json").exists() for name in plan.requests):
+        _check_service(client, service)
+    come: dict[str, int] = {}
+    shows: list[Callable[[int], None]] = []
+
+    def noting(name: str) -> Callable[[PullProgress], None]:
+        def note(progress: PullProgress) -> None:
+            come[name] = progress.done
+            for show in shows:
+                show(sum(come.copy().values()))
+
+        return note
+
+    sets = {
+        name: stack.enter_context(
+            pulled(client, request, files.set(name), noting(name), classes=plan.classes, patience_s=PATIENCE_S)
+        )
+        for name, request in plan.requests.items()
+    }
+    total = sum(len(one) for one in sets.values())
+    if all(one.complete for one in sets.values()):
+        console.print(f"{total} synthetic images, all in {files.path / SETS}")
+        return sets
+    made_by = ", ".join(sorted({one.model for one in sets.values()}))
+    console.print(f"{total} synthetic images of {made_by} at {service}, into {files.path / SETS}")
+    shows.append(stack.enter_context(progress_bar(console, "images made, then fetched", total)))
+    return sets
+
+
+def _check_service(client: Client, service: str) -> None:
+    """Tell of a service that is not there at once; one that goes away later is waited for."""
+    try:
+        client.wait_ready(READY_S)
+    except ServiceError as error:
+        raise PullError(
+            f"{error}; start the service (gestaltgen serve), or name another with --service: the same command goes on"
+        ) from error
+
+
+def check_unseen(
+    test: Samples, seen: TrainingRecord, persons: frozenset[str], *, unknown_allowed: bool, console: Console
+) -> tuple[str, ...]:
+    """Refuse a test set with anything that generator or classifiers saw.
+
+    Args:
+        persons: hashes of those in training.
+        unknown_allowed: go on where it is not known what a generator saw.
+
+    Returns:
+        Names of those of whom it is not known, to be stated beside the figures.
+
+    Raises:
+        DatasetError: an image or a person was seen, or nobody knows and that is not allowed.
+    """
+    seen.refuse(test)
+    shared = sorted({sample.person for sample in test.samples if hashed([sample.person]) <= persons})
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); a classifier that "
+            "knows them is not measured by them: leave their images out of the test set, or rename persons whose names "
+            "are the same by accident"
+        )
+    if seen.unknown:
+        names = ", ".join(seen.unknown)
+        if not unknown_allowed:
+            raise DatasetError(
+                f"not known: all images that {names} was trained on; test images may be among them, and figures on "
+                "them worth nothing. Take a generator that says what it saw (trained by this version of gestaltgen), "
+                "or, where you know that it saw none of them, go on with --unknown-training-images; the report says so"
+            )
+        console.print(f"not known: all images that {names} was trained on; the report says so", style="yellow")
+    return seen.unknown
+
+
+def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> dict[Path, Samples]:
+    """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
+
+    Args:
+        name: of the data set, for those who read a list.
+
+    Returns:
+        The faces of each list.
+
+    Raises:
+        ConfigError: the folder holds lists of another split.
+        DatasetError: see `folds`; or a person whose name a list cannot carry.
+    """
+    for person in persons_of(real):
+        if person != PurePosixPath(person.strip()).name or person.startswith("#"):
+            raise DatasetError(
+                f"the person {person!r} would be read as another name from a list; expected names without /, that do "
+                "not begin with # and do not end with a blank: rename persons"
+            )
+    parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
+    texts = {
+        path: f"# {path.stem} of {name}, --folds {count} --fold-seed {seed}: persons that its generator is not shown\n"
+        + "".join(f"{person}\n" for person in persons_of(faces))
+        for path, faces in parts.items()
+    }
+    if other := [path for path in out.glob("fold-*.txt") if path.read_text("utf-8") != texts.get(path)]:
+        raise ConfigError(
+            f"{min(other)} is of another split; choose a new folder with --out, or delete the lists there"
+        )
+    for path, text in texts.items():
+        write_file(path, text.encode())
+    return parts
+
+
+def persons_of(samples: Samples) -> list[str]:
+    """Who is shown."""
+    return sorted({sample.person for sample in samples.samples})
+
+
+@contextmanager
+def connected(service: str) -> Iterator[Client]:
+    """A client of a service that answers.
+
+    Raises:
+        PullError: it does not.
+    """
+    with Client(service) as client:
+        _check_service(client, service)
+        yield client
+
+
+def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None) -> dict[str, Any]:
+    """What a report is to say of a run beside its figures."""
+    run = files.read()
+    told: dict[str, Any] = {
+        "test set": None if test is None else test.name,
+        "folds": run["asked"]["folds"],
+        "seeds": files.seeds(),
+        "threshold": threshold,
+        "training": run["asked"]["training"],
+        "image sets": run.get("sets") or "none: real images only",
+    }
+    if unknown:
+        told["not known"] = f"all images that {', '.join(unknown)} was trained on: test images may be among them"
+    return told
+
+
+def train_all(
+    plan: Plan, files: RunFiles, material: Material, seeds: int, device: torch.device, console: Console
+) -> StopRequest:
+    """Train every fold of every seed; what is done is kept, and what was stopped goes on.
+
+    Returns:
+        Whether somebody asked to stop.
+    """
+    stop = StopRequest()
+    total = plan.folds * seeds * plan.config.epochs
+    with stop.heard(), progress_bar(console, f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
+        done = experiment(
+            plan.config,
+            material.real,
+            files.path,
+            count=plan.folds,
+            seeds=seeds,
+            split_seed=plan.fold_seed,
+            extra=material.extra,
+            real_faces=plan.real_faces,
+            weights=plan.backbone,
+            device=device,
+            about=lambda fold: {"sets": {name: material.sets[name] for name in material.names_for(fold)}},
+            on_progress=lambda p: show(p.runs_done * plan.config.epochs + p.report.epoch),
+            stop=lambda: bool(stop),
+        )
+    for run in done.runs:
+        if run.result.finished and run.result.validation is not None:
+            of = run.result.validation
+            console.print(
+                f"seed-{run.seed}/fold-{run.fold}: epoch {run.result.best_epoch} of "
+                f"{run.result.epochs} is the best, validation accuracy {of.accuracy:.1%}, "
+                f"mean of conditions {of.balanced_accuracy:.1%}"
+            )
+    return stop
+
+
+def predict_all(
+    files: RunFiles, test: Samples, out: Path, device: torch.device, threshold: float | None, console: Console
+) -> Predictions:
+    """Predictions of each seed's ensemble into a folder, and all of them as one.
+
+    Raises:
+        ConfigError: the run has no classifiers yet.
+    """
+    seeds = files.seeds()
+    if not seeds:
+        raise ConfigError(f"{files.path} has no classifiers; train them first: gestaltgen classify train … --out RUN")
+    found = []
+    with progress_bar(console, "predicting", len(seeds)) as show:
+        for done, seed in enumerate(seeds, 1):
+            ensemble = Ensemble.open(files.seed(seed))
+            said = ensemble.predict(test, threshold=threshold, device=device)
+            said.save(out / f"seed-{seed}.csv")
+            found.append(said)
+            show(done)
+    return found[0] if len(found) == 1 else pooled(found)

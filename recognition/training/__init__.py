@@ -1,0 +1,1 @@
+"""Training of classifiers: batches, weighting, optimiser, cross-validation, and the folder of a run."""

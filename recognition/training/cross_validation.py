@@ -1,0 +1,157 @@
+"""Cross-validation with several seeds: a classifier for every fold and seed, in folders of its own.
+
+out/folds.json             the split, by the keys of the validation parts
+out/seed-S/fold-K/         the run of each (see `recognition.training.run_folder`); `Ensemble.open` takes a seed's
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from core.errors import ConfigError
+from core.seen_images import KEY_DIGITS
+from faces.images import write_file
+from recognition.config import TrainingConfig
+from recognition.images.folds import Indices, folds
+from recognition.images.image_stack import joined, stacked
+from recognition.images.samples import Samples
+from recognition.training.trainer import EpochReport, Result, train
+
+FOLDS: Final = "folds.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an experiment tells of itself: one epoch of one of its runs."""
+
+    seed: int
+    fold: int
+    runs_done: int
+    runs: int
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """The run of one fold and seed."""
+
+    seed: int
+    fold: int
+    folder: Path
+    result: Result
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All runs, in the order of folds and then seeds.
+
+    Attributes:
+        split: training and validation places of each fold.
+        finished: False where it was asked to stop; the same call goes on.
+    """
+
+    out: Path
+    runs: tuple[FoldRun, ...]
+    split: tuple[tuple[Indices, Indices], ...]
+    finished: bool
+
+    def ensembles(self) -> tuple[Path, ...]:
+        """Folder of the ensemble of each seed."""
+        return tuple(dict.fromkeys(run.folder.parent for run in self.runs))
+
+
+def experiment(
+    config: TrainingConfig,
+    real: Samples,
+    out: Path,
+    *,
+    count: int = 5,
+    seeds: int | Sequence[int] = 1,
+    split_seed: int = 0,
+    extra: Callable[[int], Samples | None] | None = None,
+    real_faces: bool = True,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    about: Mapping[str, Any] | Callable[[int], Mapping[str, Any]] | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Experiment:
+    """Train a classifier for every fold and seed; interrupted anywhere, the same call goes on.
+
+    The split follows from `split_seed` alone: seeds vary the classifier, not who is in which fold, so that a generator
+    trained on the training part of a fold stays with it.
+
+    Args:
+        real: faces with one condition each.
+        out: folder.
+        count: of the folds.
+        seeds: their number, from 0, or which; each replaces `config.seed`.
+        extra: what to add to the training part of a fold, asked for once for each; only its own fold sees it. None, or
+            a function that returns None, for nothing.
+        real_faces: False trains on what `extra` gives alone; the validation part is of real faces all the same.
+        about: what the files of the runs say beside, as the identity of a set; of each fold where it is a function.
+        on_progress: called after each epoch.
+        stop: asked after each batch.
+        weights, device: see `recognition.training.trainer.train`.
+
+    Raises:
+        ConfigError: settings that make no sense, no seeds, or a folder with another experiment.
+        DatasetError: see `folds` and `train`.
+    """
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(f"seeds are {seeds}; expected one or more, each once")
+    split = tuple(folds(real, count, split_seed))
+    _write_split(out, real, split)
+    faces = stacked(real, config.size)
+    runs: list[FoldRun] = []
+    for fold, (learnt, held) in enumerate(split):
+        added = None if extra is None else extra(fold)
+        added = None if added is None else stacked(added, config.size)
+        if not real_faces and added is None:
+            raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
+        parts = [faces.subset(learnt)] if real_faces else []
+        shown = joined([*parts, *([] if added is None else [added])])
+        noted = about(fold) if callable(about) else about
+        for seed in numbers:
+            folder = out / f"seed-{seed}" / f"fold-{fold}"
+            done = len(runs)
+
+            def tell(report: EpochReport, seed: int = seed, fold: int = fold, done: int = done) -> None:
+                on_progress(Progress(seed, fold, done, len(numbers) * count, report))
+
+            result = train(
+                replace(config, seed=seed),
+                shown,
+                None,
+                faces.subset(held),
+                folder,
+                weights=weights,
+                device=device,
+                about={**(noted or {}), "fold": fold, "folds": count, "split_seed": split_seed},
+                on_epoch=tell,
+                stop=stop,
+            )
+            runs.append(FoldRun(seed, fold, folder, result))
+            if not result.finished:
+                return Experiment(out, tuple(runs), split, finished=False)
+    return Experiment(out, tuple(runs), split, finished=True)
+
+
+def _write_split(out: Path, real: Samples, split: Sequence[tuple[Indices, Indices]]) -> None:
+    keys = [sample.key[:KEY_DIGITS] for sample in real.samples]
+    told = json.dumps([[keys[index] for index in held] for _, held in split], indent=0)
+    path = out / FOLDS
+    if not path.exists():
+        write_file(path, told.encode())
+    elif path.read_text("utf-8") != told:
+        raise ConfigError(
+            f"{path} has other folds than these faces give; use the same data set, number of folds and split seed to "
+            "go on with the experiment, or another --out"
+        )

@@ -1,0 +1,82 @@
+"""The optimizer of a run, and its learning rate at any moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from core.errors import CheckpointError
+from recognition.config import TrainingConfig
+from recognition.networks.architectures import Network
+
+
+def optimizer_of(config: TrainingConfig, network: Network) -> torch.optim.Optimizer:
+    """The optimizer, with groups for trunk and head; weight decay spares what is no kernel, as is usual."""
+    groups = []
+    for part, rate in ((network.trunk, 1.0), (network.head, config.head_rate)):
+        kernels = [parameter for parameter in part.parameters() if parameter.ndim > 1]
+        others = [parameter for parameter in part.parameters() if parameter.ndim <= 1]
+        groups += [
+            {"params": kernels, "rate": rate, "weight_decay": config.weight_decay},
+            {"params": others, "rate": rate, "weight_decay": 0.0},
+        ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, config.learning_rate, momentum=config.momentum)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, config.learning_rate, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+
+
+def rate_at(config: TrainingConfig, epochs: float) -> float:
+    """Learning rate after so many epochs, which may be a fraction."""
+    if epochs < config.warmup_epochs:
+        return config.learning_rate * (config.warmup_from + (1 - config.warmup_from) * epochs / config.warmup_epochs)
+    if config.schedule == "constant":
+        return config.learning_rate
+    since = epochs - config.warmup_epochs
+    if config.schedule == "cosine":
+        turn = since / max(1, config.epochs - config.warmup_epochs)
+    else:
+        turn = math.fmod(since, config.restart_epochs) / config.restart_epochs
+    return config.learning_rate * (1 + math.cos(math.pi * turn)) / 2
+
+
+def tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Its state, by number of the parameter and name."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": value
+        for number, entry in state.items()
+        for name, value in entry.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give it back what `tensors_of` took.
+
+    Raises:
+        CheckpointError: tensors of another network.
+    """
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, entry = name.partition(".")
+        state.setdefault(int(number), {})[entry] = tensor
+    try:
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"the state is not of this network's optimizer ({error}); begin anew in another folder"
+        ) from error
+    # Fused steps walk through memory, so a moment lies in it as its parameter does: channels last.
+    for parameter, moments in optimizer.state.items():
+        for name, tensor in moments.items():
+            if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor).detach()

@@ -1,0 +1,125 @@
+"""The folder of one training run: what is in it, and how a stopped run finds its place again.
+
+config.json                what is trained, on what, with which seeds
+metrics.jsonl              a line for every epoch
+curves.png                 the same as plots
+classifier.safetensors     the best epoch so far: the classifier to use
+state.safetensors          everything needed to go on, written last; after the end only where it ended
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from core import tensor_files
+from core.errors import ConfigError, TrainingError
+from core.run_folders import flat, held
+from faces.images import write_file
+from recognition.classifier import FILE
+
+
+class RunFolder:
+    """One run's files. Everything in it appears whole or not at all.
+
+    Args:
+        path: made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.metrics = path / "metrics.jsonl"
+        self.curves = path / "curves.png"
+        self.classifier = path / FILE
+        self.state = path / "state.safetensors"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the folder for this process, and clear what a killed one left half-written.
+
+        Raises:
+            ConfigError: another process trains in it.
+            TrainingError: it cannot be written.
+        """
+        files = (self.config, self.metrics, self.curves, self.classifier, self.state)
+        with held(self.path, [f".{file.name}.*" for file in files], self.writing):
+            yield
+
+    def place(self) -> dict[str, Any] | None:
+        """Where the run stands, without its tensors; None for a new one."""
+        return tensor_files.read_header(self.state)["place"] if self.state.exists() else None
+
+    def begin(self, settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Write config.json for a new run, or check that the one here is the same.
+
+        Args:
+            settings: all that the result depends on, JSON-able.
+            told: what config.json says beside it, as versions.
+
+        Returns:
+            Where the run stands; None for a new one.
+
+        Raises:
+            ConfigError: a run with other settings is here.
+        """
+        if not self.state.exists():
+            with self.writing():
+                write_file(self.config, (json.dumps({**settings, **told}, indent=2) + "\n").encode())
+            return None
+        header = tensor_files.read_header(self.state)
+        stored, wanted = flat(header["settings"]), flat(json.loads(json.dumps(settings)))
+        changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
+        if changed:
+            changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)
+            raise ConfigError(
+                f"{self.path} holds a run with other settings: {changes}. Use the same to resume it, or another --out"
+            )
+        return header["place"]  # type: ignore[no-any-return]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Of the state."""
+        return tensor_files.read(self.state)[0]
+
+    def save_state(self, tensors: Mapping[str, Tensor], settings: Mapping[str, Any], place: Mapping[str, Any]) -> None:
+        """Write the state; the run stands at `place` from then on."""
+        with self.writing():
+            tensor_files.write(self.state, tensors, {"settings": settings, "place": place})
+
+    def cut_metrics(self, epochs: int) -> None:
+        """Drop lines of epochs beyond the state's, which are trained again, and one that was not finished."""
+        if self.metrics.exists():
+            kept = [line for line in self.metrics.read_text().splitlines() if _epoch_of(line) <= epochs]
+            with self.writing():
+                write_file(self.metrics, "".join(f"{line}\n" for line in kept).encode())
+
+    def add_metrics(self, line: Mapping[str, Any]) -> None:
+        with self.writing(), self.metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Of metrics.jsonl."""
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Tell of a disk that is full, or otherwise refuses, as a person can act on it."""
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"cannot write {error.filename or self.path} ({error.strerror}); make room or correct the rights, "
+                "then give the same command again: the run goes on from its last state"
+            ) from error
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,387 @@
+"""Training of one classifier in a folder: epochs, the best of which is kept, until they stop improving."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from core.errors import DatasetError, TrainingError
+from core.precision import resolved
+from recognition.classifier import CLASSIFIER, Classifier, logits_of, network_of
+from recognition.config import TrainingConfig
+from recognition.images.image_stack import Stack, joined, stacked
+from recognition.images.leakage import TrainingRecord
+from recognition.images.samples import Samples
+from recognition.networks.backbone_weights import load_backbone
+from recognition.precision import computing
+from recognition.training.batches import batches_of, epoch_order, generator, seed_of, varied
+from recognition.training.curves import draw_curves
+from recognition.training.optimizer import optimizer_of, rate_at, restore, set_rate, tensors_of
+from recognition.training.run_folder import RunFolder
+from recognition.training.weighting import class_weights, image_weights, soft_cross_entropy
+
+SNAPSHOT_S: Final = 600.0
+"""Seconds of an epoch after which the state is also saved within it."""
+
+_CHOICES: Final = {"loss": -1, "accuracy": 1, "balanced_accuracy": 1}
+"""Whether less or more of a figure is better."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is reached on a validation part: mean loss, share that is right, and the mean of that over the classes."""
+
+    loss: float
+    accuracy: float
+    balanced_accuracy: float
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch. Accuracies are shares; those of training are of varied images, by their largest share of a class.
+
+    Attributes:
+        epoch: from 1.
+        seconds: of training, without validation; 0 for those before a run was resumed.
+        images: shown in the epoch.
+        best: better than all before it.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_balanced_accuracy: float
+    images: int
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run stands.
+
+    Attributes:
+        classifier: file of the best epoch; None before the first one ended.
+        epochs: trained so far.
+        best_epoch: from 1; 0 before the first one ended.
+        validation: figures of the best epoch; None before the first one ended.
+        finished: False where it was asked to stop; the same call goes on.
+    """
+
+    classifier: Path | None
+    epochs: int
+    best_epoch: int
+    validation: Figures | None
+    finished: bool
+
+
+def train(
+    config: TrainingConfig,
+    train: Samples,
+    extra: Samples | None,
+    validation: Samples,
+    out: Path,
+    *,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    about: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    stop: Callable[[], bool] = lambda: False,
+    snapshot_s: float = SNAPSHOT_S,
+) -> Result:
+    """Train a classifier, or go on with the run in a folder; interrupted anywhere, it ends as if it had not been.
+
+    Args:
+        train: what to learn from, real faces as a rule.
+        extra: more of it, as a synthetic set; shuffled among the others.
+        validation: faces of other persons, which choose the epoch and the end.
+        out: folder of the run, see `recognition.training.run_folder`.
+        weights: of the backbone, see `recognition.networks.backbone_weights`.
+        about: what config.json and the classifier's file are to say beside, as the identity of a pulled set; JSON-able.
+        on_epoch: called after each epoch.
+        stop: asked after each batch; once it says yes, the state is saved and the call returns.
+        snapshot_s: the state is saved after each epoch, and after so many seconds within one.
+
+    Raises:
+        DatasetError: no faces, labels of different classes, a class without training faces, or a person or picture on
+            both sides.
+        ConfigError: settings that make no sense for these faces, or a folder that holds another run.
+        CheckpointError: weights that do not fit.
+        TrainingError: a loss that is no number, or a disk that refuses; the last state is intact.
+    """
+    shown = stacked(train, config.size)
+    if extra is not None and len(extra):
+        shown = joined([shown, stacked(extra, config.size)])
+    held = stacked(validation, config.size)
+    _check(shown, held)
+    folder = RunFolder(out)
+    with folder.locked():
+        run = _Run(config, shown, held, folder, weights, torch.device(device), dict(about or {}))
+        return run.run(on_epoch, stop, snapshot_s)
+
+
+@dataclass
+class _Place:
+    """Where a run stands; the sums are over the batches of the epoch it is in."""
+
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    right: int = 0
+    images: int = 0
+    best_epoch: int = 0
+    best: dict[str, float] | None = None
+    finished: bool = False
+
+
+class _Run:
+    """Network, optimizer and data of a run, at a place."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        shown: Stack,
+        held: Stack,
+        folder: RunFolder,
+        weights: Path | None,
+        device: torch.device,
+        about: dict[str, Any],
+    ) -> None:
+        self.config, self.shown, self.held, self.folder, self.device = config, shown, held, folder, device
+        self.precision = resolved(config.precision, device)
+        self.network = network_of(config, len(shown.classes))
+        self.backbone = None if weights is None else load_backbone(self.network, weights)
+        self.network.to(device)
+        self.class_weights = class_weights(config.class_weights, shown.classes, shown.labels)
+        self.image_weights = image_weights(shown.labels, shown.classes) if config.sampling == "balanced" else None
+        soft = bool((shown.labels.amax(dim=1) < 1).any())
+        self.over_images = config.loss_total == "as-published" and soft
+        self.optimizer = optimizer_of(config, self.network)
+        self.about = about
+        self.seen = _seen(shown, held)
+        self.place = _Place()
+        self.pixels, self.labels = shown.pixels.to(device), shown.labels.to(device)
+
+    def run(self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float) -> Result:
+        """From where the folder says to the end, or until asked to stop."""
+        stored = self.folder.begin(self.settings(), self.told())
+        if stored is not None:
+            self.place = _Place(**stored)
+            if not self.finished():
+                self.restore(self.folder.tensors())
+        self.folder.cut_metrics(self.place.epoch)
+        while not self.finished():
+            report = self.epoch(stop, snapshot_s)
+            if report is None:
+                self.save()
+                break
+            self.folder.add_metrics({name: _finite(value) for name, value in asdict(report).items()})
+            if self.finished():
+                with self.folder.writing():
+                    draw_curves(
+                        self.folder.lines(), self.folder.curves, f"{self.config.network}, {self.config.size} px"
+                    )
+            self.save()
+            on_epoch(report)
+        return self.result()
+
+    def finished(self) -> bool:
+        return self.place.finished
+
+    def epoch(self, stop: Callable[[], bool], snapshot_s: float) -> EpochReport | None:
+        """The epoch it is in, from where it is in it; None where it was asked to stop before its end."""
+        config, place = self.config, self.place
+        batches = batches_of(epoch_order(config, len(self.shown), self.image_weights, place.epoch), config.batch)
+        began = saved = time.monotonic()
+        self.network.train()
+        while place.batch < len(batches):
+            if stop():
+                return None
+            self.step(batches[place.batch], place.epoch + place.batch / len(batches))
+            if time.monotonic() - saved > snapshot_s and place.batch < len(batches):
+                self.save()
+                saved = time.monotonic()
+        seconds = time.monotonic() - began
+        figures = self.measured()
+        best = self.better(figures)
+        place.epoch += 1
+        if best:
+            place.best, place.best_epoch = asdict(figures), place.epoch
+            self.save_classifier()
+        report = EpochReport(
+            epoch=place.epoch,
+            learning_rate=rate_at(config, place.epoch - 1),
+            train_loss=place.loss_sum / place.images,
+            train_accuracy=place.right / place.images,
+            validation_loss=figures.loss,
+            validation_accuracy=figures.accuracy,
+            validation_balanced_accuracy=figures.balanced_accuracy,
+            images=place.images,
+            seconds=round(seconds, 3),
+            best=best,
+        )
+        place.batch, place.loss_sum, place.right, place.images = 0, 0.0, 0, 0
+        stale = config.patience is not None and place.epoch - place.best_epoch > config.patience
+        place.finished = stale or place.epoch >= config.epochs
+        return report
+
+    def step(self, places: Tensor, epochs: float) -> None:
+        """One batch."""
+        config, place = self.config, self.place
+        images = varied(self.pixels, places, config, generator(config.seed, 3, place.epoch, place.batch))
+        labels = self.labels[places.to(self.device)]
+        targets = labels * (1 - config.label_smoothing) + config.label_smoothing / labels.shape[1]
+        set_rate(self.optimizer, rate_at(config, epochs))
+        with _drawing(self.device, seed_of(config.seed, 4, place.epoch, place.batch)):
+            with computing(self.precision, self.device):
+                logits = self.network(images)
+            loss = soft_cross_entropy(logits, targets, self.class_weights.to(self.device), over_images=self.over_images)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is {value} in epoch {place.epoch + 1}; the last state is intact: begin anew with a lower "
+                f"learning rate than {config.learning_rate:g}, or in float32"
+            )
+        self.optimizer.step()
+        place.batch += 1
+        place.images += len(places)
+        place.loss_sum += value * len(places)
+        place.right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
+
+    def measured(self) -> Figures:
+        """On the validation part."""
+        logits = logits_of(self.network, self.held, self.precision)
+        labels = self.held.labels
+        truth = labels.argmax(dim=1)
+        right = logits.argmax(dim=1) == truth
+        shares = [
+            float(right[truth == name].double().mean()) for name in range(labels.shape[1]) if (truth == name).any()
+        ]
+        loss = soft_cross_entropy(logits, labels, self.class_weights, over_images=self.over_images)
+        return Figures(float(loss), float(right.double().mean()), math.fsum(shares) / len(shares))
+
+    def better(self, figures: Figures) -> bool:
+        """Than the best so far; a figure that is no number never is, the first epoch always."""
+        name = self.config.select
+        sign = _CHOICES[name]
+        return self.place.best is None or sign * getattr(figures, name) > sign * self.place.best[name]
+
+    def settings(self) -> dict[str, Any]:
+        """All that the result depends on."""
+        return {
+            "config": self.config.to_json(),
+            "precision": self.precision,
+            "classes": list(self.shown.classes),
+            "backbone_sha256": self.backbone,
+            "train_digest": self.shown.digest(),
+            "validation_digest": self.held.digest(),
+            "about": self.about,
+        }
+
+    def told(self) -> dict[str, Any]:
+        """What config.json says beside."""
+        return {
+            "images": {
+                "train_real": sum(not sample.synthetic for sample in self.shown.samples),
+                "train_synthetic": sum(sample.synthetic for sample in self.shown.samples),
+                "validation": len(self.held),
+            },
+            "training_shares": dict(zip(self.shown.classes, self.shown.labels.mean(dim=0).tolist(), strict=True)),
+            "class_weights": dict(zip(self.shown.classes, self.class_weights.tolist(), strict=True)),
+            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    def save(self) -> None:
+        """The state; of a finished run only where it ended, as its tensors serve nobody."""
+        tensors: dict[str, Tensor] = {}
+        if not self.place.finished:
+            tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+            tensors |= {f"optimizer.{name}": tensor for name, tensor in tensors_of(self.optimizer).items()}
+        self.folder.save_state(tensors, self.settings(), asdict(self.place))
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        restore(self.optimizer, parts["optimizer"])
+
+    def save_classifier(self) -> None:
+        about = {
+            **self.about,
+            "epoch": self.place.best_epoch,
+            "validation": self.place.best,
+            "backbone_sha256": self.backbone,
+        }
+        config = replace(self.config, precision=self.precision)
+        classifier = Classifier(self.network, self.shown.classes, config, self.seen, self.precision, about)
+        with self.folder.writing():
+            classifier.save(self.folder.classifier)
+
+    def result(self) -> Result:
+        place = self.place
+        return Result(
+            self.folder.classifier if place.best_epoch else None,
+            place.epoch,
+            place.best_epoch,
+            None if place.best is None else Figures(**place.best),
+            place.finished,
+        )
+
+
+def _seen(shown: Stack, held: Stack) -> TrainingRecord:
+    """All faces of both parts as one, and what the generators of the synthetic ones saw."""
+    keys = TrainingRecord.from_samples(shown, CLASSIFIER).keys | TrainingRecord.from_samples(held, CLASSIFIER).keys
+    seen = TrainingRecord(CLASSIFIER, keys)
+    return seen if shown.seen is None else seen.union(shown.seen)
+
+
+@contextmanager
+def _drawing(device: torch.device, seed: int) -> Iterator[None]:
+    """Within, PyTorch's default streams begin at a seed; afterwards they stand where they stood."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _check(shown: Stack, held: Stack) -> None:
+    if shown.classes != held.classes:
+        raise DatasetError(
+            f"training faces are of the classes {', '.join(shown.classes)} and validation faces of "
+            f"{', '.join(held.classes)}; expected the same ones in the same order"
+        )
+    if len(shown) < 2:
+        raise DatasetError(f"{len(shown)} training faces; expected two or more")
+    for name, share in zip(shown.classes, shown.labels.sum(dim=0).tolist(), strict=True):
+        if share <= 0:
+            raise DatasetError(f"no training face is of class {name!r}; add some, or leave the class out")
+    persons = {sample.person for sample in shown.samples} & {sample.person for sample in held.samples}
+    keys = {sample.key for sample in shown.samples} & {sample.key for sample in held.samples}
+    for what, both in (("person", persons), ("picture", keys)):
+        if both:
+            raise DatasetError(
+                f"{len(both)} {what}s are in the training and in the validation part (as {min(both)[:24]!r}); expected "
+                "each on one side, or early stopping is blind: split with recognition.images.folds, and give "
+                "pictures of one person one name"
+            )
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,187 @@
+"""What each lab may take: requests, images that wait, bytes, models, and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from api.access.tenants import Limits, Tenants
+from api.operations.database import Database
+from api.problems import Problem
+from tests.api.lab import CONSENT, Lab, good, open_lab, phantom, refused
+
+SETS = "/v1/image-sets"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tenants(tmp_path: Path, clock: Clock) -> Iterator[Tenants]:
+    with closing(Database.open(tmp_path)) as database:
+        yield Tenants(database.engine, clock)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with open_lab(tmp_path_factory.mktemp("tenants")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def limited(ours: Lab) -> Iterator[Lab]:
+    """Without what was looked up before, or is left of a test."""
+    ours.service.tenants._known.clear()
+    yield ours
+    give(ours, Limits())
+
+
+def give(lab: Lab, limits: Limits, owner: str = "lab") -> None:
+    lab.service.tenants.set(owner, limits)
+    lab.service.tenants._known.clear()
+
+
+def asked(count: int, seed: int, model: str | None = None) -> dict[str, object]:
+    body: dict[str, object] = {"kind": "unrelated", "conditions": ["unaffected"], "ages": ["child"], "count": count}
+    return body | {"seed": seed} | ({} if model is None else {"model": model})
+
+
+# Limits
+
+
+def test_limits_are_kept_and_taken_away(tenants: Tenants, clock: Clock) -> None:
+    limits = Limits(600, 5000, 100, ("phantom128",), 3600)
+    assert tenants.limits("lab") == Limits()
+    tenants.set("lab", limits)
+    assert tenants.limits("lab") == Limits()
+    clock.now += 1.1
+    assert tenants.limits("lab") == limits
+    assert tenants.limits("other") == Limits()
+    assert tenants.every() == {"lab": limits}
+    tenants.set("lab", Limits(images_waiting=7))
+    assert tenants.every() == {"lab": Limits(images_waiting=7)}
+    tenants.set("lab", Limits())
+    assert tenants.every() == {}
+
+
+def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:
+    tenants.set("lab", Limits(requests_per_minute=6))
+    for _ in range(6):
+        tenants.admit("lab")
+    with pytest.raises(Problem, match="6 requests a minute are yours") as problem:
+        tenants.admit("lab")
+    assert (problem.value.status, problem.value.headers["Retry-After"]) == (429, "10")
+    tenants.admit("other")
+    clock.now += 9.0
+    with pytest.raises(Problem) as problem:
+        tenants.admit("lab")
+    assert problem.value.headers["Retry-After"] == "1"
+    clock.now += 1.1
+    tenants.admit("lab")
+    with pytest.raises(Problem):
+        tenants.admit("lab")
+    clock.now += 600
+    for _ in range(6):
+        tenants.admit("lab")
+    with pytest.raises(Problem):
+        tenants.admit("lab")
+
+
+# The service
+
+
+def test_too_many_requests_are_refused_to_who_made_them(limited: Lab) -> None:
+    give(limited, Limits(requests_per_minute=2))
+    limited.service.tenants._left.clear()
+    answers = [limited.http.get("/v1/jobs") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 30
+    assert limited.other.get("/v1/jobs").status_code == 200
+
+
+def test_images_that_wait_are_counted(limited: Lab) -> None:
+    give(limited, Limits(images_waiting=100))
+    with limited.occupied():
+        assert "101 images are more than the 100" in refused(limited.http.post(SETS, json=asked(101, 1)), 403)
+        first = good(limited.http.post(SETS, json=asked(60, 2)), 202)
+        assert "60 images wait for you already" in refused(limited.http.post(SETS, json=asked(50, 3)), 429)
+        good(limited.http.post(SETS, json=asked(40, 4)), 202)
+        good(limited.other.post(SETS, json=asked(60, 5)), 202)
+    limited.finished(f"{SETS}/{first['id']}")
+    limited.idle()
+    good(limited.http.post(SETS, json=asked(50, 3)), 202)
+    limited.idle()
+
+
+def test_nothing_new_is_begun_without_room(limited: Lab) -> None:
+    made = good(limited.http.post(SETS, json=asked(30, 6), headers={"Prefer": "wait=60"}))
+    photo = limited.photo(0)
+    manifest = limited.http.get(f"{SETS}/{made['id']}/manifest.jsonl").text
+    ownership = limited.service.ownership
+    before = ownership.weight("lab")
+    assert before > sum(map(len, manifest.splitlines()))
+    give(limited, Limits(stored_mb=1))
+    assert before >= 1_000_000
+    for answer in (
+        limited.http.post(SETS, json=asked(30, 7)),
+        limited.http.post("/v1/photos", params={"aligned": True}, content=phantom(1), headers=CONSENT),
+        limited.edit(photo, direction="smile", strength=0.5),
+        limited.pack(photo, photo),
+    ):
+        assert "MB of 1; erase photographs" in refused(answer, 403)
+    good(limited.http.post(SETS, json=asked(30, 6)))
+    give(limited, Limits())
+    limited.edit(photo, direction="smile", strength=0.5)
+    assert ownership.weight("lab") > before
+    limited.http.delete(f"/v1/photos/{photo}")
+    assert ownership.weight("lab") < before
+
+
+def test_who_asks_for_a_set_that_is_there_has_its_weight_too(limited: Lab) -> None:
+    good(limited.http.post(SETS, json=asked(20, 8), headers={"Prefer": "wait=60"}))
+    before = limited.service.ownership.weight("other-lab")
+    good(limited.other.post(SETS, json=asked(20, 8)))
+    assert limited.service.ownership.weight("other-lab") > before + 20 * 1000
+
+
+def test_only_their_models_are_there_for_them(limited: Lab) -> None:
+    names = [item["name"] for item in good(limited.http.get("/v1/models"))["items"]]
+    assert len(names) > 1
+    give(limited, Limits(models=(names[1],)))
+    assert [item["name"] for item in good(limited.http.get("/v1/models"))["items"]] == names[1:2]
+    assert [item["name"] for item in good(limited.other.get("/v1/models"))["items"]] == names
+    assert good(limited.http.get("/v1/conditions"))["model"] == names[1]
+    answer = limited.http.post(SETS, json=asked(1, 9, names[0]))
+    assert f"expected one of {names[1]}" in refused(answer, 422)
+    assert answer.json()["errors"][0]["accepted"] == names[1:2]
+    made = good(limited.http.post(SETS, json=asked(1, 9)), 202)
+    weights = {item["name"]: item["weights_sha256"] for item in good(limited.other.get("/v1/models"))["items"]}
+    assert made["request"]["weights_sha256"] == weights[names[1]]
+    assert limited.http.get(f"/v1/models/{names[0]}/training-images").status_code == 404
+    answer = limited.http.post("/v1/photos", params={"model": names[0]}, content=phantom(1), headers=CONSENT)
+    refused(answer, 422)
+    give(limited, Limits(models=("gone",)))
+    assert "None of your models (gone) is served" in refused(limited.http.get("/v1/models"), 403)
+    limited.idle()
+
+
+def test_photographs_are_kept_no_longer_than_theirs(limited: Lab) -> None:
+    give(limited, Limits(photo_ttl_s=3600))
+    assert "at most 3600 s here" in refused(limited.send(phantom(2), ttl_s=3601), 422)
+    kept = good(limited.send(phantom(2)))
+    photo = limited.service.photographs.get(kept["id"])
+    assert photo is not None
+    assert photo.expires_ms - photo.created_ms == 3600_000

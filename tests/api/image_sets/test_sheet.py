@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.image_sets import sheet
+from api.image_sets.sheet import sheet_of
+from api.image_sets.storage import Line
+from api.provenance.claims import sheet_notice
+from faces.images import Pixels
+
+CONDITIONS = ("WS", "other", "unaffected")
+
+
+def line(condition: str, age: str, **weights: float) -> Line:
+    soft_label = [weights.get(name, float(not weights and name == condition)) for name in CONDITIONS]
+    return {"condition": condition, "age_group": age, "soft_label": soft_label}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+
+    def draw(rows: object, **titles: object) -> object:
+        seen.update(titles, rows=rows)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr(sheet, "contact_sheet", draw)
+    return seen
+
+
+def draw(lines: list[Line]) -> None:
+    def read(chosen: Sequence[Line]) -> Iterator[Pixels]:
+        yield from (np.zeros((8, 8, 3), np.uint8) for _ in chosen)
+
+    sheet_of(lines, CONDITIONS, read, title="t", notice="n", set_id="00ff")
+
+
+def test_ages_are_columns_and_conditions_share_the_rows(drawn: dict[str, Any]) -> None:
+    ages = ("infant", "young_adult")
+    draw([line(condition, age) for condition in CONDITIONS[:2] for _ in range(30) for age in ages])
+    assert drawn["column_titles"] == ["infant", "young adult"]
+    assert drawn["row_titles"] == ["WS"] * 6 + ["other"] * 6
+    assert all(image is not None for row in drawn["rows"] for image in row)
+    assert drawn["footer"] == "n\n24 of 120 images of image set 00ff"
+
+
+def test_blends_are_named_with_their_weights(drawn: dict[str, Any]) -> None:
+    draw([line("other", "child", WS=0.45, other=0.55), line("WS", "child", WS=0.75, unaffected=0.25)])
+    assert drawn["row_titles"] == ["55% other\n45% WS", "75% WS\n25% unaffected"]
+
+
+def test_ages_that_a_row_lacks_stay_empty(drawn: dict[str, Any]) -> None:
+    draw([line("WS", "child"), line("WS", "infant"), line("other", "infant")])
+    assert [[image is not None for image in row] for row in drawn["rows"]] == [[True, True], [False, True]]
+
+
+def test_the_notice_says_phantoms_only_of_phantoms() -> None:
+    assert (
+        sheet_notice("trained on 30 images of faces.phantoms.person")
+        == "Synthetic phantoms, not patients, no basis for a diagnosis."
+    )
+    assert "phantom" not in sheet_notice("fine-tuned from faces.phantoms.person on FFHQ").lower()
+    assert "not patients" in sheet_notice("FFHQ")

@@ -1,0 +1,562 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import random
+import struct
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+from PIL import Image
+
+from api.encryption.upload_file import SealedUploadFile
+from api.photographs import confined_process, intake
+from api.photographs.intake import FORMATS, MAX_PIXELS, Decoder, Format, Received, check_container, receive, sniff
+from api.problems import Problem
+from faces.images import Pixels, read_image
+
+ORIENTATION = 0x0112
+ZIP = b"PK\x03\x04" + bytes(26) + b"payload" + b"PK\x05\x06" + bytes(18)
+PDF = b"%PDF-1.7\n1 0 obj\n"
+HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
+
+
+def quadrants(width: int = 48, height: int = 32) -> Image.Image:
+    """Red, green, blue and white quarters, so that each of the eight orientations looks different."""
+    picture = Image.new("RGB", (width, height), "white")
+    half, low = width // 2, height // 2
+    picture.paste("red", (0, 0, half, low))
+    picture.paste("green", (half, 0, width, low))
+    picture.paste("blue", (0, low, half, height))
+    return picture
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def with_orientation(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    return exif
+
+
+JPEG = encoded(quadrants(), "JPEG", quality=95)
+PNG = encoded(quadrants(), "PNG")
+WEBP = encoded(quadrants(), "WEBP", lossless=True)
+WEBP_LOSSY = encoded(quadrants(), "WEBP", quality=80)
+WHOLE: tuple[tuple[Format, bytes], ...] = (("JPEG", JPEG), ("PNG", PNG), ("WEBP", WEBP), ("WEBP", WEBP_LOSSY))
+
+
+def chunk(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks or (chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND")))
+
+
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def webp_chunk(data: bytes) -> bytes:
+    """The contents of the only chunk of a plain WebP."""
+    return data[20 : 20 + int.from_bytes(data[16:20], "little")]
+
+
+def with_segment(marker: int, body: bytes) -> bytes:
+    """JPEG with one more segment after its start."""
+    return JPEG[:2] + struct.pack(">BBH", 0xFF, marker, 2 + len(body)) + body + JPEG[2:]
+
+
+def with_frame_size(width: int, height: int) -> bytes:
+    at = JPEG.index(b"\xff\xc0")
+    return JPEG[: at + 5] + struct.pack(">HH", height, width) + JPEG[at + 9 :]
+
+
+class Body:
+    """A request body that counts the chunks taken from it."""
+
+    def __init__(self, *chunks: bytes, pause_s: float = 0, failure: Exception | None = None) -> None:
+        self.taken = 0
+        self._chunks = chunks
+        self._pause_s = pause_s
+        self._failure = failure
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        for piece in self._chunks:
+            self.taken += 1
+            yield piece
+            if self._pause_s:
+                await anyio.sleep(self._pause_s)
+        if self._failure:
+            raise self._failure
+
+
+def taken_in(
+    body: Body, folder: Path, max_bytes: int = intake.MAX_BYTES, *, seconds: float = 60
+) -> tuple[Received, bytes]:
+    with SealedUploadFile(folder) as aside:
+
+        async def run() -> Received:
+            return await receive(body.stream(), aside, max_bytes, seconds=seconds)
+
+        return asyncio.run(run()), aside.read()
+
+
+def refusal(call: Callable[[], object]) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call()
+    return caught.value
+
+
+# Receiving
+
+
+@pytest.mark.parametrize(("form", "data"), WHOLE)
+@pytest.mark.parametrize("piece", [1, 7, 1_000_000])
+def test_a_body_is_taken_in_whole(form: Format, data: bytes, piece: int, tmp_path: Path) -> None:
+    body = Body(*(data[at : at + piece] for at in range(0, len(data), piece)), b"")
+    assert taken_in(body, tmp_path) == (Received(form, len(data), hashlib.sha256(data).hexdigest()), data)
+    assert form in FORMATS
+
+
+@pytest.mark.parametrize("size", [262_144, 1_000_000])
+def test_a_body_of_many_blocks_is_taken_in_in_order(size: int, tmp_path: Path) -> None:
+    data = (JPEG + np.random.default_rng(0).bytes(size))[:size]
+    body = Body(*(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
+    received, found = taken_in(body, tmp_path)
+    assert (received.sha256, found == data) == (hashlib.sha256(data).hexdigest(), True)
+
+
+def test_a_body_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
+    assert taken_in(Body(JPEG), tmp_path, len(JPEG))[0].bytes == len(JPEG)
+
+
+def test_reading_stops_at_the_first_byte_too_many(tmp_path: Path) -> None:
+    body = Body(JPEG, *[bytes(100)] * 50)
+    problem = refusal(lambda: taken_in(body, tmp_path, len(JPEG) + 199))
+    assert (problem.status, body.taken) == (413, 3)
+    assert f"larger than {len(JPEG) + 199} bytes" in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"GIF89a" + bytes(20), "is GIF;"),
+        (b"II*\0" + bytes(20), "is TIFF;"),
+        (b"MM\0*" + bytes(20), "is TIFF;"),
+        (b"BM" + bytes(20), "is BMP;"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is markup such as SVG or HTML;"),
+        (HTML, "is markup"),
+        (PDF, "is PDF;"),
+        (ZIP, "is ZIP;"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "is HEIC, AVIF or a video;"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "is RIFF;"),
+        (b"MZ" + bytes(20), "is a program;"),
+        (b"a few words of text", "of an unknown format;"),
+        (b"short", "of an unknown format;"),
+        (b"\x89PNG\n\x1a\n" + bytes(20), "is PNG;"),
+    ],
+)
+def test_other_formats_are_refused_by_their_first_bytes(head: bytes, name: str, tmp_path: Path) -> None:
+    body = Body(head[:5], head[5:12], head[12:], *[bytes(1000)] * 50)
+    problem = refusal(lambda: taken_in(body, tmp_path))
+    assert problem.status == 415
+    assert name in problem.detail
+    assert "expected JPEG, PNG or WebP" in problem.detail
+    assert body.taken <= 4
+
+
+@pytest.mark.parametrize("chunks", [(), (b"",), (b"", b"")])
+def test_an_empty_body_is_refused(chunks: Sequence[bytes], tmp_path: Path) -> None:
+    problem = refusal(lambda: taken_in(Body(*chunks), tmp_path))
+    assert (problem.status, "0 bytes" in problem.detail) == (400, True)
+
+
+def test_a_slow_body_is_refused_however_steadily_it_comes(tmp_path: Path) -> None:
+    body = Body(*(JPEG[at : at + 1] for at in range(len(JPEG))), pause_s=0.01)
+    problem = refusal(lambda: taken_in(body, tmp_path, seconds=0.1))
+    assert (problem.status, "longer than 0.1 s" in problem.detail) == (408, True)
+    assert 1 < body.taken < 20
+
+
+def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: SealedUploadFile, block: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(SealedUploadFile, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        taken_in(Body(JPEG), tmp_path)
+
+
+# Containers
+
+
+@pytest.mark.parametrize(("form", "data"), WHOLE)
+def test_whole_files_pass(form: Format, data: bytes) -> None:
+    assert sniff(data[:12]) == form
+    check_container(data, form)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(quadrants(), "JPEG", progressive=True),
+        encoded(quadrants(), "JPEG", restart_marker_blocks=1),
+        encoded(Image.effect_noise((400, 300), 90), "JPEG", quality=98),
+        with_segment(0xE1, b"Exif\0\0" + JPEG),
+        with_segment(0xFE, b"\xff\xd9\xff\xda"),
+        JPEG[:2] + b"\xff\xff\xff" + JPEG[2:],
+        JPEG + bytes(1000),
+        JPEG + JPEG,
+        JPEG + bytes(16) + encoded(quadrants(), "JPEG", progressive=True) + bytes(8) + JPEG,
+    ],
+    ids=["progressive", "restarts", "stuffing", "thumbnail", "comment", "fill", "padding", "two", "three padded"],
+)
+def test_what_cameras_write_passes(data: bytes) -> None:
+    check_container(data, "JPEG")
+
+
+def test_pngs_with_metadata_and_webps_with_transparency_pass() -> None:
+    check_container(encoded(quadrants(), "PNG", exif=with_orientation(6), dpi=(300, 300)), "PNG")
+    check_container(encoded(quadrants().convert("RGBA"), "WEBP", exif=with_orientation(6)), "WEBP")
+    check_container(encoded(Image.new("RGBA", (33, 17), (1, 2, 3, 4)), "WEBP", lossless=False), "WEBP")
+
+
+@pytest.mark.parametrize(("form", "data"), WHOLE)
+def test_a_file_cut_anywhere_is_refused(form: Format, data: bytes) -> None:
+    for length in range(12, len(data)):
+        problem = refusal(lambda length=length: check_container(data[:length], form))
+        assert problem.status == 422
+        assert "cut off" in problem.detail, length
+        assert f"{length} bytes" in problem.detail
+
+
+SCAN = JPEG[JPEG.index(b"\xff\xda") : -2]
+ANIMATED = {"save_all": True, "append_images": [quadrants().rotate(180)], "duration": 100}
+
+REFUSED: dict[str, tuple[Format, bytes, str]] = {
+    "PNG + ZIP": ("PNG", PNG + ZIP, "more follow (ZIP)"),
+    "PNG + byte": ("PNG", PNG + b"\0", "but 1 more follow"),
+    "PNG + PNG": ("PNG", PNG + PNG, "more follow (PNG)"),
+    "PNG with HTML": ("PNG", PNG[:33] + chunk(b"tEXt", b"Comment\0" + HTML) + PNG[33:], "also contains HTML"),
+    "JPEG + ZIP": ("JPEG", JPEG + ZIP, "more follow (ZIP)"),
+    "JPEG + PDF": ("JPEG", JPEG + PDF, "more follow (PDF)"),
+    "JPEG + HTML": ("JPEG", JPEG + HTML, "more follow (markup"),
+    "JPEG + GIF": ("JPEG", JPEG + b"GIF89a" + bytes(9), "more follow (GIF)"),
+    "JPEG + ELF": ("JPEG", JPEG + b"\x7fELF" + bytes(9), "more follow (a program)"),
+    "JPEG + MZ": ("JPEG", JPEG + bytes(8) + b"MZ\x90\0", "more follow (a program)"),
+    "JPEG + RAR": ("JPEG", JPEG + b"Rar!\x1a\x07\x01\0", "more follow (RAR)"),
+    "JPEG + 7z": ("JPEG", JPEG + b"7z\xbc\xaf\x27\x1c", "more follow (7z)"),
+    "JPEG + video": ("JPEG", JPEG + b"\0\0\0\x18ftypmp42", "a video"),
+    "JPEG + JPEG + ZIP": ("JPEG", JPEG + JPEG + ZIP, "more follow (ZIP)"),
+    "JPEG + cut JPEG": ("JPEG", JPEG + JPEG[:-2], "cut off"),
+    "JPEG x 17": ("JPEG", JPEG * 17, "more than 16 pictures"),
+    "JPEG around ZIP": ("JPEG", with_segment(0xFE, ZIP), "also contains ZIP"),
+    "JPEG around PDF": ("JPEG", with_segment(0xFE, PDF), "also contains PDF"),
+    "JPEG around RAR": ("JPEG", with_segment(0xE5, b"Rar!\x1a\x07\x01\0"), "also contains RAR"),
+    "JPEG around 7z": ("JPEG", with_segment(0xE5, b"7z\xbc\xaf\x27\x1c"), "also contains 7z"),
+    "JPEG with stray bytes": ("JPEG", JPEG[:2] + b"stray" + JPEG[2:], "belong to no JPEG segment at byte 2"),
+    "JPEG in JPEG": ("JPEG", JPEG[:2] + JPEG, "misplaced JPEG marker 0xd8"),
+    "JPEG without pixels": ("JPEG", b"\xff\xd8\xff\xd9", "no picture"),
+    "JPEG of many segments": ("JPEG", b"\xff\xd8" + b"\xff\xe1\0\2" * 60_000, "more than 50000 JPEG segments"),
+    "JPEG with two sizes": ("JPEG", with_segment(0xC0, bytes.fromhex("08 0001 0001 01 012200")), "second"),
+    "JPEG segment of length 1": ("JPEG", JPEG[:2] + b"\xff\xe1\0\1" + JPEG[2:], "impossible length 1"),
+    "JPEG of many scans": ("JPEG", JPEG[:-2] + SCAN * 100 + JPEG[-2:], "more than 100 scans"),
+    "JPEG scan before its frame": ("JPEG", JPEG[:2] + SCAN + JPEG[2:], "scan before its frame header"),
+    "JPEG too large": ("JPEG", with_frame_size(65535, 65535), "65535 x 65535 pixels, more than the 40000000"),
+    "JPEG of height 0": ("JPEG", with_frame_size(48, 0), "48 x 0 pixels"),
+    "second JPEG too large": ("JPEG", JPEG + with_frame_size(65535, 65535), "65535 x 65535 pixels"),
+    "PNG too large": ("PNG", png(50_000, 50_000), "50000 x 50000 pixels, more than the 40000000"),
+    "PNG just too large": ("PNG", png(40_000_001, 1), "40000001 x 1 pixels"),
+    "PNG of width 0": ("PNG", png(0, 9), "0 x 9 pixels"),
+    "PNG without pixels": ("PNG", png(9, 9, chunk(b"IEND")), "without pixels"),
+    "PNG without header": ("PNG", PNG[:8] + chunk(b"IDAT") + chunk(b"IEND"), "one PNG header"),
+    "PNG with two headers": ("PNG", PNG[:33] + PNG[8:], "one PNG header"),
+    "PNG of many chunks": ("PNG", png(9, 9, *[chunk(b"IDAT")] * 60_000), "more than 50000 PNG chunks"),
+    "PNG with a wrong checksum": ("PNG", PNG[:32] + bytes([PNG[32] ^ 1]) + PNG[33:], "checksum of the chunk at byte 8"),
+    "PNG chunk too long": ("PNG", PNG[:33] + b"\xff\xff\xff\xffIDAT" + PNG[41:], "cut off"),
+    "animated PNG": ("PNG", encoded(quadrants(), "PNG", **ANIMATED), "is animated"),
+    "animated WebP": ("WEBP", encoded(quadrants(), "WEBP", **ANIMATED), "is animated"),
+    "WebP with a frame": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"ANMF", bytes(16))), "is animated"),
+    "WebP + HTML": ("WEBP", WEBP + HTML, "more follow (markup"),
+    "WebP around HTML": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"XMP ", HTML)), "also contains HTML"),
+    "WebP without pixels": ("WEBP", riff((b"VP8X", bytes(10))), "0 pictures"),
+    "WebP with two pictures": ("WEBP", riff(*[(b"VP8L", webp_chunk(WEBP))] * 2), "2 pictures"),
+    "WebP canvas too large": ("WEBP", riff((b"VP8X", bytes(4) + b"\xff\x3f\0\xff\x3f\0")), "16384 x 16384 pixels"),
+    "lossless WebP too large": ("WEBP", riff((b"VP8L", b"\x2f\xff\xff\xff\x0f")), "16384 x 16384 pixels"),
+    "lossy WebP too large": ("WEBP", riff((b"VP8 ", b"\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f")), "16383 x 16383 pixels"),
+    "WebP with a broken header": ("WEBP", riff((b"VP8L", b"\x2f\xff")), "broken WebP header"),
+    "WebP of many chunks": ("WEBP", riff(*[(b"junk", b"")] * 60_000), "more than 50000 WebP chunks"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_hostile_containers_are_refused(name: str) -> None:
+    form, data, message = REFUSED[name]
+    problem = refusal(lambda: check_container(data, form))
+    assert problem.status == 422
+    assert message in problem.detail
+    assert "export the picture again" in problem.detail
+
+
+def test_the_pixel_limit_is_the_callers() -> None:
+    check_container(PNG, "PNG", 48 * 32)
+    assert "48 x 32 pixels, more than the 1535" in refusal(lambda: check_container(PNG, "PNG", 48 * 32 - 1)).detail
+    check_container(png(8000, MAX_PIXELS // 8000), "PNG")
+
+
+@pytest.mark.parametrize("filling", [b"\xff\0", b"\xff", b"\0", b"\xff\xd0", b"<htm", b"\xff\xff\0"])
+def test_large_files_are_checked_fast(filling: bytes) -> None:
+    scan = JPEG.index(b"\xff\xda")
+    body = scan + 2 + int.from_bytes(JPEG[scan + 2 : scan + 4], "big")
+    data = JPEG[:body] + filling * (20_000_000 // len(filling)) + JPEG[-2:]
+    start = time.process_time()
+    check_container(data, "JPEG")
+    assert time.process_time() - start < 3  # about 0.2 s; a step of Python for each byte would take longer
+
+
+def mutated(data: bytes, draw: random.Random) -> bytes:
+    """`data` with bytes changed, a piece removed or a piece repeated."""
+    result = bytearray(data)
+    kind = draw.randrange(3)
+    start, end = sorted(draw.randrange(12, len(data)) for _ in range(2))
+    if kind == 0:
+        for _ in range(draw.randint(1, 8)):
+            result[draw.randrange(12, len(result))] = draw.choice((0, 0xFF, 0xD8, 0xDA, draw.randrange(256)))
+    elif kind == 1:
+        del result[start:end]
+    else:
+        result[start:start] = data[start:end]
+    return bytes(result)
+
+
+def test_mutations_meet_problems_only() -> None:
+    draw = random.Random(20)  # noqa: S311
+    refusals = []
+    for _ in range(300):
+        form, data = draw.choice(WHOLE)
+        try:
+            check_container(mutated(data, draw), form)
+        except Problem as problem:
+            refusals.append(problem.status)
+    assert set(refusals) == {422}
+    assert 100 < len(refusals) < 300
+
+
+# Decoding
+
+
+def decoded(data: bytes, decoder: Decoder | None = None) -> Pixels:
+    return (decoder or Decoder()).decode(data)
+
+
+TRANSPARENT = Image.new("RGBA", (20, 10), (255, 0, 0, 0))
+GRADIENT = Image.fromarray(np.linspace(0, 65535, 600).astype(np.uint16).reshape(20, 30))
+
+GOOD = {
+    "JPEG": JPEG,
+    "PNG": PNG,
+    "WebP": WEBP,
+    "lossy WebP": WEBP_LOSSY,
+    "two JPEGs": JPEG + encoded(Image.new("L", (8, 8)), "JPEG"),
+    "multi-picture JPEG": encoded(quadrants(), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))]),
+    "grey JPEG": encoded(quadrants().convert("L"), "JPEG"),
+    "CMYK JPEG": encoded(quadrants().convert("CMYK"), "JPEG", quality=95),
+    "progressive JPEG": encoded(quadrants(), "JPEG", progressive=True, exif=with_orientation(8)),
+    "16-bit PNG": encoded(GRADIENT, "PNG"),
+    "palette PNG": encoded(quadrants().quantize(4), "PNG"),
+    "palette PNG with transparency": encoded(quadrants().quantize(4), "PNG", transparency=0),
+    "black and white PNG": encoded(quadrants().convert("1"), "PNG"),
+    "transparent PNG": encoded(TRANSPARENT, "PNG"),
+    "transparent WebP": encoded(TRANSPARENT, "WEBP", exif=with_orientation(6)),
+    "grey PNG with transparency": encoded(quadrants().convert("LA"), "PNG", exif=with_orientation(3)),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_photographs_decode_as_everywhere_else(name: str) -> None:
+    pixels = decoded(GOOD[name])
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.writeable
+    np.testing.assert_array_equal(pixels, read_image(GOOD[name]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_whole_picture_is_turned_upright(orientation: int) -> None:
+    upright = quadrants()
+    stored_as = {
+        1: upright,
+        2: upright.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: upright.transpose(Image.Transpose.ROTATE_180),
+        4: upright.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: upright.transpose(Image.Transpose.TRANSPOSE),
+        6: upright.transpose(Image.Transpose.ROTATE_90),
+        7: upright.transpose(Image.Transpose.TRANSVERSE),
+        8: upright.transpose(Image.Transpose.ROTATE_270),
+    }[orientation]
+    pixels = decoded(encoded(stored_as, "JPEG", quality=95, subsampling=0, exif=with_orientation(orientation)))
+    assert pixels.shape == (32, 48, 3)
+    difference = pixels.astype(int) - np.asarray(upright)
+    assert np.abs(difference).mean() < 3
+
+
+def test_sixteen_bits_are_scaled_and_transparency_is_white() -> None:
+    grey = decoded(GOOD["16-bit PNG"])
+    assert (grey.min(), grey.max(), int(grey[10, 0, 0])) == (0, 255, 128)
+    assert (decoded(GOOD["transparent PNG"]) == 255).all()
+
+
+@pytest.mark.parametrize(("form", "data"), WHOLE)
+def test_cut_photographs_are_refused(form: Format, data: bytes) -> None:
+    for length in (20, len(data) // 2, len(data) - 1):
+        problem = refusal(lambda length=length: decoded(data[:length]))
+        assert (problem.status, "cut off" in problem.detail) == (422, True)
+
+
+def test_other_formats_never_reach_a_decoder() -> None:
+    assert refusal(lambda: decoded(encoded(quadrants(), "GIF"))).status == 415
+    assert refusal(lambda: decoded(b"")).status == 415
+
+
+@pytest.mark.parametrize(
+    "pixels", [b"", zlib.compress(bytes(1000)), b"no deflate stream"], ids=["none", "few", "broken"]
+)
+def test_a_header_that_promises_more_than_there_is_is_refused(pixels: bytes) -> None:
+    problem = refusal(lambda: decoded(png(6000, 5000, chunk(b"IDAT", pixels), chunk(b"IEND"))))
+    assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
+
+
+def test_the_reason_is_short_and_names_no_path(tmp_path: Path) -> None:
+    unknown = chunk(b"IDAT", b"no deflate stream") + chunk(b"IEND")
+    problem = refusal(lambda: decoded(png(60, 50, unknown)))
+    assert len(problem.detail) < 300
+    assert str(tmp_path) not in problem.detail
+    assert "/" not in problem.detail
+
+
+def test_memory_is_limited() -> None:
+    picture = encoded(Image.new("RGB", (4000, 3000)), "PNG", compress_level=1)
+    assert decoded(picture).shape == (3000, 4000, 3)
+    problem = refusal(lambda: decoded(picture, Decoder(memory_bytes=80_000_000)))
+    assert (problem.status, "needs more than 80000000 bytes of memory" in problem.detail) == (422, True)
+
+
+def test_a_decoder_that_cannot_even_start_refuses() -> None:
+    problem = refusal(lambda: decoded(PNG, Decoder(memory_bytes=1_000_000)))
+    assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
+
+
+def test_processor_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
+    whole = encoded(Image.new("RGB", (6300, 6300)), "JPEG", progressive=True, subsampling=0)
+    last = whole[whole.rindex(b"\xff\xc4") : -2]
+    bomb = whole[:-2] + last * (100 - whole.count(b"\xff\xda")) + whole[-2:]
+    assert len(bomb) < 500_000
+    problem = refusal(lambda: decoded(bomb, Decoder(cpu_s=1)))
+    assert (problem.status, "more than 1 s of processor time" in problem.detail) == (422, True)
+    assert "ended with status" in caplog.text
+
+
+def instead_of_the_decoder(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> None:
+    """Run, as the child, `code`: it finds the decoder's module as `decoder`, and what it `say`s is the reason."""
+    program = folder / "program.py"
+    program.write_text(
+        f"import os, resource, runpy, sys, time\n"
+        f"decoder = runpy.run_path({confined_process.__file__!r})\n"
+        f"write = sys.stdout.buffer.write\n"
+        f"def say(text): write(decoder['HEADER'].pack(0, 0) + str(text).encode())\n"
+        f"def confine(): decoder['confine'](decoder['Limits'](*map(int, sys.argv[2:])))\n"
+        f"{code}\n"
+    )
+    monkeypatch.setattr(intake, "_PROGRAM", program)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("os.abort()", "the decoder stopped with status -6"),
+        (
+            "sys.modules['PIL.PngImagePlugin'] = None\ndecoder['main'](*sys.argv[1:])",
+            "(the decoder stopped with status 1)",
+        ),
+        ("sys.exit(3)", "the decoder stopped with status 3"),
+        ("confine()\nwhile True: pass", "more than 1 s of processor time"),
+        ("time.sleep(60)", "longer than 0.5 s"),
+        ("write(bytes(4))\nsys.stdout.buffer.flush()\ntime.sleep(60)", "longer than 0.5 s"),
+        ("os.close(1)\ntime.sleep(60)", "longer than 0.5 s"),
+        ("write(decoder['HEADER'].pack(9, 9) + bytes(242))", "the decoder stopped with status 0"),
+        ("write(decoder['HEADER'].pack(9, 9) + bytes(243))\nsys.stdout.flush()\nos._exit(1)", "status 1"),
+        ("write(decoder['HEADER'].pack(9, 9) + bytes(10**7))", "longer than 0.5 s"),
+        ("write(bytes([255]) * 10**7)", "4294967295 x 4294967295 pixels"),
+        ("say('x' * 10**7)", "(" + "x" * 120 + ")"),
+        ("say('ä\\n')", "(???)"),
+    ],
+)
+def test_whatever_the_child_does_is_a_refusal(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead_of_the_decoder(monkeypatch, tmp_path, code)
+    wall_s = 0.5 if "longer" in message else 30
+    start = time.monotonic()
+    problem = refusal(lambda: decoded(PNG, Decoder(cpu_s=1, wall_s=wall_s)))
+    assert problem.status == 422
+    assert message in problem.detail
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("confine()\nsay([resource.getrlimit(k)[1] for k in (9, 0, 7, 1, 4)])", "[1500000000, 21, 16, 0, 0]"),
+        ("confine()\nsay(os.write(os.open('written', os.O_CREAT | os.O_WRONLY), b'x'))", "status 1"),
+        ("say((os.environ.get('PASSWORD'), os.environ.get('HOME')))", "(None, None)"),
+        (
+            "decoder['rgb'](sys.stdin.buffer.read(), sys.argv[1], 10**6)\n"
+            "say([name for name in sys.modules if name in ('torch', 'numpy', 'api', 'PIL.TiffImagePlugin')])",
+            "([])",
+        ),
+    ],
+    ids=["limits", "files", "environment", "modules"],
+)
+def test_the_child_has_only_what_it_needs(
+    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSWORD", "secret")
+    instead_of_the_decoder(monkeypatch, tmp_path, code.replace("'written'", repr(str(tmp_path / "written"))))
+    assert said in refusal(lambda: decoded(PNG)).detail
+
+
+def test_the_child_checks_the_size_itself() -> None:
+    with pytest.raises(ValueError, match="48 x 32 pixels, more than 1535"):
+        confined_process.rgb(PNG, "PNG", 1535)
+
+
+def test_the_child_tries_no_other_decoder() -> None:
+    for form in FORMATS:
+        with pytest.raises(SyntaxError):
+            confined_process.rgb(encoded(quadrants(), "GIF"), form, MAX_PIXELS)
+
+
+def test_mutations_decode_or_are_refused() -> None:
+    draw = random.Random(21)  # noqa: S311
+    outcomes = []
+    for _ in range(12):
+        _, data = draw.choice(WHOLE)
+        try:
+            outcomes.append(decoded(mutated(data, draw)).shape[2])
+        except Problem as problem:
+            outcomes.append(problem.status)
+    assert set(outcomes) <= {3, 422}
+    assert 422 in outcomes

@@ -1,0 +1,612 @@
+"""Photographs: what is taken, what is kept of it, who sees it, and that nothing of it stays when it is erased."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from api.access.api_keys import Caller
+from api.access.ownership import Kind
+from api.photographs.erasure import erase_expired
+from api.photographs.storage import EditRecord, PackRecord
+from api.provenance.marks import EDITED_NOTICE
+from faces.images import Pixels, encode_png, read_image
+from tests.api.lab import (
+    CONSENT,
+    WAIT,
+    Json,
+    Lab,
+    all_files,
+    files_of,
+    good,
+    phantom,
+    refused,
+    saved,
+    slowly,
+    tables_naming,
+)
+
+ROTATED = 6
+"""EXIF: turn it clockwise by 90 degrees to see it upright."""
+
+
+@pytest.fixture(scope="module")
+def photo(lab: Lab) -> str:
+    """One that no test erases."""
+    return lab.photo(0)
+
+
+@pytest.fixture(scope="module")
+def no_face() -> bytes:
+    return encode_png(np.full((64, 64, 3), 128, np.uint8))
+
+
+def of_erased(state: Path, subject: str) -> set[str]:
+    """The tables that name it, but for those that may."""
+    return tables_naming(state, subject) - {"receipts"}
+
+
+# Sending
+
+
+def test_a_photograph_is_inverted_while_its_sender_waits(lab: Lab) -> None:
+    answer = lab.send(phantom(1), ttl_s=3600)
+    sent = good(answer)
+    assert answer.headers["Location"] == f"/v1/photos/{sent['id']}" == sent["links"]["self"]
+    assert answer.headers["Preference-Applied"] == "wait=60"
+    assert (sent["state"], sent["error"], sent["notes"], sent["model"]) == ("done", None, "", "phantom128")
+    assert (sent["consent"], sent["purpose"]) == tuple(CONSENT.values())
+    assert sent["quality"]["verdict"] == "good"
+    assert sent["quality"]["l2"] < 0.02
+    assert sent["notice"] == EDITED_NOTICE
+    assert good(lab.http.get(sent["links"]["self"])) == sent
+    assert good(lab.http.get(sent["links"]["job"]))["state"] == "done"
+
+
+def test_without_prefer_it_is_accepted_and_a_job_inverts_it(lab: Lab) -> None:
+    with lab.occupied():
+        answer = lab.send(phantom(2), {"Prefer": ""})
+        sent = good(answer, 202)
+        assert sent["state"] in ("queued", "running")
+        assert sent["quality"] is None
+        assert "Preference-Applied" not in answer.headers
+        for name in ("crop.png", "reconstruction.png"):
+            early = lab.http.get(f"/v1/photos/{sent['id']}/{name}")
+            assert "wait for its job" in refused(early, 409)
+            assert early.headers["Retry-After"] == "1"
+        assert "not inverted: wait for its job" in refused(lab.edit(sent["id"], strength=1), 409)
+    assert lab.finished(sent["links"]["self"])["state"] == "done"
+
+
+@pytest.mark.parametrize("name", list(CONSENT))
+@pytest.mark.parametrize("value", [None, "", "x" * 201])
+def test_consent_and_purpose_are_required(lab: Lab, name: str, value: str | None) -> None:
+    headers = {key: text for key, text in (CONSENT | {name: value}).items() if text is not None}
+    answer = lab.http.post("/v1/photos", content=phantom(0), headers=headers)
+    assert name.lower() in refused(answer, 422).lower()
+    assert answer.json()["errors"][0]["field"] == name.lower()
+
+
+@pytest.mark.parametrize(
+    ("picture", "status", "said"),
+    [
+        (b"", 400, "The body is empty"),
+        (b"GIF89a" + bytes(100), 415, "The photograph is GIF; expected JPEG, PNG or WebP"),
+        (b'{"photo": 1}' * 3, 415, "of an unknown format"),
+        (b"<svg>" * 10, 415, "markup"),
+        (phantom(0)[:-20], 422, "is cut off"),
+        (phantom(0) + b"PK\x03\x04" + bytes(40), 422, "more follow (ZIP)"),
+        (saved(np.zeros((10, 10, 3), np.uint8), "PNG").replace(b"\0\0\0\x0a", b"\0\1\0\0"), 422, ""),
+    ],
+    ids=["empty", "gif", "json", "svg", "cut off", "with a zip", "damaged header"],
+)
+def test_what_is_no_picture_is_refused_and_not_kept(lab: Lab, picture: bytes, status: int, said: str) -> None:
+    before = all_files(lab.state)
+    assert said in refused(lab.send(picture), status)
+    assert all_files(lab.state) == before
+
+
+def test_too_many_pixels_are_refused(lab: Lab) -> None:
+    bomb = Image.new("1", (8000, 5001))
+    buffer = io.BytesIO()
+    bomb.save(buffer, "PNG")
+    before = all_files(lab.state)
+    assert "8000 x 5001 pixels, more than the 40000000 accepted" in refused(lab.send(buffer.getvalue()), 422)
+    assert all_files(lab.state) == before
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_too_many_bytes_are_refused(lab: Lab, declared: bool) -> None:
+    def body() -> Iterator[bytes]:
+        yield phantom(0)
+        for _ in range(21):
+            yield bytes(1_000_000)
+
+    before = all_files(lab.state)
+    content = b"".join(body()) if declared else body()
+    with lab.http.stream("POST", "/v1/photos", content=content, headers=CONSENT) as answer:
+        assert answer.status_code == 413
+    assert all_files(lab.state) == before
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"model": "nobody"}, "model"),
+        ({"ttl_s": 59}, "ttl_s"),
+        ({"ttl_s": 10**9}, "ttl_s"),
+        ({"keep_original": "perhaps"}, "keep_original"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named(lab: Lab, params: Json, field: str) -> None:
+    answer = lab.send(phantom(0), **params)
+    assert field in refused(answer, 422)
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
+    before = all_files(lab.state)
+    url = lab.http.base_url
+    with socket.create_connection((url.host, url.port or 80)) as connection:
+        head = dict(lab.http.headers) | CONSENT | {"Host": url.host, "Content-Length": "1000000"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        connection.sendall(f"POST /v1/photos?aligned=true HTTP/1.1\r\n{lines}\r\n".encode())
+        connection.sendall(phantom(0) + bytes(400_000))
+        lab.until(lambda: any(map(len, held_open(lab.state))))
+    lab.until(lambda: held_open(lab.state) == [])
+    assert all_files(lab.state) == before
+
+
+# What is kept
+
+
+def test_the_original_is_deleted_when_it_is_inverted(lab: Lab) -> None:
+    photo = lab.photo(3)
+    assert files_of(lab.state, photo) == [
+        f"photos/{photo}/crop.png",
+        f"photos/{photo}/inversion.safetensors",
+        f"photos/{photo}/reconstruction.png",
+    ]
+    assert good(lab.http.get(f"/v1/photos/{photo}"))["links"]["original"] is None
+    assert "is not kept" in refused(lab.http.get(f"/v1/photos/{photo}/original"), 404)
+
+
+def test_the_original_is_kept_where_that_is_asked_for(lab: Lab) -> None:
+    jpeg = saved(read_image(phantom(3)), "JPEG", quality=95)
+    sent = good(lab.send(jpeg, keep_original=True))
+    answer = lab.http.get(sent["links"]["original"])
+    assert answer.content == jpeg
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert good(lab.http.delete(sent["links"]["self"]))["erased"]["originals"] == 1
+    assert files_of(lab.state, sent["id"]) == []
+
+
+def test_the_original_is_deleted_when_there_is_no_face(lab: Lab, no_face: bytes) -> None:
+    sent = good(lab.send(no_face, aligned=False))
+    assert sent["state"] == "failed"
+    assert "no face" in sent["error"]
+    assert all_files(lab.state).keys().isdisjoint({f"photos/{sent['id']}/original"})
+    assert "not inverted" in refused(lab.http.get(sent["links"]["crop"]), 409)
+    assert "no face" in refused(lab.edit(sent["id"], smile=0.5), 409)
+
+
+def test_a_picture_that_cannot_be_decoded_is_deleted(lab: Lab) -> None:
+    jpeg = bytearray(saved(read_image(phantom(3)), "JPEG"))
+    at = jpeg.index(b"\xff\xc4")  # a Huffman table with more codes than there can be
+    jpeg[at + 5 : at + 21] = b"\xff" * 16
+    sent = good(lab.send(bytes(jpeg)))
+    assert sent["state"] == "failed"
+    assert "cannot be decoded" in sent["error"]
+    assert not lab.service.photographs.has_original(sent["id"])
+
+
+def test_while_it_is_sent_nobody_can_read_it_on_the_disk(lab: Lab) -> None:
+    said = (b"a name in the file " * 4000)[:60_000]
+    comment = b"\xff\xfe" + (2 + len(said)).to_bytes(2, "big") + said
+    jpeg = saved(read_image(phantom(5)), "JPEG")
+    seen: list[bytes] = []
+
+    def slowly_sent() -> Iterator[bytes]:
+        yield jpeg[:2] + 6 * comment
+        lab.until(lambda: any(map(len, held_open(lab.state))))
+        seen.extend(held_open(lab.state))
+        assert not any(b"a name" in path.read_bytes() for path in lab.state.rglob("*") if path.is_file())
+        yield jpeg[2:]
+
+    sent = good(lab.http.post("/v1/photos", params={"aligned": True}, content=slowly_sent(), headers=CONSENT | WAIT))
+    assert sent["state"] == "done"
+    assert sum(map(len, seen)) > 262_144
+    assert not any(b"a name" in data for data in seen)
+    assert held_open(lab.state) == []
+
+
+def held_open(state: Path) -> list[bytes]:
+    """What is in files of a folder that have no name any more, and that this process holds."""
+    found: list[bytes] = []
+    for fd in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if (to := os.readlink(fd)).startswith(str(state)) and to.endswith("(deleted)"):
+                found.append(fd.read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_original_is_deleted_when_the_job_is_cancelled(lab: Lab, running: bool) -> None:
+    with lab.occupied():
+        others = [] if running else [good(lab.send(phantom(n), {"Prefer": ""}), 202) for n in range(4)]
+        sent = good(lab.send(phantom(4), {"Prefer": ""}), 202)
+        lab.until_waiting(1 if running else 4)
+        assert lab.service.photographs.has_original(sent["id"])
+        assert good(lab.http.post(f"{sent['links']['job']}/cancel"))["state"] == "cancelled"
+        assert not lab.service.photographs.has_original(sent["id"])
+        assert good(lab.http.get(sent["links"]["self"]))["error"] == "the job was cancelled"
+    lab.idle()
+    for other in others:
+        assert lab.finished(other["links"]["self"])["state"] == "done"
+    seen = good(lab.http.get(sent["links"]["self"]))
+    assert (seen["state"], seen["error"]) == (
+        ("done", None) if seen["quality"] else ("cancelled", "the job was cancelled")
+    )
+    assert running or seen["quality"] is None
+    assert not lab.service.photographs.has_original(sent["id"])
+
+
+def test_what_is_made_of_it_says_so_and_carries_no_metadata_of_the_photograph(lab: Lab) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a name"
+    sent = good(lab.send(saved(read_image(phantom(5)), "JPEG", exif=exif, comment=b"a name")))
+    for name, marked in (("crop", False), ("reconstruction", True)):
+        answer = lab.http.get(sent["links"][name])
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        assert answer.content.startswith(b"\x89PNG")
+        assert b"a name" not in answer.content
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert not picture.getexif()
+        found = lab.service.marker.read(answer.content)
+        assert (found is not None) == marked  # a crop is a photograph, and must not say that it is none
+        if found is not None:
+            assert found.genuine
+            assert found.intact
+            assert found.claim.source == "reconstructed"
+
+
+def test_exif_orientation_is_applied(lab: Lab) -> None:
+    upright = read_image(phantom(6))
+    exif = Image.Exif()
+    exif[0x0112] = ROTATED
+    turned = saved(np.rot90(upright).copy(), "PNG", exif=exif)
+    sent = good(lab.send(turned))
+    assert np.array_equal(read_image(lab.http.get(sent["links"]["crop"]).content), upright)
+    assert sent["quality"]["ms_ssim"] > 0.8
+
+
+def test_a_photograph_is_framed_and_its_quality_honest(lab: Lab, astronaut: Pixels) -> None:
+    sent = good(lab.send(saved(astronaut, "WEBP", quality=90), aligned=False))
+    assert sent["state"] == "done"
+    assert sent["quality"]["verdict"] == "out of domain"
+    assert "l2" in sent["quality"]["because"]
+    assert read_image(lab.http.get(sent["links"]["crop"]).content).shape == (128, 128, 3)
+
+
+def test_what_is_no_aligned_square_is_not_taken_for_one(lab: Lab, astronaut: Pixels) -> None:
+    sent = good(lab.send(saved(astronaut[:300], "PNG")))
+    assert (sent["state"], sent["quality"]) == ("failed", None)
+    assert "512 x 300 pixels; expected an aligned square" in sent["error"]
+
+
+# Whose it is
+
+
+def test_photographs_come_in_pages(lab: Lab, photo: str) -> None:
+    lab.photo(1)
+    seen: list[str] = []
+    path: str | None = "/v1/photos?limit=2"
+    while path is not None:
+        page = good(lab.http.get(path))
+        assert 1 <= len(page["items"]) <= 2
+        seen += [item["id"] for item in page["items"]]
+        path = page["next"]
+    assert photo in seen
+    assert seen == sorted(set(seen)) == lab.service.ownership.page(Kind.PHOTO, "lab", 1000, "")[0]
+    assert good(lab.other.get("/v1/photos")) == {"items": [], "next": None}
+    assert refused(lab.http.get("/v1/photos?limit=101"), 422)
+
+
+PATHS = (
+    ("GET", ""),
+    ("DELETE", ""),
+    ("GET", "/accesses"),
+    ("GET", "/original"),
+    ("GET", "/crop.png"),
+    ("GET", "/reconstruction.png"),
+    ("POST", "/edits"),
+    ("GET", "/edits"),
+    ("GET", "/edits/EDIT"),
+    ("GET", "/edits/EDIT/image.png"),
+    ("GET", "/edits/EDIT/before.png"),
+)
+
+
+def test_the_paths_are_all_of_them(lab: Lab) -> None:
+    known = good(lab.http.get("/openapi.json"))["paths"]
+    under = {
+        (method.upper(), path.removeprefix("/v1/photos/{photo_id}").replace("{edit_id}", "EDIT"))
+        for path, operations in known.items()
+        for method in operations
+        if path.startswith("/v1/photos/")
+    }
+    assert under == set(PATHS)
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_a_photograph_is_its_owners(lab: Lab, photo: str, method: str, path: str) -> None:
+    edit = good(lab.edit(photo, strength=1.0))["id"] if "EDIT" in path else ""
+    noted = len(list(lab.service.audit.entries(photo=photo, outcomes=["begun", "done"])))
+    asked = f"/v1/photos/{photo}{path.replace('EDIT', edit)}"
+    body = {"json": {"smile": 0.3}} if method == "POST" else {}
+    unknown = lab.other.request(method, f"/v1/photos/{'0' * 32}{path.replace('EDIT', edit)}", **body)  # type: ignore[arg-type]
+    theirs = lab.other.request(method, asked, **body)  # type: ignore[arg-type]
+    assert refused(theirs, 404).replace(photo, "0" * 32) == refused(unknown, 404)
+    assert "this needs photos" in refused(lab.sets_only.request(method, asked, **body), 403)  # type: ignore[arg-type]
+    assert refused(httpx.request(method, str(lab.http.base_url.join(asked)), **body), 401)  # type: ignore[arg-type]
+    assert len(list(lab.service.audit.entries(photo=photo, outcomes=["begun", "done"]))) == noted
+    assert good(lab.http.get(f"/v1/photos/{photo}"))["state"] == "done"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_sending_and_listing_need_the_scope(lab: Lab, method: str) -> None:
+    answer = lab.sets_only.request(method, "/v1/photos", headers=CONSENT, content=b"")
+    assert "this needs photos" in refused(answer, 403)
+
+
+def test_an_edit_is_found_with_its_own_photograph_only(lab: Lab, photo: str) -> None:
+    edit, another = good(lab.edit(photo, strength=1.0))["id"], lab.photo(7)
+    assert "no edit" in refused(lab.http.get(f"/v1/photos/{another}/edits/{edit}"), 404)
+
+
+def test_every_access_is_recorded(lab: Lab) -> None:
+    photo, second = lab.photo(0, keep_original=True), lab.photo(1)
+    here = f"/v1/photos/{photo}"
+    edit = good(lab.edit(photo, strength=1.0))["links"]
+    pack = good(lab.pack(photo, second))["links"]
+    paths = (here, f"{here}/original", f"{here}/crop.png", f"{here}/reconstruction.png", f"{here}/edits")
+    for path in (*paths, *(edit[name] for name in ("self", "image", "before")), pack["self"], pack["archive"]):
+        assert lab.http.get(path).status_code == 200
+    assert lab.http.delete(pack["self"]).status_code == 204
+    items = good(lab.http.get(f"{here}/accesses"))["items"]
+    assert [item["action"] for item in items] == [
+        "POST /v1/photos",
+        "POST /v1/photos/{photo_id}/edits",
+        "POST /v1/stimuli",
+        "GET /v1/photos/{photo_id}",
+        "GET /v1/photos/{photo_id}/original",
+        "GET /v1/photos/{photo_id}/crop.png",
+        "GET /v1/photos/{photo_id}/reconstruction.png",
+        "GET /v1/photos/{photo_id}/edits",
+        "GET /v1/photos/{photo_id}/edits/{edit_id}",
+        "GET /v1/photos/{photo_id}/edits/{edit_id}/image.png",
+        "GET /v1/photos/{photo_id}/edits/{edit_id}/before.png",
+        "GET /v1/stimuli/{pack_id}",
+        "GET /v1/stimuli/{pack_id}/archive.zip",
+        "erase survey pack",
+        "DELETE /v1/stimuli/{pack_id}",
+    ]
+    assert {(item["owner"], item["key"]) for item in items} == {("lab", lab.key)}
+    assert [item["at"] for item in items] == sorted(item["at"] for item in items)
+
+
+# Idempotency-Key
+
+
+def test_the_same_photograph_with_a_key_is_one(lab: Lab) -> None:
+    key = {"Idempotency-Key": "photo-1"}
+    first = good(lab.send(phantom(0), key))
+    before = all_files(lab.state)
+    assert good(lab.send(phantom(0), key)) == first
+    assert all_files(lab.state) == before
+    for other in (
+        lab.send(phantom(1), key),
+        lab.send(phantom(0), key, keep_original=True),
+        lab.send(phantom(0), key, aligned=False),
+        lab.send(phantom(0), key, ttl_s=3600),
+        lab.send(phantom(0), key | {"Purpose": "another"}),
+    ):
+        assert "was used for another request" in refused(other, 422)
+    assert all_files(lab.state) == before
+    answer = lab.other.post("/v1/photos?aligned=true", content=phantom(0), headers=CONSENT | WAIT | key)
+    assert good(answer)["id"] != first["id"]  # keys are an owner's
+
+
+def test_sent_by_many_at_once_with_a_key_it_is_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly(monkeypatch, lab, "add")
+    key, jobs = {"Idempotency-Key": "photo-at-once"}, len(lab.jobs())
+    with ThreadPoolExecutor(6) as pool:
+        answers = [good(one) for one in pool.map(lambda _: lab.send(phantom(0), key), range(6))]
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["state"] == "done"
+    assert len(lab.jobs()) == jobs + 1
+
+
+def test_a_key_is_free_when_its_photograph_is_erased(lab: Lab) -> None:
+    key = {"Idempotency-Key": "photo-erased"}
+    first = good(lab.send(phantom(0), key))
+    good(lab.http.delete(first["links"]["self"]))
+    again = good(lab.send(phantom(0), key))
+    assert again["id"] != first["id"]
+    assert again["state"] == "done"
+
+
+# Erasing
+
+
+def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
+    purpose = "a purpose that is to be forgotten"
+    photo, second = (
+        good(lab.send(phantom(0), {"Purpose": purpose, "Idempotency-Key": "e"}, keep_original=True)),
+        lab.photo(1),
+    )
+    here = photo["links"]["self"]
+    edits = [good(lab.edit(photo["id"], strength=s, headers={"Idempotency-Key": f"e{s}"}))["id"] for s in (1.0, 2.0)]
+    packs = [good(lab.pack(photo["id"], second, seed=n, headers={"Idempotency-Key": f"p{n}"}))["id"] for n in range(2)]
+    subjects = (photo["id"], *edits, *packs)
+    for subject in subjects:
+        assert files_of(lab.state, subject)
+        assert {"owned", "jobs", "idempotency"} <= tables_naming(lab.state, subject)
+
+    receipt = good(lab.http.delete(here))
+    assert receipt["erased"] == {
+        "originals": 1,
+        "crops": 1,
+        "latents and offsets": 1,
+        "reconstructions": 1,
+        "edits": 2,
+        "survey packs": 2,
+    }
+    assert receipt["photo"] == photo["id"]
+    assert receipt["because"] == "it was asked for"
+    for subject in subjects:
+        assert files_of(lab.state, subject) == []
+        assert of_erased(lab.state, subject) == set()
+    assert tables_naming(lab.state, photo["id"]) == {"receipts"}
+    for method, path in PATHS:
+        body = {"json": {"smile": 0.3}} if method == "POST" else {}
+        assert refused(lab.http.request(method, here + path.replace("EDIT", edits[0]), **body), 404)  # type: ignore[arg-type]
+    assert refused(lab.http.get(f"/v1/stimuli/{packs[0]}"), 404)
+    assert refused(lab.http.get(f"/v1/jobs/{photo['id']}-1"), 404)
+    assert not any(subject in job for job in lab.jobs() for subject in subjects)
+    assert photo["id"] not in lab.http.get("/v1/photos?limit=100").text
+    assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
+    for file in lab.state.glob("service.sqlite*"):
+        assert purpose.encode() not in file.read_bytes(), file.name
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.2])
+def test_erased_while_its_job_is_at_work_it_leaves_nothing(lab: Lab, after_s: float) -> None:
+    with lab.occupied():
+        sent = good(lab.send(phantom(2), {"Prefer": ""}, keep_original=True), 202)
+        lab.until_waiting()
+        if not after_s:
+            good(lab.http.delete(sent["links"]["self"]))
+    if after_s:
+        time.sleep(after_s)
+        good(lab.http.delete(sent["links"]["self"]))
+    lab.idle()
+    assert files_of(lab.state, sent["id"]) == []
+    assert of_erased(lab.state, sent["id"]) == set()
+    assert lab.photo(2)  # the queue goes on
+
+
+def test_erased_while_it_is_edited_and_packed_it_leaves_nothing(lab: Lab) -> None:
+    photo, second = lab.photo(0), lab.photo(1)
+    with lab.occupied():
+        edit = good(lab.edit(photo, {"Prefer": ""}, strength=1.0), 202)["id"]
+        pack = good(lab.pack(second, photo, headers={"Prefer": ""}), 202)["id"]
+        lab.until_waiting(2)
+        receipt = good(lab.http.delete(f"/v1/photos/{photo}"))
+    assert receipt["erased"]["survey packs"] == 1
+    lab.idle()
+    for subject in (photo, edit, pack):
+        assert files_of(lab.state, subject) == []
+        assert of_erased(lab.state, subject) == set()
+    assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
+
+
+@pytest.mark.parametrize("name", ["add_edit", "add_pack"])
+def test_what_is_asked_for_while_it_is_erased_leaves_nothing(
+    lab: Lab, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, second, photographs = lab.photo(0), lab.photo(1), lab.service.photographs
+    add, erased = getattr(photographs, name), []
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def add_while_erasing(record: EditRecord | PackRecord) -> None:
+            erased.append(pool.submit(lab.http.delete, f"/v1/photos/{photo}"))
+            time.sleep(0.3)
+            add(record)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(photographs, name, add_while_erasing)
+            now = {"Prefer": ""}
+            answer = lab.edit(photo, now, strength=1.0) if name == "add_edit" else lab.pack(second, photo, headers=now)
+        subject = good(answer, 202, 200)["id"]
+        good(erased[0].result())
+    lab.idle()
+    for one in (photo, subject):
+        assert files_of(lab.state, one) == []
+        assert of_erased(lab.state, one) == set()
+
+
+def test_erased_twice_at_once_it_has_one_receipt(lab: Lab) -> None:
+    photo = lab.photo(0)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: lab.http.delete(f"/v1/photos/{photo}").status_code, range(4)))
+    assert sorted(answers) == [200, 404, 404, 404]
+    with lab.service.photographs._engine.connect() as connection:
+        count = connection.execute(text("SELECT count(*) FROM receipts WHERE photo = :photo"), {"photo": photo})
+        assert count.scalar_one() == 1
+
+
+def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=120)
+    edit, pack = good(lab.edit(short, strength=1.0))["id"], good(lab.pack(short, long))
+    shown = good(lab.http.get(f"/v1/photos/{short}"))
+    assert pack["expires"] == shown["expires"] < good(lab.http.get(f"/v1/photos/{long}"))["expires"]
+    now = time.time_ns() // 1_000_000
+    monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 30_000)
+    erase_expired(lab.service)
+    assert good(lab.http.get(f"/v1/photos/{short}")) == shown
+    monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
+    erase_expired(lab.service)
+    for subject in (short, edit, pack["id"]):
+        assert files_of(lab.state, subject) == []
+        assert of_erased(lab.state, subject) == set()
+    assert "its time was over" in refused(lab.http.get(f"/v1/photos/{short}"), 404)
+    assert good(lab.http.get(f"/v1/photos/{long}"))["state"] == "done"
+    with lab.service.photographs._engine.connect() as connection:
+        because = connection.execute(text("SELECT because FROM receipts WHERE photo = :photo"), {"photo": short})
+        assert because.scalars().all() == ["its time was over"]
+
+
+def test_a_photograph_that_cannot_be_erased_does_not_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=60)
+    stuck = min(first, second)
+    forget: Callable[[str, Caller, str], object] = lab.service.photographs.erase
+
+    def erase(photo: str, caller: Caller, because: str) -> object:
+        if photo == stuck:
+            raise OSError("the disk says no")
+        return forget(photo, caller, because)
+
+    now = time.time_ns() // 1_000_000
+    with monkeypatch.context() as patched:
+        patched.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
+        patched.setattr(lab.service.photographs, "erase", erase)
+        erase_expired(lab.service)
+        assert [bool(files_of(lab.state, photo)) for photo in (first, second)] == [first == stuck, second == stuck]
+        patched.setattr(lab.service.photographs, "erase", forget)
+        erase_expired(lab.service)
+    assert files_of(lab.state, stuck) == []
+
+
+def test_the_queue_being_full_a_photograph_is_not_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, key = all_files(lab.state), {"Idempotency-Key": "full"}
+    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    assert "wait or run already" in refused(lab.send(phantom(0), key), 429)
+    assert all_files(lab.state) == before
+    monkeypatch.undo()
+    assert good(lab.send(phantom(0), key))["state"] == "done"

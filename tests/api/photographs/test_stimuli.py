@@ -1,0 +1,219 @@
+"""Survey packs: what is in them, the same from the same, and gone with their photographs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from api.provenance.marks import EDITED_NOTICE
+from editing.survey_pack import MARK
+from faces.images import read_image
+from tests.api.lab import Json, Lab, files_of, good, refused, slowly, tables_naming
+from tests.api.photographs.test_image_edits import blank
+
+
+@pytest.fixture(scope="module")
+def photos(lab: Lab) -> list[str]:
+    return [lab.photo(n) for n in range(4)]
+
+
+@pytest.fixture(scope="module")
+def faceless(lab: Lab) -> str:
+    sent = good(lab.send(blank(), aligned=False))
+    assert sent["state"] == "failed"
+    return str(sent["id"])
+
+
+def unpacked(lab: Lab, pack: Json) -> dict[str, bytes]:
+    answer = lab.http.get(pack["links"]["archive"])
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def table(files: Mapping[str, bytes], name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(files[name].decode())))
+
+
+def test_a_pack_has_two_versions_and_their_key(lab: Lab, photos: list[str]) -> None:
+    answer = lab.pack(*photos, seed=3)
+    pack = good(answer)
+    assert answer.headers["Location"] == pack["links"]["self"] == f"/v1/stimuli/{pack['id']}"
+    assert (pack["state"], pack["done"], pack["total"], pack["people"]) == ("done", 4, 4, 4)
+    assert (pack["left_out"], pack["error"], pack["notice"]) == ([], None, EDITED_NOTICE)
+    assert good(lab.http.get(pack["links"]["self"])) == pack
+    assert good(lab.http.get(pack["links"]["job"]))["done"] == 4
+    archive = lab.http.get(pack["links"]["archive"])
+    assert archive.headers["Content-Type"] == "application/zip"
+    assert archive.headers["Cache-Control"] == "private, no-store"
+
+    files = unpacked(lab, pack)
+    answers, areas = table(files, "key/answers.csv"), table(files, "areas.csv")
+    pictures = {name for name in files if name.startswith(("A/", "B/")) and name.endswith(".png")}
+    csvs = {"A/order.csv", "B/order.csv", "areas.csv", "key/answers.csv", "key/pairs.png"}
+    assert set(files) == pictures | csvs
+    assert pictures == {f"{line['version']}/{line['file']}" for line in answers}
+    assert len(pictures) == len(areas) == 8
+    for version in ("A", "B"):
+        lines = [line for line in answers if line["version"] == version]
+        assert {line["photograph"] for line in lines} == set(photos)
+        assert [line["edited"] for line in lines].count("True") == 2
+        assert table(files, f"{version}/order.csv") == [{"file": line["file"]} for line in lines]
+    edited = {(line["photograph"], line["version"]) for line in answers if line["edited"] == "True"}
+    assert len({photo for photo, _ in edited}) == 4
+    for name in pictures:
+        assert read_image(files[name]).shape == (128, 128, 3)
+        assert MARK.encode() in files[name]
+    blinded = b"".join(files[name] for name in files if not name.startswith("key/")) + "".join(pictures).encode()
+    assert not any(photo.encode() in blinded for photo in photos)
+
+
+def test_what_a_pack_was_made_from_goes(lab: Lab, photos: list[str]) -> None:
+    pack = good(lab.pack(*photos[:2]))["id"]
+    assert files_of(lab.state, pack) == [f"stimuli/{pack}/pack.zip"]
+
+
+def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> None:
+    first, again, other = (unpacked(lab, good(lab.pack(*photos, seed=seed))) for seed in (3, 3, 4))
+    assert first == again
+    assert {name for name in first if name.startswith(("A/", "B/"))} != {
+        name for name in other if name.startswith(("A/", "B/"))
+    }
+
+
+def test_groups_are_halved_in_each_version(lab: Lab, photos: list[str]) -> None:
+    groups = dict(zip(photos, ("WS", "WS", "other", "other"), strict=True))
+    answers = table(unpacked(lab, good(lab.pack(*photos, groups=groups))), "key/answers.csv")
+    assert {line["photograph"]: line["group"] for line in answers} == groups
+    for version in ("A", "B"):
+        edited = sorted(line["group"] for line in answers if line["version"] == version and line["edited"] == "True")
+        assert edited == ["WS", "other"]
+
+
+def test_a_smile_can_be_asked_for(lab: Lab, photos: list[str]) -> None:
+    answers = table(unpacked(lab, good(lab.pack(*photos[:2], smile=0.6))), "key/answers.csv")
+    assert {round(float(line["smile_after"]), 1) for line in answers} == {0.6}
+
+
+def test_who_is_not_inverted_is_left_out(lab: Lab, photos: list[str], faceless: str) -> None:
+    pack = good(lab.pack(photos[0], faceless, photos[1]))
+    assert (pack["state"], pack["people"], pack["total"]) == ("done", 2, 3)
+    (left,) = pack["left_out"]
+    assert left["photograph"] == faceless
+    assert "not inverted" in left["reason"]
+    assert "no face" in left["reason"]
+    assert table(unpacked(lab, pack), "key/left-out.csv") == [left]
+
+
+def test_fewer_than_two_are_no_pack(lab: Lab, photos: list[str], faceless: str) -> None:
+    pack = good(lab.pack(photos[0], faceless))
+    assert (pack["state"], pack["people"]) == ("failed", None)
+    assert "1 of 2 photographs can be shown; expected 2 or more" in pack["error"]
+    assert f"{faceless[:8]}: it is not inverted" in pack["error"]
+    assert "not done" in refused(lab.http.get(pack["links"]["archive"]), 409)
+    assert files_of(lab.state, pack["id"]) == []
+    assert lab.http.delete(pack["links"]["self"]).status_code == 204
+    assert tables_naming(lab.state, pack["id"]) == set()
+
+
+def test_doubtful_faces_are_left_out_unless_asked_for(lab: Lab, photos: list[str]) -> None:
+    far = good(lab.pack(*photos, smile=1.0, doubtful=False))
+    reasons = far["error"] or " ".join(one["reason"] for one in far["left_out"])
+    assert reasons
+    assert good(lab.pack(*photos, smile=1.0))["people"] == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"photos": []}, "photos"),
+        ({"photos": ["0" * 32]}, "photos"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"smile": 1.5}, "smile"),
+        ({"groups": {"nobody": "WS"}}, "groups"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_cannot_be_is_named(lab: Lab, photos: list[str], change: Json, field: str) -> None:
+    answer = lab.http.post("/v1/stimuli", json={"photos": photos} | change)
+    refused(answer, 422)
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_nobody_stands_twice(lab: Lab, photos: list[str]) -> None:
+    answer = lab.pack(photos[0], photos[1], photos[0])
+    assert "one stands twice" in refused(answer, 422)
+    assert answer.json()["errors"][0]["field"] == "photos"
+
+
+def test_packs_and_their_photographs_are_their_owners(lab: Lab, photos: list[str]) -> None:
+    pack = good(lab.pack(*photos[:2]))
+    theirs = lab.other.post("/v1/stimuli", json={"photos": photos[:2]})
+    unknown = lab.other.post("/v1/stimuli", json={"photos": ["0" * 32, "1" * 32]})
+    assert refused(theirs, 404).replace(photos[0], "0" * 32) == refused(unknown, 404)
+    for method, path in (("GET", "self"), ("GET", "archive"), ("DELETE", "self")):
+        assert "no survey pack" in refused(lab.other.request(method, pack["links"][path]), 404)
+        assert "this needs photos" in refused(lab.sets_only.request(method, pack["links"][path]), 403)
+    assert "this needs photos" in refused(lab.sets_only.post("/v1/stimuli", json={"photos": photos[:2]}), 403)
+    assert lab.http.get(pack["links"]["archive"]).status_code == 200
+
+
+def test_the_same_pack_with_a_key_is_one(lab: Lab, photos: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly(monkeypatch, lab, "add_pack")
+    key, jobs = {"Idempotency-Key": "pack"}, len(lab.jobs())
+    with ThreadPoolExecutor(6) as pool:
+        answers = [good(one) for one in pool.map(lambda _: lab.pack(*photos[:2], headers=key), range(6))]
+    assert all(answer == answers[0] for answer in answers)
+    assert len(lab.jobs()) == jobs + 1
+    assert good(lab.pack(*photos[:2], headers=key)) == answers[0]
+    for answer in (lab.pack(*photos[1:3], headers=key), lab.pack(*photos[:2], headers=key, seed=1)):
+        assert "was used for another request" in refused(answer, 422)
+
+
+def test_an_erased_pack_is_gone_and_its_photographs_stay(lab: Lab, photos: list[str]) -> None:
+    key = {"Idempotency-Key": "erased pack"}
+    pack = good(lab.pack(*photos[:2], headers=key))
+    assert lab.http.delete(pack["links"]["self"]).status_code == 204
+    assert files_of(lab.state, pack["id"]) == []
+    assert tables_naming(lab.state, pack["id"]) == set()
+    assert "no survey pack" in refused(lab.http.get(pack["links"]["self"]), 404)
+    assert good(lab.http.get(f"/v1/photos/{photos[0]}"))["state"] == "done"
+    assert good(lab.pack(*photos[:2], headers=key))["id"] != pack["id"]
+
+
+def test_erased_while_its_job_is_at_work_a_pack_leaves_nothing(lab: Lab, photos: list[str]) -> None:
+    with lab.occupied():
+        pack = good(lab.pack(*photos, headers={"Prefer": ""}), 202)
+        lab.until_waiting()
+        assert "not done" in refused(lab.http.get(pack["links"]["archive"]), 409)
+        assert lab.http.delete(pack["links"]["self"]).status_code == 204
+    lab.idle()
+    assert files_of(lab.state, pack["id"]) == []
+    assert tables_naming(lab.state, pack["id"]) == set()
+
+
+def test_a_cancelled_pack_keeps_no_pictures(lab: Lab, photos: list[str]) -> None:
+    with lab.occupied():
+        pack = good(lab.pack(*photos, headers={"Prefer": ""}), 202)
+        lab.until_waiting()
+        assert good(lab.http.post(f"{pack['links']['job']}/cancel"))["state"] == "cancelled"
+    lab.idle()
+    assert good(lab.http.get(pack["links"]["self"]))["state"] == "cancelled"
+    assert files_of(lab.state, pack["id"]) == []
+
+
+def test_a_pack_waits_for_its_job(lab: Lab, photos: list[str]) -> None:
+    with lab.occupied():
+        pack = good(lab.pack(*photos[:2], headers={"Prefer": ""}), 202)
+        assert pack["state"] in ("queued", "running")
+        assert pack["people"] is None
+        waited = lab.http.post("/v1/stimuli", json={"photos": photos[:2]}, headers={"Prefer": "wait=1"})
+        assert good(waited, 202)["state"] in ("queued", "running")
+    assert lab.finished(pack["links"]["self"])["people"] == 2

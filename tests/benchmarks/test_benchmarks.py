@@ -1,0 +1,166 @@
+"""What the benchmarks compare us with computes the same, and what they count, keep and accept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import __main__ as command
+from benchmarks.harness import flops
+from benchmarks.harness.entries import Entry, merged, read, write
+from benchmarks.harness.targets import target_of
+from benchmarks.harness.timing import seconds
+from benchmarks.speed import published
+from benchmarks.speed.published import published_way
+from gen.config import GeneratorConfig
+from gen.layers import Conv, FullyConnected
+from gen.networks import Discriminator, Generator
+from tests.gen.fixtures import discriminator_32, fixture, generator_32
+from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
+
+TINY = GeneratorConfig(8, 4, 4, 1, channel_base=16, channel_max=4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("per_image_kernels", [False, True])
+@pytest.mark.parametrize("clamp", [None, 1.0])
+def test_the_published_way_meets_the_fixtures(per_image_kernels: bool, clamp: float | None) -> None:
+    f, d = fixture("generator_cond_32"), fixture("discriminator_cond_32")
+    clamped = fixture("clamp_32")
+    with published_way(per_image_kernels=per_image_kernels):
+        images = generator_32(clamp)(f["z"], f["c"])
+        logits = discriminator_32(clamp)(d["image"], d["c"])
+    expected = (f["image_const"], d["logits"]) if clamp is None else (clamped["image_const"], clamped["logits"])
+    torch.testing.assert_close(images, expected[0], atol=2e-4, rtol=0)
+    torch.testing.assert_close(logits, expected[1], atol=2e-4, rtol=0)
+
+
+def test_our_way_comes_back() -> None:
+    def ways() -> list[object]:
+        return [Conv.forward, FullyConnected.forward, Generator.synthesize, Discriminator.features]
+
+    before = ways()
+    with published_way(per_image_kernels=False):
+        assert not set(ways()) & set(before)
+    assert ways() == before
+    with pytest.raises(ZeroDivisionError), published_way(per_image_kernels=False):
+        raise ZeroDivisionError
+    assert ways() == before
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("noise", ["const", "none", "random"])
+def test_the_published_way_with_offsets_is_ours(noise: str) -> None:
+    net, draw = tiny_generator(), torch.Generator().manual_seed(2)
+    for name, parameter in net.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.fill_(0.3)
+    w = torch.randn(3, net.config.num_ws, net.config.w_dim, generator=draw)
+    offsets = {
+        name: 0.3 * torch.randn(3, *shape, generator=draw) for name, shape in list(net.kernel_shapes.items())[1:4]
+    }
+
+    def made(**given: object) -> torch.Tensor:
+        draws = torch.Generator().manual_seed(3)
+        return net.synthesize(w, noise, draws, **given)  # type: ignore[arg-type]
+
+    ours, plain = made(offsets=offsets), made()
+    for per_image_kernels in (False, True):
+        with published_way(per_image_kernels=per_image_kernels):
+            torch.testing.assert_close(made(offsets=offsets), ours, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(made(), plain, atol=1e-4, rtol=1e-4)
+    assert (ours - plain).abs().max() > 0.01
+
+
+def test_a_published_inversion_is_ours_and_takes_no_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
+    inverter, faces, passes = tiny_inverter(), some_faces(2), 2
+    convolved, normalised = [], []
+    grouped = published._grouped
+    monkeypatch.setattr(published, "_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
+    ours = inverter.invert(faces, passes)
+    layers = [module for module in inverter.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [layer.register_forward_hook(lambda *_: normalised.append(1)) for layer in layers]
+    with published_way(per_image_kernels=True):
+        theirs = inverter.invert(faces, passes)
+    for hook in hooks:
+        hook.remove()
+    torch.testing.assert_close(theirs.reconstruction, ours.reconstruction, atol=1e-3, rtol=1e-3)
+    blocks = len(inverter.generator.config.block_resolutions)
+    assert len(convolved) == (1 + passes) * (3 * blocks - 1)
+    seen = [
+        sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in (inverter.w_encoder, inverter.hypernet)
+    ]
+    assert len(normalised) == seen[0] + passes * seen[1]
+
+
+def test_flop_of_a_tiny_network_by_hand() -> None:
+    at_4 = 9 * 4 * 4 * 16 + 4 * 4 + 3 * 4 * 16 + 4 * 4  # convolution, its style, toRGB, its style
+    doubling = 9 * 4 * 2 * 16 + 4 * 4  # at the size of its input
+    at_8 = 9 * 2 * 2 * 64 + 4 * 2 + 3 * 2 * 64 + 4 * 2
+    assert flops.mapping(TINY) == 2 * 4 * 4
+    assert flops.synthesis(TINY) == 2 * (at_4 + doubling + at_8)
+    assert flops.counted(lambda: torch.ones(2, 3) @ torch.ones(3, 5)) == 2 * 2 * 3 * 5
+
+
+def test_flop_counted_of_the_published_way_are_those_by_definition_and_the_filters() -> None:
+    net = Generator(TINY)
+    with published_way(per_image_kernels=True):
+        counted = flops.counted(lambda: net(torch.ones(1, 4)))
+    filters = 2 * 16 * (2 + 3) * 64  # two maps and the picture, at 8 px
+    assert counted == flops.generation(TINY) + filters
+
+
+def test_entries_replace_those_of_their_name_precision_and_batch() -> None:
+    old = [Entry("a", "float32", 1, 4.0, 2.0), Entry("a", "bfloat16", 1, 4.0, 1.0), Entry("b", "float32", 1, None, 1.0)]
+    new = [Entry("a", "bfloat16", 1, 6.0, 1.0), Entry("a", "bfloat16", 8, 6.0, 2.0)]
+    assert merged(old, new) == [old[0], new[0], old[2], new[1]]
+
+
+def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
+    path = tmp_path / "latest.json"
+    entries = [
+        Entry("training-step-128", "float32", 16, 8.0, 2.0, unit="step", memory_mb=12.5, machine="this one"),
+        Entry("phantoms-128", "uint8", 1, None, 0.5),
+    ]
+    assert read(path) == []
+    write(path, entries)
+    assert read(path) == entries
+    first, second = json.loads(path.read_text())
+    assert (first["ratio"], first["images_per_s"], first["machine"]) == (4.0, 8.0, "this one")
+    assert (second["published_s"], second["ratio"]) == (None, None)
+    assert [file.name for file in tmp_path.iterdir()] == ["latest.json"]
+
+
+def test_the_target_of_all_precisions_is_the_fastest_ones() -> None:
+    slow, fast = (Entry("inversion-128", name, 8, 4.0, taken) for name, taken in (("float32", 2.0), ("bfloat16", 1.0)))
+    assert (target_of(slow, [slow, fast]), target_of(fast, [slow, fast])) == (None, 4)
+    own = Entry("generate-256", "float32", 8, 4.0, 2.0)
+    assert (target_of(own, [own]), target_of(Entry("generate-256", "float32", 1, 4.0, 2.0), [own])) == (2.5, None)
+
+
+def test_rounds_end_with_the_budget_and_the_warm_up_is_not_one() -> None:
+    called: list[str] = []
+    taken = seconds({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 0)
+    assert called == ["a", "b", "a", "b"]
+    assert taken.keys() == {"a", "b"}
+    called.clear()
+    seconds({"a": lambda: called.append("a")}, 1e9, most=3, warm_up={"a": lambda: called.append("first")})
+    assert called == ["first", "a", "a", "a"]
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["generation", "trainin"])
+    assert left.value.code == 2
+    assert "unknown part 'trainin'; expected some of generation, training" in capsys.readouterr().err
+
+
+def test_help_names_every_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in (*command.SPEEDS, *command.MEASUREMENTS))

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core.errors import DirectionError
+from editing.latent_editor import search
+from editing.latent_region import Region
+from inversion.result import generated
+from tests.editing import bright
+from tests.inversion.tiny import tiny_generator
+
+
+def test_a_strength_moves_the_latent_and_says_what_it_did() -> None:
+    direction, face = bright.brightness(), bright.face(5)
+    edit = bright.editor().edit(face, direction, 0.5)
+    torch.testing.assert_close(edit.w, face.w + 0.5 * direction.vector)
+    torch.testing.assert_close(edit.before, face.reconstruction)
+    assert edit.smile[1] > edit.smile[0]
+    assert edit.strength == 0.5
+    assert edit.target is None
+    assert edit.condition_kept is None
+    assert edit.age_years is not None
+    assert [strength for strength, _ in edit.path] == [0.0, 0.5]
+
+
+def test_a_smile_is_found() -> None:
+    editor, face, direction = bright.editor(), bright.face(10), bright.brightness()
+    for target in (0.3, 0.75):
+        edit = editor.to_smile(face, direction, target)
+        assert edit.smile[1] == pytest.approx(target, abs=0.05)
+        assert (edit.strength > 0) == (target > edit.smile[0])
+        assert edit.path[-1][0] == edit.strength
+        assert edit.path[0] == (0.0, edit.smile[0])
+        assert len(edit.path) <= 17
+
+
+def test_no_strength_is_needed_where_the_smile_is_there() -> None:
+    editor, face = bright.editor(), bright.face(10)
+    now = editor.edit(face, bright.brightness(), 0.0).smile[0]
+    assert editor.to_smile(face, bright.brightness(), now).strength == 0
+
+
+def test_an_edit_that_costs_too_much_is_doubtful() -> None:
+    editor = bright.editor()
+    far = editor.edit(bright.face(10), bright.brightness(), 40 * bright.brightness().spread)
+    assert far.verdict == "doubtful"
+    assert any("the latent lies" in reason for reason in far.because)
+    other = replace(editor, apart=editor.apart / 100).edit(bright.face(10), bright.brightness(), 1.0)
+    assert any("the identity moved by" in reason for reason in other.because)
+    flagged = replace(bright.brightness(), flags=("tells only 60% of unseen latents apart",))
+    assert flagged.flags[0] in editor.edit(bright.face(10), flagged, 0.01).because
+
+
+def test_a_smile_out_of_reach_is_reported() -> None:
+    across = replace(bright.brightness(), spread=1e-4)
+    edit = bright.editor().to_smile(bright.darkest(), across, 1.0)
+    assert edit.verdict == "doubtful"
+    assert any("asked for 1.00" in reason for reason in edit.because)
+
+
+def test_what_cannot_be_edited_is_refused() -> None:
+    editor = bright.editor()
+    with pytest.raises(DirectionError, match="a smile of 2; expected a number in"):
+        editor.to_smile(bright.face(10), bright.brightness(), 2)
+    two = generated(tiny_generator(), bright.latents()[:2, None].repeat(1, tiny_generator().config.num_ws, 1))
+    with pytest.raises(DirectionError, match="2 faces at once"):
+        editor.edit(two, bright.brightness(), 1)
+    with pytest.raises(DirectionError, match="has 3 dimensions, the face's latent 16"):
+        editor.edit(bright.face(10), replace(bright.brightness(), vector=torch.ones(3)), 1)
+
+
+@pytest.mark.parametrize(("target", "found"), [(0.5, 1.0), (0.9, 1.8), (0.0, 0.0), (-0.4, -0.8)])
+def test_the_search_finds_where_a_measure_meets_its_target(target: float, found: float) -> None:
+    assert search(lambda strength: strength / 2, target, 0.3, 10) == pytest.approx(found, abs=0.06)
+
+
+def test_the_search_stays_within_its_bounds_and_where_something_is_measured() -> None:
+    assert search(lambda strength: strength / 100, 1.0, 0.3, 2) == 2
+    seen = search(lambda strength: math.nan if strength > 1.5 else strength / 4, 1.0, 0.3, 10)
+    assert 1.2 < seen <= 1.5
+
+
+def test_the_region_holds_nearly_all_latents() -> None:
+    region = Region.of(bright.latents())
+    inside = region.distance(bright.latents()) <= region.limit
+    assert 0.99 < inside.float().mean() < 1
+    assert region.distance(bright.latents()).square().mean().item() == pytest.approx(16, rel=0.01)
+    with pytest.raises(DirectionError, match="expected 160 or more"):
+        Region.of(bright.latents()[:100])
+
+
+def test_a_face_is_edited_in_its_own_precision() -> None:
+    generator, w = tiny_generator(), bright.face(5).w
+    exact, fast = (
+        bright.editor().edit(generated(generator, w, precision), bright.brightness(), 0.5)
+        for precision in ("float32", "bfloat16")
+    )
+    assert (exact.precision, fast.precision) == ("float32", "bfloat16")
+    torch.testing.assert_close(exact.w, fast.w)
+    for latent, sharp, coarse in ((w, exact.before, fast.before), (fast.w, exact.image, fast.image)):
+        assert torch.equal(coarse, generated(generator, latent, "bfloat16").reconstruction)
+        assert 0 < (sharp - coarse).abs().max() < 0.1

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import ConfigError, DatasetError, DirectionError
+from editing import survey_pack
+from editing.direction_file import Directions
+from editing.face_editor import FaceEditor, Files
+from editing.latent_editor import OPPOSITE
+from editing.survey_pack import MARK, Left, Pair, pair_of, stimulus_edit, write_pack
+from editing.survey_plan import Person, plan
+from faces.detect import FaceDetector
+from faces.images import Pixels, read_image, to_uint8
+from faces.measures.distances import Features
+from faces.phantoms.drawing import draw
+from faces.phantoms.phantom_dataset import nth_phantom
+from inversion.quality import Judge, Quality
+from inversion.result import Inversion
+from tests.editing import bright
+from tests.inversion.tiny import tiny_generator
+
+PEOPLE = [Person("p0", "WS"), Person("p1", "WS"), Person("p2", "other")]
+
+
+@pytest.fixture
+def studio(detector: FaceDetector) -> FaceEditor:
+    """One in which brightness is a smile."""
+    editor, smile = bright.editor(), replace(bright.brightness(), flags=())
+    known = Directions("", {"smile": smile}, editor.region, 100 * editor.apart)
+    return FaceEditor(Files(Path("tiny")), tiny_generator(), None, Judge(), detector, bright.read, find, known)
+
+
+def find(images: Pixels) -> Features:
+    """A mouth that the edit moves down by a pixel, near the left border."""
+    points = draw(nth_phantom(3, 0), 64).landmarks
+    points = points - [points[48:, 0].min(), 0]
+    down = np.array([0, 1])
+    return np.stack([points + at * down for at in range(len(images))])
+
+
+def face(seed: int, **quality: object) -> Inversion:
+    return replace(bright.face(seed), quality=(Quality(l2=0.01, **quality),))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pairs(studio: FaceEditor) -> dict[str, Pair]:
+    return {
+        person.name: pair_of(stimulus_edit(studio, face(at), 0.5, doubtful=True), find)
+        for at, person in enumerate(PEOPLE)
+    }
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_face_goes_to_the_opposite_of_its_smile_or_where_it_is_told(studio: FaceEditor) -> None:
+    for seed in (5, 10, 12):
+        edit = stimulus_edit(studio, face(seed), doubtful=True)
+        assert edit.target == OPPOSITE[edit.smile[0] < 0.5]
+        assert stimulus_edit(studio, face(seed), 0.4, doubtful=True).target == 0.4
+
+
+def test_what_is_doubtful_is_not_shown_unless_it_is_asked_for(studio: FaceEditor) -> None:
+    assert stimulus_edit(studio, face(10, verdict="doubtful"), 0.5).verdict == "good"
+    with pytest.raises(DirectionError, match=r"^the inversion is out of domain$"):
+        stimulus_edit(studio, face(10, verdict="out of domain"), 0.5)
+    assert studio.known is not None
+    near = replace(studio, known=replace(studio.known, apart=1e-4))
+    with pytest.raises(DirectionError, match=r"^the inversion is out of domain; the identity moved by"):
+        stimulus_edit(near, face(10, verdict="out of domain"), 0.3)
+    assert stimulus_edit(near, face(10, verdict="out of domain"), 0.3, doubtful=True).verdict == "doubtful"
+    with pytest.raises(ConfigError, match="no directions are shipped for tiny"):
+        stimulus_edit(replace(studio, known=None), face(10))
+
+
+def test_a_pair_has_one_area_for_both_pictures(studio: FaceEditor) -> None:
+    edit = stimulus_edit(studio, face(10), 0.5)
+    pair = pair_of(edit, find)
+    np.testing.assert_array_equal(pair.before, to_uint8(edit.before)[0])
+    np.testing.assert_array_equal(pair.after, to_uint8(edit.image)[0])
+    mouths = find(np.stack([pair.before, pair.after]))[:, 48:]
+    left, top, right, bottom = pair.mouth
+    assert left == 0
+    assert top < mouths[0, :, 1].min()
+    assert mouths[1, :, 0].max() < right
+    assert mouths[1, :, 1].max() < bottom <= 63
+    with pytest.raises(DirectionError, match="no landmarks of the mouth"):
+        pair_of(edit, lambda images: np.full((2, 68, 2), np.nan))
+
+
+def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, Pair], tmp_path: Path) -> None:
+    out = tmp_path / "new" / "pack"
+    planned = plan(PEOPLE, 5)
+    write_pack(out, planned, pairs, [Left("p3.png", "no face")])
+    assert [path.name for path in out.parent.iterdir()] == ["pack"]
+    names = {f"{one.version}/{one.code}.png" for one in planned} | {"A/order.csv", "B/order.csv", "areas.csv"}
+    key = {"key/answers.csv", "key/pairs.png", "key/left-out.csv"}
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == names | key
+    for one, answer, area in zip(planned, lines(out / "key" / "answers.csv"), lines(out / "areas.csv"), strict=True):
+        pair = pairs[one.person.name]
+        picture = pair.after if one.edited else pair.before
+        np.testing.assert_array_equal(read_image(out / one.version / f"{one.code}.png"), picture)
+        with Image.open(out / one.version / f"{one.code}.png") as image:
+            assert image.info["Comment"] == MARK
+        assert (answer["photograph"], answer["edited"]) == (one.person.name, str(one.edited))
+        assert float(answer["smile"]) == pair.edit.smile[one.edited]
+        assert float(answer["strength"]) == (pair.edit.strength if one.edited else 0)
+        assert tuple(int(area[side]) for side in ("left", "top", "right", "bottom")) == pair.mouth
+    assert lines(out / "key" / "left-out.csv") == [{"photograph": "p3.png", "reason": "no face"}]
+
+
+def test_a_pack_appears_whole_or_not_at_all(
+    pairs: dict[str, Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen_then_fails(*images: object, **titles: object) -> Pixels:
+        assert not (tmp_path / "pack").exists()
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(survey_pack, "contact_sheet", seen_then_fails)
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+    assert list(tmp_path.iterdir()) == []
+    write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+    assert not (tmp_path / "pack" / "key" / "left-out.csv").exists()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DatasetError, match="is there already; name a folder that is not"):
+        write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+    assert sorted(tmp_path.rglob("*")) == before

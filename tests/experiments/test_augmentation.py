@@ -1,0 +1,162 @@
+"""The augmentation experiment: who is drawn, what is asked for and added, processes that fail, and the table."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.app import create_app
+from api.client import Client
+from api.models.pool import Models
+from api.settings import Settings
+from core.errors import PullError, TrainingError
+from experiments.augmentation import people
+from experiments.augmentation.arms import ARMS, further_faces, requests_of, study_counts
+from experiments.augmentation.classifiers import TRAIN, predictions_of, sets_of, split_of
+from experiments.augmentation.results import write_results
+from experiments.augmentation.sheet import sheet
+from experiments.processes import Part, run_side_by_side
+from faces.contact_sheets import contact_sheet
+from faces.images import Pixels
+from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from recognition.images.image_stack import Stack
+from recognition.images.pulled_sets import pulled
+from recognition.images.samples import Sample, real_samples
+from recognition.predictions import Predictions
+from tests.api.fake import FakeModel
+from tests.api.serving import serving
+from tests.recognition.coloured import squares
+
+
+def cells(counts: dict[str, int]) -> Stack:
+    """So many faces of each age group, by condition."""
+    rows = [(name, group.name) for name, count in counts.items() for group in AGE_GROUPS for _ in range(count)]
+    some = squares(len(rows), seed=5)
+    samples = tuple(
+        Sample(sample.key, tuple(float(name == c) for c in CONDITIONS), name, age, sample.person, synthetic=False)
+        for sample, (name, age) in zip(some.samples, rows, strict=True)
+    )
+    return Stack(CONDITIONS, samples, some.pixels, some.labels)
+
+
+def test_people_are_scarce_and_unbalanced_as_asked_and_each_is_in_one_set() -> None:
+    drawn = {seed: list(people.people(people.COUNTS, seed, twice=True)) for seed in (1, 2)}
+    for faces in drawn.values():
+        found = Counter((face.condition, age_group_of(face.age_years).name) for face in faces)
+        wanted = {(c, g.name): n for c, by in people.COUNTS.items() for g, n in zip(AGE_GROUPS, by, strict=True)}
+        assert found == wanted
+        pictures = Counter(face.identity for face in faces)
+        assert set(pictures.values()) == {1, 2}
+        assert len({(face.identity, face.condition) for face in faces}) == len(pictures)
+    assert not {face.identity for face in drawn[1]} & {face.identity for face in drawn[2]}
+    assert drawn[1] == list(people.people(people.COUNTS, 1, twice=True))
+
+
+def test_sets_are_asked_for_in_the_studys_counts() -> None:
+    learnt = cells({"WS": 2, "22q11DS": 3, "other": 4, "unaffected": 7})
+    assert study_counts(learnt) == {"WS": 2, "22q11DS": 3, "other": 4, "unaffected": 7}
+    by_name = {arm.folder: requests_of(arm, "fold-1", learnt) for arm in ARMS}
+    assert by_name["real"] == by_name["extra-real"] == {}
+    progression = by_name["age-progression"]
+    assert {name: request.count for name, request in progression.items()} == {"WS": 2, "22q11DS": 3, "other": 4}
+    assert {request.model for request in progression.values()} == {"fold-1"}
+    assert {name: request.count for name, request in by_name["blended-75"].items()} == {
+        name: math.ceil(n / 3) for name, n in (("WS", 2), ("22q11DS", 3), ("other", 4))
+    }
+    assert {request.blend for request in by_name["blended-75"].values()} == {0.75}
+    assert {name: request.count for name, request in by_name["synthetic-4"].items()} == {
+        "WS": 8, "22q11DS": 12, "other": 16, "unaffected": 28,
+    }  # fmt: skip
+
+
+def test_further_real_faces_are_as_many_as_unrelated_ones() -> None:
+    learnt, pool = cells({"WS": 2, "22q11DS": 3, "other": 1, "unaffected": 4}), cells(dict.fromkeys(CONDITIONS, 5))
+    found = Counter((sample.condition, sample.age_group) for sample in further_faces(pool, learnt).samples)
+    assert found == {(c, g.name): n for c, n in (("WS", 2), ("22q11DS", 3), ("other", 1)) for g in AGE_GROUPS}
+
+
+def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -> None:
+    def part(name: str, code: str, *, done: bool = False) -> Part:
+        return Part(name, (sys.executable, "-c", code), tmp_path / name / "log.txt", done)
+
+    parts = [
+        part("good", "import time; time.sleep(1); print('fine')"),
+        part("bad", "raise SystemExit('no disk')"),
+        part("old", "", done=True),
+    ]
+    with pytest.raises(TrainingError, match=r"give the same command again.\nbad, .*log.txt:\nno disk"):
+        run_side_by_side(parts, tmp_path / "costs.jsonl")
+    costs = [json.loads(line) for line in (tmp_path / "costs.jsonl").read_text().splitlines()]
+    assert {cost["part"]: cost["code"] for cost in costs} == {"good": 0, "bad": 1}
+    (good,) = (cost for cost in costs if cost["part"] == "good")
+    assert good["seconds"] >= 1
+    assert 1 < good["peak_mb"] < 100  # its own, not that of the process that began it
+    assert (tmp_path / "good" / "log.txt").read_text() == "fine\n"
+
+
+def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.write(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32)
+    real = real_samples(tmp_path / TRAIN)
+    learnt = real.subset(split_of(real)[0][0])
+    models = Models({"fold-0": FakeModel(name="fold-0")})
+    app = create_app(Settings(state=tmp_path / "state", without_keys=True), load=lambda _: models)
+    with serving(app) as url, Client(url) as client:
+        for arm in (arm for arm in ARMS if arm.kind and arm.real):
+            for name, request in requests_of(arm, "fold-0", learnt).items():
+                pulled(client, request, sets_of(arm, tmp_path, 0) / name).wait().close()
+    rows: list[list[Pixels]] = []
+
+    def keep(shown: list[list[Pixels]], **words: Any) -> Pixels:
+        rows.extend(shown)
+        return contact_sheet(shown, **words)
+
+    monkeypatch.setattr("experiments.augmentation.sheet.contact_sheet", keep)
+    assert sheet(tmp_path).startswith(b"\x89PNG")
+    assert [len(row) for row in rows] == [5] * 12
+    assert [image[0, 0].tolist() for image in rows[1]] == [[0, 50 * step, 0] for step in range(5)]
+    assert [image[0, 0].tolist() for image in rows[11]] == [[0, 50 * step, 60] for step in range(5)]
+    shutil.rmtree(sets_of(ARMS[2], tmp_path, 0))
+    with pytest.raises(PullError, match="does not hold the whole set"):
+        sheet(tmp_path)
+
+
+def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path) -> None:
+    n = 80
+    truths = np.arange(n, dtype=np.int64) % 4
+
+    def said(wrong: int) -> Predictions:
+        """Predictions of which the first few are wrong."""
+        chosen = np.where(np.arange(n) < wrong, (truths + 1) % 4, truths)
+        return Predictions(
+            classes=CONDITIONS,
+            keys=tuple(f"{k:064x}" for k in range(n)),
+            persons=tuple(f"p{k}" for k in range(n)),
+            truths=truths,
+            age_groups=tuple(AGE_GROUPS[k % 5].name for k in range(n)),
+            probabilities=np.eye(4)[chosen] * 0.6 + 0.1,
+            undecided=np.zeros(n, dtype=np.bool_),
+        )
+
+    for place, arm in enumerate(ARMS):
+        for seed in (0, 1):
+            path = predictions_of(tmp_path, arm, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            said(40 - 4 * place - 4 * seed).save(path)
+    rows = [line.split(" | ") for line in write_results(tmp_path, (0, 1)).splitlines()]
+    assert len(rows) == 2 + len(ARMS)
+    assert rows[2][0] == "| real"
+    assert rows[2][5].startswith("52.5% (")
+    assert rows[2][6:9] == ["50.0% to 55.0%", "", ""]
+    assert rows[2][-1] == "87.1 |"
+    assert rows[6][0] == "| + age progression"
+    assert rows[6][7] == "+20.0%"
+    assert float(rows[6][8]) < 0.01
+    assert (tmp_path / "differences.png").read_bytes().startswith(b"\x89PNG")

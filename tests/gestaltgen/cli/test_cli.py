@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.settings import unknown_settings
+from gen import checkpoint
+from gestaltgen.cli import main
+from tests.gen.fixtures import generator_32
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = ("dataset", "generate", "train", "evaluate", "weights", "oracle", "serve", "demo")
+
+
+def test_help_lists_every_command_and_the_limits_of_use() -> None:
+    text = CliRunner().invoke(main.app, ["--help"]).output
+    assert all(command in text for command in COMMANDS)
+    assert "no basis for a diagnosis" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(main.app, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output) > 300
+
+
+def test_a_refusal_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    for args in (["dataset", "show", str(tmp_path / "absent.zip")], ["train", str(tmp_path / "absent.zip")]):
+        result = CliRunner().invoke(main.app, args)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+        assert "absent.zip" in result.stderr
+        assert "Traceback" not in result.output
+
+
+def test_a_refused_field_is_named(tmp_path: Path) -> None:
+    weights = tmp_path / "tiny.safetensors"
+    checkpoint.save(weights, generator_32())
+    result = CliRunner().invoke(main.app, ["generate", "unrelated", "--count", "0", "--weights", str(weights)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: count: 0; expected")
+
+
+def test_the_readmes_commands_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test", "serve", "bench", "lint", "setup"):
+        assert f"make {target}" in readme
+        assert f"\n{target}:" in makefile
+    for command in COMMANDS:
+        assert f"gestaltgen {command}" in readme or f"make {command}" in readme
+
+
+def test_importing_the_client_loads_no_network_code() -> None:
+    script = "import sys; from gestaltgen import Client; sys.exit('torch' in sys.modules or 'fastapi' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)  # noqa: S603
+
+
+def test_variables_that_are_no_settings_are_named() -> None:
+    given = ("GESTALTGEN_MAX_OPEN_JOB", "GESTALTGEN_QUEUE", "GESTALTGEN_KEY", "GESTALTGEN_TEST_STORAGE", "PATH")
+    assert unknown_settings([*given, "GESTALTGEN_STATE"]) == [
+        "GESTALTGEN_MAX_OPEN_JOB is set, and is no setting of this version; it has no effect: is "
+        "GESTALTGEN_MAX_OPEN_JOBS meant?",
+        "GESTALTGEN_QUEUE is set, and is no setting of this version; it has no effect",
+    ]

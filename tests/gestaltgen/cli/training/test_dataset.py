@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from faces.datasets.dataset import Dataset
+from faces.images import Pixels, encode_png, read_image
+from gestaltgen.cli.training.dataset import app
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def photos(tmp_path: Path, astronaut: Pixels) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "eileen.png").write_bytes(encode_png(astronaut[:300, 50:400]))
+    (folder / "wall.png").write_bytes(encode_png(np.full((60, 60, 3), 200, np.uint8)))
+    return folder
+
+
+def test_phantoms(tmp_path: Path) -> None:
+    result = run("phantoms", tmp_path / "p.zip", "--count", 20, "--size", 16, "--seed", 3, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "20 pictures of 16 x 16 pixels" in result.output
+    with Dataset.open(tmp_path / "p.zip") as dataset:
+        assert len(dataset) == 20
+
+
+def test_refusals_are_one_line(tmp_path: Path) -> None:
+    run("phantoms", tmp_path / "p", "--count", 1, "--size", 16, "--workers", 1)
+    result = run("phantoms", tmp_path / "p", "--count", 1, "--workers", 1)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "exists already; choose another name" in result.stderr
+    assert run("show", tmp_path / "nothing.zip").exit_code == 1
+
+
+def test_show_counts(tmp_path: Path) -> None:
+    run("phantoms", tmp_path / "p", "--count", 4, "--size", 16, "--workers", 1)
+    result = run("show", tmp_path / "p")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.output.splitlines() if "22q11DS" in line] == [
+        ["22q11DS", "1", "0", "0", "0", "0"]
+    ]
+
+
+def test_prepare_with_a_table(photos: Path, tmp_path: Path) -> None:
+    table = photos / "people.csv"
+    table.write_text("file,years,condition,mood\neileen.png,48,unaffected,glad\nwall.png,,,\nlost.png,3,WS,\n")
+    out, sheet = tmp_path / "out.zip", tmp_path / "sheet.png"
+    result = run("prepare", photos, table, "--out", out, "--size", 32, "--column", "years=age_years", "--sheet", sheet)
+    assert result.exit_code == 0, result.output
+    assert "not used: mood" in result.output
+    assert "refused: no face" in result.output
+    with Dataset.open(out) as dataset:
+        assert dataset.size == 32
+        assert [(r.age_years, r.age_group, r.condition) for r in dataset.records] == [(48, "older_adult", "unaffected")]
+    with (tmp_path / "out-report.csv").open(newline="") as file:
+        report = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert report == {"eileen.png": "", "wall.png": "no face", "lost.png": "no such file"}
+    assert read_image(sheet).shape[2] == 3
+
+
+def test_prepare_for_another_vocabulary(photos: Path, tmp_path: Path) -> None:
+    table = photos / "people.csv"
+    table.write_text("file,condition\neileen.png,\nwall.png,Noonan\n")
+    options = ("--conditions", "unaffected, Noonan", "--condition", "unaffected", "--size", 32)
+    result = run("prepare", photos, table, "--out", tmp_path / "out.zip", *options)
+    assert result.exit_code == 0, result.output
+    with Dataset.open(tmp_path / "out.zip") as dataset:
+        assert dataset.conditions == ("unaffected", "Noonan")
+        assert [record.condition for record in dataset.records] == ["unaffected"]
+    result = run("prepare", photos, "--out", tmp_path / "no.zip", "--conditions", "Noonan", "--condition", "WS")
+    assert "--condition 'WS' is unknown; expected one of Noonan" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "taken"), [("--exclude", "wall.png"), ("--only", "eileen.png")])
+def test_prepare_holds_out_what_is_listed(photos: Path, tmp_path: Path, option: str, taken: str) -> None:
+    listed = tmp_path / "held-out.txt"
+    listed.write_text("# not to be trained on\neileen.png\n")
+    result = run("prepare", photos, "--out", tmp_path / "out.zip", "--size", 32, option, listed)
+    with (tmp_path / "out-report.csv").open(newline="") as file:
+        report = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert [name for name, reason in report.items() if reason != "left out"] == [taken], result.output
+
+
+def test_lists_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    for name, message in (("empty.txt", "names nothing"), ("none.txt", "cannot be read")):
+        result = run("prepare", photos, "--out", tmp_path / "out.zip", "--exclude", tmp_path / name)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_prepare_without_any_face_still_reports(photos: Path, tmp_path: Path) -> None:
+    (photos / "eileen.png").unlink()
+    report = tmp_path / "why.csv"
+    result = run("prepare", photos, "--out", tmp_path / "out", "--report", report)
+    assert result.exit_code == 1
+    assert "no picture for" in result.stderr
+    assert "wall.png,refused,no face" in report.read_text()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "option", "message"),
+    [
+        ("file,age_years\neileen.png,abc\n", None, "row 2, column age_years: 'abc'"),
+        ("file,years\neileen.png,4\n", "years", "expected THEIRS=OURS"),
+        ("file,years\neileen.png,4\n", "years=age", "expected THEIRS=OURS"),
+        ("file,years\neileen.png,4\n", "jahre=age_years", "no column 'jahre'"),
+        (None, None, "people.csv cannot be read (No such file"),
+    ],
+)
+def test_tables_that_cannot_be_used(
+    table: str | None, option: str | None, message: str, photos: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.csv"
+    if table is not None:
+        path.write_text(table)
+    options = ["--column", option] if option else []
+    result = run("prepare", photos, path, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_teaches() -> None:
+    text = run("prepare", "--help").output
+    for word in (
+        "condition",
+        "age_years",
+        "expression",
+        "Nothing is dropped silently",
+        "commercial use",
+        "Example",
+    ):
+        assert word in text

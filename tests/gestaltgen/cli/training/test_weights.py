@@ -1,0 +1,151 @@
+"""`gestaltgen weights`, through its runner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import Result
+from typer.testing import CliRunner
+
+from core.seen_images import SeenImages
+from faces.datasets.dataset import Dataset
+from faces.phantoms.phantom_dataset import synthesise
+from gen import checkpoint
+from gen.networks import Generator
+from gestaltgen.cli.main import app
+from tests.gen.fixtures import G32, fixture, generator_32, official_tensors
+from tests.gen.published.official_files import SOURCE, generator_kwargs, module, write_official
+from tests.gen.published.rosinality_files import generator_tensors
+
+LABELS = [argument for name in ("WS", "22q11DS", "other", "unaffected") for argument in ("--condition", name)]
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, ["weights", *map(str, args)])
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    tensors = {**official_tensors("generator_cond_32")}
+    source = SOURCE.format(sentinel=str(tmp_path / "sentinel"))
+    return write_official(tmp_path / "net.pkl", {"G_ema": module("Generator", generator_kwargs(G32), tensors, source)})
+
+
+@torch.no_grad()
+def test_an_official_pickle_becomes_a_checkpoint(official: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "net.safetensors"
+    result = run("import", official, "--out", out, *LABELS)
+    assert result.exit_code == 0, result.output
+    for name in official_tensors("generator_cond_32"):
+        assert name in result.output
+    assert "-> mapping.embed.condition_weight, mapping.embed.age_weight (split)" in result.output
+    assert "left in the file: training_set_kwargs: no network" in result.output
+    f, net = fixture("generator_cond_32"), checkpoint.load_generator(out)
+    assert (net(f["z"], f["c"]) - f["image_const"]).abs().max() < 2e-4
+    info = checkpoint.read_info(out)
+    assert info.origin.startswith("imported from G_ema of net.pkl (NVIDIA's StyleGAN2-ADA pickle), sha256 ")
+    assert "non-commercial use only (assumed" in info.licence
+    assert not (tmp_path / "sentinel").exists()
+    shown = run("show", out).output
+    assert "our checkpoint" in shown
+    assert "WS, 22q11DS, other, unaffected" in shown
+    assert "older_adult [35, inf)" in shown
+    assert info.sha256 in shown
+    again = run("import", official, "--out", out, *LABELS)
+    assert again.exit_code == 1
+    assert "exists; expected a new name" in again.stderr
+
+
+def test_what_is_refused_leaves_no_file(official: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    for arguments, message in (
+        ((), "labels have 9 columns, and it does not say what they mean"),
+        ((*LABELS, "--age", "all:0-"), "the vocabulary has 5 columns"),
+        (("--age", "all:0-"), "--age without --condition"),
+        ((*LABELS, "--age", "infant"), "age group 'infant'; expected a name and years"),
+        ((*LABELS, "--age", "infant:2-1"), "spans [2.0, 1.0) years"),
+        ((*LABELS, "--part", "D"), "has no 'D'; expected one of G_ema"),
+    ):
+        result = run("import", official, "--out", out, *arguments)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert not out.exists()
+    assert run("import", official, "--out", out, "--part", "H").exit_code == 2
+
+
+def test_files_that_state_no_licence_need_one(tmp_path: Path) -> None:
+    net = Generator(replace(G32, vocabulary=None))
+    path, out = tmp_path / "net.pt", tmp_path / "out.safetensors"
+    torch.save({"g_ema": generator_tensors(net), "latent_avg": torch.ones(64), "args\x1b": 1}, path)
+    result = run("import", path, "--out", out)
+    assert "does not state the licence of its weights; say it with --licence" in result.stderr
+    assert not out.exists()
+    result = run(
+        "import", path, "--out", out, "--licence", "CC-BY-4.0", "--origin", "trained here", "--conv-clamp", 256
+    )
+    assert result.exit_code == 0, result.output
+    assert "not needed: constant, built in" in result.output
+    assert "left in the file: args?: no network" in result.output
+    info = checkpoint.read_info(out)
+    assert (info.licence, info.origin, info.config.conv_clamp) == ("CC-BY-4.0", "trained here", 256)
+    assert "G_ema: " in run("show", path).output
+
+
+def test_our_own_checkpoint_keeps_what_it_says(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    counts = {"WS": {"infant": 3}}
+    seen = SeenImages.of(["ab" * 32])
+    about = {"origin": "phantoms", "licence": "CC0-1.0", "images_seen": 7, "training_counts": counts, "seen": seen}
+    checkpoint.save(path, generator_32(), **about)
+    assert run("import", path, "--out", out).exit_code == 0
+    info = checkpoint.read_info(out)
+    assert (info.licence, info.images_seen, info.training_counts) == ("CC0-1.0", 7, counts)
+    assert info.seen_images == seen
+    assert info.origin.startswith("phantoms; imported from G_ema of a.safetensors")
+
+
+def test_it_can_be_told_what_weights_were_trained_on(tmp_path: Path) -> None:
+    faces, begun_from, path = tmp_path / "faces.zip", tmp_path / "base.safetensors", tmp_path / "a.safetensors"
+    synthesise(faces, count=3, size=8, seed=1)
+    about = {"origin": "phantoms", "licence": "CC0-1.0"}
+    checkpoint.save(begun_from, generator_32(), seen=SeenImages.of(["ab" * 32]), **about)
+    checkpoint.save(path, generator_32(), **about)
+    with Dataset.open(faces) as dataset:
+        keys = {dataset.key(index)[:16] for index in range(3)}
+    out = tmp_path / "b.safetensors"
+    assert run("import", path, "--out", out, "--trained-on", faces, "--trained-on", begun_from).exit_code == 0
+    assert checkpoint.read_info(out).seen_images == SeenImages(frozenset(keys | {"ab" * 8}))
+    result = run("import", path, "--out", tmp_path / "c.safetensors", "--trained-on", tmp_path / "absent.zip")
+    assert result.exit_code != 0
+    assert "absent.zip" in result.output
+    assert not (tmp_path / "c.safetensors").exists()
+
+
+def test_the_help_teaches() -> None:
+    text = " ".join(run("import", "--help").output.replace("│", " ").split())
+    for words in ("Nothing in the file is run", "--licence", "no commercial use"):
+        assert words in text
+
+
+@torch.no_grad()
+def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> None:
+    source, out = tmp_path / "net.safetensors", tmp_path / "centred.safetensors"
+    seen = SeenImages.of(["ab" * 32])
+    checkpoint.save(source, generator_32(), origin="somewhere", licence="Apache-2.0", images_seen=7, seen=seen)
+    result = run("centre", source, "--out", out)
+    assert result.exit_code == 0, result.output
+    old, new, f = generator_32(), checkpoint.load_generator(out), fixture("generator_cond_32")
+    assert torch.equal(new(f["z"], f["c"]), old(f["z"], f["c"]))
+    half = new.map(f["z"], f["c"], truncation=0.5)
+    assert (half - old.map(f["z"], f["c"], truncation=0.5)).abs().max() > 0.01
+    torch.testing.assert_close(half[:, 0], (new.map(f["z"], f["c"])[:, 0] + new.mapping.centre(f["c"])) / 2)
+    info = checkpoint.read_info(out)
+    assert (info.origin, info.images_seen) == ("somewhere; truncation centred on labels", 7)
+    assert info.seen_images == seen
+    assert "exists; expected a new name" in run("centre", source, "--out", out).stderr
+    unlabelled = tmp_path / "unlabelled.safetensors"
+    checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))
+    assert "knows no labels" in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
