@@ -1,32 +1,45 @@
-"""A bar for what takes a while."""
+"""Progress bars and lines on a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core import progress as protocol
+
+
+class ConsoleProgress:
+    """Implementation of `core.progress.Progress` that prints on a console.
+
+    Args:
+        console: where lines and bars are printed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, line: str) -> None:
+        """Print one line of text; square brackets in it are no markup."""
+        self.console.print(escape(line))
+
+    def bar(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show a bar that disappears at the end; the function takes the number of units done so far."""
+        return progress_bar(self.console, title, total)
 
 
 @contextmanager
 def progress_bar(console: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar that vanishes at the end; what it yields takes the number done so far."""
+    """Show a bar that disappears at the end; the function takes the number of units done so far."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
 
 
-@contextmanager
-def stepping_bar(console: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """`progress_bar`, but what it yields takes the number done since the last call."""
-    done = 0
-    with progress_bar(console, what, total) as show:
-
-        def step(more: int) -> None:
-            nonlocal done
-            done += more
-            show(done)
-
-        yield step
+def stepping_bar(console: Console, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show a bar as `progress_bar` does; the function takes the number of units done since its last call."""
+    return protocol.stepping_bar(ConsoleProgress(console), what, total)
