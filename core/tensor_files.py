@@ -13,8 +13,8 @@ from safetensors.torch import load as deserialized
 from safetensors.torch import save as serialized
 from torch import Tensor
 
+from core.atomic_files import write_file
 from core.errors import CheckpointError
-from faces.images import write_file
 
 KEY = "gestaltgen"
 

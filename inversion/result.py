@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from core import tensor_files
+from core.atomic_files import write_file
 from core.errors import CheckpointError, ConfigError
-from faces.images import write_file
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 from gen.precision import DTYPES, Precision

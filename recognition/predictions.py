@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from core.atomic_files import write_file
 from core.errors import DatasetError
-from faces.images import write_file
 
 _COLUMNS: Final = ("key", "person", "truth", "age_group", "undecided")
 _PROBABILITY: Final = "p:"

@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 
 import fsspec
 
+from core.atomic_files import write_file
 from core.errors import ConfigError, StorageError
-from faces.images import write_file
 
 _LOCAL: Final = ("file", "local")
 _IN_PLACE: Final = frozenset({"dav", "ftp", "ftps", "hdfs", "sftp", "smb", "ssh", "webdav", "webhdfs"})

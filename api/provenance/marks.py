@@ -11,11 +11,9 @@ import hashlib
 import hmac
 import io
 import json
-import os
 import re
 import secrets
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +29,7 @@ import numpy as np
 from PIL import Image
 
 from api.provenance.claims import NOTICE
+from core.atomic_files import create_private_file
 from core.errors import ConfigError, ImageError
 from faces.images import MAX_PIXELS, Pixels, read_image
 
@@ -485,8 +484,7 @@ def load_secret(path: Path) -> bytes:
         ConfigError: a file of another size.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _create_private(path, secrets.token_bytes(SECRET_BYTES))
+        create_private_file(path, secrets.token_bytes(SECRET_BYTES))
     secret = path.read_bytes()
     if len(secret) != SECRET_BYTES:
         raise ConfigError(
@@ -494,18 +492,3 @@ def load_secret(path: Path) -> bytes:
             "which marks of earlier pictures no longer verify"
         )
     return secret
-
-
-def _create_private(path: Path, data: bytes) -> None:
-    """Write a file whole and durably, with mode 0600, unless it is there."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    except FileExistsError:
-        return
-    finally:
-        os.unlink(aside)

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from core.atomic_files import write_file
 from core.errors import PullError
 from experiments.augmentation import generators, people
 from experiments.augmentation.arms import ARMS
@@ -17,7 +18,6 @@ from experiments.augmentation.classifiers import CONFIG, FOLDS, MORE, SPLIT_SEED
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import sheet
 from experiments.processes import COSTS, begin, run_side_by_side
-from faces.images import write_file
 from gestaltgen.cli.service.demo import running_service
 from recognition.images.samples import real_samples
 from recognition.runs.training_run import write_folds

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from core.atomic_files import write_file
 from experiments.augmentation.arms import ARMS, REAL, Arm
 from experiments.augmentation.classifiers import FOLDS, predictions_of
-from faces.images import write_file
 from recognition.predictions import Predictions, pooled
 from recognition.results.plots import difference_plot
 from recognition.results.report import Report, report

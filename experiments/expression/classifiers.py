@@ -16,13 +16,13 @@ from typing import Any, Final, Literal, Self
 
 import torch
 
+from core.atomic_files import write_file
 from core.errors import ConfigError, GestaltError
 from experiments.epochs import tell
 from experiments.expression.edits import answers, folder_of, of_persons, view_of
 from experiments.expression.people import PLANTED, TRAIN_SEED, Scale, people
 from experiments.expression.views import BALANCED_SET, DRAWN, MADE, PLANTED_SET, REST, SMILE, TEST_SET
 from experiments.processes import Part
-from faces.images import write_file
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import folds

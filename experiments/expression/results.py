@@ -12,13 +12,14 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
+from core.atomic_files import write_file
 from editing.latent_editor import NOTICE
 from experiments.expression.classifiers import ARM_PLANTED, ARMS, Plan, measure
 from experiments.expression.edits import Answer, answers, folder_of, summary
 from experiments.expression.effects import CHANGES, REST_TO_SMILE, TO_REST, TO_SMILE, Effect, Views, effects
 from experiments.expression.views import DRAWN, IDEAL, MADE, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE, TARGETS, TEST_SET
 from faces.contact_sheets import contact_sheet
-from faces.images import encode_png, read_image, write_file
+from faces.images import encode_png, read_image
 from recognition.images.samples import Sample, real_samples
 from recognition.predictions import Predictions
 

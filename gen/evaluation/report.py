@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from rich import box
-from rich.table import Table
-
 from faces.images import Pixels
 from faces.measures.reading_statistics import Neighbours, Spread
 from gen.evaluation.experiments import Blends, Distances, Labelled, Progressions
@@ -195,38 +192,6 @@ def to_json(report: Report) -> str:
         "frechet_over_images_seen": report.curve,
     }
     return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def table(report: Report) -> Table:
-    """For the screen: a row for each figure, a column for each truncation, and the targets."""
-    shown = Table(box=box.SIMPLE, pad_edge=False)
-    shown.add_column("figure")
-    for figures in report.figures:
-        shown.add_column(f"truncation {figures.truncation:g}", justify="right")
-    shown.add_column("target")
-    columns = [values(figures) for figures in report.figures]
-    for name in columns[0]:
-        if all(column[name] is None for column in columns):
-            continue
-        target = next((t for t in TARGETS if t.name == name), None)
-        cells = [_cell(column[name], target, f.truncation) for column, f in zip(columns, report.figures, strict=True)]
-        shown.add_row(name, *cells, _told(target))
-    return shown
-
-
-def _told(target: Target | None) -> str:
-    if target is None:
-        return ""
-    return f"{target} at {' and '.join(f'{t:g}' for t in target.truncations)}"
-
-
-def _cell(value: float | None, target: Target | None, truncation: float) -> str:
-    if value is None or math.isnan(value):
-        return "–"
-    text = f"{value:.4g}"
-    if target is None or truncation not in target.truncations:
-        return text
-    return f"[green]{text}[/]" if target.met(value) else f"[red]{text} ✗[/]"
 
 
 def _finite(value: Any) -> Any:

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Final, Protocol
 from torch import Tensor
 
 from core import tensor_files
+from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
 from core.run_folders import flat, held
-from faces.images import Pixels, encode_png, write_file
+from faces.images import Pixels, encode_png
 
 _LEFT_OVERS: Final = (".*.safetensors.*", ".log.jsonl.*", "kept/.*.safetensors.*", "samples/.*.png.*")
 """Files that were being written when a run was killed; nothing else in the folder is touched."""

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from core.atomic_files import write_file
 from core.errors import ConfigError
-from faces.images import write_file
 
 
 class Report(Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core import progress as protocol
@@ -23,8 +22,8 @@ class ConsoleProgress:
         self.console = console
 
     def say(self, line: str) -> None:
-        """Print one line of text; square brackets in it are no markup."""
-        self.console.print(escape(line))
+        """Print one line of text as it is: square brackets in it are not markup."""
+        self.console.print(line, markup=False, emoji=False)
 
     def bar(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show a bar that disappears at the end; the function takes the number of units done so far."""

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.atomic_files import write_file
 from faces.contact_sheets import contact_sheet
-from faces.images import Pixels, to_uint8, write_file
+from faces.images import Pixels, to_uint8
 from gen.training.folder import Folder
 from inversion import inverter_file
 from inversion.inverter import Inverter

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.seen_images import UNKNOWN, SeenImages
-from faces.images import Pixels, pixels_key, read_image, write_file
+from faces.images import Pixels, pixels_key, read_image
 
 Row = Mapping[str, Any]
 """A line of the manifest."""

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 
 from api.client import Client, JobError, ServiceError
+from core.atomic_files import write_file
 from core.errors import DatasetError
-from faces.images import encode_png, read_image, write_file
+from faces.images import encode_png, read_image
 from recognition.ensemble import Ensemble
 from recognition.images.image_stack import Stack, stacked
 from recognition.images.leakage import TrainingRecord

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from core.atomic_files import write_file
 from core.errors import ConfigError
-from faces.images import write_file
 from faces.labels import AGE_GROUPS
 from recognition.predictions import Predictions, aligned
 from recognition.results.plots import accuracy_plot, cell_plot, confusion_plot, difference_plot, reliability_plot

@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.run_folders import flat
-from faces.images import write_file
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import SetRequest
 from recognition.predictions import Predictions, pooled

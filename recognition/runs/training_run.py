@@ -10,15 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import torch
-from rich.console import Console
 
 from api.client import Client, ServiceError
+from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError, PullError
+from core.progress import Progress
 from core.seen_images import SeenImages
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
-from faces.images import write_file
-from gestaltgen.cli.progress import progress_bar
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import folds
@@ -113,19 +112,19 @@ class Material:
         return joined(parts) if parts else None
 
 
-def classes_of(real: Path, console: Console) -> tuple[tuple[str, ...], bool]:
+def classes_of(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
     """The conditions of a data set's vocabulary that have faces, and whether there are others."""
     with Dataset.open(real) as dataset:
         there = {record.condition for record in dataset.records}
         found = tuple(name for name in dataset.conditions if name in there)
         absent = [name for name in dataset.conditions if name not in there]
         if absent:
-            console.print(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
+            progress.say(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
     return found, bool(absent)
 
 
 def gather(
-    plan: Plan, files: RunFiles, service: str, check: Callable[[Samples, TrainingRecord], None], console: Console
+    plan: Plan, files: RunFiles, service: str, check: Callable[[Samples, TrainingRecord], None], progress: Progress
 ) -> Material:
     """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
 
@@ -138,11 +137,11 @@ def gather(
     """
     size = plan.config.size
     with ExitStack() as stack:
-        sets = _pulls(plan, files, service, console, stack)
+        sets = _pulls(plan, files, service, progress, stack)
         generators = {name: one.seen for name, one in sets.items()}
         real = stacked(real_samples(plan.real, plan.classes), size)
         check(real, TrainingRecord.from_samples(real, _CLASSIFIERS).union(*generators.values()))
-        _check_validation(plan, files, real, generators, console)
+        _check_validation(plan, files, real, generators, progress)
         synthetic = {name: joined([stacked(part, size) for part in one.shards()]) for name, one in sets.items()}
         identities = {
             name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
@@ -152,7 +151,7 @@ def gather(
 
 
 def _check_validation(
-    plan: Plan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], console: Console
+    plan: Plan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], progress: Progress
 ) -> None:
     """Say, or refuse, where a generator knows faces by which epochs are chosen.
 
@@ -167,7 +166,7 @@ def _check_validation(
     for seen, fold in dict.fromkeys((seen, fold_of(name)) for name, seen in generators.items()):
         known = len(seen.indices_in(real if fold is None else real.subset(held[fold])))
         if fold is None and known:
-            console.print(
+            progress.say(
                 f"{seen.name} was trained on {known} of the {len(real)} real images: validation figures are of faces "
                 "that it knows, and too good; figures on a test set are not"
             )
@@ -179,14 +178,13 @@ def _check_validation(
                 f"begin with another --out, for {files.path} keeps the images of the old one"
             )
         elif fold is not None and seen.unknown:
-            console.print(
+            progress.say(
                 f"not known: all images that {seen.name} was trained on, and so whether it knows the faces that choose "
-                f"the epoch of fold-{fold}",
-                style="yellow",
+                f"the epoch of fold-{fold}"
             )
 
 
-def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: ExitStack) -> dict[str, Pulled]:
+def _pulls(plan: Plan, files: RunFiles, service: str, progress: Progress, stack: ExitStack) -> dict[str, Pulled]:
     """All sets of a plan, being pulled, with one bar for them."""
     if not plan.requests:
         return {}
@@ -197,8 +195,8 @@ def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: E
     shows: list[Callable[[int], None]] = []
 
     def noting(name: str) -> Callable[[PullProgress], None]:
-        def note(progress: PullProgress) -> None:
-            come[name] = progress.done
+        def note(pulled: PullProgress) -> None:
+            come[name] = pulled.done
             for show in shows:
                 show(sum(come.copy().values()))
 
@@ -212,11 +210,11 @@ def _pulls(plan: Plan, files: RunFiles, service: str, console: Console, stack: E
     }
     total = sum(len(one) for one in sets.values())
     if all(one.complete for one in sets.values()):
-        console.print(f"{total} synthetic images, all in {files.path / SETS}")
+        progress.say(f"{total} synthetic images, all in {files.path / SETS}")
         return sets
     made_by = ", ".join(sorted({one.model for one in sets.values()}))
-    console.print(f"{total} synthetic images of {made_by} at {service}, into {files.path / SETS}")
-    shows.append(stack.enter_context(progress_bar(console, "images made, then fetched", total)))
+    progress.say(f"{total} synthetic images of {made_by} at {service}, into {files.path / SETS}")
+    shows.append(stack.enter_context(progress.bar("images made, then fetched", total)))
     return sets
 
 
@@ -231,7 +229,7 @@ def _check_service(client: Client, service: str) -> None:
 
 
 def check_unseen(
-    test: Samples, seen: TrainingRecord, persons: frozenset[str], *, unknown_allowed: bool, console: Console
+    test: Samples, seen: TrainingRecord, persons: frozenset[str], *, unknown_allowed: bool, progress: Progress
 ) -> tuple[str, ...]:
     """Refuse a test set with anything that generator or classifiers saw.
 
@@ -261,7 +259,7 @@ def check_unseen(
                 "them worth nothing. Take a generator that says what it saw (trained by this version of gestaltgen), "
                 "or, where you know that it saw none of them, go on with --unknown-training-images; the report says so"
             )
-        console.print(f"not known: all images that {names} was trained on; the report says so", style="yellow")
+        progress.say(f"not known: all images that {names} was trained on; the report says so")
     return seen.unknown
 
 
@@ -333,7 +331,7 @@ def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], thresho
 
 
 def train_all(
-    plan: Plan, files: RunFiles, material: Material, seeds: int, device: torch.device, console: Console
+    plan: Plan, files: RunFiles, material: Material, seeds: int, device: torch.device, progress: Progress
 ) -> StopRequest:
     """Train every fold of every seed; what is done is kept, and what was stopped goes on.
 
@@ -342,7 +340,7 @@ def train_all(
     """
     stop = StopRequest()
     total = plan.folds * seeds * plan.config.epochs
-    with stop.heard(), progress_bar(console, f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
+    with stop.heard(), progress.bar(f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
         done = experiment(
             plan.config,
             material.real,
@@ -361,7 +359,7 @@ def train_all(
     for run in done.runs:
         if run.result.finished and run.result.validation is not None:
             of = run.result.validation
-            console.print(
+            progress.say(
                 f"seed-{run.seed}/fold-{run.fold}: epoch {run.result.best_epoch} of "
                 f"{run.result.epochs} is the best, validation accuracy {of.accuracy:.1%}, "
                 f"mean of conditions {of.balanced_accuracy:.1%}"
@@ -370,7 +368,7 @@ def train_all(
 
 
 def predict_all(
-    files: RunFiles, test: Samples, out: Path, device: torch.device, threshold: float | None, console: Console
+    files: RunFiles, test: Samples, out: Path, device: torch.device, threshold: float | None, progress: Progress
 ) -> Predictions:
     """Predictions of each seed's ensemble into a folder, and all of them as one.
 
@@ -381,7 +379,7 @@ def predict_all(
     if not seeds:
         raise ConfigError(f"{files.path} has no classifiers; train them first: gestaltgen classify train … --out RUN")
     found = []
-    with progress_bar(console, "predicting", len(seeds)) as show:
+    with progress.bar("predicting", len(seeds)) as show:
         for done, seed in enumerate(seeds, 1):
             ensemble = Ensemble.open(files.seed(seed))
             said = ensemble.predict(test, threshold=threshold, device=device)

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import torch
 
+from core.atomic_files import write_file
 from core.errors import ConfigError
 from core.seen_images import KEY_DIGITS
-from faces.images import write_file
 from recognition.config import TrainingConfig
 from recognition.images.folds import Indices, folds
 from recognition.images.image_stack import joined, stacked

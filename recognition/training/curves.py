@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faces.images import write_file
+from core.atomic_files import write_file
 
 
 def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, title: str = "") -> None:

@@ -18,9 +18,9 @@ from typing import Any
 from torch import Tensor
 
 from core import tensor_files
+from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
 from core.run_folders import flat, held
-from faces.images import write_file
 from recognition.classifier import FILE
 
 

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 import faces.images
+from core.atomic_files import write_file
 from core.errors import ImageError, UnreadableImageError
-from faces.images import encode_png, pixels_key, read_image, to_tensor, to_uint8, write_file
+from faces.images import encode_png, pixels_key, read_image, to_tensor, to_uint8
 
 WHITE, RED = (255, 255, 255), (200, 30, 40)
 

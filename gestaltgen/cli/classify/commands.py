@@ -18,6 +18,7 @@ from rich.table import Table
 from core.errors import ConfigError
 from gestaltgen.cli.error_messages import Refusing
 from gestaltgen.cli.options import device_named, pairs
+from gestaltgen.cli.progress import ConsoleProgress
 from recognition.config import TrainingConfig
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples, real_samples
@@ -38,6 +39,7 @@ app = typer.Typer(
     help="Train classifiers of conditions on real and synthetic faces, and measure them. No basis for a diagnosis.",
 )
 _console = Console(highlight=False, soft_wrap=True)
+_progress = ConsoleProgress(_console)
 
 SERVICE: Final = "http://127.0.0.1:8000"
 _SIDE_BY_SIDE: Final = 3  # so many runs fit 80 columns
@@ -202,7 +204,7 @@ def train(
         raise ConfigError("--count and --counts-from are both named; expected one of them")
     if synthetic_only and asked is None and set_from is None:
         raise ConfigError("--synthetic-only, and no synthetic images; name their kind: --augment age_progression")
-    classes, left_out = work.classes_of(real, _console)
+    classes, left_out = work.classes_of(real, _progress)
     if set_from is not None:
         requests = recorded_requests(set_from, folds, fold_seed)
     elif asked is not None:
@@ -234,13 +236,13 @@ def train(
     def check(faces: Samples, seen: TrainingRecord) -> None:
         if unseen is not None:
             persons = hashed(work.persons_of(faces))
-            work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, console=_console)
+            work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, progress=_progress)
 
-    material = work.gather(plan, files, service, check, _console)
+    material = work.gather(plan, files, service, check, _progress)
     files.store_seen(material.seen, work.persons_of(material.real))
     files.tell("sets", dict(material.sets))
     files.tell("threshold", limit)
-    stop = work.train_all(plan, files, material, seeds, where, _console)
+    stop = work.train_all(plan, files, material, seeds, where, _progress)
     _tell_waiting(material.waiting_s, time.monotonic() - began, bool(requests))
     if stop.signal is not None:
         _console.print(f"stopped by {stop.signal.name}; the same command goes on")
@@ -248,7 +250,7 @@ def train(
     if unseen is None:
         _console.print(f"done: classifiers in {out}; measure them: gestaltgen classify predict {out} --test DATASET")
         return
-    said = work.predict_all(files, unseen, files.predictions, where, limit, _console)
+    said = work.predict_all(files, unseen, files.predictions, where, limit, _progress)
     about = work.about(files, test=test, unknown=material.seen.unknown, threshold=limit)
     found = write_report({out.resolve().name: said}, files.report, about=about)
     _show(found)
@@ -276,7 +278,7 @@ def folds_(
     """
     from recognition.runs import training_run as work
 
-    classes, _ = work.classes_of(real, _console)
+    classes, _ = work.classes_of(real, _progress)
     lists = work.write_folds(real_samples(real, classes), real.name, out, folds, fold_seed)
     for path, faces in lists.items():
         persons = len(work.persons_of(faces))
@@ -312,9 +314,9 @@ def predict(
     classes, limit = tuple(known["asked"]["classes"]), known.get("threshold") if threshold is None else threshold
     seen, persons = files.read_seen()
     unseen = real_samples(test, classes)
-    work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, console=_console)
+    work.check_unseen(unseen, seen, persons, unknown_allowed=unknown_training_images, progress=_progress)
     folder = out or files.predictions
-    said = work.predict_all(files, unseen, folder, device_named(device), limit, _console)
+    said = work.predict_all(files, unseen, folder, device_named(device), limit, _progress)
     undecided = f", {said.undecided.mean():.1%} undecided" if said.undecided.any() else ""
     _console.print(f"{said.correct.mean():.1%} right{undecided} of {len(said)} predictions in {folder}")
     _console.print(NOTICE)

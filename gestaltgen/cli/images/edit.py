@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from core.atomic_files import write_file
 from core.csv_reports import report_csv
 from core.errors import ConfigError, GestaltError
 from editing.directions import Direction
@@ -18,7 +19,7 @@ from editing.face_editor import FaceEditor
 from editing.latent_editor import NOTICE, Edit
 from editing.photograph_files import Photograph, each_inverted, photographs_in
 from faces.contact_sheets import contact_sheet
-from faces.images import Pixels, encode_png, to_uint8, write_file
+from faces.images import Pixels, encode_png, to_uint8
 from gestaltgen.cli.options import PrecisionOption, files_of
 from inversion.methods import Method
 from inversion.result import Inversion, render

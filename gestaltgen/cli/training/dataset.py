@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from core.atomic_files import write_file
 from core.errors import DatasetError
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset, DatasetWriter
@@ -21,7 +22,7 @@ from faces.datasets.name_lists import read_names
 from faces.datasets.preparation import Outcome, Settings, plan, report_csv
 from faces.datasets.preparation import prepare as align_all
 from faces.datasets.records import COLUMNS, Record, read_table
-from faces.images import encode_png, write_file
+from faces.images import encode_png
 from faces.labels import CONDITIONS
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.error_messages import Refusing

@@ -16,10 +16,11 @@ import typer
 from rich.console import Console
 
 import weights as shipped
+from core.atomic_files import write_file
 from core.errors import ConfigError
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
-from faces.images import Pixels, encode_png, write_file
+from faces.images import Pixels, encode_png
 from faces.measures import inception as inception_file
 from faces.measures.descriptors import FaceDescriber, faces_found
 from faces.measures.distances import Features, known, moments, nearest
@@ -57,13 +58,14 @@ from gen.evaluation.real_images import (
     thumbnails,
     whole,
 )
-from gen.evaluation.report import NOTICE, Figures, Found, Pair, Report, oracle_line, table, to_json, verdicts
+from gen.evaluation.report import NOTICE, Figures, Found, Pair, Report, oracle_line, to_json, verdicts
 from gen.imagesets import expand
 from gen.networks import Generator
 from gen.precision import Precision, resolved
 from gen.training.data import Exclusion
 from gestaltgen.cli.options import PrecisionOption
 from gestaltgen.cli.progress import stepping_bar
+from gestaltgen.cli.training.evaluation_table import figures_table
 
 HELD_OUT_SEED: Final = 703
 """Of the phantoms that are drawn as new people where no held-out set is named."""
@@ -428,7 +430,7 @@ def _write(out: Path, report: Report) -> None:
 
 
 def _show(out: Path, report: Report) -> None:
-    _console.print(table(report))
+    _console.print(figures_table(report))
     _say(oracle_line(report))
     side, ours = report.about["data"]["side"], report.about["weights"]["side"]
     if side != ours:

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 import weights as shipped
+from core.atomic_files import write_file
 from core.errors import ConfigError
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
-from faces.images import Pixels, encode_png, to_tensor, to_uint8, write_file
+from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from faces.measures.descriptors import FaceDescriber
 from faces.oracle import attribute_network as oracle_file
 from gen import checkpoint

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from core import tensor_files
+from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
 from core.stop_signals import StopRequest
-from faces.images import write_file
 from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.training import folder as folder_module

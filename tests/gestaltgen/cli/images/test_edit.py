@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from core.atomic_files import write_file
 from editing import direction_file, face_editor, survey_pack
-from faces.images import Pixels, encode_png, read_image, write_file
+from faces.images import Pixels, encode_png, read_image
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from faces.images import Pixels, encode_png, read_image, write_file
+from core.atomic_files import write_file
+from faces.images import Pixels, encode_png, read_image
 from faces.phantoms.person import draw
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
