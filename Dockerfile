@@ -18,6 +18,7 @@ ENV PATH=/venv/bin:$PATH
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY api api
+COPY client client
 COPY core core
 COPY editing editing
 COPY faces faces
@@ -29,7 +30,7 @@ COPY weights weights
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
     fi \
-    && pip install --constraint constraints.txt '.[c2pa,s3]'
+    && pip install --constraint constraints.txt ./client '.[c2pa,s3]'
 
 # Without the sources, of which the environment has a copy.
 FROM python:3.11-slim

@@ -9,10 +9,10 @@ ON_S3 := image_sets/test_image_sets.py photographs/test_image_edits.py photograp
 setup: .venv/installed
 
 # The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml client/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "gestaltgen needs Python 3.11 or 3.12, this is %d.%d: make setup PYTHON=python3.11" % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ./client --editable '.[dev]'
 	touch $@
 
 demo: setup
@@ -44,4 +44,4 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache

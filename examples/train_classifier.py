@@ -1,6 +1,6 @@
 """Train a classifier of conditions on images of your own and on a set that the service makes for it.
 
-Needs PyTorch, Pillow, and the client: `from gestaltgen import Client`, or a copy of api/client.py beside this file.
+Needs PyTorch, Pillow, and the client: `pip install './client[torch]'` in a checkout of gestaltgen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
-from gestaltgen import Client, ServiceError
+from gestaltgen_client import Client, ServiceError
 
 HELP = """
 Train a small convolutional network to tell conditions apart, on your own images alone and then on these and a set of

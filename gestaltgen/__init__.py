@@ -1,5 +1,5 @@
-"""Synthetic and edited face images for medical genetics: the command line, and the service's client."""
+"""The command line of the project. The client of the service is re-exported here; it lives in `client/`."""
 
-from api.client import Client, ServiceError
+from gestaltgen_client import Client, ServiceError
 
 __all__ = ["Client", "ServiceError"]

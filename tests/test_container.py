@@ -40,7 +40,7 @@ def environment() -> dict[str, str]:
 def test_every_room_is_copied() -> None:
     rooms = {pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
     about = {"pyproject.toml", "constraints.txt", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]}
-    assert copied() == rooms | about
+    assert copied() == rooms | about | {"client"}
     assert all((ROOT / name).exists() for name in copied())
 
 

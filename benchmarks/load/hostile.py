@@ -16,8 +16,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from api.client import Client
 from benchmarks.load.serving import Running
+from gestaltgen_client import Client
 
 SLOW_CONNECTIONS: Final = 200
 """That send a header a byte at a time, all at once."""

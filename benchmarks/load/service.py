@@ -29,7 +29,6 @@ from rich.table import Table
 
 import weights
 from api.access.api_keys import ApiKeys, Scope
-from api.client import Client
 from api.image_sets.rendering import CHUNK_IMAGES
 from api.models.generator import GeneratorModel, prepare
 from api.models.worker import BATCH
@@ -41,6 +40,7 @@ from benchmarks.load import hostile, several
 from benchmarks.load.serving import Running, running, scratch, stored_files
 from gen.precision import Precision
 from gen.sampler import Sampler
+from gestaltgen_client import Client
 
 TURN_S: Final = 4.0
 """How long one side of a comparison runs before the other does."""

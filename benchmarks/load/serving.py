@@ -25,11 +25,11 @@ import uvicorn
 
 import weights
 from api.app import create_app
-from api.client import Client, ServiceError
 from api.models.generator import GeneratorModel, prepare
 from api.models.model import Pixels, Plan, Row
 from api.models.pool import Models
 from api.settings import Settings
+from gestaltgen_client import Client, ServiceError
 
 REAL: Final = "real"
 """The pause of a service that renders in earnest."""

@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from api.client import Client, ImageSet
 from benchmarks.harness.figures import Figure, at_least, at_most, none
 from benchmarks.load.postgres import running_server
 from benchmarks.load.serving import Running, running, scratch, stored_files
+from gestaltgen_client import Client, ImageSet
 
 AGES: Final = 5
 _SET_IMAGES: Final = 2_000

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import torch
 
-from api.client import Client
 from benchmarks.harness.comparing import Plan
 from benchmarks.harness.entries import Entry
 from benchmarks.load.serving import running, scratch
 from gen.precision import DTYPES
+from gestaltgen_client import Client
 
 IMAGES: Final = 300
 AGES: Final = 5

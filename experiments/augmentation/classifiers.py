@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import torch
 
-from api.client import Client
 from core.atomic_files import write_file
 from core.errors import DatasetError
 from experiments.augmentation.arms import ARMS, Arm, further_faces, requests_of
 from experiments.epochs import tell
 from experiments.processes import Part
+from gestaltgen_client import Client
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import folds

@@ -19,13 +19,13 @@ from typing import Any, Final, TypeVar
 
 import torch
 
-from api.client import Client, Edit, JobError, Photo, ServiceError
 from core.atomic_files import write_file
 from core.errors import GestaltError
 from editing.latent_editor import TOLERANCE
 from experiments.expression.views import RECONSTRUCTION, SMILE, TARGETS
 from experiments.processes import Part
 from faces.images import encode_png, pixels_key, read_image
+from gestaltgen_client import Client, Edit, JobError, Photo, ServiceError
 from recognition.images.image_stack import Stack
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample, Samples, real_samples

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.client import Client, ServiceError
 from core.errors import DatasetError
 from core.seen_images import KEY_DIGITS, SeenImages
+from gestaltgen_client import Client, ServiceError
 from recognition.images.samples import Samples
 
 

@@ -21,10 +21,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from api.client import ChecksumError, Client, ImageSet, JobError, ServiceError
 from core.errors import ConfigError, DatasetError, GestaltError, PullError
 from core.seen_images import SeenImages
 from faces.images import Pixels
+from gestaltgen_client import ChecksumError, Client, ImageSet, JobError, ServiceError
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample
 from recognition.images.set_cache import Noted, Row, SetCache, SetIdentity, Shard

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from api.client import Client, JobError, ServiceError
 from core.atomic_files import write_file
 from core.errors import DatasetError
 from faces.images import encode_png, read_image
+from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble
 from recognition.images.image_stack import Stack, stacked
 from recognition.images.leakage import TrainingRecord

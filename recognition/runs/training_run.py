@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import torch
 
-from api.client import Client, ServiceError
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError, PullError
 from core.progress import Progress
 from core.seen_images import SeenImages
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
+from gestaltgen_client import Client, ServiceError
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import folds

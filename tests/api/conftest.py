@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.client import Client
 from api.operations.database import Database
 from api.settings import Settings
+from gestaltgen_client import Client
 from tests.api import stores
 from tests.api.fake import FakeModel, served
 from tests.api.lab import Lab, open_lab

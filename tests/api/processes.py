@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from api.client import Client
+from gestaltgen_client import Client
 from tests.api.stores import environment
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.client import Client, JobError, Photo, ServiceError
 from faces.images import Pixels
+from gestaltgen_client import Client, JobError, Photo, ServiceError
 from tests.api.lab import Lab, phantom
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from api.app import create_app
-from api.client import Client
 from api.models.pool import Models
 from api.settings import Settings
 from core.errors import PullError, TrainingError
@@ -27,6 +26,7 @@ from experiments.processes import Part, run_side_by_side
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from gestaltgen_client import Client
 from recognition.images.image_stack import Stack
 from recognition.images.pulled_sets import pulled
 from recognition.images.samples import Sample, real_samples

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.client import JobError, ServiceError
 from core.errors import DatasetError
 from experiments.expression import __main__ as command
 from experiments.expression import classifiers
@@ -37,6 +36,7 @@ from faces.datasets.dataset import Dataset
 from faces.images import Pixels, encode_png, read_image
 from faces.labels import CONDITIONS, age_group_of
 from faces.phantoms.phantom_dataset import write_phantoms
+from gestaltgen_client import JobError, ServiceError
 from recognition.images.folds import folds
 from recognition.images.samples import RealSamples, Samples, real_samples
 from recognition.predictions import Predictions

@@ -13,9 +13,9 @@ import pytest
 
 from api import representations
 from api.app import create_app
-from api.client import Client
 from api.image_sets import derived_files
 from api.settings import Settings
+from gestaltgen_client import Client
 from recognition.images.pulled_sets import SetRequest
 from recognition.images.samples import Samples
 from tests.api.fake import FakeModel, served

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 import weights as shipped
-from api.client import Client, ImageSet, Item, ServiceError
+from gestaltgen_client import Client, ImageSet, Item, ServiceError
 
 NOTICE: Final = (
     "Phantoms are not patients. These faces are synthetic, drawn by a network that has only seen drawings, "

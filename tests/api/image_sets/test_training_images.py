@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.client import Client, ServiceError
 from api.settings import Settings
 from core.seen_images import SeenImages
+from gestaltgen_client import Client, ServiceError
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
 

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.client import Client, ImageSet, JobError, ServiceError
 from api.image_sets.rendering import CHUNK_IMAGES
 from api.models.model import Pixels, Plan
 from api.models.model import Row as RowLike
@@ -23,6 +22,7 @@ from api.models.pool import Models
 from api.operations.database import Database
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError
+from gestaltgen_client import Client, ImageSet, JobError, ServiceError
 from tests.api.fake import FakeModel, served
 from tests.api.lab import of_sqlite
 from tests.api.processes import process

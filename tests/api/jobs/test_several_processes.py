@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.client import Client
+from gestaltgen_client import Client
 from tests.api.postgres import Server, running_server
 from tests.api.processes import process
 from tests.api.stores import bucket_url

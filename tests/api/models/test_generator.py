@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from api.app import create_app
-from api.client import Client, ServiceError
 from api.models.generator import GeneratorModel
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError, RequestError
 from gen.precision import resolved
+from gestaltgen_client import Client, ServiceError
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
 

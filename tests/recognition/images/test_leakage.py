@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from api.app import create_app
-from api.client import Client
 from api.settings import Settings
 from core.errors import DatasetError
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import Record
 from faces.images import Pixels
+from gestaltgen_client import Client
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample, real_samples
 from tests.api.fake import FakeModel, served

@@ -13,11 +13,11 @@ import httpx
 import numpy as np
 import pytest
 
-from api.client import Client
 from core.errors import ConfigError, DatasetError, PullError
 from core.seen_images import SeenImages
 from faces.images import pixels_key
 from faces.labels import CONDITIONS
+from gestaltgen_client import Client
 from recognition.images.image_stack import stacked
 from recognition.images.pulled_sets import PullProgress, SetRequest, pulled
 from tests.api.fake import FakeModel

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.client import Client
 from api.settings import Settings
 from core.errors import ConfigError, PullError
 from core.seen_images import SeenImages
+from gestaltgen_client import Client
 from recognition.images.pulled_sets import SetRequest, pulled
 from tests.api.fake import FakeModel
 from tests.api.serving import serving

@@ -10,9 +10,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from api.client import Client, JobError, ServiceError
 from core.errors import DatasetError
 from faces.images import encode_png, pixels_key, read_image
+from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble
 from recognition.images.image_stack import stacked
 from recognition.images.leakage import TrainingRecord

@@ -1,0 +1,206 @@
+"""The client: one method for each thing that the service does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gestaltgen_client.connection import Connection, make_idempotency_key
+from gestaltgen_client.image_sets import ImageSet
+from gestaltgen_client.photographs import Edit, Pack, Photo, request_edit
+from gestaltgen_client.work import read_work
+
+
+class Client(Connection):
+    """Client of one service. The arguments are those of `Connection`.
+
+    Image sets, photographs, edits and survey packs that a method returns are descriptions of the state at that
+    moment; their `wait` and `refresh` ask the service again. A request that fails on the way is sent again, and a
+    download that breaks off starts again.
+    """
+
+    def create(
+        self,
+        *,
+        kind: str,
+        conditions: Sequence[str] | None = None,
+        ages: Sequence[str] | None = None,
+        count: int | None = None,
+        seeds: Sequence[int] | None = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        blend: float | None = None,
+        partners: Sequence[str] | None = None,
+        noise: str | None = None,
+        precision: str | None = None,
+        model: str | None = None,
+        wait_s: float = 0,
+        idempotency_key: str | None = None,
+    ) -> ImageSet:
+        """Ask for an image set. The same request gives the same set. None takes the service's default.
+
+        Args:
+            kind: unrelated, age_related, age_progression, blended or average.
+            precision: float32, bfloat16 or auto; name one of the first two to get the same set on any hardware.
+            model: a name from `models`; None takes the first.
+            wait_s: seconds for which the service may wait before it answers; a small set is then made at once,
+                without a job.
+            idempotency_key: any text; the service refuses a different request with the same key.
+
+        Raises:
+            ServiceError: a field is not valid; `problem["errors"]` says which, and what is accepted.
+        """
+        body = {
+            "kind": kind,
+            "conditions": _as_list(conditions),
+            "ages": _as_list(ages),
+            "count": count,
+            "seeds": _as_list(seeds),
+            "seed": seed,
+            "truncation": truncation,
+            "blend": blend,
+            "partners": _as_list(partners),
+            "noise": noise,
+            "precision": precision,
+            "model": model,
+        }
+        return read_work(ImageSet, self.ask("v1/image-sets", body, wait_s, idempotency_key), self)
+
+    def image_set(self, set_id: str) -> ImageSet:
+        """Look up an image set by its id."""
+        return read_work(ImageSet, self.send("GET", f"v1/image-sets/{set_id}"), self)
+
+    def edit_image(
+        self,
+        image_set: ImageSet,
+        n: int,
+        *,
+        smile: float | None = None,
+        strength: float | None = None,
+        direction: str | None = None,
+        condition: str | None = None,
+        hold: bool | None = None,
+        wait_s: float = 0,
+    ) -> Edit:
+        """Ask for another expression of image `n` of a set. The other arguments are those of `Photo.edit`."""
+        fields = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
+        return request_edit(self, f"{image_set.links['self']}/images/{n}/edits", fields, wait_s)
+
+    def send_photo(
+        self,
+        photo: str | Path | bytes,
+        *,
+        consent: str,
+        purpose: str,
+        model: str | None = None,
+        keep_original: bool = False,
+        aligned: bool = False,
+        ttl_s: int | None = None,
+        wait_s: float = 0,
+        idempotency_key: str | None = None,
+    ) -> Photo:
+        """Send a photograph to be inverted.
+
+        The service deletes the file after that, and everything derived from it when its time is over.
+
+        Args:
+            photo: JPEG, PNG or WebP: a path, or the bytes of the file.
+            consent: your reference to the consent of the person shown, ASCII.
+            purpose: what the photograph is used for, ASCII.
+            keep_original: keep the file too.
+            aligned: the photograph is an aligned square already.
+            ttl_s: erase everything after this many seconds; None takes the service's default.
+
+        Raises:
+            ServiceError: the request was refused. Reasons that are known only after decoding, such as a picture
+                without a face, are raised by `wait`.
+            ValueError: `consent` or `purpose` is not printable ASCII.
+        """
+        for text in (consent, purpose):
+            if not (text.isascii() and text.isprintable()):
+                raise ValueError(f"{text!r} cannot be a header; give consent and purpose in printable ASCII, in a line")
+        params = {"model": model, "ttl_s": ttl_s, "keep_original": keep_original or None, "aligned": aligned or None}
+        answer = self.ask(
+            "v1/photos",
+            None,
+            wait_s,
+            idempotency_key or make_idempotency_key(),
+            content=_read_picture(photo),
+            params={name: value for name, value in params.items() if value is not None},
+            headers={"Consent-Reference": consent, "Purpose": purpose},
+        )
+        return read_work(Photo, answer, self)
+
+    def photo(self, photo_id: str) -> Photo:
+        """Look up a photograph by its id."""
+        return read_work(Photo, self.send("GET", f"v1/photos/{photo_id}"), self)
+
+    def stimuli(
+        self,
+        photos: Sequence[Photo | str],
+        *,
+        smile: float | None = None,
+        groups: Mapping[str, str] | None = None,
+        seed: int | None = None,
+        doubtful: bool | None = None,
+        wait_s: float = 0,
+    ) -> Pack:
+        """Ask for a survey pack.
+
+        Args:
+            photos: photographs that are inverted, or their ids.
+            smile: smile to reach; None is the opposite of each face's own.
+            groups: group of each photograph, by its id; half of each group is edited in each version of the survey.
+            seed: seed of the halves, the order and the file names; None is 0.
+            doubtful: keep faces whose inversion or edit is doubtful; None leaves them out.
+        """
+        ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
+        body = {"photos": ids, "smile": smile, "groups": groups, "seed": seed, "doubtful": doubtful}
+        return read_work(Pack, self.ask("v1/stimuli", body, wait_s, make_idempotency_key()), self)
+
+    def verify(self, picture: str | Path | bytes) -> dict[str, Any]:
+        """Ask whether the service made a picture, given as a path or as bytes.
+
+        Returns:
+            The verdict, how it was found, the source of the picture, and the statements in the file.
+        """
+        return dict(self.send("POST", "v1/verify", content=_read_picture(picture)).json())
+
+    def conditions(self, model: str | None = None) -> dict[str, Any]:
+        """List the conditions, in the order of the class indices, and the age groups of a generator."""
+        return dict(self.send("GET", "v1/conditions", params={"model": model} if model else {}).json())
+
+    def directions(self, model: str | None = None) -> list[dict[str, Any]]:
+        """List the directions of a generator: how reliable each is, and which other attributes change with it."""
+        answer = self.send("GET", "v1/directions", params={"model": model} if model else {})
+        return list(answer.json()["items"])
+
+    def models(self) -> list[dict[str, Any]]:
+        """List the generators of the service. The first is used for requests that name none."""
+        return list(self.send("GET", "v1/models").json()["items"])
+
+    def training_images(self, model: str | None = None) -> dict[str, Any]:
+        """List the images that a generator was trained on.
+
+        Args:
+            model: a name from `models`; None takes the first.
+
+        Returns:
+            `known`, `complete`, and `keys`, 16 hex digits for each image.
+
+        Raises:
+            ServiceError: 404, there is no generator of that name, or the service is too old to have this list.
+        """
+        name = self.models()[0]["name"] if model is None else model
+        return dict(self.send("GET", f"v1/models/{quote(name, safe='')}/training-images").json())
+
+
+def _read_picture(picture: str | Path | bytes) -> bytes:
+    return picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+
+
+def _as_list(values: Sequence[Any] | None) -> list[Any] | None:
+    """Make a list for JSON. One name alone is a list of one name, not of its letters."""
+    return [values] if isinstance(values, str) else None if values is None else list(values)

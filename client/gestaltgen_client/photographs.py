@@ -1,0 +1,134 @@
+"""Photographs that were sent, faces with another expression, and survey packs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gestaltgen_client.connection import Connection, make_idempotency_key
+from gestaltgen_client.partial_files import write_partial_file
+from gestaltgen_client.work import Work, read_work
+
+
+@dataclass(frozen=True)
+class Edit(Work):
+    """A face with another expression, of a photograph or of an image set. The result is not a photograph.
+
+    Args:
+        request: the fields that were asked for.
+        result: strength, smile before and after, other attributes that changed, verdict and its reasons; None until
+            it is done.
+    """
+
+    what: ClassVar[str] = "edit"
+
+    request: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+
+    def image(self) -> bytes:
+        """Fetch the edited face as PNG bytes."""
+        return self._connection.send("GET", self.links["image"]).content
+
+    def before(self) -> bytes:
+        """Fetch the same face before the edit as PNG bytes, for comparison with the edited one."""
+        return self._connection.send("GET", self.links["before"]).content
+
+
+@dataclass(frozen=True)
+class Photo(Work):
+    """A photograph that was sent, and its reconstruction by a generator.
+
+    Args:
+        model: name of the generator.
+        expires: time at which the service erases the photograph with everything derived from it, ISO 8601.
+        quality: how well the generator reproduces it, with a verdict; None until it is done.
+        notes: remarks about the face that was detected.
+    """
+
+    what: ClassVar[str] = "photograph"
+
+    model: str
+    expires: str
+    quality: Mapping[str, Any] | None
+    notes: str
+
+    def crop(self) -> bytes:
+        """Fetch the aligned face as PNG bytes."""
+        return self._connection.send("GET", self.links["crop"]).content
+
+    def reconstruction(self) -> bytes:
+        """Fetch the face as the generator reproduces it, as PNG bytes."""
+        return self._connection.send("GET", self.links["reconstruction"]).content
+
+    def edit(
+        self,
+        *,
+        smile: float | None = None,
+        strength: float | None = None,
+        direction: str | None = None,
+        condition: str | None = None,
+        hold: bool | None = None,
+        wait_s: float = 0,
+    ) -> Edit:
+        """Ask for another expression: either a smile to reach, or a strength along a direction.
+
+        Args:
+            smile: smile to reach, 0 (at rest) to 1 (broad).
+            strength: distance to move, in units of the direction; instead of `smile`.
+            direction: a name from `Client.directions`; None is the smile.
+            condition: use the direction that was fitted for this condition, if there is one.
+            hold: correct other attributes that would change as well; None does.
+            wait_s: seconds for which the service may wait for the result before it answers.
+
+        Raises:
+            ServiceError: a field is not valid, or the photograph is not inverted.
+        """
+        fields = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
+        return request_edit(self._connection, self.links["edits"], fields, wait_s)
+
+    def erase(self) -> dict[str, Any]:
+        """Erase it with everything derived from it, survey packs included, and return the receipt."""
+        return dict(self._connection.send("DELETE", self.links["self"]).json())
+
+
+@dataclass(frozen=True)
+class Pack(Work):
+    """A survey pack: photographs, each as its reconstruction and edited.
+
+    Args:
+        done: number of photographs that are finished.
+        total: number of photographs.
+        people: number of people in the pack; None until it is done.
+        left_out: `photograph` and `reason` for each photograph that is not in it.
+        expires: time at which the service erases the pack, ISO 8601.
+    """
+
+    what: ClassVar[str] = "survey pack"
+
+    done: int
+    total: int
+    people: int | None
+    left_out: Sequence[Mapping[str, str]]
+    expires: str
+
+    def download(self, path: str | Path) -> Path:
+        """Store the pack as a zip file that appears whole or not at all, and return its path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_partial_file(path) as partial, partial.open("wb") as file:
+            self._connection.stream_to(file, self.links["archive"], checked=False)
+        return path
+
+    def erase(self) -> None:
+        """Erase the pack. Its photographs stay."""
+        self._connection.send("DELETE", self.links["self"])
+
+    def _describe_progress(self) -> str:
+        return f"has {self.done} of {self.total} photographs"
+
+
+def request_edit(connection: Connection, path: str, fields: Mapping[str, Any], wait_s: float) -> Edit:
+    """Ask for an edit at the path where the edits of a face are created."""
+    return read_work(Edit, connection.ask(path, fields, wait_s, make_idempotency_key()), connection)
