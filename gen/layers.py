@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gen.config import GeneratorConfig
 from gen.kernels.activation import (
     activated,
     activated_in_place,
@@ -196,6 +197,31 @@ class UpsampleRGB(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         return F.conv_transpose2d(rgb, self.kernel, stride=2, padding=1, groups=3)
+
+
+class SynthesisBlock(nn.Module):
+    """Two modulated convolutions (one at 4x4, on the learned constant) and an RGB skip connection."""
+
+    def __init__(self, config: GeneratorConfig, resolution: int) -> None:
+        super().__init__()
+        out, clamp = config.channels(resolution), config.conv_clamp
+        first = resolution == 4
+        self.const = nn.Parameter(torch.randn(out, 4, 4)) if first else None
+        self.conv0 = (
+            None
+            if first
+            else SynthesisConv(config.channels(resolution // 2), out, config.w_dim, resolution, up=True, clamp=clamp)
+        )
+        self.conv1 = SynthesisConv(out, out, config.w_dim, resolution, up=False, clamp=clamp)
+        self._resolution = resolution
+        self.torgb = ToRGB(out, config.w_dim, clamp=clamp)
+        self.upsample_rgb = None if first else UpsampleRGB()
+
+    @property
+    def convs(self) -> dict[str, SynthesisConv]:
+        """In the order of their use, by the names that offsets go by: b8.conv0, b8.conv1."""
+        convs = {"conv0": self.conv0, "conv1": self.conv1}
+        return {f"b{self._resolution}.{name}": conv for name, conv in convs.items() if conv is not None}
 
 
 class Conv(nn.Module):

@@ -24,9 +24,8 @@ from gen.layers import (
     FullyConnected,
     Noise,
     SplitEmbedding,
+    SynthesisBlock,
     SynthesisConv,
-    ToRGB,
-    UpsampleRGB,
     normalize_2nd_moment,
 )
 from gen.rendering import prepared
@@ -100,31 +99,6 @@ class LatentMapping(nn.Module):
             return self.w_avg
         condition, age = torch.split(c, list(self.label_centres.shape[:2]), dim=1)
         return torch.einsum("nc,na,caw->nw", condition, age, self.label_centres)
-
-
-class SynthesisBlock(nn.Module):
-    """Two modulated convolutions (one at 4x4, on the learned constant) and an RGB skip connection."""
-
-    def __init__(self, config: GeneratorConfig, resolution: int) -> None:
-        super().__init__()
-        out, clamp = config.channels(resolution), config.conv_clamp
-        first = resolution == 4
-        self.const = nn.Parameter(torch.randn(out, 4, 4)) if first else None
-        self.conv0 = (
-            None
-            if first
-            else SynthesisConv(config.channels(resolution // 2), out, config.w_dim, resolution, up=True, clamp=clamp)
-        )
-        self.conv1 = SynthesisConv(out, out, config.w_dim, resolution, up=False, clamp=clamp)
-        self._resolution = resolution
-        self.torgb = ToRGB(out, config.w_dim, clamp=clamp)
-        self.upsample_rgb = None if first else UpsampleRGB()
-
-    @property
-    def convs(self) -> dict[str, SynthesisConv]:
-        """In the order of their use, by the names that offsets go by: b8.conv0, b8.conv1."""
-        convs = {"conv0": self.conv0, "conv1": self.conv1}
-        return {f"b{self._resolution}.{name}": conv for name, conv in convs.items() if conv is not None}
 
 
 class Synthesis(nn.Module):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -21,12 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gen import passes, winograd
-from gen.layers import SQRT2, SynthesisConv
+from gen.layers import SQRT2, SynthesisBlock, SynthesisConv
 from gen.preparing import Preparations
 from gen.side_by_side import parts_of, side_by_side
-
-if TYPE_CHECKING:
-    from gen.networks import Synthesis
 
 _VALUES_AT_ONCE: Final = 1 << 21
 """In one map of all channels and images of a step."""
@@ -165,10 +162,17 @@ class _Step:
         return kernel, torch.cat([scale[:, None], self.parameters[:, 1:]], dim=1)
 
 
+class SynthesisNetwork(Protocol):
+    """A network made of synthesis blocks, in the order of their resolutions."""
+
+    @property
+    def blocks(self) -> Sequence[SynthesisBlock]: ...
+
+
 class Rendering:
     """A synthesis network, prepared for a dtype."""
 
-    def __init__(self, synthesis: Synthesis, dtype: torch.dtype) -> None:
+    def __init__(self, synthesis: SynthesisNetwork, dtype: torch.dtype) -> None:
         self._dtype = dtype
         self._blocks = synthesis.blocks
         self._convolutions = {
@@ -233,5 +237,5 @@ def _of(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
     return [[step.of(images) for step in block] for block in blocks]
 
 
-prepared: Final[Preparations[Synthesis, Rendering]] = Preparations(Rendering)
-"""The rendering of a network for a dtype."""
+prepared: Final[Preparations[Any, Rendering]] = Preparations(Rendering)
+"""The rendering of a `SynthesisNetwork` for a dtype."""

@@ -15,9 +15,8 @@ from editing.face_editor import FaceEditor, Files
 from editing.latent_editor import TOLERANCE
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw
-from faces.phantoms.phantom_dataset import nth_phantom
+from faces.phantoms.phantom_dataset import fresh_phantoms, nth_phantom
 from gen import checkpoint
-from gen.evaluation.real_images import fresh_phantoms
 from inversion import inverter_file
 from tests.inversion.tiny import tiny_generator
 
@@ -119,7 +118,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
     portraits = weights.companions(weights.shipped("portraits128.safetensors"))
     assert {"discriminator", "inverter", "directions"} == set(portraits)
     own = tmp_path / "own.safetensors"
-    checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantoms.person")
+    checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantom")
     assert set(weights.companions(own)) == {"oracle", "landmarks"}
     checkpoint.save(own, tiny_generator(), origin="faces.phantom; 3 images of a folder")
     assert weights.companions(own) == {}

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
-from faces.datasets.dataset import DatasetWriter
+from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import PHANTOMS, Record
-from faces.images import encode_png
+from faces.images import Pixels, encode_png
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
 from faces.phantoms.person import TRAITS, Phantom, attributes, draw, phantom
 
@@ -41,6 +41,17 @@ def nth_phantom(seed: int, index: int) -> Phantom:
     condition = CONDITIONS[index % len(CONDITIONS)]
     group = AGE_GROUPS[index // len(CONDITIONS) % len(AGE_GROUPS)]
     return phantom(condition, age_within(group, rng), round(rng.uniform(), 3), identity=(seed << 32) + index)
+
+
+def is_phantoms(data: Dataset) -> bool:
+    """Tell whether every image of a data set is a phantom, as its records say."""
+    return all(record.source == PHANTOMS for record in data.records)
+
+
+def fresh_phantoms(count: int, side: int, seed: int) -> Iterator[Pixels]:
+    """Draw phantoms uint8 (1, side, side, 3) one by one, of every condition and age; training takes other seeds."""
+    for index in range(count):
+        yield draw(nth_phantom(seed, index), side).image[None]
 
 
 def age_within(group: AgeGroup, rng: np.random.Generator) -> float:

@@ -11,12 +11,9 @@ import numpy.typing as npt
 
 from core.errors import ConfigError
 from faces.datasets.dataset import Dataset
-from faces.datasets.records import PHANTOMS
 from faces.images import Pixels
 from faces.measures.distances import Features
 from faces.oracle.attribute_network import Oracle, Reading
-from faces.phantoms.person import draw
-from faces.phantoms.phantom_dataset import nth_phantom
 from gen.evaluation.experiments import Extract
 from gen.labels import Vocabulary
 from gen.training.data import Exclusion
@@ -96,11 +93,6 @@ class RealImages:
     thumbnails: npt.NDArray[np.float32]
 
 
-def is_phantoms(data: Dataset) -> bool:
-    """Is every image a phantom, as its record says?"""
-    return all(record.source == PHANTOMS for record in data.records)
-
-
 def read_real(
     part: Part,
     vocabulary: Vocabulary,
@@ -159,9 +151,3 @@ def thumbnails(images: Pixels) -> npt.NDArray[np.float32]:
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(-1) for image in images]
     return np.stack(small).astype(np.float32)
-
-
-def fresh_phantoms(count: int, side: int, seed: int) -> Iterator[Pixels]:
-    """Phantoms uint8 (1, side, side, 3) that nothing was trained on, one by one, of every condition and age."""
-    for index in range(count):
-        yield draw(nth_phantom(seed, index), side).image[None]

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from core import tensor_files
 from core.errors import CheckpointError
-from gen import checkpoint, official
+from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.published import rosinality
+from gen.published import rosinality, stylegan2_ada
 from gen.published.official_config import config_of
 from gen.published.official_pickle import read_official
 from gen.published.shapes import config_from_shapes
@@ -268,7 +268,7 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
         if conv_clamp is not None:
             raise CheckpointError("the file says its own conv_clamp; leave it out")
         config = config_of(source.saved, vocabulary)
-        return _Plan(official.translate(source.tensors, vocabulary), config)
+        return _Plan(stylegan2_ada.translate(source.tensors, vocabulary), config)
     measure = False
     if "input.input" in source.tensors:
         translation = rosinality.translate_generator(source.tensors)
@@ -276,7 +276,7 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
     elif "final_conv.0.weight" in source.tensors:
         translation = rosinality.translate_discriminator(source.tensors)
     else:
-        translation = official.translate(source.tensors, vocabulary)
+        translation = stylegan2_ada.translate(source.tensors, vocabulary)
     config = config_from_shapes(translation.state, vocabulary, conv_clamp)
     notes = [] if conv_clamp is not None else ["the file does not tell a clamp of the layers' output: none is set"]
     if isinstance(config, DiscriminatorConfig):

@@ -14,7 +14,8 @@ from torch import Tensor
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.official import Network, load_stylegan2_ada
+from gen.official import load_stylegan2_ada
+from gen.published.stylegan2_ada import Network
 from tests.data.fill import filled
 
 DATA = Path(__file__).parents[1] / "data"

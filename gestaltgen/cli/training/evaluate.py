@@ -27,6 +27,7 @@ from faces.measures.distances import Features, known, moments, nearest
 from faces.measures.reading_statistics import neighbours, spread
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle.attribute_network import Oracle
+from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
 from gen.evaluation.experiments import (
     EVALUATION_SEED,
@@ -51,8 +52,6 @@ from gen.evaluation.page import page, pairs_sheet
 from gen.evaluation.real_images import (
     THUMBNAIL_PX,
     Part,
-    fresh_phantoms,
-    is_phantoms,
     parted,
     read_real,
     thumbnails,

@@ -23,8 +23,8 @@ from faces.detect import FaceDetector
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from faces.measures.descriptors import FaceDescriber
 from faces.oracle import attribute_network as oracle_file
+from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
-from gen.evaluation.real_images import fresh_phantoms, is_phantoms
 from gen.precision import resolved
 from gestaltgen.cli.options import PrecisionOption, likeness
 from gestaltgen.cli.progress import stepping_bar

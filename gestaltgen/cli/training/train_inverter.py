@@ -20,9 +20,9 @@ from core.setting_values import value_of
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
 from faces.images import to_tensor
+from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
 from gen.checkpoint import fingerprint
-from gen.evaluation.real_images import fresh_phantoms, is_phantoms
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.training.data import Exclusion, TrainingData, load

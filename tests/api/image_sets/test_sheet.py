@@ -60,8 +60,8 @@ def test_ages_that_a_row_lacks_stay_empty(drawn: dict[str, Any]) -> None:
 
 def test_the_notice_says_phantoms_only_of_phantoms() -> None:
     assert (
-        sheet_notice("trained on 30 images of faces.phantoms.person")
+        sheet_notice("trained on 30 images of faces.phantom")
         == "Synthetic phantoms, not patients, no basis for a diagnosis."
     )
-    assert "phantom" not in sheet_notice("fine-tuned from faces.phantoms.person on FFHQ").lower()
+    assert "phantom" not in sheet_notice("fine-tuned from faces.phantom on FFHQ").lower()
     assert "not patients" in sheet_notice("FFHQ")
