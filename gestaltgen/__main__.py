@@ -1,4 +1,4 @@
-"""`python -m gestaltgen …`: the command line, where the interpreter is to be this one."""
+"""Runs the command line with this interpreter: `python -m gestaltgen …`."""
 
 from gestaltgen.cli.main import app
 

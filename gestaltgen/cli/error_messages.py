@@ -1,4 +1,4 @@
-"""What the project refuses on purpose ends a command with one line and status 1, not with a traceback."""
+"""A command that fails for a reason that the project knows ends with one line and status 1, not with a traceback."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typer.core import TyperGroup
 from core.errors import GestaltError, RequestError
 
 
-class Refusing(TyperGroup):
-    """A group of commands whose refusals are told to a person."""
+class ReportingGroup(TyperGroup):
+    """A group of commands that prints the project's own errors as one line."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of the project becomes a line on standard error and status 1."""
         try:
             return super().invoke(ctx)
         except GestaltError as error:

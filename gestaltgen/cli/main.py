@@ -1,50 +1,121 @@
-"""The command line: `gestaltgen …`."""
+"""The command line: `gestaltgen …`.
+
+A command's module is imported only when the command runs or its own `--help` is asked for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import typer
 
-from gestaltgen.cli.classify import commands
-from gestaltgen.cli.error_messages import Refusing
-from gestaltgen.cli.images.edit import edit
-from gestaltgen.cli.images.generate import generate
-from gestaltgen.cli.images.invert import invert
-from gestaltgen.cli.images.stimuli import stimuli
-from gestaltgen.cli.service import audit, keys, tenants
-from gestaltgen.cli.service.backup import backup
-from gestaltgen.cli.service.demo import demo
-from gestaltgen.cli.service.serve import serve
-from gestaltgen.cli.training import dataset, oracle, weights
-from gestaltgen.cli.training.evaluate import evaluate
-from gestaltgen.cli.training.evaluate_inversion import evaluate_inversion
-from gestaltgen.cli.training.fit_direction import fit_direction
-from gestaltgen.cli.training.train import train
-from gestaltgen.cli.training.train_inverter import train_encoder, train_inversion
+from gestaltgen.cli.error_messages import ReportingGroup
+from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
+
+_CLI: Final = "gestaltgen.cli"
+
+COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "dataset": LazyCommand(f"{_CLI}.training.dataset", "app", "Make labelled data sets and look into them."),
+    "oracle": LazyCommand(
+        f"{_CLI}.training.oracle",
+        "app",
+        "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
+    ),
+    "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, and look into them."),
+    "keys": LazyCommand(
+        f"{_CLI}.service.keys",
+        "app",
+        "API keys of the service: make, list and revoke them; they are stored hashed, and shown once.",
+    ),
+    "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "What each owner of keys may take of the service."),
+    "audit": LazyCommand(
+        f"{_CLI}.service.audit",
+        "app",
+        "The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
+    ),
+    "classify": LazyCommand(
+        f"{_CLI}.classify.commands",
+        "app",
+        "Train classifiers of conditions on real and synthetic faces, and measure them.",
+    ),
+    "generate": LazyCommand(
+        f"{_CLI}.images.generate",
+        "generate",
+        "Make an image set in a folder: images, manifest, WebDataset shards and a contact sheet.",
+    ),
+    "train": LazyCommand(
+        f"{_CLI}.training.train",
+        "train",
+        "Train a conditional StyleGAN2-ADA; the same command resumes a run that was stopped or killed.",
+    ),
+    "train-encoder": LazyCommand(
+        f"{_CLI}.training.train_inverter",
+        "train_encoder",
+        "Train the encoder of an inverter: a face to the generator's latent.",
+    ),
+    "train-inversion": LazyCommand(
+        f"{_CLI}.training.train_inverter",
+        "train_inversion",
+        "Train the hypernetwork of an inverter (HyperStyle) beside its encoder, which stays.",
+    ),
+    "evaluate": LazyCommand(
+        f"{_CLI}.training.evaluate",
+        "evaluate",
+        "Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.",
+    ),
+    "invert": LazyCommand(
+        f"{_CLI}.images.invert",
+        "invert",
+        "Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.",
+    ),
+    "evaluate-inversion": LazyCommand(
+        f"{_CLI}.training.evaluate_inversion",
+        "evaluate_inversion",
+        "Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.",
+    ),
+    "fit-direction": LazyCommand(
+        f"{_CLI}.training.fit_direction",
+        "fit_direction",
+        "Fit the directions along which faces of a generator smile or age, and say how far to trust them.",
+    ),
+    "edit": LazyCommand(
+        f"{_CLI}.images.edit",
+        "edit",
+        "Change the expression on photographs, and nothing else as far as that goes.",
+    ),
+    "stimuli": LazyCommand(
+        f"{_CLI}.images.stimuli",
+        "stimuli",
+        "Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.",
+    ),
+    "serve": LazyCommand(f"{_CLI}.service.serve", "serve", "Serve image sets and edits over REST."),
+    "backup": LazyCommand(
+        f"{_CLI}.service.backup",
+        "backup",
+        "Copy the service's state folder, while it runs or not; the copy is one that a service starts on.",
+    ),
+    "demo": LazyCommand(
+        f"{_CLI}.service.demo",
+        "demo",
+        "Start the service, ask for an image set of each kind over HTTP, check every image, and store them.",
+    ),
+}
+"""Every command with the line that `gestaltgen --help` shows for it: the first sentence of the command's own help."""
+
+
+class _Commands(ReportingGroup, LazyGroup):
+    table = COMMANDS
+
 
 app = typer.Typer(
-    cls=Refusing,
-    help="Synthetic face images for medical genetics: of people who do not exist, and no basis for a diagnosis.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(oracle.app, name="oracle")
-app.add_typer(weights.app, name="weights")
-app.add_typer(keys.app, name="keys")
-app.add_typer(tenants.app, name="tenants")
-app.add_typer(audit.app, name="audit")
-app.add_typer(commands.app, name="classify")
-app.command()(generate)
-app.command()(train)
-app.command()(train_encoder)
-app.command()(train_inversion)
-app.command()(evaluate)
-app.command()(invert)
-app.command()(evaluate_inversion)
-app.command()(fit_direction)
-app.command()(edit)
-app.command()(stimuli)
-app.command()(serve)
-app.command()(backup)
-app.command()(demo)
+
+
+@app.callback()
+def describe() -> None:
+    """Synthetic face images for medical genetics: of people who do not exist, and no basis for a diagnosis."""

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.errors import ConfigError
-from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.options import device_named, pairs
 from gestaltgen.cli.progress import ConsoleProgress
 from recognition.config import TrainingConfig
@@ -33,7 +33,7 @@ from recognition.runs.run_files import RunFiles, hashed, named_paths, named_pred
 from recognition.statistics import Accuracy, Interval, Sampling
 
 app = typer.Typer(
-    cls=Refusing,
+    cls=ReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Train classifiers of conditions on real and synthetic faces, and measure them. No basis for a diagnosis.",

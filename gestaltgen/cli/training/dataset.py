@@ -25,11 +25,14 @@ from faces.datasets.records import COLUMNS, Record, read_table
 from faces.images import encode_png
 from faces.labels import CONDITIONS
 from faces.phantoms.phantom_dataset import synthesise
-from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
 
 app = typer.Typer(
-    cls=Refusing, no_args_is_help=True, rich_markup_mode="markdown", help="Make labelled data sets and look into them."
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Make labelled data sets and look into them.",
 )
 _console = Console()
 

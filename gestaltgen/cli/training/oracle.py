@@ -27,7 +27,7 @@ from faces.oracle.attribute_training import TrainingConfig, Truth, ageing_phanto
 from faces.oracle.attribute_training import train as train_oracle
 from faces.phantoms.person import PERSON
 from faces.phantoms.phantom_dataset import synthesise
-from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
 
 TRAINING_SEED: Final = 701
@@ -36,7 +36,7 @@ _AGEING_PEOPLE: Final = 60
 _CHUNK: Final = 256
 
 app = typer.Typer(
-    cls=Refusing,
+    cls=ReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",

@@ -23,11 +23,11 @@ from gen.labels import Vocabulary
 from gen.published import importing
 from gen.published.importing import Imported
 from gen.training.warm_start import with_label_centres
-from gestaltgen.cli.error_messages import Refusing
+from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import stepping_bar
 
 app = typer.Typer(
-    cls=Refusing, no_args_is_help=True, rich_markup_mode="markdown", help="Bring weights in, and look into them."
+    cls=ReportingGroup, no_args_is_help=True, rich_markup_mode="markdown", help="Bring weights in, and look into them."
 )
 _console = Console(highlight=False, soft_wrap=True)
 
