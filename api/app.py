@@ -38,10 +38,10 @@ from api.photographs.intake import Decoder
 from api.photographs.job_context import EditWork, JobContext, PackWork, PhotoWork
 from api.photographs.request_audit import RequestAuditMiddleware
 from api.photographs.storage import Photographs
+from api.problems import refuse_unknown_query
 from api.provenance.content_credentials import open_credentials
 from api.provenance.marks import Marker
 from api.provenance.registry import Registry
-from api.queries import no_strange_query
 from api.resources import Resources
 from api.routes import catalogue, edits, health, image_sets, jobs, metrics, photos, stimuli, verify
 from api.schemas import ProblemOut
@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
-        dependencies=[Depends(no_strange_query)],
+        dependencies=[Depends(refuse_unknown_query)],
         responses={
             422: {
                 "model": ProblemOut,

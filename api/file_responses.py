@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.image_sets.file_cache import Cached
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.content_credentials import Credentials
 
@@ -131,7 +132,7 @@ def _range(request: Request, size: int, etag: str | None) -> tuple[int, int] | N
         return None  # no range at all
     if start >= size:
         raise Problem(
-            416,
+            ProblemType.RANGE_OUTSIDE_FILE,
             f"The range begins at byte {start}, and there are {size}; ask for bytes from 0 to {size - 1}.",
             headers={"Content-Range": f"bytes */{size}"},
         )

@@ -1,4 +1,4 @@
-"""Errors as problem+json (RFC 9457): the one place where what went wrong meets a status code."""
+"""Errors as problem+json (RFC 9457): the one place where an exception meets a type of problem and a status code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,106 +14,80 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.problem_types import ProblemType, Reason
 from core import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-STATUS: Final[tuple[tuple[type[errors.GestaltError], int], ...]] = (
-    (errors.RequestError, 422),
-    (errors.LabelError, 422),
-    (errors.ConfigError, 422),
-    (errors.ImageError, 422),
-    (errors.CheckpointError, 503),
-    (errors.AuditError, 503),
-    (errors.StorageError, 503),
-    (errors.GestaltError, 500),
+TYPE_OF_ERROR: Final[tuple[tuple[type[errors.GestaltError], ProblemType], ...]] = (
+    (errors.RequestError, ProblemType.REQUEST_INVALID),
+    (errors.LabelError, ProblemType.REQUEST_INVALID),
+    (errors.ConfigError, ProblemType.REQUEST_INVALID),
+    (errors.ImageError, ProblemType.PICTURE_UNUSABLE),
+    (errors.CheckpointError, ProblemType.MODEL_UNUSABLE),
+    (errors.AuditError, ProblemType.AUDIT_UNAVAILABLE),
+    (errors.StorageError, ProblemType.STORAGE_UNAVAILABLE),
+    (errors.GestaltError, ProblemType.INTERNAL_ERROR),
 )
-"""Status of each class of the tree in core.errors; the first that fits counts."""
+"""Type of problem for each class of the tree in core.errors; the first that fits counts."""
 
-Reason = Literal[
-    "malformed",
-    "no_key",
-    "other_scope",
-    "not_found",
-    "other_method",
-    "too_slow",
-    "not_possible_now",
-    "too_large",
-    "media_type",
-    "range",
-    "invalid",
-    "bad_picture",
-    "too_many_jobs",
-    "too_many_images",
-    "too_many_requests",
-    "no_room",
-    "failure",
-    "queue_full",
-    "busy",
-    "loading",
-    "broken_model",
-    "database",
-    "other",
-]
-"""Why a request is refused, in the few words that metrics are told apart by."""
-
-_REASONS: Final[Mapping[int, Reason]] = {
-    400: "malformed",
-    401: "no_key",
-    403: "other_scope",
-    404: "not_found",
-    405: "other_method",
-    408: "too_slow",
-    409: "not_possible_now",
-    413: "too_large",
-    415: "media_type",
-    416: "range",
-    422: "invalid",
-    429: "too_many_jobs",
-    500: "failure",
-    503: "broken_model",
+_TYPE_OF_STATUS: Final[Mapping[int, ProblemType]] = {
+    400: ProblemType.BODY_NOT_JSON,
+    401: ProblemType.API_KEY_MISSING,
+    403: ProblemType.SCOPE_MISSING,
+    404: ProblemType.PATH_NOT_FOUND,
+    405: ProblemType.METHOD_NOT_ALLOWED,
+    408: ProblemType.BODY_TOO_SLOW,
+    409: ProblemType.IMAGE_SET_NOT_READY,
+    413: ProblemType.BODY_TOO_LARGE,
+    415: ProblemType.BODY_NOT_DECLARED_JSON,
+    416: ProblemType.RANGE_OUTSIDE_FILE,
+    422: ProblemType.REQUEST_INVALID,
+    429: ProblemType.TOO_MANY_JOBS,
+    500: ProblemType.INTERNAL_ERROR,
+    503: ProblemType.MODEL_UNUSABLE,
 }
-"""What a status means where nothing else is said."""
+"""Type of a problem of which only the status is known, as of those that the web framework raises."""
 
-_REFUSED: Final = "gestaltgen.refused"
+_REASON_IN_SCOPE: Final = "gestaltgen.refused"
 _LONGEST_VALUE: Final = 200
 
 
 class Problem(Exception):  # noqa: N818  the word of RFC 9457
-    """A refusal with its status code.
+    """A request that the service refuses, or cannot serve.
 
     Args:
-        status: HTTP status code.
+        type: the kind of problem, which has its URI and its status; a bare status takes the type that is usual for it.
         detail: the value, what is accepted and the remedy, for a person.
         errors: one entry for each field at fault.
         headers: extra response headers, such as Retry-After.
-        title: what kind of problem; None takes the status phrase.
-        reason: for metrics; None takes what the status usually means.
+        status: HTTP status code where it is not that of the type.
+        reason: label in the metrics where it is not that of the type.
     """
 
     def __init__(
         self,
-        status: int,
+        type: ProblemType | int,  # noqa: A002  the word of RFC 9457
         detail: str,
         *,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
-        title: str | None = None,
+        status: int | None = None,
         reason: Reason | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.type = type if isinstance(type, ProblemType) else _TYPE_OF_STATUS.get(type, ProblemType.OTHER)
+        self.status = status or (self.type.status if isinstance(type, ProblemType) else type)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
-        self.title = title or HTTPStatus(status).phrase
-        self.reason: Reason = reason or _REASONS.get(status, "other")
+        self.reason: Reason = reason or self.type.reason
 
     def response(self, instance: str) -> Response:
-        """The problem document; `instance` is the path that was asked for."""
+        """The problem document as a response; `instance` is the path of the request."""
         document: dict[str, Any] = {
-            "type": "about:blank",
-            "title": self.title,
+            "type": self.type.uri,
+            "title": self.type.title,
             "status": self.status,
             "detail": self.detail,
             "instance": instance,
@@ -125,62 +99,92 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
 
 
 def install(app: FastAPI) -> None:
-    """Make every refusal of `app`, whoever raises it, a problem document."""
+    """Answer every exception of `app`, whatever raises it, with a problem document."""
 
-    async def refuse(request: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error, request)
-        request.scope[_REFUSED] = problem.reason
+        request.scope[_REASON_IN_SCOPE] = problem.reason
         return problem.response(request.url.path)
 
     for kind in (Problem, errors.GestaltError, RequestValidationError, HTTPException, OperationalError, Exception):
-        app.add_exception_handler(kind, refuse)
+        app.add_exception_handler(kind, answer)
 
 
 def reason_in(scope: Mapping[str, Any], status: int) -> Reason | None:
-    """Why the request of an ASGI scope was refused; None if it was not."""
+    """The label under which the metrics count the refused request of an ASGI scope; None if it was not refused."""
     if status < HTTPStatus.BAD_REQUEST:
         return None
-    reason: Reason = scope.get(_REFUSED) or _REASONS.get(status, "other")
-    return reason
+    reason: Reason | None = scope.get(_REASON_IN_SCOPE)
+    return reason or _TYPE_OF_STATUS.get(status, ProblemType.OTHER).reason
 
 
 def problem_of(error: Exception, request: Request) -> Problem:
-    """The problem that tells a caller about an exception."""
+    """Convert any exception to the problem that the caller is told."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, errors.GestaltError):
-        return _of_ours(error)
+        return _convert_own_error(error)
     if isinstance(error, RequestValidationError):
-        return _of_validation(error, request)
+        return _convert_validation_error(error, request)
     if isinstance(error, HTTPException):
-        return _of_http(error, request)
+        return _convert_http_error(error, request)
     if isinstance(error, OperationalError):
         return Problem(
-            503, "The database cannot be used now; try again.", headers={"Retry-After": "2"}, reason="database"
+            ProblemType.DATABASE_UNAVAILABLE,
+            "The database cannot be used now; try again.",
+            headers={"Retry-After": "2"},
         )
-    return Problem(500, "The service failed; its log says why. The request may be sent again.")
+    return Problem(ProblemType.INTERNAL_ERROR, "The service failed; its log says why. The request may be sent again.")
 
 
 def field_error(field: str, message: str, value: Any = None, **accepted: Any) -> dict[str, Any]:
-    """An entry of a problem's `errors`: the field, its value as far as JSON can show it, what is accepted."""
-    return {"field": field, "value": _shown(value), "message": message} | accepted
+    """Build an entry of a problem's `errors`: the field, its value as far as JSON can show it, what is accepted."""
+    return {"field": field, "value": _shorten(value), "message": message} | accepted
 
 
-def of_request(error: errors.RequestError, asked: Mapping[str, Any], accepted: Mapping[str, Any]) -> Problem:
-    """A refused image set: the field at fault, its value, and the names that it accepts, if any."""
-    known = {"accepted": accepted[error.field]} if error.field in accepted else {}
+def convert_request_error(error: errors.RequestError, asked: Mapping[str, Any], accepted: Mapping[str, Any]) -> Problem:
+    """Convert the error of an image set's request: the field at fault, its value, and the accepted names, if any."""
+    known: dict[str, Any] = {"accepted": accepted[error.field]} if error.field in accepted else {}
+    kind = ProblemType.REQUEST_INVALID
+    if isinstance(error, errors.ImageSetTooLargeError):
+        kind, known = ProblemType.IMAGE_SET_TOO_LARGE, {"accepted": {"le": error.limit}}
     entry = field_error(error.field, str(error), asked.get(error.field), **known)
-    return Problem(422, f"{error.field}: {error}", errors=[entry])
+    return Problem(kind, f"{error.field}: {error}", errors=[entry])
 
 
-def _of_ours(error: errors.GestaltError) -> Problem:
-    status = next(code for kind, code in STATUS if isinstance(error, kind))
+async def refuse_unknown_query(request: Request) -> None:
+    """Refuse a request with a query parameter that its route does not know, so that a misspelt one is not ignored.
+
+    Raises:
+        Problem: 422, with the nearest known names.
+    """
+    if not request.query_params:
+        return
+    known = _query_parameters(request)
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"expected {', '.join(known) or 'none'}"
+            message = f"unknown query parameter {name[:80]!r}; {hint}"
+            entry = field_error(name[:80], message, accepted=near or known)
+            raise Problem(ProblemType.QUERY_PARAMETER_UNKNOWN, message, errors=[entry])
+
+
+def _query_parameters(request: Request) -> list[str]:
+    """List the query parameters of the request's route, as the OpenAPI document names them."""
+    operations = request.app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {})
+    operation = operations.get(request.method.lower()) or operations.get("get") or {}
+    return [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+
+
+def _convert_own_error(error: errors.GestaltError) -> Problem:
     if isinstance(error, errors.RequestError):
-        return of_request(error, {}, {})
-    return Problem(status, str(error))
+        return convert_request_error(error, {}, {})
+    kind = next(kind for known, kind in TYPE_OF_ERROR if isinstance(error, known))
+    return Problem(kind, str(error))
 
 
-def _of_http(error: HTTPException, request: Request) -> Problem:
+def _convert_http_error(error: HTTPException, request: Request) -> Problem:
     detail = str(error.detail)
     if error.status_code == 404:
         detail = f"Nothing is at {request.url.path}; /openapi.json lists what is, /docs explains it."
@@ -188,29 +192,29 @@ def _of_http(error: HTTPException, request: Request) -> Problem:
         allowed = (error.headers or {}).get("Allow", "another method")
         detail = f"{request.method} is not possible on {request.url.path}; it accepts {allowed}."
     elif error.status_code == 400:
-        detail = "The body is no JSON that can be read: cut off, nested too deeply, or with an enormous number."
+        detail = "The body is not JSON that can be read: cut off, nested too deeply, or with an enormous number."
     return Problem(error.status_code, detail, headers=error.headers)
 
 
-def _of_validation(error: RequestValidationError, request: Request) -> Problem:
-    found = error.errors()
-    broken = next((e for e in found if e["type"] == "json_invalid"), None)
+def _convert_validation_error(error: RequestValidationError, request: Request) -> Problem:
+    details = error.errors()
+    broken = next((e for e in details if e["type"] == "json_invalid"), None)
     if broken is not None:
         reason = broken.get("ctx", {}).get("error", "broken")
-        return Problem(400, f"The body is not JSON: {reason} (character {broken['loc'][-1]}).")
-    known = _known_fields(request)
-    entries = [_validation_entry(e, known) for e in found]
+        return Problem(ProblemType.BODY_NOT_JSON, f"The body is not JSON: {reason} (character {broken['loc'][-1]}).")
+    known = _body_fields(request)
+    entries = [_convert_field_error(e, known) for e in details]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in entries[:5])
-    return Problem(422, detail, errors=entries)
+    return Problem(ProblemType.REQUEST_INVALID, detail, errors=entries)
 
 
-def _known_fields(request: Request) -> tuple[str, ...]:
-    """Names of the fields of the body that a route takes."""
+def _body_fields(request: Request) -> tuple[str, ...]:
+    """List the names of the fields of the body that a route takes."""
     body = getattr(request.scope.get("route"), "body_field", None)
     return tuple(getattr(body.field_info.annotation, "model_fields", ())) if body is not None else ()
 
 
-def _validation_entry(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
+def _convert_field_error(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     location = [str(part) for part in error["loc"]]
     field = ".".join(location[1:]) or location[0]
     value = error.get("input")
@@ -223,13 +227,13 @@ def _validation_entry(error: Mapping[str, Any], known: Sequence[str]) -> dict[st
     if error["type"] == "missing":
         return field_error(field, "is missing")
     message = str(error["msg"]).replace("Input should be", "expected", 1)
-    message = f"{message}, got {json.dumps(_shown(value), ensure_ascii=False)}"
-    accepted = {k: _shown(v) for k, v in error.get("ctx", {}).items() if k in ("ge", "gt", "le", "lt", "expected")}
+    message = f"{message}, got {json.dumps(_shorten(value), ensure_ascii=False)}"
+    accepted = {k: _shorten(v) for k, v in error.get("ctx", {}).items() if k in ("ge", "gt", "le", "lt", "expected")}
     return field_error(field, message, value, **({"accepted": accepted} if accepted else {}))
 
 
-def _shown(value: Any) -> Any:
-    """The value itself if JSON can carry it and it is short, else its text, cut."""
+def _shorten(value: Any) -> Any:
+    """Return the value itself if JSON can carry it and it is short, else its text, cut."""
     if isinstance(value, int) and value.bit_length() > _LONGEST_VALUE:
         return "an enormous integer"
     try:

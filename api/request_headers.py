@@ -12,6 +12,7 @@ import anyio.to_thread
 from fastapi import Header, Request, Response
 
 from api.jobs.job_list import ENDED, State
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.schemas import ProblemOut
 
@@ -59,7 +60,7 @@ async def json_body_only(request: Request) -> None:
     media_type = given.partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem(
-            415,
+            ProblemType.BODY_NOT_DECLARED_JSON,
             f"Content-Type is {given[:80]!r}; expected application/json.",
             headers={"Accept": "application/json"},
         )

@@ -25,6 +25,7 @@ from api.photographs.audit import Audit
 from api.photographs.intake import Decoder
 from api.photographs.request_audit import trail_of
 from api.photographs.storage import EditRecord, PackRecord, Photograph, Photographs, Receipt
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.content_credentials import Credentials
 from api.provenance.marks import Marker
@@ -72,7 +73,7 @@ class Resources:
         model = self.worker.models.of_weights(weights)
         if model is None:
             raise Problem(
-                409,
+                ProblemType.WEIGHTS_NOT_SERVED,
                 f"The image set was made with weights {weights[:12]}…, which are not served any more; its manifest and "
                 "images can be had.",
             )
@@ -189,7 +190,7 @@ class RequireScope:
             trail.touch(service.photographs.purposes(photos))
         if not caller.scopes & set(self.scope):
             raise Problem(
-                403,
+                ProblemType.SCOPE_MISSING,
                 f"This key is for {', '.join(sorted(caller.scopes))}; this needs {' or '.join(self.scope)}: ask for "
                 "another key.",
             )
@@ -203,13 +204,17 @@ def _caller(request: Request, service: Resources) -> Caller:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Problem(
-            401,
+            ProblemType.API_KEY_MISSING,
             "An API key is needed: send `Authorization: Bearer KEY`; `gestaltgen keys create` makes one.",
             headers=_CHALLENGE,
         )
     caller = service.api_keys.caller(secret.strip())
     if caller is None:
-        raise Problem(401, "This API key is unknown, past its end, or revoked; ask for a new one.", headers=_CHALLENGE)
+        raise Problem(
+            ProblemType.API_KEY_INVALID,
+            "This API key is unknown, past its end, or revoked; ask for a new one.",
+            headers=_CHALLENGE,
+        )
     return caller
 
 
@@ -253,7 +258,10 @@ def known_set(
     theirs = service.ownership.has(set_id, Kind.IMAGE_SET, caller.owner)
     request = service.store.request(set_id) if theirs else None
     if request is None:
-        raise Problem(404, f"There is no image set {set_id[:64]!r}; POST /v1/image-sets makes one, GET lists them.")
+        raise Problem(
+            ProblemType.IMAGE_SET_NOT_FOUND,
+            f"There is no image set {set_id[:64]!r}; POST /v1/image-sets makes one, GET lists them.",
+        )
     return request
 
 
@@ -273,11 +281,14 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
             return known
         if state in ("queued", "running", "done"):
             raise Problem(
-                409,
+                ProblemType.IMAGE_SET_NOT_READY,
                 f"The image set is {state}; its files can be had when it is done.",
                 headers={"Retry-After": "1"},
             )
-        raise Problem(409, f"The image set's last job is {state}; post its request again to go on with it.")
+        raise Problem(
+            ProblemType.IMAGE_SET_STOPPED,
+            f"The image set's last job is {state}; post its request again to go on with it.",
+        )
     return known
 
 
@@ -296,7 +307,7 @@ def known_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Pat
         or job.kind not in kinds_of(caller)
         or not service.ownership.has(job.subject, job.kind, caller.owner)
     ):
-        raise Problem(404, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
+        raise Problem(ProblemType.JOB_NOT_FOUND, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
     return job
 
 
@@ -316,7 +327,10 @@ def known_photo(
     theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
     photo = service.photographs.get(photo_id) if theirs else None
     if photo is None:
-        raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.")
+        raise Problem(
+            ProblemType.PHOTO_NOT_FOUND,
+            f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.",
+        )
     return photo
 
 
@@ -333,7 +347,10 @@ def _known_edit(service: Resources, caller: Caller, edit_id: str, parent: str, n
     theirs = service.ownership.has(edit_id, Kind.EDIT, caller.owner)
     edit = service.photographs.edit(edit_id) if theirs else None
     if edit is None or (edit.parent, edit.number) != (parent, number):
-        raise Problem(404, f"There is no edit {edit_id[:64]!r} here; POST to …/edits makes one, GET lists them.")
+        raise Problem(
+            ProblemType.EDIT_NOT_FOUND,
+            f"There is no edit {edit_id[:64]!r} here; POST to …/edits makes one, GET lists them.",
+        )
     return edit
 
 
@@ -361,7 +378,9 @@ def known_image(
         Problem: 404.
     """
     if not 0 <= n < known.images:
-        raise Problem(404, f"There is no image {n}; the image set has images 0 to {known.images - 1}.")
+        raise Problem(
+            ProblemType.IMAGE_NOT_FOUND, f"There is no image {n}; the image set has images 0 to {known.images - 1}."
+        )
     return known, n
 
 
@@ -393,7 +412,9 @@ def known_pack(
     theirs = service.ownership.has(pack_id, Kind.STIMULI, caller.owner)
     pack = service.photographs.pack(pack_id) if theirs else None
     if pack is None:
-        raise Problem(404, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one.")
+        raise Problem(
+            ProblemType.SURVEY_PACK_NOT_FOUND, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one."
+        )
     return pack
 
 

@@ -14,6 +14,7 @@ GestaltError                    anything we refuse, with a message that says val
 ├── PullError                   an image set that a service does not hand out; what was fetched is kept
 ├── DirectionError              a direction in latent space that its examples do not support
 └── RequestError                an image set that cannot be made as asked; carries the field at fault
+    └── ImageSetTooLargeError   an image set with more images than are accepted; carries the limit
 """
 
 from __future__ import annotations
@@ -82,3 +83,18 @@ class RequestError(GestaltError, ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class ImageSetTooLargeError(RequestError):
+    """An image set with more images than are accepted.
+
+    Args:
+        field: name of the request's field at fault.
+        images: number of images of the set, or of persons or seeds where there are too many of these alone.
+        limit: the most images of a set.
+    """
+
+    def __init__(self, field: str, images: int, limit: int) -> None:
+        super().__init__(field, f"the set would have {images} images; a set has at most {limit}: ask for several")
+        self.images = images
+        self.limit = limit

@@ -9,6 +9,7 @@ import anyio
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problem_types import ProblemType
 from api.problems import Problem
 
 
@@ -34,7 +35,7 @@ class BodyLimit:
         text = f"The body is larger than {most} bytes, the most that is accepted here."
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > most:
-            await Problem(413, text).response(scope["path"])(scope, receive, send)
+            await Problem(ProblemType.BODY_TOO_LARGE, text).response(scope["path"])(scope, receive, send)
             return
         deadline, ended = time.monotonic() + self._seconds, False
 

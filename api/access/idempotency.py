@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Engine, String, Table, delete, select
 
 from api.operations.database import TABLES, insert
+from api.problem_types import ProblemType
 from api.problems import Problem
 
 _keys: Final = Table(
@@ -45,7 +46,10 @@ class IdempotencyKeys:
         if key is None:
             return result
         if not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable()):
-            raise Problem(400, f"Idempotency-Key {key[:40]!r}: expected 1 to 255 printable ASCII characters.")
+            raise Problem(
+                ProblemType.HEADER_INVALID,
+                f"Idempotency-Key {key[:40]!r}: expected 1 to 255 printable ASCII characters.",
+            )
         request = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
         values = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest(), "request": request, "result": result}
         where = (_keys.c.owner == owner, _keys.c.key == values["key"])
@@ -54,7 +58,7 @@ class IdempotencyKeys:
             first = connection.execute(select(_keys.c.request, _keys.c.result).where(*where)).one()
         if first.request != request:
             raise Problem(
-                422,
+                ProblemType.IDEMPOTENCY_KEY_REUSED,
                 f"Idempotency-Key {key[:40]!r} was used for another request; a new request needs a new key.",
             )
         return str(first.result)

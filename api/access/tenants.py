@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Column, Engine, String, Table, delete, select
 
 from api.operations.database import TABLES, insert
+from api.problem_types import ProblemType
 from api.problems import Problem
 
 _REMEMBERED_S: Final = 1.0
@@ -102,10 +103,9 @@ class Tenants:
             self._left[owner] = max(0.0, left - 1) if left >= 1 else left, now
         if left < 1:
             raise Problem(
-                429,
+                ProblemType.TOO_MANY_REQUESTS,
                 f"{most} requests a minute are yours, and they are used up; wait a little between them.",
                 headers={"Retry-After": str(math.ceil((1 - left) * 60 / most))},
-                reason="too_many_requests",
             )
 
     def check_images(self, owner: str, images: int, waiting: int) -> None:
@@ -122,17 +122,15 @@ class Tenants:
             return
         if images > most:
             raise Problem(
-                403,
+                ProblemType.TENANT_IMAGES_EXCEEDED,
                 f"{images:,} images are more than the {most:,} that may wait for you at once; ask for several smaller "
                 "sets, one after the other.",
-                reason="too_many_images",
             )
         raise Problem(
-            429,
+            ProblemType.TOO_MANY_IMAGES,
             f"{waiting:,} images wait for you already, and {images:,} more would be over your {most:,}; wait until "
             "some are done, or cancel some.",
             headers={"Retry-After": "10"},
-            reason="too_many_images",
         )
 
     def check_bytes(self, owner: str, stored: Callable[[], int]) -> None:
@@ -147,10 +145,9 @@ class Tenants:
         most = self.limits(owner).stored_mb
         if most is not None and (used := stored()) >= most * 1_000_000:
             raise Problem(
-                403,
+                ProblemType.TENANT_STORAGE_FULL,
                 f"What is stored for you takes up {used / 1e6:,.1f} MB of {most:,}; erase photographs, or ask for more "
                 "room.",
-                reason="no_room",
             )
 
     def of_models(self, owner: str, served: Collection[str]) -> list[str]:
@@ -162,7 +159,10 @@ class Tenants:
         theirs = self.limits(owner).models
         found = list(served) if theirs is None else [name for name in theirs if name in served]
         if not found:
-            raise Problem(403, f"None of your models ({', '.join(theirs or ())}) is served here; ask for others.")
+            raise Problem(
+                ProblemType.NO_MODEL_ALLOWED,
+                f"None of your models ({', '.join(theirs or ())}) is served here; ask for others.",
+            )
         return found
 
 

@@ -18,6 +18,7 @@ from api.models.pool import Models
 from api.models.worker import BATCH, Worker
 from api.operations.locks import LocalLocks
 from api.operations.metrics import Metrics
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.marks import encode
 from api.provenance.registry import Registry
@@ -114,10 +115,9 @@ class SetWork:
         with self._guard:
             if len(self._now) >= self._max_waiting:
                 raise Problem(
-                    503,
+                    ProblemType.MODEL_BUSY,
                     f"{len(self._now)} requests wait for the model already; try again, or ask without `Prefer: wait`.",
                     headers={"Retry-After": "1"},
-                    reason="busy",
                 )
             self._now.append(plan.id)
         try:

@@ -17,6 +17,7 @@ from api.jobs.queue import NOTHING_DONE, Queue
 from api.jobs.work import Work
 from api.operations.database import TABLES, Database
 from api.operations.metrics import Metrics
+from api.problem_types import ProblemType
 from api.problems import Problem
 from core.errors import GestaltError
 
@@ -250,7 +251,7 @@ class Jobs:
         with self._engine.connect() as connection:
             if connection.execute(theirs).scalar_one() >= each:
                 raise Problem(
-                    429,
+                    ProblemType.TOO_MANY_JOBS,
                     f"{each} jobs of yours wait or run already; wait until some are done, or cancel some.",
                     headers={"Retry-After": "10"},
                 )
@@ -258,10 +259,9 @@ class Jobs:
                 self._check_images(owner, total, int(connection.execute(images).scalar_one()))
             if connection.execute(is_open).scalar_one() >= everybody:
                 raise Problem(
-                    503,
+                    ProblemType.QUEUE_FULL,
                     f"{everybody} jobs wait or run already; try again later.",
                     headers={"Retry-After": "30"},
-                    reason="queue_full",
                 )
 
     def _one(self, query: Any) -> Job | None:

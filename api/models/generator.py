@@ -14,7 +14,7 @@ import torch
 import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, Plan, Row
 from api.settings import Settings
-from core.errors import CheckpointError, ConfigError, RequestError
+from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError
 from editing import direction_file
 from editing.directions import Direction
 from editing.entanglement import Moves
@@ -122,10 +122,7 @@ class GeneratorModel:
         resolved = request.resolved(self._vocabulary, counts, self._info.weights_sha256)
         images = self._images(request.with_defaults(self._vocabulary))
         if images > max_images:
-            raise RequestError(
-                "seeds" if request.seeds else "count",
-                f"the set would have {images} images; a set has at most {max_images}: ask for several",
-            )
+            raise ImageSetTooLargeError("seeds" if request.seeds else "count", images, max_images)
         rows = imagesets.expand(request, self._vocabulary, counts)
         alike = (request.kind == "average", request.psi, request.noise, request.precision)
         return Plan(

@@ -19,6 +19,7 @@ from api.jobs.fair_queue import FairQueue
 from api.models.model import Pixels, Plan, Row
 from api.models.pool import Models
 from api.operations.metrics import Metrics, Turn
+from api.problem_types import ProblemType
 from api.problems import Problem
 
 BATCH: Final = 32
@@ -108,10 +109,10 @@ class Worker:
             Problem: 503 while they are being opened, or could not be.
         """
         if self.failure is not None:
-            raise Problem(503, f"The weights could not be loaded: {self.failure}", reason="broken_model")
+            raise Problem(ProblemType.MODEL_UNUSABLE, f"The weights could not be loaded: {self.failure}")
         if self.loading:
             raise Problem(
-                503, "The weights are being loaded; try again.", headers={"Retry-After": "1"}, reason="loading"
+                ProblemType.MODELS_LOADING, "The weights are being loaded; try again.", headers={"Retry-After": "1"}
             )
         return self._models.result()
 
@@ -174,7 +175,7 @@ class Worker:
             finally:
                 self._proving.release()
         if trouble:
-            raise Problem(503, f"The model cannot make an image: {trouble}", reason="broken_model")
+            raise Problem(ProblemType.MODEL_UNUSABLE, f"The model cannot make an image: {trouble}")
 
     def close(self) -> None:
         """Finish what is begun and drop what waits."""

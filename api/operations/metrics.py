@@ -25,7 +25,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.access.ownership import Kind
-from api.problems import Reason
+from api.problem_types import Reason
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Of the Prometheus text format."""

@@ -30,6 +30,7 @@ import numpy as np
 
 from api.encryption.upload_file import SealedUploadFile
 from api.photographs import confined_process
+from api.problem_types import ProblemType
 from api.problems import Problem
 from faces.images import Pixels
 
@@ -130,7 +131,10 @@ async def receive(
     """
     with anyio.move_on_after(seconds):
         return await _receive(chunks, aside, max_bytes)
-    raise Problem(408, f"The body took longer than {seconds:g} s; send it faster, or make the picture smaller.")
+    raise Problem(
+        ProblemType.BODY_TOO_SLOW,
+        f"The body took longer than {seconds:g} s; send it faster, or make the picture smaller.",
+    )
 
 
 async def _receive(chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_bytes: int) -> Received:
@@ -148,7 +152,8 @@ async def _receive(chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_by
         size += len(chunk)
         if size > max_bytes:
             raise Problem(
-                413, f"The body is larger than {max_bytes} bytes, the most accepted; make the picture smaller."
+                ProblemType.BODY_TOO_LARGE,
+                f"The body is larger than {max_bytes} bytes, the most accepted; make the picture smaller.",
             )
         pending += chunk
         if found is None and len(pending) >= _SIGNATURE_BYTES:
@@ -156,7 +161,9 @@ async def _receive(chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_by
         if len(pending) >= _BLOCK_BYTES:
             await anyio.to_thread.run_sync(put_aside)
     if not size:
-        raise Problem(400, "The body is empty (0 bytes); expected the bytes of a JPEG, PNG or WebP picture.")
+        raise Problem(
+            ProblemType.BODY_EMPTY, "The body is empty (0 bytes); expected the bytes of a JPEG, PNG or WebP picture."
+        )
     found = found or _accepted(pending)
     if pending:
         await anyio.to_thread.run_sync(put_aside)
@@ -167,7 +174,8 @@ def _accepted(head: bytes | bytearray) -> Format:
     found = sniff(bytes(head[:_SIGNATURE_BYTES]))
     if found is None:
         raise Problem(
-            415, f"The photograph is {_name(head)}; expected JPEG, PNG or WebP, told by its content: {_REMEDY}."
+            ProblemType.PICTURE_FORMAT_UNKNOWN,
+            f"The photograph is {_name(head)}; expected JPEG, PNG or WebP, told by its content: {_REMEDY}.",
         )
     return found
 
@@ -204,7 +212,7 @@ def check_container(data: bytes, form: Format, max_pixels: int = MAX_PIXELS) -> 
 
 
 def _refused(what: str) -> Problem:
-    return Problem(422, f"The photograph {what}; {_REMEDY}.", reason="bad_picture")
+    return Problem(ProblemType.PICTURE_UNUSABLE, f"The photograph {what}; {_REMEDY}.")
 
 
 def _truncated(data: bytes, missing: str) -> Problem:
@@ -510,4 +518,4 @@ def _printable(reason: bytes | bytearray) -> str:
 
 
 def _undecodable(reason: str) -> Problem:
-    return Problem(422, f"The photograph cannot be decoded ({reason}); {_REMEDY}.", reason="bad_picture")
+    return Problem(ProblemType.PICTURE_UNUSABLE, f"The photograph cannot be decoded ({reason}); {_REMEDY}.")

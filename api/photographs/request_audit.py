@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.api_keys import Caller
 from api.photographs.audit import Audit, Outcome, Purpose
+from api.problem_types import ProblemType
 from api.problems import Problem
 from core.errors import AuditError
 
@@ -86,7 +87,7 @@ class RequestAuditMiddleware:
             except AuditError as error:
                 _log.error("an answer is withheld: %s", error)
                 withheld = True
-                await Problem(503, str(error)).response(scope["path"])(scope, receive, send)
+                await Problem(ProblemType.AUDIT_UNAVAILABLE, str(error)).response(scope["path"])(scope, receive, send)
 
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -16,6 +16,7 @@ import c2pa
 import numpy as np
 
 from api.photographs.intake import FORMATS, sniff
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.c2pa_certificate import CERTIFICATE, Identity, rules_of
 from api.provenance.marks import Claim, encode, this_software
@@ -68,10 +69,9 @@ class Signer:
         """
         if datetime.now(UTC) >= self._ends:
             raise Problem(
-                503,
+                ProblemType.CERTIFICATE_EXPIRED,
                 f"The certificate that pictures are signed with ended on {self._ends:%Y-%m-%d}, and none leave "
                 f"unsigned: whoever runs the service has to renew it ({CERTIFICATE}).",
-                reason="failure",
             )
         claim, form, signed = Claim.of(data), sniff(data[:12]), io.BytesIO()
         if claim is None or form is None:

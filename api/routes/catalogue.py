@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.access.api_keys import Caller
 from api.models.model import Model
+from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.provenance.claims import NOTICE
 from api.resources import AnyCaller, Resources, ServiceDep
@@ -85,7 +86,7 @@ def training_images(
     info = next((info for info in theirs if info.name == name), None)
     if info is None:
         known = ", ".join(info.name for info in theirs)
-        raise Problem(404, f"There is no model {name[:80]!r}; expected one of {known}.")
+        raise Problem(ProblemType.MODEL_NOT_FOUND, f"There is no model {name[:80]!r}; expected one of {known}.")
     return TrainingImagesOut(
         known=info.seen is not None, complete=info.seen_complete, keys=sorted(info.seen or frozenset())
     )
@@ -123,5 +124,9 @@ def model_named(service: Resources, caller: Caller, name: str | None) -> Model:
     known = [info.name for info in service.models_of(caller)]
     if name is not None and name not in known:
         message = f"unknown {name!r}; expected one of {', '.join(known)}"
-        raise Problem(422, f"model: {message}", errors=[field_error("model", message, name, accepted=known)])
+        raise Problem(
+            ProblemType.REQUEST_INVALID,
+            f"model: {message}",
+            errors=[field_error("model", message, name, accepted=known)],
+        )
     return service.worker.models.named(name or known[0])

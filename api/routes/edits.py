@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.file_responses import picture
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.representations import edit_out
 from api.request_headers import FILE, IdempotencyKey, Prefer, json_body_only, problem
@@ -41,7 +42,9 @@ async def edit(
     known, n = image
     model = service.worker.models.of_weights(str(known.resolved["weights_sha256"]))
     if model is None:
-        raise Problem(409, "The image set was made with weights that are not served any more.")
+        raise Problem(
+            ProblemType.WEIGHTS_NOT_SERVED, "The image set was made with weights that are not served any more."
+        )
     return await edited(service, caller, (known.id, n, model.info.name), body, response, prefer, idempotency_key)
 
 

@@ -17,14 +17,15 @@ from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
 from api.models.model import Plan
-from api.problems import Problem, field_error, of_request
+from api.problem_types import ProblemType
+from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, Claim, ImageFormat
 from api.representations import image_set_out, set_path
 from api.request_headers import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
 from api.resources import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Resources, ServiceDep
 from api.routes.catalogue import model_named
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
-from core.errors import RequestError
+from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
@@ -90,19 +91,14 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> Plan:
     limit = service.settings.max_images_per_set
     for field, value in (("count", body.count), ("seeds", len(body.seeds or ()))):
         if value is not None and value > limit:
-            message = f"{value} is too many; a set has at most {limit} images: ask for several sets"
-            raise Problem(
-                422,
-                f"{field}: {message}",
-                errors=[field_error(field, message, value, accepted={"le": limit})],
-            )
+            raise convert_request_error(ImageSetTooLargeError(field, value, limit), {field: value}, {})
     model, asked = model_named(service, caller, body.model), body.asked()
     names: dict[str, Any] = {"conditions": model.info.conditions, "partners": model.info.conditions}
     names["ages"] = tuple(age.name for age in model.info.ages)
     try:
         return model.plan({"precision": service.settings.precision, "model": model.info.name} | asked, limit)
     except RequestError as error:
-        raise of_request(error, asked, names) from error
+        raise convert_request_error(error, asked, names) from error
 
 
 def _ask(service: Resources, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
@@ -166,7 +162,10 @@ def image(
     [stored] = service.store.read_images(image_set.id, [line])
     claim = Claim.of(stored)
     if claim is None:
-        raise Problem(409, "The stored image is of an earlier version of the service; ask for it as png.")
+        raise Problem(
+            ProblemType.IMAGE_FORMAT_UNAVAILABLE,
+            "The stored image is of an earlier version of the service; ask for it as png.",
+        )
     pixels = read_image(stored)
     with service.metrics.encode_seconds.labels(format).time():
         data = service.marker.encode(pixels, claim, format)
@@ -185,7 +184,9 @@ def shard(
     """Up to 1000 samples: `NNNNNN.png`, `NNNNNN.json` (manifest line) and `NNNNNN.cls` (class index)."""
     shards = shard_count(known.images)
     if not 0 <= n < shards:
-        raise Problem(404, f"There is no shard {n}; the image set has shards 0 to {shards - 1}.")
+        raise Problem(
+            ProblemType.SHARD_NOT_FOUND, f"There is no shard {n}; the image set has shards 0 to {shards - 1}."
+        )
     write = partial(service.derived(known).shard, known.id, n)
     made = service.cache.get(f"{known.id}-{n:06d}.tar", write)
     return cached_file(request, made, "application/x-tar", f"{known.id[:16]}-{n:06d}.tar")

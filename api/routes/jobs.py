@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.jobs.job_list import Job
 from api.photographs.request_audit import TrailDep
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.representations import job_out
 from api.resources import AnyCaller, KnownJob, Resources, ServiceDep, kinds_of
@@ -46,7 +47,9 @@ def _place(before: str) -> tuple[int, str] | None:
     if not before:
         return None
     if not (time.isascii() and time.isdigit() and len(time) < 18 and job_id):
-        raise Problem(422, f"before: {before[:80]!r}; expected what the `next` of the page before says.")
+        raise Problem(
+            ProblemType.REQUEST_INVALID, f"before: {before[:80]!r}; expected what the `next` of the page before says."
+        )
     return int(time), job_id
 
 

@@ -16,6 +16,7 @@ from api.file_responses import private_file, private_picture
 from api.photographs.intake import FORMATS, Received, check_container, receive
 from api.photographs.request_audit import RequestAudit, TrailDep
 from api.photographs.storage import EditRecord, Photograph, new_id, now_ms
+from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.representations import access_out, edit_out, edit_path, photo_out, photo_path, receipt_out
 from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
@@ -111,7 +112,11 @@ def _terms(service: Resources, caller: Caller, model: str | None, ttl_s: int | N
     longest = service.photo_ttl_s(caller)
     if ttl_s is not None and ttl_s > longest:
         message = f"{ttl_s} s is too long; a photograph is kept for at most {longest} s here"
-        raise Problem(422, f"ttl_s: {message}", errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})])
+        raise Problem(
+            ProblemType.REQUEST_INVALID,
+            f"ttl_s: {message}",
+            errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})],
+        )
     return model_named(service, caller, model).info.name, longest if ttl_s is None else ttl_s
 
 
@@ -212,7 +217,7 @@ def erase(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> Recei
     with a receipt. What remains is the audit record, without pixels."""
     receipt = service.forget_photo(photo.id, caller, "it was asked for")
     if receipt is None:
-        raise Problem(404, f"The photograph {photo.id} was erased by another request.")
+        raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
     return receipt_out(receipt)
 
 
@@ -230,7 +235,10 @@ def original(request: Request, service: ServiceDep, photo: KnownPhoto) -> Respon
     """Only where it was asked to be kept."""
     data = service.photographs.files.find(service.photographs.original(photo.id)) if photo.keep_original else None
     if data is None:
-        raise Problem(404, "The file that was sent is not kept; send it with `keep_original=true` where it should be.")
+        raise Problem(
+            ProblemType.ORIGINAL_NOT_KEPT,
+            "The file that was sent is not kept; send it with `keep_original=true` where it should be.",
+        )
     return private_file(request, data, photo.media_type, name=f"{photo.id}.{photo.media_type.rpartition('/')[2]}")
 
 
@@ -249,7 +257,9 @@ def reconstruction(request: Request, service: ServiceDep, photo: KnownPhoto) -> 
 def _made(service: Resources, photo: Photograph, name: str) -> bytes:
     if photo.quality is None:
         raise Problem(
-            409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
+            ProblemType.PHOTO_NOT_READY,
+            f"The photograph is not inverted: {photo.error or 'wait for its job'}.",
+            headers={"Retry-After": "1"},
         )
     return stored(service, f"{service.photographs.folder(photo.id)}/{name}")
 
@@ -280,7 +290,9 @@ async def edit(
     """A smile to reach, or a strength along a direction; measured before and after, with a verdict."""
     if photo.quality is None:
         raise Problem(
-            409, f"The photograph is not inverted: {photo.error or 'wait for its job'}.", headers={"Retry-After": "1"}
+            ProblemType.PHOTO_NOT_READY,
+            f"The photograph is not inverted: {photo.error or 'wait for its job'}.",
+            headers={"Retry-After": "1"},
         )
     await anyio.to_thread.run_sync(trail.begin)
     return await edited(service, caller, (photo.id, None, photo.model), body, response, prefer, idempotency_key)
@@ -312,7 +324,7 @@ async def edited(
 
     def ask_alone() -> EditRecord:
         if number is None and service.photographs.get(parent) is None:
-            raise Problem(404, f"The photograph {parent} was erased by another request.")
+            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {parent} was erased by another request.")
         asked = body.asked()
         record = EditRecord(new_id(), caller.owner, parent, number, asked, now_ms())
         first = service.keys.claim(caller.owner, key, asked | {"parent": parent, "number": number}, record.id)
@@ -348,7 +360,9 @@ def _check_direction(service: Resources, model: str, body: EditBody) -> None:
             f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"
         )
         raise Problem(
-            422, f"direction: {message}", errors=[field_error("direction", message, body.direction, accepted=known)]
+            ProblemType.REQUEST_INVALID,
+            f"direction: {message}",
+            errors=[field_error("direction", message, body.direction, accepted=known)],
         )
 
 
@@ -386,7 +400,9 @@ def finished(service: Resources, edit: EditRecord, *, before: bool = False) -> b
         Problem: 409, there is none yet.
     """
     if edit.result is None:
-        raise Problem(409, "The edit is not done; wait for its job.", headers={"Retry-After": "1"})
+        raise Problem(
+            ProblemType.EDIT_NOT_READY, "The edit is not done; wait for its job.", headers={"Retry-After": "1"}
+        )
     photographs = service.photographs
     return stored(service, photographs.before_file(edit) if before else photographs.edit_file(edit))
 
@@ -399,5 +415,5 @@ def stored(service: Resources, name: str) -> bytes:
     """
     data = service.photographs.files.find(name)
     if data is None:
-        raise Problem(404, "It was erased by another request.")
+        raise Problem(ProblemType.PHOTO_NOT_FOUND, "It was erased by another request.")
     return data

@@ -13,6 +13,7 @@ from api.access.ownership import Kind
 from api.file_responses import Content, private_file
 from api.photographs.request_audit import RequestAudit, TrailDep
 from api.photographs.storage import PackRecord, new_id, now_ms
+from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.representations import pack_path, stimuli_out
 from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
@@ -73,7 +74,9 @@ def _begin_alone(
         theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
         photo = service.photographs.get(photo_id) if theirs else None
         if photo is None:
-            raise Problem(404, f"There is no photograph {photo_id[:64]!r}; it may have been erased.")
+            raise Problem(
+                ProblemType.PHOTO_NOT_FOUND, f"There is no photograph {photo_id[:64]!r}; it may have been erased."
+            )
         photos.append(photo)
     if strange := sorted(set(body.groups) - set(body.photos)):
         _refuse("groups", f"{strange[0][:64]!r} is not among the photos")
@@ -97,7 +100,7 @@ def _begin_alone(
 
 
 def _refuse(field: str, message: str) -> None:
-    raise Problem(422, f"{field}: {message}", errors=[field_error(field, message)])
+    raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[field_error(field, message)])
 
 
 @router.get("/{pack_id}", response_model=StimuliOut, summary="A survey pack", responses={404: FILE[404]})
@@ -110,7 +113,9 @@ def show(service: ServiceDep, pack: KnownPack) -> StimuliOut:
 def archive(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
     """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, key/ with what must not be seen."""
     if pack.result is None:
-        raise Problem(409, "The pack is not done; wait for its job.", headers={"Retry-After": "1"})
+        raise Problem(
+            ProblemType.SURVEY_PACK_NOT_READY, "The pack is not done; wait for its job.", headers={"Retry-After": "1"}
+        )
     files, name = service.photographs.files, service.photographs.pack_file(pack.id)
     content = Content(files.size(name), partial(files.read, name))
     return private_file(request, content, "application/zip", f"stimuli-{pack.id[:8]}.zip")

@@ -8,6 +8,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 
 from api.photographs.intake import FORMATS
+from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.marks import pixels_digest
 from api.request_headers import problem
@@ -35,7 +36,7 @@ async def verify(request: Request, service: ServiceDep, caller: AnyCaller) -> Ve
     C2PA manifest, ours or another's, is read too."""
     data = await request.body()
     if not data:
-        raise Problem(400, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
+        raise Problem(ProblemType.BODY_EMPTY, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
     return _tellable(await anyio.to_thread.run_sync(_verified, service, data))
 
 

@@ -15,7 +15,7 @@ from api.models.model import AgeRange, ModelInfo, Pixels, Plan
 from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.settings import Settings
-from core.errors import RequestError
+from core.errors import ImageSetTooLargeError, RequestError
 from editing.directions import Direction
 from editing.entanglement import Moves
 from editing.face_editor import FaceEditor
@@ -83,7 +83,7 @@ class FakeModel:
                 raise RequestError("conditions", f"unknown condition {name!r}; expected one of {', '.join(CONDITIONS)}")
         count = asked.get("count", 2)
         if count * len(conditions) * 5 > max_images:
-            raise RequestError("count", f"too many images; at most {max_images}")
+            raise ImageSetTooLargeError("count", count * len(conditions) * 5, max_images)
         resolved = {
             "kind": asked["kind"],
             "conditions": list(conditions),

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.problem_types import ProblemType
 from api.settings import Settings
 from tests.api.fake import FakeModel, served
 from tests.api.serving import caller, serving
@@ -97,7 +98,7 @@ def test_a_declared_length_is_refused_before_the_body_comes(bounded: httpx.Clien
     for path, length in ((SETS, 2001), ("/v1/photos", 10**18)):
         with raw(bounded, path, f"Content-Length: {length}") as connection:
             status, said = answer_of(connection)
-        assert (status, said["title"]) in ((413, "Content Too Large"), (413, "Request Entity Too Large"))
+        assert (status, said["type"]) == (413, ProblemType.BODY_TOO_LARGE.uri)
 
 
 @pytest.mark.parametrize("path", [SETS, "/v1/photos", "/v1/verify"])
