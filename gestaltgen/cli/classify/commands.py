@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final
 import torch
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from core.errors import ConfigError
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.options import device_named, pairs
 from gestaltgen.cli.progress import ConsoleProgress
@@ -38,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Train classifiers of conditions on real and synthetic faces, and measure them. No basis for a diagnosis.",
 )
-_console = Console(highlight=False, soft_wrap=True)
+_console = make_console(soft_wrap=True)
 _progress = ConsoleProgress(_console)
 
 SERVICE: Final = "http://127.0.0.1:8000"

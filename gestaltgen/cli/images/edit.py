@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from core.atomic_files import write_file
@@ -20,6 +19,7 @@ from editing.latent_editor import NOTICE, Edit
 from editing.photograph_files import Photograph, each_inverted, photographs_in
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
 from inversion.methods import Method
 from inversion.result import Inversion, render
@@ -28,7 +28,7 @@ STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Standard deviations along a direction that the strip of strengths shows."""
 
 _SHEET_ROWS: Final = 40
-_console = Console(highlight=False)
+_console = make_console()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import weights as shipped
 from api.image_sets.derived_files import Derived, shard_count
@@ -20,10 +19,11 @@ from api.operations.file_stores import LocalFiles
 from api.provenance.claims import sheet_notice
 from core.errors import DatasetError
 from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption
 from gestaltgen.cli.progress import progress_bar
 
-_console = Console(highlight=False)
+_console = make_console()
 
 
 def generate(

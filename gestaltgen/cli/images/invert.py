@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from core.atomic_files import write_file
@@ -19,6 +18,7 @@ from editing.photograph_files import Photograph, each_inverted, photographs_in
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gen.networks import Generator
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
 from inversion.methods import Method
 from inversion.quality import Quality
@@ -26,7 +26,7 @@ from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
 _SHEET_ROWS: Final = 40
-_console = Console(highlight=False)
+_console = make_console()
 
 
 @dataclass(frozen=True)

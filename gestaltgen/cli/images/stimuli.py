@@ -8,7 +8,6 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 
 from core.errors import DatasetError, DirectionError, GestaltError
 from editing.face_editor import FaceEditor
@@ -17,11 +16,12 @@ from editing.latent_editor import NOTICE
 from editing.photograph_files import Photograph, each_inverted, photographs_in
 from editing.survey_pack import Left, Pair, check_new, pair_of, stimulus_edit, write_pack
 from editing.survey_plan import Person, plan
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
 from gestaltgen.cli.progress import progress_bar
 from inversion.methods import Method
 
-_console = Console(highlight=False)
+_console = make_console()
 
 
 def stimuli(

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from api.encryption.secret import secret_of
 from api.operations.database import Database
 from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, purpose_of
 from api.settings import Settings
 from core.errors import ConfigError
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import progress_bar
 from gestaltgen.cli.service.keys import State, place_of
 
@@ -42,7 +42,7 @@ def verify(
     """
     expected = None if expect_head is None else Head.parse(expect_head)
     audit = _record(state)
-    with progress_bar(Console(stderr=True), "verifying", audit.head().seq) as show:
+    with progress_bar(make_console(stderr=True), "verifying", audit.head().seq) as show:
         head = audit.verify(expected, show)
     typer.echo(f"{head.seq:,} entries, none changed, missing or reordered; head {head}")
 

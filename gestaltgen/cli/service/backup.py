@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from api.encryption.server_keys import FILE as SERVER_KEYS
 from api.operations.file_stores import LocalFiles
 from api.settings import Settings
 from core.errors import ConfigError
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import progress_bar
 from gestaltgen.cli.service.keys import State, place_of
 
@@ -24,7 +24,7 @@ DATABASES: Final = ("jobs.sqlite", "service.sqlite", "audit.sqlite")
 
 FOLDERS: Final = ("sets", "edits", "photos", "stimuli")
 OTHERS: Final = ("secret",)
-_console = Console(highlight=False, soft_wrap=True)
+_console = make_console(soft_wrap=True)
 
 
 def backup(

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 import weights as shipped
+from gestaltgen.cli.console import make_console
 from gestaltgen_client import Client, ImageSet, Item, ServiceError
 
 NOTICE: Final = (
@@ -33,7 +33,7 @@ NOTICE: Final = (
 _T = TypeVar("_T")
 _READY_S: Final = 180.0
 _SET_S: Final = 300.0
-_console = Console(highlight=False)
+_console = make_console()
 
 
 class DemoError(Exception):

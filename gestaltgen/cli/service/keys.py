@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from api.access.api_keys import ApiKey, ApiKeys, Scope
@@ -17,13 +16,14 @@ from api.encryption.key_store import SubjectKeys
 from api.operations.database import Database
 from api.settings import Settings
 from core.errors import ConfigError
+from gestaltgen.cli.console import make_console
 
 app = typer.Typer(
     help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. `rotate`: a "
     "new key for what is encrypted. `c2pa`: a certificate to try signatures with.",
     no_args_is_help=True,
 )
-_console = Console(highlight=False)
+_console = make_console()
 _SPAN: Final = re.compile(r"(\d{1,5})([hdwy])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
@@ -54,7 +54,7 @@ def create(
     """
     secret, key = _keys(state).create(owner, scope or [Scope.IMAGE_SETS], _end(expires))
     until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for ever"
-    Console(stderr=True, highlight=False).print(
+    make_console(stderr=True).print(
         f"key {key.id} of {owner} for {', '.join(key.scopes)}, {until}. Keep it; it cannot be shown again:"
     )
     typer.echo(secret)

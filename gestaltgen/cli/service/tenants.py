@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from api.access.tenants import Limits, Tenants
 from core.errors import ConfigError
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.service.keys import State, database_of
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     "running service knows changes after a second.",
     no_args_is_help=True,
 )
-_console = Console(highlight=False)
+_console = make_console()
 
 
 @app.command(name="set")

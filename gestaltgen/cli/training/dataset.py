@@ -11,7 +11,6 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from core.atomic_files import write_file
@@ -25,6 +24,7 @@ from faces.datasets.records import COLUMNS, Record, read_table
 from faces.images import encode_png
 from faces.labels import CONDITIONS
 from faces.phantoms.phantom_dataset import synthesise
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
 
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Make labelled data sets and look into them.",
 )
-_console = Console()
+_console = make_console()
 
 
 @app.command()

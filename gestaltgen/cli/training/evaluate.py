@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 
 import weights as shipped
 from core.atomic_files import write_file
@@ -62,6 +61,7 @@ from gen.imagesets import expand
 from gen.networks import Generator
 from gen.precision import Precision, resolved
 from gen.training.data import Exclusion
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption
 from gestaltgen.cli.progress import stepping_bar
 from gestaltgen.cli.training.evaluation_table import figures_table
@@ -72,7 +72,7 @@ HELD_OUT_SEED: Final = 703
 _HELD_OUT: Final = 400
 _PAIRS: Final = 6
 _CURVE_IMAGES: Final = 500
-_console = Console(highlight=False)
+_console = make_console()
 
 
 class FeatureName(StrEnum):

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import weights as shipped
@@ -26,6 +25,7 @@ from faces.oracle import attribute_network as oracle_file
 from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
 from gen.precision import resolved
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, likeness
 from gestaltgen.cli.progress import stepping_bar
 from inversion import inverter_file
@@ -37,7 +37,7 @@ SEED: Final = 705
 
 NOTICE: Final = "Reconstructions are edited images, and no basis for a diagnosis."
 _SHOWN: Final = 8
-_console = Console(highlight=False)
+_console = make_console()
 
 
 def evaluate_inversion(

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -31,6 +30,7 @@ from faces.measures.distances import Features
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import files_of
 from gestaltgen.cli.progress import stepping_bar
 
@@ -47,7 +47,7 @@ disjoint halves then differ more, and tell fewer unseen faces apart (weights/pha
 HELD_OUT: Final = 5
 """One face in so many is not fitted on, but measured on."""
 
-_console = Console(highlight=False)
+_console = make_console()
 
 
 def fit_direction(

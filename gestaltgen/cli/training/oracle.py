@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 import weights as shipped
@@ -27,6 +26,7 @@ from faces.oracle.attribute_training import TrainingConfig, Truth, ageing_phanto
 from faces.oracle.attribute_training import train as train_oracle
 from faces.phantoms.person import PERSON
 from faces.phantoms.phantom_dataset import synthesise
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
 
@@ -41,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
 )
-_console = Console(highlight=False)
+_console = make_console()
 
 
 @app.command()

@@ -28,6 +28,7 @@ from gen.training.run import train as run_training
 from gen.training.snapshots import RunFolder
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.trainer import Trainer
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import device_named, pairs
 from gestaltgen.cli.progress import stepping_bar
 from gestaltgen.cli.training.train_view import progress_line, show_plan, show_warm_start
@@ -83,7 +84,7 @@ def train(
     settings = RunSettings(images, snapshot, snapshot_minutes, keep, report, tensorboard, licence)
     where = device_named(device)
     with processes_of_torchrun(where) as processes:
-        console = Console(quiet=not processes.first, highlight=False, soft_wrap=True)
+        console = make_console(quiet=not processes.first, soft_wrap=True)
         exclusion = Exclusion.read(exclude) if exclude else Exclusion()
         sources = read_sources(from_, discriminator_from)
         folder = RunFolder(out)

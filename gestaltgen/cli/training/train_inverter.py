@@ -30,6 +30,7 @@ from gen.training.distributed import processes_of_torchrun
 from gen.training.loop import RunSettings, run_steps
 from gen.training.memory import keep_freed_memory
 from gen.training.telemetry import Progress
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import device_named, discriminator_of, likeness, pairs
 from gestaltgen.cli.progress import stepping_bar
 from inversion import inverter_file
@@ -202,7 +203,7 @@ def _train(
     keep_freed_memory()
     where, folder = device_named(device), InverterFolder(out)
     with processes_of_torchrun(where) as processes, ExitStack() as stack:
-        console = Console(quiet=not processes.first, highlight=False, soft_wrap=True)
+        console = make_console(quiet=not processes.first, soft_wrap=True)
         source = named.generator or shipped.default()
         generator = checkpoint.load_generator(source)
         loaded = _data(named, generator)

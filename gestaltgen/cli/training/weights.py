@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from core import tensor_files
 from core.errors import CheckpointError, LabelError
@@ -23,13 +22,14 @@ from gen.labels import Vocabulary
 from gen.published import importing
 from gen.published.importing import Imported
 from gen.training.warm_start import with_label_centres
+from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import stepping_bar
 
 app = typer.Typer(
     cls=ReportingGroup, no_args_is_help=True, rich_markup_mode="markdown", help="Bring weights in, and look into them."
 )
-_console = Console(highlight=False, soft_wrap=True)
+_console = make_console(soft_wrap=True)
 
 NVIDIA_LICENCE = (
     "NVIDIA Source Code License for StyleGAN2-ADA: non-commercial use only (assumed from the file's format, which "
