@@ -18,12 +18,11 @@ from api.access.body_limit import BodyLimit
 from api.access.idempotency import IdempotencyKeys
 from api.access.ownership import Kind, Ownership
 from api.access.tenants import Tenants
-from api.encryption.key_store import SubjectKeys
+from api.encryption.key_store import SubjectKeys, secret_of
 from api.encryption.sealed_files import SealedFiles
-from api.encryption.secret import secret_of
 from api.image_sets.creation import ImageSets, SetWork
 from api.image_sets.file_cache import Cache
-from api.image_sets.storage import Store, only_user_of
+from api.image_sets.storage import Store
 from api.jobs.job_list import Jobs
 from api.models.pool import Models, open_models
 from api.models.worker import Worker
@@ -31,7 +30,7 @@ from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.operations.logs import RequestLog
 from api.operations.metrics import Metrics
-from api.operations.upgrades import upgrade_folder
+from api.operations.state_folder import CACHE, check_layout, lock_state_folder
 from api.photographs.audit import Audit, purpose_of
 from api.photographs.erasure import sweeping
 from api.photographs.intake import Decoder
@@ -77,7 +76,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         settings: None reads them from the environment.
         load: opens the models that render, in the worker's thread.
     """
-    settings, counted = settings or Settings(), Metrics()
+    settings, counted = settings or Settings(), Metrics(Kind)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -122,7 +121,7 @@ def held(settings: Settings) -> AbstractContextManager[None]:
     Raises:
         ConfigError: another service has it.
     """
-    return nullcontext() if settings.database else only_user_of(settings.state)
+    return nullcontext() if settings.database else lock_state_folder(settings.state)
 
 
 def _largest_body(settings: Settings, path: str) -> int:
@@ -148,10 +147,9 @@ def _open(settings: Settings, load: Callable[[Settings], Models], counted: Metri
     with ExitStack() as opened:
         database = Database.open(settings.state, settings.database_url)
         opened.callback(database.close)
-        with database.locks.held("folder"):
-            upgrade_folder(settings.state)
+        check_layout(settings.state)
         files = open_files(settings.storage, settings.state)
-        cache = Cache(settings.state / "cache", settings.cache_mb << 20)
+        cache = Cache(settings.state / CACHE, settings.cache_mb << 20)
         engine, store, audit = database.engine, Store(files, counted), Audit.open(database)
         opened.callback(audit.close)
         ownership, registry, secret = Ownership(engine), Registry(engine), secret_of(database)

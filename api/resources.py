@@ -117,7 +117,7 @@ class Resources:
             receipt = None if self.photographs.get(photo) is None else self.photographs.erase(photo, caller, because)
         self._forget(photo, *edits, *packs)
         if receipt is not None:
-            self.metrics.erased(_CAUSES.get(because, "other"))
+            self.metrics.count_erasure(_CAUSES.get(because, "other"))
         return receipt
 
     def forget_pack(self, pack: str, caller: Caller) -> None:

@@ -25,7 +25,7 @@ _tenants: Final = Table(
 
 
 @dataclass(frozen=True)
-class Limits:
+class TenantLimits:
     """Of one owner; None is no limit beyond that of the service.
 
     Attributes:
@@ -54,33 +54,33 @@ class Tenants:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._clock = clock
-        self._known: dict[str, tuple[float, Limits]] = {}
+        self._known: dict[str, tuple[float, TenantLimits]] = {}
         self._left: dict[str, tuple[float, float]] = {}  # requests left, and when that was counted
         self._guard = threading.Lock()
 
-    def limits(self, owner: str) -> Limits:
+    def limits(self, owner: str) -> TenantLimits:
         """What holds for an owner; a change is known everywhere after a second."""
         now = self._clock()
-        looked_s, found = self._known.get(owner, (-math.inf, Limits()))
+        looked_s, found = self._known.get(owner, (-math.inf, TenantLimits()))
         if now - looked_s > _REMEMBERED_S:
             with self._engine.connect() as connection:
                 row = connection.execute(
                     select(_tenants.c.limits).where(_tenants.c.owner == owner)
                 ).scalar_one_or_none()
-            found = Limits() if row is None else _read(row)
+            found = TenantLimits() if row is None else _read(row)
             self._known[owner] = now, found
         return found
 
-    def every(self) -> dict[str, Limits]:
+    def every(self) -> dict[str, TenantLimits]:
         """Owners that have limits of their own."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(_tenants).order_by(_tenants.c.owner)).all()
         return {row.owner: _read(row.limits) for row in rows}
 
-    def set(self, owner: str, limits: Limits) -> None:
+    def set(self, owner: str, limits: TenantLimits) -> None:
         """Give an owner other limits; without any, those of the service hold."""
         with self._engine.begin() as connection:
-            if limits == Limits():
+            if limits == TenantLimits():
                 connection.execute(delete(_tenants).where(_tenants.c.owner == owner))
                 return
             told = json.dumps(asdict(limits))
@@ -166,7 +166,7 @@ class Tenants:
         return found
 
 
-def _read(told: str) -> Limits:
+def _read(told: str) -> TenantLimits:
     found: Mapping[str, object] = json.loads(told)
     models = found.get("models")
-    return Limits(**{**found, "models": None if models is None else tuple(models)})  # type: ignore[arg-type]
+    return TenantLimits(**{**found, "models": None if models is None else tuple(models)})  # type: ignore[arg-type]

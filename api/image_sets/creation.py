@@ -12,8 +12,8 @@ from api.access.ownership import Kind, Ownership
 from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
 from api.image_sets.storage import Store, StoredRequest, chunks
 from api.jobs.job_list import Job, Jobs
-from api.jobs.work import Part
-from api.models.model import Model, Plan
+from api.jobs.work import JobStep
+from api.models.model import Model, RenderPlan
 from api.models.pool import Models
 from api.models.worker import BATCH, Worker
 from api.operations.locks import LocalLocks
@@ -64,13 +64,13 @@ class SetWork:
         self._max_waiting = max_waiting
         self._encode = metrics.encode_seconds.labels("png").time()(encode)
         self._now: list[str] = []
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, RenderPlan] = {}
         self._ahead: dict[tuple[str, int], Chunk] = {}
         self._locks = LocalLocks()
         self._guard: Final = threading.Lock()
 
     @contextmanager
-    def planned(self, plan: Plan) -> Iterator[None]:
+    def planned(self, plan: RenderPlan) -> Iterator[None]:
         """Keep a plan for the job that is about to be submitted."""
         self._plans[plan.id] = plan
         try:
@@ -83,16 +83,16 @@ class SetWork:
         """See api.jobs.work.Work."""
         return [] if total <= SHARE_IMAGES else list(chunks(total, SHARE_IMAGES))
 
-    def share(self, subject: str, start: int, stop: int) -> Iterator[Part]:
+    def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
         for first, last in chunks(stop - start, CHUNK_IMAGES):
-            yield Part("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
+            yield JobStep("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
 
-    def parts(self, subject: str, total: int) -> Iterator[Part]:
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
         if not self.shares(total):
             yield from self.share(subject, 0, total)
-        yield Part("seal", partial(self._seal, subject, total), total)
+        yield JobStep("seal", partial(self._seal, subject, total), total)
         self._plans.pop(subject, None)
 
     def failed(self, subject: str, error: Exception) -> None:
@@ -106,7 +106,7 @@ class SetWork:
         plan = self.plan_of(set_id)
         return plan.model, models.using(plan.model).face(plan, plan.rows[number])
 
-    def make_now(self, plan: Plan) -> None:
+    def make_now(self, plan: RenderPlan) -> None:
         """Make a small set while somebody waits.
 
         Raises:
@@ -122,7 +122,7 @@ class SetWork:
             self._now.append(plan.id)
         try:
             render = partial(self._worker.render, small=True)
-            with self._locks.held(f"{plan.id}/0"):
+            with self._locks.hold(f"{plan.id}/0"):
                 model, images = self._model(plan), len(plan.rows)
                 make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
                 if not self._store.is_complete(plan.id):
@@ -138,7 +138,7 @@ class SetWork:
     def _chunk(self, set_id: str, start: int, stop: int, end: int) -> int:
         """Store images [start, stop), unless they are there unharmed; the next ones before `end` are rendered
         meanwhile."""
-        with self._locks.held(f"{set_id}/{start}"):
+        with self._locks.hold(f"{set_id}/{start}"):
             if self._store.is_complete(set_id):
                 return 0
             plan, chunk = self._plan(set_id), self._ahead.pop((set_id, start), None)
@@ -150,13 +150,13 @@ class SetWork:
                 return 0
             return finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
 
-    def _begun(self, plan: Plan, start: int, stop: int) -> Chunk | None:
+    def _begun(self, plan: RenderPlan, start: int, stop: int) -> Chunk | None:
         return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
 
     def _seal(self, set_id: str, total: int) -> int:
         """Verify every image against its checksum, make anew what is damaged, and publish the set."""
         made = 0
-        with self._locks.held(f"{set_id}/0"):
+        with self._locks.hold(f"{set_id}/0"):
             if self._store.is_complete(set_id):
                 return 0
             for start, stop in chunks(total, CHUNK_IMAGES):
@@ -171,10 +171,10 @@ class SetWork:
         self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
         self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
 
-    def _model(self, plan: Plan) -> Model:
+    def _model(self, plan: RenderPlan) -> Model:
         return self._worker.loaded().named(plan.model)
 
-    def plan_of(self, set_id: str) -> Plan:
+    def plan_of(self, set_id: str) -> RenderPlan:
         """What a set that was asked for is, once more.
 
         Raises:
@@ -193,7 +193,7 @@ class SetWork:
             )
         return plan
 
-    def _plan(self, set_id: str) -> Plan:
+    def _plan(self, set_id: str) -> RenderPlan:
         if set_id not in self._plans:
             self._plans[set_id] = self.plan_of(set_id)
         return self._plans[set_id]
@@ -214,21 +214,21 @@ class ImageSets:
         self._jobs = jobs
         self._ownership = ownership
 
-    def ask(self, plan: Plan, owner: str) -> StoredRequest:
+    def ask(self, plan: RenderPlan, owner: str) -> StoredRequest:
         """Write down that somebody wants a set."""
         request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
         self._store.begin(request)
         self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
         return request
 
-    def can_be_made_now(self, plan: Plan) -> bool:
+    def can_be_made_now(self, plan: RenderPlan) -> bool:
         """Whether it is so small that nobody needs a job for it, and no job is at it."""
         if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
             return False
         latest = self._jobs.latest(plan.id)
         return latest is None or latest.finished
 
-    def make_now(self, plan: Plan) -> None:
+    def make_now(self, plan: RenderPlan) -> None:
         """Make it while somebody waits.
 
         Raises:
@@ -240,7 +240,7 @@ class ImageSets:
         """Whether it is being made while somebody waits, without a job."""
         return self._work.making_now(set_id)
 
-    def submit(self, plan: Plan, owner: str) -> Job | None:
+    def submit(self, plan: RenderPlan, owner: str) -> Job | None:
         """Start or go on with a set; None if it is complete already."""
         if self._store.is_complete(plan.id):
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.image_sets.storage import Store, chunks
-from api.models.model import Model, Pixels, Plan, Row
+from api.models.model import Model, Pixels, RenderPlan, Row
 from api.provenance.marks import Claim, encode, pixels_digest
 from api.provenance.registry import Picture, Registry, key_of
 
@@ -29,7 +29,7 @@ class Chunk:
         images: the others, in order, as they arrive.
     """
 
-    plan: Plan
+    plan: RenderPlan
     start: int
     rows: Sequence[Row]
     whats: Sequence[dict[str, Any]]
@@ -41,10 +41,10 @@ class Chunk:
 def begin_chunk(
     store: Store,
     model: Model,
-    plan: Plan,
+    plan: RenderPlan,
     start: int,
     stop: int,
-    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
+    render: Callable[[RenderPlan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
 ) -> Chunk | None:
     """Have images [start, stop) of a set rendered; None if they are there unharmed. What was made for another set is
@@ -103,10 +103,10 @@ def finish_chunk(
 def make_chunk(
     store: Store,
     model: Model,
-    plan: Plan,
+    plan: RenderPlan,
     start: int,
     stop: int,
-    render: Callable[[Plan, Sequence[Row]], Iterable[Pixels]],
+    render: Callable[[RenderPlan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
     encode: Callable[[Pixels, Claim], bytes] = encode,
 ) -> int:
@@ -125,7 +125,7 @@ def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[
     return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
 
 
-def make_chunks(store: Store, model: Model, plan: Plan) -> Iterator[int]:
+def make_chunks(store: Store, model: Model, plan: RenderPlan) -> Iterator[int]:
     """Make a whole set, without a service: the next chunk is rendered while the last one is encoded and stored.
 
     Yields:
@@ -133,7 +133,7 @@ def make_chunks(store: Store, model: Model, plan: Plan) -> Iterator[int]:
     """
     with ThreadPoolExecutor(1) as renderer:
 
-        def render(plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+        def render(plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
             return _arriving(renderer.submit(model.render, plan, rows))
 
         bounds = [*chunks(len(plan.rows), CHUNK_IMAGES)]

@@ -8,20 +8,18 @@ Several processes may make the same set: they write the same bytes under the sam
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 from api.operations.file_stores import Files
 from api.operations.metrics import Metrics
-from core.errors import ConfigError, DatasetError
+from api.operations.state_folder import SETS
+from core.errors import DatasetError
 
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 
@@ -42,24 +40,6 @@ class StoredRequest:
 def image_name(index: int) -> str:
     """Path of an image inside its set."""
     return f"images/{index:06d}.png"
-
-
-@contextmanager
-def only_user_of(state: Path) -> Iterator[None]:
-    """Hold the state folder, made if need be, against a second service that would take over the first's jobs.
-
-    Raises:
-        ConfigError: another service has it.
-    """
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"the state folder {state} is in use by another service; stop that, or set GESTALTGEN_STATE"
-            ) from error
-        yield
 
 
 class Store:
@@ -178,7 +158,7 @@ class Store:
 
 def folder(set_id: str) -> str:
     """Where a set lies."""
-    return f"sets/{set_id}"
+    return f"{SETS}/{set_id}"
 
 
 def _request(set_id: str) -> str:

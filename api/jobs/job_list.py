@@ -137,7 +137,7 @@ class Jobs:
         Raises:
             Problem: 503 or 429, the queue is full, or the owner's share of it.
         """
-        with self._database.locks.held("submit"):
+        with self._database.locks.hold("submit"):
             latest = self.latest(subject)
             if latest is not None and not latest.finished:
                 return latest
@@ -195,7 +195,7 @@ class Jobs:
         if now is not None and now.state == "cancelled":  # it may have finished meanwhile
             self.close(job.id)
             if not job.finished:
-                self._metrics.job_ended(job.kind, "cancelled")
+                self._metrics.count_job(job.kind, "cancelled")
             self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
 
     def forget(self, subject: str) -> None:
@@ -217,7 +217,7 @@ class Jobs:
     def settle(self) -> None:
         """See to what a crash or an upgrade left: jobs that were listed and never queued, or ended and never closed, or
         that no process that lives knows how to go on with."""
-        with self._database.locks.held("settle"):
+        with self._database.locks.hold("settle"):
             with self._engine.connect() as connection:
                 oldest_first = select(_jobs).where(_jobs.c.open).order_by(_jobs.c.created_ms)
                 rows = connection.execute(oldest_first).mappings().all()

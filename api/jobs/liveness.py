@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Column, Connection, NullPool, String, Table, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.operations.database import TABLES, Database, reason_of
-from api.operations.locks import KEEPALIVE, take
+from api.operations.locks import KEEPALIVE, take_lock
 
 LOOK_S: Final = 1.0
 """Seconds between two looks: at its own session, and at the locks of the others."""
@@ -115,7 +115,7 @@ class SharedDatabase:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._session = self._sessions.connect()
-        take(self._session, _lock_of(self.executor))
+        take_lock(self._session, _lock_of(self.executor))
         values = {"id": self.executor, "version": version, "since_ms": time.time_ns() // 1_000_000}
         with self._engine.begin() as connection:
             connection.execute(insert(_executors).values(values))
@@ -186,7 +186,7 @@ class SharedDatabase:
                 self._session.close()
             self._session = self._sessions.connect()
             theirs = select(_executors.c.id).where(_executors.c.id == self.executor)
-            mine = take(self._session, _lock_of(self.executor), wait=False)
+            mine = take_lock(self._session, _lock_of(self.executor), wait=False)
             known = mine and self._session.execute(theirs).first() is not None
         except SQLAlchemyError:
             return False
@@ -202,7 +202,7 @@ class SharedDatabase:
             others = set(connection.execute(select(_executors.c.id)).scalars()) - {self.executor}
         for executor in others - held.keys():
             session = self._sessions.connect()
-            if take(session, _lock_of(executor), wait=False):
+            if take_lock(session, _lock_of(executor), wait=False):
                 held[executor] = session, time.monotonic()
             else:
                 session.close()

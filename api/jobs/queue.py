@@ -35,8 +35,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from api.access.ownership import Kind
 from api.jobs.fair_queue import on_behalf_of
 from api.jobs.liveness import open_presence
-from api.jobs.work import Pace, Part, Work
-from api.models.worker import Stopping
+from api.jobs.work import JobStep, Pace, Stopping, Work
+from api.operations import state_folder
 from api.operations.database import Database
 from api.operations.metrics import Metrics
 from core.errors import ConfigError, GestaltError
@@ -242,14 +242,14 @@ class Queue:
             _log.log(logging.WARNING if refused else logging.ERROR, "%s failed", kind, exc_info=not refused)
             work.failed(subject, error)
             self._listing.close(job_id)
-            self._metrics.job_ended(kind, "refused" if refused else "failed")
+            self._metrics.count_job(kind, "refused" if refused else "failed")
             raise
         except BaseException:
             if self._listing.is_closed(job_id):  # cancelled; the part that was in hand may have stored something since
                 work.failed(subject, GestaltError("the job was cancelled"))
             raise
         self._step("close", self._closed, job_id)
-        self._metrics.job_ended(kind, "done")
+        self._metrics.count_job(kind, "done")
 
     def _shared(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
         """What came of each share of a job, as they end."""
@@ -309,7 +309,7 @@ class Queue:
             options |= {"should_retry": _is_outage}
         return DBOS.run_step(options, work, *arguments)
 
-    def _timed(self, kind: Kind, part: Part) -> dict[str, Any]:
+    def _timed(self, kind: Kind, part: JobStep) -> dict[str, Any]:
         self._go_on()
         began_s, began = time.time(), time.perf_counter()
         made, seconds = part.work(), time.perf_counter() - began
@@ -359,10 +359,10 @@ def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | No
                 f"Python {sys.version_info[0]}.{sys.version_info[1]} has SQLite {sqlite3.sqlite_version}; the job "
                 "queue needs 3.42 or later there: take Python 3.11, or one with a later SQLite"
             )
-        connection = sqlite3.connect(database.state / "jobs.sqlite")
+        connection = sqlite3.connect(database.state / state_folder.QUEUE_DATABASE)
         connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
         connection.close()
-    with database.locks.held("tables"):
+    with database.locks.hold("tables"):
         DBOS.migrate(url)
         client = DBOSClient(system_database_url=url, application_name=_APPLICATION)
         try:

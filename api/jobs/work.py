@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
+class Stopping(BaseException):
+    """The service stops, and a job with it. Not an Exception, which the queue would record as the job's failure."""
+
+
 @dataclass(frozen=True)
-class Part:
+class JobStep:
     """A step of a job.
 
     Attributes:
@@ -29,11 +33,11 @@ class Work(Protocol):
         """(start, stop) of the items of each share; none where it is too small to be divided."""
         ...
 
-    def share(self, subject: str, start: int, stop: int) -> Iterator[Part]:
+    def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
         """The steps of a share, in order: the same ones whenever they are asked for."""
         ...
 
-    def parts(self, subject: str, total: int) -> Iterator[Part]:
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
         """The steps of what is not divided, in order: the same ones whenever they are asked for."""
         ...
 
@@ -49,7 +53,7 @@ class Undivided:
         """See Work."""
         return []
 
-    def share(self, subject: str, start: int, stop: int) -> Iterator[Part]:
+    def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
         """See Work."""
         raise NotImplementedError
 

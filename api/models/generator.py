@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import torch
 
 import weights
-from api.models.model import AgeRange, ModelInfo, Pixels, Plan, Row
+from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError
 from editing import direction_file
@@ -112,7 +112,7 @@ class GeneratorModel:
     def info(self) -> ModelInfo:
         return self._info
 
-    def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
+    def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
         """See api.models.model.Model."""
         if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
             asked = {**asked, "precision": automatic(self._device)}
@@ -125,7 +125,7 @@ class GeneratorModel:
             raise ImageSetTooLargeError("seeds" if request.seeds else "count", images, max_images)
         rows = imagesets.expand(request, self._vocabulary, counts)
         alike = (request.kind == "average", request.psi, request.noise, request.precision)
-        return Plan(
+        return RenderPlan(
             imagesets.set_id(resolved),
             self._info.name,
             dict(asked),
@@ -135,7 +135,7 @@ class GeneratorModel:
             (self._info.weights_sha256, *alike),
         )
 
-    def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
+    def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:
         """See api.models.model.Model."""
         request = cast(imagesets.ImageSetRequest, plan.request)
         label = row.to_json()
@@ -143,7 +143,7 @@ class GeneratorModel:
         kept = {"kind": request.kind, "truncation": request.psi, "noise": request.noise, "precision": request.precision}
         return kept | label
 
-    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         """See api.models.model.Model."""
         request = cast(imagesets.ImageSetRequest, plan.request)
         precision = request.precision
@@ -175,7 +175,7 @@ class GeneratorModel:
             self._studio = FaceEditor.open(self._files, self._detector(), generator=self.generator)
         return self._studio
 
-    def face(self, plan: Plan, row: Row) -> Inversion:
+    def face(self, plan: RenderPlan, row: Row) -> Inversion:
         """See api.models.model.Model."""
         request = cast(imagesets.ImageSetRequest, plan.request)
         latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)

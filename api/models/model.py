@@ -25,7 +25,7 @@ class Row(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RenderPlan:
     """An image set before it is rendered.
 
     Args:
@@ -91,7 +91,7 @@ class Model(Protocol):
     @property
     def info(self) -> ModelInfo: ...
 
-    def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
+    def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
         """Expand the fields of a request.
 
         Raises:
@@ -99,12 +99,12 @@ class Model(Protocol):
         """
         ...
 
-    def describe(self, plan: Plan, row: Row) -> dict[str, Any]:
+    def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:
         """All that an image of one of the plan's rows follows from, beside the weights: JSON-able, the same in any set
         and at any place in it, and with its `precision`."""
         ...
 
-    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         """The images of rows of plans that are alike, uint8 (n, h, w, 3) RGB; loads the weights if need be."""
         ...
 
@@ -117,7 +117,7 @@ class Model(Protocol):
         """What inverts and edits its faces, loaded if need be."""
         ...
 
-    def face(self, plan: Plan, row: Row) -> Inversion:
+    def face(self, plan: RenderPlan, row: Row) -> Inversion:
         """The face of a row, to be edited."""
         ...
 

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from api.jobs.fair_queue import FairQueue
-from api.models.model import Pixels, Plan, Row
+from api.jobs.work import Stopping
+from api.models.model import Pixels, RenderPlan, Row
 from api.models.pool import Models
 from api.operations.metrics import Metrics, Turn
 from api.problem_types import ProblemType
@@ -28,10 +29,6 @@ BATCH: Final = 32
 _PROBE_EVERY_S: Final = 15.0
 _log = logging.getLogger("gestaltgen.worker")
 _T = TypeVar("_T")
-
-
-class Stopping(BaseException):
-    """The service cannot go on. Not an Exception, which the queue would record as the job's failure."""
 
 
 @dataclass(eq=False)
@@ -46,7 +43,7 @@ class _Task:
 class _Rows:
     """Rows to render, and those of them that are rendered."""
 
-    plan: Plan
+    plan: RenderPlan
     rows: Sequence[Row]
     done: Future[Pixels] = field(default_factory=Future)
     parts: list[Pixels] = field(default_factory=list)
@@ -127,7 +124,7 @@ class Worker:
         except Exception as error:
             raise Stopping from error
 
-    def render(self, plan: Plan, rows: Sequence[Row], *, small: bool = False) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[Row], *, small: bool = False) -> Pixels:
         """The images of some rows of a plan, uint8 (n, h, w, 3); waits its turn.
 
         Args:
@@ -139,7 +136,7 @@ class Worker:
         images: Pixels = self._wait(_Rows(plan, rows), small=small and len(rows) <= BATCH)
         return images
 
-    def render_each(self, plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+    def render_each(self, plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
         """The same images one by one, those of a slice as soon as it is rendered; they wait their turn from now on.
 
         Raises:
@@ -263,7 +260,7 @@ class Worker:
         with self._turn:
             self._large.put_back(owner, item)
 
-    def _rendered(self, turn: Turn, parts: Sequence[tuple[Plan, Sequence[Row]]]) -> Pixels:
+    def _rendered(self, turn: Turn, parts: Sequence[tuple[RenderPlan, Sequence[Row]]]) -> Pixels:
         """The images of some rows of plans that are alike, as one batch."""
         plan, rows = parts[0][0], [row for _, some in parts for row in some]
         with self._metrics.render_seconds.labels(plan.model).time():

@@ -1,4 +1,7 @@
-"""The service's database: SQLite files in the state folder, or one PostgreSQL by URL that several processes share."""
+"""The service's database: SQLite files in the state folder, or one PostgreSQL that several processes share.
+
+Only tables of this version are read. No version that wrote others was ever released, so there are no migrations.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,50 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import URL, Engine, MetaData, Table, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from api.operations import state_folder
 from api.operations.locks import LocalLocks, Locks, SharedLocks
-from api.operations.upgrades import upgrade
 from core.errors import ConfigError
 
 TABLES: Final = MetaData()
-"""Each part of the service adds its own; `Database.open` makes those that are missing."""
+"""Tables of the service. Each package adds its own; `Database.open` creates those that are missing."""
+
+VERSION: Final = 3
+"""Version of the tables. Raise it when one of them changes."""
+
+_VERSIONS: Final = MetaData()
+_version: Final = Table("version", _VERSIONS, Column("number", Integer, nullable=False))
 
 _BUSY_S: Final = 30.0
 _DRIVER: Final = "postgresql+psycopg"
 _EXAMPLE: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _CONNECTIONS: Final = 60
-"""At most of a process, beside those of its locks and of the queue; requests run in 40 threads."""
+"""Connections of a process at most, besides those of its locks and of the queue; requests run in 40 threads."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """Where the service keeps its records, its queue and its audit record.
+    """Database of the service: its records, its job queue and its audit record.
 
     Args:
-        engine: of its own tables.
-        state: the state folder; with SQLite everything is in files of it.
-        url: of PostgreSQL; None for SQLite.
+        engine: SQLAlchemy engine for the service's own tables.
+        state: the state folder; with SQLite all databases are files in it.
+        url: URL of PostgreSQL; None for SQLite.
     """
 
     engine: Engine
@@ -41,78 +62,78 @@ class Database:
 
     @classmethod
     def at(cls, state: Path, url: str | None = None) -> Self:
-        """The database as it is, if it is there.
+        """Return the database at a place, without creating or checking tables.
 
         Raises:
-            ConfigError: a URL that is none of PostgreSQL.
+            ConfigError: the URL is not one of PostgreSQL.
         """
         if url is None:
             pragmas = ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
-            return cls(sqlite_engine(state / "service.sqlite", *pragmas), state, None)
-        parsed = _postgresql(url)
-        return cls(_pooled(parsed), state, parsed)
+            return cls(sqlite_engine(state / state_folder.SERVICE_DATABASE, *pragmas), state, None)
+        parsed = _parse_postgresql_url(url)
+        return cls(_pooled_engine(parsed), state, parsed)
 
     @classmethod
     def open(cls, state: Path, url: str | None = None) -> Self:
-        """The database with all tables of this version, made if need be.
+        """Open the database and create the tables that are missing.
 
         Raises:
-            ConfigError: a URL that is none of PostgreSQL, a server out of reach, or tables of a later version.
+            ConfigError: the URL is not one of PostgreSQL, the server cannot be reached, or the tables are of another
+                version.
         """
         state.mkdir(parents=True, exist_ok=True)
         database = cls.at(state, url)
         try:
-            with database.locks.held("tables"):  # several processes may begin together
-                upgrade(database.engine, TABLES)
+            with database.locks.hold("tables"):  # several processes may start together
+                _create_tables(database.engine)
         except OperationalError as error:
             if database.url is None:
                 raise
             raise ConfigError(
                 f"the database {database.url.render_as_string()} cannot be used ({reason_of(error)}); expected a "
-                "PostgreSQL server that runs and a database on it that this user may make tables in"
+                "PostgreSQL server that runs and a database on it in which this user may create tables"
             ) from error
         return database
 
     @property
     def shared(self) -> bool:
-        """Whether several processes may use it at once."""
+        """Whether several processes may use the database at once."""
         return self.url is not None
 
     @property
     def queue_url(self) -> str:
-        """Where the queue is kept, for DBOS."""
+        """URL of the job queue, for DBOS."""
         if self.url is None:
-            return f"sqlite:///{self.state / 'jobs.sqlite'}"
+            return f"sqlite:///{self.state / state_folder.QUEUE_DATABASE}"
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @cached_property
     def locks(self) -> Locks:
-        """What only one thread, of all processes that share the database, does at a time."""
+        """Named locks over all threads and all processes that share the database."""
         return LocalLocks() if self.url is None else SharedLocks(self.url)
 
     def close(self) -> None:
-        """Close its connections; it opens new ones when it is used again."""
+        """Close all connections; new ones are opened when the database is used again."""
         self.locks.close()
         self.engine.dispose()
 
 
 def reason_of(error: SQLAlchemyError) -> str:
-    """What went wrong, in one line and without the values that were in hand."""
+    """Return the cause of an error in one line, without the values of the statement."""
     return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 
 
 def insert(engine: Engine, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what to do ON CONFLICT."""
+    """Return an INSERT that supports ON CONFLICT."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def sqlite_engine(path: Path, *pragmas: str, explicit: bool = False) -> Engine:
-    """An engine of an SQLite file that only its owner reads; readers do not stop a writer.
+    """Return an engine for an SQLite file that only its owner can read; readers do not block a writer.
 
     Args:
-        pragmas: settings of each connection. `secure_delete=ON`: deleted rows are overwritten, as they may be a
-            patient's.
-        explicit: transactions begin where they say so.
+        pragmas: settings of each connection. `secure_delete=ON` overwrites deleted rows, which may be about a patient.
+        explicit: transactions begin only where code begins them.
     """
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_S})
 
@@ -127,8 +148,8 @@ def sqlite_engine(path: Path, *pragmas: str, explicit: bool = False) -> Engine:
     return engine
 
 
-def _pooled(url: URL) -> Engine:
-    """Connections that are tried before they are used, and whose times are UTC, as they are in SQLite."""
+def _pooled_engine(url: URL) -> Engine:
+    """Return an engine whose connections are tested before use, and whose times are UTC, as in SQLite."""
     return create_engine(
         url,
         pool_pre_ping=True,
@@ -138,19 +159,44 @@ def _pooled(url: URL) -> Engine:
     )
 
 
-def _postgresql(url: str) -> URL:
-    """The URL with the driver that is installed.
+def _parse_postgresql_url(url: str) -> URL:
+    """Return the URL with the name of the installed driver.
 
     Raises:
-        ConfigError: it is no URL of PostgreSQL.
+        ConfigError: it is not a URL of PostgreSQL.
     """
     try:
-        found = make_url(url)
+        parsed = make_url(url)
     except ArgumentError as error:
         raise ConfigError(f"the database URL cannot be read; expected {_EXAMPLE}") from error
-    if found.get_backend_name() != "postgresql":
+    if parsed.get_backend_name() != "postgresql":
         raise ConfigError(
-            f"the database URL begins with {found.drivername}://; expected {_EXAMPLE}, or none for SQLite in the state "
-            "folder"
+            f"the database URL begins with {parsed.drivername}://; expected {_EXAMPLE}, or none for SQLite in the "
+            "state folder"
         )
-    return found.set(drivername=_DRIVER)
+    return parsed.set(drivername=_DRIVER)
+
+
+def _create_tables(engine: Engine) -> None:
+    """Create the tables that are missing, in one transaction.
+
+    Raises:
+        ConfigError: the tables are of another version.
+    """
+    with engine.begin() as connection:
+        present = inspect(connection)
+        if present.has_table(_version.name):
+            found = int(connection.execute(select(_version.c.number)).scalar_one())
+        else:
+            found = 1 if present.has_table("jobs") else 0  # the first version did not store its number
+        if found > VERSION:
+            raise ConfigError(
+                f"the database is of version {found}, and this gestaltgen knows {VERSION} at most: start the later "
+                "gestaltgen that it was last used with, or restore a backup from before"
+            )
+        if 0 < found < VERSION:
+            raise state_folder.layout_error(f"the database is of version {found}, and this is version {VERSION}")
+        TABLES.create_all(connection)
+        _VERSIONS.create_all(connection)
+        if not found:
+            connection.execute(_version.insert().values(number=VERSION))

@@ -12,30 +12,30 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-"""A machine that vanished holds its locks for 25 seconds at most; a process that died holds none."""
+"""Connection options: a machine that vanished loses its locks after at most 25 seconds, a process that died at once."""
 
 
 class Locks(Protocol):
-    """Named locks that a thread may take again while it has them."""
+    """Locks by name; a thread may take a lock again while it holds it."""
 
     @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """Nobody else holds it meanwhile; waits for that."""
+    def hold(self, name: str) -> Iterator[None]:
+        """Wait for a lock and hold it within the block."""
         ...
 
     def close(self) -> None: ...
 
 
 class LocalLocks:
-    """Of the threads of one process."""
+    """Locks among the threads of one process."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[threading.RLock, int]] = {}
         self._guard = threading.Lock()
 
     @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """See Locks."""
+    def hold(self, name: str) -> Iterator[None]:
+        """Wait for a lock and hold it within the block."""
         with self._guard:
             lock, users = self._locks.get(name, (threading.RLock(), 0))
             self._locks[name] = lock, users + 1
@@ -51,16 +51,16 @@ class LocalLocks:
                     self._locks[name] = lock, users - 1
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing; no connection is open."""
 
 
 class SharedLocks:
-    """Of all processes: advisory locks, each in a session of its own, which end with it.
+    """Locks among all processes: PostgreSQL advisory locks, each in a session of its own, which ends with the session.
 
-    Threads of a process wait for each other here, so that each lock needs one session of a process at most.
+    Threads of one process wait for each other locally, so that a process needs at most one session for each lock.
 
     Args:
-        url: of PostgreSQL.
+        url: URL of PostgreSQL.
     """
 
     def __init__(self, url: URL) -> None:
@@ -72,34 +72,34 @@ class SharedLocks:
             connect_args={"options": KEEPALIVE, "connect_timeout": 10},
         )
         self._local = LocalLocks()
-        self._depth: dict[str, int] = {}
+        self._held: set[str] = set()
 
     @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """See Locks."""
-        with self._local.held(name):
-            if self._depth.get(name):  # this very thread has it
+    def hold(self, name: str) -> Iterator[None]:
+        """Wait for a lock and hold it within the block."""
+        with self._local.hold(name):
+            if name in self._held:  # by this very thread
                 yield
                 return
             with self._engine.connect() as session:
-                take(session, name)
-                self._depth[name] = 1
+                take_lock(session, name)
+                self._held.add(name)
                 try:
                     yield
                 finally:
-                    del self._depth[name]
-                    _let_go(session, name)
+                    self._held.remove(name)
+                    _release(session, name)
 
     def close(self) -> None:
-        """Close the sessions; new ones are opened when it is used again."""
+        """Close the sessions; new ones are opened when a lock is taken again."""
         self._engine.dispose()
 
 
-def take(session: Connection, name: str, *, wait: bool = True) -> bool:
-    """Whether the session has a lock now; it keeps it until it ends.
+def take_lock(session: Connection, name: str, *, wait: bool = True) -> bool:
+    """Take a lock for a session, which keeps it until it ends, and return whether the session has it.
 
     Args:
-        wait: until it has it.
+        wait: wait until the lock is free.
     """
     if wait:
         session.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(name)})
@@ -107,8 +107,8 @@ def take(session: Connection, name: str, *, wait: bool = True) -> bool:
     return bool(session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(name)}).scalar())
 
 
-def _let_go(session: Connection, name: str) -> None:
-    """Free a lock; where that cannot be said, the session ends, and the lock with it."""
+def _release(session: Connection, name: str) -> None:
+    """Release a lock; if that fails, the session is ended, and the lock with it."""
     try:
         session.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _key(name)})
     except SQLAlchemyError:
@@ -116,5 +116,5 @@ def _let_go(session: Connection, name: str) -> None:
 
 
 def _key(name: str) -> int:
-    """64 bits, as PostgreSQL names advisory locks."""
+    """Return the 64-bit number by which PostgreSQL knows the lock."""
     return int.from_bytes(hashlib.sha256(f"gestaltgen\n{name}".encode()).digest()[:8], "big", signed=True)

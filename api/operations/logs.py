@@ -1,4 +1,4 @@
-"""What the service writes down of itself: one line a request and event, without pixels, names, ids or keys."""
+"""Log of the service: one line for each request and event, without pixels, names, ids or keys."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _log = logging.getLogger("gestaltgen.requests")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and what an event adds as `extra={"fields": {...}}`."""
+    """Formatter of one JSON object a line: time, level, logger, message, and the fields in `extra["fields"]`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = {
+        entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -29,26 +29,27 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            said["trace"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+            entry["trace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Log to standard error. What libraries say at level debug is left out: it has ids and bodies in it."""
+    """Log to standard error. Debug messages of libraries are left out: they contain ids and bodies."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
-    wanted = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(wanted, logging.INFO), handlers=[handler], force=True)
-    logging.getLogger("gestaltgen").setLevel(wanted)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("gestaltgen").setLevel(least)
 
 
 class RequestLog:
-    """Counts each request and notes it at level debug, failures as warnings: route, status and time, never the path's
-    ids.
+    """ASGI middleware that counts and logs each request: route, status and time, never the ids in the path.
+
+    Failures are logged as warnings, all else at level debug.
 
     Args:
         app: the application behind it.
-        metrics: of the service.
+        metrics: metrics of the service.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -61,18 +62,18 @@ class RequestLog:
             return
         began, status = time.perf_counter(), 500
 
-        async def noted(message: Message) -> None:
+        async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send_noting_status)
         finally:
             route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
             seconds = time.perf_counter() - began
-            self._metrics.request(scope["method"], route, status, seconds, reason_in(scope, status))
+            self._metrics.count_request(scope["method"], route, status, seconds, reason_in(scope, status))
             fields = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 1)}
             level = logging.WARNING if status >= 500 and status != 503 else logging.DEBUG
             _log.log(level, "%(method)s %(route)s %(status)d %(ms).1f ms", fields, extra={"fields": fields})

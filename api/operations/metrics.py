@@ -1,7 +1,7 @@
-"""What the service counts of itself for Prometheus: how much, how long and why not; never whose, and never what.
+"""Prometheus metrics of the service: amounts, times and reasons of refusal, but nothing about persons.
 
-No label has an owner, a key, an id, a path or the name of a file that was sent: each takes its values from code, from
-the routes, or from the names of the generators that are served.
+No label holds an owner, a key, an id, a path or a file name from a request. Label values come from code, from the
+routes, or from the names of the generators that are served.
 """
 
 from __future__ import annotations
@@ -24,25 +24,24 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from api.access.ownership import Kind
 from api.problem_types import Reason
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""Of the Prometheus text format."""
+"""Media type of the Prometheus text format."""
 
 PREFIX: Final = "gestaltgen_"
 UNKNOWN_ROUTE: Final = "unknown"
 
 Turn = Literal["small", "large"]
-"""Requests that somebody waits for, which share batches; or slices of large ones."""
+"""Kind of a batch: small requests that somebody waits for share one; a large request is rendered in slices."""
 Outcome = Literal["done", "refused", "failed", "cancelled"]
-"""How a job ends; refused, where what was asked for cannot be done."""
+"""How a job ends; "refused" if the request cannot be carried out."""
 Unusable = Literal["undecodable", "no_face", "unsuitable"]
-"""Why a photograph that was taken in cannot be used; unsuitable, where its face is too small, or it is no square."""
+"""Why a photograph cannot be used; "unsuitable" if its face is too small, or an aligned picture is not square."""
 Cause = Literal["request", "retention", "not_accepted", "other"]
-"""Why a photograph is erased: asked for, its time was over, or the queue did not take it."""
+"""Why a photograph is erased: on request, at the end of its retention time, or because the queue was full."""
 Figures = Literal["queue", "retention", "models", "disk"]
-"""What is looked up for each export."""
+"""Groups of figures that are looked up for each export."""
 
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
@@ -53,17 +52,22 @@ _PART_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """The figures of one service, in a registry of their own.
+    """Metrics of one service, in a registry of their own.
 
-    What is true at a moment, such as the length of the queue, is not kept here but looked up for each `export`; see
+    Momentary values, such as the length of the queue, are not stored here but looked up for each `export`; see
     `api.routes.metrics`.
+
+    Args:
+        job_kinds: values of the label `kind` of jobs, so that each counter begins at zero; others may be counted too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, job_kinds: Iterable[str] = ()) -> None:
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        Info(f"{PREFIX}build", "Version of the software.", registry=self._registry).info({"version": _version()})
+        Info(f"{PREFIX}build", "Version of the software.", registry=self._registry).info(
+            {"version": _software_version()}
+        )
 
         self._requests = self._counter("http_requests", "Requests answered.", method=(), route=(), status=())
         self._request_seconds = self._histogram(
@@ -71,7 +75,7 @@ class Metrics:
         )
         self._rejected = self._counter("rejected", "Requests refused, health checks included.", reason=get_args(Reason))
 
-        self._jobs = self._counter("jobs", "Jobs that ended.", kind=Kind, outcome=get_args(Outcome))
+        self._jobs = self._counter("jobs", "Jobs that ended.", kind=job_kinds, outcome=get_args(Outcome))
         self.part_seconds = self._histogram(
             "job_part_seconds", "One part of a job, waiting for its turn included.", _PART_S, "kind", "part"
         )
@@ -102,12 +106,12 @@ class Metrics:
             figures=get_args(Figures),
         )
 
-    def request(self, method: str, route: str, status: int, seconds: float, refused: Reason | None) -> None:
+    def count_request(self, method: str, route: str, status: int, seconds: float, refused: Reason | None) -> None:
         """Count a request.
 
         Args:
-            route: its template; `UNKNOWN_ROUTE` where there is none.
-            refused: why, or None.
+            route: template of the route; `UNKNOWN_ROUTE` if none matched.
+            refused: reason of the refusal, or None.
         """
         method = method if method in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
@@ -115,54 +119,54 @@ class Metrics:
         if refused is not None:
             self._rejected.labels(refused).inc()
 
-    def job_ended(self, kind: Kind, outcome: Outcome) -> None:
-        """Count a job."""
+    def count_job(self, kind: str, outcome: Outcome) -> None:
+        """Count a job that ended."""
         self._jobs.labels(kind, outcome).inc()
 
-    def photograph_refused(self, because: Unusable) -> None:
+    def count_refused_photograph(self, because: Unusable) -> None:
         """Count a photograph that could not be used."""
         self._photographs_refused.labels(because).inc()
 
-    def erased(self, cause: Cause) -> None:
+    def count_erasure(self, cause: Cause) -> None:
         """Count the erasure of a photograph."""
         self._erasures.labels(cause).inc()
 
-    def lookup_failed(self, figures: Figures) -> None:
-        """Count that some figures are missing in an export."""
+    def count_lookup_failure(self, figures: Figures) -> None:
+        """Count an export without some figures, which could not be looked up."""
         self._lookup_failures.labels(figures).inc()
 
     def export(self, looked_up: Iterable[Metric] = ()) -> bytes:
-        """Everything in the Prometheus text format.
+        """Return all metrics in the Prometheus text format.
 
         Args:
-            looked_up: what is true at the moment.
+            looked_up: metrics of momentary values.
         """
         return generate_latest(_Families([*self._registry.collect(), *looked_up]))
 
     def _counter(self, name: str, about: str, **labels: Iterable[str]) -> Counter:
-        """One that begins at nought for each combination of its labels' values, where these are known."""
-        made = Counter(PREFIX + name, about, tuple(labels), registry=self._registry)
+        """Return a counter that begins at zero for each combination of known label values."""
+        counter = Counter(PREFIX + name, about, tuple(labels), registry=self._registry)
         for values in product(*labels.values()) if labels else ():
-            made.labels(*values)
-        return made
+            counter.labels(*values)
+        return counter
 
     def _histogram(self, name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, about, labels, registry=self._registry, buckets=buckets)
 
 
 class _Families(Collector):
-    """What was collected, without the times at which each counter began, of which nobody asks."""
+    """Collected metrics without the creation time of each counter, which nobody needs."""
 
-    def __init__(self, found: Iterable[Metric]) -> None:
-        self._found = found
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        for family in self._found:
+        for family in self._metrics:
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
 
 
-def _version() -> str:
+def _software_version() -> str:
     try:
         return version("gestaltgen")
     except PackageNotFoundError:

@@ -39,6 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.api_keys import Caller
 from api.operations.database import Database, sqlite_engine
+from api.operations.state_folder import AUDIT_DATABASE
 from core.errors import AuditError, ConfigError
 
 Outcome = Literal["begun", "done", "refused", "failed"]
@@ -52,7 +53,6 @@ Purpose = NewType("Purpose", str)
 GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
 """What the first entry is chained to."""
 
-_FILE: Final = "audit.sqlite"
 _AT_ONCE: Final = 10_000
 _HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 
@@ -174,7 +174,7 @@ class Audit:
         audit = cls(_engine_of(database))
         with _reported("opened"):
             if audit._shared:
-                with database.locks.held("tables"), audit._engine.begin() as connection:
+                with database.locks.hold("tables"), audit._engine.begin() as connection:
                     _METADATA.create_all(connection)
                     connection.exec_driver_sql(_APPEND_ONLY_POSTGRESQL)
             else:
@@ -192,7 +192,7 @@ class Audit:
         Raises:
             AuditError: there is none.
         """
-        path = database.state / _FILE
+        path = database.state / AUDIT_DATABASE
         if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
         audit = cls(_engine_of(database))
@@ -365,7 +365,7 @@ class Audit:
         if last.seq != before.seq + 1 or last.previous != before.hash or last.hashed() != last.hash:
             raise AuditError(
                 f"the audit record is broken at its end, entry {last.seq}; `gestaltgen audit verify` says where first: "
-                f"keep {_FILE} as it is, and move it out of the state folder to begin a new record"
+                f"keep {AUDIT_DATABASE} as it is, and move it out of the state folder to begin a new record"
             )
 
     def _wrong(self, entry: Entry, last: Head) -> str:
@@ -451,7 +451,7 @@ def _engine_of(database: Database) -> Engine:
     """Of the record: that of PostgreSQL, or of a file of its own."""
     if database.shared:
         return database.engine
-    return sqlite_engine(database.state / _FILE, "synchronous=FULL", explicit=True)
+    return sqlite_engine(database.state / AUDIT_DATABASE, "synchronous=FULL", explicit=True)
 
 
 def _head(connection: Connection) -> Head:

@@ -23,7 +23,7 @@ def erase_expired(service: Resources) -> None:
 
     What cannot be erased now is tried again.
     """
-    with service.database.locks.held("erasing"):  # by one process at a time, so that each erasure is recorded once
+    with service.database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
         _erase_expired(service)
 
 

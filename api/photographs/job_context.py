@@ -16,7 +16,7 @@ from typing import Any, Final
 import torch
 
 from api.access.ownership import Ownership
-from api.jobs.work import Part, Undivided
+from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
 from api.models.worker import Worker
 from api.operations.file_stores import Files
@@ -96,9 +96,9 @@ class PhotoWork(Undivided):
     def __init__(self, desk: JobContext) -> None:
         self._desk = desk
 
-    def parts(self, subject: str, total: int) -> Iterator[Part]:
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
-        yield Part("invert", partial(self._invert, subject), 1)
+        yield JobStep("invert", partial(self._invert, subject), 1)
 
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.work.Work. The original goes, as it does after a success."""
@@ -109,7 +109,7 @@ class PhotoWork(Undivided):
             if photo.quality is None:  # else it was cancelled after the part in hand
                 self._desk.photographs.refused(subject, str(error))
                 if (reason := _refusal(error)) is not None:
-                    self._desk.metrics.photograph_refused(reason)
+                    self._desk.metrics.count_refused_photograph(reason)
             self._finish(photo)
 
     def _invert(self, photo_id: str) -> int:
@@ -175,9 +175,9 @@ class EditWork(Undivided):
     def __init__(self, desk: JobContext) -> None:
         self._desk = desk
 
-    def parts(self, subject: str, total: int) -> Iterator[Part]:
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
-        yield Part("edit", partial(self._edit, subject), 1)
+        yield JobStep("edit", partial(self._edit, subject), 1)
 
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.work.Work."""
@@ -237,12 +237,12 @@ class PackWork(Undivided):
     def __init__(self, desk: JobContext) -> None:
         self._desk = desk
 
-    def parts(self, subject: str, total: int) -> Iterator[Part]:
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
         pack = self._pack(subject)
         for place, photo in enumerate(pack.photos):
-            yield Part("photograph", partial(self._pair, pack, place, photo), place + 1)
-        yield Part("pack", partial(self._write, pack), total)
+            yield JobStep("photograph", partial(self._pair, pack, place, photo), place + 1)
+        yield JobStep("pack", partial(self._write, pack), total)
 
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.work.Work. Nobody gets the pairs that were made."""

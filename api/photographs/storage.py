@@ -316,7 +316,7 @@ class Photographs:
 
     def _alone(self) -> AbstractContextManager[None]:
         """Nobody else writes what follows from a photograph, or erases."""
-        return self._database.locks.held("photographs")
+        return self._database.locks.hold("photographs")
 
     @contextmanager
     def _erasing(self, caller: Caller, what: str, *photos: str) -> Iterator[None]:

@@ -12,7 +12,6 @@ import hmac
 import io
 import json
 import re
-import secrets
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 from xml.etree import ElementTree
 
@@ -28,8 +26,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from api.encryption.key_store import SECRET_BYTES
 from api.provenance.claims import NOTICE
-from core.atomic_files import create_private_file
 from core.errors import ConfigError, ImageError
 from faces.images import MAX_PIXELS, Pixels, read_image
 
@@ -43,8 +41,6 @@ EDITED_NOTICE: Final = "Edited image, not a photograph, and no basis for a diagn
 
 MAX_CLAIM_CHARACTERS: Final = 32_768
 """Longest claim, as escaped JSON: a JPEG holds an XMP packet in one segment of 65,535 bytes."""
-
-SECRET_BYTES: Final = 32
 
 NAMESPACE: Final = "urn:x-gestaltgen:mark:1#"
 """XML namespace of what only we say: the elements Claim, Pixels-SHA256 and Signature."""
@@ -473,22 +469,3 @@ def _open_webp(data: bytes) -> _File:
             packet = data[at + 8 : at + 8 + size]
         at = end
     return _File(width, height, picture, (*_Statement.of(_entries_of_xmp(packet)),))
-
-
-def load_secret(path: Path) -> bytes:
-    """The server's secret: 32 bytes in a file that only its owner reads, made at random if it is not there.
-
-    Processes that start together get the same one.
-
-    Raises:
-        ConfigError: a file of another size.
-    """
-    if not path.exists():
-        create_private_file(path, secrets.token_bytes(SECRET_BYTES))
-    secret = path.read_bytes()
-    if len(secret) != SECRET_BYTES:
-        raise ConfigError(
-            f"{path} has {len(secret)} bytes; expected a secret of {SECRET_BYTES}: restore it, or delete it, after "
-            "which marks of earlier pictures no longer verify"
-        )
-    return secret

@@ -16,7 +16,7 @@ from api.access.ownership import Kind
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
-from api.models.model import Plan
+from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, Claim, ImageFormat
@@ -82,7 +82,7 @@ async def create(
     return found
 
 
-def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> Plan:
+def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
     """What a request means.
 
     Raises:
@@ -101,7 +101,9 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> Plan:
         raise convert_request_error(error, asked, names) from error
 
 
-def _ask(service: Resources, caller: Caller, body: ImageSetBody, key: str | None) -> tuple[Plan, StoredRequest, bool]:
+def _ask(
+    service: Resources, caller: Caller, body: ImageSetBody, key: str | None
+) -> tuple[RenderPlan, StoredRequest, bool]:
     """What a request means, that it was made, and whether it can be done at once."""
     plan = _plan(service, caller, body)
     if not service.store.is_complete(plan.id):

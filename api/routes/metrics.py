@@ -50,7 +50,7 @@ def _looked_up(service: Resources) -> Iterator[Metric]:
             yield from list(look(service))
         except Exception:
             _log.exception("the figures of the %s could not be looked up", figures)
-            service.metrics.lookup_failed(figures)
+            service.metrics.count_lookup_failure(figures)
 
 
 def _queue(service: Resources) -> Iterator[Metric]:

@@ -26,7 +26,7 @@ import uvicorn
 import weights
 from api.app import create_app
 from api.models.generator import GeneratorModel, prepare
-from api.models.model import Pixels, Plan, Row
+from api.models.model import Pixels, RenderPlan, Row
 from api.models.pool import Models
 from api.settings import Settings
 from gestaltgen_client import Client, ServiceError
@@ -52,7 +52,7 @@ class Noted(GeneratorModel):
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._pause_s = pause_s
 
-    def render(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         """See api.models.model.Model."""
         places = [row.to_json()["index"] for row in rows]
         self._note({"rows": places, "set": plan.id, "pid": os.getpid(), "at_s": time.time()})
@@ -62,7 +62,7 @@ class Noted(GeneratorModel):
         self._note({"seconds": time.perf_counter() - began, "ran_s": ran_s, "queued_s": queued_s})
         return images
 
-    def _noise(self, plan: Plan, rows: Sequence[Row]) -> Pixels:
+    def _noise(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         time.sleep(self._pause_s or 0)
         side = self.info.resolution
         digests = [hashlib.sha256(json.dumps(self.describe(plan, row)).encode()).digest() for row in rows]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from api.models.model import AgeRange, ModelInfo, Pixels, Plan
+from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan
 from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.settings import Settings
@@ -76,7 +76,7 @@ class FakeModel:
             seen_complete=self._seen is not None,
         )
 
-    def plan(self, asked: Mapping[str, Any], max_images: int) -> Plan:
+    def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
         conditions = asked.get("conditions", CONDITIONS[:3])
         for name in conditions:
             if name not in CONDITIONS:
@@ -106,14 +106,14 @@ class FakeModel:
             for step in range(5)
         ]
         set_id = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:32]
-        return Plan(set_id, self._name, dict(asked), resolved, rows, None, self._weights)
+        return RenderPlan(set_id, self._name, dict(asked), resolved, rows, None, self._weights)
 
-    def describe(self, plan: Plan, row: RowLike) -> dict[str, Any]:
+    def describe(self, plan: RenderPlan, row: RowLike) -> dict[str, Any]:
         label = row.to_json()
         del label["index"]
         return label | {"precision": "float32"}
 
-    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
         if self.broken:
             raise RuntimeError("the model is broken")
         time.sleep(self.chunk_s)
@@ -129,7 +129,7 @@ class FakeModel:
     def studio(self) -> FaceEditor:
         raise NotImplementedError
 
-    def face(self, plan: Plan, row: RowLike) -> Inversion:
+    def face(self, plan: RenderPlan, row: RowLike) -> Inversion:
         raise NotImplementedError
 
     def release(self) -> None:

@@ -14,7 +14,7 @@ from api.image_sets.derived_files import Derived, shard_count
 from api.image_sets.rendering import CHUNK_IMAGES, make_chunks
 from api.image_sets.storage import Store, StoredRequest, chunks, folder
 from api.models.generator import GeneratorModel
-from api.models.model import Plan
+from api.models.model import RenderPlan
 from api.operations.file_stores import LocalFiles
 from api.provenance.claims import sheet_notice
 from core.errors import DatasetError
@@ -82,7 +82,7 @@ def generate(
     _console.print(sheet_notice(model.info.origin))
 
 
-def _is_there(out: Path, plan: Plan) -> bool:
+def _is_there(out: Path, plan: RenderPlan) -> bool:
     """Whether the folder holds this very set.
 
     Raises:
@@ -96,7 +96,7 @@ def _is_there(out: Path, plan: Plan) -> bool:
     return True
 
 
-def _make(out: Path, plan: Plan, model: GeneratorModel) -> None:
+def _make(out: Path, plan: RenderPlan, model: GeneratorModel) -> None:
     scratch = out.with_name(f".{out.name}.partial")
     files, images = LocalFiles(scratch), len(plan.rows)
     store = Store(files)

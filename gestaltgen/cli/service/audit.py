@@ -10,14 +10,15 @@ from typing import Annotated, Final
 
 import typer
 
-from api.encryption.secret import secret_of
+from api.encryption.key_store import secret_of
 from api.operations.database import Database
+from api.operations.state_folder import SECRET
 from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, purpose_of
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import progress_bar
-from gestaltgen.cli.service.keys import State, place_of
+from gestaltgen.cli.service.state_option import State, place_of
 
 app = typer.Typer(
     help="The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
@@ -102,9 +103,9 @@ def _purpose(database: Database, text: str) -> Purpose:
     Raises:
         ConfigError: there is no secret, which the digest of a purpose needs.
     """
-    if not (database.shared or (database.state / "secret").exists()):
+    if not (database.shared or (database.state / SECRET).exists()):
         raise ConfigError(
-            f"{database.state / 'secret'} does not exist; expected the service's: purposes are found by a keyed digest"
+            f"{database.state / SECRET} does not exist; expected the service's: purposes are found by a keyed digest"
         )
     return purpose_of(text, Settings().named_purposes, secret_of(database))
 

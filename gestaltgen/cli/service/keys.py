@@ -13,10 +13,10 @@ from rich.table import Table
 
 from api.access.api_keys import ApiKey, ApiKeys, Scope
 from api.encryption.key_store import SubjectKeys
-from api.operations.database import Database
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
+from gestaltgen.cli.service.state_option import State, open_database
 
 app = typer.Typer(
     help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. `rotate`: a "
@@ -26,15 +26,6 @@ app = typer.Typer(
 _console = make_console()
 _SPAN: Final = re.compile(r"(\d{1,5})([hdwy])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
-
-State = Annotated[
-    Path | None,
-    typer.Option(
-        help="The service's state folder; unset: GESTALTGEN_STATE, or ./state. A service on PostgreSQL is found by "
-        "GESTALTGEN_DATABASE.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -121,9 +112,9 @@ def rotate(state: State = None) -> None:
 
     Example: gestaltgen keys rotate
     """
-    vault = SubjectKeys.open(database_of(state), Settings().server_keys)
-    moved = vault.rotate()
-    _console.print(f"{vault.server.place} has a new key; those of {moved} photographs and packs are under it")
+    keys = SubjectKeys.open(open_database(state), Settings().server_keys)
+    moved = keys.rotate()
+    _console.print(f"{keys.server.location} has a new key, which now wraps those of {moved} photographs and packs")
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -138,18 +129,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def _keys(state: Path | None) -> ApiKeys:
-    return ApiKeys(database_of(state).engine)
-
-
-def database_of(state: Path | None) -> Database:
-    """The database of the service that an operator means."""
-    return Database.open(*place_of(state))
-
-
-def place_of(state: Path | None) -> tuple[Path, str | None]:
-    """State folder and database URL of the service that an operator means: of a folder, or as the environment says."""
-    settings = Settings()
-    return state or settings.state, None if state else settings.database_url
+    return ApiKeys(open_database(state).engine)
 
 
 def _state_of(key: ApiKey) -> str:

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.access.tenants import Limits, Tenants
+from api.access.tenants import TenantLimits, Tenants
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.service.keys import State, database_of
+from gestaltgen.cli.service.state_option import State, open_database
 
 app = typer.Typer(
     help="What each owner of keys may take of the service. Without limits of their own, those of the service hold. The "
@@ -44,8 +44,8 @@ def set_limits(
     Example: gestaltgen tenants set genetics-lab --images-waiting 100000 --requests-per-minute 600 --photo-ttl-s 86400
     """
     models = None if model is None else tuple(dict.fromkeys(model))
-    limits = Limits(requests_per_minute, images_waiting, stored_mb, models, photo_ttl_s)
-    if limits == Limits():
+    limits = TenantLimits(requests_per_minute, images_waiting, stored_mb, models, photo_ttl_s)
+    if limits == TenantLimits():
         raise ConfigError(f"no limit is named; name one, or take all from {owner}: gestaltgen tenants unset {owner}")
     _tenants(state).set(owner, limits)
     _console.print(f"{owner}: {_told(limits)}")
@@ -57,7 +57,7 @@ def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State =
     tenants = _tenants(state)
     if owner not in tenants.every():
         raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
-    tenants.set(owner, Limits())
+    tenants.set(owner, TenantLimits())
     _console.print(f"{owner} has the service's limits")
 
 
@@ -71,10 +71,10 @@ def list_limits(state: State = None) -> None:
 
 
 def _tenants(state: Path | None) -> Tenants:
-    return Tenants(database_of(state).engine)
+    return Tenants(open_database(state).engine)
 
 
-def _told(limits: Limits) -> str:
+def _told(limits: TenantLimits) -> str:
     named = ((field.name.replace("_", " "), getattr(limits, field.name)) for field in fields(limits))
     shown = ((name, ", ".join(value) if isinstance(value, tuple) else f"{value:,}") for name, value in named if value)
     return "; ".join(f"{name} {value}" for name, value in shown)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.access.tenants import Limits, Tenants
+from api.access.tenants import TenantLimits, Tenants
 from api.operations.database import Database
 from api.problems import Problem
 from tests.api.lab import CONSENT, Lab, good, open_lab, phantom, refused
@@ -46,10 +46,10 @@ def limited(ours: Lab) -> Iterator[Lab]:
     """Without what was looked up before, or is left of a test."""
     ours.service.tenants._known.clear()
     yield ours
-    give(ours, Limits())
+    give(ours, TenantLimits())
 
 
-def give(lab: Lab, limits: Limits, owner: str = "lab") -> None:
+def give(lab: Lab, limits: TenantLimits, owner: str = "lab") -> None:
     lab.service.tenants.set(owner, limits)
     lab.service.tenants._known.clear()
 
@@ -63,22 +63,22 @@ def asked(count: int, seed: int, model: str | None = None) -> dict[str, object]:
 
 
 def test_limits_are_kept_and_taken_away(tenants: Tenants, clock: Clock) -> None:
-    limits = Limits(600, 5000, 100, ("phantom128",), 3600)
-    assert tenants.limits("lab") == Limits()
+    limits = TenantLimits(600, 5000, 100, ("phantom128",), 3600)
+    assert tenants.limits("lab") == TenantLimits()
     tenants.set("lab", limits)
-    assert tenants.limits("lab") == Limits()
+    assert tenants.limits("lab") == TenantLimits()
     clock.now += 1.1
     assert tenants.limits("lab") == limits
-    assert tenants.limits("other") == Limits()
+    assert tenants.limits("other") == TenantLimits()
     assert tenants.every() == {"lab": limits}
-    tenants.set("lab", Limits(images_waiting=7))
-    assert tenants.every() == {"lab": Limits(images_waiting=7)}
-    tenants.set("lab", Limits())
+    tenants.set("lab", TenantLimits(images_waiting=7))
+    assert tenants.every() == {"lab": TenantLimits(images_waiting=7)}
+    tenants.set("lab", TenantLimits())
     assert tenants.every() == {}
 
 
 def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:
-    tenants.set("lab", Limits(requests_per_minute=6))
+    tenants.set("lab", TenantLimits(requests_per_minute=6))
     for _ in range(6):
         tenants.admit("lab")
     with pytest.raises(Problem, match="6 requests a minute are yours") as problem:
@@ -104,7 +104,7 @@ def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:
 
 
 def test_too_many_requests_are_refused_to_who_made_them(limited: Lab) -> None:
-    give(limited, Limits(requests_per_minute=2))
+    give(limited, TenantLimits(requests_per_minute=2))
     limited.service.tenants._left.clear()
     answers = [limited.http.get("/v1/jobs") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -113,7 +113,7 @@ def test_too_many_requests_are_refused_to_who_made_them(limited: Lab) -> None:
 
 
 def test_images_that_wait_are_counted(limited: Lab) -> None:
-    give(limited, Limits(images_waiting=100))
+    give(limited, TenantLimits(images_waiting=100))
     with limited.occupied():
         assert "101 images are more than the 100" in refused(limited.http.post(SETS, json=asked(101, 1)), 403)
         first = good(limited.http.post(SETS, json=asked(60, 2)), 202)
@@ -133,7 +133,7 @@ def test_nothing_new_is_begun_without_room(limited: Lab) -> None:
     ownership = limited.service.ownership
     before = ownership.weight("lab")
     assert before > sum(map(len, manifest.splitlines()))
-    give(limited, Limits(stored_mb=1))
+    give(limited, TenantLimits(stored_mb=1))
     assert before >= 1_000_000
     for answer in (
         limited.http.post(SETS, json=asked(30, 7)),
@@ -143,7 +143,7 @@ def test_nothing_new_is_begun_without_room(limited: Lab) -> None:
     ):
         assert "MB of 1; erase photographs" in refused(answer, 403)
     good(limited.http.post(SETS, json=asked(30, 6)))
-    give(limited, Limits())
+    give(limited, TenantLimits())
     limited.edit(photo, direction="smile", strength=0.5)
     assert ownership.weight("lab") > before
     limited.http.delete(f"/v1/photos/{photo}")
@@ -160,7 +160,7 @@ def test_who_asks_for_a_set_that_is_there_has_its_weight_too(limited: Lab) -> No
 def test_only_their_models_are_there_for_them(limited: Lab) -> None:
     names = [item["name"] for item in good(limited.http.get("/v1/models"))["items"]]
     assert len(names) > 1
-    give(limited, Limits(models=(names[1],)))
+    give(limited, TenantLimits(models=(names[1],)))
     assert [item["name"] for item in good(limited.http.get("/v1/models"))["items"]] == names[1:2]
     assert [item["name"] for item in good(limited.other.get("/v1/models"))["items"]] == names
     assert good(limited.http.get("/v1/conditions"))["model"] == names[1]
@@ -173,13 +173,13 @@ def test_only_their_models_are_there_for_them(limited: Lab) -> None:
     assert limited.http.get(f"/v1/models/{names[0]}/training-images").status_code == 404
     answer = limited.http.post("/v1/photos", params={"model": names[0]}, content=phantom(1), headers=CONSENT)
     refused(answer, 422)
-    give(limited, Limits(models=("gone",)))
+    give(limited, TenantLimits(models=("gone",)))
     assert "None of your models (gone) is served" in refused(limited.http.get("/v1/models"), 403)
     limited.idle()
 
 
 def test_photographs_are_kept_no_longer_than_theirs(limited: Lab) -> None:
-    give(limited, Limits(photo_ttl_s=3600))
+    give(limited, TenantLimits(photo_ttl_s=3600))
     assert "at most 3600 s here" in refused(limited.send(phantom(2), ttl_s=3601), 422)
     kept = good(limited.send(phantom(2)))
     photo = limited.service.photographs.get(kept["id"])

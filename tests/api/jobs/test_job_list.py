@@ -16,7 +16,7 @@ import pytest
 
 from api.app import create_app
 from api.image_sets.rendering import CHUNK_IMAGES
-from api.models.model import Pixels, Plan
+from api.models.model import Pixels, RenderPlan
 from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.operations.database import Database
@@ -182,7 +182,7 @@ class Noting(FakeModel):
         super().__init__(0.05)
         self.seeds: list[int] = []
 
-    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
         if len(rows) > 1:
             self.seeds.append(plan.resolved["seed"])
         return super().render(plan, rows)

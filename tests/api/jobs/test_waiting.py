@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.models.model import Pixels, Plan
+from api.models.model import Pixels, RenderPlan
 from api.models.model import Row as RowLike
 from api.settings import Settings
 from tests.api.fake import FakeModel, served
@@ -32,7 +32,7 @@ class Held(FakeModel):
         super().__init__()
         self.go_on = threading.Event()
 
-    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
         if len(rows) > 1:
             assert self.go_on.wait(20)
         return super().render(plan, rows)

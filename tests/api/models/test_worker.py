@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from api.jobs.fair_queue import FairQueue, on_behalf_of
+from api.jobs.work import Stopping
 from api.models.model import Pixels, Plan
 from api.models.model import Row as RowLike
 from api.models.pool import Models
-from api.models.worker import BATCH, Stopping, Worker
+from api.models.worker import BATCH, Worker
 from api.problems import Problem
 from core.errors import CheckpointError
 from tests.api.fake import FakeModel

@@ -118,6 +118,6 @@ def test_services_of_one_process_count_for_themselves(tmp_path: Path) -> None:
             assert seen.of("gestaltgen_images_total") == 5
             assert seen.of("gestaltgen_stored_images_total") == 5
     one, other = Metrics(), Metrics()
-    one.erased("request")
+    one.count_erasure("request")
     exports = [Figures(each.export().decode()) for each in (one, other)]
     assert [each.of("gestaltgen_erasures_total") for each in exports] == [1, 0]

@@ -11,7 +11,6 @@ import warnings
 import zlib
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import Any, get_args
 from xml.etree import ElementTree
 
@@ -32,7 +31,6 @@ from api.provenance.marks import (
     ImageFormat,
     Marked,
     Marker,
-    load_secret,
     pixels_digest,
 )
 from core.errors import ConfigError, ImageError
@@ -418,27 +416,3 @@ def test_pictures_that_are_none_are_refused(face: Pixels) -> None:
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ConfigError, match="a secret of 6 bytes; expected at least 32"):
         Marker(b"secret")
-
-
-def test_a_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "secret"
-    secret = load_secret(path)
-    assert len(secret) == 32
-    assert load_secret(path) == path.read_bytes() == secret != load_secret(tmp_path / "other")
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in path.parent.iterdir()] == ["secret"]
-
-
-def test_a_process_that_comes_second_takes_the_secret_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = load_secret(tmp_path / "secret")
-    monkeypatch.setattr(Path, "exists", lambda _: False)  # as both saw it
-    assert load_secret(tmp_path / "secret") == first
-    assert [file.name for file in tmp_path.iterdir()] == ["secret"]
-
-
-def test_a_secret_of_another_size_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(b"short")
-    with pytest.raises(ConfigError, match="has 5 bytes; expected a secret of 32: restore it"):
-        load_secret(tmp_path / "secret")

@@ -10,9 +10,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from api.access.api_keys import SERVICE, Caller
+from api.encryption.key_store import load_secret
 from api.operations.database import Database
 from api.photographs.audit import GENESIS, Audit, Head, Purpose, purpose_of
-from api.provenance.marks import load_secret
 from api.settings import Settings
 from gestaltgen.cli import main
 

@@ -35,7 +35,7 @@ def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: P
         lab.http.delete(f"/v1/photos/{erased}")
         result = backup(state, copy)
         assert result.exit_code == 0, result.output
-        assert "server.keys is not in it: keep a copy elsewhere" in result.output
+        assert str(state / "server.keys") in result.output
         headers = dict(lab.http.headers)
     assert not (copy / "server.keys").exists()
     assert not list(copy.rglob(f"*{erased}*"))
@@ -57,7 +57,7 @@ def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: P
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda state, out: out.mkdir(), "is there already, and is not overwritten"),
+        (lambda state, out: out.mkdir(), "copy exists"),
         (lambda state, out: (state / "service.sqlite").unlink(), "is not the state folder of a service"),
     ],
 )
@@ -85,6 +85,6 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     def full(*paths: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gestaltgen.cli.service.backup.shutil.copy2", full)
+    monkeypatch.setattr("api.operations.backup.shutil.copy2", full)
     assert backup(state, out).exit_code != 0
     assert [path.name for path in tmp_path.iterdir()] == ["state"]

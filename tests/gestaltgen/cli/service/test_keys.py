@@ -220,10 +220,10 @@ def test_serve_refuses_a_certificate_that_cannot_sign(tmp_path: Path) -> None:
 def test_rotate_gives_the_server_a_new_key(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
     vault = SubjectKeys.open(database)
-    key = vault.made_for("photos/00aa")
+    key = vault.find_or_create("photos/00aa")
     before = (tmp_path / "server.keys").read_text()
     result = keys(tmp_path, "rotate")
     assert result.exit_code == 0, result.output
     assert "those of 1 photographs and packs are under it" in words(result.output)
     assert (tmp_path / "server.keys").read_text().endswith(before)
-    assert vault.key_of("photos/00aa") == key
+    assert vault.find("photos/00aa") == key

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from api.encryption.key_store import SubjectKeys
-from api.encryption.sealed_files import SealedFiles
-from api.encryption.sealing import BLOCK, KEY_BYTES, MAGIC, plain_size, seal, unseal, unseal_part
-from api.encryption.server_keys import FILE
+from api.encryption.key_store import KEY_BYTES, SubjectKeys
+from api.encryption.sealed_files import BLOCK, MAGIC, SealedFiles, plain_size, seal, unseal, unseal_part
 from api.operations.database import Database
 from api.operations.file_stores import LocalFiles
-from core.errors import ConfigError, StorageError
-from tests.api.lab import Lab, good, of_sqlite, phantom
-from tests.api.postgres import running_server
+from core.errors import StorageError
+from tests.api.lab import Lab, good, phantom
 from tests.api.stores import files_in
 
 KEY = bytes(range(KEY_BYTES))
@@ -33,18 +29,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def vault(database: Database) -> SubjectKeys:
-    return SubjectKeys.open(database)
-
-
-@pytest.fixture
 def stored(tmp_path: Path) -> LocalFiles:
     return LocalFiles(tmp_path)
 
 
 @pytest.fixture
-def sealed(stored: LocalFiles, vault: SubjectKeys) -> SealedFiles:
-    return SealedFiles(stored, vault)
+def sealed(stored: LocalFiles, database: Database) -> SealedFiles:
+    return SealedFiles(stored, SubjectKeys.open(database))
 
 
 # Bytes
@@ -137,123 +128,6 @@ def test_what_an_earlier_version_stored_is_read_as_it_is(sealed: SealedFiles, st
     stored.write(NAME, b"of before")
     assert sealed.read(NAME) == b"of before"
     assert (sealed.read(NAME, 3, 5), sealed.size(NAME)) == (b"be", 9)
-
-
-# Keys
-
-
-@of_sqlite
-def test_the_servers_keys_are_a_file_of_their_own_that_only_its_owner_reads(vault: SubjectKeys, tmp_path: Path) -> None:
-    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
-    key = vault.made_for("photos/00aa")
-    assert vault.made_for("photos/00aa") == vault.key_of("photos/00aa") == key
-    assert vault.made_for("photos/00bb") != key
-    assert key not in (tmp_path / "service.sqlite").read_bytes()
-
-
-@of_sqlite
-def test_a_rotation_puts_every_key_under_a_new_one(database: Database, vault: SubjectKeys, tmp_path: Path) -> None:
-    other_process = SubjectKeys.open(database)
-    keys = {subject: vault.made_for(subject) for subject in ("photos/00aa", "photos/00bb", "stimuli/00cc")}
-    first = (tmp_path / FILE).read_text().split()
-    assert vault.rotate() == 3
-    second = (tmp_path / FILE).read_text().split()
-    assert second[1:] == first
-    assert {subject: other_process.key_of(subject) for subject in keys} == keys
-    assert vault.rotate() == 3
-    third = (tmp_path / FILE).read_text().split()
-    assert third[1:] == second[:1]
-    assert {subject: other_process.key_of(subject) for subject in keys} == keys
-
-
-def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(
-    database: Database, vault: SubjectKeys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = {subject: vault.made_for(subject) for subject in ("photos/00aa", "photos/00bb")}
-    move = SubjectKeys._move
-
-    def cut(self: SubjectKeys, subject: str, keys: Mapping[str, bytes], name: str) -> bool:
-        if subject == "photos/00bb":
-            raise OSError("killed")
-        return move(self, subject, keys, name)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SubjectKeys, "_move", cut)
-        with pytest.raises(OSError, match="killed"):
-            vault.rotate()
-    assert {subject: SubjectKeys.open(database).key_of(subject) for subject in keys} == keys
-    assert vault.rotate() == 2
-    assert {subject: vault.key_of(subject) for subject in keys} == keys
-
-
-@of_sqlite
-def test_keys_that_cannot_be_written_stay_as_they_are(
-    vault: SubjectKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*paths: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    key, before = vault.made_for("photos/00aa"), (tmp_path / FILE).read_text()
-    monkeypatch.setattr("api.encryption.server_keys.os.replace", refuse)
-    with pytest.raises(ConfigError, match=r"cannot be written \(Permission denied\); nothing was changed"):
-        vault.rotate()
-    assert (tmp_path / FILE).read_text() == before
-    assert vault.key_of("photos/00aa") == key
-    assert not list(tmp_path.glob(f".{FILE}*"))
-
-
-@of_sqlite
-def test_a_service_whose_keys_are_lost_does_not_start(database: Database, vault: SubjectKeys, tmp_path: Path) -> None:
-    vault.made_for("photos/00aa")
-    kept = tmp_path / "kept"
-    shutil.move(tmp_path / FILE, kept)
-    with pytest.raises(ConfigError, match=r"server.keys has no keys; .* restore it"):
-        SubjectKeys.open(database)
-    (tmp_path / FILE).write_text("ab" * KEY_BYTES)
-    with pytest.raises(ConfigError, match=r"lacks the server key .*restore it"):
-        SubjectKeys.open(database)
-    with pytest.raises(StorageError, match="lacks the server key"):
-        vault.key_of("photos/00aa")
-    shutil.copy(kept, tmp_path / FILE)
-    assert SubjectKeys.open(database).key_of("photos/00aa") == vault.key_of("photos/00aa")
-
-
-def test_a_file_that_is_named_must_be_there_and_be_of_keys(database: Database, tmp_path: Path) -> None:
-    named = tmp_path / "elsewhere.keys"
-    with pytest.raises(ConfigError, match="openssl rand -hex 32"):
-        SubjectKeys.open(database, named)
-    named.write_text("no key\n")
-    with pytest.raises(ConfigError, match="64 hexadecimal digits"):
-        SubjectKeys.open(database, named)
-    named.write_text("0f" * KEY_BYTES + "\n")
-    key = SubjectKeys.open(database, named).made_for("photos/00aa")
-    assert SubjectKeys.open(database, named).key_of("photos/00aa") == key
-    assert not (tmp_path / FILE).exists()
-
-
-def test_a_key_that_was_changed_in_the_database_is_refused(database: Database, vault: SubjectKeys) -> None:
-    vault.made_for("photos/00aa")
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE sealing_keys SET subject = 'photos/00bb'")
-    with pytest.raises(StorageError, match="the key of photos/00bb is damaged"):
-        vault.key_of("photos/00bb")
-
-
-def test_processes_that_share_a_database_share_its_keys(tmp_path: Path) -> None:
-    with (
-        running_server() as server,
-        closing(Database.open(tmp_path, url := server.database())) as one,
-        closing(Database.open(tmp_path, url)) as other,
-    ):
-        first = SubjectKeys.open(one)
-        key = first.made_for("photos/00aa")
-        second = SubjectKeys.open(other)
-        assert second.made_for("photos/00aa") == key
-        assert first.rotate() == 1
-        assert second.key_of("photos/00aa") == key
-        second.destroy("photos/00aa")
-        assert first.key_of("photos/00aa") is None
-        assert not (tmp_path / FILE).exists()
 
 
 # The service

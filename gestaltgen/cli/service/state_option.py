@@ -1,0 +1,31 @@
+"""The option `--state` of commands for operators, and the service that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.operations.database import Database
+from api.settings import Settings
+
+State = Annotated[
+    Path | None,
+    typer.Option(
+        help="State folder of the service. Default: GESTALTGEN_STATE, or ./state. A service on PostgreSQL is found by "
+        "GESTALTGEN_DATABASE.",
+        show_default=False,
+    ),
+]
+
+
+def place_of(state: Path | None) -> tuple[Path, str | None]:
+    """Return the state folder and the database URL of the service: those of a folder, or of the environment."""
+    settings = Settings()
+    return state or settings.state, None if state else settings.database_url
+
+
+def open_database(state: Path | None) -> Database:
+    """Open the database of the service, with its tables."""
+    return Database.open(*place_of(state))
