@@ -165,5 +165,5 @@ def test_a_process_that_comes_second_takes_the_secret_of_the_first(
 
 def test_a_secret_of_another_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"short")
-    with pytest.raises(ConfigError, match="5 bytes.* 32 bytes"):
+    with pytest.raises(ConfigError, match=r"5 bytes.* 32 bytes"):
         load_secret(tmp_path / "secret")
