@@ -10,7 +10,7 @@ import pytest
 
 from api.image_sets.rendering import begin_chunk, finish_chunk, make_chunk
 from api.image_sets.storage import Store, StoredRequest
-from api.models.model import Pixels, Plan, Row
+from api.models.model import Pixels, RenderPlan, Row
 from api.operations.database import Database
 from api.operations.file_stores import LocalFiles
 from api.provenance.registry import Registry
@@ -22,7 +22,7 @@ class Killed(BaseException):
     """As a process that dies."""
 
 
-def begun(store: Store, model: FakeModel, count: int) -> Plan:
+def begun(store: Store, model: FakeModel, count: int) -> RenderPlan:
     plan = model.plan({"kind": "age_progression", "conditions": ["WS"], "count": count}, 1_000)
     store.begin(StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved))
     return plan
@@ -31,7 +31,7 @@ def begun(store: Store, model: FakeModel, count: int) -> Plan:
 def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
     store, model, asked = Store(LocalFiles(tmp_path)), FakeModel(), []
 
-    def render(plan: Plan, rows: Sequence[Row]) -> Iterator[Pixels]:
+    def render(plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
         asked.append(len(rows))
         return iter(model.render(plan, rows))
 

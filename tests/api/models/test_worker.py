@@ -13,7 +13,7 @@ import pytest
 
 from api.jobs.fair_queue import FairQueue, on_behalf_of
 from api.jobs.work import Stopping
-from api.models.model import Pixels, Plan
+from api.models.model import Pixels, RenderPlan
 from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.models.worker import BATCH, Worker
@@ -33,7 +33,7 @@ class Gated(FakeModel):
         self.fails_on: set[int] = set()
         self.shape: tuple[int, ...] | None = None
 
-    def render(self, plan: Plan, rows: Sequence[RowLike]) -> Pixels:
+    def render(self, plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
         seeds = [row.to_json()["seed"] for row in rows]
         self.calls.append(seeds)
         self.begun.release()
@@ -65,7 +65,7 @@ def worker_of(*models: Gated) -> Iterator[tuple[Worker, ThreadPoolExecutor]]:
         worker.close()
 
 
-def plan_of(model: FakeModel, seed: int, count: int = 1) -> Plan:
+def plan_of(model: FakeModel, seed: int, count: int = 1) -> RenderPlan:
     """Five images of each of so many persons, whose seeds count from `seed`."""
     return model.plan({"kind": "age_progression", "conditions": ["WS"], "seed": seed, "count": count}, 10_000)
 
@@ -82,7 +82,7 @@ def queued(worker: Worker) -> int:
 
 
 def asked(
-    worker: Worker, pool: ThreadPoolExecutor, plan: Plan, *, small: bool = True, rows: int | None = None
+    worker: Worker, pool: ThreadPoolExecutor, plan: RenderPlan, *, small: bool = True, rows: int | None = None
 ) -> Future[Pixels]:
     """A request, once it waits in the queue."""
     before = queued(worker)

@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import Result
 from typer.testing import CliRunner
 
-from api.access.tenants import Limits, Tenants
+from api.access.tenants import TenantLimits, Tenants
 from api.operations.database import Database
 from gestaltgen.cli import main
 
@@ -14,7 +14,7 @@ def tenants(state: Path, *args: str) -> Result:
     return CliRunner().invoke(main.app, ["tenants", *args, "--state", str(state)], env={"COLUMNS": "200"})
 
 
-def kept(state: Path) -> dict[str, Limits]:
+def kept(state: Path) -> dict[str, TenantLimits]:
     return Tenants(Database.open(state).engine).every()
 
 
@@ -22,12 +22,12 @@ def test_limits_are_set_shown_and_taken_away(tmp_path: Path) -> None:
     given = ("--images-waiting", "100000", "--model", "phantom128", "--model", "portraits128", "--photo-ttl-s", "86400")
     result = tenants(tmp_path, "set", "genetics-lab", *given)
     assert result.exit_code == 0, result.output
-    expected = Limits(images_waiting=100_000, models=("phantom128", "portraits128"), photo_ttl_s=86_400)
+    expected = TenantLimits(images_waiting=100_000, models=("phantom128", "portraits128"), photo_ttl_s=86_400)
     assert kept(tmp_path) == {"genetics-lab": expected}
     said = "images waiting 100,000; models phantom128, portraits128; photo ttl s 86,400"
     assert said in " ".join(tenants(tmp_path, "list").output.split())
     tenants(tmp_path, "set", "genetics-lab", "--stored-mb", "5")
-    assert kept(tmp_path) == {"genetics-lab": Limits(stored_mb=5)}
+    assert kept(tmp_path) == {"genetics-lab": TenantLimits(stored_mb=5)}
     assert tenants(tmp_path, "unset", "genetics-lab").exit_code == 0
     assert kept(tmp_path) == {}
 
