@@ -24,8 +24,8 @@ from benchmarks.harness.entries import LATEST, Entry, merged, read, write
 from benchmarks.harness.plotting import plot
 from benchmarks.harness.tables import WIDTH, table
 from benchmarks.harness.targets import NOTE
+from core.hardware import keep_freed_memory
 from gen.precision import DTYPES
-from gen.training.memory import keep_freed_memory
 
 SPEEDS: Final = {
     "generation": "images by size and batch",

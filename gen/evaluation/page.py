@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
 from faces.measures.reading_statistics import Accuracy
-from gen.evaluation.report import NOTICE, TARGETS, Report, oracle_line, values
+from gen.evaluation.report import NOTICE, TARGETS, GeneratorReport, oracle_line, values
 
 _COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#4a5568")
 _WIDTH, _ROW = 17.0, 4.1
 
 
-def page(report: Report) -> bytes:
+def page(report: GeneratorReport) -> bytes:
     """PNG of the whole report, about 1,900 pixels wide."""
     wide = max(2, len(report.figures))
     rows = [("targets", 1.15), ("confusions", 1.0), ("curves", 1.0), ("spread", 0.95), ("pairs", 1.05)]
@@ -39,7 +39,7 @@ def page(report: Report) -> bytes:
     return buffer.getvalue()
 
 
-def _title(report: Report) -> str:
+def _title(report: GeneratorReport) -> str:
     about = report.about
     lines = [
         f"Evaluation of {about['weights']['file']} ({about['weights']['sha256'][:12]}) on {about['data']['file']}",
@@ -49,7 +49,7 @@ def _title(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _targets(band: Any, report: Report) -> None:
+def _targets(band: Any, report: GeneratorReport) -> None:
     left, right = band.subplots(1, 2, width_ratios=[1.25, 1])
     left.axis("off")
     columns = [values(figures) for figures in report.figures]
@@ -88,7 +88,7 @@ def _targets(band: Any, report: Report) -> None:
         right.set_title(f"one person a row, truncation {report.figures[0].truncation:g}", fontsize=10)
 
 
-def _confusions(band: Any, report: Report, wide: int) -> None:
+def _confusions(band: Any, report: GeneratorReport, wide: int) -> None:
     axes = np.atleast_1d(band.subplots(1, 2 * wide))
     plots: list[tuple[str, Accuracy | None, str]] = []
     for what in ("condition", "age_group"):
@@ -119,7 +119,7 @@ def _confusion(axis: Axes, title: str, accuracy: Accuracy | None, reason: str) -
     axis.set_title(f"{title}: {accuracy.overall:.1%}", fontsize=10)
 
 
-def _curves(band: Any, report: Report) -> None:
+def _curves(band: Any, report: GeneratorReport) -> None:
     asked, steps, blend, curve = band.subplots(1, 4)
     names = _short(report.steps)
     _years(asked, "age read, by age group asked for", [f.labelled.years for f in report.figures], report, names)
@@ -151,7 +151,7 @@ def _curves(band: Any, report: Report) -> None:
 
 
 def _years(
-    axis: Axes, title: str, lines: Sequence[Sequence[Sequence[float]]], report: Report, names: Sequence[str]
+    axis: Axes, title: str, lines: Sequence[Sequence[Sequence[float]]], report: GeneratorReport, names: Sequence[str]
 ) -> None:
     if not any(lines):
         _nothing(axis, title, report.left_out.get("age group", ""))
@@ -175,7 +175,7 @@ def _years(
     axis.set_title(title, fontsize=10)
 
 
-def _spread(band: Any, report: Report) -> None:
+def _spread(band: Any, report: GeneratorReport) -> None:
     axis = band.subplots()
     title = "spread of the identity within each condition and age, relative to real images"
     if not any(f.spread for f in report.figures):
@@ -198,7 +198,7 @@ def _spread(band: Any, report: Report) -> None:
     axis.set_title(title, fontsize=10)
 
 
-def _pairs(band: Any, report: Report) -> None:
+def _pairs(band: Any, report: GeneratorReport) -> None:
     axis = band.subplots()
     axis.axis("off")
     if not report.pairs:
@@ -207,7 +207,7 @@ def _pairs(band: Any, report: Report) -> None:
     axis.set_title("generated images nearest to a training image, of all truncations", fontsize=10)
 
 
-def pairs_sheet(report: Report, *, tile: int | None = None) -> Pixels:
+def pairs_sheet(report: GeneratorReport, *, tile: int | None = None) -> Pixels:
     """Closest pairs: generated images above, each with its nearest training image below."""
     above, below = zip(*report.pairs, strict=True)
     return contact_sheet([above, below], row_titles=["generated", "nearest in\ntraining"], tile=tile)

@@ -25,7 +25,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Part:
+class ImageSubset:
     """Some of the pictures of a data set: those that were trained on, or those that were kept out.
 
     Attributes:
@@ -55,11 +55,11 @@ class Part:
             yield start, np.stack([self.image(index) for index in range(start, min(start + _CHUNK, len(self)))])
 
 
-def whole(data: Dataset) -> Part:
-    return Part(data, np.arange(len(data), dtype=np.int64))
+def whole(data: Dataset) -> ImageSubset:
+    return ImageSubset(data, np.arange(len(data), dtype=np.int64))
 
 
-def parted(data: Dataset, exclusion: Exclusion) -> tuple[Part, Part]:
+def parted(data: Dataset, exclusion: Exclusion) -> tuple[ImageSubset, ImageSubset]:
     """What a run trained on that was given this exclusion, and what it left out.
 
     Raises:
@@ -71,7 +71,7 @@ def parted(data: Dataset, exclusion: Exclusion) -> tuple[Part, Part]:
             f"{exclusion.path} covers {out.sum()} of the {len(out)} pictures of {data.path}; "
             "expected the list that the training was given, and its data"
         )
-    return Part(data, np.flatnonzero(~out)), Part(data, np.flatnonzero(out))
+    return ImageSubset(data, np.flatnonzero(~out)), ImageSubset(data, np.flatnonzero(out))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class RealImages:
 
 
 def read_real(
-    part: Part,
+    part: ImageSubset,
     vocabulary: Vocabulary,
     extractors: Mapping[str, Extract],
     oracle: Oracle | None,

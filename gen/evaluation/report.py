@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that was measured at one truncation; None where it makes no sense (see `Report.left_out`)."""
+    """Everything that was measured at one truncation; None where it makes no sense (see `GeneratorReport.left_out`)."""
 
     truncation: float
     labelled: Labelled
@@ -90,7 +90,7 @@ TARGETS: Final = (
 
 
 @dataclass(frozen=True)
-class Report:
+class GeneratorReport:
     """An evaluation.
 
     Attributes:
@@ -146,7 +146,7 @@ def values(figures: Figures) -> dict[str, float | None]:
     return named
 
 
-def oracle_line(report: Report) -> str:
+def oracle_line(report: GeneratorReport) -> str:
     """The oracle's own error, which no generator can be expected to pass below; empty where it was not used."""
     oracle = report.about["oracle"]["figures"]
     if not report.about["data"]["phantoms"] or "identity_drift" not in oracle:
@@ -158,7 +158,7 @@ def oracle_line(report: Report) -> str:
     )
 
 
-def verdicts(report: Report) -> list[dict[str, Any]]:
+def verdicts(report: GeneratorReport) -> list[dict[str, Any]]:
     """Every target with the value it is held against; `met` is None where nothing was measured."""
     found = []
     for target in TARGETS:
@@ -178,7 +178,7 @@ def verdicts(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-def to_json(report: Report) -> str:
+def to_json(report: GeneratorReport) -> str:
     """The whole report but its pictures; a number that is not finite is null."""
     data = {
         "version": 1,

@@ -56,10 +56,12 @@ class Inputs:
         identity = None if self.data.identity is None else self.data.identity[chosen].to(self.device)
         return RealBatch(images.to(self.device), labels.to(self.device), identity)
 
-    def part(self, iteration: int, name: str, shrink: int = 1) -> Part:
+    def draw_share(self, iteration: int, name: str, shrink: int = 1) -> BatchShare:
         """The random numbers of a part of a step, for batch / shrink images."""
         n = self.config.batch // shrink
-        return Part(self, n, self.processes.share(n, self.group if shrink == 1 else 1), self._draw(iteration, name))
+        return BatchShare(
+            self, n, self.processes.share(n, self.group if shrink == 1 else 1), self._draw(iteration, name)
+        )
 
     def _draw(self, iteration: int, name: str) -> torch.Generator:
         # Hashed, because torch's generator looks at 32 bits of its seed only.
@@ -68,7 +70,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchShare:
     """Draws of one part of a step; call them in one order.
 
     Args:

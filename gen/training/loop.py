@@ -11,11 +11,11 @@ from typing import Protocol, TypeVar
 import torch
 
 from core.errors import ConfigError
+from core.hardware import peak_bytes
 from core.stop_signals import StopRequest
 from gen.training.distributed import Processes
 from gen.training.folder import Folder
-from gen.training.memory import peak_bytes
-from gen.training.telemetry import JsonLines, Meter, Progress, Report, ReportT, Sink, TensorBoard
+from gen.training.telemetry import FiguresT, JsonLines, Meter, Progress, Sink, StepFigures, TensorBoard
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class RunSettings:
             raise ConfigError(f"snapshot_minutes is {self.snapshot_minutes}; expected a positive number, or None")
 
 
-Said = TypeVar("Said", bound=Report, covariant=True)
+MadeFiguresT = TypeVar("MadeFiguresT", bound=StepFigures, covariant=True)
 
 
-class Trainee(Protocol[Said]):
+class Trainee(Protocol[MadeFiguresT]):
     """What a loop drives."""
 
     processes: Processes
@@ -62,17 +62,17 @@ class Trainee(Protocol[Said]):
     @property
     def images_seen(self) -> int: ...
 
-    def step(self) -> Said: ...
+    def step(self) -> MadeFiguresT: ...
 
 
 def run_steps(
-    trainer: Trainee[ReportT],
+    trainer: Trainee[FiguresT],
     folder: Folder,
     settings: RunSettings,
     *,
     save: Callable[[bool], None],
     stop: StopRequest,
-    on_progress: Callable[[Progress[ReportT]], None],
+    on_progress: Callable[[Progress[FiguresT]], None],
 ) -> None:
     """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.
 
@@ -86,7 +86,7 @@ def run_steps(
         TrainingError: losses or weights that are no numbers, or a disk that refuses; the last snapshot is intact.
     """
     first = trainer.processes.first
-    meter: Meter[ReportT] = Meter(trainer.images_seen, settings.until_images)
+    meter: Meter[FiguresT] = Meter(trainer.images_seen, settings.until_images)
     clock = _Clock(settings.snapshot_minutes)
     with ExitStack() as stack:
         sinks = _sinks(folder, trainer.images_seen, settings, stack) if first else []

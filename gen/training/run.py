@@ -1,18 +1,96 @@
-"""A generator's training run in a folder: resumed if it is there, reported, sampled and saved as it goes."""
+"""A generator's training run in a folder: prepared from options, resumed if it is there, reported, sampled and saved.
+
+The folder of a run holds what every run saves (`gen.training.folder`), and:
+
+generator.safetensors       the running average: the checkpoint to use
+discriminator.safetensors   to fine-tune from
+kept/N.safetensors          the running average after N images, where they are asked to be kept
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
-from core.seen_images import NOTHING, SeenImages
+from core.errors import ConfigError
+from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from core.stop_signals import StopRequest
+from faces.contact_sheets import contact_sheet
+from faces.images import Pixels
+from gen import checkpoint
+from gen.imagesets import ImageSetRequest, expand
+from gen.labels import Vocabulary
+from gen.networks import Generator
 from gen.precision import Precision
+from gen.sampler import Sampler
 from gen.training.data import TrainingData
-from gen.training.grids import cells_sheet, progression_sheet
+from gen.training.folder import Folder
 from gen.training.loop import RunSettings, run_steps
-from gen.training.snapshots import RunFolder
 from gen.training.telemetry import Progress
 from gen.training.trainer import StepReport, Trainer
+
+FOOTER: Final = "Synthetic images, no basis for a diagnosis."
+
+
+class RunFolder(Folder):
+    """One run's files. Everything in it appears whole or not at all; see the module for what there is.
+
+    Args:
+        path: made if it is not there.
+    """
+
+    fixed = ("generator", "discriminator", "training.batch")
+    begin_anew = "--from {path}/generator.safetensors"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.generator = path / "generator.safetensors"
+        self.discriminator = path / "discriminator.safetensors"
+        self.kept = path / "kept"
+
+    def seen(self) -> SeenImages:
+        """Images that the run which is here was trained on so far; none for a new one."""
+        if not self.state.exists():
+            return NOTHING
+        return checkpoint.read_info(self.generator).seen_images if self.generator.exists() else UNKNOWN
+
+    def save(
+        self,
+        trainer: Trainer,
+        data: TrainingData,
+        *,
+        origin: str,
+        licence: str,
+        keep: bool,
+        seen: SeenImages = UNKNOWN,
+    ) -> None:
+        """Write a snapshot. Killed at any moment, the folder holds the last one or this one.
+
+        Args:
+            origin, licence: for the checkpoints.
+            keep: the generator for good, beside the newest.
+            seen: all images that the networks were trained on.
+
+        Raises:
+            TrainingError: weights that are no numbers, or a file that cannot be written; nothing is replaced then
+                that a resumed run needs.
+        """
+        trainer.check_weights()
+        trainer.average.update_label_centres()
+        about: dict[str, Any] = {
+            "origin": origin,
+            "licence": licence,
+            "images_seen": trainer.images_seen,
+            "training_counts": data.counts,
+            "seen": seen,
+        }
+        with self.writing():
+            if keep:
+                checkpoint.save(self.kept / f"{trainer.images_seen:09d}.safetensors", trainer.average, **about)
+            checkpoint.save(self.generator, trainer.average, **about)
+            checkpoint.save(self.discriminator, trainer.discriminator, **about)
+            self.save_state(trainer)
 
 
 def train(
@@ -41,3 +119,41 @@ def train(
             folder.save_sheet(name, trainer.images_seen, sheet(trainer.average, precision=precision))
 
     run_steps(trainer, folder, settings, save=save, stop=stop, on_progress=on_progress)
+
+
+def progression_sheet(generator: Generator, persons: int = 2, precision: Precision = "float32") -> Pixels:
+    """Contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
+    seeds = tuple(range(persons))
+    request = ImageSetRequest("age_progression", _vocabulary(generator).conditions, seeds=seeds, precision=precision)
+    return _sheet(generator, request, persons)
+
+
+def cells_sheet(generator: Generator, persons: int = 3, precision: Precision = "float32") -> Pixels:
+    """Contact sheet, uint8 (h, w, 3): for each condition and age group people of its own, without truncation."""
+    vocabulary = _vocabulary(generator)
+    seeds = tuple(range(persons * len(vocabulary.conditions) * len(vocabulary.ages)))
+    request = ImageSetRequest("unrelated", vocabulary.conditions, seeds=seeds, truncation=1.0, precision=precision)
+    return _sheet(generator, request, persons)
+
+
+def _sheet(generator: Generator, request: ImageSetRequest, persons: int) -> Pixels:
+    """A line for each condition and person, a column for each age group."""
+    vocabulary = _vocabulary(generator)
+    rows = expand(request, vocabulary, {})
+    images = Sampler(generator, precision=request.precision).render(rows, request)
+    tiles: dict[tuple[str, str], list[Pixels]] = {}
+    for row, image in zip(rows, images, strict=True):
+        tiles.setdefault((row.condition, row.age_group), []).append(image)
+    lines = [(condition, person) for condition in vocabulary.conditions for person in range(persons)]
+    return contact_sheet(
+        [[tiles[condition, age][person] for age in vocabulary.age_names] for condition, person in lines],
+        row_titles=[condition for condition, _ in lines],
+        column_titles=list(vocabulary.age_names),
+        footer=FOOTER,
+    )
+
+
+def _vocabulary(generator: Generator) -> Vocabulary:
+    if generator.config.vocabulary is None:
+        raise ConfigError("the generator has no vocabulary; expected a conditional one")
+    return generator.config.vocabulary

@@ -15,7 +15,7 @@ from core.atomic_files import write_file
 from core.errors import ConfigError
 
 
-class Report(Protocol):
+class StepFigures(Protocol):
     """What a trainer says of a step: a frozen dataclass of numbers."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -24,11 +24,11 @@ class Report(Protocol):
     def images_seen(self) -> int: ...
 
 
-ReportT = TypeVar("ReportT", bound=Report)
+FiguresT = TypeVar("FiguresT", bound=StepFigures)
 
 
 @dataclass(frozen=True)
-class Progress(Generic[ReportT]):
+class Progress(Generic[FiguresT]):
     """What a run tells of itself now and then.
 
     Args:
@@ -38,7 +38,7 @@ class Progress(Generic[ReportT]):
         peak_bytes: most memory taken, of the GPU where there is one.
     """
 
-    report: ReportT
+    report: FiguresT
     seconds_per_kimg: float
     left_s: float
     peak_bytes: int
@@ -116,7 +116,7 @@ class TensorBoard:
         self._writer.close()
 
 
-class Meter(Generic[ReportT]):
+class Meter(Generic[FiguresT]):
     """Means of the steps between two reports, and their pace.
 
     Args:
@@ -128,12 +128,12 @@ class Meter(Generic[ReportT]):
         self._until = until_images
         self._first = self._last = images_seen
         self._started = self._reported = time.monotonic()
-        self._reports: list[ReportT] = []
+        self._reports: list[FiguresT] = []
 
-    def add(self, report: ReportT) -> None:
+    def add(self, report: FiguresT) -> None:
         self._reports.append(report)
 
-    def progress(self, peak_bytes: int) -> Progress[ReportT]:
+    def progress(self, peak_bytes: int) -> Progress[FiguresT]:
         """Of the steps added since the last call; one or more."""
         newest, now = self._reports[-1], time.monotonic()
         pace = (now - self._reported) / (newest.images_seen - self._last)
@@ -147,7 +147,7 @@ class Meter(Generic[ReportT]):
 _NEWEST = ("images_seen", "augment_p", "path_length", "r1")
 
 
-def _means(reports: Sequence[Report]) -> Mapping[str, Any]:
+def _means(reports: Sequence[StepFigures]) -> Mapping[str, Any]:
     newest, rows = asdict(reports[-1]), [asdict(report) for report in reports]
     return {
         name: value if name in _NEWEST else math.fsum(row[name] for row in rows) / len(rows)

@@ -27,7 +27,7 @@ from gen.networks import Discriminator, Generator, Judgement
 from gen.training.batches import Batches, pools
 from gen.training.data import TrainingImages
 from gen.training.distributed import Processes, group_size
-from gen.training.inputs import Inputs, Part, RealBatch
+from gen.training.inputs import BatchShare, Inputs, RealBatch
 from gen.training.losses import (
     classification_loss,
     discriminator_loss,
@@ -166,12 +166,12 @@ class Trainer:
         return report
 
     def _generator_step(self) -> None:
-        part = self._inputs.part(self.iteration, "generator")
-        labels = part.labels()
+        share = self._inputs.draw_share(self.iteration, "generator")
+        labels = share.labels()
         with _frozen(self.discriminator):
-            w = self._map(labels, part, paired=self.config.identity_weight > 0)
+            w = self._map(labels, share, paired=self.config.identity_weight > 0)
             self._update_w_avg(w)
-            judgement = self._judge(self._synthesize(w, part, self._dtype), labels, part, self._dtype)
+            judgement = self._judge(self._synthesize(w, share, self._dtype), labels, share, self._dtype)
             loss = generator_loss(judgement.logits)
             classification = self._classification(judgement, labels)
             shift = self._zero if judgement.identity is None else identity_shift(judgement.identity)
@@ -184,10 +184,10 @@ class Trainer:
     def _path_length_step(self) -> None:
         """Karras et al. 2020, section 3.2. The target is a constant for the gradient, as in the paper."""
         config = self.config
-        part = self._inputs.part(self.iteration, "path_length", config.path_length_shrink)
-        w = self._map(part.labels(), part)
-        images = self._synthesize(w, part, self._penalty_dtype)
-        lengths = path_lengths(images, w, part.normal(*images.shape[1:]))
+        share = self._inputs.draw_share(self.iteration, "path_length", config.path_length_shrink)
+        w = self._map(share.labels(), share)
+        images = self._synthesize(w, share, self._penalty_dtype)
+        lengths = path_lengths(images, w, share.normal(*images.shape[1:]))
         mean = lengths.detach().mean()
         self.processes.average([mean])
         self._path_length = self._path_length.lerp(mean, config.path_length_decay)
@@ -195,12 +195,12 @@ class Trainer:
         self._generator_optimizer.step(penalty * (config.path_length_weight * config.path_length_interval))
 
     def _discriminator_step(self, reals: RealBatch) -> None:
-        part = self._inputs.part(self.iteration, "discriminator")
-        labels = part.labels()
+        share = self._inputs.draw_share(self.iteration, "discriminator")
+        labels = share.labels()
         with torch.no_grad():
-            fakes = self._synthesize(self._map(labels, part), part, self._dtype)
-        fake = self._judge(fakes, labels, part, self._dtype)
-        real = self._judge(reals.images, reals.labels, part, self._dtype)
+            fakes = self._synthesize(self._map(labels, share), share, self._dtype)
+        fake = self._judge(fakes, labels, share, self._dtype)
+        real = self._judge(reals.images, reals.labels, share, self._dtype)
         loss = discriminator_loss(real.logits, fake.logits)
         classification = self._classification(real, reals.labels)
         error = self._identity_error(real, reals.identity)
@@ -216,9 +216,9 @@ class Trainer:
 
     def _r1_step(self, reals: RealBatch) -> None:
         """The rarer, the stronger. The gradient is that in the pixels before augmentation."""
-        part = self._inputs.part(self.iteration, "r1")
+        share = self._inputs.draw_share(self.iteration, "r1")
         images = reals.images.detach().requires_grad_()
-        penalty = r1_penalty(images, self._judge(images, reals.labels, part, self._penalty_dtype).logits).mean()
+        penalty = r1_penalty(images, self._judge(images, reals.labels, share, self._penalty_dtype).logits).mean()
         self._discriminator_optimizer.step(penalty * (self.config.r1_gamma / 2 * self.config.r1_interval))
         self._measure(r1=penalty)
 
@@ -258,23 +258,23 @@ class Trainer:
             **numbers,
         )
 
-    # What the steps are made of.
+    # Parts of the steps.
 
-    def _map(self, labels: Tensor, part: Part, *, paired: bool = False) -> Tensor:
+    def _map(self, labels: Tensor, share: BatchShare, *, paired: bool = False) -> Tensor:
         """Latents (n, num_ws, w_dim) of random vectors, with style mixing; paired: two labels of each."""
         config = self.generator.config
-        z, second = part.styles(config.z_dim, config.num_ws, paired=paired)
+        z, second = share.styles(config.z_dim, config.num_ws, paired=paired)
         one, other = self.generator.map(z.flatten(0, 1), labels.repeat(2, 1)).chunk(2)
         return torch.where(second[:, :, None], other, one)
 
-    def _synthesize(self, w: Tensor, part: Part, dtype: torch.dtype) -> Tensor:
-        return self.generator.synthesize(w, "random", part.noise(), dtype)
+    def _synthesize(self, w: Tensor, share: BatchShare, dtype: torch.dtype) -> Tensor:
+        return self.generator.synthesize(w, "random", share.noise(), dtype)
 
-    def _judge(self, images: Tensor, labels: Tensor, part: Part, dtype: torch.dtype) -> Judgement:
+    def _judge(self, images: Tensor, labels: Tensor, share: BatchShare, dtype: torch.dtype) -> Judgement:
         """What the discriminator says of images, seen through the augmentation where its probability is not 0."""
         if self._augment is not None and self.augment_p > 0:
             self._augment.p = torch.tensor(self.augment_p)
-            images = self._augment(images, draws=part.augmentation())
+            images = self._augment(images, draws=share.augmentation())
         return self.discriminator.judge(images, labels, dtype)
 
     def _classification(self, judgement: Judgement, labels: Tensor) -> Tensor:
@@ -300,7 +300,7 @@ class Trainer:
         scaled = self.config.precision == "float16"
         return Optimizer(net, self.config.learning_rate, interval, scaled=scaled, processes=self.processes)
 
-    # What is saved.
+    # State.
 
     def check_weights(self) -> None:
         """Raises TrainingError if a weight is no number: such a state must not replace a good one."""
@@ -345,7 +345,7 @@ class Trainer:
         self._path_length = tensors["path_length"].to(self.device)
         self._measured = dict(zip(_MEASURED, tensors["measured"].to(self.device).unbind(), strict=True))
         for part, keeper in self._keepers().items():
-            keeper.load_state_dict(_part_of(tensors, part))
+            keeper.load_state_dict(_without_prefix(tensors, part))
 
     def _networks(self) -> dict[str, Generator | Discriminator]:
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
@@ -415,7 +415,7 @@ def _vocabulary_of(config: GeneratorConfig) -> Vocabulary:
     return config.vocabulary
 
 
-def _part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+def _without_prefix(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

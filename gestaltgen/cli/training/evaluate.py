@@ -50,13 +50,13 @@ from gen.evaluation.experiments import (
 from gen.evaluation.page import page, pairs_sheet
 from gen.evaluation.real_images import (
     THUMBNAIL_PX,
-    Part,
+    ImageSubset,
     parted,
     read_real,
     thumbnails,
     whole,
 )
-from gen.evaluation.report import NOTICE, Figures, Found, Pair, Report, oracle_line, to_json, verdicts
+from gen.evaluation.report import NOTICE, Figures, Found, GeneratorReport, Pair, oracle_line, to_json, verdicts
 from gen.imagesets import expand
 from gen.networks import Generator
 from gen.precision import Precision, resolved
@@ -197,7 +197,7 @@ def evaluate(
             "people_per_pair_and_age_in_blends": blends_for(evaluation.vocabulary, count),
             "options": {"count": count, "faces": faces, "real_count": real_count, "precision": options.precision},
         }
-        report = Report(
+        report = GeneratorReport(
             about=about,
             figures=figures,
             left_out=evaluation.left_out(),
@@ -221,8 +221,8 @@ class _Evaluation:
         oracle: Oracle,
         steady: list[int],
         detector: FaceDetector,
-        data: Part,
-        held_out: Part | None,
+        data: ImageSubset,
+        held_out: ImageSubset | None,
         extractors: Mapping[str, Extract],
         phantoms: bool,
         options: _Options,
@@ -420,7 +420,7 @@ def _extractors(
     return made
 
 
-def _write(out: Path, report: Report) -> None:
+def _write(out: Path, report: GeneratorReport) -> None:
     """Pictures first, the figures last: where evaluation.json is, the rest is."""
     write_file(out / "evaluation.png", page(report))
     if report.pairs:
@@ -428,7 +428,7 @@ def _write(out: Path, report: Report) -> None:
     write_file(out / "evaluation.json", to_json(report).encode())
 
 
-def _show(out: Path, report: Report) -> None:
+def _show(out: Path, report: GeneratorReport) -> None:
     _console.print(figures_table(report))
     _say(oracle_line(report))
     side, ours = report.about["data"]["side"], report.about["weights"]["side"]

@@ -7,10 +7,10 @@ import math
 from rich import box
 from rich.table import Table
 
-from gen.evaluation.report import TARGETS, Report, Target, values
+from gen.evaluation.report import TARGETS, GeneratorReport, Target, values
 
 
-def figures_table(report: Report) -> Table:
+def figures_table(report: GeneratorReport) -> Table:
     """Return a table with a row for each figure, a column for each truncation, and the targets."""
     shown = Table(box=box.SIMPLE, pad_edge=False)
     shown.add_column("figure")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from core.errors import ConfigError
+from core.hardware import keep_freed_memory
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
 from faces.measures.identities import Identities, identities
@@ -19,13 +20,12 @@ from gen.training.batches import RULES
 from gen.training.data import Exclusion, TrainingData, load
 from gen.training.distributed import Processes, processes_of_torchrun
 from gen.training.loop import RunSettings
-from gen.training.memory import keep_freed_memory
 from gen.training.plan import plan
 from gen.training.presets import PRESETS, vary
 from gen.training.presets import preset as preset_named
 from gen.training.recipe import TRAINING_DTYPES, fastest_precision
+from gen.training.run import RunFolder
 from gen.training.run import train as run_training
-from gen.training.snapshots import RunFolder
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.trainer import Trainer
 from gestaltgen.cli.console import make_console

@@ -16,6 +16,7 @@ from rich.console import Console
 
 import weights as shipped
 from core.errors import ConfigError
+from core.hardware import keep_freed_memory
 from core.setting_values import value_of
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
@@ -28,7 +29,6 @@ from gen.networks import Discriminator, Generator
 from gen.training.data import Exclusion, TrainingData, load
 from gen.training.distributed import processes_of_torchrun
 from gen.training.loop import RunSettings, run_steps
-from gen.training.memory import keep_freed_memory
 from gen.training.telemetry import Progress
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import device_named, discriminator_of, likeness, pairs

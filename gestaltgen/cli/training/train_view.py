@@ -13,15 +13,15 @@ from rich.table import Table
 
 from gen.training.batches import Pool
 from gen.training.loop import RunSettings
-from gen.training.plan import Plan
-from gen.training.snapshots import RunFolder
+from gen.training.plan import TrainingPlan
+from gen.training.run import RunFolder
 from gen.training.telemetry import Progress
 from gen.training.trainer import StepReport, Trainer
 from gen.training.warm_start import WarmStartReport
 
 
 def show_plan(
-    console: Console, plan: Plan, trainer: Trainer, folder: RunFolder, settings: RunSettings, origin: str
+    console: Console, plan: TrainingPlan, trainer: Trainer, folder: RunFolder, settings: RunSettings, origin: str
 ) -> None:
     """Everything that a run will do."""
     config, side = trainer.config, trainer.generator.config.resolution
@@ -97,14 +97,14 @@ def _told(value: object) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
-def _where(trainer: Trainer, plan: Plan) -> str:
+def _where(trainer: Trainer, plan: TrainingPlan) -> str:
     place = torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "CPU"
     count = trainer.processes.count
     shared = f"{count} processes with {trainer.config.batch // count} images of a batch each, " if count > 1 else ""
     return f"{place}, {shared}threads {plan.threads}"
 
 
-def _run(plan: Plan, settings: RunSettings) -> str:
+def _run(plan: TrainingPlan, settings: RunSettings) -> str:
     if plan.stands_at is None:
         return f"new, {plan.steps} steps to {settings.until_images} images"
     left, pace = settings.until_images - plan.stands_at, plan.seconds_per_kimg

@@ -33,7 +33,7 @@ def test_processes_draw_what_one_would(shrink: int) -> None:
 
     def part(processes: Processes) -> tuple[torch.Tensor, ...]:
         inputs = Inputs(data(), batches, EVERYTHING, torch.device("cpu"), processes, group=2)
-        drawn = inputs.part(5, "generator", shrink)
+        drawn = inputs.draw_share(5, "generator", shrink)
         z, second = drawn.styles(16, 6)
         noise = torch.stack([torch.randn(3, generator=draw) for draw in drawn.noise()])
         rows = drawn.augmentation().uniform("hue")

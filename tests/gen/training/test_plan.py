@@ -11,7 +11,7 @@ from gen.labels import Vocabulary
 from gen.training.data import TrainingData
 from gen.training.loop import RunSettings
 from gen.training.plan import plan
-from gen.training.snapshots import RunFolder
+from gen.training.run import RunFolder
 from tests.gen.training.tiny import data, trainer
 
 DATA = TrainingData(data(), Vocabulary(), {"WS": {"child": 20}, "unaffected": {"child": 20}}, "40 squares", left_out=3)

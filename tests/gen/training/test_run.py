@@ -22,8 +22,7 @@ from gen.labels import Vocabulary
 from gen.training import folder as folder_module
 from gen.training.data import TrainingData
 from gen.training.loop import RunSettings
-from gen.training.run import train
-from gen.training.snapshots import RunFolder
+from gen.training.run import RunFolder, train
 from gen.training.telemetry import JsonLines, Progress
 from gen.training.trainer import Trainer
 from tests.gen.training.tiny import data, states_differ, trainer

@@ -23,7 +23,7 @@ from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
-from gen.training.snapshots import RunFolder
+from gen.training.run import RunFolder
 from gestaltgen.cli.main import app
 
 ROOT = Path(__file__).parents[4]

@@ -8,7 +8,7 @@ import torch
 
 from core.errors import ConfigError
 from gen.networks import Generator
-from gen.training.grids import cells_sheet, progression_sheet
+from gen.training.run import cells_sheet, progression_sheet
 from tests.gen.training.tiny import GENERATOR
 
 
