@@ -16,12 +16,11 @@ from core import tensor_files
 from core.errors import CheckpointError
 from core.precision import Precision
 from recognition.config import TrainingConfig
-from recognition.images.image_stack import Stack, stacked
+from recognition.images.image_stack import Stack, stacked, to_network_input
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.networks.architectures import Network, build
 from recognition.precision import computing
-from recognition.training.batches import plain
 
 FILE: Final = "classifier.safetensors"
 
@@ -111,6 +110,8 @@ def logits_of(network: Network, stack: Stack, precision: Precision) -> Tensor:
     device, training = network.mean.device, network.training
     network.eval()
     with torch.inference_mode(), computing(precision, device):
-        parts = [network(plain(pixels.to(device))).float().cpu() for pixels in torch.split(stack.pixels, _BATCH)]
+        parts = [
+            network(to_network_input(pixels.to(device))).float().cpu() for pixels in torch.split(stack.pixels, _BATCH)
+        ]
     network.train(training)
     return torch.cat(parts)

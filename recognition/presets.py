@@ -8,11 +8,12 @@ code. `describe` names the differences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, get_type_hints
 
 from core.errors import ConfigError
+from core.setting_values import value_of
 from faces.labels import UNAFFECTED
 from recognition.config import TrainingConfig
 
@@ -142,3 +143,24 @@ def preset(name: str) -> Preset:
 def describe(name: str) -> str:
     """What a preset is, and in what it differs from its study's print and from its code; raises as `preset`."""
     return preset(name).about
+
+
+def vary(config: TrainingConfig, values: Mapping[str, Any], texts: Mapping[str, str]) -> TrainingConfig:
+    """Replace settings of a training; the seed cannot be set, as it differs between the ensembles of a run.
+
+    Args:
+        config: the settings to start from.
+        values: new values by name.
+        texts: further ones as people write them, `--set NAME=VALUE`; "none" is None.
+
+    Raises:
+        ConfigError: a setting that does not exist, or a value that makes no sense.
+    """
+    kinds = get_type_hints(TrainingConfig)
+    known = {field.name for field in fields(TrainingConfig)} - {"seed"}
+    chosen = dict(values)
+    for name, text in texts.items():
+        if name not in known:
+            raise ConfigError(f"--set {name}={text}: no such setting; expected one of {', '.join(sorted(known))}")
+        chosen[name] = None if text == "none" else value_of(f"--set {name}", text, kinds[name])
+    return replace(config, **chosen)

@@ -19,8 +19,8 @@ from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import sheet
 from experiments.processes import COSTS, begin, run_side_by_side
 from gestaltgen.cli.service.demo import running_service
+from recognition.images.folds import write_folds
 from recognition.images.samples import real_samples
-from recognition.runs.training_run import write_folds
 
 _console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False)

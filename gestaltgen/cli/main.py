@@ -35,7 +35,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
     ),
     "classify": LazyCommand(
-        f"{_CLI}.classify.commands",
+        f"{_CLI}.classify.group",
         "app",
         "Train classifiers of conditions on real and synthetic faces, and measure them.",
     ),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
+from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from recognition.images.samples import Samples
 
@@ -64,6 +66,45 @@ def folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices
         f"found no {count} folds that have every class in each, with all faces of a person on one side; expected "
         "persons with about equally many faces: ask for fewer folds, or leave faces of the most frequent persons out"
     )
+
+
+def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> dict[Path, Samples]:
+    """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
+
+    Args:
+        name: of the data set, for those who read a list.
+
+    Returns:
+        The faces of each list.
+
+    Raises:
+        ConfigError: the folder holds lists of another split.
+        DatasetError: see `folds`; or a person whose name a list cannot carry.
+    """
+    for person in persons_of(real):
+        if person != PurePosixPath(person.strip()).name or person.startswith("#"):
+            raise DatasetError(
+                f"the person {person!r} would be read as another name from a list; expected names without /, that do "
+                "not begin with # and do not end with a blank: rename persons"
+            )
+    parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
+    texts = {
+        path: f"# {path.stem} of {name}, --folds {count} --fold-seed {seed}: persons that its generator is not shown\n"
+        + "".join(f"{person}\n" for person in persons_of(faces))
+        for path, faces in parts.items()
+    }
+    if other := [path for path in out.glob("fold-*.txt") if path.read_text("utf-8") != texts.get(path)]:
+        raise ConfigError(
+            f"{min(other)} is of another split; choose a new folder with --out, or delete the lists there"
+        )
+    for path, text in texts.items():
+        write_file(path, text.encode())
+    return parts
+
+
+def persons_of(samples: Samples) -> list[str]:
+    """Who is shown."""
+    return sorted({sample.person for sample in samples.samples})
 
 
 def _split(strata: list[str] | list[int], groups: list[str], count: int, seed: int) -> list[tuple[Indices, Indices]]:

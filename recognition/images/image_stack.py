@@ -107,6 +107,11 @@ def joined(stacks: Sequence[Stack]) -> Stack:
     )
 
 
+def to_network_input(pixels: Tensor) -> Tensor:
+    """Convert (n, size, size, 3) uint8 to (n, 3, size, size) float32 in [-1, 1], channels last in memory."""
+    return pixels.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
+
+
 def _told(samples: Samples) -> TrainingRecord | None:
     """What a pulled set says of its generator."""
     told = getattr(samples, "seen", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,21 @@ FOLD: Final = "{fold}"
 
 _SET: Final = "set"
 _OF_FOLD: Final = re.compile(r"fold-(\d+)/")
+
+
+@dataclass(frozen=True)
+class SetSource:
+    """Description of the image sets that a run adds to its training data: a request, or the sets of another run.
+
+    Attributes:
+        request: request for each fold and condition; what it leaves open is completed from the real data set.
+        counts_from: data set whose images give the counts of the request; None takes those of the request.
+        recorded_in: folder of another run whose sets are used again; then `request` is None.
+    """
+
+    request: SetRequest | None = None
+    counts_from: Path | None = None
+    recorded_in: Path | None = None
 
 
 def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:

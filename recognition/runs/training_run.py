@@ -1,17 +1,18 @@
-"""What `gestaltgen classify` does: from data sets and image sets to classifiers and what they say."""
+"""Runs of classifiers: from data sets and image sets to trained classifiers, predictions and a report."""
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import torch
 
-from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError, PullError
 from core.progress import Progress
 from core.seen_images import SeenImages
@@ -20,14 +21,24 @@ from faces.datasets.dataset import Dataset
 from gestaltgen_client import Client, ServiceError
 from recognition.config import TrainingConfig
 from recognition.ensemble import Ensemble
-from recognition.images.folds import folds
+from recognition.images.folds import folds, persons_of
 from recognition.images.image_stack import Stack, joined, stacked
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import Pulled, PullProgress, SetRequest, pulled
 from recognition.images.samples import Samples, real_samples
 from recognition.predictions import Predictions, pooled
-from recognition.runs.run_files import RunFiles, hashed
-from recognition.runs.set_requests import SETS, fold_of
+from recognition.results.report import Report, report
+from recognition.runs.run_files import RunFiles, hashed, recorded_requests
+from recognition.runs.set_requests import (
+    SETS,
+    SetSource,
+    affected,
+    counts_of,
+    fold_of,
+    for_folds,
+    request_for,
+    requests_of,
+)
 from recognition.training.cross_validation import experiment
 
 _CLASSIFIERS: Final = "the classifiers"
@@ -110,6 +121,145 @@ class Material:
         """All synthetic faces that a fold learns from; None for none."""
         parts = [self.synthetic[name] for name in self.names_for(fold)]
         return joined(parts) if parts else None
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Data set that the classifiers of a run are measured on.
+
+    Attributes:
+        path: folder or zip.
+        unknown_allowed: measure although it is not known which images the generator was trained on.
+    """
+
+    __test__: ClassVar = False  # not a class of tests
+
+    path: Path
+    unknown_allowed: bool = False
+
+
+@dataclass(frozen=True)
+class RunSpecification:
+    """Settings of a run before its data set is read.
+
+    Attributes:
+        real: data set to learn from, in folds.
+        configure: gives the training for the classes of the data set; its seed is ignored.
+        folds: number of folds.
+        fold_seed: seed of the split.
+        seeds: number of ensembles.
+        sets: image sets to add; None for real images only.
+        real_faces: False learns from the image sets alone; real faces still choose the epochs.
+        backbone: file of weights that the backbone starts with.
+        service: URL of the service that makes the sets.
+        threshold: a fold counts for a face if its largest probability is at least this; None counts every fold.
+        test: data set to measure on; None measures nothing.
+    """
+
+    real: Path
+    configure: Callable[[tuple[str, ...]], TrainingConfig]
+    folds: int
+    fold_seed: int
+    seeds: int
+    sets: SetSource | None
+    real_faces: bool
+    backbone: Path | None
+    service: str
+    threshold: float | None
+    test: TestSet | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """State of a run after `train_and_measure`.
+
+    Attributes:
+        stopped_by: signal that stopped the training; None if it is complete.
+        report: measurement on the test set; None without a test set, or if the training was stopped.
+        has_sets: True if image sets were added.
+        waiting_s: seconds spent waiting for images of the service.
+        seconds: duration of preparation and training.
+    """
+
+    stopped_by: signal.Signals | None
+    report: Report | None
+    has_sets: bool
+    waiting_s: float
+    seconds: float
+
+
+def train_and_measure(
+    specification: RunSpecification, files: RunFiles, device: torch.device, progress: Progress
+) -> RunResult:
+    """Train the classifiers of a run, or continue them, then measure them on the test set and write the report.
+
+    Raises:
+        ConfigError: settings that make no sense, or a folder that holds another run.
+        DatasetError: a data set that cannot be used, or a test set that was seen in training.
+        PullError: the service cannot be reached, or refuses.
+    """
+    started = time.monotonic()
+    plan = make_plan(specification, progress)
+    files.begin(plan.to_json())
+    test = specification.test
+    unseen = None if test is None else real_samples(test.path, plan.classes)
+
+    def check(faces: Samples, seen: TrainingRecord) -> None:
+        if test is not None and unseen is not None:
+            persons = hashed(persons_of(faces))
+            check_unseen(unseen, seen, persons, unknown_allowed=test.unknown_allowed, progress=progress)
+
+    material = gather(plan, files, specification.service, check, progress)
+    files.store_seen(material.seen, persons_of(material.real))
+    files.tell("sets", dict(material.sets))
+    files.tell("threshold", specification.threshold)
+    stop = train_all(plan, files, material, specification.seeds, device, progress)
+    seconds = time.monotonic() - started
+    written = None
+    if stop.signal is None and test is not None and unseen is not None:
+        threshold = specification.threshold
+        predictions = predict_all(files, unseen, files.predictions, device, threshold, progress)
+        facts = about(files, test=test.path, unknown=material.seen.unknown, threshold=threshold)
+        written = report({files.path.resolve().name: predictions}, files.report, about=facts)
+    return RunResult(stop.signal, written, bool(plan.requests), material.waiting_s, seconds)
+
+
+def make_plan(specification: RunSpecification, progress: Progress) -> Plan:
+    """Read the classes of the data set, and work out the training and the image sets for them.
+
+    Raises:
+        ConfigError: settings that make no sense, or image sets that cannot be used again.
+        DatasetError: the data set cannot be read.
+    """
+    classes, left_out = classes_of(specification.real, progress)
+    return Plan(
+        real=specification.real,
+        config=specification.configure(classes),
+        folds=specification.folds,
+        fold_seed=specification.fold_seed,
+        requests=_plan_requests(specification, classes, left_out=left_out),
+        real_faces=specification.real_faces,
+        backbone=specification.backbone,
+        classes=classes,
+    )
+
+
+def _plan_requests(
+    specification: RunSpecification, classes: tuple[str, ...], *, left_out: bool
+) -> Mapping[str, SetRequest]:
+    """Return the image sets of a run by name; arguments as of `set_requests.request_for`."""
+    source = specification.sets
+    if source is None:
+        return {}
+    if source.recorded_in is not None:
+        return recorded_requests(source.recorded_in, specification.folds, specification.fold_seed)
+    if source.request is None:
+        raise ConfigError("image sets without a request or a run that has them; expected one of the two")
+    request = request_for(source.request, classes, left_out=left_out, every_class=not specification.real_faces)
+    counts = None
+    if source.counts_from is not None:
+        counts = counts_of(source.counts_from, request.kind, request.conditions or affected(classes), classes)
+    return for_folds(requests_of(request, counts), specification.folds)
 
 
 def classes_of(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
@@ -261,45 +411,6 @@ def check_unseen(
             )
         progress.say(f"not known: all images that {names} was trained on; the report says so")
     return seen.unknown
-
-
-def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> dict[Path, Samples]:
-    """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
-
-    Args:
-        name: of the data set, for those who read a list.
-
-    Returns:
-        The faces of each list.
-
-    Raises:
-        ConfigError: the folder holds lists of another split.
-        DatasetError: see `folds`; or a person whose name a list cannot carry.
-    """
-    for person in persons_of(real):
-        if person != PurePosixPath(person.strip()).name or person.startswith("#"):
-            raise DatasetError(
-                f"the person {person!r} would be read as another name from a list; expected names without /, that do "
-                "not begin with # and do not end with a blank: rename persons"
-            )
-    parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
-    texts = {
-        path: f"# {path.stem} of {name}, --folds {count} --fold-seed {seed}: persons that its generator is not shown\n"
-        + "".join(f"{person}\n" for person in persons_of(faces))
-        for path, faces in parts.items()
-    }
-    if other := [path for path in out.glob("fold-*.txt") if path.read_text("utf-8") != texts.get(path)]:
-        raise ConfigError(
-            f"{min(other)} is of another split; choose a new folder with --out, or delete the lists there"
-        )
-    for path, text in texts.items():
-        write_file(path, text.encode())
-    return parts
-
-
-def persons_of(samples: Samples) -> list[str]:
-    """Who is shown."""
-    return sorted({sample.person for sample in samples.samples})
 
 
 @contextmanager

@@ -69,8 +69,3 @@ def varied(pixels: Tensor, places: Tensor, config: TrainingConfig, stream: torch
     if config.colour:
         x.mul_(gain.to(device)).add_(offset.to(device))
     return x.permute(0, 3, 1, 2)
-
-
-def plain(pixels: Tensor) -> Tensor:
-    """Images as they are: (n, size, size, 3) uint8 -> (n, 3, size, size) float32 in [-1, 1], channels last."""
-    return pixels.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)

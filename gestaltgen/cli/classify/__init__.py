@@ -1,1 +1,5 @@
-"""Commands that train classifiers and report what image sets add."""
+"""Command `gestaltgen classify`: one file for each subcommand, the tables they print, and the group.
+
+The files here parse options and print results. The work itself (training, prediction, measurement) is in
+`recognition`.
+"""

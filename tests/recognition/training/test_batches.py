@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from recognition.config import TrainingConfig
-from recognition.training.batches import batches_of, epoch_order, generator, plain, varied
+from recognition.images.image_stack import to_network_input
+from recognition.training.batches import batches_of, epoch_order, generator, varied
 from tests.recognition.coloured import squares
 
 CONFIG = TrainingConfig()
@@ -42,7 +43,7 @@ def test_nothing_varied_is_plain() -> None:
     pixels = squares(4).pixels
     config = replace(CONFIG, mirror=False, shift=0.0, colour=0.0)
     same = varied(pixels, torch.tensor([2, 0]), config, generator(0))
-    assert same.equal(plain(pixels[[2, 0]]))
+    assert same.equal(to_network_input(pixels[[2, 0]]))
     assert same.is_contiguous(memory_format=torch.channels_last)
     assert -1 <= float(same.min()) <= float(same.max()) <= 1
 
@@ -51,7 +52,7 @@ def test_flips() -> None:
     pixels = squares(1).pixels
     config = replace(CONFIG, shift=0.0, colour=0.0)
     shown = varied(pixels, torch.zeros(16, dtype=torch.int64), config, generator(1))
-    whole = plain(pixels)[0]
+    whole = to_network_input(pixels)[0]
     straight = [bool(image.equal(whole)) for image in shown]
     assert 2 < sum(straight) < 14
     assert all(image.equal(whole.flip(2)) for image, same in zip(shown, straight, strict=True) if not same)

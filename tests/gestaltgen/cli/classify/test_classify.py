@@ -315,7 +315,7 @@ def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkey
     [
         (["--count", "3"], "--count describes synthetic images; name their kind too"),
         (["--condition", "WS"], "--condition describes synthetic images"),
-        (["--counts-from", "x.zip"], "--counts-from counts synthetic images"),
+        (["--counts-from", "x.zip"], "--counts-from describes synthetic images"),
         (["--synthetic-only"], "--synthetic-only, and no synthetic images"),
         ([*AUGMENT, "--blend", "0.55"], "--blend is for --augment blended"),
         ([*AUGMENT, "--set-from", "x"], "expected one of them"),
@@ -324,7 +324,7 @@ def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkey
         (["--preset", "mine"], "preset is 'mine'; expected one of small"),
         (["--network", "vgg"], "network is 'vgg'; expected one of small, resnet50"),
         (["--set", "epoch=3"], "--set epoch=3: no such setting; expected one of"),
-        (["--set", "epochs=many"], "--set epochs=many; expected a value like"),
+        (["--set", "epochs=many"], "--set epochs is 'many'"),
         (["--set-from", "nowhere"], "nowhere is no run"),
     ],
 )
