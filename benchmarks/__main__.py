@@ -19,10 +19,10 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks.harness import limit, machine
-from benchmarks.harness.comparing import Plan
-from benchmarks.harness.entries import LATEST, Entry, merged, read, write
-from benchmarks.harness.plotting import plot
-from benchmarks.harness.tables import WIDTH, table
+from benchmarks.harness.comparing import MeasurementPlan
+from benchmarks.harness.entries import LATEST, Entry, merge_entries, read_entries, write_entries
+from benchmarks.harness.plotting import plot_entries
+from benchmarks.harness.tables import WIDTH, format_table
 from benchmarks.harness.targets import NOTE
 from core.hardware import keep_freed_memory
 from gen.precision import DTYPES
@@ -62,23 +62,23 @@ def main(words: Sequence[str]) -> None:
         run = importlib.import_module(f"benchmarks.load.{words[0]}").main
         run(words[1:])
         return
-    options = _options(words)
-    console, began = _console(), time.perf_counter()
+    options = _parse_options(words)
+    console, began = _make_console(), time.perf_counter()
     parts = options.parts or list(QUICK if options.quick else SPEEDS)
     keep_freed_memory()
-    plan = _plan(console, options)
+    plan = _make_plan(console, options)
     entries: list[Entry] = []
     for name in parts:
         started = time.perf_counter()
-        made = _measured(name, plan)
+        made = _measure_part(name, plan)
         console.print(f"\n[bold]{name}: {SPEEDS[name]}[/] [dim]({time.perf_counter() - started:.0f} s)[/]")
-        console.print(table(made))
+        console.print(format_table(made))
         entries += made
-        write(options.out, merged(read(options.out), made))
+        write_entries(options.out, merge_entries(read_entries(options.out), made))
     whole = parts == list(SPEEDS) and not options.quick
-    kept = entries if whole else read(options.out)
-    write(options.out, kept)
-    plot(options.out.with_suffix(".png"), kept)
+    kept = entries if whole else read_entries(options.out)
+    write_entries(options.out, kept)
+    plot_entries(options.out.with_suffix(".png"), kept)
     console.print(f"\nTimes are for {TIMES_OF}. Ratio: how many times faster than published. {NOTE}")
     console.print(
         f"{options.out} and {options.out.with_suffix('.png').name}: {len(entries)} of {len(kept)} entries new"
@@ -86,7 +86,7 @@ def main(words: Sequence[str]) -> None:
     console.print(f"[dim]{time.perf_counter() - began:.0f} s in all[/]")
 
 
-def _measured(name: str, plan: Plan) -> list[Entry]:
+def _measure_part(name: str, plan: MeasurementPlan) -> list[Entry]:
     """The entries of a part; each is told on stderr as it comes."""
     told, made = Console(stderr=True, highlight=False, style="dim"), []
     folder = "load" if name == "throughput" else "speed"
@@ -96,12 +96,12 @@ def _measured(name: str, plan: Plan) -> list[Entry]:
     return made
 
 
-def _console() -> Console:
+def _make_console() -> Console:
     usual = Console(highlight=False)
     return Console(highlight=False, width=max(usual.width, WIDTH))
 
 
-def _options(words: Sequence[str]) -> argparse.Namespace:
+def _parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=__doc__,
@@ -122,22 +122,22 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _plan(console: Console, options: argparse.Namespace) -> Plan:
-    line = machine.line()
+def _make_plan(console: Console, options: argparse.Namespace) -> MeasurementPlan:
+    line = machine.describe_machine()
     console.print(line)
-    limits = {name: limit.flop_per_s(dtype) for name, dtype in DTYPES.items()} | _gpu_limits()
+    limits = {name: limit.measure_flop_per_s(dtype) for name, dtype in DTYPES.items()} | _measure_gpu_limits()
     reached = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in limits.items())
     console.print(f"arithmetic limit, measured by direct convolutions and a matrix product: {reached}")
-    return Plan(line, limits, quick=options.quick, full=options.full)
+    return MeasurementPlan(line, limits, quick=options.quick, full=options.full)
 
 
-def _gpu_limits() -> dict[str, float]:
+def _measure_gpu_limits() -> dict[str, float]:
     import torch
 
     if not torch.cuda.is_available():
         return {}
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    return {f"{name}, GPU": limit.flop_per_s(dtype, "cuda") for name, dtype in dtypes.items()}
+    return {f"{name}, GPU": limit.measure_flop_per_s(dtype, "cuda") for name, dtype in dtypes.items()}
 
 
 if __name__ == "__main__":

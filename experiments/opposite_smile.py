@@ -57,7 +57,7 @@ class Outcome:
         return self.edit.smile[1] > ARRIVED[1] if self.wide else self.edit.smile[1] < ARRIVED[0]
 
 
-def opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> list[Outcome]:
+def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> list[Outcome]:
     """Every face to the opposite of its smile."""
     outcomes = []
     for face in faces:
@@ -70,7 +70,7 @@ def opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> 
     return outcomes
 
 
-def line(outcomes: list[Outcome]) -> str:
+def format_outcomes(outcomes: list[Outcome]) -> str:
     """Shares, and how far identity and surroundings moved, in distances between people, and the age."""
     identity = np.array([outcome.edit.identity for outcome in outcomes])
     share = {
@@ -92,7 +92,7 @@ def line(outcomes: list[Outcome]) -> str:
     )
 
 
-def halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
+def compare_halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
     """Cosines of two fits on disjoint halves, and their accuracies."""
     clear, has = clear_examples(read.attributes[SMILE], SMILE)
     x, of = w[clear].astype(np.float64), conditions[clear]
@@ -114,14 +114,16 @@ def main() -> None:
     pixels = np.stack([draw(person, generator.config.resolution).image for person in people])
     faces = [studio.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
     print(f"{COUNT} phantoms of seed {SEED} to the opposite smile")
-    outcomes = opposite(editor, faces, studio.direction(SMILE))
-    print("  in use:                ", line(outcomes))
+    outcomes = edit_to_opposite(editor, faces, studio.direction(SMILE))
+    print("  in use:                ", format_outcomes(outcomes))
     for condition in dict.fromkeys(outcome.condition for outcome in outcomes):
-        print(f"    {condition:21s}", line([outcome for outcome in outcomes if outcome.condition == condition]))
+        print(
+            f"    {condition:21s}", format_outcomes([outcome for outcome in outcomes if outcome.condition == condition])
+        )
     loose, smile = replace(editor, patterns={}), studio.direction(SMILE)
     normal = smile.along(smile.vector, w)
-    print("  nothing led back:      ", line(opposite(loose, faces, smile)))
-    print("  along the normal:      ", line(opposite(loose, faces, normal)))
+    print("  nothing led back:      ", format_outcomes(edit_to_opposite(loose, faces, smile)))
+    print("  along the normal:      ", format_outcomes(edit_to_opposite(loose, faces, normal)))
 
     edited = np.concatenate([to_uint8(outcome.edit.image) for outcome in outcomes])
     truth = np.array([person.smile for person in people])
@@ -139,7 +141,7 @@ def main() -> None:
     conditions = condition_names(generator, cells)
     read = read_latents(generator, w, reader, lambda done: None)
     for C in (STEADY_C, 1.0):
-        halves(read, w.numpy(), conditions, C)
+        compare_halves(read, w.numpy(), conditions, C)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The parts of a long experiment as processes: as many at a time as there are cores, their time and memory noted."""
+"""Processes of a long experiment: as many at a time as there are cores, with a record of their time and memory."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from core.errors import GestaltError, TrainingError
 from gestaltgen.cli.service.demo import DemoError, stops_on_terminate
+from recognition.training.cross_validation import TrainingProgress
 
 COSTS: Final = "costs.jsonl"
 """A line for every process that ran: name of the part, seconds, CPU seconds, peak memory in MB and exit code."""
@@ -33,7 +34,7 @@ _console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
-class Part:
+class SideProcess:
     """A process that ends by itself and, given again, goes on.
 
     Args:
@@ -49,7 +50,7 @@ class Part:
     done: bool = False
 
 
-def begin(app: typer.Typer) -> None:
+def run_app(app: typer.Typer) -> None:
     """Run a command; what is refused is one line and status 1."""
     try:
         app()
@@ -57,7 +58,17 @@ def begin(app: typer.Typer) -> None:
         sys.exit(f"error: {error}")
 
 
-def run_side_by_side(parts: Sequence[Part], costs: Path) -> None:
+def print_epoch(progress: TrainingProgress) -> None:
+    """Print a line for an epoch of one of an experiment's classifiers; it is the last line of the process's log."""
+    report = progress.report
+    training = f"training {progress.runs_done + 1} of {progress.runs}, epoch {report.epoch}"
+    print(
+        f"{training}: validation loss {report.validation_loss:.3f}, accuracy {report.validation_accuracy:.1%}",
+        flush=True,
+    )
+
+
+def run_side_by_side(parts: Sequence[SideProcess], costs: Path) -> None:
     """Run what is not done, one part for each core, and note in a file of COSTS what it cost.
 
     The last line of each log is shown meanwhile. Interrupted, the processes are stopped too.
@@ -66,23 +77,25 @@ def run_side_by_side(parts: Sequence[Part], costs: Path) -> None:
         TrainingError: one failed; the others are let finish.
     """
     waiting = [part for part in parts if not part.done]
-    running: dict[Part, subprocess.Popen[bytes]] = {}
+    running: dict[SideProcess, subprocess.Popen[bytes]] = {}
     with stops_on_terminate(), ThreadPoolExecutor(os.cpu_count()) as pool, _console.status("") as status:
-        ended = [pool.submit(_run, part, costs, running) for part in waiting]
+        ended = [pool.submit(_run_process, part, costs, running) for part in waiting]
         try:
             while wait(ended, timeout=_LOOK_S).not_done:
-                status.update("\n".join(escape(f"{part.name}: {_last(part.log, 1)}") for part in list(running)))
+                status.update(
+                    "\n".join(escape(f"{part.name}: {_read_last_lines(part.log, 1)}") for part in list(running))
+                )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in running.values():
                 process.terminate()
             raise
     if failed := [part for part, end in zip(waiting, ended, strict=True) if end.result()]:
-        told = "\n".join(f"{part.name}, {part.log}:\n{_last(part.log, _LAST_LINES)}" for part in failed)
+        told = "\n".join(f"{part.name}, {part.log}:\n{_read_last_lines(part.log, _LAST_LINES)}" for part in failed)
         raise TrainingError(f"did not finish; mend what they say, then give the same command again.\n{told}")
 
 
-def _run(part: Part, costs: Path, running: dict[Part, subprocess.Popen[bytes]]) -> int:
+def _run_process(part: SideProcess, costs: Path, running: dict[SideProcess, subprocess.Popen[bytes]]) -> int:
     part.log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with part.log.open("ab") as log:
@@ -90,7 +103,7 @@ def _run(part: Part, costs: Path, running: dict[Part, subprocess.Popen[bytes]]) 
         process = running[part] = subprocess.Popen(part.command, stdout=log, stderr=log, env=environment)  # noqa: S603
     pid, peak_kb = 0, 0
     while not pid:
-        peak_kb = max(peak_kb, _peak_kb(process.pid))
+        peak_kb = max(peak_kb, _read_peak_kb(process.pid))
         time.sleep(_POLL_S)
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
     del running[part]
@@ -109,13 +122,13 @@ def _run(part: Part, costs: Path, running: dict[Part, subprocess.Popen[bytes]]) 
     return process.returncode
 
 
-def _peak_kb(pid: int) -> int:
+def _read_peak_kb(pid: int) -> int:
     """Most memory that a running process has held; what wait4 says includes that of the process that began it."""
     told = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return 0 if told is None else int(told[1])
 
 
-def _last(log: Path, lines: int) -> str:
+def _read_last_lines(log: Path, lines: int) -> str:
     """The end of a log."""
     if not log.exists():
         return ""

@@ -26,7 +26,7 @@ PHANTOMS = 1_000
 SEED_TO_FIT, SEED_TO_TEST = 41, 42
 
 
-def labelled_portraits(
+def read_labelled_portraits(
     folder: Path, half: str, detector: FaceDetector
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Landmarks (n, 68, 2) of a half of the labelled portraits, "tuning" or "test", and whether they smile (n,)."""
@@ -36,7 +36,7 @@ def labelled_portraits(
     return np.stack(found), np.array([row["smiling"] == "yes" for row in rows])
 
 
-def known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def draw_known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """True landmarks (n, 68, 2) of phantoms, and their smiles (n,)."""
     people = [nth_phantom(seed, index) for index in range(count)]
     return np.stack([draw(person, 128).landmarks for person in people]), np.array([person.smile for person in people])
@@ -47,8 +47,8 @@ def main() -> None:
     if not folder:
         sys.exit("GESTALTGEN_PORTRAITS names no folder of portraits (docs/portraits.md)")
     detector = FaceDetector()
-    tuning, test = (labelled_portraits(Path(folder), half, detector) for half in ("tuning", "test"))
-    drawn, unseen = known_phantoms(SEED_TO_FIT, PHANTOMS), known_phantoms(SEED_TO_TEST, PHANTOMS)
+    tuning, test = (read_labelled_portraits(Path(folder), half, detector) for half in ("tuning", "test"))
+    drawn, unseen = draw_known_phantoms(SEED_TO_FIT, PHANTOMS), draw_known_phantoms(SEED_TO_TEST, PHANTOMS)
     fitted = Smile.fit([drawn, (tuning[0], tuning[1].astype(float))])
     print("weights of", ", ".join(MEASURES))
     for name, smile in {"fitted now": fitted, "in use": CALIBRATED}.items():

@@ -15,8 +15,8 @@ from torch import Tensor
 from core import tensor_files
 from core.errors import CheckpointError
 from core.precision import Precision
-from recognition.config import TrainingConfig
-from recognition.images.image_stack import Stack, stacked, to_network_input
+from recognition.config import ClassifierTrainingConfig
+from recognition.images.image_stack import Stack, stack_images, to_network_input
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.networks.architectures import Network, build
@@ -47,15 +47,15 @@ class Classifier:
 
     network: Network
     classes: tuple[str, ...]
-    config: TrainingConfig
+    config: ClassifierTrainingConfig
     seen: TrainingRecord
     precision: Precision = "float32"
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def probabilities(self, samples: Samples, device: torch.device | str = "cpu") -> npt.NDArray[np.float64]:
         """(n, classes) float64 for n faces; whether it saw them is not asked, `Ensemble.predict` does."""
-        stack = stacked(samples, self.config.size)
-        logits = logits_of(self.network.to(torch.device(device)), stack, self.precision)
+        stack = stack_images(samples, self.config.size)
+        logits = compute_logits(self.network.to(torch.device(device)), stack, self.precision)
         return np.asarray(logits.double().softmax(dim=1).numpy(), dtype=np.float64)
 
     def save(self, path: Path) -> None:
@@ -82,9 +82,9 @@ class Classifier:
         if header.get("kind") != _KIND:
             raise CheckpointError(f"{path} is not a classifier; expected {FILE} of a `gestaltgen classify train` run")
         try:
-            config = TrainingConfig.from_json(header["config"])
+            config = ClassifierTrainingConfig.from_json(header["config"])
             classes = tuple(header["classes"])
-            network = network_of(config, len(classes))
+            network = build_network(config, len(classes))
             network.load_state_dict(tensors)
             seen = TrainingRecord.from_json(header["seen"])
             return cls(network.eval(), classes, config, seen, header["precision"], header["about"])
@@ -92,7 +92,7 @@ class Classifier:
             raise CheckpointError(f"{path} does not hold what its header says ({error}); train again") from error
 
 
-def network_of(config: TrainingConfig, classes: int) -> Network:
+def build_network(config: ClassifierTrainingConfig, classes: int) -> Network:
     """The network that a configuration describes, with fresh weights; raises as `networks.build`."""
     return build(
         config.network,
@@ -105,7 +105,7 @@ def network_of(config: TrainingConfig, classes: int) -> Network:
     )
 
 
-def logits_of(network: Network, stack: Stack, precision: Precision) -> Tensor:
+def compute_logits(network: Network, stack: Stack, precision: Precision) -> Tensor:
     """(n, classes) float32 on the CPU, in evaluation mode; the network is left in the mode it was in."""
     device, training = network.mean.device, network.training
     network.eval()

@@ -19,7 +19,7 @@ PRECISIONS: Final = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class ClassifierTrainingConfig:
     """How to train a classifier. The values given here train "small" on a few hundred faces.
 
     Args:

@@ -12,7 +12,7 @@ import torch
 
 from core.errors import CheckpointError, ConfigError, DatasetError
 from recognition.classifier import CLASSIFIER, FILE, Classifier
-from recognition.images.image_stack import stacked
+from recognition.images.image_stack import stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.predictions import Predictions
@@ -67,7 +67,7 @@ class Ensemble:
     def seen(self) -> TrainingRecord:
         """All that its classifiers were trained on or chosen by, named by classifier, and their generators."""
         first, *others = (
-            _renamed(part, name)
+            _rename_record(part, name)
             for name, classifier in zip(self.names, self.classifiers, strict=True)
             for part in (classifier.seen.parts or (classifier.seen,))
         )
@@ -98,9 +98,9 @@ class Ensemble:
                 f"image {soft.key[:16]} has the blended label {soft.label}; expected faces whose condition is known"
             )
         self.seen().refuse(samples)
-        stacks = {size: stacked(samples, size) for size in {one.config.size for one in self.classifiers}}
+        stacks = {size: stack_images(samples, size) for size in {one.config.size for one in self.classifiers}}
         each = np.stack([one.probabilities(stacks[one.config.size], device) for one in self.classifiers])
-        mean, undecided = averaged(each, threshold)
+        mean, undecided = average_probabilities(each, threshold)
         return Predictions(
             classes=self.classes,
             keys=tuple(sample.key for sample in samples.samples),
@@ -112,11 +112,11 @@ class Ensemble:
         )
 
 
-def _renamed(seen: TrainingRecord, name: str) -> TrainingRecord:
+def _rename_record(seen: TrainingRecord, name: str) -> TrainingRecord:
     return replace(seen, name=f"{CLASSIFIER} {name}") if seen.name == CLASSIFIER else seen
 
 
-def averaged(
+def average_probabilities(
     probabilities: npt.NDArray[np.float64] | Sequence[npt.NDArray[np.float64]], threshold: float | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The mean over the classifiers that are sure, and where none is.

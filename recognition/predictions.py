@@ -56,9 +56,9 @@ class Predictions:
                 f"predictions have {n} keys, but other columns of {sorted(lengths)} rows and probabilities of "
                 f"{self.probabilities.shape}; expected {n} rows each and probabilities of {(n, k)}"
             )
-        if twice := _doubled(self.classes):
+        if twice := _find_duplicate(self.classes):
             raise DatasetError(f"the class {twice!r} is there twice; expected different names")
-        if twice := _doubled(self.keys):
+        if twice := _find_duplicate(self.keys):
             raise DatasetError(
                 f"image {twice[:16]} is in the test set twice, pixel for pixel; a measurement counts each image once: "
                 "remove one of the two"
@@ -138,12 +138,12 @@ class Predictions:
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"{path} cannot be read ({error}); expected predictions as a CSV in UTF-8") from error
         try:
-            return _parsed(text, str(path))
+            return _parse_table(text, str(path))
         except csv.Error as error:
             raise DatasetError(f"{path} is no table ({error}); expected comma-separated text") from error
 
 
-def pooled(runs: Sequence[Predictions]) -> Predictions:
+def pool_predictions(runs: Sequence[Predictions]) -> Predictions:
     """Runs with other seeds on the same images, as one: each image counts once per run, persons stay the same.
 
     An accuracy is then the mean over the runs, and what resamples persons takes all runs of a person together. The
@@ -155,7 +155,10 @@ def pooled(runs: Sequence[Predictions]) -> Predictions:
     if not runs:
         raise DatasetError("no predictions to pool; expected one run or more")
     first = runs[0]
-    same = [first, *(aligned(first, other, "run 0", f"run {number}") for number, other in enumerate(runs[1:], 1))]
+    same = [
+        first,
+        *(align_predictions(first, other, "run 0", f"run {number}") for number, other in enumerate(runs[1:], 1)),
+    ]
     return Predictions(
         classes=first.classes,
         keys=tuple(f"{key}#{number}" for number in range(len(same)) for key in first.keys),
@@ -167,7 +170,7 @@ def pooled(runs: Sequence[Predictions]) -> Predictions:
     )
 
 
-def aligned(first: Predictions, second: Predictions, first_name: str, second_name: str) -> Predictions:
+def align_predictions(first: Predictions, second: Predictions, first_name: str, second_name: str) -> Predictions:
     """The second in the order of the first, for comparing them image by image.
 
     Args:
@@ -204,7 +207,7 @@ def aligned(first: Predictions, second: Predictions, first_name: str, second_nam
     return second
 
 
-def _parsed(text: str, name: str) -> Predictions:
+def _parse_table(text: str, name: str) -> Predictions:
     rows = list(csv.reader(io.StringIO(text), strict=True))
     header = rows[0] if rows else []
     classes = tuple(column.removeprefix(_PROBABILITY) for column in header[len(_COLUMNS) :])
@@ -243,7 +246,7 @@ def _parsed(text: str, name: str) -> Predictions:
         raise DatasetError(f"{name}: {error}") from error
 
 
-def _doubled(names: Sequence[str]) -> str | None:
+def _find_duplicate(names: Sequence[str]) -> str | None:
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -15,7 +15,7 @@ from typing import Any, Final, get_type_hints
 from core.errors import ConfigError
 from core.setting_values import value_of
 from faces.labels import UNAFFECTED
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Preset:
         about: what it is, and in what it differs from print and code.
     """
 
-    training: TrainingConfig
+    training: ClassifierTrainingConfig
     threshold: float | None
     affected_weight: float | None
     about: str
 
-    def for_classes(self, classes: Sequence[str]) -> TrainingConfig:
+    def for_classes(self, classes: Sequence[str]) -> ClassifierTrainingConfig:
         """Its training, with the weights of the affected among these classes."""
         if self.affected_weight is None:
             return self.training
@@ -42,7 +42,7 @@ class Preset:
         return replace(self.training, class_weights=affected)
 
 
-_DUONG: Final = TrainingConfig(
+_DUONG: Final = ClassifierTrainingConfig(
     network="efficientnet-b4",
     size=448,
     epochs=30,
@@ -60,7 +60,7 @@ _DUONG: Final = TrainingConfig(
     dropout=0.0,
 )
 
-_PATEL: Final = TrainingConfig(
+_PATEL: Final = ClassifierTrainingConfig(
     network="resnet50",
     size=224,
     pretraining="vggface2",
@@ -82,7 +82,7 @@ _PATEL: Final = TrainingConfig(
 
 PRESETS: Final = {
     "small": Preset(
-        TrainingConfig(),
+        ClassifierTrainingConfig(),
         None,
         None,
         "The small network on faces of 64 px, from nothing: seconds an epoch on one core.",
@@ -129,7 +129,7 @@ PRESETS: Final = {
 }
 
 
-def preset(name: str) -> Preset:
+def find_preset(name: str) -> Preset:
     """One of PRESETS.
 
     Raises:
@@ -142,10 +142,12 @@ def preset(name: str) -> Preset:
 
 def describe(name: str) -> str:
     """What a preset is, and in what it differs from its study's print and from its code; raises as `preset`."""
-    return preset(name).about
+    return find_preset(name).about
 
 
-def vary(config: TrainingConfig, values: Mapping[str, Any], texts: Mapping[str, str]) -> TrainingConfig:
+def vary_training(
+    config: ClassifierTrainingConfig, values: Mapping[str, Any], texts: Mapping[str, str]
+) -> ClassifierTrainingConfig:
     """Replace settings of a training; the seed cannot be set, as it differs between the ensembles of a run.
 
     Args:
@@ -156,8 +158,8 @@ def vary(config: TrainingConfig, values: Mapping[str, Any], texts: Mapping[str, 
     Raises:
         ConfigError: a setting that does not exist, or a value that makes no sense.
     """
-    kinds = get_type_hints(TrainingConfig)
-    known = {field.name for field in fields(TrainingConfig)} - {"seed"}
+    kinds = get_type_hints(ClassifierTrainingConfig)
+    known = {field.name for field in fields(ClassifierTrainingConfig)} - {"seed"}
     chosen = dict(values)
     for name, text in texts.items():
         if name not in known:

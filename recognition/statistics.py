@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from core.errors import ConfigError, DatasetError
-from recognition.predictions import Predictions, aligned
+from recognition.predictions import Predictions, align_predictions
 
 Floats = npt.NDArray[np.float64]
 
@@ -334,7 +334,7 @@ def compare(
         DatasetError: they were measured on different images or classes, or no image is of the condition.
     """
     sampling = sampling or Sampling()
-    run = aligned(baseline, run, *names)
+    run = align_predictions(baseline, run, *names)
     if condition is not None:
         inside = np.flatnonzero(np.array(baseline.conditions, dtype=object) == condition)
         if not inside.size:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.timing import seconds
+from benchmarks.harness.timing import time_in_turn
 
 Way: TypeAlias = Literal["published", "ours"]
 
@@ -23,7 +23,7 @@ Work: TypeAlias = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """How to measure.
 
     Args:
@@ -38,11 +38,11 @@ class Plan:
     quick: bool = False
     full: bool = False
 
-    def budget_s(self, usual: float) -> float:
+    def choose_budget_s(self, usual: float) -> float:
         """For the rounds of one comparison."""
         return usual / 4 if self.quick else usual
 
-    def share(self, precision: str, flop: float, seconds_: float) -> float | None:
+    def share_of_limit(self, precision: str, flop: float, seconds_: float) -> float | None:
         """Of the limit, for so many operations in so many seconds."""
         return flop / seconds_ / self.limits[precision] if flop and precision in self.limits else None
 
@@ -66,23 +66,23 @@ class Subject:
     suffix: str = ""
 
 
-def compare(
+def compare_ways(
     subject: Subject,
     works: Mapping[Variant, Work],
-    plan: Plan,
+    plan: MeasurementPlan,
     budget_s: float,
     *,
     warm_up: Mapping[Variant, Work] | None = None,
     memory: Callable[[Variant], float | None] = lambda variant: None,
 ) -> list[Entry]:
     """An entry for each precision of ours beside the published way, if that is among the works."""
-    times = seconds(works, plan.budget_s(budget_s), warm_up=warm_up)
+    times = time_in_turn(works, plan.choose_budget_s(budget_s), warm_up=warm_up)
     published = times.get(PUBLISHED)
     published_mb = memory(PUBLISHED) if published else None
     each = subject.units
 
     def share(precision: str, taken: float | None) -> float | None:
-        return None if taken is None else plan.share(precision + subject.suffix, subject.flop, taken)
+        return None if taken is None else plan.share_of_limit(precision + subject.suffix, subject.flop, taken)
 
     return [
         Entry(

@@ -68,18 +68,18 @@ class Entry:
         return cls(**{name: value for name, value in data.items() if name in cls.__dataclass_fields__})
 
 
-def merged(old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
+def merge_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
     """Old entries, each replaced by the new one of its name, precision and batch; then those that are new to it."""
     latest = {entry.key: entry for entry in [*old, *new]}
     return list(latest.values())
 
 
-def read(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> list[Entry]:
     """The entries of a file; none where there is no file."""
     return [Entry.from_json(data) for data in json.loads(path.read_text())] if path.exists() else []
 
 
-def write(path: Path, entries: Sequence[Entry]) -> None:
+def write_entries(path: Path, entries: Sequence[Entry]) -> None:
     """The file appears whole, or stays what it was."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(json.dumps([entry.to_json() for entry in entries], indent=1) + "\n")

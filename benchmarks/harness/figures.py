@@ -20,13 +20,13 @@ class Figure:
     met: bool | None = None
 
 
-def at_least(what: str, value: float, target: float, form: str) -> Figure:
+def expect_at_least(what: str, value: float, target: float, form: str) -> Figure:
     return Figure(what, form.format(value), f">= {form.format(target)}", value >= target)
 
 
-def at_most(what: str, value: float, target: float, form: str) -> Figure:
+def expect_at_most(what: str, value: float, target: float, form: str) -> Figure:
     return Figure(what, form.format(value), f"<= {form.format(target)}", value <= target)
 
 
-def none(what: str, count: int) -> Figure:
+def expect_none(what: str, count: int) -> Figure:
     return Figure(what, str(count), "0", count == 0)

@@ -14,12 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from gen.config import GeneratorConfig
 
 
-def generation(config: GeneratorConfig) -> int:
+def count_generation(config: GeneratorConfig) -> int:
     """For one image, from its random vector."""
-    return mapping(config) + synthesis(config)
+    return count_mapping(config) + count_synthesis(config)
 
 
-def mapping(config: GeneratorConfig) -> int:
+def count_mapping(config: GeneratorConfig) -> int:
     """For one latent."""
     inner, labels = config.z_dim, 0
     if config.vocabulary:
@@ -30,7 +30,7 @@ def mapping(config: GeneratorConfig) -> int:
     return 2 * (labels + sum(size * config.w_dim for size in layers))
 
 
-def synthesis(config: GeneratorConfig) -> int:
+def count_synthesis(config: GeneratorConfig) -> int:
     """For one image, from its latents."""
     total = 0
     for resolution in config.block_resolutions:
@@ -44,7 +44,7 @@ def synthesis(config: GeneratorConfig) -> int:
 
 
 @torch.no_grad()
-def counted(work: Callable[[], object]) -> int:
+def count_flop(work: Callable[[], object]) -> int:
     """Of whatever a function computes by convolutions and matrices, low-pass filters included."""
     with FlopCounterMode(display=False) as counter:
         work()

@@ -22,12 +22,12 @@ _TRIES: Final = 4
 
 
 @torch.inference_mode()
-def flop_per_s(dtype: torch.dtype, device: str = "cpu") -> float:
+def measure_flop_per_s(dtype: torch.dtype, device: str = "cpu") -> float:
     """The best over a few large 3x3 convolutions and a product of square matrices."""
-    return max(_rate(work, flop, device) for work, flop in _works(dtype, device))
+    return max(_measure_rate(work, flop, device) for work, flop in _make_works(dtype, device))
 
 
-def _works(dtype: torch.dtype, device: str) -> Iterator[tuple[Callable[[], object], int]]:
+def _make_works(dtype: torch.dtype, device: str) -> Iterator[tuple[Callable[[], object], int]]:
     for n, maps, side in CONVOLUTIONS:
         x = torch.randn(n, maps, side, side, device=device).to(dtype, memory_format=torch.channels_last)
         kernel = torch.randn(maps, maps, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
@@ -36,7 +36,7 @@ def _works(dtype: torch.dtype, device: str) -> Iterator[tuple[Callable[[], objec
     yield lambda: a @ a, 2 * MATRIX**3
 
 
-def _rate(work: Callable[[], object], flop: int, device: str) -> float:
+def _measure_rate(work: Callable[[], object], flop: int, device: str) -> float:
     best = 0.0
     for attempt in range(1 + _TRIES):
         began = time.perf_counter()

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 
 
-def line() -> str:
+def describe_machine() -> str:
     """Processor, cores, what it has for bfloat16, GPU, and PyTorch with its threads."""
     units = {
         "AMX": torch.cpu._is_amx_tile_supported(),
         "AVX-512 bf16": torch.cpu._is_avx512_bf16_supported(),
     }
     parts = [
-        _processor(),
+        _read_processor(),
         f"{os.cpu_count()} cores",
         *(name if there else f"no {name}" for name, there in units.items()),
         torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU",
@@ -24,7 +24,7 @@ def line() -> str:
     return ", ".join(parts)
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown CPU")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 
-def peak_mb(part: str, **arguments: Any) -> float | None:
-    """Of `benchmarks.<part>.work(**arguments)`; None where the kernel tells nothing."""
+def measure_peak_mb(part: str, **arguments: Any) -> float | None:
+    """Of `benchmarks.<part>.make_work(**arguments)`; None where the kernel tells nothing."""
     if not Path("/proc/self/status").exists():
         return None
     asked = json.dumps({"part": part} | arguments)
@@ -27,20 +27,20 @@ def peak_mb(part: str, **arguments: Any) -> float | None:
     return float(done.stdout.split()[-1])
 
 
-def _marks() -> tuple[float, float]:
+def _read_marks() -> tuple[float, float]:
     """Resident memory now and at most, in MB."""
     lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
     kilobytes = {words[0]: float(words[1]) for words in lines if words[0] in ("VmRSS:", "VmHWM:")}
     return kilobytes["VmRSS:"] * 1024e-6, kilobytes["VmHWM:"] * 1024e-6
 
 
-def _measured(part: str, **arguments: Any) -> float:
-    work = importlib.import_module(f"benchmarks.speed.{part}").work(**arguments)
+def _measure_here(part: str, **arguments: Any) -> float:
+    work = importlib.import_module(f"benchmarks.speed.{part}").make_work(**arguments)
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
-    before, _ = _marks()
+    before, _ = _read_marks()
     work()
-    return _marks()[1] - before
+    return _read_marks()[1] - before
 
 
 if __name__ == "__main__":
-    print(_measured(**json.loads(sys.argv[1])))
+    print(_measure_here(**json.loads(sys.argv[1])))

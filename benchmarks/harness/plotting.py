@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.targets import NOTE, target_of
+from benchmarks.harness.targets import NOTE, find_target
 
 COLOURS: Final = {"published": "#8d99ae", "float32": "#1f77b4", "bfloat16": "#e07a1f", "float16": "#7b4ea3"}
 OTHER: Final = "#3a9d6e"
@@ -22,7 +22,7 @@ _NEAR: Final = 0.06
 """Of the axis: a ratio so close to its target is written beyond it."""
 
 
-def plot(path: Path, entries: Sequence[Entry]) -> None:
+def plot_entries(path: Path, entries: Sequence[Entry]) -> None:
     """Write a PNG of the entries, in their order from the top; it appears whole or not at all."""
     matplotlib.use("Agg")
     shapes = list(dict.fromkeys((entry.name, entry.batch, entry.unit) for entry in entries))
@@ -33,12 +33,12 @@ def plot(path: Path, entries: Sequence[Entry]) -> None:
         alike = [entry for entry in entries if (entry.name, entry.batch, entry.unit) == shape]
         for nth, entry in enumerate(alike):
             at = row + (nth - (len(alike) - 1) / 2) * _BAR
-            _ratio(ratios, at, entry, target_of(entry, entries))
-            times.plot(1000 * entry.ours_s, at, "o", color=_colour(entry), markersize=7)
-        _published(times, row, alike)
-    ratios.set_yticks(range(len(shapes)), [_label(*shape) for shape in shapes], fontsize=11)
+            _draw_ratio(ratios, at, entry, find_target(entry, entries))
+            times.plot(1000 * entry.ours_s, at, "o", color=_choose_colour(entry), markersize=7)
+        _draw_published(times, row, alike)
+    ratios.set_yticks(range(len(shapes)), [_format_label(*shape) for shape in shapes], fontsize=11)
     ratios.set_ylim(len(shapes) - 0.4, -0.6)
-    _finish(ratios, times, entries)
+    _finish_axes(ratios, times, entries)
     figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=10)
     figure.suptitle(f"{entries[0].machine}\n{NOTE}", fontsize=10, color="#444444")
     aside = path.with_name(f".{os.getpid()}.{path.name}")
@@ -46,10 +46,10 @@ def plot(path: Path, entries: Sequence[Entry]) -> None:
     aside.replace(path)
 
 
-def _ratio(axes: Any, at: float, entry: Entry, target: float | None) -> None:
+def _draw_ratio(axes: Any, at: float, entry: Entry, target: float | None) -> None:
     if entry.ratio is None:
         return
-    axes.barh(at, entry.ratio, height=_BAR * 0.92, color=_colour(entry))
+    axes.barh(at, entry.ratio, height=_BAR * 0.92, color=_choose_colour(entry))
     beyond = (
         max(entry.ratio, target) if target and abs(target - entry.ratio) < _NEAR * axes.get_xlim()[1] else entry.ratio
     )
@@ -58,7 +58,7 @@ def _ratio(axes: Any, at: float, entry: Entry, target: float | None) -> None:
         axes.plot([target] * 2, [at - _BAR / 2, at + _BAR / 2], color="black", linewidth=2.2)
 
 
-def _published(axes: Any, row: int, alike: Sequence[Entry]) -> None:
+def _draw_published(axes: Any, row: int, alike: Sequence[Entry]) -> None:
     published = alike[0].published_s
     slowest = max([entry.ours_s for entry in alike] + ([] if published is None else [published]))
     fastest = min([entry.ours_s for entry in alike] + ([] if published is None else [published]))
@@ -67,7 +67,7 @@ def _published(axes: Any, row: int, alike: Sequence[Entry]) -> None:
         axes.plot(1000 * published, row, "D", color=COLOURS["published"], markersize=7)
 
 
-def _finish(ratios: Any, times: Any, entries: Sequence[Entry]) -> None:
+def _finish_axes(ratios: Any, times: Any, entries: Sequence[Entry]) -> None:
     ratios.axvline(1, color=COLOURS["published"], linewidth=1.5)
     ratios.set_title("times faster than the published way (black: the target)", fontsize=11)
     times.set_xscale("log")
@@ -83,9 +83,9 @@ def _finish(ratios: Any, times: Any, entries: Sequence[Entry]) -> None:
         times.plot([], [], "D" if name == "published" else "o", color=COLOURS.get(name, OTHER), label=name)
 
 
-def _colour(entry: Entry) -> str:
+def _choose_colour(entry: Entry) -> str:
     return COLOURS.get(entry.precision, OTHER)
 
 
-def _label(name: str, batch: int, unit: str) -> str:
+def _format_label(name: str, batch: int, unit: str) -> str:
     return f"{name}, batch {batch}" if name.startswith(("generate", "inversion", "training")) else name

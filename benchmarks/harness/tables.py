@@ -9,24 +9,24 @@ from typing import Final
 from rich.table import Table
 
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.targets import target_of
+from benchmarks.harness.targets import find_target
 
 WIDTH: Final = 116
 
 
-def table(entries: Sequence[Entry]) -> Table:
+def format_table(entries: Sequence[Entry]) -> Table:
     """One row for each entry, WIDTH wide at most; columns that none of them fills are left out."""
     columns = {
         "": [entry.name for entry in entries],
         "batch": [str(entry.batch) for entry in entries],
         "precision": [entry.precision for entry in entries],
-        "published, ms": [_ms(entry.published_s) for entry in entries],
-        "ours, ms": [_ms(entry.ours_s) for entry in entries],
+        "published, ms": [_format_ms(entry.published_s) for entry in entries],
+        "ours, ms": [_format_ms(entry.ours_s) for entry in entries],
         "images/s": ["" if entry.images_per_s is None else f"{entry.images_per_s:.1f}" for entry in entries],
         "ratio": ["" if entry.ratio is None else f"[bold]{entry.ratio:.2f}[/]" for entry in entries],
-        "target": [_target(entry, entries) for entry in entries],
-        "of limit": [_both(entry.published_share, entry.share_of_limit, "{:.0%}") for entry in entries],
-        "memory, MB": [_both(entry.published_mb, entry.memory_mb, "{:.0f}") for entry in entries],
+        "target": [_format_target(entry, entries) for entry in entries],
+        "of limit": [_format_pair(entry.published_share, entry.share_of_limit, "{:.0%}") for entry in entries],
+        "memory, MB": [_format_pair(entry.published_mb, entry.memory_mb, "{:.0f}") for entry in entries],
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     made = Table(box=None, padding=(0, 1))
@@ -41,19 +41,19 @@ def table(entries: Sequence[Entry]) -> Table:
     return made
 
 
-def _ms(seconds: float | None) -> str:
+def _format_ms(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{1000 * seconds:,.1f}" if seconds >= 0.01 else f"{1000 * seconds:.3f}"
 
 
-def _both(published: float | None, ours: float | None, form: str) -> str:
+def _format_pair(published: float | None, ours: float | None, form: str) -> str:
     """Published and ours, as far as they were measured."""
     return " → ".join(form.format(value) for value in (published, ours) if value is not None)
 
 
-def _target(entry: Entry, entries: Sequence[Entry]) -> str:
-    target = target_of(entry, entries)
+def _format_target(entry: Entry, entries: Sequence[Entry]) -> str:
+    target = find_target(entry, entries)
     if target is None or entry.ratio is None:
         return ""
     return f"≥ {target:g} " + ("[green]met[/]" if entry.ratio >= target else "[red]missed[/]")

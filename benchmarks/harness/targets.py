@@ -34,7 +34,7 @@ TARGETS: Final = (
 )
 
 
-def target_of(entry: Entry, entries: Sequence[Entry]) -> float | None:
+def find_target(entry: Entry, entries: Sequence[Entry]) -> float | None:
     """The ratio that is aimed at by an entry; None if nothing is, or another precision of the same is faster."""
     for target in TARGETS:
         if target.name != entry.name or target.batch not in (None, entry.batch):

@@ -10,7 +10,7 @@ from typing import TypeVar
 _K = TypeVar("_K", bound=Hashable)
 
 
-def seconds(
+def time_in_turn(
     variants: Mapping[_K, Callable[[], object]],
     budget_s: float,
     *,

@@ -20,7 +20,7 @@ from api.access.api_keys import Caller
 from api.operations.database import Database
 from api.photographs.audit import Audit, Purpose
 from api.photographs.storage import new_id
-from benchmarks.load.serving import scratch
+from benchmarks.load.serving import make_scratch_folder
 
 CALLER: Final = Caller("genetics-lab", "0123abcd", frozenset())
 ACTION: Final = "GET /v1/photos/{photo_id}/reconstruction.png"
@@ -37,10 +37,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--flushed", type=int, default=2_000, help="of them with a flush each, by one thread and by 16")
     options = parser.parse_args(words)
     table = Table("what", "measured", box=None, pad_edge=False)
-    with scratch() as folder:
+    with make_scratch_folder() as folder:
         audit = Audit.open(Database.at(folder))
         for threads in (1, 16):
-            each_s, rate = appended(audit, options.flushed // 2, threads)
+            each_s, rate = time_appends(audit, options.flushed // 2, threads)
             table.add_row(
                 f"appended by {threads} {'thread' if threads == 1 else 'threads'}",
                 f"{1000 * each_s:.2f} ms an entry, {rate:,.0f} a second",
@@ -59,12 +59,12 @@ def main(words: Sequence[str] | None = None) -> None:
         taken = time.perf_counter() - began
         aim = f"{TARGET_S * head.seq / 1e6:.1f} s are aimed at"
         table.add_row(f"{head.seq:,} entries verified", f"{taken:.1f} s ({head.seq / taken:,.0f} a second); {aim}")
-        table.add_row("on the disk", f"{_bytes(folder) / head.seq:,.0f} bytes an entry")
+        table.add_row("on the disk", f"{_count_bytes(folder) / head.seq:,.0f} bytes an entry")
         audit.close()
     Console(highlight=False).print(table)
 
 
-def appended(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
+def time_appends(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
     """Seconds that an entry keeps its thread, and entries a second, of several threads at once."""
 
     def append(_: int) -> float:
@@ -78,7 +78,7 @@ def appended(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
     return sum(waited) / entries, entries / (time.perf_counter() - began)
 
 
-def _bytes(folder: Path) -> int:
+def _count_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 

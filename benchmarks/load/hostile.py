@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.load.serving import Running
+from benchmarks.load.serving import RunningService
 from gestaltgen_client import Client
 
 SLOW_CONNECTIONS: Final = 200
@@ -43,47 +43,47 @@ class Case:
     expected: Sequence[int]
 
 
-def cases(service: Running) -> Iterator[Case]:
+def send_hostile_requests(service: RunningService) -> Iterator[Case]:
     """Each case as it happens; the service has free models and a body timeout of 2 s."""
     with Client(service.url) as client:
         set_id = client.create(kind="age_progression", conditions=["WS"], count=1, seed=1, wait_s=10).id
         document = client.send("GET", "openapi.json").json()
-    for name, picture, statuses in _pictures():
-        yield Case(f"verify, {name}", _ask(service, "POST", "/v1/verify", {}, picture), statuses)
-        yield Case(f"photo, {name}", _photo(service, picture), statuses)
-    yield from _paths(service, document, set_id)
-    yield from _bodies(service)
-    yield from _headers(service, set_id)
-    yield from _slow(service)
+    for name, picture, statuses in _make_pictures():
+        yield Case(f"verify, {name}", _send(service, "POST", "/v1/verify", {}, picture), statuses)
+        yield Case(f"photo, {name}", _send_photo(service, picture), statuses)
+    yield from _try_paths(service, document, set_id)
+    yield from _try_bodies(service)
+    yield from _try_headers(service, set_id)
+    yield from _try_slow_connections(service)
 
 
-def _pictures() -> Iterator[tuple[str, bytes, Sequence[int]]]:
+def _make_pictures() -> Iterator[tuple[str, bytes, Sequence[int]]]:
     """Name, bytes, and what is expected."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
-    png, jpeg, webp = (_saved(noise, form) for form in ("PNG", "JPEG", "WEBP"))
+    png, jpeg, webp = (_encode(noise, form) for form in ("PNG", "JPEG", "WEBP"))
     refused = (422,)
-    yield "bomb: PNG of 50,000 x 50,000", _png(50_000, 50_000, b"\0" * 50_000_000), refused
-    yield "bomb: PNG of 9 MP and 10 times the rows", _png(3_000, 3_000, bytes(10 * 3_000 * 9_001)), (200, 422)
+    yield "bomb: PNG of 50,000 x 50,000", _make_png(50_000, 50_000, b"\0" * 50_000_000), refused
+    yield "bomb: PNG of 9 MP and 10 times the rows", _make_png(3_000, 3_000, bytes(10 * 3_000 * 9_001)), (200, 422)
     yield "bomb: JPEG that says 65,500 x 65,500", jpeg.replace(b"\0\x40\0\x40", b"\xff\xdc\xff\xdc", 1), refused
     for kind in (b"zTXt", b"iCCP"):
         text = kind + b"a\0\0" + zlib.compress(b"\0" * 100_000_000, 9)
-        yield f"bomb: {kind.decode()} of 100 MB", png[:33] + _chunk(text) + png[33:], (200, 422)
-    yield "100,000 empty chunks", png[:33] + _chunk(b"teXt") * 100_000 + png[33:], refused
+        yield f"bomb: {kind.decode()} of 100 MB", png[:33] + _make_chunk(text) + png[33:], (200, 422)
+    yield "100,000 empty chunks", png[:33] + _make_chunk(b"teXt") * 100_000 + png[33:], refused
     for form, data in (("PNG", png), ("JPEG", jpeg), ("WebP", webp)):
         yield f"{form}, half of it", data[: len(data) // 2], refused
         yield f"{form}, only its start", data[:12], refused
         yield f"{form} and a ZIP", data + b"PK\x05\x06" + bytes(18), refused
         yield f"{form} and a page", data + b"<html><script>alert(1)</script></html>", refused
-    yield "PNG with a program inside", png[:33] + _chunk(b"teXt<script>alert(1)</script>") + png[33:], refused
+    yield "PNG with a program inside", png[:33] + _make_chunk(b"teXt<script>alert(1)</script>") + png[33:], refused
     moving = io.BytesIO()
     noise.save(moving, "PNG", save_all=True, append_images=[noise.rotate(90)])
     yield "animated PNG", moving.getvalue(), refused
-    yield "GIF", _saved(noise, "GIF"), (415,)
+    yield "GIF", _encode(noise, "GIF"), (415,)
     yield "SVG", b'<svg xmlns="http://www.w3.org/2000/svg"/>', (415,)
     yield "nothing", b"", (400,)
 
 
-def _paths(service: Running, document: Any, set_id: str) -> Iterator[Case]:
+def _try_paths(service: RunningService, document: Any, set_id: str) -> Iterator[Case]:
     """Every parameter of every path, with what could lead elsewhere."""
     tricks = {
         "..": "..",
@@ -113,16 +113,16 @@ def _paths(service: Running, document: Any, set_id: str) -> Iterator[Case]:
                     usual = {"set_id": set_id, "n": "0"}.get(one, "0" * 32)
                     filled = filled.replace("{" + one + "}", trick if one == bad else usual)
                 body = b"{}" if method == "post" else b""
-                statuses.add(_ask(service, method.upper(), filled, _JSON, body))
+                statuses.add(_send(service, method.upper(), filled, _JSON, body))
         worst = max(statuses, key=lambda status: (status >= 500, status < 400, status))
         yield Case(f"path, {name}, in {len(operations)} operations", worst, (400, 404, 405, 422))
 
 
-def _bodies(service: Running) -> Iterator[Case]:
+def _try_bodies(service: RunningService) -> Iterator[Case]:
     """JSON that is none, or too much."""
 
     def sent(body: bytes, **headers: str) -> int:
-        return _ask(
+        return _send(
             service, "POST", "/v1/image-sets", _JSON | {k.replace("_", "-"): v for k, v in headers.items()}, body
         )
 
@@ -146,20 +146,20 @@ def _bodies(service: Running) -> Iterator[Case]:
     yield Case("JSON, 2 MB", sent(b" " * 2_000_000), (413,))
     yield Case("a length of -1", sent(b"{}", Content_Length="-1"), (400,))
     yield Case("a length of 10^30", sent(b"{}", Content_Length="1" + "0" * 30), (400, 413))
-    yield Case("2 MB in pieces", sent(_pieces(2_000_000), Transfer_Encoding="chunked", Content_Length=""), (413,))
+    yield Case("2 MB in pieces", sent(_make_pieces(2_000_000), Transfer_Encoding="chunked", Content_Length=""), (413,))
     yield Case("pieces of no length", sent(b"zz\r\n", Transfer_Encoding="chunked", Content_Length=""), (400,))
     both = b"POST /v1/image-sets HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}"
-    yield Case("two lengths", _raw(service, both), (400,))
+    yield Case("two lengths", _send_raw(service, both), (400,))
     both = b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    yield Case("a length and pieces", _raw(service, both), (400, 405))
+    yield Case("a length and pieces", _send_raw(service, both), (400, 405))
 
 
-def _headers(service: Running, set_id: str) -> Iterator[Case]:
+def _try_headers(service: RunningService, set_id: str) -> Iterator[Case]:
     """Headers that are many, long or strange."""
     made = b'{"kind": "age_progression", "conditions": ["WS"], "count": 1, "seed": 1}'
 
     def get(path: str = "/livez", **headers: str) -> int:
-        return _ask(service, "GET", path, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+        return _send(service, "GET", path, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
 
     many = {f"X-{n}": "y" for n in range(1_000)}
     yield Case("1,000 headers", get(**many), (200, 400, 431))
@@ -168,12 +168,12 @@ def _headers(service: Running, set_id: str) -> Iterator[Case]:
     yield Case("a path of 1 MB", get("/" + "a" * 1_000_000), (400, 414, 431, CLOSED))
     yield Case(
         "a header that never ends its line",
-        _raw(service, b"GET / HTTP/1.1\r\nX: " + b"y" * 200_000),
+        _send_raw(service, b"GET / HTTP/1.1\r\nX: " + b"y" * 200_000),
         (400, 431, CLOSED),
     )
-    yield Case("no HTTP", _raw(service, b"\x16\x03\x01\x02\x00\x01" * 100 + b"\r\n\r\n"), (400, CLOSED))
-    yield Case("a method of no kind", _raw(service, b"FROB /livez HTTP/1.1\r\nHost: x\r\n\r\n"), (400, 405))
-    yield Case("no host", _raw(service, b"GET /livez HTTP/1.1\r\n\r\n"), (400,))
+    yield Case("no HTTP", _send_raw(service, b"\x16\x03\x01\x02\x00\x01" * 100 + b"\r\n\r\n"), (400, CLOSED))
+    yield Case("a method of no kind", _send_raw(service, b"FROB /livez HTTP/1.1\r\nHost: x\r\n\r\n"), (400, 405))
+    yield Case("no host", _send_raw(service, b"GET /livez HTTP/1.1\r\n\r\n"), (400,))
     image, manifest = f"/v1/image-sets/{set_id}/images/0", f"/v1/image-sets/{set_id}/manifest.jsonl"
     ranges = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 10_000, 2))
     for name, value in {
@@ -195,24 +195,26 @@ def _headers(service: Running, set_id: str) -> Iterator[Case]:
         "Idempotency-Key of no UTF-8": {"Idempotency-Key": "\xff\xfe\x80"},
         "Authorization of 8,000 letters": {"Authorization": "Bearer " + "\xff" * 8_000},
     }.items():
-        yield Case(name, _ask(service, "POST", "/v1/image-sets", _JSON | given, made), (200, 202, 400, 401, 422))
-    status = _ask(service, "POST", "/v1/photos", _PHOTO | {"Purpose": "\x01\x02", "Consent-Reference": "\xff"}, b"x")
+        yield Case(name, _send(service, "POST", "/v1/image-sets", _JSON | given, made), (200, 202, 400, 401, 422))
+    status = _send(service, "POST", "/v1/photos", _PHOTO | {"Purpose": "\x01\x02", "Consent-Reference": "\xff"}, b"x")
     yield Case("control letters in Purpose", status, (400, 415, 422))
-    status = _ask(service, "POST", "/v1/photos", _PHOTO | {"Purpose": "a" * 5_000}, b"x")
+    status = _send(service, "POST", "/v1/photos", _PHOTO | {"Purpose": "a" * 5_000}, b"x")
     yield Case("Purpose of 5,000 letters", status, (422,))
 
 
-def _slow(service: Running) -> Iterator[Case]:
+def _try_slow_connections(service: RunningService) -> Iterator[Case]:
     """Connections that take their time; meanwhile another client is served."""
     body = b"POST /v1/image-sets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    yield Case("a body of a byte each 0.2 s", _raw(service, body, b"[" * 40, pause_s=0.2), (408,))
+    yield Case("a body of a byte each 0.2 s", _send_raw(service, body, b"[" * 40, pause_s=0.2), (408,))
     body = body.replace(b"image-sets", b"photos").replace(b"Content-Type", b"Purpose: a\r\nConsent-Reference: b\r\nX")
-    yield Case("a photograph of a byte each 0.2 s", _raw(service, body, b"\xff\xd8\xff" * 40, pause_s=0.2), (408,))
-    yield Case("a body that stops", _raw(service, body, b"\xff\xd8\xff", pause_s=0), (408,))
+    yield Case("a photograph of a byte each 0.2 s", _send_raw(service, body, b"\xff\xd8\xff" * 40, pause_s=0.2), (408,))
+    yield Case("a body that stops", _send_raw(service, body, b"\xff\xd8\xff", pause_s=0), (408,))
     statuses: list[int] = []
 
     def dawdle() -> None:
-        statuses.append(_raw(service, b"GET /livez HTTP/1.1\r\nHost: x\r\n", b"X" * 20, pause_s=0.25, timeout_s=0.1))
+        statuses.append(
+            _send_raw(service, b"GET /livez HTTP/1.1\r\nHost: x\r\n", b"X" * 20, pause_s=0.25, timeout_s=0.1)
+        )
 
     threads = [threading.Thread(target=dawdle) for _ in range(SLOW_CONNECTIONS)]
     for thread in threads:
@@ -230,7 +232,7 @@ def _slow(service: Running) -> Iterator[Case]:
         connection.close()
 
 
-def _photo(service: Running, picture: bytes) -> int:
+def _send_photo(service: RunningService, picture: bytes) -> int:
     """Status of a photograph: of the request if that was refused, 422 if its job refused it."""
     with httpx.Client(base_url=service.url, timeout=60) as http:
         answer = http.post("/v1/photos", headers=_PHOTO, content=picture)
@@ -239,14 +241,14 @@ def _photo(service: Running, picture: bytes) -> int:
         return answer.status_code
 
 
-def _ask(service: Running, method: str, path: str, headers: dict[str, str], body: bytes) -> int:
+def _send(service: RunningService, method: str, path: str, headers: dict[str, str], body: bytes) -> int:
     headers = {"Host": "x", "Connection": "close", "Content-Length": str(len(body))} | headers
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items() if value), "", ""]
-    return _raw(service, "\r\n".join(lines).encode("latin-1"), body)
+    return _send_raw(service, "\r\n".join(lines).encode("latin-1"), body)
 
 
-def _raw(
-    service: Running, head: bytes, body: bytes = b"", *, pause_s: float | None = None, timeout_s: float = 60
+def _send_raw(
+    service: RunningService, head: bytes, body: bytes = b"", *, pause_s: float | None = None, timeout_s: float = 60
 ) -> int:
     """Status of the answer to these bytes, or CLOSED.
 
@@ -270,20 +272,25 @@ def _raw(
     return int(line.split()[1]) if line.startswith(b"HTTP/") else CLOSED
 
 
-def _saved(image: Image.Image, form: str) -> bytes:
+def _encode(image: Image.Image, form: str) -> bytes:
     file = io.BytesIO()
     image.save(file, form)
     return file.getvalue()
 
 
-def _chunk(body: bytes) -> bytes:
+def _make_chunk(body: bytes) -> bytes:
     return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _png(width: int, height: int, rows: bytes) -> bytes:
+def _make_png(width: int, height: int, rows: bytes) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(header) + _chunk(b"IDAT" + zlib.compress(rows, 9)) + _chunk(b"IEND")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _make_chunk(header)
+        + _make_chunk(b"IDAT" + zlib.compress(rows, 9))
+        + _make_chunk(b"IEND")
+    )
 
 
-def _pieces(count: int) -> bytes:
+def _make_pieces(count: int) -> bytes:
     return b"".join(b"10000\r\n" + b" " * 65_536 + b"\r\n" for _ in range(count // 65_536 + 1)) + b"0\r\n\r\n"

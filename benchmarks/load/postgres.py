@@ -43,13 +43,13 @@ class Server:
 
     def crash(self, away_s: float = 0.0) -> None:
         """Stop it as a crash would, and start it again after a while."""
-        _control(self.folder, "stop", "-m", "immediate")
+        _run_pg_ctl(self.folder, "stop", "-m", "immediate")
         time.sleep(away_s)
-        _control(self.folder, "start")
+        _run_pg_ctl(self.folder, "start")
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def run_server() -> Iterator[Server]:
     """One of its own.
 
     Raises:
@@ -59,27 +59,27 @@ def running_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="gestaltgen-postgres-"))
     try:
         if os.geteuid() == 0:
-            os.chown(folder, _user().pw_uid, _user().pw_gid)
+            os.chown(folder, _find_user().pw_uid, _find_user().pw_gid)
         data = folder / "data"
         _run("initdb", "--pgdata", str(data), "--username=tests", "--auth=trust", "--no-sync", "--encoding=UTF8")
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         with (data / "postgresql.conf").open("a") as settings:
-            settings.write("\n".join([*_lines(), f"port={port}", "listen_addresses='127.0.0.1'", ""]))
-        _control(folder, "start")
+            settings.write("\n".join([*_read_lines(), f"port={port}", "listen_addresses='127.0.0.1'", ""]))
+        _run_pg_ctl(folder, "start")
         try:
             yield Server(folder, f"postgresql://tests@127.0.0.1:{port}")
         finally:
-            _control(folder, "stop", "-m", "immediate")
+            _run_pg_ctl(folder, "stop", "-m", "immediate")
     finally:
         shutil.rmtree(folder)
 
 
-def _lines() -> list[str]:
+def _read_lines() -> list[str]:
     return [f"{name}='{value}'" for name, _, value in (one.partition("=") for one in _SETTINGS)]
 
 
-def _control(folder: Path, *command: str) -> None:
+def _run_pg_ctl(folder: Path, *command: str) -> None:
     _run("pg_ctl", "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait", *command)
 
 
@@ -87,12 +87,12 @@ def _run(program: str, *arguments: str) -> None:
     """As another user than root, whom PostgreSQL refuses."""
     who: dict[str, Any] = {}
     if os.geteuid() == 0:
-        who = {"user": _user().pw_uid, "group": _user().pw_gid, "extra_groups": []}
+        who = {"user": _find_user().pw_uid, "group": _find_user().pw_gid, "extra_groups": []}
     command = [str(binaries() / program), *arguments]
     subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **who)  # noqa: S603
 
 
-def _user() -> pwd.struct_passwd:
+def _find_user() -> pwd.struct_passwd:
     return pwd.getpwnam("postgres")
 
 

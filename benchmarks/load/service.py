@@ -35,9 +35,9 @@ from api.models.worker import BATCH
 from api.operations.database import Database
 from api.provenance.marks import Claim, encode
 from api.settings import Settings
-from benchmarks.harness.figures import Figure, at_least, at_most, none
+from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
 from benchmarks.load import hostile, several
-from benchmarks.load.serving import Running, running, scratch, stored_files
+from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
 from gen.precision import Precision
 from gen.sampler import Sampler
 from gestaltgen_client import Client
@@ -56,22 +56,22 @@ def throughput(options: argparse.Namespace) -> Iterator[Figure]:
     precisions: list[Precision] = ["float32"]
     if "amx_bf16" in Path("/proc/cpuinfo").read_text():
         precisions.append("bfloat16")
-    with scratch() as folder, running(folder / "state") as service, Client(service.url) as client:
+    with make_scratch_folder() as folder, run_service(folder / "state") as service, Client(service.url) as client:
         for precision in precisions:
             fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
             client.create(**fields, count=2 * CHUNK_IMAGES // AGES, seed=1).wait()
             asked = fields | {"count": options.images // AGES, "seed": 1_000}
             bare = _Bare(asked)
             bare.batch()
-            before = service.cpu_s(), time.process_time()
+            before = service.read_cpu_s(), time.process_time()
             served_s, bare_s = _in_turns(service, client, asked, bare)
-            cpu_s = service.cpu_s() - before[0], time.process_time() - before[1]
+            cpu_s = service.read_cpu_s() - before[0], time.process_time() - before[1]
             rates = [bare.images / seconds for seconds in (served_s, bare_s)]
             yield Figure(f"{precision}: service, {bare.images} images", f"{rates[0]:.1f} images/s")
             yield Figure(f"{precision}: generator and encoder", f"{rates[1]:.1f} images/s")
-            yield at_least(f"{precision}: service / generator", rates[0] / rates[1], 0.9, "{:.1%}")
+            yield expect_at_least(f"{precision}: service / generator", rates[0] / rates[1], 0.9, "{:.1%}")
             each = " and ".join(f"{1000 * seconds / bare.images:.1f}" for seconds in cpu_s)
-            yield Figure("    memory of the service", f"{service.rss_mb():.0f} MB")
+            yield Figure("    memory of the service", f"{service.read_rss_mb():.0f} MB")
             yield Figure("    CPU of each for an image", f"{each} ms")
             manifest = (next((service.state / "sets").glob(bare.plan.id)) / "manifest.jsonl").read_bytes().splitlines()
             same = sum(json.loads(line)["sha256"] in bare.digests for line in manifest[:BATCH])
@@ -103,7 +103,7 @@ class _Bare:
         return self._done < self.images
 
 
-def _in_turns(service: Running, client: Client, asked: dict[str, Any], bare: _Bare) -> tuple[float, float]:
+def _in_turns(service: RunningService, client: Client, asked: dict[str, Any], bare: _Bare) -> tuple[float, float]:
     """Seconds of the service and of the generator for the same images; while one works, the other stands still."""
     sealed = service.state / "sets" / bare.plan.id / "manifest.jsonl"
     served_s, bare_s, more = 0.0, 0.0, True
@@ -111,42 +111,42 @@ def _in_turns(service: Running, client: Client, asked: dict[str, Any], bare: _Ba
     client.create(**asked)
     while more or not sealed.is_file():
         if not sealed.is_file():
-            service.go_on()
+            service.resume()
             while not sealed.is_file() and time.perf_counter() - began < TURN_S:
                 time.sleep(0.01)
-            service.stand_still()
+            service.suspend()
             served_s += time.perf_counter() - began
         began = time.perf_counter()
         while more and time.perf_counter() - began < TURN_S:
             more = bare.batch(count=True)
         bare_s += time.perf_counter() - began
         began = time.perf_counter()
-    service.go_on()
+    service.resume()
     return served_s, bare_s
 
 
 def overhead(options: argparse.Namespace) -> Iterator[Figure]:
     """One small request: its time with a model that costs nothing, and beside the render's with the real one."""
-    with scratch() as folder, running(folder / "state", pause_s=0) as service:
+    with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0) as service:
         took = [1000 * seconds for seconds in _ask_each(service, range(options.requests + 20))[20:]]
         what = f"{len(took)} requests of 1 image, model free"
-        yield at_most(f"{what}: p50", statistics.median(took), 10, "{:.1f} ms")
-        yield at_most(f"{what}: p99", statistics.quantiles(took, n=100)[98], 40, "{:.1f} ms")
-    with scratch() as folder, running(folder / "state") as service:
+        yield expect_at_most(f"{what}: p50", statistics.median(took), 10, "{:.1f} ms")
+        yield expect_at_most(f"{what}: p99", statistics.quantiles(took, n=100)[98], 40, "{:.1f} ms")
+    with make_scratch_folder() as folder, run_service(folder / "state") as service:
         _ask_each(service, range(20))
-        before = len(service.renders())
+        before = len(service.read_finished_batches())
         asked = _ask_each(service, range(20, 20 + options.requests // 4))
-        rendered = [render["seconds"] for render in service.renders()[before:]]
+        rendered = [render["seconds"] for render in service.read_finished_batches()[before:]]
         rest = [1000 * (one - render) for one, render in zip(asked, rendered, strict=True)]
         what = f"{len(rest)} requests, {1000 * statistics.median(rendered):.1f} ms to render: the rest"
-        yield at_most(f"{what}, p50", statistics.median(rest), 10, "{:.1f} ms")
-        yield at_most(f"{what}, p99", statistics.quantiles(rest, n=100)[98], 40, "{:.1f} ms")
+        yield expect_at_most(f"{what}, p50", statistics.median(rest), 10, "{:.1f} ms")
+        yield expect_at_most(f"{what}, p99", statistics.quantiles(rest, n=100)[98], 40, "{:.1f} ms")
 
 
 def batching(options: argparse.Namespace) -> Iterator[Figure]:
     """Clients that each wait for single images, against the same from one client, one after the other."""
     clients, each, rounds = 8, 25, 4
-    with scratch() as folder, running(folder / "state") as service, ThreadPoolExecutor(clients) as pool:
+    with make_scratch_folder() as folder, run_service(folder / "state") as service, ThreadPoolExecutor(clients) as pool:
         _ask_each(service, range(20))
         alone, together = _Side(service), _Side(service)
         seeds = iter(range(1_000, 1_000_000, each))
@@ -159,8 +159,8 @@ def batching(options: argparse.Namespace) -> Iterator[Figure]:
     images, sides = clients * each * rounds, (alone, together)
     yield Figure("one client", f"{images / alone.seconds:.1f} images/s")
     yield Figure(f"{clients} clients", f"{images / together.seconds:.1f} images/s")
-    yield at_least("gain", alone.seconds / together.seconds, 2, "{:.2f}")
-    yield Figure("    images in a batch", f"{images / len(together.renders):.1f}")
+    yield expect_at_least("gain", alone.seconds / together.seconds, 2, "{:.2f}")
+    yield Figure("    images in a batch", f"{images / len(together.read_finished_batches):.1f}")
 
     def each_image(what: str, total: Callable[[_Side], float]) -> Figure:
         return Figure(f"    {what}", ", ".join(f"{1000 * total(side) / images:.1f}" for side in sides) + " ms")
@@ -169,34 +169,42 @@ def batching(options: argparse.Namespace) -> Iterator[Figure]:
     yield each_image("the render", lambda side: side.total("seconds"))
     yield each_image("of it, running", lambda side: side.total("ran_s"))
     yield each_image("of it, waiting for a core", lambda side: side.total("queued_s"))
-    yield each_image("CPU of the service", lambda side: side.cpu_s)
-    yield each_image("of it, not rendering", lambda side: side.cpu_s - side.total("ran_s"))
-    yield Figure("    gain in the service's CPU", f"{alone.cpu_s / together.cpu_s:.2f}")
+    yield each_image("CPU of the service", lambda side: side.read_cpu_s)
+    yield each_image("of it, not rendering", lambda side: side.read_cpu_s - side.total("ran_s"))
+    yield Figure("    gain in the service's CPU", f"{alone.read_cpu_s / together.read_cpu_s:.2f}")
 
 
 class _Side:
     """One side of a comparison, timed in turns."""
 
-    def __init__(self, service: Running) -> None:
+    def __init__(self, service: RunningService) -> None:
         self._service = service
-        self.seconds, self.cpu_s = 0.0, 0.0
-        self.renders: list[dict[str, float]] = []
+        self.seconds, self.read_cpu_s = 0.0, 0.0
+        self.read_finished_batches: list[dict[str, float]] = []
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        before, cpu_s, began = len(self._service.renders()), self._service.cpu_s(), time.perf_counter()
+        before, cpu_s, began = (
+            len(self._service.read_finished_batches()),
+            self._service.read_cpu_s(),
+            time.perf_counter(),
+        )
         yield
         self.seconds += time.perf_counter() - began
-        self.cpu_s += self._service.cpu_s() - cpu_s
-        self.renders += self._service.renders()[before:]
+        self.read_cpu_s += self._service.read_cpu_s() - cpu_s
+        self.read_finished_batches += self._service.read_finished_batches()[before:]
 
     def total(self, name: str) -> float:
-        return sum(render[name] for render in self.renders)
+        return sum(render[name] for render in self.read_finished_batches)
 
 
 def memory(options: argparse.Namespace) -> Iterator[Figure]:
     """The service's memory while a client downloads a set's shards and archive again and again."""
-    with scratch() as folder, running(folder / "state", pause_s=0) as service, Client(service.url) as client:
+    with (
+        make_scratch_folder() as folder,
+        run_service(folder / "state", pause_s=0) as service,
+        Client(service.url) as client,
+    ):
         image_set = client.create(kind="age_progression", conditions=["WS"], count=400, seed=1).wait()
         paths = [image_set.links["shard"].format(n=n) for n in range(image_set.shards)] + [image_set.links["archive"]]
         wanted, pulled, seen = options.gigabytes * 1e9, 0, []
@@ -208,22 +216,22 @@ def memory(options: argparse.Namespace) -> Iterator[Figure]:
                 answer = http_.getresponse()
                 while block := answer.read(1 << 20):
                     pulled += len(block)
-                    seen.append((pulled, service.rss_mb()))
+                    seen.append((pulled, service.read_rss_mb()))
         seconds = time.perf_counter() - began
         flat = [rss for after, rss in seen if after > 0.1 * wanted]
         yield Figure("downloaded", f"{pulled / 1e9:.2f} GB, {pulled / 1e6 / seconds:.0f} MB/s")
         yield Figure("RSS at first, after warm-up, at last", f"{seen[0][1]:.0f}, {flat[0]:.0f}, {flat[-1]:.0f} MB")
-        yield at_most("furthest from that after warm-up", max(abs(r - flat[0]) for r in flat), 50, "{:.1f} MB")
+        yield expect_at_most("furthest from that after warm-up", max(abs(r - flat[0]) for r in flat), 50, "{:.1f} MB")
 
 
 def tenants(options: argparse.Namespace) -> Iterator[Figure]:
     """The small sets of one tenant, alone and while another's job of 100,000 images runs."""
-    with scratch() as folder:
+    with make_scratch_folder() as folder:
         with closing(Database.open(folder / "state")) as database:
             keys = ApiKeys(database.engine)
             large, small = (keys.create(name, [Scope.IMAGE_SETS])[0] for name in ("large", "small"))
         with (
-            running(folder / "state", without_keys="false") as service,
+            run_service(folder / "state", without_keys="false") as service,
             Client(service.url, key=large) as everything,
             Client(service.url, key=small) as little,
         ):
@@ -236,17 +244,17 @@ def tenants(options: argparse.Namespace) -> Iterator[Figure]:
                 while asked.refresh().state != "done":
                     time.sleep(0.01)
                 seconds = time.time() - began
-                own = next(one["at_s"] for one in service.begun() if one["set"] == asked.id)
-                return seconds, sum(began < one["at_s"] < own for one in service.begun())
+                own = next(one["at_s"] for one in service.read_started_batches() if one["set"] == asked.id)
+                return seconds, sum(began < one["at_s"] < own for one in service.read_started_batches())
 
             ask()
             alone = [ask() for _ in range(options.sets)]
             job = everything.create(kind="age_progression", conditions=["WS"], count=20_000, seed=1_000_000)
-            while len(service.renders()) < options.sets + 3:
+            while len(service.read_finished_batches()) < options.sets + 3:
                 time.sleep(0.1)
-            before = len(service.renders())
+            before = len(service.read_finished_batches())
             beside = [ask() for _ in range(options.sets)]
-            batch_s = statistics.median(one["seconds"] for one in service.renders()[before:])
+            batch_s = statistics.median(one["seconds"] for one in service.read_finished_batches()[before:])
             job.cancel()
     of = f"{options.sets} jobs of 10 images"
     took = [sorted(seconds for seconds, _ in each) for each in (alone, beside)]
@@ -254,22 +262,24 @@ def tenants(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure(f"{of}, alone: median, longest", f"{middle[0]:.2f}, {took[0][-1]:.2f} s")
     yield Figure(f"{of}, beside a job of 100,000", f"{middle[1]:.2f}, {took[1][-1]:.2f} s")
     yield Figure("    a batch of the large job", f"{batch_s:.2f} s")
-    yield at_most("    batches begun between request and render", max(others for _, others in beside), 1, "{:.0f}")
-    yield at_most("    later by so many batches, median", (middle[1] - middle[0]) / batch_s, 1, "{:.2f}")
+    yield expect_at_most(
+        "    batches begun between request and render", max(others for _, others in beside), 1, "{:.0f}"
+    )
+    yield expect_at_most("    later by so many batches, median", (middle[1] - middle[0]) / batch_s, 1, "{:.2f}")
 
 
 def kills(options: argparse.Namespace) -> Iterator[Figure]:
     """A set whose service is killed again and again, against one that nobody disturbs."""
     draw, pause_s = random.Random(options.seed), 0.05  # noqa: S311
     fields = {"kind": "age_progression", "conditions": ["WS"], "count": options.kill_images // AGES, "seed": 7}
-    with scratch() as folder:
-        with running(folder / "whole", pause_s=0) as service, Client(service.url) as client:
+    with make_scratch_folder() as folder:
+        with run_service(folder / "whole", pause_s=0) as service, Client(service.url) as client:
             set_id = client.create(**fields).wait().id
-        whole = stored_files(folder / "whole", set_id)
+        whole = hash_stored_files(folder / "whole", set_id)
         killed, early = 0, 0
         while killed < options.kills:
             in_start = killed > 0 and killed % 5 == 0  # some die before they have opened the queue again
-            with running(folder / "state", pause_s=pause_s, ready=not in_start) as service:
+            with run_service(folder / "state", pause_s=pause_s, ready=not in_start) as service:
                 if killed == 0:
                     with Client(service.url) as client:
                         client.create(**fields)
@@ -278,11 +288,11 @@ def kills(options: argparse.Namespace) -> Iterator[Figure]:
                 service.process.kill()
                 service.process.wait()
             killed += 1
-        with running(folder / "state", pause_s=0) as service, Client(service.url) as client:
+        with run_service(folder / "state", pause_s=0) as service, Client(service.url) as client:
             client.image_set(set_id).wait()
             client.create(**fields)
-        rows = [index for batch in service.begun() if len(batch["rows"]) > 1 for index in batch["rows"]]
-        found = stored_files(folder / "state", set_id)
+        rows = [index for batch in service.read_started_batches() if len(batch["rows"]) > 1 for index in batch["rows"]]
+        found = hash_stored_files(folder / "state", set_id)
         manifest = [json.loads(line) for line in _read(folder, set_id, "manifest.jsonl").splitlines()]
         lost = set(range(options.kill_images)) ^ {line["index"] for line in manifest}
         wrong = [one for one in manifest if found.get(one["file"]) != one["sha256"]]
@@ -292,22 +302,22 @@ def kills(options: argparse.Namespace) -> Iterator[Figure]:
         (known,) = database.execute("select count(distinct number) from pictures where subject = ?", [set_id])
         database.close()
     yield Figure("kills, of them after the set was done", f"{killed}, {early}", f"{options.kills}, 0", not early)
-    yield none("images lost", len(lost))
-    yield none("images doubled", len(manifest) - len({line["index"] for line in manifest}))
-    yield none("files missing or with another sha256", len(wrong))
-    yield none("files that belong to no image", len(strange) + len(left))
-    yield none("images that verification would not know", options.kill_images - known[0])
-    yield none("files other than those of an undisturbed run", len(dict(found.items() ^ whole.items())))
+    yield expect_none("images lost", len(lost))
+    yield expect_none("images doubled", len(manifest) - len({line["index"] for line in manifest}))
+    yield expect_none("files missing or with another sha256", len(wrong))
+    yield expect_none("files that belong to no image", len(strange) + len(left))
+    yield expect_none("images that verification would not know", options.kill_images - known[0])
+    yield expect_none("files other than those of an undisturbed run", len(dict(found.items() ^ whole.items())))
     again = len(rows) - options.kill_images
-    yield at_most("images rendered again, for each kill", again / killed, 2 * CHUNK_IMAGES, "{:.1f}")
+    yield expect_at_most("images rendered again, for each kill", again / killed, 2 * CHUNK_IMAGES, "{:.1f}")
     often = max(sum(1 for one in rows if one == index) for index in set(rows))
     yield Figure("most times that one image was rendered", str(often))
 
 
 def survives(options: argparse.Namespace) -> Iterator[Figure]:
     """Hostile requests, each with the statuses that are expected."""
-    with scratch() as folder, running(folder / "state", pause_s=0, body_timeout_s="2") as service:
-        for case in hostile.cases(service):
+    with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0, body_timeout_s="2") as service:
+        for case in hostile.send_hostile_requests(service):
             expected = ", ".join(map(str, case.expected))
             yield Figure(case.name, f"{case.status}", expected, case.status in case.expected)
         with Client(service.url) as client:
@@ -315,7 +325,7 @@ def survives(options: argparse.Namespace) -> Iterator[Figure]:
             made = client.create(kind="age_progression", conditions=["WS"], count=1, seed=99, wait_s=10)
             yield Figure("afterwards, ready and an image set", made.state, "done", made.state == "done")
         failures = (folder / "state.log").read_text().count("Traceback")
-        yield none("tracebacks in the service's log", failures)
+        yield expect_none("tracebacks in the service's log", failures)
 
 
 def fuzz(options: argparse.Namespace) -> Iterator[Figure]:
@@ -325,7 +335,7 @@ def fuzz(options: argparse.Namespace) -> Iterator[Figure]:
         yield Figure("schemathesis", "not found", "pip install schemathesis, or --schemathesis PATH")
         return
     for name, pause_s in (("free model", 0.0), ("real model", None)):
-        with scratch() as folder, running(folder / "state", pause_s=pause_s) as service:
+        with make_scratch_folder() as folder, run_service(folder / "state", pause_s=pause_s) as service:
             known = "".join(f'"path.{key}" = "{value}"\n' for key, value in _made(service).items())
             methods = [f'[[operations]]\ninclude-method = "{one}"\n[operations.parameters]\n{known}' for one in _SAFE]
             (folder / "schemathesis.toml").write_text("".join(methods))
@@ -351,7 +361,7 @@ _SAFE: Final = ("GET", "POST")
 """Methods that are asked with ids of what is there; DELETE would leave the others nothing."""
 
 
-def _made(service: Running) -> dict[str, str]:
+def _made(service: RunningService) -> dict[str, str]:
     """Ids of an image set, a photograph and edits, as path parameters."""
     with Client(service.url) as client:
         image_set = client.create(kind="age_progression", conditions=["WS"], count=8, seed=1).wait()
@@ -417,7 +427,7 @@ def _next(starts: Iterator[int], count: int) -> range:
     return range(start, start + count)
 
 
-def _ask_each(service: Running, seeds: Iterable[int]) -> list[float]:
+def _ask_each(service: RunningService, seeds: Iterable[int]) -> list[float]:
     """Seconds of one request for one image with each of these seeds, over a connection that is kept."""
     connection, took = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60), []
     headers = {"Content-Type": "application/json", "Prefer": "wait=10"}

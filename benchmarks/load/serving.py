@@ -37,7 +37,7 @@ REAL: Final = "real"
 _READY_S: Final = 90.0
 
 
-class Noted(GeneratorModel):
+class LoggedGenerator(GeneratorModel):
     """The shipped generator, which notes each batch in a log before and after it is rendered.
 
     Args:
@@ -56,9 +56,9 @@ class Noted(GeneratorModel):
         """See api.models.model.Model."""
         places = [row.to_json()["index"] for row in rows]
         self._note({"rows": places, "set": plan.id, "pid": os.getpid(), "at_s": time.time()})
-        began, at_first = time.perf_counter(), _scheduled_s()
+        began, at_first = time.perf_counter(), _read_scheduled_s()
         images = super().render(plan, rows) if self._pause_s is None else self._noise(plan, rows)
-        ran_s, queued_s = (now - then for now, then in zip(_scheduled_s(), at_first, strict=True))
+        ran_s, queued_s = (now - then for now, then in zip(_read_scheduled_s(), at_first, strict=True))
         self._note({"seconds": time.perf_counter() - began, "ran_s": ran_s, "queued_s": queued_s})
         return images
 
@@ -74,7 +74,7 @@ class Noted(GeneratorModel):
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningService:
     """A service that runs.
 
     Attributes:
@@ -90,39 +90,39 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def begun(self) -> list[dict[str, Any]]:
+    def read_started_batches(self) -> list[dict[str, Any]]:
         """Each batch that was begun, see `Noted`."""
-        return [said for said in self._said() if "rows" in said]
+        return [said for said in self._read_log() if "rows" in said]
 
-    def renders(self) -> list[dict[str, float]]:
+    def read_finished_batches(self) -> list[dict[str, float]]:
         """What each batch that was finished took."""
-        return [said for said in self._said() if "seconds" in said]
+        return [said for said in self._read_log() if "seconds" in said]
 
-    def _said(self) -> Iterator[dict[str, Any]]:
+    def _read_log(self) -> Iterator[dict[str, Any]]:
         return map(json.loads, self.log.read_bytes().splitlines())
 
-    def cpu_s(self) -> float:
+    def read_cpu_s(self) -> float:
         """Time that the process has spent on a core."""
         times = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
         return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
-    def rss_mb(self) -> float:
+    def read_rss_mb(self) -> float:
         """Memory of the process, in MB."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-    def stand_still(self) -> None:
+    def suspend(self) -> None:
         """Stop the process where it is, until `go_on`."""
         self.process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
-def running(
+def run_service(
     state: Path, *, pause_s: float | None = None, threads: int = 1, ready: bool = True, **settings: str
-) -> Iterator[Running]:
+) -> Iterator[RunningService]:
     """A service on a free loopback port, stopped at the end.
 
     Args:
@@ -143,13 +143,13 @@ def running(
     own |= {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     with said.open("ab") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603
-    service = Running(process, port, state, log)
+    service = RunningService(process, port, state, log)
     try:
         if ready:
             _await_ready(service, said)
         yield service
     finally:
-        service.go_on()
+        service.resume()
         process.terminate()
         try:
             process.wait(timeout=20)
@@ -159,20 +159,20 @@ def running(
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def make_scratch_folder() -> Iterator[Path]:
     """A folder for state folders, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="gestaltgen-benchmark-") as folder:
         yield Path(folder)
 
 
-def stored_files(state: Path, set_id: str) -> dict[str, str]:
+def hash_stored_files(state: Path, set_id: str) -> dict[str, str]:
     """sha256 of each file of an image set, by its path there."""
     folder = state / "sets" / set_id
     found = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def _await_ready(service: Running, said: Path) -> None:
+def _await_ready(service: RunningService, said: Path) -> None:
     deadline = time.monotonic() + _READY_S
     with Client(service.url) as client:
         while True:
@@ -185,7 +185,7 @@ def _await_ready(service: Running, said: Path) -> None:
                 time.sleep(0.05)
 
 
-def _scheduled_s() -> tuple[float, float]:
+def _read_scheduled_s() -> tuple[float, float]:
     """How long this thread ran, and waited for a core."""
     ran, queued = Path("/proc/thread-self/schedstat").read_text().split()[:2]
     return int(ran) / 1e9, int(queued) / 1e9
@@ -196,7 +196,7 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
 
     def load(settings: Settings) -> Models:
         prepare(settings)
-        return Models({"phantom128": Noted(model_log, pause_s)})
+        return Models({"phantom128": LoggedGenerator(model_log, pause_s)})
 
     settings = Settings(state=state)
     uvicorn.run(

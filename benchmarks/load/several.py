@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.harness.figures import Figure, at_least, at_most, none
-from benchmarks.load.postgres import running_server
-from benchmarks.load.serving import Running, running, scratch, stored_files
+from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
+from benchmarks.load.postgres import run_server
+from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
 from gestaltgen_client import Client, ImageSet
 
 AGES: Final = 5
@@ -27,9 +27,9 @@ _PER_KILL: Final = 4
 def workers(options: argparse.Namespace) -> Iterator[Figure]:
     """One large job with one worker, then with two; each renders with one thread."""
     rates = {}
-    with running_server() as server:
+    with run_server() as server:
         for count in (1, 2):
-            with scratch() as folder, _Farm(folder / "state", server.database(), None) as farm:
+            with make_scratch_folder() as folder, _Farm(folder / "state", server.database(), None) as farm:
                 for _ in range(count):
                     farm.start("worker")
                 with Client(farm.start("api").url) as client:
@@ -46,12 +46,12 @@ def several_kills(options: argparse.Namespace) -> Iterator[Figure]:
     draw, roles = random.Random(options.seed), ("api", "worker", "worker")  # noqa: S311
     seeds, killed_s = iter(range(1, 1_000)), dict[int, float]()
     asked: list[int] = []
-    with running_server() as server, scratch() as folder:
+    with run_server() as server, make_scratch_folder() as folder:
         with _Farm(folder / "state", server.database(), _BATCH_S) as farm:
             processes = [farm.start(role) for role in roles]
             killed = [0, 0]
             for _ in range(options.kills):
-                asked += _kept_busy(processes[0], seeds, asked)
+                asked += _keep_busy(processes[0], seeds, asked)
                 time.sleep(draw.uniform(0.2, 4.0))
                 which = draw.randrange(len(roles))
                 killed_s[processes[which].process.pid] = time.time()
@@ -63,22 +63,29 @@ def several_kills(options: argparse.Namespace) -> Iterator[Figure]:
             with Client(processes[0].url) as client:
                 ended = [_ask(client, seed).wait() for seed in asked]
             seconds = time.perf_counter() - began
-            batches = [one for one in processes[0].begun() if len(one["rows"]) > 1]  # else a health check
-        with running(folder / "whole", pause_s=0) as service, Client(service.url) as client:
+            batches = [
+                one for one in processes[0].read_started_batches() if len(one["rows"]) > 1
+            ]  # else a health check
+        with run_service(folder / "whole", pause_s=0) as service, Client(service.url) as client:
             whole = [_ask(client, seed).wait() for seed in asked]
         wrong = sum(
-            len(dict(stored_files(folder / "state", one.id).items() ^ stored_files(folder / "whole", one.id).items()))
+            len(
+                dict(
+                    hash_stored_files(folder / "state", one.id).items()
+                    ^ hash_stored_files(folder / "whole", one.id).items()
+                )
+            )
             for one in whole
         )
     yield Figure(
         "kills: of the process that answers, of workers", f"{killed[0]}, {killed[1]}", f"{options.kills} in all"
     )
-    yield at_least("image sets that were done", len(ended) / len(asked), 1, "{:.0%}")
-    yield none("image sets of other ids", len({one.id for one in ended} ^ {one.id for one in whole}))
-    yield none("files lost, doubled, or other than undisturbed", wrong)
-    yield none("batches that two living processes rendered", len(_rendered_by_two(batches, killed_s)))
+    yield expect_at_least("image sets that were done", len(ended) / len(asked), 1, "{:.0%}")
+    yield expect_none("image sets of other ids", len({one.id for one in ended} ^ {one.id for one in whole}))
+    yield expect_none("files lost, doubled, or other than undisturbed", wrong)
+    yield expect_none("batches that two living processes rendered", len(_find_rendered_twice(batches, killed_s)))
     again = len(batches) - len(asked) * -(-_SET_IMAGES // 32)
-    yield at_most("batches rendered again, for each kill", again / options.kills, _PER_KILL, "{:.1f}")
+    yield expect_at_most("batches rendered again, for each kill", again / options.kills, _PER_KILL, "{:.1f}")
     yield Figure(f"    {len(asked)} sets of {_SET_IMAGES} images; after the last kill", f"{seconds:.0f} s")
 
 
@@ -95,8 +102,8 @@ class _Farm:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start(self, role: str) -> Running:
-        one = running(self._state, pause_s=self._pause_s, database=self._database, role=role)
+    def start(self, role: str) -> RunningService:
+        one = run_service(self._state, pause_s=self._pause_s, database=self._database, role=role)
         return self._stack.enter_context(one)
 
 
@@ -104,7 +111,7 @@ def _ask(client: Client, seed: int, images: int = _SET_IMAGES) -> ImageSet:
     return client.create(kind="age_progression", conditions=["WS"], count=images // AGES, seed=1_000_000 * seed)
 
 
-def _kept_busy(service: Running, seeds: Iterator[int], asked: Sequence[int]) -> list[int]:
+def _keep_busy(service: RunningService, seeds: Iterator[int], asked: Sequence[int]) -> list[int]:
     """Seeds of further sets, so that two are being made."""
     with Client(service.url) as client:
         at_work = sum(_ask(client, seed).state != "done" for seed in asked)
@@ -114,7 +121,9 @@ def _kept_busy(service: Running, seeds: Iterator[int], asked: Sequence[int]) -> 
     return more
 
 
-def _rendered_by_two(batches: Sequence[Mapping[str, Any]], killed_s: Mapping[int, float]) -> list[Mapping[str, Any]]:
+def _find_rendered_twice(
+    batches: Sequence[Mapping[str, Any]], killed_s: Mapping[int, float]
+) -> list[Mapping[str, Any]]:
     """Batches that a process began while another one, that lived, had begun them."""
     begun: dict[tuple[str, tuple[int, ...]], list[Mapping[str, Any]]] = defaultdict(list)
     for batch in batches:

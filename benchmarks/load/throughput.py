@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks.harness.comparing import Plan
+from benchmarks.harness.comparing import MeasurementPlan
 from benchmarks.harness.entries import Entry
-from benchmarks.load.serving import running, scratch
+from benchmarks.load.serving import make_scratch_folder, run_service
 from gen.precision import DTYPES
 from gestaltgen_client import Client
 
@@ -22,9 +22,13 @@ AGES: Final = 5
 """Images of a person in an age progression."""
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
     threads = torch.get_num_threads()
-    with scratch() as folder, running(folder / "state", threads=threads) as service, Client(service.url) as client:
+    with (
+        make_scratch_folder() as folder,
+        run_service(folder / "state", threads=threads) as service,
+        Client(service.url) as client,
+    ):
         for precision in DTYPES:
             fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
             client.create(**fields, count=64 // AGES, seed=1).wait()

@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image
 
 from api.provenance.marks import Claim, encode
-from benchmarks.harness.comparing import PUBLISHED, Plan, Subject, compare
+from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import Entry
 from faces.images import Pixels
 from faces.phantoms.drawing import draw
@@ -19,21 +19,21 @@ SIZES: Final = (128, 256)
 COUNT: Final = 40
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
     for size in SIZES:
         pictures = [draw(nth_phantom(1, index), size).image for index in range(COUNT)]
         works = {
-            PUBLISHED: lambda pictures=pictures: [_saved(picture) for picture in pictures],
-            ("ours", "uint8"): lambda pictures=pictures: [_marked(picture) for picture in pictures],
+            PUBLISHED: lambda pictures=pictures: [_encode_plain(picture) for picture in pictures],
+            ("ours", "uint8"): lambda pictures=pictures: [_encode_marked(picture) for picture in pictures],
         }
-        yield from compare(Subject(f"encode-{size}", 1, units=COUNT), works, plan, 3)
+        yield from compare_ways(Subject(f"encode-{size}", 1, units=COUNT), works, plan, 3)
 
 
-def _marked(picture: Pixels) -> bytes:
+def _encode_marked(picture: Pixels) -> bytes:
     return encode(picture, Claim("synthetic", "0" * 64, {"kind": "unrelated", "seed": 1, "condition": "WS"}))
 
 
-def _saved(picture: Pixels) -> bytes:
+def _encode_plain(picture: Pixels) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format="PNG")
     return file.getvalue()

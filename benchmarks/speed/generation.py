@@ -15,10 +15,19 @@ import torch
 from rich.console import Console
 
 from benchmarks.harness import flops
-from benchmarks.harness.comparing import MEMORY_BATCH, PUBLISHED, Plan, Subject, Variant, Way, Work, compare
+from benchmarks.harness.comparing import (
+    MEMORY_BATCH,
+    PUBLISHED,
+    MeasurementPlan,
+    Subject,
+    Variant,
+    Way,
+    Work,
+    compare_ways,
+)
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.memory import peak_mb
-from benchmarks.speed.published import published_way
+from benchmarks.harness.memory import measure_peak_mb
+from benchmarks.speed.published import compute_published_way
 from gen.config import GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Generator
@@ -45,7 +54,7 @@ _NOISE: Final = 0.1
 _GPU: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def config(resolution: int) -> GeneratorConfig:
+def make_config(resolution: int) -> GeneratorConfig:
     """The network of a size."""
     if resolution >= 256:
         chosen = paper256(resolution).generator
@@ -53,16 +62,16 @@ def config(resolution: int) -> GeneratorConfig:
     return GeneratorConfig(resolution, 128, 128, channel_base=4096, channel_max=128, vocabulary=Vocabulary())
 
 
-def work(resolution: int, batch: int, way: Way, precision: str, device: str = "cpu") -> Work:
+def make_work(resolution: int, batch: int, way: Way, precision: str, device: str = "cpu") -> Work:
     """What makes one batch."""
-    net = _network(resolution, device)
+    net = _make_network(resolution, device)
     draw = torch.Generator().manual_seed(0)
     z = torch.randn(batch, net.config.z_dim, generator=draw).to(device)
     c = torch.full((batch, net.config.c_dim), 0.2, device=device)
 
     @torch.inference_mode()
     def make() -> torch.Tensor:
-        with _context(way):
+        with _open_context(way):
             images = net.synthesize(net.map(z, c, truncation=0.6), noise="const", dtype=_GPU[precision])
         if device == "cuda":
             torch.cuda.synchronize()
@@ -71,26 +80,26 @@ def work(resolution: int, batch: int, way: Way, precision: str, device: str = "c
     return make
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
     for resolution, batch in QUICK if plan.quick else [(size, batch) for size in SIZES for batch in BATCHES]:
-        if published_bytes(config(resolution), batch) > MOST_BYTES:
+        if estimate_published_bytes(make_config(resolution), batch) > MOST_BYTES:
             Console(stderr=True).print(
                 f"generate-{resolution}, batch {batch}: left out, the published way takes > 4 GB"
             )
             continue
-        yield from _on("cpu", resolution, batch, plan)
+        yield from _measure_on("cpu", resolution, batch, plan)
         if torch.cuda.is_available():
-            yield from _on("cuda", resolution, batch, plan)
-    _network.cache_clear()
+            yield from _measure_on("cuda", resolution, batch, plan)
+    _make_network.cache_clear()
 
 
-def published_bytes(config: GeneratorConfig, batch: int) -> int:
+def estimate_published_bytes(config: GeneratorConfig, batch: int) -> int:
     """About the memory that the published way takes."""
     largest = max(config.channels(size) * size**2 for size in config.block_resolutions)
     return MAPS_AT_ONCE * 4 * largest * batch
 
 
-def _on(device: str, resolution: int, batch: int, plan: Plan) -> list[Entry]:
+def _measure_on(device: str, resolution: int, batch: int, plan: MeasurementPlan) -> list[Entry]:
     on_gpu = device == "cuda"
     precisions = _GPU if on_gpu else DTYPES
     variants: list[Variant] = [PUBLISHED, *(("ours", precision) for precision in precisions)]
@@ -98,31 +107,31 @@ def _on(device: str, resolution: int, batch: int, plan: Plan) -> list[Entry]:
         f"generate-{resolution}" + ("-cuda" if on_gpu else ""),
         batch,
         units=batch,
-        flop=batch * flops.generation(config(resolution)),
+        flop=batch * flops.count_generation(make_config(resolution)),
         suffix=", GPU" if on_gpu else "",
     )
 
     def memory(variant: Variant) -> float | None:
         if plan.quick or on_gpu or batch != MEMORY_BATCH:
             return None
-        return peak_mb("generation", resolution=resolution, batch=batch, way=variant[0], precision=variant[1])
+        return measure_peak_mb("generation", resolution=resolution, batch=batch, way=variant[0], precision=variant[1])
 
     works, first = (
-        {(way, precision): work(resolution, size, way, precision, device) for way, precision in variants}
+        {(way, precision): make_work(resolution, size, way, precision, device) for way, precision in variants}
         for size in (batch, min(batch, WARM_UP))
     )
-    return compare(subject, works, plan, BUDGET_S, warm_up=first, memory=memory)
+    return compare_ways(subject, works, plan, BUDGET_S, warm_up=first, memory=memory)
 
 
-def _context(way: Way) -> AbstractContextManager[None]:
-    return published_way(per_image_kernels=True) if way == "published" else nullcontext()
+def _open_context(way: Way) -> AbstractContextManager[None]:
+    return compute_published_way(per_image_kernels=True) if way == "published" else nullcontext()
 
 
 @cache
-def _network(resolution: int, device: str) -> Generator:
+def _make_network(resolution: int, device: str) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(resolution)
-        net = Generator(config(resolution)).eval().requires_grad_(False)
+        net = Generator(make_config(resolution)).eval().requires_grad_(False)
     for name, parameter in net.named_parameters():
         if name.endswith("noise_strength"):
             parameter.fill_(_NOISE)

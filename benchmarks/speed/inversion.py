@@ -16,10 +16,19 @@ import torch
 
 import weights
 from benchmarks.harness import flops
-from benchmarks.harness.comparing import MEMORY_BATCH, PUBLISHED, Plan, Subject, Variant, Way, Work, compare
+from benchmarks.harness.comparing import (
+    MEMORY_BATCH,
+    PUBLISHED,
+    MeasurementPlan,
+    Subject,
+    Variant,
+    Way,
+    Work,
+    compare_ways,
+)
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.memory import peak_mb
-from benchmarks.speed.published import published_way
+from benchmarks.harness.memory import measure_peak_mb
+from benchmarks.speed.published import compute_published_way
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -33,44 +42,44 @@ BATCHES: Final = (1, 8)
 BUDGET_S: Final = 15.0
 
 
-def work(batch: int, way: Way, precision: str) -> Work:
+def make_work(batch: int, way: Way, precision: str) -> Work:
     """What inverts one batch of phantoms."""
-    inverter = _inverter()
+    inverter = _load_inverter()
     side = inverter.generator.config.resolution
     faces = to_tensor(np.stack([draw(nth_phantom(1, index), side).image for index in range(batch)]))
-    chosen = {"precision": precision} if way == "ours" and _takes_precision() else {}
+    chosen = {"precision": precision} if way == "ours" and _can_choose_precision() else {}
 
     def invert() -> None:
-        with published_way(per_image_kernels=True) if way == "published" else nullcontext():
+        with compute_published_way(per_image_kernels=True) if way == "published" else nullcontext():
             inverter.invert(faces, PASSES, **chosen)  # type: ignore[arg-type]
 
     return invert
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
-    precisions = list(DTYPES) if _takes_precision() else ["float32"]
-    inverter = _inverter()
-    side, each = inverter.generator.config.resolution, _flop(inverter)
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+    precisions = list(DTYPES) if _can_choose_precision() else ["float32"]
+    inverter = _load_inverter()
+    side, each = inverter.generator.config.resolution, _count_flop(inverter)
     for batch in BATCHES:
         variants: list[Variant] = [PUBLISHED, *(("ours", precision) for precision in precisions)]
 
         def memory(variant: Variant, batch: int = batch) -> float | None:
             if plan.quick or batch != MEMORY_BATCH:
                 return None
-            return peak_mb("inversion", batch=batch, way=variant[0], precision=variant[1])
+            return measure_peak_mb("inversion", batch=batch, way=variant[0], precision=variant[1])
 
-        works = {(way, precision): work(batch, way, precision) for way, precision in variants}
+        works = {(way, precision): make_work(batch, way, precision) for way, precision in variants}
         subject = Subject(f"inversion-{side}", batch, units=batch, flop=batch * each)
-        yield from compare(subject, works, plan, BUDGET_S, memory=memory)
-    _inverter.cache_clear()
+        yield from compare_ways(subject, works, plan, BUDGET_S, memory=memory)
+    _load_inverter.cache_clear()
 
 
-def _takes_precision() -> bool:
+def _can_choose_precision() -> bool:
     return "precision" in inspect.signature(Inverter.invert).parameters
 
 
 @cache
-def _inverter() -> Inverter:
+def _load_inverter() -> Inverter:
     path = weights.default()
     generator = checkpoint.load_generator(path).requires_grad_(False)
     inverter = inverter_file.load(weights.companions(path)["inverter"], generator)
@@ -78,10 +87,10 @@ def _inverter() -> Inverter:
     return inverter
 
 
-def _flop(inverter: Inverter) -> int:
+def _count_flop(inverter: Inverter) -> int:
     """For one face."""
     side, shown = inverter.generator.config.resolution, inverter.hypernet.config.side
-    with published_way(per_image_kernels=True):
-        encoder = flops.counted(lambda: inverter.w_encoder(torch.zeros(1, 3, side, side)))
-        hypernetwork = flops.counted(lambda: inverter.hypernet(torch.zeros(1, 6, shown, shown)))
-    return encoder + PASSES * hypernetwork + (1 + PASSES) * flops.synthesis(inverter.generator.config)
+    with compute_published_way(per_image_kernels=True):
+        encoder = flops.count_flop(lambda: inverter.w_encoder(torch.zeros(1, 3, side, side)))
+        hypernetwork = flops.count_flop(lambda: inverter.hypernet(torch.zeros(1, 6, shown, shown)))
+    return encoder + PASSES * hypernetwork + (1 + PASSES) * flops.count_synthesis(inverter.generator.config)

@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from benchmarks.harness.comparing import Plan, Subject, compare
+from benchmarks.harness.comparing import MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import Entry
 from faces.phantoms.drawing import draw
 from faces.phantoms.person import random_phantom
@@ -17,7 +17,7 @@ SIZES: Final = (64, 128, 256)
 COUNT: Final = 20
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
     rng = np.random.default_rng(0)
     people = [random_phantom(rng) for _ in range(COUNT)]
 
@@ -30,6 +30,6 @@ def measure(plan: Plan) -> Iterator[Entry]:
     try:
         for size in SIZES:
             subject = Subject(f"phantoms-{size}", 1, units=COUNT)
-            yield from compare(subject, {("ours", "uint8"): lambda size=size: make(size)}, plan, 4)  # type: ignore[misc]
+            yield from compare_ways(subject, {("ours", "uint8"): lambda size=size: make(size)}, plan, 4)  # type: ignore[misc]
     finally:
         cv2.setNumThreads(threads)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rich.console import Console
 from sklearn.svm import SVC
 
-from benchmarks.harness.comparing import PUBLISHED, Plan, Subject, compare
+from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import Entry
 from editing.svm import hyperplane
 
@@ -27,8 +27,8 @@ NOISE: Final = 0.25
 """Of the score that is cut into labels, in its standard deviations: one label in twelve is wrong."""
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
-    w, positive = examples(ALL_LATENTS if plan.full else LATENTS)
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+    w, positive = draw_examples(ALL_LATENTS if plan.full else LATENTS)
     found: dict[str, npt.NDArray[np.float64]] = {}
 
     def ours() -> None:
@@ -40,14 +40,14 @@ def measure(plan: Plan) -> Iterator[Entry]:
 
     works = {PUBLISHED: published, ("ours", "float64"): ours}
     few = {variant: lambda: hyperplane(w[:200], positive[:200]) for variant in works}
-    yield from compare(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
+    yield from compare_ways(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
     agree = float(found["published"] @ found["ours"])
     Console(stderr=True).print(
         f"direction-fit: {len(w)} latents of {DIMENSIONS} dimensions, cosine of both {agree:.5f}"
     )
 
 
-def examples(count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def draw_examples(count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Latents (count, DIMENSIONS), and whether each has the attribute (count,)."""
     rng = np.random.default_rng(0)
     w = rng.normal(size=(count, DIMENSIONS)) * np.geomspace(1, 0.1, DIMENSIONS)

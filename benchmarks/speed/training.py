@@ -13,10 +13,10 @@ from typing import Final
 import torch
 
 from benchmarks.harness import flops
-from benchmarks.harness.comparing import PUBLISHED, Plan, Subject, Variant, Way, Work, compare
+from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, Variant, Way, Work, compare_ways
 from benchmarks.harness.entries import Entry
-from benchmarks.harness.memory import peak_mb
-from benchmarks.speed.published import published_way
+from benchmarks.harness.memory import measure_peak_mb
+from benchmarks.speed.published import compute_published_way
 from gen.labels import Vocabulary
 from gen.networks import Discriminator
 from gen.training.data import TrainingImages
@@ -28,40 +28,40 @@ SIZE: Final = 128
 BUDGET_S: Final = 20.0
 
 
-def work(way: Way, precision: str, steps: int) -> Work:
+def make_work(way: Way, precision: str, steps: int) -> Work:
     """What makes so many steps, with a trainer of its own."""
-    return _steps(_trainer(precision), way, steps)
+    return _make_steps(_make_trainer(precision), way, steps)
 
 
-def measure(plan: Plan) -> Iterator[Entry]:
-    recipe = _preset().training
-    name, flop = f"training-step-{SIZE}", recipe.r1_interval * recipe.batch * _flop_of_a_step()
+def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+    recipe = _make_preset().training
+    name, flop = f"training-step-{SIZE}", recipe.r1_interval * recipe.batch * _count_step_flop()
     subject = Subject(name, recipe.batch, unit="step", units=recipe.r1_interval, flop=flop)
     variants: list[Variant] = [PUBLISHED, ("ours", "float32")]
     if fastest_precision(torch.device("cpu")) == "bfloat16":
         variants.append(("ours", "bfloat16"))
-    trainers = {variant: _trainer(variant[1]) for variant in variants}
+    trainers = {variant: _make_trainer(variant[1]) for variant in variants}
     works, first = (
-        {variant: _steps(trainer, variant[0], steps) for variant, trainer in trainers.items()}
+        {variant: _make_steps(trainer, variant[0], steps) for variant, trainer in trainers.items()}
         for steps in (recipe.r1_interval, 1)
     )
 
     def memory(variant: Variant) -> float | None:
-        return None if plan.quick else peak_mb("training", way=variant[0], precision=variant[1], steps=2)
+        return None if plan.quick else measure_peak_mb("training", way=variant[0], precision=variant[1], steps=2)
 
-    yield from compare(subject, works, plan, BUDGET_S, warm_up=first, memory=memory)
+    yield from compare_ways(subject, works, plan, BUDGET_S, warm_up=first, memory=memory)
 
 
-def _steps(trainer: Trainer, way: Way, steps: int) -> Work:
+def _make_steps(trainer: Trainer, way: Way, steps: int) -> Work:
     def make() -> None:
-        with published_way(per_image_kernels=False) if way == "published" else nullcontext():
+        with compute_published_way(per_image_kernels=False) if way == "published" else nullcontext():
             for _ in range(steps):
                 trainer.step()
 
     return make
 
 
-def _preset() -> Preset:
+def _make_preset() -> Preset:
     chosen, vocabulary = phantom(SIZE), Vocabulary()
     return replace(
         chosen,
@@ -70,8 +70,8 @@ def _preset() -> Preset:
     )
 
 
-def _trainer(precision: str) -> Trainer:
-    preset, draw = _preset(), torch.Generator().manual_seed(0)
+def _make_trainer(precision: str) -> Trainer:
+    preset, draw = _make_preset(), torch.Generator().manual_seed(0)
     data = TrainingImages(
         torch.randint(0, 256, (256, 3, SIZE, SIZE), dtype=torch.uint8, generator=draw),
         Vocabulary().encode("WS", "child").expand(256, -1),
@@ -80,19 +80,19 @@ def _trainer(precision: str) -> Trainer:
     return Trainer(preset.generator, preset.discriminator, config, data)
 
 
-def _flop_of_a_step() -> float:
+def _count_step_flop() -> float:
     """For each image of the batch.
 
     A gradient takes what the way forward takes once for the inputs and once for the weights. The generator makes
     images for the discriminator (1) and learns (3), through the discriminator (2), which learns from false and real
     (6); its penalty, when due, differentiates the gradient of its inputs (6).
     """
-    preset = _preset()
+    preset = _make_preset()
     net, image, label = (
         Discriminator(preset.discriminator),
         torch.zeros(1, 3, SIZE, SIZE),
         Vocabulary().encode("WS", "child")[None],
     )
-    with published_way(per_image_kernels=False):
-        judged = flops.counted(lambda: net(image, label))
-    return 4 * flops.generation(preset.generator) + (8 + 6 / preset.training.r1_interval) * judged
+    with compute_published_way(per_image_kernels=False):
+        judged = flops.count_flop(lambda: net(image, label))
+    return 4 * flops.count_generation(preset.generator) + (8 + 6 / preset.training.r1_interval) * judged

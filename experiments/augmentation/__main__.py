@@ -14,13 +14,22 @@ from core.atomic_files import write_file
 from core.errors import PullError
 from experiments.augmentation import generators, people
 from experiments.augmentation.arms import ARMS
-from experiments.augmentation.classifiers import CONFIG, FOLDS, MORE, SPLIT_SEED, TEST, TRAIN, model_of, part_of
+from experiments.augmentation.classifiers import (
+    CONFIG,
+    FOLDS,
+    MORE,
+    SPLIT_SEED,
+    TEST,
+    TRAIN,
+    describe_process,
+    name_model,
+)
 from experiments.augmentation.results import write_results
-from experiments.augmentation.sheet import sheet
-from experiments.processes import COSTS, begin, run_side_by_side
+from experiments.augmentation.sheet import draw_sheet
+from experiments.processes import COSTS, run_app, run_side_by_side
 from gestaltgen.cli.service.demo import running_service
 from recognition.images.folds import write_folds
-from recognition.images.samples import real_samples
+from recognition.images.samples import load_real_samples
 
 _console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False)
@@ -48,20 +57,22 @@ def augmentation(
     more real faces; measures all on an untouched test set. Some hours on two cores. Stopped anywhere, the same command
     goes on.
     """
-    _draw(out)
+    _draw_datasets(out)
     generators.train_base(out, out / BASE, base_images)
-    held_out = write_folds(real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
+    held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
     generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
     chosen = tuple(range(seeds))
     with ExitStack() as stack:
-        parts = [part_of(arm, out, "", chosen, epochs) for arm in ARMS]
+        parts = [describe_process(arm, out, "", chosen, epochs) for arm in ARMS]
         if not all(part.done for part in parts):
-            service = stack.enter_context(running_service(generators.generator_of(out / "base"), models=_models(out)))
-            parts = [part_of(arm, out, service, chosen, epochs) for arm in ARMS]
+            service = stack.enter_context(
+                running_service(generators.locate_generator(out / "base"), models=_copy_models(out))
+            )
+            parts = [describe_process(arm, out, service, chosen, epochs) for arm in ARMS]
         run_side_by_side(parts, out / COSTS)
     _console.print(write_results(out, chosen))
     try:
-        write_file(out / SHEET, sheet(out))
+        write_file(out / SHEET, draw_sheet(out))
     except PullError as error:
         _console.print(f"without {out / SHEET}: {error}")
     _console.print(
@@ -70,7 +81,7 @@ def augmentation(
     )
 
 
-def _draw(out: Path) -> None:
+def _draw_datasets(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, counts in (
         (BASE, people.UNAFFECTED),
@@ -80,17 +91,17 @@ def _draw(out: Path) -> None:
     ):
         if not (out / name).exists():
             _console.print(f"drawing {out / name}")
-            people.write(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
+            people.write_dataset(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
 
 
-def _models(out: Path) -> Path:
+def _copy_models(out: Path) -> Path:
     """The folds' generators, in a folder of their own to be served from."""
     folder = out / "models"
     folder.mkdir(exist_ok=True)
     for fold in range(FOLDS):
-        shutil.copyfile(generators.generator_of(out / f"fold-{fold}"), folder / f"{model_of(fold)}.safetensors")
+        shutil.copyfile(generators.locate_generator(out / f"fold-{fold}"), folder / f"{name_model(fold)}.safetensors")
     return folder
 
 
 if __name__ == "__main__":
-    begin(app)
+    run_app(app)

@@ -63,7 +63,7 @@ ARMS: Final = (
 )
 
 
-def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
+def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
     """The image sets of an arm for a fold, by condition, in the study's counts.
 
     Args:
@@ -72,7 +72,7 @@ def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
     """
     if arm.kind is None:
         return {}
-    counts = study_counts(learnt, arm.kind)
+    counts = count_as_study(learnt, arm.kind)
     if arm.real:
         del counts[UNAFFECTED]
     return {
@@ -81,15 +81,15 @@ def requests_of(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
     }
 
 
-def study_counts(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
+def count_as_study(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
     """Synthetic images per condition and age, of every condition."""
     images = Counter(sample.condition for sample in learnt.samples)
     return {name: count_of(images[name], len(AGE_GROUPS), kind, len(learnt.classes)) for name in learnt.classes}
 
 
-def further_faces(pool: Samples, learnt: Samples) -> Samples:
+def select_further_faces(pool: Samples, learnt: Samples) -> Samples:
     """So many faces of the pool per affected condition and age as `requests_of` asks for unrelated ones."""
-    counts = study_counts(learnt)
+    counts = count_as_study(learnt)
 
     def chosen() -> Iterator[int]:
         left = {(name, group.name): counts[name] for name in counts if name != UNAFFECTED for group in AGE_GROUPS}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from core import tensor_files
-from experiments.processes import COSTS, Part, run_side_by_side
+from experiments.processes import COSTS, SideProcess, run_side_by_side
 
 BASE_IMAGES: Final = 100_000
 FOLD_IMAGES: Final = 20_000
@@ -34,7 +34,9 @@ _FOLD: Final = {
 
 def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
     """The generator of unaffected people that all begin from, in out/base."""
-    run_side_by_side([_training("generator of unaffected people", out / "base", data, images, _BASE, [])], out / COSTS)
+    run_side_by_side(
+        [_describe_training("generator of unaffected people", out / "base", data, images, _BASE, [])], out / COSTS
+    )
 
 
 def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = FOLD_IMAGES) -> None:
@@ -46,28 +48,28 @@ def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = F
     base = out / "base"
     parts = []
     for fold, persons in enumerate(held_out):
-        begin = ["--from", str(generator_of(base))]
+        begin = ["--from", str(locate_generator(base))]
         begin += ["--discriminator-from", str(base / "discriminator.safetensors")]
         begin += ["--exclude", str(persons), "--sampling", "half_affected"]
-        parts.append(_training(f"generator of fold {fold}", out / f"fold-{fold}", data, images, _FOLD, begin))
+        parts.append(_describe_training(f"generator of fold {fold}", out / f"fold-{fold}", data, images, _FOLD, begin))
     run_side_by_side(parts, out / COSTS)
 
 
-def generator_of(folder: Path) -> Path:
+def locate_generator(folder: Path) -> Path:
     """The checkpoint of a training."""
     return folder / "generator.safetensors"
 
 
-def _training(
+def _describe_training(
     name: str, folder: Path, data: Path, images: int, settings: Mapping[str, object], more: Sequence[str]
-) -> Part:
+) -> SideProcess:
     command = [sys.executable, "-m", "gestaltgen", "train", str(data), "--out", str(folder), "--preset", "phantom"]
     for setting, value in settings.items():
         command += ["--set", f"{setting}={value if isinstance(value, str) else json.dumps(value)}"]
     command += ["--images", str(images), "--snapshot", "5000", "--snapshot-minutes", "5", "--threads", "1", *more]
-    return Part(name, tuple(command), folder / "log.txt", done=_images_seen(folder) >= images)
+    return SideProcess(name, tuple(command), folder / "log.txt", done=_read_images_seen(folder) >= images)
 
 
-def _images_seen(folder: Path) -> int:
-    path = generator_of(folder)
+def _read_images_seen(folder: Path) -> int:
+    path = locate_generator(folder)
     return int(tensor_files.read_header(path)["images_seen"]) if path.exists() else 0

@@ -33,7 +33,7 @@ UNAFFECTED: Final[Mapping[str, Sequence[int]]] = {"unaffected": (1600,) * len(AG
 _SHARE_SEEN_TWICE: Final = 0.25
 
 
-def people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = False) -> Iterator[Phantom]:
+def draw_people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = False) -> Iterator[Phantom]:
     """Draw so many phantoms; another seed gives other people.
 
     Args:
@@ -59,6 +59,8 @@ def people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = Fals
                 last = None if again else drawn
 
 
-def write(path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False) -> None:
+def write_dataset(
+    path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False
+) -> None:
     """Draw a data set; a file that exists is whole."""
-    write_phantoms(path, list(people(counts, seed, twice=twice)), size=size, workers=2)
+    write_phantoms(path, list(draw_people(counts, seed, twice=twice)), size=size, workers=2)

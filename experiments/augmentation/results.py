@@ -11,10 +11,10 @@ import numpy as np
 
 from core.atomic_files import write_file
 from experiments.augmentation.arms import ARMS, REAL, Arm
-from experiments.augmentation.classifiers import FOLDS, predictions_of
-from recognition.predictions import Predictions, pooled
-from recognition.results.plots import difference_plot
-from recognition.results.report import Report, report
+from experiments.augmentation.classifiers import FOLDS, locate_predictions
+from recognition.predictions import Predictions, pool_predictions
+from recognition.results.plots import plot_differences
+from recognition.results.report import ClassifierReport, write_report
 from recognition.statistics import Sampling
 
 STUDIED: Final = ("22q11DS", "unaffected", "WS")
@@ -23,21 +23,21 @@ STUDIED: Final = ("22q11DS", "unaffected", "WS")
 
 def write_results(out: Path, seeds: Sequence[int]) -> str:
     """Write OUT/report, OUT/table.md and OUT/differences.png; the table."""
-    each = {arm: [Predictions.load(predictions_of(out, arm, seed)) for seed in seeds] for arm in ARMS}
-    found = report(
-        {arm.name: pooled(runs) for arm, runs in each.items()},
+    each = {arm: [Predictions.load(locate_predictions(out, arm, seed)) for seed in seeds] for arm in ARMS}
+    found = write_report(
+        {arm.name: pool_predictions(runs) for arm, runs in each.items()},
         out / "report",
         baseline=REAL.name,
         sampling=Sampling(seed=0),
-        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _waiting(out)},
+        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _read_waiting(out)},
     )
-    write_file(out / "differences.png", difference_plot(found.comparisons, REAL.name, found.sampling.level))
-    table = _table(found, each)
+    write_file(out / "differences.png", plot_differences(found.comparisons, REAL.name, found.sampling.level))
+    table = _format_table(found, each)
     write_file(out / "table.md", table.encode())
     return table
 
 
-def _table(found: Report, each: Mapping[Arm, Sequence[Predictions]]) -> str:
+def _format_table(found: ClassifierReport, each: Mapping[Arm, Sequence[Predictions]]) -> str:
     head = ["trained on", *STUDIED, "other", "mean", "of single seeds", "more than real", "p"]
     head += ["study: 22q11DS", "unaffected", "WS", "mean"]
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]
@@ -60,7 +60,7 @@ def _table(found: Report, each: Mapping[Arm, Sequence[Predictions]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _waiting(out: Path) -> Mapping[str, float]:
+def _read_waiting(out: Path) -> Mapping[str, float]:
     """Share of its time that each arm waited for images."""
     told = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
     read = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}

@@ -6,37 +6,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from experiments.augmentation.arms import ARMS, requests_of
-from experiments.augmentation.classifiers import TRAIN, model_of, sets_of, split_of
+from experiments.augmentation.arms import ARMS, build_requests
+from experiments.augmentation.classifiers import TRAIN, locate_sets, name_model, split_folds
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png
 from faces.labels import AGE_GROUPS
-from recognition.images.pulled_sets import pulled
-from recognition.images.samples import Samples, real_samples
+from recognition.images.pulled_sets import pull_set
+from recognition.images.samples import Samples, load_real_samples
 
 SHOWN: Final = ("WS", "22q11DS")
 _TILE: Final = 96
 
 
-def sheet(out: Path) -> bytes:
+def draw_sheet(out: Path) -> bytes:
     """PNG of an experiment that has pulled all its sets: a row for each condition and kind, a column for each age.
 
     Raises:
         PullError: a set is not there yet.
     """
-    real = real_samples(out / TRAIN)
-    inside, _ = split_of(real)[0]
+    real = load_real_samples(out / TRAIN)
+    inside, _ = split_folds(real)[0]
     learnt = real.subset(inside)
     rows: list[list[Pixels | None]] = []
     titles: list[str] = []
     for condition in SHOWN:
         faces = [place for place, sample in enumerate(learnt.samples) if sample.condition == condition]
-        rows.append(list(_first_of_each_age(learnt.subset(faces))))
+        rows.append(list(_take_first_of_each_age(learnt.subset(faces))))
         titles.append(f"{condition}\nreal")
         for arm in (arm for arm in ARMS if arm.kind is not None and arm.real):
-            request = requests_of(arm, model_of(0), learnt)[condition]
-            with pulled(None, request, sets_of(arm, out, 0) / condition, classes=learnt.classes) as made:
-                rows.append(list(_first_of_each_age(made)))
+            request = build_requests(arm, name_model(0), learnt)[condition]
+            with pull_set(None, request, locate_sets(arm, out, 0) / condition, classes=learnt.classes) as made:
+                rows.append(list(_take_first_of_each_age(made)))
             titles.append(f"{condition}\n{arm.name}")
     return encode_png(
         contact_sheet(
@@ -50,7 +50,7 @@ def sheet(out: Path) -> bytes:
     )
 
 
-def _first_of_each_age(faces: Samples) -> Iterator[Pixels | None]:
+def _take_first_of_each_age(faces: Samples) -> Iterator[Pixels | None]:
     """The first face of each age group; None where there is none."""
     ages = [sample.age_group for sample in faces.samples]
     for group in AGE_GROUPS:

@@ -12,7 +12,7 @@ from rich.console import Console
 import weights
 from core.errors import ConfigError
 from experiments.expression import classifiers, edits
-from experiments.expression.classifiers import ARMS, SIZE, Plan
+from experiments.expression.classifiers import ARMS, SIZE, ExpressionPlan
 from experiments.expression.people import (
     BALANCED,
     FULL,
@@ -21,12 +21,12 @@ from experiments.expression.people import (
     TEST_SEED,
     TRAIN_SEED,
     Scale,
-    people,
-    with_smile,
+    draw_people,
+    redraw_with_smile,
 )
 from experiments.expression.results import write_results
 from experiments.expression.views import BALANCED_SET, DRAWN, IDEAL, PLANTED_SET, TARGETS, TEST_SET
-from experiments.processes import COSTS, begin, run_side_by_side
+from experiments.processes import COSTS, run_app, run_side_by_side
 from faces.phantoms.phantom_dataset import write_phantoms
 from gestaltgen.cli.service.demo import running_service
 
@@ -55,21 +55,21 @@ def expression(
     read OUT/table.md and look at OUT/effects.png and OUT/sheet.png; OUT/costs.jsonl says what each part took.
     """
     scale, chosen = QUICK if quick else FULL, tuple(range(seeds))
-    plan = _begin(out, scale)
-    _draw(out, scale)
-    plain = [classifiers.part_of(arm, out, chosen) for arm in ARMS if arm.adds == "none"]
+    plan = _read_or_write_plan(out, scale)
+    _draw_datasets(out, scale)
+    plain = [classifiers.describe_process(arm, out, chosen) for arm in ARMS if arm.adds == "none"]
     with ExitStack() as stack:
-        sending = edits.part_of(out, "", scale.sent)
+        sending = edits.describe_process(out, "", scale.sent)
         if not sending.done:
-            sending = edits.part_of(out, stack.enter_context(running_service(weights.default())), scale.sent)
+            sending = edits.describe_process(out, stack.enter_context(running_service(weights.default())), scale.sent)
         run_side_by_side([sending, *plain], out / COSTS)
-    run_side_by_side([classifiers.part_of(arm, out, chosen) for arm in ARMS], out / COSTS)
+    run_side_by_side([classifiers.describe_process(arm, out, chosen) for arm in ARMS], out / COSTS)
     _console.print("measuring")
     _console.print(write_results(out, plan, chosen), markup=False)
     _console.print(f"look at {out / 'effects.png'} and {out / 'sheet.png'}; the table is {out / 'table.md'}")
 
 
-def _begin(out: Path, scale: Scale) -> Plan:
+def _read_or_write_plan(out: Path, scale: Scale) -> ExpressionPlan:
     """The folder's plan, a new one where there is none.
 
     Raises:
@@ -77,8 +77,8 @@ def _begin(out: Path, scale: Scale) -> Plan:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (plan := Plan.read(out)) is None:
-            plan = Plan.of(scale)
+        if (plan := ExpressionPlan.read(out)) is None:
+            plan = ExpressionPlan.of(scale)
             plan.write(out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be the folder of an experiment: {error}") from error
@@ -90,14 +90,14 @@ def _begin(out: Path, scale: Scale) -> Plan:
     return plan
 
 
-def _draw(out: Path, scale: Scale) -> None:
+def _draw_datasets(out: Path, scale: Scale) -> None:
     """The data sets; a file that exists is whole."""
-    tested = people(BALANCED, scale.test_persons, TEST_SEED)
+    tested = draw_people(BALANCED, scale.test_persons, TEST_SEED)
     drawn = {
-        PLANTED_SET: people(PLANTED, scale.persons, TRAIN_SEED),
-        BALANCED_SET: people(BALANCED, scale.persons, TRAIN_SEED),
+        PLANTED_SET: draw_people(PLANTED, scale.persons, TRAIN_SEED),
+        BALANCED_SET: draw_people(BALANCED, scale.persons, TRAIN_SEED),
         TEST_SET: tested,
-        **{DRAWN[ideal]: with_smile(tested, TARGETS[view]) for view, ideal in IDEAL.items()},
+        **{DRAWN[ideal]: redraw_with_smile(tested, TARGETS[view]) for view, ideal in IDEAL.items()},
     }
     for name, persons in drawn.items():
         if not (out / name).exists():
@@ -106,4 +106,4 @@ def _draw(out: Path, scale: Scale) -> None:
 
 
 if __name__ == "__main__":
-    begin(app)
+    run_app(app)

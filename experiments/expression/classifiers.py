@@ -18,18 +18,17 @@ import torch
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, GestaltError
-from experiments.epochs import tell
-from experiments.expression.edits import answers, folder_of, of_persons, view_of
-from experiments.expression.people import PLANTED, TRAIN_SEED, Scale, people
+from experiments.expression.edits import locate_pictures, read_answers, read_view, select_persons
+from experiments.expression.people import PLANTED, TRAIN_SEED, Scale, draw_people
 from experiments.expression.views import BALANCED_SET, DRAWN, MADE, PLANTED_SET, REST, SMILE, TEST_SET
-from experiments.processes import Part
-from recognition.config import TrainingConfig
+from experiments.processes import SideProcess, print_epoch
+from recognition.config import ClassifierTrainingConfig
 from recognition.ensemble import Ensemble
-from recognition.images.folds import folds
+from recognition.images.folds import split_into_folds
 from recognition.images.image_stack import Stack
-from recognition.images.samples import Samples, real_samples
+from recognition.images.samples import Samples, load_real_samples
 from recognition.predictions import Predictions
-from recognition.training.cross_validation import experiment
+from recognition.training.cross_validation import cross_validate
 
 FOLDS: Final = 5
 SIZE: Final = 128
@@ -66,7 +65,7 @@ ARMS: Final = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExpressionPlan:
     """What an experiment is, kept with it: it goes on with its own settings, whatever the defaults have become.
 
     Attributes:
@@ -75,12 +74,12 @@ class Plan:
     """
 
     scale: Scale
-    training: TrainingConfig
+    training: ClassifierTrainingConfig
 
     @classmethod
     def of(cls, scale: Scale) -> Self:
         """With the settings that are the default now."""
-        return cls(scale, TrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs))
+        return cls(scale, ClassifierTrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs))
 
     @classmethod
     def read(cls, out: Path) -> Self | None:
@@ -89,7 +88,7 @@ class Plan:
         if not path.exists():
             return None
         told = json.loads(path.read_bytes())
-        return cls(Scale(**told["scale"]), TrainingConfig.from_json(told["training"]))
+        return cls(Scale(**told["scale"]), ClassifierTrainingConfig.from_json(told["training"]))
 
     def write(self, out: Path) -> None:
         """Into a folder."""
@@ -99,71 +98,73 @@ class Plan:
         return {"scale": asdict(self.scale), "training": self.training.to_json()}
 
 
-def part_of(arm: Arm, out: Path, seeds: Sequence[int]) -> Part:
+def describe_process(arm: Arm, out: Path, seeds: Sequence[int]) -> SideProcess:
     """The process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = (sys.executable, "-m", "experiments.expression.classifiers", str(out), arm.folder, *map(str, seeds))
-    return Part(f"classifiers of {arm.name!r}", command, folder / "log.txt", set(seeds) <= set(_trained(folder)))
+    return SideProcess(
+        f"classifiers of {arm.name!r}", command, folder / "log.txt", set(seeds) <= set(_read_trained_seeds(folder))
+    )
 
 
-def train_arm(arm: Arm, out: Path, plan: Plan, seeds: Sequence[int]) -> None:
+def train_arm(arm: Arm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> None:
     """Train, or go on. An edited picture is shown only in folds that train on its person; none is ever validated on."""
     torch.set_num_threads(1)
-    folder, real = out / "arms" / arm.folder, real_samples(out / arm.data)
-    experiment(
+    folder, real = out / "arms" / arm.folder, load_real_samples(out / arm.data)
+    cross_validate(
         plan.training,
         real,
         folder,
         count=FOLDS,
         seeds=seeds,
-        extra=None if arm.adds == "none" else shown_with(real, added(arm, out, plan.scale, real)),
+        extra=None if arm.adds == "none" else assign_to_folds(real, read_edited_pictures(arm, out, plan.scale, real)),
         real_faces=arm.photographs,
         about={"arm": arm.name},
-        on_progress=tell,
+        on_progress=print_epoch,
     )
-    write_file(folder / "trained.json", json.dumps(sorted({*_trained(folder), *seeds})).encode())
+    write_file(folder / "trained.json", json.dumps(sorted({*_read_trained_seeds(folder), *seeds})).encode())
 
 
-def added(arm: Arm, out: Path, scale: Scale, real: Samples) -> Stack:
+def read_edited_pictures(arm: Arm, out: Path, scale: Scale, real: Samples) -> Stack:
     """The edited pictures of an arm, of all persons whose face was not refused."""
-    folder, persons = folder_of(out, arm.data), people(PLANTED, scale.persons, TRAIN_SEED)
-    usable = [place for place, one in enumerate(answers(folder, len(real))) if one.refused is None]
+    folder, persons = locate_pictures(out, arm.data), draw_people(PLANTED, scale.persons, TRAIN_SEED)
+    usable = [place for place, one in enumerate(read_answers(folder, len(real))) if one.refused is None]
     if arm.adds == "both":
-        return view_of(real, folder, [(place, view) for place in usable for view in (SMILE, REST)])
-    return view_of(real, folder, [(place, REST if persons[place].smile > 0.5 else SMILE) for place in usable])
+        return read_view(real, folder, [(place, view) for place in usable for view in (SMILE, REST)])
+    return read_view(real, folder, [(place, REST if persons[place].smile > 0.5 else SMILE) for place in usable])
 
 
-def shown_with(real: Samples, extra: Stack) -> Callable[[int], Stack]:
+def assign_to_folds(real: Samples, extra: Stack) -> Callable[[int], Stack]:
     """What is added to the training part of a fold: the pictures of its persons, of nobody in the validation part."""
-    learnt = [{real.samples[place].person for place in inside} for inside, _ in folds(real, FOLDS)]
-    return lambda fold: of_persons(extra, learnt[fold])
+    learnt = [{real.samples[place].person for place in inside} for inside, _ in split_into_folds(real, FOLDS)]
+    return lambda fold: select_persons(extra, learnt[fold])
 
 
-def measure(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
+def predict_views(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
     """What the ensemble of a seed says of every view of the test faces that were not refused, kept as files."""
     path = out / "arms" / arm.folder / "predictions" / f"seed-{seed}"
     path.mkdir(parents=True, exist_ok=True)
     missing = [view for view in (*MADE, *DRAWN) if not (path / f"{view}.csv").exists()]
     if missing:
         ensemble = Ensemble.open(out / "arms" / arm.folder / f"seed-{seed}")
-        for view, faces in measured_views(out, missing).items():
+        for view, faces in read_views(out, missing).items():
             ensemble.predict(faces).save(path / f"{view}.csv")
     return {view: Predictions.load(path / f"{view}.csv") for view in (*MADE, *DRAWN)}
 
 
-def measured_views(out: Path, views: Sequence[str]) -> dict[str, Samples]:
+def read_views(out: Path, views: Sequence[str]) -> dict[str, Samples]:
     """The test persons in each view, in one order."""
-    photographs, folder = real_samples(out / TEST_SET), folder_of(out, TEST_SET)
-    usable = [place for place, one in enumerate(answers(folder, len(photographs))) if one.refused is None]
+    photographs, folder = load_real_samples(out / TEST_SET), locate_pictures(out, TEST_SET)
+    usable = [place for place, one in enumerate(read_answers(folder, len(photographs))) if one.refused is None]
     return {
-        view: real_samples(out / DRAWN[view]).subset(usable)
+        view: load_real_samples(out / DRAWN[view]).subset(usable)
         if view in DRAWN
-        else view_of(photographs, folder, [(place, view) for place in usable])
+        else read_view(photographs, folder, [(place, view) for place in usable])
         for view in views
     }
 
 
-def _trained(folder: Path) -> list[int]:
+def _read_trained_seeds(folder: Path) -> list[int]:
     path = folder / "trained.json"
     return list(json.loads(path.read_bytes())) if path.exists() else []
 
@@ -172,7 +173,7 @@ if __name__ == "__main__":
     named = {arm.folder: arm for arm in ARMS}
     place = Path(sys.argv[1])
     try:
-        if (plan := Plan.read(place)) is None:
+        if (plan := ExpressionPlan.read(place)) is None:
             raise ConfigError(f"{place} holds no plan.json; expected the folder of an experiment that has begun")
         train_arm(named[sys.argv[2]], place, plan, [int(seed) for seed in sys.argv[3:]])
     except GestaltError as error:

@@ -23,12 +23,12 @@ from core.atomic_files import write_file
 from core.errors import GestaltError
 from editing.latent_editor import TOLERANCE
 from experiments.expression.views import RECONSTRUCTION, SMILE, TARGETS
-from experiments.processes import Part
+from experiments.processes import SideProcess
 from faces.images import encode_png, pixels_key, read_image
 from gestaltgen_client import Client, Edit, JobError, Photo, ServiceError
 from recognition.images.image_stack import Stack
 from recognition.images.leakage import TrainingRecord
-from recognition.images.samples import Sample, Samples, real_samples
+from recognition.images.samples import Sample, Samples, load_real_samples
 
 _REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
 _WAIT_S: Final = 30.0
@@ -61,18 +61,18 @@ class _RefusedError(Exception):
     """The service cannot use this face."""
 
 
-def folder_of(out: Path, data: str) -> Path:
+def locate_pictures(out: Path, data: str) -> Path:
     """Where the pictures of a data set's faces are."""
     return out / "edited" / Path(data).stem
 
 
-def part_of(out: Path, service: str, counts: Mapping[str, int]) -> Part:
+def describe_process(out: Path, service: str, counts: Mapping[str, int]) -> SideProcess:
     """The process that sends the faces of some data sets, of so many faces each."""
     command = (sys.executable, "-m", "experiments.expression.edits", str(out), service, *counts)
     done = all(
-        (folder_of(out, data) / f"{index:04d}.json").exists() for data, n in counts.items() for index in range(n)
+        (locate_pictures(out, data) / f"{index:04d}.json").exists() for data, n in counts.items() for index in range(n)
     )
-    return Part("edits through the service", command, out / "edited" / "log.txt", done)
+    return SideProcess("edits through the service", command, out / "edited" / "log.txt", done)
 
 
 def edit_faces(data: Path, folder: Path, client: Client) -> None:
@@ -82,7 +82,7 @@ def edit_faces(data: Path, folder: Path, client: Client) -> None:
         ServiceError: the service is gone, or fails; the same call goes on.
         DatasetError: the generator was trained on one of these faces.
     """
-    faces = real_samples(data)
+    faces = load_real_samples(data)
     seen = TrainingRecord.of_model(client, client.models()[0]["name"])
     seen.refuse(faces)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def edit_faces(data: Path, folder: Path, client: Client) -> None:
     missing = [index for index in range(len(faces)) if not (folder / f"{index:04d}.json").exists()]
     began = time.monotonic()
     for done, index in enumerate(missing, 1):
-        answer = _sent(client, encode_png(faces.image(index)), folder / f"{index:04d}")
+        answer = _send_face(client, encode_png(faces.image(index)), folder / f"{index:04d}")
         write_file(folder / f"{index:04d}.json", json.dumps(asdict(answer)).encode())
         if done % _TELL_EVERY == 0 or done == len(missing):
             each = (time.monotonic() - began) / done
@@ -98,12 +98,12 @@ def edit_faces(data: Path, folder: Path, client: Client) -> None:
             print(f"{data.name}: {done} of {len(missing)}, {each:.1f} s each, {left:.0f} s left", flush=True)
 
 
-def answers(folder: Path, count: int) -> list[Answer]:
+def read_answers(folder: Path, count: int) -> list[Answer]:
     """What was said of each face, in the order of the data set."""
     return [Answer(**json.loads((folder / f"{index:04d}.json").read_bytes())) for index in range(count)]
 
 
-def view_of(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> Stack:
+def read_view(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> Stack:
     """Pictures that the service made, with the labels of the faces that they are of: their persons, too.
 
     Args:
@@ -119,19 +119,19 @@ def view_of(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> 
     return Stack(faces.classes, tuple(samples), torch.stack(pixels), labels)
 
 
-def of_persons(stack: Stack, persons: set[str]) -> Stack:
+def select_persons(stack: Stack, persons: set[str]) -> Stack:
     """The pictures of these persons: an edited face follows the person to the training part, or stays away with it."""
     return stack.subset(index for index, sample in enumerate(stack.samples) if sample.person in persons)
 
 
-def summary(found: Sequence[Answer]) -> dict[str, Any]:
+def summarise_answers(found: Sequence[Answer]) -> dict[str, Any]:
     """Counts, of which nothing is left out: refusals, verdicts with their reasons, and edits that arrived."""
     usable = [one for one in found if one.refused is None]
     told: dict[str, Any] = {
         "faces": len(found),
-        "refused": dict(Counter(_kind(str(one.refused)) for one in found if one.refused is not None)),
+        "refused": dict(Counter(_remove_numbers(str(one.refused)) for one in found if one.refused is not None)),
         "good throughout": sum(one.good for one in usable),
-        RECONSTRUCTION: _verdicts([one.quality for one in usable]),
+        RECONSTRUCTION: _count_verdicts([one.quality for one in usable]),
     }
     for view, target in TARGETS.items():
         results = [one.edits[view] for one in usable]
@@ -140,24 +140,24 @@ def summary(found: Sequence[Answer]) -> dict[str, Any]:
             "target": target,
             "arrived": sum(abs(smile - target) <= TOLERANCE for smile in smiles),
             "mean smile": round(sum(smiles) / max(1, len(smiles)), 3),
-            **_verdicts(results),
+            **_count_verdicts(results),
         }
     return told
 
 
-def _verdicts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _count_verdicts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "verdicts": dict(Counter(str(one["verdict"]) for one in results)),
-        "because": dict(Counter(_kind(reason) for one in results for reason in one["because"]).most_common()),
+        "because": dict(Counter(_remove_numbers(reason) for one in results for reason in one["because"]).most_common()),
     }
 
 
-def _kind(reason: str) -> str:
+def _remove_numbers(reason: str) -> str:
     """A reason without the numbers of its face."""
     return re.sub(r"-?\d+(\.\d+)?", "…", reason)
 
 
-def _sent(client: Client, png: bytes, stem: Path) -> Answer:
+def _send_face(client: Client, png: bytes, stem: Path) -> Answer:
     """One face there and back; the service forgets it."""
     try:
         photo = client.send_photo(
@@ -168,8 +168,8 @@ def _sent(client: Client, png: bytes, stem: Path) -> Answer:
             raise
         return Answer(refused=str(error))
     try:
-        photo = _awaited(photo)
-        edits = {view: _awaited(photo.edit(smile=smile, wait_s=_WAIT_S)) for view, smile in TARGETS.items()}
+        photo = _wait_for(photo)
+        edits = {view: _wait_for(photo.edit(smile=smile, wait_s=_WAIT_S)) for view, smile in TARGETS.items()}
         pictures = {view: edit.image() for view, edit in edits.items()} | {RECONSTRUCTION: edits[SMILE].before()}
         for view, picture in pictures.items():
             write_file(stem.with_name(f"{stem.name}-{view}.png"), picture)
@@ -180,7 +180,7 @@ def _sent(client: Client, png: bytes, stem: Path) -> Answer:
         photo.erase()
 
 
-def _awaited(work: _Work) -> _Work:
+def _wait_for(work: _Work) -> _Work:
     try:
         return work.wait(timeout_s=_TIMEOUT_S)
     except JobError as error:
@@ -190,15 +190,15 @@ def _awaited(work: _Work) -> _Work:
         raise _RefusedError(f"{now.what}: {now.error or 'failed'}") from error
 
 
-def main(out: Path, service: str, data: Sequence[str]) -> None:
+def edit_all(out: Path, service: str, data: Sequence[str]) -> None:
     """Send the faces of some data sets, one after the other."""
     with Client(service) as client:
         for name in data:
-            edit_faces(out / name, folder_of(out, name), client)
+            edit_faces(out / name, locate_pictures(out, name), client)
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+        edit_all(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
     except (GestaltError, ServiceError, TimeoutError) as error:
         sys.exit(f"error: {error}")

@@ -63,7 +63,7 @@ class Effect:
     p_holm: float
 
 
-def effects(
+def measure_effects(
     runs: Sequence[Views],
     change: Change,
     *,

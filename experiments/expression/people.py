@@ -49,7 +49,7 @@ FULL: Final = Scale()
 QUICK: Final = Scale(persons=10, test_persons=5, epochs=3, images_per_epoch=80)
 
 
-def people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]:
+def draw_people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]:
     """So many persons of each condition, age groups in turn; some with a smile of 0.75 to 1, the others of 0 to 0.25.
 
     Persons and ages follow from the seed alone: other shares are the same persons with other expressions.
@@ -70,6 +70,6 @@ def people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]
     return drawn
 
 
-def with_smile(persons: Sequence[Phantom], smile: float) -> list[Phantom]:
+def redraw_with_smile(persons: Sequence[Phantom], smile: float) -> list[Phantom]:
     """The same persons, drawn with this smile: what an ideal edit would make of them."""
     return [phantom(one.condition, one.age_years, smile, one.identity) for one in persons]

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 
 from core.atomic_files import write_file
 from editing.latent_editor import NOTICE
-from experiments.expression.classifiers import ARM_PLANTED, ARMS, Plan, measure
-from experiments.expression.edits import Answer, answers, folder_of, summary
-from experiments.expression.effects import CHANGES, REST_TO_SMILE, TO_REST, TO_SMILE, Effect, Views, effects
+from experiments.expression.classifiers import ARM_PLANTED, ARMS, ExpressionPlan, predict_views
+from experiments.expression.edits import Answer, locate_pictures, read_answers, summarise_answers
+from experiments.expression.effects import CHANGES, REST_TO_SMILE, TO_REST, TO_SMILE, Effect, Views, measure_effects
 from experiments.expression.views import DRAWN, IDEAL, MADE, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE, TARGETS, TEST_SET
 from faces.contact_sheets import contact_sheet
 from faces.images import encode_png, read_image
-from recognition.images.samples import Sample, real_samples
+from recognition.images.samples import Sample, load_real_samples
 from recognition.predictions import Predictions
 
 PATEL: Final[Mapping[str, tuple[float, float]]] = {
@@ -39,7 +39,7 @@ _SIGNIFICANT: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Found:
+class ExpressionResults:
     """What was measured, of each arm by its name.
 
     Attributes:
@@ -59,21 +59,23 @@ class Found:
     edits: Mapping[str, Mapping[str, Any]]
 
 
-def write_results(out: Path, plan: Plan, seeds: Sequence[int]) -> str:
+def write_results(out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> str:
     """Measure what is not measured yet, and write everything; the table."""
-    said = {name: answers(folder_of(out, name), count) for name, count in plan.scale.sent.items()}
-    runs = {arm.name: [measure(arm, out, seed) for seed in seeds] for arm in ARMS}
-    found = found_in(runs, {sample.person for sample in _good(out, said[TEST_SET])}, said)
-    about = plan.to_json() | {"seeds": list(seeds), "generator": _generator(out), "patel": PATEL}
+    said = {name: read_answers(locate_pictures(out, name), count) for name, count in plan.scale.sent.items()}
+    runs = {arm.name: [predict_views(arm, out, seed) for seed in seeds] for arm in ARMS}
+    found = collect_results(runs, {sample.person for sample in _select_good(out, said[TEST_SET])}, said)
+    about = plan.to_json() | {"seeds": list(seeds), "generator": _describe_generator(out), "patel": PATEL}
     write_file(out / "results.json", (json.dumps(about | asdict(found), indent=1) + "\n").encode())
-    write_file(out / "effects.png", effects_plot(found))
-    write_file(out / "sheet.png", _sheet(out, said[TEST_SET]))
-    table = table_of(found)
+    write_file(out / "effects.png", plot_effects(found))
+    write_file(out / "sheet.png", _draw_sheet(out, said[TEST_SET]))
+    table = format_tables(found)
     write_file(out / "table.md", table.encode())
     return table
 
 
-def found_in(runs: Mapping[str, Sequence[Views]], good: Collection[str], said: Mapping[str, Sequence[Answer]]) -> Found:
+def collect_results(
+    runs: Mapping[str, Sequence[Views]], good: Collection[str], said: Mapping[str, Sequence[Answer]]
+) -> ExpressionResults:
     """All figures.
 
     Args:
@@ -82,101 +84,117 @@ def found_in(runs: Mapping[str, Sequence[Views]], good: Collection[str], said: M
         said: data set -> what it said of each face.
     """
     planted = runs[ARM_PLANTED.name]
-    return Found(
-        effects={arm: [row for change in CHANGES for row in effects(of, change)] for arm, of in runs.items()},
-        drawn={arm: [row for change in CHANGES for row in effects(of, change, drawn=True)] for arm, of in runs.items()},
-        good={arm: effects(of, REST_TO_SMILE, only=good) for arm, of in runs.items()},
-        left={arm: effects(of, REST_TO_SMILE, less=planted) for arm, of in runs.items() if of is not planted},
-        accuracy={arm: _accuracy(of) for arm, of in runs.items()},
-        edits={Path(name).stem: summary(answered) for name, answered in said.items()},
+    return ExpressionResults(
+        effects={arm: [row for change in CHANGES for row in measure_effects(of, change)] for arm, of in runs.items()},
+        drawn={
+            arm: [row for change in CHANGES for row in measure_effects(of, change, drawn=True)]
+            for arm, of in runs.items()
+        },
+        good={arm: measure_effects(of, REST_TO_SMILE, only=good) for arm, of in runs.items()},
+        left={arm: measure_effects(of, REST_TO_SMILE, less=planted) for arm, of in runs.items() if of is not planted},
+        accuracy={arm: _measure_accuracy(of) for arm, of in runs.items()},
+        edits={Path(name).stem: summarise_answers(answered) for name, answered in said.items()},
     )
 
 
-def table_of(found: Found) -> str:
+def format_tables(found: ExpressionResults) -> str:
     """Everything in Markdown."""
-    lines = [*_effect_lines(found), *_smile_lines(found), *_accuracy_lines(found), *_edit_lines(found), *_patel_lines()]
+    lines = [
+        *_format_effects(found),
+        *_format_smile_effects(found),
+        *_format_accuracies(found),
+        *_format_edits(found),
+        *_format_patel(),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _effect_lines(found: Found) -> Iterator[str]:
+def _format_effects(found: ExpressionResults) -> Iterator[str]:
     yield (
         "**Probability of the true condition**, edited against the reconstruction of the same face; on the right the "
         "same persons drawn with that smile, against their photograph.\n"
     )
     titles = "trained on|condition|edit|persons|reconstructed|edited|difference|p|p, Holm|drawn: difference"
-    yield from _header(titles, text=3)
-    for arm, row, ideal in _rows(found):
+    yield from _format_header(titles, text=3)
+    for arm, row, ideal in _pair_effects(found):
         if row.change != REST_TO_SMILE.name:
             means = f"{row.before:.3f}", f"{row.after:.3f}"
-            tested = _interval(row), _p(row.p), _p(row.p_holm)
-            yield _row(arm, row.condition, row.change, row.persons, *means, *tested, _interval(ideal))
+            tested = _format_interval(row), _format_p(row.p), _format_p(row.p_holm)
+            yield _format_row(arm, row.condition, row.change, row.persons, *means, *tested, _format_interval(ideal))
 
 
-def _smile_lines(found: Found) -> Iterator[str]:
+def _format_smile_effects(found: ExpressionResults) -> Iterator[str]:
     yield (
         "\n**The same face with a smile against at rest**, both edited; what is left of the planted classifiers' "
         "difference; and the difference on the faces alone whose reconstruction and edits are all good.\n"
     )
     titles = "trained on|condition|at rest|smiling|difference|p, Holm|drawn: difference|of the drawn"
-    yield from _header(f"{titles}|less planted's|p, Holm|good faces|their difference", text=2)
-    for arm, row, ideal in _rows(found):
+    yield from _format_header(f"{titles}|less planted's|p, Holm|good faces|their difference", text=2)
+    for arm, row, ideal in _pair_effects(found):
         if row.change == REST_TO_SMILE.name:
-            left, good = (_of_condition(rows.get(arm, ()), row.condition) for rows in (found.left, found.good))
+            left, good = (_find_condition(rows.get(arm, ()), row.condition) for rows in (found.left, found.good))
             means = f"{row.before:.3f}", f"{row.after:.3f}"
-            tested = _interval(row), _p(row.p_holm), _interval(ideal), _recovered(row, ideal)
-            against = (_interval(left), _p(left.p_holm)) if left else ("", "")
-            vouched = (good.persons, _interval(good)) if good else (0, "")
-            yield _row(arm, row.condition, *means, *tested, *against, *vouched)
+            tested = (
+                _format_interval(row),
+                _format_p(row.p_holm),
+                _format_interval(ideal),
+                _format_recovered(row, ideal),
+            )
+            against = (_format_interval(left), _format_p(left.p_holm)) if left else ("", "")
+            vouched = (good.persons, _format_interval(good)) if good else (0, "")
+            yield _format_row(arm, row.condition, *means, *tested, *against, *vouched)
 
 
-def _rows(found: Found) -> Iterator[tuple[str, Effect, Effect]]:
+def _pair_effects(found: ExpressionResults) -> Iterator[tuple[str, Effect, Effect]]:
     """Arm, effect, and that of the ideal edit."""
     for arm, rows in found.effects.items():
         ideal = {(row.condition, row.change): row for row in found.drawn[arm]}
         yield from ((arm, row, ideal[row.condition, row.change]) for row in rows)
 
 
-def _of_condition(rows: Sequence[Effect], condition: str) -> Effect | None:
+def _find_condition(rows: Sequence[Effect], condition: str) -> Effect | None:
     return next((row for row in rows if row.condition == condition), None)
 
 
-def _accuracy_lines(found: Found) -> Iterator[str]:
+def _format_accuracies(found: ExpressionResults) -> Iterator[str]:
     views = next(iter(found.accuracy.values()))
     yield "\n**Accuracy** on the views of the test faces, mean of conditions and seeds.\n"
-    yield from _header("trained on|" + "|".join(view.replace("-", " ") for view in views), text=1)
+    yield from _format_header("trained on|" + "|".join(view.replace("-", " ") for view in views), text=1)
     for arm, by_view in found.accuracy.items():
-        yield _row(arm, *(f"{share:.1%}" for share in by_view.values()))
+        yield _format_row(arm, *(f"{share:.1%}" for share in by_view.values()))
 
 
-def _edit_lines(found: Found) -> Iterator[str]:
+def _format_edits(found: ExpressionResults) -> Iterator[str]:
     yield "\n**What the service said of its edits.**\n"
-    yield from _header("faces|sent|refused|edit|arrived|mean smile|good|reasons of the others", text=1)
+    yield from _format_header("faces|sent|refused|edit|arrived|mean smile|good|reasons of the others", text=1)
     for name, told in found.edits.items():
         refused = sum(told["refused"].values())
         made = told["faces"] - refused
         for view in (SMILE, REST):
             one = told[view]
             because = "; ".join(f"{reason}: {count}" for reason, count in one["because"].items())
-            asked, good = f"to {view}, {one['target']:g}", _share(one["verdicts"].get("good", 0), made)
-            arrived = _share(one["arrived"], made), f"{one['mean smile']:.2f}"
-            yield _row(name, told["faces"], refused, asked, *arrived, good, because)
+            asked, good = f"to {view}, {one['target']:g}", _format_share(one["verdicts"].get("good", 0), made)
+            arrived = _format_share(one["arrived"], made), f"{one['mean smile']:.2f}"
+            yield _format_row(name, told["faces"], refused, asked, *arrived, good, because)
     for name, told in found.edits.items():
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in told[RECONSTRUCTION]["verdicts"].items())
         reasons = "".join(f"; refused, {reason}: {count}" for reason, count in told["refused"].items())
         yield f"\nReconstructions of {name}: {verdicts}{reasons}."
 
 
-def _patel_lines() -> Iterator[str]:
+def _format_patel() -> Iterator[str]:
     yield "\n**Patel et al. 2024**, photographs of patients: probability of the true label.\n"
-    yield from _header("condition|reconstructed|expression changed|difference", text=1)
+    yield from _format_header("condition|reconstructed|expression changed|difference", text=1)
     for condition, (before, after) in PATEL.items():
-        yield _row(condition, f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}")
+        yield _format_row(condition, f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}")
 
 
-def effects_plot(found: Found) -> bytes:
+def plot_effects(found: ExpressionResults) -> bytes:
     """PNG: the difference that each change makes, by condition and arm with its interval, beside the ideal edits."""
-    conditions = list(dict.fromkeys(row.condition for _, row, _ in _rows(found)))
-    reach = 1.06 * max(0.05, *(abs(end) for _, *pair in _rows(found) for row in pair for end in _ends(row)))
+    conditions = list(dict.fromkeys(row.condition for _, row, _ in _pair_effects(found)))
+    reach = 1.06 * max(
+        0.05, *(abs(end) for _, *pair in _pair_effects(found) for row in pair for end in _list_ends(row))
+    )
     size = 2.6 + 2.9 * len(conditions), 1.9 + 1.15 * len(found.effects)
     figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     axes: Any = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))
@@ -184,9 +202,9 @@ def effects_plot(found: Found) -> bytes:
         axis.axvline(0, color="#4a5568", linewidth=1)
         for border in range(1, len(found.effects)):
             axis.axhline(border - 0.5, color=_GRID, linewidth=1)
-        for arm, *pair in _rows(found):
+        for arm, *pair in _pair_effects(found):
             if pair[0].condition == condition:
-                _marks(axis, list(found.effects).index(arm), *pair)
+                _draw_marks(axis, list(found.effects).index(arm), *pair)
         axis.set_title(condition, fontsize=11)
         axis.set_xlim(-reach, reach)
         axis.grid(axis="x", color=_GRID)
@@ -207,12 +225,12 @@ def effects_plot(found: Found) -> bytes:
     return buffer.getvalue()
 
 
-def _marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
+def _draw_marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
     """One change, edited and below it drawn, within the band of its arm."""
     nth = [change.name for change in CHANGES].index(edited.change)
     colour = _COLOURS[edited.change]
     for below, row in enumerate((edited, ideal)):
-        value, (low, high) = row.difference.value, _ends(row)
+        value, (low, high) = row.difference.value, _list_ends(row)
         axis.errorbar(
             value, place + _STEP * (2 * nth + below - len(CHANGES) + 0.5),
             xerr=[[max(0.0, value - low)], [max(0.0, high - value)]], fmt="s" if below else "o", color=colour,
@@ -222,12 +240,15 @@ def _marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
         )  # fmt: skip
 
 
-def _sheet(out: Path, said: Sequence[Answer]) -> bytes:
+def _draw_sheet(out: Path, said: Sequence[Answer]) -> bytes:
     """Of each condition a face that smiles and one that does not: as sent, as the service made it, ideally edited."""
-    drawn, folder = {view: real_samples(out / data) for view, data in DRAWN.items()}, folder_of(out, TEST_SET)
+    drawn, folder = (
+        {view: load_real_samples(out / data) for view, data in DRAWN.items()},
+        locate_pictures(out, TEST_SET),
+    )
     photographs = drawn[PHOTOGRAPH]
     rows, titles = [], []
-    for place in _shown([str(sample.condition) for sample in photographs.samples], said):
+    for place in _choose_faces([str(sample.condition) for sample in photographs.samples], said):
         made = [read_image(folder / f"{place:04d}-{view}.png") for view in MADE]
         rows.append([photographs.image(place), *made, *(drawn[IDEAL[view]].image(place) for view in (SMILE, REST))])
         sample = photographs.samples[place]
@@ -243,7 +264,7 @@ def _sheet(out: Path, said: Sequence[Answer]) -> bytes:
     return encode_png(sheet)
 
 
-def _shown(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator[int]:
+def _choose_faces(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator[int]:
     """Places of the first face of each condition that smiles, and of the first that does not."""
     for condition in dict.fromkeys(conditions):
         own = [n for n, one in enumerate(said) if one.refused is None and conditions[n] == condition]
@@ -251,17 +272,17 @@ def _shown(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator[int]:
         yield from (own[smiling.index(wanted)] for wanted in (True, False) if wanted in smiling)
 
 
-def _good(out: Path, said: Sequence[Answer]) -> Iterator[Sample]:
-    return (sample for sample, one in zip(real_samples(out / TEST_SET).samples, said, strict=True) if one.good)
+def _select_good(out: Path, said: Sequence[Answer]) -> Iterator[Sample]:
+    return (sample for sample, one in zip(load_real_samples(out / TEST_SET).samples, said, strict=True) if one.good)
 
 
-def _generator(out: Path) -> str:
+def _describe_generator(out: Path) -> str:
     """What is known of the images that the generator was trained on, none of which is sent."""
     known = all(part["complete"] for part in json.loads((out / "edited" / "generator.json").read_bytes()))
     return "says which images it was trained on" if known else "does not say all images that it was trained on"
 
 
-def _accuracy(runs: Sequence[Views]) -> dict[str, float]:
+def _measure_accuracy(runs: Sequence[Views]) -> dict[str, float]:
     """Mean of conditions and seeds, by view."""
 
     def balanced(of: Predictions) -> float:
@@ -270,37 +291,37 @@ def _accuracy(runs: Sequence[Views]) -> dict[str, float]:
     return {view: float(np.mean([balanced(run[view]) for run in runs])) for view in (*DRAWN, *MADE)}
 
 
-def _recovered(edited: Effect, ideal: Effect) -> str:
+def _format_recovered(edited: Effect, ideal: Effect) -> str:
     """Share of the ideal edit's effect, where that is one."""
-    low, high = _ends(ideal)
+    low, high = _list_ends(ideal)
     return f"{edited.difference.value / ideal.difference.value:.0%}" if low > 0 or high < 0 else ""
 
 
-def _ends(row: Effect) -> tuple[float, float]:
+def _list_ends(row: Effect) -> tuple[float, float]:
     return row.difference.low, row.difference.high
 
 
-def _interval(row: Effect) -> str:
+def _format_interval(row: Effect) -> str:
     return f"{row.difference.value:+.3f} ({row.difference.low:+.3f} to {row.difference.high:+.3f})"
 
 
-def _p(p: float) -> str:
+def _format_p(p: float) -> str:
     return f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
 
 
-def _share(count: int, of: int) -> str:
+def _format_share(count: int, of: int) -> str:
     return f"{count} of {of} ({count / max(1, of):.0%})"
 
 
-def _header(titles: str, text: int) -> tuple[str, str]:
+def _format_header(titles: str, text: int) -> tuple[str, str]:
     """The two lines that a table begins with.
 
     Args:
         text: so many columns of words come first; the others are numbers.
     """
     names = titles.split("|")
-    return _row(*names), _row(*(["---"] * text + ["--:"] * (len(names) - text)))
+    return _format_row(*names), _format_row(*(["---"] * text + ["--:"] * (len(names) - text)))
 
 
-def _row(*cells: object) -> str:
+def _format_row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"

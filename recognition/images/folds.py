@@ -20,7 +20,7 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 _TRIES: Final = 32
 
 
-def folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices, Indices]]:
+def split_into_folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices, Indices]]:
     """Splits into training and validation part; every face is in one validation part.
 
     All faces of a person are on one side. Pairs of condition and age group are spread as evenly as that allows; each
@@ -59,7 +59,9 @@ def folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices
     strata = [f"{sample.condition}/{sample.age_group}" for sample in samples.samples]
     # A class whose persons are all of different age groups may be lost from a fold by chance: another draw finds them.
     for attempt in range(_TRIES):
-        split = _split(strata if attempt < _TRIES // 2 else conditions.tolist(), groups, count, seed * _TRIES + attempt)
+        split = _split_once(
+            strata if attempt < _TRIES // 2 else conditions.tolist(), groups, count, seed * _TRIES + attempt
+        )
         if all(set(conditions[part]) == set(conditions) for fold in split for part in fold):
             return split
     raise DatasetError(
@@ -81,16 +83,19 @@ def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> d
         ConfigError: the folder holds lists of another split.
         DatasetError: see `folds`; or a person whose name a list cannot carry.
     """
-    for person in persons_of(real):
+    for person in list_persons(real):
         if person != PurePosixPath(person.strip()).name or person.startswith("#"):
             raise DatasetError(
                 f"the person {person!r} would be read as another name from a list; expected names without /, that do "
                 "not begin with # and do not end with a blank: rename persons"
             )
-    parts = {out / f"fold-{fold}.txt": real.subset(held) for fold, (_, held) in enumerate(folds(real, count, seed))}
+    parts = {
+        out / f"fold-{fold}.txt": real.subset(held)
+        for fold, (_, held) in enumerate(split_into_folds(real, count, seed))
+    }
     texts = {
         path: f"# {path.stem} of {name}, --folds {count} --fold-seed {seed}: persons that its generator is not shown\n"
-        + "".join(f"{person}\n" for person in persons_of(faces))
+        + "".join(f"{person}\n" for person in list_persons(faces))
         for path, faces in parts.items()
     }
     if other := [path for path in out.glob("fold-*.txt") if path.read_text("utf-8") != texts.get(path)]:
@@ -102,22 +107,24 @@ def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> d
     return parts
 
 
-def persons_of(samples: Samples) -> list[str]:
+def list_persons(samples: Samples) -> list[str]:
     """Who is shown."""
     return sorted({sample.person for sample in samples.samples})
 
 
-def _split(strata: list[str] | list[int], groups: list[str], count: int, seed: int) -> list[tuple[Indices, Indices]]:
+def _split_once(
+    strata: list[str] | list[int], groups: list[str], count: int, seed: int
+) -> list[tuple[Indices, Indices]]:
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # few infants are no mistake
         return [
             (np.asarray(train, dtype=np.int64), np.asarray(validation, dtype=np.int64))
-            for train, validation in splitter.split(np.zeros(len(groups)), _populated(strata, count), groups)
+            for train, validation in splitter.split(np.zeros(len(groups)), _number_strata(strata, count), groups)
         ]
 
 
-def _populated(strata: list[str] | list[int], count: int) -> npt.NDArray[np.int64]:
+def _number_strata(strata: list[str] | list[int], count: int) -> npt.NDArray[np.int64]:
     """Strata as numbers; where none has `count` members, which scikit-learn refuses, all are one."""
     _, numbers, members = np.unique(np.array(strata), return_inverse=True, return_counts=True)
     return np.asarray(numbers if members.max() >= count else np.zeros_like(numbers), dtype=np.int64)

@@ -60,7 +60,7 @@ class Stack:
         return told.hexdigest()
 
 
-def stacked(samples: Samples, size: int) -> Stack:
+def stack_images(samples: Samples, size: int) -> Stack:
     """Faces at a size, reduced by areas or enlarged between pixels; a Stack of that size is returned as it is.
 
     Args:
@@ -76,14 +76,16 @@ def stacked(samples: Samples, size: int) -> Stack:
         raise ConfigError(f"size is {size} pixels; expected 8 or more")
     if len(samples) == 0:
         raise DatasetError("there are no faces among these samples; expected one or more")
-    labels = np.array([_checked(sample, samples.classes) for sample in samples.samples], dtype=np.float32)
+    labels = np.array([_check_label(sample, samples.classes) for sample in samples.samples], dtype=np.float32)
     pixels = np.empty((len(samples), size, size, 3), dtype=np.uint8)
     for index in range(len(samples)):
-        pixels[index] = _resized(samples.image(index), size)
-    return Stack(samples.classes, samples.samples, torch.from_numpy(pixels), torch.from_numpy(labels), _told(samples))
+        pixels[index] = _resize(samples.image(index), size)
+    return Stack(
+        samples.classes, samples.samples, torch.from_numpy(pixels), torch.from_numpy(labels), _generator_record(samples)
+    )
 
 
-def joined(stacks: Sequence[Stack]) -> Stack:
+def join_stacks(stacks: Sequence[Stack]) -> Stack:
     """Stacks one after the other.
 
     Raises:
@@ -112,13 +114,13 @@ def to_network_input(pixels: Tensor) -> Tensor:
     return pixels.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
 
 
-def _told(samples: Samples) -> TrainingRecord | None:
+def _generator_record(samples: Samples) -> TrainingRecord | None:
     """What a pulled set says of its generator."""
     told = getattr(samples, "seen", None)
     return told if isinstance(told, TrainingRecord) else None
 
 
-def _checked(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
+def _check_label(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
     label = sample.label
     if len(label) != len(classes) or min(label) < 0 or abs(sum(label) - 1) > 1e-4:
         raise DatasetError(
@@ -128,7 +130,7 @@ def _checked(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
     return label
 
 
-def _resized(image: Pixels, size: int) -> Pixels:
+def _resize(image: Pixels, size: int) -> Pixels:
     height, width = image.shape[:2]
     if (height, width) == (size, size):
         return image

@@ -27,7 +27,7 @@ from faces.images import Pixels
 from gestaltgen_client import ChecksumError, Client, ImageSet, JobError, ServiceError
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample
-from recognition.images.set_cache import Noted, Row, SetCache, SetIdentity, Shard
+from recognition.images.set_cache import Row, SetCache, SetIdentity, SetNote, Shard
 
 KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
 """Image sets that a classifier is trained on."""
@@ -87,7 +87,7 @@ class SetRequest:
         Raises:
             ConfigError: the folder is none of a pull, or the service had not answered yet.
         """
-        noted = SetCache(cache).noted()
+        noted = SetCache(cache).read_note()
         if noted is None or noted.identity is None:
             raise ConfigError(f"{cache} does not say which set it holds; expected the folder of a pull that has begun")
         identity = noted.identity
@@ -110,10 +110,10 @@ class PullProgress:
     total: int
 
 
-class Part:
+class PulledSubset:
     """Some images of a pulled set; they are `Samples` themselves. What is not there yet is waited for."""
 
-    def __init__(self, whole: Pulled, places: Sequence[int]) -> None:
+    def __init__(self, whole: PulledSet, places: Sequence[int]) -> None:
         self.classes = whole.classes
         self._whole = whole
         self._places = tuple(places)
@@ -134,11 +134,11 @@ class Part:
         """uint8 (h, w, 3); errors as of `Pulled.image`."""
         return self._whole.image(self._places[index])
 
-    def subset(self, indices: Iterable[int]) -> Part:
-        return Part(self._whole, [self._places[index] for index in indices])
+    def subset(self, indices: Iterable[int]) -> PulledSubset:
+        return PulledSubset(self._whole, [self._places[index] for index in indices])
 
 
-def pulled(
+def pull_set(
     client: Client | None,
     request: SetRequest,
     cache: Path,
@@ -146,7 +146,7 @@ def pulled(
     *,
     classes: Sequence[str] | None = None,
     patience_s: float = 0.0,
-) -> Pulled:
+) -> PulledSet:
     """Ask for an image set and begin to fetch it; returns as soon as the service has said which set it is.
 
     Args:
@@ -163,10 +163,10 @@ def pulled(
             folder's, a class that the generator does not know, or a set with conditions that are no classes.
         PullError: the service cannot be reached or refuses.
     """
-    return Pulled(client, request, cache, progress or (lambda _: None), classes, patience_s)
+    return PulledSet(client, request, cache, progress or (lambda _: None), classes, patience_s)
 
 
-class Pulled:
+class PulledSet:
     """An image set that is being pulled, made by `pulled`; it is `Samples`. Close it, or use it as a context manager.
 
     Whatever needs images that are not there waits for them, and raises what the pull ended with: PullError where the
@@ -200,22 +200,22 @@ class Pulled:
         self._changed = threading.Condition()
         self._failure: Exception | None = None
         self._rows: list[Row] | None = None
-        self._there: dict[int, Shard] = {}
+        self._shards: dict[int, Shard] = {}
         self._thread: threading.Thread | None = None
         self._gone_since: float | None = None
-        noted = self._folder.noted()
+        noted = self._folder.read_note()
         if noted is not None:
-            _check_asked(noted, request, cache)
+            _check_same_request(noted, request, cache)
         if noted is not None and noted.identity is not None:
-            _check_expected(noted.identity, request, f"{cache} holds")
-            self._take(noted.identity, noted.seen, classes)
+            _check_identity(noted.identity, request, f"{cache} holds")
+            self._adopt(noted.identity, noted.seen, classes)
             self._rows = self._folder.rows(noted.identity)
-            if self._rows is not None and all(self._read(number) for number in range(noted.identity.shards)):
+            if self._rows is not None and all(self._read_shard(number) for number in range(noted.identity.shards)):
                 self._waiting_s = time.monotonic() - self._begun
                 return
         if client is None:
             raise PullError(f"{cache} does not hold the whole set; expected a service to fetch it from: name one")
-        image_set = self._until_answered(partial(self._ask, client, noted, classes))
+        image_set = self._retry_while_unanswered(partial(self._ask, client, noted, classes))
         self._waiting_s = time.monotonic() - self._begun
         self._thread = threading.Thread(target=self._pull, args=(client, image_set), name="pull", daemon=True)
         self._thread.start()
@@ -228,12 +228,12 @@ class Pulled:
     @property
     def complete(self) -> bool:
         """Whether all is there."""
-        return len(self._there) == self._identity.shards
+        return len(self._shards) == self._identity.shards
 
     def wait(self) -> Self:
         """Wait until all is there; errors as of `image`."""
         for number in range(self._identity.shards):
-            self._shard(number)
+            self._wait_for_shard(number)
         return self
 
     @cached_property
@@ -243,9 +243,9 @@ class Pulled:
 
     def sample(self, index: int) -> Sample:
         """What is known of an image; waits for its shard."""
-        shard, place = self._shard_of(index)
-        row = self._rows_of_set()[index]
-        label = _label(row, self._identity, self.classes)
+        shard, place = self._find_image(index)
+        row = self._require_rows()[index]
+        label = _soft_label(row, self._identity, self.classes)
         hard = next((name for name, weight in zip(self.classes, label, strict=True) if weight >= _HARD), None)
         return Sample(
             key=shard.keys[place],
@@ -263,18 +263,18 @@ class Pulled:
             PullError: it has not come, and why the pull ended; the same call on the same folder goes on.
             DatasetError: the service sent something else than the set.
         """
-        shard, place = self._shard_of(index)
+        shard, place = self._find_image(index)
         return shard.image(place)
 
-    def subset(self, indices: Iterable[int]) -> Part:
+    def subset(self, indices: Iterable[int]) -> PulledSubset:
         """Some of the images, in the order given."""
-        return Part(self, list(indices))
+        return PulledSubset(self, list(indices))
 
-    def shards(self) -> Iterator[Part]:
+    def shards(self) -> Iterator[PulledSubset]:
         """The set shard by shard, in its order: each as soon as it is there, the next ones fetched meanwhile."""
         for number in range(self._identity.shards):
-            self._shard(number)
-            yield Part(self, self._identity.places(number))
+            self._wait_for_shard(number)
+            yield PulledSubset(self, self._identity.places(number))
 
     @property
     def waiting_s(self) -> float:
@@ -299,27 +299,27 @@ class Pulled:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _shard_of(self, index: int) -> tuple[Shard, int]:
+    def _find_image(self, index: int) -> tuple[Shard, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"image {index} of a set of {len(self)}")
         number, place = divmod(index % len(self), self._identity.shard_images)
-        return self._shard(number), place
+        return self._wait_for_shard(number), place
 
-    def _shard(self, number: int) -> Shard:
-        if number not in self._there:
-            with self._waiting():
-                self._changed.wait_for(lambda: number in self._there or self._failure is not None)
-        if number in self._there:
-            return self._there[number]
+    def _wait_for_shard(self, number: int) -> Shard:
+        if number not in self._shards:
+            with self._count_waiting():
+                self._changed.wait_for(lambda: number in self._shards or self._failure is not None)
+        if number in self._shards:
+            return self._shards[number]
         assert self._failure is not None  # noqa: S101  it is what was waited for
         raise self._failure
 
-    def _rows_of_set(self) -> Sequence[Row]:
+    def _require_rows(self) -> Sequence[Row]:
         assert self._rows is not None  # noqa: S101  a shard is there, which needs them
         return self._rows
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _count_waiting(self) -> Iterator[None]:
         begun = time.monotonic()
         with self._changed:
             try:
@@ -329,7 +329,7 @@ class Pulled:
 
     # For the service
 
-    def _ask(self, client: Client, noted: Noted | None, classes: Sequence[str] | None) -> ImageSet:
+    def _ask(self, client: Client, noted: SetNote | None, classes: Sequence[str] | None) -> ImageSet:
         """Post the request, and check that it is the set that is meant."""
         request = self._asked_for
         known = client.models()
@@ -338,10 +338,10 @@ class Pulled:
             raise ConfigError(f"the service has no model {request.model!r}; expected one of {names}")
         model = next(model for model in known if request.model in (None, model["name"]))
         vocabulary = tuple(condition["name"] for condition in client.conditions(model["name"])["conditions"])
-        self.classes = _classes(classes, vocabulary, model["name"])
+        self.classes = _choose_classes(classes, vocabulary, model["name"])
         if noted is None:
-            noted = Noted(request.asked(), secrets.token_hex(16))
-            self._folder.note(noted)
+            noted = SetNote(request.asked(), secrets.token_hex(16))
+            self._folder.write_note(noted)
         image_set = self._post(client, noted)
         identity = SetIdentity(
             set_id=image_set.id,
@@ -358,27 +358,27 @@ class Pulled:
                 f"the service made the set {identity.set_id} by the weights {identity.weights_sha256[:16]} and says "
                 f"that {model['name']} has {model['weights_sha256'][:16]}; expected the same: ask again"
             )
-        _check_expected(identity, request, "the service would make")
+        _check_identity(identity, request, "the service would make")
         if noted.identity is not None and noted.identity.set_id != identity.set_id:
-            raise self._other_set(noted.identity, identity.weights_sha256)
+            raise self._other_set_error(noted.identity, identity.weights_sha256)
         _check_covered(identity, self.classes)
         if noted.identity is None:
             seen = TrainingRecord.of_model(client, model["name"])
             noted = replace(noted, identity=identity, seen=SeenImages(seen.keys, seen.complete))
-            self._folder.note(noted)
-        self._take(identity, noted.seen, self.classes)
+            self._folder.write_note(noted)
+        self._adopt(identity, noted.seen, self.classes)
         return image_set
 
-    def _post(self, client: Client, noted: Noted) -> ImageSet:
+    def _post(self, client: Client, noted: SetNote) -> ImageSet:
         try:
             return client.create(**noted.asked, idempotency_key=noted.idempotency_key)
         except ServiceError as error:
             used = str(error.problem.get("detail", "")).startswith("Idempotency-Key")
             if error.status == 422 and used and noted.identity is not None:
-                raise self._other_set(noted.identity, None) from error
+                raise self._other_set_error(noted.identity, None) from error
             raise
 
-    def _other_set(self, held: SetIdentity, weights_sha256: str | None) -> ConfigError:
+    def _other_set_error(self, held: SetIdentity, weights_sha256: str | None) -> ConfigError:
         now = "another one" if weights_sha256 is None else f"one by the weights {weights_sha256[:16]}"
         return ConfigError(
             f"{self.cache} holds a part of the set {held.set_id}, made by {held.model} with the weights "
@@ -386,9 +386,9 @@ class Pulled:
             "with those weights and the same version, or pull into another folder"
         )
 
-    def _take(self, identity: SetIdentity, seen: SeenImages, classes: Sequence[str] | None) -> None:
+    def _adopt(self, identity: SetIdentity, seen: SeenImages, classes: Sequence[str] | None) -> None:
         self._identity = identity
-        self.classes = _classes(classes, identity.conditions, identity.model)
+        self.classes = _choose_classes(classes, identity.conditions, identity.model)
         _check_covered(identity, self.classes)
         self.set_id, self.model, self.weights_sha256 = identity.set_id, identity.model, identity.weights_sha256
         self.request = identity.request
@@ -397,14 +397,14 @@ class Pulled:
     def _pull(self, client: Client, image_set: ImageSet) -> None:
         """What the thread does; nothing leaves it but through `_failure`."""
         try:
-            with self._folder.locked(self._pause):
-                self._until_answered(partial(self._fetch, client, [image_set]))
+            with self._folder.lock(self._pause):
+                self._retry_while_unanswered(partial(self._fetch, client, [image_set]))
         except _ClosedError:
             failure: Exception = PullError(f"the pull of the set {self.set_id} was closed; open it again to go on")
         except OSError as error:
             failure = PullError(
                 f"cannot write {error.filename or self.cache} ({error.strerror or error}): make room or correct the "
-                f"rights; {self._goes_on()}"
+                f"rights; {self._describe_kept()}"
             )
         except Exception as error:
             failure = error
@@ -417,9 +417,9 @@ class Pulled:
     def _fetch(self, client: Client, asked: list[ImageSet]) -> None:
         """All that is missing. Begun again after an outage, the set is asked for again: a job may have been lost."""
         # Another process may have pulled the set while this one waited for the folder.
-        image_set = asked.pop() if asked else self._ask(client, self._folder.noted(), self.classes)
+        image_set = asked.pop() if asked else self._ask(client, self._folder.read_note(), self.classes)
         while image_set.state not in ("done", "failed", "cancelled"):
-            self._tell("making", image_set.done)
+            self._report("making", image_set.done)
             self._pause()
             image_set = image_set.refresh()
             self._gone_since = None
@@ -429,41 +429,41 @@ class Pulled:
         with self._changed:
             self._rows = rows
         for number in range(self._identity.shards):
-            if number in self._there or self._read(number):
+            if number in self._shards or self._read_shard(number):
                 continue
-            self._tell("fetching", sum(len(self._identity.places(there)) for there in self._there))
+            self._report("fetching", sum(len(self._identity.places(there)) for there in self._shards))
             path = image_set.links["shard"].format(n=number)
-            shard = self._folder.store_shard(number, self._rows_in(number), partial(client.stream_to, path=path))
+            shard = self._folder.store_shard(number, self._rows_of_shard(number), partial(client.stream_to, path=path))
             self._gone_since = None
-            self._put(number, shard)
+            self._add_shard(number, shard)
             if self._stop.is_set():
                 raise _ClosedError
-        self._tell("fetching", self._identity.images)
+        self._report("fetching", self._identity.images)
 
-    def _read(self, number: int) -> bool:
+    def _read_shard(self, number: int) -> bool:
         """Take a shard that is in the folder unharmed."""
-        shard = self._folder.shard(number, self._rows_in(number))
+        shard = self._folder.shard(number, self._rows_of_shard(number))
         if shard is not None:
-            self._put(number, shard)
+            self._add_shard(number, shard)
         return shard is not None
 
-    def _rows_in(self, number: int) -> Sequence[Row]:
+    def _rows_of_shard(self, number: int) -> Sequence[Row]:
         places = self._identity.places(number)
-        return self._rows_of_set()[places.start : places.stop]
+        return self._require_rows()[places.start : places.stop]
 
-    def _put(self, number: int, shard: Shard) -> None:
+    def _add_shard(self, number: int, shard: Shard) -> None:
         with self._changed:
-            self._there[number] = shard
+            self._shards[number] = shard
             self._changed.notify_all()
 
-    def _tell(self, stage: str, done: int) -> None:
+    def _report(self, stage: str, done: int) -> None:
         self._progress(PullProgress(stage, done, self._identity.images))
 
     def _pause(self) -> None:
         if self._stop.wait(_POLL_S):
             raise _ClosedError
 
-    def _until_answered(self, work: Callable[[], _T]) -> _T:
+    def _retry_while_unanswered(self, work: Callable[[], _T]) -> _T:
         """Do it, again and again while the service does not answer and the patience lasts.
 
         Raises:
@@ -477,10 +477,10 @@ class Pulled:
                 raise
             except ChecksumError as error:  # on the way: once more, then it lies so on the service
                 if damaged:
-                    raise PullError(f"{error}; {self._goes_on()} once the service is mended") from error
+                    raise PullError(f"{error}; {self._describe_kept()} once the service is mended") from error
                 damaged = True
             except JobError as error:
-                raise PullError(f"the service did not make it: {error}; {self._goes_on()}") from error
+                raise PullError(f"the service did not make it: {error}; {self._describe_kept()}") from error
             except ServiceError as error:
                 if error.status == 404 and not asked_again:  # the service has lost the set: it makes it again
                     asked_again = True
@@ -489,13 +489,17 @@ class Pulled:
                     raise PullError(f"the service refuses: {error}") from error
                 self._gone_since = self._gone_since or time.monotonic()
                 if time.monotonic() - self._gone_since >= self._patience_s:
-                    raise PullError(f"the service has gone away: {error}; {self._goes_on()} when it is back") from error
+                    raise PullError(
+                        f"the service has gone away: {error}; {self._describe_kept()} when it is back"
+                    ) from error
                 self._pause()
 
-    def _goes_on(self) -> str:
+    def _describe_kept(self) -> str:
         identity = getattr(self, "_identity", None)
         kept = (
-            "" if identity is None else f"{len(self._there)} of {identity.shards} shards are kept in {self.cache}, and "
+            ""
+            if identity is None
+            else f"{len(self._shards)} of {identity.shards} shards are kept in {self.cache}, and "
         )
         return f"{kept}the same command goes on"
 
@@ -504,7 +508,7 @@ class _ClosedError(Exception):
     """The pull is not wanted any more."""
 
 
-def _check_asked(noted: Noted, request: SetRequest, cache: Path) -> None:
+def _check_same_request(noted: SetNote, request: SetRequest, cache: Path) -> None:
     """Whether a folder's pull is that of a request; a default that is spelt out is no difference."""
     settled: Mapping[str, Any] = {}
     if noted.identity is not None:
@@ -523,7 +527,7 @@ def _check_asked(noted: Noted, request: SetRequest, cache: Path) -> None:
         )
 
 
-def _check_expected(identity: SetIdentity, request: SetRequest, who: str) -> None:
+def _check_identity(identity: SetIdentity, request: SetRequest, who: str) -> None:
     for name, expected in (("model", request.model), *((n, getattr(request, n)) for n in _EXPECTED)):
         found = getattr(identity, name)
         if expected not in (None, found):
@@ -534,7 +538,7 @@ def _check_expected(identity: SetIdentity, request: SetRequest, who: str) -> Non
             )
 
 
-def _classes(classes: Sequence[str] | None, conditions: tuple[str, ...], model: str) -> tuple[str, ...]:
+def _choose_classes(classes: Sequence[str] | None, conditions: tuple[str, ...], model: str) -> tuple[str, ...]:
     """The classes asked for, all of which the generator must know."""
     if classes is None:
         return conditions
@@ -558,7 +562,7 @@ def _check_covered(identity: SetIdentity, classes: tuple[str, ...]) -> None:
         )
 
 
-def _label(row: Row, identity: SetIdentity, classes: tuple[str, ...]) -> tuple[float, ...]:
+def _soft_label(row: Row, identity: SetIdentity, classes: tuple[str, ...]) -> tuple[float, ...]:
     """A row's soft label in the order of the classes.
 
     Raises:

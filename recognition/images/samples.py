@@ -98,7 +98,7 @@ class RealSamples:
         return part
 
 
-def real_samples(path: Path | str, classes: tuple[str, ...] | None = None) -> RealSamples:
+def load_real_samples(path: Path | str, classes: tuple[str, ...] | None = None) -> RealSamples:
     """The faces of a data set, as `gestaltgen dataset prepare` or `phantoms` makes it, each decoded once.
 
     Args:

@@ -60,7 +60,7 @@ class SetIdentity:
 
 
 @dataclass(frozen=True)
-class Noted:
+class SetNote:
     """What set.json says.
 
     Attributes:
@@ -107,7 +107,7 @@ class SetCache:
         self._manifest = path / "manifest.jsonl"
         self._shards = path / "shards"
 
-    def noted(self) -> Noted | None:
+    def read_note(self) -> SetNote | None:
         """What was written down; None for a new folder.
 
         Raises:
@@ -125,13 +125,13 @@ class SetCache:
             if about["set"] is not None:
                 identity = SetIdentity(**about["set"] | {"conditions": tuple(about["set"]["conditions"])})
             seen = SeenImages.from_json(about["generator_saw"])
-            return Noted(about["asked"], about["idempotency_key"], identity, seen)
+            return SetNote(about["asked"], about["idempotency_key"], identity, seen)
         except (KeyError, TypeError, ValueError, DatasetError) as error:
             raise ConfigError(
                 f"{self._note} is damaged or of another version ({error!r}); delete {self.path}, and it is pulled again"
             ) from None
 
-    def note(self, noted: Noted) -> None:
+    def write_note(self, noted: SetNote) -> None:
         """Write it down."""
         about = {
             "version": _VERSION,
@@ -143,7 +143,7 @@ class SetCache:
         write_file(self._note, json.dumps(about, indent=1).encode())
 
     @contextmanager
-    def locked(self, pause: Callable[[], None]) -> Iterator[None]:
+    def lock(self, pause: Callable[[], None]) -> Iterator[None]:
         """Keep the folder for this process; another one that pulls into it is waited for, pausing again and again."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as lock:
@@ -162,7 +162,7 @@ class SetCache:
         if not self._manifest.exists():
             return None
         try:
-            return parsed_manifest(self._manifest.read_bytes(), identity)
+            return parse_manifest(self._manifest.read_bytes(), identity)
         except DatasetError:
             return None
 
@@ -172,7 +172,7 @@ class SetCache:
         Raises:
             DatasetError: it is not that of the set.
         """
-        rows = parsed_manifest(data, identity)
+        rows = parse_manifest(data, identity)
         write_file(self._manifest, data)
         return rows
 
@@ -182,7 +182,7 @@ class SetCache:
         if not path.exists():
             return None
         try:
-            spans = _verified(path, rows)
+            spans = _verify_shard(path, rows)
         except DatasetError:
             return None
         keys = self._keys(path, spans)
@@ -200,7 +200,7 @@ class SetCache:
         try:
             with aside.open("w+b") as file:
                 fetch(file)
-            spans = _verified(aside, rows)
+            spans = _verify_shard(aside, rows)
             self._keys_path(path).unlink(missing_ok=True)
             os.replace(aside, path)
         finally:
@@ -226,7 +226,7 @@ class SetCache:
         return shard.with_suffix(".keys")
 
 
-def parsed_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
+def parse_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
     """The lines of a manifest.
 
     Raises:
@@ -252,7 +252,7 @@ def parsed_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
     return rows
 
 
-def _verified(path: Path, rows: Sequence[Row]) -> tuple[tuple[int, int], ...]:
+def _verify_shard(path: Path, rows: Sequence[Row]) -> tuple[tuple[int, int], ...]:
     """Where the PNGs of a shard lie, each compared with its row."""
     try:
         with tarfile.open(path, mode="r:") as tar:

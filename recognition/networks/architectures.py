@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import ConfigError
-from recognition.networks.small_network import Small
+from recognition.networks.small_network import SmallNetwork
 
 SMALL: Final = "small"
 NAMES: Final = (SMALL, "resnet50", "efficientnet-b4")
@@ -113,7 +113,7 @@ def build(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trunk, features = _trunk(name, size, pretraining)
+        trunk, features = _build_trunk(name, size, pretraining)
         mean, std = _IMAGENET
         if pretraining == "vggface2":
             mean, std = _VGGFACE2
@@ -130,15 +130,15 @@ def build(
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def _trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
+def _build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
     if name == SMALL:
-        small = Small(size)
+        small = SmallNetwork(size)
         return small, small.features
-    trunk = _Pooled(_resnet50(pretraining) if name == "resnet50" else efficientnet_b4(size))
+    trunk = _PooledModel(_build_resnet50(pretraining) if name == "resnet50" else build_efficientnet_b4(size))
     return trunk, 2048 if name == "resnet50" else 1792
 
 
-class _Pooled(nn.Module):
+class _PooledModel(nn.Module):
     """A model of transformers, whose last maps are averaged."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -150,7 +150,7 @@ class _Pooled(nn.Module):
         return last.mean(dim=(2, 3))
 
 
-def _resnet50(pretraining: str) -> nn.Module:
+def _build_resnet50(pretraining: str) -> nn.Module:
     # transformers takes seconds to import, and the small network does not need it.
     from transformers import ResNetConfig, ResNetModel
 
@@ -160,7 +160,7 @@ def _resnet50(pretraining: str) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def efficientnet_b4(size: int) -> nn.Module:
+def build_efficientnet_b4(size: int) -> nn.Module:
     """EfficientNet-B4 (Tan and Le 2019) padded for images of a size as TensorFlow, where it was trained, pads them."""
     from transformers import EfficientNetConfig, EfficientNetModel
 
@@ -169,7 +169,7 @@ def efficientnet_b4(size: int) -> nn.Module:
         width_coefficient=1.4,
         depth_coefficient=1.8,
         hidden_dim=1792,
-        depthwise_padding=odd_blocks(size),
+        depthwise_padding=find_odd_blocks(size),
         # TensorFlow's 0.99 is the share that stays; here it would be the share that is replaced at each step.
         batch_norm_momentum=0.1,
         drop_connect_rate=0.0,  # neither study drops whole blocks
@@ -177,7 +177,7 @@ def efficientnet_b4(size: int) -> nn.Module:
     return EfficientNetModel(config)
 
 
-def odd_blocks(size: int) -> list[int]:
+def find_odd_blocks(size: int) -> list[int]:
     """Numbers of the blocks of an EfficientNet-B4 that halve maps of an odd side, which are padded on both sides."""
     side, block, odd = (size + 1) // 2, 0, []
     for stride, repeats in zip((1, 2, 2, 2, 1, 2, 1), B4_REPEATS, strict=True):

@@ -82,16 +82,16 @@ def load_backbone(network: Network, path: Path) -> str:
         )
     given, _ = tensor_files.read_any(file)
     wanted: dict[str, Tensor] = model.state_dict()
-    found = _renamed(given, file, model.config.model_type)
-    _check(found, wanted, file)
+    found = _rename_tensors(given, file, model.config.model_type)
+    _check_tensors(found, wanted, file)
     # Nothing is computed from the number of batches that a running mean has seen; some files leave it out.
     counters = {name: tensor for name, tensor in wanted.items() if name.endswith("num_batches_tracked")}
     model.load_state_dict(counters | found)
     return tensor_files.sha256(file)
 
 
-def _renamed(tensors: Mapping[str, Tensor], file: Path, architecture: str) -> dict[str, Tensor]:
-    name_of = _resnet_name if architecture == "resnet" else _efficientnet_name
+def _rename_tensors(tensors: Mapping[str, Tensor], file: Path, architecture: str) -> dict[str, Tensor]:
+    name_of = _translate_resnet_name if architecture == "resnet" else _translate_efficientnet_name
     named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.startswith(_HEADS):
@@ -103,7 +103,7 @@ def _renamed(tensors: Mapping[str, Tensor], file: Path, architecture: str) -> di
     return named
 
 
-def _resnet_name(name: str) -> str:
+def _translate_resnet_name(name: str) -> str:
     for pattern, ours in _RESNET:
         if found := re.match(pattern, name):
             places = [str(int(number) - shift) for number, shift in zip(found.groups(), (1, 0, 1), strict=False)]
@@ -111,7 +111,7 @@ def _resnet_name(name: str) -> str:
     return name
 
 
-def _efficientnet_name(name: str) -> str:
+def _translate_efficientnet_name(name: str) -> str:
     part, _, tensor = name.rpartition(".")
     if part in _STEM_AND_TOP:
         return f"{_STEM_AND_TOP[part]}.{tensor}"
@@ -122,7 +122,7 @@ def _efficientnet_name(name: str) -> str:
     return name
 
 
-def _check(found: Mapping[str, Tensor], wanted: Mapping[str, Any], file: Path) -> None:
+def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Any], file: Path) -> None:
     missing = sorted(name for name in wanted.keys() - found.keys() if not name.endswith("num_batches_tracked"))
     unknown = sorted(found.keys() - wanted.keys())
     if missing or unknown:

@@ -17,7 +17,7 @@ GRID: Final = 4
 """Side of the grid on which they are seen."""
 
 
-class Small(nn.Module):
+class SmallNetwork(nn.Module):
     """Images (n, 3, size, size) -> features (n, 768).
 
     A stem halves the side (twice above 96 px, so that 128 px cost little more than 64), then four residual stages with
@@ -30,14 +30,14 @@ class Small(nn.Module):
     def __init__(self, size: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         first = widths[0]
-        stem = [_convolution(3, first // 2 if size > 96 else first, 2), nn.ReLU(inplace=True)]
+        stem = [_build_convolution(3, first // 2 if size > 96 else first, 2), nn.ReLU(inplace=True)]
         if size > 96:
-            stem += [_convolution(first // 2, first, 2), nn.ReLU(inplace=True)]
+            stem += [_build_convolution(first // 2, first, 2), nn.ReLU(inplace=True)]
         self.stem = nn.Sequential(*stem)
         before = (first, *widths[:-1])
         self.stages = nn.Sequential(
             *(
-                Block(into, width, 1 if stage == 0 else 2)
+                ResidualBlock(into, width, 1 if stage == 0 else 2)
                 for stage, (into, width) in enumerate(zip(before, widths, strict=True))
             )
         )
@@ -53,14 +53,14 @@ class Small(nn.Module):
         return F.adaptive_avg_pool2d(maps, GRID).flatten(1)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two normalised 3 x 3 convolutions and what passes them by (He et al. 2016)."""
 
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
-        self.first = _convolution(into, width, stride)
-        self.second = _convolution(width, width, 1)
-        self.passing = nn.Identity() if (into, stride) == (width, 1) else _Reduced(into, width, stride)
+        self.first = _build_convolution(into, width, stride)
+        self.second = _build_convolution(width, width, 1)
+        self.passing = nn.Identity() if (into, stride) == (width, 1) else _ReducedShortcut(into, width, stride)
         # A block that adds nothing at first trains more steadily (Goyal et al. 2017, section 5.1).
         nn.init.zeros_(self.second.get_parameter("1.weight"))
 
@@ -68,7 +68,7 @@ class Block(nn.Module):
         return F.relu(self.second(F.relu(self.first(x))) + self.passing(x))
 
 
-class _Reduced(nn.Module):
+class _ReducedShortcut(nn.Module):
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
@@ -79,5 +79,5 @@ class _Reduced(nn.Module):
         return mixed
 
 
-def _convolution(into: int, width: int, stride: int) -> nn.Sequential:
+def _build_convolution(into: int, width: int, stride: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(into, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width))

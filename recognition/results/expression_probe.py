@@ -22,7 +22,7 @@ from core.errors import DatasetError
 from faces.images import encode_png, read_image
 from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble
-from recognition.images.image_stack import Stack, stacked
+from recognition.images.image_stack import Stack, stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
@@ -84,7 +84,7 @@ class Probe:
     effects: tuple[Effect, ...]
 
 
-def probe(
+def probe_expression(
     ensembles: Mapping[str, Ensemble],
     faces: Samples,
     client: Client,
@@ -117,10 +117,10 @@ def probe(
     TrainingRecord.of_model(client, name).refuse(faces)
     left_out: dict[str, str] = {}
     for place, sample in enumerate(faces.samples):
-        files = _files(out, sample.key)
+        files = _picture_paths(out, sample.key)
         if not all(path.exists() for path in files.values()):
             try:
-                for view, picture in _edited(client, encode_png(faces.image(place)), name).items():
+                for view, picture in _edit_face(client, encode_png(faces.image(place)), name).items():
                     write_file(files[view], picture)
             except _RefusedError as error:
                 left_out[sample.key] = str(error)
@@ -131,8 +131,8 @@ def probe(
             f"the service could use none of {len(faces)} faces ({next(iter(left_out.values()), 'there are none')}); "
             "expected aligned faces like those that its model was shown"
         )
-    shown = stacked(faces, faces.image(kept[0]).shape[0]).subset(kept)
-    views = {view: _view(shown, out, view) for view in (UNEDITED, *SMILES)}
+    shown = stack_images(faces, faces.image(kept[0]).shape[0]).subset(kept)
+    views = {view: _read_view(shown, out, view) for view in (UNEDITED, *SMILES)}
     moves: dict[str, dict[str, Floats]] = {}
     found: list[Effect] = []
     for run, ensemble in ensembles.items():
@@ -140,14 +140,14 @@ def probe(
         moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
         for change, (before, _) in CHANGES.items():
             control = None if len(moves) == 1 else next(iter(moves.values()))[change]
-            found += _effects(run, change, shown, said[before], moves[run][change], control, sampling)
+            found += _measure_effects(run, change, shown, said[before], moves[run][change], control, sampling)
     _write_sheet(out / "sheet.png", [shown, *views.values()])
     result = Probe(len(kept), left_out, tuple(found))
     write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
     return result
 
 
-def first_of_each(faces: Samples, each: int) -> Samples:
+def take_first_of_each(faces: Samples, each: int) -> Samples:
     """The first faces of each condition, so many or as many as there are."""
     places = {
         name: [place for place, sample in enumerate(faces.samples) if sample.condition == name]
@@ -160,7 +160,7 @@ class _RefusedError(Exception):
     """The service cannot use this face."""
 
 
-def _edited(client: Client, png: bytes, model: str) -> dict[str, bytes]:
+def _edit_face(client: Client, png: bytes, model: str) -> dict[str, bytes]:
     """A face without an edit and with each expression."""
     try:
         photo = client.send_photo(png, consent="none: a test face", purpose="research", model=model, aligned=True)
@@ -178,17 +178,17 @@ def _edited(client: Client, png: bytes, model: str) -> dict[str, bytes]:
         photo.erase()
 
 
-def _files(out: Path, key: str) -> dict[str, Path]:
+def _picture_paths(out: Path, key: str) -> dict[str, Path]:
     return {view: out / "faces" / f"{key[:32]}-{view}.png" for view in (UNEDITED, *SMILES)}
 
 
-def _view(faces: Stack, out: Path, view: str) -> Stack:
+def _read_view(faces: Stack, out: Path, view: str) -> Stack:
     """The same faces as the service made them."""
-    pictures = [read_image(_files(out, sample.key)[view]) for sample in faces.samples]
+    pictures = [read_image(_picture_paths(out, sample.key)[view]) for sample in faces.samples]
     return Stack(faces.classes, faces.samples, torch.from_numpy(np.stack(pictures)), faces.labels)
 
 
-def _effects(
+def _measure_effects(
     run: str,
     change: str,
     faces: Stack,
@@ -200,18 +200,20 @@ def _effects(
     """Of one change of one ensemble, in each condition that has faces."""
     conditions = np.array([sample.condition for sample in faces.samples], dtype=object)
     inside = {name: np.flatnonzero(conditions == name) for name in faces.classes if (conditions == name).any()}
-    differences, ps = _tested({name: moved[places] for name, places in inside.items()}, sampling)
+    differences, ps = _test_values({name: moved[places] for name, places in inside.items()}, sampling)
     found = [
         Effect(run, name, change, len(places), float(before[places].mean()), differences[name], ps[name])
         for name, places in inside.items()
     ]
     if control is None:
         return found
-    beyond, p_beyond = _tested({name: (moved - control)[places] for name, places in inside.items()}, sampling)
+    beyond, p_beyond = _test_values({name: (moved - control)[places] for name, places in inside.items()}, sampling)
     return [replace(one, less_control=beyond[one.condition], p_control=p_beyond[one.condition]) for one in found]
 
 
-def _tested(values: Mapping[str, Floats], sampling: Sampling | None) -> tuple[dict[str, Interval], dict[str, float]]:
+def _test_values(
+    values: Mapping[str, Floats], sampling: Sampling | None
+) -> tuple[dict[str, Interval], dict[str, float]]:
     """Mean with its interval, and p after Holm's correction, of each condition's values, each of another face."""
     faces = {name: [str(place) for place in range(len(of))] for name, of in values.items()}
     means = {name: mean_interval(of, faces[name], sampling) for name, of in values.items()}

@@ -22,7 +22,7 @@ _WIDE: Final = 4  # small plots in a row
 _SIGNIFICANT: Final = 0.05
 
 
-def accuracy_plot(
+def plot_accuracies(
     found: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
 ) -> bytes:
     """PNG: accuracy of each run with its interval, over all, by condition and by age group.
@@ -39,15 +39,17 @@ def accuracy_plot(
     ages = [row.age_group for row in first if row.condition is None and row.age_group is not None]
     left: list[tuple[str, list[Interval]]] = []
     for condition in (None, *conditions):
-        left.append((_ticked(condition or "all images", rows[condition, None]), _column(found, condition, None)))
+        left.append(
+            (_format_tick(condition or "all images", rows[condition, None]), _select_column(found, condition, None))
+        )
     left.insert(1, ("mean of\nconditions", list(means.values())))
-    right = [(_ticked(age, rows[None, age]), _column(found, None, age)) for age in ages]
+    right = [(_format_tick(age, rows[None, age]), _select_column(found, None, age)) for age in ages]
     width = 1.5 + 1.25 * (len(left) + len(right)) + 0.09 * len(found) * (len(left) + len(right))
     figure = Figure(figsize=(min(17.0, max(9.0, width)), 4.8), dpi=110, layout="constrained", facecolor="white")
     axes: Any = figure.subplots(1, 2, sharey=True, width_ratios=[len(left), len(right)])
     lowest = min(interval.low for _, intervals in [*left, *right] for interval in intervals)
     for axis, title, columns in zip(axes, ("by condition", "by age group"), (left, right), strict=True):
-        _intervals(axis, columns, list(found))
+        _draw_intervals(axis, columns, list(found))
         axis.set_title(title, fontsize=11)
         axis.axhline(1 / len(classes), color="#a0aec0", linestyle=":", linewidth=1)
     bottom = max(0.0, math.floor(lowest * 10) / 10 - 0.02)
@@ -56,17 +58,17 @@ def accuracy_plot(
     axes[0].set_ylabel(f"accuracy, {level:.0%} interval by person")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(found), 4), frameon=False, fontsize=9)
-    return _png(figure)
+    return _encode_figure(figure)
 
 
-def cell_plot(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
+def plot_cells(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
     """PNG: accuracy of each run by condition and age group, with counts; cells without images stay empty.
 
     Arguments as of `accuracy_plot`.
     """
     first = next(iter(found.values()))
     ages = [row.age_group for row in first if row.condition is None and row.age_group is not None]
-    figure, axes = _small_multiples(len(found), 0.8 * len(ages) + 1.6, 0.62 * len(classes) + 1.4)
+    figure, axes = _make_small_multiples(len(found), 0.8 * len(ages) + 1.6, 0.62 * len(classes) + 1.4)
     for axis, (name, rows) in zip(axes, found.items(), strict=False):
         by_cell = {(row.condition, row.age_group): row for row in rows}
         grid = np.full((len(classes), len(ages)), math.nan)
@@ -77,12 +79,12 @@ def cell_plot(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -
                 text = f"{row.accuracy.value:.0%}\n{row.correct}/{row.images}"
                 axis.text(across, down, text, ha="center", va="center", fontsize=7.5, color=ink)
         axis.imshow(grid, cmap="Greens", vmin=0, vmax=1, aspect="auto")
-        _ticks(axis, [_worded(age) for age in ages], [_worded(name) for name in classes])
-        axis.set_title(_titled(name), fontsize=10)
-    return _png(figure)
+        _draw_ticks(axis, [_wrap_words(age) for age in ages], [_wrap_words(name) for name in classes])
+        axis.set_title(_wrap_title(name), fontsize=10)
+    return _encode_figure(figure)
 
 
-def confusion_plot(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], classes: Sequence[str]) -> bytes:
+def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], classes: Sequence[str]) -> bytes:
     """PNG: confusion matrices, each row as shares of a true class with counts.
 
     Args:
@@ -90,8 +92,8 @@ def confusion_plot(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], 
             shown where a run has any.
     """
     undecided = any(matrix[:, -1].any() for matrix in matrices.values())
-    columns = [_worded(name) for name in classes] + (["undecided"] if undecided else [])
-    figure, axes = _small_multiples(len(matrices), 0.8 * len(columns) + 1.5, 0.7 * len(classes) + 1.7)
+    columns = [_wrap_words(name) for name in classes] + (["undecided"] if undecided else [])
+    figure, axes = _make_small_multiples(len(matrices), 0.8 * len(columns) + 1.5, 0.7 * len(classes) + 1.7)
     for axis, (name, matrix) in zip(axes, matrices.items(), strict=False):
         counts = matrix[:, : len(columns)]
         shares = counts / matrix.sum(axis=1, keepdims=True).clip(min=1)
@@ -101,16 +103,16 @@ def confusion_plot(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], 
                 ink = "white" if share > 0.6 else "black"
                 text = f"{share:.0%}\n{counts[row, column]}"
                 axis.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
-        _ticks(axis, columns, [_worded(known) for known in classes])
+        _draw_ticks(axis, columns, [_wrap_words(known) for known in classes])
         axis.set_xlabel("said", fontsize=9)
         axis.set_ylabel("true", fontsize=9)
-        axis.set_title(_titled(name), fontsize=10)
-    return _png(figure)
+        axis.set_title(_wrap_title(name), fontsize=10)
+    return _encode_figure(figure)
 
 
-def reliability_plot(found: Mapping[str, Calibration]) -> bytes:
+def plot_reliability(found: Mapping[str, Calibration]) -> bytes:
     """PNG: reliability curve of each run above the share of images at each confidence."""
-    figure, axes = _small_multiples(len(found), 3.4, 3.5)
+    figure, axes = _make_small_multiples(len(found), 3.4, 3.5)
     for axis, (name, measured) in zip(axes, found.items(), strict=False):
         filled = [b for b in measured.bins if b.images]
         total = sum(b.images for b in filled)
@@ -129,16 +131,16 @@ def reliability_plot(found: Mapping[str, Calibration]) -> bytes:
         axis.set_xlabel("largest probability", fontsize=9)
         axis.set_ylabel("share right", fontsize=9)
         axis.tick_params(labelsize=8)
-        axis.set_title(f"{_titled(name)}\ncalibration error {measured.error:.3f}", fontsize=10)
+        axis.set_title(f"{_wrap_title(name)}\ncalibration error {measured.error:.3f}", fontsize=10)
         axis.set_axisbelow(True)
         axis.grid(color=_GRID)
-        _open(axis)
+        _hide_spines(axis)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    return _png(figure)
+    return _encode_figure(figure)
 
 
-def difference_plot(found: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
+def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
     """PNG: difference of accuracy to a baseline with its interval, over all images and for each condition.
 
     A filled mark: p of the permutation test by person below 0.05 after Holm's correction.
@@ -166,31 +168,33 @@ def difference_plot(found: Mapping[str, Sequence[Comparison]], baseline: str, le
                 markerfacecolor=colour if sure else "white", capsize=3, markersize=6,
             )  # fmt: skip
         first = next(iter(found.values()))[column]
-        axis.set_title(f"{_worded(condition or 'all images')}\n{first.images} of {first.persons} persons", fontsize=10)
+        axis.set_title(
+            f"{_wrap_words(condition or 'all images')}\n{first.images} of {first.persons} persons", fontsize=10
+        )
         axis.set_xlim(-reach, reach)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda points, _: f"{points:+.0f}" if points else "0"))
         axis.tick_params(labelsize=9)
         axis.grid(axis="x", color=_GRID)
         axis.set_axisbelow(True)
-        _open(axis)
-    axes[0].set_yticks(range(len(found)), [_titled(name) for name in found], fontsize=9)
+        _hide_spines(axis)
+    axes[0].set_yticks(range(len(found)), [_wrap_title(name) for name in found], fontsize=9)
     axes[0].set_ylim(len(found) - 0.5, -0.5)
     figure.supxlabel(
         f"percentage points of accuracy more than {baseline}, {level:.0%} interval by person; "
         f"filled: p < {_SIGNIFICANT} after Holm's correction",
         fontsize=9,
     )
-    return _png(figure)
+    return _encode_figure(figure)
 
 
-def _column(found: Mapping[str, Sequence[Accuracy]], condition: str | None, age: str | None) -> list[Interval]:
+def _select_column(found: Mapping[str, Sequence[Accuracy]], condition: str | None, age: str | None) -> list[Interval]:
     return [
         row.accuracy for rows in found.values() for row in rows if (row.condition, row.age_group) == (condition, age)
     ]
 
 
-def _intervals(axis: Axes, columns: Sequence[tuple[str, Sequence[Interval]]], names: Sequence[str]) -> None:
+def _draw_intervals(axis: Axes, columns: Sequence[tuple[str, Sequence[Interval]]], names: Sequence[str]) -> None:
     step = min(0.14, 0.72 / len(names))
     for number, name in enumerate(names):
         places = np.arange(len(columns)) + step * (number - (len(names) - 1) / 2)
@@ -207,10 +211,10 @@ def _intervals(axis: Axes, columns: Sequence[tuple[str, Sequence[Interval]]], na
     axis.grid(axis="y", color=_GRID)
     axis.set_axisbelow(True)
     axis.tick_params(axis="x", length=0)
-    _open(axis)
+    _hide_spines(axis)
 
 
-def _small_multiples(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def _make_small_multiples(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """A figure of `count` plots of so many inches each, at most `_WIDE` in a row."""
     across = min(count, _WIDE)
     down = math.ceil(count / across)
@@ -222,7 +226,7 @@ def _small_multiples(count: int, width: float, height: float) -> tuple[Figure, l
     return figure, axes[:count]
 
 
-def _ticks(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+def _draw_ticks(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     axis.set_xticks(range(len(columns)), columns, fontsize=8, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(rows)), rows, fontsize=8)
     axis.tick_params(length=0)
@@ -230,23 +234,23 @@ def _ticks(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
         spine.set_color("#cbd5e0")
 
 
-def _open(axis: Axes) -> None:
+def _hide_spines(axis: Axes) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _ticked(name: str, row: Accuracy) -> str:
-    return f"{_worded(name)}\n{row.images} of\n{row.persons} persons"
+def _format_tick(name: str, row: Accuracy) -> str:
+    return f"{_wrap_words(name)}\n{row.images} of\n{row.persons} persons"
 
 
-def _worded(name: str) -> str:
+def _wrap_words(name: str) -> str:
     return textwrap.fill(name.replace("_", " "), 14)
 
 
-def _titled(name: str) -> str:
+def _wrap_title(name: str) -> str:
     return textwrap.fill(name, 30)
 
 
-def _png(figure: Figure) -> bytes:
+def _encode_figure(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None})
     return buffer.getvalue()

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from core.atomic_files import write_file
 from core.errors import ConfigError
 from faces.labels import AGE_GROUPS
-from recognition.predictions import Predictions, aligned
-from recognition.results.plots import accuracy_plot, cell_plot, confusion_plot, difference_plot, reliability_plot
+from recognition.predictions import Predictions, align_predictions
+from recognition.results.plots import plot_accuracies, plot_cells, plot_confusions, plot_differences, plot_reliability
 from recognition.statistics import (
     Accuracy,
     Calibration,
@@ -53,7 +53,7 @@ FILES: Final = (
 
 
 @dataclass(frozen=True)
-class Report:
+class ClassifierReport:
     """What was measured, by name of a run.
 
     Attributes:
@@ -79,7 +79,7 @@ class Report:
     about: Mapping[str, Any]
 
 
-def report(
+def write_report(
     predictions_by_name: Mapping[str, Predictions],
     out: Path | str,
     *,
@@ -87,7 +87,7 @@ def report(
     sampling: Sampling | None = None,
     ages: Sequence[str] = AGES,
     about: Mapping[str, Any] | None = None,
-) -> Report:
+) -> ClassifierReport:
     """Measure runs on one test set and write `FILES` into a folder; the same input gives the same files.
 
     Args:
@@ -101,30 +101,30 @@ def report(
         ConfigError: no run, or none called like the baseline.
         DatasetError: the runs were measured on different images or classes.
     """
-    found = measured(predictions_by_name, baseline=baseline, sampling=sampling, ages=ages, about=about)
+    found = measure_runs(predictions_by_name, baseline=baseline, sampling=sampling, ages=ages, about=about)
     folder = Path(out)
-    comparisons = _comparison_rows(found)
+    comparisons = _tabulate_comparisons(found)
     tables = {
-        "accuracy.csv": _accuracy_rows(found),
-        "confusion.csv": _confusion_rows(found),
-        "calibration.csv": _calibration_rows(found),
+        "accuracy.csv": _tabulate_accuracies(found),
+        "confusion.csv": _tabulate_confusions(found),
+        "calibration.csv": _tabulate_bins(found),
         "comparisons.csv": comparisons,
     }
     for name, rows in tables.items():
-        write_file(folder / name, _csv(rows).encode())
-    write_file(folder / "report.json", (json.dumps(as_json(found), indent=1, allow_nan=False) + "\n").encode())
-    write_file(folder / "report.html", page(found).encode())
+        write_file(folder / name, _format_csv(rows).encode())
+    write_file(folder / "report.json", (json.dumps(report_to_json(found), indent=1, allow_nan=False) + "\n").encode())
+    write_file(folder / "report.html", render_page(found).encode())
     return found
 
 
-def measured(
+def measure_runs(
     predictions_by_name: Mapping[str, Predictions],
     *,
     baseline: str | None = None,
     sampling: Sampling | None = None,
     ages: Sequence[str] = AGES,
     about: Mapping[str, Any] | None = None,
-) -> Report:
+) -> ClassifierReport:
     """The figures of a report; arguments and errors as `report`."""
     if not predictions_by_name:
         raise ConfigError("no predictions to report; expected one run or more")
@@ -132,8 +132,8 @@ def measured(
         raise ConfigError(f"no run is called {baseline!r}; the baseline is one of {', '.join(predictions_by_name)}")
     sampling = sampling or Sampling()
     (first_name, first), *_ = predictions_by_name.items()
-    runs = {name: aligned(first, run, first_name, name) for name, run in predictions_by_name.items()}
-    return Report(
+    runs = {name: align_predictions(first, run, first_name, name) for name, run in predictions_by_name.items()}
+    return ClassifierReport(
         classes=first.classes,
         images=len(first),
         persons=len(set(first.persons)),
@@ -148,7 +148,7 @@ def measured(
     )
 
 
-def as_json(found: Report) -> dict[str, Any]:
+def report_to_json(found: ClassifierReport) -> dict[str, Any]:
     """The report as JSON holds it; what is not measured (NaN) is null."""
     runs = {
         name: {
@@ -174,57 +174,59 @@ def as_json(found: Report) -> dict[str, Any]:
     return cleaned
 
 
-def page(found: Report) -> str:
+def render_page(found: ClassifierReport) -> str:
     """One HTML page that needs no other file."""
     level = found.sampling.level
     parts = [
-        _section("What came out", _summary(found)),
-        _section(
+        _format_section("What came out", _format_summary(found)),
+        _format_section(
             "Accuracy",
-            _image(accuracy_plot(found.accuracies, found.means, found.classes, level), "Accuracy with intervals"),
+            _embed_image(
+                plot_accuracies(found.accuracies, found.means, found.classes, level), "Accuracy with intervals"
+            ),
             f"<p>The dotted line is chance, 1 of {len(found.classes)}. Intervals: {level:.0%}, from "
             f"{found.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
             "or, where all its images are right, that of Clopper and Pearson.</p>",
-            _image(cell_plot(found.accuracies, found.classes), "Accuracy by condition and age group"),
-            _details("Table", _table(_accuracy_rows(found))),
+            _embed_image(plot_cells(found.accuracies, found.classes), "Accuracy by condition and age group"),
+            _format_details("Table", _format_table(_tabulate_accuracies(found))),
         ),
-        _section(
+        _format_section(
             "Confusion",
-            _image(confusion_plot(found.confusions, found.classes), "Confusion matrices"),
+            _embed_image(plot_confusions(found.confusions, found.classes), "Confusion matrices"),
             "<p>Each row is a true condition: what its images were said to be.</p>",
         ),
-        _section(
+        _format_section(
             "Calibration",
-            _image(reliability_plot(found.calibrations), "Reliability curves"),
+            _embed_image(plot_reliability(found.calibrations), "Reliability curves"),
             "<p>Above the diagonal a classifier is right more often than it says, below it less often.</p>",
-            _table(_calibration_totals(found)),
-            _details("Bins", _table(_calibration_rows(found))),
+            _format_table(_tabulate_calibrations(found)),
+            _format_details("Bins", _format_table(_tabulate_bins(found))),
         ),
     ]
     if found.comparisons and found.baseline is not None:
-        compared = _section(
+        compared = _format_section(
             f"Against {found.baseline}",
-            _image(difference_plot(found.comparisons, found.baseline, level), "Differences with intervals"),
+            _embed_image(plot_differences(found.comparisons, found.baseline, level), "Differences with intervals"),
             "<p>p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
             "which they are where each person has one. Holm's correction is over the runs for all images, and over "
             "runs and conditions for the conditions. A p above 0.05 is no proof that two runs are equal: look at the "
             "interval.</p>",
-            _details("Table", _table(_comparison_rows(found))),
+            _format_details("Table", _format_table(_tabulate_comparisons(found))),
         )
         parts.insert(2, compared)
     if found.about:
-        parts.append(_section("How it was made", _facts(found.about)))
+        parts.append(_format_section("How it was made", _format_facts(found.about)))
     body = "\n".join(parts)
     return _PAGE.format(notice=html.escape(NOTICE), body=body)
 
 
-def _summary(found: Report) -> str:
+def _format_summary(found: ClassifierReport) -> str:
     head = ["run", "accuracy", "mean of conditions", "calibration error"]
     if found.comparisons:
         head += [f"points more than {found.baseline}", "p (permutation, Holm)", "p (McNemar, Holm)"]
     rows: list[list[Any]] = [head]
     for name, measured_rows in found.accuracies.items():
-        row = [name, _percent(measured_rows[0].accuracy), _percent(found.means[name])]
+        row = [name, _format_percent(measured_rows[0].accuracy), _format_percent(found.means[name])]
         row.append(f"{found.calibrations[name].error:.3f}")
         if found.comparisons:
             if name == found.baseline:
@@ -233,31 +235,31 @@ def _summary(found: Report) -> str:
                 one = found.comparisons[name][0]
                 d = one.difference
                 row.append(f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})")
-                row += [_p(one.permutation_holm), _p(one.mcnemar_holm)]
+                row += [_format_p(one.permutation_holm), _format_p(one.mcnemar_holm)]
         rows.append(row)
     told = f"<p>{found.images} test images of {found.persons} persons.</p>"
     undecided = {name: rows[0].undecided for name, rows in found.accuracies.items() if rows[0].undecided}
     if undecided:
         which = ", ".join(f"{html.escape(name)} {count}" for name, count in undecided.items())
         told += f"<p>Undecided, and counted as wrong: {which}.</p>"
-    return told + _table(rows)
+    return told + _format_table(rows)
 
 
-def _accuracy_rows(found: Report) -> list[list[Any]]:
+def _tabulate_accuracies(found: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [
         ["run", "condition", "age_group", "images", "persons", "correct", "undecided", "accuracy", "low", "high"]
     ]
     for name, of_run in found.accuracies.items():
         for number, a in enumerate(of_run):
             where = [name, a.condition or "all", a.age_group or "all"]
-            rows.append([*where, a.images, a.persons, a.correct, a.undecided, *_three(a.accuracy)])
+            rows.append([*where, a.images, a.persons, a.correct, a.undecided, *_list_ends(a.accuracy)])
             if number == 0:
                 counts = [a.images, a.persons, a.correct, a.undecided]
-                rows.append([name, MEAN, "all", *counts, *_three(found.means[name])])
+                rows.append([name, MEAN, "all", *counts, *_list_ends(found.means[name])])
     return rows
 
 
-def _confusion_rows(found: Report) -> list[list[Any]]:
+def _tabulate_confusions(found: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [["run", "truth", "said", "images", "share"]]
     for name, matrix in found.confusions.items():
         for truth, counts in zip(found.classes, matrix, strict=True):
@@ -266,7 +268,7 @@ def _confusion_rows(found: Report) -> list[list[Any]]:
     return rows
 
 
-def _calibration_rows(found: Report) -> list[list[Any]]:
+def _tabulate_bins(found: ClassifierReport) -> list[list[Any]]:
     """A row for each bin, and one for all images with the measures of the whole."""
     rows: list[list[Any]] = [
         [
@@ -294,13 +296,13 @@ def _calibration_rows(found: Report) -> list[list[Any]]:
     return rows
 
 
-def _calibration_totals(found: Report) -> list[list[Any]]:
+def _tabulate_calibrations(found: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [["run", "calibration error", "Brier score", "negative log-likelihood (nats)"]]
     rows += [[name, c.error, c.brier, c.negative_log_likelihood] for name, c in found.calibrations.items()]
     return rows
 
 
-def _comparison_rows(found: Report) -> list[list[Any]]:
+def _tabulate_comparisons(found: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [
         [
             "baseline", "run", "condition", "images", "persons", "baseline_accuracy", "accuracy", "difference", "low",
@@ -311,16 +313,16 @@ def _comparison_rows(found: Report) -> list[list[Any]]:
     for name, comparisons in found.comparisons.items():
         for c in comparisons:
             where = [found.baseline, name, c.condition or "all", c.images, c.persons]
-            values = [c.baseline_accuracy, c.accuracy, *_three(c.difference), c.only_baseline, c.only_run]
+            values = [c.baseline_accuracy, c.accuracy, *_list_ends(c.difference), c.only_baseline, c.only_run]
             rows.append([*where, *values, c.mcnemar, c.mcnemar_holm, c.permutation, c.permutation_holm])
     return rows
 
 
-def _three(interval: Interval) -> list[float]:
+def _list_ends(interval: Interval) -> list[float]:
     return [interval.value, interval.low, interval.high]
 
 
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
+def _format_csv(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
@@ -328,21 +330,21 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _table(rows: Sequence[Sequence[Any]]) -> str:
+def _format_table(rows: Sequence[Sequence[Any]]) -> str:
     head, *body = rows
     top = "".join(f"<th>{html.escape(str(cell).replace('_', ' '))}</th>" for cell in head)
-    lines = ["<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in body]
+    lines = ["<tr>" + "".join(_format_cell(cell) for cell in row) + "</tr>" for row in body]
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if isinstance(value, (int, float, np.integer)):
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
         return f'<td class="number">{shown}</td>'
     return f"<td>{'' if value is None else html.escape(str(value))}</td>"
 
 
-def _facts(about: Mapping[str, Any]) -> str:
+def _format_facts(about: Mapping[str, Any]) -> str:
     rows = []
     for name, value in about.items():
         shown = value if isinstance(value, str) else json.dumps(_without_nan(value))
@@ -350,23 +352,23 @@ def _facts(about: Mapping[str, Any]) -> str:
     return f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _section(title: str, *parts: str) -> str:
+def _format_section(title: str, *parts: str) -> str:
     return f"<section><h2>{html.escape(title)}</h2>{''.join(parts)}</section>"
 
 
-def _details(title: str, content: str) -> str:
+def _format_details(title: str, content: str) -> str:
     return f"<details><summary>{html.escape(title)}</summary>{content}</details>"
 
 
-def _image(png: bytes, what: str) -> str:
+def _embed_image(png: bytes, what: str) -> str:
     return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
-def _percent(interval: Interval) -> str:
+def _format_percent(interval: Interval) -> str:
     return f"{interval.value:.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 
-def _p(value: float) -> str:
+def _format_p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 

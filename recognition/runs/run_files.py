@@ -23,8 +23,8 @@ from core.errors import ConfigError, DatasetError
 from core.run_folders import flat
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import SetRequest
-from recognition.predictions import Predictions, pooled
-from recognition.runs.set_requests import SETS, fold_of
+from recognition.predictions import Predictions, pool_predictions
+from recognition.runs.set_requests import SETS, parse_fold
 
 _VERSION: Final = 1
 _PERSON_DIGITS: Final = 16  # of a hash: a run that is passed on names nobody
@@ -40,13 +40,13 @@ class RunFiles:
         self.predictions = path / "predictions"
         self.report = path / "report"
 
-    def set(self, name: str) -> Path:
+    def set_folder(self, name: str) -> Path:
         return self.path / SETS / name
 
-    def seed(self, seed: int) -> Path:
+    def seed_folder(self, seed: int) -> Path:
         return self.path / f"seed-{seed}"
 
-    def seeds(self) -> list[int]:
+    def list_seeds(self) -> list[int]:
         """Seeds of which there are classifiers."""
         numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())
         return sorted(int(number) for number in numbers if number.isdigit())
@@ -92,16 +92,16 @@ class RunFiles:
     def write(self, about: Mapping[str, Any]) -> None:
         write_file(self.about, (json.dumps({"version": _VERSION, **about}, indent=1) + "\n").encode())
 
-    def tell(self, name: str, value: Any) -> None:
+    def record(self, name: str, value: Any) -> None:
         """Add something to run.json that the run does not depend on."""
         self.write({**self.read(), name: value})
 
-    def store_seen(self, seen: TrainingRecord, persons: Sequence[str]) -> None:
+    def write_record(self, seen: TrainingRecord, persons: Sequence[str]) -> None:
         """Write seen.json."""
-        about = {"seen": seen.to_json(), "persons": sorted(hashed(persons))}
+        about = {"seen": seen.to_json(), "persons": sorted(hash_persons(persons))}
         write_file(self.seen, (json.dumps(about) + "\n").encode())
 
-    def read_seen(self) -> tuple[TrainingRecord, frozenset[str]]:
+    def read_record(self) -> tuple[TrainingRecord, frozenset[str]]:
         """What generator and classifiers saw, and hashes of the persons.
 
         Raises:
@@ -116,7 +116,7 @@ class RunFiles:
             raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
 
 
-def recorded_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
+def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
     """The very image sets of another run, by their names there.
 
     Args:
@@ -129,15 +129,15 @@ def recorded_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetReq
     if not asked["sets"]:
         raise ConfigError(f"{run} has no image sets; expected a run that was trained with --augment")
     there = (asked["folds"], asked["fold_seed"])
-    if there != (folds, fold_seed) and any(fold_of(name) is not None for name in asked["sets"]):
+    if there != (folds, fold_seed) and any(parse_fold(name) is not None for name in asked["sets"]):
         raise ConfigError(
             f"the image sets of {run} are each for one fold of --folds {there[0]} and --fold-seed {there[1]}, here are "
             f"{folds} and {fold_seed}; expected the same, as their generators know the persons of all other folds"
         )
-    return {name: SetRequest.recorded(RunFiles(run).set(name)) for name in asked["sets"]}
+    return {name: SetRequest.recorded(RunFiles(run).set_folder(name)) for name in asked["sets"]}
 
 
-def hashed(persons: Sequence[str]) -> frozenset[str]:
+def hash_persons(persons: Sequence[str]) -> frozenset[str]:
     """What persons are kept as."""
     return frozenset(hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS] for person in persons)
 
@@ -158,10 +158,10 @@ def load_predictions(path: Path) -> tuple[Predictions, int]:
             "gestaltgen classify predict RUN --test DATASET"
         )
     runs = [Predictions.load(file) for file in files]
-    return (runs[0] if len(runs) == 1 else pooled(runs)), len(runs)
+    return (runs[0] if len(runs) == 1 else pool_predictions(runs)), len(runs)
 
 
-def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
+def load_named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
     """Of NAME=PATH, or of PATH alone.
 
     Raises:
@@ -170,7 +170,7 @@ def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
     """
     found: dict[str, Predictions] = {}
     seeds: dict[str, int] = {}
-    for name, path in named_paths(texts).items():
+    for name, path in parse_named_paths(texts).items():
         found[name], seeds[name] = load_predictions(path)
     if len(set(seeds.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
@@ -181,7 +181,7 @@ def named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
     return found
 
 
-def named_paths(texts: Sequence[str]) -> dict[str, Path]:
+def parse_named_paths(texts: Sequence[str]) -> dict[str, Path]:
     """NAME=PATH, or PATH alone, whose own name is taken then.
 
     Raises:

@@ -39,7 +39,7 @@ class SetSource:
     recorded_in: Path | None = None
 
 
-def counts_of(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
+def count_persons(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
     """Persons to ask for per condition, as the study counted them, from a data set's own counts."""
     with Dataset.open(real) as dataset:
         counts, ages = dataset.counts(), len(dataset.ages)
@@ -57,7 +57,7 @@ def count_of(images: int, ages: int, kind: str, classes: int) -> int:
     return math.ceil(mean / (classes - 1)) if kind == "blended" else max(1, round(mean))
 
 
-def request_for(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
+def complete_request(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
     """A request of what its options leave open, where the service's default would not do.
 
     Args:
@@ -69,18 +69,18 @@ def request_for(request: SetRequest, classes: Sequence[str], *, left_out: bool, 
     if conditions is None and every_class:
         conditions = tuple(classes)
     elif conditions is None and left_out:
-        conditions = affected(classes)
+        conditions = select_affected(classes)
     if partners is None and left_out and request.kind == "blended":
         partners = tuple(classes)
     return replace(request, conditions=conditions, partners=partners)
 
 
-def affected(classes: Sequence[str]) -> tuple[str, ...]:
+def select_affected(classes: Sequence[str]) -> tuple[str, ...]:
     """All but the unaffected."""
     return tuple(name for name in classes if name != UNAFFECTED)
 
 
-def requests_of(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
+def split_request(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
     """The request, or one for each condition that has a count of its own.
 
     Raises:
@@ -95,7 +95,7 @@ def requests_of(request: SetRequest, counts: Mapping[str, int] | None) -> dict[s
     return {name: replace(request, conditions=(name,), count=n) for name, n in counts.items()}
 
 
-def for_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRequest]:
+def expand_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRequest]:
     """Requests whose generator is named with {fold}, once for each fold; the others as they are, for all folds."""
     found: dict[str, SetRequest] = {}
     for name, request in requests.items():
@@ -107,7 +107,7 @@ def for_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRe
     return found
 
 
-def fold_of(name: str) -> int | None:
+def parse_fold(name: str) -> int | None:
     """The only fold that learns from the set of a name; None where all do."""
     found = _OF_FOLD.match(name)
     return None if found is None else int(found[1])

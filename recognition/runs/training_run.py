@@ -19,27 +19,27 @@ from core.seen_images import SeenImages
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
 from gestaltgen_client import Client, ServiceError
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 from recognition.ensemble import Ensemble
-from recognition.images.folds import folds, persons_of
-from recognition.images.image_stack import Stack, joined, stacked
+from recognition.images.folds import list_persons, split_into_folds
+from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
-from recognition.images.pulled_sets import Pulled, PullProgress, SetRequest, pulled
-from recognition.images.samples import Samples, real_samples
-from recognition.predictions import Predictions, pooled
-from recognition.results.report import Report, report
-from recognition.runs.run_files import RunFiles, hashed, recorded_requests
+from recognition.images.pulled_sets import PulledSet, PullProgress, SetRequest, pull_set
+from recognition.images.samples import Samples, load_real_samples
+from recognition.predictions import Predictions, pool_predictions
+from recognition.results.report import ClassifierReport, write_report
+from recognition.runs.run_files import RunFiles, hash_persons, read_requests
 from recognition.runs.set_requests import (
     SETS,
     SetSource,
-    affected,
-    counts_of,
-    fold_of,
-    for_folds,
-    request_for,
-    requests_of,
+    complete_request,
+    count_persons,
+    expand_folds,
+    parse_fold,
+    select_affected,
+    split_request,
 )
-from recognition.training.cross_validation import experiment
+from recognition.training.cross_validation import cross_validate
 
 _CLASSIFIERS: Final = "the classifiers"
 PATIENCE_S: Final = 300.0
@@ -50,7 +50,7 @@ READY_S: Final = 15.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClassifierPlan:
     """What a run is made of.
 
     Args:
@@ -66,7 +66,7 @@ class Plan:
     """
 
     real: Path
-    config: TrainingConfig
+    config: ClassifierTrainingConfig
     folds: int
     fold_seed: int
     requests: Mapping[str, SetRequest]
@@ -113,14 +113,14 @@ class Material:
         faces = (sample.key for part in (self.real, *self.synthetic.values()) for sample in part.samples)
         return TrainingRecord.of(_CLASSIFIERS, SeenImages.of(faces)).union(*self.generators.values())
 
-    def names_for(self, fold: int) -> tuple[str, ...]:
+    def list_sets_for(self, fold: int) -> tuple[str, ...]:
         """The image sets that a fold learns from."""
-        return tuple(name for name in self.synthetic if fold_of(name) in (None, fold))
+        return tuple(name for name in self.synthetic if parse_fold(name) in (None, fold))
 
     def extra(self, fold: int) -> Stack | None:
         """All synthetic faces that a fold learns from; None for none."""
-        parts = [self.synthetic[name] for name in self.names_for(fold)]
-        return joined(parts) if parts else None
+        parts = [self.synthetic[name] for name in self.list_sets_for(fold)]
+        return join_stacks(parts) if parts else None
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class RunSpecification:
     """
 
     real: Path
-    configure: Callable[[tuple[str, ...]], TrainingConfig]
+    configure: Callable[[tuple[str, ...]], ClassifierTrainingConfig]
     folds: int
     fold_seed: int
     seeds: int
@@ -182,7 +182,7 @@ class RunResult:
     """
 
     stopped_by: signal.Signals | None
-    report: Report | None
+    report: ClassifierReport | None
     has_sets: bool
     waiting_s: float
     seconds: float
@@ -202,37 +202,37 @@ def train_and_measure(
     plan = make_plan(specification, progress)
     files.begin(plan.to_json())
     test = specification.test
-    unseen = None if test is None else real_samples(test.path, plan.classes)
+    unseen = None if test is None else load_real_samples(test.path, plan.classes)
 
     def check(faces: Samples, seen: TrainingRecord) -> None:
         if test is not None and unseen is not None:
-            persons = hashed(persons_of(faces))
+            persons = hash_persons(list_persons(faces))
             check_unseen(unseen, seen, persons, unknown_allowed=test.unknown_allowed, progress=progress)
 
-    material = gather(plan, files, specification.service, check, progress)
-    files.store_seen(material.seen, persons_of(material.real))
-    files.tell("sets", dict(material.sets))
-    files.tell("threshold", specification.threshold)
+    material = gather_material(plan, files, specification.service, check, progress)
+    files.write_record(material.seen, list_persons(material.real))
+    files.record("sets", dict(material.sets))
+    files.record("threshold", specification.threshold)
     stop = train_all(plan, files, material, specification.seeds, device, progress)
     seconds = time.monotonic() - started
     written = None
     if stop.signal is None and test is not None and unseen is not None:
         threshold = specification.threshold
         predictions = predict_all(files, unseen, files.predictions, device, threshold, progress)
-        facts = about(files, test=test.path, unknown=material.seen.unknown, threshold=threshold)
-        written = report({files.path.resolve().name: predictions}, files.report, about=facts)
+        facts = describe_run(files, test=test.path, unknown=material.seen.unknown, threshold=threshold)
+        written = write_report({files.path.resolve().name: predictions}, files.report, about=facts)
     return RunResult(stop.signal, written, bool(plan.requests), material.waiting_s, seconds)
 
 
-def make_plan(specification: RunSpecification, progress: Progress) -> Plan:
+def make_plan(specification: RunSpecification, progress: Progress) -> ClassifierPlan:
     """Read the classes of the data set, and work out the training and the image sets for them.
 
     Raises:
         ConfigError: settings that make no sense, or image sets that cannot be used again.
         DatasetError: the data set cannot be read.
     """
-    classes, left_out = classes_of(specification.real, progress)
-    return Plan(
+    classes, left_out = read_classes(specification.real, progress)
+    return ClassifierPlan(
         real=specification.real,
         config=specification.configure(classes),
         folds=specification.folds,
@@ -252,17 +252,19 @@ def _plan_requests(
     if source is None:
         return {}
     if source.recorded_in is not None:
-        return recorded_requests(source.recorded_in, specification.folds, specification.fold_seed)
+        return read_requests(source.recorded_in, specification.folds, specification.fold_seed)
     if source.request is None:
         raise ConfigError("image sets without a request or a run that has them; expected one of the two")
-    request = request_for(source.request, classes, left_out=left_out, every_class=not specification.real_faces)
+    request = complete_request(source.request, classes, left_out=left_out, every_class=not specification.real_faces)
     counts = None
     if source.counts_from is not None:
-        counts = counts_of(source.counts_from, request.kind, request.conditions or affected(classes), classes)
-    return for_folds(requests_of(request, counts), specification.folds)
+        counts = count_persons(
+            source.counts_from, request.kind, request.conditions or select_affected(classes), classes
+        )
+    return expand_folds(split_request(request, counts), specification.folds)
 
 
-def classes_of(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
+def read_classes(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
     """The conditions of a data set's vocabulary that have faces, and whether there are others."""
     with Dataset.open(real) as dataset:
         there = {record.condition for record in dataset.records}
@@ -273,8 +275,12 @@ def classes_of(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
     return found, bool(absent)
 
 
-def gather(
-    plan: Plan, files: RunFiles, service: str, check: Callable[[Samples, TrainingRecord], None], progress: Progress
+def gather_material(
+    plan: ClassifierPlan,
+    files: RunFiles,
+    service: str,
+    check: Callable[[Samples, TrainingRecord], None],
+    progress: Progress,
 ) -> Material:
     """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
 
@@ -287,12 +293,14 @@ def gather(
     """
     size = plan.config.size
     with ExitStack() as stack:
-        sets = _pulls(plan, files, service, progress, stack)
+        sets = _start_pulls(plan, files, service, progress, stack)
         generators = {name: one.seen for name, one in sets.items()}
-        real = stacked(real_samples(plan.real, plan.classes), size)
+        real = stack_images(load_real_samples(plan.real, plan.classes), size)
         check(real, TrainingRecord.from_samples(real, _CLASSIFIERS).union(*generators.values()))
         _check_validation(plan, files, real, generators, progress)
-        synthetic = {name: joined([stacked(part, size) for part in one.shards()]) for name, one in sets.items()}
+        synthetic = {
+            name: join_stacks([stack_images(part, size) for part in one.shards()]) for name, one in sets.items()
+        }
         identities = {
             name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
             for name, one in sets.items()
@@ -301,7 +309,7 @@ def gather(
 
 
 def _check_validation(
-    plan: Plan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], progress: Progress
+    plan: ClassifierPlan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], progress: Progress
 ) -> None:
     """Say, or refuse, where a generator knows faces by which epochs are chosen.
 
@@ -312,8 +320,8 @@ def _check_validation(
     """
     if not generators:
         return
-    held = [validation for _, validation in folds(real, plan.folds, plan.fold_seed)]
-    for seen, fold in dict.fromkeys((seen, fold_of(name)) for name, seen in generators.items()):
+    held = [validation for _, validation in split_into_folds(real, plan.folds, plan.fold_seed)]
+    for seen, fold in dict.fromkeys((seen, parse_fold(name)) for name, seen in generators.items()):
         known = len(seen.indices_in(real if fold is None else real.subset(held[fold])))
         if fold is None and known:
             progress.say(
@@ -334,12 +342,14 @@ def _check_validation(
             )
 
 
-def _pulls(plan: Plan, files: RunFiles, service: str, progress: Progress, stack: ExitStack) -> dict[str, Pulled]:
+def _start_pulls(
+    plan: ClassifierPlan, files: RunFiles, service: str, progress: Progress, stack: ExitStack
+) -> dict[str, PulledSet]:
     """All sets of a plan, being pulled, with one bar for them."""
     if not plan.requests:
         return {}
     client = stack.enter_context(Client(service))
-    if not all((files.set(name) / "set.json").exists() for name in plan.requests):
+    if not all((files.set_folder(name) / "set.json").exists() for name in plan.requests):
         _check_service(client, service)
     come: dict[str, int] = {}
     shows: list[Callable[[int], None]] = []
@@ -354,7 +364,7 @@ def _pulls(plan: Plan, files: RunFiles, service: str, progress: Progress, stack:
 
     sets = {
         name: stack.enter_context(
-            pulled(client, request, files.set(name), noting(name), classes=plan.classes, patience_s=PATIENCE_S)
+            pull_set(client, request, files.set_folder(name), noting(name), classes=plan.classes, patience_s=PATIENCE_S)
         )
         for name, request in plan.requests.items()
     }
@@ -394,7 +404,7 @@ def check_unseen(
         DatasetError: an image or a person was seen, or nobody knows and that is not allowed.
     """
     seen.refuse(test)
-    shared = sorted({sample.person for sample in test.samples if hashed([sample.person]) <= persons})
+    shared = sorted({sample.person for sample in test.samples if hash_persons([sample.person]) <= persons})
     if shared:
         raise DatasetError(
             f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); a classifier that "
@@ -414,7 +424,7 @@ def check_unseen(
 
 
 @contextmanager
-def connected(service: str) -> Iterator[Client]:
+def connect(service: str) -> Iterator[Client]:
     """A client of a service that answers.
 
     Raises:
@@ -425,13 +435,15 @@ def connected(service: str) -> Iterator[Client]:
         yield client
 
 
-def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None) -> dict[str, Any]:
+def describe_run(
+    files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None
+) -> dict[str, Any]:
     """What a report is to say of a run beside its figures."""
     run = files.read()
     told: dict[str, Any] = {
         "test set": None if test is None else test.name,
         "folds": run["asked"]["folds"],
-        "seeds": files.seeds(),
+        "seeds": files.list_seeds(),
         "threshold": threshold,
         "training": run["asked"]["training"],
         "image sets": run.get("sets") or "none: real images only",
@@ -442,7 +454,7 @@ def about(files: RunFiles, *, test: Path | None, unknown: Sequence[str], thresho
 
 
 def train_all(
-    plan: Plan, files: RunFiles, material: Material, seeds: int, device: torch.device, progress: Progress
+    plan: ClassifierPlan, files: RunFiles, material: Material, seeds: int, device: torch.device, progress: Progress
 ) -> StopRequest:
     """Train every fold of every seed; what is done is kept, and what was stopped goes on.
 
@@ -452,7 +464,7 @@ def train_all(
     stop = StopRequest()
     total = plan.folds * seeds * plan.config.epochs
     with stop.heard(), progress.bar(f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
-        done = experiment(
+        done = cross_validate(
             plan.config,
             material.real,
             files.path,
@@ -463,7 +475,7 @@ def train_all(
             real_faces=plan.real_faces,
             weights=plan.backbone,
             device=device,
-            about=lambda fold: {"sets": {name: material.sets[name] for name in material.names_for(fold)}},
+            about=lambda fold: {"sets": {name: material.sets[name] for name in material.list_sets_for(fold)}},
             on_progress=lambda p: show(p.runs_done * plan.config.epochs + p.report.epoch),
             stop=lambda: bool(stop),
         )
@@ -486,15 +498,15 @@ def predict_all(
     Raises:
         ConfigError: the run has no classifiers yet.
     """
-    seeds = files.seeds()
+    seeds = files.list_seeds()
     if not seeds:
         raise ConfigError(f"{files.path} has no classifiers; train them first: gestaltgen classify train … --out RUN")
     found = []
     with progress.bar("predicting", len(seeds)) as show:
         for done, seed in enumerate(seeds, 1):
-            ensemble = Ensemble.open(files.seed(seed))
+            ensemble = Ensemble.open(files.seed_folder(seed))
             said = ensemble.predict(test, threshold=threshold, device=device)
             said.save(out / f"seed-{seed}.csv")
             found.append(said)
             show(done)
-    return found[0] if len(found) == 1 else pooled(found)
+    return found[0] if len(found) == 1 else pool_predictions(found)

@@ -6,20 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 
 
-def generator(*numbers: int) -> torch.Generator:
+def make_generator(*numbers: int) -> torch.Generator:
     """A stream of its own for every sequence of numbers, on the CPU."""
-    return torch.Generator().manual_seed(seed_of(*numbers))
+    return torch.Generator().manual_seed(derive_seed(*numbers))
 
 
-def seed_of(*numbers: int) -> int:
+def derive_seed(*numbers: int) -> int:
     """A seed of 63 bits for every sequence of numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def epoch_order(config: TrainingConfig, count: int, weights: Tensor | None, epoch: int) -> Tensor:
+def draw_epoch_order(config: ClassifierTrainingConfig, count: int, weights: Tensor | None, epoch: int) -> Tensor:
     """Places of the images of an epoch, int64.
 
     Args:
@@ -29,19 +29,21 @@ def epoch_order(config: TrainingConfig, count: int, weights: Tensor | None, epoc
     """
     wanted = config.images_per_epoch or count
     if weights is not None:
-        return torch.multinomial(weights, wanted, replacement=True, generator=generator(config.seed, 1, epoch))
+        return torch.multinomial(weights, wanted, replacement=True, generator=make_generator(config.seed, 1, epoch))
     first, last = epoch * wanted // count, ((epoch + 1) * wanted - 1) // count
-    shuffles = [torch.randperm(count, generator=generator(config.seed, 2, turn)) for turn in range(first, last + 1)]
+    shuffles = [
+        torch.randperm(count, generator=make_generator(config.seed, 2, turn)) for turn in range(first, last + 1)
+    ]
     begin = epoch * wanted - first * count
     return torch.cat(shuffles)[begin : begin + wanted]
 
 
-def batches_of(order: Tensor, batch: int) -> list[Tensor]:
+def split_into_batches(order: Tensor, batch: int) -> list[Tensor]:
     """An epoch in nearly equal batches of about `batch`, so that none is too small to be normalised."""
     return list(torch.tensor_split(order, max(1, round(len(order) / batch))))
 
 
-def varied(pixels: Tensor, places: Tensor, config: TrainingConfig, stream: torch.Generator) -> Tensor:
+def augment_images(pixels: Tensor, places: Tensor, config: ClassifierTrainingConfig, stream: torch.Generator) -> Tensor:
     """Images flipped, moved and recoloured, each its own way.
 
     Flips and shifts are one gather of the pixels, which repeats those at the border; nothing is interpolated.

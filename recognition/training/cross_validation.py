@@ -17,9 +17,9 @@ import torch
 from core.atomic_files import write_file
 from core.errors import ConfigError
 from core.seen_images import KEY_DIGITS
-from recognition.config import TrainingConfig
-from recognition.images.folds import Indices, folds
-from recognition.images.image_stack import joined, stacked
+from recognition.config import ClassifierTrainingConfig
+from recognition.images.folds import Indices, split_into_folds
+from recognition.images.image_stack import join_stacks, stack_images
 from recognition.images.samples import Samples
 from recognition.training.trainer import EpochReport, Result, train
 
@@ -27,7 +27,7 @@ FOLDS: Final = "folds.json"
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """What an experiment tells of itself: one epoch of one of its runs."""
 
     seed: int
@@ -48,7 +48,7 @@ class FoldRun:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class CrossValidation:
     """All runs, in the order of folds and then seeds.
 
     Attributes:
@@ -66,8 +66,8 @@ class Experiment:
         return tuple(dict.fromkeys(run.folder.parent for run in self.runs))
 
 
-def experiment(
-    config: TrainingConfig,
+def cross_validate(
+    config: ClassifierTrainingConfig,
     real: Samples,
     out: Path,
     *,
@@ -79,9 +79,9 @@ def experiment(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
     about: Mapping[str, Any] | Callable[[int], Mapping[str, Any]] | None = None,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Experiment:
+) -> CrossValidation:
     """Train a classifier for every fold and seed; interrupted anywhere, the same call goes on.
 
     The split follows from `split_seed` alone: seeds vary the classifier, not who is in which fold, so that a generator
@@ -107,24 +107,24 @@ def experiment(
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not numbers or len(set(numbers)) < len(numbers):
         raise ConfigError(f"seeds are {seeds}; expected one or more, each once")
-    split = tuple(folds(real, count, split_seed))
+    split = tuple(split_into_folds(real, count, split_seed))
     _write_split(out, real, split)
-    faces = stacked(real, config.size)
+    faces = stack_images(real, config.size)
     runs: list[FoldRun] = []
     for fold, (learnt, held) in enumerate(split):
         added = None if extra is None else extra(fold)
-        added = None if added is None else stacked(added, config.size)
+        added = None if added is None else stack_images(added, config.size)
         if not real_faces and added is None:
             raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
         parts = [faces.subset(learnt)] if real_faces else []
-        shown = joined([*parts, *([] if added is None else [added])])
+        shown = join_stacks([*parts, *([] if added is None else [added])])
         noted = about(fold) if callable(about) else about
         for seed in numbers:
             folder = out / f"seed-{seed}" / f"fold-{fold}"
             done = len(runs)
 
             def tell(report: EpochReport, seed: int = seed, fold: int = fold, done: int = done) -> None:
-                on_progress(Progress(seed, fold, done, len(numbers) * count, report))
+                on_progress(TrainingProgress(seed, fold, done, len(numbers) * count, report))
 
             result = train(
                 replace(config, seed=seed),
@@ -140,8 +140,8 @@ def experiment(
             )
             runs.append(FoldRun(seed, fold, folder, result))
             if not result.finished:
-                return Experiment(out, tuple(runs), split, finished=False)
-    return Experiment(out, tuple(runs), split, finished=True)
+                return CrossValidation(out, tuple(runs), split, finished=False)
+    return CrossValidation(out, tuple(runs), split, finished=True)
 
 
 def _write_split(out: Path, real: Samples, split: Sequence[tuple[Indices, Indices]]) -> None:

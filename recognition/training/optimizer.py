@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import Network
 
 
-def optimizer_of(config: TrainingConfig, network: Network) -> torch.optim.Optimizer:
+def build_optimizer(config: ClassifierTrainingConfig, network: Network) -> torch.optim.Optimizer:
     """The optimizer, with groups for trunk and head; weight decay spares what is no kernel, as is usual."""
     groups = []
     for part, rate in ((network.trunk, 1.0), (network.head, config.head_rate)):
@@ -34,7 +34,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group["rate"]
 
 
-def rate_at(config: TrainingConfig, epochs: float) -> float:
+def learning_rate_at(config: ClassifierTrainingConfig, epochs: float) -> float:
     """Learning rate after so many epochs, which may be a fraction."""
     if epochs < config.warmup_epochs:
         return config.learning_rate * (config.warmup_from + (1 - config.warmup_from) * epochs / config.warmup_epochs)

@@ -40,7 +40,7 @@ class RunFolder:
         self.state = path / "state.safetensors"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Keep the folder for this process, and clear what a killed one left half-written.
 
         Raises:
@@ -48,10 +48,10 @@ class RunFolder:
             TrainingError: it cannot be written.
         """
         files = (self.config, self.metrics, self.curves, self.classifier, self.state)
-        with held(self.path, [f".{file.name}.*" for file in files], self.writing):
+        with held(self.path, [f".{file.name}.*" for file in files], self.explain_write_errors):
             yield
 
-    def place(self) -> dict[str, Any] | None:
+    def read_place(self) -> dict[str, Any] | None:
         """Where the run stands, without its tensors; None for a new one."""
         return tensor_files.read_header(self.state)["place"] if self.state.exists() else None
 
@@ -69,7 +69,7 @@ class RunFolder:
             ConfigError: a run with other settings is here.
         """
         if not self.state.exists():
-            with self.writing():
+            with self.explain_write_errors():
                 write_file(self.config, (json.dumps({**settings, **told}, indent=2) + "\n").encode())
             return None
         header = tensor_files.read_header(self.state)
@@ -82,32 +82,32 @@ class RunFolder:
             )
         return header["place"]  # type: ignore[no-any-return]
 
-    def tensors(self) -> dict[str, Tensor]:
+    def read_tensors(self) -> dict[str, Tensor]:
         """Of the state."""
         return tensor_files.read(self.state)[0]
 
     def save_state(self, tensors: Mapping[str, Tensor], settings: Mapping[str, Any], place: Mapping[str, Any]) -> None:
         """Write the state; the run stands at `place` from then on."""
-        with self.writing():
+        with self.explain_write_errors():
             tensor_files.write(self.state, tensors, {"settings": settings, "place": place})
 
     def cut_metrics(self, epochs: int) -> None:
         """Drop lines of epochs beyond the state's, which are trained again, and one that was not finished."""
         if self.metrics.exists():
             kept = [line for line in self.metrics.read_text().splitlines() if _epoch_of(line) <= epochs]
-            with self.writing():
+            with self.explain_write_errors():
                 write_file(self.metrics, "".join(f"{line}\n" for line in kept).encode())
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
-        with self.writing(), self.metrics.open("a") as file:
+        with self.explain_write_errors(), self.metrics.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def lines(self) -> list[dict[str, Any]]:
+    def read_metrics(self) -> list[dict[str, Any]]:
         """Of metrics.jsonl."""
         return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def explain_write_errors(self) -> Iterator[None]:
         """Tell of a disk that is full, or otherwise refuses, as a person can act on it."""
         try:
             yield

@@ -15,18 +15,24 @@ from torch import Tensor
 
 from core.errors import DatasetError, TrainingError
 from core.precision import resolved
-from recognition.classifier import CLASSIFIER, Classifier, logits_of, network_of
-from recognition.config import TrainingConfig
-from recognition.images.image_stack import Stack, joined, stacked
+from recognition.classifier import CLASSIFIER, Classifier, build_network, compute_logits
+from recognition.config import ClassifierTrainingConfig
+from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.networks.backbone_weights import load_backbone
 from recognition.precision import computing
-from recognition.training.batches import batches_of, epoch_order, generator, seed_of, varied
+from recognition.training.batches import (
+    augment_images,
+    derive_seed,
+    draw_epoch_order,
+    make_generator,
+    split_into_batches,
+)
 from recognition.training.curves import draw_curves
-from recognition.training.optimizer import optimizer_of, rate_at, restore, set_rate, tensors_of
+from recognition.training.optimizer import build_optimizer, learning_rate_at, restore, set_rate, tensors_of
 from recognition.training.run_folder import RunFolder
-from recognition.training.weighting import class_weights, image_weights, soft_cross_entropy
+from recognition.training.weighting import compute_class_weights, compute_image_weights, soft_cross_entropy
 
 SNAPSHOT_S: Final = 600.0
 """Seconds of an epoch after which the state is also saved within it."""
@@ -87,7 +93,7 @@ class Result:
 
 
 def train(
-    config: TrainingConfig,
+    config: ClassifierTrainingConfig,
     train: Samples,
     extra: Samples | None,
     validation: Samples,
@@ -120,13 +126,13 @@ def train(
         CheckpointError: weights that do not fit.
         TrainingError: a loss that is no number, or a disk that refuses; the last state is intact.
     """
-    shown = stacked(train, config.size)
+    shown = stack_images(train, config.size)
     if extra is not None and len(extra):
-        shown = joined([shown, stacked(extra, config.size)])
-    held = stacked(validation, config.size)
-    _check(shown, held)
+        shown = join_stacks([shown, stack_images(extra, config.size)])
+    held = stack_images(validation, config.size)
+    _check_faces(shown, held)
     folder = RunFolder(out)
-    with folder.locked():
+    with folder.lock():
         run = _Run(config, shown, held, folder, weights, torch.device(device), dict(about or {}))
         return run.run(on_epoch, stop, snapshot_s)
 
@@ -150,7 +156,7 @@ class _Run:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        config: ClassifierTrainingConfig,
         shown: Stack,
         held: Stack,
         folder: RunFolder,
@@ -160,26 +166,28 @@ class _Run:
     ) -> None:
         self.config, self.shown, self.held, self.folder, self.device = config, shown, held, folder, device
         self.precision = resolved(config.precision, device)
-        self.network = network_of(config, len(shown.classes))
+        self.network = build_network(config, len(shown.classes))
         self.backbone = None if weights is None else load_backbone(self.network, weights)
         self.network.to(device)
-        self.class_weights = class_weights(config.class_weights, shown.classes, shown.labels)
-        self.image_weights = image_weights(shown.labels, shown.classes) if config.sampling == "balanced" else None
+        self.class_weights = compute_class_weights(config.class_weights, shown.classes, shown.labels)
+        self.image_weights = (
+            compute_image_weights(shown.labels, shown.classes) if config.sampling == "balanced" else None
+        )
         soft = bool((shown.labels.amax(dim=1) < 1).any())
         self.over_images = config.loss_total == "as-published" and soft
-        self.optimizer = optimizer_of(config, self.network)
+        self.optimizer = build_optimizer(config, self.network)
         self.about = about
-        self.seen = _seen(shown, held)
+        self.seen = _build_record(shown, held)
         self.place = _Place()
         self.pixels, self.labels = shown.pixels.to(device), shown.labels.to(device)
 
     def run(self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float) -> Result:
         """From where the folder says to the end, or until asked to stop."""
-        stored = self.folder.begin(self.settings(), self.told())
+        stored = self.folder.begin(self.settings(), self.describe())
         if stored is not None:
             self.place = _Place(**stored)
             if not self.finished():
-                self.restore(self.folder.tensors())
+                self.restore(self.folder.read_tensors())
         self.folder.cut_metrics(self.place.epoch)
         while not self.finished():
             report = self.epoch(stop, snapshot_s)
@@ -188,9 +196,9 @@ class _Run:
                 break
             self.folder.add_metrics({name: _finite(value) for name, value in asdict(report).items()})
             if self.finished():
-                with self.folder.writing():
+                with self.folder.explain_write_errors():
                     draw_curves(
-                        self.folder.lines(), self.folder.curves, f"{self.config.network}, {self.config.size} px"
+                        self.folder.read_metrics(), self.folder.curves, f"{self.config.network}, {self.config.size} px"
                     )
             self.save()
             on_epoch(report)
@@ -202,7 +210,9 @@ class _Run:
     def epoch(self, stop: Callable[[], bool], snapshot_s: float) -> EpochReport | None:
         """The epoch it is in, from where it is in it; None where it was asked to stop before its end."""
         config, place = self.config, self.place
-        batches = batches_of(epoch_order(config, len(self.shown), self.image_weights, place.epoch), config.batch)
+        batches = split_into_batches(
+            draw_epoch_order(config, len(self.shown), self.image_weights, place.epoch), config.batch
+        )
         began = saved = time.monotonic()
         self.network.train()
         while place.batch < len(batches):
@@ -213,15 +223,15 @@ class _Run:
                 self.save()
                 saved = time.monotonic()
         seconds = time.monotonic() - began
-        figures = self.measured()
-        best = self.better(figures)
+        figures = self.measure()
+        best = self.is_better(figures)
         place.epoch += 1
         if best:
             place.best, place.best_epoch = asdict(figures), place.epoch
             self.save_classifier()
         report = EpochReport(
             epoch=place.epoch,
-            learning_rate=rate_at(config, place.epoch - 1),
+            learning_rate=learning_rate_at(config, place.epoch - 1),
             train_loss=place.loss_sum / place.images,
             train_accuracy=place.right / place.images,
             validation_loss=figures.loss,
@@ -239,11 +249,11 @@ class _Run:
     def step(self, places: Tensor, epochs: float) -> None:
         """One batch."""
         config, place = self.config, self.place
-        images = varied(self.pixels, places, config, generator(config.seed, 3, place.epoch, place.batch))
+        images = augment_images(self.pixels, places, config, make_generator(config.seed, 3, place.epoch, place.batch))
         labels = self.labels[places.to(self.device)]
         targets = labels * (1 - config.label_smoothing) + config.label_smoothing / labels.shape[1]
-        set_rate(self.optimizer, rate_at(config, epochs))
-        with _drawing(self.device, seed_of(config.seed, 4, place.epoch, place.batch)):
+        set_rate(self.optimizer, learning_rate_at(config, epochs))
+        with _seed_draws(self.device, derive_seed(config.seed, 4, place.epoch, place.batch)):
             with computing(self.precision, self.device):
                 logits = self.network(images)
             loss = soft_cross_entropy(logits, targets, self.class_weights.to(self.device), over_images=self.over_images)
@@ -261,9 +271,9 @@ class _Run:
         place.loss_sum += value * len(places)
         place.right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
 
-    def measured(self) -> Figures:
+    def measure(self) -> Figures:
         """On the validation part."""
-        logits = logits_of(self.network, self.held, self.precision)
+        logits = compute_logits(self.network, self.held, self.precision)
         labels = self.held.labels
         truth = labels.argmax(dim=1)
         right = logits.argmax(dim=1) == truth
@@ -273,7 +283,7 @@ class _Run:
         loss = soft_cross_entropy(logits, labels, self.class_weights, over_images=self.over_images)
         return Figures(float(loss), float(right.double().mean()), math.fsum(shares) / len(shares))
 
-    def better(self, figures: Figures) -> bool:
+    def is_better(self, figures: Figures) -> bool:
         """Than the best so far; a figure that is no number never is, the first epoch always."""
         name = self.config.select
         sign = _CHOICES[name]
@@ -291,7 +301,7 @@ class _Run:
             "about": self.about,
         }
 
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What config.json says beside."""
         return {
             "images": {
@@ -332,7 +342,7 @@ class _Run:
         }
         config = replace(self.config, precision=self.precision)
         classifier = Classifier(self.network, self.shown.classes, config, self.seen, self.precision, about)
-        with self.folder.writing():
+        with self.folder.explain_write_errors():
             classifier.save(self.folder.classifier)
 
     def result(self) -> Result:
@@ -346,7 +356,7 @@ class _Run:
         )
 
 
-def _seen(shown: Stack, held: Stack) -> TrainingRecord:
+def _build_record(shown: Stack, held: Stack) -> TrainingRecord:
     """All faces of both parts as one, and what the generators of the synthetic ones saw."""
     keys = TrainingRecord.from_samples(shown, CLASSIFIER).keys | TrainingRecord.from_samples(held, CLASSIFIER).keys
     seen = TrainingRecord(CLASSIFIER, keys)
@@ -354,14 +364,14 @@ def _seen(shown: Stack, held: Stack) -> TrainingRecord:
 
 
 @contextmanager
-def _drawing(device: torch.device, seed: int) -> Iterator[None]:
+def _seed_draws(device: torch.device, seed: int) -> Iterator[None]:
     """Within, PyTorch's default streams begin at a seed; afterwards they stand where they stood."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
-def _check(shown: Stack, held: Stack) -> None:
+def _check_faces(shown: Stack, held: Stack) -> None:
     if shown.classes != held.classes:
         raise DatasetError(
             f"training faces are of the classes {', '.join(shown.classes)} and validation faces of "

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.errors import ConfigError
 
 
-def class_weights(named: Mapping[str, float] | str | None, classes: Sequence[str], labels: Tensor) -> Tensor:
+def compute_class_weights(named: Mapping[str, float] | str | None, classes: Sequence[str], labels: Tensor) -> Tensor:
     """Weights of the classes in the loss, (classes,) float32.
 
     Args:
@@ -32,7 +32,7 @@ def class_weights(named: Mapping[str, float] | str | None, classes: Sequence[str
     return torch.tensor([float(named.get(name, 1.0)) for name in classes])
 
 
-def image_weights(labels: Tensor, classes: Sequence[str]) -> Tensor:
+def compute_image_weights(labels: Tensor, classes: Sequence[str]) -> Tensor:
     """How often each image is drawn, (n,) float64 of sum 1, for all classes to be drawn alike often.
 
     Raises:

@@ -21,5 +21,5 @@ def running_server() -> Iterator[Server]:
         postgres.binaries()
     except ConfigError as error:
         pytest.skip(str(error))
-    with postgres.running_server() as server:
+    with postgres.run_server() as server:
         yield server

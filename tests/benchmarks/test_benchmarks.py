@@ -11,11 +11,11 @@ from torch import nn
 
 from benchmarks import __main__ as command
 from benchmarks.harness import flops
-from benchmarks.harness.entries import Entry, merged, read, write
-from benchmarks.harness.targets import target_of
-from benchmarks.harness.timing import seconds
+from benchmarks.harness.entries import Entry, merge_entries, read_entries, write_entries
+from benchmarks.harness.targets import find_target
+from benchmarks.harness.timing import time_in_turn
 from benchmarks.speed import published
-from benchmarks.speed.published import published_way
+from benchmarks.speed.published import compute_published_way
 from gen.config import GeneratorConfig
 from gen.layers import Conv, FullyConnected
 from gen.networks import Discriminator, Generator
@@ -31,7 +31,7 @@ TINY = GeneratorConfig(8, 4, 4, 1, channel_base=16, channel_max=4)
 def test_the_published_way_meets_the_fixtures(per_image_kernels: bool, clamp: float | None) -> None:
     f, d = fixture("generator_cond_32"), fixture("discriminator_cond_32")
     clamped = fixture("clamp_32")
-    with published_way(per_image_kernels=per_image_kernels):
+    with compute_published_way(per_image_kernels=per_image_kernels):
         images = generator_32(clamp)(f["z"], f["c"])
         logits = discriminator_32(clamp)(d["image"], d["c"])
     expected = (f["image_const"], d["logits"]) if clamp is None else (clamped["image_const"], clamped["logits"])
@@ -44,10 +44,10 @@ def test_our_way_comes_back() -> None:
         return [Conv.forward, FullyConnected.forward, Generator.synthesize, Discriminator.features]
 
     before = ways()
-    with published_way(per_image_kernels=False):
+    with compute_published_way(per_image_kernels=False):
         assert not set(ways()) & set(before)
     assert ways() == before
-    with pytest.raises(ZeroDivisionError), published_way(per_image_kernels=False):
+    with pytest.raises(ZeroDivisionError), compute_published_way(per_image_kernels=False):
         raise ZeroDivisionError
     assert ways() == before
 
@@ -70,7 +70,7 @@ def test_the_published_way_with_offsets_is_ours(noise: str) -> None:
 
     ours, plain = made(offsets=offsets), made()
     for per_image_kernels in (False, True):
-        with published_way(per_image_kernels=per_image_kernels):
+        with compute_published_way(per_image_kernels=per_image_kernels):
             torch.testing.assert_close(made(offsets=offsets), ours, atol=1e-4, rtol=1e-4)
             torch.testing.assert_close(made(), plain, atol=1e-4, rtol=1e-4)
     assert (ours - plain).abs().max() > 0.01
@@ -79,12 +79,12 @@ def test_the_published_way_with_offsets_is_ours(noise: str) -> None:
 def test_a_published_inversion_is_ours_and_takes_no_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
     inverter, faces, passes = tiny_inverter(), some_faces(2), 2
     convolved, normalised = [], []
-    grouped = published._grouped
+    grouped = published._convolve_grouped
     monkeypatch.setattr(published, "_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
     ours = inverter.invert(faces, passes)
     layers = [module for module in inverter.modules() if isinstance(module, nn.BatchNorm2d)]
     hooks = [layer.register_forward_hook(lambda *_: normalised.append(1)) for layer in layers]
-    with published_way(per_image_kernels=True):
+    with compute_published_way(per_image_kernels=True):
         theirs = inverter.invert(faces, passes)
     for hook in hooks:
         hook.remove()
@@ -101,23 +101,23 @@ def test_flop_of_a_tiny_network_by_hand() -> None:
     at_4 = 9 * 4 * 4 * 16 + 4 * 4 + 3 * 4 * 16 + 4 * 4  # convolution, its style, toRGB, its style
     doubling = 9 * 4 * 2 * 16 + 4 * 4  # at the size of its input
     at_8 = 9 * 2 * 2 * 64 + 4 * 2 + 3 * 2 * 64 + 4 * 2
-    assert flops.mapping(TINY) == 2 * 4 * 4
-    assert flops.synthesis(TINY) == 2 * (at_4 + doubling + at_8)
-    assert flops.counted(lambda: torch.ones(2, 3) @ torch.ones(3, 5)) == 2 * 2 * 3 * 5
+    assert flops.count_mapping(TINY) == 2 * 4 * 4
+    assert flops.count_synthesis(TINY) == 2 * (at_4 + doubling + at_8)
+    assert flops.count_flop(lambda: torch.ones(2, 3) @ torch.ones(3, 5)) == 2 * 2 * 3 * 5
 
 
 def test_flop_counted_of_the_published_way_are_those_by_definition_and_the_filters() -> None:
     net = Generator(TINY)
-    with published_way(per_image_kernels=True):
-        counted = flops.counted(lambda: net(torch.ones(1, 4)))
+    with compute_published_way(per_image_kernels=True):
+        counted = flops.count_flop(lambda: net(torch.ones(1, 4)))
     filters = 2 * 16 * (2 + 3) * 64  # two maps and the picture, at 8 px
-    assert counted == flops.generation(TINY) + filters
+    assert counted == flops.count_generation(TINY) + filters
 
 
 def test_entries_replace_those_of_their_name_precision_and_batch() -> None:
     old = [Entry("a", "float32", 1, 4.0, 2.0), Entry("a", "bfloat16", 1, 4.0, 1.0), Entry("b", "float32", 1, None, 1.0)]
     new = [Entry("a", "bfloat16", 1, 6.0, 1.0), Entry("a", "bfloat16", 8, 6.0, 2.0)]
-    assert merged(old, new) == [old[0], new[0], old[2], new[1]]
+    assert merge_entries(old, new) == [old[0], new[0], old[2], new[1]]
 
 
 def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
         Entry("training-step-128", "float32", 16, 8.0, 2.0, unit="step", memory_mb=12.5, machine="this one"),
         Entry("phantoms-128", "uint8", 1, None, 0.5),
     ]
-    assert read(path) == []
-    write(path, entries)
-    assert read(path) == entries
+    assert read_entries(path) == []
+    write_entries(path, entries)
+    assert read_entries(path) == entries
     first, second = json.loads(path.read_text())
     assert (first["ratio"], first["images_per_s"], first["machine"]) == (4.0, 8.0, "this one")
     assert (second["published_s"], second["ratio"]) == (None, None)
@@ -137,18 +137,18 @@ def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
 
 def test_the_target_of_all_precisions_is_the_fastest_ones() -> None:
     slow, fast = (Entry("inversion-128", name, 8, 4.0, taken) for name, taken in (("float32", 2.0), ("bfloat16", 1.0)))
-    assert (target_of(slow, [slow, fast]), target_of(fast, [slow, fast])) == (None, 4)
+    assert (find_target(slow, [slow, fast]), find_target(fast, [slow, fast])) == (None, 4)
     own = Entry("generate-256", "float32", 8, 4.0, 2.0)
-    assert (target_of(own, [own]), target_of(Entry("generate-256", "float32", 1, 4.0, 2.0), [own])) == (2.5, None)
+    assert (find_target(own, [own]), find_target(Entry("generate-256", "float32", 1, 4.0, 2.0), [own])) == (2.5, None)
 
 
 def test_rounds_end_with_the_budget_and_the_warm_up_is_not_one() -> None:
     called: list[str] = []
-    taken = seconds({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 0)
+    taken = time_in_turn({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 0)
     assert called == ["a", "b", "a", "b"]
     assert taken.keys() == {"a", "b"}
     called.clear()
-    seconds({"a": lambda: called.append("a")}, 1e9, most=3, warm_up={"a": lambda: called.append("first")})
+    time_in_turn({"a": lambda: called.append("a")}, 1e9, most=3, warm_up={"a": lambda: called.append("first")})
     assert called == ["first", "a", "a", "a"]
 
 

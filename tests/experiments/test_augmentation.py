@@ -18,18 +18,18 @@ from api.models.pool import Models
 from api.settings import Settings
 from core.errors import PullError, TrainingError
 from experiments.augmentation import people
-from experiments.augmentation.arms import ARMS, further_faces, requests_of, study_counts
-from experiments.augmentation.classifiers import TRAIN, predictions_of, sets_of, split_of
+from experiments.augmentation.arms import ARMS, build_requests, count_as_study, select_further_faces
+from experiments.augmentation.classifiers import TRAIN, locate_predictions, locate_sets, split_folds
 from experiments.augmentation.results import write_results
-from experiments.augmentation.sheet import sheet
-from experiments.processes import Part, run_side_by_side
+from experiments.augmentation.sheet import draw_sheet
+from experiments.processes import SideProcess, run_side_by_side
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
 from gestaltgen_client import Client
 from recognition.images.image_stack import Stack
-from recognition.images.pulled_sets import pulled
-from recognition.images.samples import Sample, real_samples
+from recognition.images.pulled_sets import pull_set
+from recognition.images.samples import Sample, load_real_samples
 from recognition.predictions import Predictions
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
@@ -48,7 +48,7 @@ def cells(counts: dict[str, int]) -> Stack:
 
 
 def test_people_are_scarce_and_unbalanced_as_asked_and_each_is_in_one_set() -> None:
-    drawn = {seed: list(people.people(people.COUNTS, seed, twice=True)) for seed in (1, 2)}
+    drawn = {seed: list(people.draw_people(people.COUNTS, seed, twice=True)) for seed in (1, 2)}
     for faces in drawn.values():
         found = Counter((face.condition, age_group_of(face.age_years).name) for face in faces)
         wanted = {(c, g.name): n for c, by in people.COUNTS.items() for g, n in zip(AGE_GROUPS, by, strict=True)}
@@ -57,13 +57,13 @@ def test_people_are_scarce_and_unbalanced_as_asked_and_each_is_in_one_set() -> N
         assert set(pictures.values()) == {1, 2}
         assert len({(face.identity, face.condition) for face in faces}) == len(pictures)
     assert not {face.identity for face in drawn[1]} & {face.identity for face in drawn[2]}
-    assert drawn[1] == list(people.people(people.COUNTS, 1, twice=True))
+    assert drawn[1] == list(people.draw_people(people.COUNTS, 1, twice=True))
 
 
 def test_sets_are_asked_for_in_the_studys_counts() -> None:
     learnt = cells({"WS": 2, "22q11DS": 3, "other": 4, "unaffected": 7})
-    assert study_counts(learnt) == {"WS": 2, "22q11DS": 3, "other": 4, "unaffected": 7}
-    by_name = {arm.folder: requests_of(arm, "fold-1", learnt) for arm in ARMS}
+    assert count_as_study(learnt) == {"WS": 2, "22q11DS": 3, "other": 4, "unaffected": 7}
+    by_name = {arm.folder: build_requests(arm, "fold-1", learnt) for arm in ARMS}
     assert by_name["real"] == by_name["extra-real"] == {}
     progression = by_name["age-progression"]
     assert {name: request.count for name, request in progression.items()} == {"WS": 2, "22q11DS": 3, "other": 4}
@@ -79,13 +79,13 @@ def test_sets_are_asked_for_in_the_studys_counts() -> None:
 
 def test_further_real_faces_are_as_many_as_unrelated_ones() -> None:
     learnt, pool = cells({"WS": 2, "22q11DS": 3, "other": 1, "unaffected": 4}), cells(dict.fromkeys(CONDITIONS, 5))
-    found = Counter((sample.condition, sample.age_group) for sample in further_faces(pool, learnt).samples)
+    found = Counter((sample.condition, sample.age_group) for sample in select_further_faces(pool, learnt).samples)
     assert found == {(c, g.name): n for c, n in (("WS", 2), ("22q11DS", 3), ("other", 1)) for g in AGE_GROUPS}
 
 
 def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -> None:
-    def part(name: str, code: str, *, done: bool = False) -> Part:
-        return Part(name, (sys.executable, "-c", code), tmp_path / name / "log.txt", done)
+    def part(name: str, code: str, *, done: bool = False) -> SideProcess:
+        return SideProcess(name, (sys.executable, "-c", code), tmp_path / name / "log.txt", done)
 
     parts = [
         part("good", "import time; time.sleep(1); print('fine')"),
@@ -103,15 +103,15 @@ def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -
 
 
 def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people.write(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32)
-    real = real_samples(tmp_path / TRAIN)
-    learnt = real.subset(split_of(real)[0][0])
+    people.write_dataset(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32)
+    real = load_real_samples(tmp_path / TRAIN)
+    learnt = real.subset(split_folds(real)[0][0])
     models = Models({"fold-0": FakeModel(name="fold-0")})
     app = create_app(Settings(state=tmp_path / "state", without_keys=True), load=lambda _: models)
     with serving(app) as url, Client(url) as client:
         for arm in (arm for arm in ARMS if arm.kind and arm.real):
-            for name, request in requests_of(arm, "fold-0", learnt).items():
-                pulled(client, request, sets_of(arm, tmp_path, 0) / name).wait().close()
+            for name, request in build_requests(arm, "fold-0", learnt).items():
+                pull_set(client, request, locate_sets(arm, tmp_path, 0) / name).wait().close()
     rows: list[list[Pixels]] = []
 
     def keep(shown: list[list[Pixels]], **words: Any) -> Pixels:
@@ -119,13 +119,13 @@ def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypa
         return contact_sheet(shown, **words)
 
     monkeypatch.setattr("experiments.augmentation.sheet.contact_sheet", keep)
-    assert sheet(tmp_path).startswith(b"\x89PNG")
+    assert draw_sheet(tmp_path).startswith(b"\x89PNG")
     assert [len(row) for row in rows] == [5] * 12
     assert [image[0, 0].tolist() for image in rows[1]] == [[0, 50 * step, 0] for step in range(5)]
     assert [image[0, 0].tolist() for image in rows[11]] == [[0, 50 * step, 60] for step in range(5)]
-    shutil.rmtree(sets_of(ARMS[2], tmp_path, 0))
+    shutil.rmtree(locate_sets(ARMS[2], tmp_path, 0))
     with pytest.raises(PullError, match="does not hold the whole set"):
-        sheet(tmp_path)
+        draw_sheet(tmp_path)
 
 
 def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path) -> No
 
     for place, arm in enumerate(ARMS):
         for seed in (0, 1):
-            path = predictions_of(tmp_path, arm, seed)
+            path = locate_predictions(tmp_path, arm, seed)
             path.parent.mkdir(parents=True, exist_ok=True)
             said(40 - 4 * place - 4 * seed).save(path)
     rows = [line.split(" | ") for line in write_results(tmp_path, (0, 1)).splitlines()]

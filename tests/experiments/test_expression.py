@@ -14,11 +14,34 @@ import pytest
 from core.errors import DatasetError
 from experiments.expression import __main__ as command
 from experiments.expression import classifiers
-from experiments.expression.classifiers import ARMS, FOLDS, Plan, added, measure, shown_with
-from experiments.expression.edits import Answer, answers, edit_faces, of_persons, part_of, summary, view_of
-from experiments.expression.effects import REST_TO_SMILE, TO_REST, TO_SMILE, Views, effects
-from experiments.expression.people import BALANCED, PLANTED, TEST_SEED, TRAIN_SEED, Scale, people, with_smile
-from experiments.expression.results import PATEL, effects_plot, found_in, table_of
+from experiments.expression.classifiers import (
+    ARMS,
+    FOLDS,
+    ExpressionPlan,
+    assign_to_folds,
+    predict_views,
+    read_edited_pictures,
+)
+from experiments.expression.edits import (
+    Answer,
+    describe_process,
+    edit_faces,
+    read_answers,
+    read_view,
+    select_persons,
+    summarise_answers,
+)
+from experiments.expression.effects import REST_TO_SMILE, TO_REST, TO_SMILE, Views, measure_effects
+from experiments.expression.people import (
+    BALANCED,
+    PLANTED,
+    TEST_SEED,
+    TRAIN_SEED,
+    Scale,
+    draw_people,
+    redraw_with_smile,
+)
+from experiments.expression.results import PATEL, collect_results, format_tables, plot_effects
 from experiments.expression.views import (
     DRAWN,
     IDEAL,
@@ -31,14 +54,14 @@ from experiments.expression.views import (
     TARGETS,
     TEST_SET,
 )
-from experiments.processes import begin
+from experiments.processes import run_app
 from faces.datasets.dataset import Dataset
 from faces.images import Pixels, encode_png, read_image
 from faces.labels import CONDITIONS, age_group_of
 from faces.phantoms.phantom_dataset import write_phantoms
 from gestaltgen_client import JobError, ServiceError
-from recognition.images.folds import folds
-from recognition.images.samples import RealSamples, Samples, real_samples
+from recognition.images.folds import split_into_folds
+from recognition.images.samples import RealSamples, Samples, load_real_samples
 from recognition.predictions import Predictions
 
 SCALE = Scale(persons=5, test_persons=5, epochs=1, images_per_epoch=20)
@@ -50,13 +73,13 @@ EDITED = {REST: GOOD | {"smile_after": 0.2}, SMILE: GOOD | {"smile_after": 0.78}
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the faces to train on, 16 px, sent to nobody yet."""
     folder = tmp_path_factory.mktemp("expression")
-    write_phantoms(folder / PLANTED_SET, people(PLANTED, SCALE.persons, TRAIN_SEED), size=16)
+    write_phantoms(folder / PLANTED_SET, draw_people(PLANTED, SCALE.persons, TRAIN_SEED), size=16)
     return folder
 
 
 @pytest.fixture(scope="module")
 def real(out: Path) -> RealSamples:
-    return real_samples(out / PLANTED_SET)
+    return load_real_samples(out / PLANTED_SET)
 
 
 @pytest.fixture
@@ -133,7 +156,7 @@ class Work:
 
 
 def test_the_planted_shares_are_met_and_persons_and_ages_are_balanced() -> None:
-    planted, balanced = people(PLANTED, 120, TRAIN_SEED), people(BALANCED, 120, TRAIN_SEED)
+    planted, balanced = draw_people(PLANTED, 120, TRAIN_SEED), draw_people(BALANCED, 120, TRAIN_SEED)
     for condition, share in PLANTED.items():
         smiles = np.array([one.smile for one in planted if one.condition == condition])
         assert ((smiles >= 0.75) | (smiles <= 0.25)).all()
@@ -143,15 +166,15 @@ def test_the_planted_shares_are_met_and_persons_and_ages_are_balanced() -> None:
         assert sum(one.smile > 0.5 for one in balanced if one.condition == condition) == 60
     assert [(a.identity, a.age_years) for a in planted] == [(b.identity, b.age_years) for b in balanced]
     assert len({one.identity for one in planted}) == 480
-    tested = people(BALANCED, 60, TEST_SEED)
+    tested = draw_people(BALANCED, 60, TEST_SEED)
     assert not {one.identity for one in tested} & {one.identity for one in planted}
-    ideal = with_smile(tested, 0.2)
+    ideal = redraw_with_smile(tested, 0.2)
     assert [one.traits for one in ideal] == [one.traits for one in tested]
     assert {one.smile for one in ideal} == {0.2}
 
 
 def test_a_data_set_has_the_persons_in_their_order(out: Path) -> None:
-    drawn = people(PLANTED, SCALE.persons, TRAIN_SEED)
+    drawn = draw_people(PLANTED, SCALE.persons, TRAIN_SEED)
     records = Dataset.open(out / PLANTED_SET).records
     assert [(one.condition, one.expression) for one in records] == [(one.condition, one.smile) for one in drawn]
     assert SCALE.sent == {TEST_SET: 20, PLANTED_SET: 20}
@@ -159,7 +182,7 @@ def test_a_data_set_has_the_persons_in_their_order(out: Path) -> None:
 
 def test_faces_go_through_the_service_once_and_are_forgotten_there(edited: Path, real: RealSamples) -> None:
     folder, again = edited / "edited" / "planted", Service()
-    found = answers(folder, len(real))
+    found = read_answers(folder, len(real))
     assert [place for place, one in enumerate(found) if one.refused] == [2]
     assert found[2].refused == "photograph: no inversion of 3.5 converges"
     assert found[0] == Answer(None, GOOD, EDITED)
@@ -167,8 +190,8 @@ def test_faces_go_through_the_service_once_and_are_forgotten_there(edited: Path,
     assert read_image(folder / "0004-reconstruction.png")[0, 0, 0] == 4
     edit_faces(edited / PLANTED_SET, folder, again.client)
     assert again.sent == []
-    assert part_of(edited, "", {PLANTED_SET: 20}).done
-    assert not part_of(edited, "", {PLANTED_SET: 20, TEST_SET: 20}).done
+    assert describe_process(edited, "", {PLANTED_SET: 20}).done
+    assert not describe_process(edited, "", {PLANTED_SET: 20, TEST_SET: 20}).done
 
 
 def test_a_service_that_goes_away_is_an_error_and_the_rest_is_sent_later(
@@ -195,12 +218,12 @@ def test_a_face_that_the_generator_was_trained_on_is_not_sent(out: Path, real: R
 
 
 def test_what_is_added_is_the_other_expression_or_both(edited: Path, real: RealSamples) -> None:
-    other, both, alone = (added(arm, edited, SCALE, real) for arm in ARMS if arm.adds != "none")
+    other, both, alone = (read_edited_pictures(arm, edited, SCALE, real) for arm in ARMS if arm.adds != "none")
     kept = [place for place in range(len(real)) if place != 2]
     assert [sample.person for sample in other.samples] == [real.samples[place].person for place in kept]
     assert [sample.label for sample in other.samples] == [real.samples[place].label for place in kept]
     assert all(sample.synthetic for sample in both.samples)
-    smiling = [one.smile > 0.5 for one in people(PLANTED, SCALE.persons, TRAIN_SEED)]
+    smiling = [one.smile > 0.5 for one in draw_people(PLANTED, SCALE.persons, TRAIN_SEED)]
     # the service of these tests paints a smile of 0.8 as 160 and more, one of 0.2 as 40 and more
     assert [bool(other.image(n)[0, 0, 0] < 100) for n in range(len(kept))] == [smiling[place] for place in kept]
     assert len(both) == len(alone) == 2 * len(other)
@@ -209,19 +232,19 @@ def test_what_is_added_is_the_other_expression_or_both(edited: Path, real: RealS
 
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if arm.adds != "none"], ids=lambda arm: arm.folder)
 def test_edited_pictures_stay_with_their_person(edited: Path, real: RealSamples, arm: Any) -> None:
-    stack = added(arm, edited, SCALE, real)
-    extra, shown = shown_with(real, stack), 0
-    for fold, (inside, held) in enumerate(folds(real, FOLDS)):
+    stack = read_edited_pictures(arm, edited, SCALE, real)
+    extra, shown = assign_to_folds(real, stack), 0
+    for fold, (inside, held) in enumerate(split_into_folds(real, FOLDS)):
         persons = {sample.person for sample in extra(fold).samples}
         assert not persons & {real.samples[place].person for place in held}
         assert persons == {real.samples[place].person for place in inside if place != 2}
         shown += len(extra(fold))
     assert shown == (FOLDS - 1) * len(stack)
-    assert len(of_persons(stack, set())) == 0
+    assert len(select_persons(stack, set())) == 0
 
 
 def test_views_have_the_labels_of_their_face(edited: Path, real: RealSamples) -> None:
-    stack = view_of(real, edited / "edited" / "planted", [(7, REST), (7, RECONSTRUCTION)])
+    stack = read_view(real, edited / "edited" / "planted", [(7, REST), (7, RECONSTRUCTION)])
     assert [sample.condition for sample in stack.samples] == [real.samples[7].condition] * 2
     assert stack.labels.tolist() == [list(real.samples[7].label)] * 2
     assert len({sample.key for sample in stack.samples}) == 2
@@ -230,10 +253,10 @@ def test_views_have_the_labels_of_their_face(edited: Path, real: RealSamples) ->
 def test_every_view_is_of_the_persons_that_were_not_refused_and_measured_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tested = people(BALANCED, SCALE.test_persons, TEST_SEED)
+    tested = draw_people(BALANCED, SCALE.test_persons, TEST_SEED)
     write_phantoms(tmp_path / TEST_SET, tested, size=16)
     for view, ideal in IDEAL.items():
-        write_phantoms(tmp_path / DRAWN[ideal], with_smile(tested, TARGETS[view]), size=16)
+        write_phantoms(tmp_path / DRAWN[ideal], redraw_with_smile(tested, TARGETS[view]), size=16)
     edit_faces(tmp_path / TEST_SET, tmp_path / "edited" / "test", Service(refuses={2}).client)
     asked: list[Samples] = []
 
@@ -251,11 +274,11 @@ def test_every_view_is_of_the_persons_that_were_not_refused_and_measured_once(
             )
 
     monkeypatch.setattr(classifiers, "Ensemble", SimpleNamespace(open=lambda folder: Says()))
-    found = measure(ARMS[0], tmp_path, 0)
+    found = predict_views(ARMS[0], tmp_path, 0)
     persons = [f"phantom-{one.identity:x}" for place, one in enumerate(tested) if place != 2]
     assert [list(of.persons) for of in found.values()] == [persons] * 6
     assert [int(asked[n].image(3)[0, 0, 0]) for n in range(len(MADE))] == [4, 164, 44]
-    again = measure(ARMS[0], tmp_path, 0)
+    again = predict_views(ARMS[0], tmp_path, 0)
     assert len(asked) == len(found) == len(MADE) + len(DRAWN)
     assert [of.keys for of in again.values()] == [of.keys for of in found.values()]
 
@@ -290,7 +313,7 @@ RUNS = [views(SHIFT, seed) for seed in (0, 1, 2)]
 
 
 def test_a_shift_is_found_where_it_is_and_nowhere_else() -> None:
-    ws, *others = effects(RUNS, TO_REST)
+    ws, *others = measure_effects(RUNS, TO_REST)
     assert (ws.condition, ws.change, ws.persons) == ("WS", "to rest", 6)
     assert ws.difference.value == pytest.approx(-0.2, abs=0.02)
     assert ws.after - ws.before == pytest.approx(ws.difference.value)
@@ -298,22 +321,22 @@ def test_a_shift_is_found_where_it_is_and_nowhere_else() -> None:
     assert ws.p == 2 / 2**6  # all six persons fall: one of all sign patterns, and its mirror image
     assert ws.p_holm == 4 * ws.p
     assert all(abs(row.difference.value) < 0.03 and row.p_holm > 0.05 for row in others)
-    (both, *_), (ideal, *_) = effects(RUNS, REST_TO_SMILE), effects(RUNS, REST_TO_SMILE, drawn=True)
+    (both, *_), (ideal, *_) = measure_effects(RUNS, REST_TO_SMILE), measure_effects(RUNS, REST_TO_SMILE, drawn=True)
     assert both.difference.value == pytest.approx(0.3, abs=0.02)
     assert ideal.difference.value == pytest.approx(0.4, abs=0.02)
 
 
 def test_the_same_picture_twice_is_no_effect() -> None:
     same = [{**run, SMILE: run[RECONSTRUCTION]} for run in RUNS]
-    assert all(row.difference.value == 0 and row.p == row.p_holm == 1 for row in effects(same, TO_SMILE))
+    assert all(row.difference.value == 0 and row.p == row.p_holm == 1 for row in measure_effects(same, TO_SMILE))
 
 
 def test_an_arm_is_compared_with_another_and_on_some_persons_alone() -> None:
     none = [views({}, seed) for seed in (0, 1, 2)]
-    less, *_ = effects(none, REST_TO_SMILE, less=RUNS)
+    less, *_ = measure_effects(none, REST_TO_SMILE, less=RUNS)
     assert less.difference.value == pytest.approx(-0.3, abs=0.02)
     assert [less.before, less.after] == pytest.approx([0.3, 0.0], abs=0.02)
-    few = effects(RUNS, TO_REST, only={"p0", "p4", "p1"})
+    few = measure_effects(RUNS, TO_REST, only={"p0", "p4", "p1"})
     assert [(row.condition, row.persons) for row in few] == [("WS", 2), ("22q11DS", 1)]
 
 
@@ -321,7 +344,7 @@ def test_other_persons_are_refused() -> None:
     smile = RUNS[0][SMILE]
     shuffled = replace(smile, persons=smile.persons[::-1])
     with pytest.raises(DatasetError, match="views are of different persons"):
-        effects([{**RUNS[0], SMILE: shuffled}], TO_SMILE)
+        measure_effects([{**RUNS[0], SMILE: shuffled}], TO_SMILE)
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +355,7 @@ def said() -> dict[str, Sequence[Answer]]:
 
 
 def test_nothing_is_dropped_silently(said: dict[str, Sequence[Answer]]) -> None:
-    told = summary(said[TEST_SET])
+    told = summarise_answers(said[TEST_SET])
     assert (told["faces"], told["good throughout"]) == (4, 2)
     assert told["refused"] == {"photograph: no inversion of … converges": 1}
     assert told[REST]["arrived"] == 2
@@ -344,10 +367,10 @@ def test_nothing_is_dropped_silently(said: dict[str, Sequence[Answer]]) -> None:
 def test_the_table_and_the_plot(said: dict[str, Sequence[Answer]]) -> None:
     none = [views({}, seed) for seed in (3, 4, 5)]
     runs = {arm.name: RUNS if n == 0 else none for n, arm in enumerate(ARMS)}
-    found = found_in(runs, {f"p{n}" for n in range(8)}, said)
-    table = table_of(found)
+    found = collect_results(runs, {f"p{n}" for n in range(8)}, said)
+    table = format_tables(found)
     lines = table.splitlines()
-    effect = effects(RUNS, TO_REST)[0]
+    effect = measure_effects(RUNS, TO_REST)[0]
     cells = [f"{effect.before:.3f}", f"{effect.after:.3f}", f"{effect.difference.value:+.3f} ("]
     assert any(line.startswith("| planted | WS | to rest | 6 | " + " | ".join(cells)) for line in lines)
     assert sum("| to a smile |" in line for line in lines) == len(ARMS) * len(CONDITIONS)
@@ -356,23 +379,23 @@ def test_the_table_and_the_plot(said: dict[str, Sequence[Answer]]) -> None:
     assert all(f"| {name} | {before:.3f} | {after:.3f} |" in table for name, (before, after) in PATEL.items())
     for head, rule in ((n, line) for n, line in enumerate(lines) if line.startswith("| ---")):
         assert lines[head - 1].count("|") == rule.count("|") == lines[head + 1].count("|")
-    assert effects_plot(found).startswith(b"\x89PNG")
+    assert plot_effects(found).startswith(b"\x89PNG")
     assert found.accuracy["planted"][PHOTOGRAPH] == 1
 
 
 def test_an_experiment_goes_on_with_its_own_settings(tmp_path: Path) -> None:
-    assert Plan.read(tmp_path) is None
-    other = Plan(SCALE, replace(Plan.of(SCALE).training, learning_rate=0.5))
+    assert ExpressionPlan.read(tmp_path) is None
+    other = ExpressionPlan(SCALE, replace(ExpressionPlan.of(SCALE).training, learning_rate=0.5))
     other.write(tmp_path)
-    assert Plan.read(tmp_path) == other
+    assert ExpressionPlan.read(tmp_path) == other
     assert (other.training.epochs, other.training.images_per_epoch, other.training.patience) == (1, 20, None)
 
 
 def test_a_folder_of_another_scale_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Plan.of(SCALE).write(tmp_path)
+    ExpressionPlan.of(SCALE).write(tmp_path)
     monkeypatch.setattr("sys.argv", ["expression", "--out", str(tmp_path), "--quick"])
     with pytest.raises(SystemExit, match=r"error: .* holds an experiment of .*give another --out"):
-        begin(command.app)
+        run_app(command.app)
     monkeypatch.setattr("sys.argv", ["expression", "--out", str(tmp_path / "plan.json")])
     with pytest.raises(SystemExit, match="cannot be the folder of an experiment"):
-        begin(command.app)
+        run_app(command.app)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import ImageError
-from experiments.smile_measure import known_phantoms, labelled_portraits
+from experiments.smile_measure import draw_known_phantoms, read_labelled_portraits
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
 from faces.phantoms.drawing import draw
@@ -34,7 +34,7 @@ def test_what_a_smile_does() -> None:
 
 
 def test_it_says_what_phantoms_are_known_to_show() -> None:
-    faces, smiles = known_phantoms(43, 200)
+    faces, smiles = draw_known_phantoms(43, 200)
     read = CALIBRATED(faces)
     assert ((read >= 0) & (read <= 1)).all()
     assert np.corrcoef(read, smiles)[0, 1] > 0.94
@@ -43,14 +43,14 @@ def test_it_says_what_phantoms_are_known_to_show() -> None:
 
 @pytest.mark.slow
 def test_it_tells_smiles_on_photographs_that_it_was_not_tuned_on(portraits: Path, detector: FaceDetector) -> None:
-    faces, smiling = labelled_portraits(portraits, "test", detector)
+    faces, smiling = read_labelled_portraits(portraits, "test", detector)
     read, width = CALIBRATED.raw(faces), measures(faces)[:, 0]
     ours, theirs = ((values[smiling][:, None] > values[~smiling]).mean() for values in (read, width))
     assert ours >= max(0.95, theirs)
 
 
 def test_a_fit_finds_the_weights_that_made_the_smiles() -> None:
-    faces, _ = known_phantoms(44, 300)
+    faces, _ = draw_known_phantoms(44, 300)
     true = Smile((0.5, 2.0, 0.5, 1.0, -3.0), 0.1)
     found = Smile.fit([(faces[:200], true.raw(faces[:200])), (faces[200:], true.raw(faces[200:]))])
     np.testing.assert_allclose(found.raw(faces), true.raw(faces), atol=0.02)

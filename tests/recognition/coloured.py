@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from faces.images import Pixels, pixels_key
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 from recognition.images.image_stack import Stack
 from recognition.images.samples import Sample
 
@@ -15,7 +15,7 @@ AGES = ("infant", "child", "older_adult")
 
 TINTS = ((60, 0, 0), (0, 60, 0), (0, 0, 60), (0, 0, 0))
 
-QUICK = TrainingConfig(
+QUICK = ClassifierTrainingConfig(
     size=32, epochs=3, batch=8, learning_rate=2e-3, warmup_epochs=1, patience=None, dropout=0.1, precision="float32"
 )
 

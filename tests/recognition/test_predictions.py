@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import DatasetError
-from recognition.predictions import Predictions, aligned, pooled
+from recognition.predictions import Predictions, align_predictions, pool_predictions
 
 
 def predictions() -> Predictions:
@@ -92,7 +92,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_another_order_is_put_in_order() -> None:
     first = predictions()
-    second = aligned(first, first.select([2, 0, 1]), "one", "two")
+    second = align_predictions(first, first.select([2, 0, 1]), "one", "two")
     assert second.keys == first.keys
     np.testing.assert_array_equal(second.probabilities, first.probabilities)
 
@@ -109,16 +109,16 @@ def test_another_order_is_put_in_order() -> None:
 )
 def test_runs_on_other_images_are_not_compared(change: dict[str, object], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        aligned(predictions(), replace(predictions(), **change), "one", "two")  # type: ignore[arg-type]
+        align_predictions(predictions(), replace(predictions(), **change), "one", "two")  # type: ignore[arg-type]
 
 
 def test_pooled_runs_count_each_image_once_a_run() -> None:
     first = predictions()
     other = replace(first, probabilities=first.probabilities[:, ::-1].copy(), undecided=np.zeros(3, dtype=bool))
-    both = pooled([first, other.select([1, 2, 0])])
+    both = pool_predictions([first, other.select([1, 2, 0])])
     assert len(both) == 6
     assert len(set(both.keys)) == 6
     assert both.persons == first.persons * 2
     assert both.correct.mean() == (first.correct.mean() + other.correct.mean()) / 2
     with pytest.raises(DatasetError, match="run 0 and run 1 were measured on different images"):
-        pooled([first, first.select([0, 1])])
+        pool_predictions([first, first.select([0, 1])])

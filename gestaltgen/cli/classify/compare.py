@@ -23,11 +23,11 @@ def compare(
     conditions for the conditions.
     """
     from gestaltgen.cli.classify.tables import print_comparisons
-    from recognition.results.report import NOTICE, measured
-    from recognition.runs.run_files import named_predictions
+    from recognition.results.report import NOTICE, measure_runs
+    from recognition.runs.run_files import load_named_predictions
     from recognition.statistics import Sampling
 
-    predictions = named_predictions([baseline, *runs])
+    predictions = load_named_predictions([baseline, *runs])
     sampling = Sampling(resamples, permutations, seed=seed)
-    print_comparisons(console, measured(predictions, baseline=next(iter(predictions)), sampling=sampling))
+    print_comparisons(console, measure_runs(predictions, baseline=next(iter(predictions)), sampling=sampling))
     console.print(NOTICE)

@@ -28,14 +28,14 @@ def folds(
 
     - `gestaltgen classify train --real faces.zip --augment unrelated --model "fold-{fold}"`
     """
-    from recognition.images.folds import persons_of, write_folds
-    from recognition.images.samples import real_samples
-    from recognition.runs.training_run import classes_of
+    from recognition.images.folds import list_persons, write_folds
+    from recognition.images.samples import load_real_samples
+    from recognition.runs.training_run import read_classes
 
-    classes, _ = classes_of(real, progress)
-    lists = write_folds(real_samples(real, classes), real.name, out, folds, fold_seed)
+    classes, _ = read_classes(real, progress)
+    lists = write_folds(load_real_samples(real, classes), real.name, out, folds, fold_seed)
     for path, faces in lists.items():
-        console.print(f"{path}: {len(persons_of(faces))} persons, {len(faces)} images")
+        console.print(f"{path}: {len(list_persons(faces))} persons, {len(faces)} images")
     console.print(
         f"next, for each: gestaltgen train {real} --exclude {next(iter(lists))} --out RUN; then the classifiers with "
         f"--folds {folds} --fold-seed {fold_seed}"

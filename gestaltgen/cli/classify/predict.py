@@ -32,7 +32,7 @@ def predict(
     The command refuses a test set with an image or a person that the classifiers, or the generator of their synthetic
     images, have seen.
     """
-    from recognition.images.samples import real_samples
+    from recognition.images.samples import load_real_samples
     from recognition.results.report import NOTICE
     from recognition.runs.run_files import RunFiles
     from recognition.runs.training_run import check_unseen, predict_all
@@ -41,8 +41,8 @@ def predict(
     about = files.read()
     if threshold is None:
         threshold = about.get("threshold")
-    seen, persons = files.read_seen()
-    faces = real_samples(test, tuple(about["asked"]["classes"]))
+    seen, persons = files.read_record()
+    faces = load_real_samples(test, tuple(about["asked"]["classes"]))
     check_unseen(faces, seen, persons, unknown_allowed=unknown_training_images, progress=progress)
     folder = out or files.predictions
     predictions = predict_all(files, faces, folder, device_named(device), threshold, progress)

@@ -33,17 +33,17 @@ def probe(
     from core.progress import stepping_bar
     from gestaltgen.cli.classify.tables import print_effects
     from recognition.ensemble import Ensemble
-    from recognition.images.samples import real_samples
-    from recognition.results.expression_probe import SMILES, first_of_each
-    from recognition.results.expression_probe import probe as probe_with
-    from recognition.runs.run_files import RunFiles, named_paths
-    from recognition.runs.training_run import connected
+    from recognition.images.samples import load_real_samples
+    from recognition.results.expression_probe import SMILES, take_first_of_each
+    from recognition.results.expression_probe import probe_expression as probe_with
+    from recognition.runs.run_files import RunFiles, parse_named_paths
+    from recognition.runs.training_run import connect
 
-    folders = named_paths(runs)
+    folders = parse_named_paths(runs)
     classes = tuple(RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])
     ensembles = {name: Ensemble.open(folder) for name, folder in folders.items()}
-    chosen = first_of_each(real_samples(faces, classes), each)
-    with connected(service) as client, stepping_bar(progress, "editing", len(chosen)) as step:
+    chosen = take_first_of_each(load_real_samples(faces, classes), each)
+    with connect(service) as client, stepping_bar(progress, "editing", len(chosen)) as step:
         result = probe_with(ensembles, chosen, client, out, model=model, on_face=lambda: step(1))
     print_effects(console, result)
     for key, reason in result.left_out.items():

@@ -30,11 +30,11 @@ def report(
     Example: gestaltgen classify report real=runs/real "+ progression=runs/progression" --out report
     """
     from gestaltgen.cli.classify.tables import print_accuracies, print_comparisons
-    from recognition.results.report import report as write_report
-    from recognition.runs.run_files import named_predictions
+    from recognition.results.report import write_report as write_report
+    from recognition.runs.run_files import load_named_predictions
     from recognition.statistics import Sampling
 
-    predictions = named_predictions(runs)
+    predictions = load_named_predictions(runs)
     if baseline is None and len(predictions) > 1:
         baseline = next(iter(predictions))
     sampling = Sampling(resamples, permutations, seed=seed)

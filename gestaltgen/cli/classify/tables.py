@@ -10,23 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 from recognition.results.expression_probe import CHANGES, Probe
-from recognition.results.report import NOTICE, Report
+from recognition.results.report import NOTICE, ClassifierReport
 from recognition.statistics import Accuracy, Interval
 
 _SIDE_BY_SIDE: Final = 3  # runs that fit side by side into 80 columns
 
 
-def print_accuracies(console: Console, found: Report) -> None:
+def print_accuracies(console: Console, found: ClassifierReport) -> None:
     """Print the accuracy of each run, over all images and for each condition."""
     over_ages = {name: [a for a in rows if a.age_group is None] for name, rows in found.accuracies.items()}
-    console.print((_by_condition if len(over_ages) <= _SIDE_BY_SIDE else _by_run)(found, over_ages))
+    console.print((_tabulate_by_condition if len(over_ages) <= _SIDE_BY_SIDE else _tabulate_by_run)(found, over_ages))
     if any(rows[0].undecided for rows in over_ages.values()):
         console.print("undecided: no fold is as sure as --threshold asks for; counts as wrong")
     console.print(f"{found.images} images of {found.persons} persons; {found.sampling.level:.0%} intervals by person")
     console.print(NOTICE)
 
 
-def _by_condition(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+def _tabulate_by_condition(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
     """A column for each of a few runs, with all intervals.
 
     Args:
@@ -36,17 +36,17 @@ def _by_condition(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) ->
     for name in over_ages:
         table.add_column(name, justify="right")
     whole, *conditions = zip(*over_ages.values(), strict=True)
-    table.add_row("all images", *(_interval(a.accuracy) for a in whole))
-    table.add_row("mean of conditions", *(_interval(value) for value in found.means.values()))
+    table.add_row("all images", *(_format_interval(a.accuracy) for a in whole))
+    table.add_row("mean of conditions", *(_format_interval(value) for value in found.means.values()))
     for of_one in conditions:
-        table.add_row(f"  {of_one[0].condition}", *(_interval(a.accuracy) for a in of_one))
+        table.add_row(f"  {of_one[0].condition}", *(_format_interval(a.accuracy) for a in of_one))
     if any(a.undecided for a in whole):
         table.add_row("undecided", *(f"{100 * a.undecided / a.images:.1f}" for a in whole))
     table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))
     return table
 
 
-def _by_run(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+def _tabulate_by_run(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
     """A row for each of many runs; the other intervals are in the report. See `_by_condition`."""
     (_, *conditions), *_ = over_ages.values()
     unsure = any(rows[0].undecided for rows in over_ages.values())
@@ -54,14 +54,14 @@ def _by_run(found: Report, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table
     for column in ("all", "mean", *(str(a.condition) for a in conditions), *(["undecided"] if unsure else [])):
         table.add_column(column, justify="right", no_wrap=True)
     for name, (whole, *parts) in over_ages.items():
-        row = [f"{100 * whole.accuracy.value:.1f}", _interval(found.means[name])]
+        row = [f"{100 * whole.accuracy.value:.1f}", _format_interval(found.means[name])]
         row += [f"{100 * a.accuracy.value:.1f}" for a in parts]
         row += [f"{100 * whole.undecided / whole.images:.1f}"] if unsure else []
         table.add_row(name, *row)
     return table
 
 
-def print_comparisons(console: Console, found: Report) -> None:
+def print_comparisons(console: Console, found: ClassifierReport) -> None:
     """Print a table for each run: how it differs from the baseline."""
     for name, comparisons in found.comparisons.items():
         title = f"{name}, against {found.baseline}"
@@ -95,22 +95,24 @@ def print_effects(console: Console, found: Probe) -> None:
             rows = [effect for effect in of_run if effect.condition == condition]
             for effect in rows:
                 name = f"{condition} ({effect.faces})" if effect is rows[0] else ""
-                table.add_row(name, effect.change, f"{effect.before:.2f}", _moved(effect.difference), _p(effect.p))
+                table.add_row(
+                    name, effect.change, f"{effect.before:.2f}", _format_change(effect.difference), _format_p(effect.p)
+                )
             if (beyond := rows[-1].less_control) is not None:
-                table.add_row("", "beyond the control", "", _moved(beyond), _p(rows[-1].p_control))
+                table.add_row("", "beyond the control", "", _format_change(beyond), _format_p(rows[-1].p_control))
         console.print(table)
     console.print("means with 95% intervals; p: permutation test, after Holm's correction over the conditions")
     console.print(f"beyond the control: of {list(CHANGES)[-1]}, less that of the first run")
     console.print(NOTICE)
 
 
-def _moved(moved: Interval) -> str:
+def _format_change(moved: Interval) -> str:
     return f"{moved.value:+.2f} ({moved.low:+.2f} to {moved.high:+.2f})"
 
 
-def _p(p: float | None) -> str:
+def _format_p(p: float | None) -> str:
     return "" if p is None else f"{p:.2g}"
 
 
-def _interval(value: Interval) -> str:
+def _format_interval(value: Interval) -> str:
     return f"{100 * value.value:.1f} ({100 * value.low:.0f}–{100 * value.high:.0f})"

@@ -20,9 +20,9 @@ from gestaltgen.cli.classify.shared_options import (
 )
 from gestaltgen.cli.classify.tables import print_accuracies
 from gestaltgen.cli.options import device_named, pairs
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import SMALL
-from recognition.presets import PRESETS, preset, vary
+from recognition.presets import PRESETS, find_preset, vary_training
 from recognition.runs.run_files import RunFiles
 from recognition.runs.set_requests import SetSource
 from recognition.runs.training_run import RunSpecification, TestSet, train_and_measure
@@ -218,11 +218,11 @@ class TrainingOptions:
         ),
     ] = None
 
-    def config(self, classes: tuple[str, ...]) -> TrainingConfig:
+    def config(self, classes: tuple[str, ...]) -> ClassifierTrainingConfig:
         """Return the training of the preset as the options vary it."""
         named: dict[str, Any] = {"network": self.network, "size": self.size}
         given = {name: value for name, value in named.items() if value is not None}
-        return vary(preset(self.preset).for_classes(classes), given, pairs(self.set_ or []))
+        return vary_training(find_preset(self.preset).for_classes(classes), given, pairs(self.set_ or []))
 
 
 def train(
@@ -267,10 +267,10 @@ def train(
         real_faces=not synthetic.synthetic_only,
         backbone=training.backbone,
         service=synthetic.service,
-        threshold=preset(training.preset).threshold if measurement.threshold is None else measurement.threshold,
+        threshold=find_preset(training.preset).threshold if measurement.threshold is None else measurement.threshold,
         test=None if measurement.test is None else TestSet(measurement.test, measurement.unknown_training_images),
     )
-    if threads is not None or (training.network or preset(training.preset).training.network) == SMALL:
+    if threads is not None or (training.network or find_preset(training.preset).training.network) == SMALL:
         torch.set_num_threads(threads or 1)
     files = RunFiles(out)
     result = train_and_measure(specification, files, where, progress)

@@ -122,8 +122,8 @@ def prepare(
     vocabulary = tuple(name.strip() for name in conditions.split(","))
     if condition is not None and condition not in vocabulary:
         raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
-    records = _records(table, column or [], vocabulary) if table else None
-    work = plan(folder, records, leave_out=[table] if table else [], wanted=_wanted(exclude, only))
+    records = _read_records(table, column or [], vocabulary) if table else None
+    work = plan(folder, records, leave_out=[table] if table else [], wanted=_choose_files(exclude, only))
     work = replace(work, records=tuple(replace(r, condition=r.condition or condition) for r in work.records))
     try:
         with (
@@ -163,7 +163,7 @@ def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.
     _console.print(table)
 
 
-def _wanted(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
+def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
     """Whether to take a file, by its name in the folder or without the folders."""
     left_out = read_names(exclude) if exclude else frozenset()
     taken = read_names(only) if only else None
@@ -174,18 +174,18 @@ def _wanted(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
     return lambda file: not listed(file, left_out) and (taken is None or listed(file, taken))
 
 
-def _records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
+def _read_records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
     renamed = dict(column.split("=", 1) for column in columns if "=" in column)
     if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
         raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
-    rows = read_table(_bytes(table), str(table), conditions=conditions, columns=renamed)
+    rows = read_table(_read_bytes(table), str(table), conditions=conditions, columns=renamed)
     if rows.ignored_columns:
         unused = f"columns of {table} that are not used: {', '.join(rows.ignored_columns)}"
         _console.print(unused, highlight=False, markup=False, soft_wrap=True)
     return rows.records
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

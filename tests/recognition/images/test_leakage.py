@@ -19,7 +19,7 @@ from faces.datasets.records import Record
 from faces.images import Pixels
 from gestaltgen_client import Client
 from recognition.images.leakage import TrainingRecord
-from recognition.images.samples import Sample, real_samples
+from recognition.images.samples import Sample, load_real_samples
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
@@ -105,5 +105,5 @@ def test_a_generators_images_are_refused_through_the_service(tmp_path: Path) -> 
         unknown = TrainingRecord.of_model(client, "absent")
     assert (seen.name, seen.keys, seen.complete) == ("generator fake", trained.keys, True)
     with pytest.raises(DatasetError, match=r"1 of 3 test images were seen in training: 1 by generator fake"):
-        seen.refuse(real_samples(tmp_path / "real.zip"))
+        seen.refuse(load_real_samples(tmp_path / "real.zip"))
     assert (unknown.keys, unknown.unknown) == (frozenset(), ("generator absent",))

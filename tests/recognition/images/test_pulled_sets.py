@@ -18,8 +18,8 @@ from core.seen_images import SeenImages
 from faces.images import pixels_key
 from faces.labels import CONDITIONS
 from gestaltgen_client import Client
-from recognition.images.image_stack import stacked
-from recognition.images.pulled_sets import PullProgress, SetRequest, pulled
+from recognition.images.image_stack import stack_images
+from recognition.images.pulled_sets import PullProgress, SetRequest, pull_set
 from tests.api.fake import FakeModel
 from tests.recognition.wire import REQUEST, Running, Wire, breaks_at, service, told
 
@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Path:
 
 def test_a_set_comes_with_labels_persons_and_keys(running: Running, cache: Path) -> None:
     seen: list[PullProgress] = []
-    with running.client() as client, pulled(client, REQUEST, cache, seen.append) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache, seen.append) as faces:
         assert len(faces) == 40
         assert faces.classes == CONDITIONS
         assert [len(part) for part in faces.shards()] == [10] * 4
@@ -56,18 +56,18 @@ def test_a_set_comes_with_labels_persons_and_keys(running: Running, cache: Path)
     assert seen[-1] == PullProgress("fetching", 40, 40)
     assert faces.seen.name == "generator fake"
     assert faces.seen.keys == {"ab" * 8}
-    assert stacked(faces.subset([0]), 8).seen == faces.seen
+    assert stack_images(faces.subset([0]), 8).seen == faces.seen
 
 
 def test_the_images_of_a_person_are_of_one_person(running: Running, cache: Path) -> None:
-    with running.client() as client, pulled(client, REQUEST, cache) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache) as faces:
         persons = [sample.person for sample in faces.samples]
     assert len(set(persons)) == 8
     assert all(len(set(persons[start : start + 5])) == 1 for start in range(0, 40, 5))
 
 
 def test_parts_are_samples_in_the_order_asked(running: Running, cache: Path) -> None:
-    with running.client() as client, pulled(client, REQUEST, cache) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache) as faces:
         part = faces.subset([35, 2, 11]).subset([2, 0])
         assert (len(part), part.classes) == (2, CONDITIONS)
         assert part.samples == (faces.samples[11], faces.samples[35])
@@ -75,30 +75,30 @@ def test_parts_are_samples_in_the_order_asked(running: Running, cache: Path) -> 
 
 
 def test_the_folder_says_which_set_it_is_and_needs_no_service_then(running: Running, cache: Path) -> None:
-    with running.client() as client, pulled(client, REQUEST, cache) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache) as faces:
         first = told(faces)
     about = json.loads((cache / "set.json").read_text())
     assert about["set"]["set_id"] == faces.set_id
     assert (about["set"]["model"], about["set"]["weights_sha256"]) == ("fake", "f" * 64)
     assert about["set"]["request"]["conditions"] == ["WS", "other"]
-    with pulled(None, REQUEST, cache) as again:
+    with pull_set(None, REQUEST, cache) as again:
         assert told(again) == first
         assert (again.set_id, again.request, again.seen) == (faces.set_id, faces.request, faces.seen)
     wire = Wire()
-    with running.client(wire) as client, pulled(client, REQUEST, cache) as again:
+    with running.client(wire) as client, pull_set(client, REQUEST, cache) as again:
         assert told(again) == first
     assert wire.asked == []
 
 
 def test_a_recorded_set_is_the_same_in_another_folder(running: Running, cache: Path, tmp_path: Path) -> None:
     with running.client() as client:
-        with pulled(client, REQUEST, cache) as faces:
+        with pull_set(client, REQUEST, cache) as faces:
             first = told(faces)
         request = SetRequest.recorded(cache)
         assert (request.set_id, request.model, request.weights_sha256) == (faces.set_id, "fake", "f" * 64)
-        with pulled(client, request, tmp_path / "other") as again:
+        with pull_set(client, request, tmp_path / "other") as again:
             assert told(again) == first
-        with pulled(client, request, cache) as again:  # its model and precision, spelt out, are no difference
+        with pull_set(client, request, cache) as again:  # its model and precision, spelt out, are no difference
             assert told(again) == first
     with pytest.raises(ConfigError, match="does not say which set it holds"):
         SetRequest.recorded(tmp_path / "nothing")
@@ -106,7 +106,7 @@ def test_a_recorded_set_is_the_same_in_another_folder(running: Running, cache: P
 
 def test_a_service_that_goes_away_leaves_what_came_and_the_same_call_goes_on(running: Running, cache: Path) -> None:
     first, second = Wire(breaks_at(2)), Wire()
-    with running.client(first) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(first) as client, pull_set(client, REQUEST, cache) as faces:
         for n in range(20):
             faces.image(n)
         with pytest.raises(
@@ -118,7 +118,7 @@ def test_a_service_that_goes_away_leaves_what_came_and_the_same_call_goes_on(run
         assert not faces.complete
     left_over = cache / "shards" / ".000002.tar"
     left_over.write_bytes(b"half")  # of a process that was killed
-    with running.client(second) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(second) as client, pull_set(client, REQUEST, cache) as faces:
         assert len(told(faces)) == 40
     assert not left_over.exists()
     assert (first.shards, second.shards) == ([0, 1, 2], [2, 3])
@@ -133,7 +133,7 @@ def test_patience_outlives_an_outage(running: Running, cache: Path) -> None:
             down.append(time.monotonic())
         return httpx.Response(503) if down and time.monotonic() < down[0] + 0.5 else None
 
-    with running.client(Wire(fail)) as client, pulled(client, REQUEST, cache, patience_s=30) as faces:
+    with running.client(Wire(fail)) as client, pull_set(client, REQUEST, cache, patience_s=30) as faces:
         assert len(told(faces)) == 40
         assert 0.5 < faces.waiting_s < faces.total_s
     assert down
@@ -141,7 +141,7 @@ def test_patience_outlives_an_outage(running: Running, cache: Path) -> None:
 
 def test_patience_ends(running: Running, cache: Path) -> None:
     begun = time.monotonic()
-    with running.client(Wire(breaks_at(1))) as client, pulled(client, REQUEST, cache, patience_s=0.5) as faces:
+    with running.client(Wire(breaks_at(1))) as client, pull_set(client, REQUEST, cache, patience_s=0.5) as faces:
         with pytest.raises(PullError, match="gone away"):
             faces.wait()
         assert 0.5 < time.monotonic() - begun < 10
@@ -152,9 +152,9 @@ def test_a_service_that_is_not_there_says_so_at_once(cache: Path) -> None:
         Client("http://127.0.0.1:1", attempts=1) as client,
         pytest.raises(PullError, match=r"gone away: GET http://127.0.0.1:1/v1/models: ConnectError.*the same command"),
     ):
-        pulled(client, REQUEST, cache)
+        pull_set(client, REQUEST, cache)
     with pytest.raises(PullError, match="does not hold the whole set; expected a service"):
-        pulled(None, REQUEST, cache)
+        pull_set(None, REQUEST, cache)
 
 
 def test_a_set_that_is_erased_in_mid_pull_is_asked_for_again(running: Running, cache: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_set_that_is_erased_in_mid_pull_is_asked_for_again(running: Running, c
         return httpx.Response(404) if request.url.path.endswith("/2.tar") and next(lost, False) else None
 
     wire = Wire(fail)
-    with running.client(wire) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(wire) as client, pull_set(client, REQUEST, cache) as faces:
         assert len(told(faces)) == 40
     assert wire.asked.count("POST /v1/image-sets") == 2
     assert wire.shards == [0, 1, 2, 2, 3]
@@ -172,7 +172,7 @@ def test_a_set_that_is_erased_in_mid_pull_is_asked_for_again(running: Running, c
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "gone", "manifest"])
 def test_what_is_damaged_in_the_folder_is_fetched_again(running: Running, cache: Path, harm: str) -> None:
-    with running.client() as client, pulled(client, REQUEST, cache) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache) as faces:
         first = told(faces)
     path = cache / "shards" / "000001.tar"
     data = bytearray(path.read_bytes())
@@ -187,21 +187,21 @@ def test_what_is_damaged_in_the_folder_is_fetched_again(running: Running, cache:
     else:
         (cache / "manifest.jsonl").write_text("{}\n")
     with pytest.raises(PullError, match="does not hold the whole set"):
-        pulled(None, REQUEST, cache)
+        pull_set(None, REQUEST, cache)
     wire = Wire()
-    with running.client(wire) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(wire) as client, pull_set(client, REQUEST, cache) as faces:
         assert told(faces) == first
     assert wire.shards == ([] if harm == "manifest" else [1])
-    with pulled(None, REQUEST, cache) as faces:
+    with pull_set(None, REQUEST, cache) as faces:
         assert told(faces) == first
 
 
 def test_keys_are_computed_again_where_they_are_not_there(running: Running, cache: Path) -> None:
-    with running.client() as client, pulled(client, REQUEST, cache) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache) as faces:
         first = told(faces)
     (cache / "shards" / "000001.keys").unlink()
     (cache / "shards" / "000002.keys").write_text("half of a ke")
-    with pulled(None, REQUEST, cache) as faces:
+    with pull_set(None, REQUEST, cache) as faces:
         assert told(faces) == first
 
 
@@ -213,7 +213,7 @@ def test_bytes_that_are_damaged_on_the_way_are_fetched_once_more(running: Runnin
         damaged = request.url.path.endswith("/1.tar") and next(broken, False)
         return httpx.Response(200, content=b"damaged", headers={"ETag": '"00"'}) if damaged else None
 
-    with running.client(Wire(fail)) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(Wire(fail)) as client, pull_set(client, REQUEST, cache) as faces:
         if always:
             with pytest.raises(PullError, match="its ETag says 00: the file is damaged; 1 of 4 shards are kept"):
                 faces.wait()
@@ -232,7 +232,7 @@ def test_a_service_that_sends_other_images_is_refused(running: Running, cache: P
         other_one = request.url.path.endswith("/1.tar")
         return httpx.Response(200, content=tar, headers={"ETag": etag}) if other_one else None
 
-    with running.client(Wire(fail)) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(Wire(fail)) as client, pull_set(client, REQUEST, cache) as faces:
         faces.image(0)
         with pytest.raises(DatasetError, match="is not the image of the manifest"):
             faces.image(10)
@@ -241,7 +241,7 @@ def test_a_service_that_sends_other_images_is_refused(running: Running, cache: P
 
 def test_another_request_is_refused_by_what_differs(running: Running, cache: Path) -> None:
     with running.client() as client:
-        pulled(client, REQUEST, cache).wait().close()
+        pull_set(client, REQUEST, cache).wait().close()
         for request, message in (
             (
                 SetRequest("age_related", ("WS", "other"), count=4),
@@ -254,8 +254,8 @@ def test_another_request_is_refused_by_what_differs(running: Running, cache: Pat
             (SetRequest("age_progression", ("WS", "other"), count=4, seed=7), r"seed is 0 there and 7 here"),
         ):
             with pytest.raises(ConfigError, match=f"asked for otherwise: {message}.*or pull into another folder"):
-                pulled(client, request, cache)
-        with pulled(
+                pull_set(client, request, cache)
+        with pull_set(
             client, SetRequest("age_progression", ("WS", "other"), count=4, seed=0, model="fake"), cache
         ) as same:
             assert same.complete
@@ -265,33 +265,33 @@ def test_a_folder_of_something_else_is_refused(running: Running, cache: Path) ->
     cache.mkdir()
     (cache / "thesis.txt").write_text("mine")
     with running.client() as client, pytest.raises(ConfigError, match=r"holds files and no set.json"):
-        pulled(client, REQUEST, cache)
+        pull_set(client, REQUEST, cache)
     (cache / "set.json").write_text("{")
     with running.client() as client, pytest.raises(ConfigError, match=r"set\.json is damaged or of another version"):
-        pulled(client, REQUEST, cache)
+        pull_set(client, REQUEST, cache)
 
 
 def test_another_model_than_asked_is_refused(running: Running, cache: Path, tmp_path: Path) -> None:
     kind, conditions = "age_progression", ("WS",)
     with running.client() as client:
         with pytest.raises(ConfigError, match="the service has no model 'portraits'; expected one of fake"):
-            pulled(client, SetRequest(kind, conditions, count=2, model="portraits"), cache)
+            pull_set(client, SetRequest(kind, conditions, count=2, model="portraits"), cache)
         wrong = SetRequest(kind, conditions, count=2, weights_sha256="a" * 64)
         with pytest.raises(ConfigError, match=r"model fake with the weights f{16}, whose weights_sha256 is 'f{64}'"):
-            pulled(client, wrong, cache)
+            pull_set(client, wrong, cache)
         with pytest.raises(ConfigError, match=r"the service would make .* whose set_id is .*; expected 'abc'"):
-            pulled(client, SetRequest(kind, conditions, count=2, set_id="abc"), cache)
-        pulled(client, REQUEST, tmp_path / "kept").wait().close()
+            pull_set(client, SetRequest(kind, conditions, count=2, set_id="abc"), cache)
+        pull_set(client, REQUEST, tmp_path / "kept").wait().close()
         pinned = SetRequest(kind, ("WS", "other"), count=4, weights_sha256="a" * 64)
         with pytest.raises(
             ConfigError, match=r"kept holds the set .* whose weights_sha256 is 'f{64}'; expected 'a{64}'"
         ):
-            pulled(client, pinned, tmp_path / "kept")
+            pull_set(client, pinned, tmp_path / "kept")
 
 
 def test_a_refusal_of_the_service_is_told(running: Running, cache: Path) -> None:
     with running.client() as client, pytest.raises(PullError, match=r"refuses: 422 .*unknown condition 'Noonan'"):
-        pulled(client, SetRequest("age_progression", ("Noonan",)), cache)
+        pull_set(client, SetRequest("age_progression", ("Noonan",)), cache)
 
 
 def test_kinds_that_are_no_training_material_are_refused() -> None:
@@ -301,11 +301,11 @@ def test_kinds_that_are_no_training_material_are_refused() -> None:
 
 def test_labels_are_in_the_order_of_the_classes(running: Running, cache: Path) -> None:
     classes = ("other", "unaffected", "WS")
-    with running.client() as client, pulled(client, REQUEST, cache, classes=classes) as faces:
+    with running.client() as client, pull_set(client, REQUEST, cache, classes=classes) as faces:
         assert faces.classes == classes
         assert faces.samples[0].label == (0.0, 0.0, 1.0)
         assert faces.samples[39].label == (1.0, 0.0, 0.0)
-    with pulled(None, REQUEST, cache, classes=classes[::-1]) as faces:
+    with pull_set(None, REQUEST, cache, classes=classes[::-1]) as faces:
         assert (faces.samples[0].condition, faces.samples[0].label) == ("WS", (1.0, 0.0, 0.0))
 
 
@@ -326,10 +326,10 @@ def test_classes_that_the_set_does_not_cover_are_refused(
 ) -> None:
     with running.client() as client:
         with pytest.raises(ConfigError, match=message):
-            pulled(client, REQUEST, cache, classes=classes)
-        pulled(client, REQUEST, cache).wait().close()
+            pull_set(client, REQUEST, cache, classes=classes)
+        pull_set(client, REQUEST, cache).wait().close()
         with pytest.raises(ConfigError, match=message):
-            pulled(None, REQUEST, cache, classes=classes)
+            pull_set(None, REQUEST, cache, classes=classes)
 
 
 def test_a_closed_pull_stops_and_keeps_what_came(running: Running, cache: Path) -> None:
@@ -341,7 +341,7 @@ def test_a_closed_pull_stops_and_keeps_what_came(running: Running, cache: Path) 
             time.sleep(0.3)
 
     wire.fail = slow
-    with running.client(wire) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(wire) as client, pull_set(client, REQUEST, cache) as faces:
         assert begun.wait(10)
     total = faces.total_s
     assert wire.shards == [0, 1]
@@ -356,8 +356,8 @@ def test_several_pulls_into_one_folder_fetch_each_shard_once(running: Running, c
     with (
         running.client(wires[0]) as one,
         running.client(wires[1]) as two,
-        pulled(one, REQUEST, cache) as first,
-        pulled(two, REQUEST, cache) as second,
+        pull_set(one, REQUEST, cache) as first,
+        pull_set(two, REQUEST, cache) as second,
     ):
         assert told(first) == told(second)
     assert sorted([*wires[0].shards, *wires[1].shards]) == [0, 1, 2, 3]
@@ -371,9 +371,9 @@ def test_the_next_shards_come_while_one_is_used(running: Running, cache: Path) -
             time.sleep(0.1)
 
     with running.client() as client:  # so that it is made already, and only fetching is measured
-        pulled(client, REQUEST, cache).wait().close()
+        pull_set(client, REQUEST, cache).wait().close()
     shutil.rmtree(cache)
-    with running.client(Wire(slow)) as client, pulled(client, REQUEST, cache) as faces:
+    with running.client(Wire(slow)) as client, pull_set(client, REQUEST, cache) as faces:
         waited = []
         for _ in faces.shards():
             waited.append(faces.waiting_s)

@@ -11,7 +11,7 @@ from api.settings import Settings
 from core.errors import ConfigError, PullError
 from core.seen_images import SeenImages
 from gestaltgen_client import Client
-from recognition.images.pulled_sets import SetRequest, pulled
+from recognition.images.pulled_sets import SetRequest, pull_set
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
@@ -25,11 +25,11 @@ def cache(tmp_path: Path) -> Path:
 
 def test_a_service_that_was_killed_and_lost_the_set_makes_it_again(tmp_path: Path, cache: Path) -> None:
     first, second = service(tmp_path / "one", FakeModel()), service(tmp_path / "two", FakeModel())
-    with first as running, running.client(Wire(breaks_at(2))) as client, pulled(client, REQUEST, cache) as faces:
+    with first as running, running.client(Wire(breaks_at(2))) as client, pull_set(client, REQUEST, cache) as faces:
         with pytest.raises(PullError):
             faces.wait()
         there = [faces.sample(n) for n in range(20)]
-    with second as running, running.client() as client, pulled(client, REQUEST, cache) as again:
+    with second as running, running.client() as client, pull_set(client, REQUEST, cache) as again:
         assert again.samples[:20] == tuple(there)
         assert again.set_id == faces.set_id
 
@@ -41,7 +41,7 @@ def test_a_model_that_was_replaced_in_mid_pull_is_refused(tmp_path: Path, cache:
     with (
         first as running,
         running.client(Wire(breaks_at(2))) as client,
-        pulled(client, REQUEST, cache) as faces,
+        pull_set(client, REQUEST, cache) as faces,
         pytest.raises(PullError),
     ):
         faces.wait()
@@ -53,8 +53,8 @@ def test_a_model_that_was_replaced_in_mid_pull_is_refused(tmp_path: Path, cache:
             ConfigError, match=rf"holds a part of the set {faces.set_id}, made by fake with the weights f{{16}}"
         ),
     ):
-        pulled(client, REQUEST, cache)
-    with again as running, running.client() as client, pulled(client, REQUEST, cache) as faces:
+        pull_set(client, REQUEST, cache)
+    with again as running, running.client() as client, pull_set(client, REQUEST, cache) as faces:
         assert len(told(faces)) == 40
 
 
@@ -62,14 +62,14 @@ def test_a_job_that_fails_is_told(tmp_path: Path, cache: Path) -> None:
     model = FakeModel()
     with service(tmp_path / "state", model) as running, running.client() as client:
         model.broken = True
-        faces = pulled(client, REQUEST, cache)
+        faces = pull_set(client, REQUEST, cache)
         with (
             faces,
             pytest.raises(PullError, match=r"did not make it: image set \w+ failed: .*the same command goes on"),
         ):
             faces.wait()
         model.broken = False
-        with pulled(client, REQUEST, cache) as faces:
+        with pull_set(client, REQUEST, cache) as faces:
             assert len(told(faces)) == 40
 
 
@@ -78,7 +78,7 @@ def test_blends_have_soft_labels_and_no_condition(tmp_path: Path, cache: Path) -
     app = create_app(Settings(state=tmp_path / "state", weights=path, without_keys=True, threads=1))
     request = SetRequest("blended", ("WS",), count=1, blend=0.75, partners=("unaffected",), precision="float32")
     with serving(app) as url, Client(url) as client:
-        with pulled(client, request, cache, classes=("unaffected", "WS")) as faces:
+        with pull_set(client, request, cache, classes=("unaffected", "WS")) as faces:
             assert {(sample.label, sample.condition) for sample in faces.samples} == {((0.25, 0.75), None)}
             assert {sample.age_group for sample in faces.samples} == {
                 "infant",
@@ -90,9 +90,9 @@ def test_blends_have_soft_labels_and_no_condition(tmp_path: Path, cache: Path) -
             assert faces.request["precision"] == "float32"
         assert (faces.seen.keys, faces.seen.unknown) == ({"cd" * 8}, ("generator tiny",))
         with pytest.raises(ConfigError, match="has images of unaffected, which is none of the classes WS, other"):
-            pulled(client, request, tmp_path / "b", classes=("WS", "other"))
+            pull_set(client, request, tmp_path / "b", classes=("WS", "other"))
         counted = SetRequest("age_progression")  # the service's own counts, 10 for each affected condition
-        with pulled(client, counted, tmp_path / "c") as faces:
+        with pull_set(client, counted, tmp_path / "c") as faces:
             assert len(faces) == 3 * 10 * 5
             by_person = {sample.person: sample.condition for sample in faces.samples}
             assert len(by_person) == 30

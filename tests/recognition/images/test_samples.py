@@ -11,9 +11,9 @@ from core.errors import ConfigError, DatasetError
 from faces.datasets.dataset import DatasetWriter
 from faces.datasets.records import Record
 from faces.images import pixels_key
-from recognition.images.image_stack import joined, stacked
+from recognition.images.image_stack import join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
-from recognition.images.samples import real_samples
+from recognition.images.samples import load_real_samples
 from tests.recognition.coloured import squares
 
 
@@ -29,7 +29,7 @@ WS = Record(condition="WS", age_years=1.0, age_group="infant", person="a")
 
 def test_what_is_known_of_each_face(tmp_path: Path) -> None:
     path = written(tmp_path / "set.zip", WS, Record(condition="unaffected", person="b"))
-    samples = real_samples(path)
+    samples = load_real_samples(path)
     first, second = samples.samples
     assert (first.condition, first.age_group, first.person, first.synthetic) == ("WS", "infant", "a", False)
     assert first.label == (1, 0, 0, 0)
@@ -41,9 +41,9 @@ def test_what_is_known_of_each_face(tmp_path: Path) -> None:
 
 def test_classes_may_be_in_another_order(tmp_path: Path) -> None:
     path = written(tmp_path / "set.zip", WS)
-    assert real_samples(path, ("unaffected", "WS")).samples[0].label == (0, 1)
+    assert load_real_samples(path, ("unaffected", "WS")).samples[0].label == (0, 1)
     with pytest.raises(DatasetError, match="condition 'WS'; expected one of unaffected, other"):
-        real_samples(path, ("unaffected", "other"))
+        load_real_samples(path, ("unaffected", "other"))
 
 
 @pytest.mark.parametrize(
@@ -56,25 +56,25 @@ def test_classes_may_be_in_another_order(tmp_path: Path) -> None:
 )
 def test_a_table_that_folds_cannot_be_made_of(tmp_path: Path, record: Record, told: str) -> None:
     with pytest.raises(DatasetError, match=told):
-        real_samples(written(tmp_path / "set.zip", WS, record))
+        load_real_samples(written(tmp_path / "set.zip", WS, record))
 
 
 def test_a_stack_resizes_once_and_keeps_the_keys(tmp_path: Path) -> None:
-    samples = real_samples(written(tmp_path / "set.zip", WS, Record(condition="other", person="b")))
-    stack = stacked(samples, 8)
+    samples = load_real_samples(written(tmp_path / "set.zip", WS, Record(condition="other", person="b")))
+    stack = stack_images(samples, 8)
     assert stack.pixels.shape == (2, 8, 8, 3)
     assert (stack.image(1) == 10).all()
     assert [sample.key for sample in stack.samples] == [sample.key for sample in samples.samples]
-    assert stacked(stack, 8) is stack
-    assert stacked(samples, 20).size == 20
+    assert stack_images(stack, 8) is stack
+    assert stack_images(samples, 20).size == 20
     assert stack.subset([1]).labels.tolist() == [[0, 0, 1, 0]]
     assert stack.digest() != stack.subset([1, 0]).digest()
     with pytest.raises(ConfigError, match="size is 7"):
-        stacked(samples, 7)
+        stack_images(samples, 7)
 
 
 def test_area_means() -> None:
-    half = stacked(squares(1, size=32), 16).pixels[0].float()
+    half = stack_images(squares(1, size=32), 16).pixels[0].float()
     whole = squares(1, size=32).pixels[0].float()
     assert (half - whole.reshape(16, 2, 16, 2, 3).mean(dim=(1, 3))).abs().max() <= 0.5
 
@@ -88,8 +88,8 @@ def test_stacks_are_joined_with_what_their_generators_saw() -> None:
         def __len__(self) -> int:
             return 4
 
-    both = joined([squares(4, seed=1), stacked(Pulled(), 32)])  # type: ignore[arg-type]
+    both = join_stacks([squares(4, seed=1), stack_images(Pulled(), 32)])  # type: ignore[arg-type]
     assert len(both) == 8
     assert both.subset([0]).seen == Pulled.seen
     with pytest.raises(DatasetError, match="expected the same ones in the same order"):
-        joined([squares(4), squares(4, classes=("a", "b"))])
+        join_stacks([squares(4), squares(4, classes=("a", "b"))])

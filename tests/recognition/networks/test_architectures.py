@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.errors import CheckpointError, ConfigError
-from recognition.networks.architectures import Network, build, odd_blocks
+from recognition.networks.architectures import Network, build, find_odd_blocks
 from recognition.networks.backbone_weights import load_backbone
 
 TORCHVISION = {
@@ -135,8 +135,8 @@ def test_the_resnet_of_vggface2_strides_in_its_first_convolution(resnet: Network
 
 
 def test_padding_of_odd_maps() -> None:
-    assert odd_blocks(380) == [6]  # as its published configuration has it
-    assert odd_blocks(448) == []
+    assert find_odd_blocks(380) == [6]  # as its published configuration has it
+    assert find_odd_blocks(448) == []
 
 
 def test_shapes_of_the_efficientnet(efficientnet: Network) -> None:

@@ -14,11 +14,11 @@ from core.errors import DatasetError
 from faces.images import encode_png, pixels_key, read_image
 from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble
-from recognition.images.image_stack import stacked
+from recognition.images.image_stack import stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.predictions import Predictions
-from recognition.results.expression_probe import CHANGES, SMILES, Probe, first_of_each, probe
+from recognition.results.expression_probe import CHANGES, SMILES, Probe, probe_expression, take_first_of_each
 from tests.recognition.coloured import squares
 
 FACES = squares(12)
@@ -34,7 +34,7 @@ class Brightness:
         return TrainingRecord("the classifier", frozenset())
 
     def predict(self, samples: Samples) -> Predictions:
-        stack = stacked(samples, 32)
+        stack = stack_images(samples, 32)
         bright = stack.pixels.double().mean(dim=(1, 2, 3)).numpy() / 255 * self.by
         rest = (1 - bright) / 3
         return Predictions(
@@ -102,7 +102,7 @@ class Service:
 
 def probed(service: Service, out: Path) -> Probe:
     ensembles = {"half": cast(Ensemble, Brightness(0.5)), "full": cast(Ensemble, Brightness())}
-    return probe(ensembles, FACES, cast(Client, service), out)
+    return probe_expression(ensembles, FACES, cast(Client, service), out)
 
 
 def test_what_the_classifier_goes_by_is_found(tmp_path: Path) -> None:
@@ -153,6 +153,6 @@ def test_faces_that_the_editor_knows_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_first_of_each_condition() -> None:
-    chosen = first_of_each(FACES, 2)
+    chosen = take_first_of_each(FACES, 2)
     assert [sample.condition for sample in chosen.samples] == [name for name in FACES.classes for _ in range(2)]
     assert len(SMILES) == 2

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.errors import ConfigError, DatasetError
 from recognition.predictions import Predictions
-from recognition.results.report import FILES, NOTICE, Report, report
+from recognition.results.report import FILES, NOTICE, ClassifierReport, write_report
 from recognition.statistics import Sampling
 
 CLASSES = ("WS", "22q11DS", "unaffected")
@@ -44,21 +44,23 @@ def run(strength: float, seed: int = 0, n: int = 60, undecided: bool = False) ->
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClassifierReport]:
     out = tmp_path_factory.mktemp("report") / "deep" / "folder"
     runs = {"real": run(1.0), "+ <blended> & more": run(2.5, seed=1, undecided=True)}
-    return out, report(runs, out, baseline="real", sampling=QUICK, about={"test set": "faces.zip", "seeds": [0, 1]})
+    return out, write_report(
+        runs, out, baseline="real", sampling=QUICK, about={"test set": "faces.zip", "seeds": [0, 1]}
+    )
 
 
 def rows(out: Path, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((out / name).read_text())))
 
 
-def test_all_files_are_there_and_no_other(written: tuple[Path, Report]) -> None:
+def test_all_files_are_there_and_no_other(written: tuple[Path, ClassifierReport]) -> None:
     assert {path.name for path in written[0].iterdir()} == set(FILES)
 
 
-def test_accuracy_table(written: tuple[Path, Report]) -> None:
+def test_accuracy_table(written: tuple[Path, ClassifierReport]) -> None:
     out, found = written
     table = rows(out, "accuracy.csv")
     of_real = [row for row in table if row["run"] == "real"]
@@ -76,7 +78,7 @@ def test_accuracy_table(written: tuple[Path, Report]) -> None:
     assert found.accuracies["real"][0].correct == int(first["correct"])
 
 
-def test_confusion_table_holds_every_image(written: tuple[Path, Report]) -> None:
+def test_confusion_table_holds_every_image(written: tuple[Path, ClassifierReport]) -> None:
     table = rows(written[0], "confusion.csv")
     assert sum(int(row["images"]) for row in table) == 2 * 60
     undecided = [row for row in table if row["said"] == "undecided" and row["run"] != "real"]
@@ -84,7 +86,7 @@ def test_confusion_table_holds_every_image(written: tuple[Path, Report]) -> None
     assert sum(int(row["images"]) for row in undecided) == expected > 0
 
 
-def test_calibration_table_has_bins_and_a_line_for_all(written: tuple[Path, Report]) -> None:
+def test_calibration_table_has_bins_and_a_line_for_all(written: tuple[Path, ClassifierReport]) -> None:
     out, found = written
     table = [row for row in rows(out, "calibration.csv") if row["run"] == "real"]
     assert len(table) == 11
@@ -95,7 +97,7 @@ def test_calibration_table_has_bins_and_a_line_for_all(written: tuple[Path, Repo
     assert table[1]["confidence"] == ""
 
 
-def test_comparison_table(written: tuple[Path, Report]) -> None:
+def test_comparison_table(written: tuple[Path, ClassifierReport]) -> None:
     table = rows(written[0], "comparisons.csv")
     assert [row["condition"] for row in table] == ["all", *CLASSES]
     assert {row["baseline"] for row in table} == {"real"}
@@ -107,7 +109,7 @@ def test_comparison_table(written: tuple[Path, Report]) -> None:
         assert float(row["mcnemar_p"]) <= float(row["mcnemar_p_holm"]) <= 1
 
 
-def test_json_is_strict_and_whole(written: tuple[Path, Report]) -> None:
+def test_json_is_strict_and_whole(written: tuple[Path, ClassifierReport]) -> None:
     text = (written[0] / "report.json").read_text()
     assert "NaN" not in text
     value = json.loads(text)
@@ -128,7 +130,7 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def test_the_page_needs_nothing_else(written: tuple[Path, Report]) -> None:
+def test_the_page_needs_nothing_else(written: tuple[Path, ClassifierReport]) -> None:
     text = (written[0] / "report.html").read_text()
     tags = Tags()
     tags.feed(text)
@@ -146,15 +148,15 @@ def test_the_page_needs_nothing_else(written: tuple[Path, Report]) -> None:
     assert "Undecided, and counted as wrong" in text
 
 
-def test_the_same_input_gives_the_same_files(written: tuple[Path, Report], tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_files(written: tuple[Path, ClassifierReport], tmp_path: Path) -> None:
     runs = {"real": run(1.0), "+ <blended> & more": run(2.5, seed=1, undecided=True)}
-    report(runs, tmp_path, baseline="real", sampling=QUICK, about={"test set": "faces.zip", "seeds": [0, 1]})
+    write_report(runs, tmp_path, baseline="real", sampling=QUICK, about={"test set": "faces.zip", "seeds": [0, 1]})
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (written[0] / name).read_bytes(), name
 
 
 def test_one_run_alone_has_no_comparison(tmp_path: Path) -> None:
-    found = report({"real": run(1.0)}, tmp_path, sampling=QUICK)
+    found = write_report({"real": run(1.0)}, tmp_path, sampling=QUICK)
     assert not found.comparisons
     assert rows(tmp_path, "comparisons.csv") == []
     assert (tmp_path / "report.html").read_text().count("<img") == 4
@@ -166,16 +168,16 @@ def test_many_runs_and_unknown_ages_can_be_drawn(tmp_path: Path) -> None:
         runs[name] = Predictions(
             one.classes, one.keys, one.persons, one.truths, (None,) * len(one), one.probabilities, one.undecided
         )
-    report(runs, tmp_path, baseline="run 0", sampling=Sampling(resamples=100, permutations=100))
+    write_report(runs, tmp_path, baseline="run 0", sampling=Sampling(resamples=100, permutations=100))
     assert {row["age_group"] for row in rows(tmp_path, "accuracy.csv")} == {"all", "unknown"}
 
 
 def test_runs_on_other_images_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     runs = {"real": run(1.0), "other": run(1.0, n=48)}
     with pytest.raises(DatasetError, match="real and other were measured on different images"):
-        report(runs, tmp_path / "out", sampling=QUICK)
+        write_report(runs, tmp_path / "out", sampling=QUICK)
     with pytest.raises(ConfigError, match="no run is called 'reel'; the baseline is one of real"):
-        report({"real": run(1.0)}, tmp_path / "out", baseline="reel", sampling=QUICK)
+        write_report({"real": run(1.0)}, tmp_path / "out", baseline="reel", sampling=QUICK)
     with pytest.raises(ConfigError, match="no predictions"):
-        report({}, tmp_path / "out", sampling=QUICK)
+        write_report({}, tmp_path / "out", sampling=QUICK)
     assert not (tmp_path / "out").exists()

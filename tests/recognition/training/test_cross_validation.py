@@ -11,11 +11,11 @@ import pytest
 
 from core.errors import CheckpointError, ConfigError, DatasetError
 from recognition.classifier import Classifier
-from recognition.ensemble import Ensemble, averaged
+from recognition.ensemble import Ensemble, average_probabilities
 from recognition.images.image_stack import Stack
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
-from recognition.training.cross_validation import Experiment, Progress, experiment
+from recognition.training.cross_validation import CrossValidation, TrainingProgress, cross_validate
 from tests.recognition.coloured import QUICK, squares
 
 REAL, TEST = squares(40, seed=11), squares(16, seed=12)
@@ -29,12 +29,12 @@ def of_fold(fold: int) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+def done(tmp_path_factory: pytest.TempPathFactory) -> CrossValidation:
     out = tmp_path_factory.mktemp("experiment")
-    return experiment(CONFIG, REAL, out, count=2, seeds=2, extra=of_fold)
+    return cross_validate(CONFIG, REAL, out, count=2, seeds=2, extra=of_fold)
 
 
-def test_a_run_for_every_fold_and_seed(done: Experiment) -> None:
+def test_a_run_for_every_fold_and_seed(done: CrossValidation) -> None:
     assert done.finished
     assert [(run.fold, run.seed) for run in done.runs] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [path.name for path in done.ensembles()] == ["seed-0", "seed-1"]
@@ -43,7 +43,7 @@ def test_a_run_for_every_fold_and_seed(done: Experiment) -> None:
     assert config["about"] == {"fold": 0, "folds": 2, "split_seed": 0}
 
 
-def test_synthetic_images_stay_in_their_fold(done: Experiment) -> None:
+def test_synthetic_images_stay_in_their_fold(done: CrossValidation) -> None:
     for run in done.runs:
         assert run.result.classifier is not None
         seen = Classifier.open(run.result.classifier).seen
@@ -54,7 +54,7 @@ def test_synthetic_images_stay_in_their_fold(done: Experiment) -> None:
         assert {sample.key[:16] for sample in REAL.samples} <= seen.keys
 
 
-def test_it_goes_on_where_it_was_stopped(done: Experiment, tmp_path: Path) -> None:
+def test_it_goes_on_where_it_was_stopped(done: CrossValidation, tmp_path: Path) -> None:
     asked = 0
 
     def stop() -> bool:
@@ -62,9 +62,9 @@ def test_it_goes_on_where_it_was_stopped(done: Experiment, tmp_path: Path) -> No
         asked += 1
         return asked > 9
 
-    assert not experiment(CONFIG, REAL, tmp_path, count=2, seeds=2, extra=of_fold, stop=stop).finished
-    told: list[Progress] = []
-    again = experiment(CONFIG, REAL, tmp_path, count=2, seeds=2, extra=of_fold, on_progress=told.append)
+    assert not cross_validate(CONFIG, REAL, tmp_path, count=2, seeds=2, extra=of_fold, stop=stop).finished
+    told: list[TrainingProgress] = []
+    again = cross_validate(CONFIG, REAL, tmp_path, count=2, seeds=2, extra=of_fold, on_progress=told.append)
     assert again.finished
     assert {(one.fold, one.seed) for one in told} == {(0, 1), (1, 0), (1, 1)}
     assert told[-1].runs_done == 3
@@ -72,27 +72,27 @@ def test_it_goes_on_where_it_was_stopped(done: Experiment, tmp_path: Path) -> No
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_other_folds_are_refused(done: Experiment) -> None:
+def test_other_folds_are_refused(done: CrossValidation) -> None:
     with pytest.raises(ConfigError, match="has other folds than these faces give"):
-        experiment(CONFIG, REAL, done.out, count=2, split_seed=5)
+        cross_validate(CONFIG, REAL, done.out, count=2, split_seed=5)
 
 
 def test_synthetic_alone(tmp_path: Path) -> None:
     config = replace(CONFIG, epochs=1)
-    done = experiment(config, REAL, tmp_path, count=2, extra=of_fold, real_faces=False)
+    done = cross_validate(config, REAL, tmp_path, count=2, extra=of_fold, real_faces=False)
     images = json.loads((tmp_path / "seed-0" / "fold-0" / "config.json").read_text())["images"]
     assert done.finished
     assert images == {"train_real": 0, "train_synthetic": 8, "validation": 20}
     with pytest.raises(ConfigError, match="neither real faces nor others"):
-        experiment(config, REAL, tmp_path / "none", count=2, extra=lambda fold: None, real_faces=False)
+        cross_validate(config, REAL, tmp_path / "none", count=2, extra=lambda fold: None, real_faces=False)
 
 
 def test_seeds(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"seeds are \[1, 1\]"):
-        experiment(CONFIG, REAL, tmp_path, seeds=[1, 1])
+        cross_validate(CONFIG, REAL, tmp_path, seeds=[1, 1])
 
 
-def test_an_ensemble_is_the_mean(done: Experiment) -> None:
+def test_an_ensemble_is_the_mean(done: CrossValidation) -> None:
     ensemble = Ensemble.open(done.out / "seed-0")
     assert ensemble.names == ("fold-0", "fold-1")
     predictions = ensemble.predict(TEST)
@@ -107,21 +107,21 @@ def test_an_ensemble_is_the_mean(done: Experiment) -> None:
 
 def test_folds_that_are_not_sure_do_not_count() -> None:
     each = np.array([[[0.8, 0.2], [0.45, 0.55], [0.4, 0.6]], [[0.3, 0.7], [0.5, 0.5], [0.5, 0.5]]])
-    mean, undecided = averaged(each, 0.6)
+    mean, undecided = average_probabilities(each, 0.6)
     np.testing.assert_allclose(mean, [[0.55, 0.45], [0.475, 0.525], [0.4, 0.6]])
     assert undecided.tolist() == [False, True, False]
-    np.testing.assert_allclose(averaged(each, None)[0], each.mean(axis=0))
+    np.testing.assert_allclose(average_probabilities(each, None)[0], each.mean(axis=0))
     with pytest.raises(ConfigError, match="threshold is 2"):
-        averaged(each, 2)
+        average_probabilities(each, 2)
 
 
 @pytest.mark.parametrize("seen", [REAL.subset([3]), of_fold(1).subset([0])])
-def test_what_was_seen_is_not_measured(done: Experiment, seen: Samples) -> None:
+def test_what_was_seen_is_not_measured(done: CrossValidation, seen: Samples) -> None:
     with pytest.raises(DatasetError, match=r"1 of 1 test images were seen in training: .*classifier fold-1"):
         Ensemble.open(done.out / "seed-0").predict(seen)
 
 
-def test_nor_what_the_generator_saw(done: Experiment) -> None:
+def test_nor_what_the_generator_saw(done: CrossValidation) -> None:
     ensemble = Ensemble.open(done.out / "seed-0")
     assert {"generator 0", "generator 1", "classifier fold-0"} <= {part.name for part in ensemble.seen().parts}
     known = replace(TEST, samples=(replace(TEST.samples[0], key=f"{1:016x}" + "0" * 48), *TEST.samples[1:]))
@@ -129,7 +129,7 @@ def test_nor_what_the_generator_saw(done: Experiment) -> None:
         ensemble.predict(known)
 
 
-def test_what_an_ensemble_cannot_judge(done: Experiment, tmp_path: Path) -> None:
+def test_what_an_ensemble_cannot_judge(done: CrossValidation, tmp_path: Path) -> None:
     ensemble = Ensemble.open(done.out / "seed-0")
     with pytest.raises(DatasetError, match="expected WS, 22q11DS, other, unaffected, as the classifier"):
         ensemble.predict(squares(4, classes=("a", "b")))

@@ -15,10 +15,10 @@ import torch
 from core import tensor_files
 from core.errors import CheckpointError, ConfigError, DatasetError, TrainingError
 from recognition.classifier import Classifier
-from recognition.config import TrainingConfig
+from recognition.config import ClassifierTrainingConfig
 from recognition.images.leakage import TrainingRecord
 from recognition.training import trainer
-from recognition.training.optimizer import rate_at
+from recognition.training.optimizer import learning_rate_at
 from recognition.training.trainer import EpochReport, Result, train
 from tests.recognition.coloured import CLASSES, QUICK, squares
 
@@ -26,7 +26,7 @@ TRAIN, VALIDATION = squares(48, seed=1), squares(24, seed=2)
 EXTRA = squares(24, seed=3, synthetic=True, blend=0.75)
 
 
-def run(out: Path, config: TrainingConfig = QUICK, **more: Any) -> Result:
+def run(out: Path, config: ClassifierTrainingConfig = QUICK, **more: Any) -> Result:
     return train(config, TRAIN, EXTRA, VALIDATION, out, **more)
 
 
@@ -223,11 +223,11 @@ def test_bfloat16(tmp_path: Path) -> None:
 
 
 def test_rates() -> None:
-    cosine = TrainingConfig(epochs=10, warmup_epochs=2, learning_rate=1.0, warmup_from=0.1)
-    assert [round(rate_at(cosine, at), 3) for at in (0, 1, 2, 6, 10)] == [0.1, 0.55, 1, 0.5, 0]
+    cosine = ClassifierTrainingConfig(epochs=10, warmup_epochs=2, learning_rate=1.0, warmup_from=0.1)
+    assert [round(learning_rate_at(cosine, at), 3) for at in (0, 1, 2, 6, 10)] == [0.1, 0.55, 1, 0.5, 0]
     restarts = replace(cosine, schedule="cosine-restarts", warmup_epochs=0, restart_epochs=4)
-    assert [round(rate_at(restarts, at), 3) for at in (0, 2, 4, 6, 8)] == [1, 0.5, 1, 0.5, 1]
-    assert rate_at(replace(restarts, schedule="constant"), 7) == 1
+    assert [round(learning_rate_at(restarts, at), 3) for at in (0, 2, 4, 6, 8)] == [1, 0.5, 1, 0.5, 1]
+    assert learning_rate_at(replace(restarts, schedule="constant"), 7) == 1
 
 
 @pytest.mark.parametrize(
@@ -245,9 +245,9 @@ def test_rates() -> None:
 )
 def test_configurations_that_make_no_sense(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        TrainingConfig(**changes)
+        ClassifierTrainingConfig(**changes)
 
 
 def test_configurations_survive_their_json() -> None:
-    config = TrainingConfig(class_weights={"WS": 10.0})
-    assert TrainingConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    config = ClassifierTrainingConfig(class_weights={"WS": 10.0})
+    assert ClassifierTrainingConfig.from_json(json.loads(json.dumps(config.to_json()))) == config

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from core.errors import ConfigError
-from recognition.training.weighting import class_weights, image_weights, soft_cross_entropy
+from recognition.training.weighting import compute_class_weights, compute_image_weights, soft_cross_entropy
 
 LOGITS = torch.tensor([[1.0, -1.0, 0.5], [0.2, 0.1, 0.0], [-1.0, 2.0, 0.3]])
 HARD = torch.tensor([0, 2, 1])
@@ -33,16 +33,16 @@ def test_a_soft_label_is_the_hard_ones_it_consists_of() -> None:
 
 def test_weights_of_classes() -> None:
     labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
-    assert class_weights(None, ("a", "b"), labels).tolist() == [1, 1]
-    assert class_weights({"b": 10}, ("a", "b"), labels).tolist() == [1, 10]
-    torch.testing.assert_close(class_weights("balanced", ("a", "b"), labels), torch.tensor([2 / 3, 2.0]))
+    assert compute_class_weights(None, ("a", "b"), labels).tolist() == [1, 1]
+    assert compute_class_weights({"b": 10}, ("a", "b"), labels).tolist() == [1, 10]
+    torch.testing.assert_close(compute_class_weights("balanced", ("a", "b"), labels), torch.tensor([2 / 3, 2.0]))
     with pytest.raises(ConfigError, match="names 'c'; expected one of a, b"):
-        class_weights({"c": 1}, ("a", "b"), labels)
+        compute_class_weights({"c": 1}, ("a", "b"), labels)
 
 
 def test_balanced_draws() -> None:
     labels = torch.tensor([[1.0, 0.0]] * 6 + [[0.0, 1.0]] * 2)
-    weights = image_weights(labels, ("a", "b"))
+    weights = compute_image_weights(labels, ("a", "b"))
     torch.testing.assert_close(weights @ labels.double(), torch.tensor([0.5, 0.5]).double())
     with pytest.raises(ConfigError, match="no training image is of class 'c'"):
-        image_weights(F.pad(labels, (0, 1)), ("a", "b", "c"))
+        compute_image_weights(F.pad(labels, (0, 1)), ("a", "b", "c"))

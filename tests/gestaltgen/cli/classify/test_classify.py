@@ -26,9 +26,9 @@ from gen.training.data import Exclusion, load
 from gestaltgen.cli.main import app
 from recognition.images.pulled_sets import SetRequest
 from recognition.predictions import Predictions
-from recognition.presets import preset
+from recognition.presets import find_preset
 from recognition.results.report import FILES
-from recognition.runs.set_requests import counts_of, fold_of, requests_of
+from recognition.runs.set_requests import count_persons, parse_fold, split_request
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 
@@ -149,7 +149,7 @@ def test_a_whole_set_needs_no_service_to_go_on(
 
 def test_another_command_does_not_go_on_with_a_run(runs: tuple[Path, Path], real: Path) -> None:
     said = refused(*arguments(real, runs[0], "--set", "learning_rate=0.1"))
-    was = preset("small").training.learning_rate
+    was = find_preset("small").training.learning_rate
     assert f"holds a run that is made otherwise: training.learning_rate was {was} and is 0.1" in said
     assert "another --out" in said
     assert "sets.set.kind was None and is 'blended'" in refused(*arguments(real, runs[0], "--augment", "blended"))
@@ -295,7 +295,7 @@ def test_lists_that_would_mislead_are_not_written(real: Path, tmp_path: Path) ->
 
 
 def test_a_condition_with_a_slash_is_no_fold() -> None:
-    assert [fold_of(name) for name in ("set", "fold-2/set", "A/B", "fold-1")] == [None, 2, None, None]
+    assert [parse_fold(name) for name in ("set", "fold-2/set", "A/B", "fold-1")] == [None, 2, None, None]
 
 
 def test_a_service_without_a_generator_for_every_fold_is_refused(real: Path, tmp_path: Path) -> None:
@@ -355,10 +355,10 @@ def test_synthetic_images_alone_are_of_every_class(real: Path, tmp_path: Path) -
 
 def test_counts_are_those_of_the_study(real: Path) -> None:
     classes = ("WS", "22q11DS", "other", "unaffected")  # ten of each: the mean over five ages is 2
-    assert counts_of(real, "age_progression", classes[:3], classes) == {"WS": 2, "22q11DS": 2, "other": 2}
-    assert counts_of(real, "blended", classes[:3], classes) == {"WS": 1, "22q11DS": 1, "other": 1}
+    assert count_persons(real, "age_progression", classes[:3], classes) == {"WS": 2, "22q11DS": 2, "other": 2}
+    assert count_persons(real, "blended", classes[:3], classes) == {"WS": 1, "22q11DS": 1, "other": 1}
     with pytest.raises(ConfigError, match="no condition that is asked for has faces"):
-        requests_of(SetRequest("unrelated"), counts_of(real, "unrelated", ("PWS",), classes))
+        split_request(SetRequest("unrelated"), count_persons(real, "unrelated", ("PWS",), classes))
 
 
 def test_counts_from_a_data_set_ask_for_each_condition(real: Path, tmp_path: Path) -> None:
