@@ -48,3 +48,13 @@ class StopRequest:
             yield
         finally:
             restore()
+
+
+@contextmanager
+def interrupt_on_terminate() -> Iterator[None]:
+    """Make SIGTERM end the program as Ctrl-C does, so that no process that it started outlives it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import GestaltError, TrainingError
-from gestaltgen.cli.service.demo import DemoError, stops_on_terminate
+from core.stop_signals import interrupt_on_terminate
 from recognition.training.cross_validation import TrainingProgress
 
 COSTS: Final = "costs.jsonl"
@@ -54,7 +54,7 @@ def run_app(app: typer.Typer) -> None:
     """Run a command; what is refused is one line and status 1."""
     try:
         app()
-    except (GestaltError, DemoError) as error:
+    except GestaltError as error:
         sys.exit(f"error: {error}")
 
 
@@ -78,7 +78,7 @@ def run_side_by_side(parts: Sequence[SideProcess], costs: Path) -> None:
     """
     waiting = [part for part in parts if not part.done]
     running: dict[SideProcess, subprocess.Popen[bytes]] = {}
-    with stops_on_terminate(), ThreadPoolExecutor(os.cpu_count()) as pool, _console.status("") as status:
+    with interrupt_on_terminate(), ThreadPoolExecutor(os.cpu_count()) as pool, _console.status("") as status:
         ended = [pool.submit(_run_process, part, costs, running) for part in waiting]
         try:
             while wait(ended, timeout=_LOOK_S).not_done:

@@ -27,7 +27,8 @@ from experiments.augmentation.classifiers import (
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import draw_sheet
 from experiments.processes import COSTS, run_app, run_side_by_side
-from gestaltgen.cli.service.demo import running_service
+from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.local_service import run_local_service
 from recognition.images.folds import write_folds
 from recognition.images.samples import load_real_samples
 
@@ -65,9 +66,8 @@ def augmentation(
     with ExitStack() as stack:
         parts = [describe_process(arm, out, "", chosen, epochs) for arm in ARMS]
         if not all(part.done for part in parts):
-            service = stack.enter_context(
-                running_service(generators.locate_generator(out / "base"), models=_copy_models(out))
-            )
+            base, progress = generators.locate_generator(out / "base"), ConsoleProgress(_console)
+            service = stack.enter_context(run_local_service(base, models=_copy_models(out), progress=progress))
             parts = [describe_process(arm, out, service, chosen, epochs) for arm in ARMS]
         run_side_by_side(parts, out / COSTS)
     _console.print(write_results(out, chosen))

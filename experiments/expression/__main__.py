@@ -28,7 +28,8 @@ from experiments.expression.results import write_results
 from experiments.expression.views import BALANCED_SET, DRAWN, IDEAL, PLANTED_SET, TARGETS, TEST_SET
 from experiments.processes import COSTS, run_app, run_side_by_side
 from faces.phantoms.phantom_dataset import write_phantoms
-from gestaltgen.cli.service.demo import running_service
+from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.local_service import run_local_service
 
 _console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False)
@@ -61,7 +62,9 @@ def expression(
     with ExitStack() as stack:
         sending = edits.describe_process(out, "", scale.sent)
         if not sending.done:
-            sending = edits.describe_process(out, stack.enter_context(running_service(weights.default())), scale.sent)
+            progress = ConsoleProgress(_console)
+            service = stack.enter_context(run_local_service(weights.default(), progress=progress))
+            sending = edits.describe_process(out, service, scale.sent)
         run_side_by_side([sending, *plain], out / COSTS)
     run_side_by_side([classifiers.describe_process(arm, out, chosen) for arm in ARMS], out / COSTS)
     _console.print("measuring")
