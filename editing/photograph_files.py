@@ -1,35 +1,33 @@
-"""Inverting photographs, for the commands that begin with it: which files, under which names, one after the other."""
+"""Files of photographs that a command inverts one after the other, and the names of their results."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import torch
-from rich.console import Console
 
 from core.errors import ConfigError, GestaltError
+from core.progress import SILENT, Progress, stepping_bar
 from editing.face_editor import FaceEditor
 from faces.images import read_image, to_tensor
-from gestaltgen.cli.progress import stepping_bar
 from inversion.framing import Framed, framed
 from inversion.methods import InvertBy
 from inversion.result import Inversion
 
-_console: Final = Console(highlight=False)
-
 
 @dataclass(frozen=True)
-class Photograph:
-    """One photograph, inverted.
+class InvertedPhotograph:
+    """Photograph of a file, and the inversion of its face.
 
     Attributes:
-        path: of its file.
-        name: for its results.
-        framed: its aligned face.
-        inversion: of that face.
+        path: the file.
+        name: stem of the names of its results, unique among the photographs of one command.
+        framed: the aligned face.
+        inversion: the inversion of that face.
     """
 
     path: Path
@@ -39,65 +37,85 @@ class Photograph:
 
     @property
     def note(self) -> str:
-        """What is to be known of the face."""
+        """Remarks on the face and its position, joined by semicolons."""
         return "; ".join(self.framed.notes)
 
 
-Made = TypeVar("Made")
+ResultT = TypeVar("ResultT")
 
 
-def each_inverted(
+def invert_photographs(
     photographs: Sequence[Path],
-    studio: FaceEditor,
+    face_editor: FaceEditor,
     by: InvertBy,
-    make: Callable[[Photograph], Made],
+    process: Callable[[InvertedPhotograph], ResultT],
     *,
     aligned: bool,
-) -> Iterator[tuple[Path, Made | GestaltError]]:
-    """What is made of each photograph, once it is inverted, or why nothing is: one never stops the others.
+    progress: Progress = SILENT,
+) -> Iterator[tuple[Path, ResultT | GestaltError]]:
+    """Invert photographs one after the other and process each; a photograph that fails does not stop the others.
 
     Args:
-        aligned: they are aligned squares already.
+        photographs: files.
+        face_editor: detects and aligns the faces.
+        by: method of the inversion.
+        process: called with each inverted photograph.
+        aligned: the photographs are aligned squares already.
+        progress: shows the number of photographs done, and the steps of an optimisation.
+
+    Yields:
+        each file, with the result of `process` or the error that prevented it.
     """
-    for path, name in zip(photographs, _names_of(photographs), strict=True):
-        made: Made | GestaltError
-        try:
-            face = framed(read_image(path), studio.side, studio.detector, aligned=aligned)
-            made = make(Photograph(path, name, face, _inverted(by, to_tensor(face.face), name)))
-        except GestaltError as error:
-            made = error
-        yield path, made
+    with progress.bar("photographs", len(photographs)) as show:
+        for done, (path, name) in enumerate(zip(photographs, _result_names(photographs), strict=True), 1):
+            result: ResultT | GestaltError
+            try:
+                face = framed(read_image(path), face_editor.side, face_editor.detector, aligned=aligned)
+                inversion = _invert(by, to_tensor(face.face), name, progress)
+                result = process(InvertedPhotograph(path, name, face, inversion))
+            except GestaltError as error:
+                result = error
+            show(done)
+            yield path, result
 
 
-def photographs_in(named: Sequence[Path]) -> list[Path]:
-    """The files named, and those of the folders named; a file that is not there stays, for a line of its own.
+def list_photographs(paths: Sequence[Path]) -> list[Path]:
+    """List the files among some paths, and those in the folders among them.
+
+    A path that does not exist stays in the list, so that the command reports it beside the others.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no file.
     """
-    found = [path for one in named for path in (_files(one) if one.is_dir() else [one])]
-    if not found:
-        raise ConfigError(f"no file in {', '.join(map(str, named))}; name photographs, or folders of them")
-    return found
+    files = [file for path in paths for file in (_list_files(path) if path.is_dir() else [path])]
+    if not files:
+        raise ConfigError(f"no file in {', '.join(map(str, paths))}; name photographs, or folders of them")
+    return files
 
 
-def _files(folder: Path) -> list[Path]:
+def name_sources(paths: Sequence[Path]) -> dict[Path, str]:
+    """Name each file by its path below the folder that all of them have in common."""
+    common = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    return {path: path.absolute().relative_to(common).as_posix() for path in paths}
+
+
+def _list_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def _names_of(paths: Sequence[Path]) -> list[str]:
-    """A name for the results of each, numbered where two photographs have the same."""
-    seen: dict[str, int] = {}
+def _result_names(paths: Sequence[Path]) -> list[str]:
+    """Name the results of each photograph by its stem, numbered where several photographs have the same."""
+    counts: dict[str, int] = {}
     names = []
     for path in paths:
-        count = seen[path.stem] = seen.get(path.stem, 0) + 1
+        count = counts[path.stem] = counts.get(path.stem, 0) + 1
         names.append(path.stem if count == 1 else f"{path.stem}-{count}")
     return names
 
 
-def _inverted(by: InvertBy, face: torch.Tensor, name: str) -> Inversion:
-    """One face, with a bar where it takes a while."""
+def _invert(by: InvertBy, face: torch.Tensor, name: str, progress: Progress) -> Inversion:
+    """Invert one face; an optimisation has a bar of its own."""
     if not by.steps_planned:
         return by(face)
-    with stepping_bar(_console, name, by.steps_planned) as step:
+    with stepping_bar(progress, f"tuning {name}", by.steps_planned) as step:
         return by(face, lambda made, planned, loss: step(1))

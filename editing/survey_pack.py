@@ -50,6 +50,7 @@ class Answer:
     order: int
     file: str
     photograph: str
+    source: str
     group: str
     edited: bool
     smile: float
@@ -74,10 +75,11 @@ class Area:
 
 @dataclass(frozen=True)
 class Left:
-    """A photograph that is not in the survey."""
+    """Photograph that is not in the survey: its name, why, and its source (see `editing.survey_plan.Person`)."""
 
     photograph: str
     reason: str
+    source: str = ""
 
 
 def stimulus_edit(studio: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False) -> Edit:
@@ -191,6 +193,7 @@ def _answer(stimulus: Stimulus, edit: Edit) -> Answer:
         order=stimulus.order,
         file=_file(stimulus),
         photograph=stimulus.person.name,
+        source=stimulus.person.source,
         group=stimulus.person.group,
         edited=stimulus.edited,
         smile=after if stimulus.edited else before,

@@ -25,12 +25,15 @@ class Person:
     """One photographed person of a survey.
 
     Attributes:
-        name: of the photograph; never shown.
-        group: within which the pictures are balanced, a condition for example; empty where there is none.
+        name: unique name of the photograph; never shown to participants.
+        group: group within which the pictures are balanced, for example a condition; empty if there is none.
+        source: how the owner of the survey knows the photograph: its file, or a reference of the owner's; only the key
+            of the answers shows it. Empty if it is not known.
     """
 
     name: str
     group: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

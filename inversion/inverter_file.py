@@ -21,7 +21,7 @@ from gen.networks import Discriminator, Generator
 from gen.strict_loading import load_strict
 from inversion.config import HypernetworkConfig, encoder_config
 from inversion.inverter import Inverter
-from inversion.quality import Judge, Limits
+from inversion.quality import Judge, QualityLimits
 
 _KIND: Final = "inverter"
 _GENERATOR: Final = "generator."
@@ -45,7 +45,7 @@ class InverterInfo:
     origin: str = ""
     licence: str = "Apache-2.0"
     images_seen: Mapping[str, int] = field(default_factory=dict)
-    limits: Limits | None = None
+    limits: QualityLimits | None = None
     least_gain: float | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -142,7 +142,7 @@ def _info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
             header["origin"],
             header["licence"],
             header["images_seen"],
-            header["limits"] and Limits.from_json(header["limits"]),
+            header["limits"] and QualityLimits.from_json(header["limits"]),
             header["least_gain"],
             header["figures"],
         )

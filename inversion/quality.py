@@ -58,7 +58,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Limits:
+class QualityLimits:
     """What held-out faces, which the inverter was not trained on, reach.
 
     Attributes:
@@ -74,7 +74,7 @@ class Limits:
 
     @classmethod
     def of(cls, held_out: Sequence[Quality]) -> Self:
-        """Limits from the inversions of held-out faces; measures that fewer than 20 of them have are left out.
+        """QualityLimits from the inversions of held-out faces; measures that fewer than 20 of them have are left out.
 
         Raises:
             ConfigError: fewer than 20 faces.
@@ -130,7 +130,7 @@ class Judge:
 
     perceptual: Perceptual | None = None
     describe: Describe | None = None
-    limits: Limits | None = None
+    limits: QualityLimits | None = None
 
     def __call__(self, reconstruction: Tensor, target: Tensor) -> tuple[Quality, ...]:
         """The quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""

@@ -23,7 +23,7 @@ from gen.networks import Discriminator
 from inversion import inverter_file as inverters
 from inversion.inverter_file import InverterInfo
 from inversion.methods import Method
-from inversion.quality import Limits, Quality
+from inversion.quality import Quality, QualityLimits
 from tests.editing import bright
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> Files:
     net, editor, smile = tiny_generator(), bright.editor(), bright.brightness()
     checkpoint.save(found.generator, net)
     checkpoint.save(found.discriminator, discriminator(64))
-    limits = Limits.of([Quality(l2=0.001 * i) for i in range(20)])
+    limits = QualityLimits.of([Quality(l2=0.001 * i) for i in range(20)])
     inverters.save(found.inverter, tiny_inverter(), InverterInfo(fingerprint(net), limits=limits))
     by_name = {"smile": smile, "smile of WS": replace(smile, name="smile of WS")}
     directions.save(found.directions, Directions(fingerprint(net), by_name, editor.region, editor.apart))

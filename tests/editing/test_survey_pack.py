@@ -25,7 +25,7 @@ from inversion.result import Inversion
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator
 
-PEOPLE = [Person("p0", "WS"), Person("p1", "WS"), Person("p2", "other")]
+PEOPLE = [Person("p0", "WS", "p0.png"), Person("p1", "WS", "second/p1.png"), Person("p2", "other")]
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_pair_has_one_area_for_both_pictures(studio: FaceEditor) -> None:
 def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, Pair], tmp_path: Path) -> None:
     out = tmp_path / "new" / "pack"
     planned = plan(PEOPLE, 5)
-    write_pack(out, planned, pairs, [Left("p3.png", "no face")])
+    write_pack(out, planned, pairs, [Left("p3.png", "no face", "clinic/p3.png")])
     assert [path.name for path in out.parent.iterdir()] == ["pack"]
     names = {f"{one.version}/{one.code}.png" for one in planned} | {"A/order.csv", "B/order.csv", "areas.csv"}
     key = {"key/answers.csv", "key/pairs.png", "key/left-out.csv"}
@@ -111,10 +111,13 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, Pair], tmp_pa
         with Image.open(out / one.version / f"{one.code}.png") as image:
             assert image.info["Comment"] == MARK
         assert (answer["photograph"], answer["edited"]) == (one.person.name, str(one.edited))
+        assert answer["source"] == one.person.source
         assert float(answer["smile"]) == pair.edit.smile[one.edited]
         assert float(answer["strength"]) == (pair.edit.strength if one.edited else 0)
         assert tuple(int(area[side]) for side in ("left", "top", "right", "bottom")) == pair.mouth
-    assert lines(out / "key" / "left-out.csv") == [{"photograph": "p3.png", "reason": "no face"}]
+    assert lines(out / "key" / "left-out.csv") == [
+        {"photograph": "p3.png", "reason": "no face", "source": "clinic/p3.png"}
+    ]
 
 
 def test_a_pack_appears_whole_or_not_at_all(

@@ -6,7 +6,7 @@ import torch
 
 from core.errors import ConfigError
 from faces.images import Pixels
-from inversion.quality import SAME_PERSON, Judge, Limits, Quality
+from inversion.quality import SAME_PERSON, Judge, Quality, QualityLimits
 from inversion.similarity import mean_square
 from tests.inversion.tiny import some_faces
 
@@ -16,15 +16,15 @@ def held_out() -> list[Quality]:
 
 
 def test_limits_are_those_of_held_out_faces() -> None:
-    limits = Limits.of(held_out())
+    limits = QualityLimits.of(held_out())
     assert limits.good["l2"] == pytest.approx(0.0195)
     assert limits.worst["l2"] == pytest.approx(0.02)
     assert limits.good["ms_ssim"] == pytest.approx(0.895)
     assert limits.worst["ms_ssim"] == pytest.approx(0.89)
     assert limits.faces == 101
-    assert Limits.from_json(limits.to_json()) == limits
+    assert QualityLimits.from_json(limits.to_json()) == limits
     with pytest.raises(ConfigError, match="19 held-out faces"):
-        Limits.of(held_out()[:19])
+        QualityLimits.of(held_out()[:19])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_limits_are_those_of_held_out_faces() -> None:
     ],
 )
 def test_the_verdict_names_what_led_to_it(measures: dict[str, float], verdict: str, because: tuple[str, ...]) -> None:
-    assert Limits.of(held_out()).judge(measures) == (verdict, because)
+    assert QualityLimits.of(held_out()).judge(measures) == (verdict, because)
 
 
 def describe(images: Pixels) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_each_face_is_measured() -> None:
     target = some_faces(3)
     made = (target + 0.1).clamp(-1, 1)
     target[1], made[2] = -1, -1
-    one, without_face, lost = Judge(describe=describe, limits=Limits.of(held_out()))(made, target)
+    one, without_face, lost = Judge(describe=describe, limits=QualityLimits.of(held_out()))(made, target)
     assert one.l2 == pytest.approx(mean_square(made[:1], target[:1]).item())
     assert one.ms_ssim is not None
     assert 0 < one.ms_ssim < 1

@@ -16,11 +16,12 @@ from core.errors import ConfigError, GestaltError
 from editing.directions import Direction
 from editing.face_editor import FaceEditor
 from editing.latent_editor import NOTICE, Edit
-from editing.photograph_files import Photograph, each_inverted, photographs_in
+from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 from inversion.result import Inversion, render
 
@@ -29,6 +30,7 @@ STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
 _SHEET_ROWS: Final = 40
 _console = make_console()
+_progress = ConsoleProgress(_console)
 
 
 @dataclass(frozen=True)
@@ -107,22 +109,22 @@ def edit(
         raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
     if threads is not None:
         torch.set_num_threads(threads)
-    studio = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
-    by, along = studio.invert_by(method, precision=precision), studio.direction(direction, condition)
-    editor = studio.editor if hold else replace(studio.editor, patterns={})
-    work = photographs_in(photographs)
+    face_editor = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    by, along = face_editor.invert_by(method, precision=precision), face_editor.direction(direction, condition)
+    editor = face_editor.editor if hold else replace(face_editor.editor, patterns={})
+    work = list_photographs(photographs)
 
-    def edited(one: Photograph) -> tuple[Line, list[Pixels]]:
+    def edited(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if smile is not None:
             done = editor.to_smile(one.inversion, along, smile)
         else:
             done = editor.edit(one.inversion, along, strength or 0.0)
         if strip:
-            write_file(out / f"{one.name}-strip.png", encode_png(_strip(studio, one.inversion, along)))
+            write_file(out / f"{one.name}-strip.png", encode_png(_strip(face_editor, one.inversion, along)))
         return _keep(out, one, done)
 
     lines, shown = [], []
-    for path, made in each_inverted(work, studio, by, edited, aligned=aligned):
+    for path, made in invert_photographs(work, face_editor, by, edited, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:
@@ -139,7 +141,7 @@ def edit(
         raise typer.Exit(1)
 
 
-def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
+def _keep(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line, list[Pixels]]:
     """Write the results of one photograph; its line of the report, and its face, reconstruction and edited picture."""
     before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
     text = {"Comment": NOTICE, "Precision": done.precision}
@@ -162,10 +164,10 @@ def _keep(out: Path, one: Photograph, done: Edit) -> tuple[Line, list[Pixels]]:
     return line, [one.framed.face, before, after]
 
 
-def _strip(studio: FaceEditor, inversion: Inversion, along: Direction) -> Pixels:
+def _strip(face_editor: FaceEditor, inversion: Inversion, along: Direction) -> Pixels:
     """The face at several strengths, side by side."""
     steps = [along.move(inversion.w, step * along.spread) for step in STRIP]
-    pictures = [to_uint8(render(studio.generator, w, inversion.offsets, inversion.precision))[0] for w in steps]
+    pictures = [to_uint8(render(face_editor.generator, w, inversion.offsets, inversion.precision))[0] for w in steps]
     titles = [f"{step:+.0f} sd" if step else "as it is" for step in STRIP]
     return contact_sheet([pictures], column_titles=titles, footer=f"along {along.name}. {NOTICE}")
 

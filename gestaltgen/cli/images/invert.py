@@ -14,12 +14,13 @@ from core.atomic_files import write_file
 from core.csv_reports import report_csv
 from core.errors import GestaltError
 from editing.face_editor import FaceEditor
-from editing.photograph_files import Photograph, each_inverted, photographs_in
+from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 from inversion.quality import Quality
 from inversion.result import save
@@ -27,6 +28,7 @@ from inversion.result import save
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
 _SHEET_ROWS: Final = 40
 _console = make_console()
+_progress = ConsoleProgress(_console)
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,15 @@ def invert(
     if threads is not None:
         torch.set_num_threads(threads)
     files = files_of(generator, discriminator=discriminator, inverter=inverter)
-    studio = FaceEditor.open(files, identity=identity)
-    by = studio.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
-    work = photographs_in(photographs)
+    face_editor = FaceEditor.open(files, identity=identity)
+    by = face_editor.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
+    work = list_photographs(photographs)
     lines, shown = [], []
-    for path, made in each_inverted(work, studio, by, lambda one: _keep(out, one, studio.generator), aligned=aligned):
+
+    def keep(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
+        return _keep(out, one, face_editor.generator)
+
+    for path, made in invert_photographs(work, face_editor, by, keep, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:
@@ -116,7 +122,7 @@ def invert(
         raise typer.Exit(1)
 
 
-def _keep(out: Path, one: Photograph, generator: Generator) -> tuple[Line, list[Pixels]]:
+def _keep(out: Path, one: InvertedPhotograph, generator: Generator) -> tuple[Line, list[Pixels]]:
     """Write the results of one photograph; its line of the report, and its face beside the reconstruction."""
     precision = one.inversion.precision
     pictures, (quality,) = [one.framed.face, to_uint8(one.inversion.reconstruction)[0]], one.inversion.quality

@@ -13,15 +13,16 @@ from core.errors import DatasetError, DirectionError, GestaltError
 from editing.face_editor import FaceEditor
 from editing.face_readers import SMILE
 from editing.latent_editor import NOTICE
-from editing.photograph_files import Photograph, each_inverted, photographs_in
+from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs, name_sources
 from editing.survey_pack import Left, Pair, check_new, pair_of, stimulus_edit, write_pack
 from editing.survey_plan import Person, plan
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
-from gestaltgen.cli.progress import progress_bar
+from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 
 _console = make_console()
+_progress = ConsoleProgress(_console)
 
 
 def stimuli(
@@ -50,35 +51,34 @@ def stimuli(
 
     Both pictures come from the same inversion, so that what inversion does to a face is the same in both. The folder
     gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the mouth's
-    area of interest in each, and key/ with what must not be seen: answers.csv, pairs.png and left-out.csv. The same
-    photographs, seed and precision make the same pack.
+    area of interest in each, and key/ with what must not be seen: answers.csv, whose column `source` names the file of
+    each photograph, pairs.png and left-out.csv. The same photographs, seed and precision make the same pack.
 
     Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
     """
     if threads is not None:
         torch.set_num_threads(threads)
     check_new(out)
-    studio = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
-    by = studio.invert_by(method, precision=precision)
-    studio.direction(SMILE)  # none: refused before the photographs are inverted
-    work, group_of = photographs_in(photographs), _groups(groups)
+    face_editor = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    by = face_editor.invert_by(method, precision=precision)
+    face_editor.direction(SMILE)  # none: refused before the photographs are inverted
+    work, group_of = list_photographs(photographs), _groups(groups)
+    sources = name_sources(work)
 
-    def shown(one: Photograph) -> tuple[Person, Pair]:
-        pair = pair_of(stimulus_edit(studio, one.inversion, smile, doubtful), studio.find)
-        return Person(one.name, group_of.get(one.path.name, "")), pair
+    def shown(one: InvertedPhotograph) -> tuple[Person, Pair]:
+        pair = pair_of(stimulus_edit(face_editor, one.inversion, smile, doubtful), face_editor.find)
+        return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
     pairs: dict[str, Pair] = {}
     people: list[Person] = []
     left: list[Left] = []
-    with progress_bar(_console, "photographs", len(work)) as show:
-        for done, (path, made) in enumerate(each_inverted(work, studio, by, shown, aligned=aligned), 1):
-            if isinstance(made, GestaltError):
-                left.append(Left(str(path), str(made)))
-            else:
-                person, pair = made
-                people.append(person)
-                pairs[person.name] = pair
-            show(done)
+    for path, made in invert_photographs(work, face_editor, by, shown, aligned=aligned, progress=_progress):
+        if isinstance(made, GestaltError):
+            left.append(Left(str(path), str(made), sources[path]))
+        else:
+            person, pair = made
+            people.append(person)
+            pairs[person.name] = pair
     for one in left:
         _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
     if len(people) < 2:

@@ -30,7 +30,7 @@ from gestaltgen.cli.options import PrecisionOption, likeness
 from gestaltgen.cli.progress import stepping_bar
 from inversion import inverter_file
 from inversion.evaluation import Invert, Measured, MethodFigures, fast_methods, measure, slow_methods
-from inversion.quality import Judge, Limits
+from inversion.quality import Judge, QualityLimits
 
 SEED: Final = 705
 """Of the phantoms that are drawn to measure by; no training draws from it."""
@@ -106,7 +106,7 @@ def evaluate_inversion(
     if write_limits:
         info = inverter_file.read_info(inverter)
         inverter_file.save(
-            inverter, trained, replace(info, limits=Limits.of(last.quality), figures=_as_figures(last, about))
+            inverter, trained, replace(info, limits=QualityLimits.of(last.quality), figures=_as_figures(last, about))
         )
         _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter}", soft_wrap=True)
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)

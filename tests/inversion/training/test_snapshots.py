@@ -11,12 +11,12 @@ from faces.images import read_image
 from gen.checkpoint import fingerprint
 from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
-from inversion.quality import Limits, Quality
+from inversion.quality import Quality, QualityLimits
 from inversion.training.snapshots import InverterFolder
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 from tests.inversion.training.tiny import trainer
 
-LIMITS = Limits.of([Quality(l2=0.01 * i, ms_ssim=0.9) for i in range(20)])
+LIMITS = QualityLimits.of([Quality(l2=0.01 * i, ms_ssim=0.9) for i in range(20)])
 
 
 def info() -> InverterInfo:

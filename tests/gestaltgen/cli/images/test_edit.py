@@ -145,6 +145,7 @@ def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, mo
         assert {path.name for path in (out / version).glob("*.png")} == set(names)
     assert {line["precision"] for line in answers} == {"float32"}
     assert {line["photograph"]: line["group"] for line in answers} == {"p0": "WS", "p1": "WS", "p2": "other"}
+    assert {line["photograph"]: line["source"] for line in answers} == {f"p{at}": f"p{at}.png" for at in range(3)}
     assert "p0" not in " ".join(path.name for path in out.rglob("*") if path.parent.name != "key")
     assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {survey_pack.MARK}
     with (out / "areas.csv").open() as file:

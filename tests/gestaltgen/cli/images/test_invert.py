@@ -16,7 +16,7 @@ from gen.checkpoint import fingerprint
 from gestaltgen.cli.main import app
 from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
-from inversion.quality import Limits, Quality
+from inversion.quality import Quality, QualityLimits
 from inversion.result import load
 from tests.inversion.tiny import tiny_generator, tiny_inverter
 
@@ -75,7 +75,7 @@ def test_each_photograph_has_a_line_and_the_rest_goes_on(generator: Path, photog
 
 def test_a_trained_inverter_says_how_far_it_can_be_trusted(generator: Path, photographs: Path, tmp_path: Path) -> None:
     trained, out = tmp_path / "inverter.safetensors", tmp_path / "out"
-    limits = Limits.of([Quality(l2=0.001 * i) for i in range(20)])
+    limits = QualityLimits.of([Quality(l2=0.001 * i) for i in range(20)])
     inverter_file.save(trained, tiny_inverter(), InverterInfo(fingerprint(tiny_generator()), limits=limits))
     command = ["invert", str(photographs / "astronaut.png"), "--generator", str(generator), "--inverter", str(trained)]
     command += ["--precision", "bfloat16"]

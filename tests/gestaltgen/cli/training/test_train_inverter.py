@@ -15,7 +15,7 @@ from gestaltgen.cli.main import app
 from gestaltgen.cli.training import train_inverter
 from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
-from inversion.quality import Limits, Quality
+from inversion.quality import Quality, QualityLimits
 from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator, tiny_inverter
 
 
@@ -69,7 +69,7 @@ def test_an_inverter_is_trained_in_two_stages_and_resumed(generator: Path, tmp_p
 def test_an_inverter_goes_on_with_a_fine_tuned_generator(generator: Path, tmp_path: Path) -> None:
     before, out, tuned = tmp_path / "before.safetensors", tmp_path / "run", tmp_path / "tuned.safetensors"
     net = tiny_generator()
-    limits = Limits.of([Quality(l2=0.001 * i) for i in range(20)])
+    limits = QualityLimits.of([Quality(l2=0.001 * i) for i in range(20)])
     inverter_file.save(
         before, tiny_inverter(), InverterInfo(fingerprint(net), "once", limits=limits, figures={"l2": 0.1})
     )
