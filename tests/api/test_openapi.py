@@ -1,0 +1,89 @@
+"""The REST contract stays: operation ids, paths, parameters and schema names are those of `openapi.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from api.app import create_app
+from api.settings import Settings
+
+RECORDED: Final = Path(__file__).with_name("openapi.json")
+
+ADDED_OPERATIONS: Final[frozenset[str]] = frozenset()
+"""Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
+
+ADDED_PARAMETERS: Final[frozenset[tuple[str, str]]] = frozenset()
+"""(operation id, name of the parameter) that `openapi.json` does not have yet."""
+
+ADDED_SCHEMAS: Final[frozenset[str]] = frozenset()
+"""Names of schemas that `openapi.json` does not have yet."""
+
+ADDED_FIELDS: Final[frozenset[tuple[str, str]]] = frozenset()
+"""(schema, field) that `openapi.json` does not have yet."""
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[Document, Document]:
+    """The recorded document, and the one that the application has now."""
+    settings = Settings(state=tmp_path_factory.mktemp("state"))
+    return json.loads(RECORDED.read_text()), create_app(settings).openapi()
+
+
+def list_operations(document: Document) -> dict[str, tuple[str, str]]:
+    """Method and path of each operation, by its id."""
+    return {
+        operation["operationId"]: (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def list_parameters(document: Document) -> dict[tuple[str, str], tuple[str, bool]]:
+    """Place and necessity of each parameter, by operation id and name."""
+    return {
+        (operation["operationId"], parameter["name"]): (parameter["in"], parameter["required"])
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+    }
+
+
+def list_fields(document: Document) -> set[tuple[str, str]]:
+    """(schema, field) of every schema."""
+    return {
+        (name, field)
+        for name, schema in document["components"]["schemas"].items()
+        for field in schema.get("properties", {})
+    }
+
+
+def test_operations_stay(documents: tuple[Document, Document]) -> None:
+    recorded, current = map(list_operations, documents)
+    assert {key: value for key, value in current.items() if key not in ADDED_OPERATIONS} == recorded
+
+
+def test_parameters_stay(documents: tuple[Document, Document]) -> None:
+    recorded, current = map(list_parameters, documents)
+    added = {key for key in current if key in ADDED_PARAMETERS or key[0] in ADDED_OPERATIONS}
+    assert {key: value for key, value in current.items() if key not in added} == recorded
+
+
+def test_schemas_and_their_fields_stay(documents: tuple[Document, Document]) -> None:
+    recorded, current = documents
+    assert set(current["components"]["schemas"]) - ADDED_SCHEMAS == set(recorded["components"]["schemas"])
+    added = {(name, field) for name, field in list_fields(current) if name in ADDED_SCHEMAS}
+    assert list_fields(current) - ADDED_FIELDS - added == list_fields(recorded)
+
+
+def test_what_is_added_is_there(documents: tuple[Document, Document]) -> None:
+    _, current = documents
+    assert set(list_operations(current)) >= ADDED_OPERATIONS
+    assert set(list_parameters(current)) >= ADDED_PARAMETERS
+    assert set(current["components"]["schemas"]) >= ADDED_SCHEMAS
+    assert list_fields(current) >= ADDED_FIELDS
