@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.image_sets.file_cache import Cached
+from api.operations.file_stores import Files
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.content_credentials import Credentials
@@ -72,6 +73,18 @@ def private_file(request: Request, content: Content | bytes, media_type: str, na
     """A file that follows from a photograph of a person: no cache may keep it."""
     content = _in_memory(content) if isinstance(content, bytes) else content
     return _sent(request, content, {"Cache-Control": "private, no-store"}, media_type, name)
+
+
+def read_private_file(files: Files, name: str) -> bytes:
+    """Read a stored file that may be erased at any time.
+
+    Raises:
+        Problem: 404, it was erased since its record was looked up.
+    """
+    data = files.find(name)
+    if data is None:
+        raise Problem(ProblemType.PHOTO_NOT_FOUND, "It was erased by another request.")
+    return data
 
 
 def _in_memory(data: bytes) -> Content:

@@ -259,6 +259,13 @@ class ProblemType(Enum):
         "The header `Content-Type` does not say that the body is JSON.",
         "Send `Content-Type: application/json`.",
     )
+    BODY_IS_FORM = (
+        "body-is-form",
+        415,
+        "media_type",
+        "The body is a form (multipart/form-data), and the bytes of a picture were expected.",
+        "Send the bytes of the file as the body: `curl --data-binary @face.jpg`, and not `curl -F`.",
+    )
     PICTURE_FORMAT_UNKNOWN = (
         "picture-format-unknown",
         415,

@@ -9,7 +9,7 @@ from api.image_sets.derived_files import SHARD_IMAGES, shard_count
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
 from api.photographs.audit import Entry
-from api.photographs.storage import EditRecord, PackRecord, Photograph, Receipt
+from api.photographs.records import EditRecord, PackRecord, Photograph, PhotographFace, Receipt, SyntheticFace
 from api.provenance.claims import NOTICE
 from api.provenance.marks import EDITED_NOTICE
 from api.resources import Resources
@@ -55,8 +55,12 @@ def job_path(job_id: str) -> str:
 
 def edit_path(edit: EditRecord) -> str:
     """Where an edit is."""
-    parent = photo_path(edit.parent) if edit.number is None else f"{set_path(edit.parent)}/images/{edit.number}"
-    return f"{parent}/edits/{edit.id}"
+    match edit.face:
+        case PhotographFace(photo):
+            face = photo_path(photo)
+        case SyntheticFace(image_set, image):
+            face = f"{set_path(image_set)}/images/{image}"
+    return f"{face}/edits/{edit.id}"
 
 
 def time_of(ms: int) -> datetime:
@@ -133,6 +137,7 @@ def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
         model=photo.model,
         consent=photo.consent,
         purpose=photo.purpose,
+        reference=service.photographs.read_reference(photo.id) or None,
         created=time_of(photo.created_ms),
         expires=time_of(photo.expires_ms),
         keep_original=photo.keep_original,
@@ -163,7 +168,7 @@ def edit_out(service: Resources, edit: EditRecord) -> EditOut:
         result=None if edit.result is None else EditResult(**edit.result),
         error=job.error if job and edit.result is None else None,
         created=time_of(edit.created_ms),
-        notice=EDITED_NOTICE if edit.number is None else NOTICE,
+        notice=EDITED_NOTICE if isinstance(edit.face, PhotographFace) else NOTICE,
         links=EditLinks(
             self=here,
             image=f"{here}/image.png",

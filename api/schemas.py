@@ -282,6 +282,7 @@ class PhotoOut(BaseModel):
     model: str
     consent: str = Field(description="The reference that was given.")
     purpose: str
+    reference: str | None = Field(description="Your own name for the photograph, from the header `Reference`.")
     created: datetime
     expires: datetime = Field(description="When it is erased with all that is derived from it.")
     keep_original: bool

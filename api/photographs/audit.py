@@ -1,12 +1,12 @@
-"""The audit record: who did what with which photograph, when, for what purpose, and how it ended.
+"""The audit record: who did what with which photograph, when, for what purpose, and with which outcome.
 
-Entries are only ever appended, each chained to the one before:
+Entries are only appended, each chained to the one before:
 
     hash = SHA-256(hash of the entry before, in hexadecimal + line feed + the entry as JSON)
 
-with the entry's eight fields as the JSON object that `Entry.canonical` gives. Anybody with a copy can check the chain;
-no secret is needed, and none protects it: who can rewrite the whole record can rebuild it. A head that was noted
-elsewhere, `Audit.head`, tells that too.
+with the entry's eight fields as the JSON object that `Entry.canonical` returns. Anybody with a copy can check the
+chain; no secret is needed, and none protects it: who can rewrite the whole record can rebuild the chain. A head that
+was noted elsewhere (`Audit.head`) reveals that too.
 """
 
 from __future__ import annotations
@@ -43,31 +43,32 @@ from api.operations.state_folder import AUDIT_DATABASE
 from core.errors import AuditError, ConfigError
 
 Outcome = Literal["begun", "done", "refused", "failed"]
-"""`begun` stands before what keeps, makes or erases something; one of the others follows, unless the service died."""
+"""Outcome of an action. `begun` precedes whatever stores, makes or erases; another follows unless the service died."""
 
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 Purpose = NewType("Purpose", str)
-"""What a photograph is for, as far as the record may say it: see `purpose_of`."""
+"""Purpose of a photograph, as far as the record may hold it; `purpose_of` makes it."""
 
 GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
-"""What the first entry is chained to."""
+"""Hash that the first entry is chained to."""
 
-_AT_ONCE: Final = 10_000
+_ROWS_AT_ONCE: Final = 10_000
 _HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it is stored.
+    """Entry as it is stored.
 
     Attributes:
-        seq: its number, from 1, without gaps.
-        at: UTC with microseconds, as 2026-02-03T04:05:06.000007Z.
-        owner, key: who; `service` and `-` for the service itself. The key's id, never the key.
-        action: method and route of the request, or what was erased.
+        seq: number of the entry, from 1, without gaps.
+        at: time in UTC with microseconds, as 2026-02-03T04:05:06.000007Z.
+        owner, key: owner and id of the API key, never the key; `service` and `-` for the service itself.
+        action: method and route of the request, or the kind of erasure.
         photo: random id of the photograph.
-        previous, hash: of the entry before, and of this one.
+        previous: hash of the entry before.
+        hash: hash of this entry.
     """
 
     seq: int
@@ -82,23 +83,25 @@ class Entry:
     hash: str
 
     def canonical(self) -> str:
-        """What is hashed: the fields but for both hashes as JSON in ASCII, keys sorted, without spaces."""
-        who = f'"key":{_text(self.key)},"outcome":{_text(self.outcome)},"owner":{_text(self.owner)}'
-        what = f'"photo":{_text(self.photo)},"purpose":{_text(self.purpose)},"seq":{self.seq}'
-        return f'{{"action":{_text(self.action)},"at":{_text(self.at)},{who},{what}}}'
+        """Return the text that is hashed: all fields but the hashes as JSON in ASCII, keys sorted, without spaces."""
+        who = (
+            f'"key":{_encode_text(self.key)},"outcome":{_encode_text(self.outcome)},"owner":{_encode_text(self.owner)}'
+        )
+        what = f'"photo":{_encode_text(self.photo)},"purpose":{_encode_text(self.purpose)},"seq":{self.seq}'
+        return f'{{"action":{_encode_text(self.action)},"at":{_encode_text(self.at)},{who},{what}}}'
 
-    def hashed(self) -> str:
-        """The hash that it should have, behind the entry that it names as the one before."""
+    def compute_hash(self) -> str:
+        """Return the hash that the entry should have, given the hash of the entry before that it holds."""
         return hashlib.sha256(f"{self.previous}\n{self.canonical()}".encode()).hexdigest()
 
-    def sealed(self) -> Self:
-        """Itself with that hash."""
-        return replace(self, hash=self.hashed())
+    def with_hash(self) -> Self:
+        """Return a copy with the hash that it should have."""
+        return replace(self, hash=self.compute_hash())
 
 
 @dataclass(frozen=True)
 class Head:
-    """The last entry's number and hash: to be noted where who can change the record cannot change the note."""
+    """Number and hash of the last entry. Note it where those who can change the record cannot write."""
 
     seq: int
     hash: str
@@ -108,15 +111,15 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What `str` gave.
+        """Read what `str` returned.
 
         Raises:
-            ConfigError: it is none.
+            ConfigError: the text is not a head.
         """
-        found = _HEAD.fullmatch(text.strip())
-        if found is None:
+        match = _HEAD.fullmatch(text.strip())
+        if match is None:
             raise ConfigError(f"head {text!r}; expected SEQ:HASH as `gestaltgen audit head` prints it")
-        return cls(int(found[1]), found[2])
+        return cls(int(match[1]), match[2])
 
 
 _METADATA: Final = MetaData()
@@ -147,13 +150,13 @@ FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
 
 
 class Audit:
-    """The audit record, which nothing prunes: `audit.sqlite` in the state folder, or a table in PostgreSQL.
+    """The audit record, which is never pruned: `audit.sqlite` in the state folder, or a table in PostgreSQL.
 
-    Several threads and processes may append; the database's write lock keeps one chain. Threads that append together
-    share a transaction, and so the wait for the disk.
+    Several threads and processes may append; the database's write lock keeps one chain. Threads that append at the same
+    time share a transaction, and so the wait for the disk.
 
     Args:
-        engine: of its database.
+        engine: of the database that holds the record.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -161,24 +164,24 @@ class Audit:
         self._shared = engine.dialect.name == "postgresql"
         self._writing = threading.Lock()
         self._queueing = threading.Lock()
-        self._waiting: list[_Appended] = []
+        self._waiting: list[_Pending] = []
 
     @classmethod
     def open(cls, database: Database) -> Self:
-        """The record of a service, made if need be, after a look at whether its last entry continues the chain.
+        """Open the record of a service, create it if there is none, and check that its last entry continues the chain.
 
         Raises:
             AuditError: it cannot be read, or its end is broken.
         """
         database.state.mkdir(parents=True, exist_ok=True)
         audit = cls(_engine_of(database))
-        with _reported("opened"):
+        with _translate_errors("opened"):
             if audit._shared:
                 with database.locks.hold("tables"), audit._engine.begin() as connection:
                     _METADATA.create_all(connection)
                     connection.exec_driver_sql(_APPEND_ONLY_POSTGRESQL)
             else:
-                with audit._locked() as connection:
+                with audit._begin_exclusive() as connection:
                     _METADATA.create_all(connection)
                     for change in ("UPDATE", "DELETE"):
                         connection.exec_driver_sql(_APPEND_ONLY_SQLITE.format(change=change))
@@ -187,7 +190,7 @@ class Audit:
 
     @classmethod
     def find(cls, database: Database) -> Self:
-        """The record that a service has, to be read, as it is.
+        """Open the existing record of a service for reading, without a check.
 
         Raises:
             AuditError: there is none.
@@ -196,13 +199,13 @@ class Audit:
         if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
         audit = cls(_engine_of(database))
-        with _reported("read"):
+        with _translate_errors("read"):
             if not inspect(audit._engine).has_table(_entries.name):
                 raise AuditError("the database has no audit record; expected that of a service: name its database")
         return audit
 
     def close(self) -> None:
-        """Close its connections; it opens new ones when it is used again."""
+        """Close the connections; new ones are opened when the record is used again."""
         self._engine.dispose()
 
     def record(self, caller: Caller, action: str, photos: Mapping[str, Purpose], outcome: Outcome) -> None:
@@ -216,7 +219,7 @@ class Audit:
         """
         if not photos:
             return
-        new = _Appended(caller, action, photos, outcome)
+        new = _Pending(caller, action, photos, outcome)
         with self._queueing:
             self._waiting.append(new)
         with self._writing:  # by now another thread may have written these with its own
@@ -228,13 +231,13 @@ class Audit:
             raise new.error
 
     def head(self) -> Head:
-        """The last entry's number and hash; 0 and that of the beginning where there is none.
+        """Return the number and hash of the last entry; 0 and `GENESIS` if there is none.
 
         Raises:
             AuditError: the record cannot be read.
         """
-        with _reported("read"), self._engine.connect() as connection:
-            return _head(connection)
+        with _translate_errors("read"), self._engine.connect() as connection:
+            return _read_head(connection)
 
     def entries(
         self,
@@ -245,7 +248,7 @@ class Audit:
         purpose: Purpose | None = None,
         since: datetime | None = None,
     ) -> Iterator[Entry]:
-        """Entries in their order, of one photograph, of some owners, of a purpose, since a moment; all by default.
+        """Iterate over entries in their order; all by default, or those that meet every given condition.
 
         Raises:
             AuditError: the record cannot be read.
@@ -260,45 +263,45 @@ class Audit:
         if purpose is not None:
             query = query.where(_entries.c.purpose == purpose)
         if since is not None:
-            query = query.where(_entries.c.at >= _moment(since))
+            query = query.where(_entries.c.at >= _format_time(since))
         return self._read(query)
 
     def purposes(self, photos: Collection[str]) -> dict[str, Purpose]:
-        """Purposes of photographs that the record knows, erased ones too, by their ids.
+        """Return the purposes of photographs that the record knows, erased ones too, by their ids.
 
         Raises:
             AuditError: the record cannot be read.
         """
-        found: dict[str, Purpose] = {}
-        with _reported("read"), self._engine.connect() as connection:
+        purposes: dict[str, Purpose] = {}
+        with _translate_errors("read"), self._engine.connect() as connection:
             for photo in photos:
                 last = select(_entries.c.purpose).where(_entries.c.photo == photo).order_by(_entries.c.seq.desc())
                 if (purpose := connection.execute(last.limit(1)).scalar()) is not None:
-                    found[photo] = Purpose(purpose)
-        return found
+                    purposes[photo] = Purpose(purpose)
+        return purposes
 
     def verify(self, expected: Head | None = None, progress: Callable[[int], None] | None = None) -> Head:
-        """Check every entry, and that the record holds a head that was noted before.
+        """Check every entry, and that the record holds a head that was noted earlier.
 
         Args:
-            expected: a head of before; the record may have grown since.
-            progress: told how many entries are checked.
+            expected: a head that was noted earlier; the record may have grown since.
+            progress: called with the number of entries checked so far.
 
         Returns:
-            The head of now.
+            The current head.
 
         Raises:
-            AuditError: names the first entry that was changed, is missing or does not stand in its place.
+            AuditError: an entry was changed, is missing or is out of place; the message names the first one.
         """
         last = Head(0, GENESIS)
         at_expected = last.hash if expected is not None and expected.seq == 0 else None
         for entry in self._read(select(_entries).order_by(_entries.c.seq)):
-            if entry.seq != last.seq + 1 or entry.previous != last.hash or entry.hashed() != entry.hash:
-                raise AuditError(f"the audit record is broken: {self._wrong(entry, last)}")
+            if entry.seq != last.seq + 1 or entry.previous != last.hash or entry.compute_hash() != entry.hash:
+                raise AuditError(f"the audit record is broken: {self._describe_fault(entry, last)}")
             last = Head(entry.seq, entry.hash)
             if expected is not None and entry.seq == expected.seq:
                 at_expected = entry.hash
-            if progress is not None and not entry.seq % _AT_ONCE:
+            if progress is not None and not entry.seq % _ROWS_AT_ONCE:
                 progress(entry.seq)
         if expected is not None and at_expected is None:
             raise AuditError(
@@ -312,17 +315,17 @@ class Audit:
             )
         return last
 
-    def _write_all(self, together: Sequence[_Appended]) -> None:
-        """Append what several threads wait for, and tell each how it ended."""
+    def _write_all(self, together: Sequence[_Pending]) -> None:
+        """Append the entries that several threads wait for, and tell each thread the outcome."""
         error: AuditError | None = None
         try:
-            with _reported("written"), self._locked() as connection:
-                last, new = _head(connection), []
+            with _translate_errors("written"), self._begin_exclusive() as connection:
+                last, new = _read_head(connection), []
                 for one in together:
                     for entry in one.entries(last):
                         new.append(entry)
                         last = Head(entry.seq, entry.hash)
-                connection.execute(insert(_entries), [_row(entry) for entry in new])
+                connection.execute(insert(_entries), [_row_of(entry) for entry in new])
         except AuditError as caught:
             error = caught
         except BaseException as unforeseen:
@@ -333,8 +336,8 @@ class Audit:
                 one.error, one.ended = error, True
 
     @contextmanager
-    def _locked(self) -> Iterator[Connection]:
-        """A transaction that no other process writes beside, committed to the disk at its end."""
+    def _begin_exclusive(self) -> Iterator[Connection]:
+        """Run a transaction while no other process writes, and commit it to the disk at its end."""
         with self._engine.begin() as connection:
             if self._shared:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
@@ -345,40 +348,40 @@ class Audit:
 
     def _read(self, query: Select[Any]) -> Iterator[Entry]:
         with (
-            _reported("read"),
+            _translate_errors("read"),
             self._engine.connect() as connection,
-            connection.execution_options(yield_per=_AT_ONCE).execute(query) as rows,
+            connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query) as rows,
         ):
             for row in rows:
                 yield Entry(*row)
 
     def _check_end(self) -> None:
-        """Whether the last entry is unharmed and follows the one before: cheap, and no replacement for `verify`.
+        """Check that the last entry is unchanged and follows the one before. It is cheap; it does not replace `verify`.
 
         Raises:
-            AuditError: it does not.
+            AuditError: it is changed, or does not follow.
         """
         end = list(self._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2)))
         if not end:
             return
         last, before = end[0], Head(end[1].seq, end[1].hash) if len(end) > 1 else Head(0, GENESIS)
-        if last.seq != before.seq + 1 or last.previous != before.hash or last.hashed() != last.hash:
+        if last.seq != before.seq + 1 or last.previous != before.hash or last.compute_hash() != last.hash:
             raise AuditError(
                 f"the audit record is broken at its end, entry {last.seq}; `gestaltgen audit verify` says where first: "
                 f"keep {AUDIT_DATABASE} as it is, and move it out of the state folder to begin a new record"
             )
 
-    def _wrong(self, entry: Entry, last: Head) -> str:
-        """What is wrong with the first entry that does not follow, and which one is at fault."""
+    def _describe_fault(self, entry: Entry, last: Head) -> str:
+        """Describe what is wrong with the first entry that does not continue the chain, and which entry is at fault."""
         seq = last.seq + 1
         if entry.seq != seq:
             gone = f"entry {seq} is" if entry.seq == seq + 1 else f"entries {seq} to {entry.seq - 1} are"
             return f"{gone} missing"
-        if entry.hashed() == entry.hash:
+        if entry.compute_hash() == entry.hash:
             if seq == 1:
                 return "entry 1 was changed: it does not begin the chain"
             return f"entry {seq - 1} was changed, and its hash with it: entry {seq} follows another one"
-        before = self._number_of(entry)
+        before = self._find_original_number(entry)
         if before is None:
             return f"entry {seq} was changed: its hash is not that of what it says"
         with self._engine.connect() as connection:
@@ -387,15 +390,15 @@ class Audit:
             return f"entry {seq} is missing: entry {before} was put into its place"
         return f"entry {seq} is reordered: it was entry {before}"
 
-    def _number_of(self, entry: Entry) -> int | None:
-        """The number that an entry had when it was hashed; None if it was changed otherwise."""
+    def _find_original_number(self, entry: Entry) -> int | None:
+        """Return the number that an entry had when it was hashed; None if another field was changed."""
         numbers = range(1, 2 * self.head().seq + 2)
-        return next((n for n in numbers if replace(entry, seq=n).hashed() == entry.hash), None)
+        return next((n for n in numbers if replace(entry, seq=n).compute_hash() == entry.hash), None)
 
 
 @dataclass(eq=False)
-class _Appended:
-    """What a thread waits for until it is on the disk."""
+class _Pending:
+    """Entries that a thread waits for until they are on the disk."""
 
     caller: Caller
     action: str
@@ -405,26 +408,26 @@ class _Appended:
     error: AuditError | None = None
 
     def entries(self, last: Head) -> Iterator[Entry]:
-        """Its entries, the first of which follows `last`."""
-        who, at = self.caller, _moment(datetime.now(UTC))
+        """Iterate over the entries, the first of which follows `last`."""
+        who, at = self.caller, _format_time(datetime.now(UTC))
         for photo, purpose in self.photos.items():
             entry = Entry(
                 last.seq + 1, at, who.owner, who.key, self.action, photo, purpose, self.outcome, last.hash, ""
-            ).sealed()
+            ).with_hash()
             yield entry
             last = Head(entry.seq, entry.hash)
 
 
 def purpose_of(text: str, named: Collection[str], secret: bytes) -> Purpose:
-    """What the record may say of a photograph's purpose, which is free text and might name somebody.
+    """Convert a photograph's purpose, which is free text and might name somebody, to what the record may hold.
 
     Args:
-        text: as it was sent.
-        named: purposes that name nobody; one of these is given as it is, whatever its case.
-        secret: the service's.
+        text: the purpose as it was sent.
+        named: purposes that name nobody; one of these is recorded in words, whatever its case.
+        secret: the service's secret.
 
     Returns:
-        The name, or `other:` and 16 digits of a keyed digest: equal for equal texts, and nothing to read.
+        The named purpose; or `other:` and 16 digits of a keyed digest, which are equal for equal texts and reveal none.
     """
     plain = " ".join(text.split()).casefold()
     for name in named:
@@ -435,8 +438,8 @@ def purpose_of(text: str, named: Collection[str], secret: bytes) -> Purpose:
 
 
 @contextmanager
-def _reported(done: str) -> Iterator[None]:
-    """Failures of the database, without the values that were in hand."""
+def _translate_errors(done: str) -> Iterator[None]:
+    """Convert errors of the database to AuditError, without the values of the statement."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -448,25 +451,25 @@ def _reported(done: str) -> Iterator[None]:
 
 
 def _engine_of(database: Database) -> Engine:
-    """Of the record: that of PostgreSQL, or of a file of its own."""
+    """Return the engine of the record: that of PostgreSQL, or of a separate SQLite file."""
     if database.shared:
         return database.engine
     return sqlite_engine(database.state / AUDIT_DATABASE, "synchronous=FULL", explicit=True)
 
 
-def _head(connection: Connection) -> Head:
+def _read_head(connection: Connection) -> Head:
     last = connection.execute(select(_entries.c.seq, _entries.c.hash).order_by(_entries.c.seq.desc()).limit(1)).first()
     return Head(0, GENESIS) if last is None else Head(*last)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row_of(entry: Entry) -> dict[str, Any]:
     return dict(zip(_entries.c.keys(), astuple(entry), strict=True))
 
 
-def _text(value: object) -> str:
-    """A JSON string, three times as fast as by `json.dumps`; of what is no text, as somebody may write it, too."""
+def _encode_text(value: object) -> str:
+    """Encode a JSON string, three times as fast as `json.dumps`; other types, which a forged row may hold, too."""
     return quoted(str(value))
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

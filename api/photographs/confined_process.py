@@ -1,8 +1,8 @@
-"""Decodes one picture in a process of its own that can do little else: bytes on stdin, pixels on stdout.
+"""Program that decodes one picture in a process with few resources: bytes on stdin, pixels on stdout.
 
-A program, started by path (`api.photographs.intake.Decoder` does), with the format and the `Limits` as arguments. It
-limits itself before it loads Pillow, and Pillow is limited to the one decoder. The answer is `HEADER` (width, height),
-then height x width x 3 bytes of RGB; a refusal has the header (0, 0), then its reason as text.
+`api.photographs.decoding.Decoder` starts it by path, with the format and the `DecoderLimits` as arguments, so it must
+import nothing of ours. It limits itself before it loads Pillow, and of Pillow it loads one decoder. The answer is
+`HEADER` (width, height), then height x width x 3 bytes of RGB; a refusal has the header (0, 0), then its reason.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 HEADER: Final = struct.Struct("<II")
 
 LONGEST_REASON: Final = 120
-"""Characters of a refusal's reason."""
+"""Largest number of characters in the reason of a refusal."""
 
 _OPEN_FILES: Final = 16
 
 
-class Limits(NamedTuple):
-    """What decoding one picture may use.
+class DecoderLimits(NamedTuple):
+    """Resources that decoding one picture may use.
 
     Args:
-        memory_bytes: address space of the process.
-        cpu_s: processor time in whole seconds.
-        pixels: width x height, as the decoder reads them.
+        memory_bytes: largest address space of the process.
+        cpu_s: largest processor time, in whole seconds.
+        pixels: largest width x height, as the decoder reads them.
     """
 
     memory_bytes: int
@@ -38,43 +38,43 @@ class Limits(NamedTuple):
     pixels: int
 
 
-def confine(limits: Limits) -> None:
-    """Take from this process, for good, what decoding does not need: memory, time, written files, core dumps."""
-    _limit(resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes)
-    _limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1)  # the later one kills, and would not say why
-    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES)
-    _limit(resource.RLIMIT_FSIZE, 0, 0)
-    _limit(resource.RLIMIT_CORE, 0, 0)
+def confine(limits: DecoderLimits) -> None:
+    """Limit this process for good: memory, processor time, open files, written files, core dumps."""
+    _set_limit(resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes)
+    _set_limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1)  # the later one kills, and would not say why
+    _set_limit(resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES)
+    _set_limit(resource.RLIMIT_FSIZE, 0, 0)
+    _set_limit(resource.RLIMIT_CORE, 0, 0)
 
 
-def _limit(kind: int, soft: int, hard: int) -> None:
+def _set_limit(kind: int, soft: int, hard: int) -> None:
     _, ceiling = resource.getrlimit(kind)
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)
     resource.setrlimit(kind, (soft, hard))
 
 
-def rgb(data: bytes, form: str, max_pixels: int) -> Image:
-    """The picture as a viewer would show it, mode RGB; what `faces.images.read_image` makes of it.
+def decode_rgb(data: bytes, form: str, max_pixels: int) -> Image:
+    """Decode a picture as a viewer would show it, in mode RGB; the pixels are those of `faces.images.read_image`.
 
     Args:
-        data: a whole file.
+        data: bytes of a whole file.
         form: JPEG, PNG or WEBP; no other decoder is tried.
-        max_pixels: larger pictures are refused before their pixels are read.
+        max_pixels: largest width x height; larger pictures are refused before their pixels are read.
 
     Raises:
-        Exception: nearly any, from Pillow, about bytes that it cannot decode.
+        Exception: bytes that Pillow cannot decode raise nearly every exception there is.
     """
-    picture = _opened(data, form)
+    picture = _open_picture(data, form)
     width, height = picture.size
     if width * height > max_pixels:
         raise ValueError(f"it has {width} x {height} pixels, more than {max_pixels}")
     picture.load()
-    return _without_transparency(_upright(picture))
+    return _remove_transparency(_turn_upright(picture))
 
 
-def _opened(data: bytes, form: str) -> Image:
-    """Not by Image.open, which would load, and fall back on, other decoders."""
+def _open_picture(data: bytes, form: str) -> Image:
+    """Open a picture without Image.open, which would load other decoders and try them."""
     file = io.BytesIO(data)
     if form == "JPEG":
         from PIL.JpegImagePlugin import JpegImageFile
@@ -89,7 +89,7 @@ def _opened(data: bytes, form: str) -> Image:
     return WebPImageFile(file)
 
 
-def _upright(picture: Image) -> Image:
+def _turn_upright(picture: Image) -> Image:
     from PIL.ExifTags import Base
     from PIL.Image import Transpose
 
@@ -105,7 +105,7 @@ def _upright(picture: Image) -> Image:
     return picture if undo is None else picture.transpose(undo)
 
 
-def _without_transparency(picture: Image) -> Image:
+def _remove_transparency(picture: Image) -> Image:
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion to L would clip it at 255
@@ -116,23 +116,23 @@ def _without_transparency(picture: Image) -> Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _refusal(reason: str) -> bytes:
+def _encode_refusal(reason: str) -> bytes:
     return HEADER.pack(0, 0) + reason.encode("ascii", "replace")[:LONGEST_REASON]
 
 
 def main(form: str, *limits: str) -> None:
-    """Answer on stdout for the picture on stdin."""
-    allowed = Limits(*map(int, limits))
+    """Decode the picture on stdin and write the answer to stdout."""
+    allowed = DecoderLimits(*map(int, limits))
     confine(allowed)
     try:
-        picture = rgb(sys.stdin.buffer.read(), form, allowed.pixels)
+        picture = decode_rgb(sys.stdin.buffer.read(), form, allowed.pixels)
         answer = HEADER.pack(*picture.size) + picture.tobytes()
     except MemoryError:
-        answer = _refusal(f"it needs more than {allowed.memory_bytes} bytes of memory")
+        answer = _encode_refusal(f"it needs more than {allowed.memory_bytes} bytes of memory")
     except ImportError:  # the fault of the installation, or of the limits; its text may name a path
         raise
     except Exception as error:  # decoders meet hostile bytes with nearly every exception there is
-        answer = _refusal(str(error) or type(error).__name__)
+        answer = _encode_refusal(str(error) or type(error).__name__)
     sys.stdout.buffer.write(answer)
 
 

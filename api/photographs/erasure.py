@@ -1,69 +1,275 @@
-"""Erasing what has been kept for its time, again and again while the service runs."""
+"""Erasure of photographs and survey packs, on request and when their time is over; every erasure is recorded."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import anyio
 import anyio.to_thread
 
-from api.access.api_keys import SERVICE
-from api.photographs.storage import now_ms
-from api.resources import Resources
+from api.access.api_keys import SERVICE, Caller
+from api.access.idempotency import IdempotencyKeys
+from api.access.ownership import Ownership
+from api.operations.database import Database
+from api.operations.metrics import Cause, Metrics
+from api.photographs.audit import Audit
+from api.photographs.edits import Edits
+from api.photographs.records import RECEIPTS, EditRecord, ErasureCause, Receipt, insert_row, new_id, now_ms
+from api.photographs.storage import Photographs
+from api.photographs.survey_packs import SurveyPacks
+from core.errors import GestaltError
+
+ERASE_PHOTO: Final = "erase photograph"
+ERASE_ORIGINAL: Final = "erase original"
+ERASE_PACK: Final = "erase survey pack"
 
 _EVERY_S: Final = 15.0
+_METRIC_LABELS: Final[dict[ErasureCause, Cause]] = {
+    ErasureCause.REQUESTED: "request",
+    ErasureCause.EXPIRED: "retention",
+    ErasureCause.NOT_ACCEPTED: "not_accepted",
+}
 _log = logging.getLogger("gestaltgen.erasing")
 
 
-def erase_expired(service: Resources) -> None:
-    """Erase every photograph and survey pack whose time is over, and originals that a job could not erase.
+class Eraser:
+    """Erases photographs and survey packs with all that is derived from them.
 
-    What cannot be erased now is tried again.
+    Each erasure is recorded before it begins, and again with its outcome when it ends. What cannot be recorded is not
+    erased.
+
+    Args:
+        database: of the service.
+        photographs, edits, survey_packs: the stores.
+        audit: the audit record.
+        forget_jobs: removes the jobs of an object, given its id.
+        ownership: of all objects.
+        idempotency_keys: of all requests.
+        metrics: of the service.
     """
-    with service.database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
-        _erase_expired(service)
 
+    def __init__(
+        self,
+        database: Database,
+        photographs: Photographs,
+        edits: Edits,
+        survey_packs: SurveyPacks,
+        *,
+        audit: Audit,
+        forget_jobs: Callable[[str], None],
+        ownership: Ownership,
+        idempotency_keys: IdempotencyKeys,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._photographs = photographs
+        self._edits = edits
+        self._survey_packs = survey_packs
+        self._audit = audit
+        self._forget_jobs = forget_jobs
+        self._ownership = ownership
+        self._idempotency_keys = idempotency_keys
+        self._metrics = metrics
 
-def _erase_expired(service: Resources) -> None:
-    photos, packs = service.photographs.expired(now_ms())
-    for photo in photos:
-        try:
-            service.forget_photo(photo, SERVICE, "its time was over")
-        except Exception:
-            service.metrics.erasure_failures.inc()
-            _log.exception("a photograph could not be erased")
-    for pack in packs:
-        try:
-            service.forget_pack(pack, SERVICE)
-        except Exception:
-            service.metrics.erasure_failures.inc()
-            _log.exception("a survey pack could not be erased")
-    for photo in service.photographs.left_originals():
-        try:
-            service.photographs.drop_original(photo)
-        except Exception:
-            _log.exception("an original could not be erased")
+    @contextmanager
+    def block_erasure(self, *photos: str, pack: str | None = None) -> Iterator[None]:
+        """Prevent erasures while something that is derived from photographs is written.
 
+        Without a shared lock another process may erase all the same. It deletes files before and after it removes the
+        record; what was written in between is deleted either by it or here, where the record is looked up once more.
 
-@asynccontextmanager
-async def sweeping(service: Resources) -> AsyncIterator[None]:
-    """Erase what is over, at the start and then every 15 seconds."""
+        Args:
+            photos: ids of the photographs.
+            pack: id of a survey pack that is being made from them.
 
-    async def sweep() -> None:
-        while True:
+        Raises:
+            GestaltError: one of them was erased before, or by another process meanwhile.
+        """
+        with self._database.locks.hold("photographs"):
+            self._check_existence(photos, pack)
             try:
-                await anyio.to_thread.run_sync(erase_expired, service)
-            except Exception:  # the database or the store is away; the service goes on
-                service.metrics.erasure_failures.inc()
-                _log.exception("what is over could not be looked up")
-            await anyio.sleep(_EVERY_S)
+                yield
+            finally:
+                self._check_existence(photos, pack)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(sweep)
+    def erase_photograph(self, photo: str, caller: Caller, cause: ErasureCause) -> Receipt | None:
+        """Erase a photograph with all that is derived from it, survey packs included.
+
+        Files, records, jobs, ownership and Idempotency-Keys are erased.
+
+        Returns:
+            The receipt; None if the photograph was erased before.
+
+        Raises:
+            AuditError: the erasure cannot be recorded, and so is not done.
+        """
+        with self.block_erasure():
+            packs = self._survey_packs.list_of_photograph(photo)
+            edits = [edit.id for edit in self._edits.list_of_parent(photo)]
+            receipt = None if self._photographs.get(photo) is None else self.erase_files(photo, caller, cause)
+        self._forget(photo, *edits, *packs)
+        if receipt is not None:
+            self._metrics.count_erasure(_METRIC_LABELS[cause])
+        return receipt
+
+    def erase_pack(self, pack: str, caller: Caller) -> None:
+        """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys.
+
+        Raises:
+            AuditError: the erasure cannot be recorded, and so is not done.
+        """
+        with self.block_erasure():
+            self._erase_pack_files(pack, caller)
+        self._forget(pack)
+
+    def erase_edit(self, edit: EditRecord) -> None:
+        """Erase an edit: files, record, jobs, ownership and Idempotency-Keys."""
+        self._edits.remove(edit)
+        self._forget(edit.id)
+
+    def erase_original(self, photo: str) -> None:
+        """Delete the file that was sent.
+
+        Raises:
+            AuditError: the erasure cannot be recorded, and so is not done.
+        """
+        with self.block_erasure():
+            if self._photographs.has_original(photo):
+                with self._record_erasure(SERVICE, ERASE_ORIGINAL, photo):
+                    self._photographs.files.delete(self._photographs.original_path(photo))
+
+    def find_expired(self, at_ms: int) -> tuple[list[str], list[str]]:
+        """Return the photographs and the survey packs whose time is over at a Unix time."""
+        return self._photographs.find_expired(at_ms), self._survey_packs.find_expired(at_ms)
+
+    def erase_expired(self) -> None:
+        """Erase every photograph and survey pack whose time is over, and originals that a job could not erase.
+
+        A failed erasure is logged, and tried again by the next call.
+        """
+        with self._database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
+            self._erase_expired()
+
+    @asynccontextmanager
+    async def erase_regularly(self) -> AsyncIterator[None]:
+        """Erase what is expired, at once and then every 15 seconds until the block ends."""
+
+        async def sweep() -> None:
+            while True:
+                try:
+                    await anyio.to_thread.run_sync(self.erase_expired)
+                except Exception:  # the database or the store cannot be reached; the service goes on
+                    self._metrics.erasure_failures.inc()
+                    _log.exception("expired photographs and survey packs could not be looked up")
+                await anyio.sleep(_EVERY_S)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(sweep)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+
+    def erase_files(self, photo: str, caller: Caller, cause: ErasureCause) -> Receipt:
+        """Erase files and records of a photograph and of all that is derived from it, and store a receipt.
+
+        Raises:
+            AuditError: the erasure cannot be recorded, and so is not done.
+        """
+        with self.block_erasure(), self._record_erasure(caller, ERASE_PHOTO, photo):
+            return self._erase_files(photo, caller, cause)
+
+    def _erase_files(self, photo: str, caller: Caller, cause: ErasureCause) -> Receipt:
+        packs = self._survey_packs.list_of_photograph(photo)
+        for pack in packs:
+            self._erase_pack_files(pack, caller)
+        files, folder = self._photographs.files, self._photographs.folder(photo)
+        names = files.names(folder)
+        erased = {
+            "originals": names.count("original"),
+            "crops": names.count("crop.png"),
+            "latents and offsets": names.count("inversion.safetensors"),
+            "reconstructions": names.count("reconstruction.png"),
+            "edits": sum(name.startswith("edits/") for name in names) // 2,
+            "survey packs": len(packs),
+        }
+        files.delete_tree(folder)
+        self._edits.remove_of_photograph(photo)
+        self._photographs.remove(photo)
+        files.delete_tree(folder)  # again, for the reason in `block_erasure`
+        receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
+        insert_row(self._database.engine, RECEIPTS, vars(receipt) | {"erased": json.dumps(erased)})
+        return receipt
+
+    def _erase_pack_files(self, pack: str, caller: Caller) -> None:
+        record = self._survey_packs.get(pack)
+        files, folder = self._survey_packs.files, self._survey_packs.folder(pack)
+        with self._record_erasure(caller, ERASE_PACK, *(record.photos if record else ())):
+            files.delete_tree(folder)
+            self._survey_packs.remove(pack)
+            files.delete_tree(folder)  # again, for the reason in `block_erasure`
+
+    def _erase_expired(self) -> None:
+        photos, packs = self.find_expired(now_ms())
+        for photo in photos:
+            try:
+                self.erase_photograph(photo, SERVICE, ErasureCause.EXPIRED)
+            except Exception:
+                self._metrics.erasure_failures.inc()
+                _log.exception("a photograph could not be erased")
+        for pack in packs:
+            try:
+                self.erase_pack(pack, SERVICE)
+            except Exception:
+                self._metrics.erasure_failures.inc()
+                _log.exception("a survey pack could not be erased")
+        for photo in self._photographs.find_leftover_originals():
+            try:
+                self.erase_original(photo)
+            except Exception:
+                _log.exception("an original could not be erased")
+
+    def _check_existence(self, photos: tuple[str, ...], pack: str | None) -> None:
+        """Delete the files of whatever was erased, and raise GestaltError for it."""
+        if pack is not None and self._survey_packs.get(pack) is None:
+            self._survey_packs.files.delete_tree(self._survey_packs.folder(pack))
+            raise GestaltError(f"survey pack {pack} was erased")
+        for photo in photos:
+            if self._photographs.get(photo) is None:
+                self._photographs.files.delete_tree(self._photographs.folder(photo))
+                raise GestaltError(f"photograph {photo} was erased")
+
+    @contextmanager
+    def _record_erasure(self, caller: Caller, action: str, *photos: str) -> Iterator[None]:
+        """Record the beginning and the outcome of an erasure.
+
+        Raises:
+            AuditError: the beginning cannot be recorded; nothing must be erased then.
+        """
+        purposes = self._photographs.find_purposes(photos)
+        self._audit.record(caller, action, purposes, "begun")
         try:
             yield
-        finally:
-            group.cancel_scope.cancel()
+        except BaseException:
+            self._audit.record(caller, action, purposes, "failed")
+            raise
+        self._audit.record(caller, action, purposes, "done")
+
+    def _forget(self, *subjects: str) -> None:
+        """Remove jobs, ownership and Idempotency-Keys of erased objects, also from SQLite's log of changes."""
+        for subject in subjects:
+            self._forget_jobs(subject)
+            self._ownership.take(subject)
+            self._idempotency_keys.forget(subject)
+        self._empty_change_log()
+
+    def _empty_change_log(self) -> None:
+        """Empty SQLite's log of changes, where deleted rows stay readable until others overwrite them."""
+        if self._database.shared:
+            return
+        with self._database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,40 +1,25 @@
-"""Photographs from strangers: received within limits, their container checked, decoded in a confined process.
+"""Intake of photographs: a body is received within limits, and the structure of its file is checked.
 
-`receive` takes a body in; `check_container` walks the file's structure and decodes nothing; `Decoder` turns
-the file into pixels without running a picture decoder in this process. Every refusal is a Problem.
+`receive` takes a body in; `check_container` walks the file's structure and decodes nothing. `api.photographs.decoding`
+decodes the file. Every refusal is a Problem.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
 import re
-import select
-import signal
-import string
 import struct
-import subprocess
-import sys
-import threading
-import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final, Literal, cast
+from typing import Final, Literal
 
 import anyio
 import anyio.to_thread
-import numpy as np
 
 from api.encryption.upload_file import SealedUploadFile
-from api.photographs import confined_process
 from api.problem_types import ProblemType
 from api.problems import Problem
-from faces.images import Pixels
-
-_log = logging.getLogger("gestaltgen.intake")
 
 Format = Literal["JPEG", "PNG", "WEBP"]
 
@@ -44,15 +29,17 @@ FORMATS: Final[Mapping[Format, str]] = {"JPEG": "image/jpeg", "PNG": "image/png"
 MAX_BYTES: Final = 20_000_000
 MAX_PIXELS: Final = 40_000_000
 
-_REMEDY: Final = "export the picture again as a plain JPEG, PNG or WebP file"
+REMEDY: Final = "export the picture again as a plain JPEG, PNG or WebP file"
+"""Remedy for a picture that cannot be used."""
+
 _SIGNATURE_BYTES: Final = 12
+_FORM_BOUNDARY: Final = b"--"
+"""First bytes of every body of the type multipart/form-data (RFC 2046, section 5.1)."""
 _BLOCK_BYTES: Final = 262_144
 _MOST_PARTS: Final = 50_000
 """Segments or chunks of a file; real ones have hundreds, and each costs a step of Python."""
 _MOST_SCANS: Final = 100
 """Scans of a JPEG; real ones have about ten, and each can cost a pass over all pixels for a few bytes."""
-_AT_ONCE: Final = 2
-"""Processes that decode at a time; further photographs wait."""
 _MOST_PICTURES: Final = 16
 """Pictures in a JPEG file, the first included."""
 
@@ -91,12 +78,12 @@ _HIDDEN: Final = (
 
 @dataclass(frozen=True)
 class Received:
-    """A body that was taken in.
+    """Description of a body that was received.
 
     Args:
-        format: told by its first bytes.
-        bytes: its size.
-        sha256: of the whole of it, in hexadecimal.
+        format: format of the picture, detected from its first bytes.
+        bytes: size in bytes.
+        sha256: digest of the whole body, in hexadecimal.
     """
 
     format: Format
@@ -116,36 +103,37 @@ def sniff(head: bytes) -> Format | None:
 
 
 async def receive(
-    chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_bytes: int = MAX_BYTES, *, seconds: float = 60
+    chunks: AsyncIterator[bytes], upload: SealedUploadFile, max_bytes: int = MAX_BYTES, *, seconds: float = 60
 ) -> Received:
-    """Take a body in, without holding more than a block of it in memory.
+    """Write a body to a file, with at most one block of it in memory.
 
     Args:
         chunks: the body, in pieces of any size.
-        aside: where it goes; complete if this returns.
+        upload: the file; it is complete if this function returns.
         max_bytes: largest body accepted; nothing is read after the first byte too many.
-        seconds: the longest that the whole body may take.
+        seconds: longest time that the whole body may take.
 
     Raises:
-        Problem: 400 empty, 408 too slow, 413 too large, 415 none of `FORMATS`.
+        Problem: 400 if the body is empty, 408 if it is too slow, 413 if it is too large, 415 if its format is none of
+            `FORMATS`.
     """
     with anyio.move_on_after(seconds):
-        return await _receive(chunks, aside, max_bytes)
+        return await _receive(chunks, upload, max_bytes)
     raise Problem(
         ProblemType.BODY_TOO_SLOW,
         f"The body took longer than {seconds:g} s; send it faster, or make the picture smaller.",
     )
 
 
-async def _receive(chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_bytes: int) -> Received:
+async def _receive(chunks: AsyncIterator[bytes], upload: SealedUploadFile, max_bytes: int) -> Received:
     size = 0
     pending = bytearray()
-    found: Format | None = None
+    form: Format | None = None
     sha256 = hashlib.sha256()
 
-    def put_aside() -> None:
+    def write_pending() -> None:
         sha256.update(pending)
-        aside.write(bytes(pending))
+        upload.write(bytes(pending))
         pending.clear()
 
     async for chunk in chunks:
@@ -156,28 +144,39 @@ async def _receive(chunks: AsyncIterator[bytes], aside: SealedUploadFile, max_by
                 f"The body is larger than {max_bytes} bytes, the most accepted; make the picture smaller.",
             )
         pending += chunk
-        if found is None and len(pending) >= _SIGNATURE_BYTES:
-            found = _accepted(pending)
+        if form is None and len(pending) >= _SIGNATURE_BYTES:
+            form = detect_format(pending)
         if len(pending) >= _BLOCK_BYTES:
-            await anyio.to_thread.run_sync(put_aside)
+            await anyio.to_thread.run_sync(write_pending)
     if not size:
         raise Problem(
             ProblemType.BODY_EMPTY, "The body is empty (0 bytes); expected the bytes of a JPEG, PNG or WebP picture."
         )
-    found = found or _accepted(pending)
+    form = form or detect_format(pending)
     if pending:
-        await anyio.to_thread.run_sync(put_aside)
-    return Received(found, size, sha256.hexdigest())
+        await anyio.to_thread.run_sync(write_pending)
+    return Received(form, size, sha256.hexdigest())
 
 
-def _accepted(head: bytes | bytearray) -> Format:
-    found = sniff(bytes(head[:_SIGNATURE_BYTES]))
-    if found is None:
+def detect_format(head: bytes | bytearray) -> Format:
+    """Return the format that a file's first bytes announce.
+
+    Raises:
+        Problem: 415, it is none of `FORMATS`.
+    """
+    form = sniff(bytes(head[:_SIGNATURE_BYTES]))
+    if form is not None:
+        return form
+    if head.startswith(_FORM_BOUNDARY):
         raise Problem(
-            ProblemType.PICTURE_FORMAT_UNKNOWN,
-            f"The photograph is {_name(head)}; expected JPEG, PNG or WebP, told by its content: {_REMEDY}.",
+            ProblemType.BODY_IS_FORM,
+            "The body is a form (multipart/form-data), as `curl -F file=@face.jpg` sends it; expected the bytes of the "
+            "picture alone: `curl --data-binary @face.jpg`.",
         )
-    return found
+    raise Problem(
+        ProblemType.PICTURE_FORMAT_UNKNOWN,
+        f"The photograph is {_name(head)}; expected JPEG, PNG or WebP, told by its content: {REMEDY}.",
+    )
 
 
 def _name(data: bytes | bytearray) -> str:
@@ -212,7 +211,7 @@ def check_container(data: bytes, form: Format, max_pixels: int = MAX_PIXELS) -> 
 
 
 def _refused(what: str) -> Problem:
-    return Problem(ProblemType.PICTURE_UNUSABLE, f"The photograph {what}; {_REMEDY}.")
+    return Problem(ProblemType.PICTURE_UNUSABLE, f"The photograph {what}; {REMEDY}.")
 
 
 def _truncated(data: bytes, missing: str) -> Problem:
@@ -400,122 +399,3 @@ def _webp_size(data: bytes, kind: bytes, start: int, end: int) -> tuple[int, int
     if head[0] & 0x02:
         raise _refused("is animated")
     return int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:10], "little") + 1
-
-
-_PROGRAM: Final = Path(confined_process.__file__)
-
-
-class Decoder:
-    """Decodes photographs, each in a process that may use little and reach nothing. Safe to use from threads.
-
-    Args:
-        memory_bytes: address space of the process.
-        cpu_s: its processor time, whole seconds.
-        wall_s: how long a photograph may take in all.
-        max_pixels: largest width x height.
-    """
-
-    def __init__(
-        self,
-        *,
-        memory_bytes: int = 1_500_000_000,
-        cpu_s: int = 20,
-        wall_s: float = 30,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        self._limits = confined_process.Limits(memory_bytes, cpu_s, max_pixels)
-        self._wall_s = wall_s
-        self._turns = threading.BoundedSemaphore(_AT_ONCE)
-
-    def decode(self, data: bytes) -> Pixels:
-        """The photograph in a file's bytes, the way a viewer would show it, without its metadata. Blocks.
-
-        EXIF orientation is applied, grey becomes RGB, palettes and CMYK are resolved, 16 bits are scaled to 8,
-        transparency lies on white.
-
-        Returns:
-            uint8 (h, w, 3) RGB, a fresh array.
-
-        Raises:
-            Problem: 415 none of `FORMATS`, 422 what `check_container` refuses or cannot be decoded within the limits.
-            OSError: no process can be started.
-        """
-        form = _accepted(data)
-        check_container(data, form, self._limits.pixels)
-        with os.fdopen(os.memfd_create("picture"), "w+b", buffering=0) as file:  # no disk is touched
-            file.write(data)
-            file.seek(0)
-            return self._decode(file, form)
-
-    def _decode(self, file: IO[bytes], form: Format) -> Pixels:
-        command = [sys.executable, "-I", "-B", str(_PROGRAM), form, *map(str, self._limits)]
-        with (
-            self._turns,
-            subprocess.Popen(  # noqa: S603
-                command,
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env={},
-                start_new_session=True,
-            ) as child,
-        ):
-            try:
-                return self._answer(child)
-            finally:
-                child.kill()
-
-    def _answer(self, child: subprocess.Popen[bytes]) -> Pixels:
-        output = cast(IO[bytes], child.stdout).fileno()
-        deadline = time.monotonic() + self._wall_s
-        try:
-            header = bytearray(confined_process.HEADER.size)
-            if _fill(memoryview(header), output, deadline) < len(header):
-                raise self._death(child.wait(deadline - time.monotonic()))
-            width, height = confined_process.HEADER.unpack(header)
-            if not width * height:
-                reason = bytearray(confined_process.LONGEST_REASON)
-                filled = _fill(memoryview(reason), output, deadline)
-                raise _undecodable(_printable(reason[:filled]))
-            if width * height > self._limits.pixels:
-                raise _undecodable(f"it has {width} x {height} pixels, more than {self._limits.pixels}")
-            pixels: Pixels = np.empty((height, width, 3), np.uint8)
-            complete = _fill(pixels.data.cast("B"), output, deadline) == pixels.nbytes
-            status = child.wait(max(0, deadline - time.monotonic()))
-        except (TimeoutError, subprocess.TimeoutExpired):
-            raise _undecodable(f"that takes longer than {self._wall_s:g} s") from None
-        if status or not complete:
-            raise self._death(status)
-        return pixels
-
-    def _death(self, status: int) -> Problem:
-        _log.warning("a photograph's decoder ended with status %d", status)
-        if status in (-signal.SIGXCPU, -signal.SIGKILL):
-            return _undecodable(f"that takes more than {self._limits.cpu_s} s of processor time, or too much memory")
-        return _undecodable(f"the decoder stopped with status {status}")
-
-
-def _fill(buffer: memoryview, output: int, deadline: float) -> int:
-    """Bytes read from a pipe into `buffer`: all that fit, or fewer where the pipe ends. TimeoutError at `deadline`."""
-    ready = select.poll()
-    ready.register(output, select.POLLIN)
-    filled = 0
-    while filled < len(buffer):
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or not ready.poll(left_s * 1000):
-            raise TimeoutError
-        count = os.readv(output, [buffer[filled:]])
-        if not count:
-            break
-        filled += count
-    return filled
-
-
-def _printable(reason: bytes | bytearray) -> str:
-    text = reason.decode("ascii", "replace")
-    return "".join(letter if letter in string.printable[:95] else "?" for letter in text)
-
-
-def _undecodable(reason: str) -> Problem:
-    return Problem(ProblemType.PICTURE_UNUSABLE, f"The photograph cannot be decoded ({reason}); {_REMEDY}.")

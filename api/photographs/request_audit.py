@@ -1,4 +1,4 @@
-"""What a request does with photographs is recorded before its answer is sent, and no answer is sent without it."""
+"""Audit of requests: what a request does with photographs is recorded before its answer is sent."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from api.problem_types import ProblemType
 from api.problems import Problem
 from core.errors import AuditError
 
-_TRAIL: Final = "trail"
+_IN_SCOPE: Final = "request_audit"
 _log = logging.getLogger("gestaltgen.audit")
 
 
 class RequestAudit:
-    """What one request does, and with which photographs; nothing is recorded of one without a caller.
+    """Records what one request does with photographs. Nothing is recorded of a request without a known caller.
 
     Attributes:
-        photos: purposes by id.
+        photos: purposes of the photographs by their ids.
     """
 
     def __init__(self) -> None:
         self.photos: dict[str, Purpose] = {}
-        self._doing: tuple[Audit, Caller, str] | None = None
+        self._subject: tuple[Audit, Caller, str] | None = None
 
     def follow(self, audit: Audit, caller: Caller, action: str) -> None:
-        """Say who asks, and for what."""
-        self._doing = audit, caller, action
+        """Set the caller and the action that are recorded."""
+        self._subject = audit, caller, action
 
     def touch(self, photos: Mapping[str, Purpose]) -> None:
-        """It concerns these photographs too."""
+        """Add photographs that the request concerns."""
         self.photos.update(photos)
 
     def begin(self) -> None:
-        """Record that something is about to be kept, made or erased.
+        """Record that something is about to be stored, made or erased.
 
         Raises:
             AuditError: it cannot be recorded, and so must not be done.
@@ -49,24 +49,29 @@ class RequestAudit:
         self.record("begun")
 
     def record(self, outcome: Outcome) -> None:
-        """Raises AuditError where it cannot be."""
-        if self._doing is not None:
-            audit, caller, action = self._doing
+        """Record an outcome.
+
+        Raises:
+            AuditError: it cannot be recorded.
+        """
+        if self._subject is not None:
+            audit, caller, action = self._subject
             audit.record(caller, action, self.photos, outcome)
 
 
-def trail_of(request: Request) -> RequestAudit:
-    return cast(RequestAudit, request.scope["state"][_TRAIL])
+def request_audit_of(request: Request) -> RequestAudit:
+    """Return the audit of a request, which `RequestAuditMiddleware` made."""
+    return cast(RequestAudit, request.scope["state"][_IN_SCOPE])
 
 
-TrailDep = Annotated[RequestAudit, Depends(trail_of)]
+RequestAuditDep = Annotated[RequestAudit, Depends(request_audit_of)]
 
 
 class RequestAuditMiddleware:
-    """Records how each request that touches photographs ends, when its answer begins; sends 503 where it cannot.
+    """Records the outcome of each request that concerns photographs, before its answer begins; or answers 503.
 
     Args:
-        app: the application behind it.
+        app: the application that the requests are passed to.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -76,34 +81,34 @@ class RequestAuditMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trail = scope.setdefault("state", {})[_TRAIL] = RequestAudit()
+        request_audit = scope.setdefault("state", {})[_IN_SCOPE] = RequestAudit()
         answered = withheld = False
 
         async def end(outcome: Outcome) -> None:
             nonlocal answered, withheld
             answered = True
             try:
-                await anyio.to_thread.run_sync(partial(trail.record, outcome))
+                await anyio.to_thread.run_sync(partial(request_audit.record, outcome))
             except AuditError as error:
                 _log.error("an answer is withheld: %s", error)
                 withheld = True
                 await Problem(ProblemType.AUDIT_UNAVAILABLE, str(error)).response(scope["path"])(scope, receive, send)
 
-        async def recorded(message: Message) -> None:
+        async def record_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await end(_outcome(message["status"]))
+                await end(_outcome_of_status(message["status"]))
             if not withheld:
                 await send(message)
 
         try:
-            await self._app(scope, receive, recorded)
+            await self._app(scope, receive, record_and_send)
         except Exception:
             if not answered:
                 await end("failed")
             raise
 
 
-def _outcome(status: int) -> Outcome:
+def _outcome_of_status(status: int) -> Outcome:
     if status < 400:
         return "done"
     return "refused" if status < 500 else "failed"

@@ -7,12 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.access.api_keys import Caller
-from api.models.model import Model
+from api.dependencies import AnyCaller, ServiceDep, find_model
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem
 from api.provenance.claims import NOTICE
-from api.resources import AnyCaller, Resources, ServiceDep
 from api.schemas import (
     AgeGroupOut,
     ConditionOut,
@@ -39,7 +37,7 @@ ModelName = Annotated[
 @router.get("/conditions", response_model=ConditionsOut, summary="Conditions and age groups")
 def conditions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> ConditionsOut:
     """The label vocabulary of a generator, in the order of its class indices."""
-    info = model_named(service, caller, name).info
+    info = find_model(service, caller, name).info
     return ConditionsOut(
         model=info.name,
         conditions=[
@@ -95,7 +93,7 @@ def training_images(
 @router.get("/directions", response_model=DirectionsOut, summary="Directions")
 def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> DirectionsOut:
     """What faces of a generator can be moved along, how far to trust it, and what moves with it."""
-    model = model_named(service, caller, name)
+    model = find_model(service, caller, name)
     found = []
     for direction, moves in model.directions():
         attribute, _, condition = direction.name.partition(" of ")
@@ -113,20 +111,3 @@ def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
             )
         )
     return DirectionsOut(model=model.info.name, items=found)
-
-
-def model_named(service: Resources, caller: Caller, name: str | None) -> Model:
-    """A generator that a caller has; the first one where none is named.
-
-    Raises:
-        Problem: 422, there is none of that name; 403, the caller has none; 503, they are not open yet.
-    """
-    known = [info.name for info in service.models_of(caller)]
-    if name is not None and name not in known:
-        message = f"unknown {name!r}; expected one of {', '.join(known)}"
-        raise Problem(
-            ProblemType.REQUEST_INVALID,
-            f"model: {message}",
-            errors=[field_error("model", message, name, accepted=known)],
-        )
-    return service.worker.models.named(name or known[0])

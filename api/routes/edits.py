@@ -1,35 +1,140 @@
-"""Edits of images of a set: faces of nobody, so that no consent is needed."""
+"""Routes of edits, of photographs and of images of sets; synthetic faces need no consent."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.file_responses import picture
+from api.access.api_keys import Caller
+from api.access.ownership import Kind
+from api.dependencies import (
+    ImageSetsCaller,
+    KnownImage,
+    KnownImageEdit,
+    KnownPhoto,
+    KnownPhotoEdit,
+    PhotosCaller,
+    ServiceDep,
+    check_inverted,
+)
+from api.file_responses import picture, private_picture, read_private_file
+from api.photographs.records import (
+    EditRecord,
+    FaceReference,
+    PhotographFace,
+    SyntheticFace,
+    face_columns,
+    new_id,
+    now_ms,
+)
+from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem
-from api.representations import edit_out
-from api.request_headers import FILE, IdempotencyKey, Prefer, json_body_only, problem
-from api.resources import ImageSetsCaller, KnownImage, KnownImageEdit, ServiceDep
-from api.routes.photos import edited, finished
+from api.problems import Problem, field_error
+from api.representations import edit_out, edit_path
+from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.resources import Resources
 from api.schemas import EditBody, EditList, EditOut
 
-router = APIRouter(prefix="/v1/image-sets/{set_id}/images/{n}/edits", tags=["image sets"])
+_OF_PHOTOGRAPHS: Final = APIRouter(prefix="/v1/photos/{photo_id}/edits", tags=["photographs"])
+_OF_IMAGES: Final = APIRouter(prefix="/v1/image-sets/{set_id}/images/{n}/edits", tags=["image sets"])
+
+_POST_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": EditOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
+    404: FILE[404],
+    422: problem("A field cannot be; `errors` says which."),
+}
 
 
-@router.post(
+@_OF_PHOTOGRAPHS.post(
     "",
     status_code=202,
     response_model=EditOut,
+    operation_id="edit_v1_photos__photo_id__edits_post",
+    dependencies=[Depends(json_body_only)],
+    summary="Edit the face",
+    responses=_POST_RESPONSES | {409: problem("The photograph is not inverted yet, or could not be.")},
+)
+async def edit_photograph(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    request_audit: RequestAuditDep,
+    photo: KnownPhoto,
+    body: EditBody,
+    response: Response,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
+) -> EditOut:
+    """A smile to reach, or a strength along a direction; measured before and after, with a verdict."""
+    check_inverted(photo)
+    await anyio.to_thread.run_sync(request_audit.begin)
+    request = _EditRequest(service, caller, PhotographFace(photo.id), photo.model, body, idempotency_key)
+    return await _answer(request, response, prefer)
+
+
+@_OF_PHOTOGRAPHS.get(
+    "",
+    response_model=EditList,
+    operation_id="edits_v1_photos__photo_id__edits_get",
+    summary="List edits",
+    responses={404: FILE[404]},
+)
+def list_edits_of_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> EditList:
+    """All edits of the photograph."""
+    edits = service.edits.list_of_face(PhotographFace(photo.id), caller.owner)
+    return EditList(items=[edit_out(service, one) for one in edits])
+
+
+@_OF_PHOTOGRAPHS.get(
+    "/{edit_id}",
+    response_model=EditOut,
+    operation_id="show_edit_v1_photos__photo_id__edits__edit_id__get",
+    summary="An edit",
+    responses={404: FILE[404]},
+)
+def show_edit_of_photograph(service: ServiceDep, edit: KnownPhotoEdit) -> EditOut:
+    """State, and measured figures."""
+    return edit_out(service, edit)
+
+
+@_OF_PHOTOGRAPHS.get(
+    "/{edit_id}/image.png",
+    operation_id="edited_image_v1_photos__photo_id__edits__edit_id__image_png_get",
+    summary="The edited face",
+    responses=FILE,
+    response_class=Response,
+)
+def download_edited_photograph(request: Request, service: ServiceDep, edit: KnownPhotoEdit) -> Response:
+    """A PNG that says that it is edited, and how."""
+    return private_picture(request, service.credentials, _read_picture(service, edit))
+
+
+@_OF_PHOTOGRAPHS.get(
+    "/{edit_id}/before.png",
+    operation_id="unedited_image_v1_photos__photo_id__edits__edit_id__before_png_get",
+    summary="The same unedited",
+    responses=FILE,
+    response_class=Response,
+)
+def download_unedited_photograph(request: Request, service: ServiceDep, edit: KnownPhotoEdit) -> Response:
+    """The face as reconstructed, from the same latent and offsets."""
+    return private_picture(request, service.credentials, _read_picture(service, edit, before=True))
+
+
+@_OF_IMAGES.post(
+    "",
+    status_code=202,
+    response_model=EditOut,
+    operation_id="edit_v1_image_sets__set_id__images__n__edits_post",
     dependencies=[Depends(json_body_only)],
     summary="Edit a synthetic face",
-    responses={
-        200: {"model": EditOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
-        404: FILE[404],
-        409: problem("The image set is not complete yet, or its weights are not served any more."),
-        422: problem("A field cannot be; `errors` says which."),
-    },
+    responses=_POST_RESPONSES
+    | {409: problem("The image set is not complete yet, or its weights are not served any more.")},
 )
-async def edit(
+async def edit_image(
     service: ServiceDep,
     caller: ImageSetsCaller,
     image: KnownImage,
@@ -45,29 +150,151 @@ async def edit(
         raise Problem(
             ProblemType.WEIGHTS_NOT_SERVED, "The image set was made with weights that are not served any more."
         )
-    return await edited(service, caller, (known.id, n, model.info.name), body, response, prefer, idempotency_key)
+    request = _EditRequest(service, caller, SyntheticFace(known.id, n), model.info.name, body, idempotency_key)
+    return await _answer(request, response, prefer)
 
 
-@router.get("", response_model=EditList, summary="List edits", responses={404: FILE[404]})
-def edits(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage) -> EditList:
+@_OF_IMAGES.get(
+    "",
+    response_model=EditList,
+    operation_id="edits_v1_image_sets__set_id__images__n__edits_get",
+    summary="List edits",
+    responses={404: FILE[404]},
+)
+def list_edits_of_image(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage) -> EditList:
     """Your edits of the image."""
-    found = service.photographs.edits_of(image[0].id, image[1], caller.owner)
-    return EditList(items=[edit_out(service, one) for one in found])
+    known, n = image
+    edits = service.edits.list_of_face(SyntheticFace(known.id, n), caller.owner)
+    return EditList(items=[edit_out(service, one) for one in edits])
 
 
-@router.get("/{edit_id}", response_model=EditOut, summary="An edit", responses={404: FILE[404]})
-def show(service: ServiceDep, edit: KnownImageEdit) -> EditOut:
-    """State, and what came of it."""
+@_OF_IMAGES.get(
+    "/{edit_id}",
+    response_model=EditOut,
+    operation_id="show_v1_image_sets__set_id__images__n__edits__edit_id__get",
+    summary="An edit",
+    responses={404: FILE[404]},
+)
+def show_edit_of_image(service: ServiceDep, edit: KnownImageEdit) -> EditOut:
+    """State, and measured figures."""
     return edit_out(service, edit)
 
 
-@router.get("/{edit_id}/image.png", summary="The edited face", responses=FILE, response_class=Response)
-def image_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
+@_OF_IMAGES.get(
+    "/{edit_id}/image.png",
+    operation_id="image_file_v1_image_sets__set_id__images__n__edits__edit_id__image_png_get",
+    summary="The edited face",
+    responses=FILE,
+    response_class=Response,
+)
+def download_edited_image(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
     """A PNG that says that it is synthetic, and how it was edited."""
-    return picture(request, service.credentials, finished(service, edit))
+    return picture(request, service.credentials, _read_picture(service, edit))
 
 
-@router.get("/{edit_id}/before.png", summary="The same unedited", responses=FILE, response_class=Response)
-def before_file(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
+@_OF_IMAGES.get(
+    "/{edit_id}/before.png",
+    operation_id="before_file_v1_image_sets__set_id__images__n__edits__edit_id__before_png_get",
+    summary="The same unedited",
+    responses=FILE,
+    response_class=Response,
+)
+def download_unedited_image(request: Request, service: ServiceDep, edit: KnownImageEdit) -> Response:
     """The face as it was."""
-    return picture(request, service.credentials, finished(service, edit, before=True))
+    return picture(request, service.credentials, _read_picture(service, edit, before=True))
+
+
+@dataclass(frozen=True)
+class _EditRequest:
+    """A request for an edit, of a photograph or of an image.
+
+    Attributes:
+        face: the face to edit.
+        model: name of its generator.
+        key: the Idempotency-Key.
+    """
+
+    service: Resources
+    caller: Caller
+    face: FaceReference
+    model: str
+    body: EditBody
+    key: str | None
+
+    def submit(self) -> EditRecord:
+        """Store the edit and submit its job; or return the edit that was asked for with the same key before.
+
+        Raises:
+            Problem: the direction is unknown; the photograph was erased; the key was used for another request; the
+                queue is full; there is no room.
+        """
+        self.service.check_bytes(self.caller)
+        self._check_direction()
+        with self.service.eraser.block_erasure():
+            return self._store()
+
+    def _store(self) -> EditRecord:
+        service, face, owner = self.service, self.face, self.caller.owner
+        if isinstance(face, PhotographFace) and service.photographs.get(face.photo) is None:
+            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {face.photo} was erased by another request.")
+        asked = self.body.asked()
+        edit_id = service.keys.claim(owner, self.key, asked | face_columns(face), new_id())
+        if (known := service.edits.get(edit_id)) is not None:
+            return known
+        record = EditRecord(edit_id, owner, face, asked, now_ms())
+        service.edits.add(record)
+        service.ownership.give(record.id, Kind.EDIT, owner)
+        try:
+            service.jobs.submit(Kind.EDIT, record.id, 1, owner)
+        except BaseException:
+            service.eraser.erase_edit(record)
+            raise
+        return record
+
+    def _check_direction(self) -> None:
+        """Raise a Problem, 422, if the generator does not have the direction."""
+        direction, model = self.body.direction, self.model
+        known = [direction.name for direction, _ in self.service.worker.models.named(model).directions()]
+        if direction not in known:
+            message = f"{model} has no direction {direction!r}; " + (
+                f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"
+            )
+            raise Problem(
+                ProblemType.REQUEST_INVALID,
+                f"direction: {message}",
+                errors=[field_error("direction", message, direction, accepted=known)],
+            )
+
+
+async def _answer(request: _EditRequest, response: Response, prefer: str | None) -> EditOut:
+    """Submit an edit, and wait for it as long as `Prefer` asks."""
+    service = request.service
+    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    deadline = time.monotonic() + (wait_s or 0)
+    record = await anyio.to_thread.run_sync(request.submit)
+    response.headers["Location"] = edit_path(record)
+
+    def describe() -> EditOut:
+        return edit_out(service, service.edits.get(record.id) or record)
+
+    return await answered(describe, response, wait_s, deadline)
+
+
+def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:
+    """Read the edited picture, or that of the same face unedited.
+
+    Raises:
+        Problem: 409, the edit is not done; 404, it was erased meanwhile.
+    """
+    if edit.result is None:
+        raise Problem(
+            ProblemType.EDIT_NOT_READY, "The edit is not done; wait for its job.", headers={"Retry-After": "1"}
+        )
+    edits = service.edits
+    return read_private_file(edits.files, edits.before_path(edit) if before else edits.picture_path(edit))
+
+
+router: Final = APIRouter()
+"""All routes of edits."""
+router.include_router(_OF_PHOTOGRAPHS)
+router.include_router(_OF_IMAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.resources import ServiceDep
+from api.dependencies import ServiceDep
 from api.schemas import HealthOut, ProblemOut
 
 router = APIRouter(tags=["health"])

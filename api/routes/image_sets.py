@@ -13,6 +13,7 @@ from fastapi import Path as PathParam
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
+from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, ServiceDep, find_model
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
@@ -22,8 +23,7 @@ from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, Claim, ImageFormat
 from api.representations import image_set_out, set_path
 from api.request_headers import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.resources import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, Resources, ServiceDep
-from api.routes.catalogue import model_named
+from api.resources import Resources
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
@@ -92,7 +92,7 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
     for field, value in (("count", body.count), ("seeds", len(body.seeds or ()))):
         if value is not None and value > limit:
             raise convert_request_error(ImageSetTooLargeError(field, value, limit), {field: value}, {})
-    model, asked = model_named(service, caller, body.model), body.asked()
+    model, asked = find_model(service, caller, body.model), body.asked()
     names: dict[str, Any] = {"conditions": model.info.conditions, "partners": model.info.conditions}
     names["ages"] = tuple(age.name for age in model.info.ages)
     try:
@@ -189,7 +189,7 @@ def shard(
         raise Problem(
             ProblemType.SHARD_NOT_FOUND, f"There is no shard {n}; the image set has shards 0 to {shards - 1}."
         )
-    write = partial(service.derived(known).shard, known.id, n)
+    write = partial(service.open_derived_files(known).shard, known.id, n)
     made = service.cache.get(f"{known.id}-{n:06d}.tar", write)
     return cached_file(request, made, "application/x-tar", f"{known.id[:16]}-{n:06d}.tar")
 
@@ -198,7 +198,7 @@ def shard(
 @router.get("/{set_id}/archive.zip", summary="Everything in one file", responses=FILE, response_class=Response)
 def archive(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """A zip of the images, the manifest and the request."""
-    made = service.cache.get(f"{known.id}.zip", partial(service.derived(known).archive, known.id))
+    made = service.cache.get(f"{known.id}.zip", partial(service.open_derived_files(known).archive, known.id))
     return cached_file(request, made, "application/zip", f"{known.id[:16]}.zip")
 
 
@@ -219,5 +219,7 @@ def sheet(
     ] = None,
 ) -> Response:
     """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""
-    made = service.cache.get(f"{known.id}-{tile or 0}.png", partial(service.derived(known).sheet, known.id, tile))
+    made = service.cache.get(
+        f"{known.id}-{tile or 0}.png", partial(service.open_derived_files(known).sheet, known.id, tile)
+    )
     return cached_picture(request, service.credentials, made)

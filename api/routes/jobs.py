@@ -10,12 +10,13 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from api.dependencies import AnyCaller, KnownJob, ServiceDep, kinds_of
 from api.jobs.job_list import Job
-from api.photographs.request_audit import TrailDep
+from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.representations import job_out
-from api.resources import AnyCaller, KnownJob, Resources, ServiceDep, kinds_of
+from api.resources import Resources
 from api.schemas import JobOut, JobPage, ProblemOut
 
 _POLL_S: Final = 0.2
@@ -60,7 +61,7 @@ def show(job: KnownJob) -> JobOut:
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
-def cancel(service: ServiceDep, trail: TrailDep, job: KnownJob) -> JobOut:
+def cancel(service: ServiceDep, trail: RequestAuditDep, job: KnownJob) -> JobOut:
     """Stops after the part in hand. What is made stays; asking again goes on with it. An image set that another owner
     asked for too goes on."""
     if not job.finished and not service.ownership.shared(job.subject):

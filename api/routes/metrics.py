@@ -12,11 +12,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from api.access.ownership import Kind
+from api.dependencies import MetricsCaller, ServiceDep
 from api.jobs.job_list import Load
 from api.operations.metrics import MEDIA_TYPE, PREFIX, Figures
-from api.photographs.storage import now_ms
+from api.photographs.records import now_ms
 from api.request_headers import problem
-from api.resources import MetricsCaller, Resources, ServiceDep
+from api.resources import Resources
 
 router = APIRouter(tags=["health"])
 
@@ -71,7 +72,7 @@ def _queue(service: Resources) -> Iterator[Metric]:
 
 def _retention(service: Resources) -> Iterator[Metric]:
     overdue = _gauge("retention_overdue", "Photographs and survey packs whose time is over, not erased yet.", "kind")
-    for kind, found in zip((Kind.PHOTO, Kind.STIMULI), service.photographs.expired(now_ms()), strict=True):
+    for kind, found in zip((Kind.PHOTO, Kind.STIMULI), service.eraser.find_expired(now_ms()), strict=True):
         overdue.add_metric([kind], len(found))
     yield overdue
 

@@ -1,4 +1,4 @@
-"""Survey packs of photographs: two counterbalanced versions, areas of interest, and the answer key."""
+"""Routes of survey packs: two counterbalanced versions, areas of interest, and the answer key."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
+from api.dependencies import KnownPack, PhotosCaller, ServiceDep
 from api.file_responses import Content, private_file
-from api.photographs.request_audit import RequestAudit, TrailDep
-from api.photographs.storage import PackRecord, new_id, now_ms
+from api.photographs.records import PackRecord, new_id, now_ms
+from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.representations import pack_path, stimuli_out
 from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
-from api.resources import KnownPack, PhotosCaller, Resources, ServiceDep
+from api.resources import Resources
 from api.schemas import StimuliBody, StimuliOut
 
 router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
@@ -27,6 +28,7 @@ router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
     "",
     status_code=202,
     response_model=StimuliOut,
+    operation_id="create_v1_stimuli_post",
     dependencies=[Depends(json_body_only)],
     summary="Make a survey pack",
     responses={
@@ -34,10 +36,10 @@ router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
         422: problem("A field cannot be; `errors` says which."),
     },
 )
-async def create(
+async def create_survey_pack(
     service: ServiceDep,
     caller: PhotosCaller,
-    trail: TrailDep,
+    request_audit: RequestAuditDep,
     body: StimuliBody,
     response: Response,
     prefer: Prefer = None,
@@ -47,28 +49,36 @@ async def create(
     erased when the first of its photographs is."""
     wait_s = seconds_of(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    pack = await anyio.to_thread.run_sync(_begin, service, caller, trail, body, idempotency_key)
+    pack = await anyio.to_thread.run_sync(_submit, service, caller, request_audit, body, idempotency_key)
     response.headers["Location"] = pack_path(pack.id)
-    return await answered(
-        lambda: stimuli_out(service, service.photographs.pack(pack.id) or pack),
-        response,
-        wait_s,
-        deadline,
-    )
+
+    def describe() -> StimuliOut:
+        return stimuli_out(service, service.survey_packs.get(pack.id) or pack)
+
+    return await answered(describe, response, wait_s, deadline)
 
 
-def _begin(service: Resources, caller: Caller, trail: RequestAudit, body: StimuliBody, key: str | None) -> PackRecord:
-    trail.touch(service.photographs.purposes(body.photos))
+def _submit(
+    service: Resources, caller: Caller, request_audit: RequestAudit, body: StimuliBody, key: str | None
+) -> PackRecord:
+    """Store a survey pack and submit its job; or return the one that was asked for with the same key before.
+
+    Raises:
+        Problem: a field is wrong; a photograph is not the caller's; the key was used for another request; the queue is
+            full; there is no room.
+        AuditError: the access cannot be recorded.
+    """
+    request_audit.touch(service.photographs.find_purposes(body.photos))
     service.check_bytes(caller)
-    with service.photographs.kept():
-        return _begin_alone(service, caller, trail, body, key)
+    with service.eraser.block_erasure():
+        return _store(service, caller, request_audit, body, key)
 
 
-def _begin_alone(
-    service: Resources, caller: Caller, trail: RequestAudit, body: StimuliBody, key: str | None
+def _store(
+    service: Resources, caller: Caller, request_audit: RequestAudit, body: StimuliBody, key: str | None
 ) -> PackRecord:
     if len(set(body.photos)) != len(body.photos):
-        _refuse("photos", "one stands twice; name each once")
+        _raise_invalid("photos", "one stands twice; name each once")
     photos = []
     for photo_id in body.photos:
         theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
@@ -79,49 +89,68 @@ def _begin_alone(
             )
         photos.append(photo)
     if strange := sorted(set(body.groups) - set(body.photos)):
-        _refuse("groups", f"{strange[0][:64]!r} is not among the photos")
+        _raise_invalid("groups", f"{strange[0][:64]!r} is not among the photos")
     asked = body.model_dump(exclude_none=True)
     created = now_ms()
     expires = min(photo.expires_ms for photo in photos)
     pack_id = service.keys.claim(caller.owner, key, asked, new_id())
-    if (known := service.photographs.pack(pack_id)) is not None:
+    if (known := service.survey_packs.get(pack_id)) is not None:
         return known
     pack = PackRecord(pack_id, caller.owner, tuple(body.photos), asked, created, expires)
     try:
-        trail.begin()
-        service.photographs.add_pack(pack)
+        request_audit.begin()
+        service.survey_packs.add(pack)
         service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
         service.jobs.submit(Kind.STIMULI, pack.id, len(pack.photos), caller.owner)
     except BaseException:
-        service.forget_pack(pack.id, caller)
+        service.eraser.erase_pack(pack.id, caller)
         service.keys.forget(pack.id)
         raise
     return pack
 
 
-def _refuse(field: str, message: str) -> None:
+def _raise_invalid(field: str, message: str) -> None:
     raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[field_error(field, message)])
 
 
-@router.get("/{pack_id}", response_model=StimuliOut, summary="A survey pack", responses={404: FILE[404]})
-def show(service: ServiceDep, pack: KnownPack) -> StimuliOut:
+@router.get(
+    "/{pack_id}",
+    response_model=StimuliOut,
+    operation_id="show_v1_stimuli__pack_id__get",
+    summary="A survey pack",
+    responses={404: FILE[404]},
+)
+def show_survey_pack(service: ServiceDep, pack: KnownPack) -> StimuliOut:
     """State and progress; who was left out, and why."""
     return stimuli_out(service, pack)
 
 
-@router.get("/{pack_id}/archive.zip", summary="The pack", responses=FILE, response_class=Response)
-def archive(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
-    """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, key/ with what must not be seen."""
+@router.get(
+    "/{pack_id}/archive.zip",
+    operation_id="archive_v1_stimuli__pack_id__archive_zip_get",
+    summary="The pack",
+    responses=FILE,
+    response_class=Response,
+)
+def download_survey_pack(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
+    """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, and key/ with the answer key, which
+    participants must not see."""
     if pack.result is None:
         raise Problem(
             ProblemType.SURVEY_PACK_NOT_READY, "The pack is not done; wait for its job.", headers={"Retry-After": "1"}
         )
-    files, name = service.photographs.files, service.photographs.pack_file(pack.id)
+    files, name = service.survey_packs.files, service.survey_packs.archive_path(pack.id)
     content = Content(files.size(name), partial(files.read, name))
     return private_file(request, content, "application/zip", f"stimuli-{pack.id[:8]}.zip")
 
 
-@router.delete("/{pack_id}", status_code=204, summary="Erase a survey pack", responses={404: FILE[404]})
-def erase(service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> None:
+@router.delete(
+    "/{pack_id}",
+    status_code=204,
+    operation_id="erase_v1_stimuli__pack_id__delete",
+    summary="Erase a survey pack",
+    responses={404: FILE[404]},
+)
+def erase_survey_pack(service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> None:
     """The photographs stay."""
-    service.forget_pack(pack.id, caller)
+    service.eraser.erase_pack(pack.id, caller)

@@ -7,12 +7,13 @@ import hashlib
 import anyio.to_thread
 from fastapi import APIRouter, Request
 
+from api.dependencies import AnyCaller, ServiceDep
 from api.photographs.intake import FORMATS
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.marks import pixels_digest
 from api.request_headers import problem
-from api.resources import AnyCaller, Resources, ServiceDep
+from api.resources import Resources
 from api.schemas import VerifyOut
 
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])

@@ -19,7 +19,7 @@ from rich.table import Table
 from api.access.api_keys import Caller
 from api.operations.database import Database
 from api.photographs.audit import Audit, Purpose
-from api.photographs.storage import new_id
+from api.photographs.records import new_id
 from benchmarks.load.serving import make_scratch_folder
 
 CALLER: Final = Caller("genetics-lab", "0123abcd", frozenset())

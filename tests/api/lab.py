@@ -22,6 +22,9 @@ from api.access.api_keys import ApiKeys, Scope
 from api.app import create_app
 from api.models.pool import Models
 from api.operations.database import Database
+from api.photographs.edits import Edits
+from api.photographs.storage import Photographs
+from api.photographs.survey_packs import SurveyPacks
 from api.resources import Resources
 from api.settings import Settings
 from faces.images import Pixels, encode_png
@@ -213,12 +216,12 @@ def all_files(state: Path) -> dict[str, bytes]:
     return found
 
 
-def slowly(monkeypatch: pytest.MonkeyPatch, lab: Lab, name: str) -> None:
-    """Make a way to add records so slow that requests that come at once overlap."""
-    add = getattr(lab.service.photographs, name)
+def add_slowly(monkeypatch: pytest.MonkeyPatch, store: Photographs | Edits | SurveyPacks) -> None:
+    """Make a store add records so slowly that requests that come at once overlap."""
+    add: Callable[[Any], None] = store.add
 
     def slow(record: object) -> None:
         time.sleep(0.1)
         add(record)
 
-    monkeypatch.setattr(lab.service.photographs, name, slow)
+    monkeypatch.setattr(store, "add", slow)

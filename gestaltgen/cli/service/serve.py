@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from api.app import create_app, held
+from api.app import create_app
 from api.encryption.key_store import SubjectKeys
 from api.models.pool import open_models
 from api.operations import logs
@@ -20,6 +20,7 @@ from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.photographs.audit import Audit
 from api.provenance.content_credentials import open_credentials
+from api.resources import reserve_state_folder
 from api.settings import Settings, unknown_settings
 from core.errors import ConfigError
 
@@ -60,7 +61,7 @@ def serve(
     settings = _settings(given)
     open_credentials(settings)
     opened = open_models(settings)  # refuses here what the worker would only log
-    with held(settings):
+    with reserve_state_folder(settings):
         _look_at_records(settings)
         open_files(settings.storage, settings.state)
     listener = _listener(settings)

@@ -23,8 +23,7 @@ from typer.testing import CliRunner
 from api.access.api_keys import Scope
 from api.access.ownership import Kind
 from api.app import create_app
-from api.photographs.storage import EditRecord, PackRecord, Photograph, new_id, now_ms
-from api.resources import (
+from api.dependencies import (
     OWNER_CHECKS,
     AnyCaller,
     KnownSet,
@@ -35,6 +34,16 @@ from api.resources import (
     known_photo,
     known_photo_edit,
     known_set,
+)
+from api.photographs.records import (
+    EditRecord,
+    FaceReference,
+    PackRecord,
+    Photograph,
+    PhotographFace,
+    SyntheticFace,
+    new_id,
+    now_ms,
 )
 from api.settings import Settings
 from gestaltgen.cli import main
@@ -211,9 +220,9 @@ def photograph(guarded: Guarded, owner: str) -> str:
     return photo_id
 
 
-def an_edit(guarded: Guarded, owner: str, parent: str, number: int | None) -> str:
+def an_edit(guarded: Guarded, owner: str, face: FaceReference) -> str:
     service, edit = guarded.app.state.service, new_id()
-    service.photographs.add_edit(EditRecord(edit, owner, parent, number, {"smile": 0.2}, now_ms()))
+    service.edits.add(EditRecord(edit, owner, face, {"smile": 0.2}, now_ms()))
     service.ownership.give(edit, Kind.EDIT, owner)
     return edit
 
@@ -224,14 +233,14 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
     large = guarded.alice.post(SETS, json=SMALL | {"count": 20, "seed": 7}).json()
     made = guarded.make(guarded.alice, seed=6)
     photo, service, pack = photograph(guarded, "alice"), guarded.app.state.service, new_id()
-    service.photographs.add_pack(
+    service.survey_packs.add(
         PackRecord(pack, "alice", (photo, photograph(guarded, "alice")), {}, now_ms(), now_ms() + 3_600_000)
     )
     service.ownership.give(pack, Kind.STIMULI, "alice")
     return {
-        SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", made["id"], 0)},
+        SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", SyntheticFace(made["id"], 0))},
         "/v1/jobs": {"job_id": large["links"]["job"].rpartition("/")[2]},
-        "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", photo, None)},
+        "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", PhotographFace(photo))},
         "/v1/stimuli": {"pack_id": pack},
     }
 
@@ -378,7 +387,7 @@ def test_an_edit_of_a_shared_image_is_the_one_owners(guarded: Guarded) -> None:
     made = guarded.make(guarded.alice, seed=40)
     guarded.make(guarded.bob, seed=40)
     edits = f"{SETS}/{made['id']}/images/0/edits"
-    edit = an_edit(guarded, "alice", made["id"], 0)
+    edit = an_edit(guarded, "alice", SyntheticFace(made["id"], 0))
     assert [item["id"] for item in guarded.alice.get(edits).json()["items"]] == [edit]
     assert guarded.bob.get(edits).json()["items"] == []
     for path in (edit, f"{edit}/image.png", f"{edit}/before.png"):

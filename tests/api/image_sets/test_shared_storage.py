@@ -8,19 +8,27 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from api.access.api_keys import SERVICE
+from api.access.idempotency import IdempotencyKeys
+from api.access.ownership import Ownership
 from api.encryption.key_store import SubjectKeys
 from api.encryption.sealed_files import SealedFiles
 from api.image_sets.storage import Store, StoredRequest, chunks, folder
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
+from api.operations.metrics import Metrics
 from api.photographs.audit import Audit, purpose_of
-from api.photographs.storage import PackRecord, Photograph, Photographs, Receipt, new_id, now_ms
+from api.photographs.edits import Edits
+from api.photographs.erasure import Eraser
+from api.photographs.records import ErasureCause, PackRecord, Photograph, Receipt, new_id, now_ms
+from api.photographs.storage import Photographs
+from api.photographs.survey_packs import SurveyPacks
 from core.errors import GestaltError
 from tests.api.stores import bucket_url
 
@@ -87,26 +95,52 @@ def test_a_set_is_not_sealed_without_one_of_its_chunks(url: str, tmp_path: Path)
 # Photographs
 
 
+@dataclass(frozen=True)
+class Process:
+    """What one process has of photographs."""
+
+    photographs: Photographs
+    survey_packs: SurveyPacks
+    eraser: Eraser
+    database: Database
+
+    @property
+    def files(self) -> Files:
+        return self.photographs.files
+
+
 @pytest.fixture
-def photographs(url: str, tmp_path: Path) -> Iterator[tuple[Photographs, Photographs]]:
-    """Those of two processes with one database."""
+def processes(url: str, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
+    """Two processes with one database."""
     with closing(Database.open(tmp_path)) as one, closing(Database.open(tmp_path)) as other:
-        yield photographs_of(one, url), photographs_of(other, url)
+        yield open_process(one, url), open_process(other, url)
 
 
-def photographs_of(database: Database, url: str) -> Photographs:
+def open_process(database: Database, url: str) -> Process:
     files = SealedFiles(open_files(url, database.state), SubjectKeys.open(database))
-    purpose = partial(purpose_of, named=(), secret=b"secret")
-    return Photographs(files, database, Audit.open(database), purpose)
+    purpose, audit, engine = partial(purpose_of, named=(), secret=b"secret"), Audit.open(database), database.engine
+    photographs, packs = Photographs(files, database, audit, purpose), SurveyPacks(files, engine)
+    eraser = Eraser(
+        database,
+        photographs,
+        Edits(files, engine),
+        packs,
+        audit=audit,
+        forget_jobs=lambda _: None,
+        ownership=Ownership(engine),
+        idempotency_keys=IdempotencyKeys(engine),
+        metrics=Metrics(),
+    )
+    return Process(photographs, packs, eraser, database)
 
 
-def sent(photographs: Photographs) -> str:
-    """A photograph that was taken in."""
+def send(photographs: Photographs) -> str:
+    """Take a photograph in, and return its id."""
     photo, now = new_id(), now_ms()
     photographs.add(
         Photograph(photo, "lab", "phantom128", "form", "research", False, True, now, now + 60_000, "image/png")
     )
-    photographs.files.write(photographs.original(photo), b"a photograph")
+    photographs.files.write(photographs.original_path(photo), b"a photograph")
     return photo
 
 
@@ -114,40 +148,41 @@ def left(files: Files) -> list[str]:
     return [name for name in files.names("") if name.startswith(("photos/", "stimuli/", "edits/"))]
 
 
-def keys_left(photographs: Photographs) -> list[str]:
-    with photographs._engine.connect() as connection:
+def keys_left(process: Process) -> list[str]:
+    with process.database.engine.connect() as connection:
         return list(connection.exec_driver_sql("SELECT subject FROM sealing_keys").scalars())
 
 
-def test_what_one_takes_in_the_other_reads(photographs: tuple[Photographs, Photographs]) -> None:
-    one, other = photographs
-    photo = sent(one)
-    assert other.has_original(photo)
-    assert other.files.read(other.original(photo)) == b"a photograph"
-    other.drop_original(photo)
-    assert not one.has_original(photo)
+def test_what_one_takes_in_the_other_reads(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    photo = send(one.photographs)
+    assert other.photographs.has_original(photo)
+    assert other.files.read(other.photographs.original_path(photo)) == b"a photograph"
+    other.eraser.erase_original(photo)
+    assert not one.photographs.has_original(photo)
 
 
-def test_what_is_left_of_originals_is_found_by_the_other(photographs: tuple[Photographs, Photographs]) -> None:
-    one, other = photographs
-    first, second = sent(one), sent(one)
-    assert other.left_originals() == []
-    one.refused(first, "no face")
-    one.inverted(second, json.loads("{}"), "")
-    one.drop_original(second)
-    assert other.left_originals() == [first]
+def test_what_is_left_of_originals_is_found_by_the_other(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    first, second = send(one.photographs), send(one.photographs)
+    assert other.photographs.find_leftover_originals() == []
+    one.photographs.record_failure(first, "no face")
+    one.photographs.record_inversion(second, json.loads("{}"), "")
+    one.eraser.erase_original(second)
+    assert other.photographs.find_leftover_originals() == [first]
 
 
 @without_shared_locks
-def test_of_what_is_erased_while_another_writes_nothing_stays(photographs: tuple[Photographs, Photographs]) -> None:
-    one, other = photographs
-    photo, receipts = sent(one), list[Receipt]()
+def test_of_what_is_erased_while_another_writes_nothing_stays(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    photo, receipts = send(one.photographs), list[Receipt]()
+    folder = one.photographs.folder(photo)
 
     def invert() -> None:
-        with one.kept(photo):
-            one.files.write(f"{one.folder(photo)}/crop.png", b"a face")
-            receipts.append(other.erase(photo, SERVICE, "it was asked for"))
-            one.files.write(f"{one.folder(photo)}/reconstruction.png", b"a face")
+        with one.eraser.block_erasure(photo):
+            one.files.write(f"{folder}/crop.png", b"a face")
+            receipts.append(other.eraser.erase_files(photo, SERVICE, ErasureCause.REQUESTED))
+            one.files.write(f"{folder}/reconstruction.png", b"a face")
 
     with pytest.raises(GestaltError, match=f"photograph {photo} was erased"):
         invert()
@@ -158,17 +193,15 @@ def test_of_what_is_erased_while_another_writes_nothing_stays(photographs: tuple
 
 
 @without_shared_locks
-def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(
-    photographs: tuple[Photographs, Photographs],
-) -> None:
-    one, other = photographs
-    photo, pack, now = sent(one), new_id(), now_ms()
-    one.add_pack(PackRecord(pack, "lab", (photo,), {}, now, now + 60_000))
+def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(processes: tuple[Process, Process]) -> None:
+    one, other = processes
+    photo, pack, now = send(one.photographs), new_id(), now_ms()
+    one.survey_packs.add(PackRecord(pack, "lab", (photo,), {}, now, now + 60_000))
 
     def make() -> None:
-        with one.kept(photo, pack=pack):
-            other.drop_pack(pack, SERVICE)
-            one.files.write(f"{one.pack_folder(pack)}/pairs/0000.json", b"{}")
+        with one.eraser.block_erasure(photo, pack=pack):
+            other.eraser.erase_pack(pack, SERVICE)
+            one.files.write(f"{one.survey_packs.folder(pack)}/pairs/0000.json", b"{}")
 
     with pytest.raises(GestaltError, match=f"survey pack {pack} was erased"):
         make()
@@ -177,16 +210,16 @@ def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(
 
 
 def test_what_is_written_before_it_is_forgotten_goes_too(
-    photographs: tuple[Photographs, Photographs], monkeypatch: pytest.MonkeyPatch
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = photographs
-    photo, delete = sent(one), other._delete
+    one, other = processes
+    photo, remove = send(one.photographs), other.photographs.remove
 
-    def late(*args: object) -> None:
-        one.files.write(f"{one.folder(photo)}/crop.png", b"a face")  # files are deleted, rows are not
-        delete(*args)  # type: ignore[arg-type]
+    def late(subject: str) -> None:
+        one.files.write(f"{one.photographs.folder(photo)}/crop.png", b"a face")  # files are deleted, rows are not
+        remove(subject)
 
-    monkeypatch.setattr(other, "_delete", late)
-    other.erase(photo, SERVICE, "it was asked for")
+    monkeypatch.setattr(other.photographs, "remove", late)
+    other.eraser.erase_files(photo, SERVICE, ErasureCause.REQUESTED)
     assert left(one.files) == []
     assert keys_left(one) == []

@@ -39,7 +39,7 @@ def test_what_was_stored_before_precision_was_told_is_of_float32(tmp_path: Path)
     with open_lab(tmp_path, precision="bfloat16") as lab:
         photo = lab.photo(0)
         made = good(lab.edit(photo, strength=1.0))
-        files, inversion = lab.service.photographs.files, lab.service.photographs.inversion(photo)
+        files, inversion = lab.service.photographs.files, lab.service.photographs.inversion_path(photo)
         tensors, header = tensor_files.read(files.read(inversion))
         del header["precision"]
         files.write(inversion, tensor_files.to_bytes(tensors, header))

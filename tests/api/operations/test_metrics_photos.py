@@ -13,8 +13,6 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.access.api_keys import Scope
-from api.photographs.erasure import erase_expired, sweeping
-from api.resources import Resources
 from faces.images import read_image
 from tests.api.exported import Figures, figures, wait_until
 from tests.api.lab import Lab, client, good, phantom, refused, saved
@@ -51,10 +49,10 @@ def test_photographs_and_their_ends_are_counted(lab: Lab, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setattr("api.routes.metrics.now_ms", lambda: after)
         assert figures(lab.http).of("gestaltgen_retention_overdue", kind="photo") == 1
-        patched.setattr(lab.service.photographs, "erase", unable)
-        assert moved(lambda: erase_expired(lab.service), "erasure_failures_total") == 1
+        patched.setattr(lab.service.eraser, "erase_files", unable)
+        assert moved(lab.service.eraser.erase_expired, "erasure_failures_total") == 1
         patched.undo()
-    assert moved(lambda: erase_expired(lab.service), "erasures_total", cause="retention") == 1
+    assert moved(lab.service.eraser.erase_expired, "erasures_total", cause="retention") == 1
     refused(lab.http.get(f"/v1/photos/{late}"), 404)
 
 
@@ -133,18 +131,18 @@ def test_nothing_says_whose_it_is(lab: Lab) -> None:
 def test_a_sweep_that_fails_does_not_stop_the_service(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
 
-    def fail(service: Resources) -> None:
+    def fail() -> None:
         swept.append(1)
         if len(swept) < 3:
             raise OperationalError("SELECT", {}, Exception("the database is away"))
 
     async def sweep() -> None:
-        async with sweeping(lab.service):
+        async with lab.service.eraser.erase_regularly():
             with anyio.fail_after(20):
                 while len(swept) < 3:
                     await anyio.sleep(0.01)
 
-    monkeypatch.setattr("api.photographs.erasure.erase_expired", fail)
+    monkeypatch.setattr(lab.service.eraser, "erase_expired", fail)
     monkeypatch.setattr("api.photographs.erasure._EVERY_S", 0.01)
     before = figures(lab.http).of("gestaltgen_erasure_failures_total")
     anyio.run(sweep)

@@ -25,8 +25,8 @@ from api.access.api_keys import SERVICE, Caller
 from api.app import create_app
 from api.operations.database import Database
 from api.photographs.audit import GENESIS, Audit, Entry, Head, Purpose, purpose_of
-from api.photographs.erasure import erase_expired
-from api.photographs.storage import ERASE_ORIGINAL, ERASE_PACK, ERASE_PHOTO, Photographs
+from api.photographs.erasure import ERASE_ORIGINAL, ERASE_PACK, ERASE_PHOTO
+from api.photographs.storage import Photographs
 from api.settings import Settings
 from core.errors import AuditError, ConfigError
 from faces.images import read_image
@@ -75,7 +75,7 @@ def raw(state: Path, *, triggers: bool = False) -> Iterator[Raw]:
 
 
 def rehashed(entry: Entry, previous: str) -> Entry:
-    return replace(entry, previous=previous).sealed()
+    return replace(entry, previous=previous).with_hash()
 
 
 def rewrite(database: Raw, entry: Entry) -> None:
@@ -161,7 +161,7 @@ def change(column: str, value: object) -> Callable[[Raw, list[Entry]], None]:
 
 
 def change_with_its_hash(database: Raw, entries: list[Entry]) -> None:
-    rewrite(database, replace(entries[3], owner="bob").sealed())
+    rewrite(database, replace(entries[3], owner="bob").with_hash())
 
 
 def drop_two(database: Raw, _: list[Entry]) -> None:
@@ -262,7 +262,7 @@ def test_a_head_is_read_as_it_is_printed() -> None:
 
 
 def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.photographs.audit._AT_ONCE", 2)
+    monkeypatch.setattr("api.photographs.audit._ROWS_AT_ONCE", 2)
     told: list[int] = []
     appended(tmp_path, 5).verify(progress=told.append)
     assert told == [2, 4]
@@ -689,9 +689,9 @@ def test_what_is_erased_because_its_time_is_over_is_recorded(lab: Lab, monkeypat
     since, now = lab.service.audit.head(), time.time_ns() // 1_000_000
     monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
     with full_disk(lab.state):
-        erase_expired(lab.service)
+        lab.service.eraser.erase_expired()
     assert lab.service.photographs.get(short) is not None  # not without a record
-    erase_expired(lab.service)
+    lab.service.eraser.erase_expired()
     assert recorded(lab, since) == [("service", ERASE_PHOTO, outcome, short) for outcome in ("begun", "done")]
     assert lab.service.photographs.get(short) is None
 
@@ -724,11 +724,11 @@ def test_an_original_stays_until_its_erasure_can_be_recorded(lab: Lab, monkeypat
         patched.setattr(lab.service.audit, "record", no_originals)
         sent = lab.photo(3)
         lab.idle()
-        erase_expired(lab.service)
+        lab.service.eraser.erase_expired()
         assert photographs.has_original(sent)
         since = lab.service.audit.head()
     lab.photo(0, keep_original=True)
-    erase_expired(lab.service)
+    lab.service.eraser.erase_expired()
     erased = [entry for entry in recorded(lab, since) if entry[1] == ERASE_ORIGINAL]
     assert erased == [("service", ERASE_ORIGINAL, outcome, sent) for outcome in ("begun", "done")]
     assert not photographs.has_original(sent)
@@ -795,6 +795,7 @@ def test_with_a_record_that_is_gone_nothing_is_answered(lab: Lab, photo: str) ->
 def test_nothing_of_a_picture_or_of_a_person_is_recorded(lab: Lab) -> None:
     picture, name = phantom(5), "anna-schmidt-2019.png"
     words = {"Consent-Reference": "consent of Anna Schmidt", "Purpose": "syndrome of Anna Schmidt, born 2019"}
+    words |= {"Reference": "photograph of Anna Schmidt"}
     headers = words | {"Content-Disposition": f'attachment; filename="{name}"', "Idempotency-Key": "anna-schmidt"}
     sent = good(lab.send(picture, headers, keep_original=True))
     here, other = sent["links"]["self"], lab.photo(1)
@@ -844,7 +845,7 @@ def test_owners_see_what_they_and_the_service_did(lab: Lab) -> None:
 def test_the_record_outlives_the_service(lab: Lab, photo: str) -> None:
     """Retention prunes nothing of it."""
     before = list(lab.service.audit.entries())
-    erase_expired(lab.service)
+    lab.service.eraser.erase_expired()
     assert list(lab.service.audit.entries())[: len(before)] == before
     assert isinstance(lab.service.photographs, Photographs)
     assert Audit.open(Database.at(lab.state)).verify().seq >= len(before)

@@ -13,7 +13,7 @@ from PIL import Image
 from api.provenance.claims import NOTICE
 from api.provenance.marks import EDITED_NOTICE
 from faces.images import read_image
-from tests.api.lab import WAIT, Json, Lab, files_of, good, refused, slowly
+from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, refused
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "seed": 5}
 
@@ -181,7 +181,7 @@ def test_a_key_is_of_one_face(lab: Lab, photo: str, image: str) -> None:
 
 
 def test_asked_for_by_many_at_once_with_a_key_it_is_one(lab: Lab, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    slowly(monkeypatch, lab, "add_edit")
+    add_slowly(monkeypatch, lab.service.edits)
     key, jobs = {"Idempotency-Key": f"at once {face}"}, len(lab.jobs())
     before = len(good(lab.http.get(f"{face}/edits"))["items"])
     with ThreadPoolExecutor(8) as pool:

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from api.encryption.upload_file import SealedUploadFile
-from api.photographs import confined_process, intake
-from api.photographs.intake import FORMATS, MAX_PIXELS, Decoder, Format, Received, check_container, receive, sniff
+from api.photographs import confined_process, decoding
+from api.photographs.decoding import Decoder
+from api.photographs.intake import FORMATS, MAX_BYTES, MAX_PIXELS, Format, Received, check_container, receive, sniff
 from api.problems import Problem
 from faces.images import Pixels, read_image
 
@@ -104,9 +105,7 @@ class Body:
             raise self._failure
 
 
-def taken_in(
-    body: Body, folder: Path, max_bytes: int = intake.MAX_BYTES, *, seconds: float = 60
-) -> tuple[Received, bytes]:
+def taken_in(body: Body, folder: Path, max_bytes: int = MAX_BYTES, *, seconds: float = 60) -> tuple[Received, bytes]:
     with SealedUploadFile(folder) as aside:
 
         async def run() -> Received:
@@ -477,10 +476,10 @@ def instead_of_the_decoder(monkeypatch: pytest.MonkeyPatch, folder: Path, code: 
         f"decoder = runpy.run_path({confined_process.__file__!r})\n"
         f"write = sys.stdout.buffer.write\n"
         f"def say(text): write(decoder['HEADER'].pack(0, 0) + str(text).encode())\n"
-        f"def confine(): decoder['confine'](decoder['Limits'](*map(int, sys.argv[2:])))\n"
+        f"def confine(): decoder['confine'](decoder['DecoderLimits'](*map(int, sys.argv[2:])))\n"
         f"{code}\n"
     )
-    monkeypatch.setattr(intake, "_PROGRAM", program)
+    monkeypatch.setattr(decoding, "_PROGRAM", program)
 
 
 @pytest.mark.parametrize(
@@ -523,7 +522,7 @@ def test_whatever_the_child_does_is_a_refusal(
         ("confine()\nsay(os.write(os.open('written', os.O_CREAT | os.O_WRONLY), b'x'))", "status 1"),
         ("say((os.environ.get('PASSWORD'), os.environ.get('HOME')))", "(None, None)"),
         (
-            "decoder['rgb'](sys.stdin.buffer.read(), sys.argv[1], 10**6)\n"
+            "decoder['decode_rgb'](sys.stdin.buffer.read(), sys.argv[1], 10**6)\n"
             "say([name for name in sys.modules if name in ('torch', 'numpy', 'api', 'PIL.TiffImagePlugin')])",
             "([])",
         ),
@@ -540,13 +539,13 @@ def test_the_child_has_only_what_it_needs(
 
 def test_the_child_checks_the_size_itself() -> None:
     with pytest.raises(ValueError, match="48 x 32 pixels, more than 1535"):
-        confined_process.rgb(PNG, "PNG", 1535)
+        confined_process.decode_rgb(PNG, "PNG", 1535)
 
 
 def test_the_child_tries_no_other_decoder() -> None:
     for form in FORMATS:
         with pytest.raises(SyntaxError):
-            confined_process.rgb(encoded(quadrants(), "GIF"), form, MAX_PIXELS)
+            confined_process.decode_rgb(encoded(quadrants(), "GIF"), form, MAX_PIXELS)
 
 
 def test_mutations_decode_or_are_refused() -> None:

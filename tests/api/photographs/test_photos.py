@@ -19,8 +19,7 @@ from sqlalchemy import text
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.photographs.erasure import erase_expired
-from api.photographs.storage import EditRecord, PackRecord
+from api.photographs.records import EditRecord, ErasureCause, PackRecord
 from api.provenance.marks import EDITED_NOTICE
 from faces.images import Pixels, encode_png, read_image
 from tests.api.lab import (
@@ -28,13 +27,13 @@ from tests.api.lab import (
     WAIT,
     Json,
     Lab,
+    add_slowly,
     all_files,
     files_of,
     good,
     phantom,
     refused,
     saved,
-    slowly,
     tables_naming,
 )
 
@@ -432,7 +431,7 @@ def test_the_same_photograph_with_a_key_is_one(lab: Lab) -> None:
 
 
 def test_sent_by_many_at_once_with_a_key_it_is_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    slowly(monkeypatch, lab, "add")
+    add_slowly(monkeypatch, lab.service.photographs)
     key, jobs = {"Idempotency-Key": "photo-at-once"}, len(lab.jobs())
     with ThreadPoolExecutor(6) as pool:
         answers = [good(one) for one in pool.map(lambda _: lab.send(phantom(0), key), range(6))]
@@ -525,12 +524,12 @@ def test_erased_while_it_is_edited_and_packed_it_leaves_nothing(lab: Lab) -> Non
     assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
 
 
-@pytest.mark.parametrize("name", ["add_edit", "add_pack"])
+@pytest.mark.parametrize("name", ["edits", "survey_packs"])
 def test_what_is_asked_for_while_it_is_erased_leaves_nothing(
     lab: Lab, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photo, second, photographs = lab.photo(0), lab.photo(1), lab.service.photographs
-    add, erased = getattr(photographs, name), []
+    photo, second, store = lab.photo(0), lab.photo(1), getattr(lab.service, name)
+    add, erased = store.add, []
 
     with ThreadPoolExecutor(1) as pool:
 
@@ -540,9 +539,9 @@ def test_what_is_asked_for_while_it_is_erased_leaves_nothing(
             add(record)
 
         with monkeypatch.context() as patch:
-            patch.setattr(photographs, name, add_while_erasing)
+            patch.setattr(store, "add", add_while_erasing)
             now = {"Prefer": ""}
-            answer = lab.edit(photo, now, strength=1.0) if name == "add_edit" else lab.pack(second, photo, headers=now)
+            answer = lab.edit(photo, now, strength=1.0) if name == "edits" else lab.pack(second, photo, headers=now)
         subject = good(answer, 202, 200)["id"]
         good(erased[0].result())
     lab.idle()
@@ -556,7 +555,7 @@ def test_erased_twice_at_once_it_has_one_receipt(lab: Lab) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: lab.http.delete(f"/v1/photos/{photo}").status_code, range(4)))
     assert sorted(answers) == [200, 404, 404, 404]
-    with lab.service.photographs._engine.connect() as connection:
+    with lab.service.database.engine.connect() as connection:
         count = connection.execute(text("SELECT count(*) FROM receipts WHERE photo = :photo"), {"photo": photo})
         assert count.scalar_one() == 1
 
@@ -568,16 +567,16 @@ def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.Monkey
     assert pack["expires"] == shown["expires"] < good(lab.http.get(f"/v1/photos/{long}"))["expires"]
     now = time.time_ns() // 1_000_000
     monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 30_000)
-    erase_expired(lab.service)
+    lab.service.eraser.erase_expired()
     assert good(lab.http.get(f"/v1/photos/{short}")) == shown
     monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
-    erase_expired(lab.service)
+    lab.service.eraser.erase_expired()
     for subject in (short, edit, pack["id"]):
         assert files_of(lab.state, subject) == []
         assert of_erased(lab.state, subject) == set()
     assert "its time was over" in refused(lab.http.get(f"/v1/photos/{short}"), 404)
     assert good(lab.http.get(f"/v1/photos/{long}"))["state"] == "done"
-    with lab.service.photographs._engine.connect() as connection:
+    with lab.service.database.engine.connect() as connection:
         because = connection.execute(text("SELECT because FROM receipts WHERE photo = :photo"), {"photo": short})
         assert because.scalars().all() == ["its time was over"]
 
@@ -585,21 +584,21 @@ def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.Monkey
 def test_a_photograph_that_cannot_be_erased_does_not_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=60)
     stuck = min(first, second)
-    forget: Callable[[str, Caller, str], object] = lab.service.photographs.erase
+    erase_files: Callable[[str, Caller, ErasureCause], object] = lab.service.eraser.erase_files
 
-    def erase(photo: str, caller: Caller, because: str) -> object:
+    def erase(photo: str, caller: Caller, cause: ErasureCause) -> object:
         if photo == stuck:
             raise OSError("the disk says no")
-        return forget(photo, caller, because)
+        return erase_files(photo, caller, cause)
 
     now = time.time_ns() // 1_000_000
     with monkeypatch.context() as patched:
         patched.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
-        patched.setattr(lab.service.photographs, "erase", erase)
-        erase_expired(lab.service)
+        patched.setattr(lab.service.eraser, "erase_files", erase)
+        lab.service.eraser.erase_expired()
         assert [bool(files_of(lab.state, photo)) for photo in (first, second)] == [first == stuck, second == stuck]
-        patched.setattr(lab.service.photographs, "erase", forget)
-        erase_expired(lab.service)
+        patched.setattr(lab.service.eraser, "erase_files", erase_files)
+        lab.service.eraser.erase_expired()
     assert files_of(lab.state, stuck) == []
 
 

@@ -13,7 +13,7 @@ import pytest
 from api.provenance.marks import EDITED_NOTICE
 from editing.survey_pack import MARK
 from faces.images import read_image
-from tests.api.lab import Json, Lab, files_of, good, refused, slowly, tables_naming
+from tests.api.lab import Json, Lab, add_slowly, files_of, good, refused, tables_naming
 from tests.api.photographs.test_image_edits import blank
 
 
@@ -166,7 +166,7 @@ def test_packs_and_their_photographs_are_their_owners(lab: Lab, photos: list[str
 
 
 def test_the_same_pack_with_a_key_is_one(lab: Lab, photos: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    slowly(monkeypatch, lab, "add_pack")
+    add_slowly(monkeypatch, lab.service.survey_packs)
     key, jobs = {"Idempotency-Key": "pack"}, len(lab.jobs())
     with ThreadPoolExecutor(6) as pool:
         answers = [good(one) for one in pool.map(lambda _: lab.pack(*photos[:2], headers=key), range(6))]

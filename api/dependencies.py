@@ -1,0 +1,354 @@
+"""Dependencies of the routes: the service's resources, the caller, and the objects that a path names.
+
+An object that belongs to another owner is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, cast
+
+from fastapi import Depends, Path, Request
+
+from api.access.api_keys import ANYONE, Caller, Scope
+from api.access.ownership import Kind
+from api.image_sets.storage import StoredRequest
+from api.jobs.job_list import Job
+from api.models.model import Model
+from api.photographs.records import (
+    EditRecord,
+    FaceReference,
+    PackRecord,
+    Photograph,
+    PhotographFace,
+    SyntheticFace,
+)
+from api.photographs.request_audit import request_audit_of
+from api.problem_types import ProblemType
+from api.problems import Problem, field_error
+from api.resources import Resources
+
+
+async def get_service(request: Request) -> Resources:
+    """Return the resources of the service that answers a request."""
+    return cast(Resources, request.app.state.service)
+
+
+ServiceDep = Annotated[Resources, Depends(get_service)]
+
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
+
+
+class RequireScope:
+    """Dependency that returns the caller if the API key has a scope.
+
+    Requests that concern photographs are recorded in the audit record, refused ones too.
+
+    Args:
+        scope: scopes of which the key needs one.
+    """
+
+    def __init__(self, *scope: Scope) -> None:
+        self.scope = scope
+
+    def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        caller = _authenticate(request, service)
+        request_audit = request_audit_of(request)
+        request_audit.follow(service.audit, caller, _describe_action(request))
+        if photos := find_photographs_of_path(service, request.path_params):
+            request_audit.touch(service.photographs.find_purposes(photos))
+        if not caller.scopes & set(self.scope):
+            raise Problem(
+                ProblemType.SCOPE_MISSING,
+                f"This key is for {', '.join(sorted(caller.scopes))}; this needs {' or '.join(self.scope)}: ask for "
+                "another key.",
+            )
+        service.tenants.admit(caller.owner)
+        return caller
+
+
+def _authenticate(request: Request, service: Resources) -> Caller:
+    if service.settings.without_keys:
+        return ANYONE
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Problem(
+            ProblemType.API_KEY_MISSING,
+            "An API key is needed: send `Authorization: Bearer KEY`; `gestaltgen keys create` makes one.",
+            headers=_CHALLENGE,
+        )
+    caller = service.api_keys.caller(secret.strip())
+    if caller is None:
+        raise Problem(
+            ProblemType.API_KEY_INVALID,
+            "This API key is unknown, past its end, or revoked; ask for a new one.",
+            headers=_CHALLENGE,
+        )
+    return caller
+
+
+class _RequireMetricsScope(RequireScope):
+    """Dependency that returns the caller of the metrics: anyone, or a key with their scope, as the setting says."""
+
+    def __init__(self) -> None:
+        super().__init__(Scope.METRICS)
+
+    def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        return ANYONE if service.settings.metrics == "anyone" else super().__call__(request, service)
+
+
+MetricsCaller = Annotated[Caller, Depends(_RequireMetricsScope())]
+ImageSetsCaller = Annotated[Caller, Depends(RequireScope(Scope.IMAGE_SETS))]
+PhotosCaller = Annotated[Caller, Depends(RequireScope(Scope.PHOTOS))]
+_SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
+    Kind.IMAGE_SET: frozenset({Scope.IMAGE_SETS}),
+    Kind.PHOTO: frozenset({Scope.PHOTOS}),
+    Kind.EDIT: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
+    Kind.STIMULI: frozenset({Scope.PHOTOS}),
+}
+
+
+def kinds_of(caller: Caller) -> list[Kind]:
+    """List the kinds of objects that the caller's key gives access to."""
+    return [kind for kind, scopes in _SCOPES_OF.items() if scopes & caller.scopes]
+
+
+AnyCaller = Annotated[Caller, Depends(RequireScope(Scope.IMAGE_SETS, Scope.PHOTOS))]
+
+
+def known_set(
+    service: ServiceDep, caller: ImageSetsCaller, set_id: Annotated[str, Path(description="Id of an image set.")]
+) -> StoredRequest:
+    """Return an image set of the caller, complete or not.
+
+    Raises:
+        Problem: 404.
+    """
+    theirs = service.ownership.has(set_id, Kind.IMAGE_SET, caller.owner)
+    request = service.store.request(set_id) if theirs else None
+    if request is None:
+        raise Problem(
+            ProblemType.IMAGE_SET_NOT_FOUND,
+            f"There is no image set {set_id[:64]!r}; POST /v1/image-sets makes one, GET lists them.",
+        )
+    return request
+
+
+KnownSet = Annotated[StoredRequest, Depends(known_set)]
+
+
+def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
+    """Return an image set of the caller whose files can be served.
+
+    Raises:
+        Problem: 404 if there is none; 409 while it is not complete.
+    """
+    if not service.store.is_complete(known.id):
+        job = service.jobs.latest(known.id)
+        state = "running" if service.sets.making_now(known.id) else job.state if job else "interrupted"
+        if service.store.is_complete(known.id):  # sealed between the two looks
+            return known
+        if state in ("queued", "running", "done"):
+            raise Problem(
+                ProblemType.IMAGE_SET_NOT_READY,
+                f"The image set is {state}; its files can be had when it is done.",
+                headers={"Retry-After": "1"},
+            )
+        raise Problem(
+            ProblemType.IMAGE_SET_STOPPED,
+            f"The image set's last job is {state}; post its request again to go on with it.",
+        )
+    return known
+
+
+CompleteSet = Annotated[StoredRequest, Depends(complete_set)]
+
+
+def known_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
+    """Return a job of the caller, of a kind that the key gives access to.
+
+    Raises:
+        Problem: 404.
+    """
+    job = service.jobs.get(job_id)
+    if (
+        job is None
+        or job.kind not in kinds_of(caller)
+        or not service.ownership.has(job.subject, job.kind, caller.owner)
+    ):
+        raise Problem(ProblemType.JOB_NOT_FOUND, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
+    return job
+
+
+KnownJob = Annotated[Job, Depends(known_job)]
+
+
+def known_photo(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    photo_id: Annotated[str, Path(description="Id of a photograph.")],
+) -> Photograph:
+    """Return a photograph of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
+    photo = service.photographs.get(photo_id) if theirs else None
+    if photo is None:
+        raise Problem(
+            ProblemType.PHOTO_NOT_FOUND,
+            f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.",
+        )
+    return photo
+
+
+KnownPhoto = Annotated[Photograph, Depends(known_photo)]
+
+
+def check_inverted(photo: Photograph) -> None:
+    """Check that a photograph is inverted.
+
+    Raises:
+        Problem: 409, it is not, with the reason.
+    """
+    if photo.quality is None:
+        raise Problem(
+            ProblemType.PHOTO_NOT_READY,
+            f"The photograph is not inverted: {photo.error or 'wait for its job'}.",
+            headers={"Retry-After": "1"},
+        )
+
+
+def _describe_action(request: Request) -> str:
+    """Return the method and the route of a request, without ids."""
+    route = request.scope.get("route")
+    return f"{request.method} {getattr(route, 'path', request.url.path)}"
+
+
+def _find_edit(service: Resources, caller: Caller, edit_id: str, face: FaceReference) -> EditRecord:
+    theirs = service.ownership.has(edit_id, Kind.EDIT, caller.owner)
+    edit = service.edits.get(edit_id) if theirs else None
+    if edit is None or edit.face != face:
+        raise Problem(
+            ProblemType.EDIT_NOT_FOUND,
+            f"There is no edit {edit_id[:64]!r} here; POST to …/edits makes one, GET lists them.",
+        )
+    return edit
+
+
+EditId = Annotated[str, Path(description="Id of an edit.")]
+
+
+def known_photo_edit(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto, edit_id: EditId) -> EditRecord:
+    """Return an edit of a photograph of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    return _find_edit(service, caller, edit_id, PhotographFace(photo.id))
+
+
+KnownPhotoEdit = Annotated[EditRecord, Depends(known_photo_edit)]
+
+
+def known_image(
+    known: CompleteSet, n: Annotated[int, Path(description="The image's index, from 0.")]
+) -> tuple[StoredRequest, int]:
+    """Return the set and the index of an image of a complete set of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    if not 0 <= n < known.images:
+        raise Problem(
+            ProblemType.IMAGE_NOT_FOUND, f"There is no image {n}; the image set has images 0 to {known.images - 1}."
+        )
+    return known, n
+
+
+KnownImage = Annotated[tuple[StoredRequest, int], Depends(known_image)]
+
+
+def known_image_edit(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage, edit_id: EditId) -> EditRecord:
+    """Return an edit of an image of a set of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    known, n = image
+    return _find_edit(service, caller, edit_id, SyntheticFace(known.id, n))
+
+
+KnownImageEdit = Annotated[EditRecord, Depends(known_image_edit)]
+
+
+def known_pack(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    pack_id: Annotated[str, Path(description="Id of a survey pack.")],
+) -> PackRecord:
+    """Return a survey pack of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    theirs = service.ownership.has(pack_id, Kind.STIMULI, caller.owner)
+    pack = service.survey_packs.get(pack_id) if theirs else None
+    if pack is None:
+        raise Problem(
+            ProblemType.SURVEY_PACK_NOT_FOUND, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one."
+        )
+    return pack
+
+
+KnownPack = Annotated[PackRecord, Depends(known_pack)]
+
+OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
+    (known_set, known_job, known_photo, known_photo_edit, known_image_edit, known_pack)
+)
+"""Dependencies that check that an object in a path belongs to the caller."""
+
+
+def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
+    """Return a generator that a caller may use; the first one if none is named.
+
+    Raises:
+        Problem: 422, there is none of that name; 403, the caller may use none; 503, they are not open yet.
+    """
+    known = [info.name for info in service.models_of(caller)]
+    if name is not None and name not in known:
+        message = f"unknown {name!r}; expected one of {', '.join(known)}"
+        raise Problem(
+            ProblemType.REQUEST_INVALID,
+            f"model: {message}",
+            errors=[field_error("model", message, name, accepted=known)],
+        )
+    return service.worker.models.named(name or known[0])
+
+
+def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ids of the photographs that a path concerns: by their own id, that of a survey pack, or of a job.
+
+    Args:
+        path: parameters of the path. Whether they belong to the caller is not checked.
+    """
+    if "photo_id" in path:
+        return (path["photo_id"],)
+    if "pack_id" in path:
+        return _find_photographs_of(service, Kind.STIMULI, path["pack_id"])
+    if "job_id" in path and (job := service.jobs.get(path["job_id"])) is not None:
+        return _find_photographs_of(service, job.kind, job.subject)
+    return ()
+
+
+def _find_photographs_of(service: Resources, kind: Kind, subject: str) -> tuple[str, ...]:
+    if kind is Kind.PHOTO:
+        return (subject,)
+    if kind is Kind.EDIT:
+        edit = service.edits.get(subject)
+        return (edit.face.photo,) if edit is not None and isinstance(edit.face, PhotographFace) else ()
+    if kind is Kind.STIMULI:
+        pack = service.survey_packs.get(subject)
+        return pack.photos if pack is not None else ()
+    return ()

@@ -1,0 +1,109 @@
+"""Job that edits the face of a photograph, or of an image of a set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from api.jobs.work import JobStep, Undivided
+from api.models.pool import Models
+from api.photographs.job_context import JobContext
+from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
+from api.provenance.marks import Claim, encode, pixels_digest
+from api.provenance.registry import Picture, key_of
+from core.errors import GestaltError
+from editing.face_editor import FaceEditor
+from editing.latent_editor import Edit
+from faces.images import to_uint8
+
+
+class EditWork(Undivided):
+    """Job that edits a face and stores the picture with and without the edit."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+        """Yield the only step; see `api.jobs.work.Work`."""
+        yield JobStep("edit", partial(self._edit, subject), 1)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """Do nothing, as nothing is written before the only step is complete; see `api.jobs.work.Work`."""
+
+    def _edit(self, edit_id: str) -> int:
+        context = self._context
+        record = context.edits.get(edit_id)
+        if record is None:
+            raise GestaltError(f"edit {edit_id} was erased")
+        if record.result is not None:
+            return 0
+        weights, edit = context.worker.call(partial(self._compute_edit, record))
+        paths = (context.edits.picture_path(record), context.edits.before_path(record))
+        claims = _describe_pictures(record, edit, weights)
+        photos = (record.face.photo,) if isinstance(record.face, PhotographFace) else ()
+        with context.eraser.block_erasure(*photos):
+            size = 0
+            for number, (path, claim, image) in enumerate(zip(paths, claims, (edit.image, edit.before), strict=True)):
+                pixels = to_uint8(image)[0]
+                if photos:
+                    data = context.marker.encode(pixels, claim)
+                else:  # pictures of synthetic faces are recognised by the registry, and not by a signature
+                    data = encode(pixels, claim)
+                    digests = pixels_digest(pixels), hashlib.sha256(data).hexdigest()
+                    context.registry.add([Picture(key_of(weights, claim.what), *digests, edit_id, number)])
+                size += len(data)
+                context.edits.files.write(path, data)
+            context.edits.record_result(edit_id, _result_fields(edit))
+            context.ownership.weigh(edit_id, size)
+        return 1
+
+    def _compute_edit(self, record: EditRecord, models: Models) -> tuple[str, Edit]:
+        """Return the sha256 of the weights, and the edit. Call it in the worker's thread."""
+        name, face = self._context.load_face(models, record.face)
+        model, asked = models.using(name), record.asked
+        face_editor: FaceEditor = model.studio
+        editor = face_editor.editor if asked["hold"] else replace(face_editor.editor, patterns={})
+        direction = face_editor.direction(asked["direction"], asked.get("condition"))
+        if "smile" in asked:
+            return model.info.weights_sha256, editor.to_smile(face, direction, asked["smile"])
+        return model.info.weights_sha256, editor.edit(face, direction, asked["strength"])
+
+
+def _describe_pictures(record: EditRecord, edit: Edit, weights: str) -> tuple[Claim, Claim]:
+    """Return the provenance of the edited picture, and of the same face unedited."""
+    what: dict[str, Any] = {
+        "edit": dict(record.asked),
+        "strength": edit.strength,
+        "smile": list(edit.smile),
+        "precision": edit.precision,
+    }
+    if isinstance(record.face, SyntheticFace):
+        what |= {"image_set": record.face.image_set, "image": record.face.image}
+        return Claim("synthetic", weights, what), Claim("synthetic", weights, what | {"unedited": True})
+    return Claim("edited", weights, what), Claim("reconstructed", weights, what | {"unedited": True})
+
+
+def _result_fields(edit: Edit) -> dict[str, Any]:
+    """Return the measured figures as JSON, which has no NaN."""
+    return {
+        "strength": edit.strength,
+        "smile_before": _number_or_none(edit.smile[0]),
+        "smile_after": _number_or_none(edit.smile[1]),
+        "target": edit.target,
+        "identity": _number_or_none(edit.identity),
+        "condition_kept": edit.condition_kept,
+        "age_years": None if edit.age_years is None else _number_or_none(edit.age_years),
+        "distance_before": edit.distance[0],
+        "distance_after": edit.distance[1],
+        "path": [[strength, _number_or_none(smile)] for strength, smile in edit.path],
+        "verdict": edit.verdict,
+        "because": list(edit.because),
+        "precision": edit.precision,
+    }
+
+
+def _number_or_none(value: float) -> float | None:
+    return value if value == value else None

@@ -1,0 +1,113 @@
+"""Job that inverts a photograph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+
+from api.jobs.work import JobStep, Undivided
+from api.models.pool import Models
+from api.operations.metrics import Unusable
+from api.photographs.job_context import JobContext
+from api.photographs.records import Photograph
+from api.problems import Problem
+from api.provenance.marks import Claim
+from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
+from faces.images import Pixels, encode_png, to_tensor, to_uint8
+from inversion import result as inversions
+from inversion.framing import framed
+from inversion.result import Inversion
+
+_log = logging.getLogger("gestaltgen.photographs")
+
+
+class InversionWork(Undivided):
+    """Job that decodes a photograph, finds and aligns its face, inverts it, and deletes the file that was sent."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+        """Yield the only step; see `api.jobs.work.Work`."""
+        yield JobStep("invert", partial(self._invert, subject), 1)
+
+    def failed(self, subject: str, error: Exception) -> None:
+        """Store the reason, and delete the file that was sent, as after a success; see `api.jobs.work.Work`."""
+        context = self._context
+        with context.eraser.block_erasure():
+            photo = context.photographs.get(subject)
+            if photo is None:
+                return
+            if photo.quality is None:  # otherwise it was cancelled after its only step
+                context.photographs.record_failure(subject, str(error))
+                if (reason := _classify_failure(error)) is not None:
+                    context.metrics.count_refused_photograph(reason)
+            self._delete_original(photo)
+
+    def _invert(self, photo_id: str) -> int:
+        context = self._context
+        photo = context.find_photograph(photo_id)
+        if photo.quality is not None:
+            self._delete_original(photo)
+            return 0
+        pixels = self._decode(photo_id)
+
+        def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
+            editor = models.using(photo.model).studio
+            frame = framed(pixels, editor.side, editor.detector, aligned=photo.aligned)
+            return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
+
+        crop, notes, inversion = context.worker.call(invert)
+        with context.eraser.block_erasure(photo_id):
+            encode = partial(self._encode_results, photo, crop, inversion)
+            files = context.worker.call(encode, small=True)  # at once, as others wait for the lock
+            context.photographs.files.write_each(files)
+            context.ownership.weigh(photo_id, sum(map(len, files.values())))
+            quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
+            context.photographs.record_inversion(photo_id, quality, "; ".join(notes))
+            self._delete_original(photo)
+        return 1
+
+    def _decode(self, photo_id: str) -> Pixels:
+        context = self._context
+        try:
+            return context.decoder.decode(context.photographs.files.read(context.photographs.original_path(photo_id)))
+        except Problem as problem:
+            raise GestaltError(problem.detail) from problem
+        except FileNotFoundError as error:
+            raise GestaltError("the job was cancelled") from error
+
+    def _encode_results(
+        self, photo: Photograph, crop: Pixels, inversion: Inversion, models: Models
+    ) -> dict[str, bytes]:
+        """Return the files of an inversion, by their paths."""
+        context = self._context
+        model, folder = models.using(photo.model), context.photographs.folder(photo.id)
+        method = {"method": inversion.method, "precision": inversion.precision}
+        claim = Claim("reconstructed", model.info.weights_sha256, method)
+        reconstruction = context.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
+        tensors, _ = inversions.to_bytes(inversion, model.studio.generator)
+        return {
+            f"{folder}/crop.png": encode_png(crop),
+            f"{folder}/reconstruction.png": reconstruction,
+            context.photographs.inversion_path(photo.id): tensors,
+        }
+
+    def _delete_original(self, photo: Photograph) -> None:
+        if photo.keep_original:
+            return
+        try:
+            self._context.eraser.erase_original(photo.id)
+        except (AuditError, StorageError) as error:  # `Eraser.erase_expired` tries again
+            _log.error("an original stays until it can be erased: %s", error)
+
+
+def _classify_failure(error: Exception) -> Unusable | None:
+    """Return the reason why a photograph cannot be used; None if the photograph is not at fault."""
+    if isinstance(error, NoFaceError):
+        return "no_face"
+    if isinstance(error, ImageError):
+        return "unsuitable"
+    return "undecodable" if isinstance(error.__cause__, Problem) else None
