@@ -25,7 +25,7 @@ from benchmarks.harness.plotting import plot_entries
 from benchmarks.harness.tables import WIDTH, format_table
 from benchmarks.harness.targets import NOTE
 from core.hardware import keep_freed_memory
-from gen.precision import DTYPES
+from core.precision import PRECISIONS, dtype_of
 
 SPEEDS: Final = {
     "generation": "images by size and batch",
@@ -125,7 +125,7 @@ def _parse_options(words: Sequence[str]) -> argparse.Namespace:
 def _make_plan(console: Console, options: argparse.Namespace) -> MeasurementPlan:
     line = machine.describe_machine()
     console.print(line)
-    limits = {name: limit.measure_flop_per_s(dtype) for name, dtype in DTYPES.items()} | _measure_gpu_limits()
+    limits = {name: limit.measure_flop_per_s(dtype_of(name)) for name in PRECISIONS} | _measure_gpu_limits()
     reached = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in limits.items())
     console.print(f"arithmetic limit, measured by direct convolutions and a matrix product: {reached}")
     return MeasurementPlan(line, limits, quick=options.quick, full=options.full)

@@ -1,26 +1,35 @@
-"""The precisions that networks run in, and the one that is taken where none is named."""
+"""Precisions that networks compute in, and the choice of one for a device.
+
+PyTorch is imported inside the functions, so that modules that only name a precision load without it.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast, get_args
-
-import torch
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from core.errors import ConfigError
 
+if TYPE_CHECKING:
+    import torch
+
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+
 PrecisionChoice: TypeAlias = Literal["auto", "float32", "bfloat16"]
-"""What may be asked for; `resolved` makes a Precision of it, and only that is ever recorded."""
+"""Precision that may be asked for. `resolve_precision` makes a Precision of it, and only that is ever recorded."""
 
 
-def automatic(device: torch.device | str) -> Precision:
-    """The precision that pays on a device: bfloat16 where it has matrix units for it, else float32.
+def automatic_precision(device: torch.device | str) -> Precision:
+    """Choose the faster precision of a device: bfloat16 if it has matrix units for it, else float32.
 
-    It follows from the hardware alone, nothing is timed: the same machine always takes the same, and the same request
-    stays the same image set. Processors with vector instructions for bfloat16 but no matrix units (AVX-512, no AMX)
-    take float32, in which oneDNN infers up to twice as fast there.
+    The choice follows from the hardware alone and nothing is timed, so that one machine always makes the same choice
+    and the same request stays the same image set. Processors with vector instructions for bfloat16 but no matrix units
+    (AVX-512, no AMX) take float32, in which oneDNN infers up to twice as fast there.
     """
+    import torch
+
     device = torch.device(device)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -28,17 +37,34 @@ def automatic(device: torch.device | str) -> Precision:
     return "bfloat16" if device.type == "cpu" and torch.cpu._is_amx_tile_supported() else "float32"
 
 
-def resolved(name: str, device: torch.device | str) -> Precision:
-    """The precision that a name stands for on a device: the name itself, or what `automatic` takes for "auto".
+def resolve_precision(name: str, device: torch.device | str) -> Precision:
+    """Return the precision of this name, for "auto" the one that `automatic_precision` chooses.
 
     Raises:
-        ConfigError: another name.
+        ConfigError: an unknown name.
     """
     if name == "auto":
-        return automatic(device)
-    if name not in get_args(Precision):
+        return automatic_precision(device)
+    if name not in PRECISIONS:
         raise ConfigError(
             f"precision is {name!r}; expected one of {', '.join(get_args(PrecisionChoice))}: auto takes the one that "
             "the hardware is made for"
         )
-    return cast(Precision, name)
+    return name
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """Return the data type of the convolutions; parameters, latents and images are float32 in every precision."""
+    import torch
+
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+
+
+def autocast_to(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Return a context in which convolutions and matrix products are computed in this precision.
+
+    Parameters, losses and sums stay float32.
+    """
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

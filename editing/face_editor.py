@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from core.errors import ConfigError
+from core.precision import PrecisionChoice
 from editing import direction_file as directions
 from editing.direction_file import Directions
 from editing.directions import Direction
@@ -17,7 +18,6 @@ from faces.detect import FaceDetector
 from faces.measures.descriptors import FaceDescriber
 from gen import checkpoint
 from gen.networks import Generator
-from gen.precision import PrecisionChoice
 from inversion import inverter_file as inverters
 from inversion.inverter import Inverter
 from inversion.methods import InvertBy, Method, usual_method

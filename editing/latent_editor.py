@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from core.errors import DirectionError
+from core.precision import Precision
 from editing.directions import Direction
 from editing.face_readers import AGE, Read, Reader
 from editing.latent_region import Region
 from editing.patterns import IDENTITY, scaled
 from editing.svm import Floats
 from gen.networks import Generator
-from gen.precision import Precision
 from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful"]

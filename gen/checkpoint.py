@@ -6,20 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import torch
 
 from core import tensor_files
 from core.errors import CheckpointError, DatasetError
 from core.seen_images import UNKNOWN, SeenImages
+from faces.image_set_request import Counts
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.strict_loading import load_strict
-
-Counts: TypeAlias = Mapping[str, Mapping[str, int]]
-"""Images by condition and age group."""
 
 _CONFIGS: Final[Mapping[str, type[GeneratorConfig] | type[DiscriminatorConfig]]] = {
     "generator": GeneratorConfig,

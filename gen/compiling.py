@@ -6,9 +6,9 @@ from functools import cache
 
 import torch
 
+from core.precision import PRECISIONS, dtype_of
 from gen.config import GeneratorConfig
 from gen.networks import Generator
-from gen.precision import DTYPES
 
 
 @cache
@@ -17,5 +17,5 @@ def compile_passes() -> None:
     """Compile what `Generator.synthesize` uses on a CPU, in both precisions: some ten seconds the first time on a
     machine, and a fraction of one later."""
     tiny = Generator(GeneratorConfig(16, 8, 8, 1, channel_base=1024, channel_max=64, vocabulary=None))
-    for dtype in DTYPES.values():
+    for dtype in map(dtype_of, PRECISIONS):
         tiny.synthesize(torch.zeros(1, tiny.config.num_ws, tiny.config.w_dim), dtype=dtype)

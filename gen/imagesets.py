@@ -1,4 +1,4 @@
-"""Image sets: what may be asked for, and the rows that a request expands to.
+"""Rows of an image set, to which a request expands.
 
 Four kinds follow Duong et al. 2022; `average` stands beside them. Each kind is one function from a request to rows.
 A row says everything about its image, so that it gives the same image in any batch, process and order.
@@ -8,125 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
-from typing import Any, Final, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from core.errors import RequestError
-from faces.labels import UNAFFECTED
-from gen.checkpoint import Counts
+from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
 from gen.labels import Vocabulary
-from gen.layers import Noise
-from gen.precision import DTYPES, Precision
-
-KINDS: Final = ("unrelated", "age_related", "age_progression", "blended", "average")
-
-DEFAULT_TRUNCATION: Final = 0.6
-DEFAULT_BLEND: Final = 0.55
-LARGEST_SEED: Final = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class ImageSetRequest:
-    """An image set, as asked for. None takes the default that is named.
-
-    Args:
-        kind: one of KINDS.
-        conditions: None for every one but `unaffected`, where there is another.
-        ages: age groups; None for all. A progression keeps the steps that stand for them.
-        count: persons per condition; in `unrelated` and `blended`, images per condition (pair) and age. None follows
-            the training data: the mean over ages of the condition's images, and for blends that mean shared out
-            over the partners, rounded up.
-        seeds: instead of `count`: a seed for each person, the same persons in every condition; in `unrelated` and
-            `blended`, seeds are dealt over conditions and ages in order, each with its own.
-        seed: where the seeds of `count` come from. More of the same keeps the first.
-        truncation: psi in [0, 1]; None is 0.6, and 1 for `average`.
-        blend: weight in [0, 1] of the first condition, `blended` only; None is 0.55.
-        partners: second conditions, `blended` only; None for every other one.
-        noise: image noise: the stored one, none, or drawn from the image's seed.
-        precision: of the convolutions.
-    """
-
-    kind: str
-    conditions: tuple[str, ...] | None = None
-    ages: tuple[str, ...] | None = None
-    count: int | None = None
-    seeds: tuple[int, ...] | None = None
-    seed: int = 0
-    truncation: float | None = None
-    blend: float | None = None
-    partners: tuple[str, ...] | None = None
-    noise: Noise = "const"
-    precision: Precision = "float32"
-
-    @property
-    def psi(self) -> float:
-        """The truncation, or its default."""
-        if self.truncation is not None:
-            return float(self.truncation)
-        return 1.0 if self.kind == "average" else DEFAULT_TRUNCATION
-
-    def resolved(self, vocabulary: Vocabulary, counts: Counts, weights_sha256: str) -> dict[str, Any]:
-        """The request with every default spelt out, JSON-able: what an image set is cited by.
-
-        Raises:
-            RequestError: a field that cannot be, with its value and what is accepted.
-        """
-        request = self.with_defaults(vocabulary)
-        settled = {name: value for name, value in asdict(request).items() if value is not None}
-        if request.seeds is not None:
-            del settled["seed"]
-        elif request.count is None:
-            settled["counts"] = {c: request.count_of(c, vocabulary, counts) for c in request.conditions or ()}
-        return {"version": 1, **json.loads(json.dumps(settled)), "weights_sha256": weights_sha256}
-
-    def with_defaults(self, vocabulary: Vocabulary) -> ImageSetRequest:
-        """The same request, checked, with all but the count filled in.
-
-        Raises:
-            RequestError: see `resolved`.
-        """
-        _check(self)
-        if self.conditions is None:
-            conditions = tuple(c for c in vocabulary.conditions if c != UNAFFECTED) or vocabulary.conditions
-        else:
-            conditions = _names("conditions", self.conditions, vocabulary.conditions)
-        ages = vocabulary.age_names if self.ages is None else _names("ages", self.ages, vocabulary.age_names)
-        request = replace(self, conditions=conditions, ages=ages, truncation=self.psi)
-        if self.kind == "average":
-            request = replace(request, count=1)
-        if self.kind == "blended":
-            partners = self.partners
-            request = replace(
-                request,
-                blend=DEFAULT_BLEND if self.blend is None else float(self.blend),
-                partners=vocabulary.conditions
-                if partners is None
-                else _names("partners", partners, vocabulary.conditions),
-            )
-            if not all(_partners(request, condition) for condition in conditions):
-                raise RequestError("partners", f"{list(conditions)} with {partners}: a blend needs two conditions")
-        return request
-
-    def count_of(self, condition: str, vocabulary: Vocabulary, counts: Counts) -> int:
-        """Persons of a condition (images per age in `unrelated`, per age and partner in `blended`).
-
-        Raises:
-            RequestError: left to the training counts, and the weights store none for the condition.
-        """
-        if self.count is not None:
-            return self.count
-        trained = sum(counts.get(condition, {}).get(age, 0) for age in vocabulary.age_names)  # of known age
-        if not trained:
-            raise RequestError(
-                "count", f"null, and the weights store no training counts of {condition}: give count or seeds"
-            )
-        mean = Fraction(trained, len(vocabulary.ages))
-        if self.kind == "blended":
-            return math.ceil(mean / (len(vocabulary.conditions) - 1))
-        return max(1, round(mean))
 
 
 @dataclass(frozen=True)
@@ -229,7 +117,7 @@ def _blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
-        for partner in _partners(request, condition):
+        for partner in request.partners_of(condition):
             for age in request.ages or ():
                 for seed in seeds[condition, age]:
                     yield _Image(seed, {condition: weight, partner: 1 - weight}, {age: 1.0}, age)
@@ -259,7 +147,7 @@ def _seeds_by_cell(
     given = request.seeds
     if given is None:
         return {
-            (condition, age): _seeds(request.seed, request.count_of(condition, vocabulary, counts), condition, age)
+            (condition, age): _seeds(request.seed, request.count_persons(condition, vocabulary, counts), condition, age)
             for condition, age in cells
         }
     if len(given) % len(cells):
@@ -276,13 +164,9 @@ def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
     for condition in request.conditions or ():
         seeds = request.seeds
         if seeds is None:
-            seeds = _seeds(request.seed, request.count_of(condition, vocabulary, counts), condition)
+            seeds = _seeds(request.seed, request.count_persons(condition, vocabulary, counts), condition)
         for seed in seeds:
             yield condition, seed
-
-
-def _partners(request: ImageSetRequest, condition: str) -> tuple[str, ...]:
-    return tuple(partner for partner in request.partners or () if partner != condition)
 
 
 def _seeds(seed: int, count: int, *names: str) -> tuple[int, ...]:
@@ -293,48 +177,3 @@ def _seeds(seed: int, count: int, *names: str) -> tuple[int, ...]:
         return int.from_bytes(digest[:8], "big") & LARGEST_SEED
 
     return tuple(person(number) for number in range(count))
-
-
-def _names(field: str, names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    if not names:
-        raise RequestError(field, f"is empty; expected one or more of {', '.join(known)}, or null")
-    for name in names:
-        if name not in known:
-            raise RequestError(field, f"unknown {name!r}; expected one or more of {', '.join(known)}")
-    if len(set(names)) != len(names):
-        raise RequestError(field, f"{list(names)} names one twice; name each once")
-    return tuple(names)
-
-
-def _check(request: ImageSetRequest) -> None:
-    if request.kind not in KINDS:
-        raise RequestError("kind", f"{request.kind!r}; expected one of {', '.join(KINDS)}")
-    for field, least, most in (("count", 1, LARGEST_SEED), ("seed", 0, LARGEST_SEED)):
-        _check_integer(field, getattr(request, field), least, most)
-    if request.seeds is not None:
-        if not request.seeds or request.count is not None:
-            raise RequestError("seeds", "expected one or more seeds and no count, or a count and no seeds")
-        for seed in request.seeds:
-            _check_integer("seeds", seed, 0, LARGEST_SEED)
-        if len(set(request.seeds)) != len(request.seeds):
-            raise RequestError("seeds", "a seed stands twice; give each person or image its own")
-    for field in ("truncation", "blend"):
-        value = getattr(request, field)
-        if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
-            raise RequestError(field, f"{value!r}; expected a number in [0, 1], or null")
-    for field in ("blend", "partners"):
-        if request.kind != "blended" and getattr(request, field) is not None:
-            raise RequestError(field, f"has no meaning for kind {request.kind!r}; leave it out or ask for 'blended'")
-    if request.kind == "average" and (request.count is not None or request.seeds is not None):
-        field = "seeds" if request.count is None else "count"
-        raise RequestError(field, "has no meaning for kind 'average', one image per label; leave it out")
-    if request.noise not in get_args(Noise):
-        raise RequestError("noise", f"{request.noise!r}; expected one of {', '.join(get_args(Noise))}")
-    if request.precision not in DTYPES:
-        raise RequestError("precision", f"{request.precision!r}; expected one of {', '.join(DTYPES)}")
-
-
-def _check_integer(field: str, value: object, least: int, most: int) -> None:
-    valid = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-    if value is not None and not valid:
-        raise RequestError(field, f"{value!r}; expected an integer from {least} to {most}")

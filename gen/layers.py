@@ -11,7 +11,6 @@ pass, too, it should cost less than the arithmetic even where a CPU has matrix u
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -30,8 +29,6 @@ from gen.kernels.lowpass import FIR, LOW_PASS, Way, low_pass
 
 SQRT2 = math.sqrt(2)
 SQRT_HALF = math.sqrt(0.5)
-
-Noise: TypeAlias = Literal["const", "none", "random"]
 
 
 def normalize_2nd_moment(x: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError, LabelError
+from faces.image_set_request import Noise
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.layers import (
     SQRT_HALF,
     Conv,
     FullyConnected,
-    Noise,
     SplitEmbedding,
     SynthesisBlock,
     SynthesisConv,

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.precision import Precision, dtype_of
+from faces.image_set_request import ImageSetRequest
 from faces.images import to_uint8
-from gen.imagesets import ImageSetRequest, Row
+from gen.imagesets import Row
 from gen.networks import Generator
-from gen.precision import DTYPES, Precision
 
 AVERAGED = 10_000
 """Random vectors behind an average portrait."""
@@ -33,7 +34,7 @@ class Sampler:
     def __init__(self, generator: Generator, *, precision: Precision = "float32", batch: int = 32) -> None:
         self.generator = generator
         self.batch = batch
-        self._dtype = DTYPES[precision]
+        self._dtype = dtype_of(precision)
         self._device = generator.mapping.w_avg.device
 
     @torch.inference_mode()

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.precision import Precision
 from faces.images import to_uint8
 from faces.oracle.attribute_network import Oracle
 from gen.networks import Generator
-from gen.precision import Precision
 from inversion.inverter import Inverter
 from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import HIGHER_IS_BETTER, Judge, Quality

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError, ImageError
+from core.precision import Precision, PrecisionChoice, dtype_of, resolve_precision
 from gen.networks import Generator
-from gen.precision import DTYPES, Precision, PrecisionChoice, resolved
 from gen.side_by_side import parts_of, side_by_side
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.networks.encoder import WEncoder, resized
@@ -139,7 +139,7 @@ class Inverter(nn.Module):
         check_faces(images)
         if passes < 0:
             raise ConfigError(f"{passes} passes; expected 0 (the encoder alone) or more")
-        settled = resolved(precision, images.device)
+        settled = resolve_precision(precision, images.device)
         self.eval()
         if images.device.type != "cpu":
             return self._inverted(images, passes, settled)
@@ -147,7 +147,7 @@ class Inverter(nn.Module):
         return joined(side_by_side(lambda part: self._inverted(images[part], passes, settled), parts))
 
     def _inverted(self, images: Tensor, passes: int, precision: Precision) -> Inversion:
-        dtype = DTYPES[precision]
+        dtype = dtype_of(precision)
         target = resized(images, self.generator.config.resolution)
         w = self.encode(images, dtype)
         best: Pass | None = None

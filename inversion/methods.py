@@ -8,8 +8,8 @@ from enum import StrEnum
 from torch import Tensor
 
 from core.errors import ConfigError
+from core.precision import Precision, PrecisionChoice, resolve_precision
 from gen.networks import Generator
-from gen.precision import Precision, PrecisionChoice, resolved
 from inversion.inverter import Inverter
 from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import Judge
@@ -73,7 +73,7 @@ class InvertBy:
     @property
     def settled_precision(self) -> Precision:
         """The precision that faces are inverted in."""
-        return "float32" if self.optimises else resolved(self.precision, self.generator.mapping.w_avg.device)
+        return "float32" if self.optimises else resolve_precision(self.precision, self.generator.mapping.w_avg.device)
 
     @property
     def steps_planned(self) -> int:

@@ -14,9 +14,9 @@ from torch import Tensor
 from core import tensor_files
 from core.atomic_files import write_file
 from core.errors import CheckpointError, ConfigError
+from core.precision import PRECISIONS, Precision, dtype_of
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
-from gen.precision import DTYPES, Precision
 from inversion.quality import Quality
 from inversion.similarity import mean_square
 
@@ -94,7 +94,7 @@ def joined(inversions: Sequence[Inversion]) -> Inversion:
 @torch.no_grad()
 def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precision = "float32") -> Tensor:
     """The pictures (n, 3, h, h) of latents and offsets, with the stored image noise, clipped to [-1, 1]."""
-    return generator.synthesize(w, dtype=DTYPES[precision], offsets=offsets).clamp(-1, 1)
+    return generator.synthesize(w, dtype=dtype_of(precision), offsets=offsets).clamp(-1, 1)
 
 
 def generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:
@@ -168,9 +168,9 @@ def load(source: Path | bytes, generator: Generator) -> Inversion:
     w, offsets = tensors["w"], _unpacked(tensors)
     quality = tuple(Quality(**entry | {"because": tuple(entry["because"])}) for entry in header["quality"])
     precision = header.get("precision", "float32")  # the only one, once
-    if precision not in DTYPES:
+    if precision not in PRECISIONS:
         raise CheckpointError(
-            f"{path} was made in {precision!r}; expected one of {', '.join(DTYPES)}: invert the photograph again"
+            f"{path} was made in {precision!r}; expected one of {', '.join(PRECISIONS)}: invert the photograph again"
         )
     picture = render(generator, w, offsets, precision)
     return Inversion(w, offsets, picture, quality, tuple(header["steps"]), header["method"], precision)

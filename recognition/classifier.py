@@ -14,13 +14,12 @@ from torch import Tensor
 
 from core import tensor_files
 from core.errors import CheckpointError
-from core.precision import Precision
+from core.precision import Precision, autocast_to
 from recognition.config import ClassifierTrainingConfig
 from recognition.images.image_stack import Stack, stack_images, to_network_input
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.networks.architectures import Network, build
-from recognition.precision import computing
 
 FILE: Final = "classifier.safetensors"
 
@@ -109,7 +108,7 @@ def compute_logits(network: Network, stack: Stack, precision: Precision) -> Tens
     """(n, classes) float32 on the CPU, in evaluation mode; the network is left in the mode it was in."""
     device, training = network.mean.device, network.training
     network.eval()
-    with torch.inference_mode(), computing(precision, device):
+    with torch.inference_mode(), autocast_to(precision, device):
         parts = [
             network(to_network_input(pixels.to(device))).float().cpu() for pixels in torch.split(stack.pixels, _BATCH)
         ]

@@ -15,16 +15,17 @@ import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError
+from core.precision import automatic_precision
 from editing import direction_file
 from editing.directions import Direction
 from editing.entanglement import Moves
 from editing.face_editor import FaceEditor, Files
 from faces.detect import FaceDetector
+from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
 from gen.compiling import compile_passes
 from gen.labels import Vocabulary
 from gen.networks import Generator
-from gen.precision import automatic
 from gen.sampler import Sampler
 from inversion.result import Inversion, generated
 
@@ -115,16 +116,16 @@ class GeneratorModel:
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
         """See api.models.model.Model."""
         if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
-            asked = {**asked, "precision": automatic(self._device)}
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items() if k != "model"}
-        request = imagesets.ImageSetRequest(**given)
+            asked = {**asked, "precision": automatic_precision(self._device)}
+        request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
         counts = self._info.training_counts
-        resolved = request.resolved(self._vocabulary, counts, self._info.weights_sha256)
-        images = self._images(request.with_defaults(self._vocabulary))
+        resolved = request.resolve(self._vocabulary, counts, self._info.weights_sha256)
+        images = request.count_images(self._vocabulary, counts)
         if images > max_images:
-            raise ImageSetTooLargeError("seeds" if request.seeds else "count", images, max_images)
+            field = "seeds" if request.seeds else "count" if request.total_images is None else "total_images"
+            raise ImageSetTooLargeError(field, images, max_images)
         rows = imagesets.expand(request, self._vocabulary, counts)
-        alike = (request.kind == "average", request.psi, request.noise, request.precision)
+        alike = (request.kind == "average", request.psi, request.noise, request.arithmetic)
         return RenderPlan(
             imagesets.set_id(resolved),
             self._info.name,
@@ -137,16 +138,21 @@ class GeneratorModel:
 
     def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:
         """See api.models.model.Model."""
-        request = cast(imagesets.ImageSetRequest, plan.request)
+        request = cast(ImageSetRequest, plan.request)
         label = row.to_json()
         del label["index"]
-        kept = {"kind": request.kind, "truncation": request.psi, "noise": request.noise, "precision": request.precision}
+        kept = {
+            "kind": request.kind,
+            "truncation": request.psi,
+            "noise": request.noise,
+            "precision": request.arithmetic,
+        }
         return kept | label
 
     def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         """See api.models.model.Model."""
-        request = cast(imagesets.ImageSetRequest, plan.request)
-        precision = request.precision
+        request = cast(ImageSetRequest, plan.request)
+        precision = request.arithmetic
         if precision not in self._samplers:
             self._samplers[precision] = Sampler(self.generator, precision=precision)
         images: Pixels = self._samplers[precision].render(cast(Sequence[imagesets.Row], rows), request)
@@ -177,26 +183,14 @@ class GeneratorModel:
 
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
         """See api.models.model.Model."""
-        request = cast(imagesets.ImageSetRequest, plan.request)
+        request = cast(ImageSetRequest, plan.request)
         latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
-        return generated(self.generator, latent, request.precision)
+        return generated(self.generator, latent, request.arithmetic)
 
     def release(self) -> None:
         """See api.models.model.Model."""
         self._loaded = self._studio = None
         self._samplers.clear()
-
-    def _images(self, request: imagesets.ImageSetRequest) -> int:
-        """How many rows a request with defaults will have, without making them."""
-        if request.kind == "unrelated" and request.seeds:
-            return len(request.seeds)
-        images = 0
-        for condition in request.conditions or ():
-            counts = self._info.training_counts
-            persons = len(request.seeds or ()) or request.count_of(condition, self._vocabulary, counts)
-            partners = sum(partner != condition for partner in request.partners or ()) if request.partners else 1
-            images += persons * len(request.ages or ()) * partners
-        return images
 
 
 def _beside(path: Path) -> dict[str, Path]:

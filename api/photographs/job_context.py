@@ -18,7 +18,7 @@ from api.photographs.survey_packs import SurveyPacks
 from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from core.errors import GestaltError
-from gen.precision import PrecisionChoice
+from core.precision import PrecisionChoice
 from inversion import result as inversions
 from inversion.result import Inversion
 

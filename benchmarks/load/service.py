@@ -38,7 +38,7 @@ from api.settings import Settings
 from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
 from benchmarks.load import hostile, several
 from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
-from gen.precision import Precision
+from core.precision import Precision
 from gen.sampler import Sampler
 from gestaltgen_client import Client
 

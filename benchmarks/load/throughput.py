@@ -14,7 +14,7 @@ import torch
 from benchmarks.harness.comparing import MeasurementPlan
 from benchmarks.harness.entries import Entry
 from benchmarks.load.serving import make_scratch_folder, run_service
-from gen.precision import DTYPES
+from core.precision import PRECISIONS
 from gestaltgen_client import Client
 
 IMAGES: Final = 300
@@ -29,7 +29,7 @@ def measure(plan: MeasurementPlan) -> Iterator[Entry]:
         run_service(folder / "state", threads=threads) as service,
         Client(service.url) as client,
     ):
-        for precision in DTYPES:
+        for precision in PRECISIONS:
             fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
             client.create(**fields, count=64 // AGES, seed=1).wait()
             began = time.perf_counter()

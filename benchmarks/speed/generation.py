@@ -28,10 +28,10 @@ from benchmarks.harness.comparing import (
 from benchmarks.harness.entries import Entry
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
+from core.precision import PRECISIONS
 from gen.config import GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Generator
-from gen.precision import DTYPES
 from gen.training.presets import paper256
 
 SIZES: Final = (64, 128, 256, 512)
@@ -101,7 +101,7 @@ def estimate_published_bytes(config: GeneratorConfig, batch: int) -> int:
 
 def _measure_on(device: str, resolution: int, batch: int, plan: MeasurementPlan) -> list[Entry]:
     on_gpu = device == "cuda"
-    precisions = _GPU if on_gpu else DTYPES
+    precisions = _GPU if on_gpu else PRECISIONS
     variants: list[Variant] = [PUBLISHED, *(("ours", precision) for precision in precisions)]
     subject = Subject(
         f"generate-{resolution}" + ("-cuda" if on_gpu else ""),

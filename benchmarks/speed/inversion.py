@@ -29,11 +29,11 @@ from benchmarks.harness.comparing import (
 from benchmarks.harness.entries import Entry
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
+from core.precision import PRECISIONS
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
-from gen.precision import DTYPES
 from inversion import inverter_file
 from inversion.inverter import Inverter
 
@@ -57,7 +57,7 @@ def make_work(batch: int, way: Way, precision: str) -> Work:
 
 
 def measure(plan: MeasurementPlan) -> Iterator[Entry]:
-    precisions = list(DTYPES) if _can_choose_precision() else ["float32"]
+    precisions = list(PRECISIONS) if _can_choose_precision() else ["float32"]
     inverter = _load_inverter()
     side, each = inverter.generator.config.resolution, _count_flop(inverter)
     for batch in BATCHES:

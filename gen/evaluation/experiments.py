@@ -16,14 +16,15 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.errors import ConfigError
+from core.precision import Precision
+from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
 from faces.measures.distances import Coverage, Features, Moments, coverage, frechet, kernel, known, moments
 from faces.measures.reading_statistics import Accuracy, Drift, Places, Response, accuracy, drift, response, spearman
 from faces.oracle.attribute_network import Oracle, OracleConfig, Reading
-from gen.imagesets import ImageSetRequest, Row, expand
+from gen.imagesets import Row, expand
 from gen.labels import Vocabulary
 from gen.networks import Generator
-from gen.precision import Precision
 from gen.sampler import Sampler
 
 EVALUATION_SEED: Final = 9_000_000

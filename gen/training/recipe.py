@@ -12,13 +12,16 @@ import torch
 import torch.nn.functional as F
 
 from core.errors import ConfigError
+from core.precision import PRECISIONS, dtype_of
 from gen.augment import PRESETS as AUGMENTATIONS
 from gen.augmentation.ada import AdaConfig
-from gen.precision import DTYPES
 
 TrainingPrecision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
-TRAINING_DTYPES: Final[Mapping[str, torch.dtype]] = {**DTYPES, "float16": torch.float16}
+TRAINING_DTYPES: Final[Mapping[str, torch.dtype]] = {
+    **{name: dtype_of(name) for name in PRECISIONS},
+    "float16": torch.float16,
+}
 """Of the convolutions in training. float16 needs a GPU and scales its losses."""
 
 

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ConfigError
+from core.precision import Precision
 from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from core.stop_signals import StopRequest
 from faces.contact_sheets import contact_sheet
+from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
 from gen import checkpoint
-from gen.imagesets import ImageSetRequest, expand
+from gen.imagesets import expand
 from gen.labels import Vocabulary
 from gen.networks import Generator
-from gen.precision import Precision
 from gen.sampler import Sampler
 from gen.training.data import TrainingData
 from gen.training.folder import Folder
@@ -140,7 +141,7 @@ def _sheet(generator: Generator, request: ImageSetRequest, persons: int) -> Pixe
     """A line for each condition and person, a column for each age group."""
     vocabulary = _vocabulary(generator)
     rows = expand(request, vocabulary, {})
-    images = Sampler(generator, precision=request.precision).render(rows, request)
+    images = Sampler(generator, precision=request.arithmetic).render(rows, request)
     tiles: dict[tuple[str, str], list[Pixels]] = {}
     for row, image in zip(rows, images, strict=True):
         tiles.setdefault((row.condition, row.age_group), []).append(image)

@@ -12,16 +12,16 @@ import typer
 
 import weights as shipped
 from core.errors import ConfigError
+from core.precision import PrecisionChoice, resolve_precision
 from editing.face_editor import Files
 from gen.networks import Discriminator, Generator
-from gen.precision import PrecisionChoice, resolved
 from inversion.inverter_file import load_discriminator
 from inversion.similarity import DiscriminatorDistance
 
 
 def _known_precision(name: str) -> str:
     try:
-        resolved(name, "cpu")
+        resolve_precision(name, "cpu")
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
     return name

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from core.errors import ConfigError
-from gen.precision import DTYPES, Precision
+from core.precision import PRECISIONS, Precision
 
 Stage: TypeAlias = Literal["encoder", "hypernetwork"]
 OptimizerName: TypeAlias = Literal["ranger", "adamw"]
@@ -53,7 +53,11 @@ class InversionTrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("stage", get_args(Stage)), ("optimizer", get_args(OptimizerName)), ("precision", DTYPES)):
+        for name, known in (
+            ("stage", get_args(Stage)),
+            ("optimizer", get_args(OptimizerName)),
+            ("precision", PRECISIONS),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
         if self.batch < 2:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError, TrainingError
+from core.precision import dtype_of
 from gen.checkpoint import fingerprint
 from gen.labels import Vocabulary
-from gen.precision import DTYPES
 from gen.training.batches import Batches, pools
 from gen.training.data import TrainingImages
 from gen.training.distributed import Processes
@@ -132,7 +132,7 @@ class InversionTrainer:
     def _encoder_step(self, images: Tensor, latents: Tensor) -> dict[str, Tensor]:
         w = self.inverter.encode(images)
         with torch.set_grad_enabled(self._pictures_teach):
-            picture = self.inverter.generator.synthesize(w, dtype=DTYPES[self.config.precision])
+            picture = self.inverter.generator.synthesize(w, dtype=dtype_of(self.config.precision))
         loss, measured = self._distances(picture, images)
         # Rows of NaN are real faces, whose latents nobody knows.
         known = ~latents[:, 0].isnan()
@@ -146,7 +146,7 @@ class InversionTrainer:
             w = self.inverter.encode(images)
         measured: dict[str, Tensor] = {}
         first = torch.zeros((), device=self.device)
-        for attempt in self.inverter.refine(images, w, self.config.passes, DTYPES[self.config.precision]):
+        for attempt in self.inverter.refine(images, w, self.config.passes, dtype_of(self.config.precision)):
             if attempt.number == 0:
                 first = mean_square(attempt.reconstruction, images).mean()
                 continue
@@ -184,7 +184,7 @@ class InversionTrainer:
             with torch.no_grad():
                 c = None if labels is None else labels[ours].to(self.device)
                 w = generator.map(z[ours].to(self.device), c)
-                images.append(generator.synthesize(w, dtype=DTYPES[config.precision]).clamp(-1, 1))
+                images.append(generator.synthesize(w, dtype=dtype_of(config.precision)).clamp(-1, 1))
                 latents.append(w[:, 0])
         if len(reals) and self._batches is not None and self.data is not None:
             real, _ = self.data.batch(self._batches.real(iteration)[reals], flips[reals])
@@ -199,7 +199,7 @@ class InversionTrainer:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         half = self.config.precision != "float32"
-        with torch.autocast(self.device.type, dtype=DTYPES[self.config.precision], enabled=half):
+        with torch.autocast(self.device.type, dtype=dtype_of(self.config.precision), enabled=half):
             yield
 
     @torch.no_grad()

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from core.errors import DatasetError, TrainingError
-from core.precision import resolved
+from core.precision import autocast_to, resolve_precision
 from recognition.classifier import CLASSIFIER, Classifier, build_network, compute_logits
 from recognition.config import ClassifierTrainingConfig
 from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.networks.backbone_weights import load_backbone
-from recognition.precision import computing
 from recognition.training.batches import (
     augment_images,
     derive_seed,
@@ -165,7 +164,7 @@ class _Run:
         about: dict[str, Any],
     ) -> None:
         self.config, self.shown, self.held, self.folder, self.device = config, shown, held, folder, device
-        self.precision = resolved(config.precision, device)
+        self.precision = resolve_precision(config.precision, device)
         self.network = build_network(config, len(shown.classes))
         self.backbone = None if weights is None else load_backbone(self.network, weights)
         self.network.to(device)
@@ -254,7 +253,7 @@ class _Run:
         targets = labels * (1 - config.label_smoothing) + config.label_smoothing / labels.shape[1]
         set_rate(self.optimizer, learning_rate_at(config, epochs))
         with _seed_draws(self.device, derive_seed(config.seed, 4, place.epoch, place.batch)):
-            with computing(self.precision, self.device):
+            with autocast_to(self.precision, self.device):
                 logits = self.network(images)
             loss = soft_cross_entropy(logits, targets, self.class_weights.to(self.device), over_images=self.over_images)
             self.optimizer.zero_grad()

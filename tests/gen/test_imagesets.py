@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core.errors import RequestError
-from gen.imagesets import ImageSetRequest, Row, expand, set_id
+from faces.image_set_request import ImageSetRequest
+from gen.imagesets import Row, expand, set_id
 from gen.labels import Vocabulary
 
 VOCABULARY = Vocabulary()
@@ -90,13 +91,13 @@ def test_average_has_one_image_per_label() -> None:
 
 
 def test_published_defaults() -> None:
-    resolved = ImageSetRequest("blended").resolved(VOCABULARY, COUNTS, "abc")
+    resolved = ImageSetRequest("blended").resolve(VOCABULARY, COUNTS, "abc")
     assert resolved["truncation"] == 0.6
     assert resolved["blend"] == 0.55
     assert resolved["conditions"] == ["WS", "22q11DS", "other"]
     assert resolved["partners"] == list(VOCABULARY.conditions)
     assert resolved["counts"] == {"WS": 4, "22q11DS": 3, "other": 1}
-    assert ImageSetRequest("average").resolved(VOCABULARY, COUNTS, "abc")["truncation"] == 1
+    assert ImageSetRequest("average").resolve(VOCABULARY, COUNTS, "abc")["truncation"] == 1
     json.dumps(resolved)
 
 
@@ -141,7 +142,7 @@ def test_more_of_the_same_keeps_the_first_and_another_seed_shares_nobody() -> No
 def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
     def name(**fields: Any) -> str:
         request = ImageSetRequest("age_progression", **fields)
-        return set_id(request.resolved(VOCABULARY, COUNTS, "abc"))
+        return set_id(request.resolve(VOCABULARY, COUNTS, "abc"))
 
     assert name() == name(truncation=0.6, conditions=("WS", "22q11DS", "other"))
     variants = [
@@ -156,7 +157,7 @@ def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
     ]
     assert len(set(variants)) == len(variants)
     assert name(truncation=1) == name(truncation=1.0)
-    other_weights = ImageSetRequest("age_progression").resolved(VOCABULARY, COUNTS, "def")
+    other_weights = ImageSetRequest("age_progression").resolve(VOCABULARY, COUNTS, "def")
     assert set_id(other_weights) != name()
 
 

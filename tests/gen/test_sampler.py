@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from core.precision import Precision
+from faces.image_set_request import ImageSetRequest
 from faces.images import to_uint8
 from gen import checkpoint
-from gen.imagesets import ImageSetRequest, Row, expand
+from gen.imagesets import Row, expand
 from gen.labels import Vocabulary
-from gen.precision import Precision
 from gen.sampler import AVERAGED, Sampler, random_vectors
 from tests.gen.fixtures import generator_32
 

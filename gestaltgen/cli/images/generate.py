@@ -18,7 +18,7 @@ from api.models.model import RenderPlan
 from api.operations.file_stores import LocalFiles
 from api.provenance.claims import sheet_notice
 from core.errors import DatasetError
-from gen.imagesets import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from faces.image_set_request import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption
 from gestaltgen.cli.progress import progress_bar

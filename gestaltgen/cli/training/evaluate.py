@@ -17,6 +17,7 @@ import typer
 import weights as shipped
 from core.atomic_files import write_file
 from core.errors import ConfigError
+from core.precision import Precision, resolve_precision
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.images import Pixels, encode_png
@@ -59,7 +60,6 @@ from gen.evaluation.real_images import (
 from gen.evaluation.report import NOTICE, Figures, Found, GeneratorReport, Pair, oracle_line, to_json, verdicts
 from gen.imagesets import expand
 from gen.networks import Generator
-from gen.precision import Precision, resolved
 from gen.training.data import Exclusion
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption
@@ -165,7 +165,7 @@ def evaluate(
         raise typer.BadParameter(f"truncations {list(psis)}; expected numbers in [0, 1]")
     if held_out and exclude:
         raise typer.BadParameter("--held-out and --exclude both name held-out images; give one of them")
-    options = _Options(count, psis, seed, faces, real_count, resolved(precision, "cpu"))
+    options = _Options(count, psis, seed, faces, real_count, resolve_precision(precision, "cpu"))
     path = weights or shipped.default()
     generator, info = checkpoint.load_generator(path), checkpoint.read_info(path)
     reader, reader_info = oracle_file.load(oracle or shipped.oracle())

@@ -16,6 +16,7 @@ from rich.table import Table
 import weights as shipped
 from core.atomic_files import write_file
 from core.errors import ConfigError
+from core.precision import resolve_precision
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
@@ -24,7 +25,6 @@ from faces.measures.descriptors import FaceDescriber
 from faces.oracle import attribute_network as oracle_file
 from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
-from gen.precision import resolved
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, likeness
 from gestaltgen.cli.progress import stepping_bar
@@ -77,7 +77,7 @@ def evaluate_inversion(
     net = checkpoint.load_generator(source).requires_grad_(False)
     perceptual = likeness(discriminator, source, net)
     trained = inverter_file.load(inverter, net)
-    settled, limits = resolved(precision, "cpu"), trained.judge.limits
+    settled, limits = resolve_precision(precision, "cpu"), trained.judge.limits
     trained.judge = Judge()  # what is measured below does not count into the time of a method
     faces, about, phantoms = _faces(data, count, net.config.resolution)
     oracle = oracle_file.load(shipped.oracle())[0] if phantoms else None

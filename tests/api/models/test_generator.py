@@ -11,7 +11,7 @@ from api.app import create_app
 from api.models.generator import GeneratorModel
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError, RequestError
-from gen.precision import resolved
+from core.precision import resolve_precision
 from gestaltgen_client import Client, ServiceError
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
@@ -83,8 +83,8 @@ def test_a_plan_settles_its_precision_for_every_machine(
 @pytest.mark.parametrize("asked", ["auto", "float32", "bfloat16"])
 def test_a_set_says_its_precision(client: Client, asked: str) -> None:
     image_set = client.create(kind="average", conditions=["WS"], precision=asked).wait(timeout_s=60)
-    assert image_set.request["precision"] == resolved(asked, "cpu")
-    assert {item.row["precision"] for item in image_set} == {resolved(asked, "cpu")}
+    assert image_set.request["precision"] == resolve_precision(asked, "cpu")
+    assert {item.row["precision"] for item in image_set} == {resolve_precision(asked, "cpu")}
     if asked == "auto":
         assert client.create(kind="average", conditions=["WS"]).id == image_set.id
 

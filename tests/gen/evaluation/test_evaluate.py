@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from core.precision import resolve_precision
 from faces.datasets.dataset import DatasetWriter
 from faces.datasets.records import Record
 from faces.images import read_image
@@ -23,7 +24,6 @@ from gen.evaluation.experiments import EVALUATION_SEED
 from gen.evaluation.report import TARGETS
 from gen.labels import Vocabulary
 from gen.networks import Generator
-from gen.precision import resolved
 from gestaltgen.cli.main import app
 from tests.gen.fixtures import generator_32
 
@@ -56,7 +56,7 @@ def test_phantoms_get_every_figure(files: Path, tmp_path: Path) -> None:
     text = evaluate(files, tmp_path / "out", "--run", str(files / "run"))
     found: dict[str, Any] = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert found["about"]["seed"] == EVALUATION_SEED
-    assert found["about"]["options"]["precision"] == resolved("auto", "cpu")
+    assert found["about"]["options"]["precision"] == resolve_precision("auto", "cpu")
     assert found["about"]["weights"]["sha256"] == checkpoint.read_info(files / "generator.safetensors").sha256
     assert found["about"]["oracle"]["figures"] == {"condition_accuracy": 0.25}
     assert found["left_out"] == {}

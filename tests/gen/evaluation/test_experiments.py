@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError
+from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
 from faces.labels import AgeGroup
 from faces.measures.distances import moments
@@ -34,7 +35,7 @@ from gen.evaluation.experiments import (
     quick_frechet,
     rows_like,
 )
-from gen.imagesets import ImageSetRequest, Row
+from gen.imagesets import Row
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from tests.gen.fixtures import generator_32

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from gen.precision import automatic, resolved
+from core.precision import automatic_precision, resolve_precision
 
 
 @pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
@@ -15,7 +15,7 @@ def test_a_processor_renders_in_what_it_has_matrix_units_for(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)  # which alone does not pay
-    assert automatic("cpu") == resolved("auto", torch.device("cpu")) == expected
+    assert automatic_precision("cpu") == resolve_precision("auto", torch.device("cpu")) == expected
 
 
 @pytest.mark.parametrize(("supported", "expected"), [(True, "bfloat16"), (False, "float32")])
@@ -33,24 +33,24 @@ def test_a_gpu_too_and_emulation_does_not_count(
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or supported
     )
-    assert automatic("cuda:1") == expected
+    assert automatic_precision("cuda:1") == expected
     assert asked == [torch.device("cuda:1")]
 
 
 def test_other_devices_take_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert automatic("meta") == "float32"
+    assert automatic_precision("meta") == "float32"
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
 def test_a_precision_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for matrix_units in (True, False):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda found=matrix_units: found)
-        assert resolved(name, "cpu") == name
+        assert resolve_precision(name, "cpu") == name
 
 
 def test_another_name_is_refused() -> None:
     with pytest.raises(
         ConfigError, match="precision is 'float16'; expected one of auto, float32, bfloat16: auto takes"
     ):
-        resolved("float16", "cpu")
+        resolve_precision("float16", "cpu")

@@ -1,0 +1,278 @@
+"""Request for an image set: its fields, their defaults, their checks, and the published counts.
+
+The service, its schema, the command line and the classifiers all use this one definition. It needs no PyTorch, so that
+commands that only ask for images start fast.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from fractions import Fraction
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, get_args
+
+from core.errors import RequestError
+from core.precision import Precision, PrecisionChoice
+from faces.labels import UNAFFECTED
+
+KINDS: Final = ("unrelated", "age_related", "age_progression", "blended", "average")
+"""Kinds of image sets: four that Duong et al. 2022 define, and the mean face of a label."""
+
+TRAINING_KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
+"""Kinds that classifiers are trained on."""
+
+Noise: TypeAlias = Literal["const", "none", "random"]
+"""Image noise: the stored one, none, or drawn from the seed of each image."""
+
+Counts: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Number of training images by condition and age group."""
+
+DEFAULT_TRUNCATION: Final = 0.6
+DEFAULT_BLEND: Final = 0.55
+DEFAULT_PRECISION: Final[Precision] = "float32"
+LARGEST_SEED: Final = 2**63 - 1
+
+
+class KnownLabels(Protocol):
+    """Names of the conditions and age groups that a generator knows; `gen.labels.Vocabulary` is one."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]: ...
+
+    @property
+    def age_names(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class ImageSetRequest:
+    """Request for an image set. None takes the default that is named.
+
+    Args:
+        kind: one of KINDS.
+        conditions: None for every one but `unaffected`, where there is another.
+        ages: age groups; None for all. A progression keeps the steps that stand for them.
+        count: persons per condition; in `unrelated` and `blended`, images per condition (pair) and age. None follows
+            the training data: the mean over ages of the condition's images, and for blends that mean shared out
+            over the partners, rounded up.
+        seeds: instead of `count`: a seed for each person, the same persons in every condition; in `unrelated` and
+            `blended`, seeds are dealt over conditions and ages in order, each with its own.
+        seed: the seeds that `count` stands for are hashes of this one. A larger count keeps the first persons.
+        truncation: psi in [0, 1]; None is 0.6, and 1 for `average`.
+        blend: weight in [0, 1] of the first condition, `blended` only; None is 0.55.
+        partners: second conditions, `blended` only; None for every other one.
+        noise: image noise.
+        precision: of the convolutions. None is the default of whoever renders the set, float32 in this package. "auto"
+            is accepted by services, which replace it by the precision that their hardware is made for.
+        total_images: instead of `count`: number of images in the whole set.
+    """
+
+    kind: str
+    conditions: tuple[str, ...] | None = None
+    ages: tuple[str, ...] | None = None
+    count: int | None = None
+    seeds: tuple[int, ...] | None = None
+    seed: int = 0
+    truncation: float | None = None
+    blend: float | None = None
+    partners: tuple[str, ...] | None = None
+    noise: Noise = "const"
+    precision: PrecisionChoice | None = None
+    total_images: int | None = None
+
+    @property
+    def psi(self) -> float:
+        """The truncation, or its default."""
+        if self.truncation is not None:
+            return float(self.truncation)
+        return 1.0 if self.kind == "average" else DEFAULT_TRUNCATION
+
+    @property
+    def arithmetic(self) -> Precision:
+        """The precision, or its default.
+
+        Raises:
+            RequestError: the precision is "auto", which depends on the hardware, or unknown.
+        """
+        precision = DEFAULT_PRECISION if self.precision is None else self.precision
+        if precision == "auto" or precision not in get_args(Precision):
+            raise RequestError("precision", f"{precision!r}; expected one of {', '.join(get_args(Precision))}")
+        return precision
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, JSON-able."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, (value, default) in values.items()
+            if value != default
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the request with these fields, such as `to_json` returns them or a caller posts them."""
+        fields_given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields_given)
+
+    def resolve(self, labels: KnownLabels, counts: Counts, weights_sha256: str) -> dict[str, Any]:
+        """Return the request with every default spelt out, JSON-able: an image set is cited by it.
+
+        Raises:
+            RequestError: a field that cannot be, with its value and what is accepted.
+        """
+        request = self.with_defaults(labels)
+        settled = {name: value for name, value in asdict(request).items() if value is not None}
+        if request.seeds is not None:
+            del settled["seed"]
+        elif request.count is None:
+            settled["counts"] = {c: request.count_persons(c, labels, counts) for c in request.conditions or ()}
+        return {"version": 1, **json.loads(json.dumps(settled)), "weights_sha256": weights_sha256}
+
+    def with_defaults(self, labels: KnownLabels) -> Self:
+        """Return the same request, checked, with all but the count filled in; `total_images` becomes the count.
+
+        Raises:
+            RequestError: see `resolve`.
+        """
+        _check(self)
+        if self.conditions is None:
+            conditions = tuple(c for c in labels.conditions if c != UNAFFECTED) or labels.conditions
+        else:
+            conditions = _check_names("conditions", self.conditions, labels.conditions)
+        ages = labels.age_names if self.ages is None else _check_names("ages", self.ages, labels.age_names)
+        request = replace(self, conditions=conditions, ages=ages, truncation=self.psi, precision=self.arithmetic)
+        if self.kind == "average":
+            request = replace(request, count=1)
+        if self.kind == "blended":
+            partners = self.partners
+            request = replace(
+                request,
+                blend=DEFAULT_BLEND if self.blend is None else float(self.blend),
+                partners=labels.conditions
+                if partners is None
+                else _check_names("partners", partners, labels.conditions),
+            )
+            if not all(request.partners_of(condition) for condition in conditions):
+                raise RequestError("partners", f"{list(conditions)} with {partners}: a blend needs two conditions")
+        if self.total_images is not None:
+            request = replace(request, count=_count_for(self.total_images, request), total_images=None)
+        return request
+
+    def partners_of(self, condition: str) -> tuple[str, ...]:
+        """The second conditions that a condition is blended with."""
+        return tuple(partner for partner in self.partners or () if partner != condition)
+
+    def count_persons(self, condition: str, labels: KnownLabels, counts: Counts) -> int:
+        """Return the persons of a condition (images per age in `unrelated`, per age and partner in `blended`).
+
+        Raises:
+            RequestError: left to the training counts, and the weights store none for the condition.
+        """
+        if self.count is not None:
+            return self.count
+        trained = sum(counts.get(condition, {}).get(age, 0) for age in labels.age_names)  # of known age
+        if not trained:
+            raise RequestError(
+                "count", f"null, and the weights store no training counts of {condition}: give count or seeds"
+            )
+        return published_count(self.kind, trained, ages=len(labels.age_names), conditions=len(labels.conditions))
+
+    def count_images(self, labels: KnownLabels, counts: Counts) -> int:
+        """Return the number of images of the set, without making its rows.
+
+        Raises:
+            RequestError: see `resolve`.
+        """
+        request = self.with_defaults(labels)
+        if request.kind == "unrelated" and request.seeds:
+            return len(request.seeds)
+        return sum(
+            (len(request.seeds or ()) or request.count_persons(condition, labels, counts))
+            * _images_of_one_person(request, condition)
+            for condition in request.conditions or ()
+        )
+
+
+def published_count(kind: str, images: int, *, ages: int, conditions: int) -> int:
+    """Return the persons to make of a condition, as Duong et al. 2022 counted them.
+
+    The count is the mean over the age groups of the condition's training images, rounded. A blend is made with every
+    other condition, so that this mean is shared out among them and rounded up.
+
+    Args:
+        kind: one of KINDS.
+        images: training images of the condition, of known age.
+        ages: number of age groups.
+        conditions: number of conditions.
+    """
+    mean = Fraction(images, ages)
+    return math.ceil(mean / (conditions - 1)) if kind == "blended" else max(1, round(mean))
+
+
+def _images_of_one_person(request: ImageSetRequest, condition: str) -> int:
+    """Return the images that one more in `count` adds to a condition of a request with defaults."""
+    return len(request.ages or ()) * (len(request.partners_of(condition)) if request.kind == "blended" else 1)
+
+
+def _count_for(total: int, request: ImageSetRequest) -> int:
+    """Return the count that makes a set of so many images."""
+    each = sum(_images_of_one_person(request, condition) for condition in request.conditions or ())
+    count, rest = divmod(total, each)
+    if rest or not count:
+        nearest = [str(n) for n in (count * each, (count + 1) * each) if n]
+        raise RequestError(
+            "total_images",
+            f"{total}; every person (or image of each condition and age) adds {each} images to this set: expected a "
+            f"multiple of {each}, such as {' or '.join(nearest)}",
+        )
+    return count
+
+
+def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        raise RequestError(field, f"is empty; expected one or more of {', '.join(known)}, or null")
+    for name in names:
+        if name not in known:
+            raise RequestError(field, f"unknown {name!r}; expected one or more of {', '.join(known)}")
+    if len(set(names)) != len(names):
+        raise RequestError(field, f"{list(names)} names one twice; name each once")
+    return tuple(names)
+
+
+def _check(request: ImageSetRequest) -> None:
+    if request.kind not in KINDS:
+        raise RequestError("kind", f"{request.kind!r}; expected one of {', '.join(KINDS)}")
+    for field, least in (("count", 1), ("total_images", 1), ("seed", 0)):
+        if getattr(request, field) is not None:
+            _check_integer(field, getattr(request, field), least, LARGEST_SEED)
+    if request.total_images is not None and (request.count is not None or request.seeds is not None):
+        raise RequestError("total_images", "is given with count or seeds; expected one of the three")
+    if request.seeds is not None:
+        if not request.seeds or request.count is not None:
+            raise RequestError("seeds", "expected one or more seeds and no count, or a count and no seeds")
+        for seed in request.seeds:
+            _check_integer("seeds", seed, 0, LARGEST_SEED)
+        if len(set(request.seeds)) != len(request.seeds):
+            raise RequestError("seeds", "a seed stands twice; give each person or image its own")
+    for field in ("truncation", "blend"):
+        value = getattr(request, field)
+        if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
+            raise RequestError(field, f"{value!r}; expected a number in [0, 1], or null")
+    for field in ("blend", "partners"):
+        if request.kind != "blended" and getattr(request, field) is not None:
+            raise RequestError(field, f"has no meaning for kind {request.kind!r}; leave it out or ask for 'blended'")
+    if request.kind == "average":
+        for field in ("count", "seeds", "total_images"):
+            if getattr(request, field) is not None:
+                raise RequestError(field, "has no meaning for kind 'average', one image per label; leave it out")
+    if request.noise not in get_args(Noise):
+        raise RequestError("noise", f"{request.noise!r}; expected one of {', '.join(get_args(Noise))}")
+
+
+def _check_integer(field: str, value: object, least: int, most: int) -> None:
+    valid = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    if not valid:
+        raise RequestError(field, f"{value!r}; expected an integer from {least} to {most}")
