@@ -1,1 +1,4 @@
-"""Experiments: questions of the studies, answered on phantoms and portraits by commands that resume."""
+"""Experiments: questions of the two studies, answered on phantoms and portraits by commands that can be resumed.
+
+Each experiment is a module or a folder here. Measurements of speed and load are in `benchmarks`.
+"""

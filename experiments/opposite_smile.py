@@ -1,9 +1,10 @@
-"""What edits reach with the shipped weights: the opposite smile on 300 phantoms that nothing has seen, inverted first.
+"""Measurement of edits with the shipped weights: 300 new phantoms are inverted and edited to the opposite smile.
 
-Each face goes to a smile of 0.2 if it smiles by half or more, else to 0.8; the oracle says whether it arrived (below
-0.25, above 0.75) and what else changed. Beside the way in use: the same without leading back what changed, and along
-the normals of the SVM, as InterfaceGAN does. Then whether two fits on disjoint halves agree, and whether the smile
-measured on landmarks agrees with the oracle's.
+A face whose smile is 0.5 or more is edited to 0.2, any other to 0.8. The oracle measures whether the edit succeeded
+(below 0.25, above 0.75) and what else changed. Two variants are measured for comparison: without the correction of
+other changes, and along the normals of the SVM, as InterfaceGAN does. The module also measures whether two fits on
+disjoint halves agree, and whether the smile by landmarks agrees with the oracle's. Identity and surroundings change in
+units of the distance between people.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from gestaltgen.cli.training.fit_direction import STEADY_C, clear_examples, cond
 from inversion.result import Inversion
 
 SEED, COUNT = 711, 300
-"""Of the phantoms."""
+"""Seed and number of the phantoms."""
 
 LATENTS_SEED, LATENTS = 9, 20_000
-"""Of the latents that are fitted on in halves."""
+"""Seed and number of the latents that the two halves are fitted on."""
 
 ARRIVED = 0.25, 0.75
 
@@ -43,8 +44,8 @@ class Outcome:
     """One edit of one face.
 
     Attributes:
-        condition: what the generator's face was before.
-        wide: whether a broad smile was asked for.
+        condition: condition of the reconstructed face before the edit.
+        wide: True if a broad smile was asked for.
     """
 
     condition: str
@@ -58,7 +59,7 @@ class Outcome:
 
 
 def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> list[Outcome]:
-    """Every face to the opposite of its smile."""
+    """Edit every face to the opposite of its smile."""
     outcomes = []
     for face in faces:
         before = editor.reader(face.reconstruction)
@@ -71,7 +72,7 @@ def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direct
 
 
 def format_outcomes(outcomes: list[Outcome]) -> str:
-    """Shares, and how far identity and surroundings moved, in distances between people, and the age."""
+    """Format shares of successful edits, the changes of identity and surroundings, and the change of the age."""
     identity = np.array([outcome.edit.identity for outcome in outcomes])
     share = {
         "arrived": [outcome.arrived for outcome in outcomes],
@@ -93,7 +94,7 @@ def format_outcomes(outcomes: list[Outcome]) -> str:
 
 
 def compare_halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
-    """Cosines of two fits on disjoint halves, and their accuracies."""
+    """Print the cosines of two fits on disjoint halves, and their accuracies."""
     clear, has = clear_examples(read.attributes[SMILE], SMILE)
     x, of = w[clear].astype(np.float64), conditions[clear]
     print(f"smile, C = {C:g}: examples, cosine of two halves, cross-validated accuracy of each")

@@ -23,7 +23,7 @@ from core.stop_signals import interrupt_on_terminate
 from recognition.training.cross_validation import TrainingProgress
 
 COSTS: Final = "costs.jsonl"
-"""A line for every process that ran: name of the part, seconds, CPU seconds, peak memory in MB and exit code."""
+"""File with a line for every process that ran: its name, seconds, CPU seconds, peak memory in MB and exit code."""
 
 _LOOK_S: Final = 1.0
 _POLL_S: Final = 0.1
@@ -35,13 +35,13 @@ _console = Console(highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True)
 class SideProcess:
-    """A process that ends by itself and, given again, goes on.
+    """Process that ends by itself and continues its work when it is started again.
 
     Args:
         name: for people.
-        command: what to run.
-        log: file that its output is added to.
-        done: there is nothing left to do.
+        command: program and arguments.
+        log: file that its output is appended to.
+        done: True if there is nothing left to do.
     """
 
     name: str
@@ -51,7 +51,7 @@ class SideProcess:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a command; what is refused is one line and status 1."""
+    """Run a command; an expected error is printed as one line and gives status 1."""
     try:
         app()
     except GestaltError as error:
@@ -69,12 +69,12 @@ def print_epoch(progress: TrainingProgress) -> None:
 
 
 def run_side_by_side(parts: Sequence[SideProcess], costs: Path) -> None:
-    """Run what is not done, one part for each core, and note in a file of COSTS what it cost.
+    """Run the processes that are not done, one for each core, and record their cost in a file of COSTS.
 
-    The last line of each log is shown meanwhile. Interrupted, the processes are stopped too.
+    The last line of each log is shown meanwhile. If interrupted, the processes are stopped too.
 
     Raises:
-        TrainingError: one failed; the others are let finish.
+        TrainingError: one failed; the others run to their end first.
     """
     waiting = [part for part in parts if not part.done]
     running: dict[SideProcess, subprocess.Popen[bytes]] = {}
@@ -123,13 +123,13 @@ def _run_process(part: SideProcess, costs: Path, running: dict[SideProcess, subp
 
 
 def _read_peak_kb(pid: int) -> int:
-    """Most memory that a running process has held; what wait4 says includes that of the process that began it."""
+    """Read the peak memory of a running process; that of wait4 would include the process that started it."""
     told = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return 0 if told is None else int(told[1])
 
 
 def _read_last_lines(log: Path, lines: int) -> str:
-    """The end of a log."""
+    """Read the last lines of a log."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -1,7 +1,8 @@
-"""The measure of smiles: fitted, and measured on faces it was not fitted on.
+"""The measure of smiles: its fit, and its accuracy on faces that it was not fitted on.
 
-Phantoms with their true landmarks, whose smile is known, and the portraits of docs/portraits-smiles.csv, labelled by
-eye, with the detector's. Prints the weights that `faces.expression.CALIBRATED` holds. Needs GESTALTGEN_PORTRAITS.
+The faces are phantoms with their true landmarks and smiles, and the portraits of docs/portraits-smiles.csv, labelled by
+eye, with landmarks of the detector. The module prints the weights that `faces.expression.CALIBRATED` holds. It needs
+GESTALTGEN_PORTRAITS.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SEED_TO_FIT, SEED_TO_TEST = 41, 42
 def read_labelled_portraits(
     folder: Path, half: str, detector: FaceDetector
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Landmarks (n, 68, 2) of a half of the labelled portraits, "tuning" or "test", and whether they smile (n,)."""
+    """Read landmarks (n, 68, 2) of the labelled portraits in a half, "tuning" or "test", and who smiles (n,)."""
     with TABLE.open() as file:
         rows = [row for row in csv.DictReader(file) if row["half"] == half]
     found = [detector.largest(read_image(folder / "images" / row["file"])).landmarks for row in rows]
@@ -37,7 +38,7 @@ def read_labelled_portraits(
 
 
 def draw_known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """True landmarks (n, 68, 2) of phantoms, and their smiles (n,)."""
+    """Draw phantoms, and return their true landmarks (n, 68, 2) and smiles (n,)."""
     people = [nth_phantom(seed, index) for index in range(count)]
     return np.stack([draw(person, 128).landmarks for person in people]), np.array([person.smile for person in people])
 

@@ -1,4 +1,4 @@
-"""A trained classifier and its file, which carries its classes, how it was trained, and what it saw."""
+"""A trained classifier and its file, which holds weights, classes, settings, and a record of the training images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from recognition.networks.architectures import Network, build
 FILE: Final = "classifier.safetensors"
 
 CLASSIFIER: Final = "classifier"
-"""Name of what a classifier saw itself, beside that of its generators."""
+"""Name of the record of images that a classifier itself saw, beside those of its generators."""
 
 _KIND: Final = "classifier"
 _BATCH: Final = 128
@@ -32,16 +32,16 @@ _BATCH: Final = 128
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network that tells conditions from faces. What it says of a real person is no basis for a diagnosis.
+    """Network that tells conditions from faces. What it predicts for a real person is no basis for a diagnosis.
 
     Attributes:
         network: in evaluation mode.
         classes: names, in the order of the probabilities.
         config: how it was trained.
-        seen: all images that it was trained on or chosen by, synthetic ones included, and those that the generators
-            of these were trained on, as far as they tell.
-        precision: in which it was trained and computes.
-        about: epoch, figures of the validation part, the backbone's digest, and what its maker noted.
+        seen: record of all images that it was trained on or that chose its epoch, synthetic ones included, and of
+            those that their generators were trained on, as far as it is known.
+        precision: precision of the training and of predictions.
+        about: epoch, figures of the validation part, digest of the backbone, and notes of the run.
     """
 
     network: Network
@@ -52,7 +52,10 @@ class Classifier:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def probabilities(self, samples: Samples, device: torch.device | str = "cpu") -> npt.NDArray[np.float64]:
-        """(n, classes) float64 for n faces; whether it saw them is not asked, `Ensemble.predict` does."""
+        """Compute probabilities (n, classes) float64 for n faces.
+
+        Whether the faces were seen in training is not checked here; `Ensemble.predict` checks it.
+        """
         stack = stack_images(samples, self.config.size)
         logits = compute_logits(self.network.to(torch.device(device)), stack, self.precision)
         return np.asarray(logits.double().softmax(dim=1).numpy(), dtype=np.float64)
@@ -71,7 +74,7 @@ class Classifier:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """What `save` wrote; nothing but the file is needed.
+        """Read the file that `save` wrote.
 
         Raises:
             CheckpointError: no such file, a damaged one, or weights of something else.
@@ -92,7 +95,7 @@ class Classifier:
 
 
 def build_network(config: ClassifierTrainingConfig, classes: int) -> Network:
-    """The network that a configuration describes, with fresh weights; raises as `networks.build`."""
+    """Build the network that a configuration describes, with fresh weights; raises as `architectures.build`."""
     return build(
         config.network,
         classes,
@@ -105,7 +108,7 @@ def build_network(config: ClassifierTrainingConfig, classes: int) -> Network:
 
 
 def compute_logits(network: Network, stack: Stack, precision: Precision) -> Tensor:
-    """(n, classes) float32 on the CPU, in evaluation mode; the network is left in the mode it was in."""
+    """Compute logits (n, classes) float32 on the CPU, in evaluation mode; the mode of the network is restored."""
     device, training = network.mean.device, network.training
     network.eval()
     with torch.inference_mode(), autocast_to(precision, device):

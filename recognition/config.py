@@ -1,4 +1,4 @@
-"""How a classifier is trained: one frozen value, checked when made and stored with every run."""
+"""Settings of the training of a classifier: one frozen value, checked when it is made and stored with every run."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ PRECISIONS: Final = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class ClassifierTrainingConfig:
-    """How to train a classifier. The values given here train "small" on a few hundred faces.
+    """Settings of the training of a classifier. The defaults train "small" on a few hundred faces.
 
     Args:
         network: one of `networks.NAMES`.
         size: side in pixels to which images are resized.
-        pretraining: what the weights of the backbone, if there are any, were learnt on: "imagenet" or "vggface2".
-        epochs: at most.
-        batch: images a step; an epoch is cut into nearly equal batches of about so many.
-        images_per_epoch: so many images are shown an epoch, real and synthetic together; None for each one once.
+        pretraining: data that the weights of the backbone, if there are any, were learnt on: "imagenet" or "vggface2".
+        epochs: largest number of epochs.
+        batch: images in a step; an epoch is cut into nearly equal batches of about this size.
+        images_per_epoch: images shown in an epoch, real and synthetic together; None shows each one once.
         optimizer: "adamw", "adam" or "sgd".
-        learning_rate: the highest.
-        head_rate: the head learns at so many times that.
-        momentum: of SGD.
-        weight_decay: of the optimizer.
-        schedule: of the learning rate: "constant", "cosine" down to none at the last epoch, or "cosine-restarts".
-        warmup_epochs: epochs at the beginning in which the rate rises from `warmup_from` times itself.
-        warmup_from: share of the rate to begin with.
+        learning_rate: highest learning rate.
+        head_rate: factor of the learning rate for the head.
+        momentum: momentum of SGD.
+        weight_decay: weight decay of the optimizer.
+        schedule: schedule of the learning rate: "constant", "cosine" down to 0 at the last epoch, or
+            "cosine-restarts".
+        warmup_epochs: epochs at the start in which the rate rises from `warmup_from` times its highest value.
+        warmup_from: share of the learning rate at the start of the warm-up.
         restart_epochs: epochs until "cosine-restarts" begins again.
-        patience: stop once more than so many epochs in a row did not improve on the best; None never stops early,
-            which suits a rate that falls until the last epoch: the best one is often among the last, and kept anyway.
-        select: which figure of the validation part makes an epoch the best: "loss", "accuracy" or
-            "balanced_accuracy".
+        patience: training stops after more than this number of epochs in a row without improvement; None never stops
+            early, which suits a rate that falls until the last epoch, because the best epoch is often among the last.
+        select: figure of the validation part that chooses the best epoch: "loss", "accuracy" or "balanced_accuracy".
         class_weights: weights of the loss by class, 1 for those not named; "balanced" for those inverse to the share
-            of the training labels; None for none.
-        loss_total: what a batch's loss is divided by: "weights", the weights of its labels, the same for hard and
-            soft ones; "as-published", the number of images as soon as one label of the run is soft.
-        sampling: "shuffled", or "balanced", in which classes are drawn alike often, with replacement.
-        mirror: half of the images are shown flipped.
-        shift: images are moved by up to so much of their side, either way.
+            of the training labels; None for equal weights.
+        loss_total: divisor of a batch's loss: "weights", the weights of its labels, the same for hard and soft ones;
+            "as-published", the number of images if one label of the run is soft.
+        sampling: "shuffled", or "balanced", which draws every class equally often, with replacement.
+        mirror: flip half of the images.
+        shift: largest shift of an image in each direction, as a share of its side.
         colour: standard deviation of the logarithm of the gain of each channel, and of its offset in [-1, 1].
         dropout: share of the features that the head does not see in training.
-        dropout_passes: so many draws of it are averaged.
+        dropout_passes: number of draws of dropout that are averaged.
         label_smoothing: share of every label that is spread over all classes.
-        precision: of convolutions: "float32", "bfloat16", or "auto", which takes bfloat16 where there are matrix units.
-        seed: of weights, order, augmentation and dropout.
+        precision: precision of convolutions: "float32", "bfloat16", or "auto", which takes bfloat16 if the hardware has
+            matrix units.
+        seed: seed of weights, order, augmentation and dropout.
 
     Raises ConfigError for values that make no sense.
     """
@@ -132,11 +133,12 @@ class ClassifierTrainingConfig:
             raise ConfigError(f"class_weights are {dict(weights)}; expected positive numbers")
 
     def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON can hold them."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_json` gave.
+        """Restore settings from the result of `to_json`.
 
         Raises:
             ConfigError: settings that are unknown here, or make no sense.

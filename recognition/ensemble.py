@@ -1,4 +1,4 @@
-"""The classifiers of several folds as one: the mean of their probabilities."""
+"""Ensembles: the classifiers of several folds as one, whose prediction is the mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from recognition.predictions import Predictions
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Classifiers of the same classes. What they say of a real person is no basis for a diagnosis.
+    """Classifiers with the same classes. What they predict for a real person is no basis for a diagnosis.
 
     Attributes:
         classifiers: one or more, as of the folds of a cross-validation.
-        names: of them, for messages.
+        names: names of the classifiers, for messages.
 
     Raises:
         ConfigError: none, or of different classes.
@@ -49,9 +49,9 @@ class Ensemble:
 
     @classmethod
     def open(cls, path: Path | str) -> Ensemble:
-        """All classifiers in a folder and the folders in it, in the order of their names; or the one of a file.
+        """Open all classifiers in a folder and its subfolders, in the order of their names, or the one in a file.
 
-        The folders of one seed of `experiment` are one ensemble (`out/seed-0`).
+        The folders of one seed of `cross_validate` are one ensemble (`out/seed-0`).
 
         Raises:
             CheckpointError: there is none, or one that cannot be read.
@@ -64,8 +64,8 @@ class Ensemble:
         names = tuple(str(file.relative_to(path).parent) if file != path else file.name for file in files)
         return cls(tuple(Classifier.open(file) for file in files), names)
 
-    def seen(self) -> TrainingRecord:
-        """All that its classifiers were trained on or chosen by, named by classifier, and their generators."""
+    def combined_record(self) -> TrainingRecord:
+        """Combine the records of its classifiers, each under its name, with those of the generators of their images."""
         first, *others = (
             _rename_record(part, name)
             for name, classifier in zip(self.names, self.classifiers, strict=True)
@@ -76,7 +76,7 @@ class Ensemble:
     def predict(
         self, samples: Samples, *, threshold: float | None = None, device: torch.device | str = "cpu"
     ) -> Predictions:
-        """Probabilities for faces that none of its classifiers saw.
+        """Predict probabilities for faces that none of its classifiers saw in training.
 
         Args:
             samples: faces with one condition each; of the same classes in the same order.
@@ -97,7 +97,7 @@ class Ensemble:
             raise DatasetError(
                 f"image {soft.key[:16]} has the blended label {soft.label}; expected faces whose condition is known"
             )
-        self.seen().refuse(samples)
+        self.combined_record().refuse(samples)
         stacks = {size: stack_images(samples, size) for size in {one.config.size for one in self.classifiers}}
         each = np.stack([one.probabilities(stacks[one.config.size], device) for one in self.classifiers])
         mean, undecided = average_probabilities(each, threshold)
@@ -113,13 +113,14 @@ class Ensemble:
 
 
 def _rename_record(seen: TrainingRecord, name: str) -> TrainingRecord:
+    """Name a classifier's own record after the classifier; records of generators keep their names."""
     return replace(seen, name=f"{CLASSIFIER} {name}") if seen.name == CLASSIFIER else seen
 
 
 def average_probabilities(
     probabilities: npt.NDArray[np.float64] | Sequence[npt.NDArray[np.float64]], threshold: float | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The mean over the classifiers that are sure, and where none is.
+    """Average the classifiers that reach a threshold; where none does, average all and mark the face as undecided.
 
     Args:
         probabilities: (classifiers, n, classes).

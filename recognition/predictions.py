@@ -1,4 +1,4 @@
-"""What a classifier said of each image of a test set, and what the truth was."""
+"""Predictions of a classifier for each image of a test set, with the true classes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SUM_TOLERANCE: Final = 1e-4  # float32 softmax outputs, averaged and written wi
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities for n images over k classes. A run's predictions say nothing of a real person's health.
+    """Probabilities for n images over k classes. Predictions say nothing about the health of a real person.
 
     Attributes:
         classes: names of the k classes, in the order of the probabilities.
         keys: n different keys, `faces.images.pixels_key` of the images.
-        persons: who is shown; equal for images of the same person.
+        persons: names of the persons; equal for images of the same person.
         truths: (n,) int64, indices into classes.
-        age_groups: None where it is not known.
+        age_groups: age group of each image; None if it is not known.
         probabilities: (n, k) float64, 0 to 1; rows sum to 1.
-        undecided: (n,) bool; True where no fold of an ensemble reached its threshold, so that nothing is said.
+        undecided: (n,) bool; True if no fold of an ensemble reached its threshold.
 
     Raises:
-        DatasetError: nothing in it, lengths that differ, a key that is there twice, a truth that is no class,
-            probabilities that are none.
+        DatasetError: no image, lengths that differ, a duplicate key, a truth that is no class, or values that are no
+            probabilities.
     """
 
     classes: tuple[str, ...]
@@ -80,18 +80,18 @@ class Predictions:
 
     @property
     def chosen(self) -> npt.NDArray[np.int64]:
-        """(n,) int64, the most probable class; -1 where it is undecided."""
+        """Most probable class, (n,) int64; -1 if the image is undecided."""
         return np.where(self.undecided, -1, self.probabilities.argmax(axis=1)).astype(np.int64)
 
     @property
     def of_truth(self) -> npt.NDArray[np.float64]:
-        """(n,) probability of the true class."""
+        """Probability of the true class, (n,)."""
         of_truth: npt.NDArray[np.float64] = self.probabilities[np.arange(len(self)), self.truths]
         return of_truth
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
-        """(n,) bool; what is undecided is not correct."""
+        """True where the most probable class is the true one, (n,) bool; undecided images are not correct."""
         return np.asarray(self.chosen == self.truths, dtype=np.bool_)
 
     @property
@@ -100,7 +100,7 @@ class Predictions:
         return tuple(self.classes[truth] for truth in self.truths)
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Predictions:
-        """Those of some images, in the order of their indices."""
+        """Return the predictions for some images, in the order of their indices."""
         places = np.asarray(indices, dtype=np.int64)
         return replace(
             self,
@@ -113,7 +113,7 @@ class Predictions:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write a CSV, a row per image: key, person, truth, age_group, undecided and `p:CLASS` for each class.
+        """Write a CSV, one row per image: key, person, truth, age_group, undecided and `p:CLASS` for each class.
 
         Numbers have all their digits, so that `load` gives the same back.
         """
@@ -128,7 +128,7 @@ class Predictions:
 
     @staticmethod
     def load(path: Path | str) -> Predictions:
-        """What `save` wrote.
+        """Read the file that `save` wrote.
 
         Raises:
             DatasetError: no such file, or another table; the message names row, column, value and remedy.
@@ -144,7 +144,7 @@ class Predictions:
 
 
 def pool_predictions(runs: Sequence[Predictions]) -> Predictions:
-    """Runs with other seeds on the same images, as one: each image counts once per run, persons stay the same.
+    """Combine runs with other seeds on the same images: each image counts once per run, persons stay the same.
 
     An accuracy is then the mean over the runs, and what resamples persons takes all runs of a person together. The
     key of an image gets the number of its run.
@@ -171,10 +171,10 @@ def pool_predictions(runs: Sequence[Predictions]) -> Predictions:
 
 
 def align_predictions(first: Predictions, second: Predictions, first_name: str, second_name: str) -> Predictions:
-    """The second in the order of the first, for comparing them image by image.
+    """Reorder the second as the first, so that they can be compared image by image.
 
     Args:
-        first_name, second_name: what to call them in errors.
+        first_name, second_name: their names in error messages.
 
     Raises:
         DatasetError: they are of different classes or images, or disagree on a truth, a person or an age group.
@@ -208,6 +208,7 @@ def align_predictions(first: Predictions, second: Predictions, first_name: str, 
 
 
 def _parse_table(text: str, name: str) -> Predictions:
+    """Parse a table that `Predictions.save` wrote."""
     rows = list(csv.reader(io.StringIO(text), strict=True))
     header = rows[0] if rows else []
     classes = tuple(column.removeprefix(_PROBABILITY) for column in header[len(_COLUMNS) :])
@@ -247,6 +248,7 @@ def _parse_table(text: str, name: str) -> Predictions:
 
 
 def _find_duplicate(names: Sequence[str]) -> str | None:
+    """Return the first name that occurs twice; None if there is none."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

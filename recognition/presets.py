@@ -1,9 +1,9 @@
-"""Named ways to train: for small pictures, and as the two studies did.
+"""Presets: named settings of training and averaging, for small pictures and as in two studies.
 
-Duong et al. 2022 (Frontiers in Genetics 13:864092) and Patel et al. 2024 (Bioinformatics 40:i110) print less than a
-training run needs, and their code does some of it differently. "duong" and "patel" are as printed, and where the print
-is silent on what any run needs (optimizer, rates, when to stop) as the code; "duong-code" and "patel-code" are as the
-code. `describe` names the differences.
+Duong et al. 2022 (Frontiers in Genetics 13:864092) and Patel et al. 2024 (Bioinformatics 40:i110) print fewer
+settings than a training needs, and their code differs from the text in some. "duong" and "patel" follow the text, and
+the code where the text is silent (optimizer, rates, when to stop); "duong-code" and "patel-code" follow the code.
+`describe` names the differences.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from recognition.config import ClassifierTrainingConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """A way to train and to average.
+    """Settings of training and averaging.
 
     Attributes:
-        training: how each fold is trained.
-        threshold: least of the largest probability for a fold to count in the ensemble; None counts every fold.
+        training: settings of the training of each fold.
+        threshold: a fold counts in the ensemble if its largest probability reaches this; None counts every fold.
         affected_weight: weight of the loss for every class but `unaffected`; None for no weights.
-        about: what it is, and in what it differs from print and code.
+        about: description, with the differences from the text and from the code of the study.
     """
 
     training: ClassifierTrainingConfig
@@ -35,7 +35,7 @@ class Preset:
     about: str
 
     def for_classes(self, classes: Sequence[str]) -> ClassifierTrainingConfig:
-        """Its training, with the weights of the affected among these classes."""
+        """Return the training, with the weights of the affected ones among these classes."""
         if self.affected_weight is None:
             return self.training
         affected = {name: self.affected_weight for name in classes if name != UNAFFECTED}
@@ -130,7 +130,7 @@ PRESETS: Final = {
 
 
 def find_preset(name: str) -> Preset:
-    """One of PRESETS.
+    """Return one of PRESETS.
 
     Raises:
         ConfigError: no such preset.
@@ -141,7 +141,7 @@ def find_preset(name: str) -> Preset:
 
 
 def describe(name: str) -> str:
-    """What a preset is, and in what it differs from its study's print and from its code; raises as `preset`."""
+    """Describe a preset, and how it differs from the text of its study and from its code; raises as `find_preset`."""
     return find_preset(name).about
 
 

@@ -1,7 +1,7 @@
-"""How well a classifier does, how sure that is, and whether another does better.
+"""Statistics of classifiers: accuracy, calibration, intervals, and tests of the difference between two.
 
-Chance is taken at the level of persons, not of images: images of one person are alike, and counting them as
-independent makes every interval too narrow. All that is drawn follows a seed.
+Persons, not images, are the units of sampling: images of one person are similar, and counting them as independent
+makes every interval too narrow. All random draws follow from a seed.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from recognition.predictions import Predictions, align_predictions
 Floats = npt.NDArray[np.float64]
 
 LEAST_PROBABILITY: Final = 1e-12
-"""Smaller probabilities of the truth count as this in the negative log-likelihood, which they would make infinite."""
+"""Lower bound of probabilities in the negative log-likelihood, which would be infinite for 0."""
 
-_EXACT_PERSONS: Final = 14  # up to 2^14 sign patterns are all looked at
-_CELLS_AT_ONCE: Final = 1_000_000  # of the matrices of what is drawn
+_EXACT_PERSONS: Final = 14  # up to 2^14 sign patterns are all tried
+_CELLS_AT_ONCE: Final = 1_000_000  # cells of the matrices of random draws
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How chance is measured.
+    """Settings of bootstrap and permutation tests.
 
     Args:
         resamples: bootstrap samples of the persons.
-        permutations: sign patterns of a permutation test, where there are too many persons to look at all.
-        level: of the intervals, in (0, 1).
-        seed: of all that is drawn; the same seed gives the same numbers.
+        permutations: sign patterns of a permutation test, if there are too many persons to try all patterns.
+        level: level of the intervals, in (0, 1).
+        seed: seed of all random draws; the same seed gives the same numbers.
 
     Raises:
         ConfigError: too few to have an interval, or a level outside its range.
@@ -58,13 +58,13 @@ class Sampling:
 
     @property
     def tails(self) -> tuple[float, float]:
-        """The two quantiles between which an interval lies."""
+        """The two quantiles that bound an interval."""
         return (1 - self.level) / 2, (1 + self.level) / 2
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the ends of its interval."""
+    """A value with the bounds of its interval."""
 
     value: float
     low: float
@@ -73,11 +73,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many images of a group were named right.
+    """Number and share of the images of a group that were classified correctly.
 
     Attributes:
-        condition, age_group: which group; None for all of them.
-        images, persons, correct, undecided: counts; what is undecided is not correct.
+        condition, age_group: the group; None for all conditions or ages.
+        images, persons, correct, undecided: counts; undecided images are not correct.
         accuracy: correct / images, with the interval of its bootstrap by person.
     """
 
@@ -97,7 +97,7 @@ UNKNOWN_AGE: Final = "unknown"
 def accuracies(
     predictions: Predictions, sampling: Sampling | None = None, ages: Sequence[str] = ()
 ) -> tuple[Accuracy, ...]:
-    """Accuracy over all images, by condition, by age group and by both; only of groups that have images.
+    """Compute the accuracy over all images, by condition, by age group and by both, for groups that have images.
 
     Args:
         ages: age groups in the order to list them; others follow in the order of their names.
@@ -139,7 +139,7 @@ def _accuracy(chosen: Predictions, condition: str | None, age: str | None, sampl
 
 
 def mean_over_conditions(predictions: Predictions, sampling: Sampling | None = None) -> Interval:
-    """Mean of the conditions' accuracies (balanced accuracy), each condition's persons resampled on their own."""
+    """Compute the mean of the conditions' accuracies (balanced accuracy); persons are resampled within conditions."""
     sampling = sampling or Sampling()
     correct, conditions = predictions.correct, np.array(predictions.conditions, dtype=object)
     if correct.all() or not correct.any():
@@ -159,10 +159,10 @@ def mean_over_conditions(predictions: Predictions, sampling: Sampling | None = N
 def share_interval(
     right: npt.NDArray[np.bool_], persons: Sequence[Hashable], sampling: Sampling | None = None
 ) -> Interval:
-    """A share of images with its interval: percentiles of the bootstrap by person.
+    """Compute a share of images with its interval: percentiles of the bootstrap by person.
 
-    Where all or none are right every resample is the same, and the bootstrap would claim certainty; the open end is
-    then the exact one of Clopper and Pearson for as many persons.
+    If all or none are right, every resample is the same and the bootstrap interval would have no width. The open end is
+    then the exact one of Clopper and Pearson for the number of persons.
     """
     sampling = sampling or Sampling()
     value = float(right.mean())
@@ -173,11 +173,11 @@ def share_interval(
 
 
 def mean_interval(values: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None) -> Interval:
-    """The mean of a value of each image, with percentiles of its bootstrap by person.
+    """Compute the mean of a value of each image, with percentiles of its bootstrap by person.
 
     Args:
         values: (n,).
-        persons: (n,), whose they are.
+        persons: (n,), person of each value.
     """
     sampling = sampling or Sampling()
     low, high = np.quantile(resampled_means(values, persons, sampling), sampling.tails)
@@ -187,14 +187,14 @@ def mean_interval(values: Floats, persons: Sequence[Hashable], sampling: Samplin
 def resampled_means(
     values: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None, stream: int = 0
 ) -> Floats:
-    """Means over images when the persons are drawn anew, with replacement, as many as there are.
+    """Compute means over images for resampled persons: as many as there are, drawn with replacement.
 
-    A person comes with all images, so that the number of images varies between resamples.
+    A person is drawn with all images, so the number of images varies between resamples.
 
     Args:
-        values: (n,) of the images.
-        persons: (n,).
-        stream: other numbers draw independently under the same seed.
+        values: (n,), one for each image.
+        persons: (n,), person of each image.
+        stream: other numbers draw independently with the same seed.
 
     Returns:
         (resamples,) float64.
@@ -211,7 +211,7 @@ def resampled_means(
 
 
 def confusion(predictions: Predictions) -> npt.NDArray[np.int64]:
-    """(k, k + 1) counts: true class by class said; the last column is what was undecided."""
+    """Count images by true class (rows) and predicted class (columns), (k, k + 1); the last column is undecided."""
     k = len(predictions.classes)
     said = np.where(predictions.undecided, k, predictions.chosen)
     matrix = np.zeros((k, k + 1), dtype=np.int64)
@@ -225,9 +225,9 @@ class Bin:
 
     Attributes:
         low, high: the range (low, high].
-        images: how many.
-        confidence: mean largest probability; NaN where there is no image.
-        accuracy: share whose most probable class is the true one; NaN where there is no image.
+        images: number of images.
+        confidence: mean largest probability; NaN without images.
+        accuracy: share of images whose most probable class is the true one; NaN without images.
     """
 
     low: float
@@ -239,7 +239,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether probabilities mean what they say. An ensemble's threshold plays no part: undecided images count too.
+    """Agreement of probabilities with accuracy. An ensemble's threshold is not used: undecided images count too.
 
     Attributes:
         bins: the reliability curve.
@@ -255,7 +255,7 @@ class Calibration:
 
 
 def calibration(predictions: Predictions, bins: int = 10) -> Calibration:
-    """Calibration of the most probable class, in bins of equal width.
+    """Compute the calibration of the most probable class, in bins of equal width.
 
     Raises:
         ConfigError: no bin.
@@ -288,16 +288,16 @@ def calibration(predictions: Predictions, bins: int = 10) -> Calibration:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run beside a baseline on the same images.
+    """Comparison of a run with a baseline on the same images.
 
     Attributes:
-        condition: of the images compared; None for all.
+        condition: condition of the images compared; None for all.
         images, persons: counts.
-        baseline_accuracy, accuracy: of the two.
+        baseline_accuracy, accuracy: accuracy of the baseline and of the run.
         difference: accuracy - baseline_accuracy, with the interval of its bootstrap by person.
-        only_baseline, only_run: images that one of the two alone has right.
+        only_baseline, only_run: images that only one of the two has right.
         mcnemar: two-sided exact p of McNemar's test. It counts images as independent; with several images of a
-            person, or runs of several seeds pooled, go by `permutation`.
+            person, or pooled runs of several seeds, use `permutation`.
         permutation: two-sided p of swapping the two within persons.
         mcnemar_holm, permutation_holm: the same after Holm's correction; equal to the p of a lone comparison.
     """
@@ -324,11 +324,11 @@ def compare(
     condition: str | None = None,
     names: tuple[str, str] = ("the baseline", "the run"),
 ) -> Comparison:
-    """Whether a run names the same images better than a baseline.
+    """Compare a run with a baseline on the same images.
 
     Args:
         condition: compare on the images of one condition only.
-        names: what to call the two in errors.
+        names: names of the two in error messages.
 
     Raises:
         DatasetError: they were measured on different images or classes, or no image is of the condition.
@@ -366,12 +366,12 @@ def compare_all(
     runs: Mapping[str, Predictions],
     sampling: Sampling | None = None,
 ) -> dict[str, tuple[Comparison, ...]]:
-    """Every other run beside a baseline, on all images and on those of each condition.
+    """Compare every other run with a baseline, on all images and on those of each condition.
 
     Holm's correction is over the runs for all images, and over runs times conditions for the conditions.
 
     Returns:
-        Name of a run -> its comparisons, the one on all images first.
+        comparisons by name of the run, the one on all images first.
 
     Raises:
         ConfigError: no run has the baseline's name.
@@ -399,22 +399,22 @@ def compare_all(
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Two-sided exact p of McNemar's test: of so uneven a split of the images that one of two alone has right.
+    """Compute the two-sided exact p of McNemar's test from the images that only one of two runs has right.
 
-    1 where there is no such image.
+    It is 1 if there is no such image.
     """
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
 def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None) -> float:
-    """Two-sided p of the mean of paired differences, when the sign of each person's is a toss of a coin.
+    """Compute the two-sided p of a mean of paired differences by flipping the signs of persons at random.
 
-    All sign patterns are looked at where few persons differ; else so many are drawn as `sampling` says, and the
-    observed pattern counts as one of them (Phipson and Smyth 2010), so that p is never 0.
+    If few persons differ, all sign patterns are tried. Otherwise `sampling.permutations` patterns are drawn, and the
+    observed one counts as one of them (Phipson and Smyth 2010), so that p is never 0.
 
     Args:
-        differences: (n,) of the images.
+        differences: (n,), one for each image.
         persons: (n,); the two runs are swapped for all images of a person at once.
     """
     sampling = sampling or Sampling()
@@ -436,7 +436,7 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number by Holm's step-down method (1979), in the order given.
+    """Correct p-values for their number by Holm's step-down method (1979), in the order given.
 
     Raises:
         ConfigError: one is not a number from 0 to 1.
@@ -451,7 +451,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:
-    """(sum of values, number of images) of each person, (persons,) float64 each."""
+    """Sum the values, and count the images, of each person, (persons,) float64 each."""
     if len(values) != len(persons) or not len(values):
         raise ConfigError(f"{len(values)} values of {len(persons)} persons; expected a person for each value")
     number = {person: index for index, person in enumerate(dict.fromkeys(persons))}
@@ -461,7 +461,7 @@ def _by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Flo
 
 
 def _portions(rows: int, width: int) -> Iterator[int]:
-    """Numbers of rows that sum to `rows`, each with few enough cells at once."""
+    """Split a number of rows into portions with few enough cells to hold at once."""
     step = max(1, _CELLS_AT_ONCE // max(1, width))
     for start in range(0, rows, step):
         yield min(step, rows - start)

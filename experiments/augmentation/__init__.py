@@ -1,1 +1,4 @@
-"""Do synthetic faces help a classifier of conditions? The study's experiment, on phantoms; `python -m` runs it."""
+"""Experiment: do synthetic faces help a classifier that has few real ones? Run `python -m experiments.augmentation`.
+
+It follows Duong et al. 2022 on phantoms. The steps of one training are in `recognition`.
+"""

@@ -1,4 +1,4 @@
-"""`python -m experiments.augmentation`: the study's experiment on phantoms, from drawing to table."""
+"""`python -m experiments.augmentation`: the experiment of Duong et al. 2022 on phantoms, from drawing to table."""
 
 from __future__ import annotations
 
@@ -38,25 +38,33 @@ app = typer.Typer(add_completion=False)
 BASE: Final = "base.zip"
 SHEET: Final = "faces.png"
 _SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
-"""Of the phantoms: four sets of different people."""
+"""Seeds of the phantoms: four sets of different people."""
 
 
 @app.command()
 def augmentation(
-    out: Annotated[Path, typer.Option(help="Folder of the experiment; one that is there goes on.")] = Path(
-        "runs/augmentation"
-    ),
-    seeds: Annotated[int, typer.Option(help="Ensembles for each arm; seeds vary the classifiers only.", min=1)] = 3,
-    base_images: Annotated[int, typer.Option(help="The first generator sees.")] = generators.BASE_IMAGES,
-    epochs: Annotated[int, typer.Option(help="Of each classifier, 400 images each.", min=1)] = CONFIG.epochs,
-    fold_images: Annotated[int, typer.Option(help="The generator of each fold sees.")] = generators.FOLD_IMAGES,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the experiment; an experiment that is there already is continued.")
+    ] = Path("runs/augmentation"),
+    seeds: Annotated[
+        int, typer.Option(help="Number of ensembles for each arm; seeds vary the classifiers only.", min=1)
+    ] = 3,
+    base_images: Annotated[
+        int, typer.Option(help="Number of images in the training of the first generator.")
+    ] = generators.BASE_IMAGES,
+    epochs: Annotated[
+        int, typer.Option(help="Number of epochs of each classifier, of 400 images each.", min=1)
+    ] = CONFIG.epochs,
+    fold_images: Annotated[
+        int, typer.Option(help="Number of images in the training of each fold's generator.")
+    ] = generators.FOLD_IMAGES,
 ) -> None:
     """Do synthetic faces help a classifier of conditions that has few and unbalanced real ones?
 
-    Draws phantoms; trains a generator of unaffected ones, and from it one for each fold, which sees its training
-    part only; serves them; trains classifiers on real faces alone, with each kind of image set, on sets alone and with
-    more real faces; measures all on an untouched test set. Some hours on two cores. Stopped anywhere, the same command
-    goes on.
+    The command draws phantoms. It trains a generator of unaffected ones, and from it one generator for each fold, which
+    sees only the fold's training part. It serves the generators and trains classifiers on real faces alone, with each
+    kind of image set, on sets alone and with more real faces. It measures all of them on an untouched test set. This
+    takes some hours on two cores. If stopped, the same command continues.
     """
     _draw_datasets(out)
     generators.train_base(out, out / BASE, base_images)
@@ -82,6 +90,7 @@ def augmentation(
 
 
 def _draw_datasets(out: Path) -> None:
+    """Draw the data sets that are not there yet."""
     out.mkdir(parents=True, exist_ok=True)
     for name, counts in (
         (BASE, people.UNAFFECTED),
@@ -95,7 +104,7 @@ def _draw_datasets(out: Path) -> None:
 
 
 def _copy_models(out: Path) -> Path:
-    """The folds' generators, in a folder of their own to be served from."""
+    """Copy the generators of the folds into a folder of their own to serve them from."""
     folder = out / "models"
     folder.mkdir(exist_ok=True)
     for fold in range(FOLDS):

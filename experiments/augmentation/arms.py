@@ -1,4 +1,4 @@
-"""What is compared: what the classifiers of each arm learn from beside, or instead of, the scarce real faces."""
+"""Arms of the experiment: what the classifiers learn from beside, or instead of, the scarce real faces."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Arm:
     Attributes:
         name: for people.
         folder: for files.
-        kind: of the image set; None for none.
+        kind: kind of the image set; None for none.
         blend: weight of the first condition.
-        times: so many times the study's counts.
-        real: the real faces are learnt from.
-        extra_real: as many further real faces as `unrelated` has synthetic ones.
+        times: factor of the study's counts.
+        real: learn from the real faces.
+        extra_real: learn also from as many further real faces as `unrelated` has synthetic ones.
         study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
     """
 
@@ -39,10 +39,10 @@ class Arm:
 
     @property
     def select(self) -> str:
-        """Figure of the validation part by which an epoch is the best, see `recognition.config`.
+        """Figure of the validation part that chooses the best epoch, see `recognition.config`.
 
-        Classifiers that never saw a real face are soon so sure of the wrong class that the loss is best after the first
-        epoch.
+        Classifiers that never saw a real face soon give wrong classes a high probability, so their loss is best after
+        the first epoch.
         """
         return "loss" if self.real else "balanced_accuracy"
 
@@ -64,11 +64,12 @@ ARMS: Final = (
 
 
 def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
-    """The image sets of an arm for a fold, by condition, in the study's counts.
+    """Build the requests for the image sets of an arm and a fold, by condition, with the counts of the study.
 
     Args:
-        model: the fold's generator.
-        learnt: the fold's training part, which is counted.
+        arm: the arm.
+        model: name of the fold's generator.
+        learnt: the fold's training part, whose faces are counted.
     """
     if arm.kind is None:
         return {}
@@ -82,13 +83,13 @@ def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetReques
 
 
 def count_as_study(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
-    """Synthetic images per condition and age, of every condition."""
+    """Count the synthetic images for each condition and age as the study did, for every condition."""
     images = Counter(sample.condition for sample in learnt.samples)
     return {name: count_of(images[name], len(AGE_GROUPS), kind, len(learnt.classes)) for name in learnt.classes}
 
 
 def select_further_faces(pool: Samples, learnt: Samples) -> Samples:
-    """So many faces of the pool per affected condition and age as `requests_of` asks for unrelated ones."""
+    """Select further real faces: as many for each affected condition and age as `unrelated` has synthetic ones."""
     counts = count_as_study(learnt)
 
     def chosen() -> Iterator[int]:

@@ -1,9 +1,9 @@
-"""The classifiers of one arm: every fold and seed, from real faces and sets pulled from the service, and what they say.
+"""The classifiers of one arm, trained for every fold and seed on real faces and image sets of the service.
 
 OUT/arms/ARM/seed-S/fold-K/         one training
 OUT/arms/ARM/sets/fold-K/CONDITION/ image sets
-OUT/arms/ARM/predictions/seed-S.csv of the ensemble of a seed
-OUT/arms/ARM/arm.json               sets, waiting
+OUT/arms/ARM/predictions/seed-S.csv predictions of the ensemble of a seed
+OUT/arms/ARM/arm.json               image sets, and seconds of waiting for them
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from recognition.training.cross_validation import cross_validate
 FOLDS: Final = 5
 IMAGES_AN_EPOCH: Final = 400
 CONFIG: Final = ClassifierTrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epochs=60)
-"""Of every arm: the same number of steps, so that nothing but what is shown differs."""
+"""Settings of every arm: the same number of steps, so that the arms differ in their images alone."""
 
 SPLIT_SEED: Final = 0
 TRAIN: Final = "train.zip"
@@ -45,17 +45,17 @@ TEST: Final = "test.zip"
 
 
 def name_model(fold: int) -> str:
-    """Name of a fold's generator at the service."""
+    """Return the name of a fold's generator at the service."""
     return f"fold-{fold}"
 
 
 def split_folds(real: Samples) -> list[tuple[Any, Any]]:
-    """Training and validation places of each fold: the same for generators and classifiers."""
+    """Split the faces into training and validation part of each fold: the same for generators and classifiers."""
     return list(split_into_folds(real, FOLDS, SPLIT_SEED))
 
 
 def describe_process(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> SideProcess:
-    """The process that trains an arm's classifiers."""
+    """Describe the process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = [sys.executable, "-m", "experiments.augmentation.classifiers", str(out), arm.folder, service]
     command += [str(number) for number in (epochs, *seeds)]
@@ -64,7 +64,7 @@ def describe_process(arm: Arm, out: Path, service: str, seeds: Sequence[int], ep
 
 
 def locate_sets(arm: Arm, out: Path, fold: int) -> Path:
-    """Folder of a fold's image sets, each under its condition."""
+    """Return the folder of a fold's image sets, each under its condition."""
     return out / "arms" / arm.folder / "sets" / f"fold-{fold}"
 
 
@@ -73,10 +73,10 @@ def locate_predictions(out: Path, arm: Arm, seed: int) -> Path:
 
 
 def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> None:
-    """Train, or go on, and measure on the test set.
+    """Train an arm's classifiers, or continue, and measure them on the test set.
 
     Raises:
-        DatasetError: generator or classifiers saw an image of the test set, or it is not known.
+        DatasetError: generator or classifiers were trained on an image of the test set, or it is not known.
     """
     torch.set_num_threads(1)
     folder, began = out / "arms" / arm.folder, time.monotonic()
@@ -122,7 +122,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: i
 def _start_pulls(
     arm: Arm, out: Path, service: str, learnt: Sequence[Samples], stack: ExitStack
 ) -> list[list[PulledSet]]:
-    """The sets of each fold; those of later folds are fetched while the first one's classifiers train."""
+    """Start to pull the sets of each fold; those of later folds arrive while the first classifiers train."""
     client = stack.enter_context(Client(service))
     return [
         [

@@ -1,4 +1,4 @@
-"""A generator for each fold that saw that fold's training part only, begun from one that saw unaffected people only."""
+"""A generator for each fold, fine-tuned on that fold's training part from a generator of unaffected people."""
 
 from __future__ import annotations
 
@@ -33,17 +33,20 @@ _FOLD: Final = {
 
 
 def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
-    """The generator of unaffected people that all begin from, in out/base."""
+    """Train the generator of unaffected people that all others start from, in out/base."""
     run_side_by_side(
         [_describe_training("generator of unaffected people", out / "base", data, images, _BASE, [])], out / COSTS
     )
 
 
 def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = FOLD_IMAGES) -> None:
-    """The generators of the folds, in out/fold-K, two at a time.
+    """Train the generators of the folds, in out/fold-K, two at a time.
 
     Args:
+        out: folder of the experiment.
+        data: data set.
         held_out: lists of the persons of each fold's validation part, who are not shown.
+        images: number of images in each training.
     """
     base = out / "base"
     parts = []
@@ -56,7 +59,7 @@ def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = F
 
 
 def locate_generator(folder: Path) -> Path:
-    """The checkpoint of a training."""
+    """Return the checkpoint of a training."""
     return folder / "generator.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Who is in the experiment: scarce and unbalanced as a rare condition's photographs are, and all different people."""
+"""Persons of the experiment: scarce and unbalanced like photographs of a rare condition; the data sets share nobody."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ COUNTS: Final[Mapping[str, Sequence[int]]] = {
     "other": (10, 50, 40, 28, 10),
     "unaffected": (12, 70, 60, 40, 18),
 }
-"""Photographs to train on by condition and age group: few infants, few older adults, most of unaffected children."""
+"""Numbers of training photographs by condition and age group: few infants and older adults, many children."""
 
 BALANCED: Final[Mapping[str, Sequence[int]]] = dict.fromkeys(CONDITIONS, (100,) * len(AGE_GROUPS))
-"""Of the test set: rare cells are measured as well as common ones."""
+"""Numbers of the test set: rare groups are measured as precisely as common ones."""
 
 MORE: Final[Mapping[str, Sequence[int]]] = {name: (40,) * len(AGE_GROUPS) for name in COUNTS if name != "unaffected"}
-"""Further photographs that a fortunate lab would have: the bound for what synthetic ones can bring."""
+"""Numbers of further real photographs: the upper bound of what synthetic ones can add."""
 
 UNAFFECTED: Final[Mapping[str, Sequence[int]]] = {"unaffected": (1600,) * len(AGE_GROUPS)}
-"""What the generators start from has seen, in place of the study's FFHQ and FairFace."""
+"""Numbers of the training set of the first generator, in place of the study's FFHQ and FairFace."""
 
 _SHARE_SEEN_TWICE: Final = 0.25
 
 
 def draw_people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool = False) -> Iterator[Phantom]:
-    """Draw so many phantoms; another seed gives other people.
+    """Draw phantoms by condition and age group; another seed gives other people.
 
     Args:
         counts: by condition, one number for each age group.
-        twice: every fourth picture is the second one of the person before, with another smile, at most two years older.
+        seed: seed of the persons.
+        twice: every fourth picture is a second one of the person before, with another smile, at most two years older.
     """
     rng = np.random.default_rng(seed)
     number = 0
@@ -62,5 +63,5 @@ def draw_people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool =
 def write_dataset(
     path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False
 ) -> None:
-    """Draw a data set; a file that exists is whole."""
+    """Draw a data set and write it; a file that exists is complete."""
     write_phantoms(path, list(draw_people(counts, seed, twice=twice)), size=size, workers=2)

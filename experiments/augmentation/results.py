@@ -1,4 +1,4 @@
-"""What came out: a report of all arms on the untouched test set, and a table beside the study's figures."""
+"""Results of the experiment: a report of all arms on the test set, and a table beside the study's figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STUDIED: Final = ("22q11DS", "unaffected", "WS")
 
 
 def write_results(out: Path, seeds: Sequence[int]) -> str:
-    """Write OUT/report, OUT/table.md and OUT/differences.png; the table."""
+    """Write OUT/report, OUT/table.md and OUT/differences.png; returns the table."""
     each = {arm: [Predictions.load(locate_predictions(out, arm, seed)) for seed in seeds] for arm in ARMS}
     found = write_report(
         {arm.name: pool_predictions(runs) for arm, runs in each.items()},
@@ -61,7 +61,7 @@ def _format_table(found: ClassifierReport, each: Mapping[Arm, Sequence[Predictio
 
 
 def _read_waiting(out: Path) -> Mapping[str, float]:
-    """Share of its time that each arm waited for images."""
+    """Read the share of its time that each arm waited for images."""
     told = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
     read = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}
     return {name: round(one["waiting_s"] / one["total_s"], 4) for name, one in read.items() if any(one["synthetic"])}

@@ -1,4 +1,4 @@
-"""A picture of what the classifiers of the first fold learn from: real faces, and those of each kind of image set."""
+"""Picture of the training images of the first fold: real faces, and those of each kind of image set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TILE: Final = 96
 
 
 def draw_sheet(out: Path) -> bytes:
-    """PNG of an experiment that has pulled all its sets: a row for each condition and kind, a column for each age.
+    """Draw a PNG with a row for each condition and kind of image set, and a column for each age.
 
     Raises:
         PullError: a set is not there yet.
@@ -51,7 +51,7 @@ def draw_sheet(out: Path) -> bytes:
 
 
 def _take_first_of_each_age(faces: Samples) -> Iterator[Pixels | None]:
-    """The first face of each age group; None where there is none."""
+    """Take the first face of each age group; None if there is none."""
     ages = [sample.age_group for sample in faces.samples]
     for group in AGE_GROUPS:
         yield faces.image(ages.index(group.name)) if group.name in ages else None

@@ -37,23 +37,26 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def expression(
-    out: Annotated[Path, typer.Option(help="Folder of the experiment; one that is there goes on.")] = Path(
-        "runs/expression"
-    ),
-    seeds: Annotated[int, typer.Option(help="Ensembles for each arm; seeds vary the classifiers only.", min=1)] = 3,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the experiment; an experiment that is there already is continued.")
+    ] = Path("runs/expression"),
+    seeds: Annotated[
+        int, typer.Option(help="Number of ensembles for each arm; seeds vary the classifiers only.", min=1)
+    ] = 3,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Few persons and epochs: minutes, to see it work. The figures mean nothing.")
+        bool,
+        typer.Option("--quick", help="Few persons and epochs: a trial of some minutes, whose figures mean nothing."),
     ] = False,
 ) -> None:
-    """Does a classifier go by the expression instead of the face, and do edited faces tell, and cure it?
+    """Does a classifier use the expression instead of the face, and do edited faces show and mend this?
 
-    Draws phantoms of whom nearly all with one condition smile, and the same persons with smiles in balance; trains
-    classifiers on both; sends unseen faces through the service, to a smile and to rest; and measures how the
-    probability of the true condition changes, paired by person, against the reconstruction. Then trains with edited
-    faces beside. The same persons, drawn with either expression, are the edit as it should be.
+    The command draws phantoms of whom nearly all with one condition smile, and the same persons with balanced smiles.
+    It trains classifiers on both, lets the service edit unseen faces to a smile and to rest, and measures how the
+    probability of the true condition changes against the reconstruction, paired by person. Then it trains with edited
+    faces added. The same persons, drawn with either expression, show what a perfect edit would do.
 
-    Some two hours on two cores. Stopped anywhere, or if the service stops, the same command goes on. When it is done,
-    read OUT/table.md and look at OUT/effects.png and OUT/sheet.png; OUT/costs.jsonl says what each part took.
+    This takes about two hours on two cores. If it stops, or the service stops, the same command continues. When it is
+    done, read OUT/table.md and look at OUT/effects.png and OUT/sheet.png; OUT/costs.jsonl has the cost of each process.
     """
     scale, chosen = QUICK if quick else FULL, tuple(range(seeds))
     plan = _read_or_write_plan(out, scale)
@@ -73,7 +76,7 @@ def expression(
 
 
 def _read_or_write_plan(out: Path, scale: Scale) -> ExpressionPlan:
-    """The folder's plan, a new one where there is none.
+    """Read the folder's plan, or write a new one if there is none.
 
     Raises:
         ConfigError: no folder can be there, or it holds another experiment.
@@ -94,7 +97,7 @@ def _read_or_write_plan(out: Path, scale: Scale) -> ExpressionPlan:
 
 
 def _draw_datasets(out: Path, scale: Scale) -> None:
-    """The data sets; a file that exists is whole."""
+    """Draw the data sets that are not there yet; a file that exists is complete."""
     tested = draw_people(BALANCED, scale.test_persons, TEST_SEED)
     drawn = {
         PLANTED_SET: draw_people(PLANTED, scale.persons, TRAIN_SEED),

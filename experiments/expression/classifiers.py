@@ -1,8 +1,8 @@
-"""The classifiers of one arm: every fold and seed, and what they say of each view of the test faces.
+"""The classifiers of one arm, trained for every fold and seed, and their predictions for each view of the test faces.
 
 OUT/arms/ARM/seed-S/fold-K/              one training
 OUT/arms/ARM/trained.json                seeds that are trained
-OUT/arms/ARM/predictions/seed-S/VIEW.csv of the ensemble of a seed
+OUT/arms/ARM/predictions/seed-S/VIEW.csv predictions of the ensemble of a seed
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from recognition.training.cross_validation import cross_validate
 
 FOLDS: Final = 5
 SIZE: Final = 128
-"""Of all pictures, in pixels: the generator's."""
+"""Side of all pictures in pixels: that of the generator."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Arm:
         name: for people.
         folder: for files.
         data: faces to learn from.
-        adds: edited pictures of them beside: of each face with the expression that it does not have, or with both.
-        photographs: the faces themselves are shown, too; where they are not, they only choose the epoch.
+        adds: edited pictures of them to add: each face with the expression that it does not have, or with both.
+        photographs: True shows the faces themselves, too; if False, they only choose the epoch.
     """
 
     name: str
@@ -66,11 +66,11 @@ ARMS: Final = (
 
 @dataclass(frozen=True)
 class ExpressionPlan:
-    """What an experiment is, kept with it: it goes on with its own settings, whatever the defaults have become.
+    """Settings of an experiment, stored with it, so that it continues with them whatever the defaults have become.
 
     Attributes:
-        scale: how large it is.
-        training: of the classifiers of every arm.
+        scale: size of the experiment.
+        training: settings of the classifiers of every arm.
     """
 
     scale: Scale
@@ -78,12 +78,12 @@ class ExpressionPlan:
 
     @classmethod
     def of(cls, scale: Scale) -> Self:
-        """With the settings that are the default now."""
+        """Make a plan with the current default settings."""
         return cls(scale, ClassifierTrainingConfig(images_per_epoch=scale.images_per_epoch, epochs=scale.epochs))
 
     @classmethod
     def read(cls, out: Path) -> Self | None:
-        """That of a folder, if there is one."""
+        """Read the plan of a folder; None if there is none."""
         path = out / "plan.json"
         if not path.exists():
             return None
@@ -91,7 +91,7 @@ class ExpressionPlan:
         return cls(Scale(**told["scale"]), ClassifierTrainingConfig.from_json(told["training"]))
 
     def write(self, out: Path) -> None:
-        """Into a folder."""
+        """Write the plan into a folder."""
         write_file(out / "plan.json", (json.dumps(self.to_json(), indent=1) + "\n").encode())
 
     def to_json(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class ExpressionPlan:
 
 
 def describe_process(arm: Arm, out: Path, seeds: Sequence[int]) -> SideProcess:
-    """The process that trains an arm's classifiers."""
+    """Describe the process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = (sys.executable, "-m", "experiments.expression.classifiers", str(out), arm.folder, *map(str, seeds))
     return SideProcess(
@@ -108,7 +108,10 @@ def describe_process(arm: Arm, out: Path, seeds: Sequence[int]) -> SideProcess:
 
 
 def train_arm(arm: Arm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> None:
-    """Train, or go on. An edited picture is shown only in folds that train on its person; none is ever validated on."""
+    """Train an arm's classifiers, or continue.
+
+    An edited picture is shown only in folds that train on its person; none is ever validated on.
+    """
     torch.set_num_threads(1)
     folder, real = out / "arms" / arm.folder, load_real_samples(out / arm.data)
     cross_validate(
@@ -126,7 +129,7 @@ def train_arm(arm: Arm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -
 
 
 def read_edited_pictures(arm: Arm, out: Path, scale: Scale, real: Samples) -> Stack:
-    """The edited pictures of an arm, of all persons whose face was not refused."""
+    """Read the edited pictures of an arm, of all persons whose face was not refused."""
     folder, persons = locate_pictures(out, arm.data), draw_people(PLANTED, scale.persons, TRAIN_SEED)
     usable = [place for place, one in enumerate(read_answers(folder, len(real))) if one.refused is None]
     if arm.adds == "both":
@@ -135,13 +138,13 @@ def read_edited_pictures(arm: Arm, out: Path, scale: Scale, real: Samples) -> St
 
 
 def assign_to_folds(real: Samples, extra: Stack) -> Callable[[int], Stack]:
-    """What is added to the training part of a fold: the pictures of its persons, of nobody in the validation part."""
+    """Return a function that selects, for a fold, the pictures of the persons in its training part."""
     learnt = [{real.samples[place].person for place in inside} for inside, _ in split_into_folds(real, FOLDS)]
     return lambda fold: select_persons(extra, learnt[fold])
 
 
 def predict_views(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
-    """What the ensemble of a seed says of every view of the test faces that were not refused, kept as files."""
+    """Predict every view of the test faces that were not refused with the ensemble of a seed, and keep the files."""
     path = out / "arms" / arm.folder / "predictions" / f"seed-{seed}"
     path.mkdir(parents=True, exist_ok=True)
     missing = [view for view in (*MADE, *DRAWN) if not (path / f"{view}.csv").exists()]
@@ -153,7 +156,7 @@ def predict_views(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
 
 
 def read_views(out: Path, views: Sequence[str]) -> dict[str, Samples]:
-    """The test persons in each view, in one order."""
+    """Read the test persons in each view, in one order."""
     photographs, folder = load_real_samples(out / TEST_SET), locate_pictures(out, TEST_SET)
     usable = [place for place, one in enumerate(read_answers(folder, len(photographs))) if one.refused is None]
     return {

@@ -1,8 +1,8 @@
-"""Every face through the service, as a user would send it: its reconstruction, and edited to a smile and to rest.
+"""Edits by the service, as a user would ask for them: each face is reconstructed, and edited to a smile and to rest.
 
 OUT/edited/SET/NNNN-VIEW.png   pictures of a face
-OUT/edited/SET/NNNN.json       what the service said of it; written last, so that a face that has it is done
-OUT/edited/generator.json      which images the generator was trained on
+OUT/edited/SET/NNNN.json       answer of the service about it; written last, so a face that has it is done
+OUT/edited/generator.json      record of the generator's training images
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from recognition.images.image_stack import Stack
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample, Samples, load_real_samples
 
-_REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
+_REFUSED: Final = frozenset({413, 415, 422})  # status codes about the picture; all others are failures of the service
 _WAIT_S: Final = 30.0
 _TIMEOUT_S: Final = 300.0
 _TELL_EVERY: Final = 20
@@ -39,11 +39,11 @@ _Work = TypeVar("_Work", Photo, Edit)
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service said of one face.
+    """Answer of the service about one face.
 
     Attributes:
-        refused: why there is no picture of it; None where there are all.
-        quality: of its reconstruction.
+        refused: reason why there are no pictures of it; None if there are all.
+        quality: quality of its reconstruction.
         edits: result of each edit, by name of the view.
     """
 
@@ -53,21 +53,21 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """The service vouches for the reconstruction and for both edits."""
+        """True if the service rates the reconstruction and both edits as good."""
         return self.refused is None and all(one["verdict"] == "good" for one in (self.quality, *self.edits.values()))
 
 
 class _RefusedError(Exception):
-    """The service cannot use this face."""
+    """Raised when the service cannot use a face."""
 
 
 def locate_pictures(out: Path, data: str) -> Path:
-    """Where the pictures of a data set's faces are."""
+    """Return the folder of the pictures of a data set's faces."""
     return out / "edited" / Path(data).stem
 
 
 def describe_process(out: Path, service: str, counts: Mapping[str, int]) -> SideProcess:
-    """The process that sends the faces of some data sets, of so many faces each."""
+    """Describe the process that sends the faces of some data sets, a number of faces for each."""
     command = (sys.executable, "-m", "experiments.expression.edits", str(out), service, *counts)
     done = all(
         (locate_pictures(out, data) / f"{index:04d}.json").exists() for data, n in counts.items() for index in range(n)
@@ -76,10 +76,10 @@ def describe_process(out: Path, service: str, counts: Mapping[str, int]) -> Side
 
 
 def edit_faces(data: Path, folder: Path, client: Client) -> None:
-    """Send what was not sent yet; every picture is on the disk before the next face is sent.
+    """Send the faces that were not sent yet; every picture is on the disk before the next face is sent.
 
     Raises:
-        ServiceError: the service is gone, or fails; the same call goes on.
+        ServiceError: the service is gone, or fails; the same call continues.
         DatasetError: the generator was trained on one of these faces.
     """
     faces = load_real_samples(data)
@@ -99,16 +99,17 @@ def edit_faces(data: Path, folder: Path, client: Client) -> None:
 
 
 def read_answers(folder: Path, count: int) -> list[Answer]:
-    """What was said of each face, in the order of the data set."""
+    """Read the answer about each face, in the order of the data set."""
     return [Answer(**json.loads((folder / f"{index:04d}.json").read_bytes())) for index in range(count)]
 
 
 def read_view(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> Stack:
-    """Pictures that the service made, with the labels of the faces that they are of: their persons, too.
+    """Read pictures that the service made, with the labels and persons of the faces that they show.
 
     Args:
-        faces: that were sent.
-        wanted: place of a face, and name of the view.
+        faces: faces that were sent.
+        folder: folder of their pictures.
+        wanted: index of a face, and name of the view.
     """
     samples, pixels = [], []
     for place, view in wanted:
@@ -120,12 +121,12 @@ def read_view(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -
 
 
 def select_persons(stack: Stack, persons: set[str]) -> Stack:
-    """The pictures of these persons: an edited face follows the person to the training part, or stays away with it."""
+    """Select the pictures of some persons, so that an edited face is in the same part as its person."""
     return stack.subset(index for index, sample in enumerate(stack.samples) if sample.person in persons)
 
 
 def summarise_answers(found: Sequence[Answer]) -> dict[str, Any]:
-    """Counts, of which nothing is left out: refusals, verdicts with their reasons, and edits that arrived."""
+    """Count refusals, verdicts with their reasons, and edits that reached their target; nothing is left out."""
     usable = [one for one in found if one.refused is None]
     told: dict[str, Any] = {
         "faces": len(found),
@@ -153,12 +154,12 @@ def _count_verdicts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _remove_numbers(reason: str) -> str:
-    """A reason without the numbers of its face."""
+    """Remove the numbers of a face from a reason."""
     return re.sub(r"-?\d+(\.\d+)?", "…", reason)
 
 
 def _send_face(client: Client, png: bytes, stem: Path) -> Answer:
-    """One face there and back; the service forgets it."""
+    """Let the service edit one face, fetch the pictures, and erase the face there."""
     try:
         photo = client.send_photo(
             png, consent="none: a drawing", purpose="expression experiment", aligned=True, wait_s=_WAIT_S

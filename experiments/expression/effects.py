@@ -1,4 +1,4 @@
-"""What an edit does to the probability of the true condition: paired by person, with seeds pooled."""
+"""Effect of an edit on the probability of the true condition, paired by person, with pooled seeds."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from recognition.predictions import Predictions
 from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
 
 Views = Mapping[str, Predictions]
-"""What one ensemble, or several pooled, said of each view of the same persons in the same order."""
+"""Predictions of one ensemble, or of several pooled, for each view of the same persons in the same order."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """From one view of a person to another.
+    """Change from one view of a person to another.
 
     Attributes:
         name: for people.
         before, after: views that the service made.
-        drawn: the same two as they are drawn.
+        drawn: the same two views as drawings.
     """
 
     name: str
@@ -41,16 +41,16 @@ CHANGES: Final = (TO_SMILE, TO_REST, REST_TO_SMILE)
 
 @dataclass(frozen=True)
 class Effect:
-    """A change of view, on the persons of one condition.
+    """Effect of a change of view, for the persons of one condition.
 
     Attributes:
-        condition: the true one.
-        change: its name.
-        persons: how many; every one counts once a seed.
+        condition: the true condition.
+        change: name of the change.
+        persons: number of persons; each counts once for every seed.
         before, after: mean probability of the true condition.
         difference: mean of after - before, with the interval of its bootstrap by person.
-        p: two-sided, of the permutation test by person.
-        p_holm: after Holm's correction over the conditions.
+        p: two-sided p-value of the permutation test by person.
+        p_holm: the same after Holm's correction over the conditions.
     """
 
     condition: str
@@ -72,13 +72,16 @@ def measure_effects(
     less: Sequence[Views] | None = None,
     sampling: Sampling | None = None,
 ) -> list[Effect]:
-    """The effect of a change in each condition that has persons.
+    """Measure the effect of a change in each condition that has persons.
 
     Args:
-        runs: of each seed.
-        drawn: as the persons are drawn, without the service.
-        only: these persons alone; None for all.
-        less: of another arm, the same seeds: its effect is taken off, and before and after are the two effects' means.
+        runs: predictions of each seed.
+        change: the change.
+        drawn: compare the drawings, without the service.
+        only: persons to include; None for all.
+        less: predictions of another arm with the same seeds, whose effect is subtracted; before and after are then the
+            means of the two effects.
+        sampling: settings of intervals and tests.
 
     Raises:
         DatasetError: views of different persons.

@@ -1,4 +1,4 @@
-"""Who is in the experiment, and who smiles: a confounder planted in the training faces, or the same without it."""
+"""Persons of the experiment and their smiles: correlated with the condition in the training faces, or balanced."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from faces.phantoms.person import Phantom, phantom
 from faces.phantoms.phantom_dataset import age_within
 
 PLANTED: Final[Mapping[str, float]] = {"WS": 0.95, "22q11DS": 0.5, "other": 0.2, "unaffected": 0.2}
-"""Share of each condition that smiles: nearly all of one, half of another, few of the rest; smiling says WS."""
+"""Share of each condition that smiles: nearly all of one, half of another, few of the rest; a smile suggests WS."""
 
 BALANCED: Final[Mapping[str, float]] = dict.fromkeys(CONDITIONS, 0.5)
-"""The smile says nothing of the condition."""
+"""Share of each condition that smiles: the smile says nothing about the condition."""
 
 TRAIN_SEED: Final = 9201
 TEST_SEED: Final = 9202
@@ -25,13 +25,13 @@ TEST_SEED: Final = 9202
 
 @dataclass(frozen=True)
 class Scale:
-    """How large the experiment is.
+    """Size of the experiment.
 
     Attributes:
-        persons: of each condition, to train on.
-        test_persons: of each condition.
-        epochs: of every classifier.
-        images_per_epoch: the same in every arm, so that nothing but what is shown differs.
+        persons: number of training persons of each condition.
+        test_persons: number of test persons of each condition.
+        epochs: epochs of every classifier.
+        images_per_epoch: images in an epoch, the same in every arm, so that the arms differ in their images alone.
     """
 
     persons: int = 120
@@ -41,7 +41,7 @@ class Scale:
 
     @property
     def sent(self) -> Mapping[str, int]:
-        """Faces of each data set that goes through the service; those that are measured on first."""
+        """Number of faces of each data set that the service edits; those of the test set come first."""
         return {TEST_SET: len(CONDITIONS) * self.test_persons, PLANTED_SET: len(CONDITIONS) * self.persons}
 
 
@@ -50,12 +50,14 @@ QUICK: Final = Scale(persons=10, test_persons=5, epochs=3, images_per_epoch=80)
 
 
 def draw_people(smiling: Mapping[str, float], count: int, seed: int) -> list[Phantom]:
-    """So many persons of each condition, age groups in turn; some with a smile of 0.75 to 1, the others of 0 to 0.25.
+    """Draw persons of each condition, age groups in turn; some smile (0.75 to 1), the others do not (0 to 0.25).
 
     Persons and ages follow from the seed alone: other shares are the same persons with other expressions.
 
     Args:
-        smiling: share of each condition; it is met exactly, by rounding.
+        smiling: share of each condition that smiles; it is met exactly, up to rounding.
+        count: persons of each condition.
+        seed: seed of persons and ages.
     """
     drawn = []
     for number, (condition, share) in enumerate(smiling.items()):
@@ -71,5 +73,5 @@ def draw_people(smiling: Mapping[str, float], count: int, seed: int) -> list[Pha
 
 
 def redraw_with_smile(persons: Sequence[Phantom], smile: float) -> list[Phantom]:
-    """The same persons, drawn with this smile: what an ideal edit would make of them."""
+    """Draw the same persons with another smile, as a perfect edit would make them."""
     return [phantom(one.condition, one.age_years, smile, one.identity) for one in persons]

@@ -1,4 +1,4 @@
-"""What came out: OUT/table.md, OUT/effects.png, OUT/sheet.png and OUT/results.json."""
+"""Results of the experiment: OUT/table.md, OUT/effects.png, OUT/sheet.png and OUT/results.json."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _SIGNIFICANT: Final = 0.05
 
 @dataclass(frozen=True)
 class ExpressionResults:
-    """What was measured, of each arm by its name.
+    """Figures of the experiment, for each arm by its name.
 
     Attributes:
-        effects: of the service's edits, every change in every condition.
-        drawn: of the ideal edits, likewise.
-        good: a smile against rest, of the faces alone that the service vouches for throughout.
-        left: the same of all faces, less that of the planted classifiers.
-        accuracy: mean of conditions and seeds, by view.
-        edits: what the service said of the test faces and of those to train on.
+        effects: effects of the service's edits, for every change and condition.
+        drawn: effects of the perfect edits, likewise.
+        good: effect of a smile against rest, for the faces alone whose pictures the service all rates as good.
+        left: the same for all faces, less that of the planted classifiers.
+        accuracy: mean over conditions and seeds, by view.
+        edits: summary of the service's answers about the test faces and the training faces.
     """
 
     effects: Mapping[str, Sequence[Effect]]
@@ -60,7 +60,7 @@ class ExpressionResults:
 
 
 def write_results(out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> str:
-    """Measure what is not measured yet, and write everything; the table."""
+    """Measure the arms that are not measured yet, and write all results; returns the table."""
     said = {name: read_answers(locate_pictures(out, name), count) for name, count in plan.scale.sent.items()}
     runs = {arm.name: [predict_views(arm, out, seed) for seed in seeds] for arm in ARMS}
     found = collect_results(runs, {sample.person for sample in _select_good(out, said[TEST_SET])}, said)
@@ -76,12 +76,12 @@ def write_results(out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> str:
 def collect_results(
     runs: Mapping[str, Sequence[Views]], good: Collection[str], said: Mapping[str, Sequence[Answer]]
 ) -> ExpressionResults:
-    """All figures.
+    """Compute all figures.
 
     Args:
-        runs: arm -> what the ensemble of each seed says.
-        good: persons whose pictures the service vouches for.
-        said: data set -> what it said of each face.
+        runs: predictions of the ensemble of each seed, by arm.
+        good: persons whose pictures the service rates as good.
+        said: answer about each face, by data set.
     """
     planted = runs[ARM_PLANTED.name]
     return ExpressionResults(
@@ -98,7 +98,7 @@ def collect_results(
 
 
 def format_tables(found: ExpressionResults) -> str:
-    """Everything in Markdown."""
+    """Format all tables as Markdown."""
     lines = [
         *_format_effects(found),
         *_format_smile_effects(found),
@@ -146,7 +146,7 @@ def _format_smile_effects(found: ExpressionResults) -> Iterator[str]:
 
 
 def _pair_effects(found: ExpressionResults) -> Iterator[tuple[str, Effect, Effect]]:
-    """Arm, effect, and that of the ideal edit."""
+    """Iterate over arm, effect, and effect of the perfect edit."""
     for arm, rows in found.effects.items():
         ideal = {(row.condition, row.change): row for row in found.drawn[arm]}
         yield from ((arm, row, ideal[row.condition, row.change]) for row in rows)
@@ -190,7 +190,7 @@ def _format_patel() -> Iterator[str]:
 
 
 def plot_effects(found: ExpressionResults) -> bytes:
-    """PNG: the difference that each change makes, by condition and arm with its interval, beside the ideal edits."""
+    """Plot the effect of each change as PNG, by condition and arm with its interval, beside the perfect edits."""
     conditions = list(dict.fromkeys(row.condition for _, row, _ in _pair_effects(found)))
     reach = 1.06 * max(
         0.05, *(abs(end) for _, *pair in _pair_effects(found) for row in pair for end in _list_ends(row))
@@ -226,7 +226,7 @@ def plot_effects(found: ExpressionResults) -> bytes:
 
 
 def _draw_marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
-    """One change, edited and below it drawn, within the band of its arm."""
+    """Draw one change, edited and below it drawn, within the band of its arm."""
     nth = [change.name for change in CHANGES].index(edited.change)
     colour = _COLOURS[edited.change]
     for below, row in enumerate((edited, ideal)):
@@ -241,7 +241,7 @@ def _draw_marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
 
 
 def _draw_sheet(out: Path, said: Sequence[Answer]) -> bytes:
-    """Of each condition a face that smiles and one that does not: as sent, as the service made it, ideally edited."""
+    """Draw a smiling and an unsmiling face of each condition: as sent, as the service made it, and perfectly edited."""
     drawn, folder = (
         {view: load_real_samples(out / data) for view, data in DRAWN.items()},
         locate_pictures(out, TEST_SET),
@@ -265,7 +265,7 @@ def _draw_sheet(out: Path, said: Sequence[Answer]) -> bytes:
 
 
 def _choose_faces(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator[int]:
-    """Places of the first face of each condition that smiles, and of the first that does not."""
+    """Choose, for each condition, the first face that smiles and the first that does not."""
     for condition in dict.fromkeys(conditions):
         own = [n for n, one in enumerate(said) if one.refused is None and conditions[n] == condition]
         smiling = [said[place].edits[SMILE]["smile_before"] > 0.5 for place in own]
@@ -277,13 +277,13 @@ def _select_good(out: Path, said: Sequence[Answer]) -> Iterator[Sample]:
 
 
 def _describe_generator(out: Path) -> str:
-    """What is known of the images that the generator was trained on, none of which is sent."""
+    """Say whether the training images of the generator are known; none of them is sent."""
     known = all(part["complete"] for part in json.loads((out / "edited" / "generator.json").read_bytes()))
     return "says which images it was trained on" if known else "does not say all images that it was trained on"
 
 
 def _measure_accuracy(runs: Sequence[Views]) -> dict[str, float]:
-    """Mean of conditions and seeds, by view."""
+    """Compute the mean accuracy over conditions and seeds, by view."""
 
     def balanced(of: Predictions) -> float:
         return float(np.mean([of.correct[of.truths == k].mean() for k in np.unique(of.truths)]))
@@ -292,7 +292,7 @@ def _measure_accuracy(runs: Sequence[Views]) -> dict[str, float]:
 
 
 def _format_recovered(edited: Effect, ideal: Effect) -> str:
-    """Share of the ideal edit's effect, where that is one."""
+    """Format the share of the perfect edit's effect, if that is significant."""
     low, high = _list_ends(ideal)
     return f"{edited.difference.value / ideal.difference.value:.0%}" if low > 0 or high < 0 else ""
 
@@ -314,10 +314,11 @@ def _format_share(count: int, of: int) -> str:
 
 
 def _format_header(titles: str, text: int) -> tuple[str, str]:
-    """The two lines that a table begins with.
+    """Return the two lines that a table starts with.
 
     Args:
-        text: so many columns of words come first; the others are numbers.
+        titles: titles of the columns, with | between them.
+        text: number of columns with words, which come first; the others have numbers.
     """
     names = titles.split("|")
     return _format_row(*names), _format_row(*(["---"] * text + ["--:"] * (len(names) - text)))

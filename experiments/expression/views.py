@@ -1,4 +1,4 @@
-"""The data sets, and the ways in which one person is seen."""
+"""Data sets of the experiment, and the views of each person."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ RECONSTRUCTION: Final = "reconstruction"
 SMILE: Final = "smile"
 REST: Final = "rest"
 MADE: Final = (RECONSTRUCTION, SMILE, REST)
-"""By the service."""
+"""Views that the service makes."""
 
 TARGETS: Final[Mapping[str, float]] = {REST: OPPOSITE[0], SMILE: OPPOSITE[1]}
-"""Smiles that are asked for, and that ideal edits are drawn with."""
+"""Smiles that the service is asked for, and that perfect edits are drawn with."""
 
 PHOTOGRAPH: Final = "photograph"
 IDEAL: Final[Mapping[str, str]] = {SMILE: "drawn-smile", REST: "drawn-rest"}
-"""What an edit would be if it changed nothing else: the same person drawn with that smile."""
+"""Views of perfect edits, which change nothing else: the same person drawn with that smile."""
 
 DRAWN: Final[Mapping[str, str]] = {PHOTOGRAPH: TEST_SET, IDEAL[SMILE]: "test-smile.zip", IDEAL[REST]: "test-rest.zip"}
 """Data set of each view that is drawn."""

@@ -1,4 +1,4 @@
-"""Folds of cross-validation: every person in one of them, conditions and age groups alike in all."""
+"""Folds of cross-validation: every person is in one fold, and conditions and age groups are spread evenly over all."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _TRIES: Final = 32
 
 
 def split_into_folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tuple[Indices, Indices]]:
-    """Splits into training and validation part; every face is in one validation part.
+    """Split faces into a training and a validation part for each fold; every face is in one validation part.
 
     All faces of a person are on one side. Pairs of condition and age group are spread as evenly as that allows; each
     part has every class.
 
     Args:
         samples: faces with hard labels.
-        count: of the folds, 2 or more.
-        seed: of the split.
+        count: number of folds, 2 or more.
+        seed: seed of the split.
 
     Returns:
-        For each fold the places of its training and of its validation part, both rising.
+        for each fold the indices of its training and of its validation part, both rising.
 
     Raises:
         ConfigError: fewer than two folds.
@@ -71,17 +71,17 @@ def split_into_folds(samples: Samples, count: int = 5, seed: int = 0) -> list[tu
 
 
 def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> dict[Path, Samples]:
-    """Lists of the persons of each fold's validation part, fold-K.txt, as `gestaltgen train --exclude` takes them.
+    """Write the persons of each fold's validation part into a list, fold-K.txt, for `gestaltgen train --exclude`.
 
     Args:
-        name: of the data set, for those who read a list.
+        name: name of the data set, for people who read a list.
 
     Returns:
-        The faces of each list.
+        the faces of each list, by its path.
 
     Raises:
         ConfigError: the folder holds lists of another split.
-        DatasetError: see `folds`; or a person whose name a list cannot carry.
+        DatasetError: see `split_into_folds`; or a person whose name cannot be written to a list.
     """
     for person in list_persons(real):
         if person != PurePosixPath(person.strip()).name or person.startswith("#"):
@@ -108,7 +108,7 @@ def write_folds(real: Samples, name: str, out: Path, count: int, seed: int) -> d
 
 
 def list_persons(samples: Samples) -> list[str]:
-    """Who is shown."""
+    """List the persons who are shown, in the order of their names."""
     return sorted({sample.person for sample in samples.samples})
 
 
@@ -125,6 +125,6 @@ def _split_once(
 
 
 def _number_strata(strata: list[str] | list[int], count: int) -> npt.NDArray[np.int64]:
-    """Strata as numbers; where none has `count` members, which scikit-learn refuses, all are one."""
+    """Return strata as numbers. If none has `count` members, which scikit-learn refuses, all are one stratum."""
     _, numbers, members = np.unique(np.array(strata), return_inverse=True, return_counts=True)
     return np.asarray(numbers if members.max() >= count else np.zeros_like(numbers), dtype=np.int64)

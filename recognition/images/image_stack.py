@@ -1,4 +1,4 @@
-"""Faces in memory at the size of a network: decoded and resized once, however many epochs and runs see them."""
+"""Faces in memory at the input size of a network, decoded and resized once for all epochs and runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recognition.images.samples import Sample, Samples
 
 @dataclass(frozen=True)
 class Stack:
-    """n faces of one size; it is `Samples` itself, whose keys are those of the faces before they were resized.
+    """Array of n faces of one size. It implements `Samples`; its keys are those of the faces before they were resized.
 
     Attributes:
         classes: names of the classes.
@@ -53,7 +53,7 @@ class Stack:
         return Stack(self.classes, samples, self.pixels[chosen], self.labels[chosen], self.seen)
 
     def digest(self) -> str:
-        """Sha256 in hex of keys, labels and persons in their order: equal for the same material."""
+        """Compute the SHA-256 in hex of keys, labels and persons in their order: equal for the same material."""
         told = hashlib.sha256(repr(self.classes).encode())
         for sample in self.samples:
             told.update(f"{sample.key} {sample.label} {sample.person}\n".encode())
@@ -61,7 +61,7 @@ class Stack:
 
 
 def stack_images(samples: Samples, size: int) -> Stack:
-    """Faces at a size, reduced by areas or enlarged between pixels; a Stack of that size is returned as it is.
+    """Resize faces to one size, by area averaging or linear interpolation; a Stack of that size is returned unchanged.
 
     Args:
         size: side in pixels; pictures that are no squares are squeezed into one.
@@ -86,7 +86,7 @@ def stack_images(samples: Samples, size: int) -> Stack:
 
 
 def join_stacks(stacks: Sequence[Stack]) -> Stack:
-    """Stacks one after the other.
+    """Concatenate stacks.
 
     Raises:
         DatasetError: they are of different classes.
@@ -115,12 +115,13 @@ def to_network_input(pixels: Tensor) -> Tensor:
 
 
 def _generator_record(samples: Samples) -> TrainingRecord | None:
-    """What a pulled set says of its generator."""
+    """Return the record of a pulled set about the training of its generator; None for other samples."""
     told = getattr(samples, "seen", None)
     return told if isinstance(told, TrainingRecord) else None
 
 
 def _check_label(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the label of a sample if it is a share of each class."""
     label = sample.label
     if len(label) != len(classes) or min(label) < 0 or abs(sum(label) - 1) > 1e-4:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""What generators and classifiers have learnt from, so that nobody measures them on it."""
+"""Records of the images that generators and classifiers were trained on, so that nobody measures them on those."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from recognition.images.samples import Samples
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """Images that something was trained on.
+    """Record of the images that a generator or a classifier was trained on.
 
-    An image is known by its pixels as they are stored: the same one at another size, or saved with loss, is not found.
+    An image is identified by its pixels as they are stored: the same image at another size, or saved with loss, is not
+    found.
 
     Attributes:
-        name: what was trained on them, for people: "generator portraits128".
+        name: the generator or classifier, for people: "generator portraits128".
         keys: the first 16 hex digits of each image's key (`faces.images.pixels_key`).
-        complete: these are all; False where a part, or everything, is not known.
-        parts: what it was put together from by `union`; empty for a single one.
+        complete: False if a part of the images, or all of them, are not known.
+        parts: records that `union` combined; empty for a single one.
     """
 
     name: str
@@ -35,17 +36,17 @@ class TrainingRecord:
 
     @classmethod
     def from_samples(cls, samples: Samples, name: str) -> TrainingRecord:
-        """All faces of some samples, synthetic ones included."""
+        """Make the record of all faces of some samples, synthetic ones included."""
         return cls.of(name, SeenImages.of(sample.key for sample in samples.samples))
 
     @classmethod
     def of(cls, name: str, images: SeenImages) -> TrainingRecord:
-        """As a checkpoint says it."""
+        """Make a record from the images that a checkpoint lists."""
         return cls(name, images.keys, images.complete)
 
     @classmethod
     def of_model(cls, client: Client, model: str) -> TrainingRecord:
-        """What a generator of a service says; nothing is known where the service is of a version that does not tell.
+        """Ask a service for the record of a generator; it is empty and incomplete if the service cannot tell.
 
         Raises:
             ServiceError: the service cannot be reached, or refuses.
@@ -60,7 +61,7 @@ class TrainingRecord:
         return cls(name, frozenset(told["keys"]), bool(told["complete"]))
 
     def union(self, *others: TrainingRecord) -> TrainingRecord:
-        """All of them together; each is still told by its name."""
+        """Combine records into one whose parts keep their names."""
         parts = tuple(dict.fromkeys(single for one in (self, *others) for single in (one.parts or (one,))))
         if len(parts) == 1:
             return parts[0]
@@ -73,15 +74,15 @@ class TrainingRecord:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of those that do not say all that they were trained on, which a report states beside its figures."""
+        """Names of those whose record is incomplete; a report states them beside its figures."""
         return tuple(part.name for part in (self.parts or (self,)) if not part.complete)
 
     def indices_in(self, test: Samples) -> list[int]:
-        """Which images of a test set are among these; `test.subset` of all others can be measured on."""
+        """Find the images of a test set that are in the record; `test.subset` of all others can be measured on."""
         return [index for index, sample in enumerate(test.samples) if sample.key[:KEY_DIGITS] in self.keys]
 
     def refuse(self, test: Samples) -> None:
-        """Refuse a test set that has any of these images. What is not known (`unknown`) cannot be refused.
+        """Refuse a test set that has any of these images. Images that are not known (`unknown`) cannot be refused.
 
         Raises:
             DatasetError: it has; how many, by whom they were seen, and what to do.
@@ -102,14 +103,14 @@ class TrainingRecord:
         )
 
     def to_json(self) -> list[dict[str, Any]]:
-        """JSON-able, for the metadata of a classifier or a record of a run."""
+        """Return the record as JSON can hold it, for the metadata of a classifier or the record of a run."""
         return [
             {"name": part.name, **SeenImages(part.keys, part.complete).to_json()} for part in (self.parts or (self,))
         ]
 
     @classmethod
     def from_json(cls, value: Iterable[Mapping[str, Any]]) -> TrainingRecord:
-        """What `to_json` made.
+        """Restore a record from the result of `to_json`.
 
         Raises:
             DatasetError: something else.

@@ -1,9 +1,9 @@
-"""Image sets of the service as training material: pulled shard by shard, resumed, and the same set again.
+"""Image sets of the service as training material: pulled shard by shard into a folder, resumable and repeatable.
 
-A thread waits for the service and fetches shards into a folder, while images of those that are there are used. The same
-call on the same folder goes on where it was interrupted; once all is there, it needs no service.
+A thread waits for the service and fetches shards into a folder, while the images of finished shards are used. The same
+call on the same folder continues where it was interrupted; once all shards are there, it needs no service.
 
-    with pulled(client, SetRequest("age_progression", model="portraits128"), Path("runs/set")) as faces:
+    with pull_set(client, SetRequest("age_progression", model="portraits128"), Path("runs/set")) as faces:
         for part in faces.shards():  # the next one is fetched meanwhile
             for index, sample in enumerate(part.samples):
                 train(part.image(index), sample.label)
@@ -33,7 +33,7 @@ KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
 """Image sets that a classifier is trained on."""
 
 _TRANSIENT: Final = frozenset({None, 429, 502, 503, 504})
-"""Status of a failure that may be over soon; None is no answer at all."""
+"""Status codes of failures that may pass soon; None is no answer at all."""
 
 _EXPECTED: Final = ("weights_sha256", "set_id")
 _POLL_S: Final = 0.2
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class SetRequest:
-    """An image set to ask a service for. None takes the service's default, which for the count is the paper's.
+    """Request for an image set. None takes the service's default, which for the count is that of the paper.
 
     Args:
         kind: one of KINDS.
@@ -76,13 +76,13 @@ class SetRequest:
             raise ConfigError(f"kind is {self.kind!r}; expected one of {', '.join(KINDS)}")
 
     def asked(self) -> dict[str, Any]:
-        """The fields to post, JSON-able; those left to the service are left out."""
+        """Return the fields to post, as JSON can hold them; fields left to the service are missing."""
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _EXPECTED}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in given.items() if v is not None}
 
     @classmethod
     def recorded(cls, cache: Path) -> SetRequest:
-        """What gives the set of a pull again, or is refused: its request with model, weights, precision and id.
+        """Return the request that gives the set of a pull again, or is refused: with model, weights, precision and id.
 
         Raises:
             ConfigError: the folder is none of a pull, or the service had not answered yet.
@@ -98,11 +98,11 @@ class SetRequest:
 
 @dataclass(frozen=True)
 class PullProgress:
-    """How far a pull has come.
+    """Progress of a pull.
 
     Args:
-        stage: "making", the service is at it; "fetching", shards come.
-        done, total: images.
+        stage: "making" while the service renders, "fetching" while shards are downloaded.
+        done, total: numbers of images.
     """
 
     stage: str
@@ -111,7 +111,7 @@ class PullProgress:
 
 
 class PulledSubset:
-    """Some images of a pulled set; they are `Samples` themselves. What is not there yet is waited for."""
+    """Some images of a pulled set; it implements `Samples`. Images that are not there yet are waited for."""
 
     def __init__(self, whole: PulledSet, places: Sequence[int]) -> None:
         self.classes = whole.classes
@@ -131,7 +131,7 @@ class PulledSubset:
         return tuple(self._whole.sample(place) for place in self._places)
 
     def image(self, index: int) -> Pixels:
-        """uint8 (h, w, 3); errors as of `Pulled.image`."""
+        """Return an image, uint8 (h, w, 3); errors as of `PulledSet.image`."""
         return self._whole.image(self._places[index])
 
     def subset(self, indices: Iterable[int]) -> PulledSubset:
@@ -147,16 +147,16 @@ def pull_set(
     classes: Sequence[str] | None = None,
     patience_s: float = 0.0,
 ) -> PulledSet:
-    """Ask for an image set and begin to fetch it; returns as soon as the service has said which set it is.
+    """Ask for an image set and start to fetch it; returns as soon as the service has said which set it is.
 
     Args:
-        client: of the service; None where the folder holds the whole set already.
-        request: what to ask for.
-        cache: folder for the set, new or of the same pull. `set.json` in it says which set it is.
+        client: client of the service; None if the folder holds the whole set already.
+        request: request for the set.
+        cache: folder for the set, new or of the same pull. `set.json` in it identifies the set.
         progress: called by the thread that fetches.
         classes: names in the order of the labels; None takes the generator's conditions.
-        patience_s: how long a service that does not answer, beyond the client's own attempts, is tried again; counted
-            from when it last did.
+        patience_s: seconds for which a service that does not answer is tried again, beyond the client's own attempts;
+            counted from its last answer.
 
     Raises:
         ConfigError: the folder holds another set, the service would make it by another model than asked or than the
@@ -167,11 +167,11 @@ def pull_set(
 
 
 class PulledSet:
-    """An image set that is being pulled, made by `pulled`; it is `Samples`. Close it, or use it as a context manager.
+    """Image set that is being pulled, made by `pull_set`; it implements `Samples` and is a context manager.
 
-    Whatever needs images that are not there waits for them, and raises what the pull ended with: PullError where the
-    service has gone away, DatasetError where it sent something else than the set. A loader with processes of its own
-    gets it when all is there (`complete`).
+    Images that are not there yet are waited for. If the pull fails, its error is raised instead: PullError if the
+    service has gone away, DatasetError if it sent something other than the set. Give the set to a loader with processes
+    of its own only when all shards are there (`complete`).
 
     Attributes:
         classes: names of the classes, in the order of the labels.
@@ -220,29 +220,29 @@ class PulledSet:
         self._thread = threading.Thread(target=self._pull, args=(client, image_set), name="pull", daemon=True)
         self._thread.start()
 
-    # For those who use the images
+    # For users of the images
 
     def __len__(self) -> int:
         return self._identity.images
 
     @property
     def complete(self) -> bool:
-        """Whether all is there."""
+        """True if all shards are there."""
         return len(self._shards) == self._identity.shards
 
     def wait(self) -> Self:
-        """Wait until all is there; errors as of `image`."""
+        """Wait until all shards are there; errors as of `image`."""
         for number in range(self._identity.shards):
             self._wait_for_shard(number)
         return self
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """Of all images: waits for all, since a sample has the key of its pixels."""
+        """Samples of all images; waits for all, since a sample has the key of its pixels."""
         return tuple(self.sample(index) for index in range(len(self)))
 
     def sample(self, index: int) -> Sample:
-        """What is known of an image; waits for its shard."""
+        """Return key, label and person of an image; waits for its shard."""
         shard, place = self._find_image(index)
         row = self._require_rows()[index]
         label = _soft_label(row, self._identity, self.classes)
@@ -257,7 +257,7 @@ class PulledSet:
         )
 
     def image(self, index: int) -> Pixels:
-        """uint8 (h, w, 3); waits for its shard.
+        """Return an image, uint8 (h, w, 3); waits for its shard.
 
         Raises:
             PullError: it has not come, and why the pull ended; the same call on the same folder goes on.
@@ -267,27 +267,27 @@ class PulledSet:
         return shard.image(place)
 
     def subset(self, indices: Iterable[int]) -> PulledSubset:
-        """Some of the images, in the order given."""
+        """Return some of the images, in the order given."""
         return PulledSubset(self, list(indices))
 
     def shards(self) -> Iterator[PulledSubset]:
-        """The set shard by shard, in its order: each as soon as it is there, the next ones fetched meanwhile."""
+        """Iterate over the set shard by shard, in order; each is fetched while the one before it is used."""
         for number in range(self._identity.shards):
             self._wait_for_shard(number)
             yield PulledSubset(self, self._identity.places(number))
 
     @property
     def waiting_s(self) -> float:
-        """How long whoever uses the images has waited for them, from the first question to the service on."""
+        """Seconds that the user of the images has waited for them, from the first question to the service on."""
         return self._waiting_s
 
     @property
     def total_s(self) -> float:
-        """Time since the pull was begun, until it was closed."""
+        """Seconds since the pull was started, until it was closed."""
         return (self._ended or time.monotonic()) - self._begun
 
     def close(self) -> None:
-        """Stop fetching; what is there is kept. The images that are there can still be used."""
+        """Stop fetching. The images that are there are kept and can still be used."""
         self._stop.set()
         self._ended = self._ended or time.monotonic()
         if self._thread is not None:
@@ -320,6 +320,7 @@ class PulledSet:
 
     @contextmanager
     def _count_waiting(self) -> Iterator[None]:
+        """Count the time within the context as waiting."""
         begun = time.monotonic()
         with self._changed:
             try:
@@ -327,10 +328,10 @@ class PulledSet:
             finally:
                 self._waiting_s += time.monotonic() - begun
 
-    # For the service
+    # The side of the service
 
     def _ask(self, client: Client, noted: SetNote | None, classes: Sequence[str] | None) -> ImageSet:
-        """Post the request, and check that it is the set that is meant."""
+        """Post the request, and check that the answer is the expected set."""
         request = self._asked_for
         known = client.models()
         if request.model is not None and request.model not in (model["name"] for model in known):
@@ -387,6 +388,7 @@ class PulledSet:
         )
 
     def _adopt(self, identity: SetIdentity, seen: SeenImages, classes: Sequence[str] | None) -> None:
+        """Take over the identity of the set."""
         self._identity = identity
         self.classes = _choose_classes(classes, identity.conditions, identity.model)
         _check_covered(identity, self.classes)
@@ -395,7 +397,7 @@ class PulledSet:
         self.seen = TrainingRecord.of(f"generator {identity.model}", seen)
 
     def _pull(self, client: Client, image_set: ImageSet) -> None:
-        """What the thread does; nothing leaves it but through `_failure`."""
+        """Body of the thread; errors leave it through `_failure` alone."""
         try:
             with self._folder.lock(self._pause):
                 self._retry_while_unanswered(partial(self._fetch, client, [image_set]))
@@ -415,7 +417,7 @@ class PulledSet:
             self._changed.notify_all()
 
     def _fetch(self, client: Client, asked: list[ImageSet]) -> None:
-        """All that is missing. Begun again after an outage, the set is asked for again: a job may have been lost."""
+        """Fetch all that is missing. After an outage the set is asked for again: the service may have lost a job."""
         # Another process may have pulled the set while this one waited for the folder.
         image_set = asked.pop() if asked else self._ask(client, self._folder.read_note(), self.classes)
         while image_set.state not in ("done", "failed", "cancelled"):
@@ -441,7 +443,7 @@ class PulledSet:
         self._report("fetching", self._identity.images)
 
     def _read_shard(self, number: int) -> bool:
-        """Take a shard that is in the folder unharmed."""
+        """Take a shard from the folder if it is there and undamaged."""
         shard = self._folder.shard(number, self._rows_of_shard(number))
         if shard is not None:
             self._add_shard(number, shard)
@@ -464,7 +466,7 @@ class PulledSet:
             raise _ClosedError
 
     def _retry_while_unanswered(self, work: Callable[[], _T]) -> _T:
-        """Do it, again and again while the service does not answer and the patience lasts.
+        """Call `work`, and repeat it while the service does not answer and the patience lasts.
 
         Raises:
             PullError: what the service refused, or that it has gone.
@@ -505,11 +507,11 @@ class PulledSet:
 
 
 class _ClosedError(Exception):
-    """The pull is not wanted any more."""
+    """Raised when the pull is closed."""
 
 
 def _check_same_request(noted: SetNote, request: SetRequest, cache: Path) -> None:
-    """Whether a folder's pull is that of a request; a default that is spelt out is no difference."""
+    """Check that a folder's pull is that of a request; a default that is written out is no difference."""
     settled: Mapping[str, Any] = {}
     if noted.identity is not None:
         settled = {**noted.identity.request, "model": noted.identity.model}
@@ -528,6 +530,7 @@ def _check_same_request(noted: SetNote, request: SetRequest, cache: Path) -> Non
 
 
 def _check_identity(identity: SetIdentity, request: SetRequest, who: str) -> None:
+    """Check that a set is the one that the request expects."""
     for name, expected in (("model", request.model), *((n, getattr(request, n)) for n in _EXPECTED)):
         found = getattr(identity, name)
         if expected not in (None, found):
@@ -539,7 +542,7 @@ def _check_identity(identity: SetIdentity, request: SetRequest, who: str) -> Non
 
 
 def _choose_classes(classes: Sequence[str] | None, conditions: tuple[str, ...], model: str) -> tuple[str, ...]:
-    """The classes asked for, all of which the generator must know."""
+    """Return the classes asked for, all of which the generator must know; its conditions if none are asked for."""
     if classes is None:
         return conditions
     if not classes or len(set(classes)) != len(classes):
@@ -553,7 +556,7 @@ def _choose_classes(classes: Sequence[str] | None, conditions: tuple[str, ...], 
 
 
 def _check_covered(identity: SetIdentity, classes: tuple[str, ...]) -> None:
-    """Refuse a set of conditions that are no classes, before it is fetched."""
+    """Refuse a set with conditions that are no classes, before it is fetched."""
     named = [*identity.request.get("conditions", ()), *identity.request.get("partners", ())]
     if strange := sorted(set(named) - set(classes)):
         raise ConfigError(
@@ -563,7 +566,7 @@ def _check_covered(identity: SetIdentity, classes: tuple[str, ...]) -> None:
 
 
 def _soft_label(row: Row, identity: SetIdentity, classes: tuple[str, ...]) -> tuple[float, ...]:
-    """A row's soft label in the order of the classes.
+    """Return a row's soft label in the order of the classes.
 
     Raises:
         DatasetError: a part of it is of a condition that is no class.

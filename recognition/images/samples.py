@@ -1,4 +1,4 @@
-"""Labelled faces as a classifier learns and is measured on them, wherever they come from."""
+"""Labelled faces for the training and the measurement of classifiers, whatever their source."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from faces.datasets.dataset import Dataset
 from faces.images import Pixels, pixels_key
 
 KEPT_BYTES: Final = 1 << 30
-"""Decoded pictures of a data set that are kept in memory; what is beyond is decoded again when it is asked for."""
+"""Memory for decoded images of a data set; those beyond it are decoded each time they are used."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What is known of one face.
+    """Key, label and person of one face.
 
     Attributes:
         key: sha256 of its pixels as stored (`faces.images.pixels_key`), in hex.
         label: shares of the classes, in their order; they sum to 1, and one of them is 1 where the label is hard.
         condition: the class of a hard label; None where classes are blended.
-        age_group: None where it is not known.
-        person: who it is; equal for pictures of the same person, real or synthetic.
-        synthetic: made by a generator.
+        age_group: None if it is not known.
+        person: name of the person; equal for images of the same person, real or synthetic.
+        synthetic: True if a generator made the image.
     """
 
     key: str
@@ -37,11 +37,11 @@ class Sample:
 
 
 class Samples(Protocol):
-    """Faces with their labels, in an order of their own.
+    """Labelled faces in a fixed order.
 
     Attributes:
         classes: names of the classes, in the order of the labels.
-        samples: what is known of each face.
+        samples: key, label and person of each face.
     """
 
     @property
@@ -53,14 +53,14 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def image(self, index: int) -> Pixels:
-        """uint8 (h, w, 3) RGB, of any size."""
+        """Return an image, uint8 (h, w, 3) RGB, of any size."""
 
     def subset(self, indices: Iterable[int]) -> Samples:
-        """The faces at these places, in their order."""
+        """Return the faces at these indices, in their order."""
 
 
 class RealSamples:
-    """Faces of a data set; made by `real_samples`."""
+    """Faces of a data set; made by `load_real_samples`."""
 
     def __init__(self, dataset: Dataset, classes: tuple[str, ...]) -> None:
         self.classes = classes
@@ -99,7 +99,7 @@ class RealSamples:
 
 
 def load_real_samples(path: Path | str, classes: tuple[str, ...] | None = None) -> RealSamples:
-    """The faces of a data set, as `gestaltgen dataset prepare` or `phantoms` makes it, each decoded once.
+    """Load the faces of a data set, as `gestaltgen dataset prepare` or `phantoms` makes it; each is decoded once.
 
     Args:
         path: folder or zip.

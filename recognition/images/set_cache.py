@@ -1,4 +1,4 @@
-"""An image set of the service in a folder: which one it is, and its shards, verified and indexed.
+"""An image set of the service in a folder: its identity, and its shards, verified and indexed.
 
 set.json              what was asked for and what it became: the set's id, model, weights, resolved request
 manifest.jsonl        a line for each image, as the service has it
@@ -34,15 +34,16 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class SetIdentity:
-    """Which set of which generator.
+    """Identity of an image set and of the generator that made it.
 
     Attributes:
-        set_id: of the service; the hash of `request`.
+        set_id: identifier at the service; the hash of `request`.
         model: name of the generator.
-        weights_sha256: of its file.
-        request: what was asked for, every default spelt out.
-        conditions: of the generator, in the order of the manifest's soft labels.
-        images, shards, shard_images: how many; in each shard but the last.
+        weights_sha256: checksum of the generator's file.
+        request: the request with every default filled in.
+        conditions: conditions of the generator, in the order of the manifest's soft labels.
+        images, shards: their numbers.
+        shard_images: number of images in each shard but the last.
     """
 
     set_id: str
@@ -55,17 +56,17 @@ class SetIdentity:
     shard_images: int
 
     def places(self, shard: int) -> range:
-        """The images of a shard."""
+        """Return the indices of the images of a shard."""
         return range(shard * self.shard_images, min(self.images, (shard + 1) * self.shard_images))
 
 
 @dataclass(frozen=True)
 class SetNote:
-    """What set.json says.
+    """Content of set.json.
 
     Attributes:
         asked: fields of the request as they were given.
-        idempotency_key: with which the request was posted.
+        idempotency_key: key that the request was posted with.
         identity: None until the service has answered.
         seen: images that the generator was trained on.
     """
@@ -78,12 +79,12 @@ class SetNote:
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard whose images are the manifest's.
+    """Shard whose images agree with the manifest.
 
     Attributes:
-        path: of the tar.
+        path: path of the tar file.
         spans: offset and length in bytes of each PNG.
-        keys: of each image.
+        keys: key of each image.
     """
 
     path: Path
@@ -91,7 +92,7 @@ class Shard:
     keys: tuple[str, ...]
 
     def image(self, place: int) -> Pixels:
-        """uint8 (h, w, 3) of the image at a place in the shard."""
+        """Read the image at a place in the shard, uint8 (h, w, 3)."""
         offset, length = self.spans[place]
         with self.path.open("rb") as file:
             file.seek(offset)
@@ -99,7 +100,7 @@ class Shard:
 
 
 class SetCache:
-    """The folder of one set. Everything in it appears whole or not at all."""
+    """Folder of one image set. Every file in it appears whole or not at all."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +109,7 @@ class SetCache:
         self._shards = path / "shards"
 
     def read_note(self) -> SetNote | None:
-        """What was written down; None for a new folder.
+        """Read set.json; None for a new folder.
 
         Raises:
             ConfigError: the folder holds something else, or the note is damaged.
@@ -132,7 +133,7 @@ class SetCache:
             ) from None
 
     def write_note(self, noted: SetNote) -> None:
-        """Write it down."""
+        """Write set.json."""
         about = {
             "version": _VERSION,
             "asked": dict(noted.asked),
@@ -144,7 +145,7 @@ class SetCache:
 
     @contextmanager
     def lock(self, pause: Callable[[], None]) -> Iterator[None]:
-        """Keep the folder for this process; another one that pulls into it is waited for, pausing again and again."""
+        """Keep the folder for this process. While another process pulls into it, call `pause` again and again."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as lock:
             while True:
@@ -158,7 +159,7 @@ class SetCache:
             yield
 
     def rows(self, identity: SetIdentity) -> list[Row] | None:
-        """The manifest; None where it is not there, or not that of the set."""
+        """Read the manifest; None if there is none, or if it is not that of the set."""
         if not self._manifest.exists():
             return None
         try:
@@ -167,7 +168,7 @@ class SetCache:
             return None
 
     def store_manifest(self, data: bytes, identity: SetIdentity) -> list[Row]:
-        """Keep the manifest.
+        """Store the manifest.
 
         Raises:
             DatasetError: it is not that of the set.
@@ -177,7 +178,7 @@ class SetCache:
         return rows
 
     def shard(self, number: int, rows: Sequence[Row]) -> Shard | None:
-        """A shard with these images; None where it is not there, or damaged."""
+        """Open a shard with these images; None if there is none, or if it is damaged."""
         path = self._path(number)
         if not path.exists():
             return None
@@ -189,7 +190,7 @@ class SetCache:
         return Shard(path, spans, keys)
 
     def store_shard(self, number: int, rows: Sequence[Row], fetch: Callable[[IO[bytes]], None]) -> Shard:
-        """Fetch a shard: written aside, verified, kept.
+        """Fetch a shard into a temporary file, verify it, and keep it.
 
         Raises:
             DatasetError: its images are not these; nothing is kept.
@@ -208,7 +209,7 @@ class SetCache:
         return Shard(path, spans, self._keys(path, spans))
 
     def _keys(self, path: Path, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-        """Keys of a shard's images: those that were stored, else computed, which decodes each once."""
+        """Return the stored keys of a shard's images, or compute them, for which each image is decoded once."""
         stored = self._keys_path(path)
         if stored.exists():
             keys = tuple(stored.read_text("utf-8", "replace").splitlines())
@@ -227,7 +228,7 @@ class SetCache:
 
 
 def parse_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
-    """The lines of a manifest.
+    """Parse the lines of a manifest.
 
     Raises:
         DatasetError: it is not one of so many images with soft labels of these conditions.
@@ -253,7 +254,7 @@ def parse_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
 
 
 def _verify_shard(path: Path, rows: Sequence[Row]) -> tuple[tuple[int, int], ...]:
-    """Where the PNGs of a shard lie, each compared with its row."""
+    """Find the PNGs of a shard and compare the checksum of each with its row."""
     try:
         with tarfile.open(path, mode="r:") as tar:
             members = [member for member in tar if member.name.endswith(".png")]

@@ -1,1 +1,4 @@
-"""Architectures of classifiers and the files of their pretrained backbones."""
+"""Architectures of classifiers, and files of pretrained weights for their backbones.
+
+Training, and the file of a trained classifier, lie elsewhere: `recognition.training`, `recognition.classifier`.
+"""

@@ -1,4 +1,4 @@
-"""The networks that classify faces: two published architectures and a small one."""
+"""Networks that classify faces: two published architectures and a small one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL: Final = "small"
 NAMES: Final = (SMALL, "resnet50", "efficientnet-b4")
 
 Pretraining: TypeAlias = Literal["imagenet", "vggface2"]
-"""What the weights of a backbone were learnt on, as far as the network differs by it."""
+"""Data that the weights of a backbone were learnt on, as far as the network depends on it."""
 
 PRETRAINING: Final = ("imagenet", "vggface2")
 
@@ -27,23 +27,23 @@ B4_REPEATS: Final = (2, 4, 4, 6, 6, 8, 2)
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _VGGFACE2: Final = ((131.0912 / 255, 103.8827 / 255, 91.4953 / 255), (1 / 255, 1 / 255, 1 / 255))
-"""In RGB. Its networks take BGR from 0 to 255, whose mean is subtracted and nothing else."""
+"""Mean and scale in RGB. Networks for VGGFace2 take BGR from 0 to 255, of which only the mean is subtracted."""
 
 
 class Network(nn.Module):
-    """A trunk that makes features of images, and a linear head that makes logits of features.
+    """Network of a trunk, which computes features of images, and a linear head, which computes logits of features.
 
     Attributes:
-        trunk, head: its two parts, as they may learn at different rates.
+        trunk, head: the two parts, which may learn at different rates.
 
     Args:
-        trunk: images as it was taught them -> (n, features).
-        features: their number.
-        classes: number of the classes.
-        mean, std: of the channels in [0, 1], what images are normalised by.
-        bgr: the trunk takes blue first.
+        trunk: maps normalised images to features (n, features).
+        features: number of features.
+        classes: number of classes.
+        mean, std: mean and standard deviation of the channels in [0, 1], by which images are normalised.
+        bgr: the trunk takes the channels in the order blue, green, red.
         dropout: share of the features that is dropped in training.
-        dropout_passes: so many draws of dropout are averaged for each image in training.
+        dropout_passes: number of draws of dropout that are averaged for each image in training.
     """
 
     mean: Tensor
@@ -69,7 +69,7 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (n, 3, size, size) float32 in [-1, 1] -> logits (n, classes)."""
+        """Compute logits (n, classes) of images (n, 3, size, size) float32 in [-1, 1]."""
         x = ((images + 1) / 2 - self.mean) / self.std
         x = x.flip(1) if self.bgr else x
         features = self.trunk(x.contiguous(memory_format=torch.channels_last))
@@ -89,16 +89,16 @@ def build(
     pretraining: str = "imagenet",
     seed: int = 0,
 ) -> Network:
-    """A network with fresh weights, channels last, on the CPU; the global random state stays as it is.
+    """Build a network with fresh weights, channels last, on the CPU; the global random state does not change.
 
     Args:
         name: one of NAMES.
-        classes: their number.
+        classes: number of classes.
         size: side of the images in pixels.
         dropout, dropout_passes: see Network.
         pretraining: "vggface2" is a ResNet-50 as its published weights need it: pixels in BGR, strides in the first
             convolution of a block and another pooling after the stem.
-        seed: of the weights.
+        seed: seed of the weights.
 
     Raises:
         ConfigError: no such network, too small a size, or a pretraining that it does not have.
@@ -131,6 +131,7 @@ def build(
 
 
 def _build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
+    """Build a trunk, and return it with its number of features."""
     if name == SMALL:
         small = SmallNetwork(size)
         return small, small.features
@@ -139,7 +140,7 @@ def _build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int
 
 
 class _PooledModel(nn.Module):
-    """A model of transformers, whose last maps are averaged."""
+    """Model of transformers whose last feature maps are averaged."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -161,7 +162,7 @@ def _build_resnet50(pretraining: str) -> nn.Module:
 
 
 def build_efficientnet_b4(size: int) -> nn.Module:
-    """EfficientNet-B4 (Tan and Le 2019) padded for images of a size as TensorFlow, where it was trained, pads them."""
+    """Build EfficientNet-B4 (Tan and Le 2019), padded as in TensorFlow, where it was trained, for images of a size."""
     from transformers import EfficientNetConfig, EfficientNetModel
 
     config = EfficientNetConfig(
@@ -178,7 +179,7 @@ def build_efficientnet_b4(size: int) -> nn.Module:
 
 
 def find_odd_blocks(size: int) -> list[int]:
-    """Numbers of the blocks of an EfficientNet-B4 that halve maps of an odd side, which are padded on both sides."""
+    """Find the blocks of an EfficientNet-B4 that halve maps of an odd side, which are padded on both sides."""
     side, block, odd = (size + 1) // 2, 0, []
     for stride, repeats in zip((1, 2, 2, 2, 1, 2, 1), B4_REPEATS, strict=True):
         if stride == 2:

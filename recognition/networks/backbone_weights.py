@@ -1,4 +1,4 @@
-"""Weights that a trunk begins with: files of transformers, timm and torchvision names, read strictly."""
+"""Pretrained weights of backbones, read strictly from files with the names of transformers, timm or torchvision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recognition.networks.architectures import B4_REPEATS, Network
 _FILE: Final = "model.safetensors"
 
 _HEADS: Final = ("classifier.", "fc.", "head.")
-"""Of ImageNet's or VGGFace2's own classes; not wanted."""
+"""Prefixes of the heads for the classes of ImageNet or VGGFace2, which are left out."""
 
 _RESNET: Final = (
     (r"^conv1\.", "embedder.embedder.convolution."),
@@ -55,20 +55,20 @@ _STEM_AND_TOP: Final = {
 
 
 def load_backbone(network: Network, path: Path) -> str:
-    """Give the trunk of a "resnet50" or "efficientnet-b4" the weights of a file; the head stays as it is.
+    """Load the weights of a file into the trunk of a "resnet50" or "efficientnet-b4"; the head does not change.
 
     Names of tensors may be those of transformers, of torchvision (resnet50, ImageNet or VGGFace2) or of timm
-    (efficientnet-b4, as its noisy-student weights have them). Whether ImageNet or VGGFace2, the tensors look alike:
-    `pretraining` of `networks.build` says it.
+    (efficientnet-b4, as its noisy-student weights have them). Tensors of ImageNet and of VGGFace2 look alike;
+    `pretraining` of `architectures.build` tells them apart.
 
     Args:
         path: a .safetensors file, or a folder of transformers with model.safetensors.
 
     Returns:
-        Sha256 of the file in hex.
+        SHA-256 of the file in hex.
 
     Raises:
-        ConfigError: the small network, which begins from nothing.
+        ConfigError: the small network, which has no pretrained weights.
         CheckpointError: no such file, not safetensors, or tensors that are missing, unknown or of another shape.
     """
     model = getattr(network.trunk, "model", None)
@@ -91,6 +91,7 @@ def load_backbone(network: Network, path: Path) -> str:
 
 
 def _rename_tensors(tensors: Mapping[str, Tensor], file: Path, architecture: str) -> dict[str, Tensor]:
+    """Give tensors the names of transformers."""
     name_of = _translate_resnet_name if architecture == "resnet" else _translate_efficientnet_name
     named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -104,6 +105,7 @@ def _rename_tensors(tensors: Mapping[str, Tensor], file: Path, architecture: str
 
 
 def _translate_resnet_name(name: str) -> str:
+    """Translate a tensor's name from torchvision to transformers."""
     for pattern, ours in _RESNET:
         if found := re.match(pattern, name):
             places = [str(int(number) - shift) for number, shift in zip(found.groups(), (1, 0, 1), strict=False)]
@@ -112,6 +114,7 @@ def _translate_resnet_name(name: str) -> str:
 
 
 def _translate_efficientnet_name(name: str) -> str:
+    """Translate a tensor's name from timm to transformers."""
     part, _, tensor = name.rpartition(".")
     if part in _STEM_AND_TOP:
         return f"{_STEM_AND_TOP[part]}.{tensor}"
@@ -123,6 +126,7 @@ def _translate_efficientnet_name(name: str) -> str:
 
 
 def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Any], file: Path) -> None:
+    """Check that names and shapes of the tensors are those of the network."""
     missing = sorted(name for name in wanted.keys() - found.keys() if not name.endswith("num_batches_tracked"))
     unknown = sorted(found.keys() - wanted.keys())
     if missing or unknown:

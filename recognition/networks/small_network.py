@@ -1,4 +1,4 @@
-"""A compact residual network for faces of 32 to 128 px, made to train on a few cores."""
+"""Compact residual network for faces of 32 to 128 px, made for training on a few CPU cores."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTHS: Final = (24, 48, 96, 128)
-"""Feature maps of the four stages. Their grids have a half, a quarter, … of the stem's side."""
+"""Feature maps of the four stages; each stage but the first halves the side."""
 
 REDUCED: Final = 48
 """Feature maps that remain of the last stage."""
 
 GRID: Final = 4
-"""Side of the grid on which they are seen."""
+"""Side of the grid that the feature maps are pooled to."""
 
 
 class SmallNetwork(nn.Module):
-    """Images (n, 3, size, size) -> features (n, 768).
+    """Trunk that maps images (n, 3, size, size) to features (n, 768).
 
     A stem halves the side (twice above 96 px, so that 128 px cost little more than 64), then four residual stages with
     dense 3 x 3 kernels, which a CPU computes at a far higher rate than depthwise ones. 0.45 M parameters.
@@ -54,7 +54,7 @@ class SmallNetwork(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3 x 3 convolutions and what passes them by (He et al. 2016)."""
+    """Two normalised 3 x 3 convolutions with a shortcut (He et al. 2016)."""
 
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
@@ -69,6 +69,8 @@ class ResidualBlock(nn.Module):
 
 
 class _ReducedShortcut(nn.Module):
+    """Shortcut that halves the side or changes the number of feature maps."""
+
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride

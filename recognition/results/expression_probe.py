@@ -1,8 +1,8 @@
-"""What a classifier goes by: how its probability of the true condition moves when only the expression changes.
+"""Probe for the influence of the expression: how the probability of the true condition changes with it.
 
-OUT/faces/KEY-VIEW.png   what the service made of each face: `reconstructed`, `smile` and `rest`
+OUT/faces/KEY-VIEW.png   pictures that the service made of each face: `reconstructed`, `smile` and `rest`
 OUT/probe.json           the result
-OUT/sheet.png            a face a row: as it was sent, and those three
+OUT/sheet.png            one face a row: as it was sent, and those three
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ CHANGES: Final[Mapping[str, tuple[str, str]]] = {
     "to rest": (UNEDITED, "rest"),
     "rest to smile": ("rest", "smile"),
 }
-"""From one picture of a face to another; artefacts are alike in both."""
+"""Pairs of pictures of a face that are compared; both have the same kind of artefacts."""
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-_REFUSED: Final = frozenset({413, 415, 422})  # of the picture; all else is the service's trouble
+_REFUSED: Final = frozenset({413, 415, 422})  # status codes about the picture; all others are failures of the service
 _SHEET_ROWS: Final = 24
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change of the expression does to one ensemble, on the faces of one condition.
+    """Effect of a change of the expression on one ensemble, for the faces of one condition.
 
     Attributes:
         run: name of the ensemble.
-        condition: the true one.
+        condition: the true condition.
         change: one of CHANGES.
-        faces: how many.
+        faces: number of faces.
         before: mean probability of the true condition.
         difference: mean of after - before, with its interval.
-        p: that it is 0, of the permutation test, two-sided; after Holm's correction over the conditions.
+        p: two-sided p-value of the permutation test, after Holm's correction over the conditions.
         less_control: the difference less that of the first ensemble on the same pictures; None for the first itself.
-        p_control: that this is 0, in the same way.
+        p_control: p-value of that difference, in the same way.
     """
 
     run: str
@@ -73,10 +73,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a probe found.
+    """Result of a probe.
 
     Attributes:
-        left_out: why the service could not use a face, by its key.
+        faces: number of faces that were used.
+        left_out: reason why the service could not use a face, by the key of the face.
+        effects: effect on each run, for each change and condition.
     """
 
     faces: int
@@ -94,25 +96,25 @@ def probe_expression(
     on_face: Callable[[], None] = lambda: None,
     sampling: Sampling | None = None,
 ) -> Probe:
-    """Have faces edited by the service to a smile and to rest, and ask ensembles what they take them for.
+    """Let the service edit faces to a smile and to rest, and measure how the probabilities of ensembles change.
 
-    An edit changes more than the expression, and so a probability may move that does not follow from it. What one
-    ensemble does beyond another, on the same pictures, is not due to that: give one first that cannot go by the smile.
+    An edit changes more than the expression, so a probability may change for another reason. The difference between two
+    ensembles on the same pictures has no such cause: give a control first, which cannot use the smile.
 
-    The service forgets each face when its pictures are here. Interrupted, the same call goes on.
+    Each face is erased from the service when its pictures have arrived. If interrupted, the same call continues.
 
     Args:
-        ensembles: by name; the first is the control. They have seen none of the faces.
-        faces: aligned, as the service's model was shown them; each is counted as a person of its own.
-        model: of the service; None takes its first.
-        on_face: called after each.
+        ensembles: ensembles by name; the first is the control. None of them has seen the faces.
+        faces: faces aligned like those that the service's model was trained on; each counts as a person of its own.
+        model: model of the service; None takes its first.
+        on_face: called after each face.
 
     Raises:
         DatasetError: faces that were seen by an ensemble or the model, or none that the service can use.
         ServiceError: the service is gone, or fails.
     """
     for ensemble in ensembles.values():
-        ensemble.seen().refuse(faces)
+        ensemble.combined_record().refuse(faces)
     name = model or str(client.models()[0]["name"])
     TrainingRecord.of_model(client, name).refuse(faces)
     left_out: dict[str, str] = {}
@@ -148,7 +150,7 @@ def probe_expression(
 
 
 def take_first_of_each(faces: Samples, each: int) -> Samples:
-    """The first faces of each condition, so many or as many as there are."""
+    """Take the first faces of each condition: `each` of them, or as many as there are."""
     places = {
         name: [place for place, sample in enumerate(faces.samples) if sample.condition == name]
         for name in faces.classes
@@ -157,11 +159,11 @@ def take_first_of_each(faces: Samples, each: int) -> Samples:
 
 
 class _RefusedError(Exception):
-    """The service cannot use this face."""
+    """Raised when the service cannot use a face."""
 
 
 def _edit_face(client: Client, png: bytes, model: str) -> dict[str, bytes]:
-    """A face without an edit and with each expression."""
+    """Return a face as the service reconstructs it, and with each expression."""
     try:
         photo = client.send_photo(png, consent="none: a test face", purpose="research", model=model, aligned=True)
     except ServiceError as error:
@@ -179,11 +181,12 @@ def _edit_face(client: Client, png: bytes, model: str) -> dict[str, bytes]:
 
 
 def _picture_paths(out: Path, key: str) -> dict[str, Path]:
+    """Return the file of each view of a face."""
     return {view: out / "faces" / f"{key[:32]}-{view}.png" for view in (UNEDITED, *SMILES)}
 
 
 def _read_view(faces: Stack, out: Path, view: str) -> Stack:
-    """The same faces as the service made them."""
+    """Read the pictures that the service made of the faces, in one view."""
     pictures = [read_image(_picture_paths(out, sample.key)[view]) for sample in faces.samples]
     return Stack(faces.classes, faces.samples, torch.from_numpy(np.stack(pictures)), faces.labels)
 
@@ -197,7 +200,7 @@ def _measure_effects(
     control: Floats | None,
     sampling: Sampling | None,
 ) -> list[Effect]:
-    """Of one change of one ensemble, in each condition that has faces."""
+    """Measure the effect of one change on one ensemble, for each condition that has faces."""
     conditions = np.array([sample.condition for sample in faces.samples], dtype=object)
     inside = {name: np.flatnonzero(conditions == name) for name in faces.classes if (conditions == name).any()}
     differences, ps = _test_values({name: moved[places] for name, places in inside.items()}, sampling)
@@ -214,7 +217,7 @@ def _measure_effects(
 def _test_values(
     values: Mapping[str, Floats], sampling: Sampling | None
 ) -> tuple[dict[str, Interval], dict[str, float]]:
-    """Mean with its interval, and p after Holm's correction, of each condition's values, each of another face."""
+    """Return, for each condition, the mean with its interval, and p after Holm's correction."""
     faces = {name: [str(place) for place in range(len(of))] for name, of in values.items()}
     means = {name: mean_interval(of, faces[name], sampling) for name, of in values.items()}
     ps = holm([permutation_p(of, faces[name], sampling) for name, of in values.items()])
@@ -222,7 +225,7 @@ def _test_values(
 
 
 def _write_sheet(path: Path, views: Sequence[Stack]) -> None:
-    """The first faces, evenly over all, a face a row."""
+    """Write a sheet of faces at even distances through all of them, one face a row."""
     rows = np.unique(np.linspace(0, len(views[0]) - 1, _SHEET_ROWS).round().astype(int))
     columns = [torch.cat([view.pixels[row] for row in rows]) for view in views]
     write_file(path, encode_png(torch.cat(columns, dim=1).numpy()))

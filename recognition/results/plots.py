@@ -1,4 +1,4 @@
-"""Plots of what classifiers reached on one test set, as PNG."""
+"""Plots of the results of classifiers on one test set, as PNG."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SIGNIFICANT: Final = 0.05
 def plot_accuracies(
     found: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
 ) -> bytes:
-    """PNG: accuracy of each run with its interval, over all, by condition and by age group.
+    """Plot the accuracy of each run with its interval, over all, by condition and by age group; returns PNG.
 
     Args:
         found: run -> rows of `recognition.statistics.accuracies`.
         means: run -> mean over the conditions.
         classes: the conditions in order.
-        level: of the intervals.
+        level: level of the intervals.
     """
     first = next(iter(found.values()))
     rows = {(row.condition, row.age_group): row for row in first}
@@ -62,7 +62,7 @@ def plot_accuracies(
 
 
 def plot_cells(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
-    """PNG: accuracy of each run by condition and age group, with counts; cells without images stay empty.
+    """Plot the accuracy of each run by condition and age group, with counts; cells without images stay empty.
 
     Arguments as of `accuracy_plot`.
     """
@@ -85,11 +85,11 @@ def plot_cells(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) 
 
 
 def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], classes: Sequence[str]) -> bytes:
-    """PNG: confusion matrices, each row as shares of a true class with counts.
+    """Plot confusion matrices, each row as shares of a true class with counts.
 
     Args:
-        matrices: run -> (k, k + 1) counts of `recognition.statistics.confusion`; the column of what is undecided is
-            shown where a run has any.
+        matrices: run -> (k, k + 1) counts of `recognition.statistics.confusion`; the column of undecided images is
+            shown if a run has any.
     """
     undecided = any(matrix[:, -1].any() for matrix in matrices.values())
     columns = [_wrap_words(name) for name in classes] + (["undecided"] if undecided else [])
@@ -111,7 +111,7 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
 
 
 def plot_reliability(found: Mapping[str, Calibration]) -> bytes:
-    """PNG: reliability curve of each run above the share of images at each confidence."""
+    """Plot the reliability curve of each run above the share of images at each confidence."""
     figure, axes = _make_small_multiples(len(found), 3.4, 3.5)
     for axis, (name, measured) in zip(axes, found.items(), strict=False):
         filled = [b for b in measured.bins if b.images]
@@ -141,9 +141,9 @@ def plot_reliability(found: Mapping[str, Calibration]) -> bytes:
 
 
 def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
-    """PNG: difference of accuracy to a baseline with its interval, over all images and for each condition.
+    """Plot the difference of accuracy to a baseline with its interval, over all images and for each condition.
 
-    A filled mark: p of the permutation test by person below 0.05 after Holm's correction.
+    A filled mark means that p of the permutation test by person is below 0.05 after Holm's correction.
 
     Args:
         found: run -> comparisons of `recognition.statistics.compare_all`.
@@ -215,7 +215,7 @@ def _draw_intervals(axis: Axes, columns: Sequence[tuple[str, Sequence[Interval]]
 
 
 def _make_small_multiples(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` plots of so many inches each, at most `_WIDE` in a row."""
+    """Make a figure of `count` plots of the given size in inches, at most `_WIDE` in a row."""
     across = min(count, _WIDE)
     down = math.ceil(count / across)
     scale = min(1.0, 17.0 / (width * across))

@@ -1,4 +1,4 @@
-"""A folder that says what classifiers reached on one test set: tables, JSON, and one page with plots."""
+"""Report on the results of classifiers on one test set: tables, JSON, and one page with plots."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ FILES: Final = (
     "report.json",
     "report.html",
 )
-"""What `report` writes."""
+"""Files that `write_report` writes."""
 
 
 @dataclass(frozen=True)
 class ClassifierReport:
-    """What was measured, by name of a run.
+    """Figures of one test set, by name of a run.
 
     Attributes:
         classes: the conditions in order.
-        images, persons: of the test set, the same for every run.
+        images, persons: their numbers in the test set, the same for every run.
         baseline: the run that the others are compared to; None for no comparison.
-        sampling: how chance was measured.
+        sampling: settings of intervals and tests.
         accuracies, means, confusions, calibrations: as the functions of `recognition.statistics` define them.
-        comparisons: of every run but the baseline.
-        about: what else is to be known: data sets, seeds, checksums.
+        comparisons: comparisons of every run but the baseline.
+        about: further facts: data sets, seeds, checksums.
     """
 
     classes: tuple[str, ...]
@@ -95,7 +95,7 @@ def write_report(
         out: folder, made if need be; files of an earlier report in it are replaced.
         baseline: name of the run that the others are compared to; None compares none.
         ages: age groups in order.
-        about: anything to say beside the figures, as JSON can hold it.
+        about: further facts to state beside the figures, as JSON can hold them.
 
     Raises:
         ConfigError: no run, or none called like the baseline.
@@ -125,7 +125,7 @@ def measure_runs(
     ages: Sequence[str] = AGES,
     about: Mapping[str, Any] | None = None,
 ) -> ClassifierReport:
-    """The figures of a report; arguments and errors as `report`."""
+    """Compute the figures of a report; arguments and errors as of `write_report`."""
     if not predictions_by_name:
         raise ConfigError("no predictions to report; expected one run or more")
     if baseline is not None and baseline not in predictions_by_name:
@@ -149,7 +149,7 @@ def measure_runs(
 
 
 def report_to_json(found: ClassifierReport) -> dict[str, Any]:
-    """The report as JSON holds it; what is not measured (NaN) is null."""
+    """Return the report as JSON can hold it; figures that are not defined (NaN) are null."""
     runs = {
         name: {
             "accuracy": [asdict(row) for row in found.accuracies[name]],
@@ -175,7 +175,7 @@ def report_to_json(found: ClassifierReport) -> dict[str, Any]:
 
 
 def render_page(found: ClassifierReport) -> str:
-    """One HTML page that needs no other file."""
+    """Render one HTML page that needs no other file."""
     level = found.sampling.level
     parts = [
         _format_section("What came out", _format_summary(found)),
@@ -269,7 +269,7 @@ def _tabulate_confusions(found: ClassifierReport) -> list[list[Any]]:
 
 
 def _tabulate_bins(found: ClassifierReport) -> list[list[Any]]:
-    """A row for each bin, and one for all images with the measures of the whole."""
+    """Tabulate the bins of each run, after a row with the measures of all images."""
     rows: list[list[Any]] = [
         [
             "run",

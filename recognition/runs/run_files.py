@@ -1,12 +1,12 @@
-"""The folder of a run of classifiers, and runs by the names that people give them.
+"""Files of a run of classifiers, and lists of runs as people name them.
 
-RUN/run.json               what the run is made of; the same command goes on with it, another is refused
+RUN/run.json               settings of the run; the same command continues it, one with other settings is refused
 RUN/sets/NAME/             image sets of the service, shard by shard
-RUN/sets/fold-K/NAME/      those that only one fold learns from
-RUN/folds.json             who was in which fold
+RUN/sets/fold-K/NAME/      image sets that only one fold learns from
+RUN/folds.json             images of each fold
 RUN/seed-N/fold-K/         one training
-RUN/seen.json              which images and persons generator and classifiers saw: never to be tested on
-RUN/predictions/seed-N.csv what the ensemble of a seed's folds says of the test set
+RUN/seen.json              images and persons that generators and classifiers were trained on: never to be tested on
+RUN/predictions/seed-N.csv predictions of the ensemble of a seed's folds for the test set
 RUN/report/                tables, JSON and a page
 """
 
@@ -31,7 +31,7 @@ _PERSON_DIGITS: Final = 16  # of a hash: a run that is passed on names nobody
 
 
 class RunFiles:
-    """The folder of a run."""
+    """Folder of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -47,15 +47,15 @@ class RunFiles:
         return self.path / f"seed-{seed}"
 
     def list_seeds(self) -> list[int]:
-        """Seeds of which there are classifiers."""
+        """List the seeds that have classifiers."""
         numbers = (path.name.removeprefix("seed-") for path in self.path.glob("seed-*") if path.is_dir())
         return sorted(int(number) for number in numbers if number.isdigit())
 
     def read(self) -> dict[str, Any]:
-        """run.json.
+        """Read run.json.
 
         Raises:
-            ConfigError: there is none, or a damaged one.
+            ConfigError: there is no run.json, or it is damaged.
         """
         try:
             about: dict[str, Any] = json.loads(self.about.read_bytes())
@@ -70,10 +70,10 @@ class RunFiles:
         return about
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write down what the run is made of, or check that the run here is made of the same.
+        """Write the settings of a new run, or check that the run in the folder has the same.
 
         Raises:
-            ConfigError: it is made of something else; what.
+            ConfigError: the run has other settings; the message lists them.
         """
         if not self.about.exists():
             if self.path.is_dir() and any(self.path.iterdir()):
@@ -85,7 +85,7 @@ class RunFiles:
         if changed:
             changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
             raise ConfigError(
-                f"{self.path} holds a run that is made otherwise: {changes}. Give the same command to go on with it, "
+                f"{self.path} holds a run with other settings: {changes}. Give the same command to continue it, "
                 "or another --out"
             )
 
@@ -93,7 +93,7 @@ class RunFiles:
         write_file(self.about, (json.dumps({"version": _VERSION, **about}, indent=1) + "\n").encode())
 
     def record(self, name: str, value: Any) -> None:
-        """Add something to run.json that the run does not depend on."""
+        """Add a fact to run.json that the run does not depend on."""
         self.write({**self.read(), name: value})
 
     def write_record(self, seen: TrainingRecord, persons: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ class RunFiles:
         write_file(self.seen, (json.dumps(about) + "\n").encode())
 
     def read_record(self) -> tuple[TrainingRecord, frozenset[str]]:
-        """What generator and classifiers saw, and hashes of the persons.
+        """Read the record of the training images of generators and classifiers, and hashes of the persons.
 
         Raises:
             ConfigError: the run has not come so far, or the file is damaged.
@@ -117,13 +117,15 @@ class RunFiles:
 
 
 def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
-    """The very image sets of another run, by their names there.
+    """Read the requests for the same image sets as those of another run, by their names there.
 
     Args:
-        folds, fold_seed: of the run that is to learn from them.
+        run: folder of the other run.
+        folds, fold_seed: number and seed of the folds of the run that is to learn from them.
 
     Raises:
-        ConfigError: it has none, has not begun to pull them all, or some are of single folds of another split.
+        ConfigError: the run has no image sets, has not begun to pull them all, or some are for single folds of another
+            split.
     """
     asked = RunFiles(run).read()["asked"]
     if not asked["sets"]:
@@ -138,15 +140,15 @@ def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest
 
 
 def hash_persons(persons: Sequence[str]) -> frozenset[str]:
-    """What persons are kept as."""
+    """Hash names of persons, so that a run that is passed on names nobody."""
     return frozenset(hashlib.sha256(person.encode()).hexdigest()[:_PERSON_DIGITS] for person in persons)
 
 
 def load_predictions(path: Path) -> tuple[Predictions, int]:
-    """Predictions in a CSV, in a folder of CSVs (one a seed) or in a run, and of how many seeds they are.
+    """Load predictions of a CSV, a folder of CSVs (one for each seed) or a run, with the number of seeds.
 
     Raises:
-        DatasetError: there are none.
+        DatasetError: there are no predictions.
     """
     if not path.is_dir():
         return Predictions.load(path), 1
@@ -162,10 +164,10 @@ def load_predictions(path: Path) -> tuple[Predictions, int]:
 
 
 def load_named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
-    """Of NAME=PATH, or of PATH alone.
+    """Load predictions given as NAME=PATH, or as PATH alone.
 
     Raises:
-        ConfigError: a name twice, or runs of different numbers of seeds.
+        ConfigError: a duplicate name, or runs with different numbers of seeds.
         DatasetError: as `load_predictions`.
     """
     found: dict[str, Predictions] = {}
@@ -182,10 +184,10 @@ def load_named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
 
 
 def parse_named_paths(texts: Sequence[str]) -> dict[str, Path]:
-    """NAME=PATH, or PATH alone, whose own name is taken then.
+    """Parse NAME=PATH, or PATH alone, which is named after itself.
 
     Raises:
-        ConfigError: a name twice.
+        ConfigError: a duplicate name.
     """
     found: dict[str, Path] = {}
     for text in texts:

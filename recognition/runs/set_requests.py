@@ -1,4 +1,4 @@
-"""Which image sets a run of classifiers asks a service for: how many faces, of which generator, for which folds."""
+"""Requests of a run for image sets: how many faces, of which generator, for which folds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from faces.labels import UNAFFECTED
 from recognition.images.pulled_sets import SetRequest
 
 SETS: Final = "sets"
-"""Folder of a run with its image sets: NAME/, or fold-K/NAME/ for one that a single fold learns from."""
+"""Folder of a run with its image sets: NAME/, or fold-K/NAME/ for a set that a single fold learns from."""
 
 FOLD: Final = "{fold}"
-"""Stands in the name of a generator for the number of the fold, from 0."""
+"""Placeholder in the name of a generator for the number of the fold, from 0."""
 
 _SET: Final = "set"
 _OF_FOLD: Final = re.compile(r"fold-(\d+)/")
@@ -29,7 +29,7 @@ class SetSource:
     """Description of the image sets that a run adds to its training data: a request, or the sets of another run.
 
     Attributes:
-        request: request for each fold and condition; what it leaves open is completed from the real data set.
+        request: request as the user gave it; what it leaves open is filled in from the real data set.
         counts_from: data set whose images give the counts of the request; None takes those of the request.
         recorded_in: folder of another run whose sets are used again; then `request` is None.
     """
@@ -40,7 +40,7 @@ class SetSource:
 
 
 def count_persons(real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Persons to ask for per condition, as the study counted them, from a data set's own counts."""
+    """Count the persons to ask for in each condition as the study did, from the images of a data set."""
     with Dataset.open(real) as dataset:
         counts, ages = dataset.counts(), len(dataset.ages)
     images = {name: sum(counts.get(name, {}).values()) for name in conditions}
@@ -48,22 +48,23 @@ def count_persons(real: Path, kind: str, conditions: Sequence[str], classes: Seq
 
 
 def count_of(images: int, ages: int, kind: str, classes: int) -> int:
-    """Persons to ask for of a condition with so many images, as the study counted them.
+    """Compute the number of persons to ask for from the number of images of a condition, as the study did.
 
-    The mean over the age groups; for blends, which are made with every other condition, that mean shared out among
-    them, rounded up.
+    It is the mean over the age groups. Blends are made with every other condition, so for blends the mean is divided
+    among them and rounded up.
     """
     mean = images / ages
     return math.ceil(mean / (classes - 1)) if kind == "blended" else max(1, round(mean))
 
 
 def complete_request(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
-    """A request of what its options leave open, where the service's default would not do.
+    """Fill in what a request leaves open where the default of the service would not do.
 
     Args:
-        classes: of the classifier.
-        left_out: the data set's vocabulary has more; a generator of the same one is asked for these alone.
-        every_class: also for the unaffected, as nothing else is learnt from.
+        request: request as the user gave it.
+        classes: classes of the classifier.
+        left_out: True if the data set's vocabulary has more conditions; only the classes are asked for then.
+        every_class: ask for unaffected persons too, because nothing else is learnt from.
     """
     conditions, partners = request.conditions, request.partners
     if conditions is None and every_class:
@@ -76,15 +77,15 @@ def complete_request(request: SetRequest, classes: Sequence[str], *, left_out: b
 
 
 def select_affected(classes: Sequence[str]) -> tuple[str, ...]:
-    """All but the unaffected."""
+    """Return all classes but the unaffected."""
     return tuple(name for name in classes if name != UNAFFECTED)
 
 
 def split_request(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
-    """The request, or one for each condition that has a count of its own.
+    """Return the request, or one request for each condition that has a count of its own.
 
     Raises:
-        ConfigError: counts of nothing.
+        ConfigError: no counts.
     """
     if counts is None:
         return {_SET: request}
@@ -96,7 +97,7 @@ def split_request(request: SetRequest, counts: Mapping[str, int] | None) -> dict
 
 
 def expand_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRequest]:
-    """Requests whose generator is named with {fold}, once for each fold; the others as they are, for all folds."""
+    """Repeat requests whose generator is named with {fold} for each fold; the others are for all folds."""
     found: dict[str, SetRequest] = {}
     for name, request in requests.items():
         if request.model is None or FOLD not in request.model:
@@ -108,6 +109,6 @@ def expand_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, Se
 
 
 def parse_fold(name: str) -> int | None:
-    """The only fold that learns from the set of a name; None where all do."""
+    """Return the only fold that learns from the set with a name; None if all folds do."""
     found = _OF_FOLD.match(name)
     return None if found is None else int(found[1])

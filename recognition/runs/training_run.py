@@ -43,25 +43,25 @@ from recognition.training.cross_validation import cross_validate
 
 _CLASSIFIERS: Final = "the classifiers"
 PATIENCE_S: Final = 300.0
-"""How long a service that went away in mid-pull is waited for."""
+"""Seconds for which a service that stopped answering during a pull is waited for."""
 
 READY_S: Final = 15.0
-"""How long one that does not answer at all is."""
+"""Seconds for which a service that has not answered yet is waited for."""
 
 
 @dataclass(frozen=True)
 class ClassifierPlan:
-    """What a run is made of.
+    """Settings of a run, worked out for the classes of its data set.
 
     Args:
         real: data set to learn from, in folds.
-        config: of every training; its seed counts for nothing.
-        folds: their number.
-        fold_seed: of the split.
+        config: settings of every training; its seed is ignored.
+        folds: number of folds.
+        fold_seed: seed of the split.
         requests: image sets to add to the training parts of all folds, or of one (`set_requests.fold_of`), by name;
             empty for real images only.
         real_faces: False learns from the image sets alone; real faces still choose the epochs.
-        backbone: weights that a trunk begins with.
+        backbone: file of weights that the trunk starts with.
         classes: the conditions in order.
     """
 
@@ -75,7 +75,7 @@ class ClassifierPlan:
     classes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """All that the classifiers depend on, but for the images."""
+        """Return all settings that the classifiers depend on, but not the images."""
         config = self.config.to_json()
         del config["seed"]
         return {
@@ -91,14 +91,14 @@ class ClassifierPlan:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run learns from.
+    """Images that a run learns from.
 
     Attributes:
         real: faces at the network's size.
         synthetic: the image sets at that size, by name.
-        generators: what the generator of each set was trained on.
+        generators: record of the training images of each set's generator.
         sets: identity of each image set, JSON-able.
-        waiting_s: time that was spent waiting for images of the service.
+        waiting_s: seconds spent waiting for images of the service.
     """
 
     real: Stack
@@ -109,16 +109,16 @@ class Material:
 
     @cached_property
     def seen(self) -> TrainingRecord:
-        """All that classifiers, by both, and generators, by themselves, have seen."""
+        """Record of all images that the classifiers and the generators were trained on."""
         faces = (sample.key for part in (self.real, *self.synthetic.values()) for sample in part.samples)
         return TrainingRecord.of(_CLASSIFIERS, SeenImages.of(faces)).union(*self.generators.values())
 
     def list_sets_for(self, fold: int) -> tuple[str, ...]:
-        """The image sets that a fold learns from."""
+        """List the image sets that a fold learns from."""
         return tuple(name for name in self.synthetic if parse_fold(name) in (None, fold))
 
     def extra(self, fold: int) -> Stack | None:
-        """All synthetic faces that a fold learns from; None for none."""
+        """Join all synthetic faces that a fold learns from; None if there are none."""
         parts = [self.synthetic[name] for name in self.list_sets_for(fold)]
         return join_stacks(parts) if parts else None
 
@@ -265,7 +265,7 @@ def _plan_requests(
 
 
 def read_classes(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]:
-    """The conditions of a data set's vocabulary that have faces, and whether there are others."""
+    """Return the conditions of a data set's vocabulary that have faces, and whether there are others."""
     with Dataset.open(real) as dataset:
         there = {record.condition for record in dataset.records}
         found = tuple(name for name in dataset.conditions if name in there)
@@ -285,8 +285,8 @@ def gather_material(
     """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
 
     Args:
-        check: called with the real faces and what classifiers and generators saw, before the sets are waited for; what
-            it raises ends the matter.
+        check: called with the real faces and the record of all training images, before the sets are waited for; it may
+            raise an error.
 
     Raises:
         DatasetError, ConfigError, PullError: as `real_samples` and `pulled`.
@@ -311,7 +311,10 @@ def gather_material(
 def _check_validation(
     plan: ClassifierPlan, files: RunFiles, real: Samples, generators: Mapping[str, TrainingRecord], progress: Progress
 ) -> None:
-    """Say, or refuse, where a generator knows faces by which epochs are chosen.
+    """Report, or refuse, generators that were trained on faces by which epochs are chosen.
+
+    This does not harm a test, but the figures of the validation part are too good. The generator of one fold must not
+    know any of these faces.
 
     No fault in a test, but validation figures are too good. A generator of one fold was meant to know none of them.
 
@@ -345,7 +348,7 @@ def _check_validation(
 def _start_pulls(
     plan: ClassifierPlan, files: RunFiles, service: str, progress: Progress, stack: ExitStack
 ) -> dict[str, PulledSet]:
-    """All sets of a plan, being pulled, with one bar for them."""
+    """Start to pull all sets of a plan, with one progress bar for them."""
     if not plan.requests:
         return {}
     client = stack.enter_context(Client(service))
@@ -379,7 +382,7 @@ def _start_pulls(
 
 
 def _check_service(client: Client, service: str) -> None:
-    """Tell of a service that is not there at once; one that goes away later is waited for."""
+    """Check that a service answers at once; one that stops answering later is waited for."""
     try:
         client.wait_ready(READY_S)
     except ServiceError as error:
@@ -391,17 +394,17 @@ def _check_service(client: Client, service: str) -> None:
 def check_unseen(
     test: Samples, seen: TrainingRecord, persons: frozenset[str], *, unknown_allowed: bool, progress: Progress
 ) -> tuple[str, ...]:
-    """Refuse a test set with anything that generator or classifiers saw.
+    """Refuse a test set with an image or a person that a generator or classifier was trained on.
 
     Args:
-        persons: hashes of those in training.
-        unknown_allowed: go on where it is not known what a generator saw.
+        persons: hashes of the persons in training.
+        unknown_allowed: continue although the training images of a generator are not known.
 
     Returns:
-        Names of those of whom it is not known, to be stated beside the figures.
+        names of the generators whose training images are not known, to be stated beside the figures.
 
     Raises:
-        DatasetError: an image or a person was seen, or nobody knows and that is not allowed.
+        DatasetError: an image or a person was seen, or it is not known and `unknown_allowed` is False.
     """
     seen.refuse(test)
     shared = sorted({sample.person for sample in test.samples if hash_persons([sample.person]) <= persons})
@@ -425,10 +428,10 @@ def check_unseen(
 
 @contextmanager
 def connect(service: str) -> Iterator[Client]:
-    """A client of a service that answers.
+    """Open a client of a service that answers.
 
     Raises:
-        PullError: it does not.
+        PullError: it does not answer.
     """
     with Client(service) as client:
         _check_service(client, service)
@@ -438,7 +441,7 @@ def connect(service: str) -> Iterator[Client]:
 def describe_run(
     files: RunFiles, *, test: Path | None, unknown: Sequence[str], threshold: float | None
 ) -> dict[str, Any]:
-    """What a report is to say of a run beside its figures."""
+    """Return the facts about a run that a report states beside its figures."""
     run = files.read()
     told: dict[str, Any] = {
         "test set": None if test is None else test.name,
@@ -456,10 +459,10 @@ def describe_run(
 def train_all(
     plan: ClassifierPlan, files: RunFiles, material: Material, seeds: int, device: torch.device, progress: Progress
 ) -> StopRequest:
-    """Train every fold of every seed; what is done is kept, and what was stopped goes on.
+    """Train every fold of every seed; finished trainings are kept, and stopped ones continued.
 
     Returns:
-        Whether somebody asked to stop.
+        the request to stop, if there was one.
     """
     stop = StopRequest()
     total = plan.folds * seeds * plan.config.epochs
@@ -493,7 +496,7 @@ def train_all(
 def predict_all(
     files: RunFiles, test: Samples, out: Path, device: torch.device, threshold: float | None, progress: Progress
 ) -> Predictions:
-    """Predictions of each seed's ensemble into a folder, and all of them as one.
+    """Write the predictions of each seed's ensemble into a folder, and return all of them as one.
 
     Raises:
         ConfigError: the run has no classifiers yet.

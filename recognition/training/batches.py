@@ -1,4 +1,4 @@
-"""Which images make a batch, and how they are varied: functions of the seed and the step, so nothing is remembered."""
+"""Order, batches and augmentation of training images, as functions of seed and step, so no state is stored."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from recognition.config import ClassifierTrainingConfig
 
 
 def make_generator(*numbers: int) -> torch.Generator:
-    """A stream of its own for every sequence of numbers, on the CPU."""
+    """Make a random stream on the CPU; every sequence of numbers has a stream of its own."""
     return torch.Generator().manual_seed(derive_seed(*numbers))
 
 
 def derive_seed(*numbers: int) -> int:
-    """A seed of 63 bits for every sequence of numbers."""
+    """Derive a seed of 63 bits from a sequence of numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def draw_epoch_order(config: ClassifierTrainingConfig, count: int, weights: Tensor | None, epoch: int) -> Tensor:
-    """Places of the images of an epoch, int64.
+    """Draw the indices of the images of an epoch, int64.
 
     Args:
-        count: of all images.
-        weights: (count,) how often each is drawn; None for a shuffle, which goes on where the last epoch ended.
-        epoch: from 0.
+        config: gives the images of an epoch and the seed.
+        count: number of all images.
+        weights: (count,) relative frequency of each image; None for a shuffle, which continues where the last epoch
+            ended.
+        epoch: number of the epoch, from 0.
     """
     wanted = config.images_per_epoch or count
     if weights is not None:
@@ -39,19 +41,20 @@ def draw_epoch_order(config: ClassifierTrainingConfig, count: int, weights: Tens
 
 
 def split_into_batches(order: Tensor, batch: int) -> list[Tensor]:
-    """An epoch in nearly equal batches of about `batch`, so that none is too small to be normalised."""
+    """Split an epoch into nearly equal batches of about `batch`, so that none is too small for batch normalisation."""
     return list(torch.tensor_split(order, max(1, round(len(order) / batch))))
 
 
 def augment_images(pixels: Tensor, places: Tensor, config: ClassifierTrainingConfig, stream: torch.Generator) -> Tensor:
-    """Images flipped, moved and recoloured, each its own way.
+    """Flip, shift and recolour images, each at random.
 
-    Flips and shifts are one gather of the pixels, which repeats those at the border; nothing is interpolated.
+    Flips and shifts are one gather of pixels, which repeats those at the border; nothing is interpolated.
 
     Args:
         pixels: (n, size, size, 3) uint8, on any device.
-        places: (batch,) int64.
-        stream: on the CPU, so that every device draws the same.
+        places: (batch,) int64, indices of the images.
+        config: gives the strength of the augmentation.
+        stream: random stream on the CPU, so that every device draws the same.
 
     Returns:
         (batch, 3, size, size) float32 in about [-1, 1], channels last in memory.

@@ -28,7 +28,7 @@ FOLDS: Final = "folds.json"
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What an experiment tells of itself: one epoch of one of its runs."""
+    """Progress of a cross-validation: one epoch of one of its trainings."""
 
     seed: int
     fold: int
@@ -39,7 +39,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class FoldRun:
-    """The run of one fold and seed."""
+    """Training of one fold and seed."""
 
     seed: int
     fold: int
@@ -49,11 +49,11 @@ class FoldRun:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """All runs, in the order of folds and then seeds.
+    """All trainings, in the order of folds and then seeds.
 
     Attributes:
         split: training and validation places of each fold.
-        finished: False where it was asked to stop; the same call goes on.
+        finished: False if it was stopped on request; the same call continues.
     """
 
     out: Path
@@ -62,7 +62,7 @@ class CrossValidation:
     finished: bool
 
     def ensembles(self) -> tuple[Path, ...]:
-        """Folder of the ensemble of each seed."""
+        """Return the folder of the ensemble of each seed."""
         return tuple(dict.fromkeys(run.folder.parent for run in self.runs))
 
 
@@ -82,27 +82,27 @@ def cross_validate(
     on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> CrossValidation:
-    """Train a classifier for every fold and seed; interrupted anywhere, the same call goes on.
+    """Train a classifier for every fold and seed. If interrupted, the same call continues.
 
-    The split follows from `split_seed` alone: seeds vary the classifier, not who is in which fold, so that a generator
-    trained on the training part of a fold stays with it.
+    The split follows from `split_seed` alone: seeds vary the classifier, not the persons of a fold, so that a generator
+    that was trained on the training part of a fold stays with it.
 
     Args:
         real: faces with one condition each.
-        out: folder.
-        count: of the folds.
-        seeds: their number, from 0, or which; each replaces `config.seed`.
-        extra: what to add to the training part of a fold, asked for once for each; only its own fold sees it. None, or
-            a function that returns None, for nothing.
-        real_faces: False trains on what `extra` gives alone; the validation part is of real faces all the same.
-        about: what the files of the runs say beside, as the identity of a set; of each fold where it is a function.
+        out: folder of the experiment.
+        count: number of folds.
+        seeds: number of seeds, from 0, or the seeds themselves; each replaces `config.seed`.
+        extra: returns images to add to the training part of a fold, or None; called once for each fold. None adds
+            nothing.
+        real_faces: False trains on the images of `extra` alone; the validation part still has real faces.
+        about: facts to store with the trainings, such as the identity of a set; a function gives those of a fold.
         on_progress: called after each epoch.
-        stop: asked after each batch.
+        stop: called after each batch; True stops.
         weights, device: see `recognition.training.trainer.train`.
 
     Raises:
         ConfigError: settings that make no sense, no seeds, or a folder with another experiment.
-        DatasetError: see `folds` and `train`.
+        DatasetError: see `split_into_folds` and `train`.
     """
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not numbers or len(set(numbers)) < len(numbers):

@@ -1,4 +1,4 @@
-"""The course of a training run as a picture."""
+"""Plot of the course of a training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from core.atomic_files import write_file
 
 
 def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, title: str = "") -> None:
-    """Loss, accuracy and learning rate over the epochs as PNG; the best epoch so far is marked.
+    """Plot loss, accuracy and learning rate over the epochs as PNG, and mark the best epoch so far.
 
     Args:
-        lines: of metrics.jsonl.
+        lines: lines of metrics.jsonl.
+        path: file to write.
+        title: title above the plots.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes half a second, and most runs draw one picture
     from matplotlib.figure import Figure

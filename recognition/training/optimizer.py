@@ -1,4 +1,4 @@
-"""The optimizer of a run, and its learning rate at any moment."""
+"""Optimizer and learning rate of the training of a classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recognition.networks.architectures import Network
 
 
 def build_optimizer(config: ClassifierTrainingConfig, network: Network) -> torch.optim.Optimizer:
-    """The optimizer, with groups for trunk and head; weight decay spares what is no kernel, as is usual."""
+    """Build the optimizer, with parameter groups for trunk and head; only kernels have weight decay, as is usual."""
     groups = []
     for part, rate in ((network.trunk, 1.0), (network.head, config.head_rate)):
         kernels = [parameter for parameter in part.parameters() if parameter.ndim > 1]
@@ -30,12 +30,13 @@ def build_optimizer(config: ClassifierTrainingConfig, network: Network) -> torch
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameter groups; each has its own factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
 
 
 def learning_rate_at(config: ClassifierTrainingConfig, epochs: float) -> float:
-    """Learning rate after so many epochs, which may be a fraction."""
+    """Compute the learning rate after a number of epochs, which may be a fraction."""
     if epochs < config.warmup_epochs:
         return config.learning_rate * (config.warmup_from + (1 - config.warmup_from) * epochs / config.warmup_epochs)
     if config.schedule == "constant":

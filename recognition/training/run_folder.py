@@ -1,10 +1,10 @@
-"""The folder of one training run: what is in it, and how a stopped run finds its place again.
+"""Folder of one training: its files, and the state from which a stopped training continues.
 
-config.json                what is trained, on what, with which seeds
+config.json                settings, training data and seeds
 metrics.jsonl              a line for every epoch
 curves.png                 the same as plots
 classifier.safetensors     the best epoch so far: the classifier to use
-state.safetensors          everything needed to go on, written last; after the end only where it ended
+state.safetensors          the state to continue from, written last; after the end it holds the place alone
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recognition.classifier import FILE
 
 
 class RunFolder:
-    """One run's files. Everything in it appears whole or not at all.
+    """Files of one training. Each appears whole or not at all.
 
     Args:
         path: made if it is not there.
@@ -41,7 +41,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep the folder for this process, and clear what a killed one left half-written.
+        """Keep the folder for this process, and delete files that a killed process left half-written.
 
         Raises:
             ConfigError: another process trains in it.
@@ -52,18 +52,18 @@ class RunFolder:
             yield
 
     def read_place(self) -> dict[str, Any] | None:
-        """Where the run stands, without its tensors; None for a new one."""
+        """Read the place of the training, without its tensors; None for a new one."""
         return tensor_files.read_header(self.state)["place"] if self.state.exists() else None
 
     def begin(self, settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write config.json for a new run, or check that the one here is the same.
 
         Args:
-            settings: all that the result depends on, JSON-able.
-            told: what config.json says beside it, as versions.
+            settings: everything that the result depends on, as JSON can hold it.
+            told: further content of config.json, such as versions.
 
         Returns:
-            Where the run stands; None for a new one.
+            the place of the training; None for a new one.
 
         Raises:
             ConfigError: a run with other settings is here.
@@ -83,38 +83,39 @@ class RunFolder:
         return header["place"]  # type: ignore[no-any-return]
 
     def read_tensors(self) -> dict[str, Tensor]:
-        """Of the state."""
+        """Read the tensors of the state."""
         return tensor_files.read(self.state)[0]
 
     def save_state(self, tensors: Mapping[str, Tensor], settings: Mapping[str, Any], place: Mapping[str, Any]) -> None:
-        """Write the state; the run stands at `place` from then on."""
+        """Write the state; the training stands at `place` from then on."""
         with self.explain_write_errors():
             tensor_files.write(self.state, tensors, {"settings": settings, "place": place})
 
     def cut_metrics(self, epochs: int) -> None:
-        """Drop lines of epochs beyond the state's, which are trained again, and one that was not finished."""
+        """Drop an unfinished line, and lines of epochs beyond the state's, which are trained again."""
         if self.metrics.exists():
             kept = [line for line in self.metrics.read_text().splitlines() if _epoch_of(line) <= epochs]
             with self.explain_write_errors():
                 write_file(self.metrics, "".join(f"{line}\n" for line in kept).encode())
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
+        """Append a line to metrics.jsonl."""
         with self.explain_write_errors(), self.metrics.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Of metrics.jsonl."""
+        """Read the lines of metrics.jsonl."""
         return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
 
     @contextmanager
     def explain_write_errors(self) -> Iterator[None]:
-        """Tell of a disk that is full, or otherwise refuses, as a person can act on it."""
+        """Turn an OSError within the context into a message that a person can act on."""
         try:
             yield
         except OSError as error:
             raise TrainingError(
                 f"cannot write {error.filename or self.path} ({error.strerror}); make room or correct the rights, "
-                "then give the same command again: the run goes on from its last state"
+                "then give the same command again: the run continues from its last state"
             ) from error
 
 

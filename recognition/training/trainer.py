@@ -1,4 +1,4 @@
-"""Training of one classifier in a folder: epochs, the best of which is kept, until they stop improving."""
+"""Training of one classifier in a folder, epoch by epoch; the best epoch is kept."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ SNAPSHOT_S: Final = 600.0
 """Seconds of an epoch after which the state is also saved within it."""
 
 _CHOICES: Final = {"loss": -1, "accuracy": 1, "balanced_accuracy": 1}
-"""Whether less or more of a figure is better."""
+"""Sign of a figure: 1 if more is better, -1 if less is."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is reached on a validation part: mean loss, share that is right, and the mean of that over the classes."""
+    """Figures of a validation part: mean loss, accuracy, and mean of the classes' accuracies."""
 
     loss: float
     accuracy: float
@@ -51,13 +51,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch. Accuracies are shares; those of training are of varied images, by their largest share of a class.
+    """Report on one epoch. The accuracy of the training is that on augmented images, by the largest share of a label.
 
     Attributes:
-        epoch: from 1.
-        seconds: of training, without validation; 0 for those before a run was resumed.
-        images: shown in the epoch.
-        best: better than all before it.
+        epoch: number of the epoch, from 1.
+        images: images shown in the epoch.
+        seconds: duration of the training since it was last resumed, without validation.
+        best: True if the epoch is better than all before it.
     """
 
     epoch: int
@@ -74,14 +74,14 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run stands.
+    """State of a training.
 
     Attributes:
-        classifier: file of the best epoch; None before the first one ended.
-        epochs: trained so far.
-        best_epoch: from 1; 0 before the first one ended.
-        validation: figures of the best epoch; None before the first one ended.
-        finished: False where it was asked to stop; the same call goes on.
+        classifier: file of the best epoch; None before the end of the first epoch.
+        epochs: number of epochs trained so far.
+        best_epoch: from 1; 0 before the end of the first epoch.
+        validation: figures of the best epoch; None before the end of the first epoch.
+        finished: False if it was stopped on request; the same call continues.
     """
 
     classifier: Path | None
@@ -105,18 +105,19 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     snapshot_s: float = SNAPSHOT_S,
 ) -> Result:
-    """Train a classifier, or go on with the run in a folder; interrupted anywhere, it ends as if it had not been.
+    """Train a classifier, or continue the training in a folder; an interruption does not change the result.
 
     Args:
-        train: what to learn from, real faces as a rule.
-        extra: more of it, as a synthetic set; shuffled among the others.
-        validation: faces of other persons, which choose the epoch and the end.
+        train: faces to learn from, usually real ones.
+        extra: further faces, such as a synthetic set; shuffled among the others.
+        validation: faces of other persons, which choose the best epoch and the end.
         out: folder of the run, see `recognition.training.run_folder`.
-        weights: of the backbone, see `recognition.networks.backbone_weights`.
-        about: what config.json and the classifier's file are to say beside, as the identity of a pulled set; JSON-able.
+        weights: weights of the backbone, see `recognition.networks.backbone_weights`.
+        about: facts to store in config.json and in the classifier's file, such as the identity of a pulled set, as JSON
+            can hold them.
         on_epoch: called after each epoch.
-        stop: asked after each batch; once it says yes, the state is saved and the call returns.
-        snapshot_s: the state is saved after each epoch, and after so many seconds within one.
+        stop: called after each batch; once it returns True, the state is saved and the call returns.
+        snapshot_s: the state is saved after each epoch, and within an epoch after this number of seconds.
 
     Raises:
         DatasetError: no faces, labels of different classes, a class without training faces, or a person or picture on
@@ -138,7 +139,7 @@ def train(
 
 @dataclass
 class _Place:
-    """Where a run stands; the sums are over the batches of the epoch it is in."""
+    """Place of a training; the sums are over the batches of the current epoch."""
 
     epoch: int = 0
     batch: int = 0
@@ -151,7 +152,7 @@ class _Place:
 
 
 class _Run:
-    """Network, optimizer and data of a run, at a place."""
+    """Network, optimizer and data of a training, at a place."""
 
     def __init__(
         self,
@@ -181,7 +182,7 @@ class _Run:
         self.pixels, self.labels = shown.pixels.to(device), shown.labels.to(device)
 
     def run(self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float) -> Result:
-        """From where the folder says to the end, or until asked to stop."""
+        """Train from the place in the folder to the end, or until asked to stop."""
         stored = self.folder.begin(self.settings(), self.describe())
         if stored is not None:
             self.place = _Place(**stored)
@@ -204,10 +205,11 @@ class _Run:
         return self.result()
 
     def finished(self) -> bool:
+        """Return whether the training has ended."""
         return self.place.finished
 
     def epoch(self, stop: Callable[[], bool], snapshot_s: float) -> EpochReport | None:
-        """The epoch it is in, from where it is in it; None where it was asked to stop before its end."""
+        """Train the current epoch from its current batch; None if asked to stop before its end."""
         config, place = self.config, self.place
         batches = split_into_batches(
             draw_epoch_order(config, len(self.shown), self.image_weights, place.epoch), config.batch
@@ -246,7 +248,7 @@ class _Run:
         return report
 
     def step(self, places: Tensor, epochs: float) -> None:
-        """One batch."""
+        """Train on one batch."""
         config, place = self.config, self.place
         images = augment_images(self.pixels, places, config, make_generator(config.seed, 3, place.epoch, place.batch))
         labels = self.labels[places.to(self.device)]
@@ -271,7 +273,7 @@ class _Run:
         place.right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
 
     def measure(self) -> Figures:
-        """On the validation part."""
+        """Measure the network on the validation part."""
         logits = compute_logits(self.network, self.held, self.precision)
         labels = self.held.labels
         truth = labels.argmax(dim=1)
@@ -283,13 +285,13 @@ class _Run:
         return Figures(float(loss), float(right.double().mean()), math.fsum(shares) / len(shares))
 
     def is_better(self, figures: Figures) -> bool:
-        """Than the best so far; a figure that is no number never is, the first epoch always."""
+        """Compare figures with the best so far; NaN is never better, and the first epoch always is."""
         name = self.config.select
         sign = _CHOICES[name]
         return self.place.best is None or sign * getattr(figures, name) > sign * self.place.best[name]
 
     def settings(self) -> dict[str, Any]:
-        """All that the result depends on."""
+        """Return everything that the result depends on."""
         return {
             "config": self.config.to_json(),
             "precision": self.precision,
@@ -301,7 +303,7 @@ class _Run:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What config.json says beside."""
+        """Return the further content of config.json."""
         return {
             "images": {
                 "train_real": sum(not sample.synthetic for sample in self.shown.samples),
@@ -317,7 +319,7 @@ class _Run:
         }
 
     def save(self) -> None:
-        """The state; of a finished run only where it ended, as its tensors serve nobody."""
+        """Save the state; that of a finished training is the place alone, as its tensors are of no further use."""
         tensors: dict[str, Tensor] = {}
         if not self.place.finished:
             tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -356,7 +358,7 @@ class _Run:
 
 
 def _build_record(shown: Stack, held: Stack) -> TrainingRecord:
-    """All faces of both parts as one, and what the generators of the synthetic ones saw."""
+    """Record all faces of both parts, and the training images of the generators of synthetic ones."""
     keys = TrainingRecord.from_samples(shown, CLASSIFIER).keys | TrainingRecord.from_samples(held, CLASSIFIER).keys
     seen = TrainingRecord(CLASSIFIER, keys)
     return seen if shown.seen is None else seen.union(shown.seen)
@@ -364,13 +366,14 @@ def _build_record(shown: Stack, held: Stack) -> TrainingRecord:
 
 @contextmanager
 def _seed_draws(device: torch.device, seed: int) -> Iterator[None]:
-    """Within, PyTorch's default streams begin at a seed; afterwards they stand where they stood."""
+    """Seed PyTorch's default random streams within the context, and restore them afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
 def _check_faces(shown: Stack, held: Stack) -> None:
+    """Check that both parts fit together and that every class has training faces."""
     if shown.classes != held.classes:
         raise DatasetError(
             f"training faces are of the classes {', '.join(shown.classes)} and validation faces of "

@@ -1,4 +1,4 @@
-"""How much each class and each image counts: in the loss, and in what is drawn."""
+"""Weights of classes in the loss and of images in sampling."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from core.errors import ConfigError
 
 
 def compute_class_weights(named: Mapping[str, float] | str | None, classes: Sequence[str], labels: Tensor) -> Tensor:
-    """Weights of the classes in the loss, (classes,) float32.
+    """Compute the weights of the classes in the loss, (classes,) float32.
 
     Args:
-        named: as `TrainingConfig.class_weights`.
-        labels: (n, classes) of all that is trained on; soft ones count by their shares.
+        named: see `ClassifierTrainingConfig.class_weights`.
+        classes: names of the classes.
+        labels: (n, classes), labels of all training images; soft ones count by their shares.
 
     Raises:
         ConfigError: a name that is no class, or balanced weights with a class that no image has.
@@ -33,7 +34,7 @@ def compute_class_weights(named: Mapping[str, float] | str | None, classes: Sequ
 
 
 def compute_image_weights(labels: Tensor, classes: Sequence[str]) -> Tensor:
-    """How often each image is drawn, (n,) float64 of sum 1, for all classes to be drawn alike often.
+    """Compute the sampling weights of images, (n,) float64 of sum 1, that draw all classes equally often.
 
     Raises:
         ConfigError: a class that no image has.
@@ -44,7 +45,7 @@ def compute_image_weights(labels: Tensor, classes: Sequence[str]) -> Tensor:
 
 
 def soft_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor, *, over_images: bool = False) -> Tensor:
-    """Cross-entropy of soft labels, a scalar.
+    """Compute the cross-entropy of soft labels, a scalar.
 
     The weighted sum over images and classes is divided by the sum of the weights of the labels. A hard label is a soft
     one with a share of 1 to it, and counts as much: the loss of hard labels is that of `F.cross_entropy` with indices,

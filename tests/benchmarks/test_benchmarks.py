@@ -80,7 +80,7 @@ def test_a_published_inversion_is_ours_and_takes_no_shortcut(monkeypatch: pytest
     inverter, faces, passes = tiny_inverter(), some_faces(2), 2
     convolved, normalised = [], []
     grouped = published._convolve_grouped
-    monkeypatch.setattr(published, "_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
+    monkeypatch.setattr(published, "_convolve_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
     ours = inverter.invert(faces, passes)
     layers = [module for module in inverter.modules() if isinstance(module, nn.BatchNorm2d)]
     hooks = [layer.register_forward_hook(lambda *_: normalised.append(1)) for layer in layers]

@@ -134,7 +134,7 @@ def test_another_run_is_not_gone_on_with(done: Path) -> None:
 def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
     figures = lambda run: trainer.Figures(next(losses), 0.5, 0.5)  # noqa: E731
-    monkeypatch.setattr(trainer._Run, "measured", figures)
+    monkeypatch.setattr(trainer._Run, "measure", figures)
     result = run(tmp_path, replace(QUICK, epochs=9, patience=2))
     assert (result.epochs, result.best_epoch) == (5, 2)
 
@@ -142,7 +142,7 @@ def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(("select", "best"), [("loss", 2), ("accuracy", 3), ("balanced_accuracy", 1)])
 def test_which_epoch_is_the_best(select: str, best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = iter([trainer.Figures(0.9, 0.5, 0.7), trainer.Figures(0.5, 0.5, 0.6), trainer.Figures(0.7, 0.6, 0.7)])
-    monkeypatch.setattr(trainer._Run, "measured", lambda run: next(figures))
+    monkeypatch.setattr(trainer._Run, "measure", lambda run: next(figures))
     assert run(tmp_path, replace(QUICK, select=select)).best_epoch == best
 
 
