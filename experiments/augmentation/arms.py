@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from faces.image_set_request import published_count
 from faces.labels import AGE_GROUPS, UNAFFECTED
-from recognition.images.pulled_sets import SetRequest
+from recognition.images.pulled_sets import ServiceSetRequest
 from recognition.images.samples import Samples
-from recognition.runs.set_requests import count_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ ARMS: Final = (
 )
 
 
-def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetRequest]:
+def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, ServiceSetRequest]:
     """Build the requests for the image sets of an arm and a fold, by condition, with the counts of the study.
 
     Args:
@@ -77,7 +77,9 @@ def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetReques
     if arm.real:
         del counts[UNAFFECTED]
     return {
-        name: SetRequest(arm.kind, conditions=(name,), count=count * arm.times, blend=arm.blend, seed=0, model=model)
+        name: ServiceSetRequest(
+            arm.kind, conditions=(name,), count=count * arm.times, blend=arm.blend, seed=0, model=model
+        )
         for name, count in counts.items()
     }
 
@@ -85,7 +87,10 @@ def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, SetReques
 def count_as_study(learnt: Samples, kind: str = "unrelated") -> dict[str, int]:
     """Count the synthetic images for each condition and age as the study did, for every condition."""
     images = Counter(sample.condition for sample in learnt.samples)
-    return {name: count_of(images[name], len(AGE_GROUPS), kind, len(learnt.classes)) for name in learnt.classes}
+    return {
+        name: published_count(kind, images[name], ages=len(AGE_GROUPS), conditions=len(learnt.classes))
+        for name in learnt.classes
+    }
 
 
 def select_further_faces(pool: Samples, learnt: Samples) -> Samples:

@@ -3,7 +3,7 @@
 A thread waits for the service and fetches shards into a folder, while the images of finished shards are used. The same
 call on the same folder continues where it was interrupted; once all shards are there, it needs no service.
 
-    with pull_set(client, SetRequest("age_progression", model="portraits128"), Path("runs/set")) as faces:
+    with pull_set(client, ServiceSetRequest("age_progression", model="portraits128"), Path("runs/set")) as faces:
         for part in faces.shards():  # the next one is fetched meanwhile
             for index, sample in enumerate(part.samples):
                 train(part.image(index), sample.label)
@@ -16,21 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from core.errors import ConfigError, DatasetError, GestaltError, PullError
 from core.seen_images import SeenImages
+from faces.image_set_request import TRAINING_KINDS, ImageSetRequest
 from faces.images import Pixels
 from gestaltgen_client import ChecksumError, Client, ImageSet, JobError, ServiceError
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample
 from recognition.images.set_cache import Row, SetCache, SetIdentity, SetNote, Shard
-
-KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
-"""Image sets that a classifier is trained on."""
 
 _TRANSIENT: Final = frozenset({None, 429, 502, 503, 504})
 """Status codes of failures that may pass soon; None is no answer at all."""
@@ -42,58 +40,55 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class SetRequest:
-    """Request for an image set. None takes the service's default, which for the count is that of the paper.
+class ServiceSetRequest(ImageSetRequest):
+    """Request to a service for an image set to train on: fields of the set, its generator, and checks of the answer.
+
+    None takes the service's default, which for the count is that of the paper.
 
     Args:
-        kind: one of KINDS.
-        conditions, ages, count, seeds, seed, truncation, blend, partners, noise, precision: see `Client.create`.
         model: name of the generator; None takes the service's first.
-        weights_sha256: of the generator, where it must be this one.
-        set_id: of the set, where it must be this one.
+        weights_sha256: checksum that the generator's file must have; None accepts any.
+        set_id: identifier that the set must have; None accepts any.
 
     Raises:
-        ConfigError: another kind.
+        ConfigError: a kind that classifiers are not trained on.
     """
 
-    kind: str
-    conditions: tuple[str, ...] | None = None
-    ages: tuple[str, ...] | None = None
-    count: int | None = None
-    seeds: tuple[int, ...] | None = None
-    seed: int | None = None
-    truncation: float | None = None
-    blend: float | None = None
-    partners: tuple[str, ...] | None = None
-    noise: str | None = None
-    precision: str | None = None
     model: str | None = None
     weights_sha256: str | None = None
     set_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(f"kind is {self.kind!r}; expected one of {', '.join(KINDS)}")
+        if self.kind not in TRAINING_KINDS:
+            raise ConfigError(f"kind is {self.kind!r}; expected one of {', '.join(TRAINING_KINDS)}")
 
-    def asked(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields to post, as JSON can hold them; fields left to the service are missing."""
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _EXPECTED}
-        return {n: list(v) if isinstance(v, tuple) else v for n, v in given.items() if v is not None}
+        return {name: value for name, value in super().to_json().items() if name not in _EXPECTED}
 
-    @classmethod
-    def recorded(cls, cache: Path) -> SetRequest:
-        """Return the request that gives the set of a pull again, or is refused: with model, weights, precision and id.
 
-        Raises:
-            ConfigError: the folder is none of a pull, or the service had not answered yet.
-        """
-        noted = SetCache(cache).read_note()
-        if noted is None or noted.identity is None:
-            raise ConfigError(f"{cache} does not say which set it holds; expected the folder of a pull that has begun")
-        identity = noted.identity
-        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in noted.asked.items()}
-        given |= {"model": identity.model, "weights_sha256": identity.weights_sha256, "set_id": identity.set_id}
-        return cls(**given | {"precision": identity.request.get("precision", given.get("precision"))})
+def read_recorded_request(cache: Path) -> ServiceSetRequest:
+    """Return the request for the set of a pull, with its model, weights, precision and identifier.
+
+    The request gives the same set again, or is refused.
+
+    Args:
+        cache: folder of the pull.
+
+    Raises:
+        ConfigError: the folder is not that of a pull, or the service had not answered yet.
+    """
+    note = SetCache(cache).read_note()
+    if note is None or note.identity is None:
+        raise ConfigError(f"{cache} does not say which set it holds; expected the folder of a pull that has begun")
+    identity = note.identity
+    values = dict(note.asked) | {
+        "model": identity.model,
+        "weights_sha256": identity.weights_sha256,
+        "set_id": identity.set_id,
+        "precision": identity.request.get("precision", note.asked.get("precision")),
+    }
+    return ServiceSetRequest.from_json(values)
 
 
 @dataclass(frozen=True)
@@ -140,7 +135,7 @@ class PulledSubset:
 
 def pull_set(
     client: Client | None,
-    request: SetRequest,
+    request: ServiceSetRequest,
     cache: Path,
     progress: Callable[[PullProgress], None] | None = None,
     *,
@@ -184,7 +179,7 @@ class PulledSet:
     def __init__(
         self,
         client: Client | None,
-        request: SetRequest,
+        request: ServiceSetRequest,
         cache: Path,
         progress: Callable[[PullProgress], None],
         classes: Sequence[str] | None,
@@ -341,7 +336,7 @@ class PulledSet:
         vocabulary = tuple(condition["name"] for condition in client.conditions(model["name"])["conditions"])
         self.classes = _choose_classes(classes, vocabulary, model["name"])
         if noted is None:
-            noted = SetNote(request.asked(), secrets.token_hex(16))
+            noted = SetNote(request.to_json(), secrets.token_hex(16))
             self._folder.write_note(noted)
         image_set = self._post(client, noted)
         identity = SetIdentity(
@@ -510,12 +505,12 @@ class _ClosedError(Exception):
     """Raised when the pull is closed."""
 
 
-def _check_same_request(noted: SetNote, request: SetRequest, cache: Path) -> None:
+def _check_same_request(noted: SetNote, request: ServiceSetRequest, cache: Path) -> None:
     """Check that a folder's pull is that of a request; a default that is written out is no difference."""
     settled: Mapping[str, Any] = {}
     if noted.identity is not None:
         settled = {**noted.identity.request, "model": noted.identity.model}
-    theirs, ours = dict(noted.asked), request.asked()
+    theirs, ours = dict(noted.asked), request.to_json()
     different = [
         f"{name} is {theirs.get(name, settled.get(name))!r} there and {ours.get(name)!r} here"
         for name in sorted(theirs.keys() | ours.keys())
@@ -529,7 +524,7 @@ def _check_same_request(noted: SetNote, request: SetRequest, cache: Path) -> Non
         )
 
 
-def _check_identity(identity: SetIdentity, request: SetRequest, who: str) -> None:
+def _check_identity(identity: SetIdentity, request: ServiceSetRequest, who: str) -> None:
     """Check that a set is the one that the request expects."""
     for name, expected in (("model", request.model), *((n, getattr(request, n)) for n in _EXPECTED)):
         found = getattr(identity, name)

@@ -22,7 +22,7 @@ from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.run_folders import flat
 from recognition.images.leakage import TrainingRecord
-from recognition.images.pulled_sets import SetRequest
+from recognition.images.pulled_sets import ServiceSetRequest, read_recorded_request
 from recognition.predictions import Predictions, pool_predictions
 from recognition.runs.set_requests import SETS, parse_fold
 
@@ -116,7 +116,7 @@ class RunFiles:
             raise ConfigError(f"{self.seen} cannot be read ({error}); give the training command again") from error
 
 
-def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest]:
+def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, ServiceSetRequest]:
     """Read the requests for the same image sets as those of another run, by their names there.
 
     Args:
@@ -136,7 +136,7 @@ def read_requests(run: Path, folds: int, fold_seed: int) -> dict[str, SetRequest
             f"the image sets of {run} are each for one fold of --folds {there[0]} and --fold-seed {there[1]}, here are "
             f"{folds} and {fold_seed}; expected the same, as their generators know the persons of all other folds"
         )
-    return {name: SetRequest.recorded(RunFiles(run).set_folder(name)) for name in asked["sets"]}
+    return {name: read_recorded_request(RunFiles(run).set_folder(name)) for name in asked["sets"]}
 
 
 def hash_persons(persons: Sequence[str]) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +10,9 @@ from typing import Final
 
 from core.errors import ConfigError
 from faces.datasets.dataset import Dataset
+from faces.image_set_request import published_count
 from faces.labels import UNAFFECTED
-from recognition.images.pulled_sets import SetRequest
+from recognition.images.pulled_sets import ServiceSetRequest
 
 SETS: Final = "sets"
 """Folder of a run with its image sets: NAME/, or fold-K/NAME/ for a set that a single fold learns from."""
@@ -34,7 +34,7 @@ class SetSource:
         recorded_in: folder of another run whose sets are used again; then `request` is None.
     """
 
-    request: SetRequest | None = None
+    request: ServiceSetRequest | None = None
     counts_from: Path | None = None
     recorded_in: Path | None = None
 
@@ -44,20 +44,12 @@ def count_persons(real: Path, kind: str, conditions: Sequence[str], classes: Seq
     with Dataset.open(real) as dataset:
         counts, ages = dataset.counts(), len(dataset.ages)
     images = {name: sum(counts.get(name, {}).values()) for name in conditions}
-    return {name: count_of(n, ages, kind, len(classes)) for name, n in images.items() if n}
+    return {name: published_count(kind, n, ages=ages, conditions=len(classes)) for name, n in images.items() if n}
 
 
-def count_of(images: int, ages: int, kind: str, classes: int) -> int:
-    """Compute the number of persons to ask for from the number of images of a condition, as the study did.
-
-    It is the mean over the age groups. Blends are made with every other condition, so for blends the mean is divided
-    among them and rounded up.
-    """
-    mean = images / ages
-    return math.ceil(mean / (classes - 1)) if kind == "blended" else max(1, round(mean))
-
-
-def complete_request(request: SetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool) -> SetRequest:
+def complete_request(
+    request: ServiceSetRequest, classes: Sequence[str], *, left_out: bool, every_class: bool
+) -> ServiceSetRequest:
     """Fill in what a request leaves open where the default of the service would not do.
 
     Args:
@@ -81,7 +73,7 @@ def select_affected(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in classes if name != UNAFFECTED)
 
 
-def split_request(request: SetRequest, counts: Mapping[str, int] | None) -> dict[str, SetRequest]:
+def split_request(request: ServiceSetRequest, counts: Mapping[str, int] | None) -> dict[str, ServiceSetRequest]:
     """Return the request, or one request for each condition that has a count of its own.
 
     Raises:
@@ -96,9 +88,9 @@ def split_request(request: SetRequest, counts: Mapping[str, int] | None) -> dict
     return {name: replace(request, conditions=(name,), count=n) for name, n in counts.items()}
 
 
-def expand_folds(requests: Mapping[str, SetRequest], folds: int) -> dict[str, SetRequest]:
+def expand_folds(requests: Mapping[str, ServiceSetRequest], folds: int) -> dict[str, ServiceSetRequest]:
     """Repeat requests whose generator is named with {fold} for each fold; the others are for all folds."""
-    found: dict[str, SetRequest] = {}
+    found: dict[str, ServiceSetRequest] = {}
     for name, request in requests.items():
         if request.model is None or FOLD not in request.model:
             found[name] = request

@@ -24,7 +24,7 @@ from recognition.ensemble import Ensemble
 from recognition.images.folds import list_persons, split_into_folds
 from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
-from recognition.images.pulled_sets import PulledSet, PullProgress, SetRequest, pull_set
+from recognition.images.pulled_sets import PulledSet, PullProgress, ServiceSetRequest, pull_set
 from recognition.images.samples import Samples, load_real_samples
 from recognition.predictions import Predictions, pool_predictions
 from recognition.results.report import ClassifierReport, write_report
@@ -69,7 +69,7 @@ class ClassifierPlan:
     config: ClassifierTrainingConfig
     folds: int
     fold_seed: int
-    requests: Mapping[str, SetRequest]
+    requests: Mapping[str, ServiceSetRequest]
     real_faces: bool
     backbone: Path | None
     classes: tuple[str, ...]
@@ -83,7 +83,7 @@ class ClassifierPlan:
             "training": config,
             "folds": self.folds,
             "fold_seed": self.fold_seed,
-            "sets": {name: request.asked() for name, request in self.requests.items()},
+            "sets": {name: request.to_json() for name, request in self.requests.items()},
             "real_faces": self.real_faces,
             "backbone": None if self.backbone is None else self.backbone.name,
         }
@@ -246,7 +246,7 @@ def make_plan(specification: RunSpecification, progress: Progress) -> Classifier
 
 def _plan_requests(
     specification: RunSpecification, classes: tuple[str, ...], *, left_out: bool
-) -> Mapping[str, SetRequest]:
+) -> Mapping[str, ServiceSetRequest]:
     """Return the image sets of a run by name; arguments as of `set_requests.request_for`."""
     source = specification.sets
     if source is None:

@@ -16,7 +16,7 @@ from api.app import create_app
 from api.image_sets import derived_files
 from api.settings import Settings
 from gestaltgen_client import Client
-from recognition.images.pulled_sets import SetRequest
+from recognition.images.pulled_sets import ServiceSetRequest
 from recognition.images.samples import Samples
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
@@ -24,7 +24,7 @@ from tests.api.serving import serving
 SHARD = 10
 
 
-REQUEST = SetRequest("age_progression", conditions=("WS", "other"), count=4)
+REQUEST = ServiceSetRequest("age_progression", conditions=("WS", "other"), count=4)
 """Of 40 images, in shards of 10."""
 
 

@@ -156,16 +156,16 @@ class SyntheticOptions:
 
     def source(self) -> SetSource | None:
         """Return where the image sets come from; None if there are none."""
-        from recognition.images.pulled_sets import SetRequest
+        from recognition.images.pulled_sets import ServiceSetRequest
 
         if self.set_from is not None:
             return SetSource(recorded_in=self.set_from)
         if self.augment is None:
             return None
-        request = SetRequest(
+        request = ServiceSetRequest(
             self.augment,
             conditions=tuple(self.condition) if self.condition else None,
-            seed=self.set_seed or None,
+            seed=self.set_seed,
             model=self.model,
             count=self.count,
             truncation=self.truncation,

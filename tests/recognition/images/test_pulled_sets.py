@@ -19,7 +19,7 @@ from faces.images import pixels_key
 from faces.labels import CONDITIONS
 from gestaltgen_client import Client
 from recognition.images.image_stack import stack_images
-from recognition.images.pulled_sets import PullProgress, SetRequest, pull_set
+from recognition.images.pulled_sets import PullProgress, ServiceSetRequest, pull_set, read_recorded_request
 from tests.api.fake import FakeModel
 from tests.recognition.wire import REQUEST, Running, Wire, breaks_at, service, told
 
@@ -94,14 +94,14 @@ def test_a_recorded_set_is_the_same_in_another_folder(running: Running, cache: P
     with running.client() as client:
         with pull_set(client, REQUEST, cache) as faces:
             first = told(faces)
-        request = SetRequest.recorded(cache)
+        request = read_recorded_request(cache)
         assert (request.set_id, request.model, request.weights_sha256) == (faces.set_id, "fake", "f" * 64)
         with pull_set(client, request, tmp_path / "other") as again:
             assert told(again) == first
         with pull_set(client, request, cache) as again:  # its model and precision, spelt out, are no difference
             assert told(again) == first
     with pytest.raises(ConfigError, match="does not say which set it holds"):
-        SetRequest.recorded(tmp_path / "nothing")
+        read_recorded_request(tmp_path / "nothing")
 
 
 def test_a_service_that_goes_away_leaves_what_came_and_the_same_call_goes_on(running: Running, cache: Path) -> None:
@@ -244,19 +244,19 @@ def test_another_request_is_refused_by_what_differs(running: Running, cache: Pat
         pull_set(client, REQUEST, cache).wait().close()
         for request, message in (
             (
-                SetRequest("age_related", ("WS", "other"), count=4),
+                ServiceSetRequest("age_related", ("WS", "other"), count=4),
                 r"kind is 'age_progression' there and 'age_related' here",
             ),
             (
-                SetRequest("age_progression", ("WS",), count=5),
+                ServiceSetRequest("age_progression", ("WS",), count=5),
                 r"conditions is .*'other'\] there and \['WS'\] here; count is",
             ),
-            (SetRequest("age_progression", ("WS", "other"), count=4, seed=7), r"seed is 0 there and 7 here"),
+            (ServiceSetRequest("age_progression", ("WS", "other"), count=4, seed=7), r"seed is 0 there and 7 here"),
         ):
             with pytest.raises(ConfigError, match=f"asked for otherwise: {message}.*or pull into another folder"):
                 pull_set(client, request, cache)
         with pull_set(
-            client, SetRequest("age_progression", ("WS", "other"), count=4, seed=0, model="fake"), cache
+            client, ServiceSetRequest("age_progression", ("WS", "other"), count=4, seed=0, model="fake"), cache
         ) as same:
             assert same.complete
 
@@ -275,14 +275,14 @@ def test_another_model_than_asked_is_refused(running: Running, cache: Path, tmp_
     kind, conditions = "age_progression", ("WS",)
     with running.client() as client:
         with pytest.raises(ConfigError, match="the service has no model 'portraits'; expected one of fake"):
-            pull_set(client, SetRequest(kind, conditions, count=2, model="portraits"), cache)
-        wrong = SetRequest(kind, conditions, count=2, weights_sha256="a" * 64)
+            pull_set(client, ServiceSetRequest(kind, conditions, count=2, model="portraits"), cache)
+        wrong = ServiceSetRequest(kind, conditions, count=2, weights_sha256="a" * 64)
         with pytest.raises(ConfigError, match=r"model fake with the weights f{16}, whose weights_sha256 is 'f{64}'"):
             pull_set(client, wrong, cache)
         with pytest.raises(ConfigError, match=r"the service would make .* whose set_id is .*; expected 'abc'"):
-            pull_set(client, SetRequest(kind, conditions, count=2, set_id="abc"), cache)
+            pull_set(client, ServiceSetRequest(kind, conditions, count=2, set_id="abc"), cache)
         pull_set(client, REQUEST, tmp_path / "kept").wait().close()
-        pinned = SetRequest(kind, ("WS", "other"), count=4, weights_sha256="a" * 64)
+        pinned = ServiceSetRequest(kind, ("WS", "other"), count=4, weights_sha256="a" * 64)
         with pytest.raises(
             ConfigError, match=r"kept holds the set .* whose weights_sha256 is 'f{64}'; expected 'a{64}'"
         ):
@@ -291,12 +291,12 @@ def test_another_model_than_asked_is_refused(running: Running, cache: Path, tmp_
 
 def test_a_refusal_of_the_service_is_told(running: Running, cache: Path) -> None:
     with running.client() as client, pytest.raises(PullError, match=r"refuses: 422 .*unknown condition 'Noonan'"):
-        pull_set(client, SetRequest("age_progression", ("Noonan",)), cache)
+        pull_set(client, ServiceSetRequest("age_progression", ("Noonan",)), cache)
 
 
 def test_kinds_that_are_no_training_material_are_refused() -> None:
     with pytest.raises(ConfigError, match="kind is 'average'; expected one of unrelated, age_related"):
-        SetRequest("average")
+        ServiceSetRequest("average")
 
 
 def test_labels_are_in_the_order_of_the_classes(running: Running, cache: Path) -> None:

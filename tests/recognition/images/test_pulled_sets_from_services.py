@@ -11,7 +11,7 @@ from api.settings import Settings
 from core.errors import ConfigError, PullError
 from core.seen_images import SeenImages
 from gestaltgen_client import Client
-from recognition.images.pulled_sets import SetRequest, pull_set
+from recognition.images.pulled_sets import ServiceSetRequest, pull_set
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
@@ -76,7 +76,7 @@ def test_a_job_that_fails_is_told(tmp_path: Path, cache: Path) -> None:
 def test_blends_have_soft_labels_and_no_condition(tmp_path: Path, cache: Path) -> None:
     path = tiny_checkpoint(tmp_path / "tiny.safetensors", seen=SeenImages.of(["cd" * 32], complete=False))
     app = create_app(Settings(state=tmp_path / "state", weights=path, without_keys=True, threads=1))
-    request = SetRequest("blended", ("WS",), count=1, blend=0.75, partners=("unaffected",), precision="float32")
+    request = ServiceSetRequest("blended", ("WS",), count=1, blend=0.75, partners=("unaffected",), precision="float32")
     with serving(app) as url, Client(url) as client:
         with pull_set(client, request, cache, classes=("unaffected", "WS")) as faces:
             assert {(sample.label, sample.condition) for sample in faces.samples} == {((0.25, 0.75), None)}
@@ -91,7 +91,7 @@ def test_blends_have_soft_labels_and_no_condition(tmp_path: Path, cache: Path) -
         assert (faces.seen.keys, faces.seen.unknown) == ({"cd" * 8}, ("generator tiny",))
         with pytest.raises(ConfigError, match="has images of unaffected, which is none of the classes WS, other"):
             pull_set(client, request, tmp_path / "b", classes=("WS", "other"))
-        counted = SetRequest("age_progression")  # the service's own counts, 10 for each affected condition
+        counted = ServiceSetRequest("age_progression")  # the service's own counts, 10 for each affected condition
         with pull_set(client, counted, tmp_path / "c") as faces:
             assert len(faces) == 3 * 10 * 5
             by_person = {sample.person: sample.condition for sample in faces.samples}

@@ -123,7 +123,9 @@ def test_what_was_seen_is_not_measured(done: CrossValidation, seen: Samples) -> 
 
 def test_nor_what_the_generator_saw(done: CrossValidation) -> None:
     ensemble = Ensemble.open(done.out / "seed-0")
-    assert {"generator 0", "generator 1", "classifier fold-0"} <= {part.name for part in ensemble.combined_record().parts}
+    assert {"generator 0", "generator 1", "classifier fold-0"} <= {
+        part.name for part in ensemble.combined_record().parts
+    }
     known = replace(TEST, samples=(replace(TEST.samples[0], key=f"{1:016x}" + "0" * 48), *TEST.samples[1:]))
     with pytest.raises(DatasetError, match="1 by generator 1"):
         ensemble.predict(known)

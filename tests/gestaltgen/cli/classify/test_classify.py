@@ -24,7 +24,7 @@ from faces.datasets.name_lists import read_names
 from faces.phantoms.phantom_dataset import synthesise
 from gen.training.data import Exclusion, load
 from gestaltgen.cli.main import app
-from recognition.images.pulled_sets import SetRequest
+from recognition.images.pulled_sets import ServiceSetRequest
 from recognition.predictions import Predictions
 from recognition.presets import find_preset
 from recognition.results.report import FILES
@@ -358,7 +358,7 @@ def test_counts_are_those_of_the_study(real: Path) -> None:
     assert count_persons(real, "age_progression", classes[:3], classes) == {"WS": 2, "22q11DS": 2, "other": 2}
     assert count_persons(real, "blended", classes[:3], classes) == {"WS": 1, "22q11DS": 1, "other": 1}
     with pytest.raises(ConfigError, match="no condition that is asked for has faces"):
-        split_request(SetRequest("unrelated"), count_persons(real, "unrelated", ("PWS",), classes))
+        split_request(ServiceSetRequest("unrelated"), count_persons(real, "unrelated", ("PWS",), classes))
 
 
 def test_counts_from_a_data_set_ask_for_each_condition(real: Path, tmp_path: Path) -> None:
