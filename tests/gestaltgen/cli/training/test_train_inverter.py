@@ -12,17 +12,17 @@ from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gestaltgen.cli.main import app
-from gestaltgen.cli.training import train_inverter
 from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
 from inversion.quality import Quality, QualityLimits
+from inversion.training import run as inverter_run
 from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator, tiny_inverter
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_inverter, "SMALL", (ENCODER, HYPERNETWORK))
-    monkeypatch.setattr(train_inverter, "HELD_OUT", 2)
+    monkeypatch.setattr(inverter_run, "SMALL", (ENCODER, HYPERNETWORK))
+    monkeypatch.setattr(inverter_run, "HELD_OUT", 2)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_an_inverter_goes_on_with_a_fine_tuned_generator(generator: Path, tmp_pa
     info = inverter_file.read_info(trained)
     assert info.generator == fingerprint(net)
     assert "once; encoder for tuned.safetensors" in info.origin
-    assert (info.limits, info.figures, info.least_gain) == (None, {}, train_inverter.LEAST_GAIN)
+    assert (info.limits, info.figures, info.least_gain) == (None, {}, inverter_run.LEAST_GAIN)
     goes_on = inverter_file.load(trained, net)
     assert (goes_on.latent_avg == net.mapping.w_avg).all()
     torch.testing.assert_close(
