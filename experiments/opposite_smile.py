@@ -20,6 +20,7 @@ from editing.directions import Direction, fit
 from editing.entanglement import read_latents
 from editing.face_editor import FaceEditor, Files
 from editing.face_readers import AGE, SMILE, Read, surroundings
+from editing.fitting import STEADY_C, clear_examples, condition_names
 from editing.latent_editor import OPPOSITE, Edit, LatentEditor
 from editing.latent_region import sample_latents
 from faces.expression import CALIBRATED
@@ -27,7 +28,6 @@ from faces.images import to_tensor, to_uint8
 from faces.labels import age_group_of
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
-from gestaltgen.cli.training.fit_direction import STEADY_C, clear_examples, condition_names
 from inversion.result import Inversion
 
 SEED, COUNT = 711, 300

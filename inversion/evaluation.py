@@ -6,14 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core.errors import ConfigError
 from core.precision import Precision
-from faces.images import to_uint8
+from faces.contact_sheets import contact_sheet
+from faces.datasets.dataset import Dataset
+from faces.images import Pixels, to_tensor, to_uint8
 from faces.oracle.attribute_network import Oracle
+from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen.networks import Generator
 from inversion.inverter import Inverter
 from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
@@ -26,6 +32,30 @@ Invert = Callable[[Tensor], Inversion]
 
 CHUNK = 8
 """Faces inverted at once, and between two reports of progress."""
+
+
+SEED: Final = 705
+"""Seed of the phantoms that are drawn to measure by; no training draws from it."""
+
+NOTICE: Final = "Reconstructions are edited images, and no basis for a diagnosis."
+"""Notice on the sheet of reconstructions."""
+
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True)
+class HeldOutFaces:
+    """Faces that methods are measured on, and that no training used.
+
+    Attributes:
+        faces: (n, 3, h, h) in [-1, 1].
+        description: what they are, in words.
+        phantoms: they are phantoms, which the oracle can read.
+    """
+
+    faces: Tensor
+    description: str
+    phantoms: bool
 
 
 @dataclass(frozen=True)
@@ -72,6 +102,27 @@ class Measured:
     figures: MethodFigures
     quality: tuple[Quality, ...]
     reconstructions: Tensor
+
+
+def load_held_out(path: Path | None, count: int, side: int) -> HeldOutFaces:
+    """Load held-out faces, or draw phantoms.
+
+    Args:
+        path: data set of faces; None draws phantoms.
+        count: number of faces at most.
+        side: side of the pictures in pixels, the generator's.
+
+    Raises:
+        ConfigError: the pictures of the data set have another size.
+    """
+    if path is None:
+        drawn = np.concatenate(list(fresh_phantoms(count, side, SEED)))
+        return HeldOutFaces(to_tensor(drawn), f"{count} phantoms drawn for the purpose", phantoms=True)
+    with Dataset.open(path) as dataset:
+        if dataset.size != side:
+            raise ConfigError(f"{path} is of {dataset.size} px; expected {side}, the generator's size")
+        images = np.stack([dataset.image(index) for index in range(min(len(dataset), count))])
+        return HeldOutFaces(to_tensor(images), f"{len(images)} of {path.name}", is_phantoms(dataset))
 
 
 def fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
@@ -130,13 +181,22 @@ def measure(
         {measure: _mean(quality, measure) for measure in HIGHER_IS_BETTER if _has(quality, measure)},
         seconds / len(faces),
         {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
-        None if oracle is None else kept(oracle, faces, made),
+        None if oracle is None else compare_readings(oracle, faces, made),
         precision,
     )
     return Measured(figures, tuple(quality), made)
 
 
-def kept(oracle: Oracle, faces: Tensor, made: Tensor) -> Kept:
+def make_sheet(faces: Tensor, measured: Sequence[Measured]) -> Pixels:
+    """Make a contact sheet: a row for each of the first faces, with its reconstruction by each method."""
+    shown = min(_SHOWN, *(len(method.reconstructions) for method in measured))
+    columns = [to_uint8(faces[:shown]), *(to_uint8(method.reconstructions[:shown]) for method in measured)]
+    titles = ["face", *(method.figures.name for method in measured)]
+    rows = [[column[row] for column in columns] for row in range(shown)]
+    return contact_sheet(rows, column_titles=titles, footer=NOTICE)
+
+
+def compare_readings(oracle: Oracle, faces: Tensor, made: Tensor) -> Kept:
     """What the oracle reads alike in faces and their reconstructions, both (n, 3, h, h)."""
     before, after = (oracle.read_pixels(to_uint8(pictures)) for pictures in (faces, made))
     return Kept(

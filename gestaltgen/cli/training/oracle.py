@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import typer
 from rich import box
@@ -17,23 +16,19 @@ from rich.table import Table
 import weights as shipped
 from core.errors import DatasetError
 from faces.datasets.dataset import Dataset
-from faces.images import Pixels
-from faces.measures.reading_statistics import drift
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle import landmark_network, landmark_training
-from faces.oracle.attribute_network import SIDE, Oracle, Reading, steady_entries
-from faces.oracle.attribute_training import TrainingConfig, Truth, ageing_phantoms, measure, truth_of
+from faces.oracle.attribute_network import SIDE
+from faces.oracle.attribute_training import TrainingConfig, truth_of
 from faces.oracle.attribute_training import train as train_oracle
-from faces.phantoms.person import PERSON
+from faces.oracle.measurement import load_landmarks, measure_oracle
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
-from gestaltgen.cli.progress import progress_bar
+from gestaltgen.cli.progress import ConsoleProgress
 
 TRAINING_SEED: Final = 701
 TEST_SEED: Final = 702
-_AGEING_PEOPLE: Final = 60
-_CHUNK: Final = 256
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -42,6 +37,7 @@ app = typer.Typer(
     help="The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
 )
 _console = make_console()
+_progress = ConsoleProgress(_console)
 
 
 @app.command()
@@ -81,16 +77,16 @@ def train(
         torch.set_num_threads(threads)
     for (count, number), path in sets.items():
         if not path.exists():
-            with progress_bar(_console, "drawing", count) as step:
+            with _progress.bar("drawing", count) as step:
                 synthesise(path, count=count, size=SIDE, seed=number, workers=workers, on_progress=step)
     learning, testing = sets.values()
     with Dataset.open(learning) as data:
         images, truth = data.images(), truth_of(data)
     began = time.process_time()
-    with progress_bar(_console, "training", config.epochs * (len(images) // config.batch)) as step:
+    with _progress.bar("training", config.epochs * (len(images) // config.batch)) as step:
         oracle = train_oracle(images, truth, config, on_progress=lambda done, of, loss: step(done))
     minutes = (time.process_time() - began) / 60
-    figures = _figures(oracle, testing, test_seed)
+    figures = measure_oracle(oracle, testing, test_seed, progress=_progress)
     origin = (
         f"trained on {phantoms} phantoms of seed {seed} for {epochs} epochs, "
         f"{minutes:.1f} CPU minutes; measured on {test_phantoms} of seed {test_seed}"
@@ -112,7 +108,7 @@ def measure_on(
     """
     path = oracle or shipped.oracle()
     net, info = oracle_file.load(path)
-    _show(_figures(net, data, ageing_seed), f"{path}: {info.origin}")
+    _show(measure_oracle(net, data, ageing_seed, progress=_progress), f"{path}: {info.origin}")
 
 
 @app.command()
@@ -131,10 +127,10 @@ def train_landmarks(
     if threads is not None:
         torch.set_num_threads(threads)
     config = TrainingConfig(epochs=epochs)
-    images, points, _ = _with_landmarks(data)
-    with progress_bar(_console, "training", config.epochs * (len(images) // config.batch)) as step:
+    images, points, _ = load_landmarks(data)
+    with _progress.bar("training", config.epochs * (len(images) // config.batch)) as step:
         network = landmark_training.train(images, points, config, on_progress=lambda done, of, loss: step(done))
-    unseen, true, smile = _with_landmarks(test)
+    unseen, true, smile = load_landmarks(test)
     figures = landmark_training.measure(network.find(unseen), true, smile)
     origin = f"trained on {len(images)} phantoms of {data.name} for {epochs} epochs; measured on {len(unseen)} others"
     landmark_network.save(out, network, figures=figures, origin=origin)
@@ -146,40 +142,6 @@ def train_landmarks(
     table.add_row("  with the true landmarks", f"{figures['smile_correlation_of_true_landmarks']:.3f}")
     _say(f"{out}, {os.path.getsize(out) / 1e6:.1f} MB")
     _console.print(table)
-
-
-def _with_landmarks(path: Path) -> tuple[Pixels, npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Pictures, landmarks and smiles of phantoms."""
-    with Dataset.open(path) as data:
-        points, smiles = data.landmarks(), [record.expression for record in data.records]
-        if points is None or None in smiles:
-            raise DatasetError(
-                f"{path} has no landmarks, or no smiles; expected a data set of `gestaltgen dataset phantoms`"
-            )
-        return data.images(), points, np.array(smiles, dtype=np.float64)
-
-
-def _figures(oracle: Oracle, testing: Path, seed: int) -> dict[str, Any]:
-    """Figures on a data set of phantoms, and how far the reading of one person's identity drifts over five ages."""
-    with Dataset.open(testing) as data, progress_bar(_console, "reading", len(data)) as step:
-        truth, readings = truth_of(data), []
-        for start in range(0, len(data), _CHUNK):
-            stop = min(start + _CHUNK, len(data))
-            readings.append(oracle.read_pixels(np.stack([data.image(index) for index in range(start, stop)])))
-            step(stop)
-    figures = measure(oracle, Reading.cat(readings), truth)
-    images, people = ageing_phantoms(_AGEING_PEOPLE, seed)
-    identity = oracle.read_pixels(images).identity.double().numpy().reshape(_AGEING_PEOPLE, -1, oracle.config.identity)
-    conditions = Truth.of(people).condition.numpy().reshape(_AGEING_PEOPLE, -1)[:, 0]
-    steady = steady_entries(figures["identity_r2_least_of_ages"]) or [*range(oracle.config.identity)]
-    floor, of_all = drift(identity[:, :, steady], conditions), drift(identity, conditions)
-    figures["identity_drift"] = {
-        "people": _AGEING_PEOPLE,
-        "steady_entries": [PERSON[place] for place in steady],
-        "ratio": round(floor.ratio, 5),
-        "ratio_of_all_entries": round(of_all.ratio, 5),
-    }
-    return figures
 
 
 def _path(folder: Path, count: int, seed: int) -> Path:

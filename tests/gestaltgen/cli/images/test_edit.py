@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from core.atomic_files import write_file
-from editing import direction_file, face_editor, survey_pack
+from editing import direction_file, face_editor, fitting, survey_pack
 from faces.images import Pixels, encode_png, read_image
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -28,7 +28,7 @@ from tests.inversion.tiny import tiny_generator, tiny_inverter
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (face_editor, fit_direction):
         monkeypatch.setattr(module, "face_reader", lambda oracle, describer: bright.read)
-    monkeypatch.setattr(fit_direction, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
+    monkeypatch.setattr(fitting, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
 @pytest.fixture

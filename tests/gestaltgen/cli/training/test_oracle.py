@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from faces.oracle import measurement
 from faces.oracle.attribute_network import load
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.main import app
-from gestaltgen.cli.training import oracle
 
 
 def test_train_writes_an_oracle_with_its_figures_and_test_measures_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oracle, "_AGEING_PEOPLE", 5)
+    monkeypatch.setattr(measurement, "AGEING_PEOPLE", 5)
     out = tmp_path / "oracle.safetensors"
     args = [
         "oracle",
@@ -62,7 +62,7 @@ def test_a_test_on_the_training_phantoms_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_oracle_is_measured_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oracle, "_AGEING_PEOPLE", 5)
+    monkeypatch.setattr(measurement, "AGEING_PEOPLE", 5)
     synthesise(tmp_path / "unseen.zip", count=20, size=64, seed=7_778)
     result = CliRunner().invoke(app, ["oracle", "test", str(tmp_path / "unseen.zip")], catch_exceptions=False)
     assert result.exit_code == 0
