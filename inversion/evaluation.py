@@ -59,7 +59,7 @@ class HeldOutFaces:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReadingAgreement:
     """What the oracle reads alike in faces and in their reconstructions; it reads phantoms only.
 
     Attributes:
@@ -91,7 +91,7 @@ class MethodFigures:
     means: dict[str, float]
     seconds: float
     verdicts: dict[str, int]
-    kept: Kept | None
+    kept: ReadingAgreement | None
     precision: Precision
 
 
@@ -196,10 +196,10 @@ def make_sheet(faces: Tensor, measured: Sequence[Measured]) -> Pixels:
     return contact_sheet(rows, column_titles=titles, footer=NOTICE)
 
 
-def compare_readings(oracle: Oracle, faces: Tensor, made: Tensor) -> Kept:
+def compare_readings(oracle: Oracle, faces: Tensor, made: Tensor) -> ReadingAgreement:
     """What the oracle reads alike in faces and their reconstructions, both (n, 3, h, h)."""
     before, after = (oracle.read_pixels(to_uint8(pictures)) for pictures in (faces, made))
-    return Kept(
+    return ReadingAgreement(
         (before.condition == after.condition).double().mean().item(),
         (before.age_group == after.age_group).double().mean().item(),
         (before.smile - after.smile).abs().double().mean().item(),
