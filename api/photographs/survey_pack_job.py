@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
 
@@ -90,22 +89,24 @@ class SurveyPackWork(Undivided):
         files, folder = context.survey_packs.files, self._pairs_folder(pack)
         pairs, people, left_out = {}, [], []
         for place, photo in enumerate(pack.photos):
-            pair = _read_pair(files, folder, place)
+            pair, reference = _read_pair(files, folder, place), context.photographs.read_reference(photo)
             if isinstance(pair, Pair):
                 pairs[photo] = pair
-                people.append(Person(photo, pack.asked["groups"].get(photo, "")))
+                people.append(Person(photo, pack.asked["groups"].get(photo, ""), reference))
             else:
-                left_out.append(Left(photo, pair))
+                left_out.append(Left(photo, pair, reference))
         if len(people) < _LEAST_PEOPLE:
-            reasons = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left_out[:10])
+            summary = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left_out[:10])
             raise DirectionError(
                 f"{len(people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: take "
-                f"other photographs, or set `doubtful` to accept doubtful ones ({reasons})"
+                f"other photographs, or set `doubtful` to accept doubtful ones ({summary})"
             )
         with context.eraser.block_erasure(*pack.photos, pack=pack.id):
             data = pack_bytes(plan(people, pack.asked["seed"]), pairs, left_out)
             files.write(context.survey_packs.archive_path(pack.id), data)
-            result = {"people": len(people), "left_out": [asdict(one) for one in left_out]}
+            # The owner's references are in the sealed archive alone, and not in the database.
+            reasons = [{"photograph": one.photograph, "reason": one.reason} for one in left_out]
+            result = {"people": len(people), "left_out": reasons}
             context.survey_packs.record_result(pack.id, result)
             context.ownership.weigh(pack.id, len(data))
         files.delete_tree(folder)

@@ -265,7 +265,7 @@ def erase_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhot
     responses={404: FILE[404]},
 )
 def list_accesses(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> AccessList:
-    """What your keys and the service itself did with the photograph before this request, the oldest first."""
+    """Accesses by your keys and by the service itself before this request, the oldest first."""
     entries = service.audit.entries(
         photo=photo.id, owners=(caller.owner, SERVICE.owner), outcomes=("done", "refused", "failed")
     )

@@ -40,7 +40,7 @@ ROOT: Final = Path(__file__).parents[3]
 NO_PHOTO: Final = "0" * 32
 
 
-def appended(state: Path, entries: int) -> Audit:
+def append_entries(state: Path, entries: int) -> Audit:
     """A record with entries of photographs p1, p2, ..."""
     audit = Audit.open(Database.at(state))
     for n in range(1, entries + 1):
@@ -74,7 +74,7 @@ def raw(state: Path, *, triggers: bool = False) -> Iterator[Raw]:
     audit.close()
 
 
-def rehashed(entry: Entry, previous: str) -> Entry:
+def rehash(entry: Entry, previous: str) -> Entry:
     return replace(entry, previous=previous).with_hash()
 
 
@@ -110,7 +110,7 @@ def full_disk(state: Path) -> Iterator[None]:
 
 def test_the_chain_is_what_is_documented(tmp_path: Path) -> None:
     before = datetime.now(UTC)
-    audit = appended(tmp_path, 3)
+    audit = append_entries(tmp_path, 3)
     previous = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
     for n, entry in enumerate(audit.entries(), 1):
         said = {"seq": n, "at": entry.at, "owner": "alice", "key": "0123abcd", "action": "GET /v1/photos/{photo_id}"}
@@ -139,7 +139,7 @@ def test_an_empty_record_is_whole(tmp_path: Path) -> None:
 
 @of_sqlite
 def test_it_is_its_owners_file_and_on_the_disk_when_it_is_committed(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 1)
+    audit = append_entries(tmp_path, 1)
     assert (tmp_path / "audit.sqlite").stat().st_mode & 0o077 == 0
     with audit._engine.connect() as connection:
         modes = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
@@ -148,7 +148,7 @@ def test_it_is_its_owners_file_and_on_the_disk_when_it_is_committed(tmp_path: Pa
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET owner = 'bob'", "DELETE FROM audit WHERE seq = 1"])
 def test_the_database_only_appends(tmp_path: Path, statement: str) -> None:
-    appended(tmp_path, 2)
+    append_entries(tmp_path, 2)
     with (
         raw(tmp_path, triggers=True) as database,
         pytest.raises(DBAPIError, match="the audit record is append-only"),
@@ -187,7 +187,7 @@ def swap(first: int, second: int) -> Callable[[Raw, list[Entry]], None]:
 
 
 def begin_elsewhere(database: Raw, entries: list[Entry]) -> None:
-    rewrite(database, rehashed(entries[0], "f" * 64))
+    rewrite(database, rehash(entries[0], "f" * 64))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def begin_elsewhere(database: Raw, entries: list[Entry]) -> None:
     ],
 )
 def test_what_was_done_to_it_is_found(tmp_path: Path, tamper: Callable[[Raw, list[Entry]], None], says: str) -> None:
-    audit = appended(tmp_path, 8)
+    audit = append_entries(tmp_path, 8)
     with raw(tmp_path) as database:
         tamper(database, list(audit.entries()))
     with pytest.raises(AuditError, match=f"^the audit record is broken: {says}$"):
@@ -227,7 +227,7 @@ def test_what_was_done_to_it_is_found(tmp_path: Path, tamper: Callable[[Raw, lis
 
 
 def test_what_is_cut_off_shows_against_a_head_noted_before(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 5)
+    audit = append_entries(tmp_path, 5)
     noted = audit.head()
     assert audit.verify(noted) == noted
     audit.record(ALICE, "GET", {"p6": PURPOSE}, "done")
@@ -240,12 +240,12 @@ def test_what_is_cut_off_shows_against_a_head_noted_before(tmp_path: Path) -> No
 
 
 def test_a_chain_that_was_rebuilt_shows_against_a_head_noted_before(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 5)
+    audit = append_entries(tmp_path, 5)
     noted, previous = audit.head(), GENESIS
     entries = list(audit.entries())
     with raw(tmp_path) as database:
         for entry in (replace(entries[0], owner="bob"), *entries[1:]):
-            again = rehashed(entry, previous)
+            again = rehash(entry, previous)
             rewrite(database, again)
             previous = again.hash
     assert audit.verify().seq == 5
@@ -264,12 +264,12 @@ def test_a_head_is_read_as_it_is_printed() -> None:
 def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.photographs.audit._ROWS_AT_ONCE", 2)
     told: list[int] = []
-    appended(tmp_path, 5).verify(progress=told.append)
+    append_entries(tmp_path, 5).verify(progress=told.append)
     assert told == [2, 4]
 
 
 def test_entries_are_found(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 2)
+    audit = append_entries(tmp_path, 2)
     between = datetime.now(UTC)
     audit.record(SERVICE, ERASE_PHOTO, {"p1": PURPOSE, "p3": Purpose("teaching")}, "begun")
 
@@ -348,7 +348,7 @@ def test_many_processes_make_one_chain(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_fails_for_all_who_wait_and_the_chain_goes_on(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 2)
+    audit = append_entries(tmp_path, 2)
     start = threading.Barrier(4)
 
     def append(n: int) -> str:
@@ -370,7 +370,7 @@ def test_what_cannot_be_written_fails_for_all_who_wait_and_the_chain_goes_on(tmp
 
 
 def test_a_service_does_not_start_on_a_record_whose_end_is_broken(tmp_path: Path) -> None:
-    audit = appended(tmp_path, 3)
+    audit = append_entries(tmp_path, 3)
     app = create_app(Settings(state=tmp_path), load=served(FakeModel()))
     start_and_stop(app)
     for change_of in (
@@ -449,7 +449,7 @@ def path_of(photo: str, edit: str, pack: str) -> Callable[[str], str]:
     return lambda route: route.format(**ids)
 
 
-def recorded(lab: Lab, since: Head, **of: Any) -> list[tuple[str, ...]]:
+def list_recorded(lab: Lab, since: Head, **of: Any) -> list[tuple[str, ...]]:
     """(owner, action, outcome, photo) of the entries after a head."""
     found = [entry for entry in lab.service.audit.entries(**of) if entry.seq > since.seq]
     return [(entry.owner, entry.action, entry.outcome, entry.photo) for entry in found]
@@ -490,7 +490,7 @@ def test_the_routes_are_all_that_touch_photographs(lab: Lab) -> None:
     assert touching == {*READS, *CHANGES, *WITHOUT_ID}
 
 
-def asked(http: httpx.Client, action: str, path: str) -> httpx.Response:
+def send_request(http: httpx.Client, action: str, path: str) -> httpx.Response:
     method = action.partition(" ")[0]
     body = {"json": {"strength": 1.0}} if action.endswith("/edits") and method == "POST" else {}
     return http.request(method, path, headers=WAIT, **body)  # type: ignore[arg-type]
@@ -514,7 +514,7 @@ def test_every_read_is_recorded_before_it_is_answered(
     monkeypatch.setattr(lab.service.audit, "record", slowly)
     with lab.http.stream("GET", path) as answer:
         assert answer.status_code == 200
-        entries = recorded(lab, since)  # by now the head of the answer is here, and perhaps nothing else
+        entries = list_recorded(lab, since)  # by now the head of the answer is here, and perhaps nothing else
     photos = (photo, second) if "stimuli" in path else (photo,)
     assert entries == [("lab", action, "done", one) for one in photos]
     [one] = list(lab.service.audit.entries(photo=photo))[-1:]
@@ -528,11 +528,11 @@ def test_refused_it_is_recorded_too(
     path = path_of(action.split()[1])
     photos = (photo, second) if "stimuli" in path else (photo,)
     since = lab.service.audit.head()
-    refused(asked(lab.other, action, path), 404)
-    assert recorded(lab, since) == [("other-lab", action, "refused", one) for one in photos]
+    refused(send_request(lab.other, action, path), 404)
+    assert list_recorded(lab, since) == [("other-lab", action, "refused", one) for one in photos]
     since = lab.service.audit.head()
-    refused(asked(lab.sets_only, action, path), 404 if "jobs" in path else 403)
-    assert recorded(lab, since) == [("lab", action, "refused", one) for one in photos]
+    refused(send_request(lab.sets_only, action, path), 404 if "jobs" in path else 403)
+    assert list_recorded(lab, since) == [("lab", action, "refused", one) for one in photos]
 
 
 def test_of_what_is_no_photograph_nothing_is_recorded(lab: Lab, photo: str) -> None:
@@ -549,18 +549,18 @@ def test_of_what_is_no_photograph_nothing_is_recorded(lab: Lab, photo: str) -> N
     assert lab.http.get(edited["links"]["job"]).status_code == 200
     for path in ("/v1/jobs", "/v1/models", "/readyz"):
         assert lab.http.get(path).status_code == 200
-    assert recorded(lab, since) == []
+    assert list_recorded(lab, since) == []
 
 
 def test_sending_is_recorded_before_it_is_kept_and_when_it_is_answered(lab: Lab) -> None:
     since = lab.service.audit.head()
     sent = lab.photo(2)
     send = "POST /v1/photos"
-    assert recorded(lab, since, owners=["lab"]) == [
+    assert list_recorded(lab, since, owners=["lab"]) == [
         ("lab", send, "begun", sent),
         ("lab", send, "done", sent),
     ]
-    assert recorded(lab, since, owners=["service"]) == [
+    assert list_recorded(lab, since, owners=["service"]) == [
         ("service", ERASE_ORIGINAL, "begun", sent),
         ("service", ERASE_ORIGINAL, "done", sent),
     ]
@@ -574,18 +574,18 @@ def test_what_is_sent_again_with_a_key_is_the_first(lab: Lab) -> None:
     lab.idle()  # the original is erased
     since = lab.service.audit.head()
     assert good(lab.send(phantom(2), key))["id"] == sent
-    assert recorded(lab, since) == [("lab", "POST /v1/photos", "done", sent)]
+    assert list_recorded(lab, since) == [("lab", "POST /v1/photos", "done", sent)]
 
 
 def test_what_is_refused_as_a_photograph_is_recorded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     since = lab.service.audit.head()
     refused(lab.send(b"GIF89a" + bytes(100)), 415)
-    [(owner, action, outcome, _)] = recorded(lab, since)
+    [(owner, action, outcome, _)] = list_recorded(lab, since)
     assert (owner, action, outcome) == ("lab", "POST /v1/photos", "refused")
     since = lab.service.audit.head()
     monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
     refused(lab.send(phantom(0)), 429)
-    assert [entry[:3] for entry in recorded(lab, since)] == [
+    assert [entry[:3] for entry in list_recorded(lab, since)] == [
         ("lab", "POST /v1/photos", "begun"),
         ("lab", ERASE_PHOTO, "begun"),
         ("lab", ERASE_PHOTO, "done"),
@@ -596,32 +596,32 @@ def test_what_is_refused_as_a_photograph_is_recorded(lab: Lab, monkeypatch: pyte
 def test_what_is_made_of_photographs_is_recorded_before_it_is_made(lab: Lab, photo: str, second: str) -> None:
     since = lab.service.audit.head()
     made = good(lab.edit(photo, strength=2.0))
-    assert recorded(lab, since) == [
+    assert list_recorded(lab, since) == [
         ("lab", "POST /v1/photos/{photo_id}/edits", "begun", photo),
         ("lab", "POST /v1/photos/{photo_id}/edits", "done", photo),
     ]
     since = lab.service.audit.head()
     assert lab.http.get(made["links"]["job"]).status_code == 200
-    assert recorded(lab, since) == [("lab", "GET /v1/jobs/{job_id}", "done", photo)]
+    assert list_recorded(lab, since) == [("lab", "GET /v1/jobs/{job_id}", "done", photo)]
     since = lab.service.audit.head()
     packed = good(lab.pack(photo, second, seed=3))
-    assert recorded(lab, since) == [
+    assert list_recorded(lab, since) == [
         ("lab", "POST /v1/stimuli", outcome, one) for outcome in ("begun", "done") for one in (photo, second)
     ]
     since = lab.service.audit.head()
     assert lab.http.get(packed["links"]["job"]).status_code == 200
-    assert recorded(lab, since) == [("lab", "GET /v1/jobs/{job_id}", "done", one) for one in (photo, second)]
+    assert list_recorded(lab, since) == [("lab", "GET /v1/jobs/{job_id}", "done", one) for one in (photo, second)]
     theirs = {"photos": [photo, second]}
     since = lab.service.audit.head()
     refused(lab.other.post("/v1/stimuli", json=theirs), 404)
-    assert recorded(lab, since) == [("other-lab", "POST /v1/stimuli", "refused", one) for one in (photo, second)]
+    assert list_recorded(lab, since) == [("other-lab", "POST /v1/stimuli", "refused", one) for one in (photo, second)]
 
 
 def test_a_list_is_an_access_to_each_in_it(lab: Lab, photo: str, second: str) -> None:
     since = lab.service.audit.head()
     items = good(lab.http.get("/v1/photos?limit=100"))["items"]
     assert {photo, second} <= {item["id"] for item in items}
-    assert recorded(lab, since) == [("lab", "GET /v1/photos", "done", item["id"]) for item in items]
+    assert list_recorded(lab, since) == [("lab", "GET /v1/photos", "done", item["id"]) for item in items]
     assert good(lab.other.get("/v1/photos"))["items"] == []
 
 
@@ -632,9 +632,9 @@ def test_cancelling_is_recorded(lab: Lab) -> None:
         since = lab.service.audit.head()
         good(lab.http.post(f"{sent['links']['job']}/cancel"))
     action = "POST /v1/jobs/{job_id}/cancel"
-    assert recorded(lab, since, owners=["lab"]) == [("lab", action, how, sent["id"]) for how in ("begun", "done")]
+    assert list_recorded(lab, since, owners=["lab"]) == [("lab", action, how, sent["id"]) for how in ("begun", "done")]
     lab.idle()
-    assert recorded(lab, since, owners=["service"])[-1] == ("service", ERASE_ORIGINAL, "done", sent["id"])
+    assert list_recorded(lab, since, owners=["service"])[-1] == ("service", ERASE_ORIGINAL, "done", sent["id"])
 
 
 def test_a_failure_is_recorded(lab: Lab, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -647,7 +647,7 @@ def test_a_failure_is_recorded(lab: Lab, photo: str, monkeypatch: pytest.MonkeyP
     refused(httpx.get(url, headers=key), 500)
     with full_disk(lab.state):
         assert "cannot be written" in refused(httpx.get(url, headers=key), 503)
-    assert recorded(lab, since) == [("lab", "GET /v1/photos/{photo_id}", "failed", photo)]
+    assert list_recorded(lab, since) == [("lab", "GET /v1/photos/{photo_id}", "failed", photo)]
 
 
 # Erasure
@@ -665,10 +665,10 @@ def test_erasing_is_recorded_with_the_packs_that_go_too(lab: Lab) -> None:
         ("lab", ERASE_PHOTO, "done", first),
         ("lab", "DELETE /v1/photos/{photo_id}", "done", first),
     ]
-    assert recorded(lab, since) == expected
+    assert list_recorded(lab, since) == expected
     since = lab.service.audit.head()
     refused(lab.http.get(f"/v1/photos/{first}"), 404)  # the record knows it still
-    assert recorded(lab, since) == [("lab", "GET /v1/photos/{photo_id}", "refused", first)]
+    assert list_recorded(lab, since) == [("lab", "GET /v1/photos/{photo_id}", "refused", first)]
     assert {entry.purpose for entry in lab.service.audit.entries(photo=first)} == purposes
     assert lab.service.audit.verify(since).seq > since.seq
 
@@ -677,7 +677,7 @@ def test_erasing_a_pack_is_recorded(lab: Lab, photo: str, second: str) -> None:
     made = good(lab.pack(photo, second, seed=4))["id"]
     since = lab.service.audit.head()
     assert lab.http.delete(f"/v1/stimuli/{made}").status_code == 204
-    assert recorded(lab, since) == [
+    assert list_recorded(lab, since) == [
         ("lab", action, outcome, one)
         for action, outcome in ((ERASE_PACK, "begun"), (ERASE_PACK, "done"), ("DELETE /v1/stimuli/{pack_id}", "done"))
         for one in (photo, second)
@@ -692,7 +692,7 @@ def test_what_is_erased_because_its_time_is_over_is_recorded(lab: Lab, monkeypat
         lab.service.eraser.erase_expired()
     assert lab.service.photographs.get(short) is not None  # not without a record
     lab.service.eraser.erase_expired()
-    assert recorded(lab, since) == [("service", ERASE_PHOTO, outcome, short) for outcome in ("begun", "done")]
+    assert list_recorded(lab, since) == [("service", ERASE_PHOTO, outcome, short) for outcome in ("begun", "done")]
     assert lab.service.photographs.get(short) is None
 
 
@@ -704,7 +704,7 @@ def test_an_erasure_that_fails_is_recorded_as_such(lab: Lab, monkeypatch: pytest
         patched.setattr(lab.service.photographs.files, "delete_tree", lambda _: 1 / 0)
         url = lab.http.base_url.join(f"/v1/photos/{sent}")
         refused(httpx.delete(url, headers=lab.http.headers), 500)
-    assert recorded(lab, since) == [
+    assert list_recorded(lab, since) == [
         ("lab", ERASE_PHOTO, "begun", sent),
         ("lab", ERASE_PHOTO, "failed", sent),
         ("lab", "DELETE /v1/photos/{photo_id}", "failed", sent),
@@ -729,7 +729,7 @@ def test_an_original_stays_until_its_erasure_can_be_recorded(lab: Lab, monkeypat
         since = lab.service.audit.head()
     lab.photo(0, keep_original=True)
     lab.service.eraser.erase_expired()
-    erased = [entry for entry in recorded(lab, since) if entry[1] == ERASE_ORIGINAL]
+    erased = [entry for entry in list_recorded(lab, since) if entry[1] == ERASE_ORIGINAL]
     assert erased == [("service", ERASE_ORIGINAL, outcome, sent) for outcome in ("begun", "done")]
     assert not photographs.has_original(sent)
 
@@ -744,8 +744,8 @@ def test_without_a_record_nothing_is_answered_and_nothing_done(
     path, before, jobs = path_of(action.split()[1]), all_files(lab.state), lab.jobs()
     since = lab.service.audit.head()
     with full_disk(lab.state):
-        answer = asked(lab.http, action, path)
-        other = asked(lab.other, action, path)
+        answer = send_request(lab.http, action, path)
+        other = send_request(lab.other, action, path)
     for one in (answer, other):
         assert "the audit record cannot be written (disk is full)" in refused(one, 503)
         assert set(one.json()) == {"type", "title", "status", "detail", "instance"}
@@ -753,7 +753,7 @@ def test_without_a_record_nothing_is_answered_and_nothing_done(
     assert answer.json() == other.json()
     assert all_files(lab.state) == before
     assert lab.jobs() == jobs
-    assert recorded(lab, since) == []
+    assert list_recorded(lab, since) == []
     assert "an answer is withheld" in caplog.text
     assert lab.service.photographs.get(second) is not None
 

@@ -191,6 +191,15 @@ def test_asked_for_by_many_at_once_with_a_key_it_is_one(lab: Lab, face: str, mon
     assert len(lab.jobs()) == jobs + 1
 
 
+def test_the_queue_being_full_an_edit_is_not_kept(lab: Lab, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, key = good(lab.http.get(f"{face}/edits")), {"Idempotency-Key": f"full {face}"}
+    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    refused(lab.http.post(f"{face}/edits", json={"strength": 0.5}, headers=key), 429)
+    assert good(lab.http.get(f"{face}/edits")) == before
+    monkeypatch.undo()
+    assert edit(lab, face, key, strength=0.5)["state"] == "done"
+
+
 def test_an_edit_waits_for_its_job(lab: Lab, face: str) -> None:
     with lab.occupied():
         answer = lab.http.post(f"{face}/edits", json={"strength": 0.7})

@@ -38,7 +38,7 @@ def quadrants(width: int = 48, height: int = 32) -> Image.Image:
     return picture
 
 
-def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+def encode(picture: Image.Image, form: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, form, **options)
     return buffer.getvalue()
@@ -50,10 +50,10 @@ def with_orientation(orientation: int) -> Image.Exif:
     return exif
 
 
-JPEG = encoded(quadrants(), "JPEG", quality=95)
-PNG = encoded(quadrants(), "PNG")
-WEBP = encoded(quadrants(), "WEBP", lossless=True)
-WEBP_LOSSY = encoded(quadrants(), "WEBP", quality=80)
+JPEG = encode(quadrants(), "JPEG", quality=95)
+PNG = encode(quadrants(), "PNG")
+WEBP = encode(quadrants(), "WEBP", lossless=True)
+WEBP_LOSSY = encode(quadrants(), "WEBP", quality=80)
 WHOLE: tuple[tuple[Format, bytes], ...] = (("JPEG", JPEG), ("PNG", PNG), ("WEBP", WEBP), ("WEBP", WEBP_LOSSY))
 
 
@@ -105,7 +105,9 @@ class Body:
             raise self._failure
 
 
-def taken_in(body: Body, folder: Path, max_bytes: int = MAX_BYTES, *, seconds: float = 60) -> tuple[Received, bytes]:
+def receive_body(
+    body: Body, folder: Path, max_bytes: int = MAX_BYTES, *, seconds: float = 60
+) -> tuple[Received, bytes]:
     with SealedUploadFile(folder) as aside:
 
         async def run() -> Received:
@@ -127,7 +129,7 @@ def refusal(call: Callable[[], object]) -> Problem:
 @pytest.mark.parametrize("piece", [1, 7, 1_000_000])
 def test_a_body_is_taken_in_whole(form: Format, data: bytes, piece: int, tmp_path: Path) -> None:
     body = Body(*(data[at : at + piece] for at in range(0, len(data), piece)), b"")
-    assert taken_in(body, tmp_path) == (Received(form, len(data), hashlib.sha256(data).hexdigest()), data)
+    assert receive_body(body, tmp_path) == (Received(form, len(data), hashlib.sha256(data).hexdigest()), data)
     assert form in FORMATS
 
 
@@ -135,17 +137,17 @@ def test_a_body_is_taken_in_whole(form: Format, data: bytes, piece: int, tmp_pat
 def test_a_body_of_many_blocks_is_taken_in_in_order(size: int, tmp_path: Path) -> None:
     data = (JPEG + np.random.default_rng(0).bytes(size))[:size]
     body = Body(*(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
-    received, found = taken_in(body, tmp_path)
+    received, found = receive_body(body, tmp_path)
     assert (received.sha256, found == data) == (hashlib.sha256(data).hexdigest(), True)
 
 
 def test_a_body_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
-    assert taken_in(Body(JPEG), tmp_path, len(JPEG))[0].bytes == len(JPEG)
+    assert receive_body(Body(JPEG), tmp_path, len(JPEG))[0].bytes == len(JPEG)
 
 
 def test_reading_stops_at_the_first_byte_too_many(tmp_path: Path) -> None:
     body = Body(JPEG, *[bytes(100)] * 50)
-    problem = refusal(lambda: taken_in(body, tmp_path, len(JPEG) + 199))
+    problem = refusal(lambda: receive_body(body, tmp_path, len(JPEG) + 199))
     assert (problem.status, body.taken) == (413, 3)
     assert f"larger than {len(JPEG) + 199} bytes" in problem.detail
 
@@ -171,7 +173,7 @@ def test_reading_stops_at_the_first_byte_too_many(tmp_path: Path) -> None:
 )
 def test_other_formats_are_refused_by_their_first_bytes(head: bytes, name: str, tmp_path: Path) -> None:
     body = Body(head[:5], head[5:12], head[12:], *[bytes(1000)] * 50)
-    problem = refusal(lambda: taken_in(body, tmp_path))
+    problem = refusal(lambda: receive_body(body, tmp_path))
     assert problem.status == 415
     assert name in problem.detail
     assert "expected JPEG, PNG or WebP" in problem.detail
@@ -180,13 +182,13 @@ def test_other_formats_are_refused_by_their_first_bytes(head: bytes, name: str, 
 
 @pytest.mark.parametrize("chunks", [(), (b"",), (b"", b"")])
 def test_an_empty_body_is_refused(chunks: Sequence[bytes], tmp_path: Path) -> None:
-    problem = refusal(lambda: taken_in(Body(*chunks), tmp_path))
+    problem = refusal(lambda: receive_body(Body(*chunks), tmp_path))
     assert (problem.status, "0 bytes" in problem.detail) == (400, True)
 
 
 def test_a_slow_body_is_refused_however_steadily_it_comes(tmp_path: Path) -> None:
     body = Body(*(JPEG[at : at + 1] for at in range(len(JPEG))), pause_s=0.01)
-    problem = refusal(lambda: taken_in(body, tmp_path, seconds=0.1))
+    problem = refusal(lambda: receive_body(body, tmp_path, seconds=0.1))
     assert (problem.status, "longer than 0.1 s" in problem.detail) == (408, True)
     assert 1 < body.taken < 20
 
@@ -197,7 +199,7 @@ def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(SealedUploadFile, "write", full)
     with pytest.raises(OSError, match="no space"):
-        taken_in(Body(JPEG), tmp_path)
+        receive_body(Body(JPEG), tmp_path)
 
 
 # Containers
@@ -212,15 +214,15 @@ def test_whole_files_pass(form: Format, data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        encoded(quadrants(), "JPEG", progressive=True),
-        encoded(quadrants(), "JPEG", restart_marker_blocks=1),
-        encoded(Image.effect_noise((400, 300), 90), "JPEG", quality=98),
+        encode(quadrants(), "JPEG", progressive=True),
+        encode(quadrants(), "JPEG", restart_marker_blocks=1),
+        encode(Image.effect_noise((400, 300), 90), "JPEG", quality=98),
         with_segment(0xE1, b"Exif\0\0" + JPEG),
         with_segment(0xFE, b"\xff\xd9\xff\xda"),
         JPEG[:2] + b"\xff\xff\xff" + JPEG[2:],
         JPEG + bytes(1000),
         JPEG + JPEG,
-        JPEG + bytes(16) + encoded(quadrants(), "JPEG", progressive=True) + bytes(8) + JPEG,
+        JPEG + bytes(16) + encode(quadrants(), "JPEG", progressive=True) + bytes(8) + JPEG,
     ],
     ids=["progressive", "restarts", "stuffing", "thumbnail", "comment", "fill", "padding", "two", "three padded"],
 )
@@ -229,9 +231,9 @@ def test_what_cameras_write_passes(data: bytes) -> None:
 
 
 def test_pngs_with_metadata_and_webps_with_transparency_pass() -> None:
-    check_container(encoded(quadrants(), "PNG", exif=with_orientation(6), dpi=(300, 300)), "PNG")
-    check_container(encoded(quadrants().convert("RGBA"), "WEBP", exif=with_orientation(6)), "WEBP")
-    check_container(encoded(Image.new("RGBA", (33, 17), (1, 2, 3, 4)), "WEBP", lossless=False), "WEBP")
+    check_container(encode(quadrants(), "PNG", exif=with_orientation(6), dpi=(300, 300)), "PNG")
+    check_container(encode(quadrants().convert("RGBA"), "WEBP", exif=with_orientation(6)), "WEBP")
+    check_container(encode(Image.new("RGBA", (33, 17), (1, 2, 3, 4)), "WEBP", lossless=False), "WEBP")
 
 
 @pytest.mark.parametrize(("form", "data"), WHOLE)
@@ -287,8 +289,8 @@ REFUSED: dict[str, tuple[Format, bytes, str]] = {
     "PNG of many chunks": ("PNG", png(9, 9, *[chunk(b"IDAT")] * 60_000), "more than 50000 PNG chunks"),
     "PNG with a wrong checksum": ("PNG", PNG[:32] + bytes([PNG[32] ^ 1]) + PNG[33:], "checksum of the chunk at byte 8"),
     "PNG chunk too long": ("PNG", PNG[:33] + b"\xff\xff\xff\xffIDAT" + PNG[41:], "cut off"),
-    "animated PNG": ("PNG", encoded(quadrants(), "PNG", **ANIMATED), "is animated"),
-    "animated WebP": ("WEBP", encoded(quadrants(), "WEBP", **ANIMATED), "is animated"),
+    "animated PNG": ("PNG", encode(quadrants(), "PNG", **ANIMATED), "is animated"),
+    "animated WebP": ("WEBP", encode(quadrants(), "WEBP", **ANIMATED), "is animated"),
     "WebP with a frame": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"ANMF", bytes(16))), "is animated"),
     "WebP + HTML": ("WEBP", WEBP + HTML, "more follow (markup"),
     "WebP around HTML": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"XMP ", HTML)), "also contains HTML"),
@@ -327,7 +329,7 @@ def test_large_files_are_checked_fast(filling: bytes) -> None:
     assert time.process_time() - start < 3  # about 0.2 s; a step of Python for each byte would take longer
 
 
-def mutated(data: bytes, draw: random.Random) -> bytes:
+def mutate(data: bytes, draw: random.Random) -> bytes:
     """`data` with bytes changed, a piece removed or a piece repeated."""
     result = bytearray(data)
     kind = draw.randrange(3)
@@ -348,7 +350,7 @@ def test_mutations_meet_problems_only() -> None:
     for _ in range(300):
         form, data = draw.choice(WHOLE)
         try:
-            check_container(mutated(data, draw), form)
+            check_container(mutate(data, draw), form)
         except Problem as problem:
             refusals.append(problem.status)
     assert set(refusals) == {422}
@@ -358,7 +360,7 @@ def test_mutations_meet_problems_only() -> None:
 # Decoding
 
 
-def decoded(data: bytes, decoder: Decoder | None = None) -> Pixels:
+def decode(data: bytes, decoder: Decoder | None = None) -> Pixels:
     return (decoder or Decoder()).decode(data)
 
 
@@ -370,24 +372,24 @@ GOOD = {
     "PNG": PNG,
     "WebP": WEBP,
     "lossy WebP": WEBP_LOSSY,
-    "two JPEGs": JPEG + encoded(Image.new("L", (8, 8)), "JPEG"),
-    "multi-picture JPEG": encoded(quadrants(), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))]),
-    "grey JPEG": encoded(quadrants().convert("L"), "JPEG"),
-    "CMYK JPEG": encoded(quadrants().convert("CMYK"), "JPEG", quality=95),
-    "progressive JPEG": encoded(quadrants(), "JPEG", progressive=True, exif=with_orientation(8)),
-    "16-bit PNG": encoded(GRADIENT, "PNG"),
-    "palette PNG": encoded(quadrants().quantize(4), "PNG"),
-    "palette PNG with transparency": encoded(quadrants().quantize(4), "PNG", transparency=0),
-    "black and white PNG": encoded(quadrants().convert("1"), "PNG"),
-    "transparent PNG": encoded(TRANSPARENT, "PNG"),
-    "transparent WebP": encoded(TRANSPARENT, "WEBP", exif=with_orientation(6)),
-    "grey PNG with transparency": encoded(quadrants().convert("LA"), "PNG", exif=with_orientation(3)),
+    "two JPEGs": JPEG + encode(Image.new("L", (8, 8)), "JPEG"),
+    "multi-picture JPEG": encode(quadrants(), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))]),
+    "grey JPEG": encode(quadrants().convert("L"), "JPEG"),
+    "CMYK JPEG": encode(quadrants().convert("CMYK"), "JPEG", quality=95),
+    "progressive JPEG": encode(quadrants(), "JPEG", progressive=True, exif=with_orientation(8)),
+    "16-bit PNG": encode(GRADIENT, "PNG"),
+    "palette PNG": encode(quadrants().quantize(4), "PNG"),
+    "palette PNG with transparency": encode(quadrants().quantize(4), "PNG", transparency=0),
+    "black and white PNG": encode(quadrants().convert("1"), "PNG"),
+    "transparent PNG": encode(TRANSPARENT, "PNG"),
+    "transparent WebP": encode(TRANSPARENT, "WEBP", exif=with_orientation(6)),
+    "grey PNG with transparency": encode(quadrants().convert("LA"), "PNG", exif=with_orientation(3)),
 }
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good_photographs_decode_as_everywhere_else(name: str) -> None:
-    pixels = decoded(GOOD[name])
+    pixels = decode(GOOD[name])
     assert pixels.dtype == np.uint8
     assert pixels.flags.writeable
     np.testing.assert_array_equal(pixels, read_image(GOOD[name]))
@@ -406,64 +408,64 @@ def test_the_whole_picture_is_turned_upright(orientation: int) -> None:
         7: upright.transpose(Image.Transpose.TRANSVERSE),
         8: upright.transpose(Image.Transpose.ROTATE_270),
     }[orientation]
-    pixels = decoded(encoded(stored_as, "JPEG", quality=95, subsampling=0, exif=with_orientation(orientation)))
+    pixels = decode(encode(stored_as, "JPEG", quality=95, subsampling=0, exif=with_orientation(orientation)))
     assert pixels.shape == (32, 48, 3)
     difference = pixels.astype(int) - np.asarray(upright)
     assert np.abs(difference).mean() < 3
 
 
 def test_sixteen_bits_are_scaled_and_transparency_is_white() -> None:
-    grey = decoded(GOOD["16-bit PNG"])
+    grey = decode(GOOD["16-bit PNG"])
     assert (grey.min(), grey.max(), int(grey[10, 0, 0])) == (0, 255, 128)
-    assert (decoded(GOOD["transparent PNG"]) == 255).all()
+    assert (decode(GOOD["transparent PNG"]) == 255).all()
 
 
 @pytest.mark.parametrize(("form", "data"), WHOLE)
 def test_cut_photographs_are_refused(form: Format, data: bytes) -> None:
     for length in (20, len(data) // 2, len(data) - 1):
-        problem = refusal(lambda length=length: decoded(data[:length]))
+        problem = refusal(lambda length=length: decode(data[:length]))
         assert (problem.status, "cut off" in problem.detail) == (422, True)
 
 
 def test_other_formats_never_reach_a_decoder() -> None:
-    assert refusal(lambda: decoded(encoded(quadrants(), "GIF"))).status == 415
-    assert refusal(lambda: decoded(b"")).status == 415
+    assert refusal(lambda: decode(encode(quadrants(), "GIF"))).status == 415
+    assert refusal(lambda: decode(b"")).status == 415
 
 
 @pytest.mark.parametrize(
     "pixels", [b"", zlib.compress(bytes(1000)), b"no deflate stream"], ids=["none", "few", "broken"]
 )
 def test_a_header_that_promises_more_than_there_is_is_refused(pixels: bytes) -> None:
-    problem = refusal(lambda: decoded(png(6000, 5000, chunk(b"IDAT", pixels), chunk(b"IEND"))))
+    problem = refusal(lambda: decode(png(6000, 5000, chunk(b"IDAT", pixels), chunk(b"IEND"))))
     assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
 
 
 def test_the_reason_is_short_and_names_no_path(tmp_path: Path) -> None:
     unknown = chunk(b"IDAT", b"no deflate stream") + chunk(b"IEND")
-    problem = refusal(lambda: decoded(png(60, 50, unknown)))
+    problem = refusal(lambda: decode(png(60, 50, unknown)))
     assert len(problem.detail) < 300
     assert str(tmp_path) not in problem.detail
     assert "/" not in problem.detail
 
 
 def test_memory_is_limited() -> None:
-    picture = encoded(Image.new("RGB", (4000, 3000)), "PNG", compress_level=1)
-    assert decoded(picture).shape == (3000, 4000, 3)
-    problem = refusal(lambda: decoded(picture, Decoder(memory_bytes=80_000_000)))
+    picture = encode(Image.new("RGB", (4000, 3000)), "PNG", compress_level=1)
+    assert decode(picture).shape == (3000, 4000, 3)
+    problem = refusal(lambda: decode(picture, Decoder(memory_bytes=80_000_000)))
     assert (problem.status, "needs more than 80000000 bytes of memory" in problem.detail) == (422, True)
 
 
 def test_a_decoder_that_cannot_even_start_refuses() -> None:
-    problem = refusal(lambda: decoded(PNG, Decoder(memory_bytes=1_000_000)))
+    problem = refusal(lambda: decode(PNG, Decoder(memory_bytes=1_000_000)))
     assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
 
 
 def test_processor_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
-    whole = encoded(Image.new("RGB", (6300, 6300)), "JPEG", progressive=True, subsampling=0)
+    whole = encode(Image.new("RGB", (6300, 6300)), "JPEG", progressive=True, subsampling=0)
     last = whole[whole.rindex(b"\xff\xc4") : -2]
     bomb = whole[:-2] + last * (100 - whole.count(b"\xff\xda")) + whole[-2:]
     assert len(bomb) < 500_000
-    problem = refusal(lambda: decoded(bomb, Decoder(cpu_s=1)))
+    problem = refusal(lambda: decode(bomb, Decoder(cpu_s=1)))
     assert (problem.status, "more than 1 s of processor time" in problem.detail) == (422, True)
     assert "ended with status" in caplog.text
 
@@ -509,7 +511,7 @@ def test_whatever_the_child_does_is_a_refusal(
     instead_of_the_decoder(monkeypatch, tmp_path, code)
     wall_s = 0.5 if "longer" in message else 30
     start = time.monotonic()
-    problem = refusal(lambda: decoded(PNG, Decoder(cpu_s=1, wall_s=wall_s)))
+    problem = refusal(lambda: decode(PNG, Decoder(cpu_s=1, wall_s=wall_s)))
     assert problem.status == 422
     assert message in problem.detail
     assert time.monotonic() - start < 10
@@ -534,7 +536,7 @@ def test_the_child_has_only_what_it_needs(
 ) -> None:
     monkeypatch.setenv("PASSWORD", "secret")
     instead_of_the_decoder(monkeypatch, tmp_path, code.replace("'written'", repr(str(tmp_path / "written"))))
-    assert said in refusal(lambda: decoded(PNG)).detail
+    assert said in refusal(lambda: decode(PNG)).detail
 
 
 def test_the_child_checks_the_size_itself() -> None:
@@ -545,7 +547,7 @@ def test_the_child_checks_the_size_itself() -> None:
 def test_the_child_tries_no_other_decoder() -> None:
     for form in FORMATS:
         with pytest.raises(SyntaxError):
-            confined_process.decode_rgb(encoded(quadrants(), "GIF"), form, MAX_PIXELS)
+            confined_process.decode_rgb(encode(quadrants(), "GIF"), form, MAX_PIXELS)
 
 
 def test_mutations_decode_or_are_refused() -> None:
@@ -554,7 +556,7 @@ def test_mutations_decode_or_are_refused() -> None:
     for _ in range(12):
         _, data = draw.choice(WHOLE)
         try:
-            outcomes.append(decoded(mutated(data, draw)).shape[2])
+            outcomes.append(decode(mutate(data, draw)).shape[2])
         except Problem as problem:
             outcomes.append(problem.status)
     assert set(outcomes) <= {3, 422}

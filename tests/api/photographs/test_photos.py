@@ -20,6 +20,7 @@ from sqlalchemy import text
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.photographs.records import EditRecord, ErasureCause, PackRecord
+from api.problem_types import ProblemType
 from api.provenance.marks import EDITED_NOTICE
 from faces.images import Pixels, encode_png, read_image
 from tests.api.lab import (
@@ -52,7 +53,7 @@ def no_face() -> bytes:
     return encode_png(np.full((64, 64, 3), 128, np.uint8))
 
 
-def of_erased(state: Path, subject: str) -> set[str]:
+def tables_of_erased(state: Path, subject: str) -> set[str]:
     """The tables that name it, but for those that may."""
     return tables_naming(state, subject) - {"receipts"}
 
@@ -96,6 +97,41 @@ def test_consent_and_purpose_are_required(lab: Lab, name: str, value: str | None
     answer = lab.http.post("/v1/photos", content=phantom(0), headers=headers)
     assert name.lower() in refused(answer, 422).lower()
     assert answer.json()["errors"][0]["field"] == name.lower()
+
+
+def test_a_reference_of_the_senders_is_returned_encrypted_and_erased(lab: Lab) -> None:
+    reference = "family 12, photo 3"
+    sent = good(lab.send(phantom(0), {"Reference": reference}))
+    assert sent["reference"] == reference
+    assert good(lab.http.get(sent["links"]["self"]))["reference"] == reference
+    assert good(lab.send(phantom(0)))["reference"] is None
+    assert refused(lab.other.get(sent["links"]["self"]), 404)
+    assert lab.service.photographs.files.read(f"photos/{sent['id']}/reference") == reference.encode()
+    for path in lab.state.rglob("*"):
+        assert not path.is_file() or reference.encode() not in path.read_bytes(), path
+    good(lab.http.delete(sent["links"]["self"]))
+    assert files_of(lab.state, sent["id"]) == []
+
+
+def test_another_reference_is_another_request(lab: Lab) -> None:
+    key = {"Idempotency-Key": "with a reference"}
+    sent = good(lab.send(phantom(0), key | {"Reference": "a"}))
+    assert good(lab.send(phantom(0), key | {"Reference": "a"})) == sent
+    assert lab.send(phantom(0), key | {"Reference": "b"}).status_code == 422
+    assert lab.send(phantom(0), key).status_code == 422
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 101])
+def test_a_reference_has_up_to_a_hundred_characters(lab: Lab, reference: str) -> None:
+    answer = lab.send(phantom(0), {"Reference": reference})
+    assert refused(answer, 422)
+    assert answer.json()["errors"][0]["field"] == "reference"
+
+
+def test_a_form_is_refused_with_what_to_send_instead(lab: Lab) -> None:
+    answer = lab.http.post("/v1/photos", files={"file": ("face.jpg", phantom(0))}, headers=CONSENT)
+    assert "curl --data-binary @face.jpg" in refused(answer, 415)
+    assert answer.json()["type"] == ProblemType.BODY_IS_FORM.uri
 
 
 @pytest.mark.parametrize(
@@ -163,8 +199,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
         connection.sendall(f"POST /v1/photos?aligned=true HTTP/1.1\r\n{lines}\r\n".encode())
         connection.sendall(phantom(0) + bytes(400_000))
-        lab.until(lambda: any(map(len, held_open(lab.state))))
-    lab.until(lambda: held_open(lab.state) == [])
+        lab.until(lambda: any(map(len, read_unnamed_files(lab.state))))
+    lab.until(lambda: read_unnamed_files(lab.state) == [])
     assert all_files(lab.state) == before
 
 
@@ -218,21 +254,21 @@ def test_while_it_is_sent_nobody_can_read_it_on_the_disk(lab: Lab) -> None:
     jpeg = saved(read_image(phantom(5)), "JPEG")
     seen: list[bytes] = []
 
-    def slowly_sent() -> Iterator[bytes]:
+    def send_slowly() -> Iterator[bytes]:
         yield jpeg[:2] + 6 * comment
-        lab.until(lambda: any(map(len, held_open(lab.state))))
-        seen.extend(held_open(lab.state))
+        lab.until(lambda: any(map(len, read_unnamed_files(lab.state))))
+        seen.extend(read_unnamed_files(lab.state))
         assert not any(b"a name" in path.read_bytes() for path in lab.state.rglob("*") if path.is_file())
         yield jpeg[2:]
 
-    sent = good(lab.http.post("/v1/photos", params={"aligned": True}, content=slowly_sent(), headers=CONSENT | WAIT))
+    sent = good(lab.http.post("/v1/photos", params={"aligned": True}, content=send_slowly(), headers=CONSENT | WAIT))
     assert sent["state"] == "done"
     assert sum(map(len, seen)) > 262_144
     assert not any(b"a name" in data for data in seen)
-    assert held_open(lab.state) == []
+    assert read_unnamed_files(lab.state) == []
 
 
-def held_open(state: Path) -> list[bytes]:
+def read_unnamed_files(state: Path) -> list[bytes]:
     """What is in files of a folder that have no name any more, and that this process holds."""
     found: list[bytes] = []
     for fd in list(Path("/proc/self/fd").iterdir()):
@@ -479,7 +515,7 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
     assert receipt["because"] == "it was asked for"
     for subject in subjects:
         assert files_of(lab.state, subject) == []
-        assert of_erased(lab.state, subject) == set()
+        assert tables_of_erased(lab.state, subject) == set()
     assert tables_naming(lab.state, photo["id"]) == {"receipts"}
     for method, path in PATHS:
         body = {"json": {"smile": 0.3}} if method == "POST" else {}
@@ -505,7 +541,7 @@ def test_erased_while_its_job_is_at_work_it_leaves_nothing(lab: Lab, after_s: fl
         good(lab.http.delete(sent["links"]["self"]))
     lab.idle()
     assert files_of(lab.state, sent["id"]) == []
-    assert of_erased(lab.state, sent["id"]) == set()
+    assert tables_of_erased(lab.state, sent["id"]) == set()
     assert lab.photo(2)  # the queue goes on
 
 
@@ -520,7 +556,7 @@ def test_erased_while_it_is_edited_and_packed_it_leaves_nothing(lab: Lab) -> Non
     lab.idle()
     for subject in (photo, edit, pack):
         assert files_of(lab.state, subject) == []
-        assert of_erased(lab.state, subject) == set()
+        assert tables_of_erased(lab.state, subject) == set()
     assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
 
 
@@ -547,7 +583,7 @@ def test_what_is_asked_for_while_it_is_erased_leaves_nothing(
     lab.idle()
     for one in (photo, subject):
         assert files_of(lab.state, one) == []
-        assert of_erased(lab.state, one) == set()
+        assert tables_of_erased(lab.state, one) == set()
 
 
 def test_erased_twice_at_once_it_has_one_receipt(lab: Lab) -> None:
@@ -573,7 +609,7 @@ def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.Monkey
     lab.service.eraser.erase_expired()
     for subject in (short, edit, pack["id"]):
         assert files_of(lab.state, subject) == []
-        assert of_erased(lab.state, subject) == set()
+        assert tables_of_erased(lab.state, subject) == set()
     assert "its time was over" in refused(lab.http.get(f"/v1/photos/{short}"), 404)
     assert good(lab.http.get(f"/v1/photos/{long}"))["state"] == "done"
     with lab.service.database.engine.connect() as connection:

@@ -13,7 +13,7 @@ import pytest
 from api.provenance.marks import EDITED_NOTICE
 from editing.survey_pack import MARK
 from faces.images import read_image
-from tests.api.lab import Json, Lab, add_slowly, files_of, good, refused, tables_naming
+from tests.api.lab import Json, Lab, add_slowly, files_of, good, phantom, refused, tables_naming
 from tests.api.photographs.test_image_edits import blank
 
 
@@ -29,7 +29,7 @@ def faceless(lab: Lab) -> str:
     return str(sent["id"])
 
 
-def unpacked(lab: Lab, pack: Json) -> dict[str, bytes]:
+def unpack(lab: Lab, pack: Json) -> dict[str, bytes]:
     answer = lab.http.get(pack["links"]["archive"])
     assert answer.status_code == 200, answer.text
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -53,7 +53,7 @@ def test_a_pack_has_two_versions_and_their_key(lab: Lab, photos: list[str]) -> N
     assert archive.headers["Content-Type"] == "application/zip"
     assert archive.headers["Cache-Control"] == "private, no-store"
 
-    files = unpacked(lab, pack)
+    files = unpack(lab, pack)
     answers, areas = table(files, "key/answers.csv"), table(files, "areas.csv")
     pictures = {name for name in files if name.startswith(("A/", "B/")) and name.endswith(".png")}
     csvs = {"A/order.csv", "B/order.csv", "areas.csv", "key/answers.csv", "key/pairs.png"}
@@ -80,7 +80,7 @@ def test_what_a_pack_was_made_from_goes(lab: Lab, photos: list[str]) -> None:
 
 
 def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> None:
-    first, again, other = (unpacked(lab, good(lab.pack(*photos, seed=seed))) for seed in (3, 3, 4))
+    first, again, other = (unpack(lab, good(lab.pack(*photos, seed=seed))) for seed in (3, 3, 4))
     assert first == again
     assert {name for name in first if name.startswith(("A/", "B/"))} != {
         name for name in other if name.startswith(("A/", "B/"))
@@ -89,7 +89,7 @@ def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> N
 
 def test_groups_are_halved_in_each_version(lab: Lab, photos: list[str]) -> None:
     groups = dict(zip(photos, ("WS", "WS", "other", "other"), strict=True))
-    answers = table(unpacked(lab, good(lab.pack(*photos, groups=groups))), "key/answers.csv")
+    answers = table(unpack(lab, good(lab.pack(*photos, groups=groups))), "key/answers.csv")
     assert {line["photograph"]: line["group"] for line in answers} == groups
     for version in ("A", "B"):
         edited = sorted(line["group"] for line in answers if line["version"] == version and line["edited"] == "True")
@@ -97,7 +97,7 @@ def test_groups_are_halved_in_each_version(lab: Lab, photos: list[str]) -> None:
 
 
 def test_a_smile_can_be_asked_for(lab: Lab, photos: list[str]) -> None:
-    answers = table(unpacked(lab, good(lab.pack(*photos[:2], smile=0.6))), "key/answers.csv")
+    answers = table(unpack(lab, good(lab.pack(*photos[:2], smile=0.6))), "key/answers.csv")
     assert {round(float(line["smile_after"]), 1) for line in answers} == {0.6}
 
 
@@ -108,7 +108,23 @@ def test_who_is_not_inverted_is_left_out(lab: Lab, photos: list[str], faceless: 
     assert left["photograph"] == faceless
     assert "not inverted" in left["reason"]
     assert "no face" in left["reason"]
-    assert table(unpacked(lab, pack), "key/left-out.csv") == [left | {"source": ""}]
+    assert table(unpack(lab, pack), "key/left-out.csv") == [left | {"source": ""}]
+
+
+def test_the_answer_key_has_the_references_of_the_owner_and_participants_see_none(lab: Lab) -> None:
+    references = ["family 12, photo 3", "study-7/0042"]
+    photos = [good(lab.send(phantom(n), {"Reference": reference}))["id"] for n, reference in enumerate(references)]
+    lost = good(lab.send(blank(), {"Reference": "no face"}, aligned=False))["id"]
+    pack = good(lab.pack(*photos, lost))
+    files = unpack(lab, pack)
+    for line in table(files, "key/answers.csv"):
+        assert line["source"] == references[photos.index(line["photograph"])]
+    assert [(line["photograph"], line["source"]) for line in table(files, "key/left-out.csv")] == [(lost, "no face")]
+    assert set(pack["left_out"][0]) == {"photograph", "reason"}
+    for name, data in files.items():
+        assert name.startswith("key/") or not any(reference.encode() in data for reference in references), name
+    for reference in references:
+        assert tables_naming(lab.state, reference) == set()
 
 
 def test_fewer_than_two_are_no_pack(lab: Lab, photos: list[str], faceless: str) -> None:
