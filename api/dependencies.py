@@ -116,7 +116,7 @@ def kinds_of(caller: Caller) -> list[Kind]:
 AnyCaller = Annotated[Caller, Depends(RequireScope(Scope.IMAGE_SETS, Scope.PHOTOS))]
 
 
-def known_set(
+def find_image_set(
     service: ServiceDep, caller: ImageSetsCaller, set_id: Annotated[str, Path(description="Id of an image set.")]
 ) -> StoredRequest:
     """Return an image set of the caller, complete or not.
@@ -134,10 +134,10 @@ def known_set(
     return request
 
 
-KnownSet = Annotated[StoredRequest, Depends(known_set)]
+KnownSet = Annotated[StoredRequest, Depends(find_image_set)]
 
 
-def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
+def find_complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
     """Return an image set of the caller whose files can be served.
 
     Raises:
@@ -161,10 +161,10 @@ def complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
     return known
 
 
-CompleteSet = Annotated[StoredRequest, Depends(complete_set)]
+CompleteSet = Annotated[StoredRequest, Depends(find_complete_set)]
 
 
-def known_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
+def find_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Path(description="Id of a job.")]) -> Job:
     """Return a job of the caller, of a kind that the key gives access to.
 
     Raises:
@@ -180,10 +180,10 @@ def known_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Pat
     return job
 
 
-KnownJob = Annotated[Job, Depends(known_job)]
+KnownJob = Annotated[Job, Depends(find_job)]
 
 
-def known_photo(
+def find_photograph(
     service: ServiceDep,
     caller: PhotosCaller,
     photo_id: Annotated[str, Path(description="Id of a photograph.")],
@@ -203,7 +203,7 @@ def known_photo(
     return photo
 
 
-KnownPhoto = Annotated[Photograph, Depends(known_photo)]
+KnownPhoto = Annotated[Photograph, Depends(find_photograph)]
 
 
 def check_inverted(photo: Photograph) -> None:
@@ -240,7 +240,7 @@ def _find_edit(service: Resources, caller: Caller, edit_id: str, face: FaceRefer
 EditId = Annotated[str, Path(description="Id of an edit.")]
 
 
-def known_photo_edit(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto, edit_id: EditId) -> EditRecord:
+def find_photograph_edit(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto, edit_id: EditId) -> EditRecord:
     """Return an edit of a photograph of the caller.
 
     Raises:
@@ -249,10 +249,10 @@ def known_photo_edit(service: ServiceDep, caller: PhotosCaller, photo: KnownPhot
     return _find_edit(service, caller, edit_id, PhotographFace(photo.id))
 
 
-KnownPhotoEdit = Annotated[EditRecord, Depends(known_photo_edit)]
+KnownPhotoEdit = Annotated[EditRecord, Depends(find_photograph_edit)]
 
 
-def known_image(
+def find_image(
     known: CompleteSet, n: Annotated[int, Path(description="The image's index, from 0.")]
 ) -> tuple[StoredRequest, int]:
     """Return the set and the index of an image of a complete set of the caller.
@@ -267,10 +267,10 @@ def known_image(
     return known, n
 
 
-KnownImage = Annotated[tuple[StoredRequest, int], Depends(known_image)]
+KnownImage = Annotated[tuple[StoredRequest, int], Depends(find_image)]
 
 
-def known_image_edit(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage, edit_id: EditId) -> EditRecord:
+def find_image_edit(service: ServiceDep, caller: ImageSetsCaller, image: KnownImage, edit_id: EditId) -> EditRecord:
     """Return an edit of an image of a set of the caller.
 
     Raises:
@@ -280,10 +280,10 @@ def known_image_edit(service: ServiceDep, caller: ImageSetsCaller, image: KnownI
     return _find_edit(service, caller, edit_id, SyntheticFace(known.id, n))
 
 
-KnownImageEdit = Annotated[EditRecord, Depends(known_image_edit)]
+KnownImageEdit = Annotated[EditRecord, Depends(find_image_edit)]
 
 
-def known_pack(
+def find_survey_pack(
     service: ServiceDep,
     caller: PhotosCaller,
     pack_id: Annotated[str, Path(description="Id of a survey pack.")],
@@ -302,10 +302,10 @@ def known_pack(
     return pack
 
 
-KnownPack = Annotated[PackRecord, Depends(known_pack)]
+KnownPack = Annotated[PackRecord, Depends(find_survey_pack)]
 
 OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
-    (known_set, known_job, known_photo, known_photo_edit, known_image_edit, known_pack)
+    (find_image_set, find_job, find_photograph, find_photograph_edit, find_image_edit, find_survey_pack)
 )
 """Dependencies that check that an object in a path belongs to the caller."""
 

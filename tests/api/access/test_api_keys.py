@@ -28,12 +28,12 @@ from api.dependencies import (
     AnyCaller,
     KnownSet,
     RequireScope,
-    known_image_edit,
-    known_job,
-    known_pack,
-    known_photo,
-    known_photo_edit,
-    known_set,
+    find_image_edit,
+    find_image_set,
+    find_job,
+    find_photograph,
+    find_photograph_edit,
+    find_survey_pack,
 )
 from api.photographs.records import (
     EditRecord,
@@ -53,11 +53,11 @@ from tests.api.serving import caller, serving
 
 OPEN: Final = {"/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
-    "set_id": {known_set},
-    "job_id": {known_job},
-    "photo_id": {known_photo},
-    "edit_id": {known_photo_edit, known_image_edit},
-    "pack_id": {known_pack},
+    "set_id": {find_image_set},
+    "job_id": {find_job},
+    "photo_id": {find_photograph},
+    "edit_id": {find_photograph_edit, find_image_edit},
+    "pack_id": {find_survey_pack},
 }
 PLACES: Final = {"n", "name"}
 """Parameters that are a place in an object, or the name of a model, and name nobody's object."""
