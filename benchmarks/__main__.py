@@ -1,9 +1,9 @@
-"""`make bench`: how fast, beside the published way, in one run on this machine.
+"""`make bench`: speed of our code beside the published way, in one run on this machine.
 
-Writes benchmarks/latest.json, a list of entries in seconds per image (per step for training, per fit for
+It writes benchmarks/latest.json, a list of entries in seconds per image (per step for training, per fit for
 direction-fit), and a picture of it, latest.png. A run of all parts replaces them; --quick and a choice of parts change
-their own entries only. What computes the published way is benchmarks/speed/published.py; freed memory is kept by
-both ways, as our commands do.
+their own entries only. The published way is computed by benchmarks/speed/published.py. Both ways keep freed memory, as
+our commands do.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ QUICK: Final = ("generation", "training", "inversion")
 MEASUREMENTS: Final = {
     "service": "the service against its targets; has options of its own: `service --help`",
 }
-"""Not of speed side by side: each runs alone, by its name, and writes no entries."""
+"""Measurements that are no comparisons of speed: each runs alone, by its name, and writes no entries."""
 
 _EPILOG: Final = "\n".join(
     [
@@ -87,7 +87,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def _measure_part(name: str, plan: MeasurementPlan) -> list[Entry]:
-    """The entries of a part; each is told on stderr as it comes."""
+    """Measure a part; each entry is printed on stderr as it comes."""
     told, made = Console(stderr=True, highlight=False, style="dim"), []
     folder = "load" if name == "throughput" else "speed"
     for entry in importlib.import_module(f"benchmarks.{folder}.{name}").measure(plan):

@@ -1,4 +1,4 @@
-"""From works to entries: the published way and ours in each precision, timed in turn."""
+"""Comparison of the published way with ours in each precision, timed in turn; the results are entries."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Work: TypeAlias = Callable[[], object]
 
 @dataclass(frozen=True)
 class MeasurementPlan:
-    """How to measure.
+    """Settings of a measurement.
 
     Args:
-        machine: the line that goes into each entry.
-        limits: operations a second at best, by precision; those of a GPU as "bfloat16, GPU".
-        quick: only what has a target, and fewer rounds.
-        full: the published size of what is cut down otherwise.
+        machine: description of the machine for each entry.
+        limits: largest number of operations a second, by precision; those of a GPU as "bfloat16, GPU".
+        quick: measure only what has a target, in fewer rounds.
+        full: use the published sizes where smaller ones are the default.
     """
 
     machine: str
@@ -39,23 +39,23 @@ class MeasurementPlan:
     full: bool = False
 
     def choose_budget_s(self, usual: float) -> float:
-        """For the rounds of one comparison."""
+        """Return the seconds for the rounds of one comparison."""
         return usual / 4 if self.quick else usual
 
     def share_of_limit(self, precision: str, flop: float, seconds_: float) -> float | None:
-        """Of the limit, for so many operations in so many seconds."""
+        """Compute the share of the arithmetic limit that a number of operations in a number of seconds reaches."""
         return flop / seconds_ / self.limits[precision] if flop and precision in self.limits else None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is compared.
+    """Subject of a comparison.
 
     Args:
         name, batch, unit: see Entry.
-        units: images, steps or fits that one call of a work makes.
-        flop: that one call needs by definition; 0 where none are counted.
-        suffix: of the limit's name, ", GPU" for a GPU's.
+        units: number of images, steps or fits of one call of a work.
+        flop: operations that one call needs by definition; 0 if they are not counted.
+        suffix: suffix of the limit's name, ", GPU" for a GPU.
     """
 
     name: str
@@ -75,7 +75,7 @@ def compare_ways(
     warm_up: Mapping[Variant, Work] | None = None,
     memory: Callable[[Variant], float | None] = lambda variant: None,
 ) -> list[Entry]:
-    """An entry for each precision of ours beside the published way, if that is among the works."""
+    """Make an entry for each precision of ours, beside the published way if that is among the works."""
     times = time_in_turn(works, plan.choose_budget_s(budget_s), warm_up=warm_up)
     published = times.get(PUBLISHED)
     published_mb = memory(PUBLISHED) if published else None

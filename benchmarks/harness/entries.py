@@ -1,7 +1,7 @@
-"""The figures of a run, and the file of the latest: `benchmarks/latest.json`, a list of entries.
+"""Entries: the figures of a run, and the file with the latest, `benchmarks/latest.json`.
 
-All times in it are seconds per image: but for `training-step-128`, per step of the batch, and `direction-fit`, per fit.
-`published_s` and `ratio` are null where nothing published does the same.
+All times in it are seconds per image, but per step of the batch for `training-step-128` and per fit for
+`direction-fit`. `published_s` and `ratio` are null if nothing published does the same.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ LATEST: Final = Path(__file__).parents[1] / "latest.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing measured in one precision and batch size.
+    """Measurement of one task in one precision and batch size.
 
     Attributes:
-        name: with its size, "generate-256".
-        precision: of ours; the published way is always float32.
+        name: task with its size, such as "generate-256".
+        precision: precision of ours; the published way is always float32.
         published_s, ours_s: see the head of this file.
-        unit: "image", "step" or "fit", that the times are of.
-        published_mb, memory_mb: most memory that the work took, in a process of its own, beyond that of the networks;
-            None where it was not measured.
-        published_share, share_of_limit: of the arithmetic limit (`benchmarks.harness.limit`) of the precision.
-        machine: that it ran on.
+        unit: "image", "step" or "fit": unit of the times.
+        published_mb, memory_mb: peak memory of the work in a process of its own, beyond that of the networks; None if
+            it was not measured.
+        published_share, share_of_limit: share of the arithmetic limit (`benchmarks.harness.limit`) of the precision.
+        machine: description of the machine.
     """
 
     name: str
@@ -45,17 +45,17 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What a newer entry replaces an older one by."""
+        """Name, precision and batch, by which a newer entry replaces an older one."""
         return self.name, self.precision, self.batch
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster than the published way."""
+        """Speed relative to the published way."""
         return None if self.published_s is None else self.published_s / self.ours_s
 
     @property
     def images_per_s(self) -> float | None:
-        """Ours; None where no images are made."""
+        """Images a second of ours; None if no images are made."""
         images = {"image": 1, "step": self.batch}.get(self.unit)
         return None if images is None else images / self.ours_s
 
@@ -69,18 +69,18 @@ class Entry:
 
 
 def merge_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
-    """Old entries, each replaced by the new one of its name, precision and batch; then those that are new to it."""
+    """Replace old entries by new ones with the same name, precision and batch, and append the others."""
     latest = {entry.key: entry for entry in [*old, *new]}
     return list(latest.values())
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """The entries of a file; none where there is no file."""
+    """Read the entries of a file; none if there is no file."""
     return [Entry.from_json(data) for data in json.loads(path.read_text())] if path.exists() else []
 
 
 def write_entries(path: Path, entries: Sequence[Entry]) -> None:
-    """The file appears whole, or stays what it was."""
+    """Write entries; the file appears whole or stays as it was."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(json.dumps([entry.to_json() for entry in entries], indent=1) + "\n")
     aside.replace(path)

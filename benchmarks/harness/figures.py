@@ -1,4 +1,4 @@
-"""Figures beside their targets."""
+"""Figures with their targets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured.
+    """A figure that was measured.
 
     Attributes:
-        target: what is aimed at; empty where nothing is.
-        met: None where nothing is aimed at.
+        what: name of the figure.
+        measured: its value.
+        target: its target; empty if there is none.
+        met: True if the target is met; None if there is none.
     """
 
     what: str
@@ -21,12 +23,15 @@ class Figure:
 
 
 def expect_at_least(what: str, value: float, target: float, form: str) -> Figure:
+    """Make a figure whose target is a lower bound."""
     return Figure(what, form.format(value), f">= {form.format(target)}", value >= target)
 
 
 def expect_at_most(what: str, value: float, target: float, form: str) -> Figure:
+    """Make a figure whose target is an upper bound."""
     return Figure(what, form.format(value), f"<= {form.format(target)}", value <= target)
 
 
 def expect_none(what: str, count: int) -> Figure:
+    """Make a figure of a count that should be 0."""
     return Figure(what, str(count), "0", count == 0)

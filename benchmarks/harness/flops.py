@@ -1,4 +1,4 @@
-"""The arithmetic that networks need by their definition, two operations for a multiplication with its addition.
+"""Number of operations that networks need by definition; a multiplication with its addition counts as two.
 
 Convolutions, matrices and styles count; modulation, the low-pass filter, noise and activations do not: they pass over
 memory. A transposed convolution of stride 2 counts at its input's size. However a network is computed, its count stays.
@@ -15,12 +15,12 @@ from gen.config import GeneratorConfig
 
 
 def count_generation(config: GeneratorConfig) -> int:
-    """For one image, from its random vector."""
+    """Count the operations for one image, from its random vector."""
     return count_mapping(config) + count_synthesis(config)
 
 
 def count_mapping(config: GeneratorConfig) -> int:
-    """For one latent."""
+    """Count the operations for one latent."""
     inner, labels = config.z_dim, 0
     if config.vocabulary:
         half = config.z_dim // 2
@@ -31,7 +31,7 @@ def count_mapping(config: GeneratorConfig) -> int:
 
 
 def count_synthesis(config: GeneratorConfig) -> int:
-    """For one image, from its latents."""
+    """Count the operations for one image, from its latents."""
     total = 0
     for resolution in config.block_resolutions:
         maps, pixels = config.channels(resolution), resolution**2
@@ -45,7 +45,7 @@ def count_synthesis(config: GeneratorConfig) -> int:
 
 @torch.no_grad()
 def count_flop(work: Callable[[], object]) -> int:
-    """Of whatever a function computes by convolutions and matrices, low-pass filters included."""
+    """Count the operations of a function in convolutions and matrix products, low-pass filters included."""
     with FlopCounterMode(display=False) as counter:
         work()
     return int(counter.get_total_flops())

@@ -1,7 +1,7 @@
-"""What the machine's arithmetic reaches at best: the limit that a network's own speed is a share of.
+"""Arithmetic limit of the machine: the highest rate of operations, of which the speed of a network is a share.
 
-It holds for direct convolution, whose arithmetic `benchmarks.harness.flops` counts: a way with less arithmetic, such as
-Winograd's, may exceed it.
+The limit holds for direct convolution, whose operations `benchmarks.harness.flops` counts. A way with fewer operations,
+such as Winograd's, may exceed it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TRIES: Final = 4
 
 @torch.inference_mode()
 def measure_flop_per_s(dtype: torch.dtype, device: str = "cpu") -> float:
-    """The best over a few large 3x3 convolutions and a product of square matrices."""
+    """Measure the highest rate over a few large 3x3 convolutions and a product of square matrices."""
     return max(_measure_rate(work, flop, device) for work, flop in _make_works(dtype, device))
 
 

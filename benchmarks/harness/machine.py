@@ -1,4 +1,4 @@
-"""The machine, in a line: what a reader must know of it to compare figures."""
+"""Description of the machine in one line, for comparisons of figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def describe_machine() -> str:
-    """Processor, cores, what it has for bfloat16, GPU, and PyTorch with its threads."""
+    """Describe processor, cores, units for bfloat16, GPU, and PyTorch with its threads."""
     units = {
         "AMX": torch.cpu._is_amx_tile_supported(),
         "AVX-512 bf16": torch.cpu._is_avx512_bf16_supported(),

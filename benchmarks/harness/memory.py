@@ -1,7 +1,7 @@
-"""The most memory that some work takes, in a process of its own: `python -m benchmarks.harness.memory '{"part": …}'`.
+"""Peak memory of a work in a process of its own: `python -m benchmarks.harness.memory '{"part": …}'`.
 
-Its answer is the highest mark of resident memory less that before the work, in MB. The kernel's mark of the process
-image is read, not `ru_maxrss`, which begins with the parent's.
+The result is the highest resident memory less that before the work, in MB. It is read from the kernel's status of the
+process, not from `ru_maxrss`, which starts with the value of the parent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def measure_peak_mb(part: str, **arguments: Any) -> float | None:
-    """Of `benchmarks.<part>.make_work(**arguments)`; None where the kernel tells nothing."""
+    """Measure the peak of `benchmarks.speed.<part>.make_work(**arguments)`; None if the kernel does not report it."""
     if not Path("/proc/self/status").exists():
         return None
     asked = json.dumps({"part": part} | arguments)
@@ -28,7 +28,7 @@ def measure_peak_mb(part: str, **arguments: Any) -> float | None:
 
 
 def _read_marks() -> tuple[float, float]:
-    """Resident memory now and at most, in MB."""
+    """Read the current and the highest resident memory, in MB."""
     lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
     kilobytes = {words[0]: float(words[1]) for words in lines if words[0] in ("VmRSS:", "VmHWM:")}
     return kilobytes["VmRSS:"] * 1024e-6, kilobytes["VmHWM:"] * 1024e-6
@@ -36,7 +36,7 @@ def _read_marks() -> tuple[float, float]:
 
 def _measure_here(part: str, **arguments: Any) -> float:
     work = importlib.import_module(f"benchmarks.speed.{part}").make_work(**arguments)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the highest mark
     before, _ = _read_marks()
     work()
     return _read_marks()[1] - before

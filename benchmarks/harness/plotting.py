@@ -1,4 +1,4 @@
-"""Entries as a picture: how many times faster than the published way, and milliseconds on a logarithmic axis."""
+"""Plot of entries: speed relative to the published way, and milliseconds on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.harness.targets import NOTE, find_target
 
 COLOURS: Final = {"published": "#8d99ae", "float32": "#1f77b4", "bfloat16": "#e07a1f", "float16": "#7b4ea3"}
 OTHER: Final = "#3a9d6e"
-"""Of what computes in another precision."""
+"""Colour of other precisions."""
 
 _BAR: Final = 0.36
 _NEAR: Final = 0.06
-"""Of the axis: a ratio so close to its target is written beyond it."""
+"""Share of the axis: a ratio this close to its target is written beyond it."""
 
 
 def plot_entries(path: Path, entries: Sequence[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""Entries as a table for the terminal."""
+"""Tables of entries for the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH: Final = 116
 
 
 def format_table(entries: Sequence[Entry]) -> Table:
-    """One row for each entry, WIDTH wide at most; columns that none of them fills are left out."""
+    """Make a table with a row for each entry, at most WIDTH wide; columns without content are left out."""
     columns = {
         "": [entry.name for entry in entries],
         "batch": [str(entry.batch) for entry in entries],
@@ -48,7 +48,7 @@ def _format_ms(seconds: float | None) -> str:
 
 
 def _format_pair(published: float | None, ours: float | None, form: str) -> str:
-    """Published and ours, as far as they were measured."""
+    """Format the published value and ours, as far as they were measured."""
     return " → ".join(form.format(value) for value in (published, ours) if value is not None)
 
 

@@ -1,4 +1,4 @@
-"""What is aimed at, as ratios to the published way. They are stated for two cores with AMX."""
+"""Targets of speed, as ratios to the published way, for two cores with AMX."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ NOTE: Final = "Targets are stated for two cores with AMX."
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio for one name.
+    """Target of one task.
 
     Args:
+        name: name of the task.
+        ratio: speed relative to the published way.
         precision, batch: None for the fastest precision, and for every batch.
     """
 
@@ -35,7 +37,7 @@ TARGETS: Final = (
 
 
 def find_target(entry: Entry, entries: Sequence[Entry]) -> float | None:
-    """The ratio that is aimed at by an entry; None if nothing is, or another precision of the same is faster."""
+    """Find the target of an entry; None if it has none, or if another precision of the same task is faster."""
     for target in TARGETS:
         if target.name != entry.name or target.batch not in (None, entry.batch):
             continue

@@ -1,4 +1,4 @@
-"""Timing functions in turn, so that a drift of the machine's speed touches all alike."""
+"""Timing of functions in turn, so that a change of the machine's speed affects all of them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def time_in_turn(
     most: int = 9,
     warm_up: Mapping[_K, Callable[[], object]] | None = None,
 ) -> dict[_K, float]:
-    """Median time of each function.
+    """Measure the median time of each function.
 
     Args:
-        budget_s: for the rounds; another one begins while it would end within that, and one is always made.
-        most: rounds.
-        warm_up: called before the first round, which is not measured; None calls the functions themselves.
+        variants: functions by name.
+        budget_s: seconds for all rounds; a further round starts only if it is expected to end in time.
+        most: largest number of rounds.
+        warm_up: functions to call before the first round, without measurement; None calls `variants`.
     """
     for work in (warm_up or variants).values():
         work()

@@ -1,1 +1,4 @@
-"""Benchmarks of the service under load."""
+"""Load: the service as a whole, under many requests, hostile ones, kills, several processes, and PostgreSQL.
+
+Single operations are timed in `benchmarks.speed`.
+"""

@@ -1,7 +1,7 @@
-"""The audit record: what an entry costs, alone and of several threads at once, and how long the chain takes to verify.
+"""Audit record: cost of an entry, by one thread and by several, and time to verify the chain.
 
-`python -m benchmarks.load.audit --entries 1000000` makes that many in a folder of its own: some as the service does, a
-flush to the disk each, the rest many at a time.
+`python -m benchmarks.load.audit --entries 1000000` writes that many entries into a temporary folder: some as the
+service does, with a flush to the disk for each, the others many at a time.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ CALLER: Final = Caller("genetics-lab", "0123abcd", frozenset())
 ACTION: Final = "GET /v1/photos/{photo_id}/reconstruction.png"
 PURPOSE: Final = Purpose("survey stimuli")
 TARGET_S: Final = 60.0
-"""For a million entries."""
+"""Target for the verification of a million entries, in seconds."""
 
 _AT_ONCE: Final = 10_000
 
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.load.audit", description=__doc__)
-    parser.add_argument("--entries", type=int, default=1_000_000, help="in all; a million unless said otherwise")
-    parser.add_argument("--flushed", type=int, default=2_000, help="of them with a flush each, by one thread and by 16")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="number of entries; default: a million")
+    parser.add_argument(
+        "--flushed", type=int, default=2_000, help="number of them with a flush each, by one thread and by 16"
+    )
     options = parser.parse_args(words)
     table = Table("what", "measured", box=None, pad_edge=False)
     with make_scratch_folder() as folder:
@@ -65,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def time_appends(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
-    """Seconds that an entry keeps its thread, and entries a second, of several threads at once."""
+    """Measure the seconds for which an entry keeps its thread, and the entries a second of several threads."""
 
     def append(_: int) -> float:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Requests that mean harm, by raw sockets, so that no client library mends them: each with its status."""
+"""Hostile requests over raw sockets, so that no client library corrects them, and the status of each answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from benchmarks.load.serving import RunningService
 from gestaltgen_client import Client
 
 SLOW_CONNECTIONS: Final = 200
-"""That send a header a byte at a time, all at once."""
+"""Connections that send a header one byte at a time, all at once."""
 
 CLOSED: Final = 0
-"""In place of a status: the service hung up without an answer."""
+"""Status for a connection that the service closed without an answer."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 _PHOTO: Final = {"Consent-Reference": "none", "Purpose": "benchmark", "Prefer": "wait=20"}
@@ -34,7 +34,8 @@ class Case:
     """A hostile request, or several of a kind.
 
     Attributes:
-        status: of the answer; of several, the worst.
+        name: description of the request.
+        status: status of the answer; of several, the worst.
         expected: statuses that are right.
     """
 
@@ -44,7 +45,7 @@ class Case:
 
 
 def send_hostile_requests(service: RunningService) -> Iterator[Case]:
-    """Each case as it happens; the service has free models and a body timeout of 2 s."""
+    """Send all hostile requests, and yield each case; the service has free models and a body timeout of 2 s."""
     with Client(service.url) as client:
         set_id = client.create(kind="age_progression", conditions=["WS"], count=1, seed=1, wait_s=10).id
         document = client.send("GET", "openapi.json").json()
@@ -58,7 +59,7 @@ def send_hostile_requests(service: RunningService) -> Iterator[Case]:
 
 
 def _make_pictures() -> Iterator[tuple[str, bytes, Sequence[int]]]:
-    """Name, bytes, and what is expected."""
+    """Make hostile pictures: name, bytes, and expected statuses."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     png, jpeg, webp = (_encode(noise, form) for form in ("PNG", "JPEG", "WEBP"))
     refused = (422,)
@@ -84,7 +85,7 @@ def _make_pictures() -> Iterator[tuple[str, bytes, Sequence[int]]]:
 
 
 def _try_paths(service: RunningService, document: Any, set_id: str) -> Iterator[Case]:
-    """Every parameter of every path, with what could lead elsewhere."""
+    """Send every parameter of every path with values that could lead elsewhere."""
     tricks = {
         "..": "..",
         "../../../etc/passwd": "../../../etc/passwd",
@@ -119,7 +120,7 @@ def _try_paths(service: RunningService, document: Any, set_id: str) -> Iterator[
 
 
 def _try_bodies(service: RunningService) -> Iterator[Case]:
-    """JSON that is none, or too much."""
+    """Send bodies that are no JSON, or too large."""
 
     def sent(body: bytes, **headers: str) -> int:
         return _send(
@@ -155,7 +156,7 @@ def _try_bodies(service: RunningService) -> Iterator[Case]:
 
 
 def _try_headers(service: RunningService, set_id: str) -> Iterator[Case]:
-    """Headers that are many, long or strange."""
+    """Send headers that are many, long or malformed."""
     made = b'{"kind": "age_progression", "conditions": ["WS"], "count": 1, "seed": 1}'
 
     def get(path: str = "/livez", **headers: str) -> int:
@@ -203,7 +204,7 @@ def _try_headers(service: RunningService, set_id: str) -> Iterator[Case]:
 
 
 def _try_slow_connections(service: RunningService) -> Iterator[Case]:
-    """Connections that take their time; meanwhile another client is served."""
+    """Open slow connections, and measure whether another client is served meanwhile."""
     body = b"POST /v1/image-sets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     yield Case("a body of a byte each 0.2 s", _send_raw(service, body, b"[" * 40, pause_s=0.2), (408,))
     body = body.replace(b"image-sets", b"photos").replace(b"Content-Type", b"Purpose: a\r\nConsent-Reference: b\r\nX")
@@ -233,7 +234,7 @@ def _try_slow_connections(service: RunningService) -> Iterator[Case]:
 
 
 def _send_photo(service: RunningService, picture: bytes) -> int:
-    """Status of a photograph: of the request if that was refused, 422 if its job refused it."""
+    """Send a photograph; returns the status of the answer, or 422 if the job refused it."""
     with httpx.Client(base_url=service.url, timeout=60) as http:
         answer = http.post("/v1/photos", headers=_PHOTO, content=picture)
         if answer.status_code == 200 and answer.json()["state"] == "failed":
@@ -250,11 +251,11 @@ def _send(service: RunningService, method: str, path: str, headers: dict[str, st
 def _send_raw(
     service: RunningService, head: bytes, body: bytes = b"", *, pause_s: float | None = None, timeout_s: float = 60
 ) -> int:
-    """Status of the answer to these bytes, or CLOSED.
+    """Send bytes; returns the status of the answer, or CLOSED.
 
     Args:
-        pause_s: after each byte of the body; None sends it at once.
-        timeout_s: to wait for an answer; CLOSED after it.
+        pause_s: pause after each byte of the body; None sends it at once.
+        timeout_s: seconds to wait for an answer; then the result is CLOSED.
     """
     with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
         try:

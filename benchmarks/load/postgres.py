@@ -1,4 +1,4 @@
-"""A PostgreSQL server for a while, on a free loopback port; its data are in a folder that goes with it."""
+"""A temporary PostgreSQL server on a free loopback port, with its data in a temporary folder."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ _SETTINGS = "fsync=off", "full_page_writes=off", "max_connections=300", "unix_so
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        url: of it, without a database.
+        folder: folder of its data.
+        url: URL without a database.
     """
 
     folder: Path
     url: str
 
     def database(self) -> str:
-        """URL of a new, empty database."""
+        """Create an empty database, and return its URL."""
         name = f"t{uuid.uuid4().hex}"
         with psycopg.connect(f"{self.url}/postgres", autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url}/{name}"
 
     def crash(self, away_s: float = 0.0) -> None:
-        """Stop it as a crash would, and start it again after a while."""
+        """Stop the server as a crash would, and start it again after some time."""
         _run_pg_ctl(self.folder, "stop", "-m", "immediate")
         time.sleep(away_s)
         _run_pg_ctl(self.folder, "start")
@@ -50,12 +51,12 @@ class Server:
 
 @contextmanager
 def run_server() -> Iterator[Server]:
-    """One of its own.
+    """Run a server of its own within the context.
 
     Raises:
         ConfigError: PostgreSQL is not installed.
     """
-    binaries()
+    find_binaries()
     folder = Path(tempfile.mkdtemp(prefix="gestaltgen-postgres-"))
     try:
         if os.geteuid() == 0:
@@ -65,7 +66,7 @@ def run_server() -> Iterator[Server]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         with (data / "postgresql.conf").open("a") as settings:
-            settings.write("\n".join([*_read_lines(), f"port={port}", "listen_addresses='127.0.0.1'", ""]))
+            settings.write("\n".join([*_format_settings(), f"port={port}", "listen_addresses='127.0.0.1'", ""]))
         _run_pg_ctl(folder, "start")
         try:
             yield Server(folder, f"postgresql://tests@127.0.0.1:{port}")
@@ -75,7 +76,7 @@ def run_server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def _read_lines() -> list[str]:
+def _format_settings() -> list[str]:
     return [f"{name}='{value}'" for name, _, value in (one.partition("=") for one in _SETTINGS)]
 
 
@@ -84,11 +85,11 @@ def _run_pg_ctl(folder: Path, *command: str) -> None:
 
 
 def _run(program: str, *arguments: str) -> None:
-    """As another user than root, whom PostgreSQL refuses."""
+    """Run a program as another user than root, because PostgreSQL refuses root."""
     who: dict[str, Any] = {}
     if os.geteuid() == 0:
         who = {"user": _find_user().pw_uid, "group": _find_user().pw_gid, "extra_groups": []}
-    command = [str(binaries() / program), *arguments]
+    command = [str(find_binaries() / program), *arguments]
     subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **who)  # noqa: S603
 
 
@@ -96,8 +97,8 @@ def _find_user() -> pwd.struct_passwd:
     return pwd.getpwnam("postgres")
 
 
-def binaries() -> Path:
-    """Where Debian's packages, or the path, have the newest PostgreSQL.
+def find_binaries() -> Path:
+    """Find the newest PostgreSQL of Debian's packages, or the one on the PATH.
 
     Raises:
         ConfigError: it is not installed.

@@ -1,7 +1,7 @@
-"""The service against its targets: each part prints what was measured beside what is aimed at.
+"""The service measured against its targets; each part prints its figures beside the targets.
 
 `python -m benchmarks service --part throughput --images 3000` runs one part; without `--part` all of them run.
-Renders with one thread, and times what is compared in turns, so that other load on the machine meets both sides.
+It renders with one thread, and times both sides of a comparison in turns, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from gen.sampler import Sampler
 from gestaltgen_client import Client
 
 TURN_S: Final = 4.0
-"""How long one side of a comparison runs before the other does."""
+"""Seconds for which one side of a comparison runs before the other does."""
 
 AGES: Final = 5
 """Images of a person in an age progression."""
@@ -51,8 +51,8 @@ AGES: Final = 5
 _console = Console(highlight=False)
 
 
-def throughput(options: argparse.Namespace) -> Iterator[Figure]:
-    """One large job, submission to last stored file, against the generator with its encoder."""
+def measure_throughput(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure one large job, from submission to the last stored file, against the generator with its encoder."""
     precisions: list[Precision] = ["float32"]
     if "amx_bf16" in Path("/proc/cpuinfo").read_text():
         precisions.append("bfloat16")
@@ -61,10 +61,10 @@ def throughput(options: argparse.Namespace) -> Iterator[Figure]:
             fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
             client.create(**fields, count=2 * CHUNK_IMAGES // AGES, seed=1).wait()
             asked = fields | {"count": options.images // AGES, "seed": 1_000}
-            bare = _Bare(asked)
+            bare = _BareGenerator(asked)
             bare.batch()
             before = service.read_cpu_s(), time.process_time()
-            served_s, bare_s = _in_turns(service, client, asked, bare)
+            served_s, bare_s = _run_in_turns(service, client, asked, bare)
             cpu_s = service.read_cpu_s() - before[0], time.process_time() - before[1]
             rates = [bare.images / seconds for seconds in (served_s, bare_s)]
             yield Figure(f"{precision}: service, {bare.images} images", f"{rates[0]:.1f} images/s")
@@ -78,8 +78,8 @@ def throughput(options: argparse.Namespace) -> Iterator[Figure]:
             yield Figure("    the same bytes, of the first 32", str(same), str(BATCH), same == BATCH)
 
 
-class _Bare:
-    """The generator with its encoder, batch by batch: no service, no storage."""
+class _BareGenerator:
+    """The generator with its encoder, batch by batch, without service and storage."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
         prepare(Settings(threads=1))
@@ -92,7 +92,7 @@ class _Bare:
         self._done = 0
 
     def batch(self, *, count: bool = False) -> bool:
-        """Make the next batch, or the first one if it is not to count; False after the last."""
+        """Make the next batch, or the first one if it is not to count; returns False after the last."""
         rows = self.plan.rows[self._done : self._done + BATCH]
         images = self._sampler.render(rows, self.plan.request)  # type: ignore[arg-type]
         for image, what in zip(images, self._claimed[self._done :], strict=False):
@@ -103,8 +103,10 @@ class _Bare:
         return self._done < self.images
 
 
-def _in_turns(service: RunningService, client: Client, asked: dict[str, Any], bare: _Bare) -> tuple[float, float]:
-    """Seconds of the service and of the generator for the same images; while one works, the other stands still."""
+def _run_in_turns(
+    service: RunningService, client: Client, asked: dict[str, Any], bare: _BareGenerator
+) -> tuple[float, float]:
+    """Run service and generator in turns for the same images; returns the seconds of each."""
     sealed = service.state / "sets" / bare.plan.id / "manifest.jsonl"
     served_s, bare_s, more = 0.0, 0.0, True
     began = time.perf_counter()
@@ -125,8 +127,8 @@ def _in_turns(service: RunningService, client: Client, asked: dict[str, Any], ba
     return served_s, bare_s
 
 
-def overhead(options: argparse.Namespace) -> Iterator[Figure]:
-    """One small request: its time with a model that costs nothing, and beside the render's with the real one."""
+def measure_overhead(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure small requests: with a model that costs nothing, and with the real one less the time to render."""
     with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0) as service:
         took = [1000 * seconds for seconds in _ask_each(service, range(options.requests + 20))[20:]]
         what = f"{len(took)} requests of 1 image, model free"
@@ -143,24 +145,24 @@ def overhead(options: argparse.Namespace) -> Iterator[Figure]:
         yield expect_at_most(f"{what}, p99", statistics.quantiles(rest, n=100)[98], 40, "{:.1f} ms")
 
 
-def batching(options: argparse.Namespace) -> Iterator[Figure]:
-    """Clients that each wait for single images, against the same from one client, one after the other."""
+def measure_batching(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure clients that each wait for single images, against one client with the same requests in sequence."""
     clients, each, rounds = 8, 25, 4
     with make_scratch_folder() as folder, run_service(folder / "state") as service, ThreadPoolExecutor(clients) as pool:
         _ask_each(service, range(20))
         alone, together = _Side(service), _Side(service)
         seeds = iter(range(1_000, 1_000_000, each))
         for _ in range(rounds):
-            with alone.timed():
+            with alone.time_turn():
                 for _ in range(clients):
-                    _ask_each(service, _next(seeds, each))
-            with together.timed():
-                list(pool.map(lambda own: _ask_each(service, own), [_next(seeds, each) for _ in range(clients)]))
+                    _ask_each(service, _take_seeds(seeds, each))
+            with together.time_turn():
+                list(pool.map(lambda own: _ask_each(service, own), [_take_seeds(seeds, each) for _ in range(clients)]))
     images, sides = clients * each * rounds, (alone, together)
     yield Figure("one client", f"{images / alone.seconds:.1f} images/s")
     yield Figure(f"{clients} clients", f"{images / together.seconds:.1f} images/s")
     yield expect_at_least("gain", alone.seconds / together.seconds, 2, "{:.2f}")
-    yield Figure("    images in a batch", f"{images / len(together.read_finished_batches):.1f}")
+    yield Figure("    images in a batch", f"{images / len(together.renders):.1f}")
 
     def each_image(what: str, total: Callable[[_Side], float]) -> Figure:
         return Figure(f"    {what}", ", ".join(f"{1000 * total(side) / images:.1f}" for side in sides) + " ms")
@@ -169,37 +171,34 @@ def batching(options: argparse.Namespace) -> Iterator[Figure]:
     yield each_image("the render", lambda side: side.total("seconds"))
     yield each_image("of it, running", lambda side: side.total("ran_s"))
     yield each_image("of it, waiting for a core", lambda side: side.total("queued_s"))
-    yield each_image("CPU of the service", lambda side: side.read_cpu_s)
-    yield each_image("of it, not rendering", lambda side: side.read_cpu_s - side.total("ran_s"))
-    yield Figure("    gain in the service's CPU", f"{alone.read_cpu_s / together.read_cpu_s:.2f}")
+    yield each_image("CPU of the service", lambda side: side.cpu_s)
+    yield each_image("of it, not rendering", lambda side: side.cpu_s - side.total("ran_s"))
+    yield Figure("    gain in the service's CPU", f"{alone.cpu_s / together.cpu_s:.2f}")
 
 
 class _Side:
-    """One side of a comparison, timed in turns."""
+    """One side of a comparison that is timed in turns."""
 
     def __init__(self, service: RunningService) -> None:
         self._service = service
-        self.seconds, self.read_cpu_s = 0.0, 0.0
-        self.read_finished_batches: list[dict[str, float]] = []
+        self.seconds, self.cpu_s = 0.0, 0.0
+        self.renders: list[dict[str, float]] = []
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
-        before, cpu_s, began = (
-            len(self._service.read_finished_batches()),
-            self._service.read_cpu_s(),
-            time.perf_counter(),
-        )
+    def time_turn(self) -> Iterator[None]:
+        before, cpu_s = len(self._service.read_finished_batches()), self._service.read_cpu_s()
+        began = time.perf_counter()
         yield
         self.seconds += time.perf_counter() - began
-        self.read_cpu_s += self._service.read_cpu_s() - cpu_s
-        self.read_finished_batches += self._service.read_finished_batches()[before:]
+        self.cpu_s += self._service.read_cpu_s() - cpu_s
+        self.renders += self._service.read_finished_batches()[before:]
 
     def total(self, name: str) -> float:
-        return sum(render[name] for render in self.read_finished_batches)
+        return sum(render[name] for render in self.renders)
 
 
-def memory(options: argparse.Namespace) -> Iterator[Figure]:
-    """The service's memory while a client downloads a set's shards and archive again and again."""
+def measure_memory(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure the service's memory while a client downloads a set's shards and archive many times."""
     with (
         make_scratch_folder() as folder,
         run_service(folder / "state", pause_s=0) as service,
@@ -224,8 +223,8 @@ def memory(options: argparse.Namespace) -> Iterator[Figure]:
         yield expect_at_most("furthest from that after warm-up", max(abs(r - flat[0]) for r in flat), 50, "{:.1f} MB")
 
 
-def tenants(options: argparse.Namespace) -> Iterator[Figure]:
-    """The small sets of one tenant, alone and while another's job of 100,000 images runs."""
+def measure_tenants(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure the small sets of one tenant, alone and while another's job of 100,000 images runs."""
     with make_scratch_folder() as folder:
         with closing(Database.open(folder / "state")) as database:
             keys = ApiKeys(database.engine)
@@ -238,7 +237,7 @@ def tenants(options: argparse.Namespace) -> Iterator[Figure]:
             seeds = iter(range(1_000_000))
 
             def ask() -> tuple[float, int]:
-                """Seconds, and batches that were begun before its own."""
+                """Return the seconds of a request, and the number of batches that were started before its own."""
                 began = time.time()
                 asked = little.create(kind="age_progression", conditions=["WS"], count=2, seed=next(seeds))
                 while asked.refresh().state != "done":
@@ -268,8 +267,8 @@ def tenants(options: argparse.Namespace) -> Iterator[Figure]:
     yield expect_at_most("    later by so many batches, median", (middle[1] - middle[0]) / batch_s, 1, "{:.2f}")
 
 
-def kills(options: argparse.Namespace) -> Iterator[Figure]:
-    """A set whose service is killed again and again, against one that nobody disturbs."""
+def kill_repeatedly(options: argparse.Namespace) -> Iterator[Figure]:
+    """Compare a set whose service is killed many times with one that was made without interruption."""
     draw, pause_s = random.Random(options.seed), 0.05  # noqa: S311
     fields = {"kind": "age_progression", "conditions": ["WS"], "count": options.kill_images // AGES, "seed": 7}
     with make_scratch_folder() as folder:
@@ -293,7 +292,7 @@ def kills(options: argparse.Namespace) -> Iterator[Figure]:
             client.create(**fields)
         rows = [index for batch in service.read_started_batches() if len(batch["rows"]) > 1 for index in batch["rows"]]
         found = hash_stored_files(folder / "state", set_id)
-        manifest = [json.loads(line) for line in _read(folder, set_id, "manifest.jsonl").splitlines()]
+        manifest = [json.loads(line) for line in _read_file(folder, set_id, "manifest.jsonl").splitlines()]
         lost = set(range(options.kill_images)) ^ {line["index"] for line in manifest}
         wrong = [one for one in manifest if found.get(one["file"]) != one["sha256"]]
         strange = found.keys() - {line["file"] for line in manifest} - {"manifest.jsonl", "request.json"}
@@ -314,8 +313,8 @@ def kills(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure("most times that one image was rendered", str(often))
 
 
-def survives(options: argparse.Namespace) -> Iterator[Figure]:
-    """Hostile requests, each with the statuses that are expected."""
+def send_hostile(options: argparse.Namespace) -> Iterator[Figure]:
+    """Send hostile requests, and compare the statuses with the expected ones."""
     with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0, body_timeout_s="2") as service:
         for case in hostile.send_hostile_requests(service):
             expected = ", ".join(map(str, case.expected))
@@ -328,15 +327,15 @@ def survives(options: argparse.Namespace) -> Iterator[Figure]:
         yield expect_none("tracebacks in the service's log", failures)
 
 
-def fuzz(options: argparse.Namespace) -> Iterator[Figure]:
-    """Schemathesis over the OpenAPI document, with ids of what is there: no server error."""
+def run_schemathesis(options: argparse.Namespace) -> Iterator[Figure]:
+    """Run Schemathesis over the OpenAPI document, with identifiers of existing resources, and look for server errors."""
     command = options.schemathesis or shutil.which("schemathesis") or shutil.which("st")
     if command is None:
         yield Figure("schemathesis", "not found", "pip install schemathesis, or --schemathesis PATH")
         return
     for name, pause_s in (("free model", 0.0), ("real model", None)):
         with make_scratch_folder() as folder, run_service(folder / "state", pause_s=pause_s) as service:
-            known = "".join(f'"path.{key}" = "{value}"\n' for key, value in _made(service).items())
+            known = "".join(f'"path.{key}" = "{value}"\n' for key, value in _make_resources(service).items())
             methods = [f'[[operations]]\ninclude-method = "{one}"\n[operations.parameters]\n{known}' for one in _SAFE]
             (folder / "schemathesis.toml").write_text("".join(methods))
             run = [command, "run", f"{service.url}/openapi.json", "--checks", "not_a_server_error", "--no-color"]
@@ -358,11 +357,11 @@ def fuzz(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 _SAFE: Final = ("GET", "POST")
-"""Methods that are asked with ids of what is there; DELETE would leave the others nothing."""
+"""Methods that are tried with identifiers of existing resources; DELETE would remove them for the others."""
 
 
-def _made(service: RunningService) -> dict[str, str]:
-    """Ids of an image set, a photograph and edits, as path parameters."""
+def _make_resources(service: RunningService) -> dict[str, str]:
+    """Make an image set, a photograph and edits; returns their identifiers as path parameters."""
     with Client(service.url) as client:
         image_set = client.create(kind="age_progression", conditions=["WS"], count=8, seed=1).wait()
         picture = image_set.item(0).image
@@ -382,31 +381,35 @@ def _made(service: RunningService) -> dict[str, str]:
 
 
 PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Figure]]]] = {
-    "throughput": throughput,
-    "overhead": overhead,
-    "batching": batching,
-    "tenants": tenants,
-    "memory": memory,
-    "kills": kills,
-    "workers": several.workers,
-    "several-kills": several.several_kills,
-    "hostile": survives,
-    "schemathesis": fuzz,
+    "throughput": measure_throughput,
+    "overhead": measure_overhead,
+    "batching": measure_batching,
+    "tenants": measure_tenants,
+    "memory": measure_memory,
+    "kills": kill_repeatedly,
+    "workers": several.measure_workers,
+    "several-kills": several.kill_several,
+    "hostile": send_hostile,
+    "schemathesis": run_schemathesis,
 }
 
 
 def main(words: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks service", description=__doc__)
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this one; can be given again")
-    parser.add_argument("--images", type=int, default=20_000, help="of the large job; %(default)s")
-    parser.add_argument("--requests", type=int, default=500, help="small ones whose time is taken; %(default)s")
-    parser.add_argument("--sets", type=int, default=20, help="small ones beside a large one; %(default)s")
-    parser.add_argument("--gigabytes", type=float, default=5.0, help="to download; %(default)s")
-    parser.add_argument("--kills", type=int, default=20, help="of the service; %(default)s")
-    parser.add_argument("--kill-images", type=int, default=8_000, help="in the set meanwhile; %(default)s")
-    parser.add_argument("--examples", type=int, default=30, help="for each operation; %(default)s")
-    parser.add_argument("--schemathesis", help="its command, if that is not on the PATH")
-    parser.add_argument("--seed", type=int, default=1, help="of the kills and examples; %(default)s")
+    parser.add_argument("--part", action="append", choices=PARTS, help="run only this part; repeatable")
+    parser.add_argument("--images", type=int, default=20_000, help="number of images of the large job; %(default)s")
+    parser.add_argument(
+        "--requests", type=int, default=500, help="number of small requests that are timed; %(default)s"
+    )
+    parser.add_argument("--sets", type=int, default=20, help="number of small sets beside a large one; %(default)s")
+    parser.add_argument("--gigabytes", type=float, default=5.0, help="gigabytes to download; %(default)s")
+    parser.add_argument("--kills", type=int, default=20, help="number of kills of the service; %(default)s")
+    parser.add_argument(
+        "--kill-images", type=int, default=8_000, help="number of images of the set meanwhile; %(default)s"
+    )
+    parser.add_argument("--examples", type=int, default=30, help="number of examples for each operation; %(default)s")
+    parser.add_argument("--schemathesis", help="command of Schemathesis, if it is not on the PATH")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the kills and examples; %(default)s")
     options = parser.parse_args(words)
     for name in options.part or PARTS:
         load = os.getloadavg()[0]
@@ -422,13 +425,13 @@ def main(words: Sequence[str] = ()) -> None:
         )
 
 
-def _next(starts: Iterator[int], count: int) -> range:
+def _take_seeds(starts: Iterator[int], count: int) -> range:
     start = next(starts)
     return range(start, start + count)
 
 
 def _ask_each(service: RunningService, seeds: Iterable[int]) -> list[float]:
-    """Seconds of one request for one image with each of these seeds, over a connection that is kept."""
+    """Ask for one image with each of these seeds over one connection; returns the seconds of each request."""
     connection, took = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60), []
     headers = {"Content-Type": "application/json", "Prefer": "wait=10"}
     for seed in seeds:
@@ -444,5 +447,5 @@ def _ask_each(service: RunningService, seeds: Iterable[int]) -> list[float]:
     return took
 
 
-def _read(folder: Path, set_id: str, name: str) -> bytes:
+def _read_file(folder: Path, set_id: str, name: str) -> bytes:
     return (folder / "state" / "sets" / set_id / name).read_bytes()

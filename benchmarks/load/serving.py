@@ -1,6 +1,6 @@
 """A service in a process of its own, with the shipped generator or a free one, and a log of what it renders.
 
-`python -m benchmarks.load.serving STATE PORT LOG PAUSE_S` is that process; GESTALTGEN_* set the rest.
+`python -m benchmarks.load.serving STATE PORT LOG PAUSE_S` is that process; variables GESTALTGEN_* give other settings.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ from api.settings import Settings
 from gestaltgen_client import Client, ServiceError
 
 REAL: Final = "real"
-"""The pause of a service that renders in earnest."""
+"""Value of PAUSE_S for a service that renders with the network."""
 
 _READY_S: Final = 90.0
 
 
 class LoggedGenerator(GeneratorModel):
-    """The shipped generator, which notes each batch in a log before and after it is rendered.
+    """The shipped generator, which writes to a log before and after it renders a batch.
 
     Args:
         log: gets `{"rows": [places in their set]}` as a batch begins, with the set of the first, process and time
             (`set`, `pid`, `at_s`), and `{"seconds": ...}` as it ends, with how long its thread ran (`ran_s`) and was
             ready but waited for a core (`queued_s`).
-        pause_s: None renders in earnest; else images are noise that follows from the row, and a batch takes so long.
+        pause_s: None renders with the network; else images are noise that follows from the row, and each batch takes
+            this number of seconds.
     """
 
     def __init__(self, log: Path, pause_s: float | None) -> None:
@@ -53,7 +54,7 @@ class LoggedGenerator(GeneratorModel):
         self._pause_s = pause_s
 
     def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
-        """See api.models.model.Model."""
+        """Render rows; see `api.models.model.Model`."""
         places = [row.to_json()["index"] for row in rows]
         self._note({"rows": places, "set": plan.id, "pid": os.getpid(), "at_s": time.time()})
         began, at_first = time.perf_counter(), _read_scheduled_s()
@@ -75,10 +76,13 @@ class LoggedGenerator(GeneratorModel):
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service that runs.
+    """A running service.
 
     Attributes:
-        log: of what it renders, see `Noted`.
+        process: its process.
+        port: its port.
+        state: its state folder.
+        log: log of what it renders, see `LoggedGenerator`.
     """
 
     process: subprocess.Popen[bytes]
@@ -91,28 +95,28 @@ class RunningService:
         return f"http://127.0.0.1:{self.port}"
 
     def read_started_batches(self) -> list[dict[str, Any]]:
-        """Each batch that was begun, see `Noted`."""
+        """Read each batch that was started, see `LoggedGenerator`."""
         return [said for said in self._read_log() if "rows" in said]
 
     def read_finished_batches(self) -> list[dict[str, float]]:
-        """What each batch that was finished took."""
+        """Read the times of each batch that was finished."""
         return [said for said in self._read_log() if "seconds" in said]
 
     def _read_log(self) -> Iterator[dict[str, Any]]:
         return map(json.loads, self.log.read_bytes().splitlines())
 
     def read_cpu_s(self) -> float:
-        """Time that the process has spent on a core."""
+        """Read the seconds that the process has spent on a core."""
         times = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
         return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
     def read_rss_mb(self) -> float:
-        """Memory of the process, in MB."""
+        """Read the resident memory of the process, in MB."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def suspend(self) -> None:
-        """Stop the process where it is, until `go_on`."""
+        """Suspend the process, until `resume`."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -123,14 +127,14 @@ class RunningService:
 def run_service(
     state: Path, *, pause_s: float | None = None, threads: int = 1, ready: bool = True, **settings: str
 ) -> Iterator[RunningService]:
-    """A service on a free loopback port, stopped at the end.
+    """Run a service on a free loopback port; it is stopped at the end of the context.
 
     Args:
         state: folder; the log lies beside it.
-        pause_s: see `Noted`.
-        threads: that render.
-        ready: wait until it is.
-        settings: further ones, as GESTALTGEN_*.
+        pause_s: see `LoggedGenerator`.
+        threads: number of threads that render.
+        ready: wait until the service is ready.
+        settings: further settings, by the names of the variables GESTALTGEN_*.
     """
     log, said = state.with_name(f"{state.name}.jsonl"), state.with_name(f"{state.name}.log")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -160,13 +164,13 @@ def run_service(
 
 @contextmanager
 def make_scratch_folder() -> Iterator[Path]:
-    """A folder for state folders, gone at the end."""
+    """Make a temporary folder for state folders; it is deleted at the end of the context."""
     with tempfile.TemporaryDirectory(prefix="gestaltgen-benchmark-") as folder:
         yield Path(folder)
 
 
 def hash_stored_files(state: Path, set_id: str) -> dict[str, str]:
-    """sha256 of each file of an image set, by its path there."""
+    """Compute the SHA-256 of each file of an image set, by its path there."""
     folder = state / "sets" / set_id
     found = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
@@ -186,7 +190,7 @@ def _await_ready(service: RunningService, said: Path) -> None:
 
 
 def _read_scheduled_s() -> tuple[float, float]:
-    """How long this thread ran, and waited for a core."""
+    """Read how long this thread ran, and how long it waited for a core."""
     ran, queued = Path("/proc/thread-self/schedstat").read_text().split()[:2]
     return int(ran) / 1e9, int(queued) / 1e9
 

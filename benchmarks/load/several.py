@@ -1,4 +1,4 @@
-"""The service as several processes on one PostgreSQL database: what a second worker adds, and what kills cost."""
+"""The service as several processes on one PostgreSQL database: the gain of a second worker, and the cost of kills."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PER_KILL: Final = 4
 """Batches in hand of a process at most: two shares, and of each a chunk and the next one."""
 
 
-def workers(options: argparse.Namespace) -> Iterator[Figure]:
-    """One large job with one worker, then with two; each renders with one thread."""
+def measure_workers(options: argparse.Namespace) -> Iterator[Figure]:
+    """Measure one large job with one worker, then with two; each renders with one thread."""
     rates = {}
     with run_server() as server:
         for count in (1, 2):
-            with make_scratch_folder() as folder, _Farm(folder / "state", server.database(), None) as farm:
+            with make_scratch_folder() as folder, _Processes(folder / "state", server.database(), None) as farm:
                 for _ in range(count):
                     farm.start("worker")
                 with Client(farm.start("api").url) as client:
@@ -41,13 +41,13 @@ def workers(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure("gain of the second worker", f"{rates[2] / rates[1]:.2f}")
 
 
-def several_kills(options: argparse.Namespace) -> Iterator[Figure]:
-    """Image sets while random ones of an answering process and two workers are killed, against undisturbed ones."""
+def kill_several(options: argparse.Namespace) -> Iterator[Figure]:
+    """Kill random ones of an API process and two workers, and compare the image sets with undisturbed ones."""
     draw, roles = random.Random(options.seed), ("api", "worker", "worker")  # noqa: S311
     seeds, killed_s = iter(range(1, 1_000)), dict[int, float]()
     asked: list[int] = []
     with run_server() as server, make_scratch_folder() as folder:
-        with _Farm(folder / "state", server.database(), _BATCH_S) as farm:
+        with _Processes(folder / "state", server.database(), _BATCH_S) as farm:
             processes = [farm.start(role) for role in roles]
             killed = [0, 0]
             for _ in range(options.kills):
@@ -89,14 +89,14 @@ def several_kills(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure(f"    {len(asked)} sets of {_SET_IMAGES} images; after the last kill", f"{seconds:.0f} s")
 
 
-class _Farm:
+class _Processes:
     """Processes that share a database and a state folder; all are stopped at the end."""
 
     def __init__(self, state: Path, database: str, pause_s: float | None) -> None:
         self._state, self._database, self._pause_s = state, database, pause_s
         self._stack = ExitStack()
 
-    def __enter__(self) -> _Farm:
+    def __enter__(self) -> _Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +112,7 @@ def _ask(client: Client, seed: int, images: int = _SET_IMAGES) -> ImageSet:
 
 
 def _keep_busy(service: RunningService, seeds: Iterator[int], asked: Sequence[int]) -> list[int]:
-    """Seeds of further sets, so that two are being made."""
+    """Ask for further sets, so that two are being made; returns their seeds."""
     with Client(service.url) as client:
         at_work = sum(_ask(client, seed).state != "done" for seed in asked)
         more = [next(seeds) for _ in range(2 - at_work)]
@@ -124,7 +124,7 @@ def _keep_busy(service: RunningService, seeds: Iterator[int], asked: Sequence[in
 def _find_rendered_twice(
     batches: Sequence[Mapping[str, Any]], killed_s: Mapping[int, float]
 ) -> list[Mapping[str, Any]]:
-    """Batches that a process began while another one, that lived, had begun them."""
+    """Find batches that a process started while another living process had started them."""
     begun: dict[tuple[str, tuple[int, ...]], list[Mapping[str, Any]]] = defaultdict(list)
     for batch in batches:
         begun[batch["set"], tuple(batch["rows"])].append(batch)

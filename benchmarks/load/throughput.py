@@ -1,6 +1,6 @@
 """The service as a whole: one job of some hundred images, from its submission to the last stored file.
 
-`python -m benchmarks service --part throughput` holds it against the bare generator, and takes a large job.
+`python -m benchmarks service --part throughput` compares it with the bare generator, on a large job.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Benchmarks of networks and of single operations."""
+"""Speed: networks and single operations, ours beside the published way.
+
+The service as a whole is measured in `benchmarks.load`.
+"""

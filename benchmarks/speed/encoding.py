@@ -1,4 +1,4 @@
-"""PNG files of phantoms, marked as the service marks them, against Pillow's own way of saving, which marks nothing."""
+"""PNG files of phantoms, with marks as the service writes them, against Pillow without marks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Images from random vectors, mapping and synthesis: sizes, batches and precisions, the published way and ours.
+"""Images from random vectors, mapping and synthesis, for several sizes, batches and precisions.
 
-Weights are drawn, the noise has a strength, as after training. 256 and 512 px are the networks of the preset
+Weights are random, and the noise has a strength, as after training. 256 and 512 px are the networks of the preset
 `paper256`, 64 and 128 px those of `phantom` with one centre of truncation.
 """
 
@@ -39,23 +39,23 @@ BATCHES: Final = (1, 8, 32)
 QUICK: Final = ((256, 8), (128, 8))
 
 BUDGET_S: Final = 15.0
-"""For the rounds of one size and batch."""
+"""Seconds for the rounds of one size and batch."""
 
 WARM_UP: Final = 8
-"""Images at most."""
+"""Largest number of images of a call before the measurement."""
 
 MOST_BYTES: Final = 4e9
-"""That the published way may take; larger shapes are left out."""
+"""Largest memory that the published way may take; larger shapes are left out."""
 
 MAPS_AT_ONCE: Final = 5
-"""Of the largest size, that the published way holds at a time; measured at 256 px."""
+"""Number of feature maps of the largest size that the published way holds at a time; measured at 256 px."""
 
 _NOISE: Final = 0.1
 _GPU: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def make_config(resolution: int) -> GeneratorConfig:
-    """The network of a size."""
+    """Return the configuration of the network of a size."""
     if resolution >= 256:
         chosen = paper256(resolution).generator
         return GeneratorConfig(resolution, vocabulary=Vocabulary(), conv_clamp=chosen.conv_clamp)
@@ -63,7 +63,7 @@ def make_config(resolution: int) -> GeneratorConfig:
 
 
 def make_work(resolution: int, batch: int, way: Way, precision: str, device: str = "cpu") -> Work:
-    """What makes one batch."""
+    """Make the function that generates one batch."""
     net = _make_network(resolution, device)
     draw = torch.Generator().manual_seed(0)
     z = torch.randn(batch, net.config.z_dim, generator=draw).to(device)
@@ -94,7 +94,7 @@ def measure(plan: MeasurementPlan) -> Iterator[Entry]:
 
 
 def estimate_published_bytes(config: GeneratorConfig, batch: int) -> int:
-    """About the memory that the published way takes."""
+    """Estimate the memory that the published way takes."""
     largest = max(config.channels(size) * size**2 for size in config.block_resolutions)
     return MAPS_AT_ONCE * 4 * largest * batch
 

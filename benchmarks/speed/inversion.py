@@ -1,6 +1,6 @@
 """Inversion of aligned faces with the shipped weights: encoder and five passes of the hypernetwork.
 
-All passes are made whatever they bring, so that both ways do the same.
+All passes are computed whether they improve the result or not, so that both ways do the same.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BUDGET_S: Final = 15.0
 
 
 def make_work(batch: int, way: Way, precision: str) -> Work:
-    """What inverts one batch of phantoms."""
+    """Make the function that inverts one batch of phantoms."""
     inverter = _load_inverter()
     side = inverter.generator.config.resolution
     faces = to_tensor(np.stack([draw(nth_phantom(1, index), side).image for index in range(batch)]))
@@ -88,7 +88,7 @@ def _load_inverter() -> Inverter:
 
 
 def _count_flop(inverter: Inverter) -> int:
-    """For one face."""
+    """Count the operations for one face."""
     side, shown = inverter.generator.config.resolution, inverter.hypernet.config.side
     with compute_published_way(per_image_kernels=True):
         encoder = flops.count_flop(lambda: inverter.w_encoder(torch.zeros(1, 3, side, side)))

@@ -1,4 +1,4 @@
-"""Drawing phantoms, on one core; nothing published does that."""
+"""Drawing of phantoms on one core; nothing published does the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks computed the published way, to measure ours against: float32, contiguous, every step a pass of its own.
+"""The networks computed the published way, for comparison: float32, contiguous, every step a pass of its own.
 
 Modulation in training scales the activations, in generation it makes one kernel per image and one grouped convolution
 of the batch; resampling is a strided convolution beside a low-pass filter; noise, bias, activation, gain and clamp
@@ -37,7 +37,11 @@ _RESIZING = (
 
 @contextmanager
 def compute_published_way(*, per_image_kernels: bool) -> Iterator[None]:
-    """Compute all networks so; `per_image_kernels` as in generation."""
+    """Compute all networks the published way within the context.
+
+    Args:
+        per_image_kernels: one kernel for each image, as in generation.
+    """
 
     def synthesize(net: Generator, *args: Any, **kwargs: Any) -> Tensor:
         return _synthesize_images(net, *args, **kwargs, per_image_kernels=per_image_kernels)
@@ -63,7 +67,7 @@ def _synthesize_images(
     *,
     per_image_kernels: bool,
 ) -> Tensor:
-    """See `Generator.synthesize`; whatever the dtype, this is float32."""
+    """Compute `Generator.synthesize`; whatever the dtype, this is float32."""
     const, styles = net.synthesis.blocks[0].const, iter(w.unbind(dim=1))
     assert const is not None
     x, rgb, latent = const.expand(len(w), -1, -1, -1).contiguous(), None, next(styles)
@@ -101,7 +105,7 @@ def _choose_noise(
 def _apply_synthesis(
     layer: SynthesisConv, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None, *, per_image_kernels: bool
 ) -> Tensor:
-    """One modulated convolution; with an offset (n, out, in, 3, 3) of its kernel always by kernels for each image."""
+    """Apply a modulated convolution; an offset (n, out, in, 3, 3) of its kernel needs kernels for each image."""
     weight = layer.weight if offset is None else layer.weight * (1 + offset)
     convolve = _convolve_grouped if per_image_kernels or offset is not None else _convolve_scaled
     x = convolve(x.float().contiguous(), weight, layer.affine(w), layer.taps is not None, demodulate=True)
@@ -117,7 +121,7 @@ def _apply_to_rgb(layer: ToRGB, x: Tensor, w: Tensor, *, per_image_kernels: bool
 
 
 def _compute_features(net: Discriminator, images: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[Tensor]:
-    """See `Discriminator.features`; whatever the dtype, this is float32."""
+    """Compute `Discriminator.features`; whatever the dtype, this is float32."""
     x = images.float().contiguous()
     for resolution in net.config.block_resolutions[:0:-1]:
         block: Any = net.get_submodule(f"b{resolution}")
@@ -143,7 +147,7 @@ def _apply_fully_connected(layer: FullyConnected, x: Tensor) -> Tensor:
 
 
 def _resize(images: Tensor, side: int) -> Tensor:
-    """See `inversion.networks.encoder.resized`, but for the layout."""
+    """Compute `inversion.networks.encoder.resized`, but contiguous."""
     if images.shape[2] > side:
         images = F.adaptive_avg_pool2d(images, side)
     elif images.shape[2] < side:
@@ -160,7 +164,7 @@ def _convolve_scaled(x: Tensor, weight: Tensor, styles: Tensor, up: bool, *, dem
 
 
 def _convolve_grouped(x: Tensor, weight: Tensor, styles: Tensor, up: bool, *, demodulate: bool) -> Tensor:
-    """weight: (out, in, k, k), or (n, out, in, k, k)."""
+    """Convolve each image with its own kernel; weight: (out, in, k, k), or (n, out, in, k, k)."""
     n, out = len(x), weight.shape[-4]
     kernels = weight * styles[:, None, :, None, None]  # (n, out, in, k, k)
     if demodulate:
@@ -178,7 +182,7 @@ def _convolve(x: Tensor, weight: Tensor, up: bool, groups: int) -> Tensor:
 
 
 def _upsample(rgb: Tensor) -> Tensor:
-    """A picture of twice the size: zeros between its pixels, then the filter."""
+    """Double the size of a picture: put zeros between its pixels, then filter."""
     n, c, h, w = rgb.shape
     spread = F.pad(rgb.reshape(n, c, h, 1, w, 1), [0, 1, 0, 0, 0, 1]).reshape(n, c, 2 * h, 2 * w)
     spread = F.pad(spread, [2, 1, 2, 1])

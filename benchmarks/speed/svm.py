@@ -1,7 +1,7 @@
-"""The fit of a direction: `editing.svm` against `SVC(kernel="linear")`, which the published code uses, on one data set.
+"""The fit of a direction: `editing.svm` against `SVC(kernel="linear")` of the published code, on the same data.
 
-Latents are correlated and of unequal variance, as a mapping network's are; labels are those of a hidden direction, some
-of them wrong, as scores of expressions are.
+Latents are correlated and of unequal variance, like those of a mapping network. Labels follow a hidden direction, and
+some are wrong, like scores of expressions.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from editing.svm import hyperplane
 
 LATENTS: Final = 4_000
 ALL_LATENTS: Final = 20_000
-"""As published; the published way takes minutes for them."""
+"""The published number; the published way takes minutes for it."""
 
 DIMENSIONS: Final = 512
 NOISE: Final = 0.25
-"""Of the score that is cut into labels, in its standard deviations: one label in twelve is wrong."""
+"""Noise of the score from which labels follow, in its standard deviations: one label in twelve is wrong."""
 
 
 def measure(plan: MeasurementPlan) -> Iterator[Entry]:
@@ -48,7 +48,7 @@ def measure(plan: MeasurementPlan) -> Iterator[Entry]:
 
 
 def draw_examples(count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Latents (count, DIMENSIONS), and whether each has the attribute (count,)."""
+    """Draw latents (count, DIMENSIONS), and whether each has the attribute (count,)."""
     rng = np.random.default_rng(0)
     w = rng.normal(size=(count, DIMENSIONS)) * np.geomspace(1, 0.1, DIMENSIONS)
     w = w @ np.linalg.qr(rng.normal(size=(DIMENSIONS, DIMENSIONS)))[0]

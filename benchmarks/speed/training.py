@@ -1,6 +1,6 @@
-"""Training steps at 128 px, the preset `phantom` with all its regularisation: the published way, and ours.
+"""Training steps at 128 px, with the preset `phantom` and all its regularisation.
 
-A call makes the steps of one whole interval of the R1 penalty.
+One call trains the steps of one whole interval of the R1 penalty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BUDGET_S: Final = 20.0
 
 
 def make_work(way: Way, precision: str, steps: int) -> Work:
-    """What makes so many steps, with a trainer of its own."""
+    """Make the function that trains a number of steps with a trainer of its own."""
     return _make_steps(_make_trainer(precision), way, steps)
 
 
@@ -81,10 +81,10 @@ def _make_trainer(precision: str) -> Trainer:
 
 
 def _count_step_flop() -> float:
-    """For each image of the batch.
+    """Count the operations of a step for each image of the batch.
 
-    A gradient takes what the way forward takes once for the inputs and once for the weights. The generator makes
-    images for the discriminator (1) and learns (3), through the discriminator (2), which learns from false and real
+    A gradient takes as many operations as the forward pass, once for the inputs and once for the weights. The generator
+    makes images for the discriminator (1) and learns (3), through the discriminator (2), which learns from false and real
     (6); its penalty, when due, differentiates the gradient of its inputs (6).
     """
     preset = _make_preset()

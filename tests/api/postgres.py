@@ -18,7 +18,7 @@ __all__ = ["Server", "running_server"]
 def running_server() -> Iterator[Server]:
     """Skips where PostgreSQL is not installed."""
     try:
-        postgres.binaries()
+        postgres.find_binaries()
     except ConfigError as error:
         pytest.skip(str(error))
     with postgres.run_server() as server:

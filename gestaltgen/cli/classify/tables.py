@@ -27,10 +27,11 @@ def print_accuracies(console: Console, found: ClassifierReport) -> None:
 
 
 def _tabulate_by_condition(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
-    """A column for each of a few runs, with all intervals.
+    """Make a table with a column for each of a few runs, with all intervals.
 
     Args:
-        over_ages: by run, of all images and then of each condition that has some.
+        found: the report.
+        over_ages: accuracies by run: of all images, and then of each condition that has some.
     """
     table = Table("accuracy in %", box=box.SIMPLE_HEAD)
     for name in over_ages:
@@ -47,7 +48,7 @@ def _tabulate_by_condition(found: ClassifierReport, over_ages: Mapping[str, Sequ
 
 
 def _tabulate_by_run(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
-    """A row for each of many runs; the other intervals are in the report. See `_by_condition`."""
+    """Make a table with a row for each of many runs; see `_tabulate_by_condition`."""
     (_, *conditions), *_ = over_ages.values()
     unsure = any(rows[0].undecided for rows in over_ages.values())
     table = Table("", box=box.SIMPLE_HEAD, pad_edge=False, title="accuracy in %", title_justify="left")
