@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.harness import limit, machine
 from benchmarks.harness.comparing import MeasurementPlan
-from benchmarks.harness.entries import LATEST, Entry, merge_entries, read_entries, write_entries
+from benchmarks.harness.entries import LATEST, BenchmarkEntry, merge_entries, read_entries, write_entries
 from benchmarks.harness.plotting import plot_entries
 from benchmarks.harness.tables import WIDTH, format_table
 from benchmarks.harness.targets import NOTE
@@ -67,7 +67,7 @@ def main(words: Sequence[str]) -> None:
     parts = options.parts or list(QUICK if options.quick else SPEEDS)
     keep_freed_memory()
     plan = _make_plan(console, options)
-    entries: list[Entry] = []
+    entries: list[BenchmarkEntry] = []
     for name in parts:
         started = time.perf_counter()
         made = _measure_part(name, plan)
@@ -86,7 +86,7 @@ def main(words: Sequence[str]) -> None:
     console.print(f"[dim]{time.perf_counter() - began:.0f} s in all[/]")
 
 
-def _measure_part(name: str, plan: MeasurementPlan) -> list[Entry]:
+def _measure_part(name: str, plan: MeasurementPlan) -> list[BenchmarkEntry]:
     """Measure a part; each entry is printed on stderr as it comes."""
     told, made = Console(stderr=True, highlight=False, style="dim"), []
     folder = "load" if name == "throughput" else "speed"

@@ -40,7 +40,7 @@ ARRIVED = 0.25, 0.75
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EditOutcome:
     """One edit of one face.
 
     Attributes:
@@ -58,7 +58,7 @@ class Outcome:
         return self.edit.smile[1] > ARRIVED[1] if self.wide else self.edit.smile[1] < ARRIVED[0]
 
 
-def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> list[Outcome]:
+def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direction) -> list[EditOutcome]:
     """Edit every face to the opposite of its smile."""
     outcomes = []
     for face in faces:
@@ -67,11 +67,11 @@ def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direct
         edit = editor.to_smile(face, along, OPPOSITE[wide])
         years = float(before.attributes[AGE][0])
         same_group = age_group_of(years) == age_group_of(max(years + (edit.age_years or 0.0), 0.0))
-        outcomes.append(Outcome(condition, wide, edit, same_group))
+        outcomes.append(EditOutcome(condition, wide, edit, same_group))
     return outcomes
 
 
-def format_outcomes(outcomes: list[Outcome]) -> str:
+def format_outcomes(outcomes: list[EditOutcome]) -> str:
     """Format shares of successful edits, the changes of identity and surroundings, and the change of the age."""
     identity = np.array([outcome.edit.identity for outcome in outcomes])
     share = {

@@ -19,7 +19,7 @@ from recognition.config import ClassifierTrainingConfig
 
 
 @dataclass(frozen=True)
-class Preset:
+class ClassifierPreset:
     """Settings of training and averaging.
 
     Attributes:
@@ -81,13 +81,13 @@ _PATEL: Final = ClassifierTrainingConfig(
 )
 
 PRESETS: Final = {
-    "small": Preset(
+    "small": ClassifierPreset(
         ClassifierTrainingConfig(),
         None,
         None,
         "The small network on faces of 64 px, from nothing: seconds an epoch on one core.",
     ),
-    "duong": Preset(
+    "duong": ClassifierPreset(
         _DUONG,
         0.5,
         None,
@@ -98,7 +98,7 @@ PRESETS: Final = {
         "draws of dropout at 0.2, weighs affected classes tenfold and begins from noisy-student weights: duong-code."
         " Different from both: folds are grouped by person, and hard and soft labels are divided by the same total.",
     ),
-    "duong-code": Preset(
+    "duong-code": ClassifierPreset(
         replace(_DUONG, dropout=0.2, dropout_passes=5, loss_total="as-published"),
         0.2,
         10.0,
@@ -108,7 +108,7 @@ PRESETS: Final = {
         "student weights, which timm has. Not as the code: folds are grouped by person, for a person in training and"
         " validation part makes early stopping blind, and the rate changes with each step, not each epoch.",
     ),
-    "patel": Preset(
+    "patel": ClassifierPreset(
         _PATEL,
         None,
         None,
@@ -118,7 +118,7 @@ PRESETS: Final = {
         "head learns ten times as fast and its epoch is that of the best validation accuracy: patel-code. Different:"
         " folds are grouped by person.",
     ),
-    "patel-code": Preset(
+    "patel-code": ClassifierPreset(
         replace(_PATEL, head_rate=10.0, select="accuracy"),
         None,
         None,
@@ -129,7 +129,7 @@ PRESETS: Final = {
 }
 
 
-def find_preset(name: str) -> Preset:
+def find_preset(name: str) -> ClassifierPreset:
     """Return one of PRESETS.
 
     Raises:

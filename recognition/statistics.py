@@ -94,7 +94,7 @@ UNKNOWN_AGE: Final = "unknown"
 """Age group of images whose age group is not known."""
 
 
-def accuracies(
+def measure_accuracies(
     predictions: Predictions, sampling: Sampling | None = None, ages: Sequence[str] = ()
 ) -> tuple[Accuracy, ...]:
     """Compute the accuracy over all images, by condition, by age group and by both, for groups that have images.
@@ -121,11 +121,11 @@ def accuracies(
         if age is not None:
             inside &= groups == age
         if inside.any():
-            rows.append(_accuracy(predictions.select(np.flatnonzero(inside)), condition, age, sampling))
+            rows.append(_measure_accuracy(predictions.select(np.flatnonzero(inside)), condition, age, sampling))
     return tuple(rows)
 
 
-def _accuracy(chosen: Predictions, condition: str | None, age: str | None, sampling: Sampling) -> Accuracy:
+def _measure_accuracy(chosen: Predictions, condition: str | None, age: str | None, sampling: Sampling) -> Accuracy:
     correct = chosen.correct
     return Accuracy(
         condition,
@@ -138,7 +138,7 @@ def _accuracy(chosen: Predictions, condition: str | None, age: str | None, sampl
     )
 
 
-def mean_over_conditions(predictions: Predictions, sampling: Sampling | None = None) -> Interval:
+def measure_mean_over_conditions(predictions: Predictions, sampling: Sampling | None = None) -> Interval:
     """Compute the mean of the conditions' accuracies (balanced accuracy); persons are resampled within conditions."""
     sampling = sampling or Sampling()
     correct, conditions = predictions.correct, np.array(predictions.conditions, dtype=object)
@@ -151,7 +151,7 @@ def mean_over_conditions(predictions: Predictions, sampling: Sampling | None = N
             right = correct[inside].astype(np.float64)
             persons = [predictions.persons[index] for index in inside]
             values.append(float(right.mean()))
-            draws.append(resampled_means(right, persons, sampling, stream=1 + number))
+            draws.append(resample_means(right, persons, sampling, stream=1 + number))
     low, high = np.quantile(np.mean(draws, axis=0), sampling.tails)
     return Interval(float(np.mean(values)), float(low), float(high))
 
@@ -180,11 +180,11 @@ def mean_interval(values: Floats, persons: Sequence[Hashable], sampling: Samplin
         persons: (n,), person of each value.
     """
     sampling = sampling or Sampling()
-    low, high = np.quantile(resampled_means(values, persons, sampling), sampling.tails)
+    low, high = np.quantile(resample_means(values, persons, sampling), sampling.tails)
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def resampled_means(
+def resample_means(
     values: Floats, persons: Sequence[Hashable], sampling: Sampling | None = None, stream: int = 0
 ) -> Floats:
     """Compute means over images for resampled persons: as many as there are, drawn with replacement.
@@ -200,17 +200,17 @@ def resampled_means(
         (resamples,) float64.
     """
     sampling = sampling or Sampling()
-    sums, counts = _by_person(values, persons)
+    sums, counts = _sum_by_person(values, persons)
     generator = np.random.default_rng([sampling.seed, stream])
     means = []
-    for rows in _portions(sampling.resamples, len(sums)):
+    for rows in _split_rows(sampling.resamples, len(sums)):
         drawn = generator.integers(0, len(sums), size=(rows, len(sums)))
         means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
     together: Floats = np.concatenate(means)
     return together
 
 
-def confusion(predictions: Predictions) -> npt.NDArray[np.int64]:
+def count_confusions(predictions: Predictions) -> npt.NDArray[np.int64]:
     """Count images by true class (rows) and predicted class (columns), (k, k + 1); the last column is undecided."""
     k = len(predictions.classes)
     said = np.where(predictions.undecided, k, predictions.chosen)
@@ -254,7 +254,7 @@ class Calibration:
     negative_log_likelihood: float
 
 
-def calibration(predictions: Predictions, bins: int = 10) -> Calibration:
+def measure_calibration(predictions: Predictions, bins: int = 10) -> Calibration:
     """Compute the calibration of the most probable class, in bins of equal width.
 
     Raises:
@@ -316,7 +316,7 @@ class Comparison:
     permutation_holm: float
 
 
-def compare(
+def compare_runs(
     baseline: Predictions,
     run: Predictions,
     sampling: Sampling | None = None,
@@ -382,7 +382,7 @@ def compare_all(
     first = runs[baseline]
     present = [name for name in first.classes if name in set(first.conditions)]
     plain = [
-        (name, compare(first, run, sampling, condition=condition, names=(baseline, name)))
+        (name, compare_runs(first, run, sampling, condition=condition, names=(baseline, name)))
         for name, run in runs.items()
         if name != baseline
         for condition in (None, *present)
@@ -418,7 +418,7 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
         persons: (n,); the two runs are swapped for all images of a person at once.
     """
     sampling = sampling or Sampling()
-    sums, _ = _by_person(differences, persons)
+    sums, _ = _sum_by_person(differences, persons)
     sums = sums[np.abs(sums) > 1e-12]
     if not sums.size:
         return 1.0
@@ -429,7 +429,7 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
         return float((np.abs((1 - 2 * patterns) @ sums) >= observed).mean())
     generator = np.random.default_rng([sampling.seed, 2**20])
     reached = 0
-    for rows in _portions(sampling.permutations, sums.size):
+    for rows in _split_rows(sampling.permutations, sums.size):
         signs = 1 - 2 * generator.integers(0, 2, size=(rows, sums.size), dtype=np.int8)
         reached += int((np.abs(signs @ sums) >= observed).sum())
     return (1 + reached) / (1 + sampling.permutations)
@@ -450,7 +450,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:
+def _sum_by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:
     """Sum the values, and count the images, of each person, (persons,) float64 each."""
     if len(values) != len(persons) or not len(values):
         raise ConfigError(f"{len(values)} values of {len(persons)} persons; expected a person for each value")
@@ -460,7 +460,7 @@ def _by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Flo
     return sums.astype(np.float64), np.bincount(places, minlength=len(number)).astype(np.float64)
 
 
-def _portions(rows: int, width: int) -> Iterator[int]:
+def _split_rows(rows: int, width: int) -> Iterator[int]:
     """Split a number of rows into portions with few enough cells to hold at once."""
     step = max(1, _CELLS_AT_ONCE // max(1, width))
     for start in range(0, rows, step):

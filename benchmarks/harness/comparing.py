@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.timing import time_in_turn
 
 Way: TypeAlias = Literal["published", "ours"]
@@ -74,7 +74,7 @@ def compare_ways(
     *,
     warm_up: Mapping[Variant, Work] | None = None,
     memory: Callable[[Variant], float | None] = lambda variant: None,
-) -> list[Entry]:
+) -> list[BenchmarkEntry]:
     """Make an entry for each precision of ours, beside the published way if that is among the works."""
     times = time_in_turn(works, plan.choose_budget_s(budget_s), warm_up=warm_up)
     published = times.get(PUBLISHED)
@@ -85,7 +85,7 @@ def compare_ways(
         return None if taken is None else plan.share_of_limit(precision + subject.suffix, subject.flop, taken)
 
     return [
-        Entry(
+        BenchmarkEntry(
             subject.name,
             precision,
             subject.batch,

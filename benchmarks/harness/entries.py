@@ -17,7 +17,7 @@ LATEST: Final = Path(__file__).parents[1] / "latest.json"
 
 
 @dataclass(frozen=True)
-class Entry:
+class BenchmarkEntry:
     """Measurement of one task in one precision and batch size.
 
     Attributes:
@@ -64,22 +64,22 @@ class Entry:
         return kept | {"ratio": self.ratio, "images_per_s": self.images_per_s}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Entry:
+    def from_json(cls, data: dict[str, Any]) -> BenchmarkEntry:
         return cls(**{name: value for name, value in data.items() if name in cls.__dataclass_fields__})
 
 
-def merge_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
+def merge_entries(old: Sequence[BenchmarkEntry], new: Sequence[BenchmarkEntry]) -> list[BenchmarkEntry]:
     """Replace old entries by new ones with the same name, precision and batch, and append the others."""
     latest = {entry.key: entry for entry in [*old, *new]}
     return list(latest.values())
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> list[BenchmarkEntry]:
     """Read the entries of a file; none if there is no file."""
-    return [Entry.from_json(data) for data in json.loads(path.read_text())] if path.exists() else []
+    return [BenchmarkEntry.from_json(data) for data in json.loads(path.read_text())] if path.exists() else []
 
 
-def write_entries(path: Path, entries: Sequence[Entry]) -> None:
+def write_entries(path: Path, entries: Sequence[BenchmarkEntry]) -> None:
     """Write entries; the file appears whole or stays as it was."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(json.dumps([entry.to_json() for entry in entries], indent=1) + "\n")

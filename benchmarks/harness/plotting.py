@@ -10,7 +10,7 @@ from typing import Any, Final
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.targets import NOTE, find_target
 
 COLOURS: Final = {"published": "#8d99ae", "float32": "#1f77b4", "bfloat16": "#e07a1f", "float16": "#7b4ea3"}
@@ -22,7 +22,7 @@ _NEAR: Final = 0.06
 """Share of the axis: a ratio this close to its target is written beyond it."""
 
 
-def plot_entries(path: Path, entries: Sequence[Entry]) -> None:
+def plot_entries(path: Path, entries: Sequence[BenchmarkEntry]) -> None:
     """Write a PNG of the entries, in their order from the top; it appears whole or not at all."""
     matplotlib.use("Agg")
     shapes = list(dict.fromkeys((entry.name, entry.batch, entry.unit) for entry in entries))
@@ -46,7 +46,7 @@ def plot_entries(path: Path, entries: Sequence[Entry]) -> None:
     aside.replace(path)
 
 
-def _draw_ratio(axes: Any, at: float, entry: Entry, target: float | None) -> None:
+def _draw_ratio(axes: Any, at: float, entry: BenchmarkEntry, target: float | None) -> None:
     if entry.ratio is None:
         return
     axes.barh(at, entry.ratio, height=_BAR * 0.92, color=_choose_colour(entry))
@@ -58,7 +58,7 @@ def _draw_ratio(axes: Any, at: float, entry: Entry, target: float | None) -> Non
         axes.plot([target] * 2, [at - _BAR / 2, at + _BAR / 2], color="black", linewidth=2.2)
 
 
-def _draw_published(axes: Any, row: int, alike: Sequence[Entry]) -> None:
+def _draw_published(axes: Any, row: int, alike: Sequence[BenchmarkEntry]) -> None:
     published = alike[0].published_s
     slowest = max([entry.ours_s for entry in alike] + ([] if published is None else [published]))
     fastest = min([entry.ours_s for entry in alike] + ([] if published is None else [published]))
@@ -67,7 +67,7 @@ def _draw_published(axes: Any, row: int, alike: Sequence[Entry]) -> None:
         axes.plot(1000 * published, row, "D", color=COLOURS["published"], markersize=7)
 
 
-def _finish_axes(ratios: Any, times: Any, entries: Sequence[Entry]) -> None:
+def _finish_axes(ratios: Any, times: Any, entries: Sequence[BenchmarkEntry]) -> None:
     ratios.axvline(1, color=COLOURS["published"], linewidth=1.5)
     ratios.set_title("times faster than the published way (black: the target)", fontsize=11)
     times.set_xscale("log")
@@ -83,7 +83,7 @@ def _finish_axes(ratios: Any, times: Any, entries: Sequence[Entry]) -> None:
         times.plot([], [], "D" if name == "published" else "o", color=COLOURS.get(name, OTHER), label=name)
 
 
-def _choose_colour(entry: Entry) -> str:
+def _choose_colour(entry: BenchmarkEntry) -> str:
     return COLOURS.get(entry.precision, OTHER)
 
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from rich.table import Table
 
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.targets import find_target
 
 WIDTH: Final = 116
 
 
-def format_table(entries: Sequence[Entry]) -> Table:
+def format_table(entries: Sequence[BenchmarkEntry]) -> Table:
     """Make a table with a row for each entry, at most WIDTH wide; columns without content are left out."""
     columns = {
         "": [entry.name for entry in entries],
@@ -52,7 +52,7 @@ def _format_pair(published: float | None, ours: float | None, form: str) -> str:
     return " → ".join(form.format(value) for value in (published, ours) if value is not None)
 
 
-def _format_target(entry: Entry, entries: Sequence[Entry]) -> str:
+def _format_target(entry: BenchmarkEntry, entries: Sequence[BenchmarkEntry]) -> str:
     target = find_target(entry, entries)
     if target is None or entry.ratio is None:
         return ""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 
 NOTE: Final = "Targets are stated for two cores with AMX."
 
 
 @dataclass(frozen=True)
-class Target:
+class SpeedTarget:
     """Target of one task.
 
     Args:
@@ -28,15 +28,15 @@ class Target:
 
 
 TARGETS: Final = (
-    Target("generate-256", 8, "bfloat16", 8),
-    Target("generate-256", 2.5, "float32", 8),
-    Target("generate-128", 8, "bfloat16", 8),
-    Target("training-step-128", 5),
-    Target("inversion-128", 4),
+    SpeedTarget("generate-256", 8, "bfloat16", 8),
+    SpeedTarget("generate-256", 2.5, "float32", 8),
+    SpeedTarget("generate-128", 8, "bfloat16", 8),
+    SpeedTarget("training-step-128", 5),
+    SpeedTarget("inversion-128", 4),
 )
 
 
-def find_target(entry: Entry, entries: Sequence[Entry]) -> float | None:
+def find_target(entry: BenchmarkEntry, entries: Sequence[BenchmarkEntry]) -> float | None:
     """Find the target of an entry; None if it has none, or if another precision of the same task is faster."""
     for target in TARGETS:
         if target.name != entry.name or target.batch not in (None, entry.batch):

@@ -328,7 +328,7 @@ def send_hostile(options: argparse.Namespace) -> Iterator[Figure]:
 
 
 def run_schemathesis(options: argparse.Namespace) -> Iterator[Figure]:
-    """Run Schemathesis over the OpenAPI document, with identifiers of existing resources, and look for server errors."""
+    """Run Schemathesis over the OpenAPI document, with identifiers of resources, and look for server errors."""
     command = options.schemathesis or shutil.which("schemathesis") or shutil.which("st")
     if command is None:
         yield Figure("schemathesis", "not found", "pip install schemathesis, or --schemathesis PATH")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.harness.comparing import MeasurementPlan
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.load.serving import make_scratch_folder, run_service
 from core.precision import PRECISIONS
 from gestaltgen_client import Client
@@ -22,7 +22,7 @@ AGES: Final = 5
 """Images of a person in an age progression."""
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     threads = torch.get_num_threads()
     with (
         make_scratch_folder() as folder,
@@ -35,4 +35,4 @@ def measure(plan: MeasurementPlan) -> Iterator[Entry]:
             began = time.perf_counter()
             client.create(**fields, count=IMAGES // AGES, seed=1_000).wait()
             taken = time.perf_counter() - began
-            yield Entry("service", precision, 1, None, taken / IMAGES, machine=plan.machine)
+            yield BenchmarkEntry("service", precision, 1, None, taken / IMAGES, machine=plan.machine)

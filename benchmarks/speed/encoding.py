@@ -10,7 +10,7 @@ from PIL import Image
 
 from api.provenance.marks import Claim, encode
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from faces.images import Pixels
 from faces.phantoms.drawing import draw
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -19,7 +19,7 @@ SIZES: Final = (128, 256)
 COUNT: Final = 40
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     for size in SIZES:
         pictures = [draw(nth_phantom(1, index), size).image for index in range(COUNT)]
         works = {

@@ -25,7 +25,7 @@ from benchmarks.harness.comparing import (
     Work,
     compare_ways,
 )
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
 from core.precision import PRECISIONS
@@ -80,7 +80,7 @@ def make_work(resolution: int, batch: int, way: Way, precision: str, device: str
     return make
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     for resolution, batch in QUICK if plan.quick else [(size, batch) for size in SIZES for batch in BATCHES]:
         if estimate_published_bytes(make_config(resolution), batch) > MOST_BYTES:
             Console(stderr=True).print(
@@ -99,7 +99,7 @@ def estimate_published_bytes(config: GeneratorConfig, batch: int) -> int:
     return MAPS_AT_ONCE * 4 * largest * batch
 
 
-def _measure_on(device: str, resolution: int, batch: int, plan: MeasurementPlan) -> list[Entry]:
+def _measure_on(device: str, resolution: int, batch: int, plan: MeasurementPlan) -> list[BenchmarkEntry]:
     on_gpu = device == "cuda"
     precisions = _GPU if on_gpu else PRECISIONS
     variants: list[Variant] = [PUBLISHED, *(("ours", precision) for precision in precisions)]

@@ -26,7 +26,7 @@ from benchmarks.harness.comparing import (
     Work,
     compare_ways,
 )
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
 from core.precision import PRECISIONS
@@ -56,7 +56,7 @@ def make_work(batch: int, way: Way, precision: str) -> Work:
     return invert
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     precisions = list(PRECISIONS) if _can_choose_precision() else ["float32"]
     inverter = _load_inverter()
     side, each = inverter.generator.config.resolution, _count_flop(inverter)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from benchmarks.harness.comparing import MeasurementPlan, Subject, compare_ways
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from faces.phantoms.drawing import draw
 from faces.phantoms.person import random_phantom
 
@@ -17,7 +17,7 @@ SIZES: Final = (64, 128, 256)
 COUNT: Final = 20
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     rng = np.random.default_rng(0)
     people = [random_phantom(rng) for _ in range(COUNT)]
 

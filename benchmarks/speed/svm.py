@@ -15,7 +15,7 @@ from rich.console import Console
 from sklearn.svm import SVC
 
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from editing.svm import hyperplane
 
 LATENTS: Final = 4_000
@@ -27,7 +27,7 @@ NOISE: Final = 0.25
 """Noise of the score from which labels follow, in its standard deviations: one label in twelve is wrong."""
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     w, positive = draw_examples(ALL_LATENTS if plan.full else LATENTS)
     found: dict[str, npt.NDArray[np.float64]] = {}
 

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.harness import flops
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, Variant, Way, Work, compare_ways
-from benchmarks.harness.entries import Entry
+from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
 from gen.labels import Vocabulary
@@ -33,7 +33,7 @@ def make_work(way: Way, precision: str, steps: int) -> Work:
     return _make_steps(_make_trainer(precision), way, steps)
 
 
-def measure(plan: MeasurementPlan) -> Iterator[Entry]:
+def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     recipe = _make_preset().training
     name, flop = f"training-step-{SIZE}", recipe.r1_interval * recipe.batch * _count_step_flop()
     subject = Subject(name, recipe.batch, unit="step", units=recipe.r1_interval, flop=flop)
@@ -84,8 +84,8 @@ def _count_step_flop() -> float:
     """Count the operations of a step for each image of the batch.
 
     A gradient takes as many operations as the forward pass, once for the inputs and once for the weights. The generator
-    makes images for the discriminator (1) and learns (3), through the discriminator (2), which learns from false and real
-    (6); its penalty, when due, differentiates the gradient of its inputs (6).
+    makes images for the discriminator (1) and learns (3), through the discriminator (2), which learns from false and
+    real images (6); its penalty, when due, differentiates the gradient of its inputs (6).
     """
     preset = _make_preset()
     net, image, label = (

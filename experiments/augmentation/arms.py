@@ -14,7 +14,7 @@ from recognition.images.samples import Samples
 
 
 @dataclass(frozen=True)
-class Arm:
+class AugmentationArm:
     """One way to train.
 
     Attributes:
@@ -47,23 +47,23 @@ class Arm:
         return "loss" if self.real else "balanced_accuracy"
 
 
-REAL: Final = Arm("real", "real", study=(68, 86.4, 94, 87.1))
+REAL: Final = AugmentationArm("real", "real", study=(68, 86.4, 94, 87.1))
 
 ARMS: Final = (
     REAL,
-    Arm("+ more real", "extra-real", extra_real=True),
-    Arm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4)),
-    Arm("+ age related", "age-related", "age_related", study=(74, 82.5, 96, 88.2)),
-    Arm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
-    Arm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
-    Arm("+ blended 75", "blended-75", "blended", 0.75, study=(76, 85.2, 96, 89.3)),
-    Arm("synthetic only", "synthetic-1", "unrelated", real=False),
-    Arm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
-    Arm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
+    AugmentationArm("+ more real", "extra-real", extra_real=True),
+    AugmentationArm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4)),
+    AugmentationArm("+ age related", "age-related", "age_related", study=(74, 82.5, 96, 88.2)),
+    AugmentationArm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
+    AugmentationArm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
+    AugmentationArm("+ blended 75", "blended-75", "blended", 0.75, study=(76, 85.2, 96, 89.3)),
+    AugmentationArm("synthetic only", "synthetic-1", "unrelated", real=False),
+    AugmentationArm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
+    AugmentationArm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
 )
 
 
-def build_requests(arm: Arm, model: str, learnt: Samples) -> dict[str, ServiceSetRequest]:
+def build_requests(arm: AugmentationArm, model: str, learnt: Samples) -> dict[str, ServiceSetRequest]:
     """Build the requests for the image sets of an arm and a fold, by condition, with the counts of the study.
 
     Args:

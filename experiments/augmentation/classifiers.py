@@ -21,7 +21,7 @@ import torch
 
 from core.atomic_files import write_file
 from core.errors import DatasetError
-from experiments.augmentation.arms import ARMS, Arm, build_requests, select_further_faces
+from experiments.augmentation.arms import ARMS, AugmentationArm, build_requests, select_further_faces
 from experiments.processes import SideProcess, print_epoch
 from gestaltgen_client import Client
 from recognition.config import ClassifierTrainingConfig
@@ -54,7 +54,7 @@ def split_folds(real: Samples) -> list[tuple[Any, Any]]:
     return list(split_into_folds(real, FOLDS, SPLIT_SEED))
 
 
-def describe_process(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> SideProcess:
+def describe_process(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> SideProcess:
     """Describe the process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = [sys.executable, "-m", "experiments.augmentation.classifiers", str(out), arm.folder, service]
@@ -63,16 +63,16 @@ def describe_process(arm: Arm, out: Path, service: str, seeds: Sequence[int], ep
     return SideProcess(f"classifiers of {arm.name!r}", tuple(command), folder / "log.txt", done)
 
 
-def locate_sets(arm: Arm, out: Path, fold: int) -> Path:
+def locate_sets(arm: AugmentationArm, out: Path, fold: int) -> Path:
     """Return the folder of a fold's image sets, each under its condition."""
     return out / "arms" / arm.folder / "sets" / f"fold-{fold}"
 
 
-def locate_predictions(out: Path, arm: Arm, seed: int) -> Path:
+def locate_predictions(out: Path, arm: AugmentationArm, seed: int) -> Path:
     return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
 
 
-def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> None:
+def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> None:
     """Train an arm's classifiers, or continue, and measure them on the test set.
 
     Raises:
@@ -120,7 +120,7 @@ def train_arm(arm: Arm, out: Path, service: str, seeds: Sequence[int], epochs: i
 
 
 def _start_pulls(
-    arm: Arm, out: Path, service: str, learnt: Sequence[Samples], stack: ExitStack
+    arm: AugmentationArm, out: Path, service: str, learnt: Sequence[Samples], stack: ExitStack
 ) -> list[list[PulledSet]]:
     """Start to pull the sets of each fold; those of later folds arrive while the first classifiers train."""
     client = stack.enter_context(Client(service))

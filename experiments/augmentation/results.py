@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from core.atomic_files import write_file
-from experiments.augmentation.arms import ARMS, REAL, Arm
+from experiments.augmentation.arms import ARMS, REAL, AugmentationArm
 from experiments.augmentation.classifiers import FOLDS, locate_predictions
 from recognition.predictions import Predictions, pool_predictions
 from recognition.results.plots import plot_differences
@@ -37,7 +37,7 @@ def write_results(out: Path, seeds: Sequence[int]) -> str:
     return table
 
 
-def _format_table(found: ClassifierReport, each: Mapping[Arm, Sequence[Predictions]]) -> str:
+def _format_table(found: ClassifierReport, each: Mapping[AugmentationArm, Sequence[Predictions]]) -> str:
     head = ["trained on", *STUDIED, "other", "mean", "of single seeds", "more than real", "p"]
     head += ["study: 22q11DS", "unaffected", "WS", "mean"]
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]

@@ -36,7 +36,7 @@ SIZE: Final = 128
 
 
 @dataclass(frozen=True)
-class Arm:
+class ExpressionArm:
     """One way to train.
 
     Attributes:
@@ -54,13 +54,13 @@ class Arm:
     photographs: bool = True
 
 
-ARM_PLANTED: Final = Arm("planted", "planted")
+ARM_PLANTED: Final = ExpressionArm("planted", "planted")
 ARMS: Final = (
     ARM_PLANTED,
-    Arm("balanced", "balanced", BALANCED_SET),
-    Arm("planted + other expression", "other-expression", adds="other"),
-    Arm("planted + both expressions", "both-expressions", adds="both"),
-    Arm("both expressions alone", "both-alone", adds="both", photographs=False),
+    ExpressionArm("balanced", "balanced", BALANCED_SET),
+    ExpressionArm("planted + other expression", "other-expression", adds="other"),
+    ExpressionArm("planted + both expressions", "both-expressions", adds="both"),
+    ExpressionArm("both expressions alone", "both-alone", adds="both", photographs=False),
 )
 
 
@@ -98,7 +98,7 @@ class ExpressionPlan:
         return {"scale": asdict(self.scale), "training": self.training.to_json()}
 
 
-def describe_process(arm: Arm, out: Path, seeds: Sequence[int]) -> SideProcess:
+def describe_process(arm: ExpressionArm, out: Path, seeds: Sequence[int]) -> SideProcess:
     """Describe the process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = (sys.executable, "-m", "experiments.expression.classifiers", str(out), arm.folder, *map(str, seeds))
@@ -107,7 +107,7 @@ def describe_process(arm: Arm, out: Path, seeds: Sequence[int]) -> SideProcess:
     )
 
 
-def train_arm(arm: Arm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> None:
+def train_arm(arm: ExpressionArm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> None:
     """Train an arm's classifiers, or continue.
 
     An edited picture is shown only in folds that train on its person; none is ever validated on.
@@ -128,7 +128,7 @@ def train_arm(arm: Arm, out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -
     write_file(folder / "trained.json", json.dumps(sorted({*_read_trained_seeds(folder), *seeds})).encode())
 
 
-def read_edited_pictures(arm: Arm, out: Path, scale: Scale, real: Samples) -> Stack:
+def read_edited_pictures(arm: ExpressionArm, out: Path, scale: Scale, real: Samples) -> Stack:
     """Read the edited pictures of an arm, of all persons whose face was not refused."""
     folder, persons = locate_pictures(out, arm.data), draw_people(PLANTED, scale.persons, TRAIN_SEED)
     usable = [place for place, one in enumerate(read_answers(folder, len(real))) if one.refused is None]
@@ -143,7 +143,7 @@ def assign_to_folds(real: Samples, extra: Stack) -> Callable[[int], Stack]:
     return lambda fold: select_persons(extra, learnt[fold])
 
 
-def predict_views(arm: Arm, out: Path, seed: int) -> dict[str, Predictions]:
+def predict_views(arm: ExpressionArm, out: Path, seed: int) -> dict[str, Predictions]:
     """Predict every view of the test faces that were not refused with the ensemble of a seed, and keep the files."""
     path = out / "arms" / arm.folder / "predictions" / f"seed-{seed}"
     path.mkdir(parents=True, exist_ok=True)

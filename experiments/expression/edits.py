@@ -38,7 +38,7 @@ _Work = TypeVar("_Work", Photo, Edit)
 
 
 @dataclass(frozen=True)
-class Answer:
+class EditAnswer:
     """Answer of the service about one face.
 
     Attributes:
@@ -57,7 +57,7 @@ class Answer:
         return self.refused is None and all(one["verdict"] == "good" for one in (self.quality, *self.edits.values()))
 
 
-class _RefusedError(Exception):
+class _FaceRefusedError(Exception):
     """Raised when the service cannot use a face."""
 
 
@@ -98,9 +98,9 @@ def edit_faces(data: Path, folder: Path, client: Client) -> None:
             print(f"{data.name}: {done} of {len(missing)}, {each:.1f} s each, {left:.0f} s left", flush=True)
 
 
-def read_answers(folder: Path, count: int) -> list[Answer]:
+def read_answers(folder: Path, count: int) -> list[EditAnswer]:
     """Read the answer about each face, in the order of the data set."""
-    return [Answer(**json.loads((folder / f"{index:04d}.json").read_bytes())) for index in range(count)]
+    return [EditAnswer(**json.loads((folder / f"{index:04d}.json").read_bytes())) for index in range(count)]
 
 
 def read_view(faces: Samples, folder: Path, wanted: Sequence[tuple[int, str]]) -> Stack:
@@ -125,7 +125,7 @@ def select_persons(stack: Stack, persons: set[str]) -> Stack:
     return stack.subset(index for index, sample in enumerate(stack.samples) if sample.person in persons)
 
 
-def summarise_answers(found: Sequence[Answer]) -> dict[str, Any]:
+def summarise_answers(found: Sequence[EditAnswer]) -> dict[str, Any]:
     """Count refusals, verdicts with their reasons, and edits that reached their target; nothing is left out."""
     usable = [one for one in found if one.refused is None]
     told: dict[str, Any] = {
@@ -158,7 +158,7 @@ def _remove_numbers(reason: str) -> str:
     return re.sub(r"-?\d+(\.\d+)?", "…", reason)
 
 
-def _send_face(client: Client, png: bytes, stem: Path) -> Answer:
+def _send_face(client: Client, png: bytes, stem: Path) -> EditAnswer:
     """Let the service edit one face, fetch the pictures, and erase the face there."""
     try:
         photo = client.send_photo(
@@ -167,16 +167,16 @@ def _send_face(client: Client, png: bytes, stem: Path) -> Answer:
     except ServiceError as error:
         if error.status not in _REFUSED:
             raise
-        return Answer(refused=str(error))
+        return EditAnswer(refused=str(error))
     try:
         photo = _wait_for(photo)
         edits = {view: _wait_for(photo.edit(smile=smile, wait_s=_WAIT_S)) for view, smile in TARGETS.items()}
         pictures = {view: edit.image() for view, edit in edits.items()} | {RECONSTRUCTION: edits[SMILE].before()}
         for view, picture in pictures.items():
             write_file(stem.with_name(f"{stem.name}-{view}.png"), picture)
-        return Answer(None, photo.quality or {}, {view: edit.result or {} for view, edit in edits.items()})
-    except _RefusedError as error:
-        return Answer(refused=str(error))
+        return EditAnswer(None, photo.quality or {}, {view: edit.result or {} for view, edit in edits.items()})
+    except _FaceRefusedError as error:
+        return EditAnswer(refused=str(error))
     finally:
         photo.erase()
 
@@ -188,7 +188,7 @@ def _wait_for(work: _Work) -> _Work:
         now = work.refresh()
         if now.state != "failed":
             raise  # cancelled: nothing is wrong with the face
-        raise _RefusedError(f"{now.what}: {now.error or 'failed'}") from error
+        raise _FaceRefusedError(f"{now.what}: {now.error or 'failed'}") from error
 
 
 def edit_all(out: Path, service: str, data: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ Views = Mapping[str, Predictions]
 
 
 @dataclass(frozen=True)
-class Change:
+class ViewChange:
     """Change from one view of a person to another.
 
     Attributes:
@@ -33,14 +33,14 @@ class Change:
     drawn: tuple[str, str]
 
 
-TO_SMILE: Final = Change("to a smile", RECONSTRUCTION, SMILE, (PHOTOGRAPH, IDEAL[SMILE]))
-TO_REST: Final = Change("to rest", RECONSTRUCTION, REST, (PHOTOGRAPH, IDEAL[REST]))
-REST_TO_SMILE: Final = Change("rest to smile", REST, SMILE, (IDEAL[REST], IDEAL[SMILE]))
+TO_SMILE: Final = ViewChange("to a smile", RECONSTRUCTION, SMILE, (PHOTOGRAPH, IDEAL[SMILE]))
+TO_REST: Final = ViewChange("to rest", RECONSTRUCTION, REST, (PHOTOGRAPH, IDEAL[REST]))
+REST_TO_SMILE: Final = ViewChange("rest to smile", REST, SMILE, (IDEAL[REST], IDEAL[SMILE]))
 CHANGES: Final = (TO_SMILE, TO_REST, REST_TO_SMILE)
 
 
 @dataclass(frozen=True)
-class Effect:
+class EditEffect:
     """Effect of a change of view, for the persons of one condition.
 
     Attributes:
@@ -65,13 +65,13 @@ class Effect:
 
 def measure_effects(
     runs: Sequence[Views],
-    change: Change,
+    change: ViewChange,
     *,
     drawn: bool = False,
     only: Collection[str] | None = None,
     less: Sequence[Views] | None = None,
     sampling: Sampling | None = None,
-) -> list[Effect]:
+) -> list[EditEffect]:
     """Measure the effect of a change in each condition that has persons.
 
     Args:
@@ -107,6 +107,6 @@ def measure_effects(
             difference, of = after[inside] - before[inside], persons[inside].tolist()
             interval, p = mean_interval(difference, of, sampling), permutation_p(difference, of, sampling)
             means = float(before[inside].mean()), float(after[inside].mean())
-            found.append(Effect(condition, change.name, len(set(of)), *means, interval, p, p))
+            found.append(EditEffect(condition, change.name, len(set(of)), *means, interval, p, p))
     corrected = holm([one.p for one in found])
     return [replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)]

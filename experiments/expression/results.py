@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from core.atomic_files import write_file
 from editing.latent_editor import NOTICE
 from experiments.expression.classifiers import ARM_PLANTED, ARMS, ExpressionPlan, predict_views
-from experiments.expression.edits import Answer, locate_pictures, read_answers, summarise_answers
-from experiments.expression.effects import CHANGES, REST_TO_SMILE, TO_REST, TO_SMILE, Effect, Views, measure_effects
+from experiments.expression.edits import EditAnswer, locate_pictures, read_answers, summarise_answers
+from experiments.expression.effects import CHANGES, REST_TO_SMILE, TO_REST, TO_SMILE, EditEffect, Views, measure_effects
 from experiments.expression.views import DRAWN, IDEAL, MADE, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE, TARGETS, TEST_SET
 from faces.contact_sheets import contact_sheet
 from faces.images import encode_png, read_image
@@ -51,10 +51,10 @@ class ExpressionResults:
         edits: summary of the service's answers about the test faces and the training faces.
     """
 
-    effects: Mapping[str, Sequence[Effect]]
-    drawn: Mapping[str, Sequence[Effect]]
-    good: Mapping[str, Sequence[Effect]]
-    left: Mapping[str, Sequence[Effect]]
+    effects: Mapping[str, Sequence[EditEffect]]
+    drawn: Mapping[str, Sequence[EditEffect]]
+    good: Mapping[str, Sequence[EditEffect]]
+    left: Mapping[str, Sequence[EditEffect]]
     accuracy: Mapping[str, Mapping[str, float]]
     edits: Mapping[str, Mapping[str, Any]]
 
@@ -74,7 +74,7 @@ def write_results(out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> str:
 
 
 def collect_results(
-    runs: Mapping[str, Sequence[Views]], good: Collection[str], said: Mapping[str, Sequence[Answer]]
+    runs: Mapping[str, Sequence[Views]], good: Collection[str], said: Mapping[str, Sequence[EditAnswer]]
 ) -> ExpressionResults:
     """Compute all figures.
 
@@ -145,14 +145,14 @@ def _format_smile_effects(found: ExpressionResults) -> Iterator[str]:
             yield _format_row(arm, row.condition, *means, *tested, *against, *vouched)
 
 
-def _pair_effects(found: ExpressionResults) -> Iterator[tuple[str, Effect, Effect]]:
+def _pair_effects(found: ExpressionResults) -> Iterator[tuple[str, EditEffect, EditEffect]]:
     """Iterate over arm, effect, and effect of the perfect edit."""
     for arm, rows in found.effects.items():
         ideal = {(row.condition, row.change): row for row in found.drawn[arm]}
         yield from ((arm, row, ideal[row.condition, row.change]) for row in rows)
 
 
-def _find_condition(rows: Sequence[Effect], condition: str) -> Effect | None:
+def _find_condition(rows: Sequence[EditEffect], condition: str) -> EditEffect | None:
     return next((row for row in rows if row.condition == condition), None)
 
 
@@ -225,7 +225,7 @@ def plot_effects(found: ExpressionResults) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
+def _draw_marks(axis: Any, place: int, edited: EditEffect, ideal: EditEffect) -> None:
     """Draw one change, edited and below it drawn, within the band of its arm."""
     nth = [change.name for change in CHANGES].index(edited.change)
     colour = _COLOURS[edited.change]
@@ -240,7 +240,7 @@ def _draw_marks(axis: Any, place: int, edited: Effect, ideal: Effect) -> None:
         )  # fmt: skip
 
 
-def _draw_sheet(out: Path, said: Sequence[Answer]) -> bytes:
+def _draw_sheet(out: Path, said: Sequence[EditAnswer]) -> bytes:
     """Draw a smiling and an unsmiling face of each condition: as sent, as the service made it, and perfectly edited."""
     drawn, folder = (
         {view: load_real_samples(out / data) for view, data in DRAWN.items()},
@@ -264,7 +264,7 @@ def _draw_sheet(out: Path, said: Sequence[Answer]) -> bytes:
     return encode_png(sheet)
 
 
-def _choose_faces(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator[int]:
+def _choose_faces(conditions: Sequence[str], said: Sequence[EditAnswer]) -> Iterator[int]:
     """Choose, for each condition, the first face that smiles and the first that does not."""
     for condition in dict.fromkeys(conditions):
         own = [n for n, one in enumerate(said) if one.refused is None and conditions[n] == condition]
@@ -272,7 +272,7 @@ def _choose_faces(conditions: Sequence[str], said: Sequence[Answer]) -> Iterator
         yield from (own[smiling.index(wanted)] for wanted in (True, False) if wanted in smiling)
 
 
-def _select_good(out: Path, said: Sequence[Answer]) -> Iterator[Sample]:
+def _select_good(out: Path, said: Sequence[EditAnswer]) -> Iterator[Sample]:
     return (sample for sample, one in zip(load_real_samples(out / TEST_SET).samples, said, strict=True) if one.good)
 
 
@@ -291,17 +291,17 @@ def _measure_accuracy(runs: Sequence[Views]) -> dict[str, float]:
     return {view: float(np.mean([balanced(run[view]) for run in runs])) for view in (*DRAWN, *MADE)}
 
 
-def _format_recovered(edited: Effect, ideal: Effect) -> str:
+def _format_recovered(edited: EditEffect, ideal: EditEffect) -> str:
     """Format the share of the perfect edit's effect, if that is significant."""
     low, high = _list_ends(ideal)
     return f"{edited.difference.value / ideal.difference.value:.0%}" if low > 0 or high < 0 else ""
 
 
-def _list_ends(row: Effect) -> tuple[float, float]:
+def _list_ends(row: EditEffect) -> tuple[float, float]:
     return row.difference.low, row.difference.high
 
 
-def _format_interval(row: Effect) -> str:
+def _format_interval(row: EditEffect) -> str:
     return f"{row.difference.value:+.3f} ({row.difference.low:+.3f} to {row.difference.high:+.3f})"
 
 

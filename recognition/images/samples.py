@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -62,7 +62,7 @@ class Samples(Protocol):
 class RealSamples:
     """Faces of a data set; made by `load_real_samples`."""
 
-    def __init__(self, dataset: Dataset, classes: tuple[str, ...]) -> None:
+    def __init__(self, dataset: Dataset, classes: tuple[str, ...], on_image: Callable[[int], None]) -> None:
         self.classes = classes
         self._dataset = dataset
         self._kept: dict[int, Pixels] = {}
@@ -79,6 +79,7 @@ class RealSamples:
                     pixels_key(image), label, record.condition, record.age_group, str(record.person), synthetic=False
                 )
             )
+            on_image(row + 1)
         self.samples = tuple(samples)
 
     def __len__(self) -> int:
@@ -98,12 +99,15 @@ class RealSamples:
         return part
 
 
-def load_real_samples(path: Path | str, classes: tuple[str, ...] | None = None) -> RealSamples:
+def load_real_samples(
+    path: Path | str, classes: tuple[str, ...] | None = None, on_image: Callable[[int], None] = lambda done: None
+) -> RealSamples:
     """Load the faces of a data set, as `gestaltgen dataset prepare` or `phantoms` makes it; each is decoded once.
 
     Args:
         path: folder or zip.
         classes: conditions in the order of the labels, as those of a classifier; None for the data set's vocabulary.
+        on_image: called after each image with the number of images read so far.
 
     Raises:
         DatasetError: a face without person or condition, a condition that is no class, or a person of two conditions.
@@ -128,4 +132,4 @@ def load_real_samples(path: Path | str, classes: tuple[str, ...] | None = None) 
                 f"{path}: person {record.person!r} has the conditions {conditions[record.person]!r} and "
                 f"{record.condition!r} (of {record.file!r}); expected one for each person: correct labels.csv"
             )
-    return RealSamples(dataset, classes)
+    return RealSamples(dataset, classes, on_image)

@@ -45,7 +45,7 @@ _SHEET_ROWS: Final = 24
 
 
 @dataclass(frozen=True)
-class Effect:
+class ProbeEffect:
     """Effect of a change of the expression on one ensemble, for the faces of one condition.
 
     Attributes:
@@ -72,7 +72,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """Result of a probe.
 
     Attributes:
@@ -83,7 +83,7 @@ class Probe:
 
     faces: int
     left_out: Mapping[str, str]
-    effects: tuple[Effect, ...]
+    effects: tuple[ProbeEffect, ...]
 
 
 def probe_expression(
@@ -95,7 +95,7 @@ def probe_expression(
     model: str | None = None,
     on_face: Callable[[], None] = lambda: None,
     sampling: Sampling | None = None,
-) -> Probe:
+) -> ProbeResult:
     """Let the service edit faces to a smile and to rest, and measure how the probabilities of ensembles change.
 
     An edit changes more than the expression, so a probability may change for another reason. The difference between two
@@ -136,7 +136,7 @@ def probe_expression(
     shown = stack_images(faces, faces.image(kept[0]).shape[0]).subset(kept)
     views = {view: _read_view(shown, out, view) for view in (UNEDITED, *SMILES)}
     moves: dict[str, dict[str, Floats]] = {}
-    found: list[Effect] = []
+    found: list[ProbeEffect] = []
     for run, ensemble in ensembles.items():
         said = {view: ensemble.predict(stack).of_truth for view, stack in views.items()}
         moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
@@ -144,7 +144,7 @@ def probe_expression(
             control = None if len(moves) == 1 else next(iter(moves.values()))[change]
             found += _measure_effects(run, change, shown, said[before], moves[run][change], control, sampling)
     _write_sheet(out / "sheet.png", [shown, *views.values()])
-    result = Probe(len(kept), left_out, tuple(found))
+    result = ProbeResult(len(kept), left_out, tuple(found))
     write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
     return result
 
@@ -199,13 +199,13 @@ def _measure_effects(
     moved: Floats,
     control: Floats | None,
     sampling: Sampling | None,
-) -> list[Effect]:
+) -> list[ProbeEffect]:
     """Measure the effect of one change on one ensemble, for each condition that has faces."""
     conditions = np.array([sample.condition for sample in faces.samples], dtype=object)
     inside = {name: np.flatnonzero(conditions == name) for name in faces.classes if (conditions == name).any()}
     differences, ps = _test_values({name: moved[places] for name, places in inside.items()}, sampling)
     found = [
-        Effect(run, name, change, len(places), float(before[places].mean()), differences[name], ps[name])
+        ProbeEffect(run, name, change, len(places), float(before[places].mean()), differences[name], ps[name])
         for name, places in inside.items()
     ]
     if control is None:

@@ -28,7 +28,7 @@ def plot_accuracies(
     """Plot the accuracy of each run with its interval, over all, by condition and by age group; returns PNG.
 
     Args:
-        found: run -> rows of `recognition.statistics.accuracies`.
+        found: run -> rows of `recognition.statistics.measure_accuracies`.
         means: run -> mean over the conditions.
         classes: the conditions in order.
         level: level of the intervals.
@@ -88,7 +88,7 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
     """Plot confusion matrices, each row as shares of a true class with counts.
 
     Args:
-        matrices: run -> (k, k + 1) counts of `recognition.statistics.confusion`; the column of undecided images is
+        matrices: run -> (k, k + 1) counts of `recognition.statistics.count_confusions`; the column of undecided images is
             shown if a run has any.
     """
     undecided = any(matrix[:, -1].any() for matrix in matrices.values())

@@ -27,11 +27,11 @@ from recognition.statistics import (
     Comparison,
     Interval,
     Sampling,
-    accuracies,
-    calibration,
     compare_all,
-    confusion,
-    mean_over_conditions,
+    count_confusions,
+    measure_accuracies,
+    measure_calibration,
+    measure_mean_over_conditions,
 )
 
 NOTICE: Final = (
@@ -139,10 +139,10 @@ def measure_runs(
         persons=len(set(first.persons)),
         baseline=baseline,
         sampling=sampling,
-        accuracies={name: accuracies(run, sampling, ages) for name, run in runs.items()},
-        means={name: mean_over_conditions(run, sampling) for name, run in runs.items()},
-        confusions={name: confusion(run) for name, run in runs.items()},
-        calibrations={name: calibration(run) for name, run in runs.items()},
+        accuracies={name: measure_accuracies(run, sampling, ages) for name, run in runs.items()},
+        means={name: measure_mean_over_conditions(run, sampling) for name, run in runs.items()},
+        confusions={name: count_confusions(run) for name, run in runs.items()},
+        calibrations={name: measure_calibration(run) for name, run in runs.items()},
         comparisons=compare_all(baseline, runs, sampling) if baseline is not None else {},
         about=dict(about or {}),
     )

@@ -25,7 +25,7 @@ from recognition.images.folds import list_persons, split_into_folds
 from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import PulledSet, PullProgress, ServiceSetRequest, pull_set
-from recognition.images.samples import Samples, load_real_samples
+from recognition.images.samples import RealSamples, Samples, load_real_samples
 from recognition.predictions import Predictions, pool_predictions
 from recognition.results.report import ClassifierReport, write_report
 from recognition.runs.run_files import RunFiles, hash_persons, read_requests
@@ -90,7 +90,7 @@ class ClassifierPlan:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingMaterial:
     """Images that a run learns from.
 
     Attributes:
@@ -202,7 +202,7 @@ def train_and_measure(
     plan = make_plan(specification, progress)
     files.begin(plan.to_json())
     test = specification.test
-    unseen = None if test is None else load_real_samples(test.path, plan.classes)
+    unseen = None if test is None else _load_faces(test.path, plan.classes, progress)
 
     def check(faces: Samples, seen: TrainingRecord) -> None:
         if test is not None and unseen is not None:
@@ -220,7 +220,8 @@ def train_and_measure(
         threshold = specification.threshold
         predictions = predict_all(files, unseen, files.predictions, device, threshold, progress)
         facts = describe_run(files, test=test.path, unknown=material.seen.unknown, threshold=threshold)
-        written = write_report({files.path.resolve().name: predictions}, files.report, about=facts)
+        with progress.bar("measuring", 1):
+            written = write_report({files.path.resolve().name: predictions}, files.report, about=facts)
     return RunResult(stop.signal, written, bool(plan.requests), material.waiting_s, seconds)
 
 
@@ -281,7 +282,7 @@ def gather_material(
     service: str,
     check: Callable[[Samples, TrainingRecord], None],
     progress: Progress,
-) -> Material:
+) -> TrainingMaterial:
     """Read the real faces while the image sets are made and fetched; each set is kept in the run's folder.
 
     Args:
@@ -295,7 +296,7 @@ def gather_material(
     with ExitStack() as stack:
         sets = _start_pulls(plan, files, service, progress, stack)
         generators = {name: one.seen for name, one in sets.items()}
-        real = stack_images(load_real_samples(plan.real, plan.classes), size)
+        real = stack_images(_load_faces(plan.real, plan.classes, progress), size)
         check(real, TrainingRecord.from_samples(real, _CLASSIFIERS).union(*generators.values()))
         _check_validation(plan, files, real, generators, progress)
         synthetic = {
@@ -305,7 +306,15 @@ def gather_material(
             name: {"set_id": one.set_id, "model": one.model, "weights_sha256": one.weights_sha256, "images": len(one)}
             for name, one in sets.items()
         }
-        return Material(real, synthetic, generators, identities, sum(one.waiting_s for one in sets.values()))
+        return TrainingMaterial(real, synthetic, generators, identities, sum(one.waiting_s for one in sets.values()))
+
+
+def _load_faces(path: Path, classes: tuple[str, ...], progress: Progress) -> RealSamples:
+    """Load a data set with a progress bar, as it may take minutes; arguments and errors as of `load_real_samples`."""
+    with Dataset.open(path) as dataset:
+        total = len(dataset)
+    with progress.bar(f"reading {path.name}", total) as show:
+        return load_real_samples(path, classes, show)
 
 
 def _check_validation(
@@ -457,7 +466,12 @@ def describe_run(
 
 
 def train_all(
-    plan: ClassifierPlan, files: RunFiles, material: Material, seeds: int, device: torch.device, progress: Progress
+    plan: ClassifierPlan,
+    files: RunFiles,
+    material: TrainingMaterial,
+    seeds: int,
+    device: torch.device,
+    progress: Progress,
 ) -> StopRequest:
     """Train every fold of every seed; finished trainings are kept, and stopped ones continued.
 

@@ -21,7 +21,7 @@ from recognition.config import ClassifierTrainingConfig
 from recognition.images.folds import Indices, split_into_folds
 from recognition.images.image_stack import join_stacks, stack_images
 from recognition.images.samples import Samples
-from recognition.training.trainer import EpochReport, Result, train
+from recognition.training.trainer import EpochReport, TrainingResult, train
 
 FOLDS: Final = "folds.json"
 
@@ -44,7 +44,7 @@ class FoldRun:
     seed: int
     fold: int
     folder: Path
-    result: Result
+    result: TrainingResult
 
 
 @dataclass(frozen=True)

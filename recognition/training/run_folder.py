@@ -24,7 +24,7 @@ from core.run_folders import flat, held
 from recognition.classifier import FILE
 
 
-class RunFolder:
+class TrainingFolder:
     """Files of one training. Each appears whole or not at all.
 
     Args:

@@ -30,7 +30,7 @@ from recognition.training.batches import (
 )
 from recognition.training.curves import draw_curves
 from recognition.training.optimizer import build_optimizer, learning_rate_at, restore, set_rate, tensors_of
-from recognition.training.run_folder import RunFolder
+from recognition.training.run_folder import TrainingFolder
 from recognition.training.weighting import compute_class_weights, compute_image_weights, soft_cross_entropy
 
 SNAPSHOT_S: Final = 600.0
@@ -41,7 +41,7 @@ _CHOICES: Final = {"loss": -1, "accuracy": 1, "balanced_accuracy": 1}
 
 
 @dataclass(frozen=True)
-class Figures:
+class ValidationFigures:
     """Figures of a validation part: mean loss, accuracy, and mean of the classes' accuracies."""
 
     loss: float
@@ -73,7 +73,7 @@ class EpochReport:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """State of a training.
 
     Attributes:
@@ -87,7 +87,7 @@ class Result:
     classifier: Path | None
     epochs: int
     best_epoch: int
-    validation: Figures | None
+    validation: ValidationFigures | None
     finished: bool
 
 
@@ -104,7 +104,7 @@ def train(
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
     snapshot_s: float = SNAPSHOT_S,
-) -> Result:
+) -> TrainingResult:
     """Train a classifier, or continue the training in a folder; an interruption does not change the result.
 
     Args:
@@ -131,7 +131,7 @@ def train(
         shown = join_stacks([shown, stack_images(extra, config.size)])
     held = stack_images(validation, config.size)
     _check_faces(shown, held)
-    folder = RunFolder(out)
+    folder = TrainingFolder(out)
     with folder.lock():
         run = _Run(config, shown, held, folder, weights, torch.device(device), dict(about or {}))
         return run.run(on_epoch, stop, snapshot_s)
@@ -159,7 +159,7 @@ class _Run:
         config: ClassifierTrainingConfig,
         shown: Stack,
         held: Stack,
-        folder: RunFolder,
+        folder: TrainingFolder,
         weights: Path | None,
         device: torch.device,
         about: dict[str, Any],
@@ -181,7 +181,9 @@ class _Run:
         self.place = _Place()
         self.pixels, self.labels = shown.pixels.to(device), shown.labels.to(device)
 
-    def run(self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float) -> Result:
+    def run(
+        self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float
+    ) -> TrainingResult:
         """Train from the place in the folder to the end, or until asked to stop."""
         stored = self.folder.begin(self.settings(), self.describe())
         if stored is not None:
@@ -272,7 +274,7 @@ class _Run:
         place.loss_sum += value * len(places)
         place.right += int((logits.argmax(dim=1) == labels.argmax(dim=1)).sum())
 
-    def measure(self) -> Figures:
+    def measure(self) -> ValidationFigures:
         """Measure the network on the validation part."""
         logits = compute_logits(self.network, self.held, self.precision)
         labels = self.held.labels
@@ -282,9 +284,9 @@ class _Run:
             float(right[truth == name].double().mean()) for name in range(labels.shape[1]) if (truth == name).any()
         ]
         loss = soft_cross_entropy(logits, labels, self.class_weights, over_images=self.over_images)
-        return Figures(float(loss), float(right.double().mean()), math.fsum(shares) / len(shares))
+        return ValidationFigures(float(loss), float(right.double().mean()), math.fsum(shares) / len(shares))
 
-    def is_better(self, figures: Figures) -> bool:
+    def is_better(self, figures: ValidationFigures) -> bool:
         """Compare figures with the best so far; NaN is never better, and the first epoch always is."""
         name = self.config.select
         sign = _CHOICES[name]
@@ -346,13 +348,13 @@ class _Run:
         with self.folder.explain_write_errors():
             classifier.save(self.folder.classifier)
 
-    def result(self) -> Result:
+    def result(self) -> TrainingResult:
         place = self.place
-        return Result(
+        return TrainingResult(
             self.folder.classifier if place.best_epoch else None,
             place.epoch,
             place.best_epoch,
-            None if place.best is None else Figures(**place.best),
+            None if place.best is None else ValidationFigures(**place.best),
             place.finished,
         )
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks import __main__ as command
 from benchmarks.harness import flops
-from benchmarks.harness.entries import Entry, merge_entries, read_entries, write_entries
+from benchmarks.harness.entries import BenchmarkEntry, merge_entries, read_entries, write_entries
 from benchmarks.harness.targets import find_target
 from benchmarks.harness.timing import time_in_turn
 from benchmarks.speed import published
@@ -115,16 +115,20 @@ def test_flop_counted_of_the_published_way_are_those_by_definition_and_the_filte
 
 
 def test_entries_replace_those_of_their_name_precision_and_batch() -> None:
-    old = [Entry("a", "float32", 1, 4.0, 2.0), Entry("a", "bfloat16", 1, 4.0, 1.0), Entry("b", "float32", 1, None, 1.0)]
-    new = [Entry("a", "bfloat16", 1, 6.0, 1.0), Entry("a", "bfloat16", 8, 6.0, 2.0)]
+    old = [
+        BenchmarkEntry("a", "float32", 1, 4.0, 2.0),
+        BenchmarkEntry("a", "bfloat16", 1, 4.0, 1.0),
+        BenchmarkEntry("b", "float32", 1, None, 1.0),
+    ]
+    new = [BenchmarkEntry("a", "bfloat16", 1, 6.0, 1.0), BenchmarkEntry("a", "bfloat16", 8, 6.0, 2.0)]
     assert merge_entries(old, new) == [old[0], new[0], old[2], new[1]]
 
 
 def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
     path = tmp_path / "latest.json"
     entries = [
-        Entry("training-step-128", "float32", 16, 8.0, 2.0, unit="step", memory_mb=12.5, machine="this one"),
-        Entry("phantoms-128", "uint8", 1, None, 0.5),
+        BenchmarkEntry("training-step-128", "float32", 16, 8.0, 2.0, unit="step", memory_mb=12.5, machine="this one"),
+        BenchmarkEntry("phantoms-128", "uint8", 1, None, 0.5),
     ]
     assert read_entries(path) == []
     write_entries(path, entries)
@@ -136,10 +140,15 @@ def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
 
 
 def test_the_target_of_all_precisions_is_the_fastest_ones() -> None:
-    slow, fast = (Entry("inversion-128", name, 8, 4.0, taken) for name, taken in (("float32", 2.0), ("bfloat16", 1.0)))
+    slow, fast = (
+        BenchmarkEntry("inversion-128", name, 8, 4.0, taken) for name, taken in (("float32", 2.0), ("bfloat16", 1.0))
+    )
     assert (find_target(slow, [slow, fast]), find_target(fast, [slow, fast])) == (None, 4)
-    own = Entry("generate-256", "float32", 8, 4.0, 2.0)
-    assert (find_target(own, [own]), find_target(Entry("generate-256", "float32", 1, 4.0, 2.0), [own])) == (2.5, None)
+    own = BenchmarkEntry("generate-256", "float32", 8, 4.0, 2.0)
+    assert (find_target(own, [own]), find_target(BenchmarkEntry("generate-256", "float32", 1, 4.0, 2.0), [own])) == (
+        2.5,
+        None,
+    )
 
 
 def test_rounds_end_with_the_budget_and_the_warm_up_is_not_one() -> None:

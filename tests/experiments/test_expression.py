@@ -23,7 +23,7 @@ from experiments.expression.classifiers import (
     read_edited_pictures,
 )
 from experiments.expression.edits import (
-    Answer,
+    EditAnswer,
     describe_process,
     edit_faces,
     read_answers,
@@ -185,7 +185,7 @@ def test_faces_go_through_the_service_once_and_are_forgotten_there(edited: Path,
     found = read_answers(folder, len(real))
     assert [place for place, one in enumerate(found) if one.refused] == [2]
     assert found[2].refused == "photograph: no inversion of 3.5 converges"
-    assert found[0] == Answer(None, GOOD, EDITED)
+    assert found[0] == EditAnswer(None, GOOD, EDITED)
     assert read_image(folder / "0004-smile.png")[0, 0, 0] == 164
     assert read_image(folder / "0004-reconstruction.png")[0, 0, 0] == 4
     edit_faces(edited / PLANTED_SET, folder, again.client)
@@ -348,13 +348,13 @@ def test_other_persons_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, Sequence[Answer]]:
+def said() -> dict[str, Sequence[EditAnswer]]:
     missed = {"verdict": "doubtful", "because": ["the smile is 0.33, asked for 0.20"], "smile_after": 0.33}
-    test = [Answer(None, GOOD, EDITED)] * 2 + [Answer(None, GOOD, EDITED | {REST: missed})]
-    return {TEST_SET: [*test, Answer("photograph: no inversion of 3.5 converges")], PLANTED_SET: test}
+    test = [EditAnswer(None, GOOD, EDITED)] * 2 + [EditAnswer(None, GOOD, EDITED | {REST: missed})]
+    return {TEST_SET: [*test, EditAnswer("photograph: no inversion of 3.5 converges")], PLANTED_SET: test}
 
 
-def test_nothing_is_dropped_silently(said: dict[str, Sequence[Answer]]) -> None:
+def test_nothing_is_dropped_silently(said: dict[str, Sequence[EditAnswer]]) -> None:
     told = summarise_answers(said[TEST_SET])
     assert (told["faces"], told["good throughout"]) == (4, 2)
     assert told["refused"] == {"photograph: no inversion of … converges": 1}
@@ -364,7 +364,7 @@ def test_nothing_is_dropped_silently(said: dict[str, Sequence[Answer]]) -> None:
     assert told[REST]["because"] == {"the smile is …, asked for …": 1}
 
 
-def test_the_table_and_the_plot(said: dict[str, Sequence[Answer]]) -> None:
+def test_the_table_and_the_plot(said: dict[str, Sequence[EditAnswer]]) -> None:
     none = [views({}, seed) for seed in (3, 4, 5)]
     runs = {arm.name: RUNS if n == 0 else none for n, arm in enumerate(ARMS)}
     found = collect_results(runs, {f"p{n}" for n in range(8)}, said)

@@ -15,17 +15,17 @@ from core.errors import ConfigError, DatasetError
 from recognition.predictions import Predictions
 from recognition.statistics import (
     Sampling,
-    accuracies,
-    calibration,
-    compare,
     compare_all,
-    confusion,
+    compare_runs,
+    count_confusions,
     holm,
     mcnemar_p,
     mean_interval,
-    mean_over_conditions,
+    measure_accuracies,
+    measure_calibration,
+    measure_mean_over_conditions,
     permutation_p,
-    resampled_means,
+    resample_means,
     share_interval,
 )
 
@@ -69,7 +69,7 @@ def drawn(n: int = 400, seed: int = 0, sharpness: float = 1.5) -> Predictions:
 
 def test_accuracies_are_those_counted_by_hand() -> None:
     run = hard(truths=[0, 0, 0, 1, 1, 2], said=[0, 1, -1, 1, 1, 2], persons=["a", "a", "b", "c", "c", "d"])
-    rows = {(row.condition, row.age_group): row for row in accuracies(run, ages=("infant", "child"))}
+    rows = {(row.condition, row.age_group): row for row in measure_accuracies(run, ages=("infant", "child"))}
     counts = {
         where: (row.images, row.persons, row.correct, row.undecided, row.accuracy.value) for where, row in rows.items()
     }
@@ -95,27 +95,27 @@ def test_accuracies_are_those_counted_by_hand() -> None:
 
 def test_mean_over_conditions_is_balanced_accuracy() -> None:
     run = drawn()
-    interval = mean_over_conditions(run)
+    interval = measure_mean_over_conditions(run)
     expected = sklearn.metrics.balanced_accuracy_score(run.truths, run.chosen)
     assert interval.value == pytest.approx(expected, abs=1e-12)
     assert interval.low < interval.value < interval.high
-    perfect = mean_over_conditions(hard([0, 1, 2], [0, 1, 2]))
+    perfect = measure_mean_over_conditions(hard([0, 1, 2], [0, 1, 2]))
     assert (perfect.value, perfect.high) == (1.0, 1.0)
     assert perfect.low < 1
 
 
 def test_confusion_is_that_of_sklearn_with_a_column_for_the_undecided() -> None:
     run = drawn()
-    matrix = confusion(run)
+    matrix = count_confusions(run)
     np.testing.assert_array_equal(matrix[:, :3], sklearn.metrics.confusion_matrix(run.truths, run.chosen))
     assert not matrix[:, 3].any()
-    by_hand = confusion(hard(truths=[0, 0, 1, 2], said=[1, -1, 1, -1]))
+    by_hand = count_confusions(hard(truths=[0, 0, 1, 2], said=[1, -1, 1, -1]))
     np.testing.assert_array_equal(by_hand, [[0, 1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
 def test_calibration_is_that_of_sklearn() -> None:
     run = drawn()
-    found = calibration(run, bins=10)
+    found = measure_calibration(run, bins=10)
     confidence, right = run.probabilities.max(axis=1), run.correct
     accuracy, mean = calibration_curve(right, confidence, n_bins=10, strategy="uniform")
     filled = [b for b in found.bins if b.images]
@@ -133,7 +133,7 @@ def test_calibration_is_that_of_sklearn() -> None:
 
 def test_calibration_error_is_that_counted_by_hand() -> None:
     run = hard(truths=[0, 0, 0, 1], said=[0, 0, 0, 0])  # 75% right, 80% sure
-    found = calibration(run)
+    found = measure_calibration(run)
     assert found.error == pytest.approx(0.05)
     assert found.brier == pytest.approx((3 * (0.2**2 + 2 * 0.1**2) + (0.8**2 + 0.9**2 + 0.1**2)) / 4)
     assert found.negative_log_likelihood == pytest.approx(-(3 * math.log(0.8) + math.log(0.1)) / 4)
@@ -141,16 +141,16 @@ def test_calibration_error_is_that_counted_by_hand() -> None:
 
 def test_a_certain_error_has_a_finite_likelihood() -> None:
     run = Predictions(CLASSES, ("k",), ("p",), np.array([0]), (None,), np.array([[0.0, 1.0, 0.0]]), np.array([False]))
-    found = calibration(run)
+    found = measure_calibration(run)
     assert found.negative_log_likelihood == pytest.approx(-math.log(1e-12))
     assert (found.error, found.brier) == (1.0, 2.0)
     with pytest.raises(ConfigError, match="0 bins"):
-        calibration(run, bins=0)
+        measure_calibration(run, bins=0)
 
 
 def test_undecided_images_count_in_the_calibration() -> None:
     decided, not_so = hard([0, 1], [0, 1]), hard([0, 1], [0, -1])
-    assert calibration(not_so).bins[7].images == calibration(decided).bins[7].images == 1 + 1
+    assert measure_calibration(not_so).bins[7].images == measure_calibration(decided).bins[7].images == 1 + 1
 
 
 def test_intervals_are_those_of_scipy_where_each_person_has_one_image() -> None:
@@ -167,10 +167,10 @@ def test_intervals_are_those_of_scipy_where_each_person_has_one_image() -> None:
 def test_persons_are_resampled_and_not_images() -> None:
     """Ten equal images of a person say no more than one: the standard error is that of persons."""
     right = np.random.default_rng(0).random(40) < 0.6
-    once = resampled_means(right.astype(float), list(range(40)))
-    ten_times = resampled_means(np.repeat(right, 10).astype(float), list(np.repeat(range(40), 10)))
+    once = resample_means(right.astype(float), list(range(40)))
+    ten_times = resample_means(np.repeat(right, 10).astype(float), list(np.repeat(range(40), 10)))
     np.testing.assert_allclose(ten_times, once)
-    by_image = resampled_means(np.repeat(right, 10).astype(float), list(range(400)))
+    by_image = resample_means(np.repeat(right, 10).astype(float), list(range(400)))
     assert ten_times.std() == pytest.approx(by_image.std() * math.sqrt(10), rel=0.1)
 
 
@@ -251,16 +251,16 @@ def test_a_comparison_is_counted_by_hand() -> None:
     truths = [0, 0, 0, 1, 1, 1]
     baseline = hard(truths, [0, 1, 1, 1, 1, 0], persons=list("aabccd"))
     run = hard(truths, [0, 0, 0, 1, 0, -1], persons=list("aabccd"))
-    found = compare(baseline, run)
+    found = compare_runs(baseline, run)
     assert (found.images, found.persons, found.only_baseline, found.only_run) == (6, 4, 1, 2)
     assert (found.baseline_accuracy, found.accuracy) == (3 / 6, 4 / 6)
     assert found.difference.value == pytest.approx(1 / 6)
     assert found.mcnemar == found.mcnemar_holm == 1.0
     assert found.permutation == pytest.approx(1.0)  # persons changed by +1, +1, -1: every pattern reaches |1|
-    of_ws = compare(baseline, run, condition="WS")
+    of_ws = compare_runs(baseline, run, condition="WS")
     assert (of_ws.images, of_ws.difference.value) == (3, pytest.approx(2 / 3))
     with pytest.raises(DatasetError, match="no image is of 'unaffected'"):
-        compare(baseline, run, condition="unaffected")
+        compare_runs(baseline, run, condition="unaffected")
 
 
 def test_the_order_of_images_does_not_matter() -> None:
@@ -268,12 +268,12 @@ def test_the_order_of_images_does_not_matter() -> None:
     other = Predictions(
         run.classes, run.keys, run.persons, run.truths, run.age_groups, drawn(seed=9).probabilities, run.undecided
     )
-    assert compare(baseline, other) == compare(baseline, other.select(np.arange(len(other))[::-1]))
+    assert compare_runs(baseline, other) == compare_runs(baseline, other.select(np.arange(len(other))[::-1]))
 
 
 def test_runs_on_other_images_are_not_compared() -> None:
     with pytest.raises(DatasetError, match="measured on different images: 2 of 400 are only in the baseline"):
-        compare(drawn(), drawn().select(range(398)))
+        compare_runs(drawn(), drawn().select(range(398)))
 
 
 def test_corrections_are_over_runs_and_over_conditions() -> None:
@@ -304,4 +304,4 @@ def test_sampling_that_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
 
 def test_values_need_persons() -> None:
     with pytest.raises(ConfigError, match="3 values of 2 persons"):
-        resampled_means(np.ones(3), ["a", "b"])
+        resample_means(np.ones(3), ["a", "b"])

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recognition.results.expression_probe import CHANGES, Probe
+from recognition.results.expression_probe import CHANGES, ProbeResult
 from recognition.results.report import NOTICE, ClassifierReport
 from recognition.statistics import Accuracy, Interval
 
@@ -83,7 +83,7 @@ def print_comparisons(console: Console, found: ClassifierReport) -> None:
     console.print("lost, won: images that the baseline or the run alone has right; p: after Holm's correction")
 
 
-def print_effects(console: Console, found: Probe) -> None:
+def print_effects(console: Console, found: ProbeResult) -> None:
     """Print a table for each run: how its probability of the true condition changes with the expression."""
     for run in dict.fromkeys(effect.run for effect in found.effects):
         of_run = [effect for effect in found.effects if effect.run == run]

@@ -41,14 +41,16 @@ _console = make_console()
 def phantoms(
     out: Annotated[Path, typer.Argument(help="Data set to write: a name ending in .zip, or a folder.")],
     count: Annotated[int, typer.Option(help="Number of phantoms; each is another person.")] = 1000,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(help="Same seed, same data set; another seed, other people.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that draw. The result does not depend on it.")] = 2,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
+    seed: Annotated[
+        int, typer.Option(help="Seed: the same seed gives the same data set, another seed other people.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(help="Number of processes that draw; the result does not depend on it.")] = 2,
 ) -> None:
     """Draw a data set of phantoms: faces with known condition, age, smile and identity.
 
-    The set is balanced over conditions and age groups. Beside the labels it holds landmarks.npy and
-    phantoms.csv, the true facial traits. Phantoms are drawings, not patients.
+    The set is balanced over conditions and age groups. It has landmarks.npy and phantoms.csv, the true facial
+    traits, beside the labels. Phantoms are drawings, not patients.
     """
     with progress_bar(_console, "drawing", count) as on_progress:
         synthesise(out, count=count, size=size, seed=seed, workers=workers, on_progress=on_progress)
@@ -60,45 +62,52 @@ def prepare(
     folder: Annotated[Path, typer.Argument(help="Photographs, subfolders included.", exists=True, file_okay=False)],
     table: Annotated[
         Path | None,
-        typer.Argument(help="CSV about them; without it every photograph is taken, unlabelled.", dir_okay=False),
+        typer.Argument(help="CSV table about them; without it every photograph is taken, unlabelled.", dir_okay=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Data set to write: a name ending in .zip, or a folder.")] = Path(
         "dataset.zip"
     ),
-    size: Annotated[int, typer.Option(help="Side of the aligned pictures in pixels.", min=16, max=2048)] = 256,
-    workers: Annotated[int, typer.Option(help="Processes that align.", min=1)] = 1,
+    size: Annotated[int, typer.Option(help="Side of the aligned images in pixels.", min=16, max=2048)] = 256,
+    workers: Annotated[int, typer.Option(help="Number of processes that align.", min=1)] = 1,
     column: Annotated[
         list[str] | None,
         typer.Option(help="Rename a column of the table, as in years=age_years; repeatable."),
     ] = None,
     conditions: Annotated[
-        str, typer.Option(help="The conditions that labels may name, with commas between them.")
+        str, typer.Option(help="The conditions that labels may have, with commas between them.")
     ] = ",".join(CONDITIONS),
     condition: Annotated[
-        str | None, typer.Option(help="Condition of every photograph whose row names none; else it is unknown.")
+        str | None, typer.Option(help="Condition of every photograph whose row has none; default: unknown.")
     ] = None,
     exclude: Annotated[
-        Path | None, typer.Option(help="List of files to leave out, a name a line: what must not be trained on.")
+        Path | None,
+        typer.Option(help="List of files to leave out, one name a line: those that must not be trained on."),
     ] = None,
-    only: Annotated[Path | None, typer.Option(help="List of files to take, a name a line, and no others.")] = None,
+    only: Annotated[
+        Path | None, typer.Option(help="List of files to take, one name a line; all others are left out.")
+    ] = None,
     min_score: Annotated[
         float,
-        typer.Option(help="Least confidence of the detector, which costs true faces too: look at the sheet.", min=0),
+        typer.Option(
+            help="Lowest confidence of the detector. A high value also loses true faces: look at the sheet.", min=0
+        ),
     ] = 0.0,
     max_padded: Annotated[
-        float, typer.Option(help="Largest share of a picture that may be padding.", min=0, max=1)
+        float, typer.Option(help="Largest share of an image that may be padding.", min=0, max=1)
     ] = 1.0,
     landmark_model: Annotated[
-        Path | None, typer.Option(help="Another 68-point model of dlib's format.", dir_okay=False)
+        Path | None, typer.Option(help="Another 68-point landmark model in dlib's format.", dir_okay=False)
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Where the report goes; by default beside OUT, as OUT-report.csv.")
+        Path | None, typer.Option(help="File of the report; default: beside OUT, as OUT-report.csv.")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of the result, as PNG.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG file for a contact sheet of the result; default: none.")
+    ] = None,
 ) -> None:
     """Align photographs of faces into a labelled data set.
 
-    Each photograph is turned, cut and scaled to the FFHQ frame around its largest face. The TABLE has a
+    Each photograph is rotated, cropped and scaled to the FFHQ frame around its largest face. The TABLE has a
     column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are not used:
 
     - condition: WS, 22q11DS, other, unaffected, or those of --conditions
@@ -109,11 +118,11 @@ def prepare(
 
     - person, source, licence
 
-    Nothing is dropped silently: the report has one line for every file and for every row without a file,
-    with what became of it and why. The report, not the data set, knows the original file names.
+    The report has one line for every file, and for every row without a file: whether it was used, and why not. Only
+    the report has the original file names; the data set does not.
 
-    The landmark model that comes along was trained on data that exclude commercial use; bring another
-    with --landmark-model or GESTALTGEN_LANDMARK_MODEL.
+    The landmark model that is installed was trained on data that exclude commercial use; give another with
+    --landmark-model or GESTALTGEN_LANDMARK_MODEL.
 
     Example: gestaltgen dataset prepare photos photos.csv --out faces.zip --column years=age_years
     """
@@ -149,7 +158,7 @@ def prepare(
 
 @app.command()
 def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.")]) -> None:
-    """Count the pictures of a data set per condition and age group."""
+    """Count the images of a data set for each condition and age group."""
     with Dataset.open(path) as dataset:
         counts = dataset.counts()
         title = f"{path}: {len(dataset)} pictures of {dataset.size} x {dataset.size} pixels"
@@ -164,7 +173,7 @@ def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.
 
 
 def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
-    """Whether to take a file, by its name in the folder or without the folders."""
+    """Return a function that says whether to take a file, by its name in the folder or without the folders."""
     left_out = read_names(exclude) if exclude else frozenset()
     taken = read_names(only) if only else None
 
@@ -175,6 +184,7 @@ def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bo
 
 
 def _read_records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
+    """Read the table, and report columns that are not used."""
     renamed = dict(column.split("=", 1) for column in columns if "=" in column)
     if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
         raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
@@ -206,7 +216,7 @@ def _print_summary(outcomes: list[Outcome]) -> None:
 
 
 def _write_sheet(path: Path, out: Path, count: int = 60, columns: int = 10) -> None:
-    """Pictures at even distances through the data set."""
+    """Draw images at even distances through the data set."""
     with Dataset.open(out) as dataset:
         chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int))
         pictures = [dataset.image(int(index)) for index in chosen]

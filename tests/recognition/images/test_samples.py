@@ -93,3 +93,9 @@ def test_stacks_are_joined_with_what_their_generators_saw() -> None:
     assert both.subset([0]).seen == Pulled.seen
     with pytest.raises(DatasetError, match="expected the same ones in the same order"):
         join_stacks([squares(4), squares(4, classes=("a", "b"))])
+
+
+def test_reading_reports_each_image(tmp_path: Path) -> None:
+    reported: list[int] = []
+    load_real_samples(written(tmp_path / "set.zip", WS, WS, WS), on_image=reported.append)
+    assert reported == [1, 2, 3]

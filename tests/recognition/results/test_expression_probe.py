@@ -18,7 +18,7 @@ from recognition.images.image_stack import stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.predictions import Predictions
-from recognition.results.expression_probe import CHANGES, SMILES, Probe, probe_expression, take_first_of_each
+from recognition.results.expression_probe import CHANGES, SMILES, ProbeResult, probe_expression, take_first_of_each
 from tests.recognition.coloured import squares
 
 FACES = squares(12)
@@ -100,7 +100,7 @@ class Service:
         return Photo(self, png)
 
 
-def probed(service: Service, out: Path) -> Probe:
+def probed(service: Service, out: Path) -> ProbeResult:
     ensembles = {"half": cast(Ensemble, Brightness(0.5)), "full": cast(Ensemble, Brightness())}
     return probe_expression(ensembles, FACES, cast(Client, service), out)
 

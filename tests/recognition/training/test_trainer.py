@@ -19,14 +19,14 @@ from recognition.config import ClassifierTrainingConfig
 from recognition.images.leakage import TrainingRecord
 from recognition.training import trainer
 from recognition.training.optimizer import learning_rate_at
-from recognition.training.trainer import EpochReport, Result, train
+from recognition.training.trainer import EpochReport, TrainingResult, train
 from tests.recognition.coloured import CLASSES, QUICK, squares
 
 TRAIN, VALIDATION = squares(48, seed=1), squares(24, seed=2)
 EXTRA = squares(24, seed=3, synthetic=True, blend=0.75)
 
 
-def run(out: Path, config: ClassifierTrainingConfig = QUICK, **more: Any) -> Result:
+def run(out: Path, config: ClassifierTrainingConfig = QUICK, **more: Any) -> TrainingResult:
     return train(config, TRAIN, EXTRA, VALIDATION, out, **more)
 
 
@@ -133,7 +133,7 @@ def test_another_run_is_not_gone_on_with(done: Path) -> None:
 
 def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
-    figures = lambda run: trainer.Figures(next(losses), 0.5, 0.5)  # noqa: E731
+    figures = lambda run: trainer.ValidationFigures(next(losses), 0.5, 0.5)  # noqa: E731
     monkeypatch.setattr(trainer._Run, "measure", figures)
     result = run(tmp_path, replace(QUICK, epochs=9, patience=2))
     assert (result.epochs, result.best_epoch) == (5, 2)
@@ -141,7 +141,13 @@ def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(("select", "best"), [("loss", 2), ("accuracy", 3), ("balanced_accuracy", 1)])
 def test_which_epoch_is_the_best(select: str, best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = iter([trainer.Figures(0.9, 0.5, 0.7), trainer.Figures(0.5, 0.5, 0.6), trainer.Figures(0.7, 0.6, 0.7)])
+    figures = iter(
+        [
+            trainer.ValidationFigures(0.9, 0.5, 0.7),
+            trainer.ValidationFigures(0.5, 0.5, 0.6),
+            trainer.ValidationFigures(0.7, 0.6, 0.7),
+        ]
+    )
     monkeypatch.setattr(trainer._Run, "measure", lambda run: next(figures))
     assert run(tmp_path, replace(QUICK, select=select)).best_epoch == best
 
