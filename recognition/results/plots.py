@@ -88,8 +88,9 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
     """Plot confusion matrices, each row as shares of a true class with counts.
 
     Args:
-        matrices: run -> (k, k + 1) counts of `recognition.statistics.count_confusions`; the column of undecided images is
-            shown if a run has any.
+        matrices: counts (k, k + 1) of `recognition.statistics.count_confusions` by run; the column of undecided images
+            is shown if a run has any.
+        classes: the conditions in order.
     """
     undecided = any(matrix[:, -1].any() for matrix in matrices.values())
     columns = [_wrap_words(name) for name in classes] + (["undecided"] if undecided else [])
