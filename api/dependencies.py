@@ -324,7 +324,7 @@ def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
             f"model: {message}",
             errors=[field_error("model", message, name, accepted=known)],
         )
-    return service.worker.models.named(name or known[0])
+    return service.worker.models.find(name or known[0])
 
 
 def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:

@@ -56,17 +56,17 @@ def cached_picture(request: Request, credentials: Credentials, found: Cached) ->
     """A PNG that follows from an image set; where pictures leave signed, made for this request."""
     if not credentials.signs:
         return cached_file(request, found, "image/png")
-    return bytes_response(request, credentials.signed(bytes(found.data)), "image/png")
+    return bytes_response(request, credentials.sign(bytes(found.data)), "image/png")
 
 
 def picture(request: Request, credentials: Credentials, png: bytes) -> Response:
     """A stored PNG of nobody; where pictures leave signed, made for this request."""
-    return bytes_response(request, credentials.signed(png) if credentials.signs else png, "image/png")
+    return bytes_response(request, credentials.sign(png) if credentials.signs else png, "image/png")
 
 
 def private_picture(request: Request, credentials: Credentials, png: bytes) -> Response:
     """A stored PNG that follows from a photograph of a person: signed, where pictures are, and kept by no cache."""
-    return private_file(request, credentials.signed(png) if credentials.signs else png, "image/png")
+    return private_file(request, credentials.sign(png) if credentials.signs else png, "image/png")
 
 
 def private_file(request: Request, content: Content | bytes, media_type: str, name: str | None = None) -> Response:

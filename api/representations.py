@@ -10,8 +10,7 @@ from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
 from api.photographs.audit import Entry
 from api.photographs.records import EditRecord, PackRecord, Photograph, PhotographFace, Receipt, SyntheticFace
-from api.provenance.claims import NOTICE
-from api.provenance.marks import EDITED_NOTICE
+from api.provenance.claims import EDITED_NOTICE, NOTICE
 from api.resources import Resources
 from api.schemas import (
     AccessOut,

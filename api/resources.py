@@ -187,7 +187,7 @@ class Resources:
             Problem: 409, the generator that made the set is not served any more.
         """
         weights = str(known.resolved["weights_sha256"])
-        model = self.worker.models.of_weights(weights)
+        model = self.worker.models.find_by_weights(weights)
         if model is None:
             raise Problem(
                 ProblemType.WEIGHTS_NOT_SERVED,

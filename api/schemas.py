@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.access.ownership import Kind as WorkKind
 from api.jobs.job_list import State
 from api.photographs.audit import Outcome
-from api.provenance.marks import Source
+from api.provenance.claims import Source
 
 Kind = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
 

@@ -104,7 +104,7 @@ class SetWork:
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
         """Name of the model, and the face of an image; in the worker's thread."""
         plan = self.plan_of(set_id)
-        return plan.model, models.using(plan.model).face(plan, plan.rows[number])
+        return plan.model, models.use(plan.model).face(plan, plan.rows[number])
 
     def make_now(self, plan: RenderPlan) -> None:
         """Make a small set while somebody waits.
@@ -172,7 +172,7 @@ class SetWork:
         self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
 
     def _model(self, plan: RenderPlan) -> Model:
-        return self._worker.loaded().named(plan.model)
+        return self._worker.loaded().find(plan.model)
 
     def plan_of(self, set_id: str) -> RenderPlan:
         """What a set that was asked for is, once more.
@@ -184,7 +184,7 @@ class SetWork:
         if request is None:
             raise GestaltError(f"image set {set_id} is not in the state folder; post the request again")
         models, asked = self._worker.loaded(), request.asked
-        model = models.of_weights(request.resolved["weights_sha256"]) or models.default
+        model = models.find_by_weights(request.resolved["weights_sha256"]) or models.default
         plan = model.plan(asked, self._max_images)
         if plan.id != set_id:
             raise GestaltError(

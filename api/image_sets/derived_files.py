@@ -15,8 +15,8 @@ from typing import IO, Final
 from api.image_sets.sheet import sheet_of
 from api.image_sets.storage import Line, Store
 from api.models.model import ModelInfo
-from api.provenance.claims import sheet_notice
-from api.provenance.marks import Claim, encode
+from api.provenance.claims import Claim, sheet_notice
+from api.provenance.marks import encode
 from faces.images import Pixels, read_image
 
 SHARD_IMAGES: Final = 1000

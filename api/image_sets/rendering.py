@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from api.image_sets.storage import Store, chunks
 from api.models.model import Model, Pixels, RenderPlan, Row
-from api.provenance.marks import Claim, encode, pixels_digest
+from api.provenance.claims import Claim
+from api.provenance.marks import encode, pixels_digest
 from api.provenance.registry import Picture, Registry, key_of
 
 CHUNK_IMAGES: Final = 32
@@ -120,7 +121,7 @@ def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[
     """Digest of the pixels and PNG of those that are stored in some set, unharmed, by their keys."""
     if registry is None:
         return {}
-    made = registry.made(keys)
+    made = registry.find_each(keys)
     pngs = store.unharmed((picture.subject, picture.number, picture.sha256) for picture in made.values())
     return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
 

@@ -292,7 +292,7 @@ def _begun(item: _Rows | _Task | None) -> bool:
 def _trouble(models: Models) -> str:
     """Why the default model cannot make an image; empty if it can."""
     try:
-        model = models.using(models.default.info.name)
+        model = models.use(models.default.info.name)
         plan = model.plan(
             {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}, 1_000
         )

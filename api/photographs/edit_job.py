@@ -12,7 +12,8 @@ from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
 from api.photographs.job_context import JobContext
 from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
-from api.provenance.marks import Claim, encode, pixels_digest
+from api.provenance.claims import Claim
+from api.provenance.marks import encode, pixels_digest
 from api.provenance.registry import Picture, key_of
 from core.errors import GestaltError
 from editing.face_editor import FaceEditor
@@ -63,7 +64,7 @@ class EditWork(Undivided):
     def _compute_edit(self, record: EditRecord, models: Models) -> tuple[str, Edit]:
         """Return the sha256 of the weights, and the edit. Call it in the worker's thread."""
         name, face = self._context.load_face(models, record.face)
-        model, asked = models.using(name), record.asked
+        model, asked = models.use(name), record.asked
         face_editor: FaceEditor = model.studio
         editor = face_editor.editor if asked["hold"] else replace(face_editor.editor, patterns={})
         direction = face_editor.direction(asked["direction"], asked.get("condition"))

@@ -13,7 +13,7 @@ from api.operations.metrics import Unusable
 from api.photographs.job_context import JobContext
 from api.photographs.records import Photograph
 from api.problems import Problem
-from api.provenance.marks import Claim
+from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from inversion import result as inversions
@@ -55,7 +55,7 @@ class InversionWork(Undivided):
         pixels = self._decode(photo_id)
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
-            editor = models.using(photo.model).studio
+            editor = models.use(photo.model).studio
             frame = framed(pixels, editor.side, editor.detector, aligned=photo.aligned)
             return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
 
@@ -84,7 +84,7 @@ class InversionWork(Undivided):
     ) -> dict[str, bytes]:
         """Return the files of an inversion, by their paths."""
         context = self._context
-        model, folder = models.using(photo.model), context.photographs.folder(photo.id)
+        model, folder = models.use(photo.model), context.photographs.folder(photo.id)
         method = {"method": inversion.method, "precision": inversion.precision}
         claim = Claim("reconstructed", model.info.weights_sha256, method)
         reconstruction = context.marker.encode(to_uint8(inversion.reconstruction)[0], claim)

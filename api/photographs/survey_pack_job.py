@@ -78,7 +78,7 @@ class SurveyPackWork(Undivided):
     def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> Pair:
         """Edit a face and return its two pictures. Call it in the worker's thread."""
         name, inversion = self._context.load_face(models, PhotographFace(photo))
-        editor: FaceEditor = models.using(name).studio
+        editor: FaceEditor = models.use(name).studio
         edit = stimulus_edit(editor, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
         return pair_of(edit, editor.find)
 

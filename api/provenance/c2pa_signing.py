@@ -19,7 +19,8 @@ from api.photographs.intake import FORMATS, sniff
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.c2pa_certificate import CERTIFICATE, Identity, rules_of
-from api.provenance.marks import Claim, encode, this_software
+from api.provenance.claims import Claim, this_software
+from api.provenance.marks import encode, read_claim
 from core.errors import ConfigError, GestaltError
 
 _RULES: Final[Mapping[str, Any]] = rules_of(()) | {"builder": {"thumbnail": {"enabled": False}}}
@@ -48,7 +49,7 @@ class Signer:
             context = c2pa.Context.from_dict(_RULES, signer=c2pa.Signer.from_info(info))
             self._builder = partial(c2pa.Builder, context=context)
             grey = np.full((8, 8, 3), 128, np.uint8)
-            picture = io.BytesIO(self.signed(encode(grey, Claim("synthetic", "", {}))))
+            picture = io.BytesIO(self.sign(encode(grey, Claim("synthetic", "", {}))))
             with c2pa.Context.from_dict(_RULES) as rules, c2pa.Reader("image/png", picture, context=rules) as reader:
                 wrong = {one["code"]: one["explanation"] for one in reader.get_validation_results()[_ACTIVE]["failure"]}
         except (c2pa.C2paError, GestaltError) as error:
@@ -57,7 +58,7 @@ class Signer:
         if wrong:
             raise _refused("; ".join(f"{code}: {explanation}" for code, explanation in wrong.items()))
 
-    def signed(self, data: bytes) -> bytes:
+    def sign(self, data: bytes) -> bytes:
         """A picture's file with a manifest. Each call makes another one: it has an id, and is salted.
 
         Args:
@@ -73,7 +74,7 @@ class Signer:
                 f"The certificate that pictures are signed with ended on {self._ends:%Y-%m-%d}, and none leave "
                 f"unsigned: whoever runs the service has to renew it ({CERTIFICATE}).",
             )
-        claim, form, signed = Claim.of(data), sniff(data[:12]), io.BytesIO()
+        claim, form, signed = read_claim(data), sniff(data[:12]), io.BytesIO()
         if claim is None or form is None:
             raise GestaltError("a picture without a mark is not signed; expected a PNG, WebP or JPEG of this service")
         try:

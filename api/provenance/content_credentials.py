@@ -1,6 +1,6 @@
-"""Content Credentials (C2PA), by option: pictures are signed on their way out, and what a file brings along is read.
+"""Content credentials (C2PA): pictures are signed when they are delivered, if configured, and manifests are read.
 
-Nothing that is stored is signed: an image set stays the same bytes whoever serves it, and a certificate can be renewed.
+Stored files are never signed: an image set stays the same bytes whoever serves it, and a certificate can be renewed.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from api.photographs.intake import FORMATS, sniff
 from api.provenance import c2pa_reader
-from api.schemas import CredentialsOut
 from api.settings import Settings
 from core.errors import ConfigError
 
@@ -35,15 +35,44 @@ _PROGRAM: Final = Path(c2pa_reader.__file__)
 _WALL_S: Final = 15
 _SOON: Final = timedelta(days=30)
 _AT_ONCE: Final = 2
-"""Processes that read at a time; further files wait."""
+"""Number of reading processes at a time; further files wait."""
+
+
+@dataclass(frozen=True)
+class ManifestReading:
+    """What a file's C2PA manifest says, and how much of it holds.
+
+    Attributes:
+        state: "trusted" if it holds and an authority that this service trusts vouches for the signer; "valid" if it
+            holds; "invalid" if something in it does not hold.
+        intact: the file, and so its pixels, is as it was signed, whoever signed it.
+        signer: name in the signer's certificate.
+        organisation: organisation in the signer's certificate.
+        serial: serial number of the signer's certificate, in decimal.
+        software: program that made the manifest, as the manifest says.
+        failures: status codes of the specification for what does not hold.
+        because: why the manifest is unreadable.
+    """
+
+    state: Literal["trusted", "valid", "invalid", "unreadable"]
+    intact: bool = False
+    signer: str | None = None
+    organisation: str | None = None
+    serial: str | None = None
+    software: str | None = None
+    failures: Sequence[str] = ()
+    because: str | None = None
+
+
+_readings: Final = TypeAdapter(ManifestReading)
 
 
 class Credentials:
-    """Signs and reads manifests. Safe to use from threads.
+    """Signer and reader of C2PA manifests. Safe to use from threads.
 
     Args:
-        signer: None signs nothing.
-        rules: settings of the library that reads, as JSON in one line; None where it is not installed.
+        signer: signs pictures; None leaves them unsigned.
+        rules: settings of the library that reads, as JSON in one line; None if it is not installed.
     """
 
     def __init__(self, signer: Signer | None, rules: str | None) -> None:
@@ -53,17 +82,17 @@ class Credentials:
 
     @property
     def signs(self) -> bool:
-        """Whether pictures leave signed."""
+        """Whether pictures are signed when they are delivered."""
         return self._signer is not None
 
-    def signed(self, data: bytes) -> bytes:
-        """A picture's file with a manifest, where this service signs; see api.provenance.c2pa_signing."""
-        return data if self._signer is None else self._signer.signed(data)
+    def sign(self, data: bytes) -> bytes:
+        """Return a picture's file with a manifest, if this service signs; see api.provenance.c2pa_signing."""
+        return data if self._signer is None else self._signer.sign(data)
 
-    def read(self, data: bytes) -> CredentialsOut | None:
-        """What a file's manifest says and how much of it holds; None where there is none. Blocks.
+    def read(self, data: bytes) -> ManifestReading | None:
+        """Read a file's manifest; returns None if there is none. Blocks.
 
-        Safe for any bytes: they are read in a process that is confined, and nothing that they name is fetched.
+        Safe for any bytes: they are read in a confined process, and nothing that they refer to is fetched.
 
         Args:
             data: PNG, WebP or JPEG.
@@ -72,18 +101,18 @@ class Credentials:
         if form is None or b"jumb" not in data or b"c2pa" not in data:  # how every embedded manifest begins
             return None
         if self._rules is None:
-            return CredentialsOut(state="unreadable", because="c2pa-python is not installed here")
-        answer = self._answer(FORMATS[form], self._rules.encode() + b"\n" + data)
+            return ManifestReading(state="unreadable", because="c2pa-python is not installed here")
+        answer = self._run_reader(FORMATS[form], self._rules.encode() + b"\n" + data)
         try:
-            found = CredentialsOut.model_validate_json(answer)
+            found = _readings.validate_json(answer)
         except ValidationError:
             _log.warning("a manifest could not be read within the limits")
-            return CredentialsOut(state="unreadable", because="it could not be read within the limits")
+            return ManifestReading(state="unreadable", because="it could not be read within the limits")
         return None if found.because and found.because.startswith("ManifestNotFound") else found
 
-    def _answer(self, media_type: str, question: bytes) -> bytes:
+    def _run_reader(self, media_type: str, question: bytes) -> bytes:
         command = [sys.executable, "-I", "-B", str(_PROGRAM), media_type]
-        with self._turns, _in_memory(question) as asked, _in_memory() as answered:
+        with self._turns, _open_memory_file(question) as asked, _open_memory_file() as answered:
             try:
                 subprocess.run(  # noqa: S603
                     command,
@@ -103,10 +132,10 @@ class Credentials:
 
 
 def open_credentials(settings: Settings) -> Credentials:
-    """What the settings ask for.
+    """Return the signer and reader that the settings ask for.
 
     Raises:
-        ConfigError: a setting without its partner, or one that cannot be used; c2pa-python is not installed.
+        ConfigError: a setting is missing or cannot be used, or c2pa-python is not installed.
     """
     certificate, key, anchors = settings.c2pa_certificate, settings.c2pa_key, settings.c2pa_anchors
     if (certificate is None) != (key is None):
@@ -130,7 +159,7 @@ def open_credentials(settings: Settings) -> Credentials:
     soon = identity.ends - datetime.now(UTC) < _SOON
     _log.log(
         logging.WARNING if soon else logging.INFO,
-        "pictures leave signed (C2PA, %s) as %s, until %s",
+        "pictures are signed (C2PA, %s) as %s, until %s",
         identity.algorithm,
         identity.name,
         f"{identity.ends:%Y-%m-%d}",
@@ -139,7 +168,7 @@ def open_credentials(settings: Settings) -> Credentials:
 
 
 @contextmanager
-def _in_memory(data: bytes = b"") -> Iterator[IO[bytes]]:
+def _open_memory_file(data: bytes = b"") -> Iterator[IO[bytes]]:
     with os.fdopen(os.memfd_create("manifest"), "w+b", buffering=0) as file:
         file.write(data)
         file.seek(0)

@@ -15,11 +15,9 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
 import cv2
@@ -27,110 +25,21 @@ import numpy as np
 from PIL import Image
 
 from api.encryption.key_store import SECRET_BYTES
-from api.provenance.claims import NOTICE
+from api.provenance.claims import Claim
 from core.errors import ConfigError, ImageError
 from faces.images import MAX_PIXELS, Pixels, read_image
 
 ImageFormat = Literal["png", "webp", "jpeg"]
-Source = Literal["synthetic", "edited", "reconstructed"]
 
 MEDIA_TYPES: Final[Mapping[ImageFormat, str]] = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 SUFFIXES: Final[Mapping[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 
-EDITED_NOTICE: Final = "Edited image, not a photograph, and no basis for a diagnosis."
-
-MAX_CLAIM_CHARACTERS: Final = 32_768
-"""Longest claim, as escaped JSON: a JPEG holds an XMP packet in one segment of 65,535 bytes."""
-
 NAMESPACE: Final = "urn:x-gestaltgen:mark:1#"
 """XML namespace of what only we say: the elements Claim, Pixels-SHA256 and Signature."""
 
-_NEWSCODES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _LARGEST_SIDE: Final[Mapping[ImageFormat, int]] = {"png": 1_000_000, "webp": 16_383, "jpeg": 65_500}
 _MAX_METADATA_BYTES: Final = 262_144
 _SIGNED_AS: Final = b"gestaltgen mark 1"
-
-
-@cache
-def this_software() -> str:
-    """The program and its version."""
-    try:
-        return f"gestaltgen {version('gestaltgen')}"
-    except PackageNotFoundError:
-        return "gestaltgen"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a picture says of itself.
-
-    Args:
-        source: "synthetic" is of nobody, made by a generator; "edited" and "reconstructed" come from a photograph
-            that a network rendered again.
-        weights_sha256: the weights that rendered it.
-        what: JSON that tells how to make it again, or what was done to it.
-        software: the program and its version.
-
-    Raises:
-        ConfigError: another source, a `what` that is not JSON, or one too long for a file's metadata.
-    """
-
-    source: Source
-    weights_sha256: str
-    what: Mapping[str, Any]
-    software: str = field(default_factory=this_software)
-
-    def __post_init__(self) -> None:
-        if self.source not in get_args(Source):
-            raise ConfigError(f"source {self.source!r}: expected one of {', '.join(get_args(Source))}")
-        for name in ("weights_sha256", "software"):
-            text = getattr(self, name)
-            if not (isinstance(text, str) and text.isprintable()):
-                raise ConfigError(f"{name} is {text!r}; expected text without control characters")
-        if not isinstance(self.what, Mapping):
-            raise ConfigError(f"what is {self.what!r}; expected a mapping")
-        try:
-            length = len(escape(self.to_json(), quote=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ConfigError(
-                f"what cannot be written as JSON ({error}); expected a mapping of texts, finite numbers, lists "
-                "and mappings: convert arrays and dates first"
-            ) from error
-        if length > MAX_CLAIM_CHARACTERS:
-            raise ConfigError(
-                f"a claim of {length} characters does not fit into a picture; expected at most "
-                f"{MAX_CLAIM_CHARACTERS}: leave out what can be looked up"
-            )
-
-    def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces, and ASCII only, which no tool's change of encoding can harm."""
-        return json.dumps(self.said(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    def said(self) -> dict[str, Any]:
-        """The same as a mapping."""
-        return {
-            "software": self.software,
-            "source": self.source,
-            "weights_sha256": self.weights_sha256,
-            "what": dict(self.what),
-        }
-
-    @classmethod
-    def of(cls, data: bytes) -> Claim | None:
-        """What a file says of itself; hearsay. None if it is no whole PNG, WebP or JPEG, or says nothing of ours."""
-        found = _stated(data)
-        return None if found is None else found[1]
-
-    @property
-    def digital_source_type(self) -> str:
-        """The IPTC term, by which search engines and agencies know such pictures."""
-        media = "trainedAlgorithmicMedia" if self.source == "synthetic" else "compositeWithTrainedAlgorithmicMedia"
-        return _NEWSCODES + media
-
-    @property
-    def notice(self) -> str:
-        """The same for people who read a file's properties."""
-        return NOTICE if self.source == "synthetic" else EDITED_NOTICE
 
 
 @dataclass(frozen=True)
@@ -189,7 +98,7 @@ class Marker:
         are not a whole PNG, WebP or JPEG of at most MAX_PIXELS, or carry no claim. Of all metadata only what is
         returned is verified.
         """
-        found = _stated(data)
+        found = _read_statement(data)
         if found is None:
             return None
         file, claim = found
@@ -243,7 +152,13 @@ def _encode(
     return _save(picture, "JPEG", quality=95, subsampling=0, xmp=packet)
 
 
-def _stated(data: bytes) -> tuple[_File, Claim] | None:
+def read_claim(data: bytes) -> Claim | None:
+    """Return what a file says about itself, unverified; None if it is no whole PNG, WebP or JPEG, or has no claim."""
+    found = _read_statement(data)
+    return None if found is None else found[1]
+
+
+def _read_statement(data: bytes) -> tuple[_File, Claim] | None:
     """A file taken apart, and what it says of itself; None if it cannot be, or says nothing of ours."""
     try:
         file = _take_apart(data)

@@ -1,4 +1,4 @@
-"""Every picture that the service made: where it lies, what it is, and its digests, by which it is known again."""
+"""Registry of the pictures that the service made, with the digests by which they are recognised."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MANY: Final = 500
 
 @dataclass(frozen=True)
 class Picture:
-    """A stored picture.
+    """Entry of a stored picture.
 
     Attributes:
-        key: hash of all that it follows from; equal for equal pictures.
+        key: hash of everything that determines the picture; equal for equal pictures.
         pixels: digest of its pixels.
-        sha256: of its file.
+        sha256: checksum of its file.
         subject: id of the image set, or of the photograph or edit, that it belongs to.
-        number: its place there.
+        number: its index there.
     """
 
     key: str
@@ -46,35 +46,35 @@ _pictures: Final = Table(
 
 
 class Registry:
-    """What was made.
+    """Registry of pictures in the service's database.
 
     Args:
-        engine: of the service's database.
+        engine: SQLAlchemy engine of the service's database.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def add(self, pictures: Sequence[Picture]) -> None:
-        """Remember pictures, in place of what was known to lie where they do."""
+        """Add pictures; an entry of the same subject and number is replaced."""
         new = insert(self._engine, _pictures)
-        told = {name: new.excluded[name] for name in ("key", "pixels", "sha256")}
-        new = new.on_conflict_do_update(index_elements=["subject", "number"], set_=told)
+        digests = {name: new.excluded[name] for name in ("key", "pixels", "sha256")}
+        new = new.on_conflict_do_update(index_elements=["subject", "number"], set_=digests)
         with self._engine.begin() as connection:
             connection.execute(new, [vars(one) for one in pictures])
 
-    def made(self, keys: Iterable[str]) -> dict[str, Picture]:
-        """One picture for each of these keys that there is one for."""
-        wanted, found = list(keys), {}
+    def find_each(self, keys: Iterable[str]) -> dict[str, Picture]:
+        """Return a picture for each of these keys that is registered."""
+        keys, found = list(keys), {}
         with self._engine.connect() as connection:
-            for start in range(0, len(wanted), _MANY):
-                some = _pictures.c.key.in_(wanted[start : start + _MANY])
+            for start in range(0, len(keys), _MANY):
+                some = _pictures.c.key.in_(keys[start : start + _MANY])
                 for row in connection.execute(select(_pictures).where(some)).mappings():
                     found[row["key"]] = Picture(**row)
         return found
 
-    def known(self, *, sha256: str, pixels: str | None) -> Picture | None:
-        """The picture with these digests, of its file or else of its pixels."""
+    def find_by_digest(self, *, sha256: str, pixels: str | None) -> Picture | None:
+        """Return a picture whose file, or else whose pixels, have this digest."""
         with self._engine.connect() as connection:
             for where in (_pictures.c.sha256 == sha256, _pictures.c.pixels == (pixels or "")):
                 row = connection.execute(select(_pictures).where(where).limit(1)).mappings().first()
@@ -83,12 +83,12 @@ class Registry:
         return None
 
     def forget(self, subject: str) -> None:
-        """Everything that belongs to something erased."""
+        """Delete all entries of a subject, which is erased."""
         with self._engine.begin() as connection:
             connection.execute(delete(_pictures).where(_pictures.c.subject == subject))
 
 
 def key_of(weights_sha256: str, what: Mapping[str, Any]) -> str:
-    """The key of a picture that follows from these weights and this description."""
+    """Return the key of a picture, given the weights that render it and a description of all else that matters."""
     canonical = json.dumps({"weights": weights_sha256, **what}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -145,7 +145,7 @@ async def edit_image(
 ) -> EditOut:
     """A smile to reach, or a strength along a direction; measured before and after, with a verdict."""
     known, n = image
-    model = service.worker.models.of_weights(str(known.resolved["weights_sha256"]))
+    model = service.worker.models.find_by_weights(str(known.resolved["weights_sha256"]))
     if model is None:
         raise Problem(
             ProblemType.WEIGHTS_NOT_SERVED, "The image set was made with weights that are not served any more."
@@ -254,7 +254,7 @@ class _EditRequest:
     def _check_direction(self) -> None:
         """Raise a Problem, 422, if the generator does not have the direction."""
         direction, model = self.body.direction, self.model
-        known = [direction.name for direction, _ in self.service.worker.models.named(model).directions()]
+        known = [direction.name for direction, _ in self.service.worker.models.find(model).directions()]
         if direction not in known:
             message = f"{model} has no direction {direction!r}; " + (
                 f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"

@@ -20,7 +20,7 @@ from api.image_sets.storage import StoredRequest
 from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
-from api.provenance.marks import MEDIA_TYPES, Claim, ImageFormat
+from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
 from api.representations import image_set_out, set_path
 from api.request_headers import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
 from api.resources import Resources
@@ -162,7 +162,7 @@ def image(
     if format == "png":
         return bytes_response(request, service.store.image_file(image_set.id, n), "image/png", line["sha256"])
     [stored] = service.store.read_images(image_set.id, [line])
-    claim = Claim.of(stored)
+    claim = read_claim(stored)
     if claim is None:
         raise Problem(
             ProblemType.IMAGE_FORMAT_UNAVAILABLE,
@@ -171,7 +171,7 @@ def image(
     pixels = read_image(stored)
     with service.metrics.encode_seconds.labels(format).time():
         data = service.marker.encode(pixels, claim, format)
-    data = service.credentials.signed(data)
+    data = service.credentials.sign(data)
     return bytes_response(request, data, MEDIA_TYPES[format])
 
 

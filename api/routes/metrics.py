@@ -87,7 +87,7 @@ def _models(service: Resources) -> Iterator[Metric]:
         models = service.worker.models
         for model in models.infos:
             info.add_metric([model.name, model.weights_sha256[:_SHORT]], 1)
-            loaded.add_metric([model.name], models.loaded(model.name))
+            loaded.add_metric([model.name], models.is_loaded(model.name))
     yield from (info, loaded)
 
 

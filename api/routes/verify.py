@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import anyio.to_thread
 from fastapi import APIRouter, Request
 
@@ -11,10 +9,10 @@ from api.dependencies import AnyCaller, ServiceDep
 from api.photographs.intake import FORMATS
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.provenance.marks import pixels_digest
+from api.provenance.verification import verify_picture
 from api.request_headers import problem
 from api.resources import Resources
-from api.schemas import VerifyOut
+from api.schemas import CredentialsOut, VerifyOut
 
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])
 
@@ -38,37 +36,31 @@ async def verify(request: Request, service: ServiceDep, caller: AnyCaller) -> Ve
     data = await request.body()
     if not data:
         raise Problem(ProblemType.BODY_EMPTY, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
-    return _tellable(await anyio.to_thread.run_sync(_verified, service, data))
+    return _as_json(await anyio.to_thread.run_sync(_verify, service, data))
 
 
-def _tellable(answer: VerifyOut) -> VerifyOut:
-    """Without the claim, where a stranger wrote into it what JSON cannot carry: half a character, endless nesting."""
+def _verify(service: Resources, data: bytes) -> VerifyOut:
+    found = verify_picture(
+        data,
+        service.decoder.decode(data),
+        registry=service.registry,
+        marker=service.marker,
+        credentials=service.credentials,
+    )
+    read = found.credentials
+    return VerifyOut(
+        verdict=found.verdict,
+        how=found.how,
+        source=found.source,
+        claim=None if found.claim is None else dict(found.claim),
+        credentials=None if read is None else CredentialsOut(**vars(read)),
+    )
+
+
+def _as_json(answer: VerifyOut) -> VerifyOut:
+    """Return the answer, without a claim that JSON cannot carry: half a character, or endless nesting."""
     try:
         answer.model_dump_json()
     except (ValueError, RecursionError):
         return answer.model_copy(update={"claim": None})
     return answer
-
-
-def _verified(service: Resources, data: bytes) -> VerifyOut:
-    return _recognised(service, data).model_copy(update={"credentials": service.credentials.read(data)})
-
-
-def _recognised(service: Resources, data: bytes) -> VerifyOut:
-    pixels = service.decoder.decode(data)
-    marked = service.marker.read(data, pixels)
-    claim = None if marked is None else {**marked.claim.said(), "notice": marked.claim.notice}
-    sha256 = hashlib.sha256(data).hexdigest()
-    known = service.registry.known(sha256=sha256, pixels=pixels_digest(pixels))
-    if known is not None:
-        what = "file is one" if known.sha256 == sha256 else "pixels are those of a picture"
-        how = f"its {what} that this service made"
-        return VerifyOut(verdict="made here", how=how, source="synthetic", claim=claim)
-    if marked is not None and marked.genuine:
-        source = marked.claim.source
-        if marked.intact:
-            return VerifyOut(verdict="made here", how="its signature is this service's", source=source, claim=claim)
-        how = "its signature is this service's, but its pixels are not those that were signed"
-        return VerifyOut(verdict="made here, changed since", how=how, source=source, claim=claim)
-    how = "neither its file, its pixels nor its signature are known here"
-    return VerifyOut(verdict="not recognised", how=how, source=None, claim=claim)

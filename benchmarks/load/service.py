@@ -33,7 +33,8 @@ from api.image_sets.rendering import CHUNK_IMAGES
 from api.models.generator import GeneratorModel, prepare
 from api.models.worker import BATCH
 from api.operations.database import Database
-from api.provenance.marks import Claim, encode
+from api.provenance.claims import Claim
+from api.provenance.marks import encode
 from api.settings import Settings
 from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
 from benchmarks.load import hostile, several

@@ -8,7 +8,8 @@ from typing import Final
 
 from PIL import Image
 
-from api.provenance.marks import Claim, encode
+from api.provenance.claims import Claim
+from api.provenance.marks import encode
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import BenchmarkEntry
 from faces.images import Pixels

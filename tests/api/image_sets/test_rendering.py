@@ -63,7 +63,7 @@ def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytes
     assert make_chunk(store, model, plan, 0, 5, model.render, registry) == 5  # what was known was not there
     store.seal(plan.id, [0])
     for line in store.manifest(plan.id):
-        known = registry.known(sha256=str(line["sha256"]), pixels=None)
+        known = registry.find_by_digest(sha256=str(line["sha256"]), pixels=None)
         assert known is not None
         assert (known.subject, known.number) == (plan.id, line["index"])
         assert hashlib.sha256(next(store.read_images(plan.id, [line]))).hexdigest() == known.sha256

@@ -46,11 +46,11 @@ def released(made: dict[str, Sized]) -> dict[str, int]:
 def test_the_first_serves_requests_that_name_none() -> None:
     models, made = models_of(100, a=1, b=1)
     assert models.default is made["a"]
-    assert models.named(None) is made["a"]
-    assert models.named("b") is made["b"]
+    assert models.find(None) is made["a"]
+    assert models.find("b") is made["b"]
     assert [info.name for info in models.infos] == ["a", "b"]
-    assert models.of_weights("b" * 64) is made["b"]
-    assert models.of_weights("c" * 64) is None
+    assert models.find_by_weights("b" * 64) is made["b"]
+    assert models.find_by_weights("c" * 64) is None
 
 
 def test_an_unknown_name_says_the_known_ones() -> None:
@@ -69,27 +69,27 @@ def test_there_has_to_be_one() -> None:
 def test_those_unused_for_longest_make_room() -> None:
     models, made = models_of(10, a=4, b=4, c=4)
     for name in ("a", "b", "a", "c"):
-        assert models.using(name) is made[name]
+        assert models.use(name) is made[name]
     assert released(made) == {"b": 1}
-    models.using("b")
+    models.use("b")
     assert released(made) == {"b": 1, "a": 1}
-    models.using("c")
+    models.use("c")
     assert released(made) == {"b": 1, "a": 1}
 
 
 def test_what_fits_stays_to_the_last_byte() -> None:
     models, made = models_of(10, a=4, b=6)
     for name in "abab":
-        models.using(name)
+        models.use(name)
     assert released(made) == {}
 
 
 def test_a_large_one_makes_all_others_go_and_is_never_let_go_itself() -> None:
     models, made = models_of(10, a=3, b=3, huge=100)
     for name in ("a", "b", "huge", "huge"):
-        models.using(name)
+        models.use(name)
     assert released(made) == {"a": 1, "b": 1}
-    models.using("a")
+    models.use("a")
     assert released(made) == {"a": 1, "b": 1, "huge": 1}
 
 
@@ -152,7 +152,7 @@ def test_what_lies_beside_belongs_to_its_generator(folder: Path) -> None:
 
 def test_memory_is_let_go_and_taken_again(folder: Path, tmp_path: Path) -> None:
     models = open_models(Settings(state=tmp_path, models=folder, model_memory_mb=1))
-    small = Models({info.name: models.named(info.name) for info in models.infos}, most_bytes=1)
+    small = Models({info.name: models.find(info.name) for info in models.infos}, most_bytes=1)
     pictures = []
     for name in ("fold1", "fold2", "fold1"):
         model = small.using(name)

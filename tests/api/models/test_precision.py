@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from api.provenance.marks import Claim
+from api.provenance.marks import read_claim
 from core import tensor_files
 from tests.api.lab import WAIT, good, of_sqlite, open_lab, phantom
 
@@ -25,10 +25,10 @@ def test_a_face_is_edited_in_the_precision_that_it_was_made_in(tmp_path: Path) -
             assert made["result"]["precision"] == precision
             pictures = [lab.http.get(made["links"][name]).content for name in ("image", "before")]
             for picture in pictures:
-                claim = Claim.of(picture)
+                claim = read_claim(picture)
                 assert claim is not None
                 assert claim.what["precision"] == precision
-        claim = Claim.of(reconstruction)
+        claim = read_claim(reconstruction)
         assert claim is not None
         assert claim.what == {"method": "hyperstyle", "precision": "bfloat16"}
         assert good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))["request"]["precision"] == "bfloat16"

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.provenance.claims import NOTICE
-from api.provenance.marks import EDITED_NOTICE
+from api.provenance.claims import EDITED_NOTICE, NOTICE
 from faces.images import read_image
 from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, refused
 
@@ -105,7 +104,7 @@ def test_the_files_say_what_they_are(lab: Lab, face: str) -> None:
         assert marked.claim.what["edit"] == made["request"]
         assert marked.intact
         assert marked.genuine == of_photo
-        assert face.split("/")[3] not in json.dumps(marked.claim.said()) or not of_photo
+        assert face.split("/")[3] not in json.dumps(marked.claim.to_dict()) or not of_photo
 
 
 def test_pictures_of_nobody_may_be_cached(lab: Lab, image: str) -> None:

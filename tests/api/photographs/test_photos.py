@@ -21,7 +21,7 @@ from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.photographs.records import EditRecord, ErasureCause, PackRecord
 from api.problem_types import ProblemType
-from api.provenance.marks import EDITED_NOTICE
+from api.provenance.claims import EDITED_NOTICE
 from faces.images import Pixels, encode_png, read_image
 from tests.api.lab import (
     CONSENT,

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.provenance.marks import EDITED_NOTICE
+from api.provenance.claims import EDITED_NOTICE
 from editing.survey_pack import MARK
 from faces.images import read_image
 from tests.api.lab import Json, Lab, add_slowly, files_of, good, phantom, refused, tables_naming

@@ -14,7 +14,8 @@ import pytest
 from api.problems import Problem
 from api.provenance.c2pa_certificate import read_identity
 from api.provenance.c2pa_signing import Signer
-from api.provenance.marks import Claim, ImageFormat, Marker, Source
+from api.provenance.claims import Claim, Source
+from api.provenance.marks import ImageFormat, Marker, read_claim
 from core.errors import ConfigError, GestaltError
 from faces.images import Pixels, encode_png, read_image
 from tests.api.provenance.test_c2pa_certificate import KEYS
@@ -70,7 +71,7 @@ def test_a_manifest_says_what_the_mark_says(
 ) -> None:
     data = marked(face, source, form)
     signed = signer.signed(data)
-    claim, store = Claim.of(data), store_of(signed, made.authority)
+    claim, store = read_claim(data), store_of(signed, made.authority)
     assert claim is not None
     manifest = active(store)
     assert (store["validation_state"], manifest["claim_version"]) == ("Trusted", 2)

@@ -18,9 +18,9 @@ import pytest
 from api.app import create_app
 from api.provenance import content_credentials
 from api.provenance.c2pa_signing import manifest_of
-from api.provenance.content_credentials import open_credentials
-from api.provenance.marks import Claim, Marker
-from api.schemas import CredentialsOut
+from api.provenance.claims import Claim
+from api.provenance.content_credentials import ManifestReading, open_credentials
+from api.provenance.marks import Marker
 from api.settings import Settings
 from core.errors import ConfigError
 from faces.images import encode_png, read_image
@@ -281,7 +281,7 @@ def test_who_follows_the_certificate_is_trusted(made: Signing) -> None:
     assert state(open_credentials(Settings(c2pa_anchors=signing().authority)).read(picture)) == "valid"
 
 
-def state(found: CredentialsOut | None) -> str | None:
+def state(found: ManifestReading | None) -> str | None:
     return None if found is None else found.state
 
 

@@ -20,19 +20,8 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 from PIL.PngImagePlugin import PngInfo
 
-from api.provenance.claims import NOTICE
-from api.provenance.marks import (
-    EDITED_NOTICE,
-    MAX_CLAIM_CHARACTERS,
-    MEDIA_TYPES,
-    NAMESPACE,
-    SUFFIXES,
-    Claim,
-    ImageFormat,
-    Marked,
-    Marker,
-    pixels_digest,
-)
+from api.provenance.claims import EDITED_NOTICE, MAX_CLAIM_CHARACTERS, NOTICE, Claim
+from api.provenance.marks import MEDIA_TYPES, NAMESPACE, SUFFIXES, ImageFormat, Marked, Marker, pixels_digest
 from core.errors import ConfigError, ImageError
 from faces.images import Pixels, read_image
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from api.provenance.marks import Claim, Marker, encode
+from api.provenance.claims import Claim
+from api.provenance.marks import Marker, encode
 from faces.images import Pixels, encode_png, read_image
 from tests.api.lab import WAIT, Json, Lab, good, phantom, refused, saved
 

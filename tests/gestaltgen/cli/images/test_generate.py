@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.image_sets.rendering import finish_chunk
-from api.provenance.marks import Claim
+from api.provenance.marks import read_claim
 from faces.images import read_image
 from gen import checkpoint
 from gestaltgen.cli.main import app
@@ -93,7 +93,7 @@ def test_precision_follows_the_hardware_and_is_told_everywhere(
     assert line["precision"] == expected
     request = json.loads((tmp_path / "set" / "request.json").read_text())
     assert request["resolved"]["precision"] == request["asked"]["precision"] == expected
-    claim = Claim.of((tmp_path / "set" / line["file"]).read_bytes())
+    claim = read_claim((tmp_path / "set" / line["file"]).read_bytes())
     assert claim is not None
     assert claim.what["precision"] == expected
     generate(weights, tmp_path / "named", "--person", "5", "--age", "child", "--precision", expected)

@@ -14,8 +14,9 @@ from api.access.api_keys import ApiKeys, Caller, Scope
 from api.app import create_app
 from api.encryption.key_store import SubjectKeys
 from api.operations.database import Database
+from api.provenance.claims import Claim
 from api.provenance.content_credentials import open_credentials
-from api.provenance.marks import Claim, encode
+from api.provenance.marks import encode
 from api.settings import Settings
 from gestaltgen.cli import main
 from tests.api.fake import FakeModel, served
