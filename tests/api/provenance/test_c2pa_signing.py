@@ -55,7 +55,7 @@ def active(store: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_it_is_trusted_by_whom_trusts_the_authority(algorithm: str, face: Pixels) -> None:
     made = signing(KEYS[algorithm]())
-    signed = Signer(read_identity(made.certificate, made.key)).signed(marked(face))
+    signed = Signer(read_identity(made.certificate, made.key)).sign(marked(face))
     assert store_of(signed, made.authority)["validation_state"] == "Trusted"
     for strangers in ((), (signing().authority,)):
         store = store_of(signed, *strangers)
@@ -70,7 +70,7 @@ def test_a_manifest_says_what_the_mark_says(
     signer: Signer, face: Pixels, made: Signing, source: Source, form: ImageFormat
 ) -> None:
     data = marked(face, source, form)
-    signed = signer.signed(data)
+    signed = signer.sign(data)
     claim, store = read_claim(data), store_of(signed, made.authority)
     assert claim is not None
     manifest = active(store)
@@ -102,7 +102,7 @@ def test_a_manifest_says_what_the_mark_says(
 def test_it_has_no_thumbnail_no_ingredient_and_nothing_of_what_was_asked(
     signer: Signer, face: Pixels, source: Source
 ) -> None:
-    signed = signer.signed(marked(face, source))
+    signed = signer.sign(marked(face, source))
     detailed = store_of(signed, detailed=True)
     assert not detailed["manifests"][detailed["active_manifest"]]["claim"].get("ingredients")
     [manifest] = detailed["manifests"].values()
@@ -119,13 +119,13 @@ def test_it_has_no_thumbnail_no_ingredient_and_nothing_of_what_was_asked(
 def test_each_signature_is_another_and_threads_may_sign(signer: Signer, face: Pixels, made: Signing) -> None:
     data = marked(face)
     with ThreadPoolExecutor(4) as threads:
-        signed = [*threads.map(signer.signed, [data] * 12)]
+        signed = [*threads.map(signer.sign, [data] * 12)]
     assert len({*signed}) == 12
     assert {store_of(one, made.authority)["validation_state"] for one in signed} == {"Trusted"}
 
 
 def test_changed_pixels_and_changed_words_are_told(signer: Signer, face: Pixels, made: Signing) -> None:
-    signed = signer.signed(marked(face))
+    signed = signer.sign(marked(face))
     for place in (len(signed) - 100, signed.rindex(b"no basis for a diagnosis")):
         changed = bytearray(signed)
         changed[place] ^= 1
@@ -139,14 +139,14 @@ def test_a_certificate_that_ends_lets_nothing_leave(
 ) -> None:
     monkeypatch.setattr(signer, "_ends", datetime(2001, 1, 1, tzinfo=UTC))
     with pytest.raises(Problem, match=r"ended on 2001-01-01, and none leave unsigned: .* renew it") as refused:
-        signer.signed(marked(face))
+        signer.sign(marked(face))
     assert (refused.value.status, refused.value.reason) == (503, "failure")
 
 
 def test_what_is_not_marked_is_not_signed(signer: Signer, face: Pixels) -> None:
     for data in (encode_png(face), b"", b"hello"):
         with pytest.raises(GestaltError, match="without a mark"):
-            signer.signed(data)
+            signer.sign(data)
 
 
 def test_what_the_library_would_refuse_is_refused_at_once(made: Signing) -> None:

@@ -272,11 +272,11 @@ def test_an_end_that_is_near_is_warned_of(caplog: pytest.LogCaptureFixture) -> N
 
 def test_who_follows_the_certificate_is_trusted(made: Signing) -> None:
     opened = open_credentials(Settings(c2pa_certificate=made.certificate + made.authority, c2pa_key=made.key))
-    picture = opened.signed(Marker(b"x" * 32).encode(read_image(phantom(0)), Claim("edited", "ab", {})))
+    picture = opened.sign(Marker(b"x" * 32).encode(read_image(phantom(0)), Claim("edited", "ab", {})))
     assert state(opened.read(picture)) == "trusted"
     only_anchors = open_credentials(Settings(c2pa_anchors=made.authority))
     assert not only_anchors.signs
-    assert only_anchors.signed(picture) is picture
+    assert only_anchors.sign(picture) is picture
     assert state(only_anchors.read(picture)) == "trusted"
     assert state(open_credentials(Settings(c2pa_anchors=signing().authority)).read(picture)) == "valid"
 

@@ -191,7 +191,7 @@ def test_a_pair_to_try_signatures_with(tmp_path: Path) -> None:
     assert "PRIVATE" not in result.output
     settings = dict(re.findall(r"^GESTALTGEN_(C2PA_\w+)=(.+)$", result.output, re.MULTILINE))
     opened = open_credentials(Settings(**{name.lower(): path for name, path in settings.items()}))
-    picture = opened.signed(encode(np.zeros((8, 8, 3), np.uint8), Claim("synthetic", "ab", {})))
+    picture = opened.sign(encode(np.zeros((8, 8, 3), np.uint8), Claim("synthetic", "ab", {})))
     found = opened.read(picture)
     assert found is not None
     assert (found.state, found.organisation) == ("trusted", "Genetics laboratory")
