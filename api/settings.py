@@ -55,8 +55,9 @@ class Settings(BaseSettings):
     )
     models: Path | None = Field(
         default=None,
-        description="Folder of further checkpoints, each served by its file's name, with what lies beside it as "
-        "`NAME-inverter`, `NAME-directions` and `NAME-discriminator`.",
+        description="Folder of further checkpoints, served beside the default: `NAME.safetensors`, or "
+        "`NAME/generator.safetensors` as training writes it, with what lies beside it as `NAME-inverter`, "
+        "`NAME-directions` and `NAME-discriminator`. It is looked at again while the service runs.",
     )
     model_memory_mb: int = Field(
         default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."

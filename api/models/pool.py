@@ -1,114 +1,135 @@
-"""The generators that a service has, by name: loaded when they are used, within a bound of memory."""
+"""Pool of generators: which ones a service has, by name, and which are in memory, within a bound."""
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import weights
+from api.models.checkpoint_files import ModelFolder, find_checkpoints, fixed_checkpoints
 from api.models.model import Model, ModelInfo
 from api.settings import Settings
 from core.errors import ConfigError, RequestError
 
-_PARTS: Final = ("-inverter", "-directions", "-discriminator")
-"""Ends of the names of files that belong to a generator and are none."""
+LOOK_S: Final = 1.0
+"""Seconds for which the folder of models is not looked at again."""
+
+_OLD_DEFAULT_NAME: Final = "generator"
+"""Name that earlier versions gave the checkpoint of any training run; it stands for the default."""
 
 
 class Models:
-    """The generators of a service.
+    """Generators of a service.
 
-    Describing and planning need no weights and may run in any thread; `using` belongs to the thread that renders.
+    Describing and planning need no weights and may run in any thread; `use` belongs to the thread that renders.
 
     Args:
-        models: by name; the first is the one for requests that name none.
-        most_bytes: of weights in memory; one generator may always be.
+        models: generators that are always served, by name; the first is the default.
+        most_bytes: bound of the weights in memory; one generator may always be.
+        look: returns further generators by name; it is called again while the service runs.
+        clock: seconds, counted from any moment.
     """
 
-    def __init__(self, models: Mapping[str, Model], most_bytes: int = 2 << 30) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        most_bytes: int = 2 << 30,
+        look: Callable[[], Mapping[str, Model]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not models:
             raise ConfigError("no generator to serve; name a checkpoint, or a folder with some")
-        self._models = dict(models)
+        self._fixed = dict(models)
+        self._all = self._fixed
+        self._look = look
+        self._clock = clock
+        self._looked_s = -math.inf
+        self._looking = threading.Lock()
         self._most_bytes = most_bytes
-        self._loaded: OrderedDict[str, Model] = OrderedDict()
+        self._in_memory: OrderedDict[str, Model] = OrderedDict()
 
     @property
     def default(self) -> Model:
-        return next(iter(self._models.values()))
+        """The generator for requests that name none."""
+        return next(iter(self._fixed.values()))
 
     @property
     def infos(self) -> list[ModelInfo]:
-        """What is known of each, the default first."""
-        return [model.info for model in self._models.values()]
+        """Descriptions of all generators, the default first."""
+        return [model.info for model in self._current().values()]
 
-    def named(self, name: str | None) -> Model:
-        """A generator by its name; None is the default.
+    def find(self, name: str | None) -> Model:
+        """Return a generator by its name; None is the default.
 
         Raises:
             RequestError: there is none of that name.
         """
         if name is None:
             return self.default
-        if name not in self._models:
-            raise RequestError("model", f"unknown {name!r}; expected one of {', '.join(self._models)}")
-        return self._models[name]
+        for models in (self._current(), self._current(at_once=True)):
+            if name in models:
+                return models[name]
+        if name == _OLD_DEFAULT_NAME:
+            return self.default
+        raise RequestError("model", f"unknown {name!r}; expected one of {', '.join(models)}")
 
-    def of_weights(self, sha256: str) -> Model | None:
-        """The generator of these weights, if it is served."""
-        return next((model for model in self._models.values() if model.info.weights_sha256 == sha256), None)
+    def find_by_weights(self, sha256: str) -> Model | None:
+        """Return the generator with these weights, if it is served."""
+        for models in (self._current(), self._current(at_once=True)):
+            for model in models.values():
+                if model.info.weights_sha256 == sha256:
+                    return model
+        return None
 
-    def loaded(self, name: str) -> bool:
+    def is_loaded(self, name: str) -> bool:
         """Whether the weights of a generator are in memory, or about to be."""
-        return name in self._loaded
+        return name in self._in_memory
 
-    def using(self, name: str) -> Model:
-        """A generator that is about to render; those unused for longest let go of their weights if it needs the room.
+    def use(self, name: str) -> Model:
+        """Return a generator that is about to render. Those unused for longest release their weights if it needs room.
 
         Raises:
             RequestError: there is none of that name.
         """
-        model = self.named(name)
-        self._loaded[name] = model
-        self._loaded.move_to_end(name)
-        while len(self._loaded) > 1 and sum(one.size_bytes for one in self._loaded.values()) > self._most_bytes:
-            self._loaded.popitem(last=False)[1].release()
+        model = self.find(name)
+        name = model.info.name
+        for other, loaded in list(self._in_memory.items()):
+            if self._all.get(other) is not loaded:  # its file is gone or was replaced
+                self._in_memory.pop(other).release()
+        self._in_memory[name] = model
+        self._in_memory.move_to_end(name)
+        while len(self._in_memory) > 1 and sum(one.size_bytes for one in self._in_memory.values()) > self._most_bytes:
+            self._in_memory.popitem(last=False)[1].release()
         return model
 
+    def _current(self, *, at_once: bool = False) -> Mapping[str, Model]:
+        """Return all generators, after a look for new ones if the last look is LOOK_S ago.
 
-def checkpoints(settings: Settings) -> dict[str, Path]:
-    """The files of the generators to serve by their names, the default first: the one that is named, those of the
-    folder that is named; without either, those that are shipped.
-
-    Raises:
-        ConfigError: no such folder, none in it, or two of one name.
-        CheckpointError: a shipped one is damaged.
-    """
-    if settings.weights is None and settings.models is None:
-        return {Path(name).stem: weights.shipped(name) for name in weights.GENERATORS}
-    named = [] if settings.weights is None else [settings.weights]
-    if settings.models is not None:
-        if not settings.models.is_dir():
-            raise ConfigError(f"{settings.models} is no folder; expected one with checkpoints (.safetensors)")
-        named += sorted(path for path in settings.models.glob("*.safetensors") if not path.stem.endswith(_PARTS))
-    found: dict[str, Path] = {}
-    for path in named:
-        if (other := found.setdefault(path.stem, path)).resolve() != path.resolve():
-            raise ConfigError(f"{path} and {other} would both be served as {path.stem!r}; rename one")
-    if not found:
-        raise ConfigError(
-            f"there is no checkpoint (.safetensors) in {settings.models}; bring one, or name another folder"
-        )
-    return found
+        Args:
+            at_once: look now, however short ago the last look was; wait for a look that is going on.
+        """
+        if self._look is None or not (at_once or self._clock() - self._looked_s >= LOOK_S):
+            return self._all
+        if self._looking.acquire(blocking=at_once):  # else another thread looks
+            try:
+                self._all = self._fixed | dict(self._look())
+                self._looked_s = self._clock()
+            finally:
+                self._looking.release()
+        return self._all
 
 
 def open_models(settings: Settings) -> Models:
-    """The generators of the settings.
+    """Open the generators that the settings name.
 
     Raises:
-        ConfigError: as `checkpoints`, or a device that is not there.
-        CheckpointError: a file that is missing, damaged, or has no labels.
+        ConfigError: the folder of models does not exist, two files have one name, or the device cannot be used.
+        CheckpointError: a checkpoint that is served by itself is missing, damaged, or has no labels.
     """
     from api.models.generator import (  # PyTorch, in the worker's thread: the service answers at once
         GeneratorModel,
@@ -118,7 +139,15 @@ def open_models(settings: Settings) -> Models:
 
     prepare(settings)
     detector = cache(FaceDetector)
-    made: dict[str, Model] = {
-        name: GeneratorModel(path, settings.device, name, detector) for name, path in checkpoints(settings).items()
-    }
-    return Models(made, settings.model_memory_mb << 20)
+
+    def open_model(path: Path, name: str) -> Model:
+        return GeneratorModel(path, settings.device, name, detector)
+
+    fixed = fixed_checkpoints(settings)
+    find_checkpoints(settings)  # refuses what the service would only log
+    models = {name: open_model(path, name) for name, path in fixed.items()}
+    if settings.models is None:
+        return Models(models, settings.model_memory_mb << 20)
+    folder = ModelFolder(settings.models, fixed, open_model)
+    folder.look(settle_s=0)
+    return Models(models, settings.model_memory_mb << 20, folder.look)

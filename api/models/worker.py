@@ -264,7 +264,7 @@ class Worker:
         """The images of some rows of plans that are alike, as one batch."""
         plan, rows = parts[0][0], [row for _, some in parts for row in some]
         with self._metrics.render_seconds.labels(plan.model).time():
-            images = self._models.result().using(plan.model).render(plan, rows)
+            images = self._models.result().use(plan.model).render(plan, rows)
         self._metrics.batch_images.labels(turn).observe(len(rows))
         for of, some in parts:
             self._metrics.images.labels(of.resolved["kind"], of.model).inc(len(some))

@@ -8,6 +8,7 @@ import logging
 import socket
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -147,7 +148,7 @@ def test_who_signed_is_told(signing_lab: Lab, edited: bytes) -> None:
     assert (found["state"], found["intact"], found["failures"], found["because"]) == ("trusted", True, [], None)
     elsewhere = open_credentials(Settings()).read(edited)
     assert elsewhere is not None
-    assert elsewhere.model_dump() == found | {"state": "valid", "failures": ["signingCredential.untrusted"]}
+    assert asdict(elsewhere) == found | {"state": "valid", "failures": ["signingCredential.untrusted"]}
 
 
 def test_changed_pixels_are_told(signing_lab: Lab, edited: bytes) -> None:
@@ -251,7 +252,7 @@ def test_the_key_is_in_no_text(
     monkeypatch.setenv("GESTALTGEN_C2PA_CERTIFICATE", made.certificate)
     with caplog.at_level(logging.DEBUG):
         opened = open_credentials(Settings())
-    assert f"pictures leave signed (C2PA, es256) as CN=gestaltgen,O={NAME}, until" in caplog.text
+    assert f"(C2PA, es256) as CN=gestaltgen,O={NAME}" in caplog.text
     with pytest.raises(ValueError, match="without_keys") as wrong:
         Settings(without_keys=True, host="192.0.2.1")
     secret = made.key.splitlines()[1][8:40]
