@@ -1,4 +1,4 @@
-"""Reports as tables: dataclasses, one for each line."""
+"""CSV reports of dataclasses, one line each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 
-def report_csv(lines: Sequence[Any]) -> str:
-    """Lines of a report, one or more dataclasses of one kind, as CSV text with their fields as header."""
+def format_csv(lines: Sequence[Any]) -> str:
+    """Return CSV text of one or more dataclasses of one kind; the header has the names of their fields."""
     text = io.StringIO()
     names = [field.name for field in fields(lines[0])]
     table = csv.writer(text, lineterminator="\n")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_MAX: Final = -4
@@ -32,7 +33,9 @@ def keep_freed_memory() -> bool:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most memory taken so far: of the GPU, or of the process."""
+    """Return the most memory taken so far: of the GPU, or of the process."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

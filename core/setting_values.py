@@ -1,8 +1,9 @@
-"""Settings as people write them on a command line."""
+"""Settings as people write them on a command line: `--set NAME=VALUE`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,14 +11,31 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import ConfigError
 
 
-def value_of(name: str, text: str, kind: Any) -> Any:
-    """The value of this type that a text stands for: JSON, or a bare word.
-
-    Args:
-        name: of the setting, for messages.
+def split_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Split NAME=VALUE texts into a mapping; of two texts with one name the last counts.
 
     Raises:
-        ConfigError: it stands for none.
+        ConfigError: a text without an equals sign.
+    """
+    settings = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {text!r}; expected NAME=VALUE, as r1_gamma=2")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def parse_value(name: str, text: str, kind: Any) -> Any:
+    """Parse the text of a setting, JSON or a bare word, into a value of a type.
+
+    Args:
+        name: name of the setting, for messages.
+        text: for example "2.5", "[1, 2]" or "adam".
+        kind: the type, as in an annotation.
+
+    Raises:
+        ConfigError: the text is no value of this type.
     """
     try:
         value = json.loads(text)

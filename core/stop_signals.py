@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM and Ctrl-C as wishes that a loop grants when it may."""
+"""Requests to stop: SIGTERM and Ctrl-C, noted so that a loop can end where it likes."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 _ECHO_S: Final = 1.0
-"""A signal repeated so soon is the same wish: torchrun hands on a Ctrl-C that its processes had from the terminal."""
+"""A signal repeated within this time is the same request: torchrun passes on a Ctrl-C that its processes had too."""
 
 
 class StopRequest:
-    """Whether a stop was asked for. Asked for again, a second later or more, it is what it always is."""
+    """Notes whether a stop was requested. A second signal, a second later or more, ends the process as usual."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
-        self._heard_at = 0.0
+        self._noted_at = 0.0
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Listen; in the main thread only."""
+    def listen(self) -> Iterator[None]:
+        """Note signals while the context is open; works in the main thread only."""
         before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-        def hear(number: int, frame: FrameType | None) -> None:
+        def note(number: int, frame: FrameType | None) -> None:
             if self.signal is None:
-                self.signal, self._heard_at = signal.Signals(number), time.monotonic()
-            elif time.monotonic() - self._heard_at >= _ECHO_S:
+                self.signal, self._noted_at = signal.Signals(number), time.monotonic()
+            elif time.monotonic() - self._noted_at >= _ECHO_S:
                 restore()
                 signal.raise_signal(number)
 
@@ -43,7 +43,7 @@ class StopRequest:
                 signal.signal(number, handler)
 
         for number in _SIGNALS:
-            signal.signal(number, hear)
+            signal.signal(number, note)
         try:
             yield
         finally:

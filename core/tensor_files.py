@@ -1,4 +1,7 @@
-"""One safetensors file with a JSON header, written aside and renamed: the form of everything the project saves."""
+"""Files of tensors: safetensors with a JSON header, the format of everything that the project saves.
+
+PyTorch is imported inside the functions that need it.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,35 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load as deserialized
-from safetensors.torch import save as serialized
-from torch import Tensor
 
 from core.atomic_files import write_file
 from core.errors import CheckpointError
 
-KEY = "gestaltgen"
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEY: Final = "gestaltgen"
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON-able header; a file of that name is replaced at once or not at all."""
+    """Write tensors and a JSON-able header; an existing file is replaced at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, to_bytes(tensors, header))
 
 
 def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
-    """What `write` writes."""
+    """Return the content of the file that `write` writes."""
+    from safetensors.torch import save as serialize
+
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return serialized(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)})
+    return serialize(contiguous, {KEY: json.dumps(dict(header), sort_keys=True)})
 
 
 def read(source: Path | bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file that `write` made, or of its bytes.
+    """Read the tensors and the header of a file that `write` made, or of its bytes.
 
     Raises:
         CheckpointError: no such file, a damaged one, or one without our header.
@@ -45,7 +50,7 @@ def read(source: Path | bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of any safetensors file.
+    """Read the tensors and the metadata of any safetensors file.
 
     Raises:
         CheckpointError: no such file, or a damaged one.
@@ -55,13 +60,13 @@ def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header alone; errors as `read`."""
+    """Read the header alone; errors as in `read`."""
     with _open(path) as file:
         return _header(path, file.metadata())
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -78,11 +83,13 @@ def _open(path: Path) -> Any:
 
 
 def _read_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors.torch import load as deserialize
+
     try:
-        tensors = deserialized(data)
+        tensors = deserialize(data)
     except SafetensorError as error:
         raise CheckpointError(f"the stored tensors are damaged ({error}); make them again") from None
-    length = int.from_bytes(data[:8], "little")  # of the JSON that follows, which `deserialized` keeps to itself
+    length = int.from_bytes(data[:8], "little")  # of the JSON that follows, which `deserialize` does not return
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__")
     return tensors, _header("the stored file", metadata)
 

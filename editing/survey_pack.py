@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from core.csv_reports import report_csv
+from core.csv_reports import format_csv
 from core.errors import DatasetError, DirectionError
 from editing.face_editor import FaceEditor
 from editing.face_readers import SMILE, Find
@@ -172,14 +172,14 @@ def _contents(
         files = [_file(stimulus) for stimulus in planned if stimulus.version == version]
         yield f"{version}/order.csv", "".join(f"{line}\n" for line in ["file", *files]).encode()
     areas = [Area(one.version, _file(one), *pairs[one.person.name].mouth) for one in planned]
-    yield "areas.csv", report_csv(areas).encode()
+    yield "areas.csv", format_csv(areas).encode()
     answers = [_answer(stimulus, pairs[stimulus.person.name].edit) for stimulus in planned]
-    yield "key/answers.csv", report_csv(answers).encode()
+    yield "key/answers.csv", format_csv(answers).encode()
     rows = [[pair.before, pair.after] for pair in pairs.values()]
     sheet = contact_sheet(rows, row_titles=list(pairs), column_titles=["as reconstructed", "edited"], footer=NOTICE)
     yield "key/pairs.png", encode_png(sheet)
     if left:
-        yield "key/left-out.csv", report_csv(left).encode()
+        yield "key/left-out.csv", format_csv(left).encode()
 
 
 def _file(stimulus: Stimulus) -> str:

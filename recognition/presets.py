@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, get_type_hints
 
 from core.errors import ConfigError
-from core.setting_values import value_of
+from core.setting_values import parse_value
 from faces.labels import UNAFFECTED
 from recognition.config import ClassifierTrainingConfig
 
@@ -164,5 +164,5 @@ def vary_training(
     for name, text in texts.items():
         if name not in known:
             raise ConfigError(f"--set {name}={text}: no such setting; expected one of {', '.join(sorted(known))}")
-        chosen[name] = None if text == "none" else value_of(f"--set {name}", text, kinds[name])
+        chosen[name] = None if text == "none" else parse_value(f"--set {name}", text, kinds[name])
     return replace(config, **chosen)

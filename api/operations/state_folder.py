@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigError
+from core.file_lock import lock_file
 
 QUEUE_DATABASE: Final = "jobs.sqlite"
 SERVICE_DATABASE: Final = "service.sqlite"
@@ -45,9 +45,9 @@ def lock_state_folder(state: Path) -> Iterator[None]:
         ConfigError: another service has it.
     """
     state.mkdir(parents=True, exist_ok=True)
-    with (state / _LOCK).open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock_file(state / _LOCK))
         except OSError as error:
             raise ConfigError(
                 f"the state folder {state} is in use by another service; stop that, or set GESTALTGEN_STATE"

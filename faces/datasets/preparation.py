@@ -5,12 +5,10 @@ Nothing is dropped silently: every file and every row of the table ends in exact
 
 from __future__ import annotations
 
-import csv
-import io
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -56,7 +54,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Settings:
+class AlignmentSettings:
     """How photographs are aligned, and which faces are good enough; by default all that are found.
 
     Attributes:
@@ -74,7 +72,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AlignmentPlan:
     """The photographs to align, and what is refused before looking at any."""
 
     folder: Path
@@ -86,13 +84,13 @@ class Plan:
         return len(self.records) + len(self.refused)
 
 
-def plan(
+def plan_alignment(
     folder: Path,
     records: Sequence[Record] | None = None,
     *,
     leave_out: Iterable[Path] = (),
     wanted: Callable[[str], bool] = lambda file: True,
-) -> Plan:
+) -> AlignmentPlan:
     """Match the files of a folder, subfolders included, with the rows of a table.
 
     Args:
@@ -109,20 +107,20 @@ def plan(
     unwanted = [Outcome(file, reason="left out") for file in found if not wanted(file)]
     found = [file for file in found if wanted(file)]
     if records is None:
-        return Plan(folder, tuple(Record(file) for file in found), tuple(unwanted))
+        return AlignmentPlan(folder, tuple(Record(file) for file in found), tuple(unwanted))
     records = [record for record in records if wanted(record.file)]
     rows, files = {record.file for record in records}, set(found)
     refused = [Outcome(record.file, reason="no such file") for record in records if record.file not in files]
     refused += [Outcome(file, reason="not in the table") for file in found if file not in rows]
     refused += unwanted
-    return Plan(folder, tuple(record for record in records if record.file in files), tuple(refused))
+    return AlignmentPlan(folder, tuple(record for record in records if record.file in files), tuple(refused))
 
 
-def prepare(
-    work: Plan,
+def align_photographs(
+    plan: AlignmentPlan,
     writer: DatasetWriter,
     *,
-    settings: Settings,
+    settings: AlignmentSettings,
     workers: int = 1,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> None:
@@ -135,22 +133,13 @@ def prepare(
         workers: processes; each loads its own landmark model (100 MB).
         on_outcome: called once for every file and every row without a file, as they are decided.
     """
-    for outcome in work.refused:
+    for outcome in plan.refused:
         on_outcome(outcome)
-    for record, aligned in zip(work.records, _align_all(work, settings, workers), strict=True):
+    for record, aligned in zip(plan.records, _align_all(plan, settings, workers), strict=True):
         outcome = aligned.outcome
         if aligned.png is not None:
             outcome = replace(outcome, image=writer.add(aligned.png, record, aligned.landmarks).file)
         on_outcome(outcome)
-
-
-def report_csv(outcomes: Iterable[Outcome]) -> str:
-    """CSV text, one line for each outcome."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, [field.name for field in fields(Outcome)], lineterminator="\n")
-    table.writeheader()
-    table.writerows(asdict(outcome) for outcome in outcomes)
-    return text.getvalue()
 
 
 @dataclass(frozen=True)
@@ -165,7 +154,7 @@ def _detector(landmark_model: Path | None) -> FaceDetector:
     return FaceDetector(landmark_model)
 
 
-def _align_one(file: str, *, folder: Path, settings: Settings) -> _Aligned:
+def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Aligned:
     try:
         photograph = read_image(folder / file)
         found = _detector(settings.landmark_model).largest(photograph)
@@ -195,10 +184,10 @@ def _align_one(file: str, *, folder: Path, settings: Settings) -> _Aligned:
     return _Aligned(replace(outcome, status="used"), png, aligned.to_aligned(found.landmarks))
 
 
-def _align_all(work: Plan, settings: Settings, workers: int) -> Iterator[_Aligned]:
+def _align_all(plan: AlignmentPlan, settings: AlignmentSettings, workers: int) -> Iterator[_Aligned]:
     _detector(settings.landmark_model)  # a model that cannot be loaded is refused here, not for each file
-    task = partial(_align_one, folder=work.folder, settings=settings)
-    files = [record.file for record in work.records]
+    task = partial(_align_one, folder=plan.folder, settings=settings)
+    files = [record.file for record in plan.records]
     if workers == 1:
         yield from map(task, files)
         return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from core.json_text import to_json_text
 from faces.images import Pixels
 from faces.measures.reading_statistics import Neighbours, Spread
 from gen.evaluation.experiments import Blends, Distances, Labelled, Progressions
@@ -191,14 +190,4 @@ def to_json(report: GeneratorReport) -> str:
         "truncations": {str(f.truncation): asdict(f) | {"summary": values(f)} for f in report.figures},
         "frechet_over_images_seen": report.curve,
     }
-    return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return value
+    return to_json_text(data)

@@ -12,9 +12,9 @@ import torch
 
 from core.errors import ConfigError
 from core.hardware import peak_bytes
+from core.run_folders import TrainingFolder
 from core.stop_signals import StopRequest
 from gen.training.distributed import Processes
-from gen.training.folder import Folder
 from gen.training.telemetry import FiguresT, JsonLines, Meter, Progress, Sink, StepFigures, TensorBoard
 
 
@@ -67,7 +67,7 @@ class Trainee(Protocol[MadeFiguresT]):
 
 def run_steps(
     trainer: Trainee[FiguresT],
-    folder: Folder,
+    folder: TrainingFolder,
     settings: RunSettings,
     *,
     save: Callable[[bool], None],
@@ -76,7 +76,7 @@ def run_steps(
 ) -> None:
     """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.
 
-    The trainer stands where the run does (see `Folder.resume`); in several processes each calls this, and the
+    The trainer stands where the run does (see `TrainingFolder.resume`); in several processes each calls this, and the
     first one alone writes.
 
     Args:
@@ -111,7 +111,7 @@ def run_steps(
     trainer.processes.wait()
 
 
-def _sinks(folder: Folder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:
+def _sinks(folder: TrainingFolder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:
     with folder.writing():
         sinks: list[Sink] = [JsonLines(folder.log, images_seen)]
         if settings.tensorboard:

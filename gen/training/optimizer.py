@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import TrainingError
+from core.optimizer_state import optimizer_tensors, restore_optimizer
 from gen.training.distributed import Processes
 
 _SMALLEST_SCALE = 2.0**-10
@@ -64,23 +65,15 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Tensor]:
         """By name: the moments of each parameter, and the scale of the losses."""
-        state = self._adam.state_dict()["state"]
-        tensors = {f"{index}.{name}": value for index, moments in state.items() for name, value in moments.items()}
+        tensors = optimizer_tensors(self._adam)
         if self._scaler.is_enabled():
             scale = self._scaler.state_dict()
             tensors |= {f"scaler.{name}": torch.tensor(scale[name]) for name in ("scale", "_growth_tracker")}
         return tensors
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        moments: dict[int, dict[str, Tensor]] = {}
-        scale = {}
-        for key, value in tensors.items():
-            index, name = key.split(".")
-            if index == "scaler":
-                scale[name] = value.item()
-            else:
-                moments.setdefault(int(index), {})[name] = value
-        self._adam.load_state_dict({**self._adam.state_dict(), "state": moments})
+        scale = {key.removeprefix("scaler."): tensors[key].item() for key in tensors if key.startswith("scaler.")}
+        restore_optimizer(self._adam, {key: tensors[key] for key in tensors if not key.startswith("scaler.")})
         if scale and self._scaler.is_enabled():
             self._scaler.load_state_dict(self._scaler.state_dict() | scale)
 

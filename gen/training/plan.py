@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import torch
 
+from core.run_folders import TrainingFolder
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.training.batches import Pool
 from gen.training.data import TrainingData
-from gen.training.folder import Folder
 from gen.training.loop import RunSettings
 from gen.training.recipe import TRAINING_DTYPES, TrainingConfig
 from gen.training.trainer import Trainer
@@ -48,7 +48,7 @@ class TrainingPlan:
     threads: int
 
 
-def plan(trainer: Trainer, data: TrainingData, folder: Folder, settings: RunSettings) -> TrainingPlan:
+def plan(trainer: Trainer, data: TrainingData, folder: TrainingFolder, settings: RunSettings) -> TrainingPlan:
     """What `train` would do with a trainer that has not resumed yet."""
     stands_at = folder.images_seen()
     left = max(0, settings.until_images - (stands_at or 0))
@@ -107,7 +107,7 @@ def _count(net: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def _last_pace(folder: Folder) -> float | None:
+def _last_pace(folder: TrainingFolder) -> float | None:
     if not folder.log.exists():
         return None
     lines = folder.log.read_text().splitlines()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, get_type_hints
 
 from core.errors import ConfigError
-from core.setting_values import value_of
+from core.setting_values import parse_value
 from gen.augmentation.ada import AdaConfig
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.training.recipe import TrainingConfig
@@ -122,7 +122,7 @@ def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
                 f"unknown setting {name!r}; expected one of {', '.join(names)}, or a field of ada., generator. or "
                 "discriminator., as ada.target"
             )
-        values[part][field] = value_of(name, text, kinds[field])
+        values[part][field] = parse_value(name, text, kinds[field])
     training = values[""]
     if values["ada"]:
         training["ada"] = replace(parts["ada"], **values["ada"])

@@ -1,6 +1,6 @@
 """A generator's training run in a folder: prepared from options, resumed if it is there, reported, sampled and saved.
 
-The folder of a run holds what every run saves (`gen.training.folder`), and:
+The folder of a run holds what every run saves (`core.run_folders.TrainingFolder`), and:
 
 generator.safetensors       the running average: the checkpoint to use
 discriminator.safetensors   to fine-tune from
@@ -15,18 +15,18 @@ from typing import Any, Final
 
 from core.errors import ConfigError
 from core.precision import Precision
+from core.run_folders import TrainingFolder
 from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from core.stop_signals import StopRequest
 from faces.contact_sheets import contact_sheet
 from faces.image_set_request import ImageSetRequest
-from faces.images import Pixels
+from faces.images import Pixels, encode_png
 from gen import checkpoint
 from gen.imagesets import expand
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from gen.sampler import Sampler
 from gen.training.data import TrainingData
-from gen.training.folder import Folder
 from gen.training.loop import RunSettings, run_steps
 from gen.training.telemetry import Progress
 from gen.training.trainer import StepReport, Trainer
@@ -34,7 +34,7 @@ from gen.training.trainer import StepReport, Trainer
 FOOTER: Final = "Synthetic images, no basis for a diagnosis."
 
 
-class RunFolder(Folder):
+class RunFolder(TrainingFolder):
     """One run's files. Everything in it appears whole or not at all; see the module for what there is.
 
     Args:
@@ -117,7 +117,7 @@ def train(
         folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep, seen=seen)
         precision: Precision = "float32" if trainer.config.precision == "float32" else "bfloat16"
         for name, sheet in (("progressions", progression_sheet), ("cells", cells_sheet)):
-            folder.save_sheet(name, trainer.images_seen, sheet(trainer.average, precision=precision))
+            folder.save_sheet(name, trainer.images_seen, encode_png(sheet(trainer.average, precision=precision)))
 
     run_steps(trainer, folder, settings, save=save, stop=stop, on_progress=on_progress)
 

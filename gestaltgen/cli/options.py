@@ -13,6 +13,7 @@ import typer
 import weights as shipped
 from core.errors import ConfigError
 from core.precision import PrecisionChoice, resolve_precision
+from core.setting_values import split_settings
 from editing.face_editor import Files
 from gen.networks import Discriminator, Generator
 from inversion.inverter_file import load_discriminator
@@ -38,15 +39,12 @@ PrecisionOption: TypeAlias = Annotated[
 ]
 
 
-def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE texts as a mapping."""
-    found = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise typer.BadParameter(f"{text!r}; expected NAME=VALUE, as r1_gamma=2", param_hint="--set")
-        found[name.strip()] = value.strip()
-    return found
+def read_set_option(texts: Sequence[str]) -> dict[str, str]:
+    """Split the NAME=VALUE texts of `--set`; another form is a usage error."""
+    try:
+        return split_settings(texts)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
 def device_named(name: str) -> torch.device:

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from core.optimizer_state import optimizer_tensors, restore_optimizer
 from gen.training.distributed import Processes
 from inversion.training.recipe import OptimizerName
 
@@ -67,20 +68,13 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Tensor]:
         """By name: the moments of each parameter, and its slow weights."""
-        state = self._fast.state_dict()["state"]
-        tensors = {f"{index}.{name}": value for index, moments in state.items() for name, value in moments.items()}
+        tensors = optimizer_tensors(self._fast)
         tensors |= {f"{index}.slow": value for index, value in enumerate(self._slow)}
         return tensors | {"steps": torch.tensor(self._steps)}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        moments: dict[int, dict[str, Tensor]] = {}
-        slow: dict[int, Tensor] = {}
-        for key, value in tensors.items():
-            index, _, name = key.partition(".")
-            if name == "slow":
-                slow[int(index)] = value
-            elif name:
-                moments.setdefault(int(index), {})[name] = value
+        slow = {int(key.partition(".")[0]): value for key, value in tensors.items() if key.endswith(".slow")}
+        moments = {key: value for key, value in tensors.items() if key != "steps" and not key.endswith(".slow")}
         self._slow = [slow[index].to(self._parameters[index]) for index in sorted(slow)]
         self._steps = int(tensors["steps"])
-        self._fast.load_state_dict({**self._fast.state_dict(), "state": moments})
+        restore_optimizer(self._fast, moments)

@@ -17,7 +17,7 @@ from torch import Tensor
 from core import progress as reporting
 from core.errors import ConfigError
 from core.hardware import keep_freed_memory
-from core.setting_values import value_of
+from core.setting_values import parse_value
 from core.stop_signals import StopRequest
 from faces.datasets.dataset import Dataset
 from faces.images import to_tensor
@@ -179,7 +179,7 @@ def _train(run: InverterRun, processes: Processes, progress: reporting.Progress)
             folder.resume(trainer, change=run.change)
         elif trunk is not None and sources.begin is None and isinstance(inverter.w_encoder, TrunkEncoder):
             _fit_encoder(inverter.w_encoder, trunk.to(run.device), inverter.generator, run.samples, progress)
-        stack.enter_context(stop.heard())
+        stack.enter_context(stop.listen())
         show = stack.enter_context(progress.bar(f"{run.stage}, images", settings.until_images))
 
         def save(_: bool) -> None:
@@ -215,7 +215,7 @@ def make_recipe(stage: Stage, settings: Mapping[str, str], *, real_faces: bool) 
         if name not in kinds or name == "stage":
             known = ", ".join(kind for kind in kinds if kind != "stage")
             raise ConfigError(f"unknown setting {name!r}; expected one of {known}")
-        values[name] = value_of(name, text, kinds[name])
+        values[name] = parse_value(name, text, kinds[name])
     return InversionTrainingConfig(stage, **values)
 
 

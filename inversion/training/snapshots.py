@@ -1,4 +1,4 @@
-"""What an inverter's run saves, beside what every run does (`gen.training.folder`).
+"""What an inverter's run saves, beside what every run does (`core.run_folders.TrainingFolder`).
 
 inverter.safetensors        both networks: what to use, and what the next stage begins from
 held_out.json               figures on held-out faces, by images seen
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from core.atomic_files import write_file
+from core.run_folders import TrainingFolder
 from faces.contact_sheets import contact_sheet
-from faces.images import Pixels, to_uint8
-from gen.training.folder import Folder
+from faces.images import Pixels, encode_png, to_uint8
 from inversion import inverter_file
 from inversion.inverter import Inverter
 from inversion.inverter_file import InverterInfo
@@ -31,7 +31,7 @@ SHOWN = 6
 FOOTER = "Reconstructions of faces: edited images, no basis for a diagnosis."
 
 
-class InverterFolder(Folder):
+class InverterFolder(TrainingFolder):
     """One run's files. Everything in it appears whole or not at all; see the module for what there is."""
 
     fixed = ("generator", "encoder", "hypernetwork", "training.batch", "training.stage")
@@ -61,7 +61,7 @@ class InverterFolder(Folder):
                 self.held_out, json.dumps(self._curve(trainer.images_seen) | {trainer.images_seen: figures}).encode()
             )
             self.save_state(trainer)
-        self.save_sheet("held-out", trainer.images_seen, sheet)
+        self.save_sheet("held-out", trainer.images_seen, encode_png(sheet))
 
     def _curve(self, images_seen: int) -> dict[int, Any]:
         """The figures of earlier snapshots."""

@@ -8,7 +8,6 @@ shards/NNNNNN.keys    `faces.images.pixels_key` of each image of a shard
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import IO, Any, Final
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
+from core.file_lock import lock_file
 from core.seen_images import UNKNOWN, SeenImages
 from faces.images import Pixels, pixels_key, read_image
 
@@ -147,13 +147,7 @@ class SetCache:
     def lock(self, pause: Callable[[], None]) -> Iterator[None]:
         """Keep the folder for this process. While another process pulls into it, call `pause` again and again."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    pause()
+        with lock_file(self.path / ".lock", wait=pause):
             for left_over in (*self.path.glob(".manifest.jsonl.*"), *self._shards.glob(".*")):
                 left_over.unlink(missing_ok=True)  # half-written when a process was killed
             yield

@@ -7,7 +7,6 @@ import csv
 import html
 import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from core.atomic_files import write_file
 from core.errors import ConfigError
+from core.json_text import replace_nonfinite
 from faces.labels import AGE_GROUPS
 from recognition.predictions import Predictions, align_predictions
 from recognition.results.plots import plot_accuracies, plot_cells, plot_confusions, plot_differences, plot_reliability
@@ -170,7 +170,7 @@ def report_to_json(found: ClassifierReport) -> dict[str, Any]:
         "about": found.about,
         "runs": runs,
     }
-    cleaned: dict[str, Any] = _without_nan(whole)
+    cleaned: dict[str, Any] = replace_nonfinite(whole)
     return cleaned
 
 
@@ -347,7 +347,7 @@ def _format_cell(value: Any) -> str:
 def _format_facts(about: Mapping[str, Any]) -> str:
     rows = []
     for name, value in about.items():
-        shown = value if isinstance(value, str) else json.dumps(_without_nan(value))
+        shown = value if isinstance(value, str) else json.dumps(replace_nonfinite(value))
         rows.append(f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(shown)}</td></tr>")
     return f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -370,16 +370,6 @@ def _format_percent(interval: Interval) -> str:
 
 def _format_p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(inner) for inner in value]
-    return value
 
 
 _PAGE: Final = """<!doctype html>

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
-from core.run_folders import flat
+from core.run_folders import flatten_settings
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import ServiceSetRequest, read_recorded_request
 from recognition.predictions import Predictions, pool_predictions
@@ -80,7 +80,7 @@ class RunFiles:
                 raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
             self.write({"asked": dict(asked)})
             return
-        there, here = flat(self.read()["asked"]), flat(json.loads(json.dumps(asked)))
+        there, here = flatten_settings(self.read()["asked"]), flatten_settings(json.loads(json.dumps(asked)))
         changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
         if changed:
             changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)

@@ -480,7 +480,7 @@ def train_all(
     """
     stop = StopRequest()
     total = plan.folds * seeds * plan.config.epochs
-    with stop.heard(), progress.bar(f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
+    with stop.listen(), progress.bar(f"epochs of {plan.folds * seeds} trainings, at most", total) as show:
         done = cross_validate(
             plan.config,
             material.real,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
-from core.errors import CheckpointError
 from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import Network
 
@@ -47,37 +44,3 @@ def learning_rate_at(config: ClassifierTrainingConfig, epochs: float) -> float:
     else:
         turn = math.fmod(since, config.restart_epochs) / config.restart_epochs
     return config.learning_rate * (1 + math.cos(math.pi * turn)) / 2
-
-
-def tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Its state, by number of the parameter and name."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{number}.{name}": value
-        for number, entry in state.items()
-        for name, value in entry.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give it back what `tensors_of` took.
-
-    Raises:
-        CheckpointError: tensors of another network.
-    """
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, entry = name.partition(".")
-        state.setdefault(int(number), {})[entry] = tensor
-    try:
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"the state is not of this network's optimizer ({error}); begin anew in another folder"
-        ) from error
-    # Fused steps walk through memory, so a moment lies in it as its parameter does: channels last.
-    for parameter, moments in optimizer.state.items():
-        for name, tensor in moments.items():
-            if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor).detach()

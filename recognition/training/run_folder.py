@@ -20,7 +20,7 @@ from torch import Tensor
 from core import tensor_files
 from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
-from core.run_folders import flat, held
+from core.run_folders import flatten_settings, lock_run_folder
 from recognition.classifier import FILE
 
 
@@ -48,7 +48,7 @@ class TrainingFolder:
             TrainingError: it cannot be written.
         """
         files = (self.config, self.metrics, self.curves, self.classifier, self.state)
-        with held(self.path, [f".{file.name}.*" for file in files], self.explain_write_errors):
+        with lock_run_folder(self.path, [f".{file.name}.*" for file in files], self.explain_write_errors):
             yield
 
     def read_place(self) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ class TrainingFolder:
                 write_file(self.config, (json.dumps({**settings, **told}, indent=2) + "\n").encode())
             return None
         header = tensor_files.read_header(self.state)
-        stored, wanted = flat(header["settings"]), flat(json.loads(json.dumps(settings)))
+        stored, wanted = flatten_settings(header["settings"]), flatten_settings(json.loads(json.dumps(settings)))
         changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
         if changed:
             changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from core.errors import DatasetError, TrainingError
+from core.json_text import replace_nonfinite
+from core.optimizer_state import optimizer_tensors, restore_optimizer
 from core.precision import autocast_to, resolve_precision
 from recognition.classifier import CLASSIFIER, Classifier, build_network, compute_logits
 from recognition.config import ClassifierTrainingConfig
@@ -29,7 +31,7 @@ from recognition.training.batches import (
     split_into_batches,
 )
 from recognition.training.curves import draw_curves
-from recognition.training.optimizer import build_optimizer, learning_rate_at, restore, set_rate, tensors_of
+from recognition.training.optimizer import build_optimizer, learning_rate_at, set_rate
 from recognition.training.run_folder import TrainingFolder
 from recognition.training.weighting import compute_class_weights, compute_image_weights, soft_cross_entropy
 
@@ -196,7 +198,7 @@ class _Run:
             if report is None:
                 self.save()
                 break
-            self.folder.add_metrics({name: _finite(value) for name, value in asdict(report).items()})
+            self.folder.add_metrics(replace_nonfinite(asdict(report)))
             if self.finished():
                 with self.folder.explain_write_errors():
                     draw_curves(
@@ -325,7 +327,7 @@ class _Run:
         tensors: dict[str, Tensor] = {}
         if not self.place.finished:
             tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-            tensors |= {f"optimizer.{name}": tensor for name, tensor in tensors_of(self.optimizer).items()}
+            tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(self.optimizer).items()}
         self.folder.save_state(tensors, self.settings(), asdict(self.place))
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -334,7 +336,7 @@ class _Run:
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self.network.load_state_dict(parts["network"])
-        restore(self.optimizer, parts["optimizer"])
+        restore_optimizer(self.optimizer, parts["optimizer"])
 
     def save_classifier(self) -> None:
         about = {
@@ -395,7 +397,3 @@ def _check_faces(shown: Stack, held: Stack) -> None:
                 "each on one side, or early stopping is blind: split with recognition.images.folds, and give "
                 "pictures of one person one name"
             )
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,7 +19,7 @@ from gestaltgen.cli.classify.shared_options import (
     progress,
 )
 from gestaltgen.cli.classify.tables import print_accuracies
-from gestaltgen.cli.options import device_named, pairs
+from gestaltgen.cli.options import device_named, read_set_option
 from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import SMALL
 from recognition.presets import PRESETS, find_preset, vary_training
@@ -222,7 +222,7 @@ class TrainingOptions:
         """Return the training of the preset as the options vary it."""
         named: dict[str, Any] = {"network": self.network, "size": self.size}
         given = {name: value for name, value in named.items() if value is not None}
-        return vary_training(find_preset(self.preset).for_classes(classes), given, pairs(self.set_ or []))
+        return vary_training(find_preset(self.preset).for_classes(classes), given, read_set_option(self.set_ or []))
 
 
 def train(

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from core.atomic_files import write_file
-from core.csv_reports import report_csv
+from core.csv_reports import format_csv
 from core.errors import ConfigError, GestaltError
 from editing.directions import Direction
 from editing.face_editor import FaceEditor
@@ -131,7 +131,7 @@ def edit(
             line, pictures = made
             lines.append(line)
             shown.append(pictures)
-        write_file(out / "report.csv", report_csv(lines).encode())
+        write_file(out / "report.csv", format_csv(lines).encode())
     if shown:
         titles = ["face", "reconstruction", "edited"]
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=titles, footer=NOTICE)

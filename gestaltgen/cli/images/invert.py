@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from core.atomic_files import write_file
-from core.csv_reports import report_csv
+from core.csv_reports import format_csv
 from core.errors import GestaltError
 from editing.face_editor import FaceEditor
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
@@ -113,7 +113,7 @@ def invert(
             line, pictures = made
             lines.append(line)
             shown.append(pictures)
-        write_file(out / "report.csv", report_csv(lines).encode())
+        write_file(out / "report.csv", format_csv(lines).encode())
     if shown:
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
         write_file(out / "faces.png", encode_png(sheet))

@@ -14,12 +14,12 @@ from rich import box
 from rich.table import Table
 
 from core.atomic_files import write_file
+from core.csv_reports import format_csv
 from core.errors import DatasetError
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.name_lists import read_names
-from faces.datasets.preparation import Outcome, Settings, plan, report_csv
-from faces.datasets.preparation import prepare as align_all
+from faces.datasets.preparation import AlignmentSettings, Outcome, align_photographs, plan_alignment
 from faces.datasets.records import COLUMNS, Record, read_table
 from faces.images import encode_png
 from faces.labels import CONDITIONS
@@ -132,23 +132,23 @@ def prepare(
     if condition is not None and condition not in vocabulary:
         raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
     records = _read_records(table, column or [], vocabulary) if table else None
-    work = plan(folder, records, leave_out=[table] if table else [], wanted=_choose_files(exclude, only))
-    work = replace(work, records=tuple(replace(r, condition=r.condition or condition) for r in work.records))
+    plan = plan_alignment(folder, records, leave_out=[table] if table else [], wanted=_choose_files(exclude, only))
+    plan = replace(plan, records=tuple(replace(r, condition=r.condition or condition) for r in plan.records))
     try:
         with (
             DatasetWriter(out, conditions=vocabulary) as writer,
-            progress_bar(_console, "aligning", len(work)) as on_progress,
+            progress_bar(_console, "aligning", len(plan)) as on_progress,
         ):
 
             def on_outcome(outcome: Outcome) -> None:
                 outcomes.append(outcome)
                 on_progress(len(outcomes))
 
-            settings = Settings(size, min_score, max_padded, landmark_model)
-            align_all(work, writer, settings=settings, workers=workers, on_outcome=on_outcome)
+            settings = AlignmentSettings(size, min_score, max_padded, landmark_model)
+            align_photographs(plan, writer, settings=settings, workers=workers, on_outcome=on_outcome)
     finally:
         if outcomes:
-            write_file(report, report_csv(outcomes).encode())
+            write_file(report, format_csv(outcomes).encode())
             _print_summary(outcomes)
             _console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
     if sheet:

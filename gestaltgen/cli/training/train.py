@@ -29,7 +29,7 @@ from gen.training.run import train as run_training
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.trainer import Trainer
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import device_named, pairs
+from gestaltgen.cli.options import device_named, read_set_option
 from gestaltgen.cli.progress import stepping_bar
 from gestaltgen.cli.training.train_view import progress_line, show_plan, show_warm_start
 
@@ -90,7 +90,7 @@ def train(
         folder = RunFolder(out)
         if precision == "auto":
             precision = folder.precision() or fastest_precision(where)
-        varied = {"precision": precision, "seed": str(seed), **pairs(set_ or [])}
+        varied = {"precision": precision, "seed": str(seed), **read_set_option(set_ or [])}
         if sampling is not None:
             varied["sampling"] = _rule(sampling)
         with Dataset.open(data) as dataset:
@@ -131,7 +131,7 @@ def _run(
             show_warm_start(console, begin(trainer, sources))
         else:
             folder.resume(trainer, change=change)
-        stack.enter_context(stop.heard())
+        stack.enter_context(stop.listen())
         run_training(
             trainer,
             data,

@@ -13,7 +13,7 @@ import weights as shipped
 from gen.training.loop import RunSettings
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
-from gestaltgen.cli.options import device_named, pairs
+from gestaltgen.cli.options import device_named, read_set_option
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion.training.recipe import Stage
 from inversion.training.regression import SAMPLES
@@ -154,7 +154,7 @@ def _train(
         sources,
         out,
         settings,
-        recipe=pairs(options.set_ or []),
+        recipe=read_set_option(options.set_ or []),
         samples=samples,
         device=device_named(options.device),
         change=options.change,

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.csv_reports import format_csv
 from core.errors import ConfigError, DatasetError
 from faces.align import align
 from faces.datasets.dataset import Dataset, DatasetWriter
-from faces.datasets.preparation import Outcome, Plan, Settings, plan, prepare, report_csv
+from faces.datasets.preparation import AlignmentPlan, AlignmentSettings, Outcome, align_photographs, plan_alignment
 from faces.datasets.records import Record
 from faces.detect import FaceDetector
 from faces.images import Pixels, encode_png
@@ -38,16 +39,16 @@ def folder(tmp_path: Path, astronaut: Pixels) -> Path:
     return folder
 
 
-def run(work: Plan, out: Path, **settings: object) -> dict[str, Outcome]:
+def run(work: AlignmentPlan, out: Path, **settings: object) -> dict[str, Outcome]:
     outcomes: list[Outcome] = []
     with DatasetWriter(out) as writer:
-        prepare(work, writer, settings=Settings(64, **settings), on_outcome=outcomes.append)  # type: ignore[arg-type]
+        align_photographs(work, writer, settings=AlignmentSettings(64, **settings), on_outcome=outcomes.append)  # type: ignore[arg-type]
     assert len(outcomes) == len(work) == len({outcome.file for outcome in outcomes})
     return {outcome.file: outcome for outcome in outcomes}
 
 
 def test_every_file_is_accounted_for(folder: Path, tmp_path: Path, astronaut: Pixels, detector: FaceDetector) -> None:
-    outcomes = run(plan(folder), tmp_path / "out.zip")
+    outcomes = run(plan_alignment(folder), tmp_path / "out.zip")
     assert {name: outcome.reason for name, outcome in outcomes.items()} == {
         "good.png": "",
         "cut.png": "",
@@ -83,7 +84,7 @@ def test_rows_and_files_are_matched(folder: Path, tmp_path: Path) -> None:
         Record("lost.png"),
         Record("sub/grey.jpg", age_group="child"),
     )
-    work = plan(folder, rows, leave_out=[folder / "notes.txt"])
+    work = plan_alignment(folder, rows, leave_out=[folder / "notes.txt"])
     outcomes = run(work, tmp_path / "out")
     assert outcomes["lost.png"].reason == "no such file"
     assert {o.file for o in outcomes.values() if o.reason == "not in the table"} == {
@@ -101,7 +102,7 @@ def test_rows_and_files_are_matched(folder: Path, tmp_path: Path) -> None:
 
 
 def test_limits_refuse_with_their_numbers(folder: Path, tmp_path: Path) -> None:
-    work = plan(folder, [Record("good.png"), Record("cut.png")])
+    work = plan_alignment(folder, [Record("good.png"), Record("cut.png")])
     outcomes = run(work, tmp_path / "a", max_padded=0.1)
     assert outcomes["good.png"].status == "used"
     assert outcomes["cut.png"].reason == "too much padding"
@@ -113,7 +114,7 @@ def test_limits_refuse_with_their_numbers(folder: Path, tmp_path: Path) -> None:
 def test_processes_agree(folder: Path, tmp_path: Path) -> None:
     for workers in (1, 2):
         with DatasetWriter(tmp_path / f"{workers}.zip") as writer:
-            prepare(plan(folder), writer, settings=Settings(32), workers=workers)
+            align_photographs(plan_alignment(folder), writer, settings=AlignmentSettings(32), workers=workers)
     assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
 
 
@@ -126,7 +127,7 @@ def test_whatever_fails_in_one_file_the_others_go_on(
         return align(image, landmarks, size)  # type: ignore[arg-type]
 
     monkeypatch.setattr("faces.datasets.preparation.align", fail)
-    outcomes = run(plan(folder), tmp_path / "out")
+    outcomes = run(plan_alignment(folder), tmp_path / "out")
     assert (outcomes["good.png"].reason, outcomes["good.png"].detail) == (
         "failed",
         "RuntimeError: out of luck",
@@ -137,7 +138,7 @@ def test_whatever_fails_in_one_file_the_others_go_on(
 def test_broken_model_is_said_once(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.dat").write_bytes(b"nothing")
     with pytest.raises(ConfigError, match=r"model\.dat cannot be loaded"):
-        run(plan(folder), tmp_path / "out", landmark_model=tmp_path / "model.dat")
+        run(plan_alignment(folder), tmp_path / "out", landmark_model=tmp_path / "model.dat")
 
 
 def test_report_has_a_line_for_each() -> None:
@@ -145,7 +146,7 @@ def test_report_has_a_line_for_each() -> None:
         Outcome("a.png", "used", image="00000/img00000000.png", faces=1, score=1.5, cut=False, padded=0.25),
         Outcome("b,c.png", reason="no face", detail='none "found"', faces=0),
     ]
-    rows = list(csv.DictReader(io.StringIO(report_csv(outcomes))))
+    rows = list(csv.DictReader(io.StringIO(format_csv(outcomes))))
     assert rows[0]["padded"] == "0.25"
     assert rows[1]["file"] == "b,c.png"
     assert rows[1]["status"] == "refused"
@@ -156,6 +157,6 @@ def test_portraits(portraits: Path, tmp_path: Path) -> None:
     """A batch of real-looking portraits and hard cases: most are used, all are accounted for."""
     files = sorted((portraits / "images").glob("*.jpg"))[40::160] + sorted((portraits / "hard").glob("*.jpg"))[::10]
     records = [Record(file.relative_to(portraits).as_posix()) for file in files]
-    outcomes = run(Plan(portraits, tuple(records), ()), tmp_path / "out")
+    outcomes = run(AlignmentPlan(portraits, tuple(records), ()), tmp_path / "out")
     assert sum(outcome.status == "used" for outcome in outcomes.values()) >= len(files) // 2
     assert {outcome.reason for outcome in outcomes.values()} <= {"", "no face"}

@@ -13,13 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import tensor_files
+from core import run_folders, tensor_files
 from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
 from core.stop_signals import StopRequest
 from gen import checkpoint
 from gen.labels import Vocabulary
-from gen.training import folder as folder_module
 from gen.training.data import TrainingData
 from gen.training.loop import RunSettings
 from gen.training.run import RunFolder, train
@@ -121,7 +120,7 @@ def test_a_resumed_run_goes_on_from_its_snapshot_and_logs_nothing_twice(
 def test_a_stop_is_granted_after_the_step_with_a_snapshot(folder: RunFolder) -> None:
     stop = StopRequest()
     settings = replace(SETTINGS, until_images=10_000, snapshot_images=10_000)
-    with stop.heard():
+    with stop.listen():
         run = go(folder, settings, on_progress=lambda _: signal.raise_signal(signal.SIGTERM), stop=stop)
     assert stop.signal == signal.SIGTERM
     assert folder.images_seen() == run.images_seen == 16
@@ -152,7 +151,7 @@ def test_a_full_disk_stops_the_run_with_the_last_snapshot_intact(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tensor_files, "write_file", write)
-    monkeypatch.setattr(folder_module, "write_file", write)
+    monkeypatch.setattr(run_folders, "write_file", write)
     monkeypatch.setattr(JsonLines, "write", log)
     # Sheets come after the state, so that the snapshot of their own step is there already.
     stands = 32 if refused == "cells" else 16

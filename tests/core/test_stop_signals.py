@@ -17,7 +17,7 @@ def test_the_first_signal_is_a_wish_and_one_that_insists_does_what_it_always_doe
     before = signal.signal(number, lambda *_: heard.append("as always"))
     try:
         stop = StopRequest()
-        with stop.heard():
+        with stop.listen():
             assert not stop
             signal.raise_signal(number)
             assert stop

@@ -1,0 +1,28 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from core import atomic_files
+from core.atomic_files import create_private_file, write_file
+
+
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new" / "a.txt"
+    write_file(path, b"old")
+    monkeypatch.setattr(atomic_files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_private_file_is_created_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "secret"
+    assert create_private_file(path, b"first")
+    assert not create_private_file(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
