@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final, Literal, NewType, Self, get_args
 
@@ -54,6 +55,32 @@ GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest
 """Hash that the first entry is chained to."""
 
 _ROWS_AT_ONCE: Final = 10_000
+
+
+class AuditFault(StrEnum):
+    """Kind of damage that a check of the record finds."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    REORDERED = "reordered"
+    REBUILT = "rebuilt"
+    """The chain from some entry on was computed again, or cut off and continued; only a noted head reveals that."""
+
+
+class BrokenAuditError(AuditError):
+    """The record was tampered with, or is damaged.
+
+    Attributes:
+        fault: kind of the damage.
+        entry: number of the first entry at fault.
+    """
+
+    def __init__(self, fault: AuditFault, entry: int, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.entry = entry
+
+
 _HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
 
 
@@ -171,7 +198,8 @@ class Audit:
         """Open the record of a service, create it if there is none, and check that its last entry continues the chain.
 
         Raises:
-            AuditError: it cannot be read, or its end is broken.
+            AuditError: it cannot be read.
+            BrokenAuditError: its end is broken.
         """
         database.state.mkdir(parents=True, exist_ok=True)
         audit = cls(_engine_of(database))
@@ -291,27 +319,32 @@ class Audit:
             The current head.
 
         Raises:
-            AuditError: an entry was changed, is missing or is out of place; the message names the first one.
+            BrokenAuditError: an entry was changed, is missing or is out of place.
         """
         last = Head(0, GENESIS)
         at_expected = last.hash if expected is not None and expected.seq == 0 else None
         for entry in self._read(select(_entries).order_by(_entries.c.seq)):
             if entry.seq != last.seq + 1 or entry.previous != last.hash or entry.compute_hash() != entry.hash:
-                raise AuditError(f"the audit record is broken: {self._describe_fault(entry, last)}")
+                fault, seq, description = self._diagnose(entry, last)
+                raise BrokenAuditError(fault, seq, f"the audit record is broken: {description}")
             last = Head(entry.seq, entry.hash)
             if expected is not None and entry.seq == expected.seq:
                 at_expected = entry.hash
             if progress is not None and not entry.seq % _ROWS_AT_ONCE:
                 progress(entry.seq)
         if expected is not None and at_expected is None:
-            raise AuditError(
+            raise BrokenAuditError(
+                AuditFault.MISSING,
+                last.seq + 1,
                 f"the audit record is broken: entries {last.seq + 1} to {expected.seq} are missing at its end; "
-                f"expected the head {expected}"
+                f"expected the head {expected}",
             )
         if expected is not None and at_expected != expected.hash:
-            raise AuditError(
+            raise BrokenAuditError(
+                AuditFault.REBUILT,
+                expected.seq,
                 f"the audit record is broken: entry {expected.seq} was changed, or one before it, and the chain "
-                f"rebuilt; its hash is {at_expected}, expected the head {expected}"
+                f"rebuilt; its hash is {at_expected}, expected the head {expected}",
             )
         return last
 
@@ -359,36 +392,39 @@ class Audit:
         """Check that the last entry is unchanged and follows the one before. It is cheap; it does not replace `verify`.
 
         Raises:
-            AuditError: it is changed, or does not follow.
+            BrokenAuditError: it is changed, or does not follow.
         """
         end = list(self._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2)))
         if not end:
             return
         last, before = end[0], Head(end[1].seq, end[1].hash) if len(end) > 1 else Head(0, GENESIS)
         if last.seq != before.seq + 1 or last.previous != before.hash or last.compute_hash() != last.hash:
-            raise AuditError(
+            raise BrokenAuditError(
+                AuditFault.CHANGED,
+                last.seq,
                 f"the audit record is broken at its end, entry {last.seq}; `gestaltgen audit verify` says where first: "
-                f"keep {AUDIT_DATABASE} as it is, and move it out of the state folder to begin a new record"
+                f"keep {AUDIT_DATABASE} as it is, and move it out of the state folder to begin a new record",
             )
 
-    def _describe_fault(self, entry: Entry, last: Head) -> str:
-        """Describe what is wrong with the first entry that does not continue the chain, and which entry is at fault."""
+    def _diagnose(self, entry: Entry, last: Head) -> tuple[AuditFault, int, str]:
+        """Return the fault where the chain first breaks, the number of the entry at fault, and a description."""
         seq = last.seq + 1
         if entry.seq != seq:
             gone = f"entry {seq} is" if entry.seq == seq + 1 else f"entries {seq} to {entry.seq - 1} are"
-            return f"{gone} missing"
+            return AuditFault.MISSING, seq, f"{gone} missing"
         if entry.compute_hash() == entry.hash:
             if seq == 1:
-                return "entry 1 was changed: it does not begin the chain"
-            return f"entry {seq - 1} was changed, and its hash with it: entry {seq} follows another one"
+                return AuditFault.CHANGED, 1, "entry 1 was changed: it does not begin the chain"
+            reason = f"entry {seq - 1} was changed, and its hash with it: entry {seq} follows another one"
+            return AuditFault.CHANGED, seq - 1, reason
         before = self._find_original_number(entry)
         if before is None:
-            return f"entry {seq} was changed: its hash is not that of what it says"
+            return AuditFault.CHANGED, seq, f"entry {seq} was changed: its hash is not that of its content"
         with self._engine.connect() as connection:
             follows = connection.execute(select(_entries.c.seq).where(_entries.c.hash == entry.previous)).first()
         if follows is None and entry.previous != GENESIS:
-            return f"entry {seq} is missing: entry {before} was put into its place"
-        return f"entry {seq} is reordered: it was entry {before}"
+            return AuditFault.MISSING, seq, f"entry {seq} is missing: entry {before} was put into its place"
+        return AuditFault.REORDERED, seq, f"entry {seq} is reordered: it was entry {before}"
 
     def _find_original_number(self, entry: Entry) -> int | None:
         """Return the number that an entry had when it was hashed; None if another field was changed."""

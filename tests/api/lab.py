@@ -25,6 +25,7 @@ from api.operations.database import Database
 from api.photographs.edits import Edits
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
+from api.problem_types import ProblemType
 from api.resources import Resources
 from api.settings import Settings
 from faces.images import Pixels, encode_png
@@ -181,6 +182,14 @@ def refused(answer: httpx.Response, status: int) -> str:
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     return str(answer.json()["detail"])
+
+
+def problem_of(answer: httpx.Response) -> ProblemType:
+    """Return the type of a problem, which its status follows from."""
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
+    kind = next(kind for kind in ProblemType if kind.uri == answer.json()["type"])
+    assert answer.status_code == kind.status == answer.json()["status"]
+    return kind
 
 
 def files_of(state: Path, subject: str) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE, NOTICE
 from faces.images import read_image
-from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, refused
+from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, problem_of, refused
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "seed": 5}
 
@@ -158,7 +159,7 @@ def test_an_unknown_direction_is_refused_with_the_known_ones(lab: Lab, face: str
 
 
 def test_an_edit_wants_json(lab: Lab, face: str) -> None:
-    assert "expected application/json" in refused(lab.http.post(f"{face}/edits", content=b'{"smile": 0.5}'), 415)
+    assert problem_of(lab.http.post(f"{face}/edits", content=b'{"smile": 0.5}')) is ProblemType.BODY_NOT_DECLARED_JSON
 
 
 def test_the_same_edit_with_a_key_is_one(lab: Lab, face: str) -> None:
@@ -167,7 +168,7 @@ def test_the_same_edit_with_a_key_is_one(lab: Lab, face: str) -> None:
     assert edit(lab, face, key, strength=1.0) == first
     for path, body in ((face, {"strength": 1.5}), (face, {"smile": 0.5}), (face, {"strength": 1.0, "hold": False})):
         answer = lab.http.post(f"{path}/edits", json=body, headers=key)
-        assert "was used for another request" in refused(answer, 422)
+        assert problem_of(answer) is ProblemType.IDEMPOTENCY_KEY_REUSED
     assert edit(lab, face, strength=1.0)["id"] != first["id"]  # without a key, another one
 
 
@@ -176,7 +177,7 @@ def test_a_key_is_of_one_face(lab: Lab, photo: str, image: str) -> None:
     edit(lab, image, key, strength=1.0)
     for other in (image[:-1] + "2", f"/v1/photos/{photo}"):
         answer = lab.http.post(f"{other}/edits", json={"strength": 1.0}, headers=key)
-        assert "was used for another request" in refused(answer, 422)
+        assert problem_of(answer) is ProblemType.IDEMPOTENCY_KEY_REUSED
 
 
 def test_asked_for_by_many_at_once_with_a_key_it_is_one(lab: Lab, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +207,7 @@ def test_an_edit_waits_for_its_job(lab: Lab, face: str) -> None:
         assert answer.headers["Location"] == asked["links"]["self"]
         assert asked["result"] is None
         for name in ("image", "before"):
-            assert "wait for its job" in refused(lab.http.get(asked["links"][name]), 409)
+            assert problem_of(lab.http.get(asked["links"][name])) is ProblemType.EDIT_NOT_READY
     assert lab.finished(asked["links"]["self"])["result"]["strength"] == 0.7
 
 
@@ -231,32 +232,35 @@ def test_faces_of_nobody_need_no_scope_for_photographs(lab: Lab, image: str, pho
     assert made["state"] == "done"
     for path in (made["links"]["self"], made["links"]["image"], made["links"]["before"], f"{image}/edits"):
         assert lab.sets_only.get(path).status_code == 200
-    assert "this needs photos" in refused(lab.sets_only.get(f"/v1/photos/{photo}/edits"), 403)
+    assert problem_of(lab.sets_only.get(f"/v1/photos/{photo}/edits")) is ProblemType.SCOPE_MISSING
     assert files_of(lab.state, made["id"]) == [f"edits/{made['id']}-before.png", f"edits/{made['id']}.png"]
 
 
 def test_an_edit_of_an_image_is_its_owners(lab: Lab, image: str) -> None:
     made = edit(lab, image, strength=1.0)
-    assert "no image set" in refused(lab.other.get(made["links"]["self"]), 404)
+    assert problem_of(lab.other.get(made["links"]["self"])) is ProblemType.IMAGE_SET_NOT_FOUND
     good(lab.other.post("/v1/image-sets", json=SET, headers=WAIT))  # now the set is theirs too
     assert good(lab.other.get(f"{image}/edits")) == {"items": []}
     for path in (made["links"]["self"], made["links"]["image"], made["links"]["before"]):
-        assert "no edit" in refused(lab.other.get(path), 404)
-    assert "no edit" in refused(lab.http.get(made["links"]["self"].replace("/images/1/", "/images/2/")), 404)
+        assert problem_of(lab.other.get(path)) is ProblemType.EDIT_NOT_FOUND
+    assert (
+        problem_of(lab.http.get(made["links"]["self"].replace("/images/1/", "/images/2/")))
+        is ProblemType.EDIT_NOT_FOUND
+    )
 
 
 def test_an_image_that_is_not_there_is_not_edited(lab: Lab, image: str) -> None:
     for n in ("3", "-1"):
         answer = lab.http.post(f"{image[:-1]}{n}/edits", json={"strength": 1.0})
-        assert "no image" in refused(answer, 404)
+        assert problem_of(answer) is ProblemType.IMAGE_NOT_FOUND
     assert refused(lab.http.post(f"{image[:-1]}x/edits", json={"strength": 1.0}), 422)
     unknown = lab.http.post(f"/v1/image-sets/{'0' * 32}/images/0/edits", json={"strength": 1.0})
-    assert "no image set" in refused(unknown, 404)
+    assert problem_of(unknown) is ProblemType.IMAGE_SET_NOT_FOUND
 
 
 def test_an_incomplete_set_is_not_edited(lab: Lab) -> None:
     with lab.occupied():
         asked = good(lab.http.post("/v1/image-sets", json=SET | {"seed": 77}), 202)
         answer = lab.http.post(f"/v1/image-sets/{asked['id']}/images/0/edits", json={"strength": 1.0})
-        assert "can be had when it is done" in refused(answer, 409)
+        assert problem_of(answer) is ProblemType.IMAGE_SET_NOT_READY
     assert lab.finished(asked["links"]["self"])["state"] == "done"

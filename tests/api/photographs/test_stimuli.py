@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE
 from editing.survey_pack import MARK
 from faces.images import read_image
-from tests.api.lab import Json, Lab, add_slowly, files_of, good, phantom, refused, tables_naming
+from tests.api.lab import Json, Lab, add_slowly, files_of, good, phantom, problem_of, refused, tables_naming
 from tests.api.photographs.test_image_edits import blank
 
 
@@ -132,7 +133,7 @@ def test_fewer_than_two_are_no_pack(lab: Lab, photos: list[str], faceless: str) 
     assert (pack["state"], pack["people"]) == ("failed", None)
     assert "1 of 2 photographs can be shown; expected 2 or more" in pack["error"]
     assert f"{faceless[:8]}: it is not inverted" in pack["error"]
-    assert "not done" in refused(lab.http.get(pack["links"]["archive"]), 409)
+    assert problem_of(lab.http.get(pack["links"]["archive"])) is ProblemType.SURVEY_PACK_NOT_READY
     assert files_of(lab.state, pack["id"]) == []
     assert lab.http.delete(pack["links"]["self"]).status_code == 204
     assert tables_naming(lab.state, pack["id"]) == set()
@@ -165,7 +166,7 @@ def test_what_cannot_be_is_named(lab: Lab, photos: list[str], change: Json, fiel
 
 def test_nobody_stands_twice(lab: Lab, photos: list[str]) -> None:
     answer = lab.pack(photos[0], photos[1], photos[0])
-    assert "one stands twice" in refused(answer, 422)
+    assert problem_of(answer) is ProblemType.REQUEST_INVALID
     assert answer.json()["errors"][0]["field"] == "photos"
 
 
@@ -175,9 +176,9 @@ def test_packs_and_their_photographs_are_their_owners(lab: Lab, photos: list[str
     unknown = lab.other.post("/v1/stimuli", json={"photos": ["0" * 32, "1" * 32]})
     assert refused(theirs, 404).replace(photos[0], "0" * 32) == refused(unknown, 404)
     for method, path in (("GET", "self"), ("GET", "archive"), ("DELETE", "self")):
-        assert "no survey pack" in refused(lab.other.request(method, pack["links"][path]), 404)
-        assert "this needs photos" in refused(lab.sets_only.request(method, pack["links"][path]), 403)
-    assert "this needs photos" in refused(lab.sets_only.post("/v1/stimuli", json={"photos": photos[:2]}), 403)
+        assert problem_of(lab.other.request(method, pack["links"][path])) is ProblemType.SURVEY_PACK_NOT_FOUND
+        assert problem_of(lab.sets_only.request(method, pack["links"][path])) is ProblemType.SCOPE_MISSING
+    assert problem_of(lab.sets_only.post("/v1/stimuli", json={"photos": photos[:2]})) is ProblemType.SCOPE_MISSING
     assert lab.http.get(pack["links"]["archive"]).status_code == 200
 
 
@@ -190,7 +191,7 @@ def test_the_same_pack_with_a_key_is_one(lab: Lab, photos: list[str], monkeypatc
     assert len(lab.jobs()) == jobs + 1
     assert good(lab.pack(*photos[:2], headers=key)) == answers[0]
     for answer in (lab.pack(*photos[1:3], headers=key), lab.pack(*photos[:2], headers=key, seed=1)):
-        assert "was used for another request" in refused(answer, 422)
+        assert problem_of(answer) is ProblemType.IDEMPOTENCY_KEY_REUSED
 
 
 def test_an_erased_pack_is_gone_and_its_photographs_stay(lab: Lab, photos: list[str]) -> None:
@@ -199,7 +200,7 @@ def test_an_erased_pack_is_gone_and_its_photographs_stay(lab: Lab, photos: list[
     assert lab.http.delete(pack["links"]["self"]).status_code == 204
     assert files_of(lab.state, pack["id"]) == []
     assert tables_naming(lab.state, pack["id"]) == set()
-    assert "no survey pack" in refused(lab.http.get(pack["links"]["self"]), 404)
+    assert problem_of(lab.http.get(pack["links"]["self"])) is ProblemType.SURVEY_PACK_NOT_FOUND
     assert good(lab.http.get(f"/v1/photos/{photos[0]}"))["state"] == "done"
     assert good(lab.pack(*photos[:2], headers=key))["id"] != pack["id"]
 
@@ -208,7 +209,7 @@ def test_erased_while_its_job_is_at_work_a_pack_leaves_nothing(lab: Lab, photos:
     with lab.occupied():
         pack = good(lab.pack(*photos, headers={"Prefer": ""}), 202)
         lab.until_waiting()
-        assert "not done" in refused(lab.http.get(pack["links"]["archive"]), 409)
+        assert problem_of(lab.http.get(pack["links"]["archive"])) is ProblemType.SURVEY_PACK_NOT_READY
         assert lab.http.delete(pack["links"]["self"]).status_code == 204
     lab.idle()
     assert files_of(lab.state, pack["id"]) == []

