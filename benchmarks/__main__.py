@@ -70,11 +70,11 @@ def main(words: Sequence[str]) -> None:
     entries: list[BenchmarkEntry] = []
     for name in parts:
         started = time.perf_counter()
-        made = _measure_part(name, plan)
+        measured = _measure_part(name, plan)
         console.print(f"\n[bold]{name}: {SPEEDS[name]}[/] [dim]({time.perf_counter() - started:.0f} s)[/]")
-        console.print(format_table(made))
-        entries += made
-        write_entries(options.out, merge_entries(read_entries(options.out), made))
+        console.print(format_table(measured))
+        entries += measured
+        write_entries(options.out, merge_entries(read_entries(options.out), measured))
     whole = parts == list(SPEEDS) and not options.quick
     kept = entries if whole else read_entries(options.out)
     write_entries(options.out, kept)
@@ -88,12 +88,12 @@ def main(words: Sequence[str]) -> None:
 
 def _measure_part(name: str, plan: MeasurementPlan) -> list[BenchmarkEntry]:
     """Measure a part; each entry is printed on stderr as it comes."""
-    told, made = Console(stderr=True, highlight=False, style="dim"), []
+    log, entries = Console(stderr=True, highlight=False, style="dim"), []
     folder = "load" if name == "throughput" else "speed"
     for entry in importlib.import_module(f"benchmarks.{folder}.{name}").measure(plan):
-        told.print(f"{entry.name}, batch {entry.batch}, {entry.precision}: {1000 * entry.ours_s:,.3f} ms")
-        made.append(entry)
-    return made
+        log.print(f"{entry.name}, batch {entry.batch}, {entry.precision}: {1000 * entry.ours_s:,.3f} ms")
+        entries.append(entry)
+    return entries
 
 
 def _make_console() -> Console:

@@ -91,8 +91,10 @@ def run_side_by_side(parts: Sequence[SideProcess], costs: Path) -> None:
                 process.terminate()
             raise
     if failed := [part for part, end in zip(waiting, ended, strict=True) if end.result()]:
-        told = "\n".join(f"{part.name}, {part.log}:\n{_read_last_lines(part.log, _LAST_LINES)}" for part in failed)
-        raise TrainingError(f"did not finish; mend what they say, then give the same command again.\n{told}")
+        messages = "\n".join(f"{part.name}, {part.log}:\n{_read_last_lines(part.log, _LAST_LINES)}" for part in failed)
+        raise TrainingError(
+            f"some processes failed; correct the causes below, then give the same command again.\n{messages}"
+        )
 
 
 def _run_process(part: SideProcess, costs: Path, running: dict[SideProcess, subprocess.Popen[bytes]]) -> int:
@@ -124,8 +126,8 @@ def _run_process(part: SideProcess, costs: Path, running: dict[SideProcess, subp
 
 def _read_peak_kb(pid: int) -> int:
     """Read the peak memory of a running process; that of wait4 would include the process that started it."""
-    told = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return 0 if told is None else int(told[1])
+    match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return 0 if match is None else int(match[1])
 
 
 def _read_last_lines(log: Path, lines: int) -> str:

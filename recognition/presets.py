@@ -85,46 +85,47 @@ PRESETS: Final = {
         ClassifierTrainingConfig(),
         None,
         None,
-        "The small network on faces of 64 px, from nothing: seconds an epoch on one core.",
+        "The small network on faces of 64 px, without pretrained weights: an epoch takes seconds on one core.",
     ),
     "duong": ClassifierPreset(
         _DUONG,
         0.5,
         None,
-        "Duong et al. 2022 as printed: EfficientNet-B4 from ImageNet weights, 448 px, batches of 64, soft-label "
-        "cross-entropy, five folds, mean over the folds whose largest probability is at least 0.5. The print is "
-        "silent on the rest, which is from the code: Adam, one epoch at 3e-5, then 3e-4 falling as a cosine, 30 "
-        "epochs, stopped after 10 that do not improve the balanced accuracy, flips. The code also averages five "
-        "draws of dropout at 0.2, weighs affected classes tenfold and begins from noisy-student weights: duong-code."
-        " Different from both: folds are grouped by person, and hard and soft labels are divided by the same total.",
+        "Duong et al. 2022, as in the text: EfficientNet-B4 from ImageNet weights, 448 px, batches of 64, soft-label "
+        "cross-entropy, five folds, mean over the folds whose largest probability is at least 0.5. The text does not "
+        "give the other settings, which are those of the code: Adam, one epoch at 3e-5, then 3e-4 with a cosine "
+        "schedule, 30 epochs, stopped after 10 that do not improve the balanced accuracy, flips. The code also "
+        "averages five draws of dropout at 0.2, gives affected classes ten times the weight and starts from "
+        "noisy-student weights: see duong-code. Different from both: folds are grouped by person, and the losses of "
+        "hard and soft labels are divided by the same total.",
     ),
     "duong-code": ClassifierPreset(
         replace(_DUONG, dropout=0.2, dropout_passes=5, loss_total="as-published"),
         0.2,
         10.0,
-        "Duong et al. 2022 as the code has it: as duong, with five draws of dropout at 0.2 averaged, weight 10 on "
-        "every affected class, losses of hard labels divided by their weights and those of a run with soft ones by "
-        "the number of images, and a threshold of 0.2, which with four classes no fold can miss. Give it noisy-"
-        "student weights, which timm has. Not as the code: folds are grouped by person, for a person in training and"
-        " validation part makes early stopping blind, and the rate changes with each step, not each epoch.",
+        "Duong et al. 2022, as in the code: like duong, with five draws of dropout at 0.2 averaged and weight 10 on "
+        "every affected class. Losses of hard labels are divided by their weights, those of a run with soft labels by "
+        "the number of images. The threshold is 0.2, which every fold reaches with four classes. Use it with the "
+        "noisy-student weights of timm. Not as the code: folds are grouped by person, because early stopping fails if "
+        "a person is in both parts, and the rate changes with each step, not each epoch.",
     ),
     "patel": ClassifierPreset(
         _PATEL,
         None,
         None,
-        "Patel et al. 2024 as printed: ResNet-50 from VGGFace2 weights, 224 px, batches of 32, SGD at 0.001 with "
+        "Patel et al. 2024, as in the text: ResNet-50 from VGGFace2 weights, 224 px, batches of 32, SGD at 0.001 with "
         "momentum 0.9, cosine with warm restarts, 35 epochs, the epoch of the best validation loss, mean over five "
-        "folds. The print is silent on when the first restart is; it is after 25 epochs, as in the code. The code's "
-        "head learns ten times as fast and its epoch is that of the best validation accuracy: patel-code. Different:"
-        " folds are grouped by person.",
+        "folds. The text does not say when the first restart is; it is after 25 epochs, as in the code. In the code "
+        "the head learns ten times as fast, and the validation accuracy chooses the epoch: see patel-code. Different "
+        "from both: folds are grouped by person.",
     ),
     "patel-code": ClassifierPreset(
         replace(_PATEL, head_rate=10.0, select="accuracy"),
         None,
         None,
-        "Patel et al. 2024 as the code has it: as patel, with a head that learns ten times as fast and the epoch of "
-        "the best validation accuracy. Not as the code: it crops faces by five points, here they are aligned when "
-        "the data set is prepared, as FFHQ's; and folds are grouped by person.",
+        "Patel et al. 2024, as in the code: like patel, with a head that learns ten times as fast, and the epoch of "
+        "the best validation accuracy. Not as the code: the code crops faces by five points, while here they are "
+        "aligned like FFHQ when the data set is prepared; and folds are grouped by person.",
     ),
 }
 

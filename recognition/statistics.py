@@ -105,9 +105,9 @@ def measure_accuracies(
     sampling = sampling or Sampling()
     conditions = np.array(predictions.conditions, dtype=object)
     groups = np.array([age or UNKNOWN_AGE for age in predictions.age_groups], dtype=object)
-    found = set(groups.tolist())
-    known = [*(age for age in ages if age in found), *sorted(found - set(ages) - {UNKNOWN_AGE})]
-    if UNKNOWN_AGE in found and UNKNOWN_AGE not in known:
+    present = set(groups.tolist())
+    known = [*(age for age in ages if age in present), *sorted(present - set(ages) - {UNKNOWN_AGE})]
+    if UNKNOWN_AGE in present and UNKNOWN_AGE not in known:
         known.append(UNKNOWN_AGE)
     cells: list[tuple[str | None, str | None]] = [(None, None)]
     cells += [(condition, None) for condition in predictions.classes]

@@ -29,16 +29,16 @@ def format_table(entries: Sequence[BenchmarkEntry]) -> Table:
         "memory, MB": [_format_pair(entry.published_mb, entry.memory_mb, "{:.0f}") for entry in entries],
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
-    made = Table(box=None, padding=(0, 1))
+    table = Table(box=None, padding=(0, 1))
     for name in shown:
-        made.add_column(name, justify="left" if name in ("", "precision") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("", "precision") else "right", no_wrap=True)
     rows = list(zip(*shown.values(), strict=True))
     for _, same in groupby(zip(entries, rows, strict=True), key=lambda pair: (pair[0].name, pair[0].batch)):
         *most, last = [row for _, row in same]
         for row in most:
-            made.add_row(*row)
-        made.add_row(*last, end_section=True)
-    return made
+            table.add_row(*row)
+        table.add_row(*last, end_section=True)
+    return table
 
 
 def _format_ms(seconds: float | None) -> str:

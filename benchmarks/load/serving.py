@@ -136,7 +136,7 @@ def run_service(
         ready: wait until the service is ready.
         settings: further settings, by the names of the variables GESTALTGEN_*.
     """
-    log, said = state.with_name(f"{state.name}.jsonl"), state.with_name(f"{state.name}.log")
+    log, output = state.with_name(f"{state.name}.jsonl"), state.with_name(f"{state.name}.log")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
     pause = REAL if pause_s is None else str(pause_s)
@@ -145,12 +145,12 @@ def run_service(
     own |= {"GESTALTGEN_WITHOUT_KEYS": "true"}
     own |= {f"GESTALTGEN_{name.upper()}": value for name, value in settings.items()}
     own |= {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-    with said.open("ab") as stream:
+    with output.open("ab") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603
     service = RunningService(process, port, state, log)
     try:
         if ready:
-            _await_ready(service, said)
+            _await_ready(service, output)
         yield service
     finally:
         service.resume()
@@ -176,7 +176,7 @@ def hash_stored_files(state: Path, set_id: str) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def _await_ready(service: RunningService, said: Path) -> None:
+def _await_ready(service: RunningService, output: Path) -> None:
     deadline = time.monotonic() + _READY_S
     with Client(service.url) as client:
         while True:
@@ -185,7 +185,7 @@ def _await_ready(service: RunningService, said: Path) -> None:
                 return
             except ServiceError:
                 if service.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the service is not ready:\n{said.read_text()[-3000:]}") from None
+                    raise RuntimeError(f"the service is not ready:\n{output.read_text()[-3000:]}") from None
                 time.sleep(0.05)
 
 

@@ -29,19 +29,19 @@ NOISE: Final = 0.25
 
 def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     w, positive = draw_examples(ALL_LATENTS if plan.full else LATENTS)
-    found: dict[str, npt.NDArray[np.float64]] = {}
+    normals: dict[str, npt.NDArray[np.float64]] = {}
 
     def ours() -> None:
-        found["ours"] = hyperplane(w, positive)[0]
+        normals["ours"] = hyperplane(w, positive)[0]
 
     def published() -> None:
         normal = SVC(kernel="linear", class_weight="balanced", cache_size=1_000).fit(w, positive).coef_[0]
-        found["published"] = normal / np.linalg.norm(normal)
+        normals["published"] = normal / np.linalg.norm(normal)
 
     works = {PUBLISHED: published, ("ours", "float64"): ours}
     few = {variant: lambda: hyperplane(w[:200], positive[:200]) for variant in works}
     yield from compare_ways(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
-    agree = float(found["published"] @ found["ours"])
+    agree = float(normals["published"] @ normals["ours"])
     Console(stderr=True).print(
         f"direction-fit: {len(w)} latents of {DIMENSIONS} dimensions, cosine of both {agree:.5f}"
     )

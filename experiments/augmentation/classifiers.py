@@ -81,16 +81,16 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
     torch.set_num_threads(1)
     folder, began = out / "arms" / arm.folder, time.monotonic()
     real, test = load_real_samples(out / TRAIN), load_real_samples(out / TEST)
-    more = stack_images(load_real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
-    learnt = [real.subset(inside) for inside, _ in split_folds(real)]
+    further = stack_images(load_real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
+    training_parts = [real.subset(inside) for inside, _ in split_folds(real)]
     with ExitStack() as stack:
-        sets = _start_pulls(arm, out, service, learnt, stack) if arm.kind else [[] for _ in learnt]
+        sets = _start_pulls(arm, out, service, training_parts, stack) if arm.kind else [[] for _ in training_parts]
         for one in (one for of_fold in sets for one in of_fold):
             _check_unseen(one.seen, test)
 
         def extra(fold: int) -> Samples | None:
-            if more is not None:
-                return select_further_faces(more, learnt[fold])
+            if further is not None:
+                return select_further_faces(further, training_parts[fold])
             pieces: list[Stack] = [stack_images(part, CONFIG.size) for one in sets[fold] for part in one.shards()]
             return join_stacks(pieces) if pieces else None
 
@@ -105,7 +105,7 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
             about={"arm": arm.name},
             on_progress=print_epoch,
         )
-        told = {
+        facts = {
             "arm": arm.name,
             "sets": [[one.set_id for one in of_fold] for of_fold in sets],
             "synthetic": [sum(len(one) for one in of_fold) for of_fold in sets],
@@ -116,7 +116,7 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
         path = locate_predictions(out, arm, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         Ensemble.open(folder / f"seed-{seed}").predict(test).save(path)
-    write_file(folder / "arm.json", (json.dumps(told, indent=1) + "\n").encode())
+    write_file(folder / "arm.json", (json.dumps(facts, indent=1) + "\n").encode())
 
 
 def _start_pulls(

@@ -24,28 +24,28 @@ STUDIED: Final = ("22q11DS", "unaffected", "WS")
 def write_results(out: Path, seeds: Sequence[int]) -> str:
     """Write OUT/report, OUT/table.md and OUT/differences.png; returns the table."""
     each = {arm: [Predictions.load(locate_predictions(out, arm, seed)) for seed in seeds] for arm in ARMS}
-    found = write_report(
+    report = write_report(
         {arm.name: pool_predictions(runs) for arm, runs in each.items()},
         out / "report",
         baseline=REAL.name,
         sampling=Sampling(seed=0),
         about={"folds": FOLDS, "seeds": list(seeds), "waiting": _read_waiting(out)},
     )
-    write_file(out / "differences.png", plot_differences(found.comparisons, REAL.name, found.sampling.level))
-    table = _format_table(found, each)
+    write_file(out / "differences.png", plot_differences(report.comparisons, REAL.name, report.sampling.level))
+    table = _format_table(report, each)
     write_file(out / "table.md", table.encode())
     return table
 
 
-def _format_table(found: ClassifierReport, each: Mapping[AugmentationArm, Sequence[Predictions]]) -> str:
+def _format_table(report: ClassifierReport, each: Mapping[AugmentationArm, Sequence[Predictions]]) -> str:
     head = ["trained on", *STUDIED, "other", "mean", "of single seeds", "more than real", "p"]
     head += ["study: 22q11DS", "unaffected", "WS", "mean"]
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]
     for arm, runs in each.items():
-        by = {row.condition: row.accuracy.value for row in found.accuracies[arm.name] if row.age_group is None}
+        by = {row.condition: row.accuracy.value for row in report.accuracies[arm.name] if row.age_group is None}
         single = [np.mean([run.correct[run.truths == k].mean() for k in range(len(run.classes))]) for run in runs]
-        mean = found.means[arm.name]
-        over_all = next((row for row in found.comparisons.get(arm.name, ()) if row.condition is None), None)
+        mean = report.means[arm.name]
+        over_all = next((row for row in report.comparisons.get(arm.name, ()) if row.condition is None), None)
         rows.append(
             [
                 arm.name,
@@ -62,6 +62,6 @@ def _format_table(found: ClassifierReport, each: Mapping[AugmentationArm, Sequen
 
 def _read_waiting(out: Path) -> Mapping[str, float]:
     """Read the share of its time that each arm waited for images."""
-    told = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
-    read = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}
+    paths = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
+    read = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
     return {name: round(one["waiting_s"] / one["total_s"], 4) for name, one in read.items() if any(one["synthetic"])}

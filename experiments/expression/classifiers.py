@@ -87,8 +87,8 @@ class ExpressionPlan:
         path = out / "plan.json"
         if not path.exists():
             return None
-        told = json.loads(path.read_bytes())
-        return cls(Scale(**told["scale"]), ClassifierTrainingConfig.from_json(told["training"]))
+        stored = json.loads(path.read_bytes())
+        return cls(Scale(**stored["scale"]), ClassifierTrainingConfig.from_json(stored["training"]))
 
     def write(self, out: Path) -> None:
         """Write the plan into a folder."""

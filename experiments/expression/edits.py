@@ -125,25 +125,25 @@ def select_persons(stack: Stack, persons: set[str]) -> Stack:
     return stack.subset(index for index, sample in enumerate(stack.samples) if sample.person in persons)
 
 
-def summarise_answers(found: Sequence[EditAnswer]) -> dict[str, Any]:
+def summarise_answers(answers: Sequence[EditAnswer]) -> dict[str, Any]:
     """Count refusals, verdicts with their reasons, and edits that reached their target; nothing is left out."""
-    usable = [one for one in found if one.refused is None]
-    told: dict[str, Any] = {
-        "faces": len(found),
-        "refused": dict(Counter(_remove_numbers(str(one.refused)) for one in found if one.refused is not None)),
+    usable = [one for one in answers if one.refused is None]
+    counts: dict[str, Any] = {
+        "faces": len(answers),
+        "refused": dict(Counter(_remove_numbers(str(one.refused)) for one in answers if one.refused is not None)),
         "good throughout": sum(one.good for one in usable),
         RECONSTRUCTION: _count_verdicts([one.quality for one in usable]),
     }
     for view, target in TARGETS.items():
         results = [one.edits[view] for one in usable]
         smiles = [float("nan") if one["smile_after"] is None else float(one["smile_after"]) for one in results]
-        told[view] = {
+        counts[view] = {
             "target": target,
             "arrived": sum(abs(smile - target) <= TOLERANCE for smile in smiles),
             "mean smile": round(sum(smiles) / max(1, len(smiles)), 3),
             **_count_verdicts(results),
         }
-    return told
+    return counts
 
 
 def _count_verdicts(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -61,14 +61,14 @@ class ExpressionResults:
 
 def write_results(out: Path, plan: ExpressionPlan, seeds: Sequence[int]) -> str:
     """Measure the arms that are not measured yet, and write all results; returns the table."""
-    said = {name: read_answers(locate_pictures(out, name), count) for name, count in plan.scale.sent.items()}
+    answers_of = {name: read_answers(locate_pictures(out, name), count) for name, count in plan.scale.sent.items()}
     runs = {arm.name: [predict_views(arm, out, seed) for seed in seeds] for arm in ARMS}
-    found = collect_results(runs, {sample.person for sample in _select_good(out, said[TEST_SET])}, said)
+    results = collect_results(runs, {sample.person for sample in _select_good(out, answers_of[TEST_SET])}, answers_of)
     about = plan.to_json() | {"seeds": list(seeds), "generator": _describe_generator(out), "patel": PATEL}
-    write_file(out / "results.json", (json.dumps(about | asdict(found), indent=1) + "\n").encode())
-    write_file(out / "effects.png", plot_effects(found))
-    write_file(out / "sheet.png", _draw_sheet(out, said[TEST_SET]))
-    table = format_tables(found)
+    write_file(out / "results.json", (json.dumps(about | asdict(results), indent=1) + "\n").encode())
+    write_file(out / "effects.png", plot_effects(results))
+    write_file(out / "sheet.png", _draw_sheet(out, answers_of[TEST_SET]))
+    table = format_tables(results)
     write_file(out / "table.md", table.encode())
     return table
 
@@ -97,42 +97,42 @@ def collect_results(
     )
 
 
-def format_tables(found: ExpressionResults) -> str:
+def format_tables(results: ExpressionResults) -> str:
     """Format all tables as Markdown."""
     lines = [
-        *_format_effects(found),
-        *_format_smile_effects(found),
-        *_format_accuracies(found),
-        *_format_edits(found),
+        *_format_effects(results),
+        *_format_smile_effects(results),
+        *_format_accuracies(results),
+        *_format_edits(results),
         *_format_patel(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _format_effects(found: ExpressionResults) -> Iterator[str]:
+def _format_effects(results: ExpressionResults) -> Iterator[str]:
     yield (
         "**Probability of the true condition**, edited against the reconstruction of the same face; on the right the "
         "same persons drawn with that smile, against their photograph.\n"
     )
     titles = "trained on|condition|edit|persons|reconstructed|edited|difference|p|p, Holm|drawn: difference"
     yield from _format_header(titles, text=3)
-    for arm, row, ideal in _pair_effects(found):
+    for arm, row, ideal in _pair_effects(results):
         if row.change != REST_TO_SMILE.name:
             means = f"{row.before:.3f}", f"{row.after:.3f}"
             tested = _format_interval(row), _format_p(row.p), _format_p(row.p_holm)
             yield _format_row(arm, row.condition, row.change, row.persons, *means, *tested, _format_interval(ideal))
 
 
-def _format_smile_effects(found: ExpressionResults) -> Iterator[str]:
+def _format_smile_effects(results: ExpressionResults) -> Iterator[str]:
     yield (
         "\n**The same face with a smile against at rest**, both edited; what is left of the planted classifiers' "
         "difference; and the difference on the faces alone whose reconstruction and edits are all good.\n"
     )
     titles = "trained on|condition|at rest|smiling|difference|p, Holm|drawn: difference|of the drawn"
     yield from _format_header(f"{titles}|less planted's|p, Holm|good faces|their difference", text=2)
-    for arm, row, ideal in _pair_effects(found):
+    for arm, row, ideal in _pair_effects(results):
         if row.change == REST_TO_SMILE.name:
-            left, good = (_find_condition(rows.get(arm, ()), row.condition) for rows in (found.left, found.good))
+            left, good = (_find_condition(rows.get(arm, ()), row.condition) for rows in (results.left, results.good))
             means = f"{row.before:.3f}", f"{row.after:.3f}"
             tested = (
                 _format_interval(row),
@@ -145,10 +145,10 @@ def _format_smile_effects(found: ExpressionResults) -> Iterator[str]:
             yield _format_row(arm, row.condition, *means, *tested, *against, *vouched)
 
 
-def _pair_effects(found: ExpressionResults) -> Iterator[tuple[str, EditEffect, EditEffect]]:
+def _pair_effects(results: ExpressionResults) -> Iterator[tuple[str, EditEffect, EditEffect]]:
     """Iterate over arm, effect, and effect of the perfect edit."""
-    for arm, rows in found.effects.items():
-        ideal = {(row.condition, row.change): row for row in found.drawn[arm]}
+    for arm, rows in results.effects.items():
+        ideal = {(row.condition, row.change): row for row in results.drawn[arm]}
         yield from ((arm, row, ideal[row.condition, row.change]) for row in rows)
 
 
@@ -156,29 +156,29 @@ def _find_condition(rows: Sequence[EditEffect], condition: str) -> EditEffect | 
     return next((row for row in rows if row.condition == condition), None)
 
 
-def _format_accuracies(found: ExpressionResults) -> Iterator[str]:
-    views = next(iter(found.accuracy.values()))
+def _format_accuracies(results: ExpressionResults) -> Iterator[str]:
+    views = next(iter(results.accuracy.values()))
     yield "\n**Accuracy** on the views of the test faces, mean of conditions and seeds.\n"
     yield from _format_header("trained on|" + "|".join(view.replace("-", " ") for view in views), text=1)
-    for arm, by_view in found.accuracy.items():
+    for arm, by_view in results.accuracy.items():
         yield _format_row(arm, *(f"{share:.1%}" for share in by_view.values()))
 
 
-def _format_edits(found: ExpressionResults) -> Iterator[str]:
+def _format_edits(results: ExpressionResults) -> Iterator[str]:
     yield "\n**What the service said of its edits.**\n"
     yield from _format_header("faces|sent|refused|edit|arrived|mean smile|good|reasons of the others", text=1)
-    for name, told in found.edits.items():
-        refused = sum(told["refused"].values())
-        made = told["faces"] - refused
+    for name, counts in results.edits.items():
+        refused = sum(counts["refused"].values())
+        made = counts["faces"] - refused
         for view in (SMILE, REST):
-            one = told[view]
+            one = counts[view]
             because = "; ".join(f"{reason}: {count}" for reason, count in one["because"].items())
             asked, good = f"to {view}, {one['target']:g}", _format_share(one["verdicts"].get("good", 0), made)
             arrived = _format_share(one["arrived"], made), f"{one['mean smile']:.2f}"
-            yield _format_row(name, told["faces"], refused, asked, *arrived, good, because)
-    for name, told in found.edits.items():
-        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in told[RECONSTRUCTION]["verdicts"].items())
-        reasons = "".join(f"; refused, {reason}: {count}" for reason, count in told["refused"].items())
+            yield _format_row(name, counts["faces"], refused, asked, *arrived, good, because)
+    for name, counts in results.edits.items():
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts[RECONSTRUCTION]["verdicts"].items())
+        reasons = "".join(f"; refused, {reason}: {count}" for reason, count in counts["refused"].items())
         yield f"\nReconstructions of {name}: {verdicts}{reasons}."
 
 
@@ -189,30 +189,32 @@ def _format_patel() -> Iterator[str]:
         yield _format_row(condition, f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}")
 
 
-def plot_effects(found: ExpressionResults) -> bytes:
+def plot_effects(results: ExpressionResults) -> bytes:
     """Plot the effect of each change as PNG, by condition and arm with its interval, beside the perfect edits."""
-    conditions = list(dict.fromkeys(row.condition for _, row, _ in _pair_effects(found)))
+    conditions = list(dict.fromkeys(row.condition for _, row, _ in _pair_effects(results)))
     reach = 1.06 * max(
-        0.05, *(abs(end) for _, *pair in _pair_effects(found) for row in pair for end in _list_ends(row))
+        0.05, *(abs(end) for _, *pair in _pair_effects(results) for row in pair for end in _list_ends(row))
     )
-    size = 2.6 + 2.9 * len(conditions), 1.9 + 1.15 * len(found.effects)
+    size = 2.6 + 2.9 * len(conditions), 1.9 + 1.15 * len(results.effects)
     figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     axes: Any = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))
     for axis, condition in zip(axes, conditions, strict=True):
         axis.axvline(0, color="#4a5568", linewidth=1)
-        for border in range(1, len(found.effects)):
+        for border in range(1, len(results.effects)):
             axis.axhline(border - 0.5, color=_GRID, linewidth=1)
-        for arm, *pair in _pair_effects(found):
+        for arm, *pair in _pair_effects(results):
             if pair[0].condition == condition:
-                _draw_marks(axis, list(found.effects).index(arm), *pair)
+                _draw_marks(axis, list(results.effects).index(arm), *pair)
         axis.set_title(condition, fontsize=11)
         axis.set_xlim(-reach, reach)
         axis.grid(axis="x", color=_GRID)
         axis.set_axisbelow(True)
         axis.tick_params(labelsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(found.effects)), [name.replace(" + ", "\n+ ") for name in found.effects], fontsize=10)
-    axes[0].set_ylim(len(found.effects) - 0.45, -0.55)
+    axes[0].set_yticks(
+        range(len(results.effects)), [name.replace(" + ", "\n+ ") for name in results.effects], fontsize=10
+    )
+    axes[0].set_ylim(len(results.effects) - 0.45, -0.55)
     figure.supxlabel(
         "change of the probability of the true condition, 95 % interval by person; "
         f"filled: p < {_SIGNIFICANT} after Holm's correction",

@@ -54,10 +54,10 @@ class Stack:
 
     def digest(self) -> str:
         """Compute the SHA-256 in hex of keys, labels and persons in their order: equal for the same material."""
-        told = hashlib.sha256(repr(self.classes).encode())
+        digest = hashlib.sha256(repr(self.classes).encode())
         for sample in self.samples:
-            told.update(f"{sample.key} {sample.label} {sample.person}\n".encode())
-        return told.hexdigest()
+            digest.update(f"{sample.key} {sample.label} {sample.person}\n".encode())
+        return digest.hexdigest()
 
 
 def stack_images(samples: Samples, size: int) -> Stack:
@@ -105,7 +105,9 @@ def join_stacks(stacks: Sequence[Stack]) -> Stack:
         tuple(sample for stack in stacks for sample in stack.samples),
         torch.cat([stack.pixels for stack in stacks]),
         torch.cat([stack.labels for stack in stacks]),
-        told[0].union(*told[1:]) if (told := [stack.seen for stack in stacks if stack.seen is not None]) else None,
+        records[0].union(*records[1:])
+        if (records := [stack.seen for stack in stacks if stack.seen is not None])
+        else None,
     )
 
 
@@ -116,8 +118,8 @@ def to_network_input(pixels: Tensor) -> Tensor:
 
 def _generator_record(samples: Samples) -> TrainingRecord | None:
     """Return the record of a pulled set about the training of its generator; None for other samples."""
-    told = getattr(samples, "seen", None)
-    return told if isinstance(told, TrainingRecord) else None
+    record = getattr(samples, "seen", None)
+    return record if isinstance(record, TrainingRecord) else None
 
 
 def _check_label(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:

@@ -53,12 +53,12 @@ class TrainingRecord:
         """
         name = f"generator {model}"
         try:
-            told = client.training_images(model)
+            answer = client.training_images(model)
         except ServiceError as error:
             if error.status != 404:
                 raise
             return cls(name, frozenset(), complete=False)
-        return cls(name, frozenset(told["keys"]), bool(told["complete"]))
+        return cls(name, frozenset(answer["keys"]), bool(answer["complete"]))
 
     def union(self, *others: TrainingRecord) -> TrainingRecord:
         """Combine records into one whose parts keep their names."""
@@ -87,18 +87,18 @@ class TrainingRecord:
         Raises:
             DatasetError: it has; how many, by whom they were seen, and what to do.
         """
-        found = self.indices_in(test)
-        if not found:
+        seen = self.indices_in(test)
+        if not seen:
             return
-        keys = [test.samples[index].key for index in found]
+        keys = [test.samples[index].key for index in seen]
         by = "; ".join(
             f"{count} by {part.name}"
             for part in (self.parts or (self,))
             if (count := sum(key[:KEY_DIGITS] in part.keys for key in keys))
         )
         raise DatasetError(
-            f"{len(found)} of {len(test)} test images were seen in training: {by} (the first is number {found[0]}, key "
-            f"{keys[0][:KEY_DIGITS]}); figures on them would be worth nothing: leave them out of the test set, or "
+            f"{len(seen)} of {len(test)} test images were seen in training: {by} (the first is number {seen[0]}, key "
+            f"{keys[0][:KEY_DIGITS]}); figures on them would say nothing: leave them out of the test set, or "
             "train without them (`gestaltgen train --exclude`)"
         )
 
@@ -118,7 +118,7 @@ class TrainingRecord:
         try:
             parts = [cls.of(str(part["name"]), SeenImages.from_json(part)) for part in value]
         except (KeyError, TypeError) as error:
-            raise DatasetError(f"what was seen in training is not in its form ({error!r}); train again") from None
+            raise DatasetError(f"the record of training images has an unknown form ({error!r}); train again") from None
         if not parts:
-            raise DatasetError("what was seen in training names nobody; expected one entry or more: train again")
+            raise DatasetError("the record of training images is empty; expected one entry or more: train again")
         return parts[0].union(*parts[1:])

@@ -198,19 +198,19 @@ class PulledSet:
         self._shards: dict[int, Shard] = {}
         self._thread: threading.Thread | None = None
         self._gone_since: float | None = None
-        noted = self._folder.read_note()
-        if noted is not None:
-            _check_same_request(noted, request, cache)
-        if noted is not None and noted.identity is not None:
-            _check_identity(noted.identity, request, f"{cache} holds")
-            self._adopt(noted.identity, noted.seen, classes)
-            self._rows = self._folder.rows(noted.identity)
-            if self._rows is not None and all(self._read_shard(number) for number in range(noted.identity.shards)):
+        note = self._folder.read_note()
+        if note is not None:
+            _check_same_request(note, request, cache)
+        if note is not None and note.identity is not None:
+            _check_identity(note.identity, request, f"{cache} holds")
+            self._adopt(note.identity, note.seen, classes)
+            self._rows = self._folder.rows(note.identity)
+            if self._rows is not None and all(self._read_shard(number) for number in range(note.identity.shards)):
                 self._waiting_s = time.monotonic() - self._begun
                 return
         if client is None:
             raise PullError(f"{cache} does not hold the whole set; expected a service to fetch it from: name one")
-        image_set = self._retry_while_unanswered(partial(self._ask, client, noted, classes))
+        image_set = self._retry_while_unanswered(partial(self._ask, client, note, classes))
         self._waiting_s = time.monotonic() - self._begun
         self._thread = threading.Thread(target=self._pull, args=(client, image_set), name="pull", daemon=True)
         self._thread.start()
@@ -325,7 +325,7 @@ class PulledSet:
 
     # The side of the service
 
-    def _ask(self, client: Client, noted: SetNote | None, classes: Sequence[str] | None) -> ImageSet:
+    def _ask(self, client: Client, note: SetNote | None, classes: Sequence[str] | None) -> ImageSet:
         """Post the request, and check that the answer is the expected set."""
         request = self._asked_for
         known = client.models()
@@ -335,10 +335,10 @@ class PulledSet:
         model = next(model for model in known if request.model in (None, model["name"]))
         vocabulary = tuple(condition["name"] for condition in client.conditions(model["name"])["conditions"])
         self.classes = _choose_classes(classes, vocabulary, model["name"])
-        if noted is None:
-            noted = SetNote(request.to_json(), secrets.token_hex(16))
-            self._folder.write_note(noted)
-        image_set = self._post(client, noted)
+        if note is None:
+            note = SetNote(request.to_json(), secrets.token_hex(16))
+            self._folder.write_note(note)
+        image_set = self._post(client, note)
         identity = SetIdentity(
             set_id=image_set.id,
             model=model["name"],
@@ -355,23 +355,23 @@ class PulledSet:
                 f"that {model['name']} has {model['weights_sha256'][:16]}; expected the same: ask again"
             )
         _check_identity(identity, request, "the service would make")
-        if noted.identity is not None and noted.identity.set_id != identity.set_id:
-            raise self._other_set_error(noted.identity, identity.weights_sha256)
-        _check_covered(identity, self.classes)
-        if noted.identity is None:
+        if note.identity is not None and note.identity.set_id != identity.set_id:
+            raise self._other_set_error(note.identity, identity.weights_sha256)
+        _check_conditions(identity, self.classes)
+        if note.identity is None:
             seen = TrainingRecord.of_model(client, model["name"])
-            noted = replace(noted, identity=identity, seen=SeenImages(seen.keys, seen.complete))
-            self._folder.write_note(noted)
-        self._adopt(identity, noted.seen, self.classes)
+            note = replace(note, identity=identity, seen=SeenImages(seen.keys, seen.complete))
+            self._folder.write_note(note)
+        self._adopt(identity, note.seen, self.classes)
         return image_set
 
-    def _post(self, client: Client, noted: SetNote) -> ImageSet:
+    def _post(self, client: Client, note: SetNote) -> ImageSet:
         try:
-            return client.create(**noted.asked, idempotency_key=noted.idempotency_key)
+            return client.create(**note.asked, idempotency_key=note.idempotency_key)
         except ServiceError as error:
             used = str(error.problem.get("detail", "")).startswith("Idempotency-Key")
-            if error.status == 422 and used and noted.identity is not None:
-                raise self._other_set_error(noted.identity, None) from error
+            if error.status == 422 and used and note.identity is not None:
+                raise self._other_set_error(note.identity, None) from error
             raise
 
     def _other_set_error(self, held: SetIdentity, weights_sha256: str | None) -> ConfigError:
@@ -386,7 +386,7 @@ class PulledSet:
         """Take over the identity of the set."""
         self._identity = identity
         self.classes = _choose_classes(classes, identity.conditions, identity.model)
-        _check_covered(identity, self.classes)
+        _check_conditions(identity, self.classes)
         self.set_id, self.model, self.weights_sha256 = identity.set_id, identity.model, identity.weights_sha256
         self.request = identity.request
         self.seen = TrainingRecord.of(f"generator {identity.model}", seen)
@@ -397,7 +397,7 @@ class PulledSet:
             with self._folder.lock(self._pause):
                 self._retry_while_unanswered(partial(self._fetch, client, [image_set]))
         except _ClosedError:
-            failure: Exception = PullError(f"the pull of the set {self.set_id} was closed; open it again to go on")
+            failure: Exception = PullError(f"the pull of the set {self.set_id} was closed; open it again to continue")
         except OSError as error:
             failure = PullError(
                 f"cannot write {error.filename or self.cache} ({error.strerror or error}): make room or correct the "
@@ -498,29 +498,29 @@ class PulledSet:
             if identity is None
             else f"{len(self._shards)} of {identity.shards} shards are kept in {self.cache}, and "
         )
-        return f"{kept}the same command goes on"
+        return f"{kept}the same command continues"
 
 
 class _ClosedError(Exception):
     """Raised when the pull is closed."""
 
 
-def _check_same_request(noted: SetNote, request: ServiceSetRequest, cache: Path) -> None:
+def _check_same_request(note: SetNote, request: ServiceSetRequest, cache: Path) -> None:
     """Check that a folder's pull is that of a request; a default that is written out is no difference."""
-    settled: Mapping[str, Any] = {}
-    if noted.identity is not None:
-        settled = {**noted.identity.request, "model": noted.identity.model}
-    theirs, ours = dict(noted.asked), request.to_json()
+    defaults: Mapping[str, Any] = {}
+    if note.identity is not None:
+        defaults = {**note.identity.request, "model": note.identity.model}
+    stored, wanted = dict(note.asked), request.to_json()
     different = [
-        f"{name} is {theirs.get(name, settled.get(name))!r} there and {ours.get(name)!r} here"
-        for name in sorted(theirs.keys() | ours.keys())
-        if theirs.get(name) != ours.get(name)
-        and (name not in settled or theirs.get(name, settled[name]) != ours.get(name, settled[name]))
+        f"{name} is {stored.get(name, defaults.get(name))!r} there and {wanted.get(name)!r} here"
+        for name in sorted(stored.keys() | wanted.keys())
+        if stored.get(name) != wanted.get(name)
+        and (name not in defaults or stored.get(name, defaults[name]) != wanted.get(name, defaults[name]))
     ]
     if different:
         raise ConfigError(
-            f"{cache} holds an image set that was asked for otherwise: {'; '.join(different)}. Ask alike to go on "
-            "with it, or pull into another folder"
+            f"{cache} holds the image set of another request: {'; '.join(different)}. Use the same request to "
+            "continue, or pull into another folder"
         )
 
 
@@ -550,7 +550,7 @@ def _choose_classes(classes: Sequence[str] | None, conditions: tuple[str, ...], 
     return tuple(classes)
 
 
-def _check_covered(identity: SetIdentity, classes: tuple[str, ...]) -> None:
+def _check_conditions(identity: SetIdentity, classes: tuple[str, ...]) -> None:
     """Refuse a set with conditions that are no classes, before it is fetched."""
     named = [*identity.request.get("conditions", ()), *identity.request.get("partners", ())]
     if strange := sorted(set(named) - set(classes)):

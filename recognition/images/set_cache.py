@@ -132,14 +132,14 @@ class SetCache:
                 f"{self._note} is damaged or of another version ({error!r}); delete {self.path}, and it is pulled again"
             ) from None
 
-    def write_note(self, noted: SetNote) -> None:
+    def write_note(self, note: SetNote) -> None:
         """Write set.json."""
         about = {
             "version": _VERSION,
-            "asked": dict(noted.asked),
-            "idempotency_key": noted.idempotency_key,
-            "set": None if noted.identity is None else asdict(noted.identity),
-            "generator_saw": noted.seen.to_json(),
+            "asked": dict(note.asked),
+            "idempotency_key": note.idempotency_key,
+            "set": None if note.identity is None else asdict(note.identity),
+            "generator_saw": note.seen.to_json(),
         }
         write_file(self._note, json.dumps(about, indent=1).encode())
 
@@ -191,15 +191,15 @@ class SetCache:
         """
         path = self._path(number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}")
+        temporary = path.with_name(f".{path.name}")
         try:
-            with aside.open("w+b") as file:
+            with temporary.open("w+b") as file:
                 fetch(file)
-            spans = _verify_shard(aside, rows)
+            spans = _verify_shard(temporary, rows)
             self._keys_path(path).unlink(missing_ok=True)
-            os.replace(aside, path)
+            os.replace(temporary, path)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return Shard(path, spans, self._keys(path, spans))
 
     def _keys(self, path: Path, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:

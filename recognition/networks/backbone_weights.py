@@ -82,11 +82,11 @@ def load_backbone(network: Network, path: Path) -> str:
         )
     given, _ = tensor_files.read_any(file)
     wanted: dict[str, Tensor] = model.state_dict()
-    found = _rename_tensors(given, file, model.config.model_type)
-    _check_tensors(found, wanted, file)
+    renamed = _rename_tensors(given, file, model.config.model_type)
+    _check_tensors(renamed, wanted, file)
     # Nothing is computed from the number of batches that a running mean has seen; some files leave it out.
     counters = {name: tensor for name, tensor in wanted.items() if name.endswith("num_batches_tracked")}
-    model.load_state_dict(counters | found)
+    model.load_state_dict(counters | renamed)
     return tensor_files.sha256(file)
 
 
@@ -130,13 +130,13 @@ def _check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Any], file:
     missing = sorted(name for name in wanted.keys() - found.keys() if not name.endswith("num_batches_tracked"))
     unknown = sorted(found.keys() - wanted.keys())
     if missing or unknown:
-        told = [
+        counts = [
             f"{len(names)} {what} (as {names[0]})"
             for what, names in (("missing", missing), ("unknown", unknown))
             if names
         ]
         raise CheckpointError(
-            f"{file} does not fit the network: tensors {' and '.join(told)} of {len(wanted)}; expected the weights of "
+            f"{file} does not fit the network: tensors {' and '.join(counts)} of {len(wanted)}; expected weights of "
             "this architecture with the names of transformers, torchvision (resnet50) or timm (efficientnet-b4)"
         )
     for name, tensor in found.items():

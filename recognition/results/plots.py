@@ -23,7 +23,7 @@ _SIGNIFICANT: Final = 0.05
 
 
 def plot_accuracies(
-    found: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
+    runs: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
 ) -> bytes:
     """Plot the accuracy of each run with its interval, over all, by condition and by age group; returns PNG.
 
@@ -33,23 +33,23 @@ def plot_accuracies(
         classes: the conditions in order.
         level: level of the intervals.
     """
-    first = next(iter(found.values()))
+    first = next(iter(runs.values()))
     rows = {(row.condition, row.age_group): row for row in first}
     conditions = [name for name in classes if (name, None) in rows]
     ages = [row.age_group for row in first if row.condition is None and row.age_group is not None]
     left: list[tuple[str, list[Interval]]] = []
     for condition in (None, *conditions):
         left.append(
-            (_format_tick(condition or "all images", rows[condition, None]), _select_column(found, condition, None))
+            (_format_tick(condition or "all images", rows[condition, None]), _select_column(runs, condition, None))
         )
     left.insert(1, ("mean of\nconditions", list(means.values())))
-    right = [(_format_tick(age, rows[None, age]), _select_column(found, None, age)) for age in ages]
-    width = 1.5 + 1.25 * (len(left) + len(right)) + 0.09 * len(found) * (len(left) + len(right))
+    right = [(_format_tick(age, rows[None, age]), _select_column(runs, None, age)) for age in ages]
+    width = 1.5 + 1.25 * (len(left) + len(right)) + 0.09 * len(runs) * (len(left) + len(right))
     figure = Figure(figsize=(min(17.0, max(9.0, width)), 4.8), dpi=110, layout="constrained", facecolor="white")
     axes: Any = figure.subplots(1, 2, sharey=True, width_ratios=[len(left), len(right)])
     lowest = min(interval.low for _, intervals in [*left, *right] for interval in intervals)
     for axis, title, columns in zip(axes, ("by condition", "by age group"), (left, right), strict=True):
-        _draw_intervals(axis, columns, list(found))
+        _draw_intervals(axis, columns, list(runs))
         axis.set_title(title, fontsize=11)
         axis.axhline(1 / len(classes), color="#a0aec0", linestyle=":", linewidth=1)
     bottom = max(0.0, math.floor(lowest * 10) / 10 - 0.02)
@@ -57,19 +57,19 @@ def plot_accuracies(
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
     axes[0].set_ylabel(f"accuracy, {level:.0%} interval by person")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(found), 4), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(runs), 4), frameon=False, fontsize=9)
     return _encode_figure(figure)
 
 
-def plot_cells(found: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
+def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
     """Plot the accuracy of each run by condition and age group, with counts; cells without images stay empty.
 
     Arguments as of `accuracy_plot`.
     """
-    first = next(iter(found.values()))
+    first = next(iter(runs.values()))
     ages = [row.age_group for row in first if row.condition is None and row.age_group is not None]
-    figure, axes = _make_small_multiples(len(found), 0.8 * len(ages) + 1.6, 0.62 * len(classes) + 1.4)
-    for axis, (name, rows) in zip(axes, found.items(), strict=False):
+    figure, axes = _make_small_multiples(len(runs), 0.8 * len(ages) + 1.6, 0.62 * len(classes) + 1.4)
+    for axis, (name, rows) in zip(axes, runs.items(), strict=False):
         by_cell = {(row.condition, row.age_group): row for row in rows}
         grid = np.full((len(classes), len(ages)), math.nan)
         for (down, condition), (across, age) in ((d, a) for d in enumerate(classes) for a in enumerate(ages)):
@@ -111,10 +111,10 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
     return _encode_figure(figure)
 
 
-def plot_reliability(found: Mapping[str, Calibration]) -> bytes:
+def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
     """Plot the reliability curve of each run above the share of images at each confidence."""
-    figure, axes = _make_small_multiples(len(found), 3.4, 3.5)
-    for axis, (name, measured) in zip(axes, found.items(), strict=False):
+    figure, axes = _make_small_multiples(len(runs), 3.4, 3.5)
+    for axis, (name, measured) in zip(axes, runs.items(), strict=False):
         filled = [b for b in measured.bins if b.images]
         total = sum(b.images for b in filled)
         for b in filled:
@@ -141,7 +141,7 @@ def plot_reliability(found: Mapping[str, Calibration]) -> bytes:
     return _encode_figure(figure)
 
 
-def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
+def plot_differences(runs: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
     """Plot the difference of accuracy to a baseline with its interval, over all images and for each condition.
 
     A filled mark means that p of the permutation test by person is below 0.05 after Holm's correction.
@@ -150,16 +150,16 @@ def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, l
         found: run -> comparisons of `recognition.statistics.compare_all`.
         baseline: name of the run that all are compared to.
     """
-    conditions = [comparison.condition for comparison in next(iter(found.values()))]
-    height = 1.7 + 0.42 * len(found)
+    conditions = [comparison.condition for comparison in next(iter(runs.values()))]
+    height = 1.7 + 0.42 * len(runs)
     size = (min(17.0, 2.6 + 2.5 * len(conditions)), height)
     figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     axes: Any = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))
-    ends = [end for rows in found.values() for c in rows for end in (c.difference.low, c.difference.high)]
+    ends = [end for rows in runs.values() for c in rows for end in (c.difference.low, c.difference.high)]
     reach = 1.08 * max(1.0, *(abs(100 * end) for end in ends))  # one scale for all, or small effects look large
     for column, (axis, condition) in enumerate(zip(axes, conditions, strict=True)):
         axis.axvline(0, color="#4a5568", linewidth=1)
-        for place, comparisons in enumerate(found.values()):
+        for place, comparisons in enumerate(runs.values()):
             one = comparisons[column]
             value, low, high = (100 * x for x in (one.difference.value, one.difference.low, one.difference.high))
             sure = one.permutation_holm < _SIGNIFICANT
@@ -168,7 +168,7 @@ def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, l
                 value, place, xerr=[[max(0.0, value - low)], [max(0.0, high - value)]], fmt="o", color=colour,
                 markerfacecolor=colour if sure else "white", capsize=3, markersize=6,
             )  # fmt: skip
-        first = next(iter(found.values()))[column]
+        first = next(iter(runs.values()))[column]
         axis.set_title(
             f"{_wrap_words(condition or 'all images')}\n{first.images} of {first.persons} persons", fontsize=10
         )
@@ -179,8 +179,8 @@ def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, l
         axis.grid(axis="x", color=_GRID)
         axis.set_axisbelow(True)
         _hide_spines(axis)
-    axes[0].set_yticks(range(len(found)), [_wrap_title(name) for name in found], fontsize=9)
-    axes[0].set_ylim(len(found) - 0.5, -0.5)
+    axes[0].set_yticks(range(len(runs)), [_wrap_title(name) for name in runs], fontsize=9)
+    axes[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.supxlabel(
         f"percentage points of accuracy more than {baseline}, {level:.0%} interval by person; "
         f"filled: p < {_SIGNIFICANT} after Holm's correction",
@@ -189,9 +189,9 @@ def plot_differences(found: Mapping[str, Sequence[Comparison]], baseline: str, l
     return _encode_figure(figure)
 
 
-def _select_column(found: Mapping[str, Sequence[Accuracy]], condition: str | None, age: str | None) -> list[Interval]:
+def _select_column(runs: Mapping[str, Sequence[Accuracy]], condition: str | None, age: str | None) -> list[Interval]:
     return [
-        row.accuracy for rows in found.values() for row in rows if (row.condition, row.age_group) == (condition, age)
+        row.accuracy for rows in runs.values() for row in rows if (row.condition, row.age_group) == (condition, age)
     ]
 
 

@@ -101,20 +101,20 @@ def write_report(
         ConfigError: no run, or none called like the baseline.
         DatasetError: the runs were measured on different images or classes.
     """
-    found = measure_runs(predictions_by_name, baseline=baseline, sampling=sampling, ages=ages, about=about)
+    report = measure_runs(predictions_by_name, baseline=baseline, sampling=sampling, ages=ages, about=about)
     folder = Path(out)
-    comparisons = _tabulate_comparisons(found)
+    comparisons = _tabulate_comparisons(report)
     tables = {
-        "accuracy.csv": _tabulate_accuracies(found),
-        "confusion.csv": _tabulate_confusions(found),
-        "calibration.csv": _tabulate_bins(found),
+        "accuracy.csv": _tabulate_accuracies(report),
+        "confusion.csv": _tabulate_confusions(report),
+        "calibration.csv": _tabulate_bins(report),
         "comparisons.csv": comparisons,
     }
     for name, rows in tables.items():
         write_file(folder / name, _format_csv(rows).encode())
-    write_file(folder / "report.json", (json.dumps(report_to_json(found), indent=1, allow_nan=False) + "\n").encode())
-    write_file(folder / "report.html", render_page(found).encode())
-    return found
+    write_file(folder / "report.json", (json.dumps(report_to_json(report), indent=1, allow_nan=False) + "\n").encode())
+    write_file(folder / "report.html", render_page(report).encode())
+    return report
 
 
 def measure_runs(
@@ -148,127 +148,127 @@ def measure_runs(
     )
 
 
-def report_to_json(found: ClassifierReport) -> dict[str, Any]:
+def report_to_json(report: ClassifierReport) -> dict[str, Any]:
     """Return the report as JSON can hold it; figures that are not defined (NaN) are null."""
     runs = {
         name: {
-            "accuracy": [asdict(row) for row in found.accuracies[name]],
-            "mean_over_conditions": asdict(found.means[name]),
-            "confusion": found.confusions[name].tolist(),
-            "calibration": asdict(found.calibrations[name]),
-            "comparisons": [asdict(row) for row in found.comparisons.get(name, ())],
+            "accuracy": [asdict(row) for row in report.accuracies[name]],
+            "mean_over_conditions": asdict(report.means[name]),
+            "confusion": report.confusions[name].tolist(),
+            "calibration": asdict(report.calibrations[name]),
+            "comparisons": [asdict(row) for row in report.comparisons.get(name, ())],
         }
-        for name in found.accuracies
+        for name in report.accuracies
     }
     whole = {
         "notice": NOTICE,
-        "classes": found.classes,
-        "images": found.images,
-        "persons": found.persons,
-        "baseline": found.baseline,
-        "sampling": asdict(found.sampling),
-        "about": found.about,
+        "classes": report.classes,
+        "images": report.images,
+        "persons": report.persons,
+        "baseline": report.baseline,
+        "sampling": asdict(report.sampling),
+        "about": report.about,
         "runs": runs,
     }
     cleaned: dict[str, Any] = replace_nonfinite(whole)
     return cleaned
 
 
-def render_page(found: ClassifierReport) -> str:
+def render_page(report: ClassifierReport) -> str:
     """Render one HTML page that needs no other file."""
-    level = found.sampling.level
+    level = report.sampling.level
     parts = [
-        _format_section("What came out", _format_summary(found)),
+        _format_section("What came out", _format_summary(report)),
         _format_section(
             "Accuracy",
             _embed_image(
-                plot_accuracies(found.accuracies, found.means, found.classes, level), "Accuracy with intervals"
+                plot_accuracies(report.accuracies, report.means, report.classes, level), "Accuracy with intervals"
             ),
-            f"<p>The dotted line is chance, 1 of {len(found.classes)}. Intervals: {level:.0%}, from "
-            f"{found.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
+            f"<p>The dotted line is chance, 1 of {len(report.classes)}. Intervals: {level:.0%}, from "
+            f"{report.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
             "or, where all its images are right, that of Clopper and Pearson.</p>",
-            _embed_image(plot_cells(found.accuracies, found.classes), "Accuracy by condition and age group"),
-            _format_details("Table", _format_table(_tabulate_accuracies(found))),
+            _embed_image(plot_cells(report.accuracies, report.classes), "Accuracy by condition and age group"),
+            _format_details("Table", _format_table(_tabulate_accuracies(report))),
         ),
         _format_section(
             "Confusion",
-            _embed_image(plot_confusions(found.confusions, found.classes), "Confusion matrices"),
+            _embed_image(plot_confusions(report.confusions, report.classes), "Confusion matrices"),
             "<p>Each row is a true condition: what its images were said to be.</p>",
         ),
         _format_section(
             "Calibration",
-            _embed_image(plot_reliability(found.calibrations), "Reliability curves"),
+            _embed_image(plot_reliability(report.calibrations), "Reliability curves"),
             "<p>Above the diagonal a classifier is right more often than it says, below it less often.</p>",
-            _format_table(_tabulate_calibrations(found)),
-            _format_details("Bins", _format_table(_tabulate_bins(found))),
+            _format_table(_tabulate_calibrations(report)),
+            _format_details("Bins", _format_table(_tabulate_bins(report))),
         ),
     ]
-    if found.comparisons and found.baseline is not None:
+    if report.comparisons and report.baseline is not None:
         compared = _format_section(
-            f"Against {found.baseline}",
-            _embed_image(plot_differences(found.comparisons, found.baseline, level), "Differences with intervals"),
+            f"Against {report.baseline}",
+            _embed_image(plot_differences(report.comparisons, report.baseline, level), "Differences with intervals"),
             "<p>p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
             "which they are where each person has one. Holm's correction is over the runs for all images, and over "
             "runs and conditions for the conditions. A p above 0.05 is no proof that two runs are equal: look at the "
             "interval.</p>",
-            _format_details("Table", _format_table(_tabulate_comparisons(found))),
+            _format_details("Table", _format_table(_tabulate_comparisons(report))),
         )
         parts.insert(2, compared)
-    if found.about:
-        parts.append(_format_section("How it was made", _format_facts(found.about)))
+    if report.about:
+        parts.append(_format_section("How it was made", _format_facts(report.about)))
     body = "\n".join(parts)
     return _PAGE.format(notice=html.escape(NOTICE), body=body)
 
 
-def _format_summary(found: ClassifierReport) -> str:
+def _format_summary(report: ClassifierReport) -> str:
     head = ["run", "accuracy", "mean of conditions", "calibration error"]
-    if found.comparisons:
-        head += [f"points more than {found.baseline}", "p (permutation, Holm)", "p (McNemar, Holm)"]
+    if report.comparisons:
+        head += [f"points more than {report.baseline}", "p (permutation, Holm)", "p (McNemar, Holm)"]
     rows: list[list[Any]] = [head]
-    for name, measured_rows in found.accuracies.items():
-        row = [name, _format_percent(measured_rows[0].accuracy), _format_percent(found.means[name])]
-        row.append(f"{found.calibrations[name].error:.3f}")
-        if found.comparisons:
-            if name == found.baseline:
+    for name, measured_rows in report.accuracies.items():
+        row = [name, _format_percent(measured_rows[0].accuracy), _format_percent(report.means[name])]
+        row.append(f"{report.calibrations[name].error:.3f}")
+        if report.comparisons:
+            if name == report.baseline:
                 row += ["baseline", "", ""]
             else:
-                one = found.comparisons[name][0]
+                one = report.comparisons[name][0]
                 d = one.difference
                 row.append(f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})")
                 row += [_format_p(one.permutation_holm), _format_p(one.mcnemar_holm)]
         rows.append(row)
-    told = f"<p>{found.images} test images of {found.persons} persons.</p>"
-    undecided = {name: rows[0].undecided for name, rows in found.accuracies.items() if rows[0].undecided}
+    text = f"<p>{report.images} test images of {report.persons} persons.</p>"
+    undecided = {name: rows[0].undecided for name, rows in report.accuracies.items() if rows[0].undecided}
     if undecided:
         which = ", ".join(f"{html.escape(name)} {count}" for name, count in undecided.items())
-        told += f"<p>Undecided, and counted as wrong: {which}.</p>"
-    return told + _format_table(rows)
+        text += f"<p>Undecided, and counted as wrong: {which}.</p>"
+    return text + _format_table(rows)
 
 
-def _tabulate_accuracies(found: ClassifierReport) -> list[list[Any]]:
+def _tabulate_accuracies(report: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [
         ["run", "condition", "age_group", "images", "persons", "correct", "undecided", "accuracy", "low", "high"]
     ]
-    for name, of_run in found.accuracies.items():
+    for name, of_run in report.accuracies.items():
         for number, a in enumerate(of_run):
             where = [name, a.condition or "all", a.age_group or "all"]
             rows.append([*where, a.images, a.persons, a.correct, a.undecided, *_list_ends(a.accuracy)])
             if number == 0:
                 counts = [a.images, a.persons, a.correct, a.undecided]
-                rows.append([name, MEAN, "all", *counts, *_list_ends(found.means[name])])
+                rows.append([name, MEAN, "all", *counts, *_list_ends(report.means[name])])
     return rows
 
 
-def _tabulate_confusions(found: ClassifierReport) -> list[list[Any]]:
+def _tabulate_confusions(report: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [["run", "truth", "said", "images", "share"]]
-    for name, matrix in found.confusions.items():
-        for truth, counts in zip(found.classes, matrix, strict=True):
-            for said, count in zip([*found.classes, UNDECIDED], counts, strict=True):
+    for name, matrix in report.confusions.items():
+        for truth, counts in zip(report.classes, matrix, strict=True):
+            for said, count in zip([*report.classes, UNDECIDED], counts, strict=True):
                 rows.append([name, truth, said, int(count), count / counts.sum() if counts.sum() else None])
     return rows
 
 
-def _tabulate_bins(found: ClassifierReport) -> list[list[Any]]:
+def _tabulate_bins(report: ClassifierReport) -> list[list[Any]]:
     """Tabulate the bins of each run, after a row with the measures of all images."""
     rows: list[list[Any]] = [
         [
@@ -283,26 +283,26 @@ def _tabulate_bins(found: ClassifierReport) -> list[list[Any]]:
             "negative_log_likelihood",
         ]
     ]
-    for name, c in found.calibrations.items():
+    for name, c in report.calibrations.items():
         filled = [b for b in c.bins if b.images]
         confidence, accuracy = (
-            sum(b.images * value for b, value in zip(filled, values, strict=True)) / found.images
+            sum(b.images * value for b, value in zip(filled, values, strict=True)) / report.images
             for values in ([b.confidence for b in filled], [b.accuracy for b in filled])
         )
-        rows.append([name, 0.0, 1.0, found.images, confidence, accuracy, c.error, c.brier, c.negative_log_likelihood])
+        rows.append([name, 0.0, 1.0, report.images, confidence, accuracy, c.error, c.brier, c.negative_log_likelihood])
         for b in c.bins:
             values = [None, None] if not b.images else [b.confidence, b.accuracy]
             rows.append([name, b.low, b.high, b.images, *values, None, None, None])
     return rows
 
 
-def _tabulate_calibrations(found: ClassifierReport) -> list[list[Any]]:
+def _tabulate_calibrations(report: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [["run", "calibration error", "Brier score", "negative log-likelihood (nats)"]]
-    rows += [[name, c.error, c.brier, c.negative_log_likelihood] for name, c in found.calibrations.items()]
+    rows += [[name, c.error, c.brier, c.negative_log_likelihood] for name, c in report.calibrations.items()]
     return rows
 
 
-def _tabulate_comparisons(found: ClassifierReport) -> list[list[Any]]:
+def _tabulate_comparisons(report: ClassifierReport) -> list[list[Any]]:
     rows: list[list[Any]] = [
         [
             "baseline", "run", "condition", "images", "persons", "baseline_accuracy", "accuracy", "difference", "low",
@@ -310,9 +310,9 @@ def _tabulate_comparisons(found: ClassifierReport) -> list[list[Any]]:
             "permutation_p_holm",
         ]
     ]  # fmt: skip
-    for name, comparisons in found.comparisons.items():
+    for name, comparisons in report.comparisons.items():
         for c in comparisons:
-            where = [found.baseline, name, c.condition or "all", c.images, c.persons]
+            where = [report.baseline, name, c.condition or "all", c.images, c.persons]
             values = [c.baseline_accuracy, c.accuracy, *_list_ends(c.difference), c.only_baseline, c.only_run]
             rows.append([*where, *values, c.mcnemar, c.mcnemar_holm, c.permutation, c.permutation_holm])
     return rows

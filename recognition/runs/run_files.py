@@ -80,10 +80,10 @@ class RunFiles:
                 raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
             self.write({"asked": dict(asked)})
             return
-        there, here = flatten_settings(self.read()["asked"]), flatten_settings(json.loads(json.dumps(asked)))
-        changed = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
+        stored, wanted = flatten_settings(self.read()["asked"]), flatten_settings(json.loads(json.dumps(asked)))
+        changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
         if changed:
-            changes = "; ".join(f"{name} was {there.get(name)!r} and is {here.get(name)!r}" for name in changed)
+            changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)
             raise ConfigError(
                 f"{self.path} holds a run with other settings: {changes}. Give the same command to continue it, "
                 "or another --out"
@@ -170,17 +170,17 @@ def load_named_predictions(texts: Sequence[str]) -> dict[str, Predictions]:
         ConfigError: a duplicate name, or runs with different numbers of seeds.
         DatasetError: as `load_predictions`.
     """
-    found: dict[str, Predictions] = {}
+    predictions: dict[str, Predictions] = {}
     seeds: dict[str, int] = {}
     for name, path in parse_named_paths(texts).items():
-        found[name], seeds[name] = load_predictions(path)
+        predictions[name], seeds[name] = load_predictions(path)
     if len(set(seeds.values())) > 1:
         counts = ", ".join(f"{name} {count}" for name, count in seeds.items())
         raise ConfigError(
             f"runs have different numbers of seeds: {counts}; compare like with like: train all with the same --seeds, "
             "or name single files, as real=runs/real/predictions/seed-0.csv"
         )
-    return found
+    return predictions
 
 
 def parse_named_paths(texts: Sequence[str]) -> dict[str, Path]:
@@ -189,7 +189,7 @@ def parse_named_paths(texts: Sequence[str]) -> dict[str, Path]:
     Raises:
         ConfigError: a duplicate name.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for text in texts:
         name, sign, rest = text.partition("=")
         if not sign or Path(text).exists():
@@ -197,7 +197,7 @@ def parse_named_paths(texts: Sequence[str]) -> dict[str, Path]:
             name = path.resolve().parent.name if path.name == "predictions" else path.stem if path.suffix else path.name
             rest = text
         name = name.strip() or str(rest)
-        if name in found:
+        if name in paths:
             raise ConfigError(f"two runs are called {name!r}; give them names of their own, as better={rest}")
-        found[name] = Path(rest)
-    return found
+        paths[name] = Path(rest)
+    return paths

@@ -90,17 +90,17 @@ def split_request(request: ServiceSetRequest, counts: Mapping[str, int] | None) 
 
 def expand_folds(requests: Mapping[str, ServiceSetRequest], folds: int) -> dict[str, ServiceSetRequest]:
     """Repeat requests whose generator is named with {fold} for each fold; the others are for all folds."""
-    found: dict[str, ServiceSetRequest] = {}
+    expanded: dict[str, ServiceSetRequest] = {}
     for name, request in requests.items():
         if request.model is None or FOLD not in request.model:
-            found[name] = request
+            expanded[name] = request
             continue
         for fold in range(folds):
-            found[f"fold-{fold}/{name}"] = replace(request, model=request.model.replace(FOLD, str(fold)))
-    return found
+            expanded[f"fold-{fold}/{name}"] = replace(request, model=request.model.replace(FOLD, str(fold)))
+    return expanded
 
 
 def parse_fold(name: str) -> int | None:
     """Return the only fold that learns from the set with a name; None if all folds do."""
-    found = _OF_FOLD.match(name)
-    return None if found is None else int(found[1])
+    match = _OF_FOLD.match(name)
+    return None if match is None else int(match[1])

@@ -269,11 +269,11 @@ def read_classes(real: Path, progress: Progress) -> tuple[tuple[str, ...], bool]
     """Return the conditions of a data set's vocabulary that have faces, and whether there are others."""
     with Dataset.open(real) as dataset:
         there = {record.condition for record in dataset.records}
-        found = tuple(name for name in dataset.conditions if name in there)
+        present = tuple(name for name in dataset.conditions if name in there)
         absent = [name for name in dataset.conditions if name not in there]
         if absent:
-            progress.say(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(found)}")
-    return found, bool(absent)
+            progress.say(f"no face of {', '.join(absent)} in {real}: the classes are {', '.join(present)}")
+    return present, bool(absent)
 
 
 def gather_material(
@@ -332,25 +332,25 @@ def _check_validation(
     """
     if not generators:
         return
-    held = [validation for _, validation in split_into_folds(real, plan.folds, plan.fold_seed)]
+    validation_parts = [validation for _, validation in split_into_folds(real, plan.folds, plan.fold_seed)]
     for seen, fold in dict.fromkeys((seen, parse_fold(name)) for name, seen in generators.items()):
-        known = len(seen.indices_in(real if fold is None else real.subset(held[fold])))
+        known = len(seen.indices_in(real if fold is None else real.subset(validation_parts[fold])))
         if fold is None and known:
             progress.say(
-                f"{seen.name} was trained on {known} of the {len(real)} real images: validation figures are of faces "
-                "that it knows, and too good; figures on a test set are not"
+                f"{seen.name} was trained on {known} of the {len(real)} real images, so validation figures are too "
+                "good; figures on a test set are not affected"
             )
         elif fold is not None and known:
             raise ConfigError(
-                f"{seen.name} was trained on {known} of the {len(held[fold])} images that choose the epoch of "
-                f"fold-{fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
+                f"{seen.name} was trained on {known} of the {len(validation_parts[fold])} images that choose the epoch "
+                f"of fold-{fold}; expected none: train it with --exclude and the list of `gestaltgen classify folds`, "
                 f"from the data set, --folds and --fold-seed of this run ({plan.folds} and {plan.fold_seed}). Then "
-                f"begin with another --out, for {files.path} keeps the images of the old one"
+                f"choose another --out, because {files.path} keeps the images of the old generator"
             )
         elif fold is not None and seen.unknown:
             progress.say(
-                f"not known: all images that {seen.name} was trained on, and so whether it knows the faces that choose "
-                f"the epoch of fold-{fold}"
+                f"not known: all images that {seen.name} was trained on, and whether they include the faces that "
+                f"choose the epoch of fold-{fold}"
             )
 
 
@@ -363,14 +363,14 @@ def _start_pulls(
     client = stack.enter_context(Client(service))
     if not all((files.set_folder(name) / "set.json").exists() for name in plan.requests):
         _check_service(client, service)
-    come: dict[str, int] = {}
+    images_done: dict[str, int] = {}
     shows: list[Callable[[int], None]] = []
 
     def noting(name: str) -> Callable[[PullProgress], None]:
         def note(pulled: PullProgress) -> None:
-            come[name] = pulled.done
+            images_done[name] = pulled.done
             for show in shows:
-                show(sum(come.copy().values()))
+                show(sum(images_done.copy().values()))
 
         return note
 
@@ -396,7 +396,7 @@ def _check_service(client: Client, service: str) -> None:
         client.wait_ready(READY_S)
     except ServiceError as error:
         raise PullError(
-            f"{error}; start the service (gestaltgen serve), or name another with --service: the same command goes on"
+            f"{error}; start the service (gestaltgen serve), or name another with --service: the same command continues"
         ) from error
 
 
@@ -419,17 +419,17 @@ def check_unseen(
     shared = sorted({sample.person for sample in test.samples if hash_persons([sample.person]) <= persons})
     if shared:
         raise DatasetError(
-            f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); a classifier that "
-            "knows them is not measured by them: leave their images out of the test set, or rename persons whose names "
-            "are the same by accident"
+            f"{len(shared)} persons of the test set are in the training data too (as {shared[0]!r}); figures on "
+            "them say nothing: leave their images out of the test set, or rename persons who have the same name by "
+            "accident"
         )
     if seen.unknown:
         names = ", ".join(seen.unknown)
         if not unknown_allowed:
             raise DatasetError(
-                f"not known: all images that {names} was trained on; test images may be among them, and figures on "
-                "them worth nothing. Take a generator that says what it saw (trained by this version of gestaltgen), "
-                "or, where you know that it saw none of them, go on with --unknown-training-images; the report says so"
+                f"not known: all images that {names} was trained on; test images may be among them. Use a generator "
+                "whose file lists its training images (trained by this version of gestaltgen), or, if you know that it "
+                "saw none of the test images, --unknown-training-images; the report says so"
             )
         progress.say(f"not known: all images that {names} was trained on; the report says so")
     return seen.unknown
@@ -452,7 +452,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return the facts about a run that a report states beside its figures."""
     run = files.read()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "test set": None if test is None else test.name,
         "folds": run["asked"]["folds"],
         "seeds": files.list_seeds(),
@@ -461,8 +461,8 @@ def describe_run(
         "image sets": run.get("sets") or "none: real images only",
     }
     if unknown:
-        told["not known"] = f"all images that {', '.join(unknown)} was trained on: test images may be among them"
-    return told
+        facts["not known"] = f"all images that {', '.join(unknown)} was trained on: test images may be among them"
+    return facts
 
 
 def train_all(
@@ -518,12 +518,12 @@ def predict_all(
     seeds = files.list_seeds()
     if not seeds:
         raise ConfigError(f"{files.path} has no classifiers; train them first: gestaltgen classify train … --out RUN")
-    found = []
+    predictions = []
     with progress.bar("predicting", len(seeds)) as show:
         for done, seed in enumerate(seeds, 1):
             ensemble = Ensemble.open(files.seed_folder(seed))
-            said = ensemble.predict(test, threshold=threshold, device=device)
-            said.save(out / f"seed-{seed}.csv")
-            found.append(said)
+            of_seed = ensemble.predict(test, threshold=threshold, device=device)
+            of_seed.save(out / f"seed-{seed}.csv")
+            predictions.append(of_seed)
             show(done)
-    return found[0] if len(found) == 1 else pool_predictions(found)
+    return predictions[0] if len(predictions) == 1 else pool_predictions(predictions)

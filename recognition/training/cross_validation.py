@@ -111,30 +111,30 @@ def cross_validate(
     _write_split(out, real, split)
     faces = stack_images(real, config.size)
     runs: list[FoldRun] = []
-    for fold, (learnt, held) in enumerate(split):
-        added = None if extra is None else extra(fold)
-        added = None if added is None else stack_images(added, config.size)
-        if not real_faces and added is None:
+    for fold, (training_places, validation_places) in enumerate(split):
+        extra_faces = None if extra is None else extra(fold)
+        extra_faces = None if extra_faces is None else stack_images(extra_faces, config.size)
+        if not real_faces and extra_faces is None:
             raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
-        parts = [faces.subset(learnt)] if real_faces else []
-        shown = join_stacks([*parts, *([] if added is None else [added])])
-        noted = about(fold) if callable(about) else about
+        parts = [faces.subset(training_places)] if real_faces else []
+        training_faces = join_stacks([*parts, *([] if extra_faces is None else [extra_faces])])
+        facts = about(fold) if callable(about) else about
         for seed in numbers:
             folder = out / f"seed-{seed}" / f"fold-{fold}"
-            done = len(runs)
+            runs_done = len(runs)
 
-            def tell(report: EpochReport, seed: int = seed, fold: int = fold, done: int = done) -> None:
-                on_progress(TrainingProgress(seed, fold, done, len(numbers) * count, report))
+            def tell(report: EpochReport, seed: int = seed, fold: int = fold, runs_done: int = runs_done) -> None:
+                on_progress(TrainingProgress(seed, fold, runs_done, len(numbers) * count, report))
 
             result = train(
                 replace(config, seed=seed),
-                shown,
+                training_faces,
                 None,
-                faces.subset(held),
+                faces.subset(validation_places),
                 folder,
                 weights=weights,
                 device=device,
-                about={**(noted or {}), "fold": fold, "folds": count, "split_seed": split_seed},
+                about={**(facts or {}), "fold": fold, "folds": count, "split_seed": split_seed},
                 on_epoch=tell,
                 stop=stop,
             )
@@ -146,12 +146,12 @@ def cross_validate(
 
 def _write_split(out: Path, real: Samples, split: Sequence[tuple[Indices, Indices]]) -> None:
     keys = [sample.key[:KEY_DIGITS] for sample in real.samples]
-    told = json.dumps([[keys[index] for index in held] for _, held in split], indent=0)
+    split_text = json.dumps([[keys[index] for index in held] for _, held in split], indent=0)
     path = out / FOLDS
     if not path.exists():
-        write_file(path, told.encode())
-    elif path.read_text("utf-8") != told:
+        write_file(path, split_text.encode())
+    elif path.read_text("utf-8") != split_text:
         raise ConfigError(
             f"{path} has other folds than these faces give; use the same data set, number of folds and split seed to "
-            "go on with the experiment, or another --out"
+            "continue the experiment, or another --out"
         )

@@ -24,7 +24,7 @@ from core.run_folders import flatten_settings, lock_run_folder
 from recognition.classifier import FILE
 
 
-class TrainingFolder:
+class ClassifierFolder:
     """Files of one training. Each appears whole or not at all.
 
     Args:
@@ -55,7 +55,7 @@ class TrainingFolder:
         """Read the place of the training, without its tensors; None for a new one."""
         return tensor_files.read_header(self.state)["place"] if self.state.exists() else None
 
-    def begin(self, settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any] | None:
+    def begin(self, settings: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write config.json for a new run, or check that the one here is the same.
 
         Args:
@@ -70,7 +70,7 @@ class TrainingFolder:
         """
         if not self.state.exists():
             with self.explain_write_errors():
-                write_file(self.config, (json.dumps({**settings, **told}, indent=2) + "\n").encode())
+                write_file(self.config, (json.dumps({**settings, **further}, indent=2) + "\n").encode())
             return None
         header = tensor_files.read_header(self.state)
         stored, wanted = flatten_settings(header["settings"]), flatten_settings(json.loads(json.dumps(settings)))

@@ -32,7 +32,7 @@ from recognition.training.batches import (
 )
 from recognition.training.curves import draw_curves
 from recognition.training.optimizer import build_optimizer, learning_rate_at, set_rate
-from recognition.training.run_folder import TrainingFolder
+from recognition.training.run_folder import ClassifierFolder
 from recognition.training.weighting import compute_class_weights, compute_image_weights, soft_cross_entropy
 
 SNAPSHOT_S: Final = 600.0
@@ -128,14 +128,14 @@ def train(
         CheckpointError: weights that do not fit.
         TrainingError: a loss that is no number, or a disk that refuses; the last state is intact.
     """
-    shown = stack_images(train, config.size)
+    training_faces = stack_images(train, config.size)
     if extra is not None and len(extra):
-        shown = join_stacks([shown, stack_images(extra, config.size)])
-    held = stack_images(validation, config.size)
-    _check_faces(shown, held)
-    folder = TrainingFolder(out)
+        training_faces = join_stacks([training_faces, stack_images(extra, config.size)])
+    validation_faces = stack_images(validation, config.size)
+    _check_faces(training_faces, validation_faces)
+    folder = ClassifierFolder(out)
     with folder.lock():
-        run = _Run(config, shown, held, folder, weights, torch.device(device), dict(about or {}))
+        run = _Run(config, training_faces, validation_faces, folder, weights, torch.device(device), dict(about or {}))
         return run.run(on_epoch, stop, snapshot_s)
 
 
@@ -161,7 +161,7 @@ class _Run:
         config: ClassifierTrainingConfig,
         shown: Stack,
         held: Stack,
-        folder: TrainingFolder,
+        folder: ClassifierFolder,
         weights: Path | None,
         device: torch.device,
         about: dict[str, Any],

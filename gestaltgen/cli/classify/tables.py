@@ -16,17 +16,19 @@ from recognition.statistics import Accuracy, Interval
 _SIDE_BY_SIDE: Final = 3  # runs that fit side by side into 80 columns
 
 
-def print_accuracies(console: Console, found: ClassifierReport) -> None:
+def print_accuracies(console: Console, report: ClassifierReport) -> None:
     """Print the accuracy of each run, over all images and for each condition."""
-    over_ages = {name: [a for a in rows if a.age_group is None] for name, rows in found.accuracies.items()}
-    console.print((_tabulate_by_condition if len(over_ages) <= _SIDE_BY_SIDE else _tabulate_by_run)(found, over_ages))
+    over_ages = {name: [a for a in rows if a.age_group is None] for name, rows in report.accuracies.items()}
+    console.print((_tabulate_by_condition if len(over_ages) <= _SIDE_BY_SIDE else _tabulate_by_run)(report, over_ages))
     if any(rows[0].undecided for rows in over_ages.values()):
         console.print("undecided: no fold is as sure as --threshold asks for; counts as wrong")
-    console.print(f"{found.images} images of {found.persons} persons; {found.sampling.level:.0%} intervals by person")
+    console.print(
+        f"{report.images} images of {report.persons} persons; {report.sampling.level:.0%} intervals by person"
+    )
     console.print(NOTICE)
 
 
-def _tabulate_by_condition(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+def _tabulate_by_condition(report: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
     """Make a table with a column for each of a few runs, with all intervals.
 
     Args:
@@ -38,16 +40,16 @@ def _tabulate_by_condition(found: ClassifierReport, over_ages: Mapping[str, Sequ
         table.add_column(name, justify="right")
     whole, *conditions = zip(*over_ages.values(), strict=True)
     table.add_row("all images", *(_format_interval(a.accuracy) for a in whole))
-    table.add_row("mean of conditions", *(_format_interval(value) for value in found.means.values()))
+    table.add_row("mean of conditions", *(_format_interval(value) for value in report.means.values()))
     for of_one in conditions:
         table.add_row(f"  {of_one[0].condition}", *(_format_interval(a.accuracy) for a in of_one))
     if any(a.undecided for a in whole):
         table.add_row("undecided", *(f"{100 * a.undecided / a.images:.1f}" for a in whole))
-    table.add_row("calibration error", *(f"{c.error:.3f}" for c in found.calibrations.values()))
+    table.add_row("calibration error", *(f"{c.error:.3f}" for c in report.calibrations.values()))
     return table
 
 
-def _tabulate_by_run(found: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
+def _tabulate_by_run(report: ClassifierReport, over_ages: Mapping[str, Sequence[Accuracy]]) -> Table:
     """Make a table with a row for each of many runs; see `_tabulate_by_condition`."""
     (_, *conditions), *_ = over_ages.values()
     unsure = any(rows[0].undecided for rows in over_ages.values())
@@ -55,17 +57,17 @@ def _tabulate_by_run(found: ClassifierReport, over_ages: Mapping[str, Sequence[A
     for column in ("all", "mean", *(str(a.condition) for a in conditions), *(["undecided"] if unsure else [])):
         table.add_column(column, justify="right", no_wrap=True)
     for name, (whole, *parts) in over_ages.items():
-        row = [f"{100 * whole.accuracy.value:.1f}", _format_interval(found.means[name])]
+        row = [f"{100 * whole.accuracy.value:.1f}", _format_interval(report.means[name])]
         row += [f"{100 * a.accuracy.value:.1f}" for a in parts]
         row += [f"{100 * whole.undecided / whole.images:.1f}"] if unsure else []
         table.add_row(name, *row)
     return table
 
 
-def print_comparisons(console: Console, found: ClassifierReport) -> None:
+def print_comparisons(console: Console, report: ClassifierReport) -> None:
     """Print a table for each run: how it differs from the baseline."""
-    for name, comparisons in found.comparisons.items():
-        title = f"{name}, against {found.baseline}"
+    for name, comparisons in report.comparisons.items():
+        title = f"{name}, against {report.baseline}"
         table = Table("condition", box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for column in ("images", "points of accuracy", "lost, won", "p perm.", "p McNemar"):
             table.add_column(column, justify="right", no_wrap=True)
@@ -83,10 +85,10 @@ def print_comparisons(console: Console, found: ClassifierReport) -> None:
     console.print("lost, won: images that the baseline or the run alone has right; p: after Holm's correction")
 
 
-def print_effects(console: Console, found: ProbeResult) -> None:
+def print_effects(console: Console, result: ProbeResult) -> None:
     """Print a table for each run: how its probability of the true condition changes with the expression."""
-    for run in dict.fromkeys(effect.run for effect in found.effects):
-        of_run = [effect for effect in found.effects if effect.run == run]
+    for run in dict.fromkeys(effect.run for effect in result.effects):
+        of_run = [effect for effect in result.effects if effect.run == run]
         title = f"{run}: probability of the true condition"
         table = Table("condition", box=box.SIMPLE_HEAD, title=title, title_justify="left")
         table.add_column("change", no_wrap=True)

@@ -112,7 +112,7 @@ def test_a_service_that_goes_away_leaves_what_came_and_the_same_call_goes_on(run
         with pytest.raises(
             PullError,
             match=r"the service has gone away: .*ConnectError.*2 of 4 shards are kept in .*set, and the same command "
-            "goes on when it is back",
+            "continues when it is back",
         ):
             faces.image(20)
         assert not faces.complete
@@ -253,7 +253,7 @@ def test_another_request_is_refused_by_what_differs(running: Running, cache: Pat
             ),
             (ServiceSetRequest("age_progression", ("WS", "other"), count=4, seed=7), r"seed is 0 there and 7 here"),
         ):
-            with pytest.raises(ConfigError, match=f"asked for otherwise: {message}.*or pull into another folder"):
+            with pytest.raises(ConfigError, match=f"{message}.*or pull into another folder"):
                 pull_set(client, request, cache)
         with pull_set(
             client, ServiceSetRequest("age_progression", ("WS", "other"), count=4, seed=0, model="fake"), cache
