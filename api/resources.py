@@ -17,7 +17,7 @@ from api.access.tenants import Tenants
 from api.encryption.key_store import SubjectKeys, secret_of
 from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, SetWork
-from api.image_sets.derived_files import Derived
+from api.image_sets.derived_files import DerivedFiles
 from api.image_sets.file_cache import Cache
 from api.image_sets.storage import Store, StoredRequest
 from api.jobs.job_list import Jobs
@@ -155,7 +155,7 @@ class Resources:
             store=store,
             worker=worker,
             jobs=jobs,
-            sets=ImageSets(store, set_work, jobs, ownership, at_once=settings.role == "all"),
+            sets=ImageSets(store, set_work, jobs, ownership, database.locks, at_once=settings.role == "all"),
             keys=idempotency_keys,
             api_keys=ApiKeys(engine),
             ownership=ownership,
@@ -180,7 +180,7 @@ class Resources:
         self.audit.close()
         self.database.close()
 
-    def open_derived_files(self, known: StoredRequest) -> Derived:
+    def open_derived_files(self, known: StoredRequest) -> DerivedFiles:
         """Return the derived files of an image set; the models must be open.
 
         Raises:
@@ -194,7 +194,7 @@ class Resources:
                 f"The image set was made with weights {weights[:12]}…, which are not served any more; its manifest and "
                 "images can be had.",
             )
-        return Derived(self.store, model.info)
+        return DerivedFiles(self.store, model.info)
 
     def models_of(self, caller: Caller) -> list[ModelInfo]:
         """List the generators that a caller may use. The first one serves requests that name none.

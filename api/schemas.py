@@ -60,8 +60,16 @@ class ImageSetBody(BaseModel):
     count: int | None = Field(
         None,
         ge=1,
-        description="Persons per condition (in `unrelated`: images per condition and age; in `blended`: per "
-        "pair of conditions and age); unset follows the training data, as published.",
+        description="Persons for each condition, so a set has count x conditions x ages images: 10 persons of 4 "
+        "conditions in 5 age groups are 200 images. In `unrelated` it is images for each condition and age, in "
+        "`blended` for each pair of conditions and age. Unset follows the training data, as published.",
+    )
+    total_images: int | None = Field(
+        None,
+        ge=1,
+        description="Instead of `count`: images of the whole set. It must be a multiple of what one person of each "
+        "condition adds (in `unrelated` one image of each condition and age); the nearest possible numbers are named "
+        "otherwise. The set is the same as with the equivalent `count`.",
     )
     seeds: list[Seed] | None = Field(
         None,
@@ -149,7 +157,7 @@ class ImageSetOut(BaseModel):
     id: str
     state: State
     done: int = Field(description="Images rendered and stored.")
-    total: int = Field(description="Images in the set.")
+    total: int = Field(description="Images that the set has when it is done.")
     images_per_s: float | None = Field(description="Rate so far; null when not running.")
     eta_s: float | None = Field(description="Seconds left at that rate; null when not running.")
     error: str | None = Field(description="Why its last job failed, or null.")

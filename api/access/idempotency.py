@@ -63,7 +63,12 @@ class IdempotencyKeys:
             )
         return str(first.result)
 
-    def forget(self, result: str) -> None:
-        """Free the keys of something that is erased."""
+    def forget(self, result: str, owner: str | None = None) -> None:
+        """Free the keys of something that is erased.
+
+        Args:
+            owner: whose keys; None frees those of every owner.
+        """
+        of_result = delete(_keys).where(_keys.c.result == result)
         with self._engine.begin() as connection:
-            connection.execute(delete(_keys).where(_keys.c.result == result))
+            connection.execute(of_result if owner is None else of_result.where(_keys.c.owner == owner))

@@ -80,6 +80,17 @@ class Ownership:
         with self._engine.begin() as connection:
             connection.execute(delete(owned).where(owned.c.subject == subject))
 
+    def release(self, subject: str, owner: str) -> bool:
+        """Take one owner from it.
+
+        Returns:
+            Whether it belongs to nobody any more.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(delete(owned).where(owned.c.subject == subject, owned.c.owner == owner))
+            others = select(owned.c.owner).where(owned.c.subject == subject).limit(1)
+            return connection.execute(others).first() is None
+
     def page(self, kind: Kind, owner: str, limit: int, after: str) -> tuple[list[str], bool]:
         """Ids of what is theirs that follow `after`, in their order, and whether there are more."""
         theirs = select(owned.c.subject).where(owned.c.owner == owner, owned.c.kind == kind, owned.c.subject > after)

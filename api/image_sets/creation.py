@@ -16,7 +16,7 @@ from api.jobs.work import JobStep
 from api.models.model import Model, RenderPlan
 from api.models.pool import Models
 from api.models.worker import BATCH, Worker
-from api.operations.locks import LocalLocks
+from api.operations.locks import LocalLocks, Locks
 from api.operations.metrics import Metrics
 from api.problem_types import ProblemType
 from api.problems import Problem
@@ -97,9 +97,7 @@ class SetWork:
 
     def failed(self, subject: str, error: Exception) -> None:
         """See api.jobs.work.Work. What was stored stays, for the next attempt."""
-        self._plans.pop(subject, None)
-        for key in [key for key in self._ahead if key[0] == subject]:
-            self._ahead.pop(key, None)
+        self._forget_preparations(subject)
 
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
         """Name of the model, and the face of an image; in the worker's thread."""
@@ -127,6 +125,7 @@ class SetWork:
                 make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
                 if not self._store.is_complete(plan.id):
                     self._publish(plan.id, images)
+                self._discard_if_deleted(plan.id)
         finally:
             with self._guard:
                 self._now.remove(plan.id)
@@ -148,7 +147,9 @@ class SetWork:
                 self._ahead[set_id, stop] = ahead
             if chunk is None:
                 return 0
-            return finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
+            rendered = finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
+            self._discard_if_deleted(set_id)
+            return rendered
 
     def _begun(self, plan: RenderPlan, start: int, stop: int) -> Chunk | None:
         return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
@@ -165,11 +166,29 @@ class SetWork:
                     model, render = self._model(plan), self._worker.render_each
                     made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
             self._publish(set_id, total)
+            self._discard_if_deleted(set_id)
         return made
+
+    def delete(self, set_id: str) -> None:
+        """Delete the files of a set and its place in the registry, and forget what was prepared for its job."""
+        self._forget_preparations(set_id)
+        self._store.delete(set_id)
+        self._registry.forget(set_id)
+
+    def _discard_if_deleted(self, set_id: str) -> None:
+        """Delete what was written into a set that was deleted meanwhile, perhaps by another process."""
+        if not self._store.is_known(set_id):
+            self.delete(set_id)
 
     def _publish(self, set_id: str, total: int) -> None:
         self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
         self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
+
+    def _forget_preparations(self, set_id: str) -> None:
+        """Forget the plan of a set and the chunks that are rendered ahead."""
+        self._plans.pop(set_id, None)
+        for key in [key for key in self._ahead if key[0] == set_id]:
+            self._ahead.pop(key, None)
 
     def _model(self, plan: RenderPlan) -> Model:
         return self._worker.loaded().find(plan.model)
@@ -204,22 +223,40 @@ class ImageSets:
 
     Args:
         store, work, jobs, ownership: of the service.
+        locks: keep a set that is asked for again from being deleted at the same moment.
         at_once: small ones are made while somebody waits; else all of them by those who do jobs.
     """
 
-    def __init__(self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership, *, at_once: bool = True) -> None:
+    def __init__(
+        self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership, locks: Locks, *, at_once: bool = True
+    ) -> None:
         self._at_once = at_once
+        self._locks = locks
         self._store = store
         self._work = work
         self._jobs = jobs
         self._ownership = ownership
 
     def ask(self, plan: RenderPlan, owner: str) -> StoredRequest:
-        """Write down that somebody wants a set."""
+        """Write down that an owner wants a set."""
         request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
-        self._store.begin(request)
-        self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
+        with self._locks.hold(f"image set {plan.id}"):
+            self._store.begin(request)
+            self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
         return request
+
+    def delete(self, set_id: str, owner: str) -> bool:
+        """Take a set from an owner; if no other owner asked for it, cancel its jobs and delete its files.
+
+        Returns:
+            Whether the set is gone; False where another owner still has it.
+        """
+        with self._locks.hold(f"image set {set_id}"):
+            if not self._ownership.release(set_id, owner):
+                return False
+            self._jobs.forget(set_id)
+            self._work.delete(set_id)
+        return True
 
     def can_be_made_now(self, plan: RenderPlan) -> bool:
         """Whether it is so small that nobody needs a job for it, and no job is at it."""

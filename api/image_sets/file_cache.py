@@ -55,6 +55,11 @@ class Cache:
                 found = self._opened(name) or self._made(name, write)
         return found
 
+    def delete(self, prefix: str) -> None:
+        """Delete the files whose names begin with a prefix; those that are being sent stay readable."""
+        for path in self._folder.glob(f"{prefix}*"):
+            path.unlink(missing_ok=True)
+
     def _opened(self, name: str) -> Cached | None:
         for path in self._folder.glob(f"{name}.*"):
             try:

@@ -68,8 +68,18 @@ class Store:
         except FileNotFoundError:
             return None
 
+    def is_known(self, set_id: str) -> bool:
+        """Whether the set was asked for and has not been deleted."""
+        return _ID.fullmatch(set_id) is not None and self._files.exists(_request(set_id))
+
+    def delete(self, set_id: str) -> None:
+        """Delete everything of a set; its request goes first, so that whoever is writing into it can notice."""
+        self._files.delete(_request(set_id))
+        self._files.delete(_manifest(set_id))
+        self._files.delete_tree(folder(set_id))
+
     def begin(self, request: StoredRequest) -> None:
-        """Make room for a set; nothing happens if there is one."""
+        """Write down the request of a set; nothing happens if it is there."""
         if self.request(request.id) is None:
             self._files.write(_request(request.id), _json(vars(request)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import Annotated, Any
@@ -29,6 +30,8 @@ from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
+
+_log = logging.getLogger("gestaltgen.image_sets")
 
 
 @router.post(
@@ -89,7 +92,7 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
         Problem: 422, a field that cannot be; 403, the caller has no model.
     """
     limit = service.settings.max_images_per_set
-    for field, value in (("count", body.count), ("seeds", len(body.seeds or ()))):
+    for field, value in (("count", body.count), ("total_images", body.total_images), ("seeds", len(body.seeds or ()))):
         if value is not None and value > limit:
             raise convert_request_error(ImageSetTooLargeError(field, value, limit), {field: value}, {})
     model, asked = find_model(service, caller, body.model), body.asked()
@@ -137,6 +140,33 @@ def index(
 def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
     """State, progress and links; `request` says exactly what the images are."""
     return image_set_out(service, known)
+
+
+@router.delete(
+    "/{set_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete an image set",
+    responses={404: problem("There is no such image set.")},
+)
+def delete(service: ServiceDep, caller: ImageSetsCaller, known: KnownSet) -> None:
+    """Deletes the set with its files, your edits of its images and its Idempotency-Keys, and cancels its job. If
+    another owner asked for the same set, they keep it, and only your edits and your access to it go."""
+    for edit in service.edits.list_of_parent(known.id):
+        if edit.owner == caller.owner:
+            service.eraser.erase_edit(edit)
+            service.registry.forget(edit.id)
+    service.keys.forget(known.id, caller.owner)
+    deleted = service.sets.delete(known.id, caller.owner)
+    if deleted:
+        service.cache.delete(known.id)
+    _log.info(
+        "image set %s was deleted for %s with key %s; %s",
+        known.id,
+        caller.owner,
+        caller.key,
+        "its files are gone" if deleted else "other owners keep it",
+    )
 
 
 @router.head("/{set_id}/manifest.jsonl", include_in_schema=False)

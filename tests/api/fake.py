@@ -19,7 +19,9 @@ from core.errors import ImageSetTooLargeError, RequestError
 from editing.directions import Direction
 from editing.entanglement import Moves
 from editing.face_editor import FaceEditor
+from faces.image_set_request import ImageSetRequest
 from faces.labels import AGE_GROUPS, CONDITIONS
+from gen.labels import Vocabulary
 from inversion.result import Inversion
 
 AGES = tuple(age.name for age in AGE_GROUPS)
@@ -82,6 +84,10 @@ class FakeModel:
             if name not in CONDITIONS:
                 raise RequestError("conditions", f"unknown condition {name!r}; expected one of {', '.join(CONDITIONS)}")
         count = asked.get("count", 2)
+        if "total_images" in asked:
+            names = {"kind", "conditions", "count", "seeds", "total_images"}
+            request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name in names})
+            count = request.with_defaults(Vocabulary(CONDITIONS)).count or 0
         if count * len(conditions) * 5 > max_images:
             raise ImageSetTooLargeError("count", count * len(conditions) * 5, max_images)
         resolved = {

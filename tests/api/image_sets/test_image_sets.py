@@ -7,8 +7,10 @@ import tarfile
 import zipfile
 
 import httpx
+import pytest
 from PIL import Image
 
+from api.problem_types import ProblemType
 from faces.images import read_image
 from tests.api.conftest import Running
 
@@ -185,3 +187,31 @@ def test_the_sheet_has_the_size_that_is_asked_for(running: Running) -> None:
     small, large = (read_image(running.http.get(path, params={"tile": tile}).content) for tile in (64, 256))
     assert large.shape[1] - small.shape[1] > 4 * 192
     assert running.http.get(path, params={"tile": 100}).status_code == 422
+
+
+def test_total_images_names_the_same_set_as_the_count(running: Running) -> None:
+    body = {"kind": "age_progression", "conditions": ["WS", "22q11DS"]}
+    by_count = running.http.post(SETS, json=body | {"count": 3, "seed": 21}).json()
+    by_total = running.http.post(SETS, json=body | {"total_images": 30, "seed": 21}).json()
+    assert (by_total["id"], by_total["total"]) == (by_count["id"], 30)
+    assert by_total["request"] == by_count["request"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"total_images": 9}, ProblemType.REQUEST_INVALID),
+        ({"total_images": 31}, ProblemType.REQUEST_INVALID),
+        ({"total_images": 30, "count": 3}, ProblemType.REQUEST_INVALID),
+        ({"total_images": 30, "seeds": [1, 2]}, ProblemType.REQUEST_INVALID),
+        ({"total_images": 30, "kind": "average"}, ProblemType.REQUEST_INVALID),
+        ({"total_images": 5001}, ProblemType.IMAGE_SET_TOO_LARGE),
+    ],
+)
+def test_total_images_that_cannot_be_are_refused(
+    running: Running, fields: dict[str, object], kind: ProblemType
+) -> None:
+    body = {"kind": "age_progression", "conditions": ["WS", "22q11DS"]} | fields
+    refused = running.http.post(SETS, json=body)
+    assert (refused.status_code, refused.json()["type"]) == (kind.status, kind.uri)
+    assert [entry["field"] for entry in refused.json()["errors"]] == ["total_images"]

@@ -83,6 +83,24 @@ def test_a_stopped_run_goes_on_where_it_was(weights: Path, tmp_path: Path, monke
     assert (out / "manifest.jsonl").read_bytes() == (whole / "manifest.jsonl").read_bytes()
 
 
+def test_total_images_is_the_equivalent_count(weights: Path, tmp_path: Path) -> None:
+    generate(weights, tmp_path / "total", "--total-images", "10")
+    generate(weights, tmp_path / "count", "--count", "2")
+    requests = [json.loads((tmp_path / name / "request.json").read_text()) for name in ("total", "count")]
+    assert requests[0]["id"] == requests[1]["id"]
+    assert requests[0]["resolved"] == requests[1]["resolved"]
+    for name in ("manifest.jsonl", "sheet.png"):
+        assert (tmp_path / "total" / name).read_bytes() == (tmp_path / "count" / name).read_bytes()
+
+
+def test_a_tile_sets_the_size_of_the_images_on_the_sheet(weights: Path, tmp_path: Path) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    generate(weights, small, "--person", "5", "--tile", "64")
+    generate(weights, large, "--person", "5", "--tile", "256")
+    heights = [read_image(out / "sheet.png").shape[0] for out in (small, large)]
+    assert heights[1] - heights[0] >= 256 - 64
+
+
 @pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_precision_follows_the_hardware_and_is_told_everywhere(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.image_sets import sheet
-from api.image_sets.sheet import sheet_of
+from api.image_sets import derived_files
+from api.image_sets.derived_files import draw_sheet
 from api.image_sets.storage import Line
 from api.provenance.claims import sheet_notice
 from faces.images import Pixels
@@ -28,7 +28,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(titles, rows=rows)
         return np.zeros((1, 1, 3), np.uint8)
 
-    monkeypatch.setattr(sheet, "contact_sheet", draw)
+    monkeypatch.setattr(derived_files, "contact_sheet", draw)
     return seen
 
 
@@ -36,21 +36,29 @@ def draw(lines: list[Line]) -> None:
     def read(chosen: Sequence[Line]) -> Iterator[Pixels]:
         yield from (np.zeros((8, 8, 3), np.uint8) for _ in chosen)
 
-    sheet_of(lines, CONDITIONS, read, title="t", notice="n", set_id="00ff")
+    numbered = [{**line, "index": index} for index, line in enumerate(lines)]
+    draw_sheet(numbered, CONDITIONS, read, title="t", notice="n", set_id="00ff")
 
 
 def test_ages_are_columns_and_conditions_share_the_rows(drawn: dict[str, Any]) -> None:
     ages = ("infant", "young_adult")
     draw([line(condition, age) for condition in CONDITIONS[:2] for _ in range(30) for age in ages])
     assert drawn["column_titles"] == ["infant", "young adult"]
-    assert drawn["row_titles"] == ["WS"] * 6 + ["other"] * 6
+    assert [title.partition("\n")[0] for title in drawn["row_titles"]] == ["WS"] * 6 + ["other"] * 6
     assert all(image is not None for row in drawn["rows"] for image in row)
-    assert drawn["footer"] == "n\n24 of 120 images of image set 00ff"
+    assert drawn["footer"].startswith("n\n24 of 120 images of image set 00ff")
+
+
+def test_rows_name_their_images_by_their_index_in_the_manifest(drawn: dict[str, Any]) -> None:
+    draw([line("WS", age) for _ in range(2) for age in ("infant", "child")])
+    assert drawn["row_titles"] == ["WS\nimages 0-1", "WS\nimages 2-3"]
+    draw([line("WS", age) for age in ("infant", "child", "adolescent", "young_adult") for _ in range(2)])
+    assert drawn["row_titles"] == ["WS\nimages 0, 2, 4,\n6", "WS\nimages 1, 3, 5,\n7"]
 
 
 def test_blends_are_named_with_their_weights(drawn: dict[str, Any]) -> None:
     draw([line("other", "child", WS=0.45, other=0.55), line("WS", "child", WS=0.75, unaffected=0.25)])
-    assert drawn["row_titles"] == ["55% other\n45% WS", "75% WS\n25% unaffected"]
+    assert drawn["row_titles"] == ["55% other\n45% WS\nimage 0", "75% WS\n25% unaffected\nimage 1"]
 
 
 def test_ages_that_a_row_lacks_stay_empty(drawn: dict[str, Any]) -> None:

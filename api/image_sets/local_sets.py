@@ -1,0 +1,61 @@
+"""Image sets in a folder of their own, made without a service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from api.image_sets.derived_files import DerivedFiles, shard_count
+from api.image_sets.rendering import CHUNK_IMAGES, make_chunks
+from api.image_sets.storage import Store, StoredRequest, chunks, folder
+from api.models.model import Model, RenderPlan
+from api.operations.file_stores import LocalFiles
+from core.errors import DatasetError
+from core.progress import SILENT, Progress
+
+
+def holds_image_set(out: Path, plan: RenderPlan) -> bool:
+    """Check whether a folder holds the image set of a plan; False if the folder does not exist.
+
+    Raises:
+        DatasetError: the folder holds something else.
+    """
+    if not out.exists():
+        return False
+    request = out / "request.json"
+    if not request.is_file() or plan.id not in request.read_text():
+        raise DatasetError(f"{out} exists and is not this image set; name another folder with --out")
+    return True
+
+
+def write_image_set(
+    out: Path, plan: RenderPlan, model: Model, *, tile: int | None = None, progress: Progress = SILENT
+) -> None:
+    """Render an image set into a folder: images, manifest, request, shards and contact sheet.
+
+    A run that was stopped leaves a folder `.NAME.partial` beside `out`, and the next run continues with it.
+
+    Args:
+        out: the folder; it appears only when everything is in it.
+        tile: side of an image on the contact sheet in pixels; None takes the images' own, but at least 96.
+        progress: receives the number of images that are stored.
+    """
+    scratch = out.with_name(f".{out.name}.partial")
+    files, images = LocalFiles(scratch), len(plan.rows)
+    store = Store(files)
+    with progress.bar("rendering", images) as show_done:
+        if not store.is_complete(plan.id):
+            store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
+            for done in make_chunks(store, model, plan):
+                show_done(done)
+            store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
+    derived, complete = DerivedFiles(store, model.info), files.path(folder(plan.id))
+    (complete / "shards").mkdir(exist_ok=True)
+    for number in range(shard_count(images)):
+        with (complete / "shards" / f"{number:06d}.tar").open("w+b") as file:
+            derived.shard(plan.id, number, file)
+    with (complete / "sheet.png").open("wb") as file:
+        derived.sheet(plan.id, tile, file)
+    os.replace(complete, out)
+    shutil.rmtree(scratch)
