@@ -499,6 +499,26 @@ class HealthOut(BaseModel):
     status: Literal["alive", "ready"]
 
 
+class ServiceLinks(BaseModel):
+    """Paths where the service can be explored."""
+
+    docs: str = Field(description="Interactive documentation of every path and field.")
+    openapi: str = Field(description="The same as an OpenAPI document.")
+    models: str
+    image_sets: str
+    livez: str
+    readyz: str
+
+
+class ServiceOut(BaseModel):
+    """Name and version of the service, and where to go from here."""
+
+    name: str
+    version: str
+    notice: str = Field(description="Statement that the images are synthetic.")
+    links: ServiceLinks
+
+
 class FieldError(BaseModel):
     """One field at fault."""
 

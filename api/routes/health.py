@@ -1,13 +1,41 @@
-"""Is it alive, and is it ready: for whatever supervises the service."""
+"""What the service is, and whether it is alive and ready: for people who open its address, and for supervisors."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import html
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
 
 from api.dependencies import ServiceDep
-from api.schemas import HealthOut, ProblemOut
+from api.provenance.claims import NOTICE
+from api.schemas import HealthOut, ProblemOut, ServiceLinks, ServiceOut
 
 router = APIRouter(tags=["health"])
+
+_LINKS: Final = ServiceLinks(
+    docs="/docs",
+    openapi="/openapi.json",
+    models="/v1/models",
+    image_sets="/v1/image-sets",
+    livez="/livez",
+    readyz="/readyz",
+)
+
+
+@router.get(
+    "/",
+    response_model=ServiceOut,
+    summary="The service",
+    responses={200: {"content": {"text/html": {}}, "description": "As JSON, or as a page where HTML is preferred."}},
+)
+async def describe(request: Request) -> ServiceOut | Response:
+    """Name, version and links. Needs no key."""
+    service = ServiceOut(name="gestaltgen", version=_read_version(), notice=NOTICE, links=_LINKS)
+    if "text/html" in request.headers.get("Accept", ""):
+        return Response(_render_page(service), media_type="text/html; charset=utf-8")
+    return service
 
 
 @router.get("/livez", response_model=HealthOut, summary="Alive?")
@@ -26,3 +54,20 @@ def readyz(service: ServiceDep) -> HealthOut:
     """Ready when the model has just made an image."""
     service.worker.prove()
     return HealthOut(status="ready")
+
+
+def _read_version() -> str:
+    try:
+        return version("gestaltgen")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _render_page(service: ServiceOut) -> str:
+    """Render the description as a small HTML page."""
+    links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in service.links.model_dump().values())
+    title = html.escape(f"{service.name} {service.version}")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>'
+        f"<h1>{title}</h1><p>{html.escape(service.notice)}</p><ul>{links}</ul></body></html>"
+    )

@@ -79,3 +79,13 @@ def test_every_path_of_the_documentation_exists(openapi: dict[str, Any]) -> None
 
 def test_the_description_is_served(running: Running) -> None:
     assert running.http.get("/openapi.json").json()["info"]["title"] == "gestaltgen"
+
+
+def test_the_root_says_what_the_service_is_and_where_to_go(running: Running) -> None:
+    answer = running.http.get("/").json()
+    assert (answer["name"], bool(answer["version"])) == ("gestaltgen", True)
+    for path in answer["links"].values():
+        assert running.http.get(path).status_code == 200, path
+    page = running.http.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert 'href="/docs"' in page.text

@@ -51,7 +51,7 @@ from tests.api.fake import FakeModel, served
 from tests.api.lab import of_sqlite
 from tests.api.serving import caller, serving
 
-OPEN: Final = {"/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+OPEN: Final = {"/", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "set_id": {find_image_set},
     "job_id": {find_job},
