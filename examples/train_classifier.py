@@ -12,18 +12,21 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from gestaltgen_client import Client, ServiceError
+from gestaltgen_client.torch_dataset import ImageSetDataset
 
 HELP = """
 Train a small convolutional network to tell conditions apart, on your own images alone and then on these and a set of
@@ -47,7 +50,7 @@ Pairs = Dataset[tuple[Tensor, Tensor]]
 
 
 def main() -> None:
-    options = parsed()
+    options = parse_options()
     options.out.mkdir(parents=True, exist_ok=True)
     about = ask_once(options)
     classes = about["classes"]
@@ -62,11 +65,13 @@ def main() -> None:
     alone = train("alone", options, known, None, len(classes))
     both = train("with-set", options, known, pulled, len(classes))
     guess = held_out.tensors[1].mean(dim=0).max().item()
-    print(f"held-out accuracy: {accuracy(alone, held_out):.1%} trained on real images alone,")
-    print(f"                   {accuracy(both, held_out):.1%} with the set; {guess:.1%} by always saying the same")
+    share_alone, share_both = measure_accuracy(alone, held_out), measure_accuracy(both, held_out)
+    print(f"held-out accuracy: {share_alone:.1%} trained on real images alone,")
+    print(f"                   {share_both:.1%} with the set; {guess:.1%} by always giving the same answer")
 
 
-def parsed() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("real", type=Path, metavar="REAL", help="folder or zip with images and labels.csv")
@@ -74,7 +79,7 @@ def parsed() -> argparse.Namespace:
     add("--url", default="http://127.0.0.1:8000", help="of the service (%(default)s)")
     add("--model", help="generator of the service; unset takes its first")
     add("--kind", default="unrelated", help="of image set; blended has soft labels (%(default)s)")
-    add("--count", type=int, default=30, help="images of each condition and age (%(default)s)")
+    add("--count", type=int, default=30, help="for each condition, see Client.create (%(default)s)")
     add("--stream", action="store_true", help="fetch shards while training, and store nothing")
     add("--workers", type=int, default=0, help="processes of each loader (%(default)s)")
     add("--held-out", type=float, default=0.5, help="share of the real images to measure on (%(default)s)")
@@ -86,7 +91,7 @@ def parsed() -> argparse.Namespace:
 
 
 def ask_once(options: argparse.Namespace) -> dict[str, Any]:
-    """What is known of the set: id, images, classes. The service is asked only if this is not stored yet."""
+    """Ask for the set, and describe it: id, images, classes. The service is asked only if this is not stored yet."""
     noted = options.out / "set.json"
     asked = {name: getattr(options, name) for name in ("url", "model", "kind", "count", "stream")}
     if noted.exists():
@@ -104,7 +109,7 @@ def ask_once(options: argparse.Namespace) -> dict[str, Any]:
         if not options.stream:
             image_set.download(options.out / "set")  # keeps what is there unharmed
     about = {"asked": asked, "id": image_set.id, "images": len(image_set), "classes": classes}
-    write_aside(noted, json.dumps(about, indent=1).encode())
+    write_whole_file(noted, json.dumps(about, indent=1).encode())
     return about
 
 
@@ -112,7 +117,7 @@ def ask_once(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_images(real: Path, classes: Sequence[str], size: int) -> TensorDataset:
-    """The labelled images of a folder or zip with a labels.csv."""
+    """Read the labelled images of a folder or zip with a labels.csv."""
     root = zipfile.Path(real) if real.suffix == ".zip" else real
     with (root / "labels.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["condition"]]
@@ -124,7 +129,7 @@ def read_images(real: Path, classes: Sequence[str], size: int) -> TensorDataset:
 
 
 def split(images: TensorDataset, share: float, seed: int) -> tuple[TensorDataset, TensorDataset]:
-    """Those to train on, and a share of all that is held out. Where people have several, split people instead."""
+    """Split images into those to train on and those held out. If people have several images, split people instead."""
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     cut = round(len(images) * (1 - share))
     if not 0 < cut < len(images):
@@ -134,14 +139,19 @@ def split(images: TensorDataset, share: float, seed: int) -> tuple[TensorDataset
 
 
 def to_tensor(picture: bytes, size: int) -> Tensor:
-    """(3, size, size) float32 in [-1, 1]."""
+    """Decode an image file to (3, size, size) float32 in [-1, 1]."""
     with Image.open(io.BytesIO(picture)) as image:
-        pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BOX))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
+        return resize(np.asarray(image.convert("RGB")), size)
+
+
+def resize(pixels: NDArray[np.uint8], size: int) -> Tensor:
+    """Resize pixels, uint8 (h, w, 3), to (3, size, size) float32 in [-1, 1]."""
+    small = Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(small)).permute(2, 0, 1).float() / 127.5 - 1
 
 
 class Downloaded(Pairs):
-    """A set that `ImageSet.download` stored."""
+    """The images of a set that `ImageSet.download` stored."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size = folder, size
@@ -156,36 +166,27 @@ class Downloaded(Pairs):
 
 
 class Streamed(IterableDataset[tuple[Tensor, Tensor]]):
-    """A set shard by shard, never stored; each worker of the loader has shards of its own.
-
-    A shard's images come shuffled, and each epoch begins at another shard.
-    """
+    """A set shard by shard, never stored; each worker of the loader has shards of its own."""
 
     def __init__(self, url: str, set_id: str, size: int, epoch: int) -> None:
-        self.url, self.set_id, self.size, self.epoch = url, set_id, size, epoch
+        self.samples = ImageSetDataset(url, set_id, transform=partial(resize, size=size))
+        self.samples.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        with Client(self.url) as client:
-            image_set = client.image_set(self.set_id)
-            shards = [(self.epoch + n) % image_set.shards for n in range(first, image_set.shards, step)]
-            for items in image_set.iter_shards(shards):
-                order = torch.randperm(len(items), generator=torch.Generator().manual_seed(self.epoch))
-                for n in order.tolist():
-                    yield to_tensor(items[n].image, self.size), torch.tensor(items[n].soft_label)
+        for sample in self.samples:
+            yield sample["image"], sample["soft_label"]
 
 
 # Training
 
 
-def network(classes: int) -> nn.Module:
-    """Images (n, 3, size, size) to logits (n, classes)."""
+def make_network(classes: int) -> nn.Module:
+    """Make a network from images (n, 3, size, size) to logits (n, classes)."""
 
-    def halved(wide: int, wider: int) -> list[nn.Module]:
+    def halve(wide: int, wider: int) -> list[nn.Module]:
         return [nn.Conv2d(wide, wider, 3, stride=2, padding=1), nn.GroupNorm(8, wider), nn.ReLU()]
 
-    layers = [*halved(3, 16), *halved(16, 32), *halved(32, 64), *halved(64, 64)]
+    layers = [*halve(3, 16), *halve(16, 32), *halve(32, 64), *halve(64, 64)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(0.2), nn.Linear(256, classes))
 
 
@@ -196,13 +197,13 @@ def train(
     pulled: Callable[[int], Pairs] | None,
     classes: int,
 ) -> nn.Module:
-    """The network after the last epoch; goes on after the last one that is stored in OUT/NAME.pt.
+    """Train a network, and return it after the last epoch. Training resumes after the last epoch in OUT/NAME.pt.
 
     Args:
-        pulled: the set's images for an epoch; None trains on real ones alone.
+        pulled: returns the set's images for an epoch; None trains on real images alone.
     """
     torch.manual_seed(options.seed)
-    net = network(classes)
+    net = make_network(classes)
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
     stored, begin = options.out / f"{name}.pt", 0
     if stored.exists():
@@ -215,8 +216,8 @@ def train(
         torch.manual_seed(options.seed * 100_003 + epoch)  # an epoch draws the same whether or not it was interrupted
         net.train()
         total, images_seen = 0.0, 0
-        more = None if pulled is None else endless(loader(pulled(epoch), options))
-        for images, labels in loader(real, options):
+        more = None if pulled is None else repeat_for_ever(make_loader(pulled(epoch), options))
+        for images, labels in make_loader(real, options):
             if more is not None:
                 others, theirs = next(more)
                 images, labels = torch.cat([images, others]), torch.cat([labels, theirs])
@@ -229,34 +230,35 @@ def train(
         buffer = io.BytesIO()
         state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epoch + 1}
         torch.save(state, buffer)
-        write_aside(stored, buffer.getvalue())
+        write_whole_file(stored, buffer.getvalue())
         print(f"{name}: epoch {epoch + 1} of {options.epochs}, loss {total / images_seen:.3f}", flush=True)
     return net
 
 
-def loader(images: Dataset[Any], options: argparse.Namespace) -> DataLoader[tuple[Tensor, Tensor]]:
+def make_loader(images: Dataset[Any], options: argparse.Namespace) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Make a loader of batches."""
     shuffle = not isinstance(images, IterableDataset)
     return DataLoader(images, options.batch, shuffle=shuffle, num_workers=options.workers)
 
 
-def endless(batches: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[Any]:
-    """Again from the start when they are over."""
+def repeat_for_ever(batches: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[Any]:
+    """Iterate over the batches, again from the start at their end."""
     return chain.from_iterable(repeat(batches))
 
 
 @torch.no_grad()
-def accuracy(net: nn.Module, images: TensorDataset) -> float:
-    """Share of images whose condition is found."""
+def measure_accuracy(net: nn.Module, images: TensorDataset) -> float:
+    """Measure the share of images whose condition the network finds."""
     net.eval()
     pictures, labels = images.tensors
     return float((net(pictures).argmax(dim=1) == labels.argmax(dim=1)).float().mean())
 
 
-def write_aside(path: Path, data: bytes) -> None:
-    """A file that appears whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(data)
-    os.replace(aside, path)
+def write_whole_file(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    partial_file = path.with_name(f".{path.name}.{os.getpid()}")
+    partial_file.write_bytes(data)
+    os.replace(partial_file, path)
 
 
 if __name__ == "__main__":

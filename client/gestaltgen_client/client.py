@@ -28,6 +28,7 @@ class Client(Connection):
         conditions: Sequence[str] | None = None,
         ages: Sequence[str] | None = None,
         count: int | None = None,
+        total_images: int | None = None,
         seeds: Sequence[int] | None = None,
         seed: int | None = None,
         truncation: float | None = None,
@@ -43,6 +44,20 @@ class Client(Connection):
 
         Args:
             kind: unrelated, age_related, age_progression, blended or average.
+            conditions: names from `conditions`; None takes all but the unaffected one.
+            ages: names of age groups; None takes all.
+            count: persons for each condition, so a set has count x conditions x ages images: 20 persons with one of 2
+                conditions, each in 5 age groups, are 20 x 2 x 5 = 200 images. For `unrelated` it is images for each
+                condition and age group, for `blended` images for each pair of conditions and age group. None follows
+                the training data of the generator.
+            total_images: number of images of the whole set, instead of `count`. They are divided evenly among
+                conditions and age groups; `total` of the result is the exact number.
+            seeds: one seed for each person (for `unrelated` and `blended`: for each image), instead of `count`.
+            seed: seed from which the persons of `count` follow.
+            truncation: 0 (everybody is average) to 1 (as varied as the training data).
+            blend: weight of the first condition, for `blended`.
+            partners: the second conditions, for `blended`; None takes all others.
+            noise: const, none or random.
             precision: float32, bfloat16 or auto; name one of the first two to get the same set on any hardware.
             model: a name from `models`; None takes the first.
             wait_s: seconds for which the service may wait before it answers; a small set is then made at once,
@@ -57,6 +72,7 @@ class Client(Connection):
             "conditions": _as_list(conditions),
             "ages": _as_list(ages),
             "count": count,
+            "total_images": total_images,
             "seeds": _as_list(seeds),
             "seed": seed,
             "truncation": truncation,

@@ -59,7 +59,7 @@ class Connection:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an interrupt httpcore's lock may be held for ever, and closing would wait for it.
-        if kind is None or issubclass(kind, Exception):
+        if kind is None or issubclass(kind, (Exception, GeneratorExit)):
             self.close()
 
     def close(self) -> None:

@@ -53,9 +53,17 @@ class Item:
         return tuple(self.row["soft_label"])
 
     def array(self) -> npt.NDArray[np.uint8]:
-        """Decode the pixels: a new array, uint8 (h, w, 3) RGB. Needs the extra `images`."""
-        import numpy as np
-        from PIL import Image
+        """Decode the pixels: a new array, uint8 (h, w, 3) RGB. Needs the extra `images`.
+
+        Raises:
+            ModuleNotFoundError: numpy or Pillow is not installed.
+        """
+        try:
+            import numpy as np
+            from PIL import Image
+        except ModuleNotFoundError as error:
+            message = f"{error.name} is missing; install it with: pip install 'gestaltgen-client[images]'"
+            raise ModuleNotFoundError(message, name=error.name) from error
 
         with Image.open(io.BytesIO(self.image), formats=["PNG"]) as picture:
             return np.array(picture.convert("RGB"))
@@ -158,6 +166,13 @@ class ImageSet(Work):
                 write_whole_file(folder / item.row["file"], item.image)
         write_whole_file(folder / "manifest.jsonl", self._connection.fetch(self.links["manifest"]))
         return folder
+
+    def delete(self) -> None:
+        """Delete the set from the service, with its files and your edits of its images. Its job is cancelled.
+
+        If another owner asked for the same set, they keep it. Creating the same set again makes it again.
+        """
+        self._connection.send("DELETE", self.links["self"])
 
     def sheet(self) -> bytes:
         """Fetch the contact sheet as PNG bytes."""

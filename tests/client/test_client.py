@@ -277,7 +277,14 @@ def test_the_client_imports_nothing_of_ours() -> None:
             else []
         )
     }
-    assert imported - sys.stdlib_module_names == {"gestaltgen_client", "httpx", "numpy", "PIL", "typing_extensions"}
+    assert imported - sys.stdlib_module_names == {
+        "gestaltgen_client",
+        "httpx",
+        "numpy",
+        "PIL",
+        "torch",
+        "typing_extensions",
+    }
 
 
 def test_it_is_re_exported() -> None:
