@@ -4,12 +4,13 @@ import ast
 import gc
 import hashlib
 import io
+import json
 import os
 import sys
 import tarfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -291,3 +292,44 @@ def test_it_is_re_exported() -> None:
     import gestaltgen
 
     assert gestaltgen.Client is Client
+
+
+class _Recorder(httpx.HTTPTransport):
+    """Transport that notes requests and answers them itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        links = {"self": "/v1/image-sets/abc", "job": None}
+        described = {"id": "abc", "state": "done", "error": None, "links": links, "done": 10, "total": 10}
+        described |= {"images_per_s": None, "eta_s": None, "shards": 1, "shard_images": 1000, "request": {}}
+        return httpx.Response(202, json=described)
+
+
+def test_the_size_of_a_set_can_be_asked_for_and_a_set_can_be_deleted() -> None:
+    recorder = _Recorder()
+    with Client("http://service", transport=recorder) as client:
+        client.create(kind="unrelated", total_images=10).delete()
+    asked, deleted = recorder.requests
+    assert json.loads(asked.content) == {"kind": "unrelated", "total_images": 10}
+    assert (deleted.method, deleted.url.path) == ("DELETE", "/v1/image-sets/abc")
+
+
+def test_an_iterator_that_is_abandoned_closes_its_connection() -> None:
+    clients = []
+
+    def read() -> Iterator[int]:
+        with Client("http://service") as client:
+            clients.append(client)
+            yield 1
+
+    iterator = read()
+    next(iterator)
+    iterator.close()  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="closed"):
+        clients[0].models()
