@@ -12,15 +12,15 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 
 from core.errors import DirectionError
-from editing.directions import Direction, balanced_accuracy, fit, labelled, midpoint, rows
-from editing.svm import Flags, Floats, hyperplane
+from editing.directions import Direction, check_labels, find_midpoint, fit, flatten_latents, measure_accuracy
+from editing.svm import Flags, Floats, fit_hyperplane
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the pooled direction in that of a condition, from which the best is taken."""
 
 
 @dataclass(frozen=True)
-class ByCondition:
+class ConditionDirections:
     """One direction for all conditions, and one for each.
 
     Attributes:
@@ -46,7 +46,7 @@ def fit_by_condition(
     folds: int = 5,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
-) -> ByCondition:
+) -> ConditionDirections:
     """Fit an attribute's direction for every condition and for all of them.
 
     A condition's direction is the unit sum of its own and the pooled one, whose share is what tells apart most of the
@@ -62,21 +62,21 @@ def fit_by_condition(
         DirectionError: as `fit`, for the pooled direction; and a condition with examples of one class only, or too few
             to say anything of.
     """
-    latents = rows(w)
-    positive = labelled(np.asarray(labels), len(latents))
+    latents = flatten_latents(w)
+    positive = check_labels(np.asarray(labels), len(latents))
     if conditions.shape != positive.shape:
         raise DirectionError(f"conditions are {conditions.shape}; expected {positive.shape}, one a latent")
     pooled = fit(latents, positive, name=name, C=C, folds=folds, seed=seed, origin=origin)
     found, shares, gains = {}, {}, {}
     for condition in dict.fromkeys(conditions.tolist()):
         here = conditions == condition
-        found[condition], shares[condition], gains[condition] = _shrunk(
+        found[condition], shares[condition], gains[condition] = _fit_condition(
             latents, positive, here, replace(pooled, name=f"{name} of {condition}"), C, folds
         )
-    return ByCondition(pooled, found, shares, gains)
+    return ConditionDirections(pooled, found, shares, gains)
 
 
-def _shrunk(
+def _fit_condition(
     latents: Floats, positive: Flags, here: Flags, pooled: Direction, C: float, folds: int
 ) -> tuple[Direction, float, float]:
     x, y = latents[here], positive[here]
@@ -89,25 +89,25 @@ def _shrunk(
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=pooled.seed).split(x, y):
         seen = np.ones(len(latents), dtype=bool)
         seen[np.flatnonzero(here)[test]] = False
-        own, everyone = hyperplane(x[train], y[train], C)[0], hyperplane(latents[seen], positive[seen], C)[0]
+        own, everyone = fit_hyperplane(x[train], y[train], C)[0], fit_hyperplane(latents[seen], positive[seen], C)[0]
         for place, share in enumerate(SHARES):
-            vector = _between(own, everyone, share)
-            right[place, test] = (x[test] @ vector > midpoint(x[train] @ vector, y[train])) == y[test]
-    measured = [balanced_accuracy(one, y) for one in right]
+            vector = _mix_directions(own, everyone, share)
+            right[place, test] = (x[test] @ vector > find_midpoint(x[train] @ vector, y[train])) == y[test]
+    measured = [measure_accuracy(one, y) for one in right]
     best = int(np.argmax([accuracy for accuracy, _ in measured]))
     accuracy, interval = measured[best]
-    vector = _between(hyperplane(x, y, C)[0], pooled.vector.double().numpy(), SHARES[best])
+    vector = _mix_directions(fit_hyperplane(x, y, C)[0], pooled.vector.double().numpy(), SHARES[best])
     direction = replace(
         pooled,
         vector=torch.from_numpy(vector).float(),
-        offset=midpoint(x @ vector, y),
+        offset=find_midpoint(x @ vector, y),
         spread=float((x @ vector).std()),
         positive=int(y.sum()),
         negative=int((~y).sum()),
-    ).judged(accuracy, interval)
+    ).with_accuracy(accuracy, interval)
     return direction, SHARES[best], accuracy - measured[0][0]
 
 
-def _between(own: Floats, pooled: Floats, share: float) -> Floats:
+def _mix_directions(own: Floats, pooled: Floats, share: float) -> Floats:
     vector = (1 - share) * own + share * pooled
     return np.asarray(vector / np.linalg.norm(vector))

@@ -12,8 +12,8 @@ from torch import Tensor
 from core import tensor_files
 from core.errors import CheckpointError, DirectionError
 from editing.directions import Direction
-from editing.entanglement import Moves
-from editing.latent_region import Region
+from editing.entanglement import DirectionEffects
+from editing.latent_region import LatentRegion
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 
@@ -41,15 +41,15 @@ class Directions:
 
     generator: str
     directions: Mapping[str, Direction]
-    region: Region
+    region: LatentRegion
     apart: float
     patterns: Mapping[str, Tensor] = field(default_factory=dict)
-    table: tuple[Moves, ...] = ()
+    table: tuple[DirectionEffects, ...] = ()
     origin: str = ""
     licence: str = "Apache-2.0"
     figures: Mapping[str, Any] = field(default_factory=dict)
 
-    def named(self, name: str, condition: str | None = None) -> Direction:
+    def find(self, name: str, condition: str | None = None) -> Direction:
         """The direction of an attribute: that of the condition where there is one, else that of all.
 
         Raises:
@@ -72,7 +72,7 @@ def save(path: Path, directions: Directions) -> None:
     header = {
         "network": _KIND,
         "generator": directions.generator,
-        "directions": {name: _described(direction) for name, direction in directions.directions.items()},
+        "directions": {name: _describe_direction(direction) for name, direction in directions.directions.items()},
         "region_limit": directions.region.limit,
         "apart": directions.apart,
         "table": [asdict(moves) for moves in directions.table],
@@ -101,12 +101,12 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
             "directions for this one: `gestaltgen fit-direction --help`"
         )
     found = {
-        name: Direction(tensors[f"{_VECTOR}{name}"], **_restored(entry), pattern=tensors.get(f"{_ALONG}{name}"))
+        name: Direction(tensors[f"{_VECTOR}{name}"], **_restore_entry(entry), pattern=tensors.get(f"{_ALONG}{name}"))
         for name, entry in header["directions"].items()
     }
     patterns = {name.removeprefix(_PATTERN): tensor for name, tensor in tensors.items() if name.startswith(_PATTERN)}
-    region = Region(tensors["region.centre"], tensors["region.whitening"].float(), header["region_limit"])
-    table = tuple(Moves(**moves) for moves in header["table"])
+    region = LatentRegion(tensors["region.centre"], tensors["region.whitening"].float(), header["region_limit"])
+    table = tuple(DirectionEffects(**moves) for moves in header["table"])
     return Directions(
         header["generator"],
         found,
@@ -120,9 +120,9 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
     )
 
 
-def _described(direction: Direction) -> dict[str, Any]:
+def _describe_direction(direction: Direction) -> dict[str, Any]:
     return {name: value for name, value in vars(direction).items() if name not in ("vector", "pattern")}
 
 
-def _restored(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _restore_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from core.errors import DirectionError
-from editing.svm import Flags, Floats, hyperplane
+from editing.svm import Flags, Floats, fit_hyperplane
 
 LEAST_EXAMPLES: Final = 10
 """Of either class; fewer make no direction."""
@@ -70,10 +70,10 @@ class Direction:
         """What grows: "smile" of "smile of WS"."""
         return self.name.partition(" of ")[0]
 
-    def along(self, pattern: Tensor, w: Tensor | Floats) -> Direction:
+    def with_pattern(self, pattern: Tensor, w: Tensor | Floats) -> Direction:
         """The same, moving latents along a pattern (d,) of any length instead; latents (n, d) give its spread."""
         unit = pattern / pattern.norm()
-        return replace(self, pattern=unit.float(), spread=float((rows(w) @ unit.double().numpy()).std()))
+        return replace(self, pattern=unit.float(), spread=float((flatten_latents(w) @ unit.double().numpy()).std()))
 
     def move(self, w: Tensor, strength: float | Tensor) -> Tensor:
         """Latents (…, d) moved by so many units: w + strength·pattern, or ·vector where there is no pattern.
@@ -89,13 +89,13 @@ class Direction:
         """Where latents (…, d) lie along the vector, (…): 0 on the hyperplane, positive where the attribute is."""
         return w @ self.vector.to(w) - self.offset
 
-    def placed(self, w: Tensor, positions: Tensor) -> Tensor:
+    def place(self, w: Tensor, positions: Tensor) -> Tensor:
         """One latent (d,) at positions (n,) along the vector, counted from the origin, as InterfaceGAN interpolates:
         (n, d)."""
         vector = self.vector.to(w)
         return w + (positions.to(w) - w @ vector)[:, None] * vector
 
-    def judged(self, accuracy: float, interval: tuple[float, float]) -> Direction:
+    def with_accuracy(self, accuracy: float, interval: tuple[float, float]) -> Direction:
         """The same with an accuracy that was measured for it, and what there is to say against it."""
         flags = [flag for flag in self.flags if flag != _BEFORE and not flag.startswith(_WEAK)]
         if interval[0] <= 0.5:
@@ -108,7 +108,7 @@ class Direction:
         """The same without what it shares with others: their span taken out, and unit length again.
 
         It moves latents along what is left of its vector. The accuracy is no longer its own, and is flagged so until it
-        is measured anew (`remeasured`).
+        is measured anew (`remeasure`).
 
         Args:
             others: directions, or vectors (d,).
@@ -167,7 +167,7 @@ def fit(
         DirectionError: labels that are no labels, one class missing, too few examples, or an accuracy that could be
             chance.
     """
-    latents = rows(w)
+    latents = flatten_latents(w)
     chosen, positive = _classes(np.asarray(labels_or_scores), len(latents), extremes, threshold)
     x = latents[chosen]
     counts = int(positive.sum()), int((~positive).sum())
@@ -179,24 +179,22 @@ def fit(
     right = np.zeros(len(x), dtype=bool)
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for train, test in parts.split(x, positive):
-        vector, offset = hyperplane(x[train], positive[train], C)
+        vector, offset = fit_hyperplane(x[train], positive[train], C)
         right[test] = (x[test] @ vector > offset) == positive[test]
-    accuracy, interval = balanced_accuracy(right, positive)
+    accuracy, interval = measure_accuracy(right, positive)
     if interval[0] <= 0.5:
         raise DirectionError(
             f"{name}: {accuracy:.0%} of unseen latents are told apart (95 % interval {interval[0]:.0%} to "
             f"{interval[1]:.0%}), which could be chance; bring more examples, or look whether the labels are right"
         )
-    vector, offset = hyperplane(x, positive, C)
+    vector, offset = fit_hyperplane(x, positive, C)
     spread = float((latents @ vector).std())
     tensor = torch.from_numpy(vector).float()
     found = Direction(tensor, name, offset, accuracy, interval, *counts, spread, seed, origin=origin or {})
-    return found.judged(accuracy, interval)
+    return found.with_accuracy(accuracy, interval)
 
 
-def remeasured(
-    direction: Direction, w: Tensor | Floats, labels: Tensor | npt.NDArray[Any], folds: int = 5
-) -> Direction:
+def remeasure(direction: Direction, w: Tensor | Floats, labels: Tensor | npt.NDArray[Any], folds: int = 5) -> Direction:
     """A direction with the accuracy and the offset that its vector reaches on labelled latents, cross-validated.
 
     For one that others were taken out of, or that was fitted elsewhere.
@@ -209,8 +207,8 @@ def remeasured(
     Raises:
         DirectionError: as `fit`, but for an accuracy that could be chance: that is flagged here.
     """
-    latents = rows(w)
-    positive = labelled(np.asarray(labels), len(latents))
+    latents = flatten_latents(w)
+    positive = check_labels(np.asarray(labels), len(latents))
     if (fewest := min(positive.sum(), (~positive).sum())) < folds:
         raise DirectionError(
             f"{direction.name}: {fewest} unseen examples of one class to measure it on; expected {folds} or more of "
@@ -219,23 +217,23 @@ def remeasured(
     along = latents @ direction.vector.double().numpy()
     right = np.zeros(len(along), dtype=bool)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=direction.seed).split(along, positive):
-        right[test] = (along[test] > midpoint(along[train], positive[train])) == positive[test]
+        right[test] = (along[test] > find_midpoint(along[train], positive[train])) == positive[test]
     measured = replace(
         direction,
-        offset=midpoint(along, positive),
+        offset=find_midpoint(along, positive),
         positive=int(positive.sum()),
         negative=int((~positive).sum()),
         spread=float(along.std()),
     )
-    return measured.judged(*balanced_accuracy(right, positive))
+    return measured.with_accuracy(*measure_accuracy(right, positive))
 
 
-def midpoint(along: Floats, positive: Flags) -> float:
+def find_midpoint(along: Floats, positive: Flags) -> float:
     """Where a line is cut best in two: halfway between the means of both classes."""
     return float((along[positive].mean() + along[~positive].mean()) / 2)
 
 
-def balanced_accuracy(right: Flags, positive: Flags) -> tuple[float, tuple[float, float]]:
+def measure_accuracy(right: Flags, positive: Flags) -> tuple[float, tuple[float, float]]:
     """Mean of both classes' shares of right answers, and its 95 % interval (Agresti and Coull 1998, per class)."""
     shares, variance, centre = [], 0.0, 0.0
     for part in (right[positive], right[~positive]):
@@ -247,7 +245,7 @@ def balanced_accuracy(right: Flags, positive: Flags) -> tuple[float, tuple[float
     return float(np.mean(shares)), (max(centre - half, 0.0), min(centre + half, 1.0))
 
 
-def rows(w: Tensor | npt.NDArray[Any]) -> Floats:
+def flatten_latents(w: Tensor | npt.NDArray[Any]) -> Floats:
     """Latents (n, d), float64."""
     latents = np.asarray(w.detach().cpu() if isinstance(w, Tensor) else w, dtype=np.float64)
     if latents.ndim == 3:
@@ -259,7 +257,7 @@ def rows(w: Tensor | npt.NDArray[Any]) -> Floats:
     return latents
 
 
-def labelled(labels: npt.NDArray[Any], count: int) -> Flags:
+def check_labels(labels: npt.NDArray[Any], count: int) -> Flags:
     """True labels (n,) as flags, with examples of both classes; errors as `fit`."""
     return _classes(labels, count, None, None)[1]
 

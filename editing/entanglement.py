@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from editing.directions import Direction
-from editing.face_readers import Read, Reader
+from editing.face_readers import FaceReading, Reader
 from faces.measures.distances import Features
 from gen.networks import Generator
 
@@ -18,7 +18,7 @@ CHUNK = 16
 
 
 @dataclass(frozen=True)
-class Moves:
+class DirectionEffects:
     """What one direction does to the faces of many latents.
 
     Attributes:
@@ -35,13 +35,13 @@ class Moves:
     identity: float
 
 
-def entanglement(
+def measure_entanglement(
     generator: Generator,
     w: Tensor,
     directions: Sequence[Direction],
     reader: Reader,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> list[Moves]:
+) -> list[DirectionEffects]:
     """How far every attribute moves along every direction: central differences over a step back and a step on.
 
     Args:
@@ -51,7 +51,7 @@ def entanglement(
         reader: reads the faces.
         on_progress: called with the number of faces read since the last call.
     """
-    spread = people_apart(read_latents(generator, w, reader, on_progress).identity)
+    spread = measure_person_distance(read_latents(generator, w, reader, on_progress).identity)
     table = []
     for direction in directions:
         back, on = (
@@ -59,11 +59,11 @@ def entanglement(
         )
         slopes = {name: float(np.nanmean(on.attributes[name] - back.attributes[name]) / 2) for name in back.attributes}
         drift = float(np.nanmean(np.linalg.norm(on.identity - back.identity, axis=1)) / 2)
-        table.append(Moves(direction.name, direction.spread, slopes, drift / spread))
+        table.append(DirectionEffects(direction.name, direction.spread, slopes, drift / spread))
     return table
 
 
-def people_apart(identity: Features) -> float:
+def measure_person_distance(identity: Features) -> float:
     """Mean distance between the identities (n, d) of different people, those that cannot be read left out."""
     known = identity[np.isfinite(identity).all(axis=1)]
     apart = np.linalg.norm(known[:, None] - known[None], axis=2)
@@ -71,10 +71,10 @@ def people_apart(identity: Features) -> float:
 
 
 @torch.no_grad()
-def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> Read:
+def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> FaceReading:
     """What the faces of latents (n, d) show; on_progress gets the number of faces read since the last call."""
     parts = []
     for part in torch.split(w, CHUNK):
         parts.append(reader(generator.synthesize(part[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)))
         on_progress(len(part))
-    return Read.cat(parts)
+    return FaceReading.cat(parts)

@@ -12,7 +12,7 @@ from core.precision import PrecisionChoice
 from editing import direction_file as directions
 from editing.direction_file import Directions
 from editing.directions import Direction
-from editing.face_readers import Find, Reader, face_reader, landmark_finder
+from editing.face_readers import FindLandmarks, Reader, make_face_reader, make_landmark_finder
 from editing.latent_editor import LatentEditor
 from faces.detect import FaceDetector
 from faces.measures.descriptors import FaceDescriber
@@ -20,14 +20,14 @@ from gen import checkpoint
 from gen.networks import Generator
 from inversion import inverter_file as inverters
 from inversion.inverter import Inverter
-from inversion.methods import InvertBy, Method, usual_method
+from inversion.methods import InversionMethod, Method, choose_method
 from inversion.quality import Judge
 from inversion.result import Inversion
 from inversion.similarity import DiscriminatorDistance
 
 
 @dataclass(frozen=True)
-class Files:
+class EditorFiles:
     """Where the parts of one generator lie; the caller looks them up.
 
     Attributes:
@@ -62,19 +62,19 @@ class FaceEditor:
         known: its directions; None where there are none.
     """
 
-    files: Files
+    files: EditorFiles
     generator: Generator
     inverter: Inverter | None
     judge: Judge
     detector: FaceDetector
     reader: Reader
-    find: Find
+    find: FindLandmarks
     known: Directions | None
 
     @classmethod
     def open(
         cls,
-        files: Files,
+        files: EditorFiles,
         detector: FaceDetector | None = None,
         *,
         generator: Generator | None = None,
@@ -106,8 +106,8 @@ class FaceEditor:
             inverter=inverter,
             judge=judge if inverter is None else inverter.judge,
             detector=detector,
-            reader=face_reader(files.oracle, describer),
-            find=landmark_finder(files.landmarks, detector),
+            reader=make_face_reader(files.oracle, describer),
+            find=make_landmark_finder(files.landmarks, detector),
             known=None if files.directions is None else directions.load(files.directions, net),
         )
 
@@ -133,7 +133,7 @@ class FaceEditor:
             ConfigError: there are no directions for the generator.
             DirectionError: there are, but none of this name.
         """
-        return self._directions().named(name, condition)
+        return self._directions().find(name, condition)
 
     def invert(self, face: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
         """One aligned face (1, 3, h, h) in [-1, 1], of any size, by the inverter.
@@ -161,10 +161,10 @@ class FaceEditor:
         steps: int = 300,
         seconds: float | None = None,
         precision: PrecisionChoice = "float32",
-    ) -> InvertBy:
-        """What inverts by any method; None takes the usual one. Arguments and errors as `InvertBy`."""
-        method = method or usual_method(self.inverter)
-        return InvertBy(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
+    ) -> InversionMethod:
+        """What inverts by any method; None takes the usual one. Arguments and errors as `InversionMethod`."""
+        method = method or choose_method(self.inverter)
+        return InversionMethod(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
 
     def _directions(self) -> Directions:
         if self.known is None:

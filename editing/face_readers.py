@@ -28,7 +28,7 @@ AGE: Final = "age"
 
 
 @dataclass(frozen=True)
-class Read:
+class FaceReading:
     """What n faces show.
 
     Attributes:
@@ -42,17 +42,17 @@ class Read:
     identity: Features
     traits: Features
 
-    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Read:
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> FaceReading:
         """Some of the faces."""
         attributes = {name: values[rows] for name, values in self.attributes.items()}
-        return Read(attributes, self.identity[rows], self.traits[rows])
+        return FaceReading(attributes, self.identity[rows], self.traits[rows])
 
     @staticmethod
-    def cat(parts: Sequence[Read]) -> Read:
+    def cat(parts: Sequence[FaceReading]) -> FaceReading:
         """The faces of several readings by one reader as one."""
         attributes = {name: np.concatenate([part.attributes[name] for part in parts]) for name in parts[0].attributes}
         identity, traits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("identity", "traits"))
-        return Read(attributes, identity, traits)
+        return FaceReading(attributes, identity, traits)
 
     @property
     def smile(self) -> Features:
@@ -78,7 +78,7 @@ class Read:
         return [names[place] for place in best]
 
 
-def surroundings(images: Tensor) -> Features:
+def describe_surroundings(images: Tensor) -> Features:
     """Colours and detail (n, 216) of aligned faces (n, 3, h, h) in a grid of 8 x 8, but for the cells around the mouth.
 
     Detail is how much a cell's pixels differ from their neighbours: what a blurred face has lost.
@@ -98,14 +98,14 @@ _MOUTH: Final = np.zeros((_GRID, _GRID), dtype=bool)
 _MOUTH[4, 3:5] = _MOUTH[5:7, 2:6] = True
 
 
-Reader: TypeAlias = Callable[[Tensor], Read]
+Reader: TypeAlias = Callable[[Tensor], FaceReading]
 """Faces (n, 3, h, h) in [-1, 1] to what they show."""
 
-Find: TypeAlias = Callable[[Pixels], Features]
+FindLandmarks: TypeAlias = Callable[[Pixels], Features]
 """Pictures uint8 (n, h, h, 3) to their landmarks (n, 68, 2) in pixels, NaN where there is no face."""
 
 
-def phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
+def make_phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
     """Reads smile, age, conditions and identity of phantoms, as the oracle learnt them from their truth.
 
     Args:
@@ -113,19 +113,21 @@ def phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
     """
     others = [place for place in range(oracle.config.identity) if place not in steady]
 
-    def read(images: Tensor) -> Read:
+    def read(images: Tensor) -> FaceReading:
         seen = oracle.read_pixels(to_uint8(images))
         shares = torch.softmax(seen.condition_logits, dim=1)
         attributes = {SMILE: seen.smile, AGE: seen.age_years}
         attributes |= {name: shares[:, place] for place, name in enumerate(oracle.config.conditions)}
         who = seen.identity.double().numpy()
         read_off = {name: value.double().numpy() for name, value in attributes.items()}
-        return Read(read_off, who[:, list(steady)], np.column_stack([who[:, others], surroundings(images)]))
+        return FaceReading(
+            read_off, who[:, list(steady)], np.column_stack([who[:, others], describe_surroundings(images)])
+        )
 
     return read
 
 
-def photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
+def make_photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
     """Reads the smile of photographs from landmarks, and the identity by face descriptors; no condition and no age.
 
     Args:
@@ -133,25 +135,25 @@ def photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Re
             `FaceDescriber.look`.
     """
 
-    def read(images: Tensor) -> Read:
+    def read(images: Tensor) -> FaceReading:
         points, identity = look(to_uint8(images))
         known = np.isfinite(points).all(axis=(1, 2))
         smile = np.full(len(points), np.nan)
         if known.any():
             smile[known] = CALIBRATED(points[known])
-        return Read({SMILE: smile}, identity, surroundings(images))
+        return FaceReading({SMILE: smile}, identity, describe_surroundings(images))
 
     return read
 
 
-def face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
+def make_face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
     """What reads a generator's faces: the oracle of a file, for phantoms; None reads them as photographs."""
     if oracle is None:
-        return photograph_reader(describer.look)
+        return make_photograph_reader(describer.look)
     reads, info = oracle_files.load(oracle)
-    return phantom_reader(reads, info.steady)
+    return make_phantom_reader(reads, info.steady)
 
 
-def landmark_finder(landmarks: Path | None, detector: FaceDetector) -> Find:
+def make_landmark_finder(landmarks: Path | None, detector: FaceDetector) -> FindLandmarks:
     """What finds landmarks on a generator's faces: the network of a file, for phantoms; None takes the detector."""
     return partial(landmarks_in, detector) if landmarks is None else landmark_files.load(landmarks)[0].find

@@ -16,11 +16,11 @@ from core.errors import ConfigError
 from core.progress import SILENT, Progress, stepping_bar
 from editing.condition_directions import fit_by_condition
 from editing.direction_file import Directions
-from editing.directions import Direction, fit, remeasured
-from editing.entanglement import entanglement, people_apart, read_latents
-from editing.face_readers import AGE, SMILE, Read, Reader
-from editing.latent_region import Region, sample_latents
-from editing.patterns import patterns
+from editing.directions import Direction, fit, remeasure
+from editing.entanglement import measure_entanglement, measure_person_distance, read_latents
+from editing.face_readers import AGE, SMILE, FaceReading, Reader
+from editing.latent_region import LatentRegion, sample_latents
+from editing.patterns import fit_patterns
 from editing.svm import Flags
 from faces.measures.distances import Features
 from gen.checkpoint import fingerprint
@@ -87,20 +87,20 @@ def fit_directions(
     unseen = np.random.default_rng(seed).permutation(count) < count // HELD_OUT
     origin = {"generator": source.name, "faces": count, "seed": seed}
     fitted = _fit_attributes(attributes, w[~unseen], read[~unseen], conditions[~unseen], seed, origin)
-    kept = patterns(w, read, conditions)
+    kept = fit_patterns(w, read, conditions)
     directions = {}
     for name, direction in fitted.items():
         measured = _measure_accuracy(direction, w[unseen], read[unseen], conditions[unseen])
-        directions[name] = measured.along(kept[direction.attribute][0], w)
+        directions[name] = measured.with_pattern(kept[direction.attribute][0], w)
     people = sample_latents(generator, options.tried, seed + 1)[0]
     with stepping_bar(progress, "faces moved and read", options.tried * (2 * len(directions) + 1)) as step:
-        table = entanglement(generator, people, list(directions.values()), reader, step)
+        table = measure_entanglement(generator, people, list(directions.values()), reader, step)
     known = np.isfinite(read.identity).all(axis=1)
     return Directions(
         fingerprint(generator),
         directions,
-        Region.of(w),
-        people_apart(read.identity[known][:_PEOPLE_COMPARED]),
+        LatentRegion.of(w),
+        measure_person_distance(read.identity[known][:_PEOPLE_COMPARED]),
         kept,
         tuple(table),
         f"{count} faces of {source.name}",
@@ -128,7 +128,7 @@ def clear_examples(values: Features, name: str) -> tuple[Flags, Flags]:
     return clear, values[clear] > high
 
 
-def _check_attributes(attributes: Sequence[str] | None, read: Read) -> Sequence[str]:
+def _check_attributes(attributes: Sequence[str] | None, read: FaceReading) -> Sequence[str]:
     readable = [name for name in (SMILE, AGE) if name in read.attributes]
     wanted = attributes or readable
     if unknown := [name for name in wanted if name not in readable]:
@@ -141,7 +141,7 @@ def _check_attributes(attributes: Sequence[str] | None, read: Read) -> Sequence[
 def _fit_attributes(
     attributes: Sequence[str],
     w: Tensor,
-    read: Read,
+    read: FaceReading,
     conditions: npt.NDArray[np.str_],
     seed: int,
     origin: Mapping[str, Any],
@@ -162,10 +162,12 @@ def _fit_attributes(
     return directions
 
 
-def _measure_accuracy(direction: Direction, w: Tensor, read: Read, conditions: npt.NDArray[np.str_]) -> Direction:
+def _measure_accuracy(
+    direction: Direction, w: Tensor, read: FaceReading, conditions: npt.NDArray[np.str_]
+) -> Direction:
     """Measure a direction on faces that it was not fitted to; a condition's direction on faces of that condition."""
     clear, has = clear_examples(read.attributes[direction.attribute], direction.attribute)
     _, _, condition = direction.name.partition(" of ")
     here = conditions[clear] == condition if condition else np.ones(len(has), dtype=bool)
-    measured = remeasured(direction, w[torch.from_numpy(clear)][torch.from_numpy(here)], has[here])
+    measured = remeasure(direction, w[torch.from_numpy(clear)][torch.from_numpy(here)], has[here])
     return replace(measured, positive=direction.positive, negative=direction.negative)

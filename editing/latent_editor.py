@@ -13,9 +13,9 @@ from torch import Tensor
 from core.errors import DirectionError
 from core.precision import Precision
 from editing.directions import Direction
-from editing.face_readers import AGE, Read, Reader
-from editing.latent_region import Region
-from editing.patterns import IDENTITY, scaled
+from editing.face_readers import AGE, FaceReading, Reader
+from editing.latent_region import LatentRegion
+from editing.patterns import IDENTITY, scale_attributes
 from editing.svm import Floats
 from gen.networks import Generator
 from inversion.result import Inversion, render
@@ -114,12 +114,12 @@ class LatentEditor:
     generator: Generator
     reader: Reader
     apart: float
-    region: Region
+    region: LatentRegion
     patterns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def edit(self, face: Inversion, direction: Direction, strength: float) -> Edit:
         """One face (an inversion of one) moved by so many units along a direction, the rest held."""
-        return _Session.begin(self, face, direction).settled(lambda _: strength, None)
+        return _Session.begin(self, face, direction).search_rounds(lambda _: strength, None)
 
     def to_smile(self, face: Inversion, direction: Direction, target: float) -> Edit:
         """One face moved until its measured smile is the target, as near as it can be had.
@@ -138,10 +138,12 @@ class LatentEditor:
         if not 0 <= target <= 1:
             raise DirectionError(f"a smile of {target:g}; expected a number in [0, 1], 0 at rest and 1 broad")
         session = _Session.begin(self, face, direction)
-        if not np.isfinite(session.smile_at(0.0)):
+        if not np.isfinite(session.measure_smile(0.0)):
             raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")
         step, most = direction.spread, MOST_SPREADS * direction.spread
-        return session.settled(lambda start: search(session.smile_at, target, step, most, start), target)
+        return session.search_rounds(
+            lambda start: search_strength(session.measure_smile, target, step, most, start), target
+        )
 
 
 @dataclass
@@ -151,9 +153,9 @@ class _Session:
     editor: LatentEditor
     face: Inversion
     direction: Direction
-    before: tuple[Tensor, Read]
+    before: tuple[Tensor, FaceReading]
     held: dict[str, Floats] = field(default_factory=dict)
-    tried: dict[float, tuple[Tensor, Read]] = field(default_factory=dict)
+    tried: dict[float, tuple[Tensor, FaceReading]] = field(default_factory=dict)
     path: list[tuple[float, float]] = field(default_factory=list)
 
     @classmethod
@@ -169,22 +171,24 @@ class _Session:
         before = image, editor.reader(image)
         return cls(editor, face, direction, before, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
 
-    def latent(self, strength: float) -> Tensor:
+    def move_latent(self, strength: float) -> Tensor:
         w = self.direction.move(self.face.w, strength)
         for name, amount in self.held.items():
             w = w + strength * torch.from_numpy(amount).to(w) @ self.editor.patterns[name].to(w)
         return w
 
-    def smile_at(self, strength: float) -> float:
+    def measure_smile(self, strength: float) -> float:
         if strength not in self.tried:
-            image = render(self.editor.generator, self.latent(strength), self.face.offsets, self.face.precision)
+            image = render(self.editor.generator, self.move_latent(strength), self.face.offsets, self.face.precision)
             read = self.tried[strength] = image, self.editor.reader(image)
             self.path.append((strength, float(read[1].smile[0])))
         return float(self.tried[strength][1].smile[0])
 
     def hold(self, strength: float) -> bool:
         """Lead back what has changed but should not have; whether there was anything."""
-        changed = drift(self.before[1], self.tried[strength][1], self.direction.attribute, self.editor.apart)
+        changed = find_side_effects(
+            self.before[1], self.tried[strength][1], self.direction.attribute, self.editor.apart
+        )
         back = {name: amount for name, amount in changed.items() if name in self.editor.patterns}
         for name, amount in back.items():
             self.held[name] = self.held.get(name, 0.0) - amount / strength
@@ -192,24 +196,24 @@ class _Session:
             self.tried.clear()
         return bool(back)
 
-    def settled(self, aim: Callable[[float], float], target: float | None) -> Edit:
+    def search_rounds(self, aim: Callable[[float], float], target: float | None) -> Edit:
         """Rounds of aiming at a strength, from the last one, and of leading back; the best of all that came of it."""
         found: list[tuple[float, Edit]] = []
         strength = 0.0
         for left in reversed(range(_ROUNDS)):
             strength = aim(strength)
-            found.append(self.finished(strength, target))
+            found.append(self.make_edit(strength, target))
             if not left or not strength or not self.hold(strength):
                 break
-            found.append(self.finished(strength, target))
+            found.append(self.make_edit(strength, target))
         best = min(found, key=lambda one: one[0])[1]
         return replace(best, path=tuple(self.path))
 
-    def finished(self, strength: float, target: float | None) -> tuple[float, Edit]:
+    def make_edit(self, strength: float, target: float | None) -> tuple[float, Edit]:
         """The edit as it is now, and its cost."""
-        self.smile_at(strength)
+        self.measure_smile(strength)
         (before, was), (image, became) = self.before, self.tried[strength]
-        w = self.latent(strength)
+        w = self.move_latent(strength)
         region = self.editor.region
         distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
         done = Edit(
@@ -227,14 +231,16 @@ class _Session:
             distance=(distances[0], distances[1]),
             precision=self.face.precision,
         )
-        because = (*_against(done, region.limit), *self.direction.flags)
-        return _cost(done, was, became), replace(done, verdict="doubtful" if because else "good", because=because)
+        because = (*_list_objections(done, region.limit), *self.direction.flags)
+        return _compute_cost(done, was, became), replace(
+            done, verdict="doubtful" if because else "good", because=because
+        )
 
 
-def drift(was: Read, now: Read, wanted: str, apart: float) -> dict[str, Floats]:
+def find_side_effects(was: FaceReading, now: FaceReading, wanted: str, apart: float) -> dict[str, Floats]:
     """What else than the attribute wanted has changed too far on one face, (k,) by name, in the units of
     `editing.patterns`; nothing of what cannot be read."""
-    before, after = scaled(was.attributes), scaled(now.attributes)
+    before, after = scale_attributes(was.attributes), scale_attributes(now.attributes)
     changes = {name: after[name] - before[name] for name in was.measured if name != wanted}
     found = {name: change for name, change in changes.items() if np.abs(change) > HELD_WITHIN}
     identity = now.identity[0] - was.identity[0]
@@ -249,16 +255,16 @@ def drift(was: Read, now: Read, wanted: str, apart: float) -> dict[str, Floats]:
     return found
 
 
-def _cost(edit: Edit, was: Read, now: Read) -> float:
+def _compute_cost(edit: Edit, was: FaceReading, now: FaceReading) -> float:
     """How far an edit is from what was wanted, in tolerances; NaN, where nothing can be read, is infinite."""
     missed = 0.0 if edit.target is None else max(abs(edit.smile[1] - edit.target) / TOLERANCE - 1, 0.0)
-    before, after = scaled(was.attributes), scaled(now.attributes)
+    before, after = scale_attributes(was.attributes), scale_attributes(now.attributes)
     aged = abs(float(after[AGE][0] - before[AGE][0])) / _AGED if AGE in after else 0.0
     cost = _MISSED * missed + edit.identity / IDENTITY_LIMIT + aged + _LOST * (edit.condition_kept is False)
     return cost if np.isfinite(cost) else np.inf
 
 
-def _against(edit: Edit, limit: float) -> Iterator[str]:
+def _list_objections(edit: Edit, limit: float) -> Iterator[str]:
     """What speaks against an edit, in words."""
     if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
         yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
@@ -272,7 +278,9 @@ def _against(edit: Edit, limit: float) -> Iterator[str]:
         yield f"the latent lies {edit.distance[1]:.1f} deviations out, beyond the generator's {limit:.1f}"
 
 
-def search(measure: Callable[[float], float], target: float, step: float, most: float, start: float = 0.0) -> float:
+def search_strength(
+    measure: Callable[[float], float], target: float, step: float, most: float, start: float = 0.0
+) -> float:
     """The strength at which a measure that mostly grows is nearest to a target, within [-most, most].
 
     Steps double until they pass the target, then halve between the last two; strengths where nothing can be measured

@@ -16,7 +16,7 @@ SHARE: Final = 0.999
 
 
 @dataclass(frozen=True)
-class Region:
+class LatentRegion:
     """An ellipsoid around a generator's latents.
 
     Attributes:

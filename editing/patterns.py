@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from core.errors import DirectionError
-from editing.directions import rows
-from editing.face_readers import AGE, Read
+from editing.directions import flatten_latents
+from editing.face_readers import AGE, FaceReading
 from editing.svm import Floats
 
 IDENTITY: Final = "identity"
 _TRAITS: Final = "traits"
 
 
-def patterns(w: Tensor | Floats, read: Read, groups: npt.NDArray[np.str_]) -> dict[str, Tensor]:
+def fit_patterns(w: Tensor | Floats, read: FaceReading, groups: npt.NDArray[np.str_]) -> dict[str, Tensor]:
     """The patterns (k, d) of all that is read of latents' faces, by name: the change of latents that goes with a change
     of one of each of an attribute's k numbers.
 
@@ -41,7 +41,7 @@ def patterns(w: Tensor | Floats, read: Read, groups: npt.NDArray[np.str_]) -> di
     Raises:
         DirectionError: too few faces for so many attributes.
     """
-    latents, attributes = rows(w), scaled(read.attributes)
+    latents, attributes = flatten_latents(w), scale_attributes(read.attributes)
     names = list(dict.fromkeys(groups.tolist()))
     parts = {name: attributes[name][:, None] for name in read.measured}
     parts |= {name: (groups == name)[:, None].astype(float) for name in names}
@@ -65,6 +65,6 @@ def patterns(w: Tensor | Floats, read: Read, groups: npt.NDArray[np.str_]) -> di
     return changes
 
 
-def scaled(attributes: Mapping[str, npt.NDArray[Any]]) -> dict[str, Floats]:
+def scale_attributes(attributes: Mapping[str, npt.NDArray[Any]]) -> dict[str, Floats]:
     """Attributes in the units that patterns are for: log(1 + years) for the age, the others as they are."""
     return {name: np.log1p(values) if name == AGE else np.asarray(values) for name, values in attributes.items()}

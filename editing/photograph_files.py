@@ -14,8 +14,8 @@ from core.errors import ConfigError, GestaltError
 from core.progress import SILENT, Progress, stepping_bar
 from editing.face_editor import FaceEditor
 from faces.images import read_image, to_tensor
-from inversion.framing import Framed, framed
-from inversion.methods import InvertBy
+from inversion.framing import FramedFace, frame_face
+from inversion.methods import InversionMethod
 from inversion.result import Inversion
 
 
@@ -32,7 +32,7 @@ class InvertedPhotograph:
 
     path: Path
     name: str
-    framed: Framed
+    framed: FramedFace
     inversion: Inversion
 
     @property
@@ -47,7 +47,7 @@ ResultT = TypeVar("ResultT")
 def invert_photographs(
     photographs: Sequence[Path],
     face_editor: FaceEditor,
-    by: InvertBy,
+    by: InversionMethod,
     process: Callable[[InvertedPhotograph], ResultT],
     *,
     aligned: bool,
@@ -70,7 +70,7 @@ def invert_photographs(
         for done, (path, name) in enumerate(zip(photographs, _result_names(photographs), strict=True), 1):
             result: ResultT | GestaltError
             try:
-                face = framed(read_image(path), face_editor.side, face_editor.detector, aligned=aligned)
+                face = frame_face(read_image(path), face_editor.side, face_editor.detector, aligned=aligned)
                 inversion = _invert(by, to_tensor(face.face), name, progress)
                 result = process(InvertedPhotograph(path, name, face, inversion))
             except GestaltError as error:
@@ -113,7 +113,7 @@ def _result_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _invert(by: InvertBy, face: torch.Tensor, name: str, progress: Progress) -> Inversion:
+def _invert(by: InversionMethod, face: torch.Tensor, name: str, progress: Progress) -> Inversion:
     """Invert one face; an optimisation has a bar of its own."""
     if not by.steps_planned:
         return by(face)

@@ -12,9 +12,9 @@ import numpy as np
 from core.csv_reports import format_csv
 from core.errors import DatasetError, DirectionError
 from editing.face_editor import FaceEditor
-from editing.face_readers import SMILE, Find
+from editing.face_readers import SMILE, FindLandmarks
 from editing.latent_editor import NOTICE, OPPOSITE, Edit
-from editing.survey_plan import Stimulus, Version, mouth_area
+from editing.survey_plan import Stimulus, Version, find_mouth_area
 from faces.contact_sheets import contact_sheet
 from faces.datasets.archives import open_sink, zip_bytes
 from faces.images import Pixels, encode_png, to_uint8
@@ -27,7 +27,7 @@ _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
 
 
 @dataclass(frozen=True)
-class Pair:
+class StimulusPair:
     """A person's two pictures, from one inversion.
 
     Attributes:
@@ -62,7 +62,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Area:
+class InterestArea:
     """A line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
 
     version: str
@@ -74,7 +74,7 @@ class Area:
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftOut:
     """Photograph that is not in the survey: its name, why, and its source (see `editing.survey_plan.Person`)."""
 
     photograph: str
@@ -82,7 +82,9 @@ class Left:
     source: str = ""
 
 
-def stimulus_edit(studio: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False) -> Edit:
+def edit_for_survey(
+    face_editor: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False
+) -> Edit:
     """The edit of one inverted face for a survey.
 
     Args:
@@ -93,10 +95,10 @@ def stimulus_edit(studio: FaceEditor, inversion: Inversion, smile: float | None 
         DirectionError: it cannot be shown, with the reasons.
         ConfigError: there are no directions for the generator.
     """
-    editor = studio.editor
+    editor = face_editor.editor
     if smile is None:
         smile = OPPOSITE[float(editor.reader(inversion.reconstruction).smile[0]) < 0.5]
-    edit = editor.to_smile(inversion, studio.direction(SMILE), smile)
+    edit = editor.to_smile(inversion, face_editor.direction(SMILE), smile)
     verdict = inversion.quality[0].verdict
     lost = verdict == "out of domain"
     if not doubtful and (lost or edit.verdict == "doubtful"):
@@ -104,7 +106,7 @@ def stimulus_edit(studio: FaceEditor, inversion: Inversion, smile: float | None 
     return edit
 
 
-def pair_of(edit: Edit, find: Find) -> Pair:
+def make_pair(edit: Edit, find: FindLandmarks) -> StimulusPair:
     """The two pictures of an edit, and the area around the mouth of both.
 
     Args:
@@ -117,13 +119,15 @@ def pair_of(edit: Edit, find: Find) -> Pair:
     points = find(np.stack([before, after]))
     if np.isnan(points).any():
         raise DirectionError("no landmarks of the mouth are found in both pictures")
-    areas = np.array([mouth_area(face) for face in points])
+    areas = np.array([find_mouth_area(face) for face in points])
     left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
     right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
-    return Pair(before, after, edit, (left, top, right, bottom))
+    return StimulusPair(before, after, edit, (left, top, right, bottom))
 
 
-def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left] = ()) -> None:
+def write_pack(
+    out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut] = ()
+) -> None:
     """Write a survey pack; it appears whole or not at all.
 
     A/ and B/ hold the pictures and order.csv, areas.csv the mouth in each; key/ what must not be seen: answers.csv,
@@ -131,7 +135,7 @@ def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair]
 
     Args:
         out: a folder that is not there yet; a name that ends in .zip makes a zip of it.
-        planned: by `editing.survey_plan.plan`.
+        planned: by `editing.survey_plan.plan_survey`.
         pairs: by the name of the person.
 
     Raises:
@@ -141,7 +145,7 @@ def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair]
     out.parent.mkdir(parents=True, exist_ok=True)
     sink = open_sink(out)
     try:
-        for name, data in _contents(planned, pairs, left):
+        for name, data in _generate_files(planned, pairs, left):
             sink.write(name, data)
         sink.commit()
     except BaseException:
@@ -149,9 +153,9 @@ def write_pack(out: Path, planned: Sequence[Stimulus], pairs: Mapping[str, Pair]
         raise
 
 
-def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left] = ()) -> bytes:
+def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut] = ()) -> bytes:
     """The zip that `write_pack` writes."""
-    return zip_bytes(_contents(planned, pairs, left))
+    return zip_bytes(_generate_files(planned, pairs, left))
 
 
 def check_new(out: Path) -> None:
@@ -160,20 +164,20 @@ def check_new(out: Path) -> None:
         raise DatasetError(f"{out} is there already; name a folder that is not, a pack is made whole")
 
 
-def _contents(
-    planned: Sequence[Stimulus], pairs: Mapping[str, Pair], left: Sequence[Left]
+def _generate_files(
+    planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut]
 ) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of a pack's files."""
     for stimulus in planned:
         pair = pairs[stimulus.person.name]
         picture = pair.after if stimulus.edited else pair.before
-        yield f"{stimulus.version}/{_file(stimulus)}", encode_png(picture, {"Comment": MARK})
+        yield f"{stimulus.version}/{_file_name(stimulus)}", encode_png(picture, {"Comment": MARK})
     for version in _VERSIONS:
-        files = [_file(stimulus) for stimulus in planned if stimulus.version == version]
+        files = [_file_name(stimulus) for stimulus in planned if stimulus.version == version]
         yield f"{version}/order.csv", "".join(f"{line}\n" for line in ["file", *files]).encode()
-    areas = [Area(one.version, _file(one), *pairs[one.person.name].mouth) for one in planned]
+    areas = [InterestArea(one.version, _file_name(one), *pairs[one.person.name].mouth) for one in planned]
     yield "areas.csv", format_csv(areas).encode()
-    answers = [_answer(stimulus, pairs[stimulus.person.name].edit) for stimulus in planned]
+    answers = [_make_answer(stimulus, pairs[stimulus.person.name].edit) for stimulus in planned]
     yield "key/answers.csv", format_csv(answers).encode()
     rows = [[pair.before, pair.after] for pair in pairs.values()]
     sheet = contact_sheet(rows, row_titles=list(pairs), column_titles=["as reconstructed", "edited"], footer=NOTICE)
@@ -182,16 +186,16 @@ def _contents(
         yield "key/left-out.csv", format_csv(left).encode()
 
 
-def _file(stimulus: Stimulus) -> str:
+def _file_name(stimulus: Stimulus) -> str:
     return f"{stimulus.code}.png"
 
 
-def _answer(stimulus: Stimulus, edit: Edit) -> Answer:
+def _make_answer(stimulus: Stimulus, edit: Edit) -> Answer:
     before, after = edit.smile
     return Answer(
         version=stimulus.version,
         order=stimulus.order,
-        file=_file(stimulus),
+        file=_file_name(stimulus),
         photograph=stimulus.person.name,
         source=stimulus.person.source,
         group=stimulus.person.group,

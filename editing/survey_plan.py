@@ -55,7 +55,7 @@ class Stimulus:
     edited: bool
 
 
-def plan(people: Sequence[Person], seed: int) -> list[Stimulus]:
+def plan_survey(people: Sequence[Person], seed: int) -> list[Stimulus]:
     """Two versions of a survey with every person once in each: edited in one, as reconstructed in the other.
 
     In both, half of each group is edited, to within one. The order is the same in both versions, so that whoever is
@@ -74,9 +74,9 @@ def plan(people: Sequence[Person], seed: int) -> list[Stimulus]:
     if len(people) < 2:
         raise DirectionError(f"{len(people)} people; expected 2 or more, so that versions can differ")
     rng = np.random.default_rng(seed)
-    edited_in_a = _halves(people, rng)
+    edited_in_a = _draw_halves(people, rng)
     order = rng.permutation(len(people))
-    codes = _codes(2 * len(people), rng)
+    codes = _draw_codes(2 * len(people), rng)
     stimuli = []
     versions: tuple[tuple[Version, bool], ...] = (("A", False), ("B", True))
     for version, swapped in versions:
@@ -86,7 +86,7 @@ def plan(people: Sequence[Person], seed: int) -> list[Stimulus]:
     return stimuli
 
 
-def _halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _draw_halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Who is edited in version A: half of each group; of groups with an odd one out, as many above as below."""
     chosen = np.zeros(len(people), dtype=bool)
     one_more = bool(rng.integers(2))
@@ -100,7 +100,7 @@ def _halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDArray[n
     return chosen
 
 
-def _codes(count: int, rng: np.random.Generator) -> list[str]:
+def _draw_codes(count: int, rng: np.random.Generator) -> list[str]:
     """Different random names of hexadecimal digits."""
     drawn: dict[str, None] = {}
     while len(drawn) < count:
@@ -108,7 +108,7 @@ def _codes(count: int, rng: np.random.Generator) -> list[str]:
     return list(drawn)
 
 
-def mouth_area(landmarks: npt.NDArray[np.floating]) -> tuple[int, int, int, int]:
+def find_mouth_area(landmarks: npt.NDArray[np.floating]) -> tuple[int, int, int, int]:
     """Area of interest around the mouth: left, top, right, bottom in pixels, of the landmarks (68, 2) of a face."""
     mouth = np.asarray(landmarks, dtype=np.float64)[MOUTH]
     low, high = mouth.min(axis=0), mouth.max(axis=0)

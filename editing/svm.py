@@ -22,7 +22,7 @@ _STILL: Final = 1e-9
 """A step that lowers the loss by a smaller share ends a width."""
 
 
-def hyperplane(x: Floats, positive: Flags, C: float = 1.0) -> tuple[Floats, float]:
+def fit_hyperplane(x: Floats, positive: Flags, C: float = 1.0) -> tuple[Floats, float]:
     """Unit normal (d,) and offset of the separating hyperplane: positive where x·normal > offset.
 
     Args:
@@ -36,12 +36,12 @@ def hyperplane(x: Floats, positive: Flags, C: float = 1.0) -> tuple[Floats, floa
     ridge = np.append(np.ones(x.shape[1]), 1e-9)  # the offset is free, but for what keeps the system solvable
     point = np.linalg.solve(np.diag(ridge) + (signed * weight[:, None]).T @ signed, weight @ signed)  # least squares
     for width in _WIDTHS:
-        point = _minimised(signed, weight, ridge, point, width)
+        point = _minimise(signed, weight, ridge, point, width)
     size = float(np.linalg.norm(point[:-1]))
     return point[:-1] / size, -float(point[-1]) / size
 
 
-def _minimised(signed: Floats, weight: Floats, ridge: Floats, point: Floats, width: float) -> Floats:
+def _minimise(signed: Floats, weight: Floats, ridge: Floats, point: Floats, width: float) -> Floats:
     """The minimum of the loss rounded off over margins 1 ± width, from a point near it."""
     margin = signed @ point
     loss = _loss(weight, ridge, point, margin, width)

@@ -18,8 +18,8 @@ import torch
 import weights as shipped
 from editing.directions import Direction, fit
 from editing.entanglement import read_latents
-from editing.face_editor import FaceEditor, Files
-from editing.face_readers import AGE, SMILE, Read, surroundings
+from editing.face_editor import EditorFiles, FaceEditor
+from editing.face_readers import AGE, SMILE, FaceReading, describe_surroundings
 from editing.fitting import STEADY_C, clear_examples, condition_names
 from editing.latent_editor import OPPOSITE, Edit, LatentEditor
 from editing.latent_region import sample_latents
@@ -85,7 +85,9 @@ def format_outcomes(outcomes: list[EditOutcome]) -> str:
     shares = ", ".join(f"{name} {np.mean(values):.1%}" for name, values in share.items())
     years = np.mean([abs(outcome.edit.age_years or 0) for outcome in outcomes])
     tried = np.mean([len(outcome.edit.path) for outcome in outcomes])
-    was, now = (surroundings(torch.cat([getattr(one.edit, name) for one in outcomes])) for name in ("before", "image"))
+    was, now = (
+        describe_surroundings(torch.cat([getattr(one.edit, name) for one in outcomes])) for name in ("before", "image")
+    )
     elsewhere = np.sqrt(((now - was) ** 2).mean(axis=1)) / np.sqrt(2 * was.var(axis=0).mean())
     return (
         f"{shares}, identity {identity.mean():.2f} ({(identity > 0.5).mean():.0%} above 0.5), surroundings "
@@ -93,7 +95,7 @@ def format_outcomes(outcomes: list[EditOutcome]) -> str:
     )
 
 
-def compare_halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
+def compare_halves(read: FaceReading, w: npt.NDArray[np.float32], conditions: npt.NDArray[np.str_], C: float) -> None:
     """Print the cosines of two fits on disjoint halves, and their accuracies."""
     clear, has = clear_examples(read.attributes[SMILE], SMILE)
     x, of = w[clear].astype(np.float64), conditions[clear]
@@ -108,7 +110,7 @@ def compare_halves(read: Read, w: npt.NDArray[np.float32], conditions: npt.NDArr
 
 def main() -> None:
     source = shipped.default()
-    studio = FaceEditor.open(Files(source, **shipped.companions(source)), identity=False)
+    studio = FaceEditor.open(EditorFiles(source, **shipped.companions(source)), identity=False)
     generator, editor, reader = studio.generator, studio.editor, studio.reader
     w, cells = sample_latents(generator, LATENTS, LATENTS_SEED)
     people = [nth_phantom(SEED, index) for index in range(COUNT)]
@@ -122,7 +124,7 @@ def main() -> None:
             f"    {condition:21s}", format_outcomes([outcome for outcome in outcomes if outcome.condition == condition])
         )
     loose, smile = replace(editor, patterns={}), studio.direction(SMILE)
-    normal = smile.along(smile.vector, w)
+    normal = smile.with_pattern(smile.vector, w)
     print("  nothing led back:      ", format_outcomes(edit_to_opposite(loose, faces, smile)))
     print("  along the normal:      ", format_outcomes(edit_to_opposite(loose, faces, normal)))
 

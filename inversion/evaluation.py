@@ -96,7 +96,7 @@ class MethodFigures:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MethodResult:
     """A method's figures, and what it made of each face."""
 
     figures: MethodFigures
@@ -125,13 +125,13 @@ def load_held_out(path: Path | None, count: int, side: int) -> HeldOutFaces:
         return HeldOutFaces(to_tensor(images), f"{len(images)} of {path.name}", is_phantoms(dataset))
 
 
-def fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
+def make_fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
     """The trained ones by name: the encoder alone, and 1 to `passes` passes."""
     names = ["encoder", "1 pass", *(f"{count} passes" for count in range(2, passes + 1))][: passes + 1]
     return {name: partial(inverter.invert, passes=count, precision=precision) for count, name in enumerate(names)}
 
 
-def slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
+def make_slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
     """Those that optimise, by name, from the average latent, with so many steps in each part."""
 
     def projected(faces: Tensor, space: Space) -> Inversion:
@@ -151,7 +151,7 @@ def measure(
     oracle: Oracle | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
     described: int | None = None,
-) -> Measured:
+) -> MethodResult:
     """One method on faces (n, 3, h, h) of the generator's size.
 
     Args:
@@ -184,10 +184,10 @@ def measure(
         None if oracle is None else compare_readings(oracle, faces, made),
         precision,
     )
-    return Measured(figures, tuple(quality), made)
+    return MethodResult(figures, tuple(quality), made)
 
 
-def make_sheet(faces: Tensor, measured: Sequence[Measured]) -> Pixels:
+def make_sheet(faces: Tensor, measured: Sequence[MethodResult]) -> Pixels:
     """Make a contact sheet: a row for each of the first faces, with its reconstruction by each method."""
     shown = min(_SHOWN, *(len(method.reconstructions) for method in measured))
     columns = [to_uint8(faces[:shown]), *(to_uint8(method.reconstructions[:shown]) for method in measured)]

@@ -20,7 +20,7 @@ _MUCH_PADDED: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Framed:
+class FramedFace:
     """The face of a photograph.
 
     Attributes:
@@ -34,7 +34,7 @@ class Framed:
     notes: tuple[str, ...] = ()
 
 
-def framed(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bool = False) -> Framed:
+def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bool = False) -> FramedFace:
     """The largest face of a photograph, aligned (`faces.align`).
 
     Args:
@@ -51,7 +51,7 @@ def framed(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bo
         if height != width:
             raise ImageError(f"{width} x {height} pixels; expected an aligned square")
         low, high = -0.5, width - 0.5
-        return Framed(photograph, np.array([[low, low], [low, high], [high, high], [high, low]]))
+        return FramedFace(photograph, np.array([[low, low], [low, high], [high, high], [high, low]]))
     found = detector.largest(photograph)
     square = align(photograph, found.landmarks, side)
     wide = float(np.linalg.norm(square.quad[3] - square.quad[0]))
@@ -68,4 +68,4 @@ def framed(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bo
         notes.append("the face is cut by the border")
     if square.padded > _MUCH_PADDED:
         notes.append(f"{square.padded:.0%} of the square lies outside the photograph")
-    return Framed(square.image, square.quad, tuple(notes))
+    return FramedFace(square.image, square.quad, tuple(notes))

@@ -18,12 +18,12 @@ from core.precision import Precision, PrecisionChoice, dtype_of, resolve_precisi
 from gen.networks import Generator
 from gen.side_by_side import parts_of, side_by_side
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
-from inversion.networks.encoder import WEncoder, resized
+from inversion.networks.encoder import WEncoder, resize
 from inversion.networks.hypernetwork import Hypernetwork
 from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.prepared import Answer, may_prepare, prepared
 from inversion.quality import Judge
-from inversion.result import Inversion, Offsets, joined
+from inversion.result import Inversion, Offsets, join_inversions
 from inversion.similarity import mean_square
 
 
@@ -81,7 +81,7 @@ class Inverter(nn.Module):
         Args:
             dtype: of the encoder's arithmetic; the latents are float32.
         """
-        with _computing(images, dtype):
+        with _autocast(images, dtype):
             answer: Tensor = self.w_encoder(images)
         return answer[:, None] + self.latent_avg
 
@@ -100,7 +100,7 @@ class Inverter(nn.Module):
         yield Pass(0, offsets, reconstruction)
         if not passes:
             return
-        answer = self._facing(images, dtype)
+        answer = self._answer_to(images, dtype)
         for number in range(1, passes + 1):
             new = answer(reconstruction.detach())
             added = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
@@ -108,15 +108,15 @@ class Inverter(nn.Module):
             reconstruction = self.generator.synthesize(w, dtype=dtype, offsets=offsets)
             yield Pass(number, offsets, reconstruction)
 
-    def _facing(self, faces: Tensor, dtype: torch.dtype) -> Answer:
+    def _answer_to(self, faces: Tensor, dtype: torch.dtype) -> Answer:
         """What the hypernetwork answers to reconstructions of faces."""
         if may_prepare(self.hypernet, faces, dtype):
             return prepared(self.hypernet, dtype).facing(faces)
-        seen = resized(faces, self.hypernet.config.side)
+        seen = resize(faces, self.hypernet.config.side)
 
         def answer(pictures: Tensor) -> Offsets:
-            pair = torch.cat([seen, resized(pictures, self.hypernet.config.side)], dim=1)
-            with _computing(pair, dtype):
+            pair = torch.cat([seen, resize(pictures, self.hypernet.config.side)], dim=1)
+            with _autocast(pair, dtype):
                 offsets: Offsets = self.hypernet(pair)
             return offsets
 
@@ -142,13 +142,13 @@ class Inverter(nn.Module):
         settled = resolve_precision(precision, images.device)
         self.eval()
         if images.device.type != "cpu":
-            return self._inverted(images, passes, settled)
+            return self._invert(images, passes, settled)
         parts = parts_of(len(images))
-        return joined(side_by_side(lambda part: self._inverted(images[part], passes, settled), parts))
+        return join_inversions(side_by_side(lambda part: self._invert(images[part], passes, settled), parts))
 
-    def _inverted(self, images: Tensor, passes: int, precision: Precision) -> Inversion:
+    def _invert(self, images: Tensor, passes: int, precision: Precision) -> Inversion:
         dtype = dtype_of(precision)
-        target = resized(images, self.generator.config.resolution)
+        target = resize(images, self.generator.config.resolution)
         w = self.encode(images, dtype)
         best: Pass | None = None
         error = torch.full((len(images),), float("inf"), device=images.device)
@@ -160,7 +160,7 @@ class Inverter(nn.Module):
                 better = (now <= error * (1 - self.least_gain)) & (taken == attempt.number - 1)
                 if not better.any():
                     break
-            best = attempt if best is None else _chosen(attempt, best, better)
+            best = attempt if best is None else _choose_pass(attempt, best, better)
             error, taken = torch.where(better, now, error), torch.where(better, attempt.number, taken)
         assert best is not None  # noqa: S101  for the type checker: the encoder alone comes first
         quality = self.judge(best.reconstruction, target)
@@ -169,7 +169,7 @@ class Inverter(nn.Module):
         return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, steps, method, precision)
 
 
-def _computing(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:
+def _autocast(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:
     """Run what follows in a dtype; float32 leaves alone what the caller chose, as training does."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(x.device.type, dtype=dtype)
 
@@ -183,7 +183,7 @@ def check_faces(images: Tensor) -> None:
         raise ImageError(f"images lie in [{low:.3g}, {high:.3g}]; expected [-1, 1]: take faces.images.to_tensor")
 
 
-def _chosen(new: Pass, old: Pass, better: Tensor) -> Pass:
+def _choose_pass(new: Pass, old: Pass, better: Tensor) -> Pass:
     """The new pass of the images that it serves, the old one of the others."""
     if better.all():
         return new

@@ -67,13 +67,13 @@ def save(path: Path, inverter: Inverter, info: InverterInfo) -> None:
         "least_gain": info.least_gain,
         "figures": dict(info.figures),
     }
-    tensors = {name: _stored(value) for name, value in _own(inverter).items()}
+    tensors = {name: _to_storage(value) for name, value in _own_tensors(inverter).items()}
     tensor_files.write(path, tensors, header)
 
 
 def read_info(path: Path) -> InverterInfo:
     """What a file says of itself; errors as `load`."""
-    return _info(path, tensor_files.read_header(path))
+    return _parse_info(path, tensor_files.read_header(path))
 
 
 def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another: bool = False) -> Inverter:
@@ -89,7 +89,7 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
         CheckpointError: no such file, a damaged one, not an inverter, another generator's, or one of other sizes.
     """
     tensors, header = tensor_files.read(path)
-    info = _info(path, header)
+    info = _parse_info(path, header)
     if info.generator != (ours := fingerprint(generator)) and not of_another:
         raise CheckpointError(
             f"{path} belongs to the generator {info.generator[:12]}, this is {ours[:12]}; "
@@ -103,7 +103,7 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
             Judge(judge.perceptual, judge.describe, info.limits),
             info.least_gain,
         )
-    own = _own(inverter)
+    own = _own_tensors(inverter)
     state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
     if info.generator != ours:
         state["latent_avg"] = own["latent_avg"]
@@ -124,16 +124,16 @@ def load_discriminator(path: Path, generator: Generator) -> Discriminator:
     return judge
 
 
-def _own(inverter: Inverter) -> dict[str, Tensor]:
+def _own_tensors(inverter: Inverter) -> dict[str, Tensor]:
     """Its tensors but for the generator's."""
     return {name: value for name, value in inverter.state_dict().items() if not name.startswith(_GENERATOR)}
 
 
-def _stored(value: Tensor) -> Tensor:
+def _to_storage(value: Tensor) -> Tensor:
     return value.half() if value.ndim > 1 and value.is_floating_point() else value
 
 
-def _info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
+def _parse_info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
     if header.get("network") != _KIND:
         raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected an inverter")
     try:

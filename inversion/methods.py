@@ -24,13 +24,13 @@ class Method(StrEnum):
     PTI = "pti"
 
 
-def usual_method(inverter: Inverter | None) -> Method:
+def choose_method(inverter: Inverter | None) -> Method:
     """What is taken where nothing is said: the hypernetwork, or pivotal tuning without an inverter."""
     return Method.PTI if inverter is None else Method.HYPERSTYLE
 
 
 @dataclass(frozen=True)
-class InvertBy:
+class InversionMethod:
     """Inverts faces by one method.
 
     Args:

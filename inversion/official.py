@@ -51,10 +51,10 @@ def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
         raise CheckpointError(f"no tensor of {', '.join(missing)}; expected decoder.*, hypernet.* and w_encoder.*")
     if average is None:
         raise CheckpointError(f"{LATENT_AVG} is missing: the encoder's answers are relative to it")
-    decoder = _generator(parts["decoder"], average)
+    decoder = _load_decoder(parts["decoder"], average)
     try:
-        encoder = _encoder_config(parts["w_encoder"])
-        hypernetwork = _hypernetwork_config(parts["hypernet"], tuple(decoder.kernel_shapes))
+        encoder = _read_encoder_config(parts["w_encoder"])
+        hypernetwork = _read_hypernetwork_config(parts["hypernet"], tuple(decoder.kernel_shapes))
         inverter = Inverter(decoder, encoder, hypernetwork)
     except KeyError as error:
         raise CheckpointError(f"these are not the tensors of a HyperStyle checkpoint: {error} is missing") from None
@@ -67,7 +67,7 @@ def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
     return inverter.eval().requires_grad_(False)
 
 
-def _generator(tensors: Mapping[str, Tensor], average: Tensor) -> Generator:
+def _load_decoder(tensors: Mapping[str, Tensor], average: Tensor) -> Generator:
     config = config_from_shapes(translate_generator(tensors).state)
     if not isinstance(config, GeneratorConfig):
         raise CheckpointError("decoder.* holds no generator")
@@ -77,12 +77,12 @@ def _generator(tensors: Mapping[str, Tensor], average: Tensor) -> Generator:
     return load_rosinality(Generator(config), {**tensors, LATENT_AVG: average.reshape(-1, config.w_dim).mean(dim=0)})
 
 
-def _encoder_config(tensors: Mapping[str, Tensor]) -> EncoderConfig:
+def _read_encoder_config(tensors: Mapping[str, Tensor]) -> EncoderConfig:
     widths = [len(tensors[f"body.{i}.res_layer.1.weight"]) for i in range(_count(tensors, r"body\.(\d+)\."))]
     return EncoderConfig(256, *_stages(widths))
 
 
-def _hypernetwork_config(tensors: Mapping[str, Tensor], kernels: tuple[str, ...]) -> HypernetworkConfig:
+def _read_hypernetwork_config(tensors: Mapping[str, Tensor], kernels: tuple[str, ...]) -> HypernetworkConfig:
     widths = [len(tensors[f"body.{i}.conv1.weight"]) for i in range(_count(tensors, r"body\.(\d+)\."))]
     numbers = dict(zip(layer_numbers(len(kernels)), kernels, strict=True))
     blocks = sorted({int(m[1]) for name in tensors if (m := re.match(r"refinement_blocks\.(\d+)\.", name))})

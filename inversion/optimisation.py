@@ -20,7 +20,7 @@ from torch import Tensor
 from core.errors import ConfigError
 from gen.networks import Generator
 from inversion.inverter import check_faces
-from inversion.networks.encoder import resized
+from inversion.networks.encoder import resize
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, render
 from inversion.similarity import Perceptual, mean_square
@@ -118,9 +118,9 @@ def project(
         ImageError: images of another shape or range.
     """
     check_faces(images)
-    target = resized(images, generator.config.resolution)
+    target = resize(images, generator.config.resolution)
     draws = torch.Generator().manual_seed(seed)
-    deviation, average = _latent_statistics(generator, draws)
+    deviation, average = _measure_latents(generator, draws)
     n, num_ws = len(images), generator.config.num_ws
     start = average.expand(n, num_ws, -1) if start is None else start
     if config.space == "w":
@@ -131,11 +131,11 @@ def project(
         for name, buffer in generator.noise_images.items()
     }
     optimizer = torch.optim.Adam([w, *noise.values()], betas=(0.9, 0.999), lr=config.learning_rate)
-    clock = _Clock(config.steps, config.seconds, on_step)
+    clock = _StepClock(config.steps, config.seconds, on_step)
     for step in clock:
         share = step / config.steps
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _ramp(share)
+            group["lr"] = config.learning_rate * _learning_rate_factor(share)
         scale = deviation * config.latent_noise * max(0.0, 1 - share / 0.75) ** 2
         shaken = w + torch.randn(w.shape, generator=draws).to(w) * scale
         picture = generator.synthesize(shaken.expand(-1, num_ws, -1), noise=noise)
@@ -144,9 +144,9 @@ def project(
         torch.autograd.backward((loss + config.noise_weight * _noise_correlation(noise)).sum())
         optimizer.step()
         _normalise(noise)
-        clock.made(loss)
+        clock.count_step(loss)
     latents = w.detach().expand(-1, num_ws, -1).contiguous()
-    return _inversion(generator, latents, {}, target, judge, clock.steps_made, config.space)
+    return _make_inversion(generator, latents, {}, target, judge, clock.steps_made, config.space)
 
 
 def tune(
@@ -170,31 +170,31 @@ def tune(
         ImageError: images of another shape or range.
     """
     check_faces(images)
-    target = resized(images, generator.config.resolution)
+    target = resize(images, generator.config.resolution)
     offsets = {
         name: torch.zeros(len(images), *shape, device=target.device, requires_grad=True)
         for name, shape in generator.kernel_shapes.items()
     }
     optimizer = torch.optim.Adam(offsets.values(), lr=config.learning_rate)
-    clock = _Clock(config.steps, config.seconds, on_step)
+    clock = _StepClock(config.steps, config.seconds, on_step)
     for _ in clock:
         loss = _distance(generator.synthesize(pivot, offsets=offsets), target, config, perceptual)
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
         optimizer.step()
-        clock.made(loss)
+        clock.count_step(loss)
     bent = {name: value.detach() for name, value in offsets.items()}
-    return _inversion(generator, pivot, bent, target, judge, clock.steps_made, "pti")
+    return _make_inversion(generator, pivot, bent, target, judge, clock.steps_made, "pti")
 
 
-class _Clock:
+class _StepClock:
     """Counts steps up to a number, a time, or whichever comes first."""
 
     def __init__(self, steps: int, seconds: float | None, on_step: OnStep | None) -> None:
         self.steps, self.steps_made, self._on_step = steps, 0, on_step
         self._ends = math.inf if seconds is None else time.monotonic() + seconds
 
-    def __iter__(self) -> _Clock:
+    def __iter__(self) -> _StepClock:
         return self
 
     def __next__(self) -> int:
@@ -202,14 +202,14 @@ class _Clock:
             raise StopIteration
         return self.steps_made
 
-    def made(self, loss: Tensor) -> None:
+    def count_step(self, loss: Tensor) -> None:
         self.steps_made += 1
         if self._on_step is not None:
             self._on_step(self.steps_made, self.steps, loss.mean().item())
 
 
 @torch.no_grad()
-def _latent_statistics(generator: Generator, draws: torch.Generator) -> tuple[float, Tensor]:
+def _measure_latents(generator: Generator, draws: torch.Generator) -> tuple[float, Tensor]:
     """Deviation of latents from their mean, and the mean (w_dim,), over all labels alike."""
     z = torch.randn(_SAMPLES, generator.config.z_dim, generator=draws).to(generator.mapping.w_avg.device)
     vocabulary = generator.config.vocabulary
@@ -221,7 +221,7 @@ def _latent_statistics(generator: Generator, draws: torch.Generator) -> tuple[fl
     return (w - w.mean(dim=0)).square().sum(dim=1).mean().sqrt().item() / math.sqrt(w.shape[1]), w.mean(dim=0)
 
 
-def _ramp(share: float) -> float:
+def _learning_rate_factor(share: float) -> float:
     """Of the learning rate, after this share of the steps."""
     down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - share) / 0.25))
     return down * min(1.0, share / 0.05 + 0.05)
@@ -255,7 +255,7 @@ def _normalise(noise: dict[str, Tensor]) -> None:
         image *= image.square().mean(dim=(2, 3), keepdim=True).rsqrt()
 
 
-def _inversion(
+def _make_inversion(
     generator: Generator, w: Tensor, offsets: Offsets, target: Tensor, judge: Judge, steps: int, method: str
 ) -> Inversion:
     picture = render(generator, w, offsets)

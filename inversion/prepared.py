@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gen import winograd
 from gen.preparing import Preparations
-from inversion.networks.encoder import resized
+from inversion.networks.encoder import resize
 from inversion.networks.hypernetwork import (
     SLOPE,
     TAPS,
@@ -244,7 +244,7 @@ class PreparedHypernetwork:
         return answer
 
     def _sized(self, images: Tensor) -> Tensor:
-        return resized(images, self._side).to(self._dtype)
+        return resize(images, self._side).to(self._dtype)
 
 
 prepared: Final[Preparations[Hypernetwork, PreparedHypernetwork]] = Preparations(PreparedHypernetwork)

@@ -69,7 +69,7 @@ class Inversion:
         )
 
 
-def joined(inversions: Sequence[Inversion]) -> Inversion:
+def join_inversions(inversions: Sequence[Inversion]) -> Inversion:
     """The faces of several inversions by one method, in one precision; where one has no offsets of a kernel, zeros."""
     first = inversions[0]
     if len(inversions) == 1:
@@ -97,7 +97,7 @@ def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precisi
     return generator.synthesize(w, dtype=dtype_of(precision), offsets=offsets).clamp(-1, 1)
 
 
-def generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:
+def wrap_generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:
     """Faces that the generator makes of latents (n, num_ws, w_dim), as if they had been inverted: nothing is lost."""
     return Inversion(w, {}, render(generator, w, {}, precision), (), (0,) * len(w), "generated", precision)
 
@@ -131,7 +131,7 @@ def to_bytes(inversion: Inversion, generator: Generator, storage: Storage = "bfl
         raise ConfigError(f"storage is {storage!r}; expected one of {', '.join(get_args(Storage))}")
     dtype = torch.bfloat16 if storage == "bfloat16" else torch.float32
     tensors = {"w": inversion.w} | {f"{_OFFSETS}{name}": value.to(dtype) for name, value in inversion.offsets.items()}
-    kept = render(generator, inversion.w, _unpacked(tensors), inversion.precision)
+    kept = render(generator, inversion.w, _unpack_offsets(tensors), inversion.precision)
     error = mean_square(kept, inversion.reconstruction).mean().item()
     psnr = 10 * math.log10(4 / error) if error else math.inf
     header = {
@@ -165,7 +165,7 @@ def load(source: Path | bytes, generator: Generator) -> Inversion:
         raise CheckpointError(
             f"{path} was made with the generator {header['generator'][:12]}, this is {ours[:12]}; name that one"
         )
-    w, offsets = tensors["w"], _unpacked(tensors)
+    w, offsets = tensors["w"], _unpack_offsets(tensors)
     quality = tuple(Quality(**entry | {"because": tuple(entry["because"])}) for entry in header["quality"])
     precision = header.get("precision", "float32")  # the only one, once
     if precision not in PRECISIONS:
@@ -176,6 +176,6 @@ def load(source: Path | bytes, generator: Generator) -> Inversion:
     return Inversion(w, offsets, picture, quality, tuple(header["steps"]), header["method"], precision)
 
 
-def _unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unpack_offsets(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found = {name: value for name, value in tensors.items() if name.startswith(_OFFSETS)}
     return {name.removeprefix(_OFFSETS): value.float() for name, value in found.items()}

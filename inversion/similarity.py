@@ -56,7 +56,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     a, b = a.float(), b.float()
     product = torch.ones(a.shape[:2], device=a.device)
     for scale, weight in enumerate(weights):
-        luminance, contrast = _ssim_parts(a, b)
+        luminance, contrast = _compute_ssim_parts(a, b)
         term = luminance * contrast if scale == scales - 1 else contrast
         # A negative term has no fractional power; such pictures are as unlike as can be.
         product = product * term.mean(dim=(2, 3)).clamp(min=0) ** weight
@@ -64,15 +64,15 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     return product.mean(dim=1)
 
 
-def _ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _compute_ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure maps of SSIM."""
-    mean_a, mean_b, aa, bb, ab = _blurred(torch.cat([a, b, a * a, b * b, a * b], dim=1)).chunk(5, dim=1)
+    mean_a, mean_b, aa, bb, ab = _blur(torch.cat([a, b, a * a, b * b, a * b], dim=1)).chunk(5, dim=1)
     variance_a, variance_b, covariance = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     return luminance, (2 * covariance + _C2) / (variance_a + variance_b + _C2)
 
 
-def _blurred(x: Tensor) -> Tensor:
+def _blur(x: Tensor) -> Tensor:
     """Many maps at once and channels last: what a CPU convolves each by itself soonest."""
     places = torch.arange(_WINDOW, device=x.device, dtype=x.dtype) - _WINDOW // 2
     window = torch.exp(-(places**2) / (2 * _SIGMA**2))
@@ -99,11 +99,11 @@ class DiscriminatorDistance:
 def feature_distance(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> Tensor:
     """Mean over the layers of the squared distance (n,) of feature maps (n, c, h, w), normalised at every pixel."""
     layers = [
-        (_unit(x.float()) - _unit(y.float())).square().sum(dim=1).mean(dim=(1, 2))
+        (_normalise(x.float()) - _normalise(y.float())).square().sum(dim=1).mean(dim=(1, 2))
         for x, y in zip(ours, theirs, strict=True)
     ]
     return torch.stack(layers).mean(dim=0)
 
 
-def _unit(x: Tensor) -> Tensor:
+def _normalise(x: Tensor) -> Tensor:
     return x / (x.square().sum(dim=1, keepdim=True) + 1e-10).sqrt()

@@ -11,7 +11,7 @@ import torch
 import weights
 from core import tensor_files
 from core.errors import CheckpointError
-from editing.face_editor import FaceEditor, Files
+from editing.face_editor import EditorFiles, FaceEditor
 from editing.latent_editor import TOLERANCE
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw
@@ -128,7 +128,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
 
 def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
     source = weights.default()
-    studio = FaceEditor.open(Files(source, **weights.companions(source)))
+    studio = FaceEditor.open(EditorFiles(source, **weights.companions(source)))
     assert studio.known is not None
     for name, direction in studio.known.directions.items():
         assert direction.accuracy >= 0.95, name

@@ -18,8 +18,8 @@ from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError
 from core.precision import automatic_precision
 from editing import direction_file
 from editing.directions import Direction
-from editing.entanglement import Moves
-from editing.face_editor import FaceEditor, Files
+from editing.entanglement import DirectionEffects
+from editing.face_editor import EditorFiles, FaceEditor
 from faces.detect import FaceDetector
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
@@ -27,7 +27,7 @@ from gen.compiling import compile_passes
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from gen.sampler import Sampler
-from inversion.result import Inversion, generated
+from inversion.result import Inversion, wrap_generated
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
@@ -84,8 +84,8 @@ class GeneratorModel:
                 f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
             ) from error
         self._path, self._device, self._detector = path, device, detector
-        self._files = Files(path, **weights.companions(path) | _beside(path))
-        self._directions: Sequence[tuple[Direction, Moves | None]] | None = None
+        self._files = EditorFiles(path, **weights.companions(path) | _beside(path))
+        self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
         self._studio: FaceEditor | None = None
         self._loaded: Generator | None = None
         self._samplers: dict[str, Sampler] = {}
@@ -165,7 +165,7 @@ class GeneratorModel:
             self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
         return self._loaded
 
-    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+    def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
         """See api.models.model.Model."""
         if self._directions is None:
             known = None if self._files.directions is None else direction_file.load(self._files.directions)
@@ -185,7 +185,7 @@ class GeneratorModel:
         """See api.models.model.Model."""
         request = cast(ImageSetRequest, plan.request)
         latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
-        return generated(self.generator, latent, request.arithmetic)
+        return wrap_generated(self.generator, latent, request.arithmetic)
 
     def release(self) -> None:
         """See api.models.model.Model."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:  # they bring PyTorch with them
     from editing.directions import Direction
-    from editing.entanglement import Moves
+    from editing.entanglement import DirectionEffects
     from editing.face_editor import FaceEditor
     from inversion.result import Inversion
 
@@ -108,7 +108,7 @@ class Model(Protocol):
         """The images of rows of plans that are alike, uint8 (n, h, w, 3) RGB; loads the weights if need be."""
         ...
 
-    def directions(self) -> Sequence[tuple[Direction, Moves | None]]:
+    def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
         """What its faces can be edited along, and what each moves; none where nothing can be edited."""
         ...
 

@@ -17,7 +17,7 @@ from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from inversion import result as inversions
-from inversion.framing import framed
+from inversion.framing import frame_face
 from inversion.result import Inversion
 
 _log = logging.getLogger("gestaltgen.photographs")
@@ -56,7 +56,7 @@ class InversionWork(Undivided):
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             editor = models.use(photo.model).studio
-            frame = framed(pixels, editor.side, editor.detector, aligned=photo.aligned)
+            frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned)
             return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
 
         crop, notes, inversion = context.worker.call(invert)

@@ -18,8 +18,8 @@ from api.photographs.records import PackRecord, PhotographFace
 from core.errors import DirectionError, GestaltError, StorageError
 from editing.face_editor import FaceEditor
 from editing.latent_editor import Edit
-from editing.survey_pack import Left, Pair, pack_bytes, pair_of, stimulus_edit
-from editing.survey_plan import Person, plan
+from editing.survey_pack import LeftOut, StimulusPair, edit_for_survey, make_pair, pack_bytes
+from editing.survey_plan import Person, plan_survey
 from faces.images import encode_png, read_image, to_tensor
 
 _LEAST_PEOPLE: Final = 2
@@ -68,19 +68,19 @@ class SurveyPackWork(Undivided):
         try:
             if (record := context.find_photograph(photo)).quality is None:
                 raise DirectionError(f"it is not inverted: {record.error or 'its job is not done'}")
-            pair: Pair | str = context.worker.call(partial(self._compute_pair, pack, photo))
+            pair: StimulusPair | str = context.worker.call(partial(self._compute_pair, pack, photo))
         except GestaltError as error:
             pair = str(error)
         with context.eraser.block_erasure(photo, pack=pack.id):
             _write_pair(files, folder, place, pair)
         return 1
 
-    def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> Pair:
+    def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> StimulusPair:
         """Edit a face and return its two pictures. Call it in the worker's thread."""
         name, inversion = self._context.load_face(models, PhotographFace(photo))
         editor: FaceEditor = models.use(name).studio
-        edit = stimulus_edit(editor, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
-        return pair_of(edit, editor.find)
+        edit = edit_for_survey(editor, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
+        return make_pair(edit, editor.find)
 
     def _write_archive(self, pack: PackRecord) -> int:
         context = self._context
@@ -90,11 +90,11 @@ class SurveyPackWork(Undivided):
         pairs, people, left_out = {}, [], []
         for place, photo in enumerate(pack.photos):
             pair, reference = _read_pair(files, folder, place), context.photographs.read_reference(photo)
-            if isinstance(pair, Pair):
+            if isinstance(pair, StimulusPair):
                 pairs[photo] = pair
                 people.append(Person(photo, pack.asked["groups"].get(photo, ""), reference))
             else:
-                left_out.append(Left(photo, pair, reference))
+                left_out.append(LeftOut(photo, pair, reference))
         if len(people) < _LEAST_PEOPLE:
             summary = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left_out[:10])
             raise DirectionError(
@@ -102,7 +102,7 @@ class SurveyPackWork(Undivided):
                 f"other photographs, or set `doubtful` to accept doubtful ones ({summary})"
             )
         with context.eraser.block_erasure(*pack.photos, pack=pack.id):
-            data = pack_bytes(plan(people, pack.asked["seed"]), pairs, left_out)
+            data = pack_bytes(plan_survey(people, pack.asked["seed"]), pairs, left_out)
             files.write(context.survey_packs.archive_path(pack.id), data)
             # The owner's references are in the sealed archive alone, and not in the database.
             reasons = [{"photograph": one.photograph, "reason": one.reason} for one in left_out]
@@ -113,10 +113,10 @@ class SurveyPackWork(Undivided):
         return 1
 
 
-def _write_pair(files: Files, folder: str, place: int, pair: Pair | str) -> None:
+def _write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str) -> None:
     """Write a pair, or the reason why there is none. The JSON file is written last, to show that both are complete."""
     fields: Mapping[str, Any]
-    if isinstance(pair, Pair):
+    if isinstance(pair, StimulusPair):
         for name, picture in (("before", pair.before), ("after", pair.after)):
             files.write(f"{folder}/{place:04d}-{name}.png", encode_png(picture))
         edit = pair.edit
@@ -132,7 +132,7 @@ def _write_pair(files: Files, folder: str, place: int, pair: Pair | str) -> None
     files.write(f"{folder}/{place:04d}.json", json.dumps(fields).encode())
 
 
-def _read_pair(files: Files, folder: str, place: int) -> Pair | str:
+def _read_pair(files: Files, folder: str, place: int) -> StimulusPair | str:
     """Read what `_write_pair` wrote. Only the fields that a pack reports are set in the edit."""
     fields = json.loads(files.read(f"{folder}/{place:04d}.json"))
     if "left_out" in fields:
@@ -153,4 +153,4 @@ def _read_pair(files: Files, folder: str, place: int) -> Pair | str:
         distance=(0.0, 0.0),
         precision=fields.get("precision", "float32"),
     )
-    return Pair(before, after, edit, tuple(fields["mouth"]))
+    return StimulusPair(before, after, edit, tuple(fields["mouth"]))

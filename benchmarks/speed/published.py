@@ -52,7 +52,7 @@ def compute_published_way(*, per_image_kernels: bool) -> Iterator[None]:
         stack.enter_context(patch.object(Conv, "forward", _apply_conv))
         stack.enter_context(patch.object(FullyConnected, "forward", _apply_fully_connected))
         for module in _RESIZING:
-            stack.enter_context(patch.object(module, "resized", _resize))
+            stack.enter_context(patch.object(module, "resize", _resize))
         stack.enter_context(patch.object(inversion.inverter, "may_prepare", lambda *_: False))
         yield
 
@@ -147,7 +147,7 @@ def _apply_fully_connected(layer: FullyConnected, x: Tensor) -> Tensor:
 
 
 def _resize(images: Tensor, side: int) -> Tensor:
-    """Compute `inversion.networks.encoder.resized`, but contiguous."""
+    """Compute `inversion.networks.encoder.resize`, but contiguous."""
     if images.shape[2] > side:
         images = F.adaptive_avg_pool2d(images, side)
     elif images.shape[2] < side:

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import BenchmarkEntry
-from editing.svm import hyperplane
+from editing.svm import fit_hyperplane
 
 LATENTS: Final = 4_000
 ALL_LATENTS: Final = 20_000
@@ -32,14 +32,14 @@ def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     normals: dict[str, npt.NDArray[np.float64]] = {}
 
     def ours() -> None:
-        normals["ours"] = hyperplane(w, positive)[0]
+        normals["ours"] = fit_hyperplane(w, positive)[0]
 
     def published() -> None:
         normal = SVC(kernel="linear", class_weight="balanced", cache_size=1_000).fit(w, positive).coef_[0]
         normals["published"] = normal / np.linalg.norm(normal)
 
     works = {PUBLISHED: published, ("ours", "float64"): ours}
-    few = {variant: lambda: hyperplane(w[:200], positive[:200]) for variant in works}
+    few = {variant: lambda: fit_hyperplane(w[:200], positive[:200]) for variant in works}
     yield from compare_ways(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
     agree = float(normals["published"] @ normals["ours"])
     Console(stderr=True).print(

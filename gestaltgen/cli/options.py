@@ -14,7 +14,7 @@ import weights as shipped
 from core.errors import ConfigError
 from core.precision import PrecisionChoice, resolve_precision
 from core.setting_values import split_settings
-from editing.face_editor import Files
+from editing.face_editor import EditorFiles
 from gen.networks import Discriminator, Generator
 from inversion.inverter_file import load_discriminator
 from inversion.similarity import DiscriminatorDistance
@@ -89,8 +89,8 @@ def files_of(
     discriminator: Path | None = None,
     inverter: Path | None = None,
     directions: Path | None = None,
-) -> Files:
+) -> EditorFiles:
     """The files of a generator, None for the default: those that are named, and else those that are shipped for it."""
     source = generator or shipped.default()
     named = {"discriminator": discriminator, "inverter": inverter, "directions": directions}
-    return Files(source, **shipped.companions(source) | {part: path for part, path in named.items() if path})
+    return EditorFiles(source, **shipped.companions(source) | {part: path for part, path in named.items() if path})

@@ -78,12 +78,12 @@ class WEncoder(nn.Module):
         self.linear = FullyConnected(config.widths[-1], w_dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.body(self.input_layer(resized(images, self.config.side)))
+        x = self.body(self.input_layer(resize(images, self.config.side)))
         w: Tensor = self.linear(x.mean(dim=(2, 3)))
         return w
 
 
-def resized(images: Tensor, side: int) -> Tensor:
+def resize(images: Tensor, side: int) -> Tensor:
     """Images (n, c, h, h) as (n, c, side, side): averaged down, as published, or bilinearly up; channels last."""
     if images.shape[2] > side:
         images = F.adaptive_avg_pool2d(images, side)

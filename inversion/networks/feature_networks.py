@@ -17,7 +17,7 @@ from core.errors import CheckpointError
 from gen.published.importing import read_tensors
 from gen.strict_loading import load_strict
 from inversion.config import EncoderConfig
-from inversion.networks.encoder import WEncoder, resized
+from inversion.networks.encoder import WEncoder, resize
 
 _MEAN: Final = (-0.030, -0.088, -0.188)
 _DEVIATION: Final = (0.458, 0.448, 0.450)
@@ -99,7 +99,7 @@ class IdentityNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         rows, columns = _CROP
-        seen = F.adaptive_avg_pool2d(resized(images, 256)[:, :, rows, columns], 112)
+        seen = F.adaptive_avg_pool2d(resize(images, 256)[:, :, rows, columns], 112)
         return F.normalize(self.output_layer(self.body(self.input_layer(seen))), dim=1)
 
 

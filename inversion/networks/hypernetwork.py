@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from core.errors import ConfigError
 from gen.layers import FullyConnected
 from inversion.config import Head, HypernetworkConfig
-from inversion.networks.encoder import resized
+from inversion.networks.encoder import resize
 
 TAPS = 9
 SLOPE = 0.01
@@ -209,7 +209,7 @@ class Hypernetwork(nn.Module):
         return block(self.config, *shape[:2])
 
     def forward(self, pairs: Tensor) -> dict[str, Tensor]:
-        x = self.body(self.relu(self.bn1(self.conv1(resized(pairs, self.config.side)))))
+        x = self.body(self.relu(self.bn1(self.conv1(resize(pairs, self.config.side)))))
         offsets = {}
         for name in self.layers:
             y = self.refinement_blocks[str(self._numbers[name])](x)

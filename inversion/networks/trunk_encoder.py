@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gen.layers import FullyConnected
 from gen.networks import Discriminator
 from inversion.config import TrunkConfig
-from inversion.networks.encoder import resized
+from inversion.networks.encoder import resize
 
 
 class TrunkEncoder(nn.Module):
@@ -38,7 +38,7 @@ class TrunkEncoder(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer reads, (n, features), before it is standardised."""
-        maps = list(self.trunk.features(resized(images, self.config.discriminator.resolution)))
+        maps = list(self.trunk.features(resize(images, self.config.discriminator.resolution)))
         return torch.cat([x.float().flatten(start_dim=1) for x in maps[-self.config.maps :]], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -33,12 +33,12 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         both: Tensor = _MeanOverProcesses.apply(own, self.processes.count)  # type: ignore[no-untyped-call]
         mean, square = both.chunk(2)
         variance = square - mean.square()
-        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1] * self.processes.count)
+        self._update_running(mean.detach(), variance.detach(), x.numel() // x.shape[1] * self.processes.count)
         scale = (variance + self.eps).rsqrt() * self.weight
         normalised: Tensor = x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
         return normalised
 
-    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_running(self, mean: Tensor, variance: Tensor, count: int) -> None:
         assert self.running_mean is not None  # noqa: S101  for the type checker
         assert self.running_var is not None  # noqa: S101
         assert self.num_batches_tracked is not None  # noqa: S101
@@ -54,14 +54,14 @@ class _MeanOverProcesses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
         ctx.count = count
-        return _mean(x, count)
+        return _average(x, count)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _mean(gradient, ctx.count), None
+        return _average(gradient, ctx.count), None
 
 
-def _mean(x: Tensor, count: int) -> Tensor:
+def _average(x: Tensor, count: int) -> Tensor:
     total = x.contiguous().clone()
     dist.all_reduce(total)
     return total / count

@@ -18,12 +18,12 @@ CHUNK: Final = 64
 _RIDGES: Final = (1e-3, 1e-2, 1e-1)
 """Of the mean square of a standardised feature; the best of them on a tenth of the faces is taken."""
 
-_FIRST: Final = 16
+_STANDARDISED: Final = 16
 """Chunks that mean and deviation of the features come from."""
 
 
 @torch.no_grad()
-def regress(
+def fit_trunk_encoder(
     encoder: TrunkEncoder,
     discriminator: Discriminator,
     generator: Generator,
@@ -47,10 +47,10 @@ def regress(
     """
     whole = discriminator.state_dict()
     encoder.trunk.load_state_dict({name: whole[name] for name in encoder.trunk.state_dict()})
-    chunks = max(samples // CHUNK, 2 * _FIRST)
-    pairs = ((encoder.features(images), w) for images, w in _faces(generator, labels, chunks, seed))
+    chunks = max(samples // CHUNK, 2 * _STANDARDISED)
+    pairs = ((encoder.features(images), w) for images, w in _generate_faces(generator, labels, chunks, seed))
     first = []
-    for _ in range(_FIRST):
+    for _ in range(_STANDARDISED):
         first.append(next(pairs))
         on_progress(CHUNK)
     _standardise(encoder, torch.cat([x for x, _ in first]))
@@ -60,16 +60,16 @@ def regress(
     products = torch.zeros(size, outputs, device=encoder.mean.device)
     kept = []
     for number, (x, w) in enumerate(chain(first, pairs)):
-        if number >= _FIRST:
+        if number >= _STANDARDISED:
             on_progress(CHUNK)
         if number % 10 == 0:
             kept.append((x, w))
         else:
-            rows = _rows(encoder, x)
+            rows = _make_rows(encoder, x)
             squares += rows.T @ rows
             products += rows.T @ w
-    unseen, truth = _rows(encoder, torch.cat([x for x, _ in kept])), torch.cat([w for _, w in kept])
-    fits = [_solved(squares, products, ridge) for ridge in _RIDGES]
+    unseen, truth = _make_rows(encoder, torch.cat([x for x, _ in kept])), torch.cat([w for _, w in kept])
+    fits = [_solve_ridge(squares, products, ridge) for ridge in _RIDGES]
     errors = [(unseen @ fit - truth).square().mean().item() for fit in fits]
     best = fits[errors.index(min(errors))]
     encoder.linear.weight.copy_(best[:-1].T / encoder.linear.weight_gain)
@@ -77,7 +77,9 @@ def regress(
     return min(errors) / truth.var(dim=0).mean().item()
 
 
-def _faces(generator: Generator, labels: Tensor | None, chunks: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _generate_faces(
+    generator: Generator, labels: Tensor | None, chunks: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Generated faces (CHUNK, 3, h, h) and their latents less the average one (CHUNK, w_dim)."""
     draw = torch.Generator().manual_seed(seed)
     device = generator.mapping.w_avg.device
@@ -93,13 +95,13 @@ def _standardise(encoder: TrunkEncoder, features: Tensor) -> None:
     encoder.deviation.copy_(features.std(dim=0).clamp_min(1e-4))
 
 
-def _rows(encoder: TrunkEncoder, features: Tensor) -> Tensor:
+def _make_rows(encoder: TrunkEncoder, features: Tensor) -> Tensor:
     """Standardised features and a constant, (n, features + 1)."""
     x = (features - encoder.mean) / encoder.deviation
     return torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
 
 
-def _solved(squares: Tensor, products: Tensor, ridge: float) -> Tensor:
+def _solve_ridge(squares: Tensor, products: Tensor, ridge: float) -> Tensor:
     count = squares[-1, -1]
     penalty = torch.full_like(squares[0], ridge * count.item())
     penalty[-1] = 0

@@ -38,9 +38,9 @@ from inversion.networks.feature_networks import AlexNetDistance, IdentityNetwork
 from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.similarity import DiscriminatorDistance, Perceptual
 from inversion.training.recipe import InversionTrainingConfig, Stage
-from inversion.training.regression import regress
+from inversion.training.regression import fit_trunk_encoder
 from inversion.training.snapshots import InverterFolder
-from inversion.training.trainer import InversionReport, InversionTrainer, all_labels
+from inversion.training.trainer import InversionReport, InversionTrainer, list_labels
 
 SMALL: Final = (
     EncoderConfig(128, (16, 32, 128, 256), (2, 2, 2, 2)),
@@ -312,9 +312,9 @@ def _fit_encoder(
     encoder: TrunkEncoder, trunk: Discriminator, generator: Generator, samples: int, progress: reporting.Progress
 ) -> None:
     """Fit the last layer of a new encoder to generated faces."""
-    labels = all_labels(generator.config.vocabulary)
+    labels = list_labels(generator.config.vocabulary)
     with reporting.stepping_bar(progress, "faces for the first encoder", samples) as step:
-        error = regress(encoder, trunk, generator, labels, samples, on_progress=step)
+        error = fit_trunk_encoder(encoder, trunk, generator, labels, samples, on_progress=step)
     progress.say(f"begins with an encoder that misses {error:.0%} of the variance of latents it has not seen")
 
 

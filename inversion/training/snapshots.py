@@ -54,16 +54,17 @@ class InverterFolder(TrainingFolder):
         """
         trainer.check_weights()
         passes = 0 if trainer.config.stage == "encoder" else trainer.config.passes
-        figures, sheet = measured(trainer.inverter, held_out.to(trainer.device), passes)
+        figures, sheet = measure_inverter(trainer.inverter, held_out.to(trainer.device), passes)
         with self.writing():
             inverter_file.save(self.inverter, trainer.inverter, info)
             write_file(
-                self.held_out, json.dumps(self._curve(trainer.images_seen) | {trainer.images_seen: figures}).encode()
+                self.held_out,
+                json.dumps(self._read_curve(trainer.images_seen) | {trainer.images_seen: figures}).encode(),
             )
             self.save_state(trainer)
         self.save_sheet("held-out", trainer.images_seen, encode_png(sheet))
 
-    def _curve(self, images_seen: int) -> dict[int, Any]:
+    def _read_curve(self, images_seen: int) -> dict[int, Any]:
         """The figures of earlier snapshots."""
         if not self.held_out.exists():
             return {}
@@ -73,7 +74,7 @@ class InverterFolder(TrainingFolder):
 
 
 @torch.no_grad()
-def measured(inverter: Inverter, faces: Tensor, passes: int) -> tuple[Mapping[str, list[float]], Pixels]:
+def measure_inverter(inverter: Inverter, faces: Tensor, passes: int) -> tuple[Mapping[str, list[float]], Pixels]:
     """Mean L2 and MS-SSIM after 0, 1, … passes, and a sheet: a face a line, itself and each reconstruction."""
     figures: dict[str, list[float]] = {"l2": [], "ms_ssim": []}
     shown = [to_uint8(faces[:SHOWN])]

@@ -106,8 +106,8 @@ class InversionTrainer:
             self._batches = Batches(chosen, config.batch - config.synthetic, config.seed)
         self._share = processes.share(config.batch)
         self._optimizer = Optimizer(self.learner, config.optimizer, config.learning_rate, processes)
-        self._labels = all_labels(inverter.generator.config.vocabulary)
-        self._deviation = self._latent_deviation()
+        self._labels = list_labels(inverter.generator.config.vocabulary)
+        self._deviation = self._measure_deviation()
         self._generator_print = fingerprint(inverter.generator)
 
     @property
@@ -120,20 +120,24 @@ class InversionTrainer:
         Raises:
             TrainingError: a loss or a gradient is no number.
         """
-        images, latents = self.faces(self.iteration)
+        images, latents = self.make_batch(self.iteration)
         self.learner.train()
-        with self._computing():
-            measured = self._encoder_step(images, latents) if self.config.stage == "encoder" else self._passes(images)
+        with self._autocast():
+            measured = (
+                self._encoder_step(images, latents)
+                if self.config.stage == "encoder"
+                else self._hypernetwork_step(images)
+            )
         measured["gradient"] = self._optimizer.step()
         self.learner.eval()
         self.iteration += 1
-        return self._report(measured)
+        return self._make_report(measured)
 
     def _encoder_step(self, images: Tensor, latents: Tensor) -> dict[str, Tensor]:
         w = self.inverter.encode(images)
         with torch.set_grad_enabled(self._pictures_teach):
             picture = self.inverter.generator.synthesize(w, dtype=dtype_of(self.config.precision))
-        loss, measured = self._distances(picture, images)
+        loss, measured = self._measure_distances(picture, images)
         # Rows of NaN are real faces, whose latents nobody knows.
         known = ~latents[:, 0].isnan()
         missed = (w[:, 0] - latents.nan_to_num()).square().mean(dim=1) / self._deviation**2
@@ -141,7 +145,7 @@ class InversionTrainer:
         self._optimizer.add(loss + self.config.latent_weight * latent)
         return measured | {"latent": latent, "l2_encoder": measured["l2"]}
 
-    def _passes(self, images: Tensor) -> dict[str, Tensor]:
+    def _hypernetwork_step(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             w = self.inverter.encode(images)
         measured: dict[str, Tensor] = {}
@@ -150,11 +154,11 @@ class InversionTrainer:
             if attempt.number == 0:
                 first = mean_square(attempt.reconstruction, images).mean()
                 continue
-            loss, measured = self._distances(attempt.reconstruction, images)
+            loss, measured = self._measure_distances(attempt.reconstruction, images)
             self._optimizer.add(loss)
         return measured | {"l2_encoder": first}
 
-    def _distances(self, picture: Tensor, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _measure_distances(self, picture: Tensor, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted distance of reconstructions to faces, and each distance, means over this share."""
         config = self.config
         measured = {"l2": mean_square(picture, images).mean()}
@@ -168,9 +172,9 @@ class InversionTrainer:
             loss = loss + config.identity_weight * measured["identity"]
         return loss, measured
 
-    def faces(self, iteration: int) -> tuple[Tensor, Tensor]:
+    def make_batch(self, iteration: int) -> tuple[Tensor, Tensor]:
         """This process's share of a batch: faces (k, 3, h, h), and their latents (k, w_dim), NaN for real ones."""
-        config, draw = self.config, self._draw(iteration)
+        config, draw = self.config, self._seed_draws(iteration)
         generator = self.inverter.generator
         z = torch.randn(config.synthetic, generator.config.z_dim, generator=draw)
         labels = (
@@ -192,25 +196,25 @@ class InversionTrainer:
             latents.append(torch.full((len(reals), generator.config.w_dim), math.nan, device=self.device))
         return torch.cat(images), torch.cat(latents)
 
-    def _draw(self, iteration: int) -> torch.Generator:
+    def _seed_draws(self, iteration: int) -> torch.Generator:
         seed = np.random.SeedSequence([self.config.seed, iteration, *b"inversion"]).generate_state(1)
         return torch.Generator().manual_seed(int(seed[0]))
 
     @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def _autocast(self) -> Iterator[None]:
         half = self.config.precision != "float32"
         with torch.autocast(self.device.type, dtype=dtype_of(self.config.precision), enabled=half):
             yield
 
     @torch.no_grad()
-    def _latent_deviation(self, samples: int = 1_000) -> float:
+    def _measure_deviation(self, samples: int = 1_000) -> float:
         """Root of the mean variance of the generator's latents over all labels."""
         generator, draw = self.inverter.generator, torch.Generator().manual_seed(0)
         z = torch.randn(samples, generator.config.z_dim, generator=draw).to(self.device)
         c = None if self._labels is None else self._labels[torch.arange(samples) % len(self._labels)].to(self.device)
         return generator.map(z, c)[:, 0].var(dim=0).mean().sqrt().item()
 
-    def _report(self, measured: Mapping[str, Tensor]) -> InversionReport:
+    def _make_report(self, measured: Mapping[str, Tensor]) -> InversionReport:
         zero = torch.zeros((), device=self.device)
         values = torch.stack([measured.get(name, zero).detach().float() for name in _MEASURED])
         self.processes.average([values])
@@ -256,16 +260,16 @@ class InversionTrainer:
         """Continue where `state_dict()` was taken."""
         self.iteration = int(tensors["iteration"])
         for part in ("w_encoder", "hypernet"):
-            self.inverter.get_submodule(part).load_state_dict(_part_of(tensors, part))
-        self._optimizer.load_state_dict(_part_of(tensors, "optimizer"))
+            self.inverter.get_submodule(part).load_state_dict(_select_part(tensors, part))
+        self._optimizer.load_state_dict(_select_part(tensors, "optimizer"))
 
 
-def all_labels(vocabulary: Vocabulary | None) -> Tensor | None:
+def list_labels(vocabulary: Vocabulary | None) -> Tensor | None:
     """Every condition in every age, (m, c_dim)."""
     return None if vocabulary is None else vocabulary.every_label()
 
 
-def _part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+def _select_part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -8,20 +8,20 @@ import numpy as np
 from torch import Tensor
 
 from editing.directions import Direction, fit
-from editing.entanglement import people_apart
-from editing.face_readers import AGE, SMILE, Read
+from editing.entanglement import measure_person_distance
+from editing.face_readers import AGE, SMILE, FaceReading
 from editing.latent_editor import LatentEditor
-from editing.latent_region import Region, sample_latents
-from inversion.result import Inversion, generated
+from editing.latent_region import LatentRegion, sample_latents
+from inversion.result import Inversion, wrap_generated
 from tests.inversion.tiny import tiny_generator
 
 
-def read(images: Tensor) -> Read:
+def read(images: Tensor) -> FaceReading:
     bright = images.mean(dim=(1, 2, 3)).double().numpy()
     low, high = _range()
     red, blue = (images[:, place].mean(dim=(1, 2)).double().numpy() for place in (0, 2))
     attributes = {SMILE: np.clip((bright - low) / (high - low), 0, 1), AGE: 50 * (1 + red)}
-    return Read(attributes, np.stack([red, blue], axis=1), np.empty((len(red), 0)))
+    return FaceReading(attributes, np.stack([red, blue], axis=1), np.empty((len(red), 0)))
 
 
 @cache
@@ -42,7 +42,7 @@ def latents() -> Tensor:
 
 
 @cache
-def readings() -> Read:
+def readings() -> FaceReading:
     return read(render_all(latents()))
 
 
@@ -53,15 +53,17 @@ def brightness() -> Direction:
 
 
 def editor() -> LatentEditor:
-    return LatentEditor(tiny_generator(), read, people_apart(readings().identity), Region.of(latents()))
+    return LatentEditor(
+        tiny_generator(), read, measure_person_distance(readings().identity), LatentRegion.of(latents())
+    )
 
 
 def face(seed: int) -> Inversion:
     w, _ = sample_latents(tiny_generator(), 1, seed)
-    return generated(tiny_generator(), w[:, None].repeat(1, tiny_generator().config.num_ws, 1))
+    return wrap_generated(tiny_generator(), w[:, None].repeat(1, tiny_generator().config.num_ws, 1))
 
 
 def darkest() -> Inversion:
     place = int(np.argmin(readings().smile))
     w = latents()[place][None, None].repeat(1, tiny_generator().config.num_ws, 1)
-    return generated(tiny_generator(), w)
+    return wrap_generated(tiny_generator(), w)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.errors import DirectionError
-from editing.directions import Direction, balanced_accuracy, fit, remeasured
+from editing.directions import Direction, fit, measure_accuracy, remeasure
 from tests.data.fill import filled
 from tests.gen.fixtures import fixture
 
@@ -48,7 +48,7 @@ def test_projections_and_steps_are_the_published_ones() -> None:
     torch.testing.assert_close(two.vector, FIXTURE["projected_two"].flatten().float(), atol=1e-5, rtol=0)
     assert one.independent == ("boundary_other",)
     assert any("before other directions" in flag for flag in one.flags)
-    steps = given("boundary").placed(torch.from_numpy(LATENTS[0]), torch.linspace(-3, 3, 7))
+    steps = given("boundary").place(torch.from_numpy(LATENTS[0]), torch.linspace(-3, 3, 7))
     torch.testing.assert_close(steps, FIXTURE["interpolated"].float(), atol=1e-5, rtol=0)
 
 
@@ -82,7 +82,7 @@ def test_what_others_share_is_taken_out_and_measured_anew() -> None:
     alone = smile.independent_of(other)
     assert cosine(alone, other.vector) == pytest.approx(0, abs=1e-5)
     labels = np.median(SCORES) < SCORES
-    again = remeasured(alone, LATENTS, labels)
+    again = remeasure(alone, LATENTS, labels)
     assert 0.6 < again.accuracy < smile.accuracy
     assert not any("before other directions" in flag for flag in again.flags)
     with pytest.raises(DirectionError, match="nothing is left"):
@@ -128,7 +128,7 @@ def test_a_direction_that_is_often_wrong_is_flagged() -> None:
 
 def test_the_accuracy_is_that_of_both_classes_alike() -> None:
     positive = np.arange(100) < 10
-    accuracy, (low, high) = balanced_accuracy(np.arange(100) >= 5, positive)
+    accuracy, (low, high) = measure_accuracy(np.arange(100) >= 5, positive)
     assert accuracy == pytest.approx(0.75)
     assert low < 0.75 < high
     assert high - low > 0.2

@@ -9,7 +9,7 @@ import torch
 from core.errors import CheckpointError, DirectionError
 from editing import direction_file
 from editing.direction_file import Directions
-from editing.entanglement import entanglement, people_apart
+from editing.entanglement import measure_entanglement, measure_person_distance
 from editing.face_readers import AGE, SMILE
 from gen.checkpoint import fingerprint
 from tests.editing import bright
@@ -19,7 +19,7 @@ from tests.inversion.tiny import tiny_generator, tiny_inverter
 def test_every_attribute_is_read_along_every_direction() -> None:
     seen: list[int] = []
     people = bright.latents()[:20]
-    (moves,) = entanglement(tiny_generator(), people, [bright.brightness()], bright.read, seen.append)
+    (moves,) = measure_entanglement(tiny_generator(), people, [bright.brightness()], bright.read, seen.append)
     assert sum(seen) == 60
     assert moves.by == bright.brightness().spread
     assert set(moves.slopes) == {SMILE, AGE}
@@ -29,14 +29,14 @@ def test_every_attribute_is_read_along_every_direction() -> None:
 
 
 def test_people_that_cannot_be_read_do_not_count() -> None:
-    assert people_apart(np.array([[0.0, 0], [3, 4], [np.nan, np.nan]])) == 5
+    assert measure_person_distance(np.array([[0.0, 0], [3, 4], [np.nan, np.nan]])) == 5
 
 
 def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     direction, region = bright.brightness(), bright.editor().region
     kept = {"age": torch.arange(16.0)[None]}
-    moving = direction.along(kept["age"][0], bright.latents())
-    table = entanglement(tiny_generator(), bright.latents()[:4], [direction], bright.read)
+    moving = direction.with_pattern(kept["age"][0], bright.latents())
+    table = measure_entanglement(tiny_generator(), bright.latents()[:4], [direction], bright.read)
     made = Directions(
         fingerprint(tiny_generator()), {SMILE: direction, "on": moving}, region, 0.7, kept, tuple(table), "600 faces"
     )
@@ -49,12 +49,12 @@ def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     torch.testing.assert_close(again.directions["on"].pattern, moving.pattern)
     torch.testing.assert_close(again.patterns["age"], kept["age"])
     assert again.table == made.table
-    assert again.named("smile", "WS").name == "smile"
+    assert again.find("smile", "WS").name == "smile"
     torch.testing.assert_close(
         again.region.distance(bright.latents()[:9]), region.distance(bright.latents()[:9]), rtol=0.01, atol=0
     )
     with pytest.raises(DirectionError, match="no direction 'age'; expected one of on, smile"):
-        again.named("age")
+        again.find("age")
     with pytest.raises(CheckpointError, match="belongs to the generator"):
         direction_file.load(tmp_path / "directions.safetensors", tiny_generator(2))
     from inversion import inverter_file as inverters

@@ -11,7 +11,7 @@ import weights
 from core.errors import CheckpointError, ConfigError, DirectionError
 from editing import direction_file as directions
 from editing.direction_file import Directions
-from editing.face_editor import FaceEditor, Files
+from editing.face_editor import EditorFiles, FaceEditor
 from faces.detect import FaceDetector
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw
@@ -29,9 +29,9 @@ from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
+def files(tmp_path: Path) -> EditorFiles:
     """Of a tiny generator with a discriminator, an inverter and directions."""
-    found = Files(
+    found = EditorFiles(
         *(tmp_path / f"{part}.safetensors" for part in ("generator", "discriminator", "inverter", "directions"))
     )
     assert found.discriminator is not None
@@ -53,7 +53,7 @@ def discriminator(side: int) -> Discriminator:
         return Discriminator(DiscriminatorConfig(side, channel_base=512, channel_max=16))
 
 
-def test_a_studio_inverts_edits_and_judges(files: Files, detector: FaceDetector) -> None:
+def test_a_studio_inverts_edits_and_judges(files: EditorFiles, detector: FaceDetector) -> None:
     studio = FaceEditor.open(files, detector)
     assert studio.side == 64
     assert studio.detector is detector
@@ -71,7 +71,7 @@ def test_a_studio_inverts_edits_and_judges(files: Files, detector: FaceDetector)
         studio.direction("wink")
 
 
-def test_every_method_is_at_hand(files: Files, detector: FaceDetector) -> None:
+def test_every_method_is_at_hand(files: EditorFiles, detector: FaceDetector) -> None:
     studio = FaceEditor.open(files, detector, identity=False)
     assert studio.judge.describe is None
     assert studio.invert_by().method is Method.HYPERSTYLE
@@ -79,7 +79,7 @@ def test_every_method_is_at_hand(files: Files, detector: FaceDetector) -> None:
     assert studio.invert_by(Method.PTI, steps=1)(some_faces(1)).method == "pti"
 
 
-def test_a_generator_in_memory_is_not_loaded_again(files: Files, detector: FaceDetector) -> None:
+def test_a_generator_in_memory_is_not_loaded_again(files: EditorFiles, detector: FaceDetector) -> None:
     net = tiny_generator()
     studio = FaceEditor.open(replace(files, generator=Path("nowhere.safetensors")), detector, generator=net)
     assert studio.generator is net
@@ -89,8 +89,8 @@ def test_a_generator_in_memory_is_not_loaded_again(files: Files, detector: FaceD
         FaceEditor.open(files, detector, generator=tiny_generator(2))
 
 
-def test_what_a_generator_lacks_is_said_when_it_is_needed(files: Files, detector: FaceDetector) -> None:
-    bare = FaceEditor.open(Files(files.generator), detector)
+def test_what_a_generator_lacks_is_said_when_it_is_needed(files: EditorFiles, detector: FaceDetector) -> None:
+    bare = FaceEditor.open(EditorFiles(files.generator), detector)
     assert bare.known is None
     assert bare.invert_by().method is Method.PTI
     with pytest.raises(ConfigError, match=r"no directions are shipped for generator.safetensors; make some with"):
@@ -103,7 +103,7 @@ def test_what_a_generator_lacks_is_said_when_it_is_needed(files: Files, detector
         bare.invert_by(Method.HYPERSTYLE)
 
 
-def test_a_judge_of_another_size_is_refused(files: Files, detector: FaceDetector, tmp_path: Path) -> None:
+def test_a_judge_of_another_size_is_refused(files: EditorFiles, detector: FaceDetector, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     checkpoint.save(other, discriminator(32))
     for wrong in (other, files.generator):
@@ -112,7 +112,7 @@ def test_a_judge_of_another_size_is_refused(files: Files, detector: FaceDetector
 
 
 def test_phantoms_are_read_by_networks_of_their_own_and_others_as_photographs(
-    files: Files, detector: FaceDetector
+    files: EditorFiles, detector: FaceDetector
 ) -> None:
     people = [nth_phantom(4, at) for at in range(3)]
     drawn = np.stack([draw(person, 128).image for person in people])

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from core.errors import DirectionError
-from editing.latent_editor import search
-from editing.latent_region import Region
-from inversion.result import generated
+from editing.latent_editor import search_strength
+from editing.latent_region import LatentRegion
+from inversion.result import wrap_generated
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_edited_is_refused() -> None:
     editor = bright.editor()
     with pytest.raises(DirectionError, match="a smile of 2; expected a number in"):
         editor.to_smile(bright.face(10), bright.brightness(), 2)
-    two = generated(tiny_generator(), bright.latents()[:2, None].repeat(1, tiny_generator().config.num_ws, 1))
+    two = wrap_generated(tiny_generator(), bright.latents()[:2, None].repeat(1, tiny_generator().config.num_ws, 1))
     with pytest.raises(DirectionError, match="2 faces at once"):
         editor.edit(two, bright.brightness(), 1)
     with pytest.raises(DirectionError, match="has 3 dimensions, the face's latent 16"):
@@ -75,32 +75,32 @@ def test_what_cannot_be_edited_is_refused() -> None:
 
 @pytest.mark.parametrize(("target", "found"), [(0.5, 1.0), (0.9, 1.8), (0.0, 0.0), (-0.4, -0.8)])
 def test_the_search_finds_where_a_measure_meets_its_target(target: float, found: float) -> None:
-    assert search(lambda strength: strength / 2, target, 0.3, 10) == pytest.approx(found, abs=0.06)
+    assert search_strength(lambda strength: strength / 2, target, 0.3, 10) == pytest.approx(found, abs=0.06)
 
 
 def test_the_search_stays_within_its_bounds_and_where_something_is_measured() -> None:
-    assert search(lambda strength: strength / 100, 1.0, 0.3, 2) == 2
-    seen = search(lambda strength: math.nan if strength > 1.5 else strength / 4, 1.0, 0.3, 10)
+    assert search_strength(lambda strength: strength / 100, 1.0, 0.3, 2) == 2
+    seen = search_strength(lambda strength: math.nan if strength > 1.5 else strength / 4, 1.0, 0.3, 10)
     assert 1.2 < seen <= 1.5
 
 
 def test_the_region_holds_nearly_all_latents() -> None:
-    region = Region.of(bright.latents())
+    region = LatentRegion.of(bright.latents())
     inside = region.distance(bright.latents()) <= region.limit
     assert 0.99 < inside.float().mean() < 1
     assert region.distance(bright.latents()).square().mean().item() == pytest.approx(16, rel=0.01)
     with pytest.raises(DirectionError, match="expected 160 or more"):
-        Region.of(bright.latents()[:100])
+        LatentRegion.of(bright.latents()[:100])
 
 
 def test_a_face_is_edited_in_its_own_precision() -> None:
     generator, w = tiny_generator(), bright.face(5).w
     exact, fast = (
-        bright.editor().edit(generated(generator, w, precision), bright.brightness(), 0.5)
+        bright.editor().edit(wrap_generated(generator, w, precision), bright.brightness(), 0.5)
         for precision in ("float32", "bfloat16")
     )
     assert (exact.precision, fast.precision) == ("float32", "bfloat16")
     torch.testing.assert_close(exact.w, fast.w)
     for latent, sharp, coarse in ((w, exact.before, fast.before), (fast.w, exact.image, fast.image)):
-        assert torch.equal(coarse, generated(generator, latent, "bfloat16").reconstruction)
+        assert torch.equal(coarse, wrap_generated(generator, latent, "bfloat16").reconstruction)
         assert 0 < (sharp - coarse).abs().max() < 0.1

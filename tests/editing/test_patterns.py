@@ -10,15 +10,15 @@ import torch
 
 from core.errors import DirectionError
 from editing.directions import fit
-from editing.face_readers import AGE, SMILE, Read, surroundings
-from editing.latent_editor import drift
-from editing.patterns import IDENTITY, patterns
+from editing.face_readers import AGE, SMILE, FaceReading, describe_surroundings
+from editing.latent_editor import find_side_effects
+from editing.patterns import IDENTITY, fit_patterns
 from tests.editing import bright
 
 CONDITIONS = np.array(["WS", "other"])
 
 
-def known_latents(count: int) -> tuple[torch.Tensor, Read, np.ndarray, np.ndarray]:
+def known_latents(count: int) -> tuple[torch.Tensor, FaceReading, np.ndarray, np.ndarray]:
     """Latents that are a sum of known patterns, of attributes that go together, and a little noise."""
     rng = np.random.default_rng(0)
     member = np.arange(count) % 2
@@ -28,18 +28,23 @@ def known_latents(count: int) -> tuple[torch.Tensor, Read, np.ndarray, np.ndarra
     true = rng.normal(size=(5, 16))
     told = np.column_stack([smile, np.log1p(age), member, who])
     w = told @ true + 0.01 * rng.normal(size=(count, 16))
-    return torch.from_numpy(w), Read({SMILE: smile, AGE: age}, who, np.empty((count, 0))), CONDITIONS[member], true
+    return (
+        torch.from_numpy(w),
+        FaceReading({SMILE: smile, AGE: age}, who, np.empty((count, 0))),
+        CONDITIONS[member],
+        true,
+    )
 
 
 def test_a_pattern_is_what_an_attribute_does_on_its_own() -> None:
     w, read, conditions, true = known_latents(2_000)
-    found = patterns(w, read, conditions)
+    found = fit_patterns(w, read, conditions)
     assert set(found) == {SMILE, AGE, "WS", "other", IDENTITY}
     for name, place in ((SMILE, 0), (AGE, 1)):
         torch.testing.assert_close(found[name][0].double(), torch.from_numpy(true[place]), atol=0.02, rtol=0)
     torch.testing.assert_close((found["other"] - found["WS"])[0].double(), torch.from_numpy(true[2]), atol=0.02, rtol=0)
     torch.testing.assert_close(found[IDENTITY].double(), torch.from_numpy(true[3:]), atol=0.02, rtol=0)
-    same = patterns(w, replace(read, identity=read.identity[:, :1], traits=read.identity[:, 1:]), conditions)
+    same = fit_patterns(w, replace(read, identity=read.identity[:, :1], traits=read.identity[:, 1:]), conditions)
     torch.testing.assert_close(same[SMILE], found[SMILE])
     assert same[IDENTITY].shape == (1, 16)
 
@@ -49,8 +54,8 @@ def test_the_normal_is_no_pattern() -> None:
     w, read, conditions, true = known_latents(2_000)
     own = true[0] / np.linalg.norm(true[0])
     direction = fit(w, read.smile > 0.5)
-    found = patterns(w, read, conditions)
-    along = direction.along(found[SMILE][0], w)
+    found = fit_patterns(w, read, conditions)
+    along = direction.with_pattern(found[SMILE][0], w)
     assert along.pattern is not None
     assert along.pattern.norm().item() == pytest.approx(1)
     assert along.pattern.double().numpy() @ own > 0.999
@@ -64,23 +69,23 @@ def test_faces_that_cannot_be_read_are_left_out() -> None:
     w, read, conditions, _ = known_latents(400)
     smile = read.smile.copy()
     smile[::3] = np.nan
-    some = patterns(w, replace(read, attributes={**read.attributes, SMILE: smile}), conditions)
+    some = fit_patterns(w, replace(read, attributes={**read.attributes, SMILE: smile}), conditions)
     here = np.isfinite(smile)
-    same = patterns(w[torch.from_numpy(here)], read[here], conditions[here])
+    same = fit_patterns(w[torch.from_numpy(here)], read[here], conditions[here])
     torch.testing.assert_close(some[SMILE], same[SMILE])
     with pytest.raises(DirectionError, match=r"20 faces can be read, for 6 attributes .* expected 60 or more"):
-        patterns(w[:20], read[np.arange(400) < 20], conditions[:20])
+        fit_patterns(w[:20], read[np.arange(400) < 20], conditions[:20])
 
 
 def test_one_condition_has_no_pattern_of_its_own() -> None:
     w, read, _, _ = known_latents(400)
-    assert set(patterns(w, read, np.full(400, ""))) == {SMILE, AGE, IDENTITY}
+    assert set(fit_patterns(w, read, np.full(400, ""))) == {SMILE, AGE, IDENTITY}
 
 
 def test_what_should_stay_is_led_back() -> None:
     """With the pattern of the age known, the age of a face that is moved stays nearer to what it was."""
     nobody = np.empty((600, 0))  # colours are all that these faces have, and smile and age are colours
-    kept = patterns(bright.latents(), Read(bright.readings().attributes, nobody, nobody), np.full(600, ""))
+    kept = fit_patterns(bright.latents(), FaceReading(bright.readings().attributes, nobody, nobody), np.full(600, ""))
     direction, editor = bright.brightness(), bright.editor()
     holding = replace(editor, patterns={AGE: kept[AGE]})
     free, held = [], []
@@ -98,22 +103,22 @@ def test_what_should_stay_is_led_back() -> None:
 
 
 def test_another_condition_is_led_back_and_the_attribute_itself_is_not_held() -> None:
-    def reads(smile: float, years: float, own: float, who: float = 0.0) -> Read:
+    def reads(smile: float, years: float, own: float, who: float = 0.0) -> FaceReading:
         chances = {"WS": own, "other": 0.9 - own, "unaffected": 0.1}
         attributes = {SMILE: smile, AGE: years, **chances}
         values = {name: np.array([value]) for name, value in attributes.items()}
-        return Read(values, np.array([[who, 0.0]]), np.empty((1, 0)))
+        return FaceReading(values, np.array([[who, 0.0]]), np.empty((1, 0)))
 
     was = reads(0.2, 9.0, 0.85)
-    assert drift(was, reads(0.9, 9.1, 0.8, 0.3), SMILE, apart=2) == {}
-    assert drift(was, reads(0.9, 9.0, 0.2), SMILE, apart=2) == pytest.approx({"WS": -0.7, "other": 0.7})
-    assert drift(was, reads(0.3, 19.0, 0.85), AGE, apart=2) == pytest.approx({SMILE: 0.1})
-    assert drift(was, reads(0.3, 19.0, 0.85), SMILE, apart=2) == pytest.approx({AGE: np.log(2)})
-    found = drift(was, reads(0.3, 9.0, 0.85, 0.5), SMILE, apart=2)
+    assert find_side_effects(was, reads(0.9, 9.1, 0.8, 0.3), SMILE, apart=2) == {}
+    assert find_side_effects(was, reads(0.9, 9.0, 0.2), SMILE, apart=2) == pytest.approx({"WS": -0.7, "other": 0.7})
+    assert find_side_effects(was, reads(0.3, 19.0, 0.85), AGE, apart=2) == pytest.approx({SMILE: 0.1})
+    assert find_side_effects(was, reads(0.3, 19.0, 0.85), SMILE, apart=2) == pytest.approx({AGE: np.log(2)})
+    found = find_side_effects(was, reads(0.3, 9.0, 0.85, 0.5), SMILE, apart=2)
     assert found.keys() == {IDENTITY}
     np.testing.assert_allclose(found[IDENTITY], [0.5, 0])
     unread = reads(0.9, float("nan"), 0.85, float("nan"))
-    assert drift(was, unread, SMILE, apart=2) == {}
+    assert find_side_effects(was, unread, SMILE, apart=2) == {}
 
 
 def test_surroundings_see_everything_but_the_mouth() -> None:
@@ -121,14 +126,14 @@ def test_surroundings_see_everything_but_the_mouth() -> None:
     mouth, hair = image.clone(), image.clone()
     mouth[:, :, 82:110, 40:88] = 1
     hair[:, :, 4:12, 40:60] = 1
-    seen = surroundings(image)
+    seen = describe_surroundings(image)
     assert seen.shape == (1, 216)
-    np.testing.assert_array_equal(surroundings(mouth), seen)
-    assert np.abs(surroundings(hair) - seen).max() > 0.3
+    np.testing.assert_array_equal(describe_surroundings(mouth), seen)
+    assert np.abs(describe_surroundings(hair) - seen).max() > 0.3
     soft = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
-    assert surroundings(soft)[:, 162:].mean() < 0.5 * seen[:, 162:].mean()
+    assert describe_surroundings(soft)[:, 162:].mean() < 0.5 * seen[:, 162:].mean()
     np.testing.assert_allclose(
-        surroundings(image[..., ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3))[:, :162],
-        surroundings(image[..., ::2, ::2])[:, :162],
+        describe_surroundings(image[..., ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3))[:, :162],
+        describe_surroundings(image[..., ::2, ::2])[:, :162],
         atol=1e-6,
     )

@@ -14,7 +14,7 @@ from core.errors import ConfigError, GestaltError
 from editing.face_editor import FaceEditor
 from editing.photograph_files import invert_photographs, list_photographs, name_sources
 from faces.images import encode_png
-from inversion.methods import InvertBy
+from inversion.methods import InversionMethod
 from inversion.optimisation import OnStep
 from inversion.result import Inversion
 
@@ -54,7 +54,7 @@ def test_progress_shows_photographs_and_the_steps_of_an_optimisation(tmp_path: P
     results = invert_photographs(
         list_photographs([tmp_path]),
         editor,
-        cast(InvertBy, _invert_in_two_steps),
+        cast(InversionMethod, _invert_in_two_steps),
         lambda one: one.name,
         aligned=True,
         progress=progress,

@@ -11,10 +11,10 @@ from PIL import Image
 from core.errors import ConfigError, DatasetError, DirectionError
 from editing import survey_pack
 from editing.direction_file import Directions
-from editing.face_editor import FaceEditor, Files
+from editing.face_editor import EditorFiles, FaceEditor
 from editing.latent_editor import OPPOSITE
-from editing.survey_pack import MARK, Left, Pair, pair_of, stimulus_edit, write_pack
-from editing.survey_plan import Person, plan
+from editing.survey_pack import MARK, LeftOut, StimulusPair, edit_for_survey, make_pair, write_pack
+from editing.survey_plan import Person, plan_survey
 from faces.detect import FaceDetector
 from faces.images import Pixels, read_image, to_uint8
 from faces.measures.distances import Features
@@ -33,7 +33,7 @@ def studio(detector: FaceDetector) -> FaceEditor:
     """One in which brightness is a smile."""
     editor, smile = bright.editor(), replace(bright.brightness(), flags=())
     known = Directions("", {"smile": smile}, editor.region, 100 * editor.apart)
-    return FaceEditor(Files(Path("tiny")), tiny_generator(), None, Judge(), detector, bright.read, find, known)
+    return FaceEditor(EditorFiles(Path("tiny")), tiny_generator(), None, Judge(), detector, bright.read, find, known)
 
 
 def find(images: Pixels) -> Features:
@@ -49,9 +49,9 @@ def face(seed: int, **quality: object) -> Inversion:
 
 
 @pytest.fixture
-def pairs(studio: FaceEditor) -> dict[str, Pair]:
+def pairs(studio: FaceEditor) -> dict[str, StimulusPair]:
     return {
-        person.name: pair_of(stimulus_edit(studio, face(at), 0.5, doubtful=True), find)
+        person.name: make_pair(edit_for_survey(studio, face(at), 0.5, doubtful=True), find)
         for at, person in enumerate(PEOPLE)
     }
 
@@ -63,27 +63,27 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 def test_a_face_goes_to_the_opposite_of_its_smile_or_where_it_is_told(studio: FaceEditor) -> None:
     for seed in (5, 10, 12):
-        edit = stimulus_edit(studio, face(seed), doubtful=True)
+        edit = edit_for_survey(studio, face(seed), doubtful=True)
         assert edit.target == OPPOSITE[edit.smile[0] < 0.5]
-        assert stimulus_edit(studio, face(seed), 0.4, doubtful=True).target == 0.4
+        assert edit_for_survey(studio, face(seed), 0.4, doubtful=True).target == 0.4
 
 
 def test_what_is_doubtful_is_not_shown_unless_it_is_asked_for(studio: FaceEditor) -> None:
-    assert stimulus_edit(studio, face(10, verdict="doubtful"), 0.5).verdict == "good"
+    assert edit_for_survey(studio, face(10, verdict="doubtful"), 0.5).verdict == "good"
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain$"):
-        stimulus_edit(studio, face(10, verdict="out of domain"), 0.5)
+        edit_for_survey(studio, face(10, verdict="out of domain"), 0.5)
     assert studio.known is not None
     near = replace(studio, known=replace(studio.known, apart=1e-4))
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain; the identity moved by"):
-        stimulus_edit(near, face(10, verdict="out of domain"), 0.3)
-    assert stimulus_edit(near, face(10, verdict="out of domain"), 0.3, doubtful=True).verdict == "doubtful"
+        edit_for_survey(near, face(10, verdict="out of domain"), 0.3)
+    assert edit_for_survey(near, face(10, verdict="out of domain"), 0.3, doubtful=True).verdict == "doubtful"
     with pytest.raises(ConfigError, match="no directions are shipped for tiny"):
-        stimulus_edit(replace(studio, known=None), face(10))
+        edit_for_survey(replace(studio, known=None), face(10))
 
 
 def test_a_pair_has_one_area_for_both_pictures(studio: FaceEditor) -> None:
-    edit = stimulus_edit(studio, face(10), 0.5)
-    pair = pair_of(edit, find)
+    edit = edit_for_survey(studio, face(10), 0.5)
+    pair = make_pair(edit, find)
     np.testing.assert_array_equal(pair.before, to_uint8(edit.before)[0])
     np.testing.assert_array_equal(pair.after, to_uint8(edit.image)[0])
     mouths = find(np.stack([pair.before, pair.after]))[:, 48:]
@@ -93,13 +93,13 @@ def test_a_pair_has_one_area_for_both_pictures(studio: FaceEditor) -> None:
     assert mouths[1, :, 0].max() < right
     assert mouths[1, :, 1].max() < bottom <= 63
     with pytest.raises(DirectionError, match="no landmarks of the mouth"):
-        pair_of(edit, lambda images: np.full((2, 68, 2), np.nan))
+        make_pair(edit, lambda images: np.full((2, 68, 2), np.nan))
 
 
-def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, Pair], tmp_path: Path) -> None:
+def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair], tmp_path: Path) -> None:
     out = tmp_path / "new" / "pack"
-    planned = plan(PEOPLE, 5)
-    write_pack(out, planned, pairs, [Left("p3.png", "no face", "clinic/p3.png")])
+    planned = plan_survey(PEOPLE, 5)
+    write_pack(out, planned, pairs, [LeftOut("p3.png", "no face", "clinic/p3.png")])
     assert [path.name for path in out.parent.iterdir()] == ["pack"]
     names = {f"{one.version}/{one.code}.png" for one in planned} | {"A/order.csv", "B/order.csv", "areas.csv"}
     key = {"key/answers.csv", "key/pairs.png", "key/left-out.csv"}
@@ -121,7 +121,7 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, Pair], tmp_pa
 
 
 def test_a_pack_appears_whole_or_not_at_all(
-    pairs: dict[str, Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pairs: dict[str, StimulusPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seen_then_fails(*images: object, **titles: object) -> Pixels:
         assert not (tmp_path / "pack").exists()
@@ -130,11 +130,11 @@ def test_a_pack_appears_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr(survey_pack, "contact_sheet", seen_then_fails)
         with pytest.raises(RuntimeError, match="the disk is full"):
-            write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+            write_pack(tmp_path / "pack", plan_survey(PEOPLE, 5), pairs)
     assert list(tmp_path.iterdir()) == []
-    write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+    write_pack(tmp_path / "pack", plan_survey(PEOPLE, 5), pairs)
     assert not (tmp_path / "pack" / "key" / "left-out.csv").exists()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DatasetError, match="is there already; name a folder that is not"):
-        write_pack(tmp_path / "pack", plan(PEOPLE, 5), pairs)
+        write_pack(tmp_path / "pack", plan_survey(PEOPLE, 5), pairs)
     assert sorted(tmp_path.rglob("*")) == before

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from core.errors import DirectionError
-from editing.survey_plan import Person, mouth_area, plan
+from editing.survey_plan import Person, find_mouth_area, plan_survey
 
 COUNTS = {"WS": 7, "22q11DS": 5, "other": 8}
 PEOPLE = [Person(f"{group} {at}", group) for group, count in COUNTS.items() for at in range(count)]
 
 
 def test_every_person_is_seen_once_in_each_version_edited_in_one() -> None:
-    planned = plan(PEOPLE, 3)
+    planned = plan_survey(PEOPLE, 3)
     shown = {version: [s for s in planned if s.version == version] for version in ("A", "B")}
     for version in shown.values():
         assert [s.order for s in version] == list(range(1, 21))
@@ -29,7 +29,7 @@ def test_every_person_is_seen_once_in_each_version_edited_in_one() -> None:
 
 
 def test_names_say_nothing_and_are_all_different() -> None:
-    planned = plan(PEOPLE, 3)
+    planned = plan_survey(PEOPLE, 3)
     codes = [s.code for s in planned]
     assert len(set(codes)) == 40
     assert all(len(code) == 8 and set(code) <= set("0123456789abcdef") for code in codes)
@@ -38,21 +38,21 @@ def test_names_say_nothing_and_are_all_different() -> None:
 
 
 def test_the_seed_decides() -> None:
-    assert plan(PEOPLE, 3) == plan(PEOPLE, 3)
-    assert plan(PEOPLE, 3) != plan(PEOPLE, 4)
-    orders = [[s.person for s in plan(PEOPLE, seed)[:20]] for seed in (3, 4)]
+    assert plan_survey(PEOPLE, 3) == plan_survey(PEOPLE, 3)
+    assert plan_survey(PEOPLE, 3) != plan_survey(PEOPLE, 4)
+    orders = [[s.person for s in plan_survey(PEOPLE, seed)[:20]] for seed in (3, 4)]
     assert orders[0] != orders[1] != PEOPLE
 
 
 def test_what_makes_no_survey_is_refused() -> None:
     with pytest.raises(DirectionError, match="1 people; expected 2 or more"):
-        plan(PEOPLE[:1], 0)
+        plan_survey(PEOPLE[:1], 0)
     with pytest.raises(DirectionError, match="WS 0 twice"):
-        plan([*PEOPLE, PEOPLE[0]], 0)
+        plan_survey([*PEOPLE, PEOPLE[0]], 0)
 
 
 def test_the_area_holds_the_mouth_with_a_margin() -> None:
     landmarks = np.zeros((68, 2))
     landmarks[48:] = [50, 80]
     landmarks[54] = [70, 88]
-    assert mouth_area(landmarks) == (45, 75, 75, 93)
+    assert find_mouth_area(landmarks) == (45, 75, 75, 93)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from editing.svm import hyperplane
+from editing.svm import fit_hyperplane
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.5, 3.0])
@@ -12,7 +12,7 @@ def test_it_is_the_machine_of_scikit_learn(noise: float) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((600, 20))
     positive = x[:, 0] + 0.5 * x[:, 1] + noise * rng.standard_normal(600) > 0.4
-    normal, offset = hyperplane(x, positive)
+    normal, offset = fit_hyperplane(x, positive)
     machine = SVC(kernel="linear", C=1.0, class_weight="balanced").fit(x, positive)
     size = np.linalg.norm(machine.coef_)
     assert normal @ machine.coef_[0] / size > 0.9999
@@ -24,7 +24,7 @@ def test_few_examples_in_many_dimensions() -> None:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((30, 128))
     positive = np.arange(30) < 9
-    normal, offset = hyperplane(x, positive)
+    normal, offset = fit_hyperplane(x, positive)
     machine = SVC(kernel="linear", C=1.0, class_weight="balanced").fit(x, positive)
     assert normal @ machine.coef_[0] / np.linalg.norm(machine.coef_) > 0.999
     assert ((x @ normal > offset) == positive).all()

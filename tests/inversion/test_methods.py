@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from inversion.methods import InvertBy, Method, usual_method
+from inversion.methods import InversionMethod, Method, choose_method
 from inversion.quality import Judge
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 
@@ -15,7 +15,7 @@ from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 )
 def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, bent: bool) -> None:
     inverter = tiny_inverter()
-    by = InvertBy(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=2)
+    by = InversionMethod(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=2)
     told: list[int] = []
     found = by(some_faces(1), lambda made, steps, loss: told.append(made))
     assert (found.method, bool(found.offsets)) == (method, bent)
@@ -27,25 +27,26 @@ def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, ben
 def test_optimisation_needs_no_inverter_and_begins_with_its_latent_where_there_is_one() -> None:
     inverter = tiny_inverter()
     by_itself, begun = (
-        InvertBy(inverter.generator, start, Judge(), Method.W, steps=1)(some_faces(1)).w for start in (None, inverter)
+        InversionMethod(inverter.generator, start, Judge(), Method.W, steps=1)(some_faces(1)).w
+        for start in (None, inverter)
     )
     encoded = inverter.encode(some_faces(1))
     assert (begun - encoded).abs().max() < 0.1 < (by_itself - encoded).abs().max()
 
 
 def test_what_is_usual_follows_from_the_inverter() -> None:
-    assert usual_method(tiny_inverter()) is Method.HYPERSTYLE
-    assert usual_method(None) is Method.PTI
+    assert choose_method(tiny_inverter()) is Method.HYPERSTYLE
+    assert choose_method(None) is Method.PTI
 
 
 @pytest.mark.parametrize("method", [Method.ENCODER, Method.HYPERSTYLE])
 def test_a_method_without_its_inverter_is_refused(method: Method) -> None:
     with pytest.raises(ConfigError, match=f"--method {method} needs --inverter"):
-        InvertBy(tiny_generator(), None, Judge(), method)
+        InversionMethod(tiny_generator(), None, Judge(), method)
 
 
 def test_seconds_end_an_optimisation() -> None:
-    by = InvertBy(tiny_generator(), None, Judge(), Method.W, steps=1000, seconds=1e-6)
+    by = InversionMethod(tiny_generator(), None, Judge(), Method.W, steps=1000, seconds=1e-6)
     found = by(some_faces(1))
     assert found.steps == (1,)
     assert torch.isfinite(found.w).all()
@@ -59,10 +60,10 @@ def test_networks_follow_the_hardware_and_optimisation_is_in_float32(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     inverter = tiny_inverter()
-    by = InvertBy(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=1, precision="auto")
+    by = InversionMethod(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=1, precision="auto")
     assert by(some_faces(1)).precision == by.settled_precision == expected
 
 
 def test_an_optimisation_in_bfloat16_is_refused() -> None:
     with pytest.raises(ConfigError, match="precision bfloat16 with method pti, which optimises in float32; take auto"):
-        InvertBy(tiny_generator(), None, Judge(), Method.PTI, precision="bfloat16")
+        InversionMethod(tiny_generator(), None, Judge(), Method.PTI, precision="bfloat16")

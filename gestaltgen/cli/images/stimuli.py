@@ -14,8 +14,8 @@ from editing.face_editor import FaceEditor
 from editing.face_readers import SMILE
 from editing.latent_editor import NOTICE
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs, name_sources
-from editing.survey_pack import Left, Pair, check_new, pair_of, stimulus_edit, write_pack
-from editing.survey_plan import Person, plan
+from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_survey, make_pair, write_pack
+from editing.survey_plan import Person, plan_survey
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, files_of
 from gestaltgen.cli.progress import ConsoleProgress
@@ -65,16 +65,16 @@ def stimuli(
     work, group_of = list_photographs(photographs), _groups(groups)
     sources = name_sources(work)
 
-    def shown(one: InvertedPhotograph) -> tuple[Person, Pair]:
-        pair = pair_of(stimulus_edit(face_editor, one.inversion, smile, doubtful), face_editor.find)
+    def shown(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
+        pair = make_pair(edit_for_survey(face_editor, one.inversion, smile, doubtful), face_editor.find)
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, StimulusPair] = {}
     people: list[Person] = []
-    left: list[Left] = []
+    left: list[LeftOut] = []
     for path, made in invert_photographs(work, face_editor, by, shown, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
-            left.append(Left(str(path), str(made), sources[path]))
+            left.append(LeftOut(str(path), str(made), sources[path]))
         else:
             person, pair = made
             people.append(person)
@@ -86,7 +86,7 @@ def stimuli(
             f"{len(people)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
             "that are only doubtful with --doubtful"
         )
-    write_pack(out, plan(people, seed), pairs, left)
+    write_pack(out, plan_survey(people, seed), pairs, left)
     _console.print(f"{len(people)} of {len(work)} people in two versions, in {out}; the answers are in {out / 'key'}")
     _console.print(NOTICE)
 

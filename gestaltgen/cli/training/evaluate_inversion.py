@@ -28,13 +28,13 @@ from inversion import inverter_file
 from inversion.evaluation import (
     NOTICE,
     Invert,
-    Measured,
     MethodFigures,
-    fast_methods,
+    MethodResult,
     load_held_out,
+    make_fast_methods,
     make_sheet,
+    make_slow_methods,
     measure,
-    slow_methods,
 )
 from inversion.quality import Judge, QualityLimits
 
@@ -86,14 +86,14 @@ def evaluate_inversion(
     oracle = oracle_file.load(shipped.oracle())[0] if held_out.phantoms else None
     judge = Judge(perceptual, FaceDescriber(FaceDetector()) if described else None, limits)
 
-    def measured_with(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[Measured]:
+    def measured_with(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[MethodResult]:
         for name, invert in methods.items():
             with stepping_bar(_progress, name, len(faces)) as step:
                 yield measure(name, invert, faces, judge, oracle, step, described)
 
-    measured = list(measured_with(fast_methods(trained, passes, settled), faces))
+    measured = list(measured_with(make_fast_methods(trained, passes, settled), faces))
     if optimised:
-        measured += measured_with(slow_methods(net, steps, perceptual), faces[:optimised])
+        measured += measured_with(make_slow_methods(net, steps, perceptual), faces[:optimised])
     last = measured[passes]
     report = {
         "inverter": inverter.name,
@@ -117,7 +117,7 @@ def evaluate_inversion(
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)
 
 
-def _stored_figures(method: Measured, about: str) -> dict[str, Any]:
+def _stored_figures(method: MethodResult, about: str) -> dict[str, Any]:
     return {"held_out": about, "precision": method.figures.precision, **method.figures.means}
 
 

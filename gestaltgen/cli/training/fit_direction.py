@@ -11,8 +11,8 @@ from rich.table import Table
 
 from editing import direction_file
 from editing.direction_file import Directions
-from editing.entanglement import Moves
-from editing.face_readers import face_reader
+from editing.entanglement import DirectionEffects
+from editing.face_readers import make_face_reader
 from editing.fitting import SEED, FittingOptions, fit_directions
 from faces.detect import FaceDetector
 from faces.measures.descriptors import FaceDescriber
@@ -54,7 +54,7 @@ def fit_direction(
     directions = fit_directions(
         checkpoint.load_generator(files.generator).requires_grad_(False),
         files.generator,
-        face_reader(files.oracle, FaceDescriber(FaceDetector())),
+        make_face_reader(files.oracle, FaceDescriber(FaceDetector())),
         FittingOptions(attributes, count, tried, seed, licence),
         ConsoleProgress(_console),
     )
@@ -69,7 +69,7 @@ def _make_table(directions: Directions) -> Table:
     table = Table(box=None, pad_edge=False, title="change for one standard deviation along the direction")
     for title in ("direction", "accuracy", "examples", *names, "identity", "flags"):
         table.add_column(title, justify="left" if title in ("direction", "flags") else "right")
-    moved: dict[str, Moves] = {moves.direction: moves for moves in directions.table}
+    moved: dict[str, DirectionEffects] = {moves.direction: moves for moves in directions.table}
     for name, one in directions.directions.items():
         moves = moved.get(name)
         slopes = [f"{moves.slopes[attribute]:+.2f}" for attribute in names] if moves else ["" for _ in names]

@@ -11,8 +11,8 @@ from inversion.config import TrunkConfig, encoder_config
 from inversion.inverter import Inverter
 from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.training import regression
-from inversion.training.regression import regress
-from inversion.training.trainer import all_labels
+from inversion.training.regression import fit_trunk_encoder
+from inversion.training.trainer import list_labels
 from tests.inversion.tiny import HYPERNETWORK, some_faces, tiny_generator
 
 DISCRIMINATOR = DiscriminatorConfig(64, 512, 16, vocabulary=Vocabulary(), classifier=True, mapping_layers=2)
@@ -25,15 +25,15 @@ def discriminator() -> Discriminator:
 
 
 def test_it_reads_latents_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression, "_FIRST", 2)
+    monkeypatch.setattr(regression, "_STANDARDISED", 2)
     generator, judge, seen = tiny_generator(), discriminator(), []
     encoder = TrunkEncoder(TrunkConfig(DISCRIMINATOR), 16)
-    error = regress(encoder, judge, generator, all_labels(Vocabulary()), 1280, on_progress=seen.append)
+    error = fit_trunk_encoder(encoder, judge, generator, list_labels(Vocabulary()), 1280, on_progress=seen.append)
     assert sum(seen) == 1280
     assert error < 0.5
     assert (encoder.trunk.b64.conv0.weight == judge.b64.conv0.weight).all()
     draw = torch.Generator().manual_seed(9)
-    labels = all_labels(Vocabulary())
+    labels = list_labels(Vocabulary())
     assert labels is not None
     w = generator.map(torch.randn(200, 16, generator=draw), labels[torch.arange(200) % 20])
     read = encoder(generator.synthesize(w).clamp(-1, 1)).detach() + generator.mapping.w_avg

@@ -45,7 +45,7 @@ def test_the_generator_stays_as_it_is() -> None:
 
 def test_a_batch_is_part_real_and_part_generated() -> None:
     learning = trainer(batch=8, synthetic_share=0.25)
-    images, latents = learning.faces(0)
+    images, latents = learning.make_batch(0)
     assert images.shape == (8, 3, 64, 64)
     known = ~latents.isnan().any(dim=1)
     assert known.tolist() == [True] * 2 + [False] * 6

@@ -27,7 +27,7 @@ from tests.inversion.tiny import tiny_generator, tiny_inverter
 @pytest.fixture(autouse=True)
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (face_editor, fit_direction):
-        monkeypatch.setattr(module, "face_reader", lambda oracle, describer: bright.read)
+        monkeypatch.setattr(module, "make_face_reader", lambda oracle, describer: bright.read)
     monkeypatch.setattr(fitting, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
@@ -125,7 +125,7 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astrona
 def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     directions = fitted(generator, tmp_path)
     points = np.tile(draw(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
-    monkeypatch.setattr(face_editor, "landmark_finder", lambda landmarks, detector: lambda images: points)
+    monkeypatch.setattr(face_editor, "make_landmark_finder", lambda landmarks, detector: lambda images: points)
     photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
     for at in range(3):
         write_file(photographs / f"p{at}.png", encode_png(draw(nth_phantom(3, at), 64).image))
