@@ -77,7 +77,7 @@ def _authenticate(request: Request, service: Resources) -> Caller:
             "An API key is needed: send `Authorization: Bearer KEY`; `gestaltgen keys create` makes one.",
             headers=_CHALLENGE,
         )
-    caller = service.api_keys.caller(secret.strip())
+    caller = service.api_keys.find_caller(secret.strip())
     if caller is None:
         raise Problem(
             ProblemType.API_KEY_INVALID,
@@ -144,7 +144,7 @@ def find_complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
         Problem: 404 if there is none; 409 while it is not complete.
     """
     if not service.store.is_complete(known.id):
-        job = service.jobs.latest(known.id)
+        job = service.jobs.find_latest(known.id)
         state = "running" if service.sets.making_now(known.id) else job.state if job else "interrupted"
         if service.store.is_complete(known.id):  # sealed between the two looks
             return known

@@ -92,7 +92,7 @@ def job_out(job: Job) -> JobOut:
 def image_set_out(service: Resources, request: StoredRequest) -> ImageSetOut:
     """An image set, with the progress of its last job unless it is complete."""
     complete = service.store.is_complete(request.id)
-    job = service.jobs.latest(request.id)
+    job = service.jobs.find_latest(request.id)
     running = job if job is not None and not complete else None
     error = running.error if running else None
     state: State = "done" if complete else job.state if job else "failed"
@@ -127,7 +127,7 @@ def image_set_out(service: Resources, request: StoredRequest) -> ImageSetOut:
 
 def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
     """A photograph, with the state of its inversion."""
-    job = service.jobs.latest(photo.id)
+    job = service.jobs.find_latest(photo.id)
     here = photo_path(photo.id)
     kept = photo.keep_original and service.photographs.has_original(photo.id)
     return PhotoOut(
@@ -158,7 +158,7 @@ def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
 
 def edit_out(service: Resources, edit: EditRecord) -> EditOut:
     """An edit, with the state of its job."""
-    job = service.jobs.latest(edit.id)
+    job = service.jobs.find_latest(edit.id)
     here = edit_path(edit)
     return EditOut(
         id=edit.id,
@@ -179,7 +179,7 @@ def edit_out(service: Resources, edit: EditRecord) -> EditOut:
 
 def stimuli_out(service: Resources, pack: PackRecord) -> StimuliOut:
     """A survey pack, with the progress of its job."""
-    job = service.jobs.latest(pack.id)
+    job = service.jobs.find_latest(pack.id)
     here = pack_path(pack.id)
     result = pack.result or {}
     return StimuliOut(

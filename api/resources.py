@@ -203,7 +203,7 @@ class Resources:
             Problem: 403, there are none; 503, they are not open yet.
         """
         served = {info.name: info for info in self.worker.models.infos}
-        return [served[name] for name in self.tenants.of_models(caller.owner, list(served))]
+        return [served[name] for name in self.tenants.list_models(caller.owner, list(served))]
 
     def check_bytes(self, caller: Caller) -> None:
         """Check that more may be stored for a caller.

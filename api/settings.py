@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         return None if self.database is None else self.database.get_secret_value()
 
     @model_validator(mode="after")
-    def _shared_if_divided(self) -> Self:
+    def _check_role(self) -> Self:
         if self.role != "all" and self.database is None:
             raise ValueError(
                 f"role {self.role!r} without a database; expected GESTALTGEN_DATABASE, which the processes share, or "
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _private_without_keys(self) -> Self:
+    def _check_host(self) -> Self:
         if self.without_keys and self.host not in _LOOPBACK:
             raise ValueError(
                 f"without_keys, and host {self.host!r} can be reached by others; expected {', '.join(_LOOPBACK)}: make "

@@ -60,7 +60,7 @@ class ApiKey:
     expires: datetime | None
     revoked: datetime | None
 
-    def good_at(self, now: datetime) -> bool:
+    def is_valid_at(self, now: datetime) -> bool:
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
@@ -112,21 +112,21 @@ class ApiKeys:
             raise ConfigError(f"the end {expires:%Y-%m-%d %H:%M} UTC has passed; name a later one")
         secret = PREFIX + secrets.token_urlsafe(32)
         known = ApiKey(secrets.token_hex(4), owner, tuple(sorted(set(scopes))), now, expires, None)
-        values = vars(known) | {"scopes": " ".join(known.scopes), "sha256": _hashed(secret)}
+        values = vars(known) | {"scopes": " ".join(known.scopes), "sha256": _hash_key(secret)}
         with self._engine.begin() as connection:
             connection.execute(insert(_keys).values(values))
         return secret, known
 
-    def caller(self, secret: str) -> Caller | None:
+    def find_caller(self, secret: str) -> Caller | None:
         """Who has this key; None for one that is unknown, past its end or revoked."""
-        found = self._all(_keys.c.sha256 == _hashed(secret))
-        if not found or not found[0].good_at(datetime.now(UTC)):
+        found = self._find(_keys.c.sha256 == _hash_key(secret))
+        if not found or not found[0].is_valid_at(datetime.now(UTC)):
             return None
         return Caller(found[0].owner, found[0].id, frozenset(found[0].scopes))
 
-    def every(self) -> list[ApiKey]:
+    def list_all(self) -> list[ApiKey]:
         """All keys, the oldest first."""
-        return self._all()
+        return self._find()
 
     def revoke(self, key: str) -> None:
         """End a key at once, by its id.
@@ -139,7 +139,7 @@ class ApiKeys:
             if not connection.execute(changed).rowcount:
                 raise ConfigError(f"there is no key {key!r}; `gestaltgen keys list` shows them")
 
-    def _all(self, *where: Any) -> list[ApiKey]:
+    def _find(self, *where: Any) -> list[ApiKey]:
         with self._engine.connect() as connection:
             rows = connection.execute(select(_keys).where(*where).order_by(_keys.c.created)).mappings().all()
         return [
@@ -155,6 +155,6 @@ class ApiKeys:
         ]
 
 
-def _hashed(secret: str) -> str:
+def _hash_key(secret: str) -> str:
     """A single SHA-256: 256 random bits cannot be guessed, however fast the hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -71,7 +71,7 @@ class Tenants:
             self._known[owner] = now, found
         return found
 
-    def every(self) -> dict[str, TenantLimits]:
+    def list_all(self) -> dict[str, TenantLimits]:
         """Owners that have limits of their own."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(_tenants).order_by(_tenants.c.owner)).all()
@@ -150,7 +150,7 @@ class Tenants:
                 "room.",
             )
 
-    def of_models(self, owner: str, served: Collection[str]) -> list[str]:
+    def list_models(self, owner: str, served: Collection[str]) -> list[str]:
         """Names of the served generators that an owner has, the first one first.
 
         Raises:

@@ -88,14 +88,14 @@ class SetWork:
         for first, last in chunks(stop - start, CHUNK_IMAGES):
             yield JobStep("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
 
-    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+    def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """See api.jobs.work.Work."""
         if not self.shares(total):
             yield from self.share(subject, 0, total)
         yield JobStep("seal", partial(self._seal, subject, total), total)
         self._plans.pop(subject, None)
 
-    def failed(self, subject: str, error: Exception) -> None:
+    def clean_up(self, subject: str, error: Exception) -> None:
         """See api.jobs.work.Work. What was stored stays, for the next attempt."""
         self._forget_preparations(subject)
 
@@ -191,7 +191,7 @@ class SetWork:
             self._ahead.pop(key, None)
 
     def _model(self, plan: RenderPlan) -> Model:
-        return self._worker.loaded().find(plan.model)
+        return self._worker.wait_for_models().find(plan.model)
 
     def plan_of(self, set_id: str) -> RenderPlan:
         """What a set that was asked for is, once more.
@@ -202,7 +202,7 @@ class SetWork:
         request = self._store.request(set_id)
         if request is None:
             raise GestaltError(f"image set {set_id} is not in the state folder; post the request again")
-        models, asked = self._worker.loaded(), request.asked
+        models, asked = self._worker.wait_for_models(), request.asked
         model = models.find_by_weights(request.resolved["weights_sha256"]) or models.default
         plan = model.plan(asked, self._max_images)
         if plan.id != set_id:
@@ -262,7 +262,7 @@ class ImageSets:
         """Whether it is so small that nobody needs a job for it, and no job is at it."""
         if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
             return False
-        latest = self._jobs.latest(plan.id)
+        latest = self._jobs.find_latest(plan.id)
         return latest is None or latest.finished
 
     def make_now(self, plan: RenderPlan) -> None:

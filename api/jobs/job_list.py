@@ -138,11 +138,11 @@ class Jobs:
             Problem: 503 or 429, the queue is full, or the owner's share of it.
         """
         with self._database.locks.hold("submit"):
-            latest = self.latest(subject)
+            latest = self.find_latest(subject)
             if latest is not None and not latest.finished:
                 return latest
             self._check_room(kind, total, owner)
-            attempt = 1 if latest is None else _attempt(latest.id) + 1
+            attempt = 1 if latest is None else _attempt_number(latest.id) + 1
             job_id = f"{subject}-{attempt}"
             values = {"id": job_id, "subject": subject, "attempt": attempt, "kind": kind, "total": total, "open": True}
             with self._engine.begin() as connection:
@@ -153,13 +153,13 @@ class Jobs:
         assert found is not None  # noqa: S101  it was just made
         return found
 
-    def latest(self, subject: str) -> Job | None:
+    def find_latest(self, subject: str) -> Job | None:
         """The last attempt at something."""
-        return self._one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
+        return self._find_one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
 
     def get(self, job_id: str) -> Job | None:
         """A job by its id."""
-        return self._one(select(_jobs).where(_jobs.c.id == job_id))
+        return self._find_one(select(_jobs).where(_jobs.c.id == job_id))
 
     def page(
         self, owner: str, kinds: Collection[Kind], limit: int, before: tuple[int, str] | None
@@ -175,12 +175,12 @@ class Jobs:
         place = tuple_(_jobs.c.created_ms, _jobs.c.id)
         if before is not None:
             theirs = theirs.where(place < before)
-        found = self._several(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit + 1))
+        found = self._find_all(theirs.order_by(_jobs.c.created_ms.desc(), _jobs.c.id.desc()).limit(limit + 1))
         return found[:limit], len(found) > limit
 
-    def loads(self) -> dict[Kind, Load]:
+    def count_by_kind(self) -> dict[Kind, Load]:
         """What waits and runs, of each kind that there is something of."""
-        runs = _jobs.c.id.in_(self._queue.running())
+        runs = _jobs.c.id.in_(self._queue.list_running())
         waits = case((runs, 0), else_=1)
         oldest = func.min(case((runs, None), else_=_jobs.c.created_ms))
         counted = select(_jobs.c.kind, func.count(), func.sum(waits), oldest).where(_jobs.c.open).group_by(_jobs.c.kind)
@@ -196,7 +196,7 @@ class Jobs:
             self.close(job.id)
             if not job.finished:
                 self._metrics.count_job(job.kind, "cancelled")
-            self._works[job.kind].failed(job.subject, GestaltError("the job was cancelled"))
+            self._works[job.kind].clean_up(job.subject, GestaltError("the job was cancelled"))
 
     def forget(self, subject: str) -> None:
         """Stop the jobs of something that is erased, and leave nothing of them."""
@@ -264,17 +264,17 @@ class Jobs:
                     headers={"Retry-After": "30"},
                 )
 
-    def _one(self, query: Any) -> Job | None:
-        found = self._several(query)
+    def _find_one(self, query: Any) -> Job | None:
+        found = self._find_all(query)
         return found[0] if found else None
 
-    def _several(self, query: Any) -> list[Job]:
+    def _find_all(self, query: Any) -> list[Job]:
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         statuses = self._queue.status([row["id"] for row in rows])
-        return [self._job(dict(row), statuses.get(row["id"])) for row in rows]
+        return [self._build_job(dict(row), statuses.get(row["id"])) for row in rows]
 
-    def _job(self, row: Mapping[str, Any], status: WorkflowStatus | None) -> Job:
+    def _build_job(self, row: Mapping[str, Any], status: WorkflowStatus | None) -> Job:
         state: State = _STATES[status.status] if status else "queued"  # listed here before it is in the queue
         progress = NOTHING_DONE if state == "queued" else self._queue.progress(row["id"])
         return Job(
@@ -290,5 +290,5 @@ class Jobs:
         )
 
 
-def _attempt(job_id: str) -> int:
+def _attempt_number(job_id: str) -> int:
     return int(job_id.rpartition("-")[2])

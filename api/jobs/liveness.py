@@ -55,7 +55,7 @@ class Presence(Protocol):
         """Of the workflows that living processes can do, this one included."""
         ...
 
-    def confirmed(self) -> bool:
+    def confirm_alive(self) -> bool:
         """Whether no other process takes it for dead; waits while that cannot be known."""
         ...
 
@@ -78,7 +78,7 @@ class SingleProcess:
         """See Presence."""
         return {self._version}
 
-    def confirmed(self) -> bool:
+    def confirm_alive(self) -> bool:
         """See Presence."""
         return True
 
@@ -115,7 +115,7 @@ class SharedDatabase:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._session = self._sessions.connect()
-        take_lock(self._session, _lock_of(self.executor))
+        take_lock(self._session, _lock_name(self.executor))
         values = {"id": self.executor, "version": version, "since_ms": time.time_ns() // 1_000_000}
         with self._engine.begin() as connection:
             connection.execute(insert(_executors).values(values))
@@ -125,7 +125,7 @@ class SharedDatabase:
         with self._engine.connect() as connection:
             return set(connection.execute(select(_executors.c.version)).scalars())
 
-    def confirmed(self) -> bool:
+    def confirm_alive(self) -> bool:
         """See Presence."""
         with self._state:
             self._state.wait_for(lambda: self._known or self._lost or self._closing.is_set())
@@ -150,7 +150,7 @@ class SharedDatabase:
         held: dict[str, tuple[Connection, float]] = {}
         try:
             while not self._closing.wait(LOOK_S):
-                if not self._alive():
+                if not self._keep_session():
                     _release(held)
                     with self._state:
                         if self._lost:
@@ -171,7 +171,7 @@ class SharedDatabase:
             _log.critical("this process is taken for dead by others, which do its work now; it stops")
             lost()
 
-    def _alive(self) -> bool:
+    def _keep_session(self) -> bool:
         """Whether its session is there, or could be had again before anybody took it for dead."""
         try:
             self._session.exec_driver_sql("SELECT 1")
@@ -186,7 +186,7 @@ class SharedDatabase:
                 self._session.close()
             self._session = self._sessions.connect()
             theirs = select(_executors.c.id).where(_executors.c.id == self.executor)
-            mine = take_lock(self._session, _lock_of(self.executor), wait=False)
+            mine = take_lock(self._session, _lock_name(self.executor), wait=False)
             known = mine and self._session.execute(theirs).first() is not None
         except SQLAlchemyError:
             return False
@@ -202,7 +202,7 @@ class SharedDatabase:
             others = set(connection.execute(select(_executors.c.id)).scalars()) - {self.executor}
         for executor in others - held.keys():
             session = self._sessions.connect()
-            if take_lock(session, _lock_of(executor), wait=False):
+            if take_lock(session, _lock_name(executor), wait=False):
                 held[executor] = session, time.monotonic()
             else:
                 session.close()
@@ -223,7 +223,7 @@ def open_presence(database: Database, version: str) -> Presence:
     return SharedDatabase(database, version) if database.shared else SingleProcess(version)
 
 
-def _lock_of(executor: str) -> str:
+def _lock_name(executor: str) -> str:
     return f"executor {executor}"
 
 

@@ -131,21 +131,21 @@ class Queue:
 
     def put(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> None:
         """Queue a job; nothing happens if it is queued."""
-        with SetWorkflowID(job_id), self._last_of(owner):
+        with SetWorkflowID(job_id), self._enqueue_last(owner):
             DBOS.enqueue_workflow(_JOBS, self._workflow, kind.value, subject, total, owner)
 
     def status(self, job_ids: Sequence[str]) -> dict[str, WorkflowStatus]:
         """How the jobs stand that are queued, by their ids."""
         if not job_ids:
             return {}
-        found = DBOS.list_workflows(workflow_ids=list(job_ids), load_input=False, load_output=True)
-        return {status.workflow_id: status for status in found}
+        workflows = DBOS.list_workflows(workflow_ids=list(job_ids), load_input=False, load_output=True)
+        return {status.workflow_id: status for status in workflows}
 
     def progress(self, job_id: str) -> Mapping[str, Any]:
         """Items that are `done`, and `items_per_s`, which is None before the first."""
         return DBOS.get_event(job_id, "progress", timeout_seconds=0) or NOTHING_DONE
 
-    def running(self) -> list[str]:
+    def list_running(self) -> list[str]:
         """Ids of the jobs that somebody is at."""
         pending = DBOS.list_workflows(status="PENDING", queue_name=_JOBS, load_input=False, load_output=False)
         return [status.workflow_id for status in pending]
@@ -193,18 +193,18 @@ class Queue:
         DBOS.listen_queues([_JOBS, _SHARES] if concurrent else [])
 
         def job(kind: str, subject: str, total: int, owner: str) -> None:
-            with self._counted(), on_behalf_of(owner):
-                self._do(Kind(kind), subject, total, owner)
+            with self._count_active(), on_behalf_of(owner):
+                self._run_job(Kind(kind), subject, total, owner)
 
         def share(kind: str, subject: str, start: int, stop: int, owner: str) -> dict[str, Any]:
-            with self._counted(), on_behalf_of(owner):
-                return self._do_share(Kind(kind), subject, start, stop)
+            with self._count_active(), on_behalf_of(owner):
+                return self._run_share(Kind(kind), subject, start, stop)
 
         self._workflow = DBOS.workflow(name="job", max_recovery_attempts=_RECOVERIES)(job)
         self._share = DBOS.workflow(name="share", max_recovery_attempts=_RECOVERIES)(share)
         DBOS.launch()
 
-    def _last_of(self, owner: str) -> SetEnqueueOptions:
+    def _enqueue_last(self, owner: str) -> SetEnqueueOptions:
         """What is queued within comes after all that its owner has in the queue."""
         return SetEnqueueOptions(queue_partition_key=owner, priority=next(self._places))
 
@@ -214,7 +214,7 @@ class Queue:
         self._listing.settle()
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _count_active(self) -> Iterator[None]:
         """Keep the queue open while a workflow is in our code."""
         with self._idle:
             self._active += 1
@@ -225,47 +225,47 @@ class Queue:
                 self._active -= 1
                 self._idle.notify_all()
 
-    def _do(self, kind: Kind, subject: str, total: int, owner: str) -> None:
+    def _run_job(self, kind: Kind, subject: str, total: int, owner: str) -> None:
         """The workflow of a job: its shares, then its parts."""
         work, job_id = self._works[kind], str(DBOS.workflow_id)
         pace = Pace()
         try:
-            for outcome in self._shared(job_id, kind, subject, total, owner):
+            for outcome in self._run_shares(job_id, kind, subject, total, owner):
                 pace.add(outcome)
                 DBOS.set_event("progress", {"done": pace.items, "items_per_s": pace.per_s})
-            for part in work.parts(subject, total):
-                pace.add(self._step(part.name, self._timed, kind, part))
-                DBOS.set_event("progress", {"done": part.done, "items_per_s": pace.per_s})
+            for step in work.steps(subject, total):
+                pace.add(self._run_step(step.name, self._run_timed, kind, step))
+                DBOS.set_event("progress", {"done": step.done, "items_per_s": pace.per_s})
             _log.info("%s: %d items, %.0f a second", kind, pace.made, pace.per_s or 0)
         except Exception as error:
             refused = isinstance(error, GestaltError)  # what was asked for cannot be done: no fault of the service
             _log.log(logging.WARNING if refused else logging.ERROR, "%s failed", kind, exc_info=not refused)
-            work.failed(subject, error)
+            work.clean_up(subject, error)
             self._listing.close(job_id)
             self._metrics.count_job(kind, "refused" if refused else "failed")
             raise
         except BaseException:
             if self._listing.is_closed(job_id):  # cancelled; the part that was in hand may have stored something since
-                work.failed(subject, GestaltError("the job was cancelled"))
+                work.clean_up(subject, GestaltError("the job was cancelled"))
             raise
-        self._step("close", self._closed, job_id)
+        self._run_step("close", self._close_job, job_id)
         self._metrics.count_job(kind, "done")
 
-    def _shared(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
+    def _run_shares(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
         """What came of each share of a job, as they end."""
         waiting, under_way = deque(self._works[kind].shares(total)), dict[str, int]()
         while waiting or under_way:
             while waiting and len(under_way) < _SHARES_OF_A_JOB:
                 start, stop = waiting.popleft()
                 share_id = f"{job_id}/{start}"
-                with SetWorkflowID(share_id), self._last_of(owner):
+                with SetWorkflowID(share_id), self._enqueue_last(owner):
                     DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop, owner)
                 under_way[share_id] = stop - start
-            ended = self._step("wait", self._ended, list(under_way))
+            ended = self._run_step("wait", self._wait_for_shares, list(under_way))
             for share_id, outcome in ended.items():
                 yield outcome | {"items": under_way.pop(share_id)}
 
-    def _ended(self, shares: Sequence[str]) -> dict[str, Any]:
+    def _wait_for_shares(self, shares: Sequence[str]) -> dict[str, Any]:
         """What came of those of some shares that ended first.
 
         Raises:
@@ -273,10 +273,10 @@ class Queue:
             RuntimeError: one failed.
         """
         while True:
-            self._go_on()
-            found = DBOS.list_workflows(workflow_ids=list(shares), load_input=False)
-            over = [status for status in found if status.status in ENDED]
-            for status in over:
+            self._check_may_go_on()
+            workflows = DBOS.list_workflows(workflow_ids=list(shares), load_input=False)
+            ended = [status for status in workflows if status.status in ENDED]
+            for status in ended:
                 if status.status == "CANCELLED":  # with the job
                     raise Stopping
                 if status.status != "SUCCESS":
@@ -284,24 +284,24 @@ class Queue:
                 outcome: dict[str, Any] = status.output or {}
                 if "refused" in outcome:
                     raise GestaltError(outcome["refused"])
-            if over:
-                return {status.workflow_id: status.output for status in over}
+            if ended:
+                return {status.workflow_id: status.output for status in ended}
             time.sleep(_POLL_S)
 
-    def _do_share(self, kind: Kind, subject: str, start: int, stop: int) -> dict[str, Any]:
+    def _run_share(self, kind: Kind, subject: str, start: int, stop: int) -> dict[str, Any]:
         """The workflow of a share; what is refused is an answer, so that the job can tell it from a failure."""
         pace = Pace()
         try:
-            for part in self._works[kind].share(subject, start, stop):
-                pace.add(self._step(part.name, self._timed, kind, part))
+            for step in self._works[kind].share(subject, start, stop):
+                pace.add(self._run_step(step.name, self._run_timed, kind, step))
         except GestaltError as error:
             return {"refused": str(error)}
         except Exception:
             _log.exception("a share of an %s failed", kind)
             raise
-        return pace.told()
+        return pace.to_outcome()
 
-    def _step(self, name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    def _run_step(self, name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
         """Do something once and for all; again, for a while, where a database that others hold is out of reach."""
         options: StepOptions = {"name": name}
         if self._database.shared:
@@ -309,19 +309,19 @@ class Queue:
             options |= {"should_retry": _is_outage}
         return DBOS.run_step(options, work, *arguments)
 
-    def _timed(self, kind: Kind, part: JobStep) -> dict[str, Any]:
-        self._go_on()
+    def _run_timed(self, kind: Kind, step: JobStep) -> dict[str, Any]:
+        self._check_may_go_on()
         began_s, began = time.time(), time.perf_counter()
-        made, seconds = part.work(), time.perf_counter() - began
-        self._metrics.part_seconds.labels(kind, part.name).observe(seconds)
+        made, seconds = step.work(), time.perf_counter() - began
+        self._metrics.part_seconds.labels(kind, step.name).observe(seconds)
         return {"made": made, "began_s": began_s, "ended_s": began_s + seconds}
 
-    def _go_on(self) -> None:
+    def _check_may_go_on(self) -> None:
         """Raises Stopping where the service stops, or others may do the work of this process."""
-        if self._stopping or not self._presence.confirmed():
+        if self._stopping or not self._presence.confirm_alive():
             raise Stopping
 
-    def _closed(self, job_id: str) -> dict[str, Any]:
+    def _close_job(self, job_id: str) -> dict[str, Any]:
         self._listing.close(job_id)
         return {}
 
@@ -335,10 +335,10 @@ def _quieten_dbos() -> None:
     log = logging.getLogger("dbos")
     log.setLevel(logging.WARNING)
     log.handlers, log.propagate = [logging.NullHandler()], True  # its own would print lines of another form
-    log.addFilter(_not_of_workflows)
+    log.addFilter(_is_no_workflow_report)
 
 
-def _not_of_workflows(record: logging.LogRecord) -> bool:
+def _is_no_workflow_report(record: logging.LogRecord) -> bool:
     return record.module != "_core"
 
 

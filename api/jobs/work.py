@@ -37,11 +37,11 @@ class Work(Protocol):
         """The steps of a share, in order: the same ones whenever they are asked for."""
         ...
 
-    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+    def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """The steps of what is not divided, in order: the same ones whenever they are asked for."""
         ...
 
-    def failed(self, subject: str, error: Exception) -> None:
+    def clean_up(self, subject: str, error: Exception) -> None:
         """Leave nothing behind that a failed or cancelled job should not; may come twice, and after the last part."""
         ...
 
@@ -80,6 +80,6 @@ class Pace:
     def per_s(self) -> float | None:
         return self.made / max(self.ended_s - self.began_s, 1e-3) if self.made else None
 
-    def told(self) -> dict[str, Any]:
+    def to_outcome(self) -> dict[str, Any]:
         """As an outcome."""
         return {"made": self.made, "began_s": self.began_s, "ended_s": self.ended_s}

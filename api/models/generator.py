@@ -84,7 +84,7 @@ class GeneratorModel:
                 f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
             ) from error
         self._path, self._device, self._detector = path, device, detector
-        self._files = EditorFiles(path, **weights.companions(path) | _beside(path))
+        self._files = EditorFiles(path, **weights.companions(path) | _find_companions(path))
         self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
         self._studio: FaceEditor | None = None
         self._loaded: Generator | None = None
@@ -193,7 +193,7 @@ class GeneratorModel:
         self._samplers.clear()
 
 
-def _beside(path: Path) -> dict[str, Path]:
+def _find_companions(path: Path) -> dict[str, Path]:
     """The files that belong to a generator by their names, as `fold1-inverter.safetensors` to `fold1.safetensors`."""
     parts = {part: path.with_name(f"{path.stem}-{part}.safetensors") for part in get_args(weights.Companion)}
     return {part: file for part, file in parts.items() if file.is_file()}

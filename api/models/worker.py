@@ -75,7 +75,7 @@ class Worker:
         self._small: deque[_Rows | _Task] = deque()
         self._large: FairQueue[_Rows | _Task] = FairQueue()
         self._stopping = False
-        self._proved = (-math.inf, "it has not made one yet")
+        self._proof = (-math.inf, "it has not made one yet")
         self._proving = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="gestaltgen-worker")
         self._thread.start()
@@ -113,7 +113,7 @@ class Worker:
             )
         return self._models.result()
 
-    def loaded(self) -> Models:
+    def wait_for_models(self) -> Models:
         """The models, waiting until they are open; for jobs that go on after a restart.
 
         Raises:
@@ -145,7 +145,7 @@ class Worker:
         item = _Rows(plan, rows)
         item.done.add_done_callback(lambda _: item.arriving.put(None))
         self._put(item, small=False)
-        return _arriving(item)
+        return _iterate_arriving(item)
 
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
         """What a function makes of the models, in the worker's thread.
@@ -156,7 +156,7 @@ class Worker:
         found: _T = self._wait(_Task(work), small=small)
         return found
 
-    def prove(self) -> None:
+    def check_renders(self) -> None:
         """See that the default model makes an image; what was seen a moment ago counts, and so does what was seen last
         while another looks.
 
@@ -164,11 +164,11 @@ class Worker:
             Problem: 503, it does not.
         """
         self.models  # noqa: B018  raises the problem that says why not
-        seen, trouble = self._proved
+        seen, trouble = self._proof
         if time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
             try:
-                trouble = self.call(_trouble, small=True)
-                self._proved = (time.monotonic(), trouble)
+                trouble = self.call(_find_trouble, small=True)
+                self._proof = (time.monotonic(), trouble)
             finally:
                 self._proving.release()
         if trouble:
@@ -203,7 +203,7 @@ class Worker:
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._stopping or self._small or self._large)
-                if self._stopping and not _begun(self._large.next):
+                if self._stopping and not _has_begun(self._large.next):
                     break
                 large = bool(self._large) and (large_next or not self._small or self._stopping)
                 large_next = not large
@@ -212,7 +212,7 @@ class Worker:
                     together = []
                 else:
                     owner, item = "", self._small.popleft()
-                    together = self._joining(item)
+                    together = self._take_joining(item)
             if isinstance(item, _Task):
                 self._do(item)
             elif large:
@@ -222,7 +222,7 @@ class Worker:
         for item in [*self._small, *self._large]:
             item.done.set_exception(Stopping())
 
-    def _joining(self, first: _Rows | _Task) -> list[_Rows]:
+    def _take_joining(self, first: _Rows | _Task) -> list[_Rows]:
         """Those of the small requests that fit into one batch with the first, taken from the queue."""
         if isinstance(first, _Task):
             return []
@@ -236,7 +236,7 @@ class Worker:
 
     def _render_together(self, batch: Sequence[_Rows]) -> None:
         try:
-            images = self._rendered("small", [(item.plan, item.rows) for item in batch])
+            images = self._render_batch("small", [(item.plan, item.rows) for item in batch])
         except Exception as error:
             for item in batch:
                 item.done.set_exception(error)
@@ -249,7 +249,7 @@ class Worker:
         """One slice of a large request, which then waits for its next turn before the other large ones."""
         try:
             part = item.rows[item.rendered : item.rendered + BATCH]
-            item.parts.append(self._rendered("large", [(item.plan, part)]))
+            item.parts.append(self._render_batch("large", [(item.plan, part)]))
         except Exception as error:
             item.done.set_exception(error)
             return
@@ -260,7 +260,7 @@ class Worker:
         with self._turn:
             self._large.put_back(owner, item)
 
-    def _rendered(self, turn: Turn, parts: Sequence[tuple[RenderPlan, Sequence[Row]]]) -> Pixels:
+    def _render_batch(self, turn: Turn, parts: Sequence[tuple[RenderPlan, Sequence[Row]]]) -> Pixels:
         """The images of some rows of plans that are alike, as one batch."""
         plan, rows = parts[0][0], [row for _, some in parts for row in some]
         with self._metrics.render_seconds.labels(plan.model).time():
@@ -279,17 +279,17 @@ class Worker:
             task.done.set_exception(error)
 
 
-def _arriving(item: _Rows) -> Iterator[Pixels]:
+def _iterate_arriving(item: _Rows) -> Iterator[Pixels]:
     while (part := item.arriving.get()) is not None:
         yield from part
     item.done.result()  # raises what went wrong
 
 
-def _begun(item: _Rows | _Task | None) -> bool:
+def _has_begun(item: _Rows | _Task | None) -> bool:
     return isinstance(item, _Rows) and bool(item.parts)
 
 
-def _trouble(models: Models) -> str:
+def _find_trouble(models: Models) -> str:
     """Why the default model cannot make an image; empty if it can."""
     try:
         model = models.use(models.default.info.name)

@@ -113,52 +113,52 @@ class LocalFiles(Files):
         return self._root / name
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        with self._named(), self.path(name).open("rb") as file:
+        with self._translate_errors(), self.path(name).open("rb") as file:
             if start:
                 file.seek(start)
             return file.read(-1 if stop is None else max(0, stop - start))
 
     def write(self, name: str, data: bytes) -> None:
-        self._again(lambda: write_file(self.path(name), data))
+        self._write_again(lambda: write_file(self.path(name), data))
 
     def exists(self, name: str) -> bool:
         return self.path(name).is_file()
 
     def size(self, name: str) -> int:
-        with self._named():
+        with self._translate_errors():
             return self.path(name).stat().st_size
 
     def names(self, folder: str) -> list[str]:
         root = self.path(folder)
-        found = (path.relative_to(root) for path in _files(root) if not path.name.startswith("."))
-        return sorted(path.as_posix() for path in found)
+        paths = (path.relative_to(root) for path in _walk_files(root) if not path.name.startswith("."))
+        return sorted(path.as_posix() for path in paths)
 
     def delete(self, name: str) -> None:
-        with self._named():
+        with self._translate_errors():
             self.path(name).unlink(missing_ok=True)
 
     def delete_tree(self, folder: str) -> None:
         path = self.path(folder)
-        with self._named():
+        with self._translate_errors():
             while path.is_dir():
                 with suppress(FileNotFoundError):  # another process deletes it too
                     shutil.rmtree(path)
 
     def keep_private(self, folder: str) -> None:
-        with self._named():
+        with self._translate_errors():
             self.path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def tidy(self, folder: str) -> None:
-        with self._named():
-            for path in _files(self.path(folder)):
+        with self._translate_errors():
+            for path in _walk_files(self.path(folder)):
                 if path.name.startswith("."):
                     path.unlink(missing_ok=True)
 
-    def _again(self, write: Callable[[], object]) -> None:
+    def _write_again(self, write: Callable[[], object]) -> None:
         """Write, and once more where another process tidied or deleted the folder meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self._named():
+                with self._translate_errors():
                     write()
                 return
             except FileNotFoundError:
@@ -166,7 +166,7 @@ class LocalFiles(Files):
                     raise
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
@@ -189,16 +189,16 @@ class RemoteFiles(Files):
 
     def __init__(self, url: str) -> None:
         self._url = without_credentials(url)
-        self._fs, root = _opened(url, self._url)
+        self._fs, root = _open_file_system(url, self._url)
         self._root = root.rstrip("/")
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        with self._named():
+        with self._translate_errors():
             data: bytes = self._fs.cat_file(self._path(name), start=start, end=stop)
             return data
 
     def write(self, name: str, data: bytes) -> None:
-        with self._named(passed=()):  # what is not there is the bucket
+        with self._translate_errors(passed=()):  # what is not there is the bucket
             self._fs.pipe_file(self._path(name), data)
 
     def exists(self, name: str) -> bool:
@@ -209,7 +209,7 @@ class RemoteFiles(Files):
         return True
 
     def size(self, name: str) -> int:
-        with self._named():
+        with self._translate_errors():
             return int(self._fs.size(self._path(name)))
 
     def names(self, folder: str) -> list[str]:
@@ -220,30 +220,30 @@ class RemoteFiles(Files):
         self._delete(self._path(name))
 
     def delete_tree(self, folder: str) -> None:
-        for _ in _side_by_side(self._delete, self._find(folder)):
+        for _ in _map_concurrently(self._delete, self._find(folder)):
             pass
 
     def read_each(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        return _side_by_side(self.find, names)
+        return _map_concurrently(self.find, names)
 
     def write_each(self, objects: Mapping[str, bytes]) -> None:
-        for _ in _side_by_side(lambda one: self.write(*one), objects.items()):
+        for _ in _map_concurrently(lambda one: self.write(*one), objects.items()):
             pass
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/")
 
     def _find(self, folder: str) -> list[str]:
-        with suppress(FileNotFoundError), self._named():
+        with suppress(FileNotFoundError), self._translate_errors():
             return [str(path) for path in self._fs.find(self._path(folder))]
         return []
 
     def _delete(self, path: str) -> None:
-        with suppress(FileNotFoundError), self._named():
+        with suppress(FileNotFoundError), self._translate_errors():
             self._fs.rm_file(path)
 
     @contextmanager
-    def _named(self, passed: tuple[type[Exception], ...] = (FileNotFoundError,)) -> Iterator[None]:
+    def _translate_errors(self, passed: tuple[type[Exception], ...] = (FileNotFoundError,)) -> Iterator[None]:
         try:
             yield
         except passed:
@@ -280,7 +280,7 @@ def without_credentials(url: str) -> str:
     return re.sub(r"//.*@", "//", url.partition("?")[0])
 
 
-def _opened(url: str, shown: str) -> tuple[Any, str]:
+def _open_file_system(url: str, shown: str) -> tuple[Any, str]:
     """fsspec's file system, and the path in it."""
     protocol, separator, _ = url.partition("://")
     remedy = "expected the URL of an object store, such as s3://bucket/folder, or file:///folder"
@@ -300,7 +300,7 @@ def _opened(url: str, shown: str) -> tuple[Any, str]:
     return fs, str(root)
 
 
-def _side_by_side(work: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]:
+def _map_concurrently(work: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]:
     """Results in order, a few at a time, not far ahead of whoever takes them."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         ahead: deque[Future[_U]] = deque()
@@ -312,7 +312,7 @@ def _side_by_side(work: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]
             yield ahead.popleft().result()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _walk_files(folder: Path) -> Iterator[Path]:
     """Every file in a folder, those begun included."""
     for parent, _, names in os.walk(folder):
         yield from (Path(parent) / name for name in names)

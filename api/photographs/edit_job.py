@@ -27,11 +27,11 @@ class EditWork(Undivided):
     def __init__(self, context: JobContext) -> None:
         self._context = context
 
-    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+    def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """Yield the only step; see `api.jobs.work.Work`."""
         yield JobStep("edit", partial(self._edit, subject), 1)
 
-    def failed(self, subject: str, error: Exception) -> None:
+    def clean_up(self, subject: str, error: Exception) -> None:
         """Do nothing, as nothing is written before the only step is complete; see `api.jobs.work.Work`."""
 
     def _edit(self, edit_id: str) -> int:

@@ -29,11 +29,11 @@ class InversionWork(Undivided):
     def __init__(self, context: JobContext) -> None:
         self._context = context
 
-    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+    def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """Yield the only step; see `api.jobs.work.Work`."""
         yield JobStep("invert", partial(self._invert, subject), 1)
 
-    def failed(self, subject: str, error: Exception) -> None:
+    def clean_up(self, subject: str, error: Exception) -> None:
         """Store the reason, and delete the file that was sent, as after a success; see `api.jobs.work.Work`."""
         context = self._context
         with context.eraser.block_erasure():

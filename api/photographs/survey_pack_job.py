@@ -32,14 +32,14 @@ class SurveyPackWork(Undivided):
     def __init__(self, context: JobContext) -> None:
         self._context = context
 
-    def parts(self, subject: str, total: int) -> Iterator[JobStep]:
+    def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """Yield a step for each photograph, and the last one; see `api.jobs.work.Work`."""
         pack = self._find_pack(subject)
         for place, photo in enumerate(pack.photos):
             yield JobStep("photograph", partial(self._make_pair, pack, place, photo), place + 1)
         yield JobStep("pack", partial(self._write_archive, pack), total)
 
-    def failed(self, subject: str, error: Exception) -> None:
+    def clean_up(self, subject: str, error: Exception) -> None:
         """Delete the pairs that were made; see `api.jobs.work.Work`."""
         context = self._context
         with context.eraser.block_erasure():

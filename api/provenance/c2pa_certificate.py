@@ -67,7 +67,7 @@ def read_identity(certificate: str, key: str) -> Identity:
     private = _key_in(key)
     if own.public_key() != private.public_key():
         raise ConfigError(
-            f"{CERTIFICATE}, {_shown(own)}, is of another key than {KEY}; expected a pair: put the signer's own "
+            f"{CERTIFICATE}, {_describe(own)}, is of another key than {KEY}; expected a pair: put the signer's own "
             "certificate first, and take the key that it was asked for with"
         )
     return Identity(
@@ -76,7 +76,7 @@ def read_identity(certificate: str, key: str) -> Identity:
         key=private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
-        name=_shown(own),
+        name=_describe(own),
         ends=own.not_valid_after_utc,
     )
 
@@ -150,7 +150,7 @@ def _check_order(chain: Sequence[x509.Certificate]) -> None:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
             raise ConfigError(
-                f"{CERTIFICATE}: {_shown(one)} was not issued by {_shown(issuer)}, which follows it; expected the "
+                f"{CERTIFICATE}: {_describe(one)} was not issued by {_describe(issuer)}, which follows it; expected the "
                 "signer's own first, then its issuer, and so on"
             ) from error
 
@@ -160,25 +160,25 @@ def _check_allowed(own: x509.Certificate) -> None:
     now = datetime.now(UTC)
     if not own.not_valid_before_utc <= now < own.not_valid_after_utc:
         raise ConfigError(
-            f"{CERTIFICATE}: {_shown(own)} is good from {own.not_valid_before_utc:%Y-%m-%d} until "
+            f"{CERTIFICATE}: {_describe(own)} is good from {own.not_valid_before_utc:%Y-%m-%d} until "
             f"{own.not_valid_after_utc:%Y-%m-%d}, and today is {now:%Y-%m-%d}: have it renewed"
         )
     authority = _extension(own, x509.BasicConstraints)
     if authority is not None and authority.ca:
         raise ConfigError(
-            f"{CERTIFICATE}: {_shown(own)} is of an authority; C2PA allows no signatures by one: have it issue a "
+            f"{CERTIFICATE}: {_describe(own)} is of an authority; C2PA allows no signatures by one: have it issue a "
             "certificate for this service"
         )
     usage, extended = _extension(own, x509.KeyUsage), _extension(own, x509.ExtendedKeyUsage)
     if usage is None or not usage.digital_signature:
         raise ConfigError(
-            f"{CERTIFICATE}: {_shown(own)} is not for signatures; expected the key usage digitalSignature"
+            f"{CERTIFICATE}: {_describe(own)} is not for signatures; expected the key usage digitalSignature"
         )
     found = [one.dotted_string for one in extended or ()]
     if not USAGES.keys() & set(found):
         wanted = ", ".join(f"{name} ({oid})" for oid, name in USAGES.items())
         raise ConfigError(
-            f"{CERTIFICATE}: {_shown(own)} has the extended key usages {', '.join(found) or 'none'}; C2PA wants one of "
+            f"{CERTIFICATE}: {_describe(own)} has the extended key usages {', '.join(found) or 'none'}; C2PA wants one of "
             f"{wanted}: ask for a certificate with it"
         )
 
@@ -190,5 +190,5 @@ def _extension(one: x509.Certificate, kind: type[_T]) -> _T | None:
         return None
 
 
-def _shown(one: x509.Certificate) -> str:
+def _describe(one: x509.Certificate) -> str:
     return one.subject.rfc4514_string() or f"the certificate {one.serial_number:x}"

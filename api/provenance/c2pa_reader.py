@@ -1,7 +1,7 @@
 """Reads the C2PA manifest of one file in a process of its own that can do little else.
 
 A program, started by path (`api.provenance.content_credentials.Credentials` does). On stdin comes a line of JSON, the
-settings of the library, then the file; on stdout goes what `told` makes of its manifest, as JSON. It limits itself
+settings of the library, then the file; on stdout goes what `summarise` makes of its manifest, as JSON. It limits itself
 before it loads the library: a manifest from a stranger is read by native code.
 """
 
@@ -41,7 +41,7 @@ def confine() -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def told(store: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(store: Mapping[str, Any]) -> dict[str, Any]:
     """What is answered of a manifest store, as `c2pa.Reader` has it: the fields of api.schemas.CredentialsOut."""
     manifest = store["manifests"][store["active_manifest"]]
     found = store["validation_results"]["activeManifest"]
@@ -74,7 +74,7 @@ def main(media_type: str) -> None:
             c2pa.Context.from_json(settings.decode()) as context,
             c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader,
         ):
-            answer = told(json.loads(reader.json()))
+            answer = summarise(json.loads(reader.json()))
     except Exception as error:  # the library meets hostile bytes with errors of many kinds
         answer = {"state": "unreadable", "because": _short(error)}
     json.dump(answer, sys.stdout)

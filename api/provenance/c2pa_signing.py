@@ -53,10 +53,10 @@ class Signer:
             with c2pa.Context.from_dict(_RULES) as rules, c2pa.Reader("image/png", picture, context=rules) as reader:
                 wrong = {one["code"]: one["explanation"] for one in reader.get_validation_results()[_ACTIVE]["failure"]}
         except (c2pa.C2paError, GestaltError) as error:
-            raise _refused(str(error)) from error
+            raise _rejection_error(str(error)) from error
         wrong.pop(_UNTRUSTED, None)  # by whom it is trusted, each viewer decides
         if wrong:
-            raise _refused("; ".join(f"{code}: {explanation}" for code, explanation in wrong.items()))
+            raise _rejection_error("; ".join(f"{code}: {explanation}" for code, explanation in wrong.items()))
 
     def sign(self, data: bytes) -> bytes:
         """A picture's file with a manifest. Each call makes another one: it has an id, and is salted.
@@ -114,7 +114,7 @@ def _software(name_and_version: str) -> dict[str, str]:
     return {"name": name, "version": number} if number else {"name": name}
 
 
-def _refused(why: str) -> ConfigError:
+def _rejection_error(why: str) -> ConfigError:
     return ConfigError(
         f"{CERTIFICATE} and its key sign nothing that C2PA accepts ({why}); expected a certificate by the C2PA "
         "specification, chapter Trust Model: `gestaltgen keys c2pa` makes one to try with"

@@ -30,7 +30,7 @@ class Authority:
     def __init__(self, name: str, days: int) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._organisation = name
-        self._name = self._named("Test authority, trusted by nobody")
+        self._name = self._build_name("Test authority, trusted by nobody")
         self._ends = datetime.now(UTC) + timedelta(days=days)
         self.certificate: Final = self.issue(None, self._key.public_key(), self._ends)
 
@@ -52,7 +52,7 @@ class Authority:
         certificate = (
             x509.CertificateBuilder()
             .issuer_name(self._name)
-            .subject_name(self._name if title is None else self._named(title))
+            .subject_name(self._name if title is None else self._build_name(title))
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins)
@@ -66,7 +66,7 @@ class Authority:
             certificate = certificate.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         return certificate.sign(self._key, hashes.SHA256())
 
-    def _named(self, title: str) -> x509.Name:
+    def _build_name(self, title: str) -> x509.Name:
         parts = {NameOID.ORGANIZATION_NAME: self._organisation, NameOID.COMMON_NAME: title}
         return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts.items()])
 

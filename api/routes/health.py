@@ -52,7 +52,7 @@ async def livez() -> HealthOut:
 )
 def readyz(service: ServiceDep) -> HealthOut:
     """Ready when the model has just made an image."""
-    service.worker.prove()
+    service.worker.check_renders()
     return HealthOut(status="ready")
 
 

@@ -58,7 +58,7 @@ def _queue(service: Resources) -> Iterator[Metric]:
     waiting = _gauge("jobs_waiting", "Jobs that have not begun.", "kind")
     running = _gauge("jobs_running", "Jobs at work.", "kind")
     age = _gauge("queue_oldest_job_age_seconds", "For how long the first of the waiting jobs has waited.", "kind")
-    loads, now = service.jobs.loads(), now_ms()
+    loads, now = service.jobs.count_by_kind(), now_ms()
     for kind in Kind:
         load = loads.get(kind, Load(0, 0, None))
         waiting.add_metric([kind], load.waiting)

@@ -42,7 +42,7 @@ def verify(
     Example: gestaltgen audit verify --expect-head "$(cat /elsewhere/head)"
     """
     expected = None if expect_head is None else Head.parse(expect_head)
-    audit = _record(state)
+    audit = _open_record(state)
     with progress_bar(make_console(stderr=True), "verifying", audit.head().seq) as show:
         head = audit.verify(expected, show)
     typer.echo(f"{head.seq:,} entries, none changed, missing or reordered; head {head}")
@@ -51,7 +51,7 @@ def verify(
 @app.command()
 def head(state: State = None) -> None:
     """Print number and hash of the last entry, to be noted where who can change the record cannot change the note."""
-    typer.echo(_record(state).head())
+    typer.echo(_open_record(state).head())
 
 
 @app.command()
@@ -74,30 +74,30 @@ def show(
     found = Audit.find(database).entries(
         photo=photo,
         owners=[owner] if owner else (),
-        outcomes=[_outcome(outcome)] if outcome else (),
-        purpose=_purpose(database, purpose) if purpose else None,
+        outcomes=[_parse_outcome(outcome)] if outcome else (),
+        purpose=_parse_purpose(database, purpose) if purpose else None,
         since=since.replace(tzinfo=UTC) if since else None,
     )
     if not as_json:
-        typer.echo(_line("seq", "at (UTC)", "outcome", "owner (key)", "photograph", "purpose", "action"))
+        typer.echo(_format_line("seq", "at (UTC)", "outcome", "owner (key)", "photograph", "purpose", "action"))
     for one in found:
         who = f"{one.owner} ({one.key})"
         cells = (str(one.seq), one.at, one.outcome, who, one.photo, one.purpose, one.action)
-        typer.echo(json.dumps(asdict(one)) if as_json else _line(*cells))
+        typer.echo(json.dumps(asdict(one)) if as_json else _format_line(*cells))
 
 
-def _outcome(text: str) -> Outcome:
+def _parse_outcome(text: str) -> Outcome:
     if text not in OUTCOMES:
         raise typer.BadParameter(f"{text!r}; expected one of {', '.join(OUTCOMES)}", param_hint="--outcome")
     return text
 
 
-def _line(*cells: str) -> str:
+def _format_line(*cells: str) -> str:
     """A line of the table, which may be longer than the window: no id is cut."""
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
 
 
-def _purpose(database: Database, text: str) -> Purpose:
+def _parse_purpose(database: Database, text: str) -> Purpose:
     """As the service would record it.
 
     Raises:
@@ -110,5 +110,5 @@ def _purpose(database: Database, text: str) -> Purpose:
     return purpose_of(text, Settings().named_purposes, secret_of(database))
 
 
-def _record(state: Path | None) -> Audit:
+def _open_record(state: Path | None) -> Audit:
     return Audit.find(Database.at(*place_of(state)))

@@ -43,7 +43,7 @@ def create(
 
     Example: gestaltgen keys create genetics-lab --scope image-sets --scope photos --expires 1y
     """
-    secret, key = _keys(state).create(owner, scope or [Scope.IMAGE_SETS], _end(expires))
+    secret, key = _open_keys(state).create(owner, scope or [Scope.IMAGE_SETS], _parse_end(expires))
     until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for ever"
     make_console(stderr=True).print(
         f"key {key.id} of {owner} for {', '.join(key.scopes)}, {until}. Keep it; it cannot be shown again:"
@@ -57,16 +57,16 @@ def list_keys(state: State = None) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("id", "owner", "scopes", "made", "until", "state"):
         table.add_column(title)
-    for key in _keys(state).every():
+    for key in _open_keys(state).list_all():
         until = "for ever" if key.expires is None else f"{key.expires:%Y-%m-%d %H:%M}"
-        table.add_row(key.id, key.owner, ", ".join(key.scopes), f"{key.created:%Y-%m-%d}", until, _state_of(key))
+        table.add_row(key.id, key.owner, ", ".join(key.scopes), f"{key.created:%Y-%m-%d}", until, _describe_state(key))
     _console.print(table)
 
 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` shows it.")], state: State = None) -> None:
     """End a key at once."""
-    _keys(state).revoke(key)
+    _open_keys(state).revoke(key)
     _console.print(f"key {key} is revoked")
 
 
@@ -128,17 +128,17 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
 
 
-def _keys(state: Path | None) -> ApiKeys:
+def _open_keys(state: Path | None) -> ApiKeys:
     return ApiKeys(open_database(state).engine)
 
 
-def _state_of(key: ApiKey) -> str:
+def _describe_state(key: ApiKey) -> str:
     if key.revoked is not None:
         return "revoked"
-    return "good" if key.good_at(datetime.now(UTC)) else "over"
+    return "good" if key.is_valid_at(datetime.now(UTC)) else "over"
 
 
-def _end(text: str) -> datetime | None:
+def _parse_end(text: str) -> datetime | None:
     if text == "never":
         return None
     found = _SPAN.fullmatch(text)

@@ -58,13 +58,13 @@ def serve(
     Callers need a key: `gestaltgen keys create OWNER`. To try it on one machine: `gestaltgen serve --without-keys`.
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    settings = _settings(given)
+    settings = _build_settings(given)
     open_credentials(settings)
     opened = open_models(settings)  # refuses here what the worker would only log
     with reserve_state_folder(settings):
-        _look_at_records(settings)
+        _check_records(settings)
         open_files(settings.storage, settings.state)
-    listener = _listener(settings)
+    listener = _open_listener(settings)
     logs.configure(settings.log_level, settings.log_format)
     for line in unknown_settings(os.environ):
         _log.warning(line)
@@ -74,7 +74,7 @@ def serve(
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _look_at_records(settings: Settings) -> None:
+def _check_records(settings: Settings) -> None:
     """Open what the service opens in a moment, so that what is refused is named here already."""
     database = Database.open(settings.state, settings.database_url)
     try:
@@ -84,7 +84,7 @@ def _look_at_records(settings: Settings) -> None:
         database.close()
 
 
-def _listener(settings: Settings) -> socket.socket:
+def _open_listener(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)
@@ -94,7 +94,7 @@ def _listener(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def _build_settings(given: dict[str, Any]) -> Settings:
     try:
         settings = Settings(**given)
     except ValidationError as error:

@@ -48,14 +48,14 @@ def set_limits(
     if limits == TenantLimits():
         raise ConfigError(f"no limit is named; name one, or take all from {owner}: gestaltgen tenants unset {owner}")
     _tenants(state).set(owner, limits)
-    _console.print(f"{owner}: {_told(limits)}")
+    _console.print(f"{owner}: {_format_limits(limits)}")
 
 
 @app.command()
 def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State = None) -> None:
     """Take all limits from an owner; those of the service hold."""
     tenants = _tenants(state)
-    if owner not in tenants.every():
+    if owner not in tenants.list_all():
         raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
     tenants.set(owner, TenantLimits())
     _console.print(f"{owner} has the service's limits")
@@ -65,8 +65,8 @@ def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State =
 def list_limits(state: State = None) -> None:
     """Owners that have limits of their own."""
     table = Table("owner", "limits", box=None, pad_edge=False)
-    for owner, limits in _tenants(state).every().items():
-        table.add_row(owner, _told(limits))
+    for owner, limits in _tenants(state).list_all().items():
+        table.add_row(owner, _format_limits(limits))
     _console.print(table)
 
 
@@ -74,7 +74,7 @@ def _tenants(state: Path | None) -> Tenants:
     return Tenants(open_database(state).engine)
 
 
-def _told(limits: TenantLimits) -> str:
+def _format_limits(limits: TenantLimits) -> str:
     named = ((field.name.replace("_", " "), getattr(limits, field.name)) for field in fields(limits))
     shown = ((name, ", ".join(value) if isinstance(value, tuple) else f"{value:,}") for name, value in named if value)
     return "; ".join(f"{name} {value}" for name, value in shown)

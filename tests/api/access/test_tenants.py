@@ -70,11 +70,11 @@ def test_limits_are_kept_and_taken_away(tenants: Tenants, clock: Clock) -> None:
     clock.now += 1.1
     assert tenants.limits("lab") == limits
     assert tenants.limits("other") == TenantLimits()
-    assert tenants.every() == {"lab": limits}
+    assert tenants.list_all() == {"lab": limits}
     tenants.set("lab", TenantLimits(images_waiting=7))
-    assert tenants.every() == {"lab": TenantLimits(images_waiting=7)}
+    assert tenants.list_all() == {"lab": TenantLimits(images_waiting=7)}
     tenants.set("lab", TenantLimits())
-    assert tenants.every() == {}
+    assert tenants.list_all() == {}
 
 
 def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:

@@ -307,10 +307,10 @@ def test_weights_that_cannot_be_loaded_are_said_and_stop_no_job_as_failed() -> N
         until(lambda: not worker.loading)
         assert worker.failure == "CheckpointError: tiny.safetensors is damaged"
         with pytest.raises(Problem, match=r"tiny\.safetensors is damaged") as caught:
-            worker.prove()
+            worker.check_renders()
         assert caught.value.status == 503
         with pytest.raises(Stopping):
-            worker.loaded()
+            worker.wait_for_models()
         with pytest.raises(CheckpointError):
             worker.render(plan_of(FakeModel(), 1), plan_of(FakeModel(), 1).rows)
     finally:
@@ -321,12 +321,12 @@ def test_the_proof_is_one_image_and_counts_for_a_while(monkeypatch: pytest.Monke
     model = Gated()
     model.let(100)
     with worker_of(model) as (worker, _):
-        worker.loaded()
+        worker.wait_for_models()
         for _ in range(3):
-            worker.prove()
+            worker.check_renders()
         assert [len(call) for call in model.calls] == [1]
         monkeypatch.setattr("api.models.worker._PROBE_EVERY_S", 0.0)
-        worker.prove()
+        worker.check_renders()
         assert [len(call) for call in model.calls] == [1, 1]
 
 
@@ -334,24 +334,24 @@ def test_on_a_machine_that_has_just_started_nothing_counts_as_proved(monkeypatch
     model = Gated()
     model.let(100)
     with worker_of(model) as (worker, _):
-        worker.loaded()
+        worker.wait_for_models()
         with monkeypatch.context() as patched:
             patched.setattr("api.models.worker.time.monotonic", lambda: 1.0)
-            worker.prove()
+            worker.check_renders()
     assert len(model.calls) == 1
 
 
 def test_one_proof_at_a_time() -> None:
     model = Gated()
     with worker_of(model) as (worker, pool):
-        worker.loaded()
+        worker.wait_for_models()
         first = pool.submit(worker.prove)
         model.hold()
         with pytest.raises(Problem, match="has not made one yet"):
-            worker.prove()  # at once, and without a second image
+            worker.check_renders()  # at once, and without a second image
         model.let(1)
         first.result(10)
-        worker.prove()
+        worker.check_renders()
     assert len(model.calls) == 1
 
 
@@ -368,10 +368,10 @@ def test_a_model_that_makes_nothing_good_is_found(break_it: Callable[[Gated], No
     model.let(100)
     break_it(model)
     with worker_of(model) as (worker, _):
-        worker.loaded()
+        worker.wait_for_models()
         for _ in range(2):
             with pytest.raises(Problem, match=says) as caught:
-                worker.prove()
+                worker.check_renders()
             assert caught.value.status == 503
         assert len(model.calls) == 1  # what was seen counts, good or bad
 

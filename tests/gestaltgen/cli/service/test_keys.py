@@ -38,7 +38,7 @@ def created(state: Path, *args: str) -> str:
 
 
 def who(state: Path, secret: str) -> Caller | None:
-    return ApiKeys(Database.open(state).engine).caller(secret)
+    return ApiKeys(Database.open(state).engine).find_caller(secret)
 
 
 def words(text: str) -> str:
@@ -61,7 +61,7 @@ def test_without_options_a_key_makes_sets_for_90_days(tmp_path: Path) -> None:
     found = who(tmp_path, created(tmp_path, "lab"))
     assert found is not None
     assert found.scopes == {Scope.IMAGE_SETS}
-    [key] = ApiKeys(Database.open(tmp_path).engine).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).list_all()
     assert key.expires is not None
     assert abs(key.expires - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=1)
 
@@ -71,7 +71,7 @@ def test_without_options_a_key_makes_sets_for_90_days(tmp_path: Path) -> None:
 )
 def test_an_end_is_a_span(tmp_path: Path, given: str, hours: int) -> None:
     created(tmp_path, "lab", "--expires", given)
-    [key] = ApiKeys(Database.open(tmp_path).engine).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).list_all()
     assert key.expires is not None
     assert abs(key.expires - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
 
@@ -79,7 +79,7 @@ def test_an_end_is_a_span(tmp_path: Path, given: str, hours: int) -> None:
 def test_a_key_may_be_for_ever(tmp_path: Path) -> None:
     result = keys(tmp_path, "create", "lab", "--expires", "never")
     assert "for ever" in result.stderr
-    assert ApiKeys(Database.open(tmp_path).engine).every()[0].expires is None
+    assert ApiKeys(Database.open(tmp_path).engine).list_all()[0].expires is None
 
 
 def test_the_list_says_all_but_the_keys(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_list_says_all_but_the_keys(tmp_path: Path) -> None:
     shown = keys(tmp_path, "list").stdout
     rows = [line.split() for line in shown.splitlines()]
     assert rows[0] == ["id", "owner", "scopes", "made", "until", "state"]
-    known = over.every()
+    known = over.list_all()
     assert [row[:3] for row in rows[1:]] == [[key.id, key.owner, key.scopes[0].value] for key in known]
     assert [row[-1] for row in rows[1:]] == ["good", "good", "over"]
     assert ("for ever" in shown, "b-lab" in shown) == (True, True)
@@ -99,7 +99,7 @@ def test_the_list_says_all_but_the_keys(tmp_path: Path) -> None:
 
 def test_a_narrow_window_cuts_no_id(tmp_path: Path) -> None:
     created(tmp_path, "an-owner-with-a-name-of-some-length", "--scope", "photos", "--scope", "image-sets")
-    [key] = ApiKeys(Database.open(tmp_path).engine).every()
+    [key] = ApiKeys(Database.open(tmp_path).engine).list_all()
     shown = CliRunner().invoke(main.app, ["keys", "list", "--state", str(tmp_path)], env={"COLUMNS": "60"}).stdout
     assert key.id in shown
 
@@ -133,7 +133,7 @@ def test_an_owner_has_a_plain_name(tmp_path: Path, owner: str) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert f"error: owner {owner!r}; expected 1 to 64 letters" in result.stderr
-    assert ApiKeys(Database.open(tmp_path).engine).every() == []
+    assert ApiKeys(Database.open(tmp_path).engine).list_all() == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_running_service_knows_keys_at_once(tmp_path: Path) -> None:
     with serving(app) as url, httpx.Client(base_url=url) as http:
         bearer = {"Authorization": f"Bearer {created(tmp_path, 'lab')}"}
         assert http.get("/v1/models", headers=bearer).status_code == 200
-        [key] = ApiKeys(Database.open(tmp_path).engine).every()
+        [key] = ApiKeys(Database.open(tmp_path).engine).list_all()
         assert keys(tmp_path, "revoke", key.id).exit_code == 0
         assert http.get("/v1/models", headers=bearer).status_code == 401
 

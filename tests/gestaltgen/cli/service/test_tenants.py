@@ -15,7 +15,7 @@ def tenants(state: Path, *args: str) -> Result:
 
 
 def kept(state: Path) -> dict[str, TenantLimits]:
-    return Tenants(Database.open(state).engine).every()
+    return Tenants(Database.open(state).engine).list_all()
 
 
 def test_limits_are_set_shown_and_taken_away(tmp_path: Path) -> None:
