@@ -1,4 +1,4 @@
-"""What an operator can set, each from the environment (GESTALTGEN_STATE, GESTALTGEN_PORT, ...)."""
+"""Settings of the service, read from environment variables (GESTALTGEN_STATE, GESTALTGEN_PORT, ...)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _PREFIX: Final = "GESTALTGEN_"
 _OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS")
-"""Variables that other commands and the tests read."""
+"""Variables of other commands and of the tests."""
 
 
 class Settings(BaseSettings):
-    """Settings of the service; every default is here and nowhere else."""
+    """Settings of the service, with all their defaults."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, hide_input_in_errors=True)
 
@@ -133,12 +133,12 @@ class Settings(BaseSettings):
 
     @property
     def named_purposes(self) -> tuple[str, ...]:
-        """`purposes`, apart."""
+        """The single purposes in `purposes`."""
         return tuple(name for one in self.purposes.split(",") if (name := " ".join(one.split())))
 
     @property
     def database_url(self) -> str | None:
-        """`database`, to be connected to."""
+        """URL in `database`, password included."""
         return None if self.database is None else self.database.get_secret_value()
 
     @model_validator(mode="after")
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
 
 
 def unknown_settings(variables: Iterable[str]) -> list[str]:
-    """A line for each environment variable that looks like a setting and is none: misspelt, or of another version."""
+    """Return a line for each environment variable that looks like a setting but is none, such as a misspelt one."""
     known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
     strange = sorted(
         name

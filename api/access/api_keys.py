@@ -1,7 +1,7 @@
-"""Who may do what: API keys with an owner, scopes and an end.
+"""API keys: each has an owner, scopes and an expiry date.
 
-A key is 256 random bits behind a prefix that says which software it opens. The database keeps its SHA-256; the key
-itself is shown once. An owner is a name; objects belong to owners, so that keys can be changed without losing them.
+A key is 256 random bits behind a prefix that names the software. The database stores its SHA-256; the key itself is
+shown once. An owner is a name. Objects belong to owners, so that keys can be changed without losing them.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ _OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Scope(StrEnum):
-    """What a key may be good for."""
+    """Permission of a key."""
 
     IMAGE_SETS = "image-sets"
     """Image sets and their edits."""
     PHOTOS = "photos"
-    """Photographs: sending, inverting, editing, erasing; and survey packs of them."""
+    """Photographs: uploading, inverting, editing, erasing; and survey packs of them."""
     METRICS = "metrics"
-    """What the service counts of itself, and nothing else."""
+    """Metrics of the service, and nothing else."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """Sender of a request.
 
     Attributes:
-        key: id of the key, which is no secret.
+        owner: owner of the key.
+        key: id of the key, which is not secret.
+        scopes: permissions of the key.
     """
 
     owner: str
@@ -51,7 +53,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What is known of a key; the key itself is not."""
+    """Record of a key, without the key itself."""
 
     id: str
     owner: str
@@ -61,6 +63,7 @@ class ApiKey:
     revoked: datetime | None
 
     def is_valid_at(self, now: datetime) -> bool:
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
@@ -68,7 +71,7 @@ ANYONE: Final = Caller("anyone", "none", frozenset(Scope))
 """The caller of a service that was started without keys."""
 
 SERVICE: Final = Caller("service", "-", frozenset())
-"""Who erases what is over; no key has this owner."""
+"""The service itself, which erases photographs at the end of their retention time; no key has this owner."""
 
 _keys: Final = Table(
     "api_keys",
@@ -84,20 +87,20 @@ _keys: Final = Table(
 
 
 class ApiKeys:
-    """The keys of a service.
+    """API keys of a service.
 
     Args:
-        engine: of its database.
+        engine: SQLAlchemy engine of the service's database.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def create(self, owner: str, scopes: Sequence[Scope], expires: datetime | None = None) -> tuple[str, ApiKey]:
-        """A new key, which can be read now and never again, and what is kept of it.
+        """Create a key and return it, which is possible only now, with its record.
 
         Raises:
-            ConfigError: a name that is none, no scope, or an end that has passed.
+            ConfigError: the owner is no valid name, there is no scope, or the expiry date has passed.
         """
         now = datetime.now(UTC)
         if not _OWNER.fullmatch(owner):
@@ -105,11 +108,11 @@ class ApiKeys:
                 f"owner {owner!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
             )
         if owner == SERVICE.owner:
-            raise ConfigError(f"owner {owner!r} is what the audit record calls the service itself; take another name")
+            raise ConfigError(f"owner {owner!r} stands for the service itself in the audit record; take another name")
         if not scopes:
             raise ConfigError(f"no scope; expected one or more of {', '.join(Scope)}")
         if expires is not None and expires <= now:
-            raise ConfigError(f"the end {expires:%Y-%m-%d %H:%M} UTC has passed; name a later one")
+            raise ConfigError(f"the expiry date {expires:%Y-%m-%d %H:%M} UTC has passed; name a later one")
         secret = PREFIX + secrets.token_urlsafe(32)
         known = ApiKey(secrets.token_hex(4), owner, tuple(sorted(set(scopes))), now, expires, None)
         values = vars(known) | {"scopes": " ".join(known.scopes), "sha256": _hash_key(secret)}
@@ -118,18 +121,18 @@ class ApiKeys:
         return secret, known
 
     def find_caller(self, secret: str) -> Caller | None:
-        """Who has this key; None for one that is unknown, past its end or revoked."""
+        """Return the caller with this key; None if it is unknown, expired or revoked."""
         found = self._find(_keys.c.sha256 == _hash_key(secret))
         if not found or not found[0].is_valid_at(datetime.now(UTC)):
             return None
         return Caller(found[0].owner, found[0].id, frozenset(found[0].scopes))
 
     def list_all(self) -> list[ApiKey]:
-        """All keys, the oldest first."""
+        """Return the records of all keys, the oldest first."""
         return self._find()
 
     def revoke(self, key: str) -> None:
-        """End a key at once, by its id.
+        """Revoke a key at once, by its id.
 
         Raises:
             ConfigError: there is no such key.
@@ -156,5 +159,5 @@ class ApiKeys:
 
 
 def _hash_key(secret: str) -> str:
-    """A single SHA-256: 256 random bits cannot be guessed, however fast the hash."""
+    """Return a single SHA-256: 256 random bits cannot be guessed, however fast the hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""The largest request body, and the longest time to send one, enforced while it streams."""
+"""Limits of request bodies: the largest size and the longest time to send one, enforced while they stream."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from api.problems import Problem
 
 
 class BodyLimit:
-    """Answers 413 to a body above a limit, whether its length is declared or not, and 408 to one that does not end.
+    """ASGI middleware that answers 413 to a body above a limit, declared or not, and 408 to one that takes too long.
 
     Args:
         app: the application behind it.
-        limit_of: largest body of a path.
+        limit_of: returns the largest body of a path, in bytes.
         seconds: longest time from the first to the last byte.
     """
 
@@ -39,7 +39,7 @@ class BodyLimit:
             return
         deadline, ended = time.monotonic() + self._seconds, False
 
-        async def counted() -> Message:
+        async def receive_and_count() -> Message:
             nonlocal seen, ended
             if ended:  # what follows is the caller's going away, which may take its time
                 return await receive()
@@ -53,4 +53,4 @@ class BodyLimit:
             ended = not message.get("more_body", False)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_and_count, send)

@@ -1,4 +1,4 @@
-"""Idempotency-Key: what a key of a caller's was first used for, and what came of it."""
+"""Idempotency keys: the request that a caller first used a key for, and its result."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _keys: Final = Table(
 
 
 class IdempotencyKeys:
-    """The keys seen so far.
+    """Idempotency keys that were used so far.
 
     Args:
-        engine: of the service's database.
+        engine: SQLAlchemy engine of the service's database.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def claim(self, owner: str, key: str | None, asked: Mapping[str, Any], result: str) -> str:
-        """Bind a key to a request and to the id of what it makes.
+        """Bind a key to a request and to the id of its result.
 
         Returns:
-            The id: that of the first request with the key, be it this one or an equal one before; `result` without a
+            the id of the first request with the key, which is this one or an equal one before; `result` if there is no
             key.
 
         Raises:
-            Problem: 400 if the key is empty, long or not printable ASCII; 422 if another request has it.
+            Problem: 400 if the key is empty, too long or not printable ASCII; 422 if it was used for another request.
         """
         if key is None:
             return result
@@ -64,10 +64,11 @@ class IdempotencyKeys:
         return str(first.result)
 
     def forget(self, result: str, owner: str | None = None) -> None:
-        """Free the keys of something that is erased.
+        """Delete the keys of a result that is erased.
 
         Args:
-            owner: whose keys; None frees those of every owner.
+            result: id of the result.
+            owner: owner of the keys; None deletes those of every owner.
         """
         of_result = delete(_keys).where(_keys.c.result == result)
         with self._engine.begin() as connection:

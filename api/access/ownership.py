@@ -1,6 +1,6 @@
-"""Whose is what: every image set, photograph, edit and survey pack belongs to those who asked for it.
+"""Ownership: every image set, photograph, edit and survey pack belongs to the owners who asked for it.
 
-An image set is named by its content, so several owners may have asked for one; each sees it as theirs alone.
+An image set is identified by its content, so several owners can have one; each sees it as theirs alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from api.operations.database import TABLES, insert
 
 
 class Kind(StrEnum):
-    """What can belong to somebody."""
+    """Kind of object that has owners."""
 
     IMAGE_SET = "image-set"
     PHOTO = "photo"
@@ -35,17 +35,17 @@ owned: Final = Table(
 
 
 class Ownership:
-    """Who owns what.
+    """Owners of objects and the sizes of these.
 
     Args:
-        engine: of the service's database.
+        engine: SQLAlchemy engine of the service's database.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def give(self, subject: str, kind: Kind, owner: str) -> None:
-        """Make it theirs too; nothing happens if it is."""
+        """Make an owner one of the owners of an object; nothing happens if it is one."""
         values: dict[str, object] = {"subject": subject, "owner": owner, "kind": kind}
         others = select(func.coalesce(func.max(owned.c.bytes), 0)).where(owned.c.subject == subject).scalar_subquery()
         values |= {"since_ms": time.time_ns() // 1_000_000, "bytes": others}
@@ -53,30 +53,30 @@ class Ownership:
             connection.execute(insert(self._engine, owned).values(values).on_conflict_do_nothing())
 
     def has(self, subject: str, kind: Kind, owner: str) -> bool:
-        """Whether it is theirs."""
+        """Return whether an object belongs to an owner."""
         theirs = select(owned.c.subject).where(owned.c.subject == subject, owned.c.owner == owner, owned.c.kind == kind)
         with self._engine.connect() as connection:
             return connection.execute(theirs).first() is not None
 
     def weigh(self, subject: str, size: int) -> None:
-        """Note how many bytes are stored of it."""
+        """Record the stored bytes of an object."""
         with self._engine.begin() as connection:
             connection.execute(update(owned).where(owned.c.subject == subject).values(bytes=size))
 
     def weight(self, owner: str) -> int:
-        """Bytes of all that is theirs; what others have asked for too counts for each."""
+        """Return the bytes of all objects of an owner; an object of several owners counts for each."""
         with self._engine.connect() as connection:
             found = connection.execute(select(func.sum(owned.c.bytes)).where(owned.c.owner == owner)).scalar_one()
         return int(found or 0)
 
     def shared(self, subject: str) -> bool:
-        """Whether it belongs to several."""
+        """Return whether an object has several owners."""
         owners = select(owned.c.owner).where(owned.c.subject == subject).limit(2)
         with self._engine.connect() as connection:
             return len(connection.execute(owners).all()) > 1
 
     def take(self, subject: str) -> None:
-        """It belongs to nobody any more."""
+        """Delete all owners of an object."""
         with self._engine.begin() as connection:
             connection.execute(delete(owned).where(owned.c.subject == subject))
 
@@ -92,7 +92,7 @@ class Ownership:
             return connection.execute(others).first() is None
 
     def page(self, kind: Kind, owner: str, limit: int, after: str) -> tuple[list[str], bool]:
-        """Ids of what is theirs that follow `after`, in their order, and whether there are more."""
+        """Return ids of an owner's objects that follow `after`, in order, and whether there are more."""
         theirs = select(owned.c.subject).where(owned.c.owner == owner, owned.c.kind == kind, owned.c.subject > after)
         with self._engine.connect() as connection:
             found = list(connection.execute(theirs.order_by(owned.c.subject).limit(limit + 1)).scalars())

@@ -1,4 +1,4 @@
-"""What each owner of keys may take of a service: requests, images that wait, bytes, models, and time."""
+"""Limits of tenants: how many requests, waiting images, bytes, models and how much time each owner of keys may use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from api.problem_types import ProblemType
 from api.problems import Problem
 
 _REMEMBERED_S: Final = 1.0
-"""For so long limits are not looked up again."""
+"""Seconds for which limits are not read again."""
 
 _tenants: Final = Table(
     "tenants", TABLES, Column("owner", String, primary_key=True), Column("limits", String, nullable=False)
@@ -26,14 +26,14 @@ _tenants: Final = Table(
 
 @dataclass(frozen=True)
 class TenantLimits:
-    """Of one owner; None is no limit beyond that of the service.
+    """Limits of one owner; None sets no limit beyond that of the service.
 
     Attributes:
-        requests_per_minute: answered by one process.
-        images_waiting: of jobs that wait or run.
-        stored_mb: of all that is theirs, in units of 10^6 bytes; what is begun is finished.
-        models: names of the generators that they have, the first of which serves requests that name none.
-        photo_ttl_s: for which photographs and what follows from them are kept at most.
+        requests_per_minute: requests that one process answers.
+        images_waiting: images of jobs that wait or run.
+        stored_mb: size of all their objects, in units of 10^6 bytes; a job that has begun is finished.
+        models: names of the generators that they can use; the first one serves requests that name none.
+        photo_ttl_s: longest time for which photographs and everything derived from them are kept.
     """
 
     requests_per_minute: int | None = None
@@ -44,11 +44,11 @@ class TenantLimits:
 
 
 class Tenants:
-    """The limits of all owners.
+    """Limits of all owners.
 
     Args:
-        engine: of the service's database.
-        clock: seconds, from any moment on.
+        engine: SQLAlchemy engine of the service's database.
+        clock: seconds, counted from any moment.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +59,7 @@ class Tenants:
         self._guard = threading.Lock()
 
     def limits(self, owner: str) -> TenantLimits:
-        """What holds for an owner; a change is known everywhere after a second."""
+        """Return the limits of an owner; a change takes effect in every process after a second."""
         now = self._clock()
         looked_s, found = self._known.get(owner, (-math.inf, TenantLimits()))
         if now - looked_s > _REMEMBERED_S:
@@ -72,23 +72,23 @@ class Tenants:
         return found
 
     def list_all(self) -> dict[str, TenantLimits]:
-        """Owners that have limits of their own."""
+        """Return the limits of all owners that have any."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(_tenants).order_by(_tenants.c.owner)).all()
         return {row.owner: _read(row.limits) for row in rows}
 
     def set(self, owner: str, limits: TenantLimits) -> None:
-        """Give an owner other limits; without any, those of the service hold."""
+        """Set the limits of an owner; without any, those of the service apply."""
         with self._engine.begin() as connection:
             if limits == TenantLimits():
                 connection.execute(delete(_tenants).where(_tenants.c.owner == owner))
                 return
-            told = json.dumps(asdict(limits))
-            new = insert(self._engine, _tenants).values(owner=owner, limits=told)
-            connection.execute(new.on_conflict_do_update(index_elements=["owner"], set_={"limits": told}))
+            text = json.dumps(asdict(limits))
+            new = insert(self._engine, _tenants).values(owner=owner, limits=text)
+            connection.execute(new.on_conflict_do_update(index_elements=["owner"], set_={"limits": text}))
 
     def admit(self, owner: str) -> None:
-        """Count a request. As many as a minute allows may come at once; then they come back one by one.
+        """Count a request against a token bucket: a minute's requests may come at once, and are refilled steadily.
 
         Raises:
             Problem: 429, there were too many.
@@ -109,13 +109,13 @@ class Tenants:
             )
 
     def check_images(self, owner: str, images: int, waiting: int) -> None:
-        """See that so many more images may wait.
+        """Check that so many more images may wait.
 
         Args:
-            waiting: images of theirs that wait already.
+            waiting: images of the owner that wait already.
 
         Raises:
-            Problem: 429 where that would be too many, 403 where it always is.
+            Problem: 429 if these are too many now, 403 if they always are.
         """
         most = self.limits(owner).images_waiting
         if most is None or waiting + images <= most:
@@ -134,13 +134,13 @@ class Tenants:
         )
 
     def check_bytes(self, owner: str, stored: Callable[[], int]) -> None:
-        """See that an owner may have more stored.
+        """Check that an owner may store more.
 
         Args:
-            stored: looks up how many bytes of theirs are.
+            stored: looks up the stored bytes of the owner.
 
         Raises:
-            Problem: 403, what they have takes up all their room.
+            Problem: 403, the owner's storage is used up.
         """
         most = self.limits(owner).stored_mb
         if most is not None and (used := stored()) >= most * 1_000_000:
@@ -151,10 +151,10 @@ class Tenants:
             )
 
     def list_models(self, owner: str, served: Collection[str]) -> list[str]:
-        """Names of the served generators that an owner has, the first one first.
+        """Return the names of the served generators that an owner can use, the default first.
 
         Raises:
-            Problem: 403, none.
+            Problem: 403, there are none.
         """
         theirs = self.limits(owner).models
         found = list(served) if theirs is None else [name for name in theirs if name in served]
@@ -166,7 +166,7 @@ class Tenants:
         return found
 
 
-def _read(told: str) -> TenantLimits:
-    found: Mapping[str, object] = json.loads(told)
+def _read(text: str) -> TenantLimits:
+    found: Mapping[str, object] = json.loads(text)
     models = found.get("models")
     return TenantLimits(**{**found, "models": None if models is None else tuple(models)})  # type: ignore[arg-type]

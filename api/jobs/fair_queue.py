@@ -1,4 +1,4 @@
-"""Whose turn it is: a queue in which owners take turns, each with what is theirs in the order that it came."""
+"""Fair queue: owners are served in turn, each owner in order of arrival."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _owner: ContextVar[str] = ContextVar("owner", default="")
 
 @contextmanager
 def on_behalf_of(owner: str) -> Iterator[None]:
-    """Within, what this thread puts into queues is this owner's."""
+    """Put items into fair queues for this owner, in this thread and within the block."""
     before = _owner.set(owner)
     try:
         yield
@@ -25,46 +25,46 @@ def on_behalf_of(owner: str) -> Iterator[None]:
 
 
 class FairQueue(Generic[_T]):
-    """A queue. Next is what belongs to whoever was served longest ago, or never.
+    """Queue that serves owners round-robin, each owner in order of arrival. Not thread-safe.
 
-    It is not locked.
+    The next item is the first one of the owner who was served longest ago, or never.
     """
 
     def __init__(self) -> None:
-        self._of: dict[str, deque[_T]] = {}
+        self._items: dict[str, deque[_T]] = {}
         self._turns = count(1)
         self._served: dict[str, int] = {}  # when each owner was last
 
     def append(self, item: _T) -> None:
-        """Put something behind what is this owner's already."""
-        self._of.setdefault(_owner.get(), deque()).append(item)
+        """Append an item for the owner of `on_behalf_of`."""
+        self._items.setdefault(_owner.get(), deque()).append(item)
 
     def pop(self) -> tuple[str, _T]:
-        """What is next, and whose it is."""
-        owner = self._first()
-        items = self._of[owner]
+        """Take the next item, with its owner."""
+        owner = self._next_owner()
+        items = self._items[owner]
         item = items.popleft()
         if not items:
-            del self._of[owner]
+            del self._items[owner]
         self._served[owner] = next(self._turns)
         return owner, item
 
     def put_back(self, owner: str, item: _T) -> None:
-        """Make something, that was taken out, what is next."""
-        self._of.setdefault(owner, deque()).appendleft(item)
+        """Put an item back that was taken, as the next one."""
+        self._items.setdefault(owner, deque()).appendleft(item)
         self._served[owner] = -1
 
     @property
     def next(self) -> _T | None:
-        """What is next; None where nothing waits."""
-        return self._of[self._first()][0] if self._of else None
+        """The next item; None if the queue is empty."""
+        return self._items[self._next_owner()][0] if self._items else None
 
-    def _first(self) -> str:
-        return min(self._of, key=lambda owner: self._served.get(owner, 0))
+    def _next_owner(self) -> str:
+        return min(self._items, key=lambda owner: self._served.get(owner, 0))
 
     def __iter__(self) -> Iterator[_T]:
-        for items in self._of.values():
+        for items in self._items.values():
             yield from items
 
     def __len__(self) -> int:
-        return sum(map(len, self._of.values()))
+        return sum(map(len, self._items.values()))

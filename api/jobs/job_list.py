@@ -1,5 +1,7 @@
-"""The list of jobs: who asked for what, and how it stands. A job's id is that of what it works on and the number of the
-attempt; `api.jobs.queue` does them."""
+"""List of jobs: their owners and states. A job's id consists of the id of its subject and the number of the attempt.
+
+`api.jobs.queue` runs the jobs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from core.errors import GestaltError
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 ENDED: Final[frozenset[State]] = frozenset({"done", "failed", "cancelled"})
-"""States that nothing follows."""
+"""Final states."""
 
 _STATES: Final[dict[str, State]] = {
     "ENQUEUED": "queued",
@@ -53,14 +55,18 @@ _jobs: Final = Table(
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at something.
+    """Job: one attempt at making an image set, an inversion, an edit or a survey pack.
 
     Args:
-        kind: of what it works on.
-        subject: its id.
-        items_per_s: made, over what this job has done; None before its first part.
-        error: why it failed, or None.
-        created_ms: when it was asked for, Unix time.
+        id: id of the subject and number of the attempt.
+        kind: kind of the subject.
+        subject: id of the object that the job works on.
+        state: state of the job.
+        done: items that exist.
+        total: items that are wanted.
+        items_per_s: speed of this job; None before its first step.
+        error: reason of a failure, or None.
+        created_ms: time of the request, Unix time.
     """
 
     id: str
@@ -75,11 +81,12 @@ class Job:
 
     @property
     def finished(self) -> bool:
+        """Whether the state is a final one."""
         return self.state in ENDED
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until it is done at the rate so far, or None."""
+        """Seconds until the job is done at its speed so far, or None."""
         if self.finished or not self.items_per_s:
             return None
         return (self.total - self.done) / self.items_per_s
@@ -87,10 +94,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Load:
-    """How much of one kind there is to do.
+    """Number of jobs of one kind that are not finished.
 
     Attributes:
-        oldest_ms: when the first of those that wait was asked for, Unix time; None if none waits.
+        waiting: jobs in the queue.
+        running: jobs that run.
+        oldest_ms: time of the oldest request that waits, Unix time; None if none waits.
     """
 
     waiting: int
@@ -99,16 +108,16 @@ class Load:
 
 
 class Jobs:
-    """The jobs of a service, and the queue that does them. One at a time in a process.
+    """Jobs of a service, and the queue that runs them. A process can have one at a time.
 
     Args:
-        database: of the service, which lists the jobs, and holds the queue.
-        works: what each kind of job does.
-        concurrent: jobs of one owner that this process runs at once; 0 leaves all of them to other processes.
-        lost: called once if other processes take this one for dead, which then does nothing more.
-        most_open: jobs that wait or run, of everybody and of one owner.
-        check_images: refuses too many images of an owner: so many more, beside those that wait or run.
-        metrics: of the service.
+        database: database of the service, which stores the list and the queue.
+        works: work of each kind of job.
+        concurrent: jobs of one owner that this process runs at once; 0 leaves all jobs to other processes.
+        lost: called once if other processes consider this one dead; it then does nothing more.
+        most_open: limits of jobs that wait or run, of all owners and of one.
+        check_images: refuses too many images; called with the owner, the images asked for and those that wait or run.
+        metrics: metrics of the service.
     """
 
     def __init__(
@@ -132,10 +141,10 @@ class Jobs:
         self.settle()
 
     def submit(self, kind: Kind, subject: str, total: int, owner: str) -> Job:
-        """Start a job, or a new attempt where the last one failed or was cancelled; else the one that there is.
+        """Start a job and return it; an unfinished job of the same subject is returned instead.
 
         Raises:
-            Problem: 503 or 429, the queue is full, or the owner's share of it.
+            Problem: 503, the queue is full, or 429, the owner has too much in it.
         """
         with self._database.locks.hold("submit"):
             latest = self.find_latest(subject)
@@ -154,21 +163,23 @@ class Jobs:
         return found
 
     def find_latest(self, subject: str) -> Job | None:
-        """The last attempt at something."""
+        """Return the last job of a subject."""
         return self._find_one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
 
     def get(self, job_id: str) -> Job | None:
-        """A job by its id."""
+        """Return a job by its id."""
         return self._find_one(select(_jobs).where(_jobs.c.id == job_id))
 
     def page(
         self, owner: str, kinds: Collection[Kind], limit: int, before: tuple[int, str] | None
     ) -> tuple[list[Job], bool]:
-        """An owner's jobs, the newest first, and whether there are more.
+        """Return a page of an owner's jobs, the newest first, and whether there are more.
 
         Args:
-            kinds: of what they work on.
-            before: time and id of the job that the page before ended with.
+            owner: owner of the subjects.
+            kinds: kinds of jobs to return.
+            limit: most jobs on the page.
+            before: time and id of the last job on the previous page.
         """
         theirs = select(_jobs).join(owned, owned.c.subject == _jobs.c.subject).where(owned.c.owner == owner)
         theirs = theirs.where(_jobs.c.kind.in_(kinds))
@@ -179,7 +190,7 @@ class Jobs:
         return found[:limit], len(found) > limit
 
     def count_by_kind(self) -> dict[Kind, Load]:
-        """What waits and runs, of each kind that there is something of."""
+        """Count the unfinished jobs of each kind that has any."""
         runs = _jobs.c.id.in_(self._queue.list_running())
         waits = case((runs, 0), else_=1)
         oldest = func.min(case((runs, None), else_=_jobs.c.created_ms))
@@ -189,7 +200,7 @@ class Jobs:
         return {Kind(kind): Load(waiting, jobs - waiting, oldest_ms) for kind, jobs, waiting, oldest_ms in rows}
 
     def cancel(self, job: Job) -> None:
-        """Stop a job after the part in hand; nothing happens to a finished one."""
+        """Stop a job after its current step; nothing happens to a finished one."""
         self._queue.cancel(job.id)
         now = self.get(job.id)
         if now is not None and now.state == "cancelled":  # it may have finished meanwhile
@@ -199,24 +210,28 @@ class Jobs:
             self._works[job.kind].clean_up(job.subject, GestaltError("the job was cancelled"))
 
     def forget(self, subject: str) -> None:
-        """Stop the jobs of something that is erased, and leave nothing of them."""
+        """Stop and delete the jobs of a subject that is erased."""
         with self._engine.begin() as connection:
             ids = list(connection.execute(select(_jobs.c.id).where(_jobs.c.subject == subject)).scalars())
             connection.execute(_jobs.delete().where(_jobs.c.subject == subject))
         self._queue.forget(ids)
 
     def close(self, job_id: str) -> None:
-        """Note that a job ended."""
+        """Record that a job ended."""
         with self._engine.begin() as connection:
             connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(open=False))
 
     def is_closed(self, job_id: str) -> bool:
+        """Return whether a job is recorded as ended."""
         with self._engine.connect() as connection:
             return connection.execute(select(_jobs.c.open).where(_jobs.c.id == job_id)).scalar() is False
 
     def settle(self) -> None:
-        """See to what a crash or an upgrade left: jobs that were listed and never queued, or ended and never closed, or
-        that no process that lives knows how to go on with."""
+        """Repair the list after a crash or an upgrade.
+
+        Jobs that were listed but never queued are queued, those that ended are closed, and those that no living process
+        can continue begin anew.
+        """
         with self._database.locks.hold("settle"):
             with self._engine.connect() as connection:
                 oldest_first = select(_jobs).where(_jobs.c.open).order_by(_jobs.c.created_ms)
@@ -235,7 +250,7 @@ class Jobs:
                     self._queue.put(row["id"], Kind(row["kind"]), row["subject"], row["total"], row["owner"])
 
     def stop(self) -> None:
-        """Stop after the parts in hand; unfinished jobs go on when the service starts again, or elsewhere."""
+        """Stop after the current steps; unfinished jobs continue after a restart, or in other processes."""
         self._queue.close()
 
     def _check_room(self, kind: Kind, total: int, owner: str) -> None:

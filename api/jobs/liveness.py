@@ -1,8 +1,8 @@
-"""Which processes that share the queue live: each holds a lock as long as it does, and nobody has to guess.
+"""Liveness: which of the processes that share the queue are alive. Each holds a lock as long as it lives.
 
-The lock belongs to a session of the database, which ends when its process does, however it does; the database itself
-ends the session of a machine that vanished. Who then gets a dead process's lock holds it for a moment, so that one
-that only lost its session can see that it is taken for dead and stop, and then hands its work to the living.
+The lock belongs to a session of the database, which ends with its process; the database itself ends the session of a
+machine that vanished. The process that then gets a dead process's lock holds it for a while, so that a process that
+only lost its session can see that it is considered dead and stop, and then gives its work to the living processes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from api.operations.database import TABLES, Database, reason_of
 from api.operations.locks import KEEPALIVE, take_lock
 
 LOOK_S: Final = 1.0
-"""Seconds between two looks: at its own session, and at the locks of the others."""
+"""Seconds between two checks of the own session and of the locks of the others."""
 
 GRACE_S: Final = 10.0
-"""Seconds for which a lock is held before its process is given up: ten looks of one that may yet live."""
+"""Seconds for which a lock is held before its process is given up: ten checks of a process that may still live."""
 
 SETTLE_S: Final = 10.0
-"""Seconds after which one that had lost its session looks at the others' locks again: they may have lost theirs in the
-same moment, and are given time to take them."""
+"""Seconds for which a process that had lost its session does not check the others' locks: they may have lost theirs in
+the same moment, and need time to take them again."""
 
 _PING_S: Final = 5
 _log = logging.getLogger("gestaltgen.presence")
@@ -48,26 +48,26 @@ class Presence(Protocol):
 
     @property
     def executor(self) -> str:
-        """Its id, which its workflows carry."""
+        """Id of this process, which its workflows carry."""
         ...
 
     def versions(self) -> set[str]:
-        """Of the workflows that living processes can do, this one included."""
+        """Return the versions of the workflows that living processes can run, this one included."""
         ...
 
     def confirm_alive(self) -> bool:
-        """Whether no other process takes it for dead; waits while that cannot be known."""
+        """Return whether no other process considers this one dead; waits while that cannot be known."""
         ...
 
     def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
-        """From now on tell of processes that died, by their ids, and once if it is itself taken for dead."""
+        """Report processes that died, by their ids, and once if this process is considered dead itself."""
         ...
 
     def close(self) -> None: ...
 
 
 class SingleProcess:
-    """The only process of a state folder."""
+    """Presence of the only process of a state folder."""
 
     executor = "local"
 
@@ -75,26 +75,26 @@ class SingleProcess:
         self._version = version
 
     def versions(self) -> set[str]:
-        """See Presence."""
+        """Return the version of this process."""
         return {self._version}
 
     def confirm_alive(self) -> bool:
-        """See Presence."""
+        """Return True; there is no other process."""
         return True
 
     def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
-        """Nobody else is there."""
+        """Do nothing; there is no other process."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing; no connection is open."""
 
 
 class SharedDatabase:
-    """One of several processes.
+    """Presence of one of several processes that share a database.
 
     Args:
-        database: that they share.
-        version: of its workflows.
+        database: database of the service.
+        version: version of this process's workflows.
     """
 
     def __init__(self, database: Database, version: str) -> None:
@@ -121,23 +121,23 @@ class SharedDatabase:
             connection.execute(insert(_executors).values(values))
 
     def versions(self) -> set[str]:
-        """See Presence."""
+        """Return the versions of the workflows that living processes can run."""
         with self._engine.connect() as connection:
             return set(connection.execute(select(_executors.c.version)).scalars())
 
     def confirm_alive(self) -> bool:
-        """See Presence."""
+        """Return whether no other process considers this one dead; waits while that cannot be known."""
         with self._state:
             self._state.wait_for(lambda: self._known or self._lost or self._closing.is_set())
             return self._known and not self._lost
 
     def watch(self, died: Callable[[str], None], lost: Callable[[], None]) -> None:
-        """See Presence."""
+        """Watch the other processes in a thread."""
         self._thread = threading.Thread(target=self._watch, args=(died, lost), name="gestaltgen-presence", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Leave; the others see it at their next look, and after GRACE_S do its work."""
+        """Leave; the others see it at their next check, and take over the work after GRACE_S."""
         self._closing.set()
         with self._state:
             self._state.notify_all()
@@ -160,19 +160,19 @@ class SharedDatabase:
                 if time.monotonic() - self._renewed_s < SETTLE_S:
                     continue
                 try:
-                    self._look(held, died)
+                    self._check_others(held, died)
                 except SQLAlchemyError as error:
-                    _log.warning("the other processes cannot be seen: %s", reason_of(error))
+                    _log.warning("the other processes cannot be checked: %s", reason_of(error))
                 except Exception:  # the work of a dead process stays; it is tried again
-                    _log.exception("the work of a process that is gone could not be handed on")
+                    _log.exception("the work of a dead process could not be taken over")
         finally:
             _release(held)
         if self._lost:
-            _log.critical("this process is taken for dead by others, which do its work now; it stops")
+            _log.critical("other processes consider this one dead and do its work now; it stops")
             lost()
 
     def _keep_session(self) -> bool:
-        """Whether its session is there, or could be had again before anybody took it for dead."""
+        """Return whether the session is intact; if not, open another one, before this process is considered dead."""
         try:
             self._session.exec_driver_sql("SELECT 1")
             return True
@@ -196,8 +196,8 @@ class SharedDatabase:
             self._state.notify_all()
         return False
 
-    def _look(self, held: dict[str, tuple[Connection, float]], died: Callable[[str], None]) -> None:
-        """Take the locks that nobody holds; after a while, hand on the work."""
+    def _check_others(self, held: dict[str, tuple[Connection, float]], died: Callable[[str], None]) -> None:
+        """Take the locks that nobody holds, and after GRACE_S report their processes as dead."""
         with self._engine.connect() as connection:
             others = set(connection.execute(select(_executors.c.id)).scalars()) - {self.executor}
         for executor in others - held.keys():
@@ -210,7 +210,7 @@ class SharedDatabase:
             if executor in others and time.monotonic() - since < GRACE_S:
                 continue
             if executor in others:
-                _log.warning("process %s is gone; its jobs go on here or elsewhere", executor)
+                _log.warning("process %s is dead; its jobs continue here or in other processes", executor)
                 died(executor)
                 with self._engine.begin() as connection:
                     connection.execute(delete(_executors).where(_executors.c.id == executor))
@@ -219,7 +219,7 @@ class SharedDatabase:
 
 
 def open_presence(database: Database, version: str) -> Presence:
-    """This process's, of the kind that the database calls for."""
+    """Return the presence of this process, of the kind that the database needs."""
     return SharedDatabase(database, version) if database.shared else SingleProcess(version)
 
 

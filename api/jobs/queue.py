@@ -1,11 +1,11 @@
-"""The queue, and what is done from it: DBOS keeps it in the database, and each job is a workflow.
+"""Durable job queue: DBOS keeps it in the database, and each job is a workflow.
 
-A workflow carries ids and numbers, never pixels; a step does a part and stores what comes of it, so a process that dies
-loses at most the parts in hand, and the next one goes on where it stopped.
+A workflow carries ids and numbers, never pixels. Each step stores its results, so a process that dies loses at most the
+current steps, and the next process continues where it stopped.
 
-What is large is done in shares, workflows of their own, which any of the processes that share the queue may take. The
-job waits for them, a few at a time, so that jobs take turns. Both queues are divided by owner: each has so many places
-in a process, and nobody waits behind what somebody else asked for.
+Large jobs are divided into shares, workflows of their own, which any of the processes that share the queue can take.
+The job waits for a few of them at a time, so that jobs take turns. Both queues are partitioned by owner: each owner has
+a number of places in a process, and a request never waits behind the jobs of another owner.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from api.operations.metrics import Metrics
 from core.errors import ConfigError, GestaltError
 
 WORKFLOW_VERSION: Final = "4"
-"""Raise it when the workflow's steps change: jobs of another version are begun anew, and find what was stored."""
+"""Version of the workflows. Raise it when their steps change: jobs of another version begin anew."""
 
 ENDED: Final = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
-"""States of a workflow that nothing follows."""
+"""Final states of a workflow."""
 
 NOTHING_DONE: Final[Mapping[str, Any]] = {"done": 0, "items_per_s": None}
 
@@ -54,17 +54,17 @@ _JOBS: Final = "jobs"
 _SHARES: Final = "shares"
 _POLL_S: Final = 0.1
 _SHARES_OF_A_JOB: Final = 16
-"""That wait or run at once: enough for eight processes, and few enough that an owner's jobs take turns."""
+"""Shares of a job that wait or run at once: enough for eight processes, and few enough that jobs take turns."""
 
 _SHARES_AT_ONCE: Final = 2
-"""Of one owner in one process: while one is stored, the other is rendered."""
+"""Shares of one owner that run in one process: one is stored while the other is rendered."""
 
 _PLACES: Final = 64
-"""For all owners together in one process; a job that waits for its shares takes a thread and nothing else."""
+"""Workflows of all owners in one process; a job that waits for its shares needs a thread and nothing else."""
 
 _RECOVERIES: Final = 1_000
 _ATTEMPTS: Final = 9
-"""Over 50 seconds."""
+"""Attempts of a step, over 50 seconds."""
 _STOP_S: Final = 60.0
 
 _log = logging.getLogger("gestaltgen.jobs")
@@ -72,29 +72,31 @@ _one_per_process = threading.Lock()  # DBOS is one per process, and would quietl
 
 
 class Listing(Protocol):
-    """Who keeps the list of jobs."""
+    """List of jobs, as the queue needs it."""
 
     def close(self, job_id: str) -> None:
-        """A job ended."""
+        """Record that a job ended."""
         ...
 
-    def is_closed(self, job_id: str) -> bool: ...
+    def is_closed(self, job_id: str) -> bool:
+        """Return whether a job is recorded as ended."""
+        ...
 
     def settle(self) -> None:
-        """A process that had jobs died."""
+        """Repair the list after a process died."""
         ...
 
 
 class Queue:
-    """The queue and its workflows. One at a time in a process, because DBOS is one.
+    """Queue and its workflows. A process can have one at a time, because DBOS exists once in a process.
 
     Args:
-        database: of the service, which holds the queue.
-        listing: of all jobs.
-        works: what each kind of job does.
-        concurrent: jobs of one owner that this process runs at once; 0 leaves all of them to other processes.
-        metrics: of the service.
-        lost: called once if other processes take this one for dead, which then does nothing more.
+        database: database of the service, which stores the queue.
+        listing: list of all jobs.
+        works: work of each kind of job.
+        concurrent: jobs of one owner that this process runs at once; 0 leaves all jobs to other processes.
+        metrics: metrics of the service.
+        lost: called once if other processes consider this one dead; it then does nothing more.
     """
 
     def __init__(
@@ -130,42 +132,42 @@ class Queue:
             raise
 
     def put(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> None:
-        """Queue a job; nothing happens if it is queued."""
+        """Queue a job; nothing happens if it is in the queue."""
         with SetWorkflowID(job_id), self._enqueue_last(owner):
             DBOS.enqueue_workflow(_JOBS, self._workflow, kind.value, subject, total, owner)
 
     def status(self, job_ids: Sequence[str]) -> dict[str, WorkflowStatus]:
-        """How the jobs stand that are queued, by their ids."""
+        """Return the DBOS status of each of these jobs that is in the queue, by id."""
         if not job_ids:
             return {}
         workflows = DBOS.list_workflows(workflow_ids=list(job_ids), load_input=False, load_output=True)
         return {status.workflow_id: status for status in workflows}
 
     def progress(self, job_id: str) -> Mapping[str, Any]:
-        """Items that are `done`, and `items_per_s`, which is None before the first."""
+        """Return the progress of a job: items `done`, and `items_per_s`, which is None before the first."""
         return DBOS.get_event(job_id, "progress", timeout_seconds=0) or NOTHING_DONE
 
     def list_running(self) -> list[str]:
-        """Ids of the jobs that somebody is at."""
+        """Return the ids of the jobs that run in any process."""
         pending = DBOS.list_workflows(status="PENDING", queue_name=_JOBS, load_input=False, load_output=False)
         return [status.workflow_id for status in pending]
 
     def cancel(self, job_id: str) -> None:
-        """Stop a job after the parts in hand; nothing happens to one that ended."""
+        """Stop a job after its current steps; nothing happens to one that ended."""
         DBOS.cancel_workflow(job_id, cancel_children=True)
 
     def forget(self, job_ids: Sequence[str]) -> None:
-        """Stop jobs, and leave nothing of them."""
+        """Stop and delete jobs."""
         for job_id in job_ids:
             self.cancel(job_id)
         DBOS.delete_workflows(list(job_ids), delete_children=True)
 
     def can_go_on(self, status: WorkflowStatus) -> bool:
-        """Whether a process that lives knows how."""
+        """Return whether a living process can continue a job."""
         return status.app_version in self._presence.versions() | {WORKFLOW_VERSION}
 
     def close(self) -> None:
-        """Stop after the parts in hand; unfinished jobs go on when the service starts again, or elsewhere."""
+        """Stop after the current steps; unfinished jobs continue after a restart, or in other processes."""
         self._stopping = True
         with self._idle:
             if not self._idle.wait_for(lambda: self._active == 0, timeout=_STOP_S):
@@ -205,17 +207,17 @@ class Queue:
         DBOS.launch()
 
     def _enqueue_last(self, owner: str) -> SetEnqueueOptions:
-        """What is queued within comes after all that its owner has in the queue."""
+        """Return options that queue a workflow behind all others of its owner."""
         return SetEnqueueOptions(queue_partition_key=owner, priority=next(self._places))
 
     def _take_over(self, executor: str) -> None:
-        """Give what a dead process had back to the queue, from where one process takes each."""
+        """Return the jobs of a dead process to the queue, from which one process takes each."""
         DBOS._recover_pending_workflows([executor])
         self._listing.settle()
 
     @contextmanager
     def _count_active(self) -> Iterator[None]:
-        """Keep the queue open while a workflow is in our code."""
+        """Count a running workflow, for which closing the queue waits."""
         with self._idle:
             self._active += 1
         try:
@@ -226,7 +228,7 @@ class Queue:
                 self._idle.notify_all()
 
     def _run_job(self, kind: Kind, subject: str, total: int, owner: str) -> None:
-        """The workflow of a job: its shares, then its parts."""
+        """Run the workflow of a job: its shares, then its steps."""
         work, job_id = self._works[kind], str(DBOS.workflow_id)
         pace = Pace()
         try:
@@ -252,7 +254,7 @@ class Queue:
         self._metrics.count_job(kind, "done")
 
     def _run_shares(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
-        """What came of each share of a job, as they end."""
+        """Run the shares of a job and yield their outcomes as they end."""
         waiting, under_way = deque(self._works[kind].shares(total)), dict[str, int]()
         while waiting or under_way:
             while waiting and len(under_way) < _SHARES_OF_A_JOB:
@@ -266,11 +268,11 @@ class Queue:
                 yield outcome | {"items": under_way.pop(share_id)}
 
     def _wait_for_shares(self, shares: Sequence[str]) -> dict[str, Any]:
-        """What came of those of some shares that ended first.
+        """Wait until some of these shares end, and return their outcomes.
 
         Raises:
-            GestaltError: what one was to do cannot be done.
-            RuntimeError: one failed.
+            GestaltError: a share cannot be carried out.
+            RuntimeError: a share failed.
         """
         while True:
             self._check_may_go_on()
@@ -289,7 +291,7 @@ class Queue:
             time.sleep(_POLL_S)
 
     def _run_share(self, kind: Kind, subject: str, start: int, stop: int) -> dict[str, Any]:
-        """The workflow of a share; what is refused is an answer, so that the job can tell it from a failure."""
+        """Run the workflow of a share. A refusal is an outcome, so that the job can distinguish it from a failure."""
         pace = Pace()
         try:
             for step in self._works[kind].share(subject, start, stop):
@@ -302,7 +304,7 @@ class Queue:
         return pace.to_outcome()
 
     def _run_step(self, name: str, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-        """Do something once and for all; again, for a while, where a database that others hold is out of reach."""
+        """Run a durable step; it is repeated for a while if a shared database cannot be reached."""
         options: StepOptions = {"name": name}
         if self._database.shared:
             options |= {"retries_allowed": True, "interval_seconds": 1, "backoff_rate": 1.5, "max_attempts": _ATTEMPTS}
@@ -317,7 +319,7 @@ class Queue:
         return {"made": made, "began_s": began_s, "ended_s": began_s + seconds}
 
     def _check_may_go_on(self) -> None:
-        """Raises Stopping where the service stops, or others may do the work of this process."""
+        """Raise Stopping if the service stops, or if other processes may have taken over the work."""
         if self._stopping or not self._presence.confirm_alive():
             raise Stopping
 
@@ -331,7 +333,7 @@ def _is_outage(error: BaseException) -> bool:
 
 
 def _quieten_dbos() -> None:
-    """Hear of the queue's troubles only; how workflows end, which its `_core` reports, is logged here."""
+    """Log only warnings of DBOS, and not how workflows end, which this module logs."""
     log = logging.getLogger("dbos")
     log.setLevel(logging.WARNING)
     log.handlers, log.propagate = [logging.NullHandler()], True  # its own would print lines of another form
@@ -343,15 +345,15 @@ def _is_no_workflow_report(record: logging.LogRecord) -> bool:
 
 
 def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | None]:
-    """Make the queue's tables and both queues, which launch then listens to at once; later ones it finds later.
+    """Create the tables and both queues, so that DBOS listens to them from its launch on.
 
     Returns:
-        The place of whatever is queued next, each behind all before it. None leaves the order to the database's clock,
-        by which DBOS goes; with SQLite that may count whole seconds, and what came in one of them is taken in any
-        order, so there, where one process queues everything, it is numbered.
+        the place of each workflow that is queued next. None leaves the order to the clock of the database. That of
+        SQLite may count whole seconds, within which the order would be arbitrary; there one process queues everything,
+        and the workflows are numbered.
 
     Raises:
-        ConfigError: SQLite is too old for what DBOS asks of it from Python 3.12 on.
+        ConfigError: SQLite is too old for DBOS under Python 3.12 and later.
     """
     if not database.shared:
         if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):

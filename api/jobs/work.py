@@ -1,4 +1,4 @@
-"""What a job does: parts, each of which is done once and for all, and shares of them that processes divide."""
+"""Work of jobs: steps, each of which is done once, and shares, which several processes divide among them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Stopping(BaseException):
 
 @dataclass(frozen=True)
 class JobStep:
-    """A step of a job.
+    """Step of a job.
 
     Attributes:
-        name: of the step.
-        work: does it; gives how many items it made. Doing it twice does no harm.
-        done: items that there are after it.
+        name: name of the step, for metrics.
+        work: does the step and returns the number of items that it made. It may safely run twice.
+        done: number of items that exist after the step.
     """
 
     name: str
@@ -27,40 +27,40 @@ class JobStep:
 
 
 class Work(Protocol):
-    """What one kind of job does: its shares, in any order and by any process, and then its parts."""
+    """Work of one kind of job: its shares, in any order and by any process, and then its steps."""
 
     def shares(self, total: int) -> Sequence[tuple[int, int]]:
-        """(start, stop) of the items of each share; none where it is too small to be divided."""
+        """Return (start, stop) of the items of each share; none if the job is too small to be divided."""
         ...
 
     def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
-        """The steps of a share, in order: the same ones whenever they are asked for."""
+        """Yield the steps of a share in order, the same ones on every call."""
         ...
 
     def steps(self, subject: str, total: int) -> Iterator[JobStep]:
-        """The steps of what is not divided, in order: the same ones whenever they are asked for."""
+        """Yield the steps that are not divided, in order, the same ones on every call."""
         ...
 
     def clean_up(self, subject: str, error: Exception) -> None:
-        """Leave nothing behind that a failed or cancelled job should not; may come twice, and after the last part."""
+        """Delete what a failed or cancelled job should not leave; may be called twice, and after the last step."""
         ...
 
 
 class Undivided:
-    """Work without shares."""
+    """Base of work without shares."""
 
     def shares(self, total: int) -> Sequence[tuple[int, int]]:
-        """See Work."""
+        """Return none."""
         return []
 
     def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
-        """See Work."""
+        """Fail; there are no shares."""
         raise NotImplementedError
 
 
 @dataclass
 class Pace:
-    """How far some steps came, and how fast, over the time from the first one's beginning to the last one's end."""
+    """Progress and speed of some steps, over the time from the start of the first to the end of the last."""
 
     items: int = 0
     made: int = 0
@@ -68,7 +68,7 @@ class Pace:
     ended_s: float = 0.0
 
     def add(self, outcome: Mapping[str, Any]) -> None:
-        """Count one more step, or share."""
+        """Add the outcome of a step or a share."""
         self.items += outcome.get("items", 0)
         if not outcome["made"]:  # it was there already
             return
@@ -78,8 +78,9 @@ class Pace:
 
     @property
     def per_s(self) -> float | None:
+        """Items per second; None before the first."""
         return self.made / max(self.ended_s - self.began_s, 1e-3) if self.made else None
 
     def to_outcome(self) -> dict[str, Any]:
-        """As an outcome."""
+        """Return the outcome of all of them together."""
         return {"made": self.made, "began_s": self.began_s, "ended_s": self.ended_s}

@@ -1,4 +1,4 @@
-"""A model of the service: a conditional StyleGAN2 checkpoint and the image sets it can make."""
+"""Generator of the service: a conditional StyleGAN2 checkpoint and the image sets that it can make."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def _keep_memory() -> None:
 
 
 class GeneratorModel:
-    """A checkpoint as the service sees it.
+    """Generator from a checkpoint. Its weights are loaded when they are first used.
 
     Args:
-        path: of a generator's checkpoint with a vocabulary; its weights are loaded when they are first used.
-        device: that renders.
-        name: that requests give; None takes the file's.
-        detector: gives what finds faces on photographs, where it is needed.
+        path: checkpoint of a generator with a label vocabulary.
+        device: PyTorch device that renders.
+        name: name in requests; None takes the file's.
+        detector: returns the face detector for photographs, when it is needed.
 
     Raises:
-        ConfigError: a device that is not there.
-        CheckpointError: no such file, a damaged one, or one without labels.
+        ConfigError: the device cannot be used.
+        CheckpointError: the file is missing or damaged, or holds no conditional generator.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class GeneratorModel:
         return self._info
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
-        """See api.models.model.Model."""
+        """Expand the fields of a request into a plan."""
         if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
             asked = {**asked, "precision": automatic_precision(self._device)}
         request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
@@ -137,7 +137,7 @@ class GeneratorModel:
         )
 
     def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:
-        """See api.models.model.Model."""
+        """Return everything besides the weights that determines the image of a row."""
         request = cast(ImageSetRequest, plan.request)
         label = row.to_json()
         del label["index"]
@@ -150,7 +150,7 @@ class GeneratorModel:
         return kept | label
 
     def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
-        """See api.models.model.Model."""
+        """Render rows of plans that are alike."""
         request = cast(ImageSetRequest, plan.request)
         precision = request.arithmetic
         if precision not in self._samplers:
@@ -160,13 +160,13 @@ class GeneratorModel:
 
     @property
     def generator(self) -> Generator:
-        """The network, loaded if need be."""
+        """The generator network, loaded if need be."""
         if self._loaded is None:
             self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
         return self._loaded
 
     def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
-        """See api.models.model.Model."""
+        """Return the directions along which faces can be edited."""
         if self._directions is None:
             known = None if self._files.directions is None else direction_file.load(self._files.directions)
             moves = {} if known is None else {entry.direction: entry for entry in known.table}
@@ -176,24 +176,24 @@ class GeneratorModel:
 
     @property
     def studio(self) -> FaceEditor:
-        """See api.models.model.Model."""
+        """Editor that inverts and edits faces, loaded if need be."""
         if self._studio is None:
             self._studio = FaceEditor.open(self._files, self._detector(), generator=self.generator)
         return self._studio
 
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
-        """See api.models.model.Model."""
+        """Return the face of a row, for editing."""
         request = cast(ImageSetRequest, plan.request)
         latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
         return wrap_generated(self.generator, latent, request.arithmetic)
 
     def release(self) -> None:
-        """See api.models.model.Model."""
+        """Release the weights from memory until they are used again."""
         self._loaded = self._studio = None
         self._samplers.clear()
 
 
 def _find_companions(path: Path) -> dict[str, Path]:
-    """The files that belong to a generator by their names, as `fold1-inverter.safetensors` to `fold1.safetensors`."""
+    """Return the companion files of a generator, such as `fold1-inverter.safetensors` for `fold1.safetensors`."""
     parts = {part: path.with_name(f"{path.stem}-{part}.safetensors") for part in get_args(weights.Companion)}
     return {part: file for part, file in parts.items() if file.is_file()}

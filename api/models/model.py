@@ -1,4 +1,4 @@
-"""What the service asks of a generator, and the plans that it makes."""
+"""Generator as the service needs it: its description, its plans of image sets, and its faces."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Row(Protocol):
-    """One image to be made, with its label."""
+    """Image to be rendered, with its label."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as a mapping for JSON."""
+        ...
 
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """An image set before it is rendered.
+    """Plan of an image set, from which it is rendered.
 
     Args:
-        id: hash of the resolved request, weights included; names the set for ever.
+        id: hash of the resolved request, weights included; it identifies the set.
         model: name of the generator.
-        asked: the fields that the caller gave, with a precision that was left to the hardware settled; planning them
-            again, on any machine, gives this plan again.
-        resolved: the request with every default spelt out, JSON-able.
-        rows: what to render, in order.
-        request: the generator's own form of the request.
-        alike: equal for plans whose rows may be rendered in one batch.
+        asked: fields of the request, with the precision that "auto" stands for; they give the same plan on any machine.
+        resolved: the request with all defaults, for JSON.
+        rows: rows to render, in order.
+        request: the request in the generator's own form.
+        alike: equal for plans whose rows can be rendered in one batch.
     """
 
     id: str
@@ -50,7 +51,7 @@ class RenderPlan:
 
 @dataclass(frozen=True)
 class AgeRange:
-    """An age group [from_years, to_years); to_years is None where it is open."""
+    """Age group [from_years, to_years); to_years is None if it is open."""
 
     name: str
     from_years: float
@@ -59,11 +60,13 @@ class AgeRange:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known about the weights.
+    """Description of a generator.
 
     Args:
-        seen: short keys of the images that they were trained on; None where nothing is known.
-        seen_complete: these are all.
+        name: name under which it is served.
+        weights_sha256: checksum of its checkpoint.
+        seen: short keys of the images that it was trained on; None if nothing is known.
+        seen_complete: whether these are all.
     """
 
     name: str
@@ -80,47 +83,51 @@ class ModelInfo:
 
 
 class Model(Protocol):
-    """A generator of image sets. Planning is pure and may run in any thread; only one thread renders.
+    """Generator of image sets. Planning is pure and can run in any thread; only one thread renders.
 
     Attributes:
-        size_bytes: of its weights.
+        size_bytes: memory that its weights need.
     """
 
     size_bytes: int
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """Description of the generator."""
+        ...
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
-        """Expand the fields of a request.
+        """Expand the fields of a request into a plan.
 
         Raises:
-            RequestError: a field that cannot be, or more than `max_images` images.
+            RequestError: a field is invalid, or the set would have more than `max_images` images.
         """
         ...
 
     def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:
-        """All that an image of one of the plan's rows follows from, beside the weights: JSON-able, the same in any set
-        and at any place in it, and with its `precision`."""
+        """Return everything besides the weights that determines the image of a row, for JSON.
+
+        It is the same in any set and at any index, and names the `precision`.
+        """
         ...
 
     def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
-        """The images of rows of plans that are alike, uint8 (n, h, w, 3) RGB; loads the weights if need be."""
+        """Render rows of plans that are alike, as uint8 (n, h, w, 3) RGB; loads the weights if need be."""
         ...
 
     def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
-        """What its faces can be edited along, and what each moves; none where nothing can be edited."""
+        """Return the directions along which faces can be edited, with what each also changes; may be empty."""
         ...
 
     @property
     def studio(self) -> FaceEditor:
-        """What inverts and edits its faces, loaded if need be."""
+        """Editor that inverts and edits faces, loaded if need be."""
         ...
 
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
-        """The face of a row, to be edited."""
+        """Return the face of a row, for editing."""
         ...
 
     def release(self) -> None:
-        """Let go of the weights until they are used again."""
+        """Release the weights from memory until they are used again."""
         ...

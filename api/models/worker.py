@@ -1,4 +1,4 @@
-"""The one thread that owns the models: it loads them, and does what it is handed, in batches and in turn."""
+"""Worker: the one thread that owns the generators, loads them, and renders in batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 @dataclass(eq=False)
 class _Task:
-    """Something to do with the models, for somebody who waits for it."""
+    """Function to call with the generators, and the future of its result."""
 
     work: Callable[[Models], Any]
     done: Future[Any] = field(default_factory=Future)
@@ -41,7 +41,7 @@ class _Task:
 
 @dataclass(eq=False)
 class _Rows:
-    """Rows to render, and those of them that are rendered."""
+    """Rows to render, and the images rendered so far."""
 
     plan: RenderPlan
     rows: Sequence[Row]
@@ -55,16 +55,16 @@ class _Rows:
 
 
 class Worker:
-    """Works in a thread of its own.
+    """Thread that renders for the whole process.
 
-    Small requests that wait together and are alike are rendered in one batch. They take turns with the slices of large
-    ones, whose slices are always the same, so that a large set has the same bytes however busy the service is. Large
-    requests of several owners take turns too, see `api.jobs.fair_queue`, so that nobody waits behind all that somebody
-    else asked for.
+    Small requests that wait together and are alike are rendered in one batch. They alternate with slices of large
+    requests. The slices of a request are always the same, so that a large set has the same bytes however busy the
+    service is. Large requests of several owners are served in turn (`api.jobs.fair_queue`), so that nobody waits behind
+    all jobs of another owner.
 
     Args:
-        load: opens the models; runs in the worker's thread.
-        metrics: of the service.
+        load: opens the generators; runs in the worker's thread.
+        metrics: metrics of the service.
     """
 
     def __init__(self, load: Callable[[], Models], metrics: Metrics | None = None) -> None:
@@ -82,12 +82,12 @@ class Worker:
 
     @property
     def loading(self) -> bool:
-        """Whether it is still to be seen if the models can be opened."""
+        """Whether the generators are still being opened."""
         return not self._models.done()
 
     @property
     def failure(self) -> str | None:
-        """Why the models could not be opened, or None."""
+        """Reason why the generators could not be opened, or None."""
         if not self._models.done():
             return None
         error = self._models.exception()
@@ -95,12 +95,12 @@ class Worker:
 
     @property
     def waiting(self) -> dict[Turn, int]:
-        """How many wait for a turn."""
+        """Number of small and large requests that wait."""
         return {"small": len(self._small), "large": len(self._large)}
 
     @property
     def models(self) -> Models:
-        """The models.
+        """The generators.
 
         Raises:
             Problem: 503 while they are being opened, or could not be.
@@ -114,7 +114,7 @@ class Worker:
         return self._models.result()
 
     def wait_for_models(self) -> Models:
-        """The models, waiting until they are open; for jobs that go on after a restart.
+        """Wait until the generators are open, and return them; for jobs that continue after a restart.
 
         Raises:
             Stopping: they could not be opened; the job is not at fault, and waits for a service with weights.
@@ -125,10 +125,10 @@ class Worker:
             raise Stopping from error
 
     def render(self, plan: RenderPlan, rows: Sequence[Row], *, small: bool = False) -> Pixels:
-        """The images of some rows of a plan, uint8 (n, h, w, 3); waits its turn.
+        """Render rows of a plan as uint8 (n, h, w, 3); blocks until they are rendered.
 
         Args:
-            small: somebody waits for them, and they may share a batch with others.
+            small: somebody waits for the images, and they may share a batch with others.
 
         Raises:
             Stopping: the service shuts down.
@@ -137,7 +137,7 @@ class Worker:
         return images
 
     def render_each(self, plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
-        """The same images one by one, those of a slice as soon as it is rendered; they wait their turn from now on.
+        """Queue rows of a plan at once, and return an iterator of their images, each slice as soon as it is rendered.
 
         Raises:
             Stopping: the service shuts down.
@@ -148,7 +148,7 @@ class Worker:
         return _iterate_arriving(item)
 
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
-        """What a function makes of the models, in the worker's thread.
+        """Call a function with the generators in the worker's thread, and return its result.
 
         Raises:
             Stopping: the service shuts down.
@@ -157,11 +157,12 @@ class Worker:
         return found
 
     def check_renders(self) -> None:
-        """See that the default model makes an image; what was seen a moment ago counts, and so does what was seen last
-        while another looks.
+        """Check that the default generator can render an image.
+
+        The last result counts if it is recent, or while another thread checks.
 
         Raises:
-            Problem: 503, it does not.
+            Problem: 503, it cannot.
         """
         self.models  # noqa: B018  raises the problem that says why not
         seen, trouble = self._proof
@@ -175,7 +176,7 @@ class Worker:
             raise Problem(ProblemType.MODEL_UNUSABLE, f"The model cannot make an image: {trouble}")
 
     def close(self) -> None:
-        """Finish what is begun and drop what waits."""
+        """Finish requests that have begun and drop those that wait."""
         with self._turn:
             self._stopping = True
             self._turn.notify()
@@ -223,7 +224,7 @@ class Worker:
             item.done.set_exception(Stopping())
 
     def _take_joining(self, first: _Rows | _Task) -> list[_Rows]:
-        """Those of the small requests that fit into one batch with the first, taken from the queue."""
+        """Take the small requests from the queue that fit into one batch with the first."""
         if isinstance(first, _Task):
             return []
         room, found = BATCH - len(first.rows), []
@@ -246,7 +247,7 @@ class Worker:
             item.done.set_result(part)
 
     def _render_slice(self, owner: str, item: _Rows) -> None:
-        """One slice of a large request, which then waits for its next turn before the other large ones."""
+        """Render one slice of a large request, which is then next among the large ones."""
         try:
             part = item.rows[item.rendered : item.rendered + BATCH]
             item.parts.append(self._render_batch("large", [(item.plan, part)]))
@@ -261,7 +262,7 @@ class Worker:
             self._large.put_back(owner, item)
 
     def _render_batch(self, turn: Turn, parts: Sequence[tuple[RenderPlan, Sequence[Row]]]) -> Pixels:
-        """The images of some rows of plans that are alike, as one batch."""
+        """Render rows of plans that are alike as one batch."""
         plan, rows = parts[0][0], [row for _, some in parts for row in some]
         with self._metrics.render_seconds.labels(plan.model).time():
             images = self._models.result().use(plan.model).render(plan, rows)
@@ -290,7 +291,7 @@ def _has_begun(item: _Rows | _Task | None) -> bool:
 
 
 def _find_trouble(models: Models) -> str:
-    """Why the default model cannot make an image; empty if it can."""
+    """Return why the default generator cannot render an image; empty if it can."""
     try:
         model = models.use(models.default.info.name)
         plan = model.plan(

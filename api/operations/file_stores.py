@@ -1,4 +1,4 @@
-"""Where images and photographs are kept: named bytes, in a folder or in any object store that fsspec knows by a URL.
+"""File stores for images and photographs: named bytes, in a folder or in any object store that fsspec supports.
 
 Names are relative paths. What is written is there whole or not at all, replaces what was there at once, is never empty,
 and is what every process reads from then on: nothing is remembered here, not even that something exists.
@@ -26,7 +26,7 @@ _LOCAL: Final = ("file", "local")
 _IN_PLACE: Final = frozenset({"dav", "ftp", "ftps", "hdfs", "sftp", "smb", "ssh", "webdav", "webhdfs"})
 """Protocols by which a file can be read while it is being written."""
 _AT_ONCE: Final = 8
-"""Objects that are read or written at a time."""
+"""Objects that are read or written at the same time."""
 _ATTEMPTS: Final = 100
 
 _T = TypeVar("_T")
@@ -34,14 +34,14 @@ _U = TypeVar("_U")
 
 
 class Files(ABC):
-    """Named bytes.
+    """Store of named bytes.
 
     Every method raises StorageError where the store cannot be reached or refuses.
     """
 
     @abstractmethod
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Bytes [start, stop) of an object, all of them unless said otherwise.
+        """Return bytes [start, stop) of an object, by default all of them.
 
         Raises:
             FileNotFoundError: there is none.
@@ -53,11 +53,11 @@ class Files(ABC):
 
     @abstractmethod
     def exists(self, name: str) -> bool:
-        """Whether there is an object of this name."""
+        """Return whether there is an object of this name."""
 
     @abstractmethod
     def size(self, name: str) -> int:
-        """Bytes of an object.
+        """Return the size of an object in bytes.
 
         Raises:
             FileNotFoundError: there is none.
@@ -65,7 +65,7 @@ class Files(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Names of all objects in a folder and the folders in it, relative to it, in order."""
+        """Return the names of all objects in a folder and its sub-folders, relative to it, sorted."""
 
     @abstractmethod
     def delete(self, name: str) -> None:
@@ -76,14 +76,14 @@ class Files(ABC):
         """Delete a folder with everything in it, unfinished writes too; nothing happens if there is none."""
 
     def find(self, name: str) -> bytes | None:
-        """An object; None if there is none."""
+        """Return an object, or None if there is none."""
         try:
             return self.read(name)
         except FileNotFoundError:
             return None
 
     def read_each(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        """Objects in the order of their names; None for each that there is not."""
+        """Yield the objects of these names in order; None for each that does not exist."""
         return map(self.find, names)
 
     def write_each(self, objects: Mapping[str, bytes]) -> None:
@@ -92,24 +92,24 @@ class Files(ABC):
             self.write(name, data)
 
     def keep_private(self, folder: str) -> None:  # noqa: B027  a bucket's policy is its owner's
-        """Let nobody else on this machine look into a folder."""
+        """Make a folder readable for its owner alone, if it is on this machine."""
 
     def tidy(self, folder: str) -> None:  # noqa: B027  nothing is seen of an upload that was cut off
-        """Delete what killed processes were writing into a folder."""
+        """Delete files in a folder that killed processes left half-written."""
 
 
 class LocalFiles(Files):
-    """Files in a folder, each written aside and renamed.
+    """Store in a local folder; each file is written under a temporary name and renamed.
 
     Args:
-        root: the folder; made when something is written.
+        root: the folder, which is created when something is written.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def path(self, name: str) -> Path:
-        """Where an object or a folder lies."""
+        """Return the path of an object or a folder."""
         return self._root / name
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
@@ -155,7 +155,7 @@ class LocalFiles(Files):
                     path.unlink(missing_ok=True)
 
     def _write_again(self, write: Callable[[], object]) -> None:
-        """Write, and once more where another process tidied or deleted the folder meanwhile."""
+        """Write, and again if another process tidied or deleted the folder meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self._translate_errors():
@@ -173,12 +173,12 @@ class LocalFiles(Files):
             raise
         except OSError as error:
             raise StorageError(
-                f"the folder {self._root} refuses ({error.strerror or error}); make room, or see to its owner and mode"
+                f"the folder {self._root} refuses ({error.strerror or error}); make room, or check its owner and mode"
             ) from error
 
 
 class RemoteFiles(Files):
-    """Objects in a store that fsspec knows.
+    """Store in a service that fsspec supports, such as S3.
 
     Args:
         url: of the store, and of a folder in it; credentials are the environment's, as of the package behind it.
@@ -250,13 +250,13 @@ class RemoteFiles(Files):
             raise
         except Exception as error:  # every package has its own
             raise StorageError(
-                f"the store {self._url} cannot be reached, or refuses ({type(error).__name__}: {error}); see to its "
+                f"the store {self._url} cannot be reached, or refuses ({type(error).__name__}: {error}); check its "
                 "credentials, its permissions and the network, and try again"
             ) from error
 
 
 def open_files(url: str | None, folder: Path) -> Files:
-    """Where a service keeps things.
+    """Open the file store of a service.
 
     Args:
         url: of the store; None keeps everything in the folder.
@@ -276,12 +276,12 @@ def open_files(url: str | None, folder: Path) -> Files:
 
 
 def without_credentials(url: str) -> str:
-    """A URL as it may be shown: without user, password and query."""
+    """Return a URL without user, password and query, for messages."""
     return re.sub(r"//.*@", "//", url.partition("?")[0])
 
 
 def _open_file_system(url: str, shown: str) -> tuple[Any, str]:
-    """fsspec's file system, and the path in it."""
+    """Return the file system of fsspec for a URL, and the path in it."""
     protocol, separator, _ = url.partition("://")
     remedy = "expected the URL of an object store, such as s3://bucket/folder, or file:///folder"
     if not separator or "::" in url:
@@ -301,7 +301,7 @@ def _open_file_system(url: str, shown: str) -> tuple[Any, str]:
 
 
 def _map_concurrently(work: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]:
-    """Results in order, a few at a time, not far ahead of whoever takes them."""
+    """Yield the results of a function in order, computing a few ahead in threads."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         ahead: deque[Future[_U]] = deque()
         for item in items:
@@ -313,6 +313,6 @@ def _map_concurrently(work: Callable[[_T], _U], items: Iterable[_T]) -> Iterator
 
 
 def _walk_files(folder: Path) -> Iterator[Path]:
-    """Every file in a folder, those begun included."""
+    """Yield every file in a folder, half-written ones included."""
     for parent, _, names in os.walk(folder):
         yield from (Path(parent) / name for name in names)

@@ -1,4 +1,4 @@
-"""The certificate and the private key that sign C2PA manifests: read, and checked before anything is signed."""
+"""Certificate and private key that sign C2PA manifests: they are checked before anything is signed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _T = TypeVar("_T", bound=x509.ExtensionType)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who signs.
+    """Identity of the signer.
 
     Args:
         algorithm: es256, es384, es512, ps256 or ed25519, which follows from the key.
@@ -55,7 +55,7 @@ class Identity:
 
 
 def read_identity(certificate: str, key: str) -> Identity:
-    """The signer of a certificate and its key, each PEM text or the path of a file of it.
+    """Read the signer's certificate and key, each PEM text or the path of a PEM file.
 
     Raises:
         ConfigError: one cannot be read, they do not belong together, or C2PA allows no signature by them today.
@@ -82,19 +82,19 @@ def read_identity(certificate: str, key: str) -> Identity:
 
 
 def rules_of(anchors: Sequence[str]) -> dict[str, Any]:
-    """Settings of the library: by whom signatures are trusted, given as PEM; nothing is fetched from anywhere."""
+    """Return settings of the library: the authorities whose signatures are trusted, as PEM; nothing is downloaded."""
     trust = {"trust_config": "\n".join(USAGES)} | ({"trust_anchors": "".join(anchors)} if anchors else {})
     verify = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False}
     return {"trust": trust, "verify": verify}
 
 
 def pem_of(one: x509.Certificate) -> str:
-    """A certificate as text."""
+    """Return a certificate as PEM text."""
     return one.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def certificates_in(setting: str, value: str) -> list[x509.Certificate]:
-    """The certificates of a setting, PEM text or the path of a file of it.
+    """Return the certificates of a setting, PEM text or the path of a PEM file.
 
     Raises:
         ConfigError: there are none.
@@ -111,7 +111,7 @@ def certificates_in(setting: str, value: str) -> list[x509.Certificate]:
 
 
 def _key_in(value: str) -> EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey:
-    """Nothing of the value is in an error: it may be the key."""
+    """Read the private key. Errors never quote the value: it may be the key."""
     remedy = "expected a private key in PEM, or its file, without a passphrase: `openssl pkey` converts others"
     try:
         key = serialization.load_pem_private_key(_pem(value), password=None)
@@ -150,13 +150,13 @@ def _check_order(chain: Sequence[x509.Certificate]) -> None:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
             raise ConfigError(
-                f"{CERTIFICATE}: {_describe(one)} was not issued by {_describe(issuer)}, which follows it; expected the "
-                "signer's own first, then its issuer, and so on"
+                f"{CERTIFICATE}: {_describe(one)} was not issued by {_describe(issuer)}, which follows it; expected "
+                "the signer's own first, then its issuer, and so on"
             ) from error
 
 
 def _check_allowed(own: x509.Certificate) -> None:
-    """What is most often wrong, in plain words; api.provenance.c2pa_signing asks the library itself for the rest."""
+    """Check for the most frequent faults; api.provenance.c2pa_signing lets the library itself check the rest."""
     now = datetime.now(UTC)
     if not own.not_valid_before_utc <= now < own.not_valid_after_utc:
         raise ConfigError(
@@ -178,8 +178,8 @@ def _check_allowed(own: x509.Certificate) -> None:
     if not USAGES.keys() & set(found):
         wanted = ", ".join(f"{name} ({oid})" for oid, name in USAGES.items())
         raise ConfigError(
-            f"{CERTIFICATE}: {_describe(own)} has the extended key usages {', '.join(found) or 'none'}; C2PA wants one of "
-            f"{wanted}: ask for a certificate with it"
+            f"{CERTIFICATE}: {_describe(own)} has the extended key usages {', '.join(found) or 'none'}; C2PA wants one "
+            f"of {wanted}: ask for a certificate with it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Reads the C2PA manifest of one file in a process of its own that can do little else.
+"""Reader of the C2PA manifest of one file, run as a confined process of its own.
 
 A program, started by path (`api.provenance.content_credentials.Credentials` does). On stdin comes a line of JSON, the
 settings of the library, then the file; on stdout goes what `summarise` makes of its manifest, as JSON. It limits itself
@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 LONGEST_ANSWER: Final = 65_536
-"""Bytes on stdout."""
+"""Most bytes on stdout."""
 
 _LONGEST_TEXT: Final = 200
 _MOST_CODES: Final = 20
 _BINDINGS: Final = frozenset({"assertion.dataHash.match", "assertion.boxesHash.match", "assertion.bmffHash.match"})
 _OF_SIGNERS: Final = ("signingCredential.", "timeStamp.")
-"""Failures that say nothing of the file: who signed, and when."""
+"""Prefixes of failures that concern the signer and the time, not the file."""
 
 _LIMITS: Final = {
     resource.RLIMIT_AS: 1_000_000_000,
@@ -34,7 +34,7 @@ _LIMITS: Final = {
 
 
 def confine() -> None:
-    """Take from this process, for good, what reading does not need."""
+    """Limit the resources of this process for good."""
     for kind, most in _LIMITS.items():
         _, ceiling = resource.getrlimit(kind)
         most = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
@@ -42,7 +42,7 @@ def confine() -> None:
 
 
 def summarise(store: Mapping[str, Any]) -> dict[str, Any]:
-    """What is answered of a manifest store, as `c2pa.Reader` has it: the fields of api.schemas.CredentialsOut."""
+    """Return the fields of api.provenance.content_credentials.ManifestReading for a manifest store of `c2pa.Reader`."""
     manifest = store["manifests"][store["active_manifest"]]
     found = store["validation_results"]["activeManifest"]
     holds, fails = ([str(one["code"])[:_LONGEST_TEXT] for one in found[kind]] for kind in ("success", "failure"))
@@ -64,7 +64,7 @@ def _short(text: Any) -> str | None:
 
 
 def main(media_type: str) -> None:
-    """Answer on stdout for the file on stdin."""
+    """Read the file on stdin and print the result to stdout."""
     confine()
     import c2pa
 

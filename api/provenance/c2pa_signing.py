@@ -1,7 +1,7 @@
-"""C2PA manifests: what a picture's own mark says, once more in the form that viewers know, signed.
+"""Signing of C2PA manifests, which repeat a picture's mark in the form that viewers know.
 
-A manifest names no ingredient and holds no thumbnail: nothing in it follows from the photograph behind a picture, not
-even a hash. It is bound to the file's bytes, and costs about two milliseconds and 3.5 kB.
+A manifest names no ingredient and holds no thumbnail: nothing in it depends on the photograph behind a picture, not
+even a hash. It is bound to the bytes of the file, and costs about two milliseconds and 3.5 kB.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from core.errors import ConfigError, GestaltError
 _RULES: Final[Mapping[str, Any]] = rules_of(()) | {"builder": {"thumbnail": {"enabled": False}}}
 
 _NOT_FOR: Final = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
-"""What the picture of somebody is not for, whoever finds it (CAWG Training and Data Mining Assertion)."""
+"""Uses that are not allowed for pictures of real people (CAWG Training and Data Mining Assertion)."""
 
 _ACTIVE: Final = "activeManifest"
 _UNTRUSTED: Final = "signingCredential.untrusted"
 
 
 class Signer:
-    """Puts signed manifests into pictures. Safe to use from threads.
+    """Signer of pictures, which adds C2PA manifests to them. Safe to use from threads.
 
     Args:
         identity: who signs.
@@ -59,7 +59,7 @@ class Signer:
             raise _rejection_error("; ".join(f"{code}: {explanation}" for code, explanation in wrong.items()))
 
     def sign(self, data: bytes) -> bytes:
-        """A picture's file with a manifest. Each call makes another one: it has an id, and is salted.
+        """Return a picture's file with a manifest. Each call makes another manifest: it has an id, and is salted.
 
         Args:
             data: PNG, WebP or JPEG with its mark; see api.provenance.marks.
@@ -85,10 +85,10 @@ class Signer:
 
 
 def manifest_of(claim: Claim) -> dict[str, Any]:
-    """A manifest for c2pa.Builder.
+    """Return a manifest for c2pa.Builder.
 
-    Where a photograph is behind a picture, the specification's usual account is `c2pa.opened` with the photograph as an
-    ingredient; what is told here is that a picture was created, in part by a network.
+    For pictures that come from a photograph, the specification suggests `c2pa.opened` with the photograph as an
+    ingredient. This manifest says instead that the picture was created, in part by a network.
     """
     made = {
         "digitalSourceType": claim.digital_source_type,

@@ -1,8 +1,8 @@
-"""What a picture says of itself, inside its file: PNG, WebP and JPEG that carry a claim, which the server can sign.
+"""Marks: claims inside the files of pictures, PNG, WebP or JPEG, which the server can sign.
 
-The claim lies in an XMP packet, the part of a file that most tools show and keep, and in a PNG once more as iTXt
-entries. Verification answers three questions apart: what is claimed, did this server claim it, and are the pixels
-still those that it was claimed of.
+The claim lies in an XMP packet, the part of a file that most tools show and keep; a PNG has it once more in iTXt
+entries. Verification answers three separate questions: what is claimed, whether this server claimed it, and whether the
+pixels are still those that it was claimed of.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MEDIA_TYPES: Final[Mapping[ImageFormat, str]] = {"png": "image/png", "webp": "im
 SUFFIXES: Final[Mapping[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 
 NAMESPACE: Final = "urn:x-gestaltgen:mark:1#"
-"""XML namespace of what only we say: the elements Claim, Pixels-SHA256 and Signature."""
+"""XML namespace of the elements Claim, Pixels-SHA256 and Signature, which only this software writes."""
 
 _LARGEST_SIDE: Final[Mapping[ImageFormat, int]] = {"png": 1_000_000, "webp": 16_383, "jpeg": 65_500}
 _MAX_METADATA_BYTES: Final = 262_144
@@ -44,13 +44,13 @@ _SIGNED_AS: Final = b"gestaltgen mark 1"
 
 @dataclass(frozen=True)
 class Marked:
-    """What a file's metadata says, and how much of it holds.
+    """Mark that was read from a file, with the result of its verification.
 
     Args:
-        claim: what the picture says of itself; hearsay unless `genuine`.
+        claim: claim in the file; hearsay unless `genuine`.
         pixels_sha256: `pixels_digest` of the picture that the claim was made of, as the file says.
-        genuine: this server made this claim of a picture with that digest.
-        intact: the file's pixels have that digest. Only a mark both genuine and intact vouches for the picture.
+        genuine: whether this server made the claim of a picture with that digest.
+        intact: whether the file's pixels have that digest. Only a mark both genuine and intact vouches for a picture.
     """
 
     claim: Claim
@@ -60,7 +60,7 @@ class Marked:
 
 
 def pixels_digest(image: Pixels) -> str:
-    """SHA-256 in hex of "{width}x{height}:" and the pixels of a uint8 (h, w, 3) picture, row by row."""
+    """Return the SHA-256 in hex of "{width}x{height}:" and the pixels of a uint8 (h, w, 3) picture, row by row."""
     height, width = image.shape[:2]
     digest = hashlib.sha256(f"{width}x{height}:".encode())
     digest.update(np.ascontiguousarray(image).data)
@@ -68,13 +68,13 @@ def pixels_digest(image: Pixels) -> str:
 
 
 class Marker:
-    """Writes claims into pictures and verifies them.
+    """Marker of pictures, which writes signed claims into files and verifies them.
 
     Args:
-        secret: what only this server knows, at least 32 bytes; see `load_secret`.
+        secret: secret of this server, at least 32 bytes; see `api.encryption.key_store`.
 
     Raises:
-        ConfigError: a shorter secret.
+        ConfigError: the secret is shorter.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -85,18 +85,19 @@ class Marker:
         self._secret = secret
 
     def encode(self, image: Pixels, claim: Claim, format: ImageFormat = "png") -> bytes:  # noqa: A002
-        """As `encode`, and signed."""
+        """Return the file of a picture with its claim, as `encode` does, but signed."""
         return _encode(image, claim, format, self._sign)
 
     def read(self, data: bytes, pixels: Pixels | None = None) -> Marked | None:
-        """What a file says of itself, and whether that holds.
+        """Read and verify the mark of a file.
 
         Args:
-            pixels: what the file decodes to, where that is known; None decodes it here.
+            data: bytes of the file.
+            pixels: the decoded picture, if it is known; None decodes it here.
 
-        Safe for any bytes: nothing in them is expanded, and only the picture itself is decompressed. None if they
-        are not a whole PNG, WebP or JPEG of at most MAX_PIXELS, or carry no claim. Of all metadata only what is
-        returned is verified.
+        Returns None if the bytes are not a whole PNG, WebP or JPEG of at most MAX_PIXELS, or carry no claim. Safe for
+        any bytes: nothing in them is expanded, and only the picture itself is decompressed. Only the returned metadata
+        is verified.
         """
         found = _read_statement(data)
         if found is None:
@@ -117,13 +118,13 @@ class Marker:
         )
 
     def _sign(self, claim: Claim, digest: str) -> _Statement:
-        """A statement with this server's signature."""
+        """Return a statement with this server's signature."""
         signed = b"\n".join((_SIGNED_AS, claim.to_json().encode(), digest.encode()))
         return _Statement(claim.to_json(), digest, hmac.digest(self._secret, signed, "sha256").hex())
 
 
 def encode(image: Pixels, claim: Claim, format: ImageFormat = "png") -> bytes:  # noqa: A002
-    """The file of a uint8 (h, w, 3) picture with its claim, unsigned; the same input gives the same bytes anywhere.
+    """Return the file of a uint8 (h, w, 3) picture with its claim, unsigned; equal input gives equal bytes.
 
     PNG and WebP are lossless. JPEG (quality 95, 4:4:4) is not: its claim is of the pixels that it decodes to.
 
@@ -159,7 +160,7 @@ def read_claim(data: bytes) -> Claim | None:
 
 
 def _read_statement(data: bytes) -> tuple[_File, Claim] | None:
-    """A file taken apart, and what it says of itself; None if it cannot be, or says nothing of ours."""
+    """Take a file apart and read its claim; returns None if that is impossible or there is no claim of ours."""
     try:
         file = _take_apart(data)
         if not file.statements or file.width * file.height > MAX_PIXELS:
@@ -171,7 +172,7 @@ def _read_statement(data: bytes) -> tuple[_File, Claim] | None:
 
 @dataclass(frozen=True)
 class _Statement:
-    """A claim with its signature, as text: what a file carries."""
+    """Claim with its signature, as text in a file."""
 
     claim: str
     pixels_sha256: str
@@ -184,7 +185,7 @@ class _Statement:
 
     @classmethod
     def of(cls, entries: Mapping[str, str]) -> Iterator[_Statement]:
-        """The statement in a file's entries, if there is one."""
+        """Yield the statement in a file's entries, if there is one."""
         if "Claim" in entries:
             yield cls(entries["Claim"], entries.get("Pixels-SHA256", ""), entries.get("Signature", ""))
 
@@ -237,7 +238,7 @@ def _xmp(claim: Claim, said: _Statement) -> bytes:
 
 
 def _entries_of_xmp(packet: bytes) -> dict[str, str]:
-    """Our elements of an XMP packet, also where a tool has rewritten them as attributes."""
+    """Return our elements of an XMP packet, even if a tool has rewritten them as attributes."""
     if len(packet) > _MAX_METADATA_BYTES or "<!DOCTYPE" in (text := packet.decode()):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, to try C2PA signatures with: nobody else knows it, and so nobody trusts it."""
+"""Certificate authority for trying C2PA signatures. Nobody else knows it, and so nobody trusts it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LONGEST_NAME: Final = 64
 """Characters of a name in a certificate (RFC 5280, ub-common-name)."""
 
 _EARLIER: Final = timedelta(hours=1)
-"""By which clocks may differ."""
+"""Difference between clocks that is tolerated."""
 
 
 class Authority:
-    """Issues certificates of a lab, and lasts as long as this object: its key is nowhere else.
+    """Certificate authority of a laboratory. Its key is stored nowhere, so it ends with this object.
 
     Args:
         name: of the lab; at most LONGEST_NAME characters.
@@ -41,10 +41,12 @@ class Authority:
         ends: datetime,
         usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
     ) -> x509.Certificate:
-        """A certificate for signing manifests.
+        """Issue a certificate for signing manifests.
 
         Args:
-            title: what is certified; None is the authority itself.
+            title: common name of the subject; None is the authority itself.
+            key: public key of the subject.
+            ends: end of the certificate.
             usages: extended key usages.
         """
         authority = title is None
