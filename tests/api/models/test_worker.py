@@ -345,7 +345,7 @@ def test_one_proof_at_a_time() -> None:
     model = Gated()
     with worker_of(model) as (worker, pool):
         worker.wait_for_models()
-        first = pool.submit(worker.prove)
+        first = pool.submit(worker.check_renders)
         model.hold()
         with pytest.raises(Problem, match="has not made one yet"):
             worker.check_renders()  # at once, and without a second image
