@@ -1,4 +1,4 @@
-"""Directions for each condition, drawn towards that of all conditions together where examples are few."""
+"""Directions for each condition, shrunk towards the direction of all conditions if examples are few."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class ConditionDirections:
-    """One direction for all conditions, and one for each.
+    """Direction of an attribute for all conditions together, and one for each condition.
 
     Attributes:
         pooled: fitted on all latents.

@@ -1,4 +1,4 @@
-"""The directions of a generator in one file, with what is needed to edit by them and to judge the edits."""
+"""File of a generator's directions, with the data that editing along them and judging the edits need."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATTERN: Final = "pattern."
 
 @dataclass(frozen=True)
 class Directions:
-    """What was fitted for one generator.
+    """Directions that were fitted for one generator, with their region, patterns and effects.
 
     Attributes:
         generator: its fingerprint.
@@ -50,7 +50,7 @@ class Directions:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, name: str, condition: str | None = None) -> Direction:
-        """The direction of an attribute: that of the condition where there is one, else that of all.
+        """Find the direction of an attribute: that of the condition if there is one, else that of all conditions.
 
         Raises:
             DirectionError: no such direction.
@@ -84,7 +84,7 @@ def save(path: Path, directions: Directions) -> None:
 
 
 def load(path: Path, generator: Generator | None = None) -> Directions:
-    """The directions of a file.
+    """Load the directions of a file.
 
     Args:
         generator: the one that they are meant for; None does not look.

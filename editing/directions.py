@@ -67,16 +67,16 @@ class Direction:
 
     @property
     def attribute(self) -> str:
-        """What grows: "smile" of "smile of WS"."""
+        """Attribute that grows along the direction: "smile" of "smile of WS"."""
         return self.name.partition(" of ")[0]
 
     def with_pattern(self, pattern: Tensor, w: Tensor | Floats) -> Direction:
-        """The same, moving latents along a pattern (d,) of any length instead; latents (n, d) give its spread."""
+        """Return this direction with a pattern (d,) of any length; latents (n, d) give the spread along it."""
         unit = pattern / pattern.norm()
         return replace(self, pattern=unit.float(), spread=float((flatten_latents(w) @ unit.double().numpy()).std()))
 
     def move(self, w: Tensor, strength: float | Tensor) -> Tensor:
-        """Latents (…, d) moved by so many units: w + strength·pattern, or ·vector where there is no pattern.
+        """Move latents (…, d) by a number of units: w + strength·pattern, or ·vector if there is no pattern.
 
         Args:
             strength: one for all, or one of each latent (n,) for latents (n, num_ws, d).
@@ -86,17 +86,17 @@ class Direction:
         return w + strength * (self.vector if self.pattern is None else self.pattern).to(w)
 
     def position(self, w: Tensor) -> Tensor:
-        """Where latents (…, d) lie along the vector, (…): 0 on the hyperplane, positive where the attribute is."""
+        """Return the position (…) of latents (…, d) along the vector: 0 on the hyperplane, above it positive."""
         return w @ self.vector.to(w) - self.offset
 
     def place(self, w: Tensor, positions: Tensor) -> Tensor:
-        """One latent (d,) at positions (n,) along the vector, counted from the origin, as InterfaceGAN interpolates:
+        """Place one latent (d,) at positions (n,) along the vector, measured from the origin, as InterfaceGAN does:
         (n, d)."""
         vector = self.vector.to(w)
         return w + (positions.to(w) - w @ vector)[:, None] * vector
 
     def with_accuracy(self, accuracy: float, interval: tuple[float, float]) -> Direction:
-        """The same with an accuracy that was measured for it, and what there is to say against it."""
+        """Return this direction with a measured accuracy, and flags if the accuracy is low."""
         flags = [flag for flag in self.flags if flag != _BEFORE and not flag.startswith(_WEAK)]
         if interval[0] <= 0.5:
             flags.append(f"{_WEAK} {accuracy:.0%} of unseen latents apart, which could be chance")
@@ -105,7 +105,7 @@ class Direction:
         return replace(self, accuracy=accuracy, interval=interval, flags=tuple(flags))
 
     def independent_of(self, *others: Direction | Tensor) -> Direction:
-        """The same without what it shares with others: their span taken out, and unit length again.
+        """Return this direction without the span of others, scaled to unit length again.
 
         It moves latents along what is left of its vector. The accuracy is no longer its own, and is flagged so until it
         is measured anew (`remeasure`).
@@ -151,7 +151,7 @@ def fit(
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
 ) -> Direction:
-    """The direction that separates latents by an attribute: a linear SVM (classes balanced), cross-validated.
+    """Fit the direction that separates latents by an attribute: a linear SVM with balanced classes, cross-validated.
 
     Args:
         w: latents (n, d), or (n, num_ws, d) with all rows of a latent equal, as the generator maps them.
@@ -195,7 +195,7 @@ def fit(
 
 
 def remeasure(direction: Direction, w: Tensor | Floats, labels: Tensor | npt.NDArray[Any], folds: int = 5) -> Direction:
-    """A direction with the accuracy and the offset that its vector reaches on labelled latents, cross-validated.
+    """Measure the accuracy and the offset of a direction on labelled latents, cross-validated.
 
     For one that others were taken out of, or that was fitted elsewhere.
 
@@ -229,12 +229,12 @@ def remeasure(direction: Direction, w: Tensor | Floats, labels: Tensor | npt.NDA
 
 
 def find_midpoint(along: Floats, positive: Flags) -> float:
-    """Where a line is cut best in two: halfway between the means of both classes."""
+    """Return the best threshold on a line: halfway between the means of both classes."""
     return float((along[positive].mean() + along[~positive].mean()) / 2)
 
 
 def measure_accuracy(right: Flags, positive: Flags) -> tuple[float, tuple[float, float]]:
-    """Mean of both classes' shares of right answers, and its 95 % interval (Agresti and Coull 1998, per class)."""
+    """Return the balanced accuracy and its 95 % interval (Agresti and Coull 1998, for each class)."""
     shares, variance, centre = [], 0.0, 0.0
     for part in (right[positive], right[~positive]):
         shares.append(part.mean())
@@ -246,7 +246,7 @@ def measure_accuracy(right: Flags, positive: Flags) -> tuple[float, tuple[float,
 
 
 def flatten_latents(w: Tensor | npt.NDArray[Any]) -> Floats:
-    """Latents (n, d), float64."""
+    """Return latents as (n, d) float64."""
     latents = np.asarray(w.detach().cpu() if isinstance(w, Tensor) else w, dtype=np.float64)
     if latents.ndim == 3:
         if not np.array_equal(latents, np.broadcast_to(latents[:, :1], latents.shape)):
@@ -258,14 +258,14 @@ def flatten_latents(w: Tensor | npt.NDArray[Any]) -> Floats:
 
 
 def check_labels(labels: npt.NDArray[Any], count: int) -> Flags:
-    """True labels (n,) as flags, with examples of both classes; errors as `fit`."""
+    """Return true labels (n,) as flags; raise as `fit` unless there are examples of both classes."""
     return _classes(labels, count, None, None)[1]
 
 
 def _classes(
     values: npt.NDArray[Any], count: int, extremes: float | None, threshold: float | None
 ) -> tuple[npt.NDArray[np.int64], Flags]:
-    """Which latents are examples, and which of them have the attribute."""
+    """Return which latents are examples, and which of them have the attribute."""
     if values.shape != (count,) or not np.isfinite(values.astype(np.float64)).all():
         raise DirectionError(f"labels or scores are {values.shape}; expected {(count,)} finite numbers, one a latent")
     if extremes is not None and threshold is not None:

@@ -1,4 +1,4 @@
-"""What else moves when a latent moves along a direction, found by reading the faces again."""
+"""Measurement of the attributes that change when latents move along a direction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK = 16
 
 @dataclass(frozen=True)
 class DirectionEffects:
-    """What one direction does to the faces of many latents.
+    """Effects of one direction on the faces of many latents.
 
     Attributes:
         direction: its name.
@@ -42,7 +42,7 @@ def measure_entanglement(
     reader: Reader,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[DirectionEffects]:
-    """How far every attribute moves along every direction: central differences over a step back and a step on.
+    """Measure the change of every attribute along every direction, by central differences of one step each way.
 
     Args:
         generator: of the latents.
@@ -64,7 +64,7 @@ def measure_entanglement(
 
 
 def measure_person_distance(identity: Features) -> float:
-    """Mean distance between the identities (n, d) of different people, those that cannot be read left out."""
+    """Return the mean distance between identities (n, d) of different people; unreadable ones (NaN) are left out."""
     known = identity[np.isfinite(identity).all(axis=1)]
     apart = np.linalg.norm(known[:, None] - known[None], axis=2)
     return float(apart[np.triu_indices(len(known), 1)].mean())
@@ -72,7 +72,7 @@ def measure_person_distance(identity: Features) -> float:
 
 @torch.no_grad()
 def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> FaceReading:
-    """What the faces of latents (n, d) show; on_progress gets the number of faces read since the last call."""
+    """Read the faces of latents (n, d); on_progress gets the number of faces read since the last call."""
     parts = []
     for part in torch.split(w, CHUNK):
         parts.append(reader(generator.synthesize(part[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)))

@@ -1,4 +1,4 @@
-"""Everything that works on the faces of one generator, loaded once: for commands and for the service."""
+"""Networks and readers for the faces of one generator, loaded once for commands and for the service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from inversion.similarity import DiscriminatorDistance
 
 @dataclass(frozen=True)
 class EditorFiles:
-    """Where the parts of one generator lie; the caller looks them up.
+    """Files of one generator and of the networks that belong to it. The caller looks them up.
 
     Attributes:
         generator: its checkpoint.
@@ -49,7 +49,7 @@ class EditorFiles:
 
 @dataclass(frozen=True)
 class FaceEditor:
-    """One generator with what inverts photographs to it, what edits its faces, and what reads them.
+    """Inverts photographs to one generator, edits its faces, and reads them.
 
     Attributes:
         files: that it was opened from.
@@ -113,12 +113,12 @@ class FaceEditor:
 
     @property
     def side(self) -> int:
-        """Of the generator's pictures, in pixels."""
+        """Side of the generator's pictures in pixels."""
         return self.generator.config.resolution
 
     @property
     def editor(self) -> LatentEditor:
-        """What edits the faces.
+        """Editor of the generator's latents.
 
         Raises:
             ConfigError: there are no directions for the generator.
@@ -127,7 +127,7 @@ class FaceEditor:
         return LatentEditor(self.generator, self.reader, known.apart, known.region, known.patterns)
 
     def direction(self, name: str, condition: str | None = None) -> Direction:
-        """The direction of an attribute: that of the condition where there is one, else that of all.
+        """Find the direction of an attribute: that of the condition if there is one, else that of all conditions.
 
         Raises:
             ConfigError: there are no directions for the generator.
@@ -136,7 +136,7 @@ class FaceEditor:
         return self._directions().find(name, condition)
 
     def invert(self, face: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
-        """One aligned face (1, 3, h, h) in [-1, 1], of any size, by the inverter.
+        """Invert one aligned face (1, 3, h, h) in [-1, 1], of any size, by the inverter.
 
         Args:
             passes: of the hypernetwork; 0 takes the encoder alone.
@@ -162,7 +162,7 @@ class FaceEditor:
         seconds: float | None = None,
         precision: PrecisionChoice = "float32",
     ) -> InversionMethod:
-        """What inverts by any method; None takes the usual one. Arguments and errors as `InversionMethod`."""
+        """Return the inversion by a method; None takes the default. Arguments and errors as `InversionMethod`."""
         method = method or choose_method(self.inverter)
         return InversionMethod(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
 

@@ -1,4 +1,4 @@
-"""What reads faces while they are edited: the oracle on phantoms; landmarks and descriptors on photographs."""
+"""Readers of attributes and identity: the oracle for phantoms, landmarks and descriptors for photographs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AGE: Final = "age"
 
 @dataclass(frozen=True)
 class FaceReading:
-    """What n faces show.
+    """Attributes, identities and traits that were read from n faces.
 
     Attributes:
         attributes: (n,) each, by name; NaN where nothing can be read. "smile" is in [0, 1], "age" in years, and each
@@ -43,13 +43,13 @@ class FaceReading:
     traits: Features
 
     def __getitem__(self, rows: npt.NDArray[np.bool_]) -> FaceReading:
-        """Some of the faces."""
+        """Return the readings of some of the faces."""
         attributes = {name: values[rows] for name, values in self.attributes.items()}
         return FaceReading(attributes, self.identity[rows], self.traits[rows])
 
     @staticmethod
     def cat(parts: Sequence[FaceReading]) -> FaceReading:
-        """The faces of several readings by one reader as one."""
+        """Join several readings by one reader."""
         attributes = {name: np.concatenate([part.attributes[name] for part in parts]) for name in parts[0].attributes}
         identity, traits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("identity", "traits"))
         return FaceReading(attributes, identity, traits)
@@ -70,7 +70,7 @@ class FaceReading:
 
     @property
     def condition(self) -> list[str] | None:
-        """The likeliest condition of each; None where conditions are not read."""
+        """Likeliest condition of each face; None if conditions are not read."""
         names = self.conditions
         if not names:
             return None
@@ -79,7 +79,7 @@ class FaceReading:
 
 
 def describe_surroundings(images: Tensor) -> Features:
-    """Colours and detail (n, 216) of aligned faces (n, 3, h, h) in a grid of 8 x 8, but for the cells around the mouth.
+    """Return colours and detail (n, 216) of aligned faces (n, 3, h, h) in a grid of 8 x 8 without the mouth.
 
     Detail is how much a cell's pixels differ from their neighbours: what a blurred face has lost.
     """
@@ -106,7 +106,7 @@ FindLandmarks: TypeAlias = Callable[[Pixels], Features]
 
 
 def make_phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
-    """Reads smile, age, conditions and identity of phantoms, as the oracle learnt them from their truth.
+    """Make a reader of smile, age, conditions and identity of phantoms, by the oracle.
 
     Args:
         steady: entries of the identity that it reads at every age; the others are traits.
@@ -128,7 +128,7 @@ def make_phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
 
 
 def make_photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
-    """Reads the smile of photographs from landmarks, and the identity by face descriptors; no condition and no age.
+    """Make a reader of the smile of photographs, from landmarks, and of the identity, from face descriptors.
 
     Args:
         look: landmarks (n, 68, 2) and descriptors (n, 128) of uint8 (n, h, h, 3), NaN where no face is found, as
@@ -147,7 +147,7 @@ def make_photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) 
 
 
 def make_face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
-    """What reads a generator's faces: the oracle of a file, for phantoms; None reads them as photographs."""
+    """Make the reader of a generator's faces: the oracle of a file, for phantoms; None reads them as photographs."""
     if oracle is None:
         return make_photograph_reader(describer.look)
     reads, info = oracle_files.load(oracle)
@@ -155,5 +155,5 @@ def make_face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
 
 
 def make_landmark_finder(landmarks: Path | None, detector: FaceDetector) -> FindLandmarks:
-    """What finds landmarks on a generator's faces: the network of a file, for phantoms; None takes the detector."""
+    """Make the function that finds landmarks: the network of a file, for phantoms; None takes the detector."""
     return partial(landmarks_in, detector) if landmarks is None else landmark_files.load(landmarks)[0].find

@@ -1,4 +1,4 @@
-"""Editing a face: along a direction by a strength, or until a smile is what it should be, with what it cost."""
+"""Editing of one face along a direction: by a given strength, or until a smile is reached, with its side effects."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ class LatentEditor:
     patterns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def edit(self, face: Inversion, direction: Direction, strength: float) -> Edit:
-        """One face (an inversion of one) moved by so many units along a direction, the rest held."""
+        """Move one face (an inversion of one) by a number of units along a direction, and hold other attributes."""
         return _Session.begin(self, face, direction).search_rounds(lambda _: strength, None)
 
     def to_smile(self, face: Inversion, direction: Direction, target: float) -> Edit:
-        """One face moved until its measured smile is the target, as near as it can be had.
+        """Move one face until its measured smile is as near as possible to the target.
 
         A bounded search: steps that double until the target lies between two of them, then between those. It goes
         MOST_SPREADS standard deviations of the latents at most. Where that moved what is to be held, it is led back
@@ -148,7 +148,7 @@ class LatentEditor:
 
 @dataclass
 class _Session:
-    """One face on its way: what it shows at each strength that was tried since something was last held."""
+    """Search for the edit of one face, with the picture and readings at each strength tried."""
 
     editor: LatentEditor
     face: Inversion
@@ -185,7 +185,7 @@ class _Session:
         return float(self.tried[strength][1].smile[0])
 
     def hold(self, strength: float) -> bool:
-        """Lead back what has changed but should not have; whether there was anything."""
+        """Correct attributes that changed but should not have; return whether there were any."""
         changed = find_side_effects(
             self.before[1], self.tried[strength][1], self.direction.attribute, self.editor.apart
         )
@@ -197,7 +197,7 @@ class _Session:
         return bool(back)
 
     def search_rounds(self, aim: Callable[[float], float], target: float | None) -> Edit:
-        """Rounds of aiming at a strength, from the last one, and of leading back; the best of all that came of it."""
+        """Alternate between finding a strength and correcting side effects; return the best edit of all rounds."""
         found: list[tuple[float, Edit]] = []
         strength = 0.0
         for left in reversed(range(_ROUNDS)):
@@ -210,7 +210,7 @@ class _Session:
         return replace(best, path=tuple(self.path))
 
     def make_edit(self, strength: float, target: float | None) -> tuple[float, Edit]:
-        """The edit as it is now, and its cost."""
+        """Return the edit at a strength with the current corrections, and its cost."""
         self.measure_smile(strength)
         (before, was), (image, became) = self.before, self.tried[strength]
         w = self.move_latent(strength)
@@ -256,7 +256,7 @@ def find_side_effects(was: FaceReading, now: FaceReading, wanted: str, apart: fl
 
 
 def _compute_cost(edit: Edit, was: FaceReading, now: FaceReading) -> float:
-    """How far an edit is from what was wanted, in tolerances; NaN, where nothing can be read, is infinite."""
+    """Return the cost of an edit in units of the tolerances; infinite if something cannot be read (NaN)."""
     missed = 0.0 if edit.target is None else max(abs(edit.smile[1] - edit.target) / TOLERANCE - 1, 0.0)
     before, after = scale_attributes(was.attributes), scale_attributes(now.attributes)
     aged = abs(float(after[AGE][0] - before[AGE][0])) / _AGED if AGE in after else 0.0
@@ -265,7 +265,7 @@ def _compute_cost(edit: Edit, was: FaceReading, now: FaceReading) -> float:
 
 
 def _list_objections(edit: Edit, limit: float) -> Iterator[str]:
-    """What speaks against an edit, in words."""
+    """List the reasons to doubt an edit, in words."""
     if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
         yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
     if np.isnan(edit.identity):
@@ -281,7 +281,7 @@ def _list_objections(edit: Edit, limit: float) -> Iterator[str]:
 def search_strength(
     measure: Callable[[float], float], target: float, step: float, most: float, start: float = 0.0
 ) -> float:
-    """The strength at which a measure that mostly grows is nearest to a target, within [-most, most].
+    """Search the strength in [-most, most] at which a mostly increasing measure is nearest to a target.
 
     Steps double until they pass the target, then halve between the last two; strengths where nothing can be measured
     (NaN) count as too far. At most 16 are tried.

@@ -1,4 +1,4 @@
-"""Where a generator's latents lie, so that an edit that leaves them is noticed."""
+"""Region of a generator's latents, so that an edit that leaves it is noticed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARE: Final = 0.999
 
 @dataclass(frozen=True)
 class LatentRegion:
-    """An ellipsoid around a generator's latents.
+    """Ellipsoid around a generator's latents.
 
     Attributes:
         centre: (d,) their mean.
@@ -31,7 +31,7 @@ class LatentRegion:
 
     @classmethod
     def of(cls, w: Tensor) -> Self:
-        """The region of latents (n, d); n of ten times d or more.
+        """Compute the region of latents (n, d); n must be ten times d or more.
 
         Raises:
             DirectionError: fewer.
@@ -47,14 +47,14 @@ class LatentRegion:
         return cls(region.centre, region.whitening, region.distance(w).quantile(SHARE).item())
 
     def distance(self, w: Tensor) -> Tensor:
-        """(n,) of latents (n, d), in standard deviations."""
+        """Return the distance (n,) of latents (n, d) from the centre, in standard deviations."""
         distances: Tensor = ((w.float() - self.centre.to(w.device)) @ self.whitening.to(w.device)).norm(dim=1)
         return distances
 
 
 @torch.no_grad()
 def sample_latents(generator: Generator, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Latents (count, w_dim) of a generator over all its labels in turn, and these labels' places (count,), numbered
+    """Sample latents (count, w_dim) over all labels in turn; return them and the labels' places (count,), numbered
     as every condition in every age; all 0 without labels."""
     draw = torch.Generator().manual_seed(seed)
     z = torch.randn(count, generator.config.z_dim, generator=draw)

@@ -1,4 +1,4 @@
-"""Patterns: how latents differ between faces that differ in one attribute alone.
+"""Patterns of attributes: differences between latents of faces that differ in one attribute alone.
 
 The normal of a classifier says how to read an attribute from a latent. Moved along it, a latent soon lies where no face
 is, because the normal leans away from everything that goes with the attribute by chance. What changes the attribute and
@@ -26,7 +26,7 @@ _TRAITS: Final = "traits"
 
 
 def fit_patterns(w: Tensor | Floats, read: FaceReading, groups: npt.NDArray[np.str_]) -> dict[str, Tensor]:
-    """The patterns (k, d) of all that is read of latents' faces, by name: the change of latents that goes with a change
+    """Fit the patterns (k, d) of everything that is read from faces, by name: the change of latents with a change
     of one of each of an attribute's k numbers.
 
     A smile, the age and a condition have one number, the identity as many as are read. Years count as log(1 + years),
@@ -66,5 +66,5 @@ def fit_patterns(w: Tensor | Floats, read: FaceReading, groups: npt.NDArray[np.s
 
 
 def scale_attributes(attributes: Mapping[str, npt.NDArray[Any]]) -> dict[str, Floats]:
-    """Attributes in the units that patterns are for: log(1 + years) for the age, the others as they are."""
+    """Convert attributes to the units of patterns: log(1 + years) for the age, the others unchanged."""
     return {name: np.log1p(values) if name == AGE else np.asarray(values) for name, values in attributes.items()}

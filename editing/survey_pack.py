@@ -1,4 +1,4 @@
-"""A survey pack out of pairs of pictures: which can be shown, and the folder with both versions and their key."""
+"""Survey pack: pairs of pictures of each person, and the folder with two versions of a survey and their key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
 
 @dataclass(frozen=True)
 class StimulusPair:
-    """A person's two pictures, from one inversion.
+    """Two pictures of one person, from one inversion.
 
     Attributes:
         before, after: uint8 (h, h, 3): as reconstructed, and edited.
@@ -44,7 +44,7 @@ class StimulusPair:
 
 @dataclass(frozen=True)
 class Answer:
-    """A line of the answer key: `editing.survey_plan.Stimulus`, and what was measured on its picture and its edit."""
+    """Line of the answer key: `editing.survey_plan.Stimulus`, and what was measured on its picture and its edit."""
 
     version: str
     order: int
@@ -63,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class InterestArea:
-    """A line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
+    """Line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
 
     version: str
     file: str
@@ -85,7 +85,7 @@ class LeftOut:
 def edit_for_survey(
     face_editor: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False
 ) -> Edit:
-    """The edit of one inverted face for a survey.
+    """Edit one inverted face for a survey.
 
     Args:
         smile: to reach, in [0, 1]; None takes the opposite of the face's own, one of OPPOSITE.
@@ -107,7 +107,7 @@ def edit_for_survey(
 
 
 def make_pair(edit: Edit, find: FindLandmarks) -> StimulusPair:
-    """The two pictures of an edit, and the area around the mouth of both.
+    """Render the two pictures of an edit, and find the area around the mouth in both.
 
     Args:
         find: landmarks, as of `FaceEditor.find`.
@@ -154,12 +154,12 @@ def write_pack(
 
 
 def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut] = ()) -> bytes:
-    """The zip that `write_pack` writes."""
+    """Return the zip that `write_pack` writes."""
     return zip_bytes(_generate_files(planned, pairs, left))
 
 
 def check_new(out: Path) -> None:
-    """Raises DatasetError where a pack, or anything else, is there already."""
+    """Raise DatasetError if a pack, or anything else, is there already."""
     if out.exists():
         raise DatasetError(f"{out} is there already; name a folder that is not, a pack is made whole")
 
@@ -167,7 +167,7 @@ def check_new(out: Path) -> None:
 def _generate_files(
     planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut]
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of a pack's files."""
+    """Generate the names and bytes of a pack's files."""
     for stimulus in planned:
         pair = pairs[stimulus.person.name]
         picture = pair.after if stimulus.edited else pair.before

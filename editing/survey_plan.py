@@ -1,4 +1,4 @@
-"""Which picture a survey shows to whom, under which name: counterbalanced, blinded, and the same from the same seed."""
+"""Plan of a survey: which pictures each version shows, counterbalanced and blinded; one seed makes one plan."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Stimulus:
 
 
 def plan_survey(people: Sequence[Person], seed: int) -> list[Stimulus]:
-    """Two versions of a survey with every person once in each: edited in one, as reconstructed in the other.
+    """Plan two versions of a survey with every person once in each: edited in one, as reconstructed in the other.
 
     In both, half of each group is edited, to within one. The order is the same in both versions, so that whoever is
     compared saw the same person at the same place.
@@ -87,7 +87,7 @@ def plan_survey(people: Sequence[Person], seed: int) -> list[Stimulus]:
 
 
 def _draw_halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Who is edited in version A: half of each group; of groups with an odd one out, as many above as below."""
+    """Draw who is edited in version A: half of each group; odd groups are rounded up and down in turn."""
     chosen = np.zeros(len(people), dtype=bool)
     one_more = bool(rng.integers(2))
     for group in dict.fromkeys(person.group for person in people):
@@ -101,7 +101,7 @@ def _draw_halves(people: Sequence[Person], rng: np.random.Generator) -> npt.NDAr
 
 
 def _draw_codes(count: int, rng: np.random.Generator) -> list[str]:
-    """Different random names of hexadecimal digits."""
+    """Draw different random names of hexadecimal digits."""
     drawn: dict[str, None] = {}
     while len(drawn) < count:
         drawn[f"{rng.integers(16**_CODE_DIGITS):0{_CODE_DIGITS}x}"] = None
@@ -109,7 +109,7 @@ def _draw_codes(count: int, rng: np.random.Generator) -> list[str]:
 
 
 def find_mouth_area(landmarks: npt.NDArray[np.floating]) -> tuple[int, int, int, int]:
-    """Area of interest around the mouth: left, top, right, bottom in pixels, of the landmarks (68, 2) of a face."""
+    """Find the area around the mouth: left, top, right, bottom in pixels, from landmarks (68, 2) of a face."""
     mouth = np.asarray(landmarks, dtype=np.float64)[MOUTH]
     low, high = mouth.min(axis=0), mouth.max(axis=0)
     margin = MARGIN * (high[0] - low[0])

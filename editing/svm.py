@@ -1,4 +1,4 @@
-"""A linear support vector machine, solved in the primal by Newton's method (Chapelle 2007).
+"""Linear support vector machine, solved in the primal by Newton's method (Chapelle 2007).
 
 The hinge loss is rounded off over a width that shrinks to three hundredths of the margin. With many more latents than
 dimensions this is exact to a cosine of 0.9999 (tested). scikit-learn's `LinearSVC` does not converge where classes
@@ -23,7 +23,7 @@ _STILL: Final = 1e-9
 
 
 def fit_hyperplane(x: Floats, positive: Flags, C: float = 1.0) -> tuple[Floats, float]:
-    """Unit normal (d,) and offset of the separating hyperplane: positive where x·normal > offset.
+    """Fit the separating hyperplane: its unit normal (d,) and its offset; positive means x·normal > offset.
 
     Args:
         x: (n, d).
@@ -42,7 +42,7 @@ def fit_hyperplane(x: Floats, positive: Flags, C: float = 1.0) -> tuple[Floats, 
 
 
 def _minimise(signed: Floats, weight: Floats, ridge: Floats, point: Floats, width: float) -> Floats:
-    """The minimum of the loss rounded off over margins 1 ± width, from a point near it."""
+    """Minimise the loss that is rounded off over margins 1 ± width, starting near its minimum."""
     margin = signed @ point
     loss = _loss(weight, ridge, point, margin, width)
     for _ in range(_STEPS):
@@ -63,7 +63,7 @@ def _minimise(signed: Floats, weight: Floats, ridge: Floats, point: Floats, widt
 def _best_share(
     weight: Floats, ridge: Floats, point: Floats, step: Floats, margin: Floats, along: Floats, width: float
 ) -> float:
-    """How much of a step to take: where the loss, convex along it, no longer falls; at most twice the step."""
+    """Return the share of a step at which the loss, convex along it, stops falling; at most twice the step."""
     low, high = 0.0, 2.0
     for _ in range(_BISECTIONS):
         share = (low + high) / 2
@@ -73,7 +73,7 @@ def _best_share(
 
 
 def _slope(margin: Floats, width: float) -> Floats:
-    """Of the loss of each example against what its margin lacks: 0, rising around a margin of 1, then 1."""
+    """Return the slope of the loss of each example: 0 above a margin of 1, rising around it, 1 below."""
     return np.clip((1 - margin + width) / (2 * width), 0, 1)
 
 

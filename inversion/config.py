@@ -1,4 +1,4 @@
-"""What an inverter is made of: frozen configurations, checked when made and stored with the weights."""
+"""Frozen configurations of an inverter's networks, validated when made and stored with the weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Head: TypeAlias = Literal["shared", "separable", "plain"]
 
 
 class _Stages:
-    """A residual network in four stages, each halving its maps but for those that a subclass keeps."""
+    """Residual network in four stages, each of which halves its maps unless a subclass keeps them."""
 
     side: int
     widths: tuple[int, ...]
@@ -40,7 +40,7 @@ class _Stages:
 
 @dataclass(frozen=True)
 class EncoderConfig(_Stages):
-    """An IR-SE encoder into W; the defaults are IR-SE-50, as published.
+    """IR-SE encoder into W; the defaults are IR-SE-50, as published.
 
     Args:
         side: of the images that it sees, in pixels; others are resized.
@@ -55,7 +55,7 @@ class EncoderConfig(_Stages):
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """An encoder into W on the residual blocks of a discriminator; see `inversion.networks.trunk_encoder`.
+    """Encoder into W on the residual blocks of a discriminator; see `inversion.networks.trunk_encoder`.
 
     Args:
         discriminator: whose blocks; its head is left out.
@@ -81,13 +81,13 @@ class TrunkConfig:
 
 
 def encoder_config(data: Mapping[str, Any]) -> EncoderConfig | TrunkConfig:
-    """The configuration of an encoder of either kind from its `to_json`."""
+    """Read the configuration of an encoder of either kind from its `to_json`."""
     return TrunkConfig.from_json(data) if "discriminator" in data else EncoderConfig.from_json(data)
 
 
 @dataclass(frozen=True)
 class HypernetworkConfig(_Stages):
-    """A hypernetwork that sees a face and its reconstruction; the defaults are those of HyperStyle, with ResNet-34.
+    """Hypernetwork that sees a face and its reconstruction; the defaults are those of HyperStyle, with ResNet-34.
 
     Args:
         side: of the images that it sees, in pixels; others are resized.
@@ -117,7 +117,7 @@ class HypernetworkConfig(_Stages):
 
     @property
     def features(self) -> int:
-        """Feature maps that the blocks of the kernels start from."""
+        """Number of feature maps that the blocks of the kernels start from."""
         return self.widths[-1]
 
     @property

@@ -1,4 +1,4 @@
-"""What inversion is worth: every method on the same held-out faces, side by side."""
+"""Evaluation of inversion: every method on the same held-out faces, side by side."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class HeldOutFaces:
 
 @dataclass(frozen=True)
 class ReadingAgreement:
-    """What the oracle reads alike in faces and in their reconstructions; it reads phantoms only.
+    """Agreement of the oracle's readings of faces and of their reconstructions, for phantoms.
 
     Attributes:
         condition, age_group: shares of faces with the same reading.
@@ -74,7 +74,7 @@ class ReadingAgreement:
 
 @dataclass(frozen=True)
 class MethodFigures:
-    """One method on held-out faces.
+    """Figures of one method on held-out faces.
 
     Attributes:
         name: of the method.
@@ -97,7 +97,7 @@ class MethodFigures:
 
 @dataclass(frozen=True)
 class MethodResult:
-    """A method's figures, and what it made of each face."""
+    """Figures of a method, with the quality and the reconstruction of each face."""
 
     figures: MethodFigures
     quality: tuple[Quality, ...]
@@ -126,13 +126,13 @@ def load_held_out(path: Path | None, count: int, side: int) -> HeldOutFaces:
 
 
 def make_fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
-    """The trained ones by name: the encoder alone, and 1 to `passes` passes."""
+    """Make the trained methods by name: the encoder alone, and 1 to `passes` passes."""
     names = ["encoder", "1 pass", *(f"{count} passes" for count in range(2, passes + 1))][: passes + 1]
     return {name: partial(inverter.invert, passes=count, precision=precision) for count, name in enumerate(names)}
 
 
 def make_slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
-    """Those that optimise, by name, from the average latent, with so many steps in each part."""
+    """Make the methods that optimise, by name; they begin at the average latent."""
 
     def projected(faces: Tensor, space: Space) -> Inversion:
         return project(generator, faces, ProjectionConfig(space, steps), perceptual=perceptual)
@@ -152,7 +152,7 @@ def measure(
     on_progress: Callable[[int], None] = lambda done: None,
     described: int | None = None,
 ) -> MethodResult:
-    """One method on faces (n, 3, h, h) of the generator's size.
+    """Measure one method on faces (n, 3, h, h) of the generator's size.
 
     Args:
         described: faces, the first, whose descriptors are compared, which is slow; None for all.
@@ -197,7 +197,7 @@ def make_sheet(faces: Tensor, measured: Sequence[MethodResult]) -> Pixels:
 
 
 def compare_readings(oracle: Oracle, faces: Tensor, made: Tensor) -> ReadingAgreement:
-    """What the oracle reads alike in faces and their reconstructions, both (n, 3, h, h)."""
+    """Compare the oracle's readings of faces and of their reconstructions, both (n, 3, h, h)."""
     before, after = (oracle.read_pixels(to_uint8(pictures)) for pictures in (faces, made))
     return ReadingAgreement(
         (before.condition == after.condition).double().mean().item(),

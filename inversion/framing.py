@@ -1,4 +1,4 @@
-"""From a photograph to the aligned square that is inverted, and what is to be known of it."""
+"""Framing of a photograph: the aligned square around its largest face, with remarks on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faces.detect import FaceDetector
 from faces.images import Pixels
 
 LEAST_SHARE: Final = 0.5
-"""Of the side that is wanted, that the face's square has in the photograph at least."""
+"""Least side of the face's square in the photograph, as a share of the side that is wanted."""
 
 _MUCH_PADDED: Final = 0.1
 """Share of the square outside the photograph that is worth a note."""
@@ -21,12 +21,12 @@ _MUCH_PADDED: Final = 0.1
 
 @dataclass(frozen=True)
 class FramedFace:
-    """The face of a photograph.
+    """Aligned face of a photograph.
 
     Attributes:
         face: uint8 (h, h, 3) RGB, aligned.
         quad: (4, 2) float64, its corners in the photograph, as of `faces.align.ffhq_quad`.
-        notes: what is to be known of it, in words; empty where there is nothing.
+        notes: remarks on the face and its position, in words.
     """
 
     face: Pixels
@@ -35,7 +35,7 @@ class FramedFace:
 
 
 def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bool = False) -> FramedFace:
-    """The largest face of a photograph, aligned (`faces.align`).
+    """Find and align the largest face of a photograph (`faces.align`).
 
     Args:
         photograph: uint8 (h, w, 3) RGB.

@@ -1,4 +1,4 @@
-"""The inverter: an encoder proposes a latent, a hypernetwork bends the generator's kernels towards the photograph.
+"""Inverter: an encoder proposes a latent, and a hypernetwork adapts the generator's kernels to the photograph.
 
 Roich et al. 2021 and Alaluf et al. 2022 (HyperStyle). A pass shows the hypernetwork the face and the current
 reconstruction; what it answers is added to the offsets of the kernels.
@@ -29,7 +29,7 @@ from inversion.similarity import mean_square
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass made of n images.
+    """Result of one pass over n images.
 
     Attributes:
         number: 0 for the encoder alone.
@@ -43,7 +43,7 @@ class Pass:
 
 
 class Inverter(nn.Module):
-    """Aligned faces -> latents and offsets of the kernels that reproduce them.
+    """Maps aligned faces to latents and offsets of the kernels that reproduce them.
 
     Args:
         generator: what the faces are reproduced with; its weights are never changed.
@@ -76,7 +76,7 @@ class Inverter(nn.Module):
         self.least_gain = least_gain
 
     def encode(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Latents w (n, num_ws, w_dim) of faces (n, 3, h, h): the encoder's answer, added to the average latent.
+        """Encode faces (n, 3, h, h) to latents w (n, num_ws, w_dim): the encoder's answer plus the average latent.
 
         Args:
             dtype: of the encoder's arithmetic; the latents are float32.
@@ -86,7 +86,7 @@ class Inverter(nn.Module):
         return answer[:, None] + self.latent_avg
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
-        """The encoder's reconstruction, and then each pass; the next sees the last reconstruction detached.
+        """Yield the encoder's reconstruction, and then each pass; a pass sees the last reconstruction detached.
 
         Args:
             images: (n, 3, h, h) in [-1, 1], of any size.
@@ -109,7 +109,7 @@ class Inverter(nn.Module):
             yield Pass(number, offsets, reconstruction)
 
     def _answer_to(self, faces: Tensor, dtype: torch.dtype) -> Answer:
-        """What the hypernetwork answers to reconstructions of faces."""
+        """Return the function that maps reconstructions of faces to the hypernetwork's offsets."""
         if may_prepare(self.hypernet, faces, dtype):
             return prepared(self.hypernet, dtype).facing(faces)
         seen = resize(faces, self.hypernet.config.side)
@@ -124,7 +124,7 @@ class Inverter(nn.Module):
 
     @torch.no_grad()
     def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
-        """Latents and offsets that reproduce aligned faces.
+        """Find latents and offsets that reproduce aligned faces.
 
         Args:
             images: (n, 3, h, h) float32 in [-1, 1], aligned as the generator's training images (`faces.align`), of any
@@ -170,12 +170,12 @@ class Inverter(nn.Module):
 
 
 def _autocast(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """Run what follows in a dtype; float32 leaves alone what the caller chose, as training does."""
+    """Return a context that computes in a dtype; float32 keeps the caller's choice, as training needs."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(x.device.type, dtype=dtype)
 
 
 def check_faces(images: Tensor) -> None:
-    """Raises ImageError unless images are (n, 3, h, h) in [-1, 1]."""
+    """Raise ImageError unless images are (n, 3, h, h) in [-1, 1]."""
     if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or not len(images):
         raise ImageError(f"images are {tuple(images.shape)}; expected (n, 3, h, h) in [-1, 1], n of 1 or more")
     low, high = images.amin().item(), images.amax().item()
@@ -184,7 +184,7 @@ def check_faces(images: Tensor) -> None:
 
 
 def _choose_pass(new: Pass, old: Pass, better: Tensor) -> Pass:
-    """The new pass of the images that it serves, the old one of the others."""
+    """Return the new pass for the images that it improves, and the old pass for the others."""
     if better.all():
         return new
     offsets = {

@@ -1,6 +1,6 @@
-"""An inverter's file: one safetensors file with both networks and all that is needed to use and to cite them.
+"""File of an inverter: one safetensors file with both networks and the data needed to use and to cite them.
 
-And the discriminator whose features judge what it makes.
+The discriminator whose features judge its results is loaded here too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GENERATOR: Final = "generator."
 
 @dataclass(frozen=True)
 class InverterInfo:
-    """What an inverter's file says of itself.
+    """Metadata of an inverter's file.
 
     Args:
         generator: fingerprint of the generator that it belongs to.
@@ -72,12 +72,12 @@ def save(path: Path, inverter: Inverter, info: InverterInfo) -> None:
 
 
 def read_info(path: Path) -> InverterInfo:
-    """What a file says of itself; errors as `load`."""
+    """Read the metadata of a file; errors as `load`."""
     return _parse_info(path, tensor_files.read_header(path))
 
 
 def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another: bool = False) -> Inverter:
-    """An inverter in evaluation mode on the CPU, with the limits of its file in its judge.
+    """Load an inverter in evaluation mode on the CPU, with the limits of its file in its judge.
 
     Args:
         generator: the one that it belongs to.
@@ -112,7 +112,7 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
 
 
 def load_discriminator(path: Path, generator: Generator) -> Discriminator:
-    """The discriminator of a generator.
+    """Load the discriminator of a generator.
 
     Raises:
         CheckpointError: no such file, or a damaged one.
@@ -125,7 +125,7 @@ def load_discriminator(path: Path, generator: Generator) -> Discriminator:
 
 
 def _own_tensors(inverter: Inverter) -> dict[str, Tensor]:
-    """Its tensors but for the generator's."""
+    """Return the inverter's tensors without the generator's."""
     return {name: value for name, value in inverter.state_dict().items() if not name.startswith(_GENERATOR)}
 
 

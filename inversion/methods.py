@@ -1,4 +1,4 @@
-"""The ways to invert a face as one choice: an inverter's networks, or optimisation, begun by them where there are."""
+"""Methods of inversion as one choice: an inverter's networks, or optimisation that starts from their result."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from inversion.result import Inversion
 
 
 class Method(StrEnum):
+    """Name of a method of inversion."""
+
     ENCODER = "encoder"
     HYPERSTYLE = "hyperstyle"
     W = "w"
@@ -25,7 +27,7 @@ class Method(StrEnum):
 
 
 def choose_method(inverter: Inverter | None) -> Method:
-    """What is taken where nothing is said: the hypernetwork, or pivotal tuning without an inverter."""
+    """Choose the default method: the hypernetwork, or pivotal tuning if there is no inverter."""
     return Method.PTI if inverter is None else Method.HYPERSTYLE
 
 
@@ -68,6 +70,7 @@ class InversionMethod:
 
     @property
     def optimises(self) -> bool:
+        """The method optimises, rather than running an inverter's networks."""
         return self.method not in (Method.ENCODER, Method.HYPERSTYLE)
 
     @property
@@ -83,7 +86,7 @@ class InversionMethod:
         return 2 * self.steps if self.method is Method.PTI else self.steps
 
     def __call__(self, face: Tensor, on_step: OnStep | None = None) -> Inversion:
-        """One aligned face (1, 3, h, h) in [-1, 1], of any size.
+        """Invert one aligned face (1, 3, h, h) in [-1, 1], of any size.
 
         Args:
             on_step: told after each step of an optimisation.

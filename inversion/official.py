@@ -1,4 +1,4 @@
-"""Tensors of the published HyperStyle checkpoints, into our inverter."""
+"""Loader of the published HyperStyle checkpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNTER: Final = "num_batches_tracked"
 
 
 def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
-    """An inverter from `decoder.*`, `hypernet.*`, `w_encoder.*` and `latent_avg`, in evaluation mode.
+    """Load an inverter from `decoder.*`, `hypernet.*`, `w_encoder.*` and `latent_avg`, in evaluation mode.
 
     Widths, depths and layers are read from the shapes; the images that the networks see are of the size from which the
     hypernetwork's blocks come down to one pixel, 256 as published. As published, all passes are made.
@@ -111,6 +111,6 @@ def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
 
 
 def _stages(widths: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(widths, units) of four stages from the width of every unit; each stage is wider than the one before it."""
+    """Return (widths, units) of four stages from the width of every unit; each stage is wider than the last."""
     distinct = sorted(set(widths))
     return tuple(distinct), tuple(widths.count(width) for width in distinct)

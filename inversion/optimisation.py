@@ -35,7 +35,7 @@ _LEAST_NOISE_SIDE: Final = 8
 
 @dataclass(frozen=True)
 class ProjectionConfig:
-    """How to project; the defaults are the published ones, for a loss of this scale.
+    """Configuration of a projection; the defaults are the published ones, for a loss of this scale.
 
     Args:
         space: "w", one latent for all layers, or "w+", one for each.
@@ -64,7 +64,7 @@ class ProjectionConfig:
 
 @dataclass(frozen=True)
 class TuningConfig:
-    """How to bend the kernels around a pivot.
+    """Configuration of pivotal tuning.
 
     Args:
         steps: of Adam.
@@ -103,7 +103,7 @@ def project(
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Inversion:
-    """Latents that come nearest to faces, with the generator as it is.
+    """Find the latents that reproduce faces best, with the generator unchanged.
 
     The image noise is optimised beside them, kept from carrying the face, and left out in the end.
 
@@ -159,7 +159,7 @@ def tune(
     judge: Judge = Judge(),
     on_step: OnStep | None = None,
 ) -> Inversion:
-    """Offsets of all 3x3 kernels that reproduce faces at given latents.
+    """Find offsets of all 3x3 kernels that reproduce faces at given latents.
 
     Args:
         images: (n, 3, h, h) in [-1, 1], aligned, of any size.
@@ -210,7 +210,7 @@ class _StepClock:
 
 @torch.no_grad()
 def _measure_latents(generator: Generator, draws: torch.Generator) -> tuple[float, Tensor]:
-    """Deviation of latents from their mean, and the mean (w_dim,), over all labels alike."""
+    """Measure the deviation of latents from their mean, and the mean (w_dim,), over all labels equally."""
     z = torch.randn(_SAMPLES, generator.config.z_dim, generator=draws).to(generator.mapping.w_avg.device)
     vocabulary = generator.config.vocabulary
     c = None
@@ -222,7 +222,7 @@ def _measure_latents(generator: Generator, draws: torch.Generator) -> tuple[floa
 
 
 def _learning_rate_factor(share: float) -> float:
-    """Of the learning rate, after this share of the steps."""
+    """Return the factor of the learning rate after a share of the steps."""
     down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - share) / 0.25))
     return down * min(1.0, share / 0.05 + 0.05)
 
@@ -235,7 +235,7 @@ def _distance(
 
 
 def _noise_correlation(noise: dict[str, Tensor]) -> Tensor:
-    """How far the noise images (n, 1, r, r) resemble themselves moved by a pixel, at every scale, (n,)."""
+    """Return the correlation (n,) of noise images (n, 1, r, r) with themselves moved by a pixel, over all scales."""
     total = torch.zeros(len(next(iter(noise.values()))), device=next(iter(noise.values())).device)
     for image in noise.values():
         scale = image

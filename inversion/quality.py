@@ -1,4 +1,4 @@
-"""How well faces are reproduced, as figures and as a verdict whose limits come from held-out faces."""
+"""Quality of inversions, as figures and as a verdict whose limits come from held-out faces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GOOD_SHARE: Final = 0.95
 
 @dataclass(frozen=True)
 class Quality:
-    """How well one face is reproduced.
+    """Quality of the reconstruction of one face.
 
     Attributes:
         l2: mean squared error of the pixels in [-1, 1].
@@ -53,13 +53,13 @@ class Quality:
     because: tuple[str, ...] = ()
 
     def measures(self) -> dict[str, float]:
-        """What was measured, by name."""
+        """Return the measured values by name."""
         return {name: value for name in HIGHER_IS_BETTER if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """What held-out faces, which the inverter was not trained on, reach.
+    """Limits of verdicts, from the quality of held-out faces that the inverter was not trained on.
 
     Attributes:
         good: by measure, the value that 95 % of the held-out faces reach; an inversion that reaches all is good. That
@@ -74,7 +74,7 @@ class QualityLimits:
 
     @classmethod
     def of(cls, held_out: Sequence[Quality]) -> Self:
-        """QualityLimits from the inversions of held-out faces; measures that fewer than 20 of them have are left out.
+        """Compute limits from inversions of held-out faces; measures that fewer than 20 of them have are left out.
 
         Raises:
             ConfigError: fewer than 20 faces.
@@ -92,7 +92,7 @@ class QualityLimits:
         return cls(good, worst, len(held_out))
 
     def judge(self, measures: Mapping[str, float]) -> tuple[Verdict, tuple[str, ...]]:
-        """The verdict on these measures, and those that led to it.
+        """Return the verdict on some measures, and the measures that led to it.
 
         A face that dlib finds in the photograph but not in the reconstruction has lost what makes it one: identity
         NaN is out of domain.
@@ -133,7 +133,7 @@ class Judge:
     limits: QualityLimits | None = None
 
     def __call__(self, reconstruction: Tensor, target: Tensor) -> tuple[Quality, ...]:
-        """The quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""
+        """Measure the quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""
         shown = reconstruction.clamp(-1, 1)
         measures = {"l2": mean_square(shown, target).tolist()}
         if target.shape[2] >= LEAST_PX:
@@ -152,7 +152,7 @@ class Judge:
 
 
 def _cosines(ours: Features, theirs: Features) -> list[float | None]:
-    """Cosine of each pair of descriptors; None where the photograph shows no face, NaN where only ours shows none."""
+    """Return the cosine of each pair: None without a face in the photograph, NaN without one in the reconstruction."""
     scale = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
     cosines = (ours * theirs).sum(axis=1) / scale
     return [None if np.isnan(face).any() else float(c) for c, face in zip(cosines, theirs, strict=True)]

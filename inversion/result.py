@@ -1,4 +1,4 @@
-"""What an inversion is, and the file it is kept in."""
+"""Inversion of faces, and its file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OFFSETS: Final = "offsets."
 
 @dataclass(frozen=True)
 class Inversion:
-    """n faces as a generator makes them.
+    """Latents and kernel offsets with which a generator reproduces n faces, and the reconstructions.
 
     Attributes:
         w: latents (n, num_ws, w_dim).
@@ -56,7 +56,7 @@ class Inversion:
         return len(self.w)
 
     def __getitem__(self, at: int) -> Inversion:
-        """One of the faces."""
+        """Return the inversion of one of the faces."""
         one = slice(at, at + 1) if at != -1 else slice(-1, None)
         return Inversion(
             self.w[one],
@@ -70,7 +70,7 @@ class Inversion:
 
 
 def join_inversions(inversions: Sequence[Inversion]) -> Inversion:
-    """The faces of several inversions by one method, in one precision; where one has no offsets of a kernel, zeros."""
+    """Join inversions by one method in one precision; missing offsets of a kernel become zeros."""
     first = inversions[0]
     if len(inversions) == 1:
         return first
@@ -93,12 +93,12 @@ def join_inversions(inversions: Sequence[Inversion]) -> Inversion:
 
 @torch.no_grad()
 def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precision = "float32") -> Tensor:
-    """The pictures (n, 3, h, h) of latents and offsets, with the stored image noise, clipped to [-1, 1]."""
+    """Render the pictures (n, 3, h, h) of latents and offsets with the stored image noise, clipped to [-1, 1]."""
     return generator.synthesize(w, dtype=dtype_of(precision), offsets=offsets).clamp(-1, 1)
 
 
 def wrap_generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:
-    """Faces that the generator makes of latents (n, num_ws, w_dim), as if they had been inverted: nothing is lost."""
+    """Return the generator's own faces of latents (n, num_ws, w_dim) as an inversion without loss."""
     return Inversion(w, {}, render(generator, w, {}, precision), (), (0,) * len(w), "generated", precision)
 
 
@@ -118,7 +118,7 @@ def save(path: Path, inversion: Inversion, generator: Generator, storage: Storag
 
 
 def to_bytes(inversion: Inversion, generator: Generator, storage: Storage = "bfloat16") -> tuple[bytes, float]:
-    """What `save` writes, and what it returns.
+    """Return the bytes that `save` writes, and the PSNR that it returns.
 
     Args:
         generator: with which the faces were inverted.
@@ -148,7 +148,7 @@ def to_bytes(inversion: Inversion, generator: Generator, storage: Storage = "bfl
 
 
 def load(source: Path | bytes, generator: Generator) -> Inversion:
-    """An inversion, its reconstruction made anew in the precision that it was made in.
+    """Load an inversion, and render its reconstruction in the precision that it was made in.
 
     Args:
         source: its file, or the bytes of that.

@@ -1,4 +1,4 @@
-"""How alike two pictures are: squared error, MS-SSIM, and distances between features of networks."""
+"""Similarity of pictures: squared error, MS-SSIM, and distances between features of networks."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ _C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # the range of values is 2
 
 
 def mean_square(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference of each picture, (n,)."""
+    """Return the mean squared difference (n,) of each pair of pictures."""
     return (a - b).square().mean(dim=(1, 2, 3))
 
 
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Multi-scale structural similarity (n,), 1 for equal pictures (Wang et al. 2003), the mean of the colour channels.
+    """Return the multi-scale structural similarity (n,), 1 for equal pictures (Wang et al. 2003).
+
+    It is the mean over the colour channels.
 
     The window is a Gaussian of 11 pixels, sigma 1.5, without padding. Pictures of 160 pixels or less are compared at
     the first three scales, with their weights renormalised: the window does not fit into the fifth.
@@ -65,7 +67,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _compute_ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance and contrast-structure maps of SSIM."""
+    """Compute the luminance and contrast-structure maps of SSIM."""
     mean_a, mean_b, aa, bb, ab = _blur(torch.cat([a, b, a * a, b * b, a * b], dim=1)).chunk(5, dim=1)
     variance_a, variance_b, covariance = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
@@ -73,7 +75,7 @@ def _compute_ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Many maps at once and channels last: what a CPU convolves each by itself soonest."""
+    """Blur all maps at once with channels last, the fastest depthwise convolution on a CPU."""
     places = torch.arange(_WINDOW, device=x.device, dtype=x.dtype) - _WINDOW // 2
     window = torch.exp(-(places**2) / (2 * _SIGMA**2))
     window = (window / window.sum()).expand(x.shape[1], 1, 1, -1)
@@ -82,7 +84,7 @@ def _blur(x: Tensor) -> Tensor:
 
 
 class DiscriminatorDistance:
-    """Perceptual distance on what a trained discriminator sees: its feature maps, pixel by pixel of unit length.
+    """Perceptual distance between a trained discriminator's feature maps, normalised at every pixel.
 
     As LPIPS (Zhang et al. 2018) without learnt weights: the mean, over the residual blocks, of the mean squared
     difference of the normalised maps. It serves where no network of photographs may be had.
@@ -97,7 +99,7 @@ class DiscriminatorDistance:
 
 
 def feature_distance(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> Tensor:
-    """Mean over the layers of the squared distance (n,) of feature maps (n, c, h, w), normalised at every pixel."""
+    """Return the mean squared distance (n,) of feature maps (n, c, h, w), normalised at every pixel, over layers."""
     layers = [
         (_normalise(x.float()) - _normalise(y.float())).square().sum(dim=1).mean(dim=(1, 2))
         for x, y in zip(ours, theirs, strict=True)

@@ -1,4 +1,4 @@
-"""The W encoder: a residual network with squeeze and excitation (IR-SE) from a face to one latent.
+"""W encoder: a residual network with squeeze and excitation (IR-SE) from a face to one latent.
 
 Tensors are named as in the published checkpoints (pSp, e4e, HyperStyle).
 """
@@ -58,7 +58,7 @@ class Bottleneck(nn.Module):
 
 
 class WEncoder(nn.Module):
-    """Images (n, 3, h, h) in [-1, 1] -> what to add to the average latent, (n, w_dim)."""
+    """Maps images (n, 3, h, h) in [-1, 1] to offsets (n, w_dim) from the average latent."""
 
     def __init__(self, config: EncoderConfig, w_dim: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class WEncoder(nn.Module):
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Images (n, c, h, h) as (n, c, side, side): averaged down, as published, or bilinearly up; channels last."""
+    """Resize images (n, c, h, h) to (n, c, side, side), channels last: averaged down, as published, or bilinear up."""
     if images.shape[2] > side:
         images = F.adaptive_avg_pool2d(images, side)
     elif images.shape[2] < side:

@@ -1,4 +1,4 @@
-"""Networks that learnt from photographs, where a user has their weights: AlexNet for LPIPS, IR-SE-50 for identity.
+"""Networks trained on photographs, for users who have their weights: AlexNet for LPIPS, IR-SE-50 for identity.
 
 Both are read from files, tensors only; see `docs/inversion.md` for which ones.
 """

@@ -1,4 +1,4 @@
-"""The hypernetwork of HyperStyle (Alaluf et al. 2022): a face and its reconstruction -> offsets of the kernels.
+"""Hypernetwork of HyperStyle (Alaluf et al. 2022): a face and its reconstruction -> offsets of the kernels.
 
 A ResNet looks at both; from its last maps a block for each kernel derives the offsets (n, out, in, 3, 3), in one of
 three ways:
@@ -64,7 +64,7 @@ def _convolutions(channels: list[int], strides: list[int]) -> nn.Sequential:
 
 
 class SharedHead(nn.Module):
-    """The two matrices that the largest kernels have in common: (n, features) -> (n, maps, maps, 3, 3)."""
+    """Two matrices that the largest kernels have in common: (n, features) -> (n, maps, maps, 3, 3)."""
 
     def __init__(self, features: int, maps: int) -> None:
         super().__init__()
@@ -194,11 +194,11 @@ class Hypernetwork(nn.Module):
         self.layers = chosen
 
     def head_of(self, name: str) -> Head:
-        """How the kernel of this name is emitted."""
+        """Return how the kernel of this name is emitted."""
         return "shared" if name in self._shared else self.config.other_head
 
     def blocks_of(self, kind: type[_Block]) -> dict[str, _Block]:
-        """The blocks of a kind by the name of their kernel."""
+        """Return the blocks of a kind by the name of their kernel."""
         blocks = {name: self.refinement_blocks[str(self._numbers[name])] for name in self.layers}
         return {name: block for name, block in blocks.items() if isinstance(block, kind)}
 
@@ -220,5 +220,5 @@ class Hypernetwork(nn.Module):
 
 
 def layer_numbers(kernels: int) -> list[int]:
-    """Numbers of the 3x3 kernels among the decoder's layers, toRGB (1, 4, 7, …) counted: 0, 2, 3, 5, 6, 8, …"""
+    """Return the numbers of the 3x3 kernels among the decoder's layers, of which 1, 4, 7, … are toRGB: 0, 2, 3, 5, …"""
     return [number for number in range(2 * kernels) if number % 3 != 1][:kernels]

@@ -1,4 +1,4 @@
-"""A W encoder on the trunk of a discriminator: what told real faces from generated ones reads them for it too.
+"""W encoder on the trunk of a discriminator, whose features describe faces well.
 
 Its features are linear enough in the latent that a least-squares fit of the last layer, minutes on a CPU
 (`inversion.training.regression`), is already an encoder; training all of it refines that.
@@ -16,7 +16,7 @@ from inversion.networks.encoder import resize
 
 
 class TrunkEncoder(nn.Module):
-    """Images (n, 3, h, h) in [-1, 1] -> what to add to the average latent, (n, w_dim).
+    """Maps images (n, 3, h, h) in [-1, 1] to offsets (n, w_dim) from the average latent.
 
     Args:
         config: whose trunk, and which of its maps.
@@ -37,7 +37,7 @@ class TrunkEncoder(nn.Module):
         self.linear = FullyConnected(features, w_dim)  # of equalised steps, as the trunk: there are many features
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer reads, (n, features), before it is standardised."""
+        """Return the input (n, features) of the last layer, before it is standardised."""
         maps = list(self.trunk.features(resize(images, self.config.discriminator.resolution)))
         return torch.cat([x.float().flatten(start_dim=1) for x in maps[-self.config.maps :]], dim=1)
 

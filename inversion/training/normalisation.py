@@ -1,4 +1,4 @@
-"""Batch normalisation over the images of all processes, so that several train as one would."""
+"""Batch normalisation over the images of all processes, so that several processes train like one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """The mean over the processes; its gradient is the mean of theirs, as every process's loss is one of them."""
+    """Mean over the processes; its gradient is the mean of their gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, count: int) -> Tensor:

@@ -48,7 +48,7 @@ class Optimizer:
         torch.autograd.backward(loss)
 
     def step(self) -> Tensor:
-        """One update by the gradients added so far, whose norm is returned, a scalar."""
+        """Update by the gradients added so far, and return their norm, a scalar."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         self._processes.average(gradients)
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
@@ -67,7 +67,7 @@ class Optimizer:
         torch._foreach_copy_(self._parameters, self._slow)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """By name: the moments of each parameter, and its slow weights."""
+        """Return the moments of each parameter and its slow weights, by name."""
         tensors = optimizer_tensors(self._fast)
         tensors |= {f"{index}.slow": value for index, value in enumerate(self._slow)}
         return tensors | {"steps": torch.tensor(self._steps)}

@@ -1,4 +1,4 @@
-"""How to train an inverter: one frozen value, checked when made and stored with every run."""
+"""Recipe of an inverter's training: one frozen value, validated when made and stored with every run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OptimizerName: TypeAlias = Literal["ranger", "adamw"]
 
 @dataclass(frozen=True)
 class InversionTrainingConfig:
-    """How to train an inverter.
+    """Recipe of an inverter's training.
 
     Args:
         stage: what learns: the encoder, or the hypernetwork around a frozen encoder.
@@ -76,5 +76,5 @@ class InversionTrainingConfig:
 
     @property
     def synthetic(self) -> int:
-        """Faces of a batch that the generator makes."""
+        """Number of generated faces in a batch."""
         return round(self.batch * self.synthetic_share)

@@ -1,4 +1,4 @@
-"""The first encoder, by least squares: from features of generated faces to the latents that made them."""
+"""Initial encoder by least squares, from features of generated faces to their latents."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fit_trunk_encoder(
 def _generate_faces(
     generator: Generator, labels: Tensor | None, chunks: int, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Generated faces (CHUNK, 3, h, h) and their latents less the average one (CHUNK, w_dim)."""
+    """Generate faces (CHUNK, 3, h, h), and their latents minus the average latent (CHUNK, w_dim)."""
     draw = torch.Generator().manual_seed(seed)
     device = generator.mapping.w_avg.device
     for _ in range(chunks):
@@ -96,7 +96,7 @@ def _standardise(encoder: TrunkEncoder, features: Tensor) -> None:
 
 
 def _make_rows(encoder: TrunkEncoder, features: Tensor) -> Tensor:
-    """Standardised features and a constant, (n, features + 1)."""
+    """Return standardised features and a constant, (n, features + 1)."""
     x = (features - encoder.mean) / encoder.deviation
     return torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
 

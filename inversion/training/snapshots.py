@@ -1,4 +1,4 @@
-"""What an inverter's run saves, beside what every run does (`core.run_folders.TrainingFolder`).
+"""Files of an inverter's training run, beside those of every run (`core.run_folders.TrainingFolder`).
 
 inverter.safetensors        both networks: what to use, and what the next stage begins from
 held_out.json               figures on held-out faces, by images seen
@@ -32,7 +32,7 @@ FOOTER = "Reconstructions of faces: edited images, no basis for a diagnosis."
 
 
 class InverterFolder(TrainingFolder):
-    """One run's files. Everything in it appears whole or not at all; see the module for what there is."""
+    """Folder of one training run; files in it appear whole or not at all. The module lists them."""
 
     fixed = ("generator", "encoder", "hypernetwork", "training.batch", "training.stage")
     begin_anew = "--from {path}/inverter.safetensors"
@@ -65,7 +65,7 @@ class InverterFolder(TrainingFolder):
         self.save_sheet("held-out", trainer.images_seen, encode_png(sheet))
 
     def _read_curve(self, images_seen: int) -> dict[int, Any]:
-        """The figures of earlier snapshots."""
+        """Read the figures of earlier snapshots."""
         if not self.held_out.exists():
             return {}
         return {
@@ -75,7 +75,7 @@ class InverterFolder(TrainingFolder):
 
 @torch.no_grad()
 def measure_inverter(inverter: Inverter, faces: Tensor, passes: int) -> tuple[Mapping[str, list[float]], Pixels]:
-    """Mean L2 and MS-SSIM after 0, 1, … passes, and a sheet: a face a line, itself and each reconstruction."""
+    """Measure mean L2 and MS-SSIM after 0, 1, … passes, and make a sheet with a row for each face."""
     figures: dict[str, list[float]] = {"l2": [], "ms_ssim": []}
     shown = [to_uint8(faces[:SHOWN])]
     for attempt in inverter.eval().refine(faces, inverter.encode(faces), passes):

@@ -1,4 +1,4 @@
-"""Training an inverter: real faces beside those that the generator makes, whose latents are known.
+"""Trainer of an inverter, on real faces and on generated faces, whose latents are known.
 
 As with the generator, every random draw comes from a generator seeded by (seed, iteration), for the whole batch in
 every process, so that a run needs no random state to resume, and several processes do what one would.
@@ -39,7 +39,7 @@ Identity: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class InversionReport:
-    """One step, measured over all processes.
+    """Figures of one step, over all processes.
 
     Args:
         images_seen: faces shown so far.
@@ -62,7 +62,7 @@ _MEASURED: Final = tuple(name for name in InversionReport.__dataclass_fields__ i
 
 
 class InversionTrainer:
-    """An inverter, its optimiser, and the step that moves one of its networks.
+    """Trains one network of an inverter, step by step.
 
     Args:
         inverter: its generator and, in the stage "hypernetwork", its encoder stay as they are.
@@ -115,7 +115,7 @@ class InversionTrainer:
         return self.iteration * self.config.batch
 
     def step(self) -> InversionReport:
-        """One step of the network that learns.
+        """Train one step.
 
         Raises:
             TrainingError: a loss or a gradient is no number.
@@ -159,7 +159,7 @@ class InversionTrainer:
         return measured | {"l2_encoder": first}
 
     def _measure_distances(self, picture: Tensor, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted distance of reconstructions to faces, and each distance, means over this share."""
+        """Return the weighted distance of reconstructions to faces, and each distance, as means over this share."""
         config = self.config
         measured = {"l2": mean_square(picture, images).mean()}
         loss = config.l2_weight * measured["l2"]
@@ -173,7 +173,7 @@ class InversionTrainer:
         return loss, measured
 
     def make_batch(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """This process's share of a batch: faces (k, 3, h, h), and their latents (k, w_dim), NaN for real ones."""
+        """Make this process's share of a batch: faces (k, 3, h, h), and latents (k, w_dim), NaN for real faces."""
         config, draw = self.config, self._seed_draws(iteration)
         generator = self.inverter.generator
         z = torch.randn(config.synthetic, generator.config.z_dim, generator=draw)
@@ -208,7 +208,7 @@ class InversionTrainer:
 
     @torch.no_grad()
     def _measure_deviation(self, samples: int = 1_000) -> float:
-        """Root of the mean variance of the generator's latents over all labels."""
+        """Measure the root of the mean variance of the generator's latents over all labels."""
         generator, draw = self.inverter.generator, torch.Generator().manual_seed(0)
         z = torch.randn(samples, generator.config.z_dim, generator=draw).to(self.device)
         c = None if self._labels is None else self._labels[torch.arange(samples) % len(self._labels)].to(self.device)
@@ -226,10 +226,10 @@ class InversionTrainer:
             )
         return InversionReport(images_seen=self.images_seen, **numbers)
 
-    # What is saved.
+    # State that is saved and restored.
 
     def check_weights(self) -> None:
-        """Raises TrainingError if a weight is no number: such a state must not replace a good one."""
+        """Raise TrainingError if a weight is no number: such a state must not replace a good one."""
         if not is_finite(self.learner):
             raise TrainingError(
                 f"weights of the {self.config.stage} are no numbers after {self.images_seen} images; nothing was "
@@ -237,7 +237,7 @@ class InversionTrainer:
             )
 
     def settings(self) -> dict[str, Any]:
-        """What a resumed run must have in common with the one that was stopped, JSON-able."""
+        """Return the settings that a resumed run must share with the stopped one, JSON-able."""
         data = None if self.data is None else {"images": len(self.data.images), "fingerprint": self.data.fingerprint()}
         parts = {
             "generator": self._generator_print,
@@ -249,7 +249,7 @@ class InversionTrainer:
         return json.loads(json.dumps(parts))  # type: ignore[no-any-return]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs beside the configuration and the data, by name."""
+        """Return the tensors that a resumed run needs, by name."""
         tensors = {"iteration": torch.tensor(self.iteration)}
         for part in ("w_encoder", "hypernet"):
             net = self.inverter.get_submodule(part)
@@ -257,7 +257,7 @@ class InversionTrainer:
         return tensors | {f"optimizer.{name}": value for name, value in self._optimizer.state_dict().items()}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue where `state_dict()` was taken."""
+        """Restore the state that `state_dict()` returned."""
         self.iteration = int(tensors["iteration"])
         for part in ("w_encoder", "hypernet"):
             self.inverter.get_submodule(part).load_state_dict(_select_part(tensors, part))
@@ -265,7 +265,7 @@ class InversionTrainer:
 
 
 def list_labels(vocabulary: Vocabulary | None) -> Tensor | None:
-    """Every condition in every age, (m, c_dim)."""
+    """List the labels of every condition in every age, (m, c_dim)."""
     return None if vocabulary is None else vocabulary.every_label()
 
 
