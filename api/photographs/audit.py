@@ -191,7 +191,7 @@ class Audit:
         self._shared = engine.dialect.name == "postgresql"
         self._writing = threading.Lock()
         self._queueing = threading.Lock()
-        self._waiting: list[_Pending] = []
+        self._waiting: list[_PendingEntries] = []
 
     @classmethod
     def open(cls, database: Database) -> Self:
@@ -247,7 +247,7 @@ class Audit:
         """
         if not photos:
             return
-        new = _Pending(caller, action, photos, outcome)
+        new = _PendingEntries(caller, action, photos, outcome)
         with self._queueing:
             self._waiting.append(new)
         with self._writing:  # by now another thread may have written these with its own
@@ -348,7 +348,7 @@ class Audit:
             )
         return last
 
-    def _write_all(self, together: Sequence[_Pending]) -> None:
+    def _write_all(self, together: Sequence[_PendingEntries]) -> None:
         """Append the entries that several threads wait for, and tell each thread the outcome."""
         error: AuditError | None = None
         try:
@@ -433,7 +433,7 @@ class Audit:
 
 
 @dataclass(eq=False)
-class _Pending:
+class _PendingEntries:
     """Entries that a thread waits for until they are on the disk."""
 
     caller: Caller

@@ -107,7 +107,7 @@ async def send_photograph(
             expires_ms=created + 1000 * kept_s,
             media_type=FORMATS[received.format],
         )
-        sent = _Sent(photo, reference, received, upload, idempotency_key)
+        sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
         accepted = await anyio.to_thread.run_sync(_accept, service, caller, request_audit, sent)
     response.headers["Location"] = photo_path(accepted.id)
 
@@ -136,7 +136,7 @@ def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: i
 
 
 @dataclass(frozen=True)
-class _Sent:
+class _ReceivedPhotograph:
     """A photograph that was received, and is not stored yet.
 
     Attributes:
@@ -168,7 +168,7 @@ class _Sent:
         return fields if self.reference is None else fields | {"reference": self.reference}
 
 
-def _accept(service: Resources, caller: Caller, request_audit: RequestAudit, sent: _Sent) -> Photograph:
+def _accept(service: Resources, caller: Caller, request_audit: RequestAudit, sent: _ReceivedPhotograph) -> Photograph:
     """Store a photograph and submit its inversion; or return the one that was sent with the same key before.
 
     Raises:
@@ -181,7 +181,9 @@ def _accept(service: Resources, caller: Caller, request_audit: RequestAudit, sen
         return _store(service, caller, request_audit, sent, data)
 
 
-def _store(service: Resources, caller: Caller, request_audit: RequestAudit, sent: _Sent, data: bytes) -> Photograph:
+def _store(
+    service: Resources, caller: Caller, request_audit: RequestAudit, sent: _ReceivedPhotograph, data: bytes
+) -> Photograph:
     photo, photographs = sent.photo, service.photographs
     first = service.keys.claim(caller.owner, sent.key, sent.list_fields(), photo.id)
     if first != photo.id:
