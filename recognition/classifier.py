@@ -51,7 +51,7 @@ class Classifier:
     precision: Precision = "float32"
     about: Mapping[str, Any] = field(default_factory=dict)
 
-    def probabilities(self, samples: Samples, device: torch.device | str = "cpu") -> npt.NDArray[np.float64]:
+    def predict_probabilities(self, samples: Samples, device: torch.device | str = "cpu") -> npt.NDArray[np.float64]:
         """Compute probabilities (n, classes) float64 for n faces.
 
         Whether the faces were seen in training is not checked here; `Ensemble.predict` checks it.

@@ -99,7 +99,7 @@ class Ensemble:
             )
         self.combined_record().refuse(samples)
         stacks = {size: stack_images(samples, size) for size in {one.config.size for one in self.classifiers}}
-        each = np.stack([one.probabilities(stacks[one.config.size], device) for one in self.classifiers])
+        each = np.stack([one.predict_probabilities(stacks[one.config.size], device) for one in self.classifiers])
         mean, undecided = average_probabilities(each, threshold)
         return Predictions(
             classes=self.classes,

@@ -122,33 +122,33 @@ def _try_paths(service: RunningService, document: Any, set_id: str) -> Iterator[
 def _try_bodies(service: RunningService) -> Iterator[Case]:
     """Send bodies that are no JSON, or too large."""
 
-    def sent(body: bytes, **headers: str) -> int:
+    def post(body: bytes, **headers: str) -> int:
         return _send(
             service, "POST", "/v1/image-sets", _JSON | {k.replace("_", "-"): v for k, v in headers.items()}, body
         )
 
     start = b'{"kind": "age_progression", "conditions": ["WS"], "count": 1, '
-    yield Case("JSON, 1 MB of [", sent(b"[" * 1_000_000), (400, 422))
-    yield Case("JSON, 1 MB of nested objects", sent(b'{"a":' * 200_000), (400, 422))
-    yield Case("JSON, a number of 100,000 digits", sent(start + b'"seed": ' + b"9" * 100_000 + b"}"), (400, 422))
-    yield Case("JSON, 1e999", sent(start + b'"seed": 1e999}'), (400, 422))
-    yield Case("JSON, NaN", sent(start + b'"truncation": NaN}'), (400, 422))
-    yield Case("JSON, a lone surrogate", sent(b'{"kind": "\\ud800"}'), (400, 422))
-    yield Case("JSON, a lone surrogate as condition", sent(b'{"kind": "unrelated", "conditions": ["\\udfff"]}'), (422,))
-    yield Case("JSON, a lone surrogate as model", sent(start + b'"model": "\\ud800"}'), (422,))
-    yield Case("JSON, NUL in a name", sent(b'{"kind": "unrelated", "conditions": ["\\u0000"]}'), (422,))
-    yield Case("JSON, bytes that are no UTF-8", sent(b'{"kind": "\xff\xfe"}'), (400, 422))
+    yield Case("JSON, 1 MB of [", post(b"[" * 1_000_000), (400, 422))
+    yield Case("JSON, 1 MB of nested objects", post(b'{"a":' * 200_000), (400, 422))
+    yield Case("JSON, a number of 100,000 digits", post(start + b'"seed": ' + b"9" * 100_000 + b"}"), (400, 422))
+    yield Case("JSON, 1e999", post(start + b'"seed": 1e999}'), (400, 422))
+    yield Case("JSON, NaN", post(start + b'"truncation": NaN}'), (400, 422))
+    yield Case("JSON, a lone surrogate", post(b'{"kind": "\\ud800"}'), (400, 422))
+    yield Case("JSON, a lone surrogate as condition", post(b'{"kind": "unrelated", "conditions": ["\\udfff"]}'), (422,))
+    yield Case("JSON, a lone surrogate as model", post(start + b'"model": "\\ud800"}'), (422,))
+    yield Case("JSON, NUL in a name", post(b'{"kind": "unrelated", "conditions": ["\\u0000"]}'), (422,))
+    yield Case("JSON, bytes that are no UTF-8", post(b'{"kind": "\xff\xfe"}'), (400, 422))
     yield Case(
         "JSON, 100,000 conditions",
-        sent(b'{"kind": "unrelated", "conditions": [' + b'"WS",' * 99_999 + b'"WS"]}'),
+        post(b'{"kind": "unrelated", "conditions": [' + b'"WS",' * 99_999 + b'"WS"]}'),
         (422,),
     )
-    yield Case("JSON, a count of 10^12", sent(b'{"kind": "unrelated", "count": 1000000000000}'), (422,))
-    yield Case("JSON, 2 MB", sent(b" " * 2_000_000), (413,))
-    yield Case("a length of -1", sent(b"{}", Content_Length="-1"), (400,))
-    yield Case("a length of 10^30", sent(b"{}", Content_Length="1" + "0" * 30), (400, 413))
-    yield Case("2 MB in pieces", sent(_make_pieces(2_000_000), Transfer_Encoding="chunked", Content_Length=""), (413,))
-    yield Case("pieces of no length", sent(b"zz\r\n", Transfer_Encoding="chunked", Content_Length=""), (400,))
+    yield Case("JSON, a count of 10^12", post(b'{"kind": "unrelated", "count": 1000000000000}'), (422,))
+    yield Case("JSON, 2 MB", post(b" " * 2_000_000), (413,))
+    yield Case("a length of -1", post(b"{}", Content_Length="-1"), (400,))
+    yield Case("a length of 10^30", post(b"{}", Content_Length="1" + "0" * 30), (400, 413))
+    yield Case("2 MB in pieces", post(_make_pieces(2_000_000), Transfer_Encoding="chunked", Content_Length=""), (413,))
+    yield Case("pieces of no length", post(b"zz\r\n", Transfer_Encoding="chunked", Content_Length=""), (400,))
     both = b"POST /v1/image-sets HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}"
     yield Case("two lengths", _send_raw(service, both), (400,))
     both = b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"

@@ -25,12 +25,12 @@ def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
         pictures = [draw(nth_phantom(1, index), size).image for index in range(COUNT)]
         works = {
             PUBLISHED: lambda pictures=pictures: [_encode_plain(picture) for picture in pictures],
-            ("ours", "uint8"): lambda pictures=pictures: [_encode_marked(picture) for picture in pictures],
+            ("ours", "uint8"): lambda pictures=pictures: [_encode_with_marks(picture) for picture in pictures],
         }
         yield from compare_ways(Subject(f"encode-{size}", 1, units=COUNT), works, plan, 3)
 
 
-def _encode_marked(picture: Pixels) -> bytes:
+def _encode_with_marks(picture: Pixels) -> bytes:
     return encode(picture, Claim("synthetic", "0" * 64, {"kind": "unrelated", "seed": 1, "condition": "WS"}))
 
 

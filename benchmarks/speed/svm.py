@@ -31,14 +31,14 @@ def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     w, positive = draw_examples(ALL_LATENTS if plan.full else LATENTS)
     normals: dict[str, npt.NDArray[np.float64]] = {}
 
-    def ours() -> None:
+    def fit_ours() -> None:
         normals["ours"] = fit_hyperplane(w, positive)[0]
 
-    def published() -> None:
+    def fit_published() -> None:
         normal = SVC(kernel="linear", class_weight="balanced", cache_size=1_000).fit(w, positive).coef_[0]
         normals["published"] = normal / np.linalg.norm(normal)
 
-    works = {PUBLISHED: published, ("ours", "float64"): ours}
+    works = {PUBLISHED: fit_published, ("ours", "float64"): fit_ours}
     few = {variant: lambda: fit_hyperplane(w[:200], positive[:200]) for variant in works}
     yield from compare_ways(Subject("direction-fit", len(w), unit="fit"), works, plan, 20, warm_up=few)
     agree = float(normals["published"] @ normals["ours"])

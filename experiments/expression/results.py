@@ -287,10 +287,10 @@ def _describe_generator(out: Path) -> str:
 def _measure_accuracy(runs: Sequence[Views]) -> dict[str, float]:
     """Compute the mean accuracy over conditions and seeds, by view."""
 
-    def balanced(of: Predictions) -> float:
+    def measure_balanced(of: Predictions) -> float:
         return float(np.mean([of.correct[of.truths == k].mean() for k in np.unique(of.truths)]))
 
-    return {view: float(np.mean([balanced(run[view]) for run in runs])) for view in (*DRAWN, *MADE)}
+    return {view: float(np.mean([measure_balanced(run[view]) for run in runs])) for view in (*DRAWN, *MADE)}
 
 
 def _format_recovered(edited: EditEffect, ideal: EditEffect) -> str:

@@ -117,7 +117,7 @@ class TrainingMaterial:
         """List the image sets that a fold learns from."""
         return tuple(name for name in self.synthetic if parse_fold(name) in (None, fold))
 
-    def extra(self, fold: int) -> Stack | None:
+    def join_synthetic_faces(self, fold: int) -> Stack | None:
         """Join all synthetic faces that a fold learns from; None if there are none."""
         parts = [self.synthetic[name] for name in self.list_sets_for(fold)]
         return join_stacks(parts) if parts else None
@@ -488,7 +488,7 @@ def train_all(
             count=plan.folds,
             seeds=seeds,
             split_seed=plan.fold_seed,
-            extra=material.extra,
+            extra=material.join_synthetic_faces,
             real_faces=plan.real_faces,
             weights=plan.backbone,
             device=device,

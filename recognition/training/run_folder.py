@@ -94,7 +94,7 @@ class ClassifierFolder:
     def cut_metrics(self, epochs: int) -> None:
         """Drop an unfinished line, and lines of epochs beyond the state's, which are trained again."""
         if self.metrics.exists():
-            kept = [line for line in self.metrics.read_text().splitlines() if _epoch_of(line) <= epochs]
+            kept = [line for line in self.metrics.read_text().splitlines() if _parse_epoch(line) <= epochs]
             with self.explain_write_errors():
                 write_file(self.metrics, "".join(f"{line}\n" for line in kept).encode())
 
@@ -119,7 +119,7 @@ class ClassifierFolder:
             ) from error
 
 
-def _epoch_of(line: str) -> float:
+def _parse_epoch(line: str) -> float:
     try:
         return float(json.loads(line)["epoch"])
     except (ValueError, KeyError, TypeError):

@@ -187,32 +187,32 @@ class _Run:
         self, on_epoch: Callable[[EpochReport], None], stop: Callable[[], bool], snapshot_s: float
     ) -> TrainingResult:
         """Train from the place in the folder to the end, or until asked to stop."""
-        stored = self.folder.begin(self.settings(), self.describe())
+        stored = self.folder.begin(self.collect_settings(), self.describe())
         if stored is not None:
             self.place = _Place(**stored)
-            if not self.finished():
+            if not self.is_finished():
                 self.restore(self.folder.read_tensors())
         self.folder.cut_metrics(self.place.epoch)
-        while not self.finished():
-            report = self.epoch(stop, snapshot_s)
+        while not self.is_finished():
+            report = self.train_epoch(stop, snapshot_s)
             if report is None:
                 self.save()
                 break
             self.folder.add_metrics(replace_nonfinite(asdict(report)))
-            if self.finished():
+            if self.is_finished():
                 with self.folder.explain_write_errors():
                     draw_curves(
                         self.folder.read_metrics(), self.folder.curves, f"{self.config.network}, {self.config.size} px"
                     )
             self.save()
             on_epoch(report)
-        return self.result()
+        return self.make_result()
 
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Return whether the training has ended."""
         return self.place.finished
 
-    def epoch(self, stop: Callable[[], bool], snapshot_s: float) -> EpochReport | None:
+    def train_epoch(self, stop: Callable[[], bool], snapshot_s: float) -> EpochReport | None:
         """Train the current epoch from its current batch; None if asked to stop before its end."""
         config, place = self.config, self.place
         batches = split_into_batches(
@@ -223,7 +223,7 @@ class _Run:
         while place.batch < len(batches):
             if stop():
                 return None
-            self.step(batches[place.batch], place.epoch + place.batch / len(batches))
+            self.train_step(batches[place.batch], place.epoch + place.batch / len(batches))
             if time.monotonic() - saved > snapshot_s and place.batch < len(batches):
                 self.save()
                 saved = time.monotonic()
@@ -251,7 +251,7 @@ class _Run:
         place.finished = stale or place.epoch >= config.epochs
         return report
 
-    def step(self, places: Tensor, epochs: float) -> None:
+    def train_step(self, places: Tensor, epochs: float) -> None:
         """Train on one batch."""
         config, place = self.config, self.place
         images = augment_images(self.pixels, places, config, make_generator(config.seed, 3, place.epoch, place.batch))
@@ -294,7 +294,7 @@ class _Run:
         sign = _CHOICES[name]
         return self.place.best is None or sign * getattr(figures, name) > sign * self.place.best[name]
 
-    def settings(self) -> dict[str, Any]:
+    def collect_settings(self) -> dict[str, Any]:
         """Return everything that the result depends on."""
         return {
             "config": self.config.to_json(),
@@ -328,7 +328,7 @@ class _Run:
         if not self.place.finished:
             tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
             tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(self.optimizer).items()}
-        self.folder.save_state(tensors, self.settings(), asdict(self.place))
+        self.folder.save_state(tensors, self.collect_settings(), asdict(self.place))
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}}
@@ -350,7 +350,7 @@ class _Run:
         with self.folder.explain_write_errors():
             classifier.save(self.folder.classifier)
 
-    def result(self) -> TrainingResult:
+    def make_result(self) -> TrainingResult:
         place = self.place
         return TrainingResult(
             self.folder.classifier if place.best_epoch else None,

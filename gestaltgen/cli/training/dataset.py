@@ -177,10 +177,10 @@ def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bo
     left_out = read_names(exclude) if exclude else frozenset()
     taken = read_names(only) if only else None
 
-    def listed(file: str, names: frozenset[str]) -> bool:
+    def is_listed(file: str, names: frozenset[str]) -> bool:
         return file in names or PurePosixPath(file).name in names
 
-    return lambda file: not listed(file, left_out) and (taken is None or listed(file, taken))
+    return lambda file: not is_listed(file, left_out) and (taken is None or is_listed(file, taken))
 
 
 def _read_records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:

@@ -96,7 +96,7 @@ def test_an_ensemble_is_the_mean(done: CrossValidation) -> None:
     ensemble = Ensemble.open(done.out / "seed-0")
     assert ensemble.names == ("fold-0", "fold-1")
     predictions = ensemble.predict(TEST)
-    each = [classifier.probabilities(TEST) for classifier in ensemble.classifiers]
+    each = [classifier.predict_probabilities(TEST) for classifier in ensemble.classifiers]
     np.testing.assert_allclose(predictions.probabilities, np.mean(each, axis=0))
     assert predictions.keys == tuple(sample.key for sample in TEST.samples)
     assert predictions.conditions == tuple(sample.condition for sample in TEST.samples)

@@ -171,8 +171,8 @@ def test_and_what_its_generators_saw(tmp_path: Path) -> None:
 
 def test_a_classifier_does_not_depend_on_the_batch(done: Path) -> None:
     classifier = Classifier.open(done / "classifier.safetensors")
-    together = classifier.probabilities(VALIDATION)
-    alone = np.concatenate([classifier.probabilities(VALIDATION.subset([index])) for index in range(4)])
+    together = classifier.predict_probabilities(VALIDATION)
+    alone = np.concatenate([classifier.predict_probabilities(VALIDATION.subset([index])) for index in range(4)])
     np.testing.assert_allclose(alone, together[:4], atol=1e-6)
     np.testing.assert_allclose(together.sum(axis=1), 1)
 
