@@ -30,7 +30,7 @@ class Brightness:
     def __init__(self, by: float = 1.0) -> None:
         self.by = by
 
-    def seen(self) -> TrainingRecord:
+    def combined_record(self) -> TrainingRecord:
         return TrainingRecord("the classifier", frozenset())
 
     def predict(self, samples: Samples) -> Predictions:
