@@ -145,7 +145,7 @@ def find_complete_set(service: ServiceDep, known: KnownSet) -> StoredRequest:
     """
     if not service.store.is_complete(known.id):
         job = service.jobs.find_latest(known.id)
-        state = "running" if service.sets.making_now(known.id) else job.state if job else "interrupted"
+        state = "running" if service.sets.is_being_made(known.id) else job.state if job else "interrupted"
         if service.store.is_complete(known.id):  # sealed between the two looks
             return known
         if state in ("queued", "running", "done"):

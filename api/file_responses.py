@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.image_sets.file_cache import Cached
+from api.image_sets.file_cache import CachedFile
 from api.operations.file_stores import Files
 from api.problem_types import ProblemType
 from api.problems import Problem
@@ -22,7 +22,7 @@ _BLOCK_BYTES: Final = 1_048_576
 
 @dataclass(frozen=True)
 class Content:
-    """What is sent.
+    """Content of a response.
 
     Args:
         size: bytes in all.
@@ -33,26 +33,26 @@ class Content:
     read: Callable[[int, int], bytes]
 
 
-def cached_file(request: Request, found: Cached, media_type: str, name: str | None = None) -> Response:
-    """A file that follows from an image set, or 304 if the caller has it. Its ETag is the sha256 of its bytes.
+def cached_file(request: Request, found: CachedFile, media_type: str, name: str | None = None) -> Response:
+    """Send a file derived from an image set, or 304 if the caller has it. Its ETag is the sha256 of its bytes.
 
     Args:
         name: file name to save it under; None shows it in place.
     """
     content = Content(len(found.data), lambda start, stop: found.data[start:stop])
-    return _lasting(request, content, found.sha256, media_type, name)
+    return _send_cacheable(request, content, found.sha256, media_type, name)
 
 
 def bytes_response(request: Request, data: bytes, media_type: str, sha256: str | None = None) -> Response:
-    """A file of an image set, or 304 if the caller has it. Its ETag is the sha256 of its bytes.
+    """Send a file of an image set, or 304 if the caller has it. Its ETag is the sha256 of its bytes.
 
     Args:
-        sha256: what it should be; None computes it.
+        sha256: checksum of the data; None computes it.
     """
-    return _lasting(request, _in_memory(data), sha256 or hashlib.sha256(data).hexdigest(), media_type, None)
+    return _send_cacheable(request, _hold_in_memory(data), sha256 or hashlib.sha256(data).hexdigest(), media_type, None)
 
 
-def cached_picture(request: Request, credentials: Credentials, found: Cached) -> Response:
+def cached_picture(request: Request, credentials: Credentials, found: CachedFile) -> Response:
     """A PNG that follows from an image set; where pictures leave signed, made for this request."""
     if not credentials.signs:
         return cached_file(request, found, "image/png")
@@ -71,8 +71,8 @@ def private_picture(request: Request, credentials: Credentials, png: bytes) -> R
 
 def private_file(request: Request, content: Content | bytes, media_type: str, name: str | None = None) -> Response:
     """A file that follows from a photograph of a person: no cache may keep it."""
-    content = _in_memory(content) if isinstance(content, bytes) else content
-    return _sent(request, content, {"Cache-Control": "private, no-store"}, media_type, name)
+    content = _hold_in_memory(content) if isinstance(content, bytes) else content
+    return _send(request, content, {"FileCache-Control": "private, no-store"}, media_type, name)
 
 
 def read_private_file(files: Files, name: str) -> bytes:
@@ -87,27 +87,27 @@ def read_private_file(files: Files, name: str) -> bytes:
     return data
 
 
-def _in_memory(data: bytes) -> Content:
+def _hold_in_memory(data: bytes) -> Content:
     return Content(len(data), lambda start, stop: data[start:stop])
 
 
-def _lasting(request: Request, content: Content, sha256: str, media_type: str, name: str | None) -> Response:
-    headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, max-age=31536000, immutable"}
-    if _is_there(request, headers["ETag"]):
+def _send_cacheable(request: Request, content: Content, sha256: str, media_type: str, name: str | None) -> Response:
+    headers = {"ETag": f'"{sha256}"', "FileCache-Control": "private, max-age=31536000, immutable"}
+    if _caller_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return _sent(request, content, headers, media_type, name)
+    return _send(request, content, headers, media_type, name)
 
 
-def _is_there(request: Request, etag: str) -> bool:
-    """Whether the caller has it already."""
+def _caller_has(request: Request, etag: str) -> bool:
+    """Whether the caller has a copy with this ETag."""
     condition = request.headers.get("If-None-Match", "")
     return condition.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in condition.split(","))
 
 
-def _sent(
+def _send(
     request: Request, content: Content, headers: Mapping[str, str], media_type: str, name: str | None
 ) -> Response:
-    """The bytes that are asked for; more than a block of them are read while they are sent."""
+    """Send the bytes that are asked for; more than one block is read while it is sent."""
     asked = _range(request, content.size, headers.get("ETag"))
     start, stop = asked or (0, content.size)
     headers = {**headers, "Accept-Ranges": "bytes", "Content-Length": str(stop - start)}
@@ -129,8 +129,8 @@ def _sent(
 
 
 def _range(request: Request, size: int, etag: str | None) -> tuple[int, int] | None:
-    """Start and stop of the bytes that `Range` asks for; None for all: without it, and where it is of another file, or
-    names several ranges, as RFC 9110 allows.
+    """Parse the bytes [start, stop) that `Range` asks for. None stands for the whole file: without the header, if it is
+    about another version of the file, or if it names several ranges, as RFC 9110 allows.
 
     Raises:
         Problem: 416, it lies outside.

@@ -1,4 +1,4 @@
-"""What there is, as the answers that describe it."""
+"""Answers of the REST interface: conversion of records and jobs to the schemas that describe them."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ _PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMU
 
 
 def set_path(set_id: str) -> str:
-    """Where an image set is."""
+    """Return the path of an image set."""
     return f"{_PATHS[Kind.IMAGE_SET]}/{set_id}"
 
 
 def photo_path(photo: str) -> str:
-    """Where a photograph is."""
+    """Return the path of a photograph."""
     return f"{_PATHS[Kind.PHOTO]}/{photo}"
 
 
 def pack_path(pack: str) -> str:
-    """Where a survey pack is."""
+    """Return the path of a survey pack."""
     return f"{_PATHS[Kind.STIMULI]}/{pack}"
 
 
 def job_path(job_id: str) -> str:
-    """Where a job is."""
+    """Return the path of a job."""
     return f"/v1/jobs/{job_id}"
 
 
 def edit_path(edit: EditRecord) -> str:
-    """Where an edit is."""
+    """Return the path of an edit."""
     match edit.face:
         case PhotographFace(photo):
             face = photo_path(photo)
@@ -62,13 +62,13 @@ def edit_path(edit: EditRecord) -> str:
     return f"{face}/edits/{edit.id}"
 
 
-def time_of(ms: int) -> datetime:
-    """Of Unix time."""
+def to_datetime(ms: int) -> datetime:
+    """Convert Unix time in milliseconds."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def job_out(job: Job) -> JobOut:
-    """A job."""
+def describe_job(job: Job) -> JobOut:
+    """Describe a job."""
     here = job_path(job.id)
     return JobOut(
         id=job.id,
@@ -76,7 +76,7 @@ def job_out(job: Job) -> JobOut:
         state=job.state,
         done=job.done,
         total=job.total,
-        created=time_of(job.created_ms),
+        created=to_datetime(job.created_ms),
         items_per_s=job.items_per_s,
         eta_s=job.eta_s,
         error=job.error,
@@ -89,14 +89,14 @@ def job_out(job: Job) -> JobOut:
     )
 
 
-def image_set_out(service: Resources, request: StoredRequest) -> ImageSetOut:
-    """An image set, with the progress of its last job unless it is complete."""
+def describe_image_set(service: Resources, request: StoredRequest) -> ImageSetOut:
+    """Describe an image set, with the progress of its last job unless it is complete."""
     complete = service.store.is_complete(request.id)
     job = service.jobs.find_latest(request.id)
     running = job if job is not None and not complete else None
     error = running.error if running else None
     state: State = "done" if complete else job.state if job else "failed"
-    if not complete and (job is None or job.finished) and service.sets.making_now(request.id):
+    if not complete and (job is None or job.finished) and service.sets.is_being_made(request.id):
         state, error = "running", None
     elif job is None and not complete:
         error = "its job is not in the queue's database; post the request again to go on"
@@ -125,8 +125,8 @@ def image_set_out(service: Resources, request: StoredRequest) -> ImageSetOut:
     )
 
 
-def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
-    """A photograph, with the state of its inversion."""
+def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
+    """Describe a photograph, with the state of its inversion."""
     job = service.jobs.find_latest(photo.id)
     here = photo_path(photo.id)
     kept = photo.keep_original and service.photographs.has_original(photo.id)
@@ -137,8 +137,8 @@ def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
         consent=photo.consent,
         purpose=photo.purpose,
         reference=service.photographs.read_reference(photo.id) or None,
-        created=time_of(photo.created_ms),
-        expires=time_of(photo.expires_ms),
+        created=to_datetime(photo.created_ms),
+        expires=to_datetime(photo.expires_ms),
         keep_original=photo.keep_original,
         quality=None if photo.quality is None else QualityOut(**photo.quality),
         notes=photo.notes,
@@ -156,7 +156,7 @@ def photo_out(service: Resources, photo: Photograph) -> PhotoOut:
     )
 
 
-def edit_out(service: Resources, edit: EditRecord) -> EditOut:
+def describe_edit(service: Resources, edit: EditRecord) -> EditOut:
     """An edit, with the state of its job."""
     job = service.jobs.find_latest(edit.id)
     here = edit_path(edit)
@@ -166,7 +166,7 @@ def edit_out(service: Resources, edit: EditRecord) -> EditOut:
         request=dict(edit.asked),
         result=None if edit.result is None else EditResult(**edit.result),
         error=job.error if job and edit.result is None else None,
-        created=time_of(edit.created_ms),
+        created=to_datetime(edit.created_ms),
         notice=EDITED_NOTICE if isinstance(edit.face, PhotographFace) else NOTICE,
         links=EditLinks(
             self=here,
@@ -177,7 +177,7 @@ def edit_out(service: Resources, edit: EditRecord) -> EditOut:
     )
 
 
-def stimuli_out(service: Resources, pack: PackRecord) -> StimuliOut:
+def describe_survey_pack(service: Resources, pack: PackRecord) -> StimuliOut:
     """A survey pack, with the progress of its job."""
     job = service.jobs.find_latest(pack.id)
     here = pack_path(pack.id)
@@ -190,25 +190,25 @@ def stimuli_out(service: Resources, pack: PackRecord) -> StimuliOut:
         people=result.get("people"),
         left_out=result.get("left_out", []),
         error=job.error if job and pack.result is None else None,
-        created=time_of(pack.created_ms),
-        expires=time_of(pack.expires_ms),
+        created=to_datetime(pack.created_ms),
+        expires=to_datetime(pack.expires_ms),
         notice=EDITED_NOTICE,
         links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
     )
 
 
-def access_out(entry: Entry) -> AccessOut:
+def describe_access(entry: Entry) -> AccessOut:
     """What somebody did."""
     at = datetime.fromisoformat(entry.at)
     return AccessOut(at=at, owner=entry.owner, key=entry.key, action=entry.action, outcome=entry.outcome)
 
 
-def receipt_out(receipt: Receipt) -> ReceiptOut:
+def describe_receipt(receipt: Receipt) -> ReceiptOut:
     """What was erased."""
     return ReceiptOut(
         id=receipt.id,
         photo=receipt.photo,
-        erased_at=time_of(receipt.erased_ms),
+        erased_at=to_datetime(receipt.erased_ms),
         erased=dict(receipt.erased),
         because=receipt.because,
     )

@@ -1,4 +1,4 @@
-"""What routes that ask for work share: the headers of a request, and waiting for what comes of it."""
+"""Request headers of routes that start work, `Prefer` and `Idempotency-Key`, and waiting for the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLL_S: Final = 0.05
 
 
 class Answer(Protocol):
-    """What says how far work has come."""
+    """An answer with the state of some work."""
 
     state: State
 
@@ -37,7 +37,7 @@ IdempotencyKey = Annotated[
 
 
 def problem(description: str) -> dict[str, Any]:
-    """An entry of a route's responses."""
+    """Build an entry of a route's `responses` for a problem document."""
     return {"model": ProblemOut, "description": description}
 
 
@@ -66,14 +66,14 @@ async def json_body_only(request: Request) -> None:
         )
 
 
-def seconds_of(prefer: str | None, longest_s: float) -> float | None:
-    """Seconds that `Prefer: wait=N` asks for, at most `longest_s`; None without it (RFC 7240)."""
+def parse_wait_seconds(prefer: str | None, longest_s: float) -> float | None:
+    """Parse the seconds that `Prefer: wait=N` asks for, at most `longest_s`; None without it (RFC 7240)."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?", prefer or "", re.IGNORECASE)
     return min(float(found[1]), longest_s) if found else None
 
 
-async def answered(look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float) -> _T:
-    """What `look` sees, as soon as it has ended or at the deadline; the status is 200 or 202 accordingly."""
+async def wait_for_answer(look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float) -> _T:
+    """Call `look` until the state is final or the deadline has passed; set the status 200 or 202 accordingly."""
     answer = await anyio.to_thread.run_sync(look)
     pause = 0.005
     while answer.state not in ENDED and time.monotonic() < deadline:

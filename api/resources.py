@@ -16,10 +16,10 @@ from api.access.ownership import Kind, Ownership
 from api.access.tenants import Tenants
 from api.encryption.key_store import SubjectKeys, secret_of
 from api.encryption.sealed_files import SealedFiles
-from api.image_sets.creation import ImageSets, SetWork
+from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
-from api.image_sets.file_cache import Cache
-from api.image_sets.storage import Store, StoredRequest
+from api.image_sets.file_cache import FileCache
+from api.image_sets.storage import ImageSetStore, StoredRequest
 from api.jobs.job_list import Jobs
 from api.models.model import ModelInfo
 from api.models.pool import Models
@@ -52,7 +52,7 @@ class Resources:
 
     settings: Settings
     database: Database
-    store: Store
+    store: ImageSetStore
     worker: Worker
     jobs: Jobs
     sets: ImageSets
@@ -70,7 +70,7 @@ class Resources:
     credentials: Credentials
     decoder: Decoder
     metrics: Metrics
-    cache: Cache
+    cache: FileCache
 
     @classmethod
     def open(cls, settings: Settings, load: Callable[[Settings], Models], metrics: Metrics) -> Self:
@@ -90,7 +90,7 @@ class Resources:
             opened.callback(database.close)
             check_layout(settings.state)
             files = open_files(settings.storage, settings.state)
-            engine, store, audit = database.engine, Store(files, metrics), Audit.open(database)
+            engine, store, audit = database.engine, ImageSetStore(files, metrics), Audit.open(database)
             opened.callback(audit.close)
             ownership, idempotency_keys, tenants = Ownership(engine), IdempotencyKeys(engine), Tenants(engine)
             registry, secret = Registry(engine), secret_of(database)
@@ -111,7 +111,7 @@ class Resources:
             )
             worker = Worker(partial(load, settings), metrics)
             opened.callback(worker.close)
-            set_work = SetWork(
+            set_work = ImageSetWork(
                 store,
                 worker,
                 registry,
@@ -170,7 +170,7 @@ class Resources:
             credentials=credentials,
             decoder=context.decoder,
             metrics=metrics,
-            cache=Cache(settings.state / CACHE, settings.cache_mb << 20),
+            cache=FileCache(settings.state / CACHE, settings.cache_mb << 20),
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Bodies and answers of the REST interface: what data must look like before anything else sees it."""
+"""Bodies and answers of the REST interface: untrusted data is checked here before anything else sees it."""
 
 from __future__ import annotations
 

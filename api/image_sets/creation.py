@@ -1,4 +1,4 @@
-"""Making image sets: at once where somebody waits for a small one, else as a job."""
+"""Creation of image sets: small ones that a caller waits for at once, the others by jobs; and their deletion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.access.ownership import Kind, Ownership
 from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
-from api.image_sets.storage import Store, StoredRequest, chunks
+from api.image_sets.storage import ImageSetStore, StoredRequest, chunks
 from api.jobs.job_list import Job, Jobs
 from api.jobs.work import JobStep
 from api.models.model import Model, RenderPlan
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 
 
 SHARE_IMAGES: Final = 8 * CHUNK_IMAGES
-"""Images that one process makes before the next share is anybody's."""
+"""Images of a share, which one process makes; any process may take the next share."""
 
 
-class SetWork:
-    """What a job does to make an image set: every chunk, in shares if they are many, then the seal.
+class ImageSetWork:
+    """Work of a job that makes an image set: every chunk, in shares if there are many, then the seal.
 
     Args:
-        store: where sets go.
-        worker: renders.
-        registry: of all that was made.
-        ownership: whose the sets are.
-        max_images: limit that requests are planned with.
-        max_waiting: small sets that are being made, or wait for it, while somebody waits for them.
+        store: keeps the sets.
+        worker: renders the images.
+        registry: lists all pictures that were made.
+        ownership: knows the owners of the sets.
+        max_images: limit of images that a set may have.
+        max_waiting: most small sets that may be in progress while callers wait for them.
         metrics: of the service.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: ImageSetStore,
         worker: Worker,
         registry: Registry,
         ownership: Ownership,
@@ -70,7 +70,7 @@ class SetWork:
         self._guard: Final = threading.Lock()
 
     @contextmanager
-    def planned(self, plan: RenderPlan) -> Iterator[None]:
+    def keep_plan(self, plan: RenderPlan) -> Iterator[None]:
         """Keep a plan for the job that is about to be submitted."""
         self._plans[plan.id] = plan
         try:
@@ -96,16 +96,16 @@ class SetWork:
         self._plans.pop(subject, None)
 
     def clean_up(self, subject: str, error: Exception) -> None:
-        """See api.jobs.work.Work. What was stored stays, for the next attempt."""
+        """Forget what was prepared; what is stored stays for the next attempt (`api.jobs.work.Work`)."""
         self._forget_preparations(subject)
 
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
-        """Name of the model, and the face of an image; in the worker's thread."""
-        plan = self.plan_of(set_id)
+        """Return the name of the model and the face of an image; call it in the worker's thread."""
+        plan = self.restore_plan(set_id)
         return plan.model, models.use(plan.model).face(plan, plan.rows[number])
 
     def make_now(self, plan: RenderPlan) -> None:
-        """Make a small set while somebody waits.
+        """Make a small set while the caller waits.
 
         Raises:
             Problem: 503, too many wait already.
@@ -130,8 +130,8 @@ class SetWork:
             with self._guard:
                 self._now.remove(plan.id)
 
-    def making_now(self, set_id: str) -> bool:
-        """Whether a set is being made while somebody waits, without a job."""
+    def is_being_made(self, set_id: str) -> bool:
+        """Whether a set is being made for a caller who waits, without a job."""
         return set_id in self._now
 
     def _chunk(self, set_id: str, start: int, stop: int, end: int) -> int:
@@ -142,8 +142,8 @@ class SetWork:
                 return 0
             plan, chunk = self._plan(set_id), self._ahead.pop((set_id, start), None)
             if chunk is None:
-                chunk = self._begun(plan, start, stop)
-            if stop < end and (ahead := self._begun(plan, stop, min(stop + CHUNK_IMAGES, end))) is not None:
+                chunk = self._begin_chunk(plan, start, stop)
+            if stop < end and (ahead := self._begin_chunk(plan, stop, min(stop + CHUNK_IMAGES, end))) is not None:
                 self._ahead[set_id, stop] = ahead
             if chunk is None:
                 return 0
@@ -151,11 +151,11 @@ class SetWork:
             self._discard_if_deleted(set_id)
             return rendered
 
-    def _begun(self, plan: RenderPlan, start: int, stop: int) -> Chunk | None:
+    def _begin_chunk(self, plan: RenderPlan, start: int, stop: int) -> Chunk | None:
         return begin_chunk(self._store, self._model(plan), plan, start, stop, self._worker.render_each, self._registry)
 
     def _seal(self, set_id: str, total: int) -> int:
-        """Verify every image against its checksum, make anew what is damaged, and publish the set."""
+        """Verify every image against its checksum, render damaged ones again, and publish the set."""
         made = 0
         with self._locks.hold(f"{set_id}/0"):
             if self._store.is_complete(set_id):
@@ -193,11 +193,11 @@ class SetWork:
     def _model(self, plan: RenderPlan) -> Model:
         return self._worker.wait_for_models().find(plan.model)
 
-    def plan_of(self, set_id: str) -> RenderPlan:
-        """What a set that was asked for is, once more.
+    def restore_plan(self, set_id: str) -> RenderPlan:
+        """Plan a stored set again.
 
         Raises:
-            GestaltError: it is not there any more, or its weights are not served any more.
+            GestaltError: the set or its weights are not there any more.
         """
         request = self._store.request(set_id)
         if request is None:
@@ -214,21 +214,28 @@ class SetWork:
 
     def _plan(self, set_id: str) -> RenderPlan:
         if set_id not in self._plans:
-            self._plans[set_id] = self.plan_of(set_id)
+            self._plans[set_id] = self.restore_plan(set_id)
         return self._plans[set_id]
 
 
 class ImageSets:
-    """The image sets of a service, and how one more is made.
+    """The image sets of a service: creation and deletion.
 
     Args:
         store, work, jobs, ownership: of the service.
         locks: keep a set that is asked for again from being deleted at the same moment.
-        at_once: small ones are made while somebody waits; else all of them by those who do jobs.
+        at_once: whether this process makes small sets itself while the caller waits; else jobs make all of them.
     """
 
     def __init__(
-        self, store: Store, work: SetWork, jobs: Jobs, ownership: Ownership, locks: Locks, *, at_once: bool = True
+        self,
+        store: ImageSetStore,
+        work: ImageSetWork,
+        jobs: Jobs,
+        ownership: Ownership,
+        locks: Locks,
+        *,
+        at_once: bool = True,
     ) -> None:
         self._at_once = at_once
         self._locks = locks
@@ -259,27 +266,27 @@ class ImageSets:
         return True
 
     def can_be_made_now(self, plan: RenderPlan) -> bool:
-        """Whether it is so small that nobody needs a job for it, and no job is at it."""
+        """Whether a set is small enough to be made without a job, and no job is making it."""
         if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
             return False
         latest = self._jobs.find_latest(plan.id)
         return latest is None or latest.finished
 
     def make_now(self, plan: RenderPlan) -> None:
-        """Make it while somebody waits.
+        """Make a set while the caller waits.
 
         Raises:
             Problem: 503, too many wait already.
         """
         self._work.make_now(plan)
 
-    def making_now(self, set_id: str) -> bool:
-        """Whether it is being made while somebody waits, without a job."""
-        return self._work.making_now(set_id)
+    def is_being_made(self, set_id: str) -> bool:
+        """Whether a set is being made for a caller who waits, without a job."""
+        return self._work.is_being_made(set_id)
 
     def submit(self, plan: RenderPlan, owner: str) -> Job | None:
-        """Start or go on with a set; None if it is complete already."""
+        """Submit a job that starts or continues a set; None if the set is complete."""
         if self._store.is_complete(plan.id):
             return None
-        with self._work.planned(plan):
+        with self._work.keep_plan(plan):
             return self._jobs.submit(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Final
 
-from api.image_sets.storage import Line, Store
+from api.image_sets.storage import ImageSetStore, Line
 from api.models.model import ModelInfo
 from api.provenance.claims import Claim, sheet_notice
 from api.provenance.marks import encode
@@ -39,7 +39,7 @@ class DerivedFiles:
         model: the model that made the sets; a condition's place in it is its class index.
     """
 
-    def __init__(self, store: Store, model: ModelInfo) -> None:
+    def __init__(self, store: ImageSetStore, model: ModelInfo) -> None:
         self._store = store
         self._model = model
         self._class_of = {name: index for index, name in enumerate(model.conditions)}

@@ -1,4 +1,4 @@
-"""Files that can be made again, kept in a folder within a bound; those unused for longest make room."""
+"""Cache of files that can be made again: a folder of limited size, from which the least recently used are deleted."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import IO, Final
 
 _UNFINISHED_S: Final = 3600.0
-"""After which a file that is still being made belongs to a process that was killed."""
+"""Age after which an unfinished file belongs to a process that was killed."""
 _TURNS: Final = 64
 
 
 @dataclass(frozen=True)
-class Cached:
+class CachedFile:
     """A file to serve.
 
     Attributes:
@@ -31,8 +31,8 @@ class Cached:
     sha256: str
 
 
-class Cache:
-    """A folder of NAME.SHA256, so that a file is there with its checksum or not at all.
+class FileCache:
+    """Folder of files named NAME.SHA256, so that a file is there with its checksum or not at all.
 
     Several processes may share it. Nothing is remembered, so files may be deleted at any time.
 
@@ -47,12 +47,12 @@ class Cache:
         self._max_bytes = max_bytes
         self._turns = [threading.Lock() for _ in range(_TURNS)]
 
-    def get(self, name: str, write: Callable[[IO[bytes]], None]) -> Cached:
-        """A file, made if need be, by one thread at a time."""
-        found = self._opened(name)
+    def get(self, name: str, write: Callable[[IO[bytes]], None]) -> CachedFile:
+        """Return a file, and make it first if it is missing; one thread at a time makes it."""
+        found = self._open(name)
         if found is None:
             with self._turns[hash(name) % _TURNS]:
-                found = self._opened(name) or self._made(name, write)
+                found = self._open(name) or self._write(name, write)
         return found
 
     def delete(self, prefix: str) -> None:
@@ -60,23 +60,23 @@ class Cache:
         for path in self._folder.glob(f"{prefix}*"):
             path.unlink(missing_ok=True)
 
-    def _opened(self, name: str) -> Cached | None:
+    def _open(self, name: str) -> CachedFile | None:
         for path in self._folder.glob(f"{name}.*"):
             try:
                 with path.open("rb") as file:
                     os.utime(file.fileno())
-                    return _mapped(file, path.suffix[1:])
+                    return _map_file(file, path.suffix[1:])
             except FileNotFoundError:  # it made room meanwhile
                 continue
         return None
 
-    def _made(self, name: str, write: Callable[[IO[bytes]], None]) -> Cached:
+    def _write(self, name: str, write: Callable[[IO[bytes]], None]) -> CachedFile:
         handle, aside = tempfile.mkstemp(dir=self._folder, prefix=".")
         try:
             with os.fdopen(handle, "w+b") as file:
                 write(file)
                 file.seek(0)
-                made = _mapped(file, hashlib.file_digest(file, "sha256").hexdigest())
+                made = _map_file(file, hashlib.file_digest(file, "sha256").hexdigest())
             path = self._folder / f"{name}.{made.sha256}"
             os.replace(aside, path)
         except BaseException:
@@ -97,7 +97,7 @@ class Cache:
                 path.unlink(missing_ok=True)
 
     def _others(self, newest: Path) -> Iterator[tuple[float, int, Path]]:
-        """When each was used last, its bytes, and where it is."""
+        """List time of last use, size and path of the other files."""
         for entry in os.scandir(self._folder):
             if entry.path != str(newest):
                 try:
@@ -107,5 +107,5 @@ class Cache:
                 yield about.st_mtime, about.st_size, Path(entry.path)
 
 
-def _mapped(file: IO[bytes], sha256: str) -> Cached:
-    return Cached(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), sha256)
+def _map_file(file: IO[bytes], sha256: str) -> CachedFile:
+    return CachedFile(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), sha256)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.image_sets.derived_files import DerivedFiles, shard_count
 from api.image_sets.rendering import CHUNK_IMAGES, make_chunks
-from api.image_sets.storage import Store, StoredRequest, chunks, folder
+from api.image_sets.storage import ImageSetStore, StoredRequest, chunks, folder
 from api.models.model import Model, RenderPlan
 from api.operations.file_stores import LocalFiles
 from core.errors import DatasetError
@@ -43,7 +43,7 @@ def write_image_set(
     """
     scratch = out.with_name(f".{out.name}.partial")
     files, images = LocalFiles(scratch), len(plan.rows)
-    store = Store(files)
+    store = ImageSetStore(files)
     with progress.bar("rendering", images) as show_done:
         if not store.is_complete(plan.id):
             store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))

@@ -1,4 +1,4 @@
-"""From rows to stored pictures, a chunk at a time: what a job does, and what can be done without a service."""
+"""Rendering of image sets, a chunk at a time: rows in, stored PNG files out. Jobs and local sets both use it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.image_sets.storage import Store, chunks
+from api.image_sets.storage import ImageSetStore, chunks
 from api.models.model import Model, Pixels, RenderPlan, Row
 from api.provenance.claims import Claim
 from api.provenance.marks import encode, pixels_digest
@@ -20,12 +20,12 @@ CHUNK_IMAGES: Final = 32
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive images of a set, of which those that are nowhere yet are being rendered.
+    """Consecutive images of a set; those that no set has yet are being rendered.
 
     Args:
         plan: of the set.
         start: place of the first.
-        rows, whats, keys: of each, what it is, and by what it is known.
+        rows, whats, keys: row, description and registry key of each image.
         kept: digest of the pixels and PNG of those that are stored in some set, by their keys.
         images: the others, in order, as they arrive.
     """
@@ -40,7 +40,7 @@ class Chunk:
 
 
 def begin_chunk(
-    store: Store,
+    store: ImageSetStore,
     model: Model,
     plan: RenderPlan,
     start: int,
@@ -48,7 +48,7 @@ def begin_chunk(
     render: Callable[[RenderPlan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
 ) -> Chunk | None:
-    """Have images [start, stop) of a set rendered; None if they are there unharmed. What was made for another set is
+    """Start to render images [start, stop) of a set; None if they are stored and intact. Images of other sets are
     not rendered again.
 
     Args:
@@ -59,13 +59,13 @@ def begin_chunk(
     rows = plan.rows[start:stop]
     whats = [model.describe(plan, row) for row in rows]
     keys = [key_of(model.info.weights_sha256, what) for what in whats]
-    kept = _kept(store, registry, keys)
+    kept = _find_stored(store, registry, keys)
     missing = [row for row, key in zip(rows, keys, strict=True) if key not in kept]
     return Chunk(plan, start, rows, whats, keys, kept, render(plan, missing) if missing else ())
 
 
 def finish_chunk(
-    store: Store,
+    store: ImageSetStore,
     model: Model,
     chunk: Chunk,
     registry: Registry | None = None,
@@ -74,7 +74,7 @@ def finish_chunk(
     """Encode and store a chunk as its images arrive.
 
     Args:
-        encode: makes the PNG of an image and what it says of itself.
+        encode: encodes an image and its claim as PNG.
 
     Returns:
         How many images were rendered.
@@ -102,7 +102,7 @@ def finish_chunk(
 
 
 def make_chunk(
-    store: Store,
+    store: ImageSetStore,
     model: Model,
     plan: RenderPlan,
     start: int,
@@ -117,25 +117,25 @@ def make_chunk(
     return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode)
 
 
-def _kept(store: Store, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:
-    """Digest of the pixels and PNG of those that are stored in some set, unharmed, by their keys."""
+def _find_stored(store: ImageSetStore, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+    """Find images that some set has intact: digest of the pixels and PNG file, by registry key."""
     if registry is None:
         return {}
     made = registry.find_each(keys)
-    pngs = store.unharmed((picture.subject, picture.number, picture.sha256) for picture in made.values())
+    pngs = store.read_intact((picture.subject, picture.number, picture.sha256) for picture in made.values())
     return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
 
 
-def make_chunks(store: Store, model: Model, plan: RenderPlan) -> Iterator[int]:
-    """Make a whole set, without a service: the next chunk is rendered while the last one is encoded and stored.
+def make_chunks(store: ImageSetStore, model: Model, plan: RenderPlan) -> Iterator[int]:
+    """Render and store a whole set without a service: the next chunk is rendered while the last one is stored.
 
     Yields:
-        How many of its images are there.
+        The number of images that are stored.
     """
     with ThreadPoolExecutor(1) as renderer:
 
         def render(plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
-            return _arriving(renderer.submit(model.render, plan, rows))
+            return _wait_for_images(renderer.submit(model.render, plan, rows))
 
         bounds = [*chunks(len(plan.rows), CHUNK_IMAGES)]
         ahead = begin_chunk(store, model, plan, *bounds[0], render)
@@ -146,5 +146,5 @@ def make_chunks(store: Store, model: Model, plan: RenderPlan) -> Iterator[int]:
             yield stop
 
 
-def _arriving(images: Future[Pixels]) -> Iterator[Pixels]:
+def _wait_for_images(images: Future[Pixels]) -> Iterator[Pixels]:
     yield from images.result()

@@ -1,4 +1,4 @@
-"""Image sets as they are stored: complete once their manifest is there, which is written last, and never changed after.
+"""Storage of image sets. A set is complete once its manifest is stored, which is written last; then it never changes.
 
 sets/<id>/   request.json, images/000000.png ..., parts/000000.jsonl (manifest lines of a chunk, until it is complete),
              manifest.jsonl
@@ -29,7 +29,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StoredRequest:
-    """request.json: what was asked for and what it means."""
+    """Content of request.json: the fields that were asked for, and the complete request that they resolve to."""
 
     id: str
     images: int
@@ -38,15 +38,15 @@ class StoredRequest:
 
 
 def image_name(index: int) -> str:
-    """Path of an image inside its set."""
+    """Return the path of an image inside its set."""
     return f"images/{index:06d}.png"
 
 
-class Store:
+class ImageSetStore:
     """The image sets of a service.
 
     Args:
-        files: where they are.
+        files: the file store that keeps them.
         metrics: of the service.
     """
 
@@ -60,7 +60,7 @@ class Store:
         return _ID.fullmatch(set_id) is not None and self._files.exists(_manifest(set_id))
 
     def request(self, set_id: str) -> StoredRequest | None:
-        """What the set is, or None if there is no such set."""
+        """Return the request of a set, or None if there is no such set."""
         if not _ID.fullmatch(set_id):
             return None
         try:
@@ -84,22 +84,22 @@ class Store:
             self._files.write(_request(request.id), _json(vars(request)))
 
     def has_chunk(self, set_id: str, start: int, stop: int) -> bool:
-        """Whether images [start, stop) are all there and their bytes are what their checksums say."""
+        """Whether images [start, stop) are all stored and match their checksums."""
         try:
             lines = _lines(self._files.read(_part(set_id, start)))
             places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
         except (FileNotFoundError, ValueError, KeyError):
             return False
-        return len(lines) == stop - start and None not in self._matching(places)
+        return len(lines) == stop - start and None not in self._read_matching(places)
 
-    def unharmed(self, images: Iterable[tuple[str, int, str]]) -> list[bytes | None]:
-        """PNG bytes of images with these checksums, of sets that are complete or not; None for each that is not there.
+    def read_intact(self, images: Iterable[tuple[str, int, str]]) -> list[bytes | None]:
+        """Read PNG files that match their checksums, of sets that are complete or not; None for each that is missing.
 
         Args:
             images: set, place in it, and sha256 of each.
         """
         return list(
-            self._matching([(f"{folder(set_id)}/{image_name(index)}", sha256) for set_id, index, sha256 in images])
+            self._read_matching([(f"{folder(set_id)}/{image_name(index)}", sha256) for set_id, index, sha256 in images])
         )
 
     def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
@@ -133,25 +133,25 @@ class Store:
         self._files.delete_tree(f"{folder(set_id)}/parts")
 
     def manifest(self, set_id: str) -> tuple[Line, ...]:
-        """The lines of a complete set's manifest, one for each image, in order."""
+        """Return the manifest of a complete set: a line for each image, in order."""
         return self._manifest(set_id)
 
     def manifest_file(self, set_id: str) -> bytes:
-        """The manifest of a complete set as it is stored."""
+        """Read the manifest of a complete set as it is stored."""
         return self._files.read(_manifest(set_id))
 
     def image_file(self, set_id: str, index: int) -> bytes:
-        """PNG bytes of an image as they are stored; callers compare them with the checksum that they are given."""
+        """Read the PNG of an image without comparing it with its checksum; callers send the checksum along."""
         return self._files.read(f"{folder(set_id)}/{image_name(index)}")
 
     def read_images(self, set_id: str, lines: Sequence[Line]) -> Iterator[bytes]:
-        """PNG bytes of images, in order.
+        """Read the PNG files of images, in order, and compare them with their checksums.
 
         Raises:
             DatasetError: what is stored is not what the manifest says.
         """
         places = [(f"{folder(set_id)}/{line['file']}", str(line["sha256"])) for line in lines]
-        for line, data in zip(lines, self._matching(places), strict=True):
+        for line, data in zip(lines, self._read_matching(places), strict=True):
             if data is None:
                 raise DatasetError(
                     f"{line['file']} of image set {set_id} is damaged in the store: its sha256 is not the manifest's "
@@ -159,15 +159,15 @@ class Store:
                 )
             yield data
 
-    def _matching(self, places: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
-        """The files of these names, where they have these checksums; else None."""
+    def _read_matching(self, places: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
+        """Read files by name; None for each that does not match its checksum."""
         stored = self._files.read_each(name for name, _ in places)
         for (_, sha256), data in zip(places, stored, strict=True):
             yield data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
 
 
 def folder(set_id: str) -> str:
-    """Where a set lies."""
+    """Return the folder of a set."""
     return f"{SETS}/{set_id}"
 
 
@@ -184,7 +184,7 @@ def _part(set_id: str, start: int) -> str:
 
 
 def chunks(images: int, size: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of consecutive chunks that cover `images` images."""
+    """Divide so many images into consecutive chunks (start, stop)."""
     return ((start, min(start + size, images)) for start in range(0, images, size))
 
 

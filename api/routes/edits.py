@@ -34,8 +34,16 @@ from api.photographs.records import (
 from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
-from api.representations import edit_out, edit_path
-from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.representations import describe_edit, edit_path
+from api.request_headers import (
+    FILE,
+    IdempotencyKey,
+    Prefer,
+    json_body_only,
+    parse_wait_seconds,
+    problem,
+    wait_for_answer,
+)
 from api.resources import Resources
 from api.schemas import EditBody, EditList, EditOut
 
@@ -85,7 +93,7 @@ async def edit_photograph(
 def list_edits_of_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> EditList:
     """All edits of the photograph."""
     edits = service.edits.list_of_face(PhotographFace(photo.id), caller.owner)
-    return EditList(items=[edit_out(service, one) for one in edits])
+    return EditList(items=[describe_edit(service, one) for one in edits])
 
 
 @_OF_PHOTOGRAPHS.get(
@@ -97,7 +105,7 @@ def list_edits_of_photograph(service: ServiceDep, caller: PhotosCaller, photo: K
 )
 def show_edit_of_photograph(service: ServiceDep, edit: KnownPhotoEdit) -> EditOut:
     """State, and measured figures."""
-    return edit_out(service, edit)
+    return describe_edit(service, edit)
 
 
 @_OF_PHOTOGRAPHS.get(
@@ -165,7 +173,7 @@ def list_edits_of_image(service: ServiceDep, caller: ImageSetsCaller, image: Kno
     """Your edits of the image."""
     known, n = image
     edits = service.edits.list_of_face(SyntheticFace(known.id, n), caller.owner)
-    return EditList(items=[edit_out(service, one) for one in edits])
+    return EditList(items=[describe_edit(service, one) for one in edits])
 
 
 @_OF_IMAGES.get(
@@ -177,7 +185,7 @@ def list_edits_of_image(service: ServiceDep, caller: ImageSetsCaller, image: Kno
 )
 def show_edit_of_image(service: ServiceDep, edit: KnownImageEdit) -> EditOut:
     """State, and measured figures."""
-    return edit_out(service, edit)
+    return describe_edit(service, edit)
 
 
 @_OF_IMAGES.get(
@@ -269,15 +277,15 @@ class _EditRequest:
 async def _answer(request: _EditRequest, response: Response, prefer: str | None) -> EditOut:
     """Submit an edit, and wait for it as long as `Prefer` asks."""
     service = request.service
-    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     record = await anyio.to_thread.run_sync(request.submit)
     response.headers["Location"] = edit_path(record)
 
     def describe() -> EditOut:
-        return edit_out(service, service.edits.get(record.id) or record)
+        return describe_edit(service, service.edits.get(record.id) or record)
 
-    return await answered(describe, response, wait_s, deadline)
+    return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:

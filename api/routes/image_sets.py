@@ -1,4 +1,4 @@
-"""Image sets: ask for one, follow it, fetch its files."""
+"""Routes of image sets: create one, follow it, fetch its files, delete it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,17 @@ from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
-from api.representations import image_set_out, set_path
-from api.request_headers import FILE, POLL_S, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.representations import describe_image_set, set_path
+from api.request_headers import (
+    FILE,
+    POLL_S,
+    IdempotencyKey,
+    Prefer,
+    json_body_only,
+    parse_wait_seconds,
+    problem,
+    wait_for_answer,
+)
 from api.resources import Resources
 from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
@@ -66,7 +75,7 @@ async def create(
     made at once, without a job. A set whose job failed or was cancelled goes on where it stopped. Images that are in
     other sets already, as when a set is asked for again with a larger count, are not rendered again.
     """
-    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     while service.worker.loading and time.monotonic() < deadline:
         await anyio.sleep(POLL_S)
@@ -80,13 +89,13 @@ async def create(
             made = True
     if not made:
         await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
-    found = await answered(lambda: image_set_out(service, known), response, wait_s, deadline)
+    found = await wait_for_answer(lambda: describe_image_set(service, known), response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
 
 
 def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
-    """What a request means.
+    """Plan the image set of a request.
 
     Raises:
         Problem: 422, a field that cannot be; 403, the caller has no model.
@@ -107,7 +116,7 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
 def _ask(
     service: Resources, caller: Caller, body: ImageSetBody, key: str | None
 ) -> tuple[RenderPlan, StoredRequest, bool]:
-    """What a request means, that it was made, and whether it can be done at once."""
+    """Plan a request, write down that it was made, and tell whether it can be done at once."""
     plan = _plan(service, caller, body)
     if not service.store.is_complete(plan.id):
         service.check_bytes(caller)
@@ -126,7 +135,7 @@ def index(
     ids, more = service.ownership.page(Kind.IMAGE_SET, caller.owner, limit, after)
     found = [service.store.request(set_id) for set_id in ids]
     return ImageSetPage(
-        items=[image_set_out(service, request) for request in found if request is not None],
+        items=[describe_image_set(service, request) for request in found if request is not None],
         next=f"/v1/image-sets?limit={limit}&after={ids[-1]}" if more else None,
     )
 
@@ -139,7 +148,7 @@ def index(
 )
 def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
     """State, progress and links; `request` says exactly what the images are."""
-    return image_set_out(service, known)
+    return describe_image_set(service, known)
 
 
 @router.delete(

@@ -1,4 +1,4 @@
-"""Jobs: list them, follow one, cancel one."""
+"""Routes of jobs: list them, follow one, cancel one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.jobs.job_list import Job
 from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.representations import job_out
+from api.representations import describe_job
 from api.resources import Resources
 from api.schemas import JobOut, JobPage, ProblemOut
 
@@ -38,7 +38,7 @@ def index(
     found, more = service.jobs.page(caller.owner, kinds_of(caller), limit, _place(before))
     last = f"{found[-1].created_ms}-{found[-1].id}" if more else None
     return JobPage(
-        items=[job_out(job) for job in found],
+        items=[describe_job(job) for job in found],
         next=f"/v1/jobs?limit={limit}&before={last}" if last else None,
     )
 
@@ -57,7 +57,7 @@ def _place(before: str) -> tuple[int, str] | None:
 @router.get("/{job_id}", response_model=JobOut, summary="A job and its progress")
 def show(job: KnownJob) -> JobOut:
     """State, progress, rate and estimated time."""
-    return job_out(job)
+    return describe_job(job)
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
@@ -67,7 +67,7 @@ def cancel(service: ServiceDep, trail: RequestAuditDep, job: KnownJob) -> JobOut
     if not job.finished and not service.ownership.shared(job.subject):
         trail.begin()
         service.jobs.cancel(job)
-    return job_out(service.jobs.get(job.id) or job)
+    return describe_job(service.jobs.get(job.id) or job)
 
 
 @router.get(
@@ -93,7 +93,7 @@ async def _progress(service: Resources, job: Job, seen: str | None) -> AsyncIter
         name = job.state if job.finished else "progress"
         number = _END if job.finished else f"{job.state}-{job.done}"
         if number != seen or job.finished:
-            yield ServerSentEvent(job_out(job).model_dump_json(), event=name, id=number)
+            yield ServerSentEvent(describe_job(job).model_dump_json(), event=name, id=number)
             seen = number
         if job.finished:
             return

@@ -1,4 +1,4 @@
-"""What Prometheus reads: what was counted, and what is looked up at that moment."""
+"""Route for Prometheus: figures that were counted, and figures that are looked up for each request."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _log = logging.getLogger("gestaltgen.metrics")
 def metrics(service: ServiceDep, caller: MetricsCaller) -> Response:
     """What the service does, counted: no figure says whose it is. Needs a key with the scope `metrics`, which is good
     for nothing else; `GESTALTGEN_METRICS=anyone` asks for none."""
-    return Response(service.metrics.export(_looked_up(service)), media_type=MEDIA_TYPE)
+    return Response(service.metrics.export(_look_up_figures(service)), media_type=MEDIA_TYPE)
 
 
-def _looked_up(service: Resources) -> Iterator[Metric]:
-    """What is true now. What cannot be found out is left out, and counted: a database in trouble is when an operator
-    needs the rest."""
+def _look_up_figures(service: Resources) -> Iterator[Metric]:
+    """Look up the figures of this moment. One that cannot be looked up is left out and counted: when the database is in
+    trouble, an operator needs the rest."""
     for figures, look in _LOOKS.items():
         try:
             yield from list(look(service))
@@ -54,35 +54,37 @@ def _looked_up(service: Resources) -> Iterator[Metric]:
             service.metrics.count_lookup_failure(figures)
 
 
-def _queue(service: Resources) -> Iterator[Metric]:
-    waiting = _gauge("jobs_waiting", "Jobs that have not begun.", "kind")
-    running = _gauge("jobs_running", "Jobs at work.", "kind")
-    age = _gauge("queue_oldest_job_age_seconds", "For how long the first of the waiting jobs has waited.", "kind")
+def _look_up_queue(service: Resources) -> Iterator[Metric]:
+    waiting = _make_gauge("jobs_waiting", "Jobs that have not begun.", "kind")
+    running = _make_gauge("jobs_running", "Jobs at work.", "kind")
+    age = _make_gauge("queue_oldest_job_age_seconds", "For how long the first of the waiting jobs has waited.", "kind")
     loads, now = service.jobs.count_by_kind(), now_ms()
     for kind in Kind:
         load = loads.get(kind, Load(0, 0, None))
         waiting.add_metric([kind], load.waiting)
         running.add_metric([kind], load.running)
         age.add_metric([kind], 0 if load.oldest_ms is None else max(0, now - load.oldest_ms) / 1000)
-    turns = _gauge("requests_waiting", "Requests that wait for the networks.", "turn")
+    turns = _make_gauge("requests_waiting", "Requests that wait for the networks.", "turn")
     for turn, requests in service.worker.waiting.items():
         turns.add_metric([turn], requests)
     yield from (waiting, running, age, turns)
 
 
-def _retention(service: Resources) -> Iterator[Metric]:
-    overdue = _gauge("retention_overdue", "Photographs and survey packs whose time is over, not erased yet.", "kind")
+def _look_up_retention(service: Resources) -> Iterator[Metric]:
+    overdue = _make_gauge(
+        "retention_overdue", "Photographs and survey packs whose time is over, not erased yet.", "kind"
+    )
     for kind, found in zip((Kind.PHOTO, Kind.STIMULI), service.eraser.find_expired(now_ms()), strict=True):
         overdue.add_metric([kind], len(found))
     yield overdue
 
 
-def _models(service: Resources) -> Iterator[Metric]:
-    """None while they are being opened, or cannot be."""
-    info = _gauge(
+def _look_up_models(service: Resources) -> Iterator[Metric]:
+    """Look up the generators; there are none while they are being opened, or if they cannot be."""
+    info = _make_gauge(
         "model_info", "A generator that is served, and its checksum's beginning; always 1.", "model", "weights"
     )
-    loaded = _gauge("model_loaded", "Whether its weights are in memory.", "model")
+    loaded = _make_gauge("model_loaded", "Whether its weights are in memory.", "model")
     if not service.worker.loading and service.worker.failure is None:
         models = service.worker.models
         for model in models.infos:
@@ -91,19 +93,19 @@ def _models(service: Resources) -> Iterator[Metric]:
     yield from (info, loaded)
 
 
-def _disk(service: Resources) -> Iterator[Metric]:
-    free = _gauge("state_free_bytes", "Room on the disk of the state folder.")
+def _look_up_disk(service: Resources) -> Iterator[Metric]:
+    free = _make_gauge("state_free_bytes", "Room on the disk of the state folder.")
     free.add_metric([], shutil.disk_usage(service.settings.state).free)
     yield free
 
 
 _LOOKS: Final[Mapping[Figures, Callable[[Resources], Iterator[Metric]]]] = {
-    "queue": _queue,
-    "retention": _retention,
-    "models": _models,
-    "disk": _disk,
+    "queue": _look_up_queue,
+    "retention": _look_up_retention,
+    "models": _look_up_models,
+    "disk": _look_up_disk,
 }
 
 
-def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+def _make_gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(PREFIX + name, about, labels=labels)

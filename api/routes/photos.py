@@ -19,8 +19,8 @@ from api.photographs.records import ErasureCause, Photograph, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
-from api.representations import access_out, photo_out, photo_path, receipt_out
-from api.request_headers import FILE, IdempotencyKey, Prefer, answered, problem, seconds_of
+from api.representations import describe_access, describe_photo, describe_receipt, photo_path
+from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
 from api.schemas import AccessList, PhotoOut, PhotoPage, ReceiptOut
 
@@ -85,7 +85,7 @@ async def send_photograph(
     """The body is the file itself (`curl --data-binary @face.jpg`). The face is found, aligned and inverted; then the
     file is deleted, unless `keep_original` is set. Every access is recorded (`…/accesses`); `DELETE` erases everything.
     """
-    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     name, kept_s = await anyio.to_thread.run_sync(_check_terms, service, caller, model, ttl_s)
     photo_id = new_id()
@@ -112,9 +112,9 @@ async def send_photograph(
     response.headers["Location"] = photo_path(accepted.id)
 
     def describe() -> PhotoOut:
-        return photo_out(service, service.photographs.get(accepted.id) or accepted)
+        return describe_photo(service, service.photographs.get(accepted.id) or accepted)
 
-    return await answered(describe, response, wait_s, deadline)
+    return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
@@ -226,7 +226,7 @@ def list_photographs(
     photographs = [photo for photo in map(service.photographs.get, ids) if photo is not None]
     request_audit.touch(service.photographs.find_purposes([photo.id for photo in photographs]))
     return PhotoPage(
-        items=[photo_out(service, photo) for photo in photographs],
+        items=[describe_photo(service, photo) for photo in photographs],
         next=f"/v1/photos?limit={limit}&after={ids[-1]}" if more else None,
     )
 
@@ -240,7 +240,7 @@ def list_photographs(
 )
 def show_photograph(service: ServiceDep, photo: KnownPhoto) -> PhotoOut:
     """State of its inversion, how well the face is reproduced, and links."""
-    return photo_out(service, photo)
+    return describe_photo(service, photo)
 
 
 @router.delete(
@@ -256,7 +256,7 @@ def erase_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhot
     receipt = service.eraser.erase_photograph(photo.id, caller, ErasureCause.REQUESTED)
     if receipt is None:
         raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
-    return receipt_out(receipt)
+    return describe_receipt(receipt)
 
 
 @router.get(
@@ -271,7 +271,7 @@ def list_accesses(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) 
     entries = service.audit.entries(
         photo=photo.id, owners=(caller.owner, SERVICE.owner), outcomes=("done", "refused", "failed")
     )
-    return AccessList(items=[access_out(entry) for entry in entries])
+    return AccessList(items=[describe_access(entry) for entry in entries])
 
 
 @router.get(

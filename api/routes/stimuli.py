@@ -16,8 +16,16 @@ from api.photographs.records import PackRecord, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
-from api.representations import pack_path, stimuli_out
-from api.request_headers import FILE, IdempotencyKey, Prefer, answered, json_body_only, problem, seconds_of
+from api.representations import describe_survey_pack, pack_path
+from api.request_headers import (
+    FILE,
+    IdempotencyKey,
+    Prefer,
+    json_body_only,
+    parse_wait_seconds,
+    problem,
+    wait_for_answer,
+)
 from api.resources import Resources
 from api.schemas import StimuliBody, StimuliOut
 
@@ -47,15 +55,15 @@ async def create_survey_pack(
 ) -> StimuliOut:
     """Each version shows every person once, in one as reconstructed, in the other with another smile. The pack is
     erased when the first of its photographs is."""
-    wait_s = seconds_of(prefer, service.settings.max_wait_s)
+    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     pack = await anyio.to_thread.run_sync(_submit, service, caller, request_audit, body, idempotency_key)
     response.headers["Location"] = pack_path(pack.id)
 
     def describe() -> StimuliOut:
-        return stimuli_out(service, service.survey_packs.get(pack.id) or pack)
+        return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
 
-    return await answered(describe, response, wait_s, deadline)
+    return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _submit(
@@ -122,7 +130,7 @@ def _raise_invalid(field: str, message: str) -> None:
 )
 def show_survey_pack(service: ServiceDep, pack: KnownPack) -> StimuliOut:
     """State and progress; who was left out, and why."""
-    return stimuli_out(service, pack)
+    return describe_survey_pack(service, pack)
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""Options that several commands take, as values."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inversion.inverter_file import load_discriminator
 from inversion.similarity import DiscriminatorDistance
 
 
-def _known_precision(name: str) -> str:
+def _check_precision(name: str) -> str:
     try:
         resolve_precision(name, "cpu")
     except ConfigError as error:
@@ -31,10 +31,10 @@ def _known_precision(name: str) -> str:
 PrecisionOption: TypeAlias = Annotated[
     PrecisionChoice,
     typer.Option(
-        parser=_known_precision,
+        parser=_check_precision,
         metavar="[auto|float32|bfloat16]",
         help="Arithmetic of the networks; auto: bfloat16 on a CPU with matrix units for it (AMX), else float32, which "
-        "is faster there. Which it was stands in the results; between the two, pictures differ by rounding.",
+        "is faster there. The results say which it was; between the two, pictures differ by rounding.",
     ),
 ]
 
@@ -47,8 +47,8 @@ def read_set_option(texts: Sequence[str]) -> dict[str, str]:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
-def device_named(name: str) -> torch.device:
-    """The device of this process: under torchrun each takes the GPU of its own number."""
+def choose_device(name: str) -> torch.device:
+    """Choose the device of this process: under torchrun each process takes the GPU of its own number."""
     if name not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"{name!r}; expected auto, cpu or cuda", param_hint="--device")
     if name == "cuda" and not torch.cuda.is_available():

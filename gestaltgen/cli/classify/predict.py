@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gestaltgen.cli.classify.shared_options import DeviceOption, UnknownOption, console, progress
-from gestaltgen.cli.options import device_named
+from gestaltgen.cli.options import choose_device
 
 
 def predict(
@@ -45,7 +45,7 @@ def predict(
     faces = load_real_samples(test, tuple(about["asked"]["classes"]))
     check_unseen(faces, seen, persons, unknown_allowed=unknown_training_images, progress=progress)
     folder = out or files.predictions
-    predictions = predict_all(files, faces, folder, device_named(device), threshold, progress)
+    predictions = predict_all(files, faces, folder, choose_device(device), threshold, progress)
     undecided = f", {predictions.undecided.mean():.1%} undecided" if predictions.undecided.any() else ""
     console.print(f"{predictions.correct.mean():.1%} right{undecided} of {len(predictions)} predictions in {folder}")
     console.print(NOTICE)

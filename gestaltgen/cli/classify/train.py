@@ -19,7 +19,7 @@ from gestaltgen.cli.classify.shared_options import (
     progress,
 )
 from gestaltgen.cli.classify.tables import print_accuracies
-from gestaltgen.cli.options import device_named, read_set_option
+from gestaltgen.cli.options import choose_device, read_set_option
 from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import SMALL
 from recognition.presets import PRESETS, find_preset, vary_training
@@ -256,7 +256,7 @@ def train(
 
     The folder gets a classifier for each seed and fold, predictions/, and report/report.html.
     """
-    where = device_named(device)
+    where = choose_device(device)
     specification = RunSpecification(
         real=real,
         configure=training.config,

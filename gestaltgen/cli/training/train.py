@@ -29,7 +29,7 @@ from gen.training.run import train as run_training
 from gen.training.starting import Sources, begin, fitted, read_sources
 from gen.training.trainer import Trainer
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import device_named, read_set_option
+from gestaltgen.cli.options import choose_device, read_set_option
 from gestaltgen.cli.progress import stepping_bar
 from gestaltgen.cli.training.train_view import progress_line, show_plan, show_warm_start
 
@@ -82,7 +82,7 @@ def train(
         torch.set_num_threads(threads)
     keep_freed_memory()
     settings = RunSettings(images, snapshot, snapshot_minutes, keep, report, tensorboard, licence)
-    where = device_named(device)
+    where = choose_device(device)
     with processes_of_torchrun(where) as processes:
         console = make_console(quiet=not processes.first, soft_wrap=True)
         exclusion = Exclusion.read(exclude) if exclude else Exclusion()

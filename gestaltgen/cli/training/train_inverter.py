@@ -13,7 +13,7 @@ import weights as shipped
 from gen.training.loop import RunSettings
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
-from gestaltgen.cli.options import device_named, read_set_option
+from gestaltgen.cli.options import choose_device, read_set_option
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion.training.recipe import Stage
 from inversion.training.regression import SAMPLES
@@ -156,7 +156,7 @@ def _train(
         settings,
         recipe=read_set_option(options.set_ or []),
         samples=samples,
-        device=device_named(options.device),
+        device=choose_device(options.device),
         change=options.change,
         dry_run=options.dry_run,
     )

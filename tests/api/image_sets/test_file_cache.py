@@ -9,14 +9,14 @@ from typing import IO
 
 import pytest
 
-from api.image_sets.file_cache import Cache, Cached
+from api.image_sets.file_cache import CachedFile, FileCache
 
 
 def names(folder: Path) -> set[str]:
     return {path.name.rpartition(".")[0] for path in folder.iterdir()}
 
 
-def put(cache: Cache, name: str, data: bytes) -> Cached:
+def put(cache: FileCache, name: str, data: bytes) -> CachedFile:
     return cache.get(name, lambda file: file.write(data) and None)
 
 
@@ -28,16 +28,16 @@ def age(folder: Path, name: str, seconds: float) -> None:
 
 
 def test_a_file_is_made_once_and_found_by_the_next_process(tmp_path: Path) -> None:
-    made = put(Cache(tmp_path, 100), "set-000000.tar", b"shard")
+    made = put(FileCache(tmp_path, 100), "set-000000.tar", b"shard")
     assert (made.data[:], made.sha256) == (b"shard", hashlib.sha256(b"shard").hexdigest())
-    again = put(Cache(tmp_path, 100), "set-000000.tar", b"never written")
+    again = put(FileCache(tmp_path, 100), "set-000000.tar", b"never written")
     assert (again.data[:], again.sha256) == (made.data[:], made.sha256)
-    other = put(Cache(tmp_path, 100), "set-0.png", b"sheet")
+    other = put(FileCache(tmp_path, 100), "set-0.png", b"sheet")
     assert other.data[:] == b"sheet"
 
 
 def test_asked_for_by_many_at_once_it_is_made_once(tmp_path: Path) -> None:
-    cache, made = Cache(tmp_path, 100), []
+    cache, made = FileCache(tmp_path, 100), []
 
     def write(file: IO[bytes]) -> None:
         time.sleep(0.1)
@@ -50,7 +50,7 @@ def test_asked_for_by_many_at_once_it_is_made_once(tmp_path: Path) -> None:
 
 
 def test_what_was_unused_for_longest_makes_room(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, 25)
+    cache = FileCache(tmp_path, 25)
     for seconds, name in enumerate(("b", "a")):
         put(cache, name, bytes(range(1, 11)))
         age(tmp_path, name, 100 - seconds)
@@ -60,14 +60,14 @@ def test_what_was_unused_for_longest_makes_room(tmp_path: Path) -> None:
 
 
 def test_the_newest_stays_however_large(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, 5)
+    cache = FileCache(tmp_path, 5)
     put(cache, "a", b"1234")
     assert put(cache, "b", b"1234567890").data[:] == b"1234567890"
     assert names(tmp_path) == {"b"}
 
 
 def test_what_is_being_served_stays_readable(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, 5)
+    cache = FileCache(tmp_path, 5)
     served = put(cache, "a", b"1234")
     put(cache, "b", b"1234567890")
     assert served.data[:] == b"1234"
@@ -75,7 +75,7 @@ def test_what_is_being_served_stays_readable(tmp_path: Path) -> None:
 
 
 def test_what_is_being_made_stays_and_what_nobody_finishes_goes(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, 5)
+    cache = FileCache(tmp_path, 5)
     for name in (".making", ".left"):
         (tmp_path / name).write_bytes(bytes(100))
     age(tmp_path, ".left", 10_000)
@@ -88,7 +88,7 @@ def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
         file.write(b"half")
         raise OSError("the store says no")
 
-    cache = Cache(tmp_path, 5)
+    cache = FileCache(tmp_path, 5)
     with pytest.raises(OSError, match="says no"):
         cache.get("a", fail)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.image_sets.rendering import begin_chunk, finish_chunk, make_chunk
-from api.image_sets.storage import Store, StoredRequest
+from api.image_sets.storage import ImageSetStore, StoredRequest
 from api.models.model import Pixels, RenderPlan, Row
 from api.operations.database import Database
 from api.operations.file_stores import LocalFiles
@@ -22,14 +22,14 @@ class Killed(BaseException):
     """As a process that dies."""
 
 
-def begun(store: Store, model: FakeModel, count: int) -> RenderPlan:
+def begun(store: ImageSetStore, model: FakeModel, count: int) -> RenderPlan:
     plan = model.plan({"kind": "age_progression", "conditions": ["WS"], "count": count}, 1_000)
     store.begin(StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved))
     return plan
 
 
 def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
-    store, model, asked = Store(LocalFiles(tmp_path)), FakeModel(), []
+    store, model, asked = ImageSetStore(LocalFiles(tmp_path)), FakeModel(), []
 
     def render(plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
         asked.append(len(rows))
@@ -49,7 +49,7 @@ def test_what_is_begun_is_rendered_when_it_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, model = Store(LocalFiles(tmp_path)), FakeModel()
+    store, model = ImageSetStore(LocalFiles(tmp_path)), FakeModel()
     registry = Registry(Database.open(tmp_path).engine)
     plan = begun(store, model, 1)
 
@@ -70,7 +70,7 @@ def test_a_chunk_is_known_before_it_is_stored(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_another_set_has_is_not_rendered_again(tmp_path: Path) -> None:
-    store, model = Store(LocalFiles(tmp_path)), FakeModel()
+    store, model = ImageSetStore(LocalFiles(tmp_path)), FakeModel()
     registry = Registry(Database.open(tmp_path).engine)
     few, more = begun(store, model, 1), begun(store, model, 3)
     assert make_chunk(store, model, few, 0, 5, model.render, registry) == 5

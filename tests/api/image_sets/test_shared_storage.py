@@ -19,7 +19,7 @@ from api.access.idempotency import IdempotencyKeys
 from api.access.ownership import Ownership
 from api.encryption.key_store import SubjectKeys
 from api.encryption.sealed_files import SealedFiles
-from api.image_sets.storage import Store, StoredRequest, chunks, folder
+from api.image_sets.storage import ImageSetStore, StoredRequest, chunks, folder
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
 from api.operations.metrics import Metrics
@@ -55,7 +55,7 @@ def test_several_make_the_same_set_at_once(url: str, tmp_path: Path) -> None:
     together = threading.Barrier(4)
 
     def make(_: int) -> None:
-        store = Store(open_files(url, tmp_path))
+        store = ImageSetStore(open_files(url, tmp_path))
         store.begin(StoredRequest(SET, IMAGES, {}, {}))
         for start, stop in chunks(IMAGES, CHUNK):
             together.wait()
@@ -66,14 +66,14 @@ def test_several_make_the_same_set_at_once(url: str, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(make, range(4)))
     files = open_files(url, tmp_path)
-    store = Store(files)
+    store = ImageSetStore(files)
     assert list(store.read_images(SET, store.manifest(SET))) == PNGS
     images = [f"images/{index:06d}.png" for index in range(IMAGES)]
     assert files.names(folder(SET)) == [*images, "manifest.jsonl", "request.json"]
 
 
 def test_who_comes_late_changes_nothing(url: str, tmp_path: Path) -> None:
-    first, late = (Store(open_files(url, tmp_path)) for _ in range(2))
+    first, late = (ImageSetStore(open_files(url, tmp_path)) for _ in range(2))
     first.begin(StoredRequest(SET, 3, {}, {}))
     first.write_chunk(SET, 0, ROWS[:3], PNGS[:3])
     first.seal(SET, [0])
@@ -83,7 +83,7 @@ def test_who_comes_late_changes_nothing(url: str, tmp_path: Path) -> None:
 
 
 def test_a_set_is_not_sealed_without_one_of_its_chunks(url: str, tmp_path: Path) -> None:
-    store = Store(open_files(url, tmp_path))
+    store = ImageSetStore(open_files(url, tmp_path))
     store.begin(StoredRequest(SET, 16, {}, {}))
     store.write_chunk(SET, 0, ROWS[:8], PNGS[:8])
     with pytest.raises(FileNotFoundError, match="a chunk of image set"):

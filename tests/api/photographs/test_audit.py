@@ -647,7 +647,7 @@ def test_a_failure_is_recorded(lab: Lab, photo: str, monkeypatch: pytest.MonkeyP
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("api.routes.photos.photo_out", broken)
+    monkeypatch.setattr("api.routes.photos.describe_photo", broken)
     since = lab.service.audit.head()
     url, key = lab.http.base_url.join(f"/v1/photos/{photo}"), lab.http.headers  # a connection ends with a failure
     refused(httpx.get(url, headers=key), 500)

@@ -31,6 +31,10 @@ print("MODULES " + " ".join(name for name in sys.modules if "." not in name))
     "arguments",
     [
         '["--help"]',
+        '["keys", "--help"]',
+        '["keys", "create", "genetics-lab", "--state", "STATE"]',
+        '["tenants", "list", "--state", "STATE"]',
+        '["audit", "--help"]',
     ],
 )
 def test_a_command_that_needs_no_network_imports_none(arguments: str, tmp_path: Path) -> None:
