@@ -72,7 +72,7 @@ def private_picture(request: Request, credentials: Credentials, png: bytes) -> R
 def private_file(request: Request, content: Content | bytes, media_type: str, name: str | None = None) -> Response:
     """A file that follows from a photograph of a person: no cache may keep it."""
     content = _hold_in_memory(content) if isinstance(content, bytes) else content
-    return _send(request, content, {"FileCache-Control": "private, no-store"}, media_type, name)
+    return _send(request, content, {"Cache-Control": "private, no-store"}, media_type, name)
 
 
 def read_private_file(files: Files, name: str) -> bytes:
@@ -92,7 +92,7 @@ def _hold_in_memory(data: bytes) -> Content:
 
 
 def _send_cacheable(request: Request, content: Content, sha256: str, media_type: str, name: str | None) -> Response:
-    headers = {"ETag": f'"{sha256}"', "FileCache-Control": "private, max-age=31536000, immutable"}
+    headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, max-age=31536000, immutable"}
     if _caller_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return _send(request, content, headers, media_type, name)

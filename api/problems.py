@@ -57,31 +57,33 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
     """A request that the service refuses, or cannot serve.
 
     Args:
-        type: the kind of problem, which has its URI and its status; a bare status takes the type that is usual for it.
+        type: the kind of problem, which has its URI, its status and its label in the metrics.
         detail: the value, what is accepted and the remedy, for a person.
         errors: one entry for each field at fault.
         headers: extra response headers, such as Retry-After.
-        status: HTTP status code where it is not that of the type.
-        reason: label in the metrics where it is not that of the type.
+        status: HTTP status code if it is not that of the type.
     """
 
     def __init__(
         self,
-        type: ProblemType | int,  # noqa: A002  the word of RFC 9457
+        type: ProblemType,  # noqa: A002  the word of RFC 9457
         detail: str,
         *,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
-        reason: Reason | None = None,
     ) -> None:
         super().__init__(detail)
-        self.type = type if isinstance(type, ProblemType) else _TYPE_OF_STATUS.get(type, ProblemType.OTHER)
-        self.status = status or (self.type.status if isinstance(type, ProblemType) else type)
+        self.type = type
+        self.status = type.status if status is None else status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
-        self.reason: Reason = reason or self.type.reason
+
+    @property
+    def reason(self) -> Reason:
+        """The label of the problem in the metrics."""
+        return self.type.reason
 
     def response(self, instance: str) -> Response:
         """The problem document as a response; `instance` is the path of the request."""
@@ -193,7 +195,8 @@ def _convert_http_error(error: HTTPException, request: Request) -> Problem:
         detail = f"{request.method} is not possible on {request.url.path}; it accepts {allowed}."
     elif error.status_code == 400:
         detail = "The body is not JSON that can be read: cut off, nested too deeply, or with an enormous number."
-    return Problem(error.status_code, detail, headers=error.headers)
+    kind = _TYPE_OF_STATUS.get(error.status_code, ProblemType.OTHER)
+    return Problem(kind, detail, headers=error.headers, status=error.status_code)
 
 
 def _convert_validation_error(error: RequestValidationError, request: Request) -> Problem:

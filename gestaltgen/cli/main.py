@@ -52,12 +52,12 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "train-encoder": LazyCommand(
         f"{_CLI}.training.train_inverter",
         "train_encoder",
-        "Train the encoder of an inverter: a face to the generator's latent.",
+        "Train the encoder of an inverter, which maps a face to the generator's latent.",
     ),
     "train-inversion": LazyCommand(
         f"{_CLI}.training.train_inverter",
         "train_inversion",
-        "Train the hypernetwork of an inverter (HyperStyle) beside its encoder, which stays.",
+        "Train the hypernetwork of an inverter (HyperStyle); its encoder stays as it is.",
     ),
     "evaluate": LazyCommand(
         f"{_CLI}.training.evaluate",
@@ -77,7 +77,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "fit-direction": LazyCommand(
         f"{_CLI}.training.fit_direction",
         "fit_direction",
-        "Fit the directions along which faces of a generator smile or age, and say how far to trust them.",
+        "Fit the directions along which the faces of a generator smile or age, and measure how far to trust them.",
     ),
     "edit": LazyCommand(
         f"{_CLI}.images.edit",
@@ -93,7 +93,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "backup": LazyCommand(
         f"{_CLI}.service.backup",
         "backup",
-        "Copy the service's state folder, while it runs or not; the copy is one that a service starts on.",
+        "Copy the state folder of the service, which may run meanwhile.",
     ),
     "demo": LazyCommand(
         f"{_CLI}.service.demo",
