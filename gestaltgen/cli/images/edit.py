@@ -35,20 +35,20 @@ _progress = ConsoleProgress(_console)
 
 @dataclass(frozen=True)
 class Line:
-    """What became of one photograph: a line of the report.
+    """Line of the report: the result for one photograph.
 
     Attributes:
         photograph: its path.
         result: "edited", or "refused".
-        reason: why it was refused, or what is to be known of the face that was taken.
-        inversion: the verdict on the reconstruction that was edited.
-        verdict, because: on the edit.
+        reason: why it was refused, or remarks on its face.
+        inversion: verdict on the reconstruction that was edited.
+        verdict, because: verdict on the edit, and the reasons to doubt it.
         strength: units along the direction.
         smile_before, smile_after: measured, in [0, 1].
         identity: drift, in units of the distance between different people.
         condition_kept: whether the same condition is read; empty where none can be.
         age_years: change of the age that is read; empty where none can be.
-        precision: in which it was inverted and edited.
+        precision: precision of the inversion and of the edit.
     """
 
     photograph: str
@@ -71,37 +71,40 @@ def edit(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("edits"),
     smile: Annotated[float | None, typer.Option(help="Smile to reach, 0 at rest to 1 broad.", min=0, max=1)] = None,
     strength: Annotated[
-        float | None, typer.Option(help="Instead: units along the direction; one standard deviation is in the table.")
+        float | None,
+        typer.Option(
+            help="Units to move along the direction, instead of --smile; `fit-direction` prints one standard deviation."
+        ),
     ] = None,
     direction: Annotated[str, typer.Option(help="Name of the direction, with --strength.")] = "smile",
-    condition: Annotated[str | None, typer.Option(help="Take the direction of this condition.")] = None,
+    condition: Annotated[str | None, typer.Option(help="Use the direction of this condition.")] = None,
     directions: Annotated[
-        Path | None, typer.Option(help="File of `gestaltgen fit-direction`; unset: shipped with a shipped checkpoint.")
+        Path | None, typer.Option(help="File of `gestaltgen fit-direction`. Default: the shipped one, if any.")
     ] = None,
-    inverter: Annotated[
-        Path | None, typer.Option(help="Trained inverter; unset: shipped with a shipped checkpoint.")
+    inverter: Annotated[Path | None, typer.Option(help="Trained inverter. Default: the shipped one, if any.")] = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the generator. Default: the shipped one.")
     ] = None,
-    generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     method: Annotated[
-        Method | None, typer.Option(help="Of the inversion; unset: hyperstyle with an inverter, pti without one.")
+        Method | None, typer.Option(help="Method of inversion. Default: hyperstyle with an inverter, else pti.")
     ] = None,
     hold: Annotated[
         bool,
-        typer.Option(help="Lead the latent back where age, condition or identity change, as far as they can be read."),
+        typer.Option(help="Correct changes of age, condition and identity, as far as they can be read."),
     ] = True,
     precision: PrecisionOption = "auto",
     strip: Annotated[
-        bool, typer.Option("--strip", help="Also a picture of strengths from -3 to 3 standard deviations.")
+        bool, typer.Option("--strip", help="Also write a picture of strengths from -3 to 3 standard deviations.")
     ] = False,
-    aligned: Annotated[bool, typer.Option("--aligned", help="They are aligned squares already.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photographs are aligned squares already.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
-    """Change the expression on photographs, and nothing else as far as that goes.
+    """Change the expression on photographs, and as little else as possible.
 
     Each PHOTOGRAPH is inverted, and its latent moved along a direction: until the smile that is measured is SMILE, or
     by STRENGTH. The folder gets NAME-edited.png and, from the same inversion, NAME-before.png, edits.png with all of
-    them, and report.csv: the smile before and after, and what else changed. An edit that misses its smile, loses the
-    person or leaves the faces that the generator knows is told as doubtful.
+    them, and report.csv: the smile before and after, and what else changed. An edit is reported as doubtful if it
+    misses its smile, changes the identity, or leaves the region of the generator's latents.
 
     Example: gestaltgen edit photos/ --smile 0 --out edits
     """
@@ -114,17 +117,17 @@ def edit(
     editor = face_editor.editor if hold else replace(face_editor.editor, patterns={})
     work = list_photographs(photographs)
 
-    def edited(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
+    def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if smile is not None:
             done = editor.to_smile(one.inversion, along, smile)
         else:
             done = editor.edit(one.inversion, along, strength or 0.0)
         if strip:
-            write_file(out / f"{one.name}-strip.png", encode_png(_strip(face_editor, one.inversion, along)))
-        return _keep(out, one, done)
+            write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
+        return _write_results(out, one, done)
 
     lines, shown = [], []
-    for path, made in invert_photographs(work, face_editor, by, edited, aligned=aligned, progress=_progress):
+    for path, made in invert_photographs(work, face_editor, by, edit_one, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:
@@ -136,13 +139,13 @@ def edit(
         titles = ["face", "reconstruction", "edited"]
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=titles, footer=NOTICE)
         write_file(out / "edits.png", encode_png(sheet))
-    _show(lines, out)
+    _print_table(lines, out)
     if not shown:
         raise typer.Exit(1)
 
 
-def _keep(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line, list[Pixels]]:
-    """Write the results of one photograph; its line of the report, and its face, reconstruction and edited picture."""
+def _write_results(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; return its line of the report, and its three pictures."""
     before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
     text = {"Comment": NOTICE, "Precision": done.precision}
     write_file(out / f"{one.name}-before.png", encode_png(before, text))
@@ -164,15 +167,15 @@ def _keep(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line, list[Pi
     return line, [one.framed.face, before, after]
 
 
-def _strip(face_editor: FaceEditor, inversion: Inversion, along: Direction) -> Pixels:
-    """The face at several strengths, side by side."""
+def _draw_strip(face_editor: FaceEditor, inversion: Inversion, along: Direction) -> Pixels:
+    """Draw the face at several strengths, side by side."""
     steps = [along.move(inversion.w, step * along.spread) for step in STRIP]
     pictures = [to_uint8(render(face_editor.generator, w, inversion.offsets, inversion.precision))[0] for w in steps]
     titles = [f"{step:+.0f} sd" if step else "as it is" for step in STRIP]
     return contact_sheet([pictures], column_titles=titles, footer=f"along {along.name}. {NOTICE}")
 
 
-def _show(lines: list[Line], out: Path) -> None:
+def _print_table(lines: list[Line], out: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("photograph", "inversion", "edit", "strength", "smile", "identity", "note"):
         table.add_column(title, justify="right" if title in ("strength", "identity") else "left")

@@ -33,16 +33,16 @@ _progress = ConsoleProgress(_console)
 
 @dataclass(frozen=True)
 class Line:
-    """What became of one photograph: a line of the report.
+    """Line of the report: the result for one photograph.
 
     Attributes:
         photograph: its path.
         result: "inverted", or "refused".
-        reason: why it was refused, or what is to be known of the face that was taken.
-        verdict, because: on the reconstruction, and the measures that led to it.
+        reason: why it was refused, or remarks on its face.
+        verdict, because: verdict on the reconstruction, and the measures that led to it.
         l2, ms_ssim, perceptual, identity: see `inversion.quality.Quality`.
         file: the inversion, in the output folder.
-        precision: in which it was made.
+        precision: precision of the inversion.
     """
 
     photograph: str
@@ -63,35 +63,40 @@ def invert(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
     inverter: Annotated[
         Path | None,
-        typer.Option(help="Trained inverter; unset: the one shipped with a shipped checkpoint, if there is one."),
+        typer.Option(help="Trained inverter. Default: the shipped one, if any."),
     ] = None,
     generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint to invert with; unset takes the shipped one.")
+        Path | None, typer.Option(help="Checkpoint of the generator to invert with. Default: the shipped one.")
     ] = None,
     discriminator: Annotated[
-        Path | None, typer.Option(help="Its discriminator, whose features measure likeness; unset: as shipped.")
+        Path | None,
+        typer.Option(help="Its discriminator, whose features measure likeness. Default: the shipped one, if any."),
     ] = None,
     method: Annotated[
         Method | None,
-        typer.Option(help="Unset: hyperstyle with an inverter, pti without one. w, w+ and pti are slow: float32."),
+        typer.Option(
+            help="Method; w, w+ and pti are slow, in float32. Default: hyperstyle with an inverter, else pti."
+        ),
     ] = None,
-    passes: Annotated[int, typer.Option(help="Of the hypernetwork.", min=1)] = 5,
-    steps: Annotated[int, typer.Option(help="Of an optimisation, of each of its parts.", min=1)] = 300,
-    seconds: Annotated[float | None, typer.Option(help="Of an optimisation at most, of each of its parts.")] = None,
+    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5,
+    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300,
+    seconds: Annotated[float | None, typer.Option(help="Time limit for each part of an optimisation.")] = None,
     aligned: Annotated[
-        bool, typer.Option("--aligned", help="They are aligned squares already, as in a data set.")
+        bool, typer.Option("--aligned", help="The photographs are aligned squares already, as in a data set.")
     ] = False,
     precision: PrecisionOption = "auto",
-    identity: Annotated[bool, typer.Option(help="Compare dlib's face descriptors too, a second a face.")] = True,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    identity: Annotated[
+        bool, typer.Option(help="Also compare face descriptors of dlib, which takes a second a face.")
+    ] = True,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.
 
     For each PHOTOGRAPH the folder gets NAME.safetensors (latent and offsets), NAME.png (the reconstruction) and
-    NAME-beside.png (the aligned face beside it); report.csv has a line for each, faces.png shows them all. What cannot
-    be used is told on its line, and the others go on.
+    NAME-beside.png (the aligned face beside it); report.csv has a line for each, faces.png shows them all. Files that
+    cannot be used are listed in report.csv with the reason; the rest are processed.
 
-    The quality says whether an edit makes sense at all: do not edit what is out of domain.
+    The verdict says whether an edit makes sense: do not edit a face that is out of domain.
 
     Example: gestaltgen invert photos/ --out inversions
     """
@@ -104,7 +109,7 @@ def invert(
     lines, shown = [], []
 
     def keep(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
-        return _keep(out, one, face_editor.generator)
+        return _write_results(out, one, face_editor.generator)
 
     for path, made in invert_photographs(work, face_editor, by, keep, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
@@ -117,18 +122,18 @@ def invert(
     if shown:
         sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
         write_file(out / "faces.png", encode_png(sheet))
-    _show(lines, out)
+    _print_table(lines, out)
     if not shown:
         raise typer.Exit(1)
 
 
-def _keep(out: Path, one: InvertedPhotograph, generator: Generator) -> tuple[Line, list[Pixels]]:
-    """Write the results of one photograph; its line of the report, and its face beside the reconstruction."""
+def _write_results(out: Path, one: InvertedPhotograph, generator: Generator) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; return its line of the report, its face and the reconstruction."""
     precision = one.inversion.precision
     pictures, (quality,) = [one.framed.face, to_uint8(one.inversion.reconstruction)[0]], one.inversion.quality
     save(out / f"{one.name}.safetensors", one.inversion, generator)
     write_file(out / f"{one.name}.png", encode_png(pictures[1], {"Comment": NOTICE, "Precision": precision}))
-    beside = contact_sheet([pictures], column_titles=["face", "reconstruction"], footer=_told(quality))
+    beside = contact_sheet([pictures], column_titles=["face", "reconstruction"], footer=_describe_quality(quality))
     write_file(out / f"{one.name}-beside.png", encode_png(beside))
     line = Line(
         str(one.path),
@@ -143,13 +148,13 @@ def _keep(out: Path, one: InvertedPhotograph, generator: Generator) -> tuple[Lin
     return line, pictures
 
 
-def _told(quality: Quality) -> str:
+def _describe_quality(quality: Quality) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.measures().items())
     verdict = "no limits are known to judge it by" if quality.verdict is None else quality.verdict
     return f"{verdict}: {figures}. {NOTICE}"
 
 
-def _show(lines: list[Line], out: Path) -> None:
+def _print_table(lines: list[Line], out: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("photograph", "verdict", "L2", "MS-SSIM", "identity", "note"):
         table.add_column(title, justify="right" if title in ("L2", "MS-SSIM", "identity") else "left")

@@ -30,22 +30,27 @@ def stimuli(
     out: Annotated[Path, typer.Option(help="Folder for the pack; it must not exist.")] = Path("stimuli"),
     smile: Annotated[
         float | None,
-        typer.Option(help="Smile to reach, 0 to 1; unset: the opposite of each face's own, 0.2 or 0.8.", min=0, max=1),
+        typer.Option(
+            help="Smile to reach, 0 to 1. Default: the opposite of each face's own, 0.2 or 0.8.", min=0, max=1
+        ),
     ] = None,
     groups: Annotated[
-        Path | None, typer.Option(help="CSV of file and group (a condition, for example) to balance within.")
+        Path | None,
+        typer.Option(help="CSV with the columns file and group (for example a condition); each group is balanced."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of halves, order and file names.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of halves, order and file names.")] = 0,
     doubtful: Annotated[
         bool, typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful.")
     ] = False,
-    directions: Annotated[Path | None, typer.Option(help="As of `gestaltgen edit`.")] = None,
-    inverter: Annotated[Path | None, typer.Option(help="As of `gestaltgen edit`.")] = None,
-    generator: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
-    method: Annotated[Method | None, typer.Option(help="Of the inversion; as of `gestaltgen edit`.")] = None,
+    directions: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
+    inverter: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the generator. Default: the shipped one.")
+    ] = None,
+    method: Annotated[Method | None, typer.Option(help="Method of inversion, as in `gestaltgen edit`.")] = None,
     precision: PrecisionOption = "auto",
-    aligned: Annotated[bool, typer.Option("--aligned", help="They are aligned squares already.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photographs are aligned squares already.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
 
@@ -62,17 +67,17 @@ def stimuli(
     face_editor = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
     by = face_editor.invert_by(method, precision=precision)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
-    work, group_of = list_photographs(photographs), _groups(groups)
+    work, group_of = list_photographs(photographs), _read_groups(groups)
     sources = name_sources(work)
 
-    def shown(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
+    def make_person(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
         pair = make_pair(edit_for_survey(face_editor, one.inversion, smile, doubtful), face_editor.find)
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
     pairs: dict[str, StimulusPair] = {}
     people: list[Person] = []
     left: list[LeftOut] = []
-    for path, made in invert_photographs(work, face_editor, by, shown, aligned=aligned, progress=_progress):
+    for path, made in invert_photographs(work, face_editor, by, make_person, aligned=aligned, progress=_progress):
         if isinstance(made, GestaltError):
             left.append(LeftOut(str(path), str(made), sources[path]))
         else:
@@ -91,7 +96,7 @@ def stimuli(
     _console.print(NOTICE)
 
 
-def _groups(path: Path | None) -> dict[str, str]:
+def _read_groups(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     with path.open(newline="") as file:

@@ -45,33 +45,34 @@ _progress = ConsoleProgress(_console)
 def evaluate_inversion(
     inverter: Annotated[Path, typer.Argument(help="Trained inverter.")],
     data: Annotated[
-        Path | None, typer.Option(help="Data set of faces kept out of training; unset draws phantoms for the purpose.")
+        Path | None, typer.Option(help="Data set of faces kept out of training. Default: new phantoms.")
     ] = None,
     generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint that it belongs to; unset takes the shipped one.")
+        Path | None, typer.Option(help="Checkpoint of its generator. Default: the shipped one.")
     ] = None,
     discriminator: Annotated[
-        Path | None, typer.Option(help="Its discriminator, whose features measure likeness; unset: as shipped.")
+        Path | None,
+        typer.Option(help="Its discriminator, whose features measure likeness. Default: the shipped one, if any."),
     ] = None,
-    count: Annotated[int, typer.Option(help="Faces.", min=20)] = 300,
-    optimised: Annotated[int, typer.Option(help="Faces that are also inverted by optimisation.", min=0)] = 8,
-    steps: Annotated[int, typer.Option(help="Of each part of an optimisation.", min=1)] = 300,
-    passes: Annotated[int, typer.Option(help="Of the hypernetwork, at most.", min=1)] = 5,
+    count: Annotated[int, typer.Option(help="Number of faces.", min=20)] = 300,
+    optimised: Annotated[int, typer.Option(help="Number of faces that are also inverted by optimisation.", min=0)] = 8,
+    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300,
+    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5,
     described: Annotated[
-        int, typer.Option(help="Faces whose dlib descriptors are compared, half a second each.", min=0)
+        int, typer.Option(help="Number of faces whose dlib descriptors are compared, half a second each.", min=0)
     ] = 100,
     precision: PrecisionOption = "auto",
     write_limits: Annotated[
         bool,
-        typer.Option("--write-limits", help="Store in INVERTER what held-out faces reach: the limits of verdicts."),
+        typer.Option("--write-limits", help="Store the limits of verdicts, from these faces, in INVERTER."),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for inversion.json and inversion.png.")] = Path("evaluation"),
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.
 
-    Likeness is L2, MS-SSIM, the distance of the discriminator's features and the cosine of dlib's descriptors. Of
-    phantoms the oracle tells whether condition, age group and smile are kept. Optimisation is in float32 always.
+    Likeness is L2, MS-SSIM, the distance of the discriminator's features and the cosine of dlib's descriptors. The
+    oracle reads from phantoms whether condition, age group and smile are kept. Optimisation always computes in float32.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -86,14 +87,14 @@ def evaluate_inversion(
     oracle = oracle_file.load(shipped.oracle())[0] if held_out.phantoms else None
     judge = Judge(perceptual, FaceDescriber(FaceDetector()) if described else None, limits)
 
-    def measured_with(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[MethodResult]:
+    def measure_methods(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[MethodResult]:
         for name, invert in methods.items():
             with stepping_bar(_progress, name, len(faces)) as step:
                 yield measure(name, invert, faces, judge, oracle, step, described)
 
-    measured = list(measured_with(make_fast_methods(trained, passes, settled), faces))
+    measured = list(measure_methods(make_fast_methods(trained, passes, settled), faces))
     if optimised:
-        measured += measured_with(make_slow_methods(net, steps, perceptual), faces[:optimised])
+        measured += measure_methods(make_slow_methods(net, steps, perceptual), faces[:optimised])
     last = measured[passes]
     report = {
         "inverter": inverter.name,

@@ -25,10 +25,10 @@ _console = make_console()
 
 
 def fit_direction(
-    attributes: Annotated[list[str] | None, typer.Argument(help="smile, age. [default: all that can be read]")] = None,
+    attributes: Annotated[list[str] | None, typer.Argument(help="smile, age. Default: all that can be read.")] = None,
     out: Annotated[Path, typer.Option(help="File for the directions.")] = Path("directions.safetensors"),
     generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the generator. [default: the shipped one]")
+        Path | None, typer.Option(help="Checkpoint of the generator. Default: the shipped one.")
     ] = None,
     count: Annotated[int, typer.Option(help="Number of faces to generate and read.", min=200)] = 20_000,
     tried: Annotated[

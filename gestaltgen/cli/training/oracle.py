@@ -1,4 +1,4 @@
-"""`gestaltgen oracle …`: make the network that reads phantoms, and say what it reaches."""
+"""`gestaltgen oracle …`: train and measure the networks that read phantoms."""
 
 from __future__ import annotations
 
@@ -43,17 +43,23 @@ _progress = ConsoleProgress(_console)
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)] = Path("oracle.safetensors"),
-    folder: Annotated[Path, typer.Option(help="Where phantoms are drawn; those that are there serve again.")] = Path(
+    folder: Annotated[Path, typer.Option(help="Folder for phantoms; those that are there are used again.")] = Path(
         "data"
     ),
-    phantoms: Annotated[int, typer.Option(help="To learn from.", min=64)] = 12_000,
-    seed: Annotated[int, typer.Option(help="Of these; generators learn from seed 0.")] = TRAINING_SEED,
-    test_phantoms: Annotated[int, typer.Option(help="To be measured on.", min=20)] = 3_000,
-    test_seed: Annotated[int, typer.Option(help="Of these; another one, so other people.")] = TEST_SEED,
-    epochs: Annotated[int, typer.Option(help="Times that each is shown.", min=1)] = TrainingConfig().epochs,
-    workers: Annotated[int, typer.Option(help="Processes that draw phantoms.", min=1)] = 2,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the training.", min=1)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    phantoms: Annotated[int, typer.Option(help="Number of phantoms to train on.", min=64)] = 12_000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of these phantoms; generators are trained on seed 0.")
+    ] = TRAINING_SEED,
+    test_phantoms: Annotated[int, typer.Option(help="Number of phantoms to measure on.", min=20)] = 3_000,
+    test_seed: Annotated[
+        int, typer.Option(help="Seed of these; a different one, so that they are other people.")
+    ] = TEST_SEED,
+    epochs: Annotated[
+        int, typer.Option(help="Number of times that each phantom is shown.", min=1)
+    ] = TrainingConfig().epochs,
+    workers: Annotated[int, typer.Option(help="Number of processes that draw phantoms.", min=1)] = 2,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads for training.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")] = False,
 ) -> None:
     """Train the oracle on phantoms of its own seed, and measure it on others.
 
@@ -64,8 +70,8 @@ def train(
         raise DatasetError(f"--seed and --test-seed are both {seed}; expected two, or the test is no test")
     config = TrainingConfig(epochs=epochs)
     sets = {
-        (phantoms, seed): _path(folder, phantoms, seed),
-        (test_phantoms, test_seed): _path(folder, test_phantoms, test_seed),
+        (phantoms, seed): _phantoms_path(folder, phantoms, seed),
+        (test_phantoms, test_seed): _phantoms_path(folder, test_phantoms, test_seed),
     }
     for (count, number), path in sets.items():
         state = "is there" if path.exists() else "will be drawn"
@@ -92,14 +98,14 @@ def train(
         f"{minutes:.1f} CPU minutes; measured on {test_phantoms} of seed {test_seed}"
     )
     oracle_file.save(out, oracle, figures=figures, origin=origin)
-    _show(figures, f"{out}, {os.path.getsize(out) / 1e6:.1f} MB")
+    _print_figures(figures, f"{out}, {os.path.getsize(out) / 1e6:.1f} MB")
 
 
 @app.command("test")
 def measure_on(
     data: Annotated[Path, typer.Argument(help="Data set of `gestaltgen dataset phantoms`, of a seed of its own.")],
-    oracle: Annotated[Path | None, typer.Option(help="Oracle's file; unset takes the shipped one.")] = None,
-    ageing_seed: Annotated[int, typer.Option(help="Of the people who are drawn at five ages.")] = TEST_SEED,
+    oracle: Annotated[Path | None, typer.Option(help="File of the oracle. Default: the shipped one.")] = None,
+    ageing_seed: Annotated[int, typer.Option(help="Seed of the people who are drawn at five ages.")] = TEST_SEED,
 ) -> None:
     """Measure an oracle on phantoms that it has not seen.
 
@@ -108,16 +114,16 @@ def measure_on(
     """
     path = oracle or shipped.oracle()
     net, info = oracle_file.load(path)
-    _show(measure_oracle(net, data, ageing_seed, progress=_progress), f"{path}: {info.origin}")
+    _print_figures(measure_oracle(net, data, ageing_seed, progress=_progress), f"{path}: {info.origin}")
 
 
 @app.command()
 def train_landmarks(
     data: Annotated[Path, typer.Argument(help="Data set of `gestaltgen dataset phantoms` of 128 px to learn from.")],
-    test: Annotated[Path, typer.Option(help="Another, of another seed, to be measured on.")],
+    test: Annotated[Path, typer.Option(help="Another data set, of another seed, to measure on.")],
     out: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)] = Path("landmarks.safetensors"),
-    epochs: Annotated[int, typer.Option(help="Times that each is shown.", min=1)] = 10,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    epochs: Annotated[int, typer.Option(help="Number of times that each phantom is shown.", min=1)] = 10,
+    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Train the network that finds the landmarks of phantoms, whose mouths dlib's misreads.
 
@@ -144,11 +150,11 @@ def train_landmarks(
     _console.print(table)
 
 
-def _path(folder: Path, count: int, seed: int) -> Path:
+def _phantoms_path(folder: Path, count: int, seed: int) -> Path:
     return folder / f"oracle-phantoms{SIDE}-seed{seed}-{count}.zip"
 
 
-def _show(figures: dict[str, Any], title: str) -> None:
+def _print_figures(figures: dict[str, Any], title: str) -> None:
     table = Table("on unseen phantoms", box=box.SIMPLE)
     table.add_column(str(figures["phantoms"]), justify="right")
     table.add_row("condition read right", f"{figures['condition_accuracy']:.1%}")

@@ -28,11 +28,11 @@ class SourceOptions:
         Path | None, typer.Argument(help="Data set of real faces; without one, training uses generated faces alone.")
     ] = None
     generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the generator to invert with. [default: the shipped one]")
+        Path | None, typer.Option(help="Checkpoint of the generator to invert with. Default: the shipped one.")
     ] = None
     discriminator: Annotated[
         Path | None,
-        typer.Option(help="Its discriminator, whose features measure likeness. [default: the shipped one, if any]"),
+        typer.Option(help="Its discriminator, whose features measure likeness. Default: the shipped one, if any."),
     ] = None
     alexnet: Annotated[
         tuple[Path, Path] | None,
@@ -46,7 +46,7 @@ class SourceOptions:
     ] = None
     held_out: Annotated[
         Path | None,
-        typer.Option(help="Data set to measure on. [default: new phantoms if DATA are phantoms, else generated faces]"),
+        typer.Option(help="Data set to measure on. Default: new phantoms if DATA are phantoms, else generated faces."),
     ] = None
 
 
@@ -105,7 +105,7 @@ def train_inversion(
     ),
     from_: Annotated[
         Path | None,
-        typer.Option("--from", help="Inverter whose hypernetwork to begin with. [default: that of --encoder]"),
+        typer.Option("--from", help="Inverter whose hypernetwork to begin with. Default: that of --encoder."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there is resumed.")] = Path(
         "runs/inversion"
