@@ -1,4 +1,4 @@
-"""`gestaltgen audit …`: who did what with photographs, and whether that record is whole."""
+"""`gestaltgen audit …`: shows the audit record of photographs and checks that it is intact."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def verify(
     ] = None,
     state: State = None,
 ) -> None:
-    """Check the whole chain. Status 1 and the first entry at fault if one was changed, is missing or reordered.
+    """Check the whole chain. Exits with 1 and names the first faulty entry if one was changed, deleted or reordered.
 
     Entries cut off at the end, or a chain that was rebuilt, show only against a head that was noted elsewhere.
 
@@ -50,7 +50,7 @@ def verify(
 
 @app.command()
 def head(state: State = None) -> None:
-    """Print number and hash of the last entry, to be noted where who can change the record cannot change the note."""
+    """Print number and hash of the last entry. Note them where nobody who can change the record can change the note."""
     typer.echo(_open_record(state).head())
 
 
@@ -66,7 +66,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, hashes included.")] = False,
     state: State = None,
 ) -> None:
-    """Entries in their order: when, how it ended, who, which photograph, for what purpose, and what.
+    """Show entries in order: time, outcome, caller, photograph, purpose and action.
 
     Example: gestaltgen audit show --owner genetics-lab --since 2026-01-31
     """
@@ -93,12 +93,12 @@ def _parse_outcome(text: str) -> Outcome:
 
 
 def _format_line(*cells: str) -> str:
-    """A line of the table, which may be longer than the window: no id is cut."""
+    """Return a line of the table, which may be longer than the window: no id is cut."""
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
 
 
 def _parse_purpose(database: Database, text: str) -> Purpose:
-    """As the service would record it.
+    """Return a purpose as the service records it.
 
     Raises:
         ConfigError: there is no secret, which the digest of a purpose needs.

@@ -1,4 +1,4 @@
-"""`gestaltgen keys …`: who may use the service, and what it signs with."""
+"""`gestaltgen keys …`: API keys, the server's encryption key, and a trial certificate for signing."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
 @app.command()
 def create(
-    owner: Annotated[str, typer.Argument(help="Whose objects it opens, as genetics-lab.")],
+    owner: Annotated[str, typer.Argument(help="Owner of the objects that the key opens, such as genetics-lab.")],
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it is good for; repeatable. Unset: image-sets.")
+        list[Scope] | None, typer.Option(help="Permission of the key; repeatable. Default: image-sets.")
     ] = None,
-    expires: Annotated[str, typer.Option(help="After so long: 12h, 90d, 8w, 1y; never.")] = "90d",
+    expires: Annotated[str, typer.Option(help="Time until it expires: 12h, 90d, 8w, 1y; or never.")] = "90d",
     state: State = None,
 ) -> None:
-    """Make a key. It is printed once, to standard output; only its hash is kept.
+    """Create a key. It is printed once, to standard output; only its hash is stored.
 
-    The running service knows it at once.
+    A running service accepts it at once.
 
     Example: gestaltgen keys create genetics-lab --scope image-sets --scope photos --expires 1y
     """
@@ -53,7 +53,7 @@ def create(
 
 @app.command(name="list")
 def list_keys(state: State = None) -> None:
-    """Every key: its id, owner, scopes and end; not the key itself."""
+    """List all keys: id, owner, scopes and expiry date, not the keys themselves."""
     table = Table(box=None, pad_edge=False)
     for title in ("id", "owner", "scopes", "made", "until", "state"):
         table.add_column(title)
@@ -65,7 +65,7 @@ def list_keys(state: State = None) -> None:
 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` shows it.")], state: State = None) -> None:
-    """End a key at once."""
+    """Revoke a key at once."""
     _open_keys(state).revoke(key)
     _console.print(f"key {key} is revoked")
 
@@ -73,12 +73,12 @@ def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` sho
 @app.command()
 def c2pa(
     out: Annotated[Path, typer.Option(help="Folder for certificate.pem, key.pem and authority.pem.")],
-    name: Annotated[str, typer.Option(help="Of whom viewers are told that they signed.")] = "A laboratory",
-    days: Annotated[int, typer.Option(min=1, max=3650, help="For how long the certificate is good.")] = 365,
+    name: Annotated[str, typer.Option(help="Name of the signer that viewers show.")] = "A laboratory",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days for which the certificate is valid.")] = 365,
 ) -> None:
-    """Make a certificate and a key, to try signed provenance (C2PA) with. Viewers will call it untrusted.
+    """Create a certificate and a key for trying signed provenance (C2PA). Viewers will call it untrusted.
 
-    The authority that issues the certificate is made for it, and its key is not kept: it issues no other.
+    The authority that issues the certificate is created for it alone, and its key is not stored.
 
     Example: gestaltgen keys c2pa --out c2pa --name "Genetics laboratory"
     """
@@ -105,10 +105,10 @@ def c2pa(
 
 @app.command()
 def rotate(state: State = None) -> None:
-    """Give the server a new key, and put those of all photographs and survey packs under it.
+    """Create a new server key, and encrypt the keys of all photographs and survey packs with it.
 
-    The service may run meanwhile, and knows it at once. The key before it stays, so that nothing that is being written
-    is lost; earlier ones go. Rotate twice to be rid of a key that others have seen.
+    The service may run meanwhile, and uses the new key at once. The previous key is kept, so that nothing that is being
+    written is lost; earlier ones are deleted. Rotate twice to get rid of a key that others have seen.
 
     Example: gestaltgen keys rotate
     """
@@ -122,7 +122,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
         raise ConfigError(
-            f"{path} is there already, and is not overwritten; expected a folder without: take another"
+            f"{path} exists, and is not overwritten; expected a folder without it: take another"
         ) from error
     with os.fdopen(handle, "wb") as file:
         file.write(data)

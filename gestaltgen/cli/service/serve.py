@@ -1,4 +1,4 @@
-"""`gestaltgen serve`: the service, until it is told to stop."""
+"""`gestaltgen serve`: runs the service until it is stopped."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def serve(
     log_format: Annotated[str | None, _option("log_format")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,
 ) -> None:
-    """Serve image sets and edits over REST. Options win over variables; docs/service.md lists every setting.
+    """Serve image sets and edits over REST. Options override environment variables; docs/service.md lists all settings.
 
-    Callers need a key: `gestaltgen keys create OWNER`. To try it on one machine: `gestaltgen serve --without-keys`.
+    Clients need a key: `gestaltgen keys create OWNER`. To try it on one machine: `gestaltgen serve --without-keys`.
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _build_settings(given)
@@ -75,7 +75,7 @@ def serve(
 
 
 def _check_records(settings: Settings) -> None:
-    """Open what the service opens in a moment, so that what is refused is named here already."""
+    """Open the records that the service opens, so that errors are reported before it starts."""
     database = Database.open(settings.state, settings.database_url)
     try:
         Audit.open(database).close()

@@ -1,4 +1,4 @@
-"""`gestaltgen tenants …`: what each owner of keys may take of the service."""
+"""`gestaltgen tenants …`: limits of each owner of keys."""
 
 from __future__ import annotations
 
@@ -24,37 +24,41 @@ _console = make_console()
 
 @app.command(name="set")
 def set_limits(
-    owner: Annotated[str, typer.Argument(help="Of keys, as genetics-lab.")],
-    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Answered by one process; then 429.")] = None,
-    images_waiting: Annotated[int | None, typer.Option(min=1, help="In jobs that wait or run; then 429.")] = None,
+    owner: Annotated[str, typer.Argument(help="Owner of keys, such as genetics-lab.")],
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Requests that one process answers; then 429.")
+    ] = None,
+    images_waiting: Annotated[
+        int | None, typer.Option(min=1, help="Images in jobs that wait or run; then 429.")
+    ] = None,
     stored_mb: Annotated[
-        int | None, typer.Option(min=1, help="Of all that is theirs; then nothing new is begun: 403.")
+        int | None, typer.Option(min=1, help="Size of all their objects; then no new job is accepted: 403.")
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Generators that they have; repeatable. The first serves requests that name none."),
+        typer.Option(help="Generator that they can use; repeatable. The first serves requests that name none."),
     ] = None,
     photo_ttl_s: Annotated[
-        int | None, typer.Option(min=60, help="For which photographs and what follows from them are kept at most.")
+        int | None, typer.Option(min=60, help="Longest time for which their photographs and edits are kept.")
     ] = None,
     state: State = None,
 ) -> None:
-    """Set all limits of an owner: what is not named is no limit.
+    """Set all limits of an owner. An option that is not given means no limit.
 
     Example: gestaltgen tenants set genetics-lab --images-waiting 100000 --requests-per-minute 600 --photo-ttl-s 86400
     """
     models = None if model is None else tuple(dict.fromkeys(model))
     limits = TenantLimits(requests_per_minute, images_waiting, stored_mb, models, photo_ttl_s)
     if limits == TenantLimits():
-        raise ConfigError(f"no limit is named; name one, or take all from {owner}: gestaltgen tenants unset {owner}")
-    _tenants(state).set(owner, limits)
+        raise ConfigError(f"no limit is given; give one, or remove all of {owner}: gestaltgen tenants unset {owner}")
+    _open_tenants(state).set(owner, limits)
     _console.print(f"{owner}: {_format_limits(limits)}")
 
 
 @app.command()
-def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State = None) -> None:
-    """Take all limits from an owner; those of the service hold."""
-    tenants = _tenants(state)
+def unset(owner: Annotated[str, typer.Argument(help="Owner of keys.")], state: State = None) -> None:
+    """Remove all limits of an owner; those of the service apply."""
+    tenants = _open_tenants(state)
     if owner not in tenants.list_all():
         raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
     tenants.set(owner, TenantLimits())
@@ -63,14 +67,14 @@ def unset(owner: Annotated[str, typer.Argument(help="Of keys.")], state: State =
 
 @app.command(name="list")
 def list_limits(state: State = None) -> None:
-    """Owners that have limits of their own."""
+    """List the owners that have limits of their own."""
     table = Table("owner", "limits", box=None, pad_edge=False)
-    for owner, limits in _tenants(state).list_all().items():
+    for owner, limits in _open_tenants(state).list_all().items():
         table.add_row(owner, _format_limits(limits))
     _console.print(table)
 
 
-def _tenants(state: Path | None) -> Tenants:
+def _open_tenants(state: Path | None) -> Tenants:
     return Tenants(open_database(state).engine)
 
 

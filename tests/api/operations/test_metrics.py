@@ -238,8 +238,8 @@ def test_what_is_not_known_is_one_route_and_one_method(counting: Counting) -> No
 @pytest.mark.parametrize(
     ("figures_", "broken", "gone"),
     [
-        ("queue", "jobs.loads", "gestaltgen_jobs_waiting"),
-        ("retention", "photographs.expired", "gestaltgen_retention_overdue"),
+        ("queue", "jobs.count_by_kind", "gestaltgen_jobs_waiting"),
+        ("retention", "eraser.find_expired", "gestaltgen_retention_overdue"),
     ],
 )
 def test_what_cannot_be_looked_up_is_left_out_and_the_rest_told(
@@ -296,7 +296,7 @@ def test_figures_are_for_a_key_of_their_own(counting: Counting) -> None:
 
 def test_what_has_few_values_begins_at_nought() -> None:
     """So that the first of something is seen to have happened."""
-    seen = Figures(Metrics().export().decode())
+    seen = Figures(Metrics(Kind).export().decode())
     for name in ("rejected", "erasures", "photographs_refused", "jobs", "erasure_failures", "lookup_failures"):
         [family] = [family for family in seen.families if family.name == f"gestaltgen_{name}"]
         assert family.samples, name
