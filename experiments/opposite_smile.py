@@ -26,7 +26,7 @@ from editing.latent_region import sample_latents
 from faces.expression import CALIBRATED
 from faces.images import to_tensor, to_uint8
 from faces.labels import age_group_of
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.result import Inversion
 
@@ -114,7 +114,7 @@ def main() -> None:
     generator, editor, reader = studio.generator, studio.editor, studio.reader
     w, cells = sample_latents(generator, LATENTS, LATENTS_SEED)
     people = [nth_phantom(SEED, index) for index in range(COUNT)]
-    pixels = np.stack([draw(person, generator.config.resolution).image for person in people])
+    pixels = np.stack([draw_phantom(person, generator.config.resolution).image for person in people])
     faces = [studio.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
     print(f"{COUNT} phantoms of seed {SEED} to the opposite smile")
     outcomes = edit_to_opposite(editor, faces, studio.direction(SMILE))

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
 from faces.images import read_image
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 
 TABLE = Path(__file__).parents[1] / "docs" / "portraits-smiles.csv"
@@ -40,7 +40,9 @@ def read_labelled_portraits(
 def draw_known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Draw phantoms, and return their true landmarks (n, 68, 2) and smiles (n,)."""
     people = [nth_phantom(seed, index) for index in range(count)]
-    return np.stack([draw(person, 128).landmarks for person in people]), np.array([person.smile for person in people])
+    return np.stack([draw_phantom(person, 128).landmarks for person in people]), np.array(
+        [person.smile for person in people]
+    )
 
 
 def main() -> None:

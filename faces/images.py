@@ -115,7 +115,7 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
 
 
 def pixels_key(image: Pixels) -> str:
-    """What an image is known by: the SHA-256 of its size and pixels in hex, whatever file it came from.
+    """Return the key of an image: the SHA-256 of its size and pixels in hex, whatever file it came from.
 
     Args:
         image: uint8 (h, w, 3) RGB as it is stored; the same picture at another size has another key.
@@ -125,6 +125,20 @@ def pixels_key(image: Pixels) -> str:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(f"image is {image.dtype} {image.shape}; expected uint8 (h, w, 3)")
-    digest = hashlib.sha256(f"{image.shape[0]}x{image.shape[1]}x3 uint8\n".encode())
+    return _hash_pixels(f"{image.shape[0]}x{image.shape[1]}x3 uint8\n", image)
+
+
+def pixels_digest(image: Pixels) -> str:
+    """Return the digest of a uint8 (h, w, 3) image by which marks in pictures and the registry know it.
+
+    It differs from `pixels_key` in the text before the pixels, "{width}x{height}:". Pictures that were delivered and
+    registries carry it, and checkpoints and data sets carry keys, so that neither can change.
+    """
+    return _hash_pixels(f"{image.shape[1]}x{image.shape[0]}:", image)
+
+
+def _hash_pixels(header: str, image: Pixels) -> str:
+    """Return the SHA-256 in hex of a text and the pixels of an image, row by row."""
+    digest = hashlib.sha256(header.encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from core.errors import CheckpointError
 from editing.face_editor import EditorFiles, FaceEditor
 from editing.latent_editor import TOLERANCE
 from faces.images import to_tensor
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import fresh_phantoms, nth_phantom
 from gen import checkpoint
 from inversion import inverter_file
@@ -135,7 +135,7 @@ def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
         assert not direction.flags
     arrived, kept = [], []
     for index in (0, 6, 13, 19):
-        face = studio.invert(to_tensor(draw(nth_phantom(710, index), 128).image))
+        face = studio.invert(to_tensor(draw_phantom(nth_phantom(710, index), 128).image))
         for target in (0.25, 0.75):
             edit = studio.editor.to_smile(face, studio.direction("smile"), target)
             arrived.append(abs(edit.smile[1] - target) <= TOLERANCE)

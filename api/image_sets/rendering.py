@@ -11,8 +11,9 @@ from typing import Any, Final
 from api.image_sets.storage import ImageSetStore, chunks
 from api.models.model import Model, Pixels, RenderPlan, Row
 from api.provenance.claims import Claim
-from api.provenance.marks import encode, pixels_digest
+from api.provenance.marks import encode
 from api.provenance.registry import Picture, Registry, key_of
+from faces.images import pixels_digest
 
 CHUNK_IMAGES: Final = 32
 """Images in a chunk; fixed, as a convolution's last bit can depend on the batch, and stored bytes should not."""

@@ -18,9 +18,10 @@ import numpy as np
 
 from api.photographs import confined_process
 from api.photographs.confined_process import DecoderLimits
-from api.photographs.intake import MAX_PIXELS, REMEDY, Format, check_container, detect_format
+from api.photographs.intake import MAX_PIXELS, REMEDY, check_container, detect_format
 from api.problem_types import ProblemType
 from api.problems import Problem
+from faces.image_containers import Format
 from faces.images import Pixels
 
 _PROCESSES_AT_ONCE: Final = 2

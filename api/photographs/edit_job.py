@@ -13,12 +13,12 @@ from api.models.pool import Models
 from api.photographs.job_context import JobContext
 from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
 from api.provenance.claims import Claim
-from api.provenance.marks import encode, pixels_digest
+from api.provenance.marks import encode
 from api.provenance.registry import Picture, key_of
 from core.errors import GestaltError
 from editing.face_editor import FaceEditor
 from editing.latent_editor import Edit
-from faces.images import to_uint8
+from faces.images import pixels_digest, to_uint8
 
 
 class EditWork(Undivided):

@@ -15,13 +15,13 @@ from typing import Any, Final
 import c2pa
 import numpy as np
 
-from api.photographs.intake import FORMATS, sniff
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.c2pa_certificate import CERTIFICATE, Identity, rules_of
 from api.provenance.claims import Claim, this_software
 from api.provenance.marks import encode, read_claim
 from core.errors import ConfigError, GestaltError
+from faces.image_containers import FORMATS, sniff
 
 _RULES: Final[Mapping[str, Any]] = rules_of(()) | {"builder": {"thumbnail": {"enabled": False}}}
 

@@ -21,10 +21,10 @@ from typing import IO, TYPE_CHECKING, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from api.photographs.intake import FORMATS, sniff
 from api.provenance import c2pa_reader
 from api.settings import Settings
 from core.errors import ConfigError
+from faces.image_containers import FORMATS, sniff
 
 if TYPE_CHECKING:
     from api.provenance.c2pa_signing import Signer

@@ -7,11 +7,9 @@ pixels are still those that it was claimed of.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import io
 import json
-import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +25,8 @@ from PIL import Image
 from api.encryption.key_store import SECRET_BYTES
 from api.provenance.claims import Claim
 from core.errors import ConfigError, ImageError
-from faces.images import MAX_PIXELS, Pixels, read_image
+from faces.image_containers import MAX_METADATA_BYTES, take_apart
+from faces.images import MAX_PIXELS, Pixels, pixels_digest, read_image
 
 ImageFormat = Literal["png", "webp", "jpeg"]
 
@@ -38,7 +37,6 @@ NAMESPACE: Final = "urn:x-gestaltgen:mark:1#"
 """XML namespace of the elements Claim, Pixels-SHA256 and Signature, which only this software writes."""
 
 _LARGEST_SIDE: Final[Mapping[ImageFormat, int]] = {"png": 1_000_000, "webp": 16_383, "jpeg": 65_500}
-_MAX_METADATA_BYTES: Final = 262_144
 _SIGNED_AS: Final = b"gestaltgen mark 1"
 
 
@@ -57,14 +55,6 @@ class Marked:
     pixels_sha256: str
     genuine: bool
     intact: bool
-
-
-def pixels_digest(image: Pixels) -> str:
-    """Return the SHA-256 in hex of "{width}x{height}:" and the pixels of a uint8 (h, w, 3) picture, row by row."""
-    height, width = image.shape[:2]
-    digest = hashlib.sha256(f"{width}x{height}:".encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
 
 
 class Marker:
@@ -99,17 +89,17 @@ class Marker:
         any bytes: nothing in them is expanded, and only the picture itself is decompressed. Only the returned metadata
         is verified.
         """
-        found = _read_statement(data)
-        if found is None:
+        parts = _read_statements(data)
+        if parts is None:
             return None
-        file, claim = found
-        said = file.statements[0]
+        picture, statements, claim = parts
+        said = statements[0]
         try:
-            pixels = read_image(file.picture) if pixels is None else pixels
+            pixels = read_image(picture) if pixels is None else pixels
         except ImageError:
             return None
         signed = self._sign(claim, said.pixels_sha256).signature
-        contradicted = any(other != said for other in file.statements)
+        contradicted = any(other != said for other in statements)
         return Marked(
             claim=claim,
             pixels_sha256=said.pixels_sha256,
@@ -155,18 +145,19 @@ def _encode(
 
 def read_claim(data: bytes) -> Claim | None:
     """Return what a file says about itself, unverified; None if it is no whole PNG, WebP or JPEG, or has no claim."""
-    found = _read_statement(data)
-    return None if found is None else found[1]
+    parts = _read_statements(data)
+    return None if parts is None else parts[2]
 
 
-def _read_statement(data: bytes) -> tuple[_File, Claim] | None:
-    """Take a file apart and read its claim; returns None if that is impossible or there is no claim of ours."""
+def _read_statements(data: bytes) -> tuple[bytes, tuple[_Statement, ...], Claim] | None:
+    """Return the picture alone, the statements of a file, and the claim of the first; None if it has none of ours."""
     try:
-        file = _take_apart(data)
-        if not file.statements or file.width * file.height > MAX_PIXELS:
+        parts = take_apart(data)
+        statements = (*_Statement.of(parts.text), *_Statement.of(_entries_of_xmp(parts.xmp)))
+        if not statements or parts.width * parts.height > MAX_PIXELS:
             return None
-        return file, Claim(**json.loads(file.statements[0].claim))
-    except (ValueError, TypeError, IndexError, RecursionError, struct.error):
+        return parts.picture, statements, Claim(**json.loads(statements[0].claim))
+    except (ImageError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -239,7 +230,7 @@ def _xmp(claim: Claim, said: _Statement) -> bytes:
 
 def _entries_of_xmp(packet: bytes) -> dict[str, str]:
     """Return our elements of an XMP packet, even if a tool has rewritten them as attributes."""
-    if len(packet) > _MAX_METADATA_BYTES or "<!DOCTYPE" in (text := packet.decode()):
+    if len(packet) > MAX_METADATA_BYTES or "<!DOCTYPE" in (text := packet.decode()):
         return {}
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - short, and without a DOCTYPE there are no entities to expand
@@ -254,11 +245,8 @@ def _entries_of_xmp(packet: bytes) -> dict[str, str]:
     }
 
 
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_PICTURE: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_XMP: Final = "XML:com.adobe.xmp"
 _PNG_HEADER_BYTES: Final = 33
-_PLAIN_ITXT: Final = re.compile(rb"([^\0]{1,79})\0\0\0[^\0]*\0[^\0]*\0(.*)", re.DOTALL)
 
 _PNG_OPTIONS: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 """A filtered face hardly repeats itself, so that only runs are sought: against zlib's usual search (level 6) a quarter
@@ -287,101 +275,3 @@ def _encode_png(image: Pixels, text: Mapping[str, str]) -> bytes:
 def _itxt(key: str, text: str) -> bytes:
     body = b"iTXt" + key.encode() + b"\0\0\0\0\0" + text.encode()
     return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-
-
-@dataclass(frozen=True)
-class _File:
-    """A picture file taken apart.
-
-    Args:
-        picture: a file with nothing but what its pixels need: nothing else of it reaches a decoder.
-    """
-
-    width: int
-    height: int
-    picture: bytes
-    statements: tuple[_Statement, ...]
-
-
-def _take_apart(data: bytes) -> _File:
-    """Raises ValueError, IndexError or struct.error if the file is of another format, or broken."""
-    openers: tuple[tuple[bytes, Callable[[bytes], _File]], ...] = (
-        (_PNG_SIGNATURE, _open_png),
-        (b"\xff\xd8", _open_jpeg),
-        (b"RIFF", _open_webp),
-    )
-    for start, opener in openers:
-        if data.startswith(start):
-            return opener(data)
-    raise ValueError("expected a PNG, a WebP or a JPEG")
-
-
-def _open_png(data: bytes) -> _File:
-    kept, text = [_PNG_SIGNATURE], {}
-    at, kind = len(_PNG_SIGNATURE), b""
-    width, height = struct.unpack_from(">II", data, at + 8)
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            raise ValueError("the last chunk is cut off")
-        if (kind == b"IHDR") != (len(kept) == 1):
-            raise ValueError("the header is not the first chunk, or not the only one")
-        if kind in _PNG_PICTURE:
-            kept.append(data[at:end])
-        elif (
-            kind == b"iTXt"
-            and length <= _MAX_METADATA_BYTES
-            and (entry := _PLAIN_ITXT.fullmatch(data, at + 8, end - 4))
-        ):
-            text[entry[1].decode("latin-1")] = entry[2].decode()
-        at = end
-    packet = text.get(_PNG_XMP, "").encode()
-    statements = (*_Statement.of(text), *_Statement.of(_entries_of_xmp(packet)))
-    return _File(width, height, b"".join(kept), statements)
-
-
-_JPEG_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
-_JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_PICTURE: Final = _JPEG_FRAMES | {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
-_JPEG_SCAN: Final = 0xDA
-
-
-def _open_jpeg(data: bytes) -> _File:
-    kept, packet = [data[:2]], b""
-    at, width, height = 2, 0, 0
-    while data[at + 1] != _JPEG_SCAN:
-        start, marker, length = struct.unpack_from(">BBH", data, at)
-        segment = data[at : at + 2 + length]
-        if start != 0xFF:
-            raise ValueError("a segment does not begin where the last one ends")
-        if marker in _JPEG_FRAMES:
-            height, width = struct.unpack_from(">HH", segment, 5)
-        if marker in _JPEG_PICTURE:
-            kept.append(segment)
-        if marker == 0xE1 and segment.startswith(_JPEG_XMP, 4):
-            packet = segment[4 + len(_JPEG_XMP) :]
-        at += 2 + length
-    return _File(width, height, b"".join((*kept, data[at:])), (*_Statement.of(_entries_of_xmp(packet)),))
-
-
-def _open_webp(data: bytes) -> _File:
-    length, form = struct.unpack_from("<I4s", data, 4)
-    if form != b"WEBP" or 8 + length > len(data):
-        raise ValueError("not a WebP, or cut off")
-    picture, packet = b"", b""
-    at, width, height = 12, 0, 0
-    while at < 8 + length:
-        kind, size = struct.unpack_from("<4sI", data, at)
-        end = at + 8 + size + size % 2
-        if kind == b"VP8L":
-            (bits,) = struct.unpack_from("<I", data, at + 9)
-            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        if kind == b"VP8 ":
-            width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, at + 14))
-        if kind in (b"VP8L", b"VP8 "):
-            picture = b"RIFF" + struct.pack("<I", 4 + end - at) + b"WEBP" + data[at:end]
-        if kind == b"XMP ":
-            packet = data[at + 8 : at + 8 + size]
-        at = end
-    return _File(width, height, picture, (*_Statement.of(_entries_of_xmp(packet)),))

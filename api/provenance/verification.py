@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 from api.provenance.claims import Source
 from api.provenance.content_credentials import Credentials, ManifestReading
-from api.provenance.marks import Marker, pixels_digest
+from api.provenance.marks import Marker
 from api.provenance.registry import Registry
-from faces.images import Pixels
+from faces.images import Pixels, pixels_digest
 
 Verdict: TypeAlias = Literal["made here", "made here, changed since", "not recognised"]
 

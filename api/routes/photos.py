@@ -14,7 +14,7 @@ from api.access.ownership import Kind
 from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_inverted, find_model
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
-from api.photographs.intake import FORMATS, Received, check_container, receive
+from api.photographs.intake import Received, check_container, receive
 from api.photographs.records import ErasureCause, Photograph, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -23,6 +23,7 @@ from api.representations import describe_access, describe_photo, describe_receip
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
 from api.schemas import AccessList, PhotoOut, PhotoPage, ReceiptOut
+from faces.image_containers import FORMATS
 
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
 

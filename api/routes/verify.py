@@ -6,13 +6,13 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 
 from api.dependencies import AnyCaller, ServiceDep
-from api.photographs.intake import FORMATS
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.verification import verify_picture
 from api.request_headers import problem
 from api.resources import Resources
 from api.schemas import CredentialsOut, VerifyOut
+from faces.image_containers import FORMATS
 
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])
 

@@ -13,7 +13,7 @@ from api.provenance.marks import encode
 from benchmarks.harness.comparing import PUBLISHED, MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import BenchmarkEntry
 from faces.images import Pixels
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 
 SIZES: Final = (128, 256)
@@ -22,7 +22,7 @@ COUNT: Final = 40
 
 def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
     for size in SIZES:
-        pictures = [draw(nth_phantom(1, index), size).image for index in range(COUNT)]
+        pictures = [draw_phantom(nth_phantom(1, index), size).image for index in range(COUNT)]
         works = {
             PUBLISHED: lambda pictures=pictures: [_encode_plain(picture) for picture in pictures],
             ("ours", "uint8"): lambda pictures=pictures: [_encode_with_marks(picture) for picture in pictures],

@@ -31,7 +31,7 @@ from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
 from core.precision import PRECISIONS
 from faces.images import to_tensor
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
 from inversion import inverter_file
@@ -46,7 +46,7 @@ def make_work(batch: int, way: Way, precision: str) -> Work:
     """Make the function that inverts one batch of phantoms."""
     inverter = _load_inverter()
     side = inverter.generator.config.resolution
-    faces = to_tensor(np.stack([draw(nth_phantom(1, index), side).image for index in range(batch)]))
+    faces = to_tensor(np.stack([draw_phantom(nth_phantom(1, index), side).image for index in range(batch)]))
     chosen = {"precision": precision} if way == "ours" and _can_choose_precision() else {}
 
     def invert() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.harness.comparing import MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import BenchmarkEntry
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import random_phantom
 
 SIZES: Final = (64, 128, 256)
@@ -23,7 +23,7 @@ def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
 
     def make(size: int) -> None:
         for person in people:
-            draw(person, size)
+            draw_phantom(person, size)
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)

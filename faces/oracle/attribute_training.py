@@ -19,14 +19,15 @@ from faces.datasets.records import PHANTOMS
 from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS
 from faces.oracle.attribute_network import SIDE, Oracle, OracleConfig, Reading, rounded
-from faces.phantoms.person import Phantom, draw, identity_vector, phantom
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import Phantom, identity_vector, phantom
 
 PROGRESSION_YEARS: Final = (1.0, 6.0, 15.0, 27.0, 60.0)
 """Ages at which one phantom is drawn to see how far the reading of its identity drifts: the middles of the groups."""
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class OracleTrainingConfig:
     """How to train.
 
     Args:
@@ -100,10 +101,10 @@ def truth_of(data: Dataset) -> Truth:
     return Truth.of(phantoms)
 
 
-def train(
+def train_oracle(
     images: Pixels,
     truth: Truth,
-    config: TrainingConfig,
+    config: OracleTrainingConfig,
     network: OracleConfig | None = None,
     *,
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
@@ -143,7 +144,7 @@ def train(
 def learn(
     network: nn.Module,
     count: int,
-    config: TrainingConfig,
+    config: OracleTrainingConfig,
     loss_of: Callable[[Tensor], Tensor],
     on_progress: Callable[[int, int, float], None],
 ) -> None:
@@ -257,7 +258,7 @@ def ageing_phantoms(persons: int, seed: int, side: int = SIDE) -> tuple[Pixels, 
     for person in range(persons):
         condition, smile, identity = CONDITIONS[person % len(CONDITIONS)], rng.uniform(), int(rng.integers(2**62))
         people += [phantom(condition, years, smile, identity) for years in PROGRESSION_YEARS]
-    return np.stack([draw(of, side).image for of in people]), people
+    return np.stack([draw_phantom(of, side).image for of in people]), people
 
 
 def _explained(read: Tensor, true: Tensor) -> Tensor:

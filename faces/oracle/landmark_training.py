@@ -15,7 +15,7 @@ from core.errors import ConfigError
 from faces.expression import CALIBRATED
 from faces.images import Pixels
 from faces.oracle.attribute_network import SIDE, rounded
-from faces.oracle.attribute_training import TrainingConfig, degraded, learn
+from faces.oracle.attribute_training import OracleTrainingConfig, degraded, learn
 from faces.oracle.landmark_network import LandmarkNetwork
 
 MIRRORED: Final = (
@@ -37,10 +37,10 @@ _SCALE: Final = 0.1
 _SHIFT_PX: Final = 4.0
 
 
-def train(
+def train_landmarks(
     images: Pixels,
     landmarks: npt.NDArray[np.floating],
-    config: TrainingConfig,
+    config: OracleTrainingConfig,
     *,
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> LandmarkNetwork:

@@ -29,7 +29,7 @@ _EAR: Final = np.array(
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedPhantom:
     """A drawn phantom.
 
     Attributes:
@@ -51,7 +51,7 @@ class Sitter:
     palette: Palette
 
 
-def draw(phantom: Phantom, size: int) -> Rendered:
+def draw_phantom(phantom: Phantom, size: int) -> RenderedPhantom:
     """Paint a phantom.
 
     Args:
@@ -75,7 +75,7 @@ def draw(phantom: Phantom, size: int) -> Rendered:
         _paint_eye(canvas, sitter, side)
         _paint_brow(canvas, sitter, side)
     paint_hair(canvas, phantom, body, hair, sitter.palette)
-    return Rendered(canvas.image(size), canvas.place(body.landmarks) * (size / canvas.side) - 0.5)
+    return RenderedPhantom(canvas.image(size), canvas.place(body.landmarks) * (size / canvas.side) - 0.5)
 
 
 def _paint_backdrop(canvas: Canvas, looks: Looks) -> None:

@@ -16,22 +16,6 @@ import numpy.typing as npt
 
 from core.errors import LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS
-from faces.phantoms.drawing import Rendered, draw
-
-__all__ = [
-    "OLDEST_YEARS",
-    "PERSON",
-    "TRAITS",
-    "Looks",
-    "Phantom",
-    "Rendered",
-    "Trait",
-    "attributes",
-    "draw",
-    "identity_vector",
-    "phantom",
-    "random_phantom",
-]
 
 OLDEST_YEARS: Final = 120.0
 _OLDEST_DRAWN_AT_RANDOM: Final = 90.0

@@ -22,7 +22,8 @@ from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import PHANTOMS, Record
 from faces.images import Pixels, encode_png
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
-from faces.phantoms.person import TRAITS, Phantom, attributes, draw, phantom
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import TRAITS, Phantom, attributes, phantom
 
 TRUTH: Final = "phantoms.csv"
 """Table within the set: file, identity and every facial trait, in the units of `faces.phantoms.person.TRAITS`."""
@@ -51,7 +52,7 @@ def is_phantoms(data: Dataset) -> bool:
 def fresh_phantoms(count: int, side: int, seed: int) -> Iterator[Pixels]:
     """Draw phantoms uint8 (1, side, side, 3) one by one, of every condition and age; training takes other seeds."""
     for index in range(count):
-        yield draw(nth_phantom(seed, index), side).image[None]
+        yield draw_phantom(nth_phantom(seed, index), side).image[None]
 
 
 def age_within(group: AgeGroup, rng: np.random.Generator) -> float:
@@ -129,7 +130,7 @@ class _Drawn:
 
 
 def _draw_one(of: Phantom, *, size: int) -> _Drawn:
-    rendered = draw(of, size)
+    rendered = draw_phantom(of, size)
     return _Drawn(of, encode_png(rendered.image), rendered.landmarks)
 
 

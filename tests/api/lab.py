@@ -29,7 +29,7 @@ from api.problem_types import ProblemType
 from api.resources import Resources
 from api.settings import Settings
 from faces.images import Pixels, encode_png
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from tests.api.serving import serving
 from tests.api.stores import files_in
@@ -160,7 +160,7 @@ def client(url: str, secret: str) -> httpx.Client:
 @cache
 def phantom(n: int) -> bytes:
     """PNG of a drawn face, aligned, 128 px."""
-    return encode_png(draw(nth_phantom(3, n), 128).image)
+    return encode_png(draw_phantom(nth_phantom(3, n), 128).image)
 
 
 def saved(image: Pixels, pillow_format: str, **options: Any) -> bytes:

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from api.photographs.intake import FORMATS, sniff
 from api.provenance.c2pa_certificate import pem_of, rules_of
 from api.provenance.trial_authority import Authority
+from faces.image_containers import FORMATS, sniff
 
 NAME = "A laboratory of tests"
 

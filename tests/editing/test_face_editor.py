@@ -14,7 +14,7 @@ from editing.direction_file import Directions
 from editing.face_editor import EditorFiles, FaceEditor
 from faces.detect import FaceDetector
 from faces.images import to_tensor
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
 from gen.checkpoint import fingerprint
@@ -115,8 +115,8 @@ def test_phantoms_are_read_by_networks_of_their_own_and_others_as_photographs(
     files: EditorFiles, detector: FaceDetector
 ) -> None:
     people = [nth_phantom(4, at) for at in range(3)]
-    drawn = np.stack([draw(person, 128).image for person in people])
-    truth = np.stack([draw(person, 128).landmarks for person in people])
+    drawn = np.stack([draw_phantom(person, 128).image for person in people])
+    truth = np.stack([draw_phantom(person, 128).landmarks for person in people])
     of_phantoms = FaceEditor.open(replace(files, oracle=weights.oracle(), landmarks=weights.landmarks()), detector)
     assert of_phantoms.reader(to_tensor(drawn)).conditions
     assert np.abs(of_phantoms.find(drawn) - truth).mean() < 1.5

@@ -18,7 +18,7 @@ from editing.survey_plan import Person, plan_survey
 from faces.detect import FaceDetector
 from faces.images import Pixels, read_image, to_uint8
 from faces.measures.distances import Features
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.quality import Judge, Quality
 from inversion.result import Inversion
@@ -38,7 +38,7 @@ def studio(detector: FaceDetector) -> FaceEditor:
 
 def find(images: Pixels) -> Features:
     """A mouth that the edit moves down by a pixel, near the left border."""
-    points = draw(nth_phantom(3, 0), 64).landmarks
+    points = draw_phantom(nth_phantom(3, 0), 64).landmarks
     points = points - [points[48:, 0].min(), 0]
     down = np.array([0, 1])
     return np.stack([points + at * down for at in range(len(images))])

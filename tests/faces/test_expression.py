@@ -10,12 +10,12 @@ from core.errors import ImageError
 from experiments.smile_measure import draw_known_phantoms, read_labelled_portraits
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import phantom
 
 
 def landmarks(smile: float) -> np.ndarray:  # type: ignore[type-arg]
-    return draw(phantom("unaffected", 30, smile, 7), 128).landmarks
+    return draw_phantom(phantom("unaffected", 30, smile, 7), 128).landmarks
 
 
 def test_size_place_and_rotation_do_not_matter() -> None:

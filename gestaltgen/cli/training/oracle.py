@@ -19,8 +19,8 @@ from faces.datasets.dataset import Dataset
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle import landmark_network, landmark_training
 from faces.oracle.attribute_network import SIDE
-from faces.oracle.attribute_training import TrainingConfig, truth_of
-from faces.oracle.attribute_training import train as train_oracle
+from faces.oracle.attribute_training import OracleTrainingConfig, truth_of
+from faces.oracle.attribute_training import train_oracle as train_oracle
 from faces.oracle.measurement import load_landmarks, measure_oracle
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.console import make_console
@@ -56,7 +56,7 @@ def train(
     ] = TEST_SEED,
     epochs: Annotated[
         int, typer.Option(help="Number of times that each phantom is shown.", min=1)
-    ] = TrainingConfig().epochs,
+    ] = OracleTrainingConfig().epochs,
     workers: Annotated[int, typer.Option(help="Number of processes that draw phantoms.", min=1)] = 2,
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads for training.", min=1)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")] = False,
@@ -68,7 +68,7 @@ def train(
     """
     if seed == test_seed:
         raise DatasetError(f"--seed and --test-seed are both {seed}; expected two, or the test is no test")
-    config = TrainingConfig(epochs=epochs)
+    config = OracleTrainingConfig(epochs=epochs)
     sets = {
         (phantoms, seed): _phantoms_path(folder, phantoms, seed),
         (test_phantoms, test_seed): _phantoms_path(folder, test_phantoms, test_seed),
@@ -132,10 +132,12 @@ def train_landmarks(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    config = TrainingConfig(epochs=epochs)
+    config = OracleTrainingConfig(epochs=epochs)
     images, points, _ = load_landmarks(data)
     with _progress.bar("training", config.epochs * (len(images) // config.batch)) as step:
-        network = landmark_training.train(images, points, config, on_progress=lambda done, of, loss: step(done))
+        network = landmark_training.train_landmarks(
+            images, points, config, on_progress=lambda done, of, loss: step(done)
+        )
     unseen, true, smile = load_landmarks(test)
     figures = landmark_training.measure(network.find(unseen), true, smile)
     origin = f"trained on {len(images)} phantoms of {data.name} for {epochs} epochs; measured on {len(unseen)} others"

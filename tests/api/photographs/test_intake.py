@@ -18,8 +18,9 @@ from PIL import Image
 from api.encryption.upload_file import SealedUploadFile
 from api.photographs import confined_process, decoding
 from api.photographs.decoding import Decoder
-from api.photographs.intake import FORMATS, MAX_BYTES, MAX_PIXELS, Format, Received, check_container, receive, sniff
+from api.photographs.intake import MAX_BYTES, MAX_PIXELS, Received, check_container, receive
 from api.problems import Problem
+from faces.image_containers import FORMATS, Format, sniff
 from faces.images import Pixels, read_image
 
 ORIENTATION = 0x0112

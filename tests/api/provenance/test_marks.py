@@ -21,9 +21,9 @@ from PIL.JpegImagePlugin import get_sampling
 from PIL.PngImagePlugin import PngInfo
 
 from api.provenance.claims import EDITED_NOTICE, MAX_CLAIM_CHARACTERS, NOTICE, Claim
-from api.provenance.marks import MEDIA_TYPES, NAMESPACE, SUFFIXES, ImageFormat, Marked, Marker, pixels_digest
+from api.provenance.marks import MEDIA_TYPES, NAMESPACE, SUFFIXES, ImageFormat, Marked, Marker
 from core.errors import ConfigError, ImageError
-from faces.images import Pixels, read_image
+from faces.images import Pixels, pixels_digest, read_image
 
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 CLAIM = Claim(

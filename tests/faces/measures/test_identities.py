@@ -8,7 +8,8 @@ import pytest
 from core.errors import DatasetError
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.measures.identities import identities, standardised
-from faces.phantoms.person import draw, identity_vector, phantom
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import identity_vector, phantom
 from faces.phantoms.phantom_dataset import TRUTH, nth_phantom, synthesise
 
 
@@ -23,7 +24,10 @@ def test_a_table_that_lacks_a_picture_is_refused(tmp_path: Path) -> None:
     synthesise(tmp_path / "set", count=2, size=32, seed=7)
     table = tmp_path / "set" / TRUTH
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
-    with Dataset.open(tmp_path / "set") as data, pytest.raises(DatasetError, match=r"lacks .*00001.*draw the set anew"):
+    with (
+        Dataset.open(tmp_path / "set") as data,
+        pytest.raises(DatasetError, match=r"lacks .*00001.*draw the set anew"),
+    ):
         identities(data)
 
 
@@ -31,7 +35,7 @@ def test_other_pictures_are_described(tmp_path: Path) -> None:
     """One person is nearer to herself older than to others; a picture without a face is unknown."""
     people = [phantom("unaffected", age, 0.2, identity) for identity, age in ((3, 30), (3, 34), (8, 30), (12, 30))]
     with DatasetWriter(tmp_path / "set") as writer:
-        for picture in [*(draw(person, 160).image for person in people), np.full((160, 160, 3), 128, np.uint8)]:
+        for picture in [*(draw_phantom(person, 160).image for person in people), np.full((160, 160, 3), 128, np.uint8)]:
             writer.add(picture)
     done: list[int] = []
     with Dataset.open(tmp_path / "set") as data:

@@ -19,15 +19,16 @@ from faces.measures.reading_statistics import drift
 from faces.oracle.attribute_network import Oracle, OracleConfig, Reading, load, rounded, save
 from faces.oracle.attribute_training import (
     PROGRESSION_YEARS,
-    TrainingConfig,
+    OracleTrainingConfig,
     Truth,
     ageing_phantoms,
     augmented,
     measure,
-    train,
+    train_oracle,
     truth_of,
 )
-from faces.phantoms.person import draw, identity_vector
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import identity_vector
 from faces.phantoms.phantom_dataset import nth_phantom, synthesise
 
 TINY = OracleConfig(widths=(4, 4, 4, 4), features=6)
@@ -43,7 +44,7 @@ def tiny(seed: int = 0) -> Oracle:
 def phantoms() -> tuple[Pixels, Truth]:
     """Of a seed that neither a generator nor the oracle has learnt from, every condition and age alike."""
     people = [nth_phantom(FRESH_SEED, index) for index in range(FRESH)]
-    return np.stack([draw(of, 128).image for of in people]), Truth.of(people)
+    return np.stack([draw_phantom(of, 128).image for of in people]), Truth.of(people)
 
 
 @pytest.fixture(scope="module")
@@ -169,16 +170,16 @@ def test_training_learns_what_it_is_shown_and_repeats_itself(phantoms: tuple[Pix
         truth.condition[:40], truth.age_group[:40], truth.age_years[:40], truth.smile[:40], truth.identity[:40]
     )
     losses: list[float] = []
-    config = TrainingConfig(epochs=20, batch=20)
+    config = OracleTrainingConfig(epochs=20, batch=20)
     network = OracleConfig(widths=(8, 16, 16, 16), features=32)
-    oracle = train(images, some, config, network, on_progress=lambda step, steps, loss: losses.append(loss))
+    oracle = train_oracle(images, some, config, network, on_progress=lambda step, steps, loss: losses.append(loss))
     assert len(losses) == 40
     assert losses[-1] < 0.85 * losses[0]
-    again = train(images, some, config, network)
+    again = train_oracle(images, some, config, network)
     for ours, theirs in zip(oracle.state_dict().values(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=0, rtol=0)
     with pytest.raises(ConfigError, match=r"expected \(n, 128, 128, 3\)"):
-        train(images[:, :64, :64], some, config)
+        train_oracle(images[:, :64, :64], some, config)
 
 
 def test_measure_counts_ages_near_a_border_apart() -> None:

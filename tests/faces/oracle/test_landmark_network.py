@@ -14,9 +14,9 @@ from faces.align import ffhq_quad
 from faces.expression import CALIBRATED
 from faces.images import Pixels
 from faces.oracle import attribute_network, landmark_network
-from faces.oracle.attribute_training import TrainingConfig
-from faces.oracle.landmark_training import MIRRORED, measure, moved, train
-from faces.phantoms.drawing import draw
+from faces.oracle.attribute_training import OracleTrainingConfig
+from faces.oracle.landmark_training import MIRRORED, measure, moved, train_landmarks
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from tests.faces.oracle.test_attribute_network import tiny
 
@@ -27,7 +27,7 @@ FRESH_SEED, FRESH = 7_778, 100
 def phantoms() -> tuple[Pixels, np.ndarray, np.ndarray]:
     """Pictures, landmarks and smiles, of a seed that nothing has learnt from."""
     people = [nth_phantom(FRESH_SEED, index) for index in range(FRESH)]
-    drawn = [draw(person, 128) for person in people]
+    drawn = [draw_phantom(person, 128) for person in people]
     pictures, points = np.stack([one.image for one in drawn]), np.stack([one.landmarks for one in drawn])
     return pictures, points, np.array([person.smile for person in people])
 
@@ -52,7 +52,7 @@ def test_the_shipped_network_finds_mouths_and_smiles(
 def test_landmarks_are_in_pixels_of_the_picture(shipped: landmark_network.LandmarkNetwork) -> None:
     person = nth_phantom(FRESH_SEED, 7)
     for side in (64, 256):
-        drawn = draw(person, side)
+        drawn = draw_phantom(person, side)
         found = shipped.find(drawn.image[None])[0]
         assert np.linalg.norm(found - drawn.landmarks, axis=1).mean() < 0.01 * side
         np.testing.assert_allclose(ffhq_quad(found), ffhq_quad(drawn.landmarks), atol=0.03 * side)
@@ -88,14 +88,14 @@ def test_mirrored_landmarks_are_those_of_the_mirrored_face(phantoms: tuple[Pixel
 def test_training_learns_and_repeats(phantoms: tuple[Pixels, np.ndarray, np.ndarray]) -> None:
     pictures, points, _ = phantoms
     losses: list[float] = []
-    config = TrainingConfig(epochs=3, batch=20)
-    network = train(pictures, points, config, on_progress=lambda step, steps, loss: losses.append(loss))
+    config = OracleTrainingConfig(epochs=3, batch=20)
+    network = train_landmarks(pictures, points, config, on_progress=lambda step, steps, loss: losses.append(loss))
     assert len(losses) == 15
     assert np.mean(losses[-3:]) < losses[0]
-    again = train(pictures, points, config)
+    again = train_landmarks(pictures, points, config)
     np.testing.assert_array_equal(network.find(pictures[:4]), again.find(pictures[:4]))
     with pytest.raises(ConfigError, match="n of 64 or more"):
-        train(pictures[:9], points[:9], TrainingConfig())
+        train_landmarks(pictures[:9], points[:9], OracleTrainingConfig())
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:

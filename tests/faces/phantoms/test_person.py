@@ -11,16 +11,8 @@ from core.errors import LabelError
 from faces.detect import FaceDetector
 from faces.labels import AGE_GROUPS, CONDITIONS
 from faces.phantoms.anatomy import growth_at
-from faces.phantoms.person import (
-    TRAITS,
-    Phantom,
-    Trait,
-    attributes,
-    draw,
-    identity_vector,
-    phantom,
-    random_phantom,
-)
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import TRAITS, Phantom, Trait, attributes, identity_vector, phantom, random_phantom
 
 Values = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -93,7 +85,7 @@ def test_a_person_keeps_traits_and_looks_at_another_age_with_another_smile() -> 
 
 
 def test_the_same_phantom_is_drawn_the_same() -> None:
-    first, second = (draw(phantom("WS", 30, 0.6, 3), 64) for _ in range(2))
+    first, second = (draw_phantom(phantom("WS", 30, 0.6, 3), 64) for _ in range(2))
     np.testing.assert_array_equal(first.image, second.image)
     np.testing.assert_array_equal(first.landmarks, second.landmarks)
 
@@ -117,14 +109,14 @@ def test_the_same_phantom_is_drawn_the_same() -> None:
     ids=lambda value: value.condition if isinstance(value, Phantom) else "",
 )
 def test_phantoms_stay_those_that_the_shipped_weights_were_trained_on(drawn: Phantom, tones: list[list[int]]) -> None:
-    blocks = draw(drawn, 64).image.mean(2).reshape(4, 16, 4, 16).mean((1, 3))
+    blocks = draw_phantom(drawn, 64).image.mean(2).reshape(4, 16, 4, 16).mean((1, 3))
     np.testing.assert_allclose(blocks, tones, atol=1.5)
 
 
 @pytest.mark.parametrize("size", [32, 64, 100, 256, 300])
 def test_any_size_shows_the_same_picture(size: int) -> None:
     one = phantom("22q11DS", 14, 0.5, 4)
-    small, large = draw(one, size), draw(one, 512)
+    small, large = draw_phantom(one, size), draw_phantom(one, 512)
     assert small.image.shape == (size, size, 3)
     assert small.image.dtype == np.uint8
     assert small.landmarks.dtype == np.float64
@@ -143,7 +135,7 @@ def test_any_size_shows_the_same_picture(size: int) -> None:
 
 def test_landmarks_are_ordered_as_a_face_is() -> None:
     for one in people(60, seed=3):
-        points = draw(one, 32).landmarks
+        points = draw_phantom(one, 32).landmarks
         assert points.shape == (68, 2)
         assert np.all(np.diff(points[:17, 0])[3:13] > 0)
         assert points[36:42, 0].max() < points[27, 0] < points[42:48, 0].min()
@@ -155,7 +147,7 @@ def test_landmarks_are_ordered_as_a_face_is() -> None:
 
 def test_eyes_stay_where_alignment_puts_them() -> None:
     for one in people(60, seed=4):
-        points = draw(one, 32).landmarks / 32
+        points = draw_phantom(one, 32).landmarks / 32
         left, right = points[36:42].mean(0), points[42:48].mean(0)
         np.testing.assert_allclose((left + right) / 2, [0.5, 0.47], atol=0.03)
         assert 0.20 < np.linalg.norm(right - left) < 0.30
@@ -169,7 +161,7 @@ def test_each_shift_is_visible_at_64_pixels(trait: Trait) -> None:
     for identity in range(6):
         before = phantom("unaffected", 25, 0.2, identity)
         moved = {**before.traits, trait.name: before.traits[trait.name] + trait.deviation * shift}
-        difference = draw(replace(before, traits=moved), 64).image.astype(int) - draw(before, 64).image
+        difference = draw_phantom(replace(before, traits=moved), 64).image.astype(int) - draw_phantom(before, 64).image
         changes.append(np.abs(difference).mean(2).max())
     assert np.median(changes) >= 10, (condition, changes)
 
@@ -185,13 +177,14 @@ def test_growth_is_monotone_and_every_border_of_age_is_visible() -> None:
         margin = 1 if border < 10 else 3
         for identity in range(4):
             below, above = (
-                draw(phantom("unaffected", border + d, 0.2, identity), 64).image.astype(int) for d in (-margin, margin)
+                draw_phantom(phantom("unaffected", border + d, 0.2, identity), 64).image.astype(int)
+                for d in (-margin, margin)
             )
             assert np.abs(above - below).mean(2).max() >= 12, (border, identity)
 
 
 def test_a_smile_widens_and_opens_the_mouth_and_raises_its_corners() -> None:
-    grave, smiling = (draw(phantom("unaffected", 30, s, 2), 256).landmarks for s in (0.0, 1.0))
+    grave, smiling = (draw_phantom(phantom("unaffected", 30, s, 2), 256).landmarks for s in (0.0, 1.0))
     width = [p[54, 0] - p[48, 0] for p in (grave, smiling)]
     gap = [p[66, 1] - p[62, 1] for p in (grave, smiling)]
     corner = [p[[48, 54], 1].mean() - p[62, 1] for p in (grave, smiling)]
@@ -204,7 +197,7 @@ def test_dlib_finds_each_face_where_it_is(detector: FaceDetector) -> None:
     errors, found_one = [], 0
     crowd = people(100, seed=6)
     for one in crowd:
-        drawn = draw(one, 256)
+        drawn = draw_phantom(one, 256)
         faces = detector.detect(drawn.image)
         found_one += len(faces) == 1
         if faces:

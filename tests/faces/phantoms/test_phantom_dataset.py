@@ -10,7 +10,8 @@ import pytest
 from core.errors import DatasetError
 from faces.datasets.dataset import Dataset
 from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
-from faces.phantoms.person import attributes, draw
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.person import attributes
 from faces.phantoms.phantom_dataset import TRUTH, nth_phantom, synthesise
 
 
@@ -31,7 +32,7 @@ def test_set_is_balanced_and_its_truth_is_known(made: Path) -> None:
         truth = list(csv.DictReader(file))
     for index in (0, 7, 39):
         phantom, record = nth_phantom(5, index), dataset.record(index)
-        rendered = draw(phantom, 32)
+        rendered = draw_phantom(phantom, 32)
         np.testing.assert_array_equal(dataset.image(index), rendered.image)
         np.testing.assert_allclose(points[index], rendered.landmarks, rtol=1e-5)
         assert (record.condition, record.age_years, record.expression) == (

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from core.atomic_files import write_file
 from editing import direction_file, face_editor, fitting, survey_pack
 from faces.images import Pixels, encode_png, read_image
-from faces.phantoms.drawing import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
 from gen.checkpoint import fingerprint
@@ -124,11 +124,11 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astrona
 
 def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     directions = fitted(generator, tmp_path)
-    points = np.tile(draw(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
+    points = np.tile(draw_phantom(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
     monkeypatch.setattr(face_editor, "make_landmark_finder", lambda landmarks, detector: lambda images: points)
     photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
     for at in range(3):
-        write_file(photographs / f"p{at}.png", encode_png(draw(nth_phantom(3, at), 64).image))
+        write_file(photographs / f"p{at}.png", encode_png(draw_phantom(nth_phantom(3, at), 64).image))
     write_file(photographs / "broken.jpg", b"no picture")
     write_file(groups, b"file,group\np0.png,WS\np1.png,WS\np2.png,other\n")
     command = ("stimuli", photographs, "--generator", generator, "--directions", directions, "--method", "w")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from core.atomic_files import write_file
 from faces.images import Pixels, encode_png, read_image
-from faces.phantoms.person import draw
+from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from gen import checkpoint
 from gen.checkpoint import fingerprint
@@ -34,7 +34,7 @@ def photographs(tmp_path: Path, astronaut: Pixels) -> Path:
     write_file(folder / "astronaut.png", encode_png(astronaut))
     write_file(folder / "nobody.png", encode_png(astronaut[:64, :64]))
     write_file(folder / "broken.jpg", b"no picture")
-    phantom = encode_png(draw(nth_phantom(3, 0), 256).image)
+    phantom = encode_png(draw_phantom(nth_phantom(3, 0), 256).image)
     write_file(folder / "more" / "phantom.png", phantom)
     write_file(folder / "phantom.png", phantom)
     small = Image.fromarray(astronaut).resize((72, 72))
@@ -91,7 +91,7 @@ def test_a_trained_inverter_says_how_far_it_can_be_trusted(generator: Path, phot
 
 def test_aligned_squares_are_taken_as_they_are(generator: Path, tmp_path: Path) -> None:
     square, oblong = tmp_path / "square.png", tmp_path / "oblong.png"
-    image = draw(nth_phantom(3, 0), 128).image
+    image = draw_phantom(nth_phantom(3, 0), 128).image
     write_file(square, encode_png(image))
     write_file(oblong, encode_png(image[:100]))
     command = ["invert", str(square), str(oblong), "--aligned", "--generator", str(generator), "--method", "w"]
