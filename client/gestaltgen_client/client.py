@@ -50,8 +50,8 @@ class Client(Connection):
                 conditions, each in 5 age groups, are 20 x 2 x 5 = 200 images. For `unrelated` it is images for each
                 condition and age group, for `blended` images for each pair of conditions and age group. None follows
                 the training data of the generator.
-            total_images: number of images of the whole set, instead of `count`. They are divided evenly among
-                conditions and age groups; `total` of the result is the exact number.
+            total_images: number of images of the whole set, instead of `count`. It must be divisible evenly among
+                conditions and age groups; the service refuses another number, and names the nearest ones.
             seeds: one seed for each person (for `unrelated` and `blended`: for each image), instead of `count`.
             seed: seed from which the persons of `count` follow.
             truncation: 0 (everybody is average) to 1 (as varied as the training data).

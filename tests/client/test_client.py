@@ -333,3 +333,15 @@ def test_an_iterator_that_is_abandoned_closes_its_connection() -> None:
     iterator.close()  # type: ignore[attr-defined]
     with pytest.raises(RuntimeError, match="closed"):
         clients[0].models()
+
+
+def test_a_set_of_a_given_size_is_made_and_deleted(running: Running) -> None:
+    made = running.client.create(kind="age_progression", conditions=["WS", "other"], total_images=30, wait_s=60)
+    assert (made.wait(timeout_s=60).total, made.request["count"]) == (30, 3)
+    other = running.client.create(kind="age_progression", conditions=["WS"], total_images=20, seed=99).wait(
+        timeout_s=60
+    )
+    other.delete()
+    with pytest.raises(ServiceError) as caught:
+        other.refresh()
+    assert caught.value.status == 404
