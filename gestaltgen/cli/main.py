@@ -82,7 +82,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "edit": LazyCommand(
         f"{_CLI}.images.edit",
         "edit",
-        "Change the expression on photographs, and nothing else as far as that goes.",
+        "Change the expression on photographs, and as little else as possible.",
     ),
     "stimuli": LazyCommand(
         f"{_CLI}.images.stimuli",
