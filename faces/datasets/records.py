@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import math
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,10 @@ class Record:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Record))
+
+
+_CLOSE: Final = 0.8
+"""Similarity of two names, in [0, 1], from which on one counts as the other misspelt."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def read_table(
         columns: the table's own column names for ours, as {"years": "age_years"}.
 
     Raises:
-        DatasetError: a missing or doubled column, a file listed twice, an unknown condition or age group,
+        DatasetError: a missing, misspelt or doubled column, a file listed twice, an unknown condition or age group,
             something that is not a number or out of range, an age group that its age contradicts.
     """
     try:
@@ -146,6 +151,21 @@ def _check_header(header: list[str], name: str, columns: Mapping[str, str], foun
             f"{name} has the columns {', '.join(header) or '(none)'}; expected a comma-separated table with "
             f"the column 'file' and any of {', '.join(COLUMNS[1:])}"
         )
+    _check_misspelt(header, name)
+
+
+def _check_misspelt(header: list[str], name: str) -> None:
+    """Refuse a column whose name is close to that of a known column which the table lacks."""
+    absent = [column for column in COLUMNS if column not in header]
+    for column in header:
+        if column in COLUMNS:
+            continue
+        normalised = column.lower().replace(" ", "_").replace("-", "_")
+        if close := difflib.get_close_matches(normalised, absent, n=1, cutoff=_CLOSE):
+            raise DatasetError(
+                f"{name} has the column {column!r}; did you mean {close[0]!r}? Correct its name, or say which column "
+                f"it is: --column {column}={close[0]}. If it is something else, rename it to something less like it"
+            )
 
 
 @dataclass(frozen=True)

@@ -100,3 +100,18 @@ def test_record_is_read_back_from_a_label() -> None:
     for record in (Record("a", "WS", age_group="infant"), Record("a", "WS"), Record("a")):
         assert record_of("a", label_vector(record)) == record
     assert record_of("a", np.ones(3, np.float32)) == Record("a")
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"), [("conditon", "condition"), ("Age_Years", "age_years"), ("age group", "age_group")]
+)
+def test_a_misspelt_column_is_refused_with_the_name_that_is_meant(column: str, meant: str) -> None:
+    table = f"file,{column}\na.png,\n".encode()
+    with pytest.raises(DatasetError, match=f"did you mean '{meant}'.*--column {column}={meant}"):
+        read_table(table, "table.csv")
+    assert read_table(table, "table.csv", columns={column: meant}).ignored_columns == ()
+
+
+def test_columns_unlike_any_known_one_are_ignored() -> None:
+    table = b"file,condition,camera,conditions_of_light\na.png,WS,x,y\n"
+    assert read_table(table, "table.csv").ignored_columns == ("camera", "conditions_of_light")
