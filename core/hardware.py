@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import resource
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -40,3 +44,72 @@ def peak_bytes(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a process may use of the machine that it runs on.
+
+    Args:
+        device: name of the GPU, or "CPU".
+        cores: CPU cores, within the limit of a container.
+        free_bytes: memory that is free on the device, within the limit of a container; None where unknown.
+    """
+
+    device: str
+    cores: int
+    free_bytes: int | None
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.device == "CPU"
+
+
+def inspect_machine(device: torch.device) -> Machine:
+    """Describe the machine for a process that computes on a device."""
+    if device.type == "cuda":
+        import torch
+
+        return Machine(torch.cuda.get_device_name(device), count_cores(), torch.cuda.mem_get_info(device)[0])
+    return Machine("CPU", count_cores(), free_memory_bytes())
+
+
+def count_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Count the CPU cores that this process may use.
+
+    Args:
+        cgroup: folder of the control group, whose `cpu.max` limits a container.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _text_of(cgroup / "cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def free_memory_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return the memory that this process can still take, or None where the system does not say.
+
+    Args:
+        meminfo: Linux's account of the memory.
+        cgroup: folder of the control group, whose `memory.max` limits a container.
+    """
+    known = []
+    for line in _text_of(meminfo).splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            known.append(int(value.split()[0]) * 1024)
+    limit, used = (_text_of(cgroup / f"memory.{name}") for name in ("max", "current"))
+    if limit.isdigit() and used.isdigit():
+        # Files that the kernel keeps in memory count as used, and are dropped when memory is needed.
+        pages = dict(line.split(maxsplit=1) for line in _text_of(cgroup / "memory.stat").splitlines() if " " in line)
+        known.append(max(0, int(limit) - int(used) + int(pages.get("inactive_file", 0))))
+    return min(known, default=None)
+
+
+def _text_of(path: Path) -> str:
+    """Read a small file of the system; empty where there is none."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

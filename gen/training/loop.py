@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import torch
 
@@ -16,6 +16,30 @@ from core.run_folders import TrainingFolder
 from core.stop_signals import StopRequest
 from gen.training.distributed import Processes
 from gen.training.telemetry import FiguresT, JsonLines, Meter, Progress, Sink, StepFigures, TensorBoard
+
+SLOW_STEP_S: Final = 10.0
+"""Seconds above which a step is so slow that a stop cannot wait for its end (`core.stop_deadline`)."""
+
+SLOW_SNAPSHOT_MINUTES: Final = 15.0
+"""Minutes between two snapshots of a run with slow steps, where none are named."""
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """How long the first step of a process took, its start-up and all penalties included.
+
+    Args:
+        seconds: of the step.
+        seconds_per_kimg: for 1,000 images at this pace.
+        left_s: until the run is done at this pace.
+        is_slow: whether a stop may lose what was learnt since the last snapshot, so that snapshots are saved at least
+            every SLOW_SNAPSHOT_MINUTES.
+    """
+
+    seconds: float
+    seconds_per_kimg: float
+    left_s: float
+    is_slow: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +97,8 @@ def run_steps(
     save: Callable[[bool], None],
     stop: StopRequest,
     on_progress: Callable[[Progress[FiguresT]], None],
+    on_first_step: Callable[[FirstStep], None] = lambda step: None,
+    on_activity: Callable[[str], None] = lambda activity: None,
 ) -> None:
     """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.
 
@@ -80,20 +106,31 @@ def run_steps(
     first one alone writes.
 
     Args:
-        save: writes a snapshot; told whether the result is to be kept for good.
+        save: writes a snapshot; its argument says whether the result is to be kept for good.
+        on_progress: called with every report.
+        on_first_step: called after the first step, with its time.
+        on_activity: called with what is done from now on, for people.
 
     Raises:
         TrainingError: losses or weights that are no numbers, or a disk that refuses; the last snapshot is intact.
     """
-    first = trainer.processes.first
+    first, begun_at = trainer.processes.first, trainer.images_seen
     meter: Meter[FiguresT] = Meter(trainer.images_seen, settings.until_images)
     clock = _Clock(settings.snapshot_minutes)
     with ExitStack() as stack:
         sinks = _sinks(folder, trainer.images_seen, settings, stack) if first else []
         while trainer.images_seen < settings.until_images:
             before = trainer.images_seen
+            on_activity(f"training, {before} images shown")
+            began = time.monotonic()
             report = trainer.step()
             meter.add(report)
+            if before == begun_at:
+                step = _measure_step(time.monotonic() - began, before, report.images_seen, settings)
+                if step.is_slow and settings.snapshot_minutes is None:
+                    clock = _Clock(SLOW_SNAPSHOT_MINUTES)
+                if first:
+                    on_first_step(step)
             if first and _crossed(before, report.images_seen, settings.report_images):
                 progress = meter.progress(peak_bytes(trainer.device))
                 with folder.writing():
@@ -104,11 +141,18 @@ def run_steps(
             due = trainer.processes.any(clock.due(), trainer.device)
             if ended or due or _crossed(before, report.images_seen, settings.snapshot_images):
                 if first:
+                    on_activity("saving a snapshot")
                     save(_crossed(before, report.images_seen, settings.keep_images))
                 clock.restart()
             if ended:
                 break
     trainer.processes.wait()
+
+
+def _measure_step(seconds: float, before: int, after: int, settings: RunSettings) -> FirstStep:
+    pace = seconds / (after - before)
+    left_s = pace * max(0, settings.until_images - after)
+    return FirstStep(seconds, 1000 * pace, left_s, seconds > SLOW_STEP_S)
 
 
 def _sinks(folder: TrainingFolder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:

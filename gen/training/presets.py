@@ -54,8 +54,9 @@ def paper256(resolution: int = 256, processes: int = 1) -> Preset:
     )
 
 
-def auto(resolution: int = 256, processes: int = 1) -> Preset:
-    """Networks and recipe by the size of the images and the number of processes (Karras et al. 2020, "Training …").
+def gpu(resolution: int = 256, processes: int = 1) -> Preset:
+    """Full-size networks, which need a GPU; the recipe follows resolution and processes (Karras et al. 2020,
+    "Training Generative Adversarial Networks with Limited Data").
 
     The batch grows with the processes, within 4096 / resolution images for each and 64 in all.
     """
@@ -82,18 +83,61 @@ def auto(resolution: int = 256, processes: int = 1) -> Preset:
     )
 
 
-PRESETS: Final[Mapping[str, Callable[[int, int], Preset]]] = {"phantom": phantom, "paper256": paper256, "auto": auto}
+def cpu(resolution: int = 128, processes: int = 1) -> Preset:
+    """Networks as small as those of `phantom`, trained with adaptive augmentation, as few photographs need it."""
+    small = phantom(resolution, processes)
+    return replace(small, training=replace(small.training, augment="bgc", ada=AdaConfig(target=0.6)))
 
 
-def preset(name: str, resolution: int, processes: int = 1) -> Preset:
-    """A preset for images of a size.
+AUTO: Final = "auto"
+"""Name that stands for one of the presets, see `choose_preset`."""
+
+CPU_SIZE: Final = 128
+"""Largest side in pixels of the images that `auto` trains on a CPU."""
+
+_BY_NAME: Final[Mapping[str, Callable[[int, int], Preset]]] = {
+    "phantom": phantom,
+    "paper256": paper256,
+    "cpu": cpu,
+    "gpu": gpu,
+}
+
+PRESETS: Final = ("phantom", "paper256", AUTO, "cpu", "gpu")
+"""Names of the presets."""
+
+
+def choose_preset(name: str, *, on_cpu: bool, fine_tunes: bool) -> str:
+    """Return the name of the preset that a name stands for.
+
+    `auto` is `cpu` on a CPU and `gpu` elsewhere. Fine-tuning takes its networks from a checkpoint, so `auto` is `gpu`
+    there on any device.
 
     Raises:
         ConfigError: an unknown name.
     """
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
-    return PRESETS[name](resolution, processes)
+    if name != AUTO:
+        return name
+    return "cpu" if on_cpu and not fine_tunes else "gpu"
+
+
+def choose_size(name: str, size: int | None, data_size: int, *, on_cpu: bool, fine_tunes: bool) -> int:
+    """Return the side in pixels to which images are reduced: `size`, or the data's, for `auto` on a CPU at most 128."""
+    if size is not None:
+        return size
+    if name == AUTO and choose_preset(name, on_cpu=on_cpu, fine_tunes=fine_tunes) == "cpu":
+        return min(data_size, CPU_SIZE)
+    return data_size
+
+
+def make_preset(name: str, resolution: int, processes: int = 1) -> Preset:
+    """Make a preset for images of a size; `auto` is taken for a GPU.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    return _BY_NAME[choose_preset(name, on_cpu=False, fine_tunes=False)](resolution, processes)
 
 
 def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:

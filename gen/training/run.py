@@ -9,27 +9,41 @@ kept/N.safetensors          the running average after N images, where they are a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from core.errors import ConfigError
 from core.precision import Precision
+from core.progress import SILENT, stepping_bar
+from core.progress import Progress as Reporter
 from core.run_folders import TrainingFolder
 from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from core.stop_signals import StopRequest
 from faces.contact_sheets import contact_sheet
+from faces.datasets.dataset import Dataset
 from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels, encode_png
+from faces.measures.identities import identities
 from gen import checkpoint
 from gen.imagesets import expand
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from gen.sampler import Sampler
-from gen.training.data import TrainingData
-from gen.training.loop import RunSettings, run_steps
+from gen.training.data import Exclusion, TrainingData, load
+from gen.training.distributed import Processes
+from gen.training.loop import FirstStep, RunSettings, run_steps
+from gen.training.plan import Proposal, TrainingPlan, make_plan, propose_smaller_run
+from gen.training.presets import choose_preset, choose_size, make_preset, vary
+from gen.training.recipe import fastest_precision
+from gen.training.starting import Sources, begin, fit_preset, read_sources
 from gen.training.telemetry import Progress
 from gen.training.trainer import StepReport, Trainer
+from gen.training.warm_start import WarmStartReport
 
 FOOTER: Final = "Synthetic images, no basis for a diagnosis."
 
@@ -103,6 +117,8 @@ def train(
     origin: str,
     stop: StopRequest,
     on_progress: Callable[[Progress[StepReport]], None],
+    on_first_step: Callable[[FirstStep], None] = lambda step: None,
+    on_activity: Callable[[str], None] = lambda activity: None,
     begun_as: SeenImages = NOTHING,
 ) -> None:
     """`run_steps`, with the snapshots and sheets of a generator; errors as there.
@@ -119,7 +135,198 @@ def train(
         for name, sheet in (("progressions", progression_sheet), ("cells", cells_sheet)):
             folder.save_sheet(name, trainer.images_seen, encode_png(sheet(trainer.average, precision=precision)))
 
-    run_steps(trainer, folder, settings, save=save, stop=stop, on_progress=on_progress)
+    run_steps(
+        trainer,
+        folder,
+        settings,
+        save=save,
+        stop=stop,
+        on_progress=on_progress,
+        on_first_step=on_first_step,
+        on_activity=on_activity,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a user asks of a training run.
+
+    Args:
+        data: data set with labels.
+        out: folder of the run.
+        preset: name of networks and recipe.
+        run: how long to train and what to save.
+        sampling: rule by which images are shown, JSON of shares, or the name of a JSON file; None for the preset's.
+        size: side in pixels to which the images are reduced; None for the data's, or what `auto` takes.
+        exclude: list of images that are not to be trained on.
+        generator: checkpoint to fine-tune.
+        discriminator: checkpoint of its discriminator.
+        settings: values of the preset to vary, by name.
+        precision: of the convolutions; "auto" for the fastest.
+        seed: of all random numbers.
+    """
+
+    data: Path
+    out: Path
+    preset: str
+    run: RunSettings
+    sampling: str | None = None
+    size: int | None = None
+    exclude: Path | None = None
+    generator: Path | None = None
+    discriminator: Path | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    precision: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that is ready to begin or to resume; nothing is written yet.
+
+    Args:
+        options: what was asked for.
+        preset: name of the preset that was taken.
+        trainer: with new networks.
+        data: what is learnt from.
+        folder: of the run.
+        sources: networks that are fine-tuned.
+        origin: of the weights, as they will say of themselves.
+        plan: what will be done.
+    """
+
+    options: TrainingOptions
+    preset: str
+    trainer: Trainer
+    data: TrainingData
+    folder: RunFolder
+    sources: Sources
+    origin: str
+    plan: TrainingPlan
+
+    def propose(self) -> Proposal | None:
+        """Find a smaller run that fits the machine; None if none does, or if a checkpoint is fine-tuned."""
+        if self.sources.generator is not None:
+            return None
+        return propose_smaller_run(self.preset, self.trainer, self.options.run.until_images, self.plan.machine)
+
+
+def prepare_run(
+    options: TrainingOptions,
+    device: torch.device,
+    processes: Processes = Processes(),
+    *,
+    progress: Reporter = SILENT,
+    on_activity: Callable[[str], None] = lambda activity: None,
+) -> PreparedRun:
+    """Read data and checkpoints, make the networks, and plan the run.
+
+    Args:
+        progress: shows how far slow parts have got.
+        on_activity: called with what is done from now on, for people.
+
+    Raises:
+        GestaltError: options, data or checkpoints that do not fit each other.
+    """
+    exclusion = Exclusion.read(options.exclude) if options.exclude else Exclusion()
+    on_activity("reading checkpoints")
+    sources = read_sources(options.generator, options.discriminator)
+    on_cpu, fine_tunes = device.type == "cpu", sources.generator is not None
+    name = choose_preset(options.preset, on_cpu=on_cpu, fine_tunes=fine_tunes)
+    folder = RunFolder(options.out)
+    precision = options.precision
+    if precision == "auto":
+        precision = folder.precision() or fastest_precision(device)
+    settings = {"precision": precision, "seed": str(options.seed), **options.settings}
+    if options.sampling is not None:
+        settings["sampling"] = read_sampling(options.sampling)
+    on_activity(f"reading {options.data}")
+    with Dataset.open(options.data) as dataset:
+        size = choose_size(options.preset, options.size, dataset.size, on_cpu=on_cpu, fine_tunes=fine_tunes)
+        recipe = vary(make_preset(name, size, processes.count), settings).training
+        identity = None
+        if recipe.identity_weight > 0:
+            with stepping_bar(progress, "faces described", len(dataset)) as step:
+                identity = identities(dataset, step)
+        data = load(dataset, exclusion, size, identity)
+    on_activity("making the networks")
+    trainer = _make_trainer(name, settings, data, sources, device, processes)
+    origin = f"{sources.origin} on {data.origin}"
+    plan = make_plan(trainer, data, folder, options.run)
+    return PreparedRun(options, name, trainer, data, folder, sources, origin, plan)
+
+
+def execute_run(
+    run: PreparedRun,
+    *,
+    change: bool,
+    stop: StopRequest,
+    on_warm_start: Callable[[Mapping[str, WarmStartReport]], None],
+    on_progress: Callable[[Progress[StepReport]], None],
+    on_first_step: Callable[[FirstStep], None] = lambda step: None,
+    on_activity: Callable[[str], None] = lambda activity: None,
+) -> bool:
+    """Begin or resume a run and train until it is done or a stop is asked for.
+
+    Args:
+        change: whether recipe and data may differ from those of the run in the folder.
+        on_warm_start: called with the origin of every tensor when a new run begins.
+        on_progress, on_first_step, on_activity: as in `gen.training.loop.run_steps`.
+
+    Returns:
+        whether the run is done.
+    """
+    trainer, folder, settings = run.trainer, run.folder, run.options.run
+    with ExitStack() as stack:
+        if trainer.processes.first:
+            stack.enter_context(folder.locked())
+        stack.enter_context(stop.listen())
+        if folder.images_seen() is None:
+            on_warm_start(begin(trainer, run.sources))
+        else:
+            folder.resume(trainer, change=change)
+        train(
+            trainer,
+            run.data,
+            folder,
+            settings,
+            origin=run.origin,
+            stop=stop,
+            on_progress=on_progress,
+            on_first_step=on_first_step,
+            on_activity=on_activity,
+            begun_as=run.sources.seen,
+        )
+    return stop.signal is None or trainer.images_seen >= settings.until_images
+
+
+def read_sampling(text: str) -> str:
+    """Return a sampling rule as it stands, or the content of the JSON file that it names.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if not text.endswith(".json"):
+        return text
+    try:
+        return Path(text).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--sampling {text} cannot be read ({error}); expected a JSON file of shares") from None
+
+
+def _make_trainer(
+    name: str,
+    settings: Mapping[str, str],
+    data: TrainingData,
+    sources: Sources,
+    device: torch.device,
+    processes: Processes,
+) -> Trainer:
+    side = data.images.images.shape[2]
+    chosen = fit_preset(make_preset(name, side, processes.count), data.vocabulary, sources)
+    # The discriminator's classifier follows its weight, what it reads of an identity the data.
+    chosen = fit_preset(vary(chosen, settings), data.vocabulary, Sources(), data.images.identity_size)
+    return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
 
 
 def progression_sheet(generator: Generator, persons: int = 2, precision: Precision = "float32") -> Pixels:

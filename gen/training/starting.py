@@ -61,7 +61,7 @@ def _discriminator(path: Path | None) -> Discriminator | None:
     return net
 
 
-def fitted(preset: Preset, vocabulary: Vocabulary, sources: Sources, identity: int = 0) -> Preset:
+def fit_preset(preset: Preset, vocabulary: Vocabulary, sources: Sources, identity: int = 0) -> Preset:
     """A preset for data, with the sizes of the networks that it begins with and the pace of fine-tuning.
 
     Args:

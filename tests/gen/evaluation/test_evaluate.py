@@ -82,7 +82,7 @@ def test_phantoms_get_every_figure(files: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_command_gives_the_same_figures(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gestaltgen.cli.training.evaluate.page", lambda report: b"")  # drawn in the test above
+    monkeypatch.setattr("gen.evaluation.evaluation.page", lambda report: b"")  # drawn in the test above
     found = []
     for name in ("one", "two"):
         evaluate(files, tmp_path / name, "--truncation", "0.8", "--seed", "3")

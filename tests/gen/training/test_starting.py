@@ -14,12 +14,12 @@ from core.seen_images import NOTHING, UNKNOWN, SeenImages
 from gen import checkpoint
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.training.presets import Preset, preset
-from gen.training.starting import Sources, begin, fitted, read_sources
+from gen.training.presets import Preset, make_preset
+from gen.training.starting import Sources, begin, fit_preset, read_sources
 from gen.training.trainer import Trainer
 from tests.gen.training.tiny import DISCRIMINATOR, GENERATOR, data
 
-SMALL = Preset(GENERATOR, DISCRIMINATOR, replace(preset("phantom", 16).training, batch=8, precision="float32"))
+SMALL = Preset(GENERATOR, DISCRIMINATOR, replace(make_preset("phantom", 16).training, batch=8, precision="float32"))
 
 
 @pytest.fixture
@@ -35,25 +35,25 @@ def sources(tmp_path: Path) -> Sources:
 
 def test_a_preset_takes_vocabulary_and_classifier() -> None:
     vocabulary = Vocabulary(("WS", "unaffected"))
-    chosen = fitted(preset("phantom", 64), vocabulary, Sources())
+    chosen = fit_preset(make_preset("phantom", 64), vocabulary, Sources())
     assert chosen.generator.vocabulary == chosen.discriminator.vocabulary == vocabulary
     assert chosen.discriminator.classifier
-    assert not fitted(preset("auto", 64), vocabulary, Sources()).discriminator.classifier
-    assert chosen.training == preset("phantom", 64).training
+    assert not fit_preset(make_preset("auto", 64), vocabulary, Sources()).discriminator.classifier
+    assert chosen.training == make_preset("phantom", 64).training
 
 
 def test_fine_tuning_takes_the_sizes_of_its_networks_and_a_quicker_pace(sources: Sources) -> None:
-    chosen = fitted(preset("auto", 16), Vocabulary(), sources)
+    chosen = fit_preset(make_preset("auto", 16), Vocabulary(), sources)
     assert chosen.generator == GENERATOR
     assert chosen.discriminator == replace(DISCRIMINATOR, mapping_layers=8, mbstd_group_size=4)
     assert chosen.training.ada is not None
     assert (chosen.training.ada.speed_kimg, chosen.training.ema_rampup) == (100, 0)
-    new = fitted(preset("auto", 16), Vocabulary(), replace(sources, discriminator=None))
+    new = fit_preset(make_preset("auto", 16), Vocabulary(), replace(sources, discriminator=None))
     assert (new.discriminator.channel_base, new.discriminator.channel_max) == (128, 8)
 
 
 def test_networks_begin_as_their_sources(sources: Sources) -> None:
-    chosen = fitted(SMALL, Vocabulary(), sources)
+    chosen = fit_preset(SMALL, Vocabulary(), sources)
     run = Trainer(chosen.generator, chosen.discriminator, chosen.training, data())
     reports = begin(run, sources)
     assert reports.keys() == {"generator", "discriminator"}

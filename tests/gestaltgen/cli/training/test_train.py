@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,15 @@ import torch
 from typer.testing import CliRunner, Result
 
 from core import tensor_files
+from core.heartbeat import Heartbeat
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
+from gen.training import plan as plan_module
 from gen.training.run import RunFolder
 from gestaltgen.cli.main import app
+from gestaltgen.cli.training import train as train_module
 
 ROOT = Path(__file__).parents[4]
 IMAGES = 40
@@ -142,6 +147,11 @@ def test_a_run_leaves_networks_state_log_and_sheets(phantoms: Path, tmp_path: Pa
     assert re.search(
         r"^ +16 images  [\d.]+ s/kimg  left 0:\d\d:\d\d  G [\d.]+  D [\d.]+  labels [\d.]+/[\d.]+  R1 [\d.]+  "
         r"r_t [+-][\d.]+  p 0\.000  gradients \S+  [\d.]+ [MG]B$",
+        output,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^first step: [\d.]+ s per 1,000 images, start-up included; done in about [\d.]+ \w+, on \S+ at \d\d:\d\d$",
         output,
         re.MULTILINE,
     )
@@ -331,6 +341,88 @@ def test_tensorboard_is_refused_where_it_is_not_installed(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     told = refused(*arguments(phantoms, tmp_path / "run", "--tensorboard"))
     assert "the package tensorboard is not installed; `pip install tensorboard`, or leave --tensorboard out" in told
+
+
+def test_auto_looks_at_the_machine(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: 2e10)
+    output = train("train", str(phantoms), "--out", str(tmp_path / "run"), "--device", "cpu", "--dry-run")
+    assert plan_line(output, "preset") == "cpu, chosen by auto for a CPU; --preset gpu takes full-size networks"
+    assert re.match(r"CPU, \d+ cores?(, [\d.]+ [MG]B free)?$", plan_line(output, "machine"))
+    assert re.match(r"about [\d.]+ (seconds|minutes|hours) by the size of the networks", plan_line(output, "takes"))
+    assert "warning" not in output
+
+
+def test_a_run_that_does_not_fit_is_warned_of_with_one_that_does(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: 2e10)
+    out = tmp_path / "run"
+    args = ("train", str(phantoms), "--out", str(out), "--preset", "gpu", "--device", "cpu", "--dry-run")
+    output = train(*args, "--set", "batch=8", "--exclude", str(_names(tmp_path, phantoms)))
+    assert re.search(
+        r"^warning: this run takes about [\d.]+ days and about [\d.]+ [MG]B of memory, on CPU", output, re.M
+    )
+    command = re.search(r"^  this fits \(about [\d.]+ hours, [\d.]+ [MG]B\): (.*)$", output, re.M)
+    assert command is not None
+    words = shlex.split(command[1])
+    assert words[:7] == ["gestaltgen", "train", str(phantoms), "--out", str(out), "--preset", "cpu"]
+    assert "warning" not in train(*words[1:], "--dry-run", "--device", "cpu")
+
+
+def _names(folder: Path, data: Path) -> Path:
+    """A list of one image to leave out."""
+    names = folder / "left_out.txt"
+    with Dataset.open(data) as dataset:
+        names.write_text(dataset.records[0].file)
+    return names
+
+
+def test_a_silent_run_says_what_it_does(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_module, "Heartbeat", partial(Heartbeat, silence_s=0.01))
+    output = train(*arguments(phantoms, tmp_path / "run", images=16))
+    assert re.search(r"^reading \S+phantoms.zip: 0:00:\d\d so far$", output, re.M)
+    assert re.search(r"^training, 0 images shown: 0:0\d:\d\d so far$", output, re.M)
+
+
+def test_a_long_origin_is_shortened() -> None:
+    chain = "trained from scratch on 40 images of faces.phantom"
+    for _ in range(5):
+        chain = f"fine-tuned from generator.safetensors ({chain}; sha256 {'0' * 16}) on 40 images of portraits.zip"
+    shown = train_module.shorten(chain)
+    assert len(shown) <= 160
+    assert shown.startswith("fine-tuned from generator.safetensors (fine-tuned from")
+    assert shown.endswith("on 40 images of portraits.zip")
+    assert train_module.shorten("trained from scratch") == "trained from scratch"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_it_starts_takes_under_20_seconds(phantoms: Path, tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "output"
+    with process(gestaltgen(*arguments(phantoms, tmp_path / "run", images=100_000)), log) as child:
+        wait_until(lambda: b"runs on" in log.read_bytes(), child, log)
+        began = time.monotonic()
+        child.send_signal(number)
+        child.wait(timeout=60)
+        assert time.monotonic() - began < 20
+
+
+def test_a_stop_in_the_middle_of_a_slow_step_takes_under_20_seconds(phantoms: Path, tmp_path: Path) -> None:
+    """The step is one operation of many minutes, during which Python runs no signal handler."""
+    out, log = tmp_path / "run", tmp_path / "output"
+    slow = (
+        "import hashlib; from gen.training.trainer import Trainer; "
+        "Trainer.step = lambda self: hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9); "
+        "from gestaltgen.cli.main import app; app()"
+    )
+    command = [sys.executable, "-c", slow, *arguments(phantoms, out, images=100_000)]
+    with process(command, log) as child:
+        wait_until(lambda: b"training, 0 images shown: " in log.read_bytes(), child, log)
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 20
+    told = "stopped by SIGTERM in the middle of a step; no snapshot was saved yet; the same command goes on"
+    assert told in log.read_text()
 
 
 def test_sigterm_stops_with_a_snapshot(phantoms: Path, tmp_path: Path) -> None:
