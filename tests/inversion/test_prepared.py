@@ -50,6 +50,8 @@ def test_offsets_are_those_of_the_layers(
 ) -> None:
     network = hypernetwork(replace(config, other_head=head))
     faces, pictures = some_faces(2 * n).split(n)
+    if not may_prepare(network, faces, dtype):
+        pytest.skip(f"oneDNN does not convolve in {dtype} on this processor, so the layers compute there")
     expected = layer_by_layer(network, faces, pictures, dtype)
     offsets = prepared(network, dtype).facing(faces)(pictures)
     assert list(offsets) == list(expected)
