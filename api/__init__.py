@@ -1,1 +1,4 @@
-"""The REST service: image sets as durable jobs, stored once, served with checksums and provenance."""
+"""The REST service: application, resources, settings, schemas and problems.
+
+Routes, access, jobs, models, image sets, photographs, encryption, provenance and operations are sub-packages.
+"""

@@ -1,5 +1,4 @@
-"""Benchmarks: measurements of speed and load, side by side in one run, printed as tables. They are not tests.
+"""Benchmarks: speed beside the best that others offer, and load on the service.
 
-`speed` times networks and single operations, `load` the service as a whole; both use `harness`. Experiments that answer
-questions of the studies are in `experiments`.
+Questions of the studies are answered in `experiments`.
 """

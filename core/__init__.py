@@ -1,4 +1,4 @@
-"""What every package shares: errors, tensor files, run folders, precision, and what was trained on which images.
+"""What every package shares: errors, files that appear whole or not at all, run folders, precision, and progress.
 
 Nothing of ours is imported here, and nothing here knows what a face is.
 """

@@ -1,5 +1,4 @@
-"""Editing of faces along directions in latent space, and survey packs of edited photographs.
+"""Editing of faces: directions in latent space, their fit and their measurement, edits, and survey packs.
 
-Directions are fitted, made independent of each other, stored in files and measured here. Editors move latents along
-them and judge the result. Latents of photographs come from `inversion`. Nothing here knows the service or a terminal.
+How a photograph becomes a latent is in `inversion`; how a smile is measured is in `faces.expression`.
 """

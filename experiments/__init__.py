@@ -1,4 +1,4 @@
-"""Experiments: questions of the two studies, answered on phantoms and portraits by commands that can be resumed.
+"""Experiments: questions of the studies, answered on phantoms and portraits by commands that resume.
 
-Each experiment is a module or a folder here. Measurements of speed and load are in `benchmarks`.
+Speed is measured in `benchmarks`.
 """

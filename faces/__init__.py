@@ -1,1 +1,5 @@
-"""What a face image is: labels, pictures, detection, landmarks, alignment, phantoms, data sets."""
+"""What a face image is: pixels, labels, landmarks, alignment, detection and expression.
+
+Data sets, phantoms, the networks that read phantoms, and measures are in sub-packages.
+No network that makes faces is here.
+"""

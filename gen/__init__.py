@@ -1,1 +1,5 @@
-"""Conditional StyleGAN2: labels, networks, training, checkpoints and the image sets made with them."""
+"""The conditional StyleGAN2-ADA: networks, labels, sampling, image sets and checkpoints.
+
+Training, evaluation, augmentation and the reading of published checkpoints are in sub-packages.
+Photographs are not known here.
+"""

@@ -1,6 +1,4 @@
-"""Classifiers of genetic conditions, trained on real faces and on image sets of the service, and their measurement.
+"""Classifiers of conditions, fed with real faces and with image sets of the service, and what image sets add to them.
 
-Networks, images, training, results and runs have a folder each; this folder holds what several of them use: settings,
-presets, the classifier and its file, ensembles, predictions and statistics. Image sets come from a running service
-through the client; nothing here imports the generator, the service or the command line.
+The generator and the service are not imported: image sets come through the client.
 """

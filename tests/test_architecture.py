@@ -1,8 +1,13 @@
-"""Arrows point down only: which room may import which, and nobody reaches into another's private names."""
+"""The layers of the code: which package may import which, down to the sub-packages, and what every folder must have.
+
+`LAYERS` lists the packages and their parts from the bottom up. A module belongs to the longest name in the list that
+begins its own name. It may import what lies on lower layers of its package, and the packages of `MAY_IMPORT`.
+"""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +15,85 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-MAY_IMPORT = {
+MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "faces": {"core"},
+    "weights": {"faces", "core"},
     "gen": {"faces", "core"},
     "inversion": {"gen", "faces", "core"},
-    "editing": {"inversion", "gen", "faces", "core", "gestaltgen.cli.progress"},
-    "weights": {"faces", "core"},
+    "editing": {"inversion", "gen", "faces", "core"},
     "recognition": {"faces", "core", "gestaltgen_client"},
     "api": {"editing", "inversion", "gen", "faces", "core", "weights"},
-    "gestaltgen": {"api", "editing", "inversion", "gen", "faces", "core", "recognition", "weights"},
-    "examples": {"gestaltgen"},
+    "gestaltgen": {
+        "api",
+        "recognition",
+        "editing",
+        "inversion",
+        "gen",
+        "weights",
+        "faces",
+        "core",
+        "gestaltgen_client",
+    },
+    "examples": {"gestaltgen_client"},
 }
+"""The packages that each package may import."""
+
+LAYERS: dict[str, list[list[str]]] = {
+    "api": [
+        ["api.settings", "api.problem_types"],
+        ["api.problems"],
+        ["api.operations"],
+        ["api.access", "api.encryption"],
+        ["api.jobs", "api.provenance"],
+        ["api.models"],
+        ["api.image_sets", "api.photographs"],
+        ["api.schemas", "api.resources"],
+        ["api.dependencies", "api.representations", "api.request_headers", "api.file_responses"],
+        ["api.routes"],
+        ["api.app"],
+    ],
+    "faces": [
+        ["faces"],
+        ["faces.datasets"],
+        ["faces.phantoms"],
+        ["faces.measures"],
+        ["faces.oracle"],
+    ],
+    "gen": [
+        ["gen.passes"],
+        ["gen.kernels", "gen.augmentation", "gen.winograd"],
+        ["gen"],
+        ["gen.published"],
+        ["gen.official"],
+        ["gen.training"],
+        ["gen.evaluation"],
+    ],
+    "inversion": [["inversion.config"], ["inversion.networks"], ["inversion"], ["inversion.training"]],
+    "recognition": [
+        ["recognition.networks", "recognition.images"],
+        ["recognition"],
+        ["recognition.training"],
+        ["recognition.results"],
+        ["recognition.runs"],
+    ],
+}
+"""The parts of a package, lowest layer first; parts of one layer do not import each other."""
+
+PRODUCT = [*MAY_IMPORT, "benchmarks", "experiments"]
+MOST_MODULES = 16
+
+
+def files_of(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for package in PRODUCT for file in files_of(package)}
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
@@ -33,32 +105,93 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_rooms_import_only_what_lies_below(room: str) -> None:
-    files = sorted((ROOT / room).rglob("*.py"))
-    assert files
-    for file in files:
-        for module, name in imports(file):
+def modules_imported(path: Path) -> set[str]:
+    """The modules of ours that a file imports, sub-modules taken by `from package import module` included."""
+    found = set()
+    for module, name in imports(path):
+        whole = f"{module}.{name}"
+        found |= {whole if whole in MODULES else module} & MODULES.keys()
+    return found
+
+
+def layer_of(module: str) -> tuple[int, str] | None:
+    """The layer of a module within its package, and the part that it belongs to."""
+    layers = LAYERS.get(module.split(".")[0], [])
+    places = [(layer, part) for layer, parts in enumerate(layers) for part in parts]
+    mine = [place for place in places if module == place[1] or module.startswith(f"{place[1]}.")]
+    return max(mine, key=lambda place: len(place[1]), default=None)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_packages_import_only_packages_below_them(package: str) -> None:
+    assert files_of(package)
+    for file in files_of(package):
+        for module, _ in imports(file):
             top = module.split(".")[0]
-            if top in MAY_IMPORT and top != room:
-                allowed = top in MAY_IMPORT[room] or module in MAY_IMPORT[room]
-                assert allowed, f"{file.relative_to(ROOT)} imports {module}"
-                assert not name.startswith("_"), f"{file.relative_to(ROOT)} takes {name} of {module}"
+            if top in {*PRODUCT, "gestaltgen_client", "tests"} and top != package:
+                assert top in MAY_IMPORT[package], f"{file.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_parts_of_a_package_import_only_parts_below_them(package: str) -> None:
+    wrong = []
+    for module, file in MODULES.items():
+        mine = layer_of(module)
+        if module.split(".")[0] != package or mine is None:
+            continue
+        for other in modules_imported(file):
+            theirs = layer_of(other)
+            if theirs is not None and other.split(".")[0] == package and theirs[1] != mine[1] and theirs[0] >= mine[0]:
+                wrong.append(f"{module} imports {other}")
+    assert not wrong
+
+
+def test_every_part_of_a_layered_package_has_a_layer() -> None:
+    missing = [m for m in MODULES if m.split(".")[0] in LAYERS and "." in m and layer_of(m) is None]
+    assert not missing
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module: modules_imported(file) - {module} for module, file in MODULES.items()}
+    assert [*graphlib.TopologicalSorter(graph).static_order()]  # raises CycleError, which names the circle
+
+
+def test_private_names_stay_in_their_package() -> None:
+    wrong = []
+    for module, file in MODULES.items():
+        package = module.rpartition(".")[0]
+        wrong += [
+            f"{module} takes {name} of {other}"
+            for other, name in imports(file)
+            if other in MODULES and name.startswith("_") and not other.startswith(package)
+        ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", [p for p in PRODUCT if p != "examples"])
+def test_folders_are_small_and_say_what_they_hold(package: str) -> None:
+    for folder in {file.parent for file in files_of(package)}:
+        modules = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, f"{folder.relative_to(ROOT)} holds {len(modules)} modules"
+        doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+        assert len((doc or "").split()) >= 10, f"{folder.relative_to(ROOT)}/__init__.py does not say what lives there"
 
 
 def test_the_client_imports_nothing_of_ours() -> None:
     files = sorted((ROOT / "client" / "gestaltgen_client").rglob("*.py"))
     assert files
     for file in files:
-        assert not {module.split(".")[0] for module, _ in imports(file)} & set(MAY_IMPORT), file
+        tops = {module.split(".")[0] for module, _ in imports(file)}
+        assert not tops & set(PRODUCT), file
 
 
 def test_examples_use_what_users_have() -> None:
-    """The client, and nothing else of ours."""
-    for file in (ROOT / "examples").rglob("*.py"):
+    """Examples import the client, and nothing else of ours."""
+    for file in files_of("examples"):
         assert not {module.split(".")[0] for module, _ in imports(file)} & set(MAY_IMPORT), file
 
 
-def test_networks_know_no_command_line() -> None:
-    for file in (ROOT / "gen").rglob("*.py"):
-        assert not {"typer", "rich", "argparse", "click"} & {module.split(".")[0] for module, _ in imports(file)}
+@pytest.mark.parametrize("package", ["core", "faces", "gen", "inversion", "editing", "recognition"])
+def test_networks_and_mathematics_know_no_command_line(package: str) -> None:
+    for file in files_of(package):
+        assert not {"typer", "rich", "argparse", "click"} & {module.split(".")[0] for module, _ in imports(file)}, file

@@ -1,4 +1,1 @@
-"""Harness of the benchmarks: timing, memory, arithmetic limits, entries, targets, tables and plots.
-
-Nothing here knows what is measured; that is in `benchmarks.speed` and `benchmarks.load`.
-"""
+"""The harness of every benchmark: timing in turns, comparison, memory, tables, plots and targets."""

@@ -1,4 +1,1 @@
-"""Load: the service as a whole, under many requests, hostile ones, kills, several processes, and PostgreSQL.
-
-Single operations are timed in `benchmarks.speed`.
-"""
+"""Benchmarks of the service under load: throughput, several processes, hostile requests, PostgreSQL."""

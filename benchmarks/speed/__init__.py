@@ -1,4 +1,1 @@
-"""Speed: networks and single operations, ours beside the published way.
-
-The service as a whole is measured in `benchmarks.load`.
-"""
+"""Benchmarks of speed: networks, training steps and single operations, each beside the published way."""

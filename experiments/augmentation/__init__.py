@@ -1,4 +1,1 @@
-"""Experiment: do synthetic faces help a classifier that has few real ones? Run `python -m experiments.augmentation`.
-
-It follows Duong et al. 2022 on phantoms. The steps of one training are in `recognition`.
-"""
+"""The augmentation experiment of Duong et al. 2022 on phantoms: what image sets add to a classifier."""

@@ -1,1 +1,4 @@
-"""What is done to images before the discriminator sees them."""
+"""Transforms of images in front of the discriminator: geometry, colour, filters, corruption, and ADA.
+
+The pipe that combines them is `gen.augment`.
+"""

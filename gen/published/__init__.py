@@ -1,1 +1,4 @@
-"""Checkpoints of other programs, read as data."""
+"""Checkpoints of other programs, read as data: no code in them is run.
+
+Our own files are read by `gen.checkpoint`.
+"""

@@ -1,1 +1,4 @@
-"""The command line: one file a command, parsing and printing alone."""
+"""The command line: one file for each command, which parses options and prints results.
+
+What commands do is in the packages below.
+"""

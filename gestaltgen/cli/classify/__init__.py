@@ -1,5 +1,1 @@
-"""Command `gestaltgen classify`: one file for each subcommand, the tables they print, and the group.
-
-The files here parse options and print results. The work itself (training, prediction, measurement) is in
-`recognition`.
-"""
+"""Commands that train classifiers, compare them, and report what image sets add to them."""

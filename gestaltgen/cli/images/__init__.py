@@ -1,1 +1,1 @@
-"""Commands that make and edit images without a service."""
+"""Commands that make image sets and edit photographs on this machine, without a service."""

@@ -1,1 +1,1 @@
-"""Commands that make data sets, train networks and measure them."""
+"""Commands that make data sets, train generators, inverters and directions, and measure them."""
