@@ -110,6 +110,7 @@ class Client(Connection):
         *,
         consent: str,
         purpose: str,
+        reference: str | None = None,
         model: str | None = None,
         keep_original: bool = False,
         aligned: bool = False,
@@ -125,6 +126,8 @@ class Client(Connection):
             photo: JPEG, PNG or WebP: a path, or the bytes of the file.
             consent: your reference to the consent of the person shown, ASCII.
             purpose: what the photograph is used for, ASCII.
+            reference: your own name for the photograph, ASCII, at most 100 characters; survey packs name it in their
+                key. It must not name a patient.
             keep_original: keep the file too.
             aligned: the photograph is an aligned square already.
             ttl_s: erase everything after this many seconds; None takes the service's default.
@@ -132,11 +135,14 @@ class Client(Connection):
         Raises:
             ServiceError: the request was refused. Reasons that are known only after decoding, such as a picture
                 without a face, are raised by `wait`.
-            ValueError: `consent` or `purpose` is not printable ASCII.
+            ValueError: `consent`, `purpose` or `reference` is not printable ASCII.
         """
-        for text in (consent, purpose):
+        headers = {"Consent-Reference": consent, "Purpose": purpose}
+        if reference is not None:
+            headers["Reference"] = reference
+        for name, text in headers.items():
             if not (text.isascii() and text.isprintable()):
-                raise ValueError(f"{text!r} cannot be a header; give consent and purpose in printable ASCII, in a line")
+                raise ValueError(f"{text!r} cannot be the header {name}; expected one line of printable ASCII")
         params = {"model": model, "ttl_s": ttl_s, "keep_original": keep_original or None, "aligned": aligned or None}
         answer = self.ask(
             "v1/photos",
@@ -145,7 +151,7 @@ class Client(Connection):
             idempotency_key or make_idempotency_key(),
             content=_read_picture(photo),
             params={name: value for name, value in params.items() if value is not None},
-            headers={"Consent-Reference": consent, "Purpose": purpose},
+            headers=headers,
         )
         return read_work(Photo, answer, self)
 

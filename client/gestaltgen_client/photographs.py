@@ -42,6 +42,7 @@ class Photo(Work):
 
     Args:
         model: name of the generator.
+        reference: your own name for the photograph; None if you gave none.
         expires: time at which the service erases the photograph with everything derived from it, ISO 8601.
         quality: how well the generator reproduces it, with a verdict; None until it is done.
         notes: remarks about the face that was detected.
@@ -50,6 +51,7 @@ class Photo(Work):
     what: ClassVar[str] = "photograph"
 
     model: str
+    reference: str | None
     expires: str
     quality: Mapping[str, Any] | None
     notes: str

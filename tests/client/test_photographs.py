@@ -85,6 +85,11 @@ def test_an_edit_that_cannot_be_is_refused(photo: Photo) -> None:
         photo.edit(direction="wit", strength=1)
 
 
+def test_a_photograph_has_the_senders_reference(theirs: Client) -> None:
+    photo = theirs.send_photo(phantom(0), consent="form-12", purpose="tests", reference="photo 3", aligned=True)
+    assert photo.refresh().reference == "photo 3"
+
+
 def test_waiting_for_a_picture_without_a_face_says_so(theirs: Client) -> None:
     grey = io.BytesIO()
     Image.new("RGB", (64, 64), "grey").save(grey, "PNG")
