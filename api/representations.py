@@ -198,13 +198,13 @@ def describe_survey_pack(service: Resources, pack: PackRecord) -> StimuliOut:
 
 
 def describe_access(entry: Entry) -> AccessOut:
-    """What somebody did."""
+    """Return an entry of the audit record as a response body."""
     at = datetime.fromisoformat(entry.at)
     return AccessOut(at=at, owner=entry.owner, key=entry.key, action=entry.action, outcome=entry.outcome)
 
 
 def describe_receipt(receipt: Receipt) -> ReceiptOut:
-    """What was erased."""
+    """Return a receipt as a response body."""
     return ReceiptOut(
         id=receipt.id,
         photo=receipt.photo,
@@ -215,7 +215,7 @@ def describe_receipt(receipt: Receipt) -> ReceiptOut:
 
 
 def _state(job: Job | None, *, done: bool) -> State:
-    """Of what a job makes: what is stored counts more than what the queue says."""
+    """Return the state of the object that a job makes; the store decides before the queue does."""
     if done:
         return "done"
     if job is None:

@@ -110,8 +110,8 @@ class ImageSetBody(BaseModel):
         None, max_length=200, description="Name of a generator from /v1/models; unset takes the first."
     )
 
-    def asked(self) -> dict[str, Any]:
-        """The fields that the caller gave."""
+    def dump_fields(self) -> dict[str, Any]:
+        """Return the fields that the caller gave."""
         return self.model_dump(exclude_none=True)
 
 
@@ -199,7 +199,7 @@ class AgeGroupOut(BaseModel):
 
 
 class ConditionsOut(BaseModel):
-    """What labels an image of a generator can have."""
+    """Labels that an image of a generator can have."""
 
     model: str
     conditions: list[ConditionOut]
@@ -225,7 +225,7 @@ class ModelsOut(BaseModel):
 
 
 class TrainingImagesOut(BaseModel):
-    """Which images a generator was trained on, for those who must not measure anything on them."""
+    """Keys of the images that a generator was trained on, so that nobody measures anything on them."""
 
     known: bool = Field(description="Whether the weights say anything about it.")
     complete: bool = Field(description="Whether these are all, those of the weights that it began as included.")
@@ -259,7 +259,7 @@ class DirectionsOut(BaseModel):
 
 
 class QualityOut(BaseModel):
-    """How well a face is reproduced."""
+    """Quality of the reconstruction of a face."""
 
     l2: float = Field(description="Mean squared error of the pixels in [-1, 1].")
     ms_ssim: float | None = Field(description="Multi-scale structural similarity, 1 for equal pictures.")
@@ -337,13 +337,13 @@ class EditBody(BaseModel):
             raise ValueError("a smile is reached along the direction smile; give a strength along others")
         return self
 
-    def asked(self) -> dict[str, Any]:
-        """The fields that say what to do."""
+    def dump_fields(self) -> dict[str, Any]:
+        """Return the fields that say what to do."""
         return self.model_dump(exclude_none=True)
 
 
 class EditResult(BaseModel):
-    """What came of an edit, as measured."""
+    """Measured result of an edit."""
 
     strength: float
     smile_before: float | None
@@ -405,7 +405,7 @@ class AccessList(BaseModel):
 
 
 class ReceiptOut(BaseModel):
-    """What was erased."""
+    """Receipt that lists what was erased."""
 
     id: str
     photo: str
@@ -464,7 +464,7 @@ class StimuliOut(BaseModel):
 
 
 class CredentialsOut(BaseModel):
-    """What a file's C2PA manifest says, and how much of it holds."""
+    """Content of a file's C2PA manifest, and whether it is valid."""
 
     state: Literal["trusted", "valid", "invalid", "unreadable"] = Field(
         description="`trusted`: it holds, and who signed is vouched for by one whom this service trusts; `valid`: it "
@@ -520,7 +520,7 @@ class ServiceOut(BaseModel):
 
 
 class FieldError(BaseModel):
-    """One field at fault."""
+    """Field of a request that was refused."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -1,4 +1,4 @@
-"""What every package shares: errors, files that appear whole or not at all, run folders, precision, and progress.
+"""Code that every package shares: errors, files that appear whole or not at all, run folders, precision, and progress.
 
-Nothing of ours is imported here, and nothing here knows what a face is.
+No other package of this project is imported here, and nothing here is specific to faces.
 """

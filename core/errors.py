@@ -61,7 +61,7 @@ class AuditError(GestaltError):
 
 
 class StorageError(GestaltError):
-    """Where images and photographs are kept cannot be reached, or refuses; what is stored there is whole."""
+    """The store of images and photographs cannot be reached, or refuses; stored objects are intact."""
 
 
 class PullError(GestaltError):

@@ -48,7 +48,7 @@ def peak_bytes(device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a process may use of the machine that it runs on.
+    """Resources of the machine that a process may use.
 
     Args:
         device: name of the GPU, or "CPU".

@@ -61,7 +61,7 @@ class TrainingFolder:
         self.samples = path / "samples"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Lock the folder for this process, and delete what a killed one left half-written.
 
         Raises:

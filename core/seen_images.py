@@ -1,4 +1,4 @@
-"""Which images a network was trained on: short keys that travel with its weights, so that nobody tests it on them."""
+"""Keys of the images that a network was trained on, stored with its weights, so that nobody tests it on them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SeenImages:
 
     @classmethod
     def of(cls, keys: Iterable[str], *, complete: bool = True) -> SeenImages:
-        """Of whole keys, or shortened ones."""
+        """Make it from whole or shortened keys."""
         return cls(frozenset(key[:KEY_DIGITS] for key in keys), complete)
 
     @property
@@ -48,17 +48,17 @@ class SeenImages:
         return self.complete or bool(self.keys)
 
     def __or__(self, other: SeenImages) -> SeenImages:
-        """What both have seen together; complete only if both are."""
+        """Return the union of both; it is complete only if both are."""
         return SeenImages(self.keys | other.keys, self.complete and other.complete)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able, 11 characters for each image; the same images give the same text."""
+        """Return a value for JSON, with 11 characters for each image; the same images give the same text."""
         packed = b"".join(bytes.fromhex(key) for key in sorted(self.keys))
         return {"keys": base64.b64encode(packed).decode(), "complete": self.complete}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> SeenImages:
-        """What `to_json` made; UNKNOWN of None, for what was written before there were keys.
+        """Read the value that `to_json` returns. None, from files without keys, gives UNKNOWN.
 
         Raises:
             DatasetError: something else.
@@ -80,7 +80,7 @@ class SeenImages:
 
 
 NOTHING: Final = SeenImages()
-"""Of something that has learnt nothing yet."""
+"""Value for a network that was not trained yet."""
 
 UNKNOWN: Final = SeenImages(complete=False)
-"""Of something that does not say what it has learnt from."""
+"""Value for a network whose training images are not known."""

@@ -16,7 +16,7 @@ from editing.directions import Direction, check_labels, find_midpoint, fit, flat
 from editing.svm import Flags, Floats, fit_hyperplane
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of the pooled direction in that of a condition, from which the best is taken."""
+"""Shares of the pooled direction in that of a condition; the best one is taken."""
 
 
 @dataclass(frozen=True)

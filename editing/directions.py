@@ -18,7 +18,7 @@ from core.errors import DirectionError
 from editing.svm import Flags, Floats, fit_hyperplane
 
 LEAST_EXAMPLES: Final = 10
-"""Of either class; fewer make no direction."""
+"""Fewest examples of either class from which a direction is fitted."""
 
 WEAK_ACCURACY: Final = 0.8
 """A direction that is right less often is flagged."""
@@ -28,7 +28,7 @@ _BEFORE: Final = "its accuracy is that before other directions were taken out"
 _WEAK: Final = "tells only"
 
 _LEFT_OVER: Final = 1e-3
-"""Of a unit vector; what is less after the others are taken out is rounding."""
+"""Shortest rest of a unit vector after other directions are taken out; a shorter one is rounding."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ the errors: two fits to disjoint halves then differ more, and separate fewer uns
 (weights/phantom128-directions.md)."""
 
 HELD_OUT: Final = 5
-"""One face in this number is measured on, not fitted to."""
+"""One face in this number is held out for measurement."""
 
 _PEOPLE_COMPARED: Final = 1_000
 

@@ -23,16 +23,16 @@ from inversion.result import Inversion, render
 Verdict: TypeAlias = Literal["good", "doubtful"]
 
 NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
-"""To be said wherever edits are shown."""
+"""Notice that accompanies every edited image."""
 
 IDENTITY_LIMIT: Final = 0.5
 """Share of the distance between people that an edit may move the identity by."""
 
 MOST_SPREADS: Final = 8.0
-"""Standard deviations of the latents along a direction that a search goes at most."""
+"""Longest distance of a search along a direction, in standard deviations of the latents."""
 
 TOLERANCE: Final = 0.05
-"""Of the smile that a search reaches."""
+"""Largest distance between the smile that a search reaches and its target."""
 
 OPPOSITE: Final = (0.2, 0.8)
 """Smiles that most faces can be brought to: at rest, and broad; where the opposite of a face's own is wanted."""
@@ -41,10 +41,10 @@ CONDITION_KEPT: Final = 0.7
 """Probability of the condition below which an edit is led back to it, unless it was read as less before."""
 
 HELD_WITHIN: Final = 0.03
-"""Of the smile, or of log(1 + years), that an edit may move where it is held."""
+"""Change of the smile, or of log(1 + years), that an edit may cause where it is held."""
 
 IDENTITY_HELD_WITHIN: Final = 0.2
-"""Of the distance between people, that an edit may move the identity where it is held."""
+"""Share of the distance between people by which an edit may move the identity where it is held."""
 
 _EVALUATIONS: Final = 16
 _ROUNDS: Final = 6
@@ -55,7 +55,7 @@ _AGED: Final = 0.05
 """Change of log(1 + years) that costs as much as IDENTITY_LIMIT does."""
 
 _LOST, _MISSED = 2.0, 5.0
-"""What a lost condition costs, and a smile missed by TOLERANCE more than TOLERANCE."""
+"""Cost of a lost condition, and of a smile that misses its target by twice TOLERANCE."""
 
 
 @dataclass(frozen=True)
@@ -238,8 +238,8 @@ class _Session:
 
 
 def find_side_effects(was: FaceReading, now: FaceReading, wanted: str, apart: float) -> dict[str, Floats]:
-    """What else than the attribute wanted has changed too far on one face, (k,) by name, in the units of
-    `editing.patterns`; nothing of what cannot be read."""
+    """Return the attributes other than the wanted one that changed too far on one face: (k,) by name, in the units of
+    `editing.patterns`. Attributes that cannot be read are left out."""
     before, after = scale_attributes(was.attributes), scale_attributes(now.attributes)
     changes = {name: after[name] - before[name] for name in was.measured if name != wanted}
     found = {name: change for name, change in changes.items() if np.abs(change) > HELD_WITHIN}

@@ -12,7 +12,7 @@ from core.errors import DirectionError
 from gen.networks import Generator
 
 SHARE: Final = 0.999
-"""Of the latents lie within the region."""
+"""Share of the latents that lie within the region."""
 
 
 @dataclass(frozen=True)

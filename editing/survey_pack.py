@@ -21,7 +21,7 @@ from faces.images import Pixels, encode_png, to_uint8
 from inversion.result import Inversion
 
 MARK: Final = "Edited image, no photograph"
-"""In the metadata of every stimulus, reconstructed or edited alike."""
+"""Mark in the metadata of every stimulus, whether reconstructed or edited."""
 
 _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
 

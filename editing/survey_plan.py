@@ -15,7 +15,7 @@ Version: TypeAlias = Literal["A", "B"]
 
 MOUTH: Final = slice(48, 68)
 MARGIN: Final = 0.25
-"""Of the mouth's width around its landmarks, in an area of interest."""
+"""Margin around the mouth's landmarks in an area of interest, as a share of the mouth's width."""
 
 _CODE_DIGITS: Final = 8
 

@@ -110,20 +110,20 @@ def compare_halves(read: FaceReading, w: npt.NDArray[np.float32], conditions: np
 
 def main() -> None:
     source = shipped.default()
-    studio = FaceEditor.open(EditorFiles(source, **shipped.companions(source)), identity=False)
-    generator, editor, reader = studio.generator, studio.editor, studio.reader
+    face_editor = FaceEditor.open(EditorFiles(source, **shipped.companions(source)), identity=False)
+    generator, editor, reader = face_editor.generator, face_editor.editor, face_editor.reader
     w, cells = sample_latents(generator, LATENTS, LATENTS_SEED)
     people = [nth_phantom(SEED, index) for index in range(COUNT)]
     pixels = np.stack([draw_phantom(person, generator.config.resolution).image for person in people])
-    faces = [studio.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
+    faces = [face_editor.invert(to_tensor(pixels[at : at + 1])) for at in range(COUNT)]
     print(f"{COUNT} phantoms of seed {SEED} to the opposite smile")
-    outcomes = edit_to_opposite(editor, faces, studio.direction(SMILE))
+    outcomes = edit_to_opposite(editor, faces, face_editor.direction(SMILE))
     print("  in use:                ", format_outcomes(outcomes))
     for condition in dict.fromkeys(outcome.condition for outcome in outcomes):
         print(
             f"    {condition:21s}", format_outcomes([outcome for outcome in outcomes if outcome.condition == condition])
         )
-    loose, smile = replace(editor, patterns={}), studio.direction(SMILE)
+    loose, smile = replace(editor, patterns={}), face_editor.direction(SMILE)
     normal = smile.with_pattern(smile.vector, w)
     print("  nothing led back:      ", format_outcomes(edit_to_opposite(loose, faces, smile)))
     print("  along the normal:      ", format_outcomes(edit_to_opposite(loose, faces, normal)))
@@ -135,10 +135,10 @@ def main() -> None:
         "edited": edited,
         "drawn and edited": np.concatenate([pixels, edited]),
     }.items():
-        by_landmarks, by_oracle = CALIBRATED(studio.find(pictures)), reader(to_tensor(pictures)).smile
+        by_landmarks, by_oracle = CALIBRATED(face_editor.find(pictures)), reader(to_tensor(pictures)).smile
         agreement, apart = np.corrcoef(by_landmarks, by_oracle)[0, 1], np.abs(by_landmarks - by_oracle).mean()
         print(f"smile by landmarks and by the oracle, {name}: correlation {agreement:.3f}, {apart:.3f} apart")
-    by_landmarks = CALIBRATED(studio.find(pixels))
+    by_landmarks = CALIBRATED(face_editor.find(pixels))
     print(f"smile by landmarks and as drawn: correlation {np.corrcoef(by_landmarks, truth)[0, 1]:.3f}")
 
     conditions = condition_names(generator, cells)

@@ -134,13 +134,17 @@ def make_fast_methods(inverter: Inverter, passes: int, precision: Precision = "f
 def make_slow_methods(generator: Generator, steps: int, perceptual: Perceptual | None) -> dict[str, Invert]:
     """Make the methods that optimise, by name; they begin at the average latent."""
 
-    def projected(faces: Tensor, space: Space) -> Inversion:
+    def project_faces(faces: Tensor, space: Space) -> Inversion:
         return project(generator, faces, ProjectionConfig(space, steps), perceptual=perceptual)
 
-    def tuned(faces: Tensor) -> Inversion:
-        return tune(generator, faces, projected(faces, "w").w, TuningConfig(steps), perceptual=perceptual)
+    def tune_faces(faces: Tensor) -> Inversion:
+        return tune(generator, faces, project_faces(faces, "w").w, TuningConfig(steps), perceptual=perceptual)
 
-    return {"W": lambda faces: projected(faces, "w"), "W+": lambda faces: projected(faces, "w+"), "PTI": tuned}
+    return {
+        "W": lambda faces: project_faces(faces, "w"),
+        "W+": lambda faces: project_faces(faces, "w+"),
+        "PTI": tune_faces,
+    }
 
 
 def measure(

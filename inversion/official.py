@@ -21,7 +21,7 @@ from inversion.inverter import Inverter
 from inversion.networks.hypernetwork import layer_numbers
 
 COUNTER: Final = "num_batches_tracked"
-"""Of batch normalisation: kept by our networks too, but not in every file."""
+"""Counter of batch normalisation. Our networks have it too, but not every file does."""
 
 
 def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:

@@ -29,7 +29,7 @@ below it is never good, whatever the held-out faces reach."""
 _LEAST_FACES: Final = 20
 
 GOOD_SHARE: Final = 0.95
-"""Of the held-out faces lie within the limit of "good" in each measure."""
+"""Share of the held-out faces that lie within the limit of "good" in each measure."""
 
 
 @dataclass(frozen=True)

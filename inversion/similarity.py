@@ -16,7 +16,7 @@ Perceptual: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """A distance (n,) between pictures (n, 3, h, h) in [-1, 1], 0 for equal ones; differentiable."""
 
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the scales of MS-SSIM, from the finest on (Wang et al. 2003)."""
+"""Weights of the scales of MS-SSIM, from the finest on (Wang et al. 2003)."""
 
 SHORT_SCALES: Final = 3
 """Scales that are used where a picture is too small for all five."""

@@ -128,16 +128,16 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
 
 def test_the_directions_make_a_phantom_smile_and_keep_who_it_is() -> None:
     source = weights.default()
-    studio = FaceEditor.open(EditorFiles(source, **weights.companions(source)))
-    assert studio.known is not None
-    for name, direction in studio.known.directions.items():
+    face_editor = FaceEditor.open(EditorFiles(source, **weights.companions(source)))
+    assert face_editor.known is not None
+    for name, direction in face_editor.known.directions.items():
         assert direction.accuracy >= 0.95, name
         assert not direction.flags
     arrived, kept = [], []
     for index in (0, 6, 13, 19):
-        face = studio.invert(to_tensor(draw_phantom(nth_phantom(710, index), 128).image))
+        face = face_editor.invert(to_tensor(draw_phantom(nth_phantom(710, index), 128).image))
         for target in (0.25, 0.75):
-            edit = studio.editor.to_smile(face, studio.direction("smile"), target)
+            edit = face_editor.editor.to_smile(face, face_editor.direction("smile"), target)
             arrived.append(abs(edit.smile[1] - target) <= TOLERANCE)
             kept.append(edit.identity < 0.5 and edit.condition_kept)
     assert sum(arrived) >= 7

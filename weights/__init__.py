@@ -21,7 +21,7 @@ Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 
 
 def manifest() -> dict[str, dict[str, Any]]:
-    """What manifest.json says of each shipped file: sha256, origin, licence and intended use, by file name."""
+    """Return sha256, origin, licence and intended use of each shipped file, by file name, from manifest.json."""
     entries: dict[str, dict[str, Any]] = json.loads((_folder() / "manifest.json").read_text())
     return entries
 
@@ -36,7 +36,7 @@ def default() -> Path:
 
 
 def companion(generator: Path, part: Companion) -> Path | None:
-    """What is shipped beside a generator, known by its content, be it a copy; None for one that is not shipped.
+    """Return the file shipped beside a generator, which is recognised by its content; None if it is not shipped.
 
     Raises:
         CheckpointError: the companion is missing, or not the one that was shipped.

@@ -69,7 +69,7 @@ class Ownership:
             found = connection.execute(select(func.sum(owned.c.bytes)).where(owned.c.owner == owner)).scalar_one()
         return int(found or 0)
 
-    def shared(self, subject: str) -> bool:
+    def has_several_owners(self, subject: str) -> bool:
         """Return whether an object has several owners."""
         owners = select(owned.c.owner).where(owned.c.subject == subject).limit(2)
         with self._engine.connect() as connection:

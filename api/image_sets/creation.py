@@ -80,16 +80,16 @@ class ImageSetWork:
             raise
 
     def shares(self, total: int) -> Sequence[tuple[int, int]]:
-        """See api.jobs.work.Work."""
+        """Return (start, stop) of the images of each share; none if the set is too small to be divided."""
         return [] if total <= SHARE_IMAGES else list(chunks(total, SHARE_IMAGES))
 
     def share(self, subject: str, start: int, stop: int) -> Iterator[JobStep]:
-        """See api.jobs.work.Work."""
+        """Yield the steps that render one share."""
         for first, last in chunks(stop - start, CHUNK_IMAGES):
             yield JobStep("chunk", partial(self._chunk, subject, start + first, start + last, stop), start + last)
 
     def steps(self, subject: str, total: int) -> Iterator[JobStep]:
-        """See api.jobs.work.Work."""
+        """Yield the steps that are not divided: rendering, if there are no shares, and sealing."""
         if not self.shares(total):
             yield from self.share(subject, 0, total)
         yield JobStep("seal", partial(self._seal, subject, total), total)

@@ -86,7 +86,7 @@ class GeneratorModel:
         self._path, self._device, self._detector = path, device, detector
         self._files = EditorFiles(path, **weights.companions(path) | _find_companions(path))
         self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
-        self._studio: FaceEditor | None = None
+        self._face_editor: FaceEditor | None = None
         self._loaded: Generator | None = None
         self._samplers: dict[str, Sampler] = {}
         # The generator thrice: its weights, and what is prepared of them for each precision.
@@ -175,11 +175,11 @@ class GeneratorModel:
         return self._directions
 
     @property
-    def studio(self) -> FaceEditor:
+    def face_editor(self) -> FaceEditor:
         """Editor that inverts and edits faces, loaded if need be."""
-        if self._studio is None:
-            self._studio = FaceEditor.open(self._files, self._detector(), generator=self.generator)
-        return self._studio
+        if self._face_editor is None:
+            self._face_editor = FaceEditor.open(self._files, self._detector(), generator=self.generator)
+        return self._face_editor
 
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
         """Return the face of a row, for editing."""
@@ -189,7 +189,7 @@ class GeneratorModel:
 
     def release(self) -> None:
         """Release the weights from memory until they are used again."""
-        self._loaded = self._studio = None
+        self._loaded = self._face_editor = None
         self._samplers.clear()
 
 

@@ -120,7 +120,7 @@ class Model(Protocol):
         ...
 
     @property
-    def studio(self) -> FaceEditor:
+    def face_editor(self) -> FaceEditor:
         """Editor that inverts and edits faces, loaded if need be."""
         ...
 

@@ -14,7 +14,7 @@ QUEUE_DATABASE: Final = "jobs.sqlite"
 SERVICE_DATABASE: Final = "service.sqlite"
 AUDIT_DATABASE: Final = "audit.sqlite"
 DATABASES: Final = (QUEUE_DATABASE, SERVICE_DATABASE, AUDIT_DATABASE)
-"""In the order of a backup: each database knows of all that is in those before it, as after a crash."""
+"""Databases in the order of a backup. Each one refers only to objects of those before it, as after a crash."""
 
 SETS: Final = "sets"
 EDITS: Final = "edits"

@@ -65,7 +65,7 @@ class EditWork(Undivided):
         """Return the sha256 of the weights, and the edit. Call it in the worker's thread."""
         name, face = self._context.load_face(models, record.face)
         model, asked = models.use(name), record.asked
-        face_editor: FaceEditor = model.studio
+        face_editor: FaceEditor = model.face_editor
         editor = face_editor.editor if asked["hold"] else replace(face_editor.editor, patterns={})
         direction = face_editor.direction(asked["direction"], asked.get("condition"))
         if "smile" in asked:

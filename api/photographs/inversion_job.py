@@ -55,7 +55,7 @@ class InversionWork(Undivided):
         pixels = self._decode(photo_id)
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
-            editor = models.use(photo.model).studio
+            editor = models.use(photo.model).face_editor
             frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned)
             return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
 
@@ -88,7 +88,7 @@ class InversionWork(Undivided):
         method = {"method": inversion.method, "precision": inversion.precision}
         claim = Claim("reconstructed", model.info.weights_sha256, method)
         reconstruction = context.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
-        tensors, _ = inversions.to_bytes(inversion, model.studio.generator)
+        tensors, _ = inversions.to_bytes(inversion, model.face_editor.generator)
         return {
             f"{folder}/crop.png": encode_png(crop),
             f"{folder}/reconstruction.png": reconstruction,

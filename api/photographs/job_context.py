@@ -68,7 +68,7 @@ class JobContext:
                 return self.synthetic_face(models, image_set, image)
             case PhotographFace(photo):
                 model = self.find_photograph(photo).model
-                generator = models.use(model).studio.generator
+                generator = models.use(model).face_editor.generator
                 return model, inversions.load(self._read_inversion(photo), generator)
 
     def find_photograph(self, photo: str) -> Photograph:

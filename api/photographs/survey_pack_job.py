@@ -78,7 +78,7 @@ class SurveyPackWork(Undivided):
     def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> StimulusPair:
         """Edit a face and return its two pictures. Call it in the worker's thread."""
         name, inversion = self._context.load_face(models, PhotographFace(photo))
-        editor: FaceEditor = models.use(name).studio
+        editor: FaceEditor = models.use(name).face_editor
         edit = edit_for_survey(editor, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
         return make_pair(edit, editor.find)
 

@@ -40,7 +40,7 @@ _AT_ONCE: Final = 2
 
 @dataclass(frozen=True)
 class ManifestReading:
-    """What a file's C2PA manifest says, and how much of it holds.
+    """Content of a file's C2PA manifest, and whether it is valid.
 
     Attributes:
         state: "trusted" if it holds and an authority that this service trusts vouches for the signer; "valid" if it

@@ -1,4 +1,4 @@
-"""What can be asked for: models, conditions, age groups, directions."""
+"""Routes of the catalogue: models, conditions, age groups and directions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def training_images(
 
 @router.get("/directions", response_model=DirectionsOut, summary="Directions")
 def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -> DirectionsOut:
-    """What faces of a generator can be moved along, how far to trust it, and what moves with it."""
+    """Directions along which faces of a generator can be edited, their accuracy, and what else each one changes."""
     model = find_model(service, caller, name)
     found = []
     for direction, moves in model.directions():

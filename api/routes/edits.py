@@ -245,7 +245,7 @@ class _EditRequest:
         service, face, owner = self.service, self.face, self.caller.owner
         if isinstance(face, PhotographFace) and service.photographs.get(face.photo) is None:
             raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {face.photo} was erased by another request.")
-        asked = self.body.asked()
+        asked = self.body.dump_fields()
         edit_id = service.keys.claim(owner, self.key, asked | face_columns(face), new_id())
         if (known := service.edits.get(edit_id)) is not None:
             return known

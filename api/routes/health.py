@@ -1,4 +1,4 @@
-"""What the service is, and whether it is alive and ready: for people who open its address, and for supervisors."""
+"""Routes for the start page, and for supervisors that check whether the service is alive and ready."""
 
 from __future__ import annotations
 

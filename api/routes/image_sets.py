@@ -69,11 +69,11 @@ async def create(
     prefer: Prefer = None,
     idempotency_key: IdempotencyKey = None,
 ) -> ImageSetOut:
-    """The same request always names the same image set: asked again, it is answered from the store.
+    """Request an image set. The same request always gives the same set, from the store if it is there already.
 
-    Answers 202 with the set and its job (`links.job`), or 200 if the set is complete. A small set that is waited for is
-    made at once, without a job. A set whose job failed or was cancelled goes on where it stopped. Images that are in
-    other sets already, as when a set is asked for again with a larger count, are not rendered again.
+    Answers 202 with the set and its job (`links.job`), or 200 if the set is complete. A small set that the caller waits
+    for is rendered at once, without a job. A set whose job failed or was cancelled continues where it stopped. Images
+    that are already in other sets, for example because the count was increased, are not rendered again.
     """
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
@@ -104,7 +104,7 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
     for field, value in (("count", body.count), ("total_images", body.total_images), ("seeds", len(body.seeds or ()))):
         if value is not None and value > limit:
             raise convert_request_error(ImageSetTooLargeError(field, value, limit), {field: value}, {})
-    model, asked = find_model(service, caller, body.model), body.asked()
+    model, asked = find_model(service, caller, body.model), body.dump_fields()
     names: dict[str, Any] = {"conditions": model.info.conditions, "partners": model.info.conditions}
     names["ages"] = tuple(age.name for age in model.info.ages)
     try:

@@ -64,7 +64,7 @@ def show(job: KnownJob) -> JobOut:
 def cancel(service: ServiceDep, trail: RequestAuditDep, job: KnownJob) -> JobOut:
     """Stops after the part in hand. What is made stays; asking again goes on with it. An image set that another owner
     asked for too goes on."""
-    if not job.finished and not service.ownership.shared(job.subject):
+    if not job.finished and not service.ownership.has_several_owners(job.subject):
         trail.begin()
         service.jobs.cancel(job)
     return describe_job(service.jobs.get(job.id) or job)

@@ -38,8 +38,8 @@ _log = logging.getLogger("gestaltgen.metrics")
     },
 )
 def metrics(service: ServiceDep, caller: MetricsCaller) -> Response:
-    """What the service does, counted: no figure says whose it is. Needs a key with the scope `metrics`, which is good
-    for nothing else; `GESTALTGEN_METRICS=anyone` asks for none."""
+    """Metrics of the service in the Prometheus format; none identifies an owner. A key with the scope `metrics` is
+    required, unless `GESTALTGEN_METRICS=anyone` is set."""
     return Response(service.metrics.export(_look_up_figures(service)), media_type=MEDIA_TYPE)
 
 

@@ -279,7 +279,7 @@ def execute_run(
     trainer, folder, settings = run.trainer, run.folder, run.options.run
     with ExitStack() as stack:
         if trainer.processes.first:
-            stack.enter_context(folder.locked())
+            stack.enter_context(folder.lock())
         stack.enter_context(stop.listen())
         if folder.images_seen() is None:
             on_warm_start(begin(trainer, run.sources))

@@ -60,11 +60,11 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def likeness(
+def load_discriminator_distance(
     discriminator: Path | None, generator: Path, net: Generator, device: torch.device | None = None
 ) -> DiscriminatorDistance | None:
-    """The distance on features of a generator's discriminator: of the file that is named, or of the one shipped with
-    a shipped generator; None for another generator without one.
+    """Return the distance on the features of the named discriminator, or of the one shipped with a shipped generator;
+    None if there is neither.
 
     Args:
         generator: the file of the network `net`.
@@ -72,25 +72,25 @@ def likeness(
     Raises:
         ConfigError: the file holds something else, or a discriminator of another size.
     """
-    judge = discriminator_of(discriminator, generator, net)
+    judge = load_chosen_discriminator(discriminator, generator, net)
     return None if judge is None else DiscriminatorDistance(judge.to(device))
 
 
-def discriminator_of(discriminator: Path | None, generator: Path, net: Generator) -> Discriminator | None:
-    """The discriminator that is named, or the one shipped with a shipped generator; arguments and errors as
-    `likeness`."""
+def load_chosen_discriminator(discriminator: Path | None, generator: Path, net: Generator) -> Discriminator | None:
+    """Load the named discriminator, or the one shipped with a shipped generator; None if there is neither. Arguments
+    and errors are those of `load_discriminator_distance`."""
     path = discriminator or shipped.companion(generator, "discriminator")
     return None if path is None else load_discriminator(path, net)
 
 
-def files_of(
+def find_editor_files(
     generator: Path | None,
     *,
     discriminator: Path | None = None,
     inverter: Path | None = None,
     directions: Path | None = None,
 ) -> EditorFiles:
-    """The files of a generator, None for the default: those that are named, and else those that are shipped for it."""
+    """Return the files that are named, and the shipped ones for the rest. A generator of None is the default one."""
     source = generator or shipped.default()
     named = {"discriminator": discriminator, "inverter": inverter, "directions": directions}
     return EditorFiles(source, **shipped.companions(source) | {part: path for part, path in named.items() if path})

@@ -13,7 +13,7 @@ from gen.layers import FullyConnected
 from inversion.config import EncoderConfig
 
 _REDUCTION = 16
-"""Of the feature maps in the squeeze."""
+"""Factor by which the squeeze reduces the number of feature maps."""
 
 
 class SqueezeExcitation(nn.Module):

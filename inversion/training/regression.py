@@ -16,7 +16,7 @@ SAMPLES: Final = 20_000
 CHUNK: Final = 64
 
 _RIDGES: Final = (1e-3, 1e-2, 1e-1)
-"""Of the mean square of a standardised feature; the best of them on a tenth of the faces is taken."""
+"""Ridge penalties, relative to the mean square of a standardised feature; a tenth of the faces decides between them."""
 
 _STANDARDISED: Final = 16
 """Chunks that mean and deviation of the features come from."""

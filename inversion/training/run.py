@@ -174,7 +174,7 @@ def _train(run: InverterRun, processes: Processes, progress: reporting.Progress)
     stop = StopRequest()
     with ExitStack() as stack:
         if processes.first:
-            stack.enter_context(folder.locked())
+            stack.enter_context(folder.lock())
         if folder.images_seen() is not None:
             folder.resume(trainer, change=run.change)
         elif trunk is not None and sources.begin is None and isinstance(inverter.w_encoder, TrunkEncoder):

@@ -54,37 +54,37 @@ def discriminator(side: int) -> Discriminator:
 
 
 def test_a_studio_inverts_edits_and_judges(files: EditorFiles, detector: FaceDetector) -> None:
-    studio = FaceEditor.open(files, detector)
-    assert studio.side == 64
-    assert studio.detector is detector
-    found = studio.invert(some_faces(1), passes=1)
+    face_editor = FaceEditor.open(files, detector)
+    assert face_editor.side == 64
+    assert face_editor.detector is detector
+    found = face_editor.invert(some_faces(1), passes=1)
     assert (found.method, found.steps) == ("hyperstyle", (1,))
     (quality,) = found.quality
     assert quality.verdict is not None
     assert quality.perceptual is not None
-    assert studio.judge.limits is not None
-    assert studio.direction("smile", "WS").name == "smile of WS"
-    assert studio.direction("smile", "other").name == "smile"
-    edit = studio.editor.edit(found, studio.direction("smile"), 0.5)
+    assert face_editor.judge.limits is not None
+    assert face_editor.direction("smile", "WS").name == "smile of WS"
+    assert face_editor.direction("smile", "other").name == "smile"
+    edit = face_editor.editor.edit(found, face_editor.direction("smile"), 0.5)
     torch.testing.assert_close(edit.w, found.w + 0.5 * bright.brightness().vector)
     with pytest.raises(DirectionError, match="there is no direction 'wink'"):
-        studio.direction("wink")
+        face_editor.direction("wink")
 
 
 def test_every_method_is_at_hand(files: EditorFiles, detector: FaceDetector) -> None:
-    studio = FaceEditor.open(files, detector, identity=False)
-    assert studio.judge.describe is None
-    assert studio.invert_by().method is Method.HYPERSTYLE
-    torch.testing.assert_close(studio.invert_by(passes=1)(some_faces(1)).w, studio.invert(some_faces(1), 1).w)
-    assert studio.invert_by(Method.PTI, steps=1)(some_faces(1)).method == "pti"
+    face_editor = FaceEditor.open(files, detector, identity=False)
+    assert face_editor.judge.describe is None
+    assert face_editor.invert_by().method is Method.HYPERSTYLE
+    torch.testing.assert_close(face_editor.invert_by(passes=1)(some_faces(1)).w, face_editor.invert(some_faces(1), 1).w)
+    assert face_editor.invert_by(Method.PTI, steps=1)(some_faces(1)).method == "pti"
 
 
 def test_a_generator_in_memory_is_not_loaded_again(files: EditorFiles, detector: FaceDetector) -> None:
     net = tiny_generator()
-    studio = FaceEditor.open(replace(files, generator=Path("nowhere.safetensors")), detector, generator=net)
-    assert studio.generator is net
-    assert studio.inverter is not None
-    assert studio.inverter.generator is net
+    face_editor = FaceEditor.open(replace(files, generator=Path("nowhere.safetensors")), detector, generator=net)
+    assert face_editor.generator is net
+    assert face_editor.inverter is not None
+    assert face_editor.inverter.generator is net
     with pytest.raises(CheckpointError, match="belongs to the generator"):
         FaceEditor.open(files, detector, generator=tiny_generator(2))
 

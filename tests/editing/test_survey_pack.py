@@ -29,7 +29,7 @@ PEOPLE = [Person("p0", "WS", "p0.png"), Person("p1", "WS", "second/p1.png"), Per
 
 
 @pytest.fixture
-def studio(detector: FaceDetector) -> FaceEditor:
+def face_editor(detector: FaceDetector) -> FaceEditor:
     """One in which brightness is a smile."""
     editor, smile = bright.editor(), replace(bright.brightness(), flags=())
     known = Directions("", {"smile": smile}, editor.region, 100 * editor.apart)
@@ -49,9 +49,9 @@ def face(seed: int, **quality: object) -> Inversion:
 
 
 @pytest.fixture
-def pairs(studio: FaceEditor) -> dict[str, StimulusPair]:
+def pairs(face_editor: FaceEditor) -> dict[str, StimulusPair]:
     return {
-        person.name: make_pair(edit_for_survey(studio, face(at), 0.5, doubtful=True), find)
+        person.name: make_pair(edit_for_survey(face_editor, face(at), 0.5, doubtful=True), find)
         for at, person in enumerate(PEOPLE)
     }
 
@@ -61,28 +61,28 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_face_goes_to_the_opposite_of_its_smile_or_where_it_is_told(studio: FaceEditor) -> None:
+def test_a_face_goes_to_the_opposite_of_its_smile_or_where_it_is_told(face_editor: FaceEditor) -> None:
     for seed in (5, 10, 12):
-        edit = edit_for_survey(studio, face(seed), doubtful=True)
+        edit = edit_for_survey(face_editor, face(seed), doubtful=True)
         assert edit.target == OPPOSITE[edit.smile[0] < 0.5]
-        assert edit_for_survey(studio, face(seed), 0.4, doubtful=True).target == 0.4
+        assert edit_for_survey(face_editor, face(seed), 0.4, doubtful=True).target == 0.4
 
 
-def test_what_is_doubtful_is_not_shown_unless_it_is_asked_for(studio: FaceEditor) -> None:
-    assert edit_for_survey(studio, face(10, verdict="doubtful"), 0.5).verdict == "good"
+def test_what_is_doubtful_is_not_shown_unless_it_is_asked_for(face_editor: FaceEditor) -> None:
+    assert edit_for_survey(face_editor, face(10, verdict="doubtful"), 0.5).verdict == "good"
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain$"):
-        edit_for_survey(studio, face(10, verdict="out of domain"), 0.5)
-    assert studio.known is not None
-    near = replace(studio, known=replace(studio.known, apart=1e-4))
+        edit_for_survey(face_editor, face(10, verdict="out of domain"), 0.5)
+    assert face_editor.known is not None
+    near = replace(face_editor, known=replace(face_editor.known, apart=1e-4))
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain; the identity moved by"):
         edit_for_survey(near, face(10, verdict="out of domain"), 0.3)
     assert edit_for_survey(near, face(10, verdict="out of domain"), 0.3, doubtful=True).verdict == "doubtful"
     with pytest.raises(ConfigError, match="no directions are shipped for tiny"):
-        edit_for_survey(replace(studio, known=None), face(10))
+        edit_for_survey(replace(face_editor, known=None), face(10))
 
 
-def test_a_pair_has_one_area_for_both_pictures(studio: FaceEditor) -> None:
-    edit = edit_for_survey(studio, face(10), 0.5)
+def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
+    edit = edit_for_survey(face_editor, face(10), 0.5)
     pair = make_pair(edit, find)
     np.testing.assert_array_equal(pair.before, to_uint8(edit.before)[0])
     np.testing.assert_array_equal(pair.after, to_uint8(edit.image)[0])

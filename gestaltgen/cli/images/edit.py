@@ -20,7 +20,7 @@ from editing.photograph_files import InvertedPhotograph, invert_photographs, lis
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.options import PrecisionOption, find_editor_files
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 from inversion.result import Inversion, render
@@ -112,7 +112,7 @@ def edit(
         raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
     if threads is not None:
         torch.set_num_threads(threads)
-    face_editor = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    face_editor = FaceEditor.open(find_editor_files(generator, inverter=inverter, directions=directions))
     by, along = face_editor.invert_by(method, precision=precision), face_editor.direction(direction, condition)
     editor = face_editor.editor if hold else replace(face_editor.editor, patterns={})
     work = list_photographs(photographs)

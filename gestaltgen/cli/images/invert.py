@@ -19,7 +19,7 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.options import PrecisionOption, find_editor_files
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 from inversion.quality import Quality
@@ -102,7 +102,7 @@ def invert(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    files = files_of(generator, discriminator=discriminator, inverter=inverter)
+    files = find_editor_files(generator, discriminator=discriminator, inverter=inverter)
     face_editor = FaceEditor.open(files, identity=identity)
     by = face_editor.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
     work = list_photographs(photographs)

@@ -17,7 +17,7 @@ from editing.photograph_files import InvertedPhotograph, invert_photographs, lis
 from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_survey, make_pair, write_pack
 from editing.survey_plan import Person, plan_survey
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, files_of
+from gestaltgen.cli.options import PrecisionOption, find_editor_files
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion.methods import Method
 
@@ -64,7 +64,7 @@ def stimuli(
     if threads is not None:
         torch.set_num_threads(threads)
     check_new(out)
-    face_editor = FaceEditor.open(files_of(generator, inverter=inverter, directions=directions))
+    face_editor = FaceEditor.open(find_editor_files(generator, inverter=inverter, directions=directions))
     by = face_editor.invert_by(method, precision=precision)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
     work, group_of = list_photographs(photographs), _read_groups(groups)

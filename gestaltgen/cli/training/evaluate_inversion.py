@@ -22,7 +22,7 @@ from faces.measures.descriptors import FaceDescriber
 from faces.oracle import attribute_network as oracle_file
 from gen import checkpoint
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, likeness
+from gestaltgen.cli.options import PrecisionOption, load_discriminator_distance
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion import inverter_file
 from inversion.evaluation import (
@@ -78,7 +78,7 @@ def evaluate_inversion(
         torch.set_num_threads(threads)
     source = generator or shipped.default()
     net = checkpoint.load_generator(source).requires_grad_(False)
-    perceptual = likeness(discriminator, source, net)
+    perceptual = load_discriminator_distance(discriminator, source, net)
     trained = inverter_file.load(inverter, net)
     settled, limits = resolve_precision(precision, "cpu"), trained.judge.limits
     trained.judge = Judge()  # what is measured below does not count into the time of a method

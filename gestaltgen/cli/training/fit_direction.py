@@ -18,7 +18,7 @@ from faces.detect import FaceDetector
 from faces.measures.descriptors import FaceDescriber
 from gen import checkpoint
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import files_of
+from gestaltgen.cli.options import find_editor_files
 from gestaltgen.cli.progress import ConsoleProgress
 
 _console = make_console()
@@ -50,7 +50,7 @@ def fit_direction(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    files = files_of(generator)
+    files = find_editor_files(generator)
     directions = fit_directions(
         checkpoint.load_generator(files.generator).requires_grad_(False),
         files.generator,

@@ -166,7 +166,7 @@ def _check_new(out: Path) -> None:
 
 
 def _seen_images(sources: Sequence[Path]) -> SeenImages:
-    """What data sets hold and checkpoints have seen, all of them together."""
+    """Return the images of the data sets together with those that the checkpoints were trained on."""
     found = SeenImages()
     for source in sources:
         if source.suffix == ".safetensors":
@@ -181,8 +181,8 @@ def _seen_images(sources: Sequence[Path]) -> SeenImages:
     return found
 
 
-def _seen(info: CheckpointInfo) -> str:
-    """How many images it knows that it was trained on."""
+def _describe_seen_images(info: CheckpointInfo) -> str:
+    """Return the number of training images that the checkpoint knows, as text."""
     if info.seen is None:
         return "not stated: which images it was trained on is unknown"
     return f"{len(info.seen)} images by their keys" + ("" if info.seen_complete else ", and others that are unknown")
@@ -246,7 +246,7 @@ def _print_info(info: CheckpointInfo) -> None:
         else "none",
         "images seen": info.images_seen or "not stated",
         "training images": sum(sum(ages.values()) for ages in info.training_counts.values()) or "not stated",
-        "seen": _seen(info),
+        "seen": _describe_seen_images(info),
         "origin": info.origin or "not stated",
         "licence": info.licence or "not stated",
         "sha256": info.sha256,
