@@ -113,7 +113,7 @@ class AugmentPipe(nn.Module):
             raise ConfigError(f"images to augment are {got}; expected a floating type, (n, 3, height, width)")
         if draws is None:
             count = len(images)
-            draws = Draws.random(count, generator) if percentile is None else Draws.fixed(count, percentile)
+            draws = Draws.random(count, generator) if percentile is None else Draws.fix_percentile(count, percentile)
         if len(draws) != len(images):
             raise ConfigError(f"{len(draws)} rows of draws for {len(images)} images; expected one each")
         augmented = images if images.dtype == torch.float64 else images.float()
@@ -123,25 +123,25 @@ class AugmentPipe(nn.Module):
         def chance(name: str) -> float:
             return min(p * self.strengths[name], 1.0)
 
-        def used(group: str) -> bool:
+        def is_used(group: str) -> bool:
             return any(chance(name) > 0 for name in _GROUPS[group])
 
         height, width = images.shape[2:]
-        if used("geometry"):
+        if is_used("geometry"):
             maps = inverse_maps(draws, chance, height, width)
-            images = _where_changed(images, maps, torch.eye(3), resample)
-        if used("colour"):
-            images = _where_changed(images, colour_maps(draws, chance), torch.eye(4), recolour)
-        if used("filter"):
-            images = _where_changed(images, band_gains(draws, chance("imgfilter")), torch.ones(4), amplify)
-        if used("noise"):
+            images = _transform_changed(images, maps, torch.eye(3), resample)
+        if is_used("colour"):
+            images = _transform_changed(images, colour_maps(draws, chance), torch.eye(4), recolour)
+        if is_used("filter"):
+            images = _transform_changed(images, band_gains(draws, chance("imgfilter")), torch.ones(4), amplify)
+        if is_used("noise"):
             images = add_noise(images, draws, chance("noise"))
-        if used("cutout"):
+        if is_used("cutout"):
             images = cut_out(images, draws, chance("cutout"))
         return images
 
 
-def _where_changed(
+def _transform_changed(
     images: Tensor, parameters: Tensor, neutral: Tensor, transform: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
     """The transform of those images whose parameters (n, …), on the CPU, are not the neutral ones (…); others as is."""

@@ -86,21 +86,21 @@ class _Image:
     step: int | None = None
 
 
-def _unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(1) One random vector per image."""
     for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
         for seed in seeds:
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
 
-def _age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(2) One random vector per person, over the age embeddings."""
     for condition, seed in _persons(request, vocabulary, counts):
         for age in request.ages or ():
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
 
-def _age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(3) One random vector per person, over equal steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
     youngest, oldest = names[0], names[-1]
@@ -112,7 +112,7 @@ def _age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: C
                 yield _Image(seed, {condition: 1.0}, ages, age, step)
 
 
-def _blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """(4) One random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
@@ -123,7 +123,7 @@ def _blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
                     yield _Image(seed, {condition: weight, partner: 1 - weight}, {age: 1.0}, age)
 
 
-def _average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
     """The mean latent of each label."""
     for condition in request.conditions or ():
         for age in request.ages or ():
@@ -131,11 +131,11 @@ def _average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
 
 
 _EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], Iterator[_Image]]]] = {
-    "unrelated": _unrelated,
-    "age_related": _age_related,
-    "age_progression": _age_progression,
-    "blended": _blended,
-    "average": _average,
+    "unrelated": _expand_unrelated,
+    "age_related": _expand_age_related,
+    "age_progression": _expand_age_progression,
+    "blended": _expand_blended,
+    "average": _expand_average,
 }
 
 

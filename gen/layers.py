@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from gen.config import GeneratorConfig
 from gen.kernels.activation import (
-    activated,
-    activated_in_place,
-    clamped,
-    convolved_and_activated,
-    shown,
-    weighted,
+    activate,
+    activate_in_place,
+    clamp,
+    convolve_and_activate,
+    map_to_rgb,
+    weigh,
 )
 from gen.kernels.lowpass import FIR, LOW_PASS, Way, low_pass
 
@@ -149,13 +149,13 @@ class SynthesisConv(nn.Module):
         else:
             kernels = self.weight * (1 + offset)
             energy = torch.einsum("ni,noi->no", styles.square(), kernels.square().sum(dim=(3, 4)))
-        x = weighted(x, styles)
+        x = weigh(x, styles)
         if offset is None:
             y = self._convolve(x, self.weight)
         else:  # image by image: on a CPU as fast as one grouped convolution, or faster
             y = torch.cat([self._convolve(one, kernel) for one, kernel in zip(torch.split(x, 1), kernels, strict=True)])
         demodulation = (energy + 1e-8).rsqrt() * SQRT2
-        return activated(y, demodulation, self.bias * SQRT2, noise, self.noise_strength * SQRT2, self.clamp)
+        return activate(y, demodulation, self.bias * SQRT2, noise, self.noise_strength * SQRT2, self.clamp)
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.taps is None:
@@ -180,8 +180,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         styles = self.affine(w) * self.weight_gain
-        rgb = shown(x, self.weight[:, :, 0, 0] * styles[:, None]) + self.bias[:, None, None]
-        return clamped(rgb, self.clamp)
+        rgb = map_to_rgb(x, self.weight[:, :, 0, 0] * styles[:, None]) + self.bias[:, None, None]
+        return clamp(rgb, self.clamp)
 
 
 class UpsampleRGB(nn.Module):
@@ -266,6 +266,6 @@ class Conv(nn.Module):
         kernel = kernel.to(x.dtype)
         bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
         if self.activate and bias is not None:
-            return convolved_and_activated(x, kernel, bias, stride, padding, self.limit)
+            return convolve_and_activate(x, kernel, bias, stride, padding, self.limit)
         y = F.conv2d(x, kernel, bias, stride=stride, padding=padding)
-        return activated_in_place(y, self.limit) if self.activate else clamped(y, self.limit)
+        return activate_in_place(y, self.limit) if self.activate else clamp(y, self.limit)

@@ -46,19 +46,19 @@ class _Convolution:
         if dtype == torch.float32 and not self.up and winograd.pays(layer.weight, self.noise.shape[1]):
             self._points = winograd.transformed(layer.weight)
         else:
-            self._kernel = self._arranged(layer.weight.to(dtype))
+            self._kernel = self._arrange(layer.weight.to(dtype))
 
     def scale(self, energy: Tensor) -> Tensor:
         """Demodulation, with the gain of the activation and, where the resolution doubles, of the low-pass filter."""
         return (energy + 1e-8).rsqrt() * (SQRT2 / 16 if self.up else SQRT2)
 
-    def bent(self, offset: Tensor, styles: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def adapt_kernel(self, offset: Tensor, styles: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The kernel θ·(1 + offset) of one image, arranged for `__call__`, and its scale for styles (1, in)."""
         kernel = torch.addcmul(self.weight, self.weight, offset)
         energy = styles.square() @ kernel.square().sum(dim=(2, 3)).T
-        return self._arranged(kernel.to(dtype)), self.scale(energy)
+        return self._arrange(kernel.to(dtype)), self.scale(energy)
 
-    def _arranged(self, kernel: Tensor) -> Tensor:
+    def _arrange(self, kernel: Tensor) -> Tensor:
         """As oneDNN reads it with the least copying."""
         return (kernel.transpose(0, 1) if self.up else kernel).contiguous(memory_format=torch.channels_last)
 
@@ -100,7 +100,7 @@ class _Step:
     strength: np.float32
     offset: Tensor | None
 
-    def of(self, images: slice) -> _Step:
+    def select(self, images: slice) -> _Step:
         return replace(
             self,
             styles=self.styles[images],
@@ -109,7 +109,7 @@ class _Step:
             offset=None if self.offset is None else self.offset[images],
         )
 
-    def doubled(self, x: Tensor) -> Tensor:
+    def compute_doubled(self, x: Tensor) -> Tensor:
         """The input of the next convolution, at twice the resolution."""
         kernel, parameters = self._own_kernel(x.dtype)
         ((y, _, _),) = self.convolution(x, kernel)
@@ -127,7 +127,7 @@ class _Step:
         )
         return out
 
-    def shown(self, x: Tensor, bias: Tensor, below: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor]:
+    def compute_with_rgb(self, x: Tensor, bias: Tensor, below: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor]:
         """The input of the next convolution, meaningless unless kept, and the picture (n, 3, r, r).
 
         Args:
@@ -158,7 +158,7 @@ class _Step:
         """The kernel of the one image that has its own, and its parameters."""
         if self.offset is None:
             return None, self.parameters
-        kernel, scale = self.convolution.bent(self.offset[0], self.styles, dtype)
+        kernel, scale = self.convolution.adapt_kernel(self.offset[0], self.styles, dtype)
         return kernel, torch.cat([scale[:, None], self.parameters[:, 1:]], dim=1)
 
 
@@ -184,7 +184,7 @@ class Rendering:
         blocks = self._steps(ws, noise, offsets)
         n = len(ws)
         parts = [slice(i, i + 1) for i in range(n)] if offsets else parts_of(n)
-        return torch.cat(side_by_side(lambda part: self._images(_of(blocks, part)), parts))
+        return torch.cat(side_by_side(lambda part: self._images(_select(blocks, part)), parts))
 
     def _steps(
         self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]
@@ -214,9 +214,9 @@ class Rendering:
         const, styles = self._blocks[0].const, blocks[0][0].styles
         assert const is not None  # noqa: S101  for the type checker; every first block has it
         x = (const * styles[:, :, None, None]).to(self._dtype).contiguous(memory_format=torch.channels_last)
-        return self._from(0, x, None, blocks)
+        return self._render_from(0, x, None, blocks)
 
-    def _from(self, number: int, x: Tensor, below: Tensor | None, blocks: Sequence[Sequence[_Step]]) -> Tensor:
+    def _render_from(self, number: int, x: Tensor, below: Tensor | None, blocks: Sequence[Sequence[_Step]]) -> Tensor:
         """The images that the blocks from this one on make of its input x and the picture so far."""
         if below is not None and number == len(self._blocks):
             return below
@@ -225,16 +225,21 @@ class Rendering:
         if n > 1 and n * largest > _VALUES_AT_ONCE:
             halves = slice(0, n // 2), slice(n // 2, n)
             return torch.cat(
-                [self._from(number, x[h], None if below is None else below[h], _of(blocks, h)) for h in halves]
+                [
+                    self._render_from(number, x[h], None if below is None else below[h], _select(blocks, h))
+                    for h in halves
+                ]
             )
         for step in before:
-            x = step.doubled(x)
+            x = step.compute_doubled(x)
         goes_on = number < len(self._blocks) - 1
-        return self._from(number + 1, *last.shown(x, self._blocks[number].torgb.bias, below, keep=goes_on), blocks)
+        return self._render_from(
+            number + 1, *last.compute_with_rgb(x, self._blocks[number].torgb.bias, below, keep=goes_on), blocks
+        )
 
 
-def _of(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
-    return [[step.of(images) for step in block] for block in blocks]
+def _select(blocks: Sequence[Sequence[_Step]], images: slice) -> list[list[_Step]]:
+    return [[step.select(images) for step in block] for block in blocks]
 
 
 prepared: Final[Preparations[Any, Rendering]] = Preparations(Rendering)

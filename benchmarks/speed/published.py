@@ -21,7 +21,7 @@ import inversion.inverter
 import inversion.networks.encoder
 import inversion.networks.hypernetwork
 import inversion.networks.trunk_encoder
-from gen.kernels.activation import clamped
+from gen.kernels.activation import clamp
 from gen.layers import Conv, FullyConnected, SynthesisConv, ToRGB
 from gen.networks import Discriminator, Generator
 
@@ -117,7 +117,7 @@ def _apply_synthesis(
 def _apply_to_rgb(layer: ToRGB, x: Tensor, w: Tensor, *, per_image_kernels: bool) -> Tensor:
     convolve, styles = _convolve_grouped if per_image_kernels else _convolve_scaled, layer.affine(w) * layer.weight_gain
     x = convolve(x, layer.weight, styles, up=False, demodulate=False)
-    return clamped(x + layer.bias[:, None, None], layer.clamp)
+    return clamp(x + layer.bias[:, None, None], layer.clamp)
 
 
 def _compute_features(net: Discriminator, images: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[Tensor]:
@@ -197,4 +197,4 @@ def _filter_low_pass(x: Tensor, padding: int) -> Tensor:
 def _activate(x: Tensor, bias: Tensor | None, gain: float, limit: float | None) -> Tensor:
     if bias is not None:
         x = x + bias[:, None, None]
-    return clamped(F.leaky_relu(x, 0.2) * (2**0.5 * gain), limit)
+    return clamp(F.leaky_relu(x, 0.2) * (2**0.5 * gain), limit)

@@ -18,7 +18,7 @@ def colour_maps(draws: Draws, chance: Callable[[str], float]) -> Tensor:
         chance: probability of a transform, in [0, 1], by the name of its strength.
     """
 
-    def drawn(name: str, values: Tensor) -> Tensor:
+    def draw(name: str, values: Tensor) -> Tensor:
         return torch.where(draws.happens(name, chance(name))[:, None], values, 0.0)[:, :, None]
 
     one = torch.eye(3, dtype=torch.float64)
@@ -26,16 +26,16 @@ def colour_maps(draws: Draws, chance: Callable[[str], float]) -> Tensor:
     chroma = one - luma
     turn = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64) / math.sqrt(3)  # v ×
 
-    angle = drawn("hue", draws.uniform("hue") * math.pi)
+    angle = draw("hue", draws.uniform("hue") * math.pi)
     linear = (
-        (luma + chroma * torch.exp2(drawn("saturation", draws.normal("saturation"))))
+        (luma + chroma * torch.exp2(draw("saturation", draws.normal("saturation"))))
         @ (luma + chroma * angle.cos() + turn * angle.sin())
-        @ (one - 2 * luma * drawn("lumaflip", draws.choice("lumaflip", 2)))
-        * torch.exp2(drawn("contrast", draws.normal("contrast") * 0.5))
+        @ (one - 2 * luma * draw("lumaflip", draws.choice("lumaflip", 2)))
+        * torch.exp2(draw("contrast", draws.normal("contrast") * 0.5))
     )
     maps = torch.eye(4, dtype=torch.float64).repeat(len(draws), 1, 1)
     maps[:, :3, :3] = linear
-    maps[:, :3, 3:] = linear @ drawn("brightness", draws.normal("brightness") * 0.2).expand(-1, 3, 1)
+    maps[:, :3, 3:] = linear @ draw("brightness", draws.normal("brightness") * 0.2).expand(-1, 3, 1)
     return maps
 
 

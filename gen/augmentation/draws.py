@@ -48,7 +48,7 @@ class Draws:
 
     Args:
         table: (n, columns) float64 on the CPU, in (0, 1).
-        fixed: the table stands in for what would be random, as made by `Draws.fixed`.
+        fixed: the table stands in for what would be random, as made by `Draws.fix_percentile`.
     """
 
     def __init__(self, table: Tensor, *, fixed: bool = False) -> None:
@@ -66,7 +66,7 @@ class Draws:
         return cls(table.clamp_(min=2.0**-54))  # a normal draw at percentile 0 would be infinite
 
     @classmethod
-    def fixed(cls, count: int, percentile: float) -> Draws:
+    def fix_percentile(cls, count: int, percentile: float) -> Draws:
         """Every draw at one percentile, for comparison with other implementations.
 
         By the convention of those, the second of the two rotations does not happen, and a normal draw is

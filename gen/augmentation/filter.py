@@ -38,7 +38,7 @@ def amplify(images: Tensor, gains: Tensor) -> Tensor:
     """
     height, width = images.shape[2:]
     kernels = gains @ _band_filters()
-    rows, columns = (_reflecting(kernels, side).to(images)[:, None] for side in (height, width))
+    rows, columns = (_make_reflecting_matrices(kernels, side).to(images)[:, None] for side in (height, width))
     return rows @ images @ columns.mT
 
 
@@ -62,7 +62,7 @@ def _convolve(signals: Tensor, taps: Tensor) -> Tensor:
     return F.conv1d(signals[:, None], taps.flip(0)[None, None], padding=len(taps) - 1)[:, 0]
 
 
-def _reflecting(kernels: Tensor, side: int) -> Tensor:
+def _make_reflecting_matrices(kernels: Tensor, side: int) -> Tensor:
     """(n, side, side): convolution of a reflected row of `side` pixels with symmetric kernels (n, odd) as matrices."""
     reach = kernels.shape[1] // 2
     pixel = torch.arange(side)

@@ -25,19 +25,19 @@ def inverse_maps(draws: Draws, chance: Callable[[str], float], height: int, widt
         chance: probability of a transform, in [0, 1], by the name of its strength.
     """
 
-    def drawn(name: str, values: Tensor, probability: float) -> Tensor:
+    def draw(name: str, values: Tensor, probability: float) -> Tensor:
         return torch.where(draws.happens(name, probability)[:, None], values, 0.0).T
 
     # Either or both rotations happen, together with the chance of a rotation.
     one_rotation = 1 - math.sqrt(1 - chance("rotate"))
-    flip = drawn("xflip", draws.choice("xflip", 2), chance("xflip"))[0]
-    quarters = drawn("rotate90", draws.choice("rotate90", 4), chance("rotate90"))[0]
-    whole_x, whole_y = drawn("xint", draws.uniform("xint") * _SHIFT, chance("xint"))
-    scale = drawn("scale", draws.normal("scale") * _OCTAVES, chance("scale"))[0]
-    first_angle = drawn("rotate_first", draws.uniform("rotate_first") * math.pi, one_rotation)[0]
-    stretch = drawn("aniso", draws.normal("aniso") * _OCTAVES, chance("aniso"))[0]
-    last_angle = drawn("rotate_last", draws.uniform("rotate_last") * math.pi, one_rotation)[0]
-    x, y = drawn("xfrac", draws.normal("xfrac") * _SHIFT, chance("xfrac"))
+    flip = draw("xflip", draws.choice("xflip", 2), chance("xflip"))[0]
+    quarters = draw("rotate90", draws.choice("rotate90", 4), chance("rotate90"))[0]
+    whole_x, whole_y = draw("xint", draws.uniform("xint") * _SHIFT, chance("xint"))
+    scale = draw("scale", draws.normal("scale") * _OCTAVES, chance("scale"))[0]
+    first_angle = draw("rotate_first", draws.uniform("rotate_first") * math.pi, one_rotation)[0]
+    stretch = draw("aniso", draws.normal("aniso") * _OCTAVES, chance("aniso"))[0]
+    last_angle = draw("rotate_last", draws.uniform("rotate_last") * math.pi, one_rotation)[0]
+    x, y = draw("xfrac", draws.normal("xfrac") * _SHIFT, chance("xfrac"))
     return (
         scaling(1 - 2 * flip, torch.ones_like(flip))
         @ rotation(math.pi / 2 * quarters)

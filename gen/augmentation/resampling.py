@@ -48,11 +48,11 @@ def resample(images: Tensor, maps: Tensor) -> Tensor:
     Beyond the image lies its reflection, as far as the side less a pixel, beyond that black. Differentiable in the
     images any number of times, not in the maps.
     """
-    seen: Tensor = _Resampled.apply(images, _Resampling(images, maps))  # type: ignore[no-untyped-call]
+    seen: Tensor = _ResamplingFunction.apply(images, _Resampling(images, maps))  # type: ignore[no-untyped-call]
     return seen
 
 
-class _Resampled(torch.autograd.Function):
+class _ResamplingFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, resampling: _Resampling) -> Tensor:
         ctx.resampling = resampling
@@ -60,10 +60,10 @@ class _Resampled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return _Spread.apply(gradients[0], ctx.resampling), None  # type: ignore[no-untyped-call]
+        return _AdjointFunction.apply(gradients[0], ctx.resampling), None  # type: ignore[no-untyped-call]
 
 
-class _Spread(torch.autograd.Function):
+class _AdjointFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, resampling: _Resampling) -> Tensor:
         ctx.resampling = resampling
@@ -71,7 +71,7 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return _Resampled.apply(gradients[0], ctx.resampling), None  # type: ignore[no-untyped-call]
+        return _ResamplingFunction.apply(gradients[0], ctx.resampling), None  # type: ignore[no-untyped-call]
 
 
 class _Resampling:
@@ -145,28 +145,28 @@ class _Banded:
         )
         return _Banded(self.matrix[first:last], blocks)
 
-    def left(self, x: Tensor) -> Tensor:
+    def multiply_left(self, x: Tensor) -> Tensor:
         """(c, m) -> (r, m), the product matrix @ x."""
         result = x.new_empty(len(self.matrix), x.shape[1])
         for top, bottom, left, right in self.blocks:
             torch.mm(self.matrix[top:bottom, left:right], x[left:right], out=result[top:bottom])
         return result
 
-    def right(self, x: Tensor) -> Tensor:
+    def multiply_right(self, x: Tensor) -> Tensor:
         """(m, c) -> (m, r), the product x @ matrix.T."""
         result = x.new_empty(len(x), len(self.matrix))
         for top, bottom, left, right in self.blocks:
             torch.mm(x[:, left:right], self.matrix[top:bottom, left:right].T, out=result[:, top:bottom])
         return result
 
-    def left_adjoint(self, x: Tensor) -> Tensor:
+    def multiply_left_adjoint(self, x: Tensor) -> Tensor:
         """(r, m) -> (c, m), the product matrix.T @ x."""
         result = x.new_zeros(self.matrix.shape[1], x.shape[1])
         for top, bottom, left, right in self.blocks:
             result[left:right].addmm_(self.matrix[top:bottom, left:right].T, x[top:bottom])
         return result
 
-    def right_adjoint(self, x: Tensor) -> Tensor:
+    def multiply_right_adjoint(self, x: Tensor) -> Tensor:
         """(m, r) -> (m, c), the product x @ matrix."""
         result = x.new_zeros(len(x), self.matrix.shape[1])
         for top, bottom, left, right in self.blocks:
@@ -187,14 +187,14 @@ class _Separable:
 
     def apply(self, image: Tensor) -> Tensor:
         channels, height, _ = image.shape
-        wide = self.columns.right(image.flatten(0, 1)).reshape(channels, height, -1)
-        tall = self.rows.left(wide.transpose(0, 1).flatten(1))
+        wide = self.columns.multiply_right(image.flatten(0, 1)).reshape(channels, height, -1)
+        tall = self.rows.multiply_left(wide.transpose(0, 1).flatten(1))
         return tall.reshape(len(tall), channels, -1).transpose(0, 1)
 
     def apply_adjoint(self, image: Tensor) -> Tensor:
         channels, height, _ = image.shape
-        narrow = self.columns.right_adjoint(image.flatten(0, 1)).reshape(channels, height, -1)
-        low = self.rows.left_adjoint(narrow.transpose(0, 1).flatten(1))
+        narrow = self.columns.multiply_right_adjoint(image.flatten(0, 1)).reshape(channels, height, -1)
+        low = self.rows.multiply_left_adjoint(narrow.transpose(0, 1).flatten(1))
         return low.reshape(len(low), channels, -1).transpose(0, 1)
 
 
@@ -234,7 +234,7 @@ def _windows(maps: Tensor, height: int, width: int) -> tuple[list[list[int]], Te
     Returns (top, bottom, left, right) for each image and (n, 2, 3), from the sampled picture to that window, both as
     the square [-1, 1]².
     """
-    to_large = _doubled(maps)
+    to_large = _double_resolution(maps)
     sampled = torch.tensor([2 * width + _TAPS - 2, 2 * height + _TAPS - 2], dtype=torch.float64)
     large = torch.tensor([6 * width - 4, 6 * height - 4], dtype=torch.float64)
     signs = torch.tensor([[-1, -1, 1, 1], [-1, 1, -1, 1]], dtype=torch.float64)
@@ -252,7 +252,7 @@ def _windows(maps: Tensor, height: int, width: int) -> tuple[list[list[int]], Te
     return torch.stack([first[:, 1], last[:, 1], first[:, 0], last[:, 0]], dim=1).int().tolist(), theta
 
 
-def _doubled(maps: Tensor) -> Tensor:
+def _double_resolution(maps: Tensor) -> Tensor:
     """The same maps between pictures of twice the resolution, where a pixel's first half is what stands for it."""
     half = torch.full((1,), 0.5, dtype=torch.float64)
     return (

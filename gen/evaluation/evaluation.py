@@ -33,14 +33,14 @@ from gen.evaluation.experiments import (
     Experiment,
     Extract,
     Readable,
-    asked,
     balanced_rows,
     blends_for,
     cell_names,
     cells_of,
-    distances,
+    find_requested_cells,
     images_to_make,
     is_balanced,
+    measure_distances,
     people_for,
     quick_frechet,
     rows_like,
@@ -50,10 +50,10 @@ from gen.evaluation.page import page, pairs_sheet
 from gen.evaluation.real_images import (
     THUMBNAIL_PX,
     ImageSubset,
-    parted,
     read_real,
+    select_all,
+    split_by_exclusion,
     thumbnails,
-    whole,
 )
 from gen.evaluation.report import Figures, Found, GeneratorReport, Pair, to_json
 from gen.imagesets import expand
@@ -151,11 +151,11 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
     asked_for = options.experiments
     with ExitStack() as stack:
         dataset = stack.enter_context(Dataset.open(options.data))
-        trained, kept_out = whole(dataset), None
+        trained, kept_out = select_all(dataset), None
         if options.exclude is not None:
-            trained, kept_out = parted(dataset, Exclusion.read(options.exclude))
+            trained, kept_out = split_by_exclusion(dataset, Exclusion.read(options.exclude))
         if options.held_out is not None:
-            kept_out = whole(stack.enter_context(Dataset.open(options.held_out)))
+            kept_out = select_all(stack.enter_context(Dataset.open(options.held_out)))
         detector = FaceDetector()
         phantoms = is_phantoms(dataset) if options.phantoms is None else options.phantoms
         extractors = _make_extractors(options, reader, detector, phantoms)
@@ -189,7 +189,7 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
         return GeneratorReport(
             about=about,
             figures=figures,
-            left_out=evaluation.left_out(),
+            left_out=evaluation.explain_omissions(),
             cells=cell_names(evaluation.vocabulary),
             steps=evaluation.vocabulary.age_names,
             curve=curve,
@@ -285,7 +285,7 @@ class Evaluation:
                 step(1)
         return tuple(sorted(curve.items()))
 
-    def left_out(self) -> dict[str, str]:
+    def explain_omissions(self) -> dict[str, str]:
         """What makes no sense here, and why."""
         reasons = {
             "condition": self.readable.conditions,
@@ -313,8 +313,8 @@ class Evaluation:
             rows = balanced_rows(request, vocabulary, options.count)
             images = experiment.render(rows, request)
             reading = self.oracle.read_pixels(images)
-            progressions = experiment.progressions(people_for(vocabulary, options.count), steady=self.steady)
-            blends = experiment.blends(blends_for(vocabulary, options.count))
+            progressions = experiment.measure_progressions(people_for(vocabulary, options.count), steady=self.steady)
+            blends = experiment.measure_blends(blends_for(vocabulary, options.count))
             alike = (
                 experiment.render(rows_like(real.labels, request, vocabulary, options.count), request)
                 if as_data
@@ -322,7 +322,7 @@ class Evaluation:
             )
         if not self.samples:
             self.samples = self._samples(experiment)
-        conditions, ages = asked(rows, vocabulary)
+        conditions, ages = find_requested_cells(rows, vocabulary)
         cells = len(vocabulary.conditions) * len(vocabulary.ages)
         diversity = None
         if self.phantoms:
@@ -337,12 +337,12 @@ class Evaluation:
         nearest_by, pairs = self._neighbours(features, thumbnails(alike), reference)
         figures = Figures(
             truncation=psi,
-            labelled=experiment.labelled(rows, reading),
+            labelled=experiment.measure_labels(rows, reading),
             progressions=progressions,
             blends=blends,
             spread=diversity,
             faces=Found(seen / searched, searched),
-            distances={name: distances(features[name], real.features[name]) for name in features},
+            distances={name: measure_distances(features[name], real.features[name]) for name in features},
             neighbours=nearest_by,
             pairs=pairs,
         )
@@ -377,14 +377,14 @@ class Evaluation:
                 "features": nearest(ours, ours, leave_out_self=True)[0],
                 "pixels": nearest(thumbs, thumbs, leave_out_self=True)[0],
             }
-        parts = [(self.extractors[name](images), thumbnails(images)) for images in self._held_out_images()]
+        parts = [(self.extractors[name](images), thumbnails(images)) for images in self._read_held_out_images()]
         theirs = known(np.concatenate([features for features, _ in parts]))
         return {
             "features": nearest(theirs, ours)[0],
             "pixels": nearest(np.concatenate([small for _, small in parts]), thumbs)[0],
         }
 
-    def _held_out_images(self) -> Iterator[Pixels]:
+    def _read_held_out_images(self) -> Iterator[Pixels]:
         if self.held_out is not None:
             with stepping_bar(self.progress, "reading held-out images", len(self.held_out)) as step:
                 for _, images in self.held_out.chunks():

@@ -262,22 +262,22 @@ class Experiment:
 
     def render(self, rows: Sequence[Row], request: ImageSetRequest) -> Pixels:
         """Images uint8 (n, h, h, 3)."""
-        return np.concatenate(list(self._rendered(rows, request)))
+        return np.concatenate(list(self._render_chunks(rows, request)))
 
     def read(self, rows: Sequence[Row], request: ImageSetRequest) -> Reading:
         """The oracle's reading of images that are not kept."""
-        return Reading.cat([self.oracle.read_pixels(images) for images in self._rendered(rows, request)])
+        return Reading.cat([self.oracle.read_pixels(images) for images in self._render_chunks(rows, request)])
 
-    def _rendered(self, rows: Sequence[Row], request: ImageSetRequest) -> Iterator[Pixels]:
+    def _render_chunks(self, rows: Sequence[Row], request: ImageSetRequest) -> Iterator[Pixels]:
         for start in range(0, len(rows), CHUNK):
             images = self._sampler.render(rows[start : start + CHUNK], request)
             self._on_progress(len(images))
             yield images
 
-    def labelled(self, rows: Sequence[Row], reading: Reading) -> Labelled:
+    def measure_labels(self, rows: Sequence[Row], reading: Reading) -> Labelled:
         """From the reading of one-hot rows."""
         vocabulary, oracle = self.vocabulary, self.oracle.config
-        conditions, ages = asked(rows, vocabulary)
+        conditions, ages = find_requested_cells(rows, vocabulary)
         can_condition, can_age = self.readable.conditions is None, self.readable.ages is None
         years = reading.age_years.double().numpy()
         return Labelled(
@@ -290,7 +290,7 @@ class Experiment:
             tuple(_quantiles(years[ages == age]) for age in range(len(vocabulary.ages))) if can_age else (),
         )
 
-    def progressions(self, people: int, *, steady: Sequence[int] = ()) -> Progressions:
+    def measure_progressions(self, people: int, *, steady: Sequence[int] = ()) -> Progressions:
         """Age progressions of `people` of each condition.
 
         Args:
@@ -305,13 +305,13 @@ class Experiment:
         if self.readable.ages is None:
             correlation = float(spearman(np.arange(steps, dtype=np.float64), years).mean())
             order = Order(correlation, tuple(_quantiles(years[:, step]) for step in range(steps)))
-        conditions = asked(rows, self.vocabulary)[0][::steps]
+        conditions = find_requested_cells(rows, self.vocabulary)[0][::steps]
         who = reading.identity.double().numpy().reshape(len(years), steps, -1)
         if not steady:
             return Progressions(len(years), order, None, None)
         return Progressions(len(years), order, drift(who[:, :, steady], conditions), drift(who, conditions))
 
-    def blends(self, each: int) -> Blends | None:
+    def measure_blends(self, each: int) -> Blends | None:
         """Blends of every ordered pair of conditions, `each` people per age group; None where conditions cannot be
         read."""
         if self.readable.conditions is not None:
@@ -349,14 +349,14 @@ def blends_for(vocabulary: Vocabulary, count: int) -> int:
     return max(1, count // (pairs * len(vocabulary.ages) * len(BLEND_WEIGHTS)))
 
 
-def asked(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[Places, Places]:
+def find_requested_cells(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[Places, Places]:
     """Places (n,) of the condition and of the age group that rows ask for."""
     conditions = np.array([vocabulary.conditions.index(row.condition) for row in rows], dtype=np.int64)
     ages = np.array([vocabulary.age_names.index(row.age_group) for row in rows], dtype=np.int64)
     return conditions, ages
 
 
-def distances(generated: Features, real: Features, *, seed: int = 0) -> Distances:
+def measure_distances(generated: Features, real: Features, *, seed: int = 0) -> Distances:
     """Distances of features (n, d) and (m, d); rows of NaN, images without features, are left out.
 
     Precision, recall and variety compare as many real images as there are generated ones.

@@ -63,7 +63,7 @@ def _targets(band: Any, report: GeneratorReport) -> None:
             value = column[name]
             held = target is not None and value is not None and figures.truncation in target.truncations
             line.append("–" if value is None or math.isnan(value) else f"{value:.3g}")
-            colour.append("white" if not held else "#c6f6d5" if target and target.met(value or 0.0) else "#fed7d7")
+            colour.append("white" if not held else "#c6f6d5" if target and target.is_met(value or 0.0) else "#fed7d7")
         lines.append([*line, str(target) if target else ""])
         colours.append([*colour, "white"])
     head = ["", *(f"truncation {f.truncation:g}" for f in report.figures), "target"]

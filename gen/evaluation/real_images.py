@@ -55,11 +55,11 @@ class ImageSubset:
             yield start, np.stack([self.image(index) for index in range(start, min(start + _CHUNK, len(self)))])
 
 
-def whole(data: Dataset) -> ImageSubset:
+def select_all(data: Dataset) -> ImageSubset:
     return ImageSubset(data, np.arange(len(data), dtype=np.int64))
 
 
-def parted(data: Dataset, exclusion: Exclusion) -> tuple[ImageSubset, ImageSubset]:
+def split_by_exclusion(data: Dataset, exclusion: Exclusion) -> tuple[ImageSubset, ImageSubset]:
     """What a run trained on that was given this exclusion, and what it left out.
 
     Raises:

@@ -70,7 +70,7 @@ class Target:
     at_most: bool = False
     truncations: tuple[float, ...] = (0.6,)
 
-    def met(self, value: float) -> bool:
+    def is_met(self, value: float) -> bool:
         return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
@@ -171,7 +171,7 @@ def verdicts(report: GeneratorReport) -> list[dict[str, Any]]:
                         "value": value,
                         "target": target.bound,
                         "relation": "<=" if target.at_most else ">=",
-                        "met": None if value is None else target.met(value),
+                        "met": None if value is None else target.is_met(value),
                     }
                 )
     return found

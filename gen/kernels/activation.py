@@ -23,20 +23,20 @@ _ROWS = 8
 """Of a map, summed by one thread at a time: the same sums with any number of threads."""
 
 
-def clamped(x: Tensor, limit: float | None) -> Tensor:
+def clamp(x: Tensor, limit: float | None) -> Tensor:
     """x within ± limit; None sets none."""
     return x if limit is None else x.clamp(-limit, limit)
 
 
-def weighted(x: Tensor, styles: Tensor) -> Tensor:
+def weigh(x: Tensor, styles: Tensor) -> Tensor:
     """Maps x (n, c, h, w) times their styles (n, c) float32, in the dtype of x."""
     if not _passes(x):
-        return _weighted(x, styles)
-    product: Tensor = _Weighted.apply(x, styles)  # type: ignore[no-untyped-call]
+        return _weigh_by_operations(x, styles)
+    product: Tensor = _StyleProduct.apply(x, styles)  # type: ignore[no-untyped-call]
     return product
 
 
-def activated(
+def activate(
     y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None, strength: Tensor, limit: float | None
 ) -> Tensor:
     """Leaky ReLU of y · scale + bias + noise · strength, within ± limit.
@@ -49,36 +49,36 @@ def activated(
         limit: None for none.
     """
     if not _passes(y):
-        return _activated(y, scale, bias, noise, strength, limit)
+        return _activate_by_operations(y, scale, bias, noise, strength, limit)
     if noise is None:
         noise, strength = y.new_zeros((1, 1, *y.shape[2:]), dtype=torch.float32), strength.detach()
-    made: Tensor = _Activated.apply(y, scale, bias, noise, strength, limit)  # type: ignore[no-untyped-call]
+    made: Tensor = _Activation.apply(y, scale, bias, noise, strength, limit)  # type: ignore[no-untyped-call]
     return made
 
 
-def activated_in_place(y: Tensor, limit: float | None) -> Tensor:
+def activate_in_place(y: Tensor, limit: float | None) -> Tensor:
     """Leaky ReLU of y, which it overwrites, within ± limit; what reaches the limit has no gradient."""
     if limit is None:
         return F.leaky_relu_(y, 0.2)
-    made: Tensor = _InPlace.apply(y, limit)  # type: ignore[no-untyped-call]
+    made: Tensor = _InPlaceActivation.apply(y, limit)  # type: ignore[no-untyped-call]
     return made
 
 
-def convolved_and_activated(
+def convolve_and_activate(
     x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int, limit: float | None
 ) -> Tensor:
     """Leaky ReLU of the convolution of x by kernel (out, in, k, k) plus bias (out,), within ± limit."""
     if not (_passes(x) and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
-        return activated_in_place(F.conv2d(x, kernel, bias, stride=stride, padding=padding), limit)
-    y: Tensor = _Convolved.apply(x, kernel, bias, stride, padding, limit)  # type: ignore[no-untyped-call]
+        return activate_in_place(F.conv2d(x, kernel, bias, stride=stride, padding=padding), limit)
+    y: Tensor = _ConvolutionActivation.apply(x, kernel, bias, stride, padding, limit)  # type: ignore[no-untyped-call]
     return y
 
 
-def shown(x: Tensor, kernels: Tensor) -> Tensor:
+def map_to_rgb(x: Tensor, kernels: Tensor) -> Tensor:
     """Colours (n, 3, h, w) float32 of maps x (n, c, h, w), each image by its own kernels (n, 3, c) float32."""
     if not _passes(x):
-        return _shown(x, kernels)
-    colours: Tensor = _Shown.apply(x, kernels)  # type: ignore[no-untyped-call]
+        return _map_to_rgb_by_operations(x, kernels)
+    colours: Tensor = _RgbProjection.apply(x, kernels)  # type: ignore[no-untyped-call]
     return colours
 
 
@@ -89,24 +89,24 @@ def _passes(x: Tensor) -> bool:
 # The same, operation by operation.
 
 
-def _weighted(x: Tensor, styles: Tensor) -> Tensor:
+def _weigh_by_operations(x: Tensor, styles: Tensor) -> Tensor:
     return x * styles.to(x.dtype)[:, :, None, None]
 
 
-def _activated(
+def _activate_by_operations(
     y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None, strength: Tensor, limit: float | None
 ) -> Tensor:
     v = torch.addcmul(bias.to(y.dtype)[:, None, None], y, scale.to(y.dtype)[:, :, None, None])
     if noise is not None:
         v = v + (noise * strength).to(y.dtype)
-    return clamped(F.leaky_relu(v, 0.2), limit)
+    return clamp(F.leaky_relu(v, 0.2), limit)
 
 
-def _shown(x: Tensor, kernels: Tensor) -> Tensor:
+def _map_to_rgb_by_operations(x: Tensor, kernels: Tensor) -> Tensor:
     return torch.einsum("nchw,nkc->nkhw", x, kernels.to(x.dtype)).float()
 
 
-def _again(function: Any, inputs: tuple[Any, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
+def _differentiate_again(function: Any, inputs: tuple[Any, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
     """The gradients of function(*inputs), differentiable once more."""
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     found = iter(torch.autograd.grad(function(*inputs), wanted, gradient, create_graph=True))
@@ -116,31 +116,31 @@ def _again(function: Any, inputs: tuple[Any, ...], gradient: Tensor) -> tuple[Te
 # In passes.
 
 
-class _Weighted(torch.autograd.Function):
+class _StyleProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, styles: Tensor) -> Tensor:
         ctx.save_for_backward(x, styles)
-        return _weighted(x, styles)
+        return _weigh_by_operations(x, styles)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         x, styles = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _again(_weighted, (x, styles), gradients[0])
-        g, x = _arranged(gradients[0]), _arranged(x)
+            return _differentiate_again(_weigh_by_operations, (x, styles), gradients[0])
+        g, x = _arrange(gradients[0]), _arrange(x)
         spread, sums = torch.empty_like(x), _sums(x, 1)
-        shared_out(_weighted_backward, _parts(sums), array(g), array(x), _values(styles), array(spread), sums.numpy())
+        shared_out(_weigh_backward, _parts(sums), array(g), array(x), _values(styles), array(spread), sums.numpy())
         return spread, sums.sum(dim=1)[:, 0]
 
 
-class _Activated(torch.autograd.Function):
+class _Activation(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor, strength: Tensor, limit: float | None
     ) -> Tensor:
         ctx.save_for_backward(y, scale, bias, noise, strength)
         ctx.limit = limit
-        y = _arranged(y)
+        y = _arrange(y)
         made = torch.empty_like(y)
         shared_out(_activate, _rows(y), array(y), *_terms(scale, bias, noise, strength, limit), array(made))
         return made
@@ -149,8 +149,10 @@ class _Activated(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         y, scale, bias, noise, strength = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _again(_activated, (y, scale, bias, noise, strength, ctx.limit), gradients[0])
-        g, y = _arranged(gradients[0]), _arranged(y)
+            return _differentiate_again(
+                _activate_by_operations, (y, scale, bias, noise, strength, ctx.limit), gradients[0]
+            )
+        g, y = _arrange(gradients[0]), _arrange(y)
         spread, sums, pixels = torch.empty_like(y), _sums(y, 2), torch.empty((len(y), *y.shape[2:]))
         shared_out(
             _activate_backward,
@@ -167,29 +169,35 @@ class _Activated(torch.autograd.Function):
         return spread, of_scale, of_bias.sum(dim=0), of_noise, (pixels * noise[:, 0]).sum(), None
 
 
-class _Shown(torch.autograd.Function):
+class _RgbProjection(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernels: Tensor) -> Tensor:
         ctx.save_for_backward(x, kernels)
-        x = _arranged(x)
+        x = _arrange(x)
         colours = torch.empty((len(x), 3, *x.shape[2:]))
-        shared_out(_show, _rows(x), array(x), _values(kernels), colours.numpy())
+        shared_out(_map_to_rgb, _rows(x), array(x), _values(kernels), colours.numpy())
         return colours
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         x, kernels = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _again(_shown, (x, kernels), gradients[0])
-        x = _arranged(x)
+            return _differentiate_again(_map_to_rgb_by_operations, (x, kernels), gradients[0])
+        x = _arrange(x)
         spread, sums = torch.empty_like(x), _sums(x, 3)
         shared_out(
-            _show_backward, _parts(sums), _values(gradients[0]), array(x), _values(kernels), array(spread), sums.numpy()
+            _map_to_rgb_backward,
+            _parts(sums),
+            _values(gradients[0]),
+            array(x),
+            _values(kernels),
+            array(spread),
+            sums.numpy(),
         )
         return spread, sums.sum(dim=1)
 
 
-class _Convolved(torch.autograd.Function):
+class _ConvolutionActivation(torch.autograd.Function):
     """oneDNN applies the leaky ReLU before it stores what it convolved."""
 
     @staticmethod
@@ -211,13 +219,13 @@ class _Convolved(torch.autograd.Function):
         if ctx.limit is None:
             g = torch.ops.aten.leaky_relu_backward(gradients[0], y, 0.2, True)
         else:
-            g = _Sloped.apply(gradients[0], y, ctx.limit)  # type: ignore[no-untyped-call]
+            g = _SlopeProduct.apply(gradients[0], y, ctx.limit)  # type: ignore[no-untyped-call]
         wanted = list(ctx.needs_input_grad[:3])
         found = torch.ops.aten.convolution_backward(g, x, kernel, [len(kernel)], *ctx.steps, False, [0, 0], 1, wanted)
         return *found, None, None, None
 
 
-class _InPlace(torch.autograd.Function):
+class _InPlaceActivation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, limit: float) -> Tensor:
         ctx.limit = limit
@@ -229,10 +237,10 @@ class _InPlace(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (made,) = ctx.saved_tensors
-        return _Sloped.apply(gradients[0], made, ctx.limit), None  # type: ignore[no-untyped-call]
+        return _SlopeProduct.apply(gradients[0], made, ctx.limit), None  # type: ignore[no-untyped-call]
 
 
-class _Sloped(torch.autograd.Function):
+class _SlopeProduct(torch.autograd.Function):
     """A gradient, through the leaky ReLU that made a result: its own adjoint."""
 
     @staticmethod
@@ -242,7 +250,7 @@ class _Sloped(torch.autograd.Function):
         if not _passes(made):
             sloped: Tensor = torch.ops.aten.leaky_relu_backward(gradient, made, 0.2, True)
             return sloped.masked_fill_(made.abs() >= limit, 0)
-        gradient, made = _arranged(gradient), _arranged(made)
+        gradient, made = _arrange(gradient), _arrange(made)
         sloped = torch.empty_like(made)
         shared_out(_slope, _rows(made), array(gradient), array(made), np.float32(limit), array(sloped))
         return sloped
@@ -250,10 +258,10 @@ class _Sloped(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (made,) = ctx.saved_tensors
-        return _Sloped.apply(gradients[0], made, ctx.limit), None, None  # type: ignore[no-untyped-call]
+        return _SlopeProduct.apply(gradients[0], made, ctx.limit), None, None  # type: ignore[no-untyped-call]
 
 
-def _arranged(x: Tensor) -> Tensor:
+def _arrange(x: Tensor) -> Tensor:
     return x.detach().contiguous(memory_format=torch.channels_last)
 
 
@@ -283,7 +291,7 @@ def _rows(x: Tensor) -> int:
 
 
 @compiled
-def _weighted_backward(start: int, stop: int, g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
+def _weigh_backward(start: int, stop: int, g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
     for part in range(start, stop):
@@ -358,7 +366,7 @@ def _activate_backward(
 
 
 @compiled
-def _show(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> None:
+def _map_to_rgb(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> None:
     _, h, w, c = x.shape
     for row in range(start, stop):
         i, r = row // h, row % h
@@ -377,7 +385,7 @@ def _show(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> None:
 
 
 @compiled
-def _show_backward(start: int, stop: int, g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
+def _map_to_rgb_backward(start: int, stop: int, g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
     for part in range(start, stop):

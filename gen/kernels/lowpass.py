@@ -58,15 +58,15 @@ class _LowPass(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, way: Way, fir: Tensor) -> Tensor:
         ctx.way, ctx.fir = way, fir
         if x.device.type == "cpu" and x.dtype == torch.bfloat16 and way is not Way.HALVE:
-            return _passed(x, way, fir)
-        return _convolved(x, way, fir)
+            return _filter_in_passes(x, way, fir)
+        return _convolve(x, way, fir)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return low_pass(gradients[0], ctx.way.adjoint, ctx.fir), None, None
 
 
-def _convolved(x: Tensor, way: Way, fir: Tensor) -> Tensor:
+def _convolve(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     """Every map by itself."""
     channels = x.shape[1]
     kernels = fir.to(x.dtype).expand(channels, 1, 4, 4)
@@ -76,7 +76,7 @@ def _convolved(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     return F.conv2d(x, kernels, stride=stride, padding=padding, groups=channels)
 
 
-def _passed(x: Tensor, way: Way, fir: Tensor) -> Tensor:
+def _filter_in_passes(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     x = x.detach().contiguous(memory_format=torch.channels_last)
     n, c, h, w = x.shape
     unit = np.float32(fir[0, 0].item())

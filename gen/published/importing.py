@@ -124,7 +124,7 @@ def read_weights(
         return Imported(net, opened.kind, placed, (), info=info)
     try:
         plan = _plan(source, vocabulary, conv_clamp)
-        net = _made(plan.config, plan.translation.state)
+        net = _make_network(plan.config, plan.translation.state)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if plan.measure_w_avg and isinstance(net, Generator):
@@ -191,7 +191,7 @@ def _open_torch(path: Path) -> _Opened:
     left_out = []
     for name, part in (("g_ema", "G_ema"), ("g", "G"), ("d", "D")):
         if isinstance(content.get(name), Mapping):
-            groups[part] = _tensors_only(content.pop(name), name)
+            groups[part] = _require_tensors(content.pop(name), name)
     flat = content.pop("state_dict", None) if isinstance(content.get("state_dict"), Mapping) else None
     if flat is None and not groups:
         flat, content = (
@@ -201,7 +201,7 @@ def _open_torch(path: Path) -> _Opened:
     if flat is not None:
         decoder = {key.removeprefix("decoder."): v for key, v in flat.items() if str(key).startswith("decoder.")}
         rest = [str(key).split(".")[0] for key in flat if not str(key).startswith("decoder.")] if decoder else []
-        groups["G_ema"] = _tensors_only(decoder or dict(flat), "the decoder")
+        groups["G_ema"] = _require_tensors(decoder or dict(flat), "the decoder")
         left_out += [f"{name}: {rest.count(name)} tensors of another network" for name in dict.fromkeys(rest)]
     if isinstance(average, Tensor):
         for part in groups.keys() - {"D"}:
@@ -229,7 +229,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
 
 
-def _tensors_only(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
+def _require_tensors(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
     for key, value in group.items():
         if not isinstance(value, Tensor):
             raise CheckpointError(f"{key!r:.100} of {name} is a {type(value).__name__}; expected tensors")
@@ -288,7 +288,9 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
     return _Plan(translation, config, tuple(notes), measure)
 
 
-def _made(config: GeneratorConfig | DiscriminatorConfig, state: Mapping[str, Tensor]) -> Generator | Discriminator:
+def _make_network(
+    config: GeneratorConfig | DiscriminatorConfig, state: Mapping[str, Tensor]
+) -> Generator | Discriminator:
     """The network of this configuration with these tensors; nothing large is made before they are known to fit."""
     for name, value in state.items():
         if not value.isfinite().all():

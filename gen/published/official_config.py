@@ -46,7 +46,7 @@ class _Arguments:
             raise CheckpointError(f"{self.where}.conv_clamp is {_short(value)}; expected a number or none")
         return value
 
-    def nested(self, name: str) -> _Arguments:
+    def take_nested(self, name: str) -> _Arguments:
         return _Arguments(f"{self.where}.{name}", self.given.pop(name, {}))
 
     def must_be(self, name: str, *accepted: Any) -> None:
@@ -56,7 +56,7 @@ class _Arguments:
             expected = " or ".join(_short(one) for one in accepted)
             raise CheckpointError(f"{self.where}.{name} is {_short(value)}; our networks have {expected} built in")
 
-    def done(self) -> None:
+    def refuse_rest(self) -> None:
         if self.given:
             names = ", ".join(f"{self.where}.{name}"[:100] for name in sorted(self.given))
             raise CheckpointError(f"unknown arguments {names}: this is not a StyleGAN2-ADA network that we can read")
@@ -105,7 +105,7 @@ def _check_columns(c_dim: int, vocabulary: Vocabulary | None) -> None:
 def _generator(given: _Arguments, vocabulary: Vocabulary | None) -> GeneratorConfig:
     z_dim, w_dim = given.integer("z_dim"), given.integer("w_dim")
     resolution = given.integer("img_resolution")
-    mapping, synthesis = given.nested("mapping_kwargs"), given.nested("synthesis_kwargs")
+    mapping, synthesis = given.take_nested("mapping_kwargs"), given.take_nested("synthesis_kwargs")
     mapping.must_be("embed_features", None, z_dim)
     mapping.must_be("layer_features", None, w_dim)
     mapping.must_be("activation", "lrelu")
@@ -125,13 +125,13 @@ def _generator(given: _Arguments, vocabulary: Vocabulary | None) -> GeneratorCon
         conv_clamp=synthesis.clamp(),
     )
     for arguments in (mapping, synthesis, given):
-        arguments.done()
+        arguments.refuse_rest()
     return config
 
 
 def _discriminator(given: _Arguments, vocabulary: Vocabulary | None) -> DiscriminatorConfig:
     resolution = given.integer("img_resolution")
-    block, mapping, epilogue = (given.nested(f"{name}_kwargs") for name in ("block", "mapping", "epilogue"))
+    block, mapping, epilogue = (given.take_nested(f"{name}_kwargs") for name in ("block", "mapping", "epilogue"))
     given.must_be("architecture", "resnet")
     block.must_be("activation", "lrelu")
     block.must_be("resample_filter", [1, 3, 3, 1], (1, 3, 3, 1))
@@ -155,7 +155,7 @@ def _discriminator(given: _Arguments, vocabulary: Vocabulary | None) -> Discrimi
     mapping.must_be("embed_features", None, features)
     mapping.must_be("layer_features", None, features)
     for arguments in (block, mapping, epilogue, given):
-        arguments.done()
+        arguments.refuse_rest()
     return config
 
 

@@ -73,7 +73,7 @@ def read_official(path: Path) -> OfficialFile:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}; check the path") from None
     try:
-        content = safe_pickle.read(io.BytesIO(data), _allowed(len(data)))
+        content = safe_pickle.read(io.BytesIO(data), _list_allowed_globals(len(data)))
         if not isinstance(content, dict) or not any(isinstance(content.get(key), _Persistent) for key in NETWORKS):
             raise CheckpointError(f"it holds no network; expected a dict with {', '.join(NETWORKS)}")
         networks = {key: _network(content[key]) for key in NETWORKS if isinstance(content.get(key), _Persistent)}
@@ -221,7 +221,7 @@ def _rebuild_parameter(data: Any, *_: Any) -> Tensor:
     return data
 
 
-def _allowed(file_bytes: int) -> Mapping[GlobalName, Callable[..., Any]]:
+def _list_allowed_globals(file_bytes: int) -> Mapping[GlobalName, Callable[..., Any]]:
     """All that an official pickle may name, and what we do in its place."""
     return {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,

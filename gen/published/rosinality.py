@@ -106,11 +106,11 @@ def _place_generating(to: Translation, name: str, value: Tensor) -> bool:
             raise CheckpointError(f"{LATENT_AVG} has {len(rows)} rows that differ: no generator's average latent")
         to.place(name, value, {"mapping.w_avg": rows[0]})
     elif name == "input.input":
-        to.place(name, value, {"synthesis.b4.const": _without_first_axis(value)})
+        to.place(name, value, {"synthesis.b4.const": _drop_first_axis(value)})
     elif match := re.fullmatch(r"style\.(\d{1,2})\.(weight|bias)", name):
         to.place(name, value, {f"mapping.fc{int(match[1]) - 1}.{match[2]}": value})
     elif match := re.fullmatch(r"noises\.noise_(\d{1,2})", name):
-        noise = _without_first_axis(_without_first_axis(value))
+        noise = _drop_first_axis(_drop_first_axis(value))
         to.place(name, value, {f"{_layer(int(match[1]))}.noise_const": noise})
     elif match := re.fullmatch(r"(?:(conv1|to_rgb1)|(convs|to_rgbs)\.(\d{1,2}))\.(.+)", name):
         if match[4] in ("conv.blur.kernel", "upsample.kernel"):
@@ -118,7 +118,7 @@ def _place_generating(to: Translation, name: str, value: Tensor) -> bool:
         elif match[4] in _LAYER:
             index = int(match[3]) + 1 if match[3] else 0
             layer = _layer(index) if "conv" in (match[1] or match[2]) else f"synthesis.b{2 ** (index + 2)}.torgb"
-            to.place(name, value, {f"{layer}.{_LAYER[match[4]]}": _reshaped(match[4], value)})
+            to.place(name, value, {f"{layer}.{_LAYER[match[4]]}": _reshape(match[4], value)})
         else:
             return False
     else:
@@ -131,16 +131,16 @@ def _layer(index: int) -> str:
     return f"synthesis.b{2 ** ((index + 5) // 2)}.conv{(index - 1) % 2}" if index else "synthesis.b4.conv1"
 
 
-def _reshaped(name: str, value: Tensor) -> Tensor:
+def _reshape(name: str, value: Tensor) -> Tensor:
     """Their tensor without the axes of length 1 that ours does not have."""
     if name == "conv.weight":
-        return _without_first_axis(value)
+        return _drop_first_axis(value)
     if name == "noise.weight":
         return value.reshape(()) if value.numel() == 1 else value
     return value.flatten() if name == "bias" else value
 
 
-def _without_first_axis(value: Tensor) -> Tensor:
+def _drop_first_axis(value: Tensor) -> Tensor:
     return value[0] if value.shape[:1] == (1,) else value
 
 

@@ -58,7 +58,7 @@ def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocab
     """
     cells = cells_of(labels, vocabulary)
     if not isinstance(sampling, str):
-        return _given(sampling, cells)
+        return _make_pools(sampling, cells)
     if sampling == "shuffled":
         groups = ["all"] * len(cells)
     elif sampling == "half_affected":
@@ -145,7 +145,7 @@ class Batches:
         return order
 
 
-def _given(shares: Mapping[str, float], cells: Sequence[tuple[str, str]]) -> list[Pool]:
+def _make_pools(shares: Mapping[str, float], cells: Sequence[tuple[str, str]]) -> list[Pool]:
     total = sum(shares.values())
     if any(not 0 <= share <= 1 for share in shares.values()) or abs(total - 1) > 1e-6:
         raise ConfigError(f"shares {dict(shares)} sum to {total:g}; expected numbers in [0, 1] that sum to 1")

@@ -131,7 +131,7 @@ def run_steps(
                     clock = _Clock(SLOW_SNAPSHOT_MINUTES)
                 if first:
                     on_first_step(step)
-            if first and _crossed(before, report.images_seen, settings.report_images):
+            if first and _crosses(before, report.images_seen, settings.report_images):
                 progress = meter.progress(peak_bytes(trainer.device))
                 with folder.writing():
                     for sink in sinks:
@@ -139,10 +139,10 @@ def run_steps(
                 on_progress(progress)
             ended = trainer.processes.any(bool(stop), trainer.device) or report.images_seen >= settings.until_images
             due = trainer.processes.any(clock.due(), trainer.device)
-            if ended or due or _crossed(before, report.images_seen, settings.snapshot_images):
+            if ended or due or _crosses(before, report.images_seen, settings.snapshot_images):
                 if first:
                     on_activity("saving a snapshot")
-                    save(_crossed(before, report.images_seen, settings.keep_images))
+                    save(_crosses(before, report.images_seen, settings.keep_images))
                 clock.restart()
             if ended:
                 break
@@ -179,5 +179,5 @@ class _Clock:
         self._since = time.monotonic()
 
 
-def _crossed(before: int, after: int, interval: int) -> bool:
+def _crosses(before: int, after: int, interval: int) -> bool:
     return interval > 0 and before // interval != after // interval

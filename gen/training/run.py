@@ -64,7 +64,7 @@ class RunFolder(TrainingFolder):
         self.discriminator = path / "discriminator.safetensors"
         self.kept = path / "kept"
 
-    def seen(self) -> SeenImages:
+    def read_seen(self) -> SeenImages:
         """Images that the run which is here was trained on so far; none for a new one."""
         if not self.state.exists():
             return NOTHING
@@ -127,7 +127,7 @@ def train(
         begun_as: images that the networks which a new run begins as were trained on. One that is resumed knows them.
     """
     # With --change a run may go on with other data: what it saw before stays seen.
-    seen = data.seen | (begun_as if folder.images_seen() is None else folder.seen())
+    seen = data.seen | (begun_as if folder.images_seen() is None else folder.read_seen())
 
     def save(keep: bool) -> None:
         folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep, seen=seen)

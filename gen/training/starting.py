@@ -75,7 +75,7 @@ def fit_preset(preset: Preset, vocabulary: Vocabulary, sources: Sources, identit
             resolution=generator.resolution,
             truncation_centre=generator.truncation_centre,
         )
-        discriminator = _beside(sources, generator, discriminator)
+        discriminator = _match_generator(sources, generator, discriminator)
         training = replace(training, ema_rampup=0)
         if training.ada is not None:
             training = replace(training, ada=replace(training.ada, speed_kimg=FINE_TUNING_SPEED_KIMG))
@@ -86,7 +86,7 @@ def fit_preset(preset: Preset, vocabulary: Vocabulary, sources: Sources, identit
     )
 
 
-def _beside(sources: Sources, generator: GeneratorConfig, preset: DiscriminatorConfig) -> DiscriminatorConfig:
+def _match_generator(sources: Sources, generator: GeneratorConfig, preset: DiscriminatorConfig) -> DiscriminatorConfig:
     if sources.discriminator is None:
         return replace(
             preset,

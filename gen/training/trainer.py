@@ -168,7 +168,7 @@ class Trainer:
     def _generator_step(self) -> None:
         share = self._inputs.draw_share(self.iteration, "generator")
         labels = share.labels()
-        with _frozen(self.discriminator):
+        with _freeze(self.discriminator):
             w = self._map(labels, share, paired=self.config.identity_weight > 0)
             self._update_w_avg(w)
             judgement = self._judge(self._synthesize(w, share, self._dtype), labels, share, self._dtype)
@@ -345,7 +345,7 @@ class Trainer:
         self._path_length = tensors["path_length"].to(self.device)
         self._measured = dict(zip(_MEASURED, tensors["measured"].to(self.device).unbind(), strict=True))
         for part, keeper in self._keepers().items():
-            keeper.load_state_dict(_without_prefix(tensors, part))
+            keeper.load_state_dict(_strip_prefix(tensors, part))
 
     def _networks(self) -> dict[str, Generator | Discriminator]:
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
@@ -415,13 +415,13 @@ def _vocabulary_of(config: GeneratorConfig) -> Vocabulary:
     return config.vocabulary
 
 
-def _without_prefix(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+def _strip_prefix(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 @contextmanager
-def _frozen(net: nn.Module) -> Iterator[None]:
+def _freeze(net: nn.Module) -> Iterator[None]:
     net.requires_grad_(False)
     try:
         yield

@@ -71,7 +71,7 @@ def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmSta
     """
     config, old = generator.config, source.config
     _check(config, old, ("z_dim", "w_dim", "mapping_layers", "conv_clamp"))
-    theirs, drawn = dict(source.state_dict()), _drawn(generator, seed)
+    theirs, drawn = dict(source.state_dict()), _draw_tensors(generator, seed)
     new_blocks = tuple(f"synthesis.b{r}." for r in config.block_resolutions if r > old.resolution)
     silent = tuple(f"{block}torgb.{name}" for block in new_blocks for name in ("weight", "bias"))
     adapted = {name: torch.zeros_like(drawn[name]) for name in silent}
@@ -113,7 +113,7 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
     config, old = discriminator.config, source.config
     both_know_labels = config.vocabulary is not None and old.vocabulary is not None
     _check(config, old, ("conv_clamp", "mapping_layers") if both_know_labels else ("conv_clamp",))
-    theirs, drawn = dict(source.state_dict()), _drawn(discriminator, seed)
+    theirs, drawn = dict(source.state_dict()), _draw_tensors(discriminator, seed)
     adapted: dict[str, Tensor] = {}
     fresh = [f"b{r}." for r in config.block_resolutions if r > old.resolution]
     if config.resolution > old.resolution:
@@ -230,7 +230,7 @@ def _halving_blocks(
     return blocks
 
 
-def _drawn(net: Generator | Discriminator, seed: int) -> dict[str, Tensor]:
+def _draw_tensors(net: Generator | Discriminator, seed: int) -> dict[str, Tensor]:
     """The tensors of a new network of this configuration, drawn on the CPU from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -170,7 +170,7 @@ def test_luma_flip_keeps_colour_and_negates_grey() -> None:
 
 
 def test_cutout_removes_a_quarter_in_the_middle() -> None:
-    cut = cut_out(torch.ones(1, 3, 8, 12), Draws.fixed(1, 0.5), chance=1)
+    cut = cut_out(torch.ones(1, 3, 8, 12), Draws.fix_percentile(1, 0.5), chance=1)
     assert torch.all(cut[:, :, 2:6, 3:9] == 0)
     assert cut.sum() == 3 * (8 * 12 - 4 * 6)
 

@@ -41,4 +41,4 @@ def _cell_text(value: float | None, target: Target | None, truncation: float) ->
     text = f"{value:.4g}"
     if target is None or truncation not in target.truncations:
         return text
-    return f"[green]{text}[/]" if target.met(value) else f"[red]{text} ✗[/]"
+    return f"[green]{text}[/]" if target.is_met(value) else f"[red]{text} ✗[/]"

@@ -25,12 +25,12 @@ from gen.evaluation.experiments import (
     TUNING_SEED,
     Experiment,
     Readable,
-    asked,
     balanced_rows,
     cells_of,
-    distances,
+    find_requested_cells,
     images_to_make,
     is_balanced,
+    measure_distances,
     people_for,
     quick_frechet,
     rows_like,
@@ -104,19 +104,19 @@ def test_a_perfect_generator_has_perfect_figures(
     exp = experiment(net, reader, monkeypatch)
     request = exp.request("unrelated")
     rows = balanced_rows(request, V, 60)
-    found = exp.labelled(rows, reader.read_pixels(exp.render(rows, request)))
+    found = exp.measure_labels(rows, reader.read_pixels(exp.render(rows, request)))
     assert found.condition is not None
     assert found.age_group is not None
     assert found.condition.overall == found.age_group.overall == 1
     np.testing.assert_allclose([middle for _, middle, _ in found.years], MIDDLES)
-    progressions = exp.progressions(3, steady=[0, 1, 2, 3, 4, 5])
+    progressions = exp.measure_progressions(3, steady=[0, 1, 2, 3, 4, 5])
     assert progressions.people == 12
     assert progressions.order is not None
     assert progressions.order.correlation == 1
     assert progressions.drift is not None
     assert progressions.drift.within == pytest.approx(0, abs=1e-9)
     assert progressions.drift.between == pytest.approx(1, rel=0.3)
-    blends = exp.blends(1)
+    blends = exp.measure_blends(1)
     assert blends is not None
     assert blends.people == 12 * 5
     assert blends.response.rising == blends.response.strictly_rising == 1
@@ -132,7 +132,7 @@ def test_a_generator_that_mistakes_one_condition(
     exp = experiment(net, reader, monkeypatch, Told(lambda row: relabelled(row, first_for_last)))
     request = exp.request("unrelated")
     rows = balanced_rows(request, V, 40)
-    found = exp.labelled(rows, reader.read_pixels(exp.render(rows, request))).condition
+    found = exp.measure_labels(rows, reader.read_pixels(exp.render(rows, request))).condition
     assert found is not None
     assert found.overall == 0.75
     assert found.by_class == (1, 1, 1, 0)
@@ -144,7 +144,7 @@ def test_a_generator_that_ages_backwards_or_not_at_all(
 ) -> None:
     for change, expected in ((lambda c: torch.cat([c[:4], c[4:].flip(0)]), -1), (lambda c: V.encode("WS", "child"), 0)):
         exp = experiment(net, reader, monkeypatch, Told(lambda row, change=change: relabelled(row, change)))
-        order = exp.progressions(2).order
+        order = exp.measure_progressions(2).order
         assert order is not None
         assert order.correlation == expected
 
@@ -153,14 +153,14 @@ def test_a_generator_whose_people_change_with_age(
     net: Generator, reader: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exp = experiment(net, reader, monkeypatch, Told(lambda row: replace(row, seed=row.seed ^ (row.step or 0))))
-    drift = exp.progressions(10, steady=[*range(18)]).drift
+    drift = exp.measure_progressions(10, steady=[*range(18)]).drift
     assert drift is not None
     assert drift.ratio > 1.5  # another person at every step: √5 by chance
 
 
 def test_a_generator_that_ignores_blends(net: Generator, reader: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
     exp = experiment(net, reader, monkeypatch, Told(lambda row: relabelled(row, lambda c: V.encode("WS", "child"))))
-    blends = exp.blends(1)
+    blends = exp.measure_blends(1)
     assert blends is not None
     assert blends.response.rising == 0
 
@@ -181,10 +181,10 @@ def test_what_an_oracle_cannot_read_is_left_out_and_says_why(
     monkeypatch.setattr(experiments, "Sampler", Told())
     blind = Experiment(net, reader, Readable("no", "no"), truncation=1.0)
     rows = balanced_rows(blind.request("unrelated"), V, 20)
-    labelled = blind.labelled(rows, reader.read_pixels(blind.render(rows, blind.request("unrelated"))))
+    labelled = blind.measure_labels(rows, reader.read_pixels(blind.render(rows, blind.request("unrelated"))))
     assert (labelled.condition, labelled.age_group, labelled.years) == (None, None, ())
-    assert blind.blends(1) is None
-    assert blind.progressions(2) == experiments.Progressions(8, None, None, None)
+    assert blind.measure_blends(1) is None
+    assert blind.measure_progressions(2) == experiments.Progressions(8, None, None, None)
 
 
 def test_rows_are_balanced_and_their_seeds_are_of_their_own_space() -> None:
@@ -196,7 +196,7 @@ def test_rows_are_balanced_and_their_seeds_are_of_their_own_space() -> None:
     assert len({row.seed for row in rows}) == 45
     tuning = balanced_rows(replace(request, seed=TUNING_SEED), V, 45)
     assert not {row.seed for row in rows} & {row.seed for row in tuning}
-    conditions, ages = asked(rows, V)
+    conditions, ages = find_requested_cells(rows, V)
     assert [V.conditions[place] for place in conditions] == [row.condition for row in rows]
     assert [V.age_names[place] for place in ages] == [row.age_group for row in rows]
 
@@ -231,8 +231,8 @@ def test_progress_adds_up_to_what_was_announced(
     exp = Experiment(net, reader, readable, truncation=1, on_progress=made.append)
     request = exp.request("unrelated")
     exp.render(balanced_rows(request, V, 70), request)
-    exp.progressions(people_for(V, 70))
-    exp.blends(experiments.blends_for(V, 70))
+    exp.measure_progressions(people_for(V, 70))
+    exp.measure_blends(experiments.blends_for(V, 70))
     assert sum(made) == images_to_make(V, readable, 70, as_data=False)
 
 
@@ -240,17 +240,17 @@ def test_distances_leave_images_without_features_out() -> None:
     rng = np.random.default_rng(0)
     real, generated = rng.standard_normal((300, 4)), rng.standard_normal((100, 4))
     with_gaps = np.concatenate([generated, np.full((7, 4), np.nan)])
-    found = distances(with_gaps, real)
-    assert found == distances(generated, real)
+    found = measure_distances(with_gaps, real)
+    assert found == measure_distances(generated, real)
     assert (found.generated, found.real) == (100, 300)
     assert found.variety == pytest.approx(1, abs=0.1)
     assert found.frechet_floor is not None
     assert found.frechet < 5 * found.frechet_floor
-    halved = distances(0.5 * generated, real)
+    halved = measure_distances(0.5 * generated, real)
     assert halved.variety == pytest.approx(found.variety / 2)
     assert halved.frechet > 3 * found.frechet
     assert halved.recall < found.recall
-    assert distances(generated, real[:150]).frechet_floor is None
+    assert measure_distances(generated, real[:150]).frechet_floor is None
 
 
 def test_quick_frechet_knows_its_own_images_and_repeats_itself() -> None:

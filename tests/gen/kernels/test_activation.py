@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.kernels.activation import activated, activated_in_place, convolved_and_activated, shown, weighted
+from gen.kernels.activation import activate, activate_in_place, convolve_and_activate, map_to_rgb, weigh
 
 DTYPES = [torch.float32, torch.bfloat16]
 LIMITS = [None, 1.5]
@@ -66,7 +66,7 @@ def test_activated(dtype: torch.dtype, limit: float | None, images: int) -> None
     if limit is not None:
         near |= (F.leaky_relu(v, 0.2).abs() - limit).abs() < 0.05
     y = torch.where(near, y + 0.25 / scale[:, :, None, None], y).bfloat16().float()
-    assert_same(lambda *x: activated(*x, limit), (y, scale, bias, noise, strength), dtype)
+    assert_same(lambda *x: activate(*x, limit), (y, scale, bias, noise, strength), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -75,31 +75,31 @@ def test_activated_without_noise(dtype: torch.dtype) -> None:
     inputs = of_maps(torch.float32), drawn(3, 8, seed=2), drawn(8, seed=3)
     expected = F.leaky_relu(inputs[0] * inputs[1][:, :, None, None] + inputs[2][:, None, None], 0.2)
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
-    y = activated(inputs[0].to(dtype), *inputs[1:], None, strength, None)
+    y = activate(inputs[0].to(dtype), *inputs[1:], None, strength, None)
     torch.testing.assert_close(y.float(), expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_weighted(dtype: torch.dtype) -> None:
-    assert_same(weighted, (of_maps(torch.float32), drawn(3, 8, seed=2)), dtype)
+    assert_same(weigh, (of_maps(torch.float32), drawn(3, 8, seed=2)), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shown(dtype: torch.dtype) -> None:
-    assert_same(shown, (of_maps(torch.float32), drawn(3, 3, 8, seed=2)), dtype)
+    assert_same(map_to_rgb, (of_maps(torch.float32), drawn(3, 3, 8, seed=2)), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("limit", LIMITS)
-def test_activated_in_place_overwrites(dtype: torch.dtype, limit: float | None) -> None:
-    assert_same(lambda y: activated_in_place(y * 1, limit).square(), (of_maps(torch.float32),), dtype)
+def test_activate_in_place_overwrites(dtype: torch.dtype, limit: float | None) -> None:
+    assert_same(lambda y: activate_in_place(y * 1, limit).square(), (of_maps(torch.float32),), dtype)
     y = of_maps(dtype)
-    assert activated_in_place(y, limit).data_ptr() == y.data_ptr()
+    assert activate_in_place(y, limit).data_ptr() == y.data_ptr()
 
 
 def test_what_is_clamped_has_no_gradient() -> None:
     y = torch.tensor([-20.0, -1, 1, 3]).reshape(1, 4, 1, 1).requires_grad_()
-    activated_in_place(y * 1, 1.5).sum().backward()  # type: ignore[no-untyped-call]
+    activate_in_place(y * 1, 1.5).sum().backward()  # type: ignore[no-untyped-call]
     assert y.grad is not None
     torch.testing.assert_close(y.grad.flatten(), torch.tensor([0, 0.2, 1, 0]))
 
@@ -111,7 +111,7 @@ def test_sums_do_not_depend_on_the_threads() -> None:
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            found.append(answers(lambda *x: activated(*x, None), inputs, torch.float32))
+            found.append(answers(lambda *x: activate(*x, None), inputs, torch.float32))
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0] if name.startswith("once"))
@@ -120,11 +120,11 @@ def test_sums_do_not_depend_on_the_threads() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize(("size", "stride", "padding"), [(3, 1, 1), (3, 2, 0), (1, 1, 0)])
-def test_convolved_and_activated(dtype: torch.dtype, limit: float | None, size: int, stride: int, padding: int) -> None:
+def test_convolve_and_activate(dtype: torch.dtype, limit: float | None, size: int, stride: int, padding: int) -> None:
     inputs = of_maps(torch.float32), drawn(6, 8, size, size, seed=2) / 4, drawn(6, seed=3)
 
     def function(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-        return convolved_and_activated(x, kernel.to(x.dtype), bias.to(x.dtype), stride, padding, limit)
+        return convolve_and_activate(x, kernel.to(x.dtype), bias.to(x.dtype), stride, padding, limit)
 
     got, expected = answers(function, inputs, dtype), answers(function, inputs, None)
     assert got.keys() == expected.keys()
