@@ -132,7 +132,7 @@ class FakeModel:
         return ()
 
     @property
-    def studio(self) -> FaceEditor:
+    def face_editor(self) -> FaceEditor:
         raise NotImplementedError
 
     def face(self, plan: RenderPlan, row: RowLike) -> Inversion:

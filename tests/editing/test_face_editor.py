@@ -53,7 +53,7 @@ def discriminator(side: int) -> Discriminator:
         return Discriminator(DiscriminatorConfig(side, channel_base=512, channel_max=16))
 
 
-def test_a_studio_inverts_edits_and_judges(files: EditorFiles, detector: FaceDetector) -> None:
+def test_a_face_editor_inverts_edits_and_judges(files: EditorFiles, detector: FaceDetector) -> None:
     face_editor = FaceEditor.open(files, detector)
     assert face_editor.side == 64
     assert face_editor.detector is detector
