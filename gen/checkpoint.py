@@ -27,7 +27,7 @@ _CONFIGS: Final[Mapping[str, type[GeneratorConfig] | type[DiscriminatorConfig]]]
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of itself.
+    """Information that a checkpoint holds beside its tensors.
 
     Args:
         network: "generator" or "discriminator".
@@ -87,7 +87,7 @@ def save(
 
 
 def read_info(path: str | Path) -> CheckpointInfo:
-    """What a checkpoint says of itself, without loading the network.
+    """Read the information in a checkpoint without loading the network.
 
     Raises:
         CheckpointError: no such file, a damaged one, or not a checkpoint.
@@ -96,7 +96,7 @@ def read_info(path: str | Path) -> CheckpointInfo:
 
 
 def load(path: str | Path) -> Generator | Discriminator:
-    """The network of a checkpoint, in evaluation mode, on the CPU.
+    """Load the network of a checkpoint, in evaluation mode, on the CPU.
 
     Raises:
         CheckpointError: no such file, a damaged one, not a checkpoint, or tensors that do not fit its configuration.

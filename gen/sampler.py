@@ -1,4 +1,4 @@
-"""From rows to images: the one place where a generator renders an image set."""
+"""The sampler, the one place where a generator renders the rows of an image set as images."""
 
 from __future__ import annotations
 

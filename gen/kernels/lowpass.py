@@ -26,7 +26,7 @@ _THREE = np.float32(3)
 
 
 class Way(Enum):
-    """What becomes of the side of a map."""
+    """Change of the side of a map by the low-pass filter."""
 
     SHORTEN = "r -> r - 1"
     LENGTHEN = "r -> r + 1"
@@ -67,7 +67,7 @@ class _LowPass(torch.autograd.Function):
 
 
 def _convolve(x: Tensor, way: Way, fir: Tensor) -> Tensor:
-    """Every map by itself."""
+    """Filter every map by a convolution of its own."""
     channels = x.shape[1]
     kernels = fir.to(x.dtype).expand(channels, 1, 4, 4)
     if way is Way.DOUBLE:

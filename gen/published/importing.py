@@ -45,7 +45,7 @@ _OURS: Final = {"generator": "G_ema", "discriminator": "D"}
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """Contents of a file.
 
     Args:
         kind: of file, in words.
@@ -82,7 +82,7 @@ class Imported:
 
 
 def contents(path: Path) -> Contents:
-    """What a file holds, without making a network of it.
+    """Read what a file holds, without making a network of it.
 
     Raises:
         CheckpointError: no such file, an unknown or damaged one, or one that asks for code.
@@ -100,7 +100,7 @@ def read_weights(
     vocabulary: Vocabulary | None = None,
     conv_clamp: float | None = None,
 ) -> Imported:
-    """One network of a file.
+    """Read one network of a file.
 
     Args:
         part: one of PARTS.

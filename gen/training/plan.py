@@ -37,7 +37,7 @@ _SMALLEST_SIZE: Final = 32
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run will do, in figures.
+    """Figures of what a run will do.
 
     Args:
         parameters: number of parameters by network.
