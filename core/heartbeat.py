@@ -35,7 +35,7 @@ class Heartbeat:
         self._printed = time.monotonic()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def run(self) -> Iterator[None]:
         """Print while the context is open."""
         ended = Event()
 

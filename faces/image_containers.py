@@ -161,7 +161,7 @@ def _refuse(cause: Cause, finding: str) -> ContainerError:
     return ContainerError(cause, finding)
 
 
-def _truncated(data: bytes, missing: str) -> ContainerError:
+def _refuse_truncated(data: bytes, missing: str) -> ContainerError:
     return _refuse(Cause.TRUNCATED, f"is cut off: after its {len(data)} bytes {missing} is missing")
 
 
@@ -231,7 +231,7 @@ def _jpeg_end(data: bytes, start: int, max_pixels: int) -> int:
                 raise _refuse(Cause.MALFORMED, f"has a JPEG scan before its frame header at byte {at}")
             if scans > _MOST_SCANS:
                 raise _refuse(Cause.TOO_MANY_PARTS, f"has more than {_MOST_SCANS} scans")
-    raise _truncated(data, "the end of image")
+    raise _refuse_truncated(data, "the end of image")
 
 
 def _jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
@@ -251,18 +251,18 @@ def _jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
         if marker in (0x00, _SOI):
             raise _refuse(Cause.MALFORMED, f"has the misplaced JPEG marker {marker:#04x} at byte {at - 2}")
         if at + 2 > len(data):
-            raise _truncated(data, "the end of image")
+            raise _refuse_truncated(data, "the end of image")
         length = int.from_bytes(data[at : at + 2], "big")
         end = at + length
         if length < 2:
             raise _refuse(Cause.MALFORMED, f"has a JPEG segment of impossible length {length} at byte {at}")
         if end > len(data):
-            raise _truncated(data, "the end of image")
+            raise _refuse_truncated(data, "the end of image")
         yield marker, at, end
         if marker == _SOS:
             following = _MARKER.search(data, end)
             if following is None:
-                raise _truncated(data, "the end of image")
+                raise _refuse_truncated(data, "the end of image")
             end = following.start()
         at = end
     raise _refuse(Cause.TOO_MANY_PARTS, f"has more than {_MOST_PARTS} JPEG segments")
@@ -275,7 +275,7 @@ def _jpeg_marker(data: bytes, at: int) -> tuple[int, int]:
     """Return the marker at `at` and the offset after it; any number of fill bytes may precede it."""
     code = _AFTER_FILL.search(data, at)
     if code is None:
-        raise _truncated(data, "the end of image")
+        raise _refuse_truncated(data, "the end of image")
     if code.start() == at:
         raise _refuse(Cause.MALFORMED, f"has bytes that belong to no JPEG segment at byte {at}")
     return data[code.start()], code.end()
@@ -300,7 +300,7 @@ def _check_png(data: bytes, max_pixels: int) -> None:
                 raise _refuse(Cause.NO_PIXELS, "is a PNG without pixels (no IDAT)")
             _check_end(data, end + 4)
             return
-    raise _truncated(data, "the IEND chunk")
+    raise _refuse_truncated(data, "the IEND chunk")
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -310,11 +310,11 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if at == len(data):
             return
         if at + 12 > len(data):
-            raise _truncated(data, "the rest of a chunk")
+            raise _refuse_truncated(data, "the rest of a chunk")
         length = int.from_bytes(data[at : at + 4], "big")
         kind, start, end = data[at + 4 : at + 8], at + 8, at + 8 + length
         if end + 4 > len(data):
-            raise _truncated(data, f"the rest of the chunk of {length} bytes at byte {at}")
+            raise _refuse_truncated(data, f"the rest of the chunk of {length} bytes at byte {at}")
         yield kind, start, end
         at = end + 4
     raise _refuse(Cause.TOO_MANY_PARTS, f"has more than {_MOST_PARTS} PNG chunks")
@@ -323,10 +323,10 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 def _webp_end(data: bytes) -> int:
     """Return the offset after the WebP file, as its header announces it."""
     if len(data) < 12:
-        raise _truncated(data, "the RIFF header")
+        raise _refuse_truncated(data, "the RIFF header")
     size = 8 + int.from_bytes(data[4:8], "little")
     if size > len(data):
-        raise _truncated(data, f"the rest of the {size} that its header announces")
+        raise _refuse_truncated(data, f"the rest of the {size} that its header announces")
     return size
 
 
@@ -354,7 +354,7 @@ def _webp_chunks(data: bytes, stop: int) -> Iterator[tuple[bytes, int, int]]:
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + length
         if at + 8 > stop or end + length % 2 > stop:
-            raise _truncated(data, f"the rest of the chunk at byte {at}")
+            raise _refuse_truncated(data, f"the rest of the chunk at byte {at}")
         yield data[at : at + 4], at + 8, end
         at = end + length % 2
     raise _refuse(Cause.TOO_MANY_PARTS, f"has more than {_MOST_PARTS} WebP chunks")
@@ -403,7 +403,7 @@ def _take_png_apart(data: bytes) -> ImageParts:
         if kind == b"IEND":
             xmp = text.get(_PNG_XMP, "").encode()
             return ImageParts(width, height, b"".join(kept), xmp, text)
-    raise _truncated(data, "the IEND chunk")
+    raise _refuse_truncated(data, "the IEND chunk")
 
 
 _JPEG_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"

@@ -25,7 +25,7 @@ def test_every_shipped_file_is_what_its_manifest_says() -> None:
     folder = weights.default().parent
     assert {path.name for path in folder.glob("*.safetensors")} == set(weights.manifest())
     for name, entry in weights.manifest().items():
-        path = weights.shipped(name)
+        path = weights.find_file(name)
         assert path.stat().st_size <= 20_000_000
         assert tensor_files.sha256(path) == entry["sha256"]
         assert entry["licence"] == "Apache-2.0"
@@ -41,7 +41,7 @@ def test_the_default_tells_its_conditions_and_ages() -> None:
 
 @torch.inference_mode()
 def test_the_portraits_have_one_condition_and_ages_that_show() -> None:
-    net = checkpoint.load_generator(weights.shipped("portraits128.safetensors"))
+    net = checkpoint.load_generator(weights.find_file("portraits128.safetensors"))
     vocabulary = net.config.vocabulary
     assert vocabulary is not None
     assert vocabulary.conditions == ("unaffected",)
@@ -82,7 +82,7 @@ def test_damage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(CheckpointError, match="is damaged: its sha256 is"):
         weights.default()
     with pytest.raises(CheckpointError, match=r"no weights 'big.safetensors' are shipped; expected one of"):
-        weights.shipped("big.safetensors")
+        weights.find_file("big.safetensors")
 
 
 @torch.inference_mode()
@@ -104,7 +104,7 @@ def test_the_shipped_inverter_reproduces_faces_it_has_not_seen() -> None:
 def test_what_is_shipped_beside_a_generator_is_known_by_its_content(tmp_path: Path) -> None:
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(weights.default().read_bytes())
-    assert weights.companion(copy, "discriminator") == weights.shipped("phantom128-discriminator.safetensors")
+    assert weights.companion(copy, "discriminator") == weights.find_file("phantom128-discriminator.safetensors")
     copy.write_bytes(b"other")
     assert weights.companion(copy, "discriminator") is None
     assert weights.companion(tmp_path / "none.safetensors", "inverter") is None
@@ -113,9 +113,9 @@ def test_what_is_shipped_beside_a_generator_is_known_by_its_content(tmp_path: Pa
 def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) -> None:
     source = weights.default()
     parts = ("discriminator", "inverter", "directions")
-    by_name = {part: weights.shipped(f"phantom128-{part}.safetensors") for part in parts}
+    by_name = {part: weights.find_file(f"phantom128-{part}.safetensors") for part in parts}
     assert weights.companions(source) == by_name | {"oracle": weights.oracle(), "landmarks": weights.landmarks()}
-    portraits = weights.companions(weights.shipped("portraits128.safetensors"))
+    portraits = weights.companions(weights.find_file("portraits128.safetensors"))
     assert {"discriminator", "inverter", "directions"} == set(portraits)
     own = tmp_path / "own.safetensors"
     checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantom")
@@ -153,7 +153,7 @@ def test_bfloat16_costs_no_image_of_a_shipped_generator_more_than_rounding(
     GPUs always do, where filters are folded into kernels in half precision."""
     if way == "layer by layer, folded":
         monkeypatch.setattr("gen.layers._folds", lambda x: x.dtype != torch.float32)
-    net = checkpoint.load_generator(weights.shipped(name)).requires_grad_(False)
+    net = checkpoint.load_generator(weights.find_file(name)).requires_grad_(False)
     vocabulary = net.config.vocabulary
     assert vocabulary is not None
     cells = [(condition, age) for condition in vocabulary.conditions for age in vocabulary.age_names]

@@ -32,7 +32,7 @@ def default() -> Path:
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
-    return shipped(DEFAULT)
+    return find_file(DEFAULT)
 
 
 def companion(generator: Path, part: Companion) -> Path | None:
@@ -44,7 +44,7 @@ def companion(generator: Path, part: Companion) -> Path | None:
     digest = hashlib.sha256(generator.read_bytes()).hexdigest() if generator.is_file() else ""
     for name, entry in manifest().items():
         if entry["sha256"] == digest and (found := f"{Path(name).stem}-{part}.safetensors") in manifest():
-            return shipped(found)
+            return find_file(found)
     return None
 
 
@@ -67,7 +67,7 @@ def oracle() -> Path:
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
-    return shipped(ORACLE)
+    return find_file(ORACLE)
 
 
 def landmarks() -> Path:
@@ -76,10 +76,10 @@ def landmarks() -> Path:
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
     """
-    return shipped(LANDMARKS)
+    return find_file(LANDMARKS)
 
 
-def shipped(name: str) -> Path:
+def find_file(name: str) -> Path:
     """A shipped file by its name, verified.
 
     Raises:

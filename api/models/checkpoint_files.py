@@ -43,7 +43,7 @@ def fixed_checkpoints(settings: Settings) -> dict[str, Path]:
     """
     if settings.weights is not None:
         return {model_name(settings.weights): settings.weights}
-    return {Path(name).stem: weights.shipped(name) for name in weights.GENERATORS}
+    return {Path(name).stem: weights.find_file(name) for name in weights.GENERATORS}
 
 
 def find_checkpoints(settings: Settings) -> dict[str, Path]:
@@ -82,7 +82,7 @@ def _is_same(path: Path, other: Path) -> bool:
     """Whether two paths are one file, or one is a copy of a shipped file."""
     if path.resolve() == other.resolve():
         return True
-    shipped = other.name in weights.GENERATORS and other == weights.shipped(other.name)
+    shipped = other.name in weights.GENERATORS and other == weights.find_file(other.name)
     return shipped and path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()
 
 

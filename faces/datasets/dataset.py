@@ -57,7 +57,7 @@ class Dataset:
             raise DatasetError(f"{path} holds no pictures; expected a folder or zip of PNGs with {LABELS}")
         meta = self._json() if LABELS in names else {}
         self.conditions, self.ages = _vocabulary(meta.get("vocabulary"), f"{path}/{LABELS}")
-        given = self._given_labels(meta.get("labels"))
+        given = self._read_labels(meta.get("labels"))
         if TABLE in names:
             self.records = self._table_records()
             self.labels: npt.NDArray[np.float32] | None = np.stack(
@@ -169,7 +169,7 @@ class Dataset:
             raise DatasetError(f"{self.path}/{LABELS} is not an object; expected {{'labels': [[file, label]]}}")
         return meta
 
-    def _given_labels(self, entries: Any) -> npt.NDArray[np.float32] | None:
+    def _read_labels(self, entries: Any) -> npt.NDArray[np.float32] | None:
         if not entries:
             return None
         where = f"{self.path}/{LABELS}"

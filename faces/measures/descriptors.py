@@ -10,7 +10,7 @@ import dlib
 import numpy as np
 
 from core.errors import ConfigError, NoFaceError
-from faces.detect import LANDMARKS, Face, FaceDetector, shipped_model
+from faces.detect import LANDMARKS, Face, FaceDetector, find_shipped_model
 from faces.images import Pixels
 from faces.measures.distances import Features
 
@@ -21,7 +21,7 @@ SEARCHED_PX: Final = 256
 """Smaller pictures are enlarged to this side before a face is sought."""
 
 
-def enlarged(image: Pixels) -> Pixels:
+def enlarge(image: Pixels) -> Pixels:
     """uint8 (h, h, 3) with a side of 256 pixels or more, for the detector."""
     if len(image) >= SEARCHED_PX:
         return image
@@ -43,7 +43,7 @@ class FaceDescriber:
 
     def __init__(self, detector: FaceDetector, model: Path | None = None) -> None:
         self._detector = detector
-        path = model or shipped_model("dlib_face_recognition_resnet_model_v1.dat")
+        path = model or find_shipped_model("dlib_face_recognition_resnet_model_v1.dat")
         try:
             self._network = dlib.face_recognition_model_v1(str(path))
         except RuntimeError as error:
@@ -54,24 +54,24 @@ class FaceDescriber:
         return self.look(images)[1]
 
     def look(self, images: Pixels) -> tuple[Features, Features]:
-        """Landmarks (n, 68, 2), as `landmarks_in`, and descriptors (n, 128), of faces that are sought once."""
+        """Landmarks (n, 68, 2), as `find_landmarks`, and descriptors (n, 128), of faces that are sought once."""
         landmarks, descriptors = np.full((len(images), LANDMARKS, 2), np.nan), np.full((len(images), SIZE), np.nan)
         for place, image in enumerate(images):
-            large = enlarged(image)
-            if (face := _largest(self._detector, large)) is not None:
-                landmarks[place] = _reduced(face.landmarks, len(large), len(image))
+            large = enlarge(image)
+            if (face := _detect_largest(self._detector, large)) is not None:
+                landmarks[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
                 descriptors[place] = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
         return landmarks, descriptors
 
 
-def _largest(detector: FaceDetector, image: Pixels) -> Face | None:
+def _detect_largest(detector: FaceDetector, image: Pixels) -> Face | None:
     try:
         return detector.largest(image).face
     except NoFaceError:
         return None
 
 
-def _reduced(landmarks: Features, side: int, wanted: int) -> Features:
+def _reduce_landmarks(landmarks: Features, side: int, wanted: int) -> Features:
     """Landmarks of a picture of another side, whose first pixel has its centre at (0, 0)."""
     return (landmarks + 0.5) * wanted / side - 0.5
 
@@ -81,16 +81,16 @@ def _shape(face: Face) -> dlib.full_object_detection:
     return dlib.full_object_detection(dlib.rectangle(*(round(side) for side in face.box)), points)
 
 
-def faces_found(detector: FaceDetector, images: Pixels) -> int:
+def count_faces(detector: FaceDetector, images: Pixels) -> int:
     """In how many of uint8 (n, h, h, 3) a face is found, after enlargement to 256 pixels."""
-    return sum(bool(detector.detect(enlarged(image))) for image in images)
+    return sum(bool(detector.detect(enlarge(image))) for image in images)
 
 
-def landmarks_in(detector: FaceDetector, images: Pixels) -> Features:
+def find_landmarks(detector: FaceDetector, images: Pixels) -> Features:
     """Landmarks (n, 68, 2) of the largest face in each of uint8 (n, h, h, 3), in pixels; NaN where there is none."""
     found = np.full((len(images), LANDMARKS, 2), np.nan)
     for place, image in enumerate(images):
-        large = enlarged(image)
-        if (face := _largest(detector, large)) is not None:
-            found[place] = _reduced(face.landmarks, len(large), len(image))
+        large = enlarge(image)
+        if (face := _detect_largest(detector, large)) is not None:
+            found[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
     return found

@@ -42,7 +42,7 @@ def moments(features: Features) -> Moments:
     Raises:
         ConfigError: fewer than two rows, or values that are not finite.
     """
-    x = _checked(features, least=2)
+    x = _check_features(features, least=2)
     mean = x.mean(axis=0)
     centred = x - mean
     return Moments(mean, centred.T @ centred / (len(x) - 1), len(x))
@@ -75,17 +75,17 @@ def kernel(a: Features, b: Features, *, seed: int = 0) -> KernelDistance:
     Raises:
         ConfigError: fewer than two rows, features of different sizes, or values that are not finite.
     """
-    a, b = _checked(a, least=2), _checked(b, least=2)
+    a, b = _check_features(a, least=2), _check_features(b, least=2)
     if a.shape[1] != b.shape[1]:
         raise ConfigError(f"features of {a.shape[1]} and {b.shape[1]} numbers; expected the same network's for both")
     rng = np.random.default_rng(seed)
     subsets = min(10, min(len(a), len(b)) // SMALLEST_SUBSET)
     error = float("nan")
     if subsets > 1:
-        parts = zip(_dealt(a, subsets, rng), _dealt(b, subsets, rng), strict=True)
-        values = [_unbiased(x, y) for x, y in parts]
+        parts = zip(_split_at_random(a, subsets, rng), _split_at_random(b, subsets, rng), strict=True)
+        values = [_estimate_kernel_distance(x, y) for x, y in parts]
         error = float(np.std(values, ddof=1) / np.sqrt(subsets))
-    return KernelDistance(_unbiased(a, b), error)
+    return KernelDistance(_estimate_kernel_distance(a, b), error)
 
 
 def nearest(
@@ -124,55 +124,55 @@ def coverage(real: Features, generated: Features, *, neighbours: int = 3) -> Cov
     Raises:
         ConfigError: no more pictures than neighbours, or values that are not finite.
     """
-    real, generated = (_checked(x, least=neighbours + 1) for x in (real, generated))
-    between = _squared(generated, real)
+    real, generated = (_check_features(x, least=neighbours + 1) for x in (real, generated))
+    between = _squared_distances(generated, real)
     return Coverage(
         precision=float((between <= _radii(real, neighbours)[None]).any(axis=1).mean()),
         recall=float((between <= _radii(generated, neighbours)[:, None]).any(axis=0).mean()),
     )
 
 
-def known(features: npt.NDArray[Float]) -> npt.NDArray[Float]:
+def drop_unknown_rows(features: npt.NDArray[Float]) -> npt.NDArray[Float]:
     """The rows of features (n, d) without NaN: of the pictures that have any."""
     kept: npt.NDArray[Float] = features[np.isfinite(features).all(axis=1)]
     return kept
 
 
 def _radii(x: Features, neighbours: int) -> Features:
-    squared = _squared(x, x)
+    squared = _squared_distances(x, x)
     np.fill_diagonal(squared, 0)
     radii: Features = np.partition(squared, neighbours, axis=1)[:, neighbours]
     return radii
 
 
-def _squared(a: Features, b: Features) -> Features:
+def _squared_distances(a: Features, b: Features) -> Features:
     aa, bb = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
     squared: Features = (aa[:, None] + bb[None] - 2 * a @ b.T).clip(min=0)
     return squared
 
 
-def _unbiased(a: Features, b: Features) -> float:
+def _estimate_kernel_distance(a: Features, b: Features) -> float:
     n, m, d = len(a), len(b), a.shape[1]
-    within_a = (_cubic(a, a).sum() - _cubic_with_self(a).sum()) / (n * (n - 1))
-    within_b = (_cubic(b, b).sum() - _cubic_with_self(b).sum()) / (m * (m - 1))
-    return float(within_a + within_b - 2 * _cubic(a, b).sum() / (n * m)) if d else 0.0
+    within_a = (_cubic_kernel(a, a).sum() - _cubic_kernel_diagonal(a).sum()) / (n * (n - 1))
+    within_b = (_cubic_kernel(b, b).sum() - _cubic_kernel_diagonal(b).sum()) / (m * (m - 1))
+    return float(within_a + within_b - 2 * _cubic_kernel(a, b).sum() / (n * m)) if d else 0.0
 
 
-def _cubic(a: Features, b: Features) -> Features:
+def _cubic_kernel(a: Features, b: Features) -> Features:
     values: Features = (a @ b.T / a.shape[1] + 1) ** 3
     return values
 
 
-def _cubic_with_self(a: Features) -> Features:
+def _cubic_kernel_diagonal(a: Features) -> Features:
     values: Features = (np.einsum("ij,ij->i", a, a) / a.shape[1] + 1) ** 3
     return values
 
 
-def _dealt(x: Features, subsets: int, rng: np.random.Generator) -> list[Features]:
+def _split_at_random(x: Features, subsets: int, rng: np.random.Generator) -> list[Features]:
     return np.array_split(x[rng.permutation(len(x))], subsets)
 
 
-def _checked(features: Features, *, least: int) -> Features:
+def _check_features(features: Features, *, least: int) -> Features:
     x = np.asarray(features, dtype=np.float64)
     if x.ndim != 2 or len(x) < least:
         raise ConfigError(f"features are {x.shape}; expected (n, d) with n of {least} or more")

@@ -14,7 +14,7 @@ from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.labels import CONDITIONS
 from faces.measures.descriptors import FaceDescriber
-from faces.measures.distances import known
+from faces.measures.distances import drop_unknown_rows
 from faces.phantoms.person import identity_vector, phantom
 from faces.phantoms.phantom_dataset import TRUTH
 
@@ -43,13 +43,13 @@ def identities(data: Dataset, on_progress: Callable[[int], None] = lambda done: 
     return np.array(described, dtype=np.float32)
 
 
-def standardised(identity: Identities) -> Identities:
+def standardise(identity: Identities) -> Identities:
     """Identities (n, k) with mean 0 and deviation 1 of every number over the known rows; one that is constant is 0.
 
     Raises:
         DatasetError: none is known.
     """
-    found = known(identity)
+    found = drop_unknown_rows(identity)
     if not len(found):
         raise DatasetError(f"no face is found on any of {len(identity)} pictures; train with identity_weight=0")
     deviation = found.std(axis=0)

@@ -195,7 +195,7 @@ class Oracle(nn.Module):
 
     def _read(self, images: Tensor) -> Reading:
         device = self.heads.weight.device
-        condition, bins, smile, identity, features = self(resized(images.to(device)))
+        condition, bins, smile, identity, features = self(resize(images.to(device)))
         chance = bins.softmax(dim=1)
         years = torch.expm1(chance @ torch.log1p(self.bin_years))
         reading = Reading(condition, self.age_groups(bins), years, smile.clamp(0, 1), identity, features)
@@ -205,12 +205,12 @@ class Oracle(nn.Module):
         """Log-probabilities (n, ages) of the groups from logits (n, ages · bins_per_age) of the bins."""
         return bins.log_softmax(dim=1).reshape(len(bins), len(self.config.ages), -1).logsumexp(dim=2)
 
-    def standardised(self, identity: npt.NDArray[np.floating]) -> Tensor:
+    def standardise(self, identity: npt.NDArray[np.floating]) -> Tensor:
         """Identity vectors (n, 18) as the oracle reads them: float32, mean 0 and deviation 1 over phantoms."""
         return (torch.from_numpy(identity).float() - self.identity_mean) / self.identity_deviation
 
 
-def resized(images: Tensor) -> Tensor:
+def resize(images: Tensor) -> Tensor:
     """Images (n, 3, h, h) of any size as (n, 3, 128, 128)."""
     if images.shape[2] == SIDE:
         return images
@@ -275,16 +275,16 @@ def save(path: Path, oracle: Oracle, *, figures: Mapping[str, Any], origin: str,
         "origin": origin,
         "licence": licence,
     }
-    tensor_files.write(path, stored(oracle), header)
+    tensor_files.write(path, state_to_store(oracle), header)
 
 
-def rounded(network: nn.Module) -> None:
-    """Round the weights in place to what `stored` keeps of them, so that what is measured is what is shipped."""
+def round_weights(network: nn.Module) -> None:
+    """Round the weights in place to the precision of `state_to_store`, so that the shipped weights are the measured ones."""
     state = network.state_dict()
-    network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in stored(network).items()})
+    network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in state_to_store(network).items()})
 
 
-def stored(network: nn.Module) -> dict[str, Tensor]:
+def state_to_store(network: nn.Module) -> dict[str, Tensor]:
     """The state of a network as its file holds it: matrices and kernels in float16."""
     return {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in network.state_dict().items()}
 

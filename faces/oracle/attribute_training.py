@@ -18,7 +18,7 @@ from faces.datasets.dataset import Dataset
 from faces.datasets.records import PHANTOMS
 from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS
-from faces.oracle.attribute_network import SIDE, Oracle, OracleConfig, Reading, rounded
+from faces.oracle.attribute_network import SIDE, Oracle, OracleConfig, Reading, round_weights
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import Phantom, identity_vector, phantom
 
@@ -134,10 +134,10 @@ def train_oracle(
             oracle,
             len(images),
             config,
-            lambda chosen: _loss(oracle, augmented(pixels[chosen]), truth, chosen),
+            lambda chosen: _loss(oracle, augment(pixels[chosen]), truth, chosen),
             on_progress,
         )
-    rounded(oracle)
+    round_weights(oracle)
     return oracle.eval().requires_grad_(False)
 
 
@@ -169,8 +169,8 @@ def learn(
         on_progress(step + 1, steps, loss.item())
 
 
-def augmented(pixels: Tensor) -> Tensor:
-    """uint8 (n, h, h, 3) -> float32 (n, 3, h, h) in about [-1, 1]: mirrored, shifted, and `degraded`.
+def augment(pixels: Tensor) -> Tensor:
+    """uint8 (n, h, h, 3) -> float32 (n, 3, h, h) in about [-1, 1]: mirrored, shifted, and `degrade`.
 
     The shift is one for the batch, whose order is random. Draws from PyTorch's default stream.
     """
@@ -179,10 +179,10 @@ def augmented(pixels: Tensor) -> Tensor:
     x[::2] = x[::2].flip(3)
     reach = side // 32
     down, across = torch.randint(0, 2 * reach + 1, (2,)).tolist()
-    return degraded(F.pad(x, (reach,) * 4, mode="replicate")[:, :, down : down + side, across : across + side])
+    return degrade(F.pad(x, (reach,) * 4, mode="replicate")[:, :, down : down + side, across : across + side])
 
 
-def degraded(images: Tensor) -> Tensor:
+def degrade(images: Tensor) -> Tensor:
     """Images (n, 3, h, h) recoloured, softened and noisy, none of them moved.
 
     Generated pictures are softer and noisier than drawings; a network that has only seen crisp ones would read
@@ -210,7 +210,7 @@ def _loss(oracle: Oracle, images: Tensor, truth: Truth, chosen: Tensor) -> Tenso
         0.3 * F.cross_entropy(bins, torch.bucketize(years, edges, right=True)),
         2.0 * F.mse_loss(on_log_scale, torch.log1p(years)),
         3.0 * F.mse_loss(smile, truth.smile[chosen]),
-        4.0 * F.mse_loss(identity, oracle.standardised(truth.identity[chosen.numpy()])),
+        4.0 * F.mse_loss(identity, oracle.standardise(truth.identity[chosen.numpy()])),
     )
     return torch.stack(losses).sum()
 
@@ -226,11 +226,11 @@ def measure(oracle: Oracle, reading: Reading, truth: Truth) -> dict[str, Any]:
     near = torch.zeros(len(truth), dtype=torch.bool)
     for group in oracle.config.ages[1:]:
         near |= (years / group.from_years - 1).abs() <= 0.1
-    identity = oracle.standardised(truth.identity)
-    r2 = _explained(reading.identity, identity)
+    identity = oracle.standardise(truth.identity)
+    r2 = _explained_variance(reading.identity, identity)
     by_age = torch.stack(
         [
-            _explained(reading.identity[rows], identity[rows])
+            _explained_variance(reading.identity[rows], identity[rows])
             for group in range(len(oracle.config.ages))
             if (rows := truth.age_group == group).sum() > 1
         ]
@@ -261,7 +261,7 @@ def ageing_phantoms(persons: int, seed: int, side: int = SIDE) -> tuple[Pixels, 
     return np.stack([draw_phantom(of, side).image for of in people]), people
 
 
-def _explained(read: Tensor, true: Tensor) -> Tensor:
+def _explained_variance(read: Tensor, true: Tensor) -> Tensor:
     return 1 - (read - true).square().mean(dim=0) / true.var(dim=0, correction=0)
 
 

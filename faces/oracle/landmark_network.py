@@ -20,7 +20,7 @@ from core import tensor_files
 from core.errors import CheckpointError, ImageError
 from faces.detect import LANDMARKS
 from faces.images import Pixels, to_tensor
-from faces.oracle.attribute_network import SIDE, convolutions, resized, stored
+from faces.oracle.attribute_network import SIDE, convolutions, resize, state_to_store
 
 _WIDTHS: Final = (32, 64, 128, 192)
 _FEATURES: Final = 256
@@ -61,7 +61,7 @@ class LandmarkNetwork(nn.Module):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
             raise ImageError(f"images are {images.dtype} {images.shape}; expected uint8 (n, h, h, 3)")
         parts = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
-        found = [self(resized(to_tensor(part))).double().numpy() for part in parts]
+        found = [self(resize(to_tensor(part))).double().numpy() for part in parts]
         at_128 = np.concatenate([np.empty((0, LANDMARKS, 2)), *found])
         return np.asarray((at_128 + 0.5) * (images.shape[1] / SIDE) - 0.5)
 
@@ -86,7 +86,7 @@ def save(
 ) -> None:
     """Write a network; the file appears whole or not at all. Matrices and kernels are stored in float16."""
     header = {"network": _KIND, "figures": dict(figures), "origin": origin, "licence": licence}
-    tensor_files.write(path, stored(network), header)
+    tensor_files.write(path, state_to_store(network), header)
 
 
 def load(path: Path) -> tuple[LandmarkNetwork, LandmarkInfo]:

@@ -14,8 +14,8 @@ from torch import Tensor
 from core.errors import ConfigError
 from faces.expression import CALIBRATED
 from faces.images import Pixels
-from faces.oracle.attribute_network import SIDE, rounded
-from faces.oracle.attribute_training import OracleTrainingConfig, degraded, learn
+from faces.oracle.attribute_network import SIDE, round_weights
+from faces.oracle.attribute_training import OracleTrainingConfig, degrade, learn
 from faces.oracle.landmark_network import LandmarkNetwork
 
 MIRRORED: Final = (
@@ -67,16 +67,16 @@ def train_landmarks(
         pixels = torch.from_numpy(images)
 
         def loss_of(chosen: Tensor) -> Tensor:
-            faces, places = moved(pixels[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1, points[chosen])
-            off = F.smooth_l1_loss(network(degraded(faces)), places, reduction="none")
+            faces, places = move_faces(pixels[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1, points[chosen])
+            off = F.smooth_l1_loss(network(degrade(faces)), places, reduction="none")
             return (_WEIGHTS * off).mean()
 
         learn(network, len(images), config, loss_of, on_progress)
-    rounded(network)
+    round_weights(network)
     return network.eval().requires_grad_(False)
 
 
-def moved(images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
+def move_faces(images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     """Faces (n, 3, h, h) and their landmarks (n, 68, 2) turned, scaled and shifted a little, every other one mirrored.
 
     Draws from PyTorch's default stream.

@@ -113,13 +113,13 @@ def growth_at(age_years: float) -> Growth:
     return Growth(**{name: float(np.interp(age_years, _GROWTH_YEARS, v)) for name, v in _GROWTH.items()})
 
 
-def mirrored(points: Points) -> Points:
+def mirror(points: Points) -> Points:
     """The same points on the other side of the midline."""
     flipped: Points = points * np.array([-1.0, 1.0])
     return flipped
 
 
-def moved(points: Points, x: float, y: float) -> Points:
+def move(points: Points, x: float, y: float) -> Points:
     """The same points (n, 2) or point (2,) elsewhere."""
     elsewhere: Points = points + np.array([x, y])
     return elsewhere
@@ -156,12 +156,12 @@ def anatomy(of: Phantom) -> Anatomy:
     brow, eye = _brow(of, growth), _eye(of, growth)
     landmarks = np.concatenate(
         [
-            mirrored(jaw[:0:-1]),
+            mirror(jaw[:0:-1]),
             jaw,
-            mirrored(brow[::-1]),
+            mirror(brow[::-1]),
             brow,
             _nose(of, growth, nose_base),
-            mirrored(eye[[3, 2, 1, 0, 5, 4]]),
+            mirror(eye[[3, 2, 1, 0, 5, 4]]),
             eye,
             mouth,
         ]
@@ -198,13 +198,13 @@ def _skull(of: Phantom, growth: Growth, jaw: Points) -> Points:
     top = 0.070 - 0.050 * growth.cranium
     sides = np.array([[1.0, 0.345], [0.965, 0.255], [0.82, 0.165], [0.48, top + 0.033]])
     half = np.concatenate([jaw, sides * [temple, 1.0], [[0.0, top]]])
-    return smooth(np.concatenate([half, mirrored(half[-2:0:-1])]), per_span=5)
+    return smooth(np.concatenate([half, mirror(half[-2:0:-1])]), per_span=5)
 
 
 def _brow(of: Phantom, growth: Growth) -> Points:
     """Points 22 (inner) to 26 (outer)."""
     looks = of.looks
-    brow = moved(_BROW, 0.7 * of.traits["eye_spacing"], 0)
+    brow = move(_BROW, 0.7 * of.traits["eye_spacing"], 0)
     rise = 0.006 * looks.brow_height + 0.010 * growth.chubby - 0.005 * growth.adult * looks.masculinity
     brow[:, 1] -= rise + of.traits["brow_arch"] * _BROW_ARCH + 0.003 * of.smile
     brow[3:, 1] += 0.010 * growth.sag
@@ -221,7 +221,7 @@ def _eye(of: Phantom, growth: Growth) -> Points:
     eye[1:3, 1] += hood * np.array([0.013, 0.019]) * height
     eye[4:6, 1] -= (0.004 * of.smile + 0.0018 * traits["periorbital_fullness"]) * height
     eye[:, 1] += traits["fissure_slant"] * eye[:, 0] / 0.075 + 0.003 * growth.sag * (eye[:, 0] > 0.03)
-    return moved(eye, _EYE_X + traits["eye_spacing"], EYE_Y)
+    return move(eye, _EYE_X + traits["eye_spacing"], EYE_Y)
 
 
 def _nose(of: Phantom, growth: Growth, base: float) -> Points:
@@ -233,7 +233,7 @@ def _nose(of: Phantom, growth: Growth, base: float) -> Points:
     bridge = np.stack([np.zeros(4), np.linspace(EYE_Y - 0.008, tip, 4)], axis=1)
     side = np.array([0.0500, 0.0265]) * width
     wing = np.array([[side[0], base - 0.0165 * scale], [side[1], base - 0.0077 * scale]])
-    return np.concatenate([bridge, mirrored(wing), [[0.0, base]], wing[::-1]])
+    return np.concatenate([bridge, mirror(wing), [[0.0, base]], wing[::-1]])
 
 
 def _mouth(of: Phantom, growth: Growth, lip_top: float) -> tuple[Points, float]:

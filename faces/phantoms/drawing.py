@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from faces.phantoms.anatomy import EYE_Y, Anatomy, Points, anatomy, curve, mirrored, moved, smooth
+from faces.phantoms.anatomy import EYE_Y, Anatomy, Points, anatomy, curve, mirror, move, smooth
 from faces.phantoms.hair import hair_shape, paint_hair, paint_hanging_hair
-from faces.phantoms.paint import WHITE, Canvas, Floats, Palette, mixed, palette_of, rgb
+from faces.phantoms.paint import WHITE, Canvas, Floats, Palette, mix, palette_of, rgb
 from faces.phantoms.relief import bumps, light, relief
 
 if TYPE_CHECKING:
@@ -89,15 +89,15 @@ def _paint_neck(canvas: Canvas, sitter: Sitter) -> None:
     growth, chin = body.growth, body.landmarks[8, 1]
     wide = (0.150 + 0.045 * growth.adult * phantom.looks.masculinity) * (0.85 + 0.15 * growth.lower_face)
     neck = np.array([[wide, 0.6], [wide, chin + 0.02], [wide * 1.25, 1.0], [wide * 1.4, 1.2]])
-    outline = np.concatenate([neck, mirrored(neck[::-1])])
-    canvas.fill(outline, mixed(palette.skin, palette.skin_shadow, 0.25), blur=0.004)
-    shadow = moved(body.landmarks[0:17] * [0.92, 1.0], 0, 0.035)
+    outline = np.concatenate([neck, mirror(neck[::-1])])
+    canvas.fill(outline, mix(palette.skin, palette.skin_shadow, 0.25), blur=0.004)
+    shadow = move(body.landmarks[0:17] * [0.92, 1.0], 0, 0.035)
     canvas.fill(smooth(shadow), palette.skin_shadow, 0.6, blur=0.022, within=canvas.mask(outline))
     cloth = 255 * np.array(phantom.looks.cloth, np.float32)
     collar = max(0.93, chin + 0.035)
     top = np.array([[0.0, collar + 0.05], [wide * 0.8, collar + 0.02], [wide * 1.25, collar - 0.02]])
     shoulder = np.concatenate([top, [[0.40, collar + 0.02], [0.62, collar + 0.09], [0.62, 1.3], [0, 1.3]]])
-    for half in (shoulder, mirrored(shoulder)):
+    for half in (shoulder, mirror(shoulder)):
         canvas.fill(half, cloth, blur=0.003)
         canvas.stroke([half[:3]], cloth * np.float32(0.7), 0.7, width=0.012, blur=0.004)
 
@@ -106,8 +106,8 @@ def _paint_ears(canvas: Canvas, sitter: Sitter) -> None:
     body, palette = sitter.body, sitter.palette
     for flip in (_LEFT, _RIGHT):
         outer = smooth((_EAR * body.ear_size + body.ear) * flip)
-        inner = smooth(moved(_EAR * [0.5, 0.62] * body.ear_size + body.ear, 0.008, -0.006) * flip)
-        canvas.fill(outer, mixed(palette.skin, palette.skin_shadow, 0.16) + _BLUSH * np.float32(0.4))
+        inner = smooth(move(_EAR * [0.5, 0.62] * body.ear_size + body.ear, 0.008, -0.006) * flip)
+        canvas.fill(outer, mix(palette.skin, palette.skin_shadow, 0.16) + _BLUSH * np.float32(0.4))
         canvas.fill(inner, palette.skin_shadow, 0.55, blur=0.006)
         canvas.stroke([outer], palette.fold, 0.4, width=0.004, blur=0.002)
 
@@ -139,9 +139,9 @@ def _paint_freckles(canvas: Canvas, sitter: Sitter) -> None:
         return
     rng = np.random.Generator(np.random.PCG64([phantom.identity, *_FRECKLE_STREAM]))
     at = np.clip(rng.normal(0, 1, (60, 2)), -2, 2) * [0.09, 0.032]
-    at = moved(at, 0, body.landmarks[29, 1] + 0.02)
+    at = move(at, 0, body.landmarks[29, 1] + 0.02)
     dots = [np.stack([p, p + 0.001]) for p in at]
-    colour = mixed(palette.skin, palette.skin_shadow, 0.7)
+    colour = mix(palette.skin, palette.skin_shadow, 0.7)
     canvas.stroke(dots, colour, 0.3 + 0.4 * phantom.looks.freckles, width=0.0048)
 
 
@@ -151,10 +151,10 @@ def _paint_beard(canvas: Canvas, sitter: Sitter) -> None:
     if strength <= 0:
         return
     points = body.landmarks
-    corner = moved(points[54:55] * [1.5, 1], 0, -0.01)
-    lip = moved(points[[49, 51, 53]] * [1.25, 1.0], 0, -0.012)
-    above = [points[3:4] * [0.97, 1], mirrored(corner), lip, corner, points[13:14] * [0.97, 1]]
-    outline = np.concatenate([*above, moved(points[12:3:-1] * [0.98, 1.0], 0, 0.004)])
+    corner = move(points[54:55] * [1.5, 1], 0, -0.01)
+    lip = move(points[[49, 51, 53]] * [1.25, 1.0], 0, -0.012)
+    above = [points[3:4] * [0.97, 1], mirror(corner), lip, corner, points[13:14] * [0.97, 1]]
+    outline = np.concatenate([*above, move(points[12:3:-1] * [0.98, 1.0], 0, 0.004)])
     canvas.fill(outline, palette.brow, 0.55 * strength, blur=0.014, within=canvas.mask(body.skull))
 
 
@@ -163,7 +163,7 @@ def _paint_folds(canvas: Canvas, sitter: Sitter) -> None:
     growth, points, smile = sitter.body.growth, sitter.body.landmarks, sitter.phantom.smile
     fold = sitter.palette.fold
     wing, corner, eye = points[35], points[54], points[42:48]
-    cheek = [moved(wing, 0.008, -0.012), moved((wing + corner) / 2, 0.040, -0.012), moved(corner, 0.026, 0)]
+    cheek = [move(wing, 0.008, -0.012), move((wing + corner) / 2, 0.040, -0.012), move(corner, 0.026, 0)]
     jowl = corner + np.array([[0.012, 0.020], [0.020, 0.045], [0.016, 0.075]])
     bag = eye[[0, 5, 4, 3]] + np.array([[0.002, 0.018], [0.005, 0.026], [0, 0.026], [0, 0.018]])
     feet = [eye[3] + np.array([[0.012, y], [0.045, 2.2 * y - 0.004]]) for y in (-0.010, 0.003, 0.016)]
@@ -178,7 +178,7 @@ def _paint_folds(canvas: Canvas, sitter: Sitter) -> None:
         canvas.stroke([foot * flip for foot in feet], fold, crow, width=0.004, blur=0.0015)
     brow_y = float(points[17:27, 1].min())
     _paint_forehead_lines(canvas, brow_y, fold, growth.wrinkles)
-    under_lip = moved(np.array([[-0.03, 0.0], [0.0, 0.004], [0.03, 0.0]]), 0, points[57, 1] + 0.014)
+    under_lip = move(np.array([[-0.03, 0.0], [0.0, 0.004], [0.03, 0.0]]), 0, points[57, 1] + 0.014)
     canvas.stroke([under_lip], fold, 0.25, width=0.010, blur=0.006)
 
 
@@ -188,7 +188,7 @@ def _paint_forehead_lines(canvas: Canvas, brow_y: float, fold: Floats, wrinkles:
     lines = [np.stack([across * (1 - 0.12 * i), arch - 0.040 * i], axis=1) for i in range(3)]
     canvas.stroke(lines, fold, 0.62 * wrinkles, width=0.005, blur=0.002)
     frown = np.array([[0.016, brow_y + 0.015], [0.013, brow_y + 0.055]])
-    canvas.stroke([frown, mirrored(frown)], fold, 0.35 * wrinkles, width=0.005, blur=0.002)
+    canvas.stroke([frown, mirror(frown)], fold, 0.35 * wrinkles, width=0.005, blur=0.002)
 
 
 def _paint_nostrils(canvas: Canvas, sitter: Sitter) -> None:
@@ -215,23 +215,23 @@ def _paint_mouth(canvas: Canvas, sitter: Sitter) -> None:
     inner_top, inner_low = points[60:65], points[[64, 65, 66, 67, 60]]
     upper = np.concatenate([curve(points[48:55]), curve(inner_top[::-1])])
     lower = np.concatenate([curve(points[[54, 55, 56, 57, 58, 59, 48]]), curve(inner_low[::-1])])
-    rounded = moved((inner_low[[0, 3]] + inner_low[[1, 4]]) / 2, 0, 0.2 * body.mouth_opening)
+    rounded = move((inner_low[[0, 3]] + inner_low[[1, 4]]) / 2, 0, 0.2 * body.mouth_opening)
     low_edge = np.stack([inner_low[0], rounded[0], *inner_low[1:4], rounded[1], inner_low[4]])
     gap = np.concatenate([curve(inner_top), curve(low_edge)])
     canvas.fill(upper, palette.lips * np.float32(0.80), 0.92, blur=0.002)
     canvas.fill(lower, palette.lips, 0.92, blur=0.002)
     depth = points[57, 1] - points[66, 1]
     shine = np.stack([np.linspace(-0.028, 0.028, 7), np.full(7, points[66, 1] + 0.45 * depth)], axis=1)
-    canvas.stroke([shine], mixed(palette.lips, WHITE, 0.45), 0.45, width=0.35 * depth, blur=0.007)
+    canvas.stroke([shine], mix(palette.lips, WHITE, 0.45), 0.45, width=0.35 * depth, blur=0.007)
     if body.mouth_opening > 0.004:
         canvas.fill(gap, _MOUTH_INSIDE)
         _paint_teeth(canvas, body, within=canvas.mask(gap))
     else:
         canvas.fill(gap, _MOUTH_INSIDE, 0.8)
     seam = curve(points[[48, 60, 61, 62, 63, 64, 54]])
-    canvas.stroke([seam], mixed(palette.lips, _MOUTH_INSIDE, 0.75), 0.85, width=0.005, blur=0.0012)
+    canvas.stroke([seam], mix(palette.lips, _MOUTH_INSIDE, 0.75), 0.85, width=0.005, blur=0.0012)
     corner = points[54] + np.array([[-0.006, 0.0], [0.003, 0.002]])
-    canvas.stroke([mirrored(corner[::-1]), corner], palette.fold, 0.6, width=0.008, blur=0.004)
+    canvas.stroke([mirror(corner[::-1]), corner], palette.fold, 0.6, width=0.008, blur=0.004)
 
 
 def _paint_teeth(canvas: Canvas, body: Anatomy, within: Floats) -> None:
@@ -256,8 +256,8 @@ def _paint_eye(canvas: Canvas, sitter: Sitter, side: Points) -> None:
     centre = np.array([eye[:, 0].mean(), EYE_Y - 0.001]) * side
     _paint_iris(canvas, centre, body.growth.iris, palette, within, phantom.looks.light_side)
     shadow = palette.fold * np.float32(0.6)
-    canvas.stroke([moved(upper, 0, 0.003) * side], shadow, 0.5, width=0.010, blur=0.004, within=within)
-    lash_line = np.concatenate([upper, moved(eye[3:4], 0.005, -0.0005)])
+    canvas.stroke([move(upper, 0, 0.003) * side], shadow, 0.5, width=0.010, blur=0.004, within=within)
+    lash_line = np.concatenate([upper, move(eye[3:4], 0.005, -0.0005)])
     lashes = 0.0052 + 0.002 * (1 - phantom.looks.masculinity)
     canvas.stroke([lash_line * side], palette.lash, 0.85, width=lashes, blur=0.001)
     canvas.stroke([lower * side], palette.fold, 0.50, width=0.0035, blur=0.0012)
@@ -275,11 +275,11 @@ def _paint_lids(canvas: Canvas, sitter: Sitter, side: Points) -> None:
     rise = np.array([[-0.002, -0.004], [0, -lift], [0, -lift], [0.010, -0.004 + 0.012 * hood]])
     crease = curve(eye[0:4] + rise)
     canvas.stroke([crease * side], palette.fold, 0.55 + 0.3 * hood, width=0.005 + 0.004 * hood, blur=0.0022)
-    above = np.concatenate([crease, moved(crease[::-1], 0, -0.016)])
+    above = np.concatenate([crease, move(crease[::-1], 0, -0.016)])
     canvas.fill(above * side, palette.skin_light, 0.35 * hood + 0.22 * puffy, blur=0.007)
     puff = curve(eye[[0, 5, 4, 3]] + np.array([[0.006, 0.010], [0, 0.017], [0, 0.017], [-0.002, 0.014]]))
     canvas.stroke([puff * side], palette.skin_light, 0.40 * puffy, width=0.012, blur=0.005)
-    canvas.stroke([moved(puff, 0, 0.016) * side], palette.fold, 0.42 * puffy, width=0.007, blur=0.004)
+    canvas.stroke([move(puff, 0, 0.016) * side], palette.fold, 0.42 * puffy, width=0.007, blur=0.004)
 
 
 def _paint_iris(
@@ -293,15 +293,15 @@ def _paint_iris(
 
     disc(1.0, centre, palette.iris * np.float32(0.45), 1, 0.001)
     disc(0.84, centre, palette.iris, 1, 0.002)
-    disc(0.5, moved(centre, 0, 0.4 * radius), mixed(palette.iris, WHITE, 0.3), 0.6, 0.004)
+    disc(0.5, move(centre, 0, 0.4 * radius), mix(palette.iris, WHITE, 0.3), 0.6, 0.004)
     disc(0.42, centre, palette.lash * np.float32(0.5), 1, 0.001)
-    light = moved(centre, 0.35 * radius * np.sign(light_side), -0.38 * radius)
+    light = move(centre, 0.35 * radius * np.sign(light_side), -0.38 * radius)
     disc(0.24, light, rgb(255, 255, 255), 0.95, 0.0007)
 
 
 def _paint_brow(canvas: Canvas, sitter: Sitter, side: Points) -> None:
     looks, growth, palette = sitter.phantom.looks, sitter.body.growth, sitter.palette
-    line = moved(curve(sitter.body.landmarks[22:27], per_span=5), 0, 0.004)
+    line = move(curve(sitter.body.landmarks[22:27], per_span=5), 0, 0.004)
     along = np.linspace(0, 1, len(line))
     thick = max(0.35, 1 + sitter.phantom.traits["brow_thickness"])
     thick *= 0.8 + 0.35 * looks.masculinity * growth.adult

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from faces.phantoms.anatomy import Anatomy, Points, curve, mirrored, moved
-from faces.phantoms.paint import GREY_HAIR, Canvas, Palette, mixed
+from faces.phantoms.anatomy import Anatomy, Points, curve, mirror, move
+from faces.phantoms.paint import GREY_HAIR, Canvas, Palette, mix
 
 if TYPE_CHECKING:
     from faces.phantoms.person import Looks, Phantom
@@ -94,7 +94,7 @@ def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
 
 def _over_the_top(right: Points) -> Points:
     """A right half that ends on the midline, made whole and smooth, from left to right."""
-    return curve(np.concatenate([mirrored(right), right[-2::-1]]))
+    return curve(np.concatenate([mirror(right), right[-2::-1]]))
 
 
 def paint_hanging_hair(canvas: Canvas, hair: HairShape, palette: Palette) -> None:
@@ -111,13 +111,13 @@ def paint_hair(canvas: Canvas, phantom: Phantom, body: Anatomy, hair: HairShape,
     head = np.maximum(canvas.mask(body.skull), standing * canvas.mask(hair.outer))
     cover = head * canvas.mask(outline)
     soft = 0.005 + 0.015 * (1 - hair.cover)
-    canvas.stroke([moved(hair.inner, 0, 0.008)], palette.fold, 0.35 * hair.cover, width=0.018, blur=0.012)
+    canvas.stroke([move(hair.inner, 0, 0.008)], palette.fold, 0.35 * hair.cover, width=0.018, blur=0.012)
     canvas.fill(outline, palette.hair, min(1.0, 0.25 + 0.75 * hair.cover), blur=soft, within=head)
     canvas.stroke([hair.outer], palette.hair_dark, 0.55 * hair.cover, width=0.03, blur=0.02, within=cover)
     dark, light, third = (_strands(hair, phantom.looks, rng, count) for count in (70, 70, 40))
     canvas.stroke(dark, palette.hair_dark, 0.45 * hair.cover, width=0.0045, blur=0.001, within=cover)
     canvas.stroke(light, palette.hair_light, 0.40 * hair.cover, width=0.004, blur=0.001, within=cover)
-    pale = mixed(palette.hair_light, GREY_HAIR, min(1.0, 1.5 * palette.grey))
+    pale = mix(palette.hair_light, GREY_HAIR, min(1.0, 1.5 * palette.grey))
     canvas.stroke(third, pale, (0.3 + 0.4 * palette.grey) * hair.cover, width=0.004, blur=0.001, within=cover)
     crown = 0.55 * hair.outer + 0.45 * hair.inner
     middle = crown[len(crown) // 3 : -len(crown) // 3]

@@ -25,7 +25,7 @@ def rgb(red: float, green: float, blue: float) -> Floats:
     return np.array([red, green, blue], np.float32)
 
 
-def mixed(first: Floats, second: Floats, share: float) -> Floats:
+def mix(first: Floats, second: Floats, share: float) -> Floats:
     """A colour between two; `share` of the second."""
     return first + np.float32(share) * (second - first)
 
@@ -185,18 +185,18 @@ def palette_of(phantom: Phantom, growth: Growth) -> Palette:
     skin = _ramp(_SKIN, looks.skin_tone) + (looks.skin_warmth - 0.5) * rgb(10, -2, -12)
     shadow = skin * rgb(0.55, 0.43, 0.40)
     grey = float(np.clip((phantom.age_years - looks.greying_years + 6) / 22, 0, 0.95))
-    young = mixed(_ramp(_HAIR, looks.hair_shade), _RED_HAIR, looks.hair_red)
-    hair = mixed(young, GREY_HAIR, 0.85 * grey)
-    lips = mixed(skin, _RED_LIPS, 0.48 - 0.12 * growth.sag) * np.float32(0.92)
-    brow = mixed(young * np.float32(0.45 + 0.35 * looks.brow_shade), GREY_HAIR, 0.45 * grey)
+    young = mix(_ramp(_HAIR, looks.hair_shade), _RED_HAIR, looks.hair_red)
+    hair = mix(young, GREY_HAIR, 0.85 * grey)
+    lips = mix(skin, _RED_LIPS, 0.48 - 0.12 * growth.sag) * np.float32(0.92)
+    brow = mix(young * np.float32(0.45 + 0.35 * looks.brow_shade), GREY_HAIR, 0.45 * grey)
     return Palette(
         skin=skin,
-        skin_light=mixed(skin, rgb(255, 248, 240), 0.42 - 0.12 * looks.skin_tone),
+        skin_light=mix(skin, rgb(255, 248, 240), 0.42 - 0.12 * looks.skin_tone),
         skin_shadow=shadow,
         fold=shadow * np.float32(0.85),
         lips=lips,
         hair=hair,
-        hair_light=mixed(hair, rgb(255, 240, 215), 0.30),
+        hair_light=mix(hair, rgb(255, 240, 215), 0.30),
         hair_dark=hair * np.float32(0.55),
         grey=grey,
         brow=brow * np.float32(min(1.0, 0.6 * float(skin.mean() / brow.mean()))),  # darker than skin

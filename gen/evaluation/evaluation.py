@@ -21,7 +21,7 @@ from faces.detect import FaceDetector
 from faces.images import Pixels, encode_png
 from faces.measures import inception as inception_file
 from faces.measures.descriptors import FaceDescriber, faces_found
-from faces.measures.distances import Features, known, moments, nearest
+from faces.measures.distances import Features, drop_unknown_rows, moments, nearest
 from faces.measures.reading_statistics import neighbours, spread
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle.attribute_network import Oracle
@@ -269,7 +269,7 @@ class Evaluation:
         if not snapshots:
             raise ConfigError(f"{run} holds no generator; expected the folder of a `gestaltgen train` run")
         name = next(iter(self.extractors))
-        real, curve = moments(known(self.real.features[name])), {}
+        real, curve = moments(drop_unknown_rows(self.real.features[name])), {}
         with stepping_bar(self.progress, "snapshots", len(snapshots)) as step:
             for path in snapshots:
                 seen = checkpoint.read_info(path).images_seen
@@ -371,14 +371,14 @@ class Evaluation:
     def _reference(self) -> dict[str, Features]:
         """Distances of images that were not trained on to the nearest training image, by features and by pixels."""
         name = next(iter(self.extractors))
-        ours, thumbs = known(self.real.features[name]), self.real.thumbnails
+        ours, thumbs = drop_unknown_rows(self.real.features[name]), self.real.thumbnails
         if self.held_out is None and not self.phantoms:
             return {
                 "features": nearest(ours, ours, leave_out_self=True)[0],
                 "pixels": nearest(thumbs, thumbs, leave_out_self=True)[0],
             }
         parts = [(self.extractors[name](images), thumbnails(images)) for images in self._read_held_out_images()]
-        theirs = known(np.concatenate([features for features, _ in parts]))
+        theirs = drop_unknown_rows(np.concatenate([features for features, _ in parts]))
         return {
             "features": nearest(theirs, ours)[0],
             "pixels": nearest(np.concatenate([small for _, small in parts]), thumbs)[0],

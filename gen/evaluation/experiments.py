@@ -19,7 +19,7 @@ from core.errors import ConfigError
 from core.precision import Precision
 from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
-from faces.measures.distances import Coverage, Features, Moments, coverage, frechet, kernel, known, moments
+from faces.measures.distances import Coverage, Features, Moments, coverage, drop_unknown_rows, frechet, kernel, moments
 from faces.measures.reading_statistics import Accuracy, Drift, Places, Response, accuracy, drift, response, spearman
 from faces.oracle.attribute_network import Oracle, OracleConfig, Reading
 from gen.imagesets import Row, expand
@@ -75,7 +75,7 @@ def quick_frechet(
     else:
         rows = rows_like(np.asarray(labels), request, vocabulary, n)
     images = Sampler(generator, precision=precision).render(rows, request)
-    return frechet(moments(known(extract(images))), real)
+    return frechet(moments(drop_unknown_rows(extract(images))), real)
 
 
 def vocabulary_of(generator: Generator) -> Vocabulary:
@@ -364,7 +364,7 @@ def measure_distances(generated: Features, real: Features, *, seed: int = 0) -> 
     Raises:
         ConfigError: too few images with features.
     """
-    generated, real = known(generated), known(real)
+    generated, real = drop_unknown_rows(generated), drop_unknown_rows(real)
     n = len(generated)
     shuffled = real[np.random.default_rng(seed).permutation(len(real))]
     as_many, others = shuffled[:n], shuffled[n:]

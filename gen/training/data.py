@@ -19,7 +19,7 @@ from faces.datasets.dataset import Dataset
 from faces.datasets.name_lists import read_names
 from faces.datasets.records import Record
 from faces.images import pixels_key
-from faces.measures.identities import Identities, standardised
+from faces.measures.identities import Identities, standardise
 from gen.labels import Vocabulary
 
 _LOOKED_AT: Final = 256
@@ -149,7 +149,7 @@ def load(
         TrainingImages(
             torch.from_numpy(images),
             torch.from_numpy(data.labels[kept]),
-            None if identity is None else torch.from_numpy(standardised(identity[kept])),
+            None if identity is None else torch.from_numpy(standardise(identity[kept])),
         ),
         Vocabulary(data.conditions, data.ages),
         data.counts(records),

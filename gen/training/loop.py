@@ -133,7 +133,7 @@ def run_steps(
                     on_first_step(step)
             if first and _crosses(before, report.images_seen, settings.report_images):
                 progress = meter.progress(peak_bytes(trainer.device))
-                with folder.writing():
+                with folder.explain_write_errors():
                     for sink in sinks:
                         sink.write(progress)
                 on_progress(progress)
@@ -156,7 +156,7 @@ def _measure_step(seconds: float, before: int, after: int, settings: RunSettings
 
 
 def _sinks(folder: TrainingFolder, images_seen: int, settings: RunSettings, stack: ExitStack) -> list[Sink]:
-    with folder.writing():
+    with folder.explain_write_errors():
         sinks: list[Sink] = [JsonLines(folder.log, images_seen)]
         if settings.tensorboard:
             sinks.append(TensorBoard(folder.path / "tensorboard", images_seen))

@@ -100,7 +100,7 @@ class RunFolder(TrainingFolder):
             "training_counts": data.counts,
             "seen": seen,
         }
-        with self.writing():
+        with self.explain_write_errors():
             if keep:
                 checkpoint.save(self.kept / f"{trainer.images_seen:09d}.safetensors", trainer.average, **about)
             checkpoint.save(self.generator, trainer.average, **about)

@@ -55,7 +55,7 @@ class InverterFolder(TrainingFolder):
         trainer.check_weights()
         passes = 0 if trainer.config.stage == "encoder" else trainer.config.passes
         figures, sheet = measure_inverter(trainer.inverter, held_out.to(trainer.device), passes)
-        with self.writing():
+        with self.explain_write_errors():
             inverter_file.save(self.inverter, trainer.inverter, info)
             write_file(
                 self.held_out,

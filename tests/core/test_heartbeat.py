@@ -18,7 +18,7 @@ def test_a_silent_command_names_its_activity() -> None:
 
     heartbeat = Heartbeat(say, silence_s=0.01)
     heartbeat.begin("reading the data")
-    with heartbeat.running():
+    with heartbeat.run():
         assert heard.wait(30)
     assert lines[0].startswith("reading the data: 0:00:0")
     count = len(lines)
@@ -29,7 +29,7 @@ def test_a_silent_command_names_its_activity() -> None:
 def test_a_command_that_prints_is_left_alone() -> None:
     lines: list[str] = []
     heartbeat = Heartbeat(lines.append, silence_s=60)
-    with heartbeat.running():
+    with heartbeat.run():
         heartbeat.note_line()
         time.sleep(0.05)
     assert lines == []

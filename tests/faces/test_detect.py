@@ -25,7 +25,7 @@ def truth() -> np.ndarray:
         return stored["astronaut_landmarks"].astype(np.float64)
 
 
-def resized(image: Pixels, width: int, height: int) -> Pixels:
+def resize(image: Pixels, width: int, height: int) -> Pixels:
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
@@ -42,7 +42,7 @@ def test_landmarks_are_those_of_the_reference(astronaut: Pixels, detector: FaceD
 def test_largest_of_several_faces_is_taken(astronaut: Pixels, detector: FaceDetector, truth: np.ndarray) -> None:
     two = np.full((512, 900, 3), 255, np.uint8)
     two[:, :512] = astronaut
-    two[100:356, 600:856] = resized(astronaut, 256, 256)
+    two[100:356, 600:856] = resize(astronaut, 256, 256)
     found = detector.largest(two)
     assert found.faces_found >= 2
     assert found.face.area == max(face.area for face in detector.detect(two))
@@ -92,14 +92,14 @@ def test_face_is_found_in_every_kind_of_file(
 
 def test_small_face_is_found(astronaut: Pixels, detector: FaceDetector, truth: np.ndarray) -> None:
     scale = 0.28  # the face is 25 pixels wide
-    small = resized(astronaut, round(512 * scale), round(512 * scale))
+    small = resize(astronaut, round(512 * scale), round(512 * scale))
     assert np.abs(detector.largest(small).landmarks - truth * scale).mean() < 2
 
 
 def test_large_photograph_is_searched_reduced_and_mapped_back(
     astronaut: Pixels, detector: FaceDetector, truth: np.ndarray
 ) -> None:
-    large = resized(astronaut, 2560, 2560)
+    large = resize(astronaut, 2560, 2560)
     assert np.abs(detector.largest(large).landmarks - truth * 5 - 2).mean() < 10
 
 

@@ -114,7 +114,7 @@ def train(
     where = choose_device(device)
     with processes_of_torchrun(where) as processes:
         screen = _TrainingScreen(make_console(quiet=not processes.first, soft_wrap=True))
-        with screen.heartbeat.running(), enforce_stop(lambda number: screen.show_late_stop(number, out)):
+        with screen.heartbeat.run(), enforce_stop(lambda number: screen.show_late_stop(number, out)):
             run = prepare_run(
                 options,
                 where,

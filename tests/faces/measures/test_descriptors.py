@@ -8,7 +8,7 @@ import pytest
 from core.errors import ConfigError
 from faces.detect import FaceDetector
 from faces.images import Pixels
-from faces.measures.descriptors import FaceDescriber, enlarged, faces_found, landmarks_in
+from faces.measures.descriptors import FaceDescriber, count_faces, enlarge, find_landmarks
 
 
 def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
@@ -18,7 +18,7 @@ def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
     darker = (face * 0.7).astype(np.uint8)
     pictures = np.stack([face, darker, np.full_like(face, 128)])
     landmarks, features = FaceDescriber(detector).look(pictures)
-    np.testing.assert_array_equal(landmarks, landmarks_in(detector, pictures))
+    np.testing.assert_array_equal(landmarks, find_landmarks(detector, pictures))
     np.testing.assert_array_equal(features, FaceDescriber(detector)(pictures))
     assert landmarks.shape == (3, 68, 2)
     np.testing.assert_allclose(landmarks[0], detector.largest(face).landmarks)
@@ -27,13 +27,13 @@ def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
     assert np.linalg.norm(features[0] - features[1]) < 0.3
     assert np.isfinite(features[:2]).all()
     assert np.isnan(features[2]).all()
-    assert faces_found(detector, np.stack([face, np.full_like(face, 128)])) == 1
+    assert count_faces(detector, np.stack([face, np.full_like(face, 128)])) == 1
 
 
 def test_small_pictures_are_enlarged_and_large_ones_left_alone() -> None:
-    assert enlarged(np.zeros((64, 64, 3), dtype=np.uint8)).shape == (256, 256, 3)
+    assert enlarge(np.zeros((64, 64, 3), dtype=np.uint8)).shape == (256, 256, 3)
     large = np.zeros((300, 300, 3), dtype=np.uint8)
-    assert enlarged(large) is large
+    assert enlarge(large) is large
 
 
 def test_a_file_that_is_no_network_is_refused(detector: FaceDetector, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import DatasetError
 from faces.datasets.dataset import Dataset, DatasetWriter
-from faces.measures.identities import identities, standardised
+from faces.measures.identities import identities, standardise
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import identity_vector, phantom
 from faces.phantoms.phantom_dataset import TRUTH, nth_phantom, synthesise
@@ -51,9 +51,9 @@ def test_standardised_over_the_known() -> None:
     identity = np.random.default_rng(0).normal(5, 3, (50, 2)).astype(np.float32)
     identity = np.concatenate([identity, np.full((1, 2), np.nan, np.float32)])
     identity = np.concatenate([identity, np.ones((51, 1), np.float32)], axis=1)
-    scaled = standardised(identity)
+    scaled = standardise(identity)
     np.testing.assert_allclose(scaled[:50].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(scaled[:50].std(axis=0), [1, 1, 0], atol=1e-5)
     assert np.isnan(scaled[50, :2]).all()
     with pytest.raises(DatasetError, match="no face is found on any of 2 pictures; train with identity_weight=0"):
-        standardised(np.full((2, 3), np.nan, np.float32))
+        standardise(np.full((2, 3), np.nan, np.float32))

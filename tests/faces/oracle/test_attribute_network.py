@@ -16,13 +16,13 @@ from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.images import Pixels, to_tensor
 from faces.labels import AGE_GROUPS, age_group_of
 from faces.measures.reading_statistics import drift
-from faces.oracle.attribute_network import Oracle, OracleConfig, Reading, load, rounded, save
+from faces.oracle.attribute_network import Oracle, OracleConfig, Reading, load, round_weights, save
 from faces.oracle.attribute_training import (
     PROGRESSION_YEARS,
     OracleTrainingConfig,
     Truth,
     ageing_phantoms,
-    augmented,
+    augment,
     measure,
     train_oracle,
     truth_of,
@@ -107,7 +107,7 @@ def test_what_is_no_picture_is_refused() -> None:
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     oracle, images = tiny(), torch.rand(4, 3, 128, 128)
     oracle.identity_mean.fill_(0.3)
-    rounded(oracle)
+    round_weights(oracle)
     path = tmp_path / "oracle.safetensors"
     save(path, oracle, figures={"condition_accuracy": 0.5}, origin="a test")
     again, info = load(path)
@@ -154,7 +154,7 @@ def test_the_truth_of_a_data_set_is_that_of_its_phantoms(tmp_path: Path) -> None
 def test_augmented_pictures_are_still_the_same_pictures(phantoms: tuple[Pixels, Truth]) -> None:
     pixels = torch.from_numpy(phantoms[0][:16])
     torch.manual_seed(0)
-    images = augmented(pixels)
+    images = augment(pixels)
     plain = to_tensor(phantoms[0][:16])
     assert images.shape == plain.shape
     assert images.dtype == torch.float32
@@ -195,7 +195,7 @@ def test_measure_counts_ages_near_a_border_apart() -> None:
     )
     groups = torch.nn.functional.one_hot(torch.tensor([2, 3, 1, 3]), 5).float()
     conditions = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 2]), 4).float()
-    identity = oracle.standardised(truth.identity)
+    identity = oracle.standardise(truth.identity)
     figures = measure(oracle, Reading(conditions, groups, years + 1, truth.smile, identity, torch.zeros(4, 6)), truth)
     assert figures["condition_accuracy"] == 0.75
     assert figures["age_group_accuracy"] == 0.5

@@ -15,7 +15,7 @@ from faces.expression import CALIBRATED
 from faces.images import Pixels
 from faces.oracle import attribute_network, landmark_network
 from faces.oracle.attribute_training import OracleTrainingConfig
-from faces.oracle.landmark_training import MIRRORED, measure, moved, train_landmarks
+from faces.oracle.landmark_training import MIRRORED, measure, move_faces, train_landmarks
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from tests.faces.oracle.test_attribute_network import tiny
@@ -69,7 +69,7 @@ def test_moved_faces_and_their_landmarks_move_together() -> None:
         for place, (x, y) in ((0, (40, 50)), (16, (90, 50)), (33, (60, 80))):
             images[face, :, y - 1 : y + 2, x - 1 : x + 2] = 1
             points[face, place] = torch.tensor([float(x), float(y)])
-    faces, places = moved(images, points)
+    faces, places = move_faces(images, points)
     for face in range(6):
         for place in (0, 16, 33):
             x, y = places[face, place].round().int().tolist()
@@ -101,7 +101,7 @@ def test_training_learns_and_repeats(phantoms: tuple[Pixels, np.ndarray, np.ndar
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = landmark_network.LandmarkNetwork().eval()
-    attribute_network.rounded(network)
+    attribute_network.round_weights(network)
     path = tmp_path / "landmarks.safetensors"
     landmark_network.save(path, network, figures={"error_px": 1.0}, origin="a test")
     again, info = landmark_network.load(path)

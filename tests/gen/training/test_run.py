@@ -201,7 +201,7 @@ def test_a_nan_stops_the_run_with_the_last_snapshot_intact(
 
 
 def test_two_runs_do_not_share_a_folder(folder: RunFolder) -> None:
-    with folder.lock(), pytest.raises(ConfigError, match="another process trains in"), folder.locked():
+    with folder.lock(), pytest.raises(ConfigError, match="another process trains in"), folder.lock():
         pass
 
 
