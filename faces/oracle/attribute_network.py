@@ -279,7 +279,7 @@ def save(path: Path, oracle: Oracle, *, figures: Mapping[str, Any], origin: str,
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round the weights in place to the precision of `state_to_store`, so that the shipped weights are the measured ones."""
+    """Round the weights in place as `state_to_store` does, so that the measured weights are those of the file."""
     state = network.state_dict()
     network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in state_to_store(network).items()})
 

@@ -20,7 +20,7 @@ from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.images import Pixels, encode_png
 from faces.measures import inception as inception_file
-from faces.measures.descriptors import FaceDescriber, faces_found
+from faces.measures.descriptors import FaceDescriber, count_faces
 from faces.measures.distances import Features, drop_unknown_rows, moments, nearest
 from faces.measures.reading_statistics import neighbours, spread
 from faces.oracle import attribute_network as oracle_file
@@ -332,7 +332,7 @@ class Evaluation:
             )
         searched = min(options.faces, len(images))
         chosen = np.linspace(0, len(images) - 1, searched).round().astype(int)
-        seen = faces_found(self.detector, images[chosen])
+        seen = count_faces(self.detector, images[chosen])
         features = {name: extract(alike) for name, extract in self.extractors.items()}
         nearest_by, pairs = self._neighbours(features, thumbnails(alike), reference)
         figures = Figures(
