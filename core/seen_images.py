@@ -44,7 +44,7 @@ class SeenImages:
 
     @property
     def known(self) -> bool:
-        """Whether anything is known."""
+        """True if at least one image is known, or if it is known that there is none."""
         return self.complete or bool(self.keys)
 
     def __or__(self, other: SeenImages) -> SeenImages:

@@ -49,7 +49,7 @@ class Aligned:
         return aligned
 
     def to_photograph(self, points: npt.NDArray[np.floating]) -> Points:
-        """The inverse of `to_aligned`."""
+        """Map points of the aligned image into the photograph; the inverse of `to_aligned`."""
         original: Points = (points + 0.5) / len(self.image) @ _edges(self.quad) + self.quad[0]
         return original
 
@@ -145,7 +145,7 @@ def _share_outside(quad: Points, height: int, width: int, samples: int = 128) ->
 
 
 def _shrink(image: Pixels, corners: Points, size: int) -> tuple[Pixels, Points]:
-    """By a whole factor, to no less than twice the resolution that is wanted."""
+    """Shrink the picture by a whole factor, to no less than twice the resolution that is wanted."""
     factor = int(_side(corners) / size / 2)
     if factor <= 1:
         return image, corners
@@ -156,7 +156,7 @@ def _shrink(image: Pixels, corners: Points, size: int) -> tuple[Pixels, Points]:
 
 
 def _crop(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
-    """To the square and a margin for the filters; only to save work."""
+    """Crop the picture to the square and a margin for the filters; only to save work."""
     margin = max(3, round(0.1 * _side(corners)))
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - margin, 0)
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + margin
@@ -164,7 +164,7 @@ def _crop(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
 
 
 def _pad(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
-    """By reflection, as far as the square needs it; blur and fading set in at the border."""
+    """Pad the picture by reflection, as far as the square needs it; blur and fading set in at the border."""
     height, width = image.shape[:2]
     left, top = np.maximum(np.ceil(2 - corners.min(axis=0)).astype(int), 0)
     right, bottom = np.maximum(np.ceil(corners.max(axis=0) + 2 - (width, height)).astype(int), 0)

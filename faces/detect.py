@@ -1,4 +1,4 @@
-"""Where the faces are in a photograph, and their 68 landmarks."""
+"""Detection of the faces in a photograph, and their 68 landmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a face smiles, measured on its landmarks: action units 6 and 12 of FACS (Ekman and Friesen 1978).
+"""Intensity of a smile, measured on its landmarks: action units 6 and 12 of FACS (Ekman and Friesen 1978).
 
 Action unit 12 pulls the corners of the lips outwards and up, action unit 6 raises the cheeks, which is seen in the
 lower lids. Distances are in units of that between the eyes, along and across the line through them, so neither size nor
@@ -32,7 +32,7 @@ _EYE_CORNERS: Final = (36, 39, 42, 45)
 
 
 def measures(landmarks: npt.NDArray[np.floating]) -> Floats:
-    """What a smile changes, (n, 5) in the order of MEASURES, in units of the distance between the eyes.
+    """Compute the measures of a smile, (n, 5) in the order of MEASURES, in units of the distance between the eyes.
 
     - lip_width: from corner to corner of the lips (action unit 12);
     - corner_lift: of the corners above the middle of the lips (12);

@@ -27,7 +27,7 @@ def manifest() -> dict[str, dict[str, Any]]:
 
 
 def default() -> Path:
-    """The generator that is used where none is named.
+    """Return the path of the generator that is used where none is named.
 
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
@@ -62,7 +62,7 @@ def companions(generator: Path) -> dict[str, Path]:
 
 
 def oracle() -> Path:
-    """The network that reads phantoms (`faces.oracle.attribute_network`), verified.
+    """Return the path of the network that reads phantoms (`faces.oracle.attribute_network`), verified.
 
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
@@ -71,7 +71,7 @@ def oracle() -> Path:
 
 
 def landmarks() -> Path:
-    """The network that finds the landmarks of phantoms (`faces.oracle.landmark_network`), verified.
+    """Return the path of the network that finds the landmarks of phantoms (`faces.oracle.landmark_network`), verified.
 
     Raises:
         CheckpointError: the file is missing, or not the one that was shipped.
@@ -80,7 +80,7 @@ def landmarks() -> Path:
 
 
 def find_file(name: str) -> Path:
-    """A shipped file by its name, verified.
+    """Return the path of a shipped file by its name, after checking its checksum.
 
     Raises:
         CheckpointError: an unknown name, a missing file, or one whose checksum is not the manifest's.

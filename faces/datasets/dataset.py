@@ -108,7 +108,7 @@ class Dataset:
         return image
 
     def key(self, index: int) -> str:
-        """What the picture is known by (`faces.images.pixels_key`); errors as of `image`."""
+        """Return the key of the picture (`faces.images.pixels_key`); errors as of `image`."""
         return pixels_key(self.image(index))
 
     def images(self) -> Pixels:

@@ -1,4 +1,4 @@
-"""From a folder of photographs, and perhaps a table about them, to a data set of aligned faces.
+"""Preparation of a data set of aligned faces from a folder of photographs and, optionally, a table about them.
 
 Nothing is dropped silently: every file and every row of the table ends in exactly one Outcome.
 """
@@ -26,7 +26,7 @@ from faces.images import encode_png, read_image
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file, or of one row of the table.
+    """Result for one file, or of one row of the table.
 
     Attributes:
         file: as in the table, relative to the folder.
@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class AlignmentSettings:
-    """How photographs are aligned, and which faces are good enough; by default all that are found.
+    """Settings of the alignment, and limits for faces that are good enough; by default every face is taken.
 
     Attributes:
         size: side of the aligned pictures in pixels.
@@ -80,7 +80,7 @@ class AlignmentPlan:
     refused: tuple[Outcome, ...]
 
     def __len__(self) -> int:
-        """How many outcomes to expect."""
+        """Return the number of outcomes to expect."""
         return len(self.records) + len(self.refused)
 
 

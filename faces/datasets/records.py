@@ -1,4 +1,4 @@
-"""What is known about each face of a data set: one row of its table `labels.csv`."""
+"""Records of the faces of a data set: one row of its table `labels.csv`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def record_of(
     conditions: tuple[str, ...] = CONDITIONS,
     ages: tuple[AgeGroup, ...] = AGE_GROUPS,
 ) -> Record:
-    """What a label vector says on its own; None where it is a mixture, or is no vector of this vocabulary."""
+    """Return the record that a label vector determines; None in the fields of mixtures and of other vocabularies."""
     if label.shape != (len(conditions) + len(ages),):
         return Record(file)
     first, second = label[: len(conditions)], label[len(conditions) :]

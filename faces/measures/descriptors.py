@@ -82,7 +82,7 @@ def _shape(face: Face) -> dlib.full_object_detection:
 
 
 def count_faces(detector: FaceDetector, images: Pixels) -> int:
-    """In how many of uint8 (n, h, h, 3) a face is found, after enlargement to 256 pixels."""
+    """Count the pictures of uint8 (n, h, h, 3) in which a face is found, after enlargement to 256 pixels."""
     return sum(bool(detector.detect(enlarge(image))) for image in images)
 
 

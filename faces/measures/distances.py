@@ -1,4 +1,4 @@
-"""How far two sets of pictures lie apart, by features (n, d) of them. Pure functions, in float64."""
+"""Distances between two sets of pictures, computed from features (n, d) of them. Pure functions, in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK: Final = 2_048
 
 @dataclass(frozen=True)
 class Moments:
-    """What the Fréchet distance needs of a set: mean (d,), covariance (d, d), and how many pictures they are of."""
+    """Moments of a set for the Fréchet distance: mean (d,), covariance (d, d), and how many pictures they are of."""
 
     mean: Features
     covariance: Features
@@ -133,7 +133,7 @@ def coverage(real: Features, generated: Features, *, neighbours: int = 3) -> Cov
 
 
 def drop_unknown_rows(features: npt.NDArray[Float]) -> npt.NDArray[Float]:
-    """The rows of features (n, d) without NaN: of the pictures that have any."""
+    """Return the rows of features (n, d) that hold no NaN or infinity."""
     kept: npt.NDArray[Float] = features[np.isfinite(features).all(axis=1)]
     return kept
 

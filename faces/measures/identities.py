@@ -1,4 +1,4 @@
-"""Who is on the pictures of a data set, in numbers that no label determines: for training to keep people apart."""
+"""Identities of the people of a data set, as numbers that no label determines: for training to keep people apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evaluation counts, from readings of images: pure functions, no files, no networks.
+"""Statistics for evaluation, from readings of images: pure functions, no files, no networks.
 
 Identities are readings standardised over phantoms, so 1 is the deviation between people in the population.
 """
@@ -19,7 +19,7 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often what was asked for is what is read.
+    """Share of images that are read as what was asked for.
 
     Attributes:
         overall: share of all images.
@@ -119,7 +119,7 @@ def drift(identity: Array, groups: Places) -> Drift:
 
 @dataclass(frozen=True)
 class Response:
-    """How the read probability of the first condition follows its weight in a blend.
+    """Relation of the read probability of the first condition to its weight in a blend.
 
     Attributes:
         rising: share of people whose rank correlation of weight and probability is 0.9 or more: of five weights, at
@@ -188,7 +188,7 @@ def _deviation(x: Array) -> float:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """How near generated images come to the training images, against images that were never trained on.
+    """Closeness of generated images to the training images, compared with images that were never trained on.
 
     Attributes:
         generated, held_out: median distance to the nearest training image.
@@ -204,7 +204,7 @@ class Neighbours:
 
 
 def neighbours(generated: Array, held_out: Array) -> Neighbours:
-    """From distances (n,) and (m,) to the nearest training image."""
+    """Compute the closeness from distances (n,) and (m,) to the nearest training image."""
     ours, theirs = float(np.median(generated)), float(np.median(held_out))
     near = float((generated < np.quantile(held_out, 0.01)).mean())
     return Neighbours(ours, theirs, ours / theirs if theirs else float("inf"), near)

@@ -39,7 +39,7 @@ _BATCH: Final = 128
 
 @dataclass(frozen=True)
 class OracleConfig:
-    """What an oracle reads, and how wide its network is.
+    """Configuration of an oracle: the attributes that it reads and the widths of its network.
 
     Args:
         conditions, ages: the vocabulary of its reading.
@@ -93,7 +93,7 @@ class OracleConfig:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the oracle reads from n pictures. All float32 on the CPU.
+    """Attributes that the oracle reads from n pictures. All float32 on the CPU.
 
     Attributes:
         condition_logits: (n, conditions).
@@ -170,7 +170,7 @@ class Oracle(nn.Module):
 
     @torch.inference_mode()
     def read(self, images: Tensor) -> Reading:
-        """What the pictures show.
+        """Read the attributes of pictures.
 
         Args:
             images: (n, 3, h, h) float32 in [-1, 1], any n and h.
@@ -239,7 +239,7 @@ def _layer(before: int, after: int, *, kernel: int, stride: int) -> list[nn.Modu
 
 @dataclass(frozen=True)
 class OracleInfo:
-    """What an oracle's file says of itself.
+    """Description of an oracle that its file holds.
 
     Args:
         config: see OracleConfig.

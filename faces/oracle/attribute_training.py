@@ -28,7 +28,7 @@ PROGRESSION_YEARS: Final = (1.0, 6.0, 15.0, 27.0, 60.0)
 
 @dataclass(frozen=True)
 class OracleTrainingConfig:
-    """How to train.
+    """Configuration of the training.
 
     Args:
         epochs: times that each phantom is shown.
@@ -51,7 +51,7 @@ class OracleTrainingConfig:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of n phantoms.
+    """True attributes of n phantoms.
 
     Attributes:
         condition, age_group: (n,) int64, places in the default vocabulary.
@@ -216,7 +216,7 @@ def _loss(oracle: Oracle, images: Tensor, truth: Truth, chosen: Tensor) -> Tenso
 
 
 def measure(oracle: Oracle, reading: Reading, truth: Truth) -> dict[str, Any]:
-    """What an oracle reaches on phantoms that it has not seen, JSON-able.
+    """Measure the accuracy of an oracle on phantoms that it has not seen, JSON-able.
 
     `near_border` counts the ages within a tenth of a border between two groups (9 to 11 years for the one at 10).
     `identity_r2` is the share of the variance of each standardised entry that the reading explains, the

@@ -68,7 +68,7 @@ class LandmarkNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class LandmarkInfo:
-    """What a landmark network's file says of itself.
+    """Description of a landmark network that its file holds.
 
     Attributes:
         figures: what it reaches on unseen phantoms, by name.

@@ -103,7 +103,7 @@ def move_faces(images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
 def measure(
     found: npt.NDArray[np.floating], true: npt.NDArray[np.floating], smile: npt.NDArray[np.floating]
 ) -> dict[str, Any]:
-    """What a network reaches on phantoms that it has not seen, JSON-able.
+    """Measure the error of a network on phantoms that it has not seen, JSON-able.
 
     Args:
         found, true: landmarks (n, 68, 2) in pixels.

@@ -1,4 +1,4 @@
-"""Where everything is in a phantom's face: what growth, traits, looks and a smile do to its outlines.
+"""Outlines of a phantom's face, and the effect of growth, traits, looks and a smile on them.
 
 Lengths are in sides of the picture. The midline is x = 0, y runs down from the top of the picture, and the
 eyes lie as FFHQ's alignment puts them: a quarter of a side apart, a little above the middle.
@@ -67,7 +67,7 @@ _GROWTH: Final = {
 
 @dataclass(frozen=True)
 class Growth:
-    """What age alone does; relative to a young adult, or 0 to 1."""
+    """Effects of age alone; relative to a young adult, or 0 to 1."""
 
     lower_face: float
     eye: float

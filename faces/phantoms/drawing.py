@@ -1,4 +1,4 @@
-"""How a phantom is painted: backdrop, body, skin in soft light, folds, features and hair, back to front."""
+"""Painting of a phantom: backdrop, body, skin in soft light, folds, features and hair, back to front."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RenderedPhantom:
 
 @dataclass(frozen=True)
 class Sitter:
-    """Who is painted."""
+    """Person and settings of a painting."""
 
     phantom: Phantom
     body: Anatomy

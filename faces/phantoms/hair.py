@@ -1,4 +1,4 @@
-"""How a phantom's hair lies: a band over the head that runs down its sides, and strands along it."""
+"""Hair of a phantom: a band over the head that runs down its sides, and strands along it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _over_the_top(right: Points) -> Points:
 
 
 def paint_hanging_hair(canvas: Canvas, hair: HairShape, palette: Palette) -> None:
-    """What is seen behind the neck."""
+    """Paint the hair that is seen behind the neck."""
     if hair.style.hangs_to and hair.cover > 0.5:
         canvas.fill(hair.outer, palette.hair_dark, blur=0.004)
 

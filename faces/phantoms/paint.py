@@ -1,4 +1,4 @@
-"""What a phantom is painted with: a canvas in face coordinates, and the person's colours."""
+"""Canvas and colours of a phantom: a canvas in face coordinates, and the person's colours."""
 
 from __future__ import annotations
 

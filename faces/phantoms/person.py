@@ -1,4 +1,4 @@
-"""Who a phantom is: a drawn face whose condition, age, smile and every facial trait are known.
+"""Persons shown by phantoms. A phantom is a drawn face whose condition, age, smile and every facial trait are known.
 
 A phantom is a test object whose truth is known. Its facial traits are standardised normal deviates of an
 identity, moved by the condition's published features: each trait alone says little about the condition,
@@ -68,7 +68,7 @@ TRAITS: Final = (
 
 @dataclass(frozen=True)
 class Looks:
-    """What makes one person differ from another and says nothing about a condition.
+    """Features in which persons differ and which say nothing about a condition.
 
     Shape fields are standard normal deviates; the others lie in [0, 1] unless noted.
     """

@@ -135,7 +135,7 @@ def _draw_one(of: Phantom, *, size: int) -> _Drawn:
 
 
 def _draw_all(people: Sequence[Phantom], size: int, workers: int) -> Iterator[_Drawn]:
-    """In their order. Processes are spawned, as forking beside OpenCV's threads may hang."""
+    """Draw the phantoms in their order. Processes are spawned, as forking beside OpenCV's threads may hang."""
     task = partial(_draw_one, size=size)
     if workers == 1:
         yield from map(task, people)
