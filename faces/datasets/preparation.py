@@ -26,7 +26,7 @@ from faces.images import encode_png, read_image
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result for one file, or of one row of the table.
+    """Result for one file, or for one row of the table.
 
     Attributes:
         file: as in the table, relative to the folder.
