@@ -1,4 +1,4 @@
-"""What a network is: frozen configurations, checked when made and stored in every checkpoint."""
+"""Frozen configurations of the networks, validated on construction and stored in every checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TruncationCentre: TypeAlias = Literal["global", "label"]
 
 
 class _NetworkConfig:
-    """What both networks have; the dataclasses below declare the fields in their own order."""
+    """Fields and checks that both networks share; the dataclasses below declare the fields in their own order."""
 
     resolution: int
     channel_base: int

@@ -216,7 +216,7 @@ class SynthesisBlock(nn.Module):
 
     @property
     def convs(self) -> dict[str, SynthesisConv]:
-        """In the order of their use, by the names that offsets go by: b8.conv0, b8.conv1."""
+        """The convolutions in the order of their use, by the names of their offsets: b8.conv0, b8.conv1."""
         convs = {"conv0": self.conv0, "conv1": self.conv1}
         return {f"b{self._resolution}.{name}": conv for name, conv in convs.items() if conv is not None}
 

@@ -91,7 +91,7 @@ class LatentMapping(nn.Module):
         return x
 
     def centre(self, c: Tensor | None) -> Tensor:
-        """What truncation draws towards, (w_dim,) or (n, w_dim): the average latent, of all or of each label.
+        """Return the target of truncation, (w_dim,) or (n, w_dim): the average of all, or of each label.
 
         A mixed label's centre is the same mix of the centres of the pairs of condition and age in it.
         """
@@ -347,7 +347,7 @@ class DiscriminatorEpilogue(nn.Module):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the discriminator says of n images.
+    """Outputs of the discriminator for n images.
 
     Args:
         logits: (n, 1), large for images that look real and like their label.

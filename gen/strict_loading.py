@@ -14,7 +14,7 @@ from gen.kernels.lowpass import LOW_PASS
 
 @dataclass(frozen=True)
 class Placement:
-    """What became of one tensor of a foreign checkpoint.
+    """The place that one tensor of a foreign checkpoint was loaded into.
 
     Args:
         name: as the file calls it.

@@ -43,7 +43,7 @@ _BLOCK: Final = 64
 
 
 def resample(images: Tensor, maps: Tensor) -> Tensor:
-    """What is seen of images (n, c, h, w) through maps (n, 3, 3) from its places to theirs, in the same size.
+    """Resample images (n, c, h, w) by maps (n, 3, 3) from places of the result to places of the image.
 
     Beyond the image lies its reflection, as far as the side less a pixel, beyond that black. Differentiable in the
     images any number of times, not in the maps.
@@ -229,7 +229,7 @@ def _downsampling(side: int) -> _Banded:
 
 
 def _windows(maps: Tensor, height: int, width: int) -> tuple[list[list[int]], Tensor]:
-    """What part of the upsampled image is seen, and where in it.
+    """Compute the part of the upsampled image that each map reads, and the map into that part.
 
     Returns (top, bottom, left, right) for each image and (n, 2, 3), from the sampled picture to that window, both as
     the square [-1, 1]².

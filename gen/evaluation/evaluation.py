@@ -104,7 +104,7 @@ class ExperimentOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What a user asks of an evaluation.
+    """Options of an evaluation, as a user gives them.
 
     Args:
         weights: checkpoint of the generator.
@@ -249,7 +249,7 @@ class Evaluation:
         self.pairs: tuple[tuple[Pixels, Pixels], ...] = ()
 
     def figures(self) -> tuple[Figures, ...]:
-        """Of every truncation."""
+        """Measure the generator at every truncation."""
         reference = self._reference()
         found, pairs = [], []
         for psi in self.options.truncations:
@@ -286,7 +286,7 @@ class Evaluation:
         return tuple(sorted(curve.items()))
 
     def explain_omissions(self) -> dict[str, str]:
-        """What makes no sense here, and why."""
+        """Explain which figures cannot be measured here, by the name of the figure."""
         reasons = {
             "condition": self.readable.conditions,
             "age group": self.readable.ages,

@@ -120,7 +120,7 @@ def is_balanced(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> boo
 
 @dataclass(frozen=True)
 class Readable:
-    """Which labels of a vocabulary an oracle can check.
+    """Labels of a vocabulary that an oracle can check.
 
     Attributes:
         conditions, ages: None where it can; else why not.
@@ -165,7 +165,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Progressions:
-    """What age progressions show; None where the oracle cannot tell.
+    """Figures of age progressions; None where the oracle cannot tell.
 
     Attributes:
         people: of all conditions together.
@@ -182,7 +182,7 @@ class Progressions:
 
 @dataclass(frozen=True)
 class Blends:
-    """What blends show: people, over all ordered pairs of conditions and all ages."""
+    """Figures of blends, over all ordered pairs of conditions and all ages."""
 
     people: int
     response: Response
@@ -190,7 +190,7 @@ class Blends:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What images of every condition and age show.
+    """Figures of images of every condition and age.
 
     Attributes:
         condition, age_group: accuracy; None where the oracle cannot tell.
@@ -204,7 +204,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Distances:
-    """Of generated to real images on one kind of features.
+    """Distances of generated to real images, on one kind of features.
 
     Attributes:
         frechet: squared Fréchet distance.
@@ -275,7 +275,7 @@ class Experiment:
             yield images
 
     def measure_labels(self, rows: Sequence[Row], reading: Reading) -> Labelled:
-        """From the reading of one-hot rows."""
+        """Compare the reading of images with the one-hot labels of their rows."""
         vocabulary, oracle = self.vocabulary, self.oracle.config
         conditions, ages = find_requested_cells(rows, vocabulary)
         can_condition, can_age = self.readable.conditions is None, self.readable.ages is None

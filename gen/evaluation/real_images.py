@@ -60,7 +60,7 @@ def select_all(data: Dataset) -> ImageSubset:
 
 
 def split_by_exclusion(data: Dataset, exclusion: Exclusion) -> tuple[ImageSubset, ImageSubset]:
-    """What a run trained on that was given this exclusion, and what it left out.
+    """Split a data set into the images that a run with this exclusion trained on, and those that it left out.
 
     Raises:
         ConfigError: the exclusion covers none of the pictures, or all but one.

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures beside their targets, as JSON and as a table."""
+"""The report of an evaluation: figures beside their targets, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTICE: Final = "Synthetic images of people who do not exist, and no basis for a
 
 @dataclass(frozen=True)
 class Found:
-    """In how many of the images that were searched dlib finds a face."""
+    """Share of the searched images in which dlib finds a face."""
 
     share: float
     searched: int
@@ -56,7 +56,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure must reach.
+    """The bound that a figure must reach.
 
     Args:
         name: of the figure.

@@ -1,7 +1,7 @@
-"""What lies between two convolutions, differentiable, in one pass over memory each way on CPUs.
+"""Differentiable noise, bias, activation and scaling between two convolutions, in one pass over memory on CPUs.
 
-As the chains of PyTorch's operations that stand beside the passes, which compute everything elsewhere: on other
-devices, in other dtypes, and the gradients that are to be differentiated once more. The passes are compiled as those
+The result is that of the chains of PyTorch operations beside the passes. Those chains compute everything elsewhere: on
+other devices, in other dtypes, and gradients that are differentiated once more. The passes are compiled as those
 of `gen.passes`, and sum in float32 whatever the maps are.
 """
 
@@ -286,7 +286,7 @@ def _parts(sums: Tensor) -> int:
 
 
 def _rows(x: Tensor) -> int:
-    """Of all images."""
+    """Count the rows of all images."""
     return x.shape[0] * x.shape[2]
 
 

@@ -237,7 +237,7 @@ def _require_tensors(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
 
 
 class _Options:
-    """What stands for an argparse.Namespace; nobody looks into it."""
+    """Stand-in for an argparse.Namespace; its values are not read."""
 
 
 def _load_torch(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ GlobalName: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class StandIn:
-    """What we put in the place of a global: its name, and our function of the arguments that the pickle gives."""
+    """Our replacement for a global: its name, and a function of the arguments that the pickle gives."""
 
     name: GlobalName
     call: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Which real images make the next batch: a pure function of the seed, the iteration and a rule.
+"""The choice of real images for a batch: a pure function of the seed, the iteration and a rule.
 
 A rule shares the images shown out over pools, for instance half of them to the unaffected. Each pool hands out every
 one of its images once, in a random order, then all of them again in another, and the pools are interleaved so evenly

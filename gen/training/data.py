@@ -28,7 +28,7 @@ _LOOKED_AT: Final = 256
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """What is learnt from: images (n, 3, h, h) uint8, labels (n, c_dim) float32, and who it is (n, k) float32.
+    """Training data: images (n, 3, h, h) uint8, labels (n, c_dim) float32, and identities (n, k) float32.
 
     Each number of the identity is standardised over the images; rows of NaN are unknown. None where it is not used.
     """

@@ -21,7 +21,7 @@ from core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this is.
+    """The rank of this process among those that train together.
 
     Args:
         rank: from 0; the first one logs and saves.
@@ -44,7 +44,7 @@ class Processes:
             )
 
     def share(self, n: int, group: int = 1) -> Tensor:
-        """Which of n images are this process's, in order; images i, i + n/group, … stay together."""
+        """Return the indices of this process's share of n images, in order; images i, i + n/group, … stay together."""
         columns = n // group
         first, last = (columns * rank // self.count for rank in (self.rank, self.rank + 1))
         return torch.arange(n).reshape(group, columns)[:, first:last].flatten()

@@ -1,4 +1,4 @@
-"""What a step takes in: real images, labels and everything random, as this process's share of the batch.
+"""Inputs of a step: real images, labels and everything random, as this process's share of the batch.
 
 All of it is a function of (seed, iteration, part of the step), drawn for the whole batch in every process.
 """

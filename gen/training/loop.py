@@ -78,7 +78,7 @@ MadeFiguresT = TypeVar("MadeFiguresT", bound=StepFigures, covariant=True)
 
 
 class Trainee(Protocol[MadeFiguresT]):
-    """What a loop drives."""
+    """A trainer that the loop can drive."""
 
     processes: Processes
     device: torch.device

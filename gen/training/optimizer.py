@@ -64,7 +64,7 @@ class Optimizer:
         return norm
 
     def state_dict(self) -> dict[str, Tensor]:
-        """By name: the moments of each parameter, and the scale of the losses."""
+        """Return the moments of each parameter and the scale of the losses, by name."""
         tensors = optimizer_tensors(self._adam)
         if self._scaler.is_enabled():
             scale = self._scaler.state_dict()

@@ -15,7 +15,7 @@ from gen.training.recipe import TrainingConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """What a run is made of."""
+    """Configurations of both networks and of their training."""
 
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig

@@ -134,7 +134,7 @@ def fastest_precision(device: torch.device) -> TrainingPrecision:
 
 
 def _faster_in_bfloat16() -> bool:
-    """Of a typical convolution with its gradient, the best time of some, by turns."""
+    """Compare the best of several times of a typical convolution with its gradient, measured in turns."""
     seconds = {torch.float32: math.inf, torch.bfloat16: math.inf}
     for dtype in [*seconds] * 6:
         x = torch.ones(16, 64, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()

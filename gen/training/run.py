@@ -149,7 +149,7 @@ def train(
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a user asks of a training run.
+    """Options of a training run, as a user gives them.
 
     Args:
         data: data set with labels.

@@ -1,4 +1,4 @@
-"""What a run tells of itself: a line of JSON for every report, and TensorBoard where it is wanted."""
+"""Telemetry of a run: a line of JSON for every report, and TensorBoard events on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.errors import ConfigError
 
 
 class StepFigures(Protocol):
-    """What a trainer says of a step: a frozen dataclass of numbers."""
+    """Figures of one step: a frozen dataclass of numbers."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -29,7 +29,7 @@ FiguresT = TypeVar("FiguresT", bound=StepFigures)
 
 @dataclass(frozen=True)
 class Progress(Generic[FiguresT]):
-    """What a run tells of itself now and then.
+    """A periodic report of a run.
 
     Args:
         report: the mean of the steps since the last one; counts and probabilities are the newest.
@@ -57,7 +57,7 @@ class Progress(Generic[FiguresT]):
 
 
 class Sink(Protocol):
-    """Where reports go."""
+    """A destination of reports."""
 
     def write(self, progress: Progress[Any]) -> None: ...
 
@@ -134,7 +134,7 @@ class Meter(Generic[FiguresT]):
         self._reports.append(report)
 
     def progress(self, peak_bytes: int) -> Progress[FiguresT]:
-        """Of the steps added since the last call; one or more."""
+        """Summarise the steps that were added since the last call, one or more."""
         newest, now = self._reports[-1], time.monotonic()
         pace = (now - self._reported) / (newest.images_seen - self._last)
         overall = (now - self._started) / (newest.images_seen - self._first)

@@ -271,7 +271,7 @@ class Trainer:
         return self.generator.synthesize(w, "random", share.noise(), dtype)
 
     def _judge(self, images: Tensor, labels: Tensor, share: BatchShare, dtype: torch.dtype) -> Judgement:
-        """What the discriminator says of images, seen through the augmentation where its probability is not 0."""
+        """Run the discriminator on images, augmented where the probability of augmentation is not 0."""
         if self._augment is not None and self.augment_p > 0:
             self._augment.p = torch.tensor(self.augment_p)
             images = self._augment(images, draws=share.augmentation())
@@ -325,7 +325,7 @@ class Trainer:
         return tensors
 
     def settings(self) -> dict[str, Any]:
-        """What a resumed run must have in common with the one that was stopped, JSON-able."""
+        """Return the settings that a resumed run must share with the stopped one, JSON-able."""
         return json.loads(  # type: ignore[no-any-return]
             json.dumps(
                 {

@@ -40,7 +40,7 @@ RGB_PAIR = 6
 
 @dataclass(frozen=True)
 class WarmStartReport:
-    """Where every tensor of a warm-started network comes from, by name.
+    """The origin of every tensor of a warm-started network, by name.
 
     Args:
         copied: taken from the source as they are.
