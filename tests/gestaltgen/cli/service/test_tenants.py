@@ -34,7 +34,7 @@ def test_limits_are_set_shown_and_taken_away(tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     for args, message in (
-        (("set", "lab"), "no limit is named"),
+        (("set", "lab"), "tenants unset lab"),
         (("unset", "lab"), "has no limits of their own"),
         (("set", "lab", "--stored-mb", "0"), "greater than or equal to 1"),
     ):
