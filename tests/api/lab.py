@@ -154,7 +154,7 @@ def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
 
 def client(url: str, secret: str) -> httpx.Client:
     """One that sends a key."""
-    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=90)
 
 
 @cache

@@ -195,7 +195,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with ExitStack() as stack:
         url = stack.enter_context(serving(app))
         alice, bob = (stack.enter_context(caller(app, url, owner)) for owner in ("alice", "bob"))
-        nobody = stack.enter_context(httpx.Client(base_url=url))
+        nobody = stack.enter_context(httpx.Client(base_url=url, timeout=60))
         yield Guarded(app, url, model, state, alice, bob, nobody)
 
 
