@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gen import winograd
+from gen.kernels.activation import onednn_convolves
 from gen.preparing import Preparations
 from inversion.networks.encoder import resize
 from inversion.networks.hypernetwork import (
@@ -255,5 +256,4 @@ def may_prepare(network: nn.Module, x: Tensor, dtype: torch.dtype) -> bool:
     """Whether what is prepared may compute: in evaluation mode, without gradients, where oneDNN has the dtype."""
     if network.training or torch.is_grad_enabled() or x.device.type != "cpu":
         return False
-    known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return bool(known and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    return onednn_convolves(dtype)

@@ -68,7 +68,7 @@ def convolve_and_activate(
     x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int, limit: float | None
 ) -> Tensor:
     """Leaky ReLU of the convolution of x by kernel (out, in, k, k) plus bias (out,), within ± limit."""
-    if not (_passes(x) and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
+    if not (_passes(x) and onednn_convolves(x.dtype)):
         return activate_in_place(F.conv2d(x, kernel, bias, stride=stride, padding=padding), limit)
     y: Tensor = _ConvolutionActivation.apply(x, kernel, bias, stride, padding, limit)  # type: ignore[no-untyped-call]
     return y
@@ -80,6 +80,13 @@ def map_to_rgb(x: Tensor, kernels: Tensor) -> Tensor:
         return _map_to_rgb_by_operations(x, kernels)
     colours: Tensor = _RgbProjection.apply(x, kernels)  # type: ignore[no-untyped-call]
     return colours
+
+
+def onednn_convolves(dtype: torch.dtype) -> bool:
+    """Tell whether oneDNN convolves in this dtype here; bfloat16 needs AVX-512 or newer instructions."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _passes(x: Tensor) -> bool:

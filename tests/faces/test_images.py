@@ -149,7 +149,7 @@ def test_files_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(faces.images.os, "replace", fail)
+    monkeypatch.setattr("core.atomic_files.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_file(target, b"newer")
     assert target.read_bytes() == b"new"

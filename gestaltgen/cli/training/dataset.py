@@ -118,8 +118,8 @@ def prepare(
 
     - person, source, licence
 
-    The report has one line for every file, and for every row without a file: whether it was used, and why not. Only
-    the report has the original file names; the data set does not.
+    Nothing is dropped silently: the report has one line for every file, and for every row without a file, which says
+    whether it was used, and why not. Only the report has the original file names; the data set does not.
 
     The landmark model that is installed was trained on data that exclude commercial use; give another with
     --landmark-model or GESTALTGEN_LANDMARK_MODEL.

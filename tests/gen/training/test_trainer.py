@@ -133,7 +133,7 @@ def test_the_generator_is_held_to_one_person() -> None:
 
 def test_pairs_have_one_random_vector_and_their_own_labels() -> None:
     run = trainer(identity_weight=1)
-    part = run._inputs.part(1, "generator")
+    part = run._inputs.draw_share(1, "generator")
     labels, (z, second) = part.labels(), part.styles(16, 6, paired=True)
     assert torch.equal(z[:, ::2], z[:, 1::2])
     assert torch.equal(second[::2], second[1::2])
