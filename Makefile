@@ -4,7 +4,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 ON_S3 := image_sets/test_image_sets.py photographs/test_image_edits.py photographs/test_photos.py photographs/test_stimuli.py
 
-.PHONY: setup demo test test-s3 serve bench lint format clean
+.PHONY: setup demo test test-fast test-s3 serve bench lint format clean
 
 setup: .venv/installed
 
@@ -23,6 +23,10 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 	GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_S3))
+
+# Tests that neither start a service nor train for long, to run while you work.
+test-fast: setup
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
 # All tests of the service on a store like S3, which runs in their process.
 test-s3: setup

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share."""
+"""Fixtures that several packages share, and the list of slow test files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,62 @@ from faces.detect import FaceDetector
 from faces.images import Pixels
 
 torch.set_num_threads(1)  # the networks of the tests are too small for more, and a busy machine punishes it
+
+
+SLOW_FOLDERS = ("api", "client")
+"""Folders whose tests start a service."""
+
+SLOW_FILES = frozenset(
+    [
+        "editing/test_face_editor.py",
+        "experiments/test_augmentation.py",
+        "faces/datasets/test_preparation.py",
+        "faces/oracle/test_attribute_network.py",
+        "faces/oracle/test_landmark_network.py",
+        "faces/phantoms/test_person.py",
+        "faces/phantoms/test_phantom_dataset.py",
+        "faces/test_detect.py",
+        "faces/test_expression.py",
+        "gen/evaluation/test_evaluate.py",
+        "gen/kernels/test_activation.py",
+        "gen/kernels/test_lowpass.py",
+        "gen/test_rendering.py",
+        "gen/test_sampler.py",
+        "gen/training/test_recipe.py",
+        "gen/training/test_run.py",
+        "gen/training/test_trainer.py",
+        "gen/training/test_warm_start.py",
+        "gestaltgen/cli/classify/test_classify.py",
+        "gestaltgen/cli/images/test_edit.py",
+        "gestaltgen/cli/images/test_invert.py",
+        "gestaltgen/cli/service/test_backup.py",
+        "gestaltgen/cli/service/test_demo.py",
+        "gestaltgen/cli/training/test_oracle.py",
+        "gestaltgen/cli/training/test_train.py",
+        "gestaltgen/cli/training/test_train_inverter.py",
+        "inversion/test_optimisation.py",
+        "inversion/test_parity.py",
+        "inversion/training/test_trainer.py",
+        "recognition/images/test_pulled_sets.py",
+        "recognition/images/test_pulled_sets_from_services.py",
+        "recognition/networks/test_architectures.py",
+        "recognition/results/test_report.py",
+        "recognition/training/test_cross_validation.py",
+        "recognition/training/test_trainer.py",
+        "test_examples.py",
+        "test_weights.py",
+    ]
+)
+"""Files that take more than a few seconds; `make test-fast` leaves them and the slow folders out."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files and folders as slow."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent)
+        if file.parts[0] in SLOW_FOLDERS or file.as_posix() in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
