@@ -277,6 +277,8 @@ class Queue:
         while True:
             self._check_may_go_on()
             workflows = DBOS.list_workflows(workflow_ids=list(shares), load_input=False)
+            if len(workflows) < len(shares):  # forgotten with the job, whose image set was deleted
+                raise Stopping
             ended = [status for status in workflows if status.status in ENDED]
             for status in ended:
                 if status.status == "CANCELLED":  # with the job
