@@ -57,13 +57,13 @@ def main() -> None:
     known, held_out = split(read_images(options.real, classes, options.size), options.held_out, options.seed)
     print(f"{len(known)} real images to train on, {len(held_out)} held out, {about['images']} from the service")
 
-    def pulled(epoch: int) -> Pairs:
+    def open_set(epoch: int) -> Pairs:
         if options.stream:
             return Streamed(options.url, about["id"], options.size, epoch)
         return Downloaded(options.out / "set", options.size)
 
     alone = train("alone", options, known, None, len(classes))
-    both = train("with-set", options, known, pulled, len(classes))
+    both = train("with-set", options, known, open_set, len(classes))
     guess = held_out.tensors[1].mean(dim=0).max().item()
     share_alone, share_both = measure_accuracy(alone, held_out), measure_accuracy(both, held_out)
     print(f"held-out accuracy: {share_alone:.1%} trained on real images alone,")
@@ -194,13 +194,13 @@ def train(
     name: str,
     options: argparse.Namespace,
     real: Dataset[Any],
-    pulled: Callable[[int], Pairs] | None,
+    open_set: Callable[[int], Pairs] | None,
     classes: int,
 ) -> nn.Module:
     """Train a network, and return it after the last epoch. Training resumes after the last epoch in OUT/NAME.pt.
 
     Args:
-        pulled: returns the set's images for an epoch; None trains on real images alone.
+        open_set: returns the set's images for an epoch; None trains on real images alone.
     """
     torch.manual_seed(options.seed)
     net = make_network(classes)
@@ -216,7 +216,7 @@ def train(
         torch.manual_seed(options.seed * 100_003 + epoch)  # an epoch draws the same whether or not it was interrupted
         net.train()
         total, images_seen = 0.0, 0
-        more = None if pulled is None else repeat_for_ever(make_loader(pulled(epoch), options))
+        more = None if open_set is None else repeat_for_ever(make_loader(open_set(epoch), options))
         for images, labels in make_loader(real, options):
             if more is not None:
                 others, theirs = next(more)
