@@ -25,6 +25,9 @@ from gen.labels import Vocabulary
 RULES: Final = ("shuffled", "half_affected", "balanced_conditions", "balanced_cells")
 """As the images come; half affected, half not (Duong et al. 2022); conditions alike; conditions x ages alike."""
 
+BALANCE_LIMIT: Final = 2.5
+"""A group of images is shown at most this many times as often as it occurs; few images shown often are memorised."""
+
 _PERIOD: Final = 1024
 """Batches whose order is made at once."""
 
@@ -78,6 +81,32 @@ def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocab
     unknown = groups.count(UNKNOWN) / len(groups)
     each = (1 - unknown) / max(1, len(names) - (UNKNOWN in names))
     return [Pool(name, unknown if name == UNKNOWN else each, _members(groups, name)) for name in names]
+
+
+def balance_groups(pools: Sequence[Pool], groups: Sequence[str], limit: float = BALANCE_LIMIT) -> list[Pool]:
+    """Split pools by group, so that the groups of a pool are shown evenly.
+
+    Args:
+        pools: of all images.
+        groups: name of the group of each image of the data.
+        limit: a group gets at most this many times its natural share of the pool; the others share the rest as they
+            occur.
+    """
+    names = np.array(groups)
+    balanced: list[Pool] = []
+    for pool in pools:
+        present, counts = np.unique(names[pool.members], return_counts=True)
+        natural = counts / counts.sum()
+        shares = np.minimum(1 / len(present), natural * limit)
+        # What rare groups cannot take goes to those that are more than evenly there.
+        common = natural > 1 / len(present)
+        shares[common] += (1 - shares.sum()) * natural[common] / max(natural[common].sum(), 1e-12)
+        shares /= shares.sum()
+        balanced += [
+            Pool(f"{pool.name}/{name}", pool.share * float(share), pool.members[names[pool.members] == name])
+            for name, share in zip(present, shares, strict=True)
+        ]
+    return balanced
 
 
 def cells_of(labels: Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -25,17 +26,22 @@ from gen.labels import Vocabulary
 _LOOKED_AT: Final = 256
 """Images whose pixels make the fingerprint."""
 
+UNGROUPED: Final = "unknown"
+"""Group of the images that a table of groups does not name."""
+
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Training data: images (n, 3, h, h) uint8, labels (n, c_dim) float32, and identities (n, k) float32.
+    """Training data: images (n, 3, h, h) uint8, labels (n, c_dim) float32, identities (n, k) float32, and groups (n).
 
     Each number of the identity is standardised over the images; rows of NaN are unknown. None where it is not used.
+    The groups are names by which images are shown evenly; None where they are not balanced.
     """
 
     images: Tensor
     labels: Tensor
     identity: Tensor | None = None
+    groups: tuple[str, ...] | None = None
 
     @property
     def identity_size(self) -> int:
@@ -48,10 +54,12 @@ class TrainingImages:
         return torch.where(flips[:, None, None, None], images.flip(3), images), self.labels[indices]
 
     def fingerprint(self) -> str:
-        """Hex digest by which a resumed run knows its data: of all labels and some of the images."""
+        """Hex digest by which a resumed run knows its data: of all labels and groups and some of the images."""
         digest = hashlib.sha256(self.labels.numpy().tobytes())
         if self.identity is not None:
             digest.update(self.identity.numpy().tobytes())
+        if self.groups is not None:
+            digest.update("\n".join(self.groups).encode())
         step = -(-len(self.images) // _LOOKED_AT)
         digest.update(self.images[::step].contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -112,12 +120,14 @@ def load(
     exclusion: Exclusion = Exclusion(),
     size: int | None = None,
     identity: Identities | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> TrainingData:
     """A data set in memory, without the images that are excluded.
 
     Args:
         size: reduce the images to this side in pixels, for networks that are to grow; None leaves them as they are.
         identity: (n, k) who is on the images of the set, to be learnt too.
+        groups: name of the group by image, see `read_groups`; images that it lacks are of the group `unknown`.
 
     Raises:
         ConfigError: no labels, an exclusion that covers no image (a list for other data, or names that the data does
@@ -145,11 +155,18 @@ def load(
         reduced = image if size == data.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         images[place] = reduced.transpose(2, 0, 1)
     records = [data.records[index] for index in kept]
+    names = None if groups is None else tuple(_find_group(record, groups) for record in records)
+    if names is not None and set(names) == {UNGROUPED}:
+        raise ConfigError(
+            f"no image of {data.path} has a group; expected names of its files or sources in the column image, for "
+            f"example {records[0].source or records[0].file}"
+        )
     return TrainingData(
         TrainingImages(
             torch.from_numpy(images),
             torch.from_numpy(data.labels[kept]),
             None if identity is None else torch.from_numpy(standardise(identity[kept])),
+            names,
         ),
         Vocabulary(data.conditions, data.ages),
         data.counts(records),
@@ -157,6 +174,31 @@ def load(
         left_out,
         SeenImages.of(keys),
     )
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Read a table of groups: CSV with the columns `image` (a file, or the source of one) and `group`.
+
+    Raises:
+        ConfigError: the file cannot be read, has other columns, or names an image twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if not {"image", "group"} <= set(reader.fieldnames or ()):
+                raise ConfigError(f"{path} has the columns {reader.fieldnames}; expected image and group")
+            rows = [(PurePosixPath(row["image"]).name, row["group"]) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); expected a CSV table of image and group") from None
+    groups = dict(rows)
+    if len(groups) < len(rows):
+        raise ConfigError(f"{path} names {len(rows) - len(groups)} images twice; expected one group for each image")
+    return groups
+
+
+def _find_group(record: Record, groups: Mapping[str, str]) -> str:
+    names = (PurePosixPath(name).name for name in (record.file, record.source) if name is not None)
+    return next((groups[name] for name in names if name in groups), UNGROUPED)
 
 
 def _origin(records: Collection[Record], data: Dataset) -> str:

@@ -34,7 +34,7 @@ from gen.imagesets import expand
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from gen.sampler import Sampler
-from gen.training.data import Exclusion, TrainingData, load
+from gen.training.data import Exclusion, TrainingData, load, read_groups
 from gen.training.distributed import Processes
 from gen.training.loop import FirstStep, RunSettings, run_steps
 from gen.training.plan import Proposal, TrainingPlan, make_plan, propose_smaller_run
@@ -159,6 +159,7 @@ class TrainingOptions:
         sampling: rule by which images are shown, JSON of shares, or the name of a JSON file; None for the preset's.
         size: side in pixels to which the images are reduced; None for the data's, or what `auto` takes.
         exclude: list of images that are not to be trained on.
+        balance: table of groups of images that are shown evenly.
         generator: checkpoint to fine-tune.
         discriminator: checkpoint of its discriminator.
         settings: values of the preset to vary, by name.
@@ -173,6 +174,7 @@ class TrainingOptions:
     sampling: str | None = None
     size: int | None = None
     exclude: Path | None = None
+    balance: Path | None = None
     generator: Path | None = None
     discriminator: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -229,6 +231,7 @@ def prepare_run(
         GestaltError: options, data or checkpoints that do not fit each other.
     """
     exclusion = Exclusion.read(options.exclude) if options.exclude else Exclusion()
+    groups = read_groups(options.balance) if options.balance else None
     on_activity("reading checkpoints")
     sources = read_sources(options.generator, options.discriminator)
     on_cpu, fine_tunes = device.type == "cpu", sources.generator is not None
@@ -248,7 +251,7 @@ def prepare_run(
         if recipe.identity_weight > 0:
             with stepping_bar(progress, "faces described", len(dataset)) as step:
                 identity = identities(dataset, step)
-        data = load(dataset, exclusion, size, identity)
+        data = load(dataset, exclusion, size, identity, groups)
     on_activity("making the networks")
     trainer = _make_trainer(name, settings, data, sources, device, processes)
     origin = f"{sources.origin} on {data.origin}"

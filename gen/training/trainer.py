@@ -24,7 +24,7 @@ from gen.augmentation.ada import next_p
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator, Judgement
-from gen.training.batches import Batches, pools
+from gen.training.batches import Batches, balance_groups, pools
 from gen.training.data import TrainingImages
 from gen.training.distributed import Processes, group_size
 from gen.training.inputs import BatchShare, Inputs, RealBatch
@@ -120,6 +120,8 @@ class Trainer:
         self.augment_p = config.augment_p
         self._augment = AugmentPipe(**AUGMENTATIONS[config.augment]) if config.augment else None
         self.pools = tuple(pools(config.sampling, data.labels, _vocabulary_of(generator_config)))
+        if data.groups is not None:
+            self.pools = tuple(balance_groups(self.pools, data.groups))
         batches = Batches(self.pools, config.batch, config.seed)
         group = group_size(config.batch, discriminator_config.mbstd_group_size)
         processes.check(config.batch, group)

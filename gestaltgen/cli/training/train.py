@@ -20,7 +20,7 @@ from core.hardware import Machine, keep_freed_memory
 from core.heartbeat import Heartbeat
 from core.stop_deadline import enforce_stop
 from core.stop_signals import StopRequest
-from gen.training.batches import RULES, Pool
+from gen.training.batches import BALANCE_LIMIT, RULES, Pool
 from gen.training.distributed import processes_of_torchrun
 from gen.training.loop import SLOW_SNAPSHOT_MINUTES, FirstStep, RunSettings
 from gen.training.plan import LONG_RUN_S, TrainingPlan
@@ -58,6 +58,13 @@ def train(
     ] = None,
     exclude: Annotated[
         Path | None, typer.Option(help="List of images to leave out: files, sources or persons, one a line.")
+    ] = None,
+    balance: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of groups, CSV with the columns image and group, for example smiling and resting, that "
+            f"are shown evenly within each cell, none more than {BALANCE_LIMIT:g} times as often as it occurs."
+        ),
     ] = None,
     from_: Annotated[Path | None, typer.Option("--from", help="Checkpoint of a generator to fine-tune.")] = None,
     discriminator_from: Annotated[Path | None, typer.Option(help="Checkpoint of its discriminator.")] = None,
@@ -105,6 +112,7 @@ def train(
         sampling=sampling,
         size=size,
         exclude=exclude,
+        balance=balance,
         generator=from_,
         discriminator=discriminator_from,
         settings=read_set_option(set_ or []),

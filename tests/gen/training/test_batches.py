@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from gen.labels import Vocabulary
-from gen.training.batches import Batches, cells_of, pools
+from gen.training.batches import Batches, balance_groups, cells_of, pools
 
 VOCABULARY = Vocabulary()
 CELLS = [("WS", "infant")] * 20 + [("WS", "child")] * 4 + [("22q11DS", "child")] * 6 + [("unaffected", "child")] * 60
@@ -96,3 +96,16 @@ def test_messages() -> None:
         pools({"WS": 0.5}, labels(), VOCABULARY)
     with pytest.raises(ConfigError, match=r"no image is 'other'; expected conditions \(22q11DS, WS, unaffected\)"):
         pools({"WS": 0.5, "other": 0.5}, labels(), VOCABULARY)
+
+
+def test_groups_are_shown_evenly_but_rare_ones_not_much_more_often_than_they_occur() -> None:
+    groups = ["smiling"] * 2 + ["resting"] * 28 + ["smiling"] * 24 + ["resting"] * 46
+    balanced = balance_groups(pools("balanced_cells", labels(), VOCABULARY), groups)
+    shares = {pool.name: pool.share for pool in balanced}
+    cell = 0.9 / 4
+    assert shares["WS/infant/smiling"] == pytest.approx(cell * 2 / 20 * 2.5)
+    assert shares["WS/infant/resting"] == pytest.approx(cell * (1 - 2 / 20 * 2.5))
+    assert shares["unaffected/child/smiling"] == shares["unaffected/child/resting"] == pytest.approx(cell / 2)
+    assert shares["22q11DS/child/resting"] == pytest.approx(cell)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert sorted(index for pool in balanced for index in pool.members.tolist()) == list(range(len(CELLS)))

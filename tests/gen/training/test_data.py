@@ -9,7 +9,7 @@ from core.errors import ConfigError, DatasetError
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import Record
-from gen.training.data import Exclusion, load
+from gen.training.data import Exclusion, load, read_groups
 
 
 @pytest.fixture
@@ -85,3 +85,29 @@ def test_data_without_labels_is_refused(tmp_path: Path) -> None:
         if data.labels is None:
             with pytest.raises(ConfigError, match="has no labels"):
                 load(data)
+
+
+def test_groups_are_found_by_file_or_source(path: Path, tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("image,group\n0.jpg,smiling\nscans/1.jpg,resting\n00000/img00000002.png,smiling\n")
+    with Dataset.open(path) as data:
+        plain, grouped = load(data), load(data, exclusion(tmp_path, "1.jpg\n"), groups=read_groups(table))
+    assert plain.images.groups is None
+    assert grouped.images.groups == ("smiling", "smiling", "unknown", "unknown", "unknown")
+    with Dataset.open(path) as data:
+        assert load(data, groups=read_groups(table)).images.fingerprint() != plain.images.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("file,group\n0.jpg,a\n", "file"),
+        ("image,group\n0.jpg,a\n0.jpg,b\n", "twice"),
+        ("image,group\n9.jpg,a\n", "0.jpg"),
+    ],
+)
+def test_a_table_of_groups_that_fits_nothing_is_refused(path: Path, tmp_path: Path, text: str, named: str) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text(text)
+    with Dataset.open(path) as data, pytest.raises(ConfigError, match=named):
+        load(data, groups=read_groups(table))

@@ -1,0 +1,71 @@
+"""`python -m experiments.portraits`: ages, images left out and smiles of the portraits, as tables for `gestaltgen`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import typer
+
+from core.atomic_files import write_file
+from faces.datasets.dataset import Dataset
+from faces.detect import FaceDetector
+from faces.expression import CALIBRATED
+from faces.measures.descriptors import find_landmarks
+
+SMILING: Final = 0.5
+"""Smile from which a face counts as smiling, on the scale of `faces.expression`."""
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def ages(
+    faces: Annotated[Path, typer.Argument(help="Table of the portraits with the columns file, age_years and kept.")],
+    out: Annotated[Path, typer.Argument(help="Table to write, for `gestaltgen dataset prepare`.")],
+) -> None:
+    """Write the table of ages, which `gestaltgen dataset prepare` takes."""
+    _write_table(out, ("file", "age_years"), ((row["file"], row["age_years"]) for row in _read_table(faces)))
+
+
+@app.command()
+def lists(
+    faces: Annotated[Path, typer.Argument(help="Table of the portraits with the columns file, age_years and kept.")],
+    data: Annotated[Path, typer.Argument(help="Data set that `gestaltgen dataset prepare` made of them.")],
+    report: Annotated[Path, typer.Argument(help="Its report, which says what became of each portrait.")],
+    exclude: Annotated[Path, typer.Option(help="List to write, of the images that did not pass the cleaning.")],
+    balance: Annotated[Path, typer.Option(help="Table to write, of the images that smile and that rest.")],
+) -> None:
+    """Write the images that a training leaves out, and the groups that it shows evenly."""
+    passed = {row["file"] for row in _read_table(faces) if row["kept"] == "yes"}
+    kept = {row["image"] for row in _read_table(report) if row["file"] in passed}
+    with Dataset.open(data) as dataset:
+        left_out = [record.file for record in dataset.records if record.file not in kept]
+        members = [index for index, record in enumerate(dataset.records) if record.file in kept]
+        pictures = np.stack([dataset.image(index) for index in members])
+        files = [dataset.records[index].file for index in members]
+    points = find_landmarks(FaceDetector(), pictures)
+    known = np.isfinite(points).all(axis=(1, 2))
+    smiles = np.full(len(points), np.nan)
+    smiles[known] = CALIBRATED(points[known])
+    groups = ["smiling" if smile > SMILING else "resting" for smile in smiles]
+    write_file(exclude, ("\n".join(left_out) + "\n").encode())
+    _write_table(balance, ("image", "group"), zip(files, groups, strict=True))
+    typer.echo(f"{len(left_out)} left out; {groups.count('smiling')} of {len(files)} smile; {(~known).sum()} not read")
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    lines = [",".join(columns), *(",".join(row) for row in rows)]
+    write_file(path, ("\n".join(lines) + "\n").encode())
+
+
+if __name__ == "__main__":
+    app()
