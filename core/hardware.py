@@ -81,7 +81,7 @@ def count_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
         cgroup: folder of the control group, whose `cpu.max` limits a container.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _text_of(cgroup / "cpu.max").partition(" ")
+    quota, _, period = _read_text(cgroup / "cpu.max").partition(" ")
     if quota.isdigit() and period.isdigit():
         cores = min(cores, math.ceil(int(quota) / int(period)))
     return max(1, cores)
@@ -95,19 +95,19 @@ def free_memory_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path
         cgroup: folder of the control group, whose `memory.max` limits a container.
     """
     known = []
-    for line in _text_of(meminfo).splitlines():
+    for line in _read_text(meminfo).splitlines():
         name, _, value = line.partition(":")
         if name == "MemAvailable":
             known.append(int(value.split()[0]) * 1024)
-    limit, used = (_text_of(cgroup / f"memory.{name}") for name in ("max", "current"))
+    limit, used = (_read_text(cgroup / f"memory.{name}") for name in ("max", "current"))
     if limit.isdigit() and used.isdigit():
         # Files that the kernel keeps in memory count as used, and are dropped when memory is needed.
-        pages = dict(line.split(maxsplit=1) for line in _text_of(cgroup / "memory.stat").splitlines() if " " in line)
+        pages = dict(line.split(maxsplit=1) for line in _read_text(cgroup / "memory.stat").splitlines() if " " in line)
         known.append(max(0, int(limit) - int(used) + int(pages.get("inactive_file", 0))))
     return min(known, default=None)
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """Read a small file of the system; empty where there is none."""
     try:
         return path.read_text().strip()

@@ -25,7 +25,7 @@ from editing.latent_editor import OPPOSITE, Edit, LatentEditor
 from editing.latent_region import sample_latents
 from faces.expression import CALIBRATED
 from faces.images import to_tensor, to_uint8
-from faces.labels import age_group_of
+from faces.labels import find_age_group
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.result import Inversion
@@ -66,7 +66,7 @@ def edit_to_opposite(editor: LatentEditor, faces: list[Inversion], along: Direct
         wide, condition = bool(before.smile[0] < 0.5), (before.condition or [""])[0]
         edit = editor.to_smile(face, along, OPPOSITE[wide])
         years = float(before.attributes[AGE][0])
-        same_group = age_group_of(years) == age_group_of(max(years + (edit.age_years or 0.0), 0.0))
+        same_group = find_age_group(years) == find_age_group(max(years + (edit.age_years or 0.0), 0.0))
         outcomes.append(EditOutcome(condition, wide, edit, same_group))
     return outcomes
 

@@ -155,13 +155,13 @@ class ImageSetRequest:
                 if partners is None
                 else _check_names("partners", partners, labels.conditions),
             )
-            if not all(request.partners_of(condition) for condition in conditions):
+            if not all(request.list_partners(condition) for condition in conditions):
                 raise RequestError("partners", f"{list(conditions)} with {partners}: a blend needs two conditions")
         if self.total_images is not None:
             request = replace(request, count=_count_for(self.total_images, request), total_images=None)
         return request
 
-    def partners_of(self, condition: str) -> tuple[str, ...]:
+    def list_partners(self, condition: str) -> tuple[str, ...]:
         """The second conditions that a condition is blended with."""
         return tuple(partner for partner in self.partners or () if partner != condition)
 
@@ -214,7 +214,7 @@ def published_count(kind: str, images: int, *, ages: int, conditions: int) -> in
 
 def _images_of_one_person(request: ImageSetRequest, condition: str) -> int:
     """Return the images that one more in `count` adds to a condition of a request with defaults."""
-    return len(request.ages or ()) * (len(request.partners_of(condition)) if request.kind == "blended" else 1)
+    return len(request.ages or ()) * (len(request.list_partners(condition)) if request.kind == "blended" else 1)
 
 
 def _count_for(total: int, request: ImageSetRequest) -> int:

@@ -43,7 +43,7 @@ AGE_GROUPS: Final = (
 )
 
 
-def age_group_of(years: float, groups: tuple[AgeGroup, ...] = AGE_GROUPS) -> AgeGroup:
+def find_age_group(years: float, groups: tuple[AgeGroup, ...] = AGE_GROUPS) -> AgeGroup:
     """The age group that holds an age in years.
 
     Raises:

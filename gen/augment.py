@@ -36,21 +36,21 @@ TRANSFORMS: Final = tuple(name for names in _GROUPS.values() for name in names)
 """Every transform, in the order in which they are applied."""
 
 
-def _all_of(*groups: str) -> Mapping[str, float]:
+def _combine_groups(*groups: str) -> Mapping[str, float]:
     return MappingProxyType({name: 1.0 for group in groups for name in _GROUPS[group]})
 
 
 PRESETS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "none": _all_of(),
+        "none": _combine_groups(),
         "blit": MappingProxyType({"xflip": 1.0, "rotate90": 1.0, "xint": 1.0}),
         "geom": MappingProxyType({"scale": 1.0, "rotate": 1.0, "aniso": 1.0, "xfrac": 1.0}),
-        "color": _all_of("colour"),
-        "bg": _all_of("geometry"),
-        "bgc": _all_of("geometry", "colour"),
-        "bgcf": _all_of("geometry", "colour", "filter"),
-        "bgcfn": _all_of("geometry", "colour", "filter", "noise"),
-        "bgcfnc": _all_of("geometry", "colour", "filter", "noise", "cutout"),
+        "color": _combine_groups("colour"),
+        "bg": _combine_groups("geometry"),
+        "bgc": _combine_groups("geometry", "colour"),
+        "bgcf": _combine_groups("geometry", "colour", "filter"),
+        "bgcfn": _combine_groups("geometry", "colour", "filter", "noise"),
+        "bgcfnc": _combine_groups("geometry", "colour", "filter", "noise", "cutout"),
     }
 )
 """Strengths by the names of the paper, for `AugmentPipe(**PRESETS[name])`; `bgc` is what it recommends."""

@@ -117,7 +117,7 @@ def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Co
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
-        for partner in request.partners_of(condition):
+        for partner in request.list_partners(condition):
             for age in request.ages or ():
                 for seed in seeds[condition, age]:
                     yield _Image(seed, {condition: weight, partner: 1 - weight}, {age: 1.0}, age)

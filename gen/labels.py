@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from core.errors import LabelError
-from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
 
 Mix: TypeAlias = str | Mapping[str, float] | None
 """One name, weights by name that sum to 1, or None for unknown: the uniform mix."""
@@ -60,7 +60,7 @@ class Vocabulary:
             LabelError: an unknown name, or weights that are negative or do not sum to 1.
         """
         if age is not None and not isinstance(age, str | Mapping):
-            age = age_group_of(float(age), self.ages).name
+            age = find_age_group(float(age), self.ages).name
         return torch.tensor(
             _weights("condition", condition, self.conditions) + _weights("age group", age, self.age_names)
         )

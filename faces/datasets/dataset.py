@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from core.errors import DatasetError, LabelError, UnreadableImageError
 from faces.datasets.archives import open_sink, open_store
-from faces.datasets.records import Record, label_vector, read_table, record_of, write_table
+from faces.datasets.records import Record, decode_label, encode_label, read_table, write_table
 from faces.images import Pixels, encode_png, pixels_key, read_image
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup
 
@@ -61,13 +61,13 @@ class Dataset:
         if TABLE in names:
             self.records = self._table_records()
             self.labels: npt.NDArray[np.float32] | None = np.stack(
-                [label_vector(record, self.conditions, self.ages) for record in self.records]
+                [encode_label(record, self.conditions, self.ages) for record in self.records]
             )
             self._check_agreement(given)
         else:
             self.labels = given
             self.records = tuple(
-                Record(file) if given is None else record_of(file, given[index], self.conditions, self.ages)
+                Record(file) if given is None else decode_label(file, given[index], self.conditions, self.ages)
                 for index, file in enumerate(self._files)
             )
         self._has_landmarks = LANDMARKS in names
@@ -315,7 +315,7 @@ class DatasetWriter:
         self._sink.commit()
 
     def _labels_json(self) -> str:
-        vectors = [label_vector(record, self.conditions, self.ages) for record in self._records]
+        vectors = [encode_label(record, self.conditions, self.ages) for record in self._records]
         known = any(record.condition or record.age_group for record in self._records)
         labels = [
             [record.file, [round(float(weight), 7) for weight in vector]]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError, LabelError
-from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
 
 PHANTOMS: Final = "faces.phantom"
 """Source of phantoms, in the records of a data set; what was last trained on them has an origin that ends so."""
@@ -60,7 +60,7 @@ class Table:
     ignored_columns: tuple[str, ...]
 
 
-def label_vector(
+def encode_label(
     record: Record, conditions: tuple[str, ...] = CONDITIONS, ages: tuple[AgeGroup, ...] = AGE_GROUPS
 ) -> npt.NDArray[np.float32]:
     """The condition and then the age group, each one-hot, or uniform where unknown.
@@ -77,7 +77,7 @@ def _mix(name: str | None, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
     return np.array(weights, dtype=np.float32)
 
 
-def record_of(
+def decode_label(
     file: str,
     label: npt.NDArray[np.floating],
     conditions: tuple[str, ...] = CONDITIONS,
@@ -211,7 +211,7 @@ def _record(row: _Row, conditions: tuple[str, ...], ages: tuple[AgeGroup, ...]) 
     age_group = row.one_of("age_group", tuple(group.name for group in ages))
     if years is not None:
         try:
-            derived = age_group_of(years, ages).name
+            derived = find_age_group(years, ages).name
         except LabelError as error:
             raise row.error("age_years", "is in no age group", str(error)) from error
         if age_group not in (None, derived):

@@ -82,7 +82,7 @@ class Truth:
         )
 
 
-def truth_of(data: Dataset) -> Truth:
+def read_truth(data: Dataset) -> Truth:
     """The truth of a data set that `gestaltgen dataset phantoms` drew.
 
     Raises:

@@ -14,7 +14,7 @@ from faces.datasets.dataset import Dataset
 from faces.images import Pixels
 from faces.measures.reading_statistics import drift
 from faces.oracle.attribute_network import Oracle, Reading, steady_entries
-from faces.oracle.attribute_training import Truth, ageing_phantoms, measure, truth_of
+from faces.oracle.attribute_training import Truth, ageing_phantoms, measure, read_truth
 from faces.phantoms.person import PERSON
 
 AGEING_PEOPLE: Final = 60
@@ -36,7 +36,7 @@ def measure_oracle(oracle: Oracle, path: Path, seed: int, progress: Progress = S
         figures by name, JSON-able.
     """
     with Dataset.open(path) as data, progress.bar("reading", len(data)) as show:
-        truth, readings = truth_of(data), []
+        truth, readings = read_truth(data), []
         for start in range(0, len(data), _CHUNK):
             stop = min(start + _CHUNK, len(data))
             readings.append(oracle.read_pixels(np.stack([data.image(index) for index in range(start, stop)])))

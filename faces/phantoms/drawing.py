@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from faces.phantoms.anatomy import EYE_Y, Anatomy, Points, anatomy, curve, mirror, move, smooth
 from faces.phantoms.hair import hair_shape, paint_hair, paint_hanging_hair
-from faces.phantoms.paint import WHITE, Canvas, Floats, Palette, mix, palette_of, rgb
+from faces.phantoms.paint import WHITE, Canvas, Floats, Palette, choose_palette, mix, rgb
 from faces.phantoms.relief import bumps, light, relief
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def draw_phantom(phantom: Phantom, size: int) -> RenderedPhantom:
     """
     canvas = Canvas(size * (2 if size <= 256 else 1), phantom.looks)
     body = anatomy(phantom)
-    sitter = Sitter(phantom, body, palette_of(phantom, body.growth))
+    sitter = Sitter(phantom, body, choose_palette(phantom, body.growth))
     hair = hair_shape(phantom, body)
     _paint_backdrop(canvas, phantom.looks)
     paint_hanging_hair(canvas, hair, sitter.palette)

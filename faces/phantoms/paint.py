@@ -179,7 +179,7 @@ def _ramp(stops: Sequence[Floats], at: float) -> Floats:
     return np.array([np.interp(where, np.arange(len(stops)), c) for c in np.transpose(stops)], np.float32)
 
 
-def palette_of(phantom: Phantom, growth: Growth) -> Palette:
+def choose_palette(phantom: Phantom, growth: Growth) -> Palette:
     """The colours of a person at an age."""
     looks = phantom.looks
     skin = _ramp(_SKIN, looks.skin_tone) + (looks.skin_warmth - 0.5) * rgb(10, -2, -12)

@@ -21,7 +21,7 @@ from core.errors import DatasetError
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import PHANTOMS, Record
 from faces.images import Pixels, encode_png
-from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import TRAITS, Phantom, attributes, phantom
 
@@ -114,7 +114,7 @@ def _record(of: Phantom) -> Record:
     return Record(
         condition=of.condition,
         age_years=of.age_years,
-        age_group=age_group_of(of.age_years).name,
+        age_group=find_age_group(of.age_years).name,
         expression=of.smile,
         person=f"phantom-{of.identity:x}",
         source=PHANTOMS,

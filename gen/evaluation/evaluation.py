@@ -32,19 +32,19 @@ from gen.evaluation.experiments import (
     TUNING_SEED,
     Experiment,
     Extract,
-    Readable,
+    ReadableLabels,
     balanced_rows,
     blends_for,
     cell_names,
-    cells_of,
     find_requested_cells,
     images_to_make,
     is_balanced,
     measure_distances,
+    number_cells,
     people_for,
     quick_frechet,
+    require_vocabulary,
     rows_like,
-    vocabulary_of,
 )
 from gen.evaluation.page import page, pairs_sheet
 from gen.evaluation.real_images import (
@@ -55,7 +55,7 @@ from gen.evaluation.real_images import (
     split_by_exclusion,
     thumbnails,
 )
-from gen.evaluation.report import Figures, Found, GeneratorReport, Pair, to_json
+from gen.evaluation.report import FaceDetections, Figures, GeneratorReport, Pair, to_json
 from gen.imagesets import expand
 from gen.networks import Generator
 from gen.training.data import Exclusion
@@ -227,8 +227,8 @@ class Evaluation:
         self.generator, self.oracle, self.detector = generator, oracle, detector
         self.data, self.held_out = data, held_out
         self.steady, self.extractors, self.phantoms, self.options = steady, extractors, phantoms, options
-        self.vocabulary = vocabulary_of(generator)
-        self.readable = Readable.of(self.vocabulary, oracle.config, phantoms=phantoms)
+        self.vocabulary = require_vocabulary(generator)
+        self.readable = ReadableLabels.of(self.vocabulary, oracle.config, phantoms=phantoms)
         with stepping_bar(self.progress, "reading real images", len(data)) as step:
             self.real = read_real(
                 data,
@@ -328,7 +328,7 @@ class Evaluation:
         if self.phantoms:
             made = conditions * len(vocabulary.ages) + ages
             diversity = spread(
-                reading.identity.double().numpy(), made, real.identity, cells_of(real.labels, vocabulary), cells
+                reading.identity.double().numpy(), made, real.identity, number_cells(real.labels, vocabulary), cells
             )
         searched = min(options.faces, len(images))
         chosen = np.linspace(0, len(images) - 1, searched).round().astype(int)
@@ -341,7 +341,7 @@ class Evaluation:
             progressions=progressions,
             blends=blends,
             spread=diversity,
-            faces=Found(seen / searched, searched),
+            faces=FaceDetections(seen / searched, searched),
             distances={name: measure_distances(features[name], real.features[name]) for name in features},
             neighbours=nearest_by,
             pairs=pairs,

@@ -68,7 +68,7 @@ def quick_frechet(
     Raises:
         ConfigError: a generator without a vocabulary, or fewer than two images with features.
     """
-    vocabulary = vocabulary_of(generator)
+    vocabulary = require_vocabulary(generator)
     request = ImageSetRequest("unrelated", vocabulary.conditions, seed=seed, truncation=truncation, precision=precision)
     if labels is None:
         rows = balanced_rows(request, vocabulary, n)
@@ -78,7 +78,7 @@ def quick_frechet(
     return frechet(moments(drop_unknown_rows(extract(images))), real)
 
 
-def vocabulary_of(generator: Generator) -> Vocabulary:
+def require_vocabulary(generator: Generator) -> Vocabulary:
     """Raises ConfigError for a generator that takes no labels."""
     vocabulary = generator.config.vocabulary
     if vocabulary is None:
@@ -119,7 +119,7 @@ def is_balanced(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> boo
 
 
 @dataclass(frozen=True)
-class Readable:
+class ReadableLabels:
     """Labels of a vocabulary that an oracle can check.
 
     Attributes:
@@ -130,13 +130,13 @@ class Readable:
     ages: str | None
 
     @staticmethod
-    def of(vocabulary: Vocabulary, oracle: OracleConfig, *, phantoms: bool) -> Readable:
+    def of(vocabulary: Vocabulary, oracle: OracleConfig, *, phantoms: bool) -> ReadableLabels:
         if not phantoms:
             reason = "the oracle reads phantoms only, and the data are photographs"
-            return Readable(reason, reason)
+            return ReadableLabels(reason, reason)
         strange = set(vocabulary.conditions) - set(oracle.conditions)
         strange_ages = [age.name for age in vocabulary.ages if age not in oracle.ages]
-        return Readable(
+        return ReadableLabels(
             "there is one condition only"
             if len(vocabulary.conditions) == 1
             else f"the oracle does not know {', '.join(sorted(strange))}"
@@ -189,7 +189,7 @@ class Blends:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelAgreement:
     """Figures of images of every condition and age.
 
     Attributes:
@@ -243,14 +243,14 @@ class Experiment:
         self,
         generator: Generator,
         oracle: Oracle,
-        readable: Readable,
+        readable: ReadableLabels,
         *,
         truncation: float,
         seed: int = EVALUATION_SEED,
         precision: Precision = "float32",
         on_progress: OnProgress = lambda done: None,
     ) -> None:
-        self.vocabulary = vocabulary_of(generator)
+        self.vocabulary = require_vocabulary(generator)
         self.oracle, self.readable = oracle, readable
         self.truncation, self.seed, self.precision = truncation, seed, precision
         self._sampler, self._on_progress = Sampler(generator, precision=precision), on_progress
@@ -274,13 +274,13 @@ class Experiment:
             self._on_progress(len(images))
             yield images
 
-    def measure_labels(self, rows: Sequence[Row], reading: Reading) -> Labelled:
+    def measure_labels(self, rows: Sequence[Row], reading: Reading) -> LabelAgreement:
         """Compare the reading of images with the one-hot labels of their rows."""
         vocabulary, oracle = self.vocabulary, self.oracle.config
         conditions, ages = find_requested_cells(rows, vocabulary)
         can_condition, can_age = self.readable.conditions is None, self.readable.ages is None
         years = reading.age_years.double().numpy()
-        return Labelled(
+        return LabelAgreement(
             accuracy(conditions, reading.condition.numpy(), vocabulary.conditions, oracle.conditions)
             if can_condition
             else None,
@@ -327,7 +327,7 @@ class Experiment:
         return Blends(len(logs[0]), response(np.array(BLEND_WEIGHTS), np.stack(logs, axis=1)))
 
 
-def images_to_make(vocabulary: Vocabulary, readable: Readable, count: int, *, as_data: bool) -> int:
+def images_to_make(vocabulary: Vocabulary, readable: ReadableLabels, count: int, *, as_data: bool) -> int:
     """Images that one truncation takes: `count` of every label, as many in progressions and in blends."""
     total = count * (2 if as_data else 1) + people_for(vocabulary, count) * len(vocabulary.conditions) * len(
         vocabulary.ages
@@ -385,11 +385,11 @@ def measure_distances(generated: Features, real: Features, *, seed: int = 0) -> 
 
 
 def cell_names(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Condition and age of the cells that `cells_of` numbers."""
+    """Condition and age of the cells that `number_cells` numbers."""
     return tuple(f"{condition}, {age}" for condition in vocabulary.conditions for age in vocabulary.age_names)
 
 
-def cells_of(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> Places:
+def number_cells(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> Places:
     """Number of the condition and age of labels (n, c_dim); -1 where either is not known."""
     conditions, ages = np.split(labels, [len(vocabulary.conditions)], axis=1)
     cells = conditions.argmax(axis=1) * len(vocabulary.ages) + ages.argmax(axis=1)

@@ -9,13 +9,13 @@ from typing import Any, Final
 from core.json_text import to_json_text
 from faces.images import Pixels
 from faces.measures.reading_statistics import Neighbours, Spread
-from gen.evaluation.experiments import Blends, Distances, Labelled, Progressions
+from gen.evaluation.experiments import Blends, Distances, LabelAgreement, Progressions
 
 NOTICE: Final = "Synthetic images of people who do not exist, and no basis for a diagnosis."
 
 
 @dataclass(frozen=True)
-class Found:
+class FaceDetections:
     """Share of the searched images in which dlib finds a face."""
 
     share: float
@@ -44,11 +44,11 @@ class Figures:
     """Everything that was measured at one truncation; None where it makes no sense (see `GeneratorReport.left_out`)."""
 
     truncation: float
-    labelled: Labelled
+    labelled: LabelAgreement
     progressions: Progressions
     blends: Blends | None
     spread: Spread | None
-    faces: Found
+    faces: FaceDetections
     distances: Mapping[str, Distances]
     neighbours: Mapping[str, Neighbours]
     pairs: tuple[Pair, ...]

@@ -29,7 +29,7 @@ from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.published import rosinality, stylegan2_ada
-from gen.published.official_config import config_of
+from gen.published.official_config import convert_config
 from gen.published.official_pickle import read_official
 from gen.published.shapes import config_from_shapes
 from gen.strict_loading import Placement, Translation, check_fits, load_strict
@@ -267,7 +267,7 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
     if source.saved is not None:
         if conv_clamp is not None:
             raise CheckpointError("the file says its own conv_clamp; leave it out")
-        config = config_of(source.saved, vocabulary)
+        config = convert_config(source.saved, vocabulary)
         return _Plan(stylegan2_ada.translate(source.tensors, vocabulary), config)
     measure = False
     if "input.input" in source.tensors:

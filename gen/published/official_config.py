@@ -62,7 +62,7 @@ class _Arguments:
             raise CheckpointError(f"unknown arguments {names}: this is not a StyleGAN2-ADA network that we can read")
 
 
-def config_of(saved: SavedNetwork, vocabulary: Vocabulary | None) -> GeneratorConfig | DiscriminatorConfig:
+def convert_config(saved: SavedNetwork, vocabulary: Vocabulary | None) -> GeneratorConfig | DiscriminatorConfig:
     """Our configuration of an official network.
 
     Args:

@@ -187,7 +187,12 @@ class _StorageIdentity:
 
 def _storage_identity(identity: Any) -> _StorageIdentity:
     kind, storage_type, _key, _location, count, view = identity
-    if kind != "storage" or type(storage_type) is not safe_pickle.StandIn or type(count) is not int or view is not None:
+    if (
+        kind != "storage"
+        or type(storage_type) is not safe_pickle.GlobalReplacement
+        or type(count) is not int
+        or view is not None
+    ):
         raise CheckpointError("a storage is not described as torch does")
     return _StorageIdentity(_STORAGES[storage_type.name[1]], count)
 

@@ -21,7 +21,7 @@ GlobalName: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class StandIn:
+class GlobalReplacement:
     """Our replacement for a global: its name, and a function of the arguments that the pickle gives."""
 
     name: GlobalName
@@ -209,11 +209,11 @@ class _Machine:
                 f"the pickle asks for {f'{module}.{name}'!r:.200}, which is not on the list of what an official "
                 "checkpoint needs: refused, and nothing of it was run"
             )
-        self.stack.append(StandIn((module, name), self.allowed[module, name]))
+        self.stack.append(GlobalReplacement((module, name), self.allowed[module, name]))
 
     def do_reduce(self, _: None) -> None:
         arguments, function = self.pop(), self.pop()
-        if type(function) is not StandIn or type(arguments) is not tuple:
+        if type(function) is not GlobalReplacement or type(arguments) is not tuple:
             raise CheckpointError(f"the pickle calls a {type(function).__name__}, not a listed function: refused")
         self.stack.append(function.call(*arguments))
 

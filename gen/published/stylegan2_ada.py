@@ -13,7 +13,7 @@ from core.errors import CheckpointError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.published.official_config import config_of
+from gen.published.official_config import convert_config
 from gen.published.official_pickle import read_official
 from gen.strict_loading import Translation, load_strict
 
@@ -73,7 +73,7 @@ def read_pickle(
             our networks do not have (both are named), or labels without a vocabulary of as many columns.
     """
     networks = read_official(Path(path)).networks
-    return {key: (config_of(saved, vocabulary), dict(saved.tensors)) for key, saved in networks.items()}
+    return {key: (convert_config(saved, vocabulary), dict(saved.tensors)) for key, saved in networks.items()}
 
 
 def _split_embedding(weight: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocab
     Raises:
         ConfigError: an unknown rule, a name that no image has, or shares that are negative or do not sum to 1.
     """
-    cells = cells_of(labels, vocabulary)
+    cells = name_cells(labels, vocabulary)
     if not isinstance(sampling, str):
         return _make_pools(sampling, cells)
     if sampling == "shuffled":
@@ -109,7 +109,7 @@ def balance_groups(pools: Sequence[Pool], groups: Sequence[str], limit: float = 
     return balanced
 
 
-def cells_of(labels: Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:
+def name_cells(labels: Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:
     """Condition and age group of each label (n, c_dim); a mixture counts as its largest part, the uniform one as
     `UNKNOWN`.
     """

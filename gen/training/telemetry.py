@@ -75,7 +75,7 @@ class JsonLines:
     def __init__(self, path: Path, images_seen: int) -> None:
         self._path = path
         if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _images_of(line) <= images_seen]
+            kept = [line for line in path.read_text().splitlines() if _read_images_seen(line) <= images_seen]
             write_file(path, "".join(f"{line}\n" for line in kept).encode())
 
     def write(self, progress: Progress[Any]) -> None:
@@ -155,7 +155,7 @@ def _means(reports: Sequence[StepFigures]) -> Mapping[str, Any]:
     }
 
 
-def _images_of(line: str) -> float:
+def _read_images_seen(line: str) -> float:
     try:
         return float(json.loads(line)["images_seen"])
     except (ValueError, KeyError, TypeError):

@@ -119,7 +119,7 @@ class Trainer:
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.augment_p = config.augment_p
         self._augment = AugmentPipe(**AUGMENTATIONS[config.augment]) if config.augment else None
-        self.pools = tuple(pools(config.sampling, data.labels, _vocabulary_of(generator_config)))
+        self.pools = tuple(pools(config.sampling, data.labels, _require_vocabulary(generator_config)))
         if data.groups is not None:
             self.pools = tuple(balance_groups(self.pools, data.groups))
         batches = Batches(self.pools, config.batch, config.seed)
@@ -282,7 +282,7 @@ class Trainer:
     def _classification(self, judgement: Judgement, labels: Tensor) -> Tensor:
         if judgement.label_logits is None:
             return self._zero
-        conditions = len(_vocabulary_of(self.generator.config).conditions)
+        conditions = len(_require_vocabulary(self.generator.config).conditions)
         return classification_loss(judgement.label_logits, labels, conditions)
 
     def _identity_error(self, judgement: Judgement, known: Tensor | None) -> Tensor:
@@ -411,7 +411,7 @@ def _check_pairs(config: TrainingConfig, processes: Processes, group: int) -> No
         )
 
 
-def _vocabulary_of(config: GeneratorConfig) -> Vocabulary:
+def _require_vocabulary(config: GeneratorConfig) -> Vocabulary:
     if config.vocabulary is None:
         raise ConfigError("the generator has no vocabulary; expected a conditional one")
     return config.vocabulary

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from core.errors import CheckpointError, ConfigError, LabelError
-from faces.labels import AgeGroup, age_group_of
+from faces.labels import AgeGroup, find_age_group
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.layers import SQRT2
@@ -161,7 +161,7 @@ def _counterpart(age: AgeGroup, old: Vocabulary) -> str | None:
         return age.name
     middle = age.from_years if math.isinf(age.to_years) else (age.from_years + age.to_years) / 2
     try:
-        return age_group_of(middle, old.ages).name
+        return find_age_group(middle, old.ages).name
     except LabelError:
         return None
 

@@ -25,7 +25,7 @@ from experiments.augmentation.sheet import draw_sheet
 from experiments.processes import SideProcess, run_side_by_side
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
-from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, find_age_group
 from gestaltgen_client import Client
 from recognition.images.image_stack import Stack
 from recognition.images.pulled_sets import pull_set
@@ -50,7 +50,7 @@ def cells(counts: dict[str, int]) -> Stack:
 def test_people_are_scarce_and_unbalanced_as_asked_and_each_is_in_one_set() -> None:
     drawn = {seed: list(people.draw_people(people.COUNTS, seed, twice=True)) for seed in (1, 2)}
     for faces in drawn.values():
-        found = Counter((face.condition, age_group_of(face.age_years).name) for face in faces)
+        found = Counter((face.condition, find_age_group(face.age_years).name) for face in faces)
         wanted = {(c, g.name): n for c, by in people.COUNTS.items() for g, n in zip(AGE_GROUPS, by, strict=True)}
         assert found == wanted
         pictures = Counter(face.identity for face in faces)

@@ -57,7 +57,7 @@ from experiments.expression.views import (
 from experiments.processes import run_app
 from faces.datasets.dataset import Dataset
 from faces.images import Pixels, encode_png, read_image
-from faces.labels import CONDITIONS, age_group_of
+from faces.labels import CONDITIONS, find_age_group
 from faces.phantoms.phantom_dataset import write_phantoms
 from gestaltgen_client import JobError, ServiceError
 from recognition.images.folds import split_into_folds
@@ -161,7 +161,7 @@ def test_the_planted_shares_are_met_and_persons_and_ages_are_balanced() -> None:
         smiles = np.array([one.smile for one in planted if one.condition == condition])
         assert ((smiles >= 0.75) | (smiles <= 0.25)).all()
         assert (smiles > 0.5).sum() == round(120 * share)
-        ages = [age_group_of(one.age_years).name for one in planted if one.condition == condition]
+        ages = [find_age_group(one.age_years).name for one in planted if one.condition == condition]
         assert {ages.count(name) for name in set(ages)} == {24}
         assert sum(one.smile > 0.5 for one in balanced if one.condition == condition) == 60
     assert [(a.identity, a.age_years) for a in planted] == [(b.identity, b.age_years) for b in balanced]

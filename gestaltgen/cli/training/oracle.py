@@ -19,7 +19,7 @@ from faces.datasets.dataset import Dataset
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle import landmark_network, landmark_training
 from faces.oracle.attribute_network import SIDE
-from faces.oracle.attribute_training import OracleTrainingConfig, truth_of
+from faces.oracle.attribute_training import OracleTrainingConfig, read_truth
 from faces.oracle.attribute_training import train_oracle as train_oracle
 from faces.oracle.measurement import load_landmarks, measure_oracle
 from faces.phantoms.phantom_dataset import synthesise
@@ -87,7 +87,7 @@ def train(
                 synthesise(path, count=count, size=SIDE, seed=number, workers=workers, on_progress=step)
     learning, testing = sets.values()
     with Dataset.open(learning) as data:
-        images, truth = data.images(), truth_of(data)
+        images, truth = data.images(), read_truth(data)
     began = time.process_time()
     with _progress.bar("training", config.epochs * (len(images) // config.batch)) as step:
         oracle = train_oracle(images, truth, config, on_progress=lambda done, of, loss: step(done))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import DatasetError
-from faces.datasets.records import Record, Table, label_vector, read_table, record_of, write_table
+from faces.datasets.records import Record, Table, decode_label, encode_label, read_table, write_table
 from faces.labels import AgeGroup
 
 
@@ -90,16 +90,16 @@ def test_table_that_is_not_text() -> None:
 
 
 def test_label_is_one_hot_where_known_and_uniform_where_not() -> None:
-    both = label_vector(Record(condition="22q11DS", age_group="child"))
+    both = encode_label(Record(condition="22q11DS", age_group="child"))
     assert both.dtype == np.float32
     assert both.tolist() == [0, 1, 0, 0, 0, 1, 0, 0, 0]
-    np.testing.assert_allclose(label_vector(Record()), [0.25] * 4 + [0.2] * 5)
+    np.testing.assert_allclose(encode_label(Record()), [0.25] * 4 + [0.2] * 5)
 
 
 def test_record_is_read_back_from_a_label() -> None:
     for record in (Record("a", "WS", age_group="infant"), Record("a", "WS"), Record("a")):
-        assert record_of("a", label_vector(record)) == record
-    assert record_of("a", np.ones(3, np.float32)) == Record("a")
+        assert decode_label("a", encode_label(record)) == record
+    assert decode_label("a", np.ones(3, np.float32)) == Record("a")
 
 
 @pytest.mark.parametrize(

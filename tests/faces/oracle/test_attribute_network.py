@@ -14,7 +14,7 @@ import weights
 from core.errors import CheckpointError, ConfigError, DatasetError, ImageError
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.images import Pixels, to_tensor
-from faces.labels import AGE_GROUPS, age_group_of
+from faces.labels import AGE_GROUPS, find_age_group
 from faces.measures.reading_statistics import drift
 from faces.oracle.attribute_network import Oracle, OracleConfig, Reading, load, round_weights, save
 from faces.oracle.attribute_training import (
@@ -24,8 +24,8 @@ from faces.oracle.attribute_training import (
     ageing_phantoms,
     augment,
     measure,
+    read_truth,
     train_oracle,
-    truth_of,
 )
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import identity_vector
@@ -85,7 +85,7 @@ def test_ages_and_groups_are_one_distribution() -> None:
     for place in (0, 7, 8, 20, 39):
         bins = torch.full((1, 40), -100.0).index_fill(1, torch.tensor(place), 100.0)
         group = oracle.age_groups(bins)
-        assert AGE_GROUPS[int(group.argmax())] == age_group_of(float(edges[place]))
+        assert AGE_GROUPS[int(group.argmax())] == find_age_group(float(edges[place]))
         assert group.max().item() == pytest.approx(0, abs=1e-4)
         assert edges[place] < oracle.bin_years[place] < edges[place + 1]
     even = oracle.age_groups(torch.zeros(1, 40)).exp()
@@ -140,15 +140,15 @@ def test_the_truth_of_a_data_set_is_that_of_its_phantoms(tmp_path: Path) -> None
     path = tmp_path / "set.zip"
     synthesise(path, count=21, size=16, seed=5)
     with Dataset.open(path) as data:
-        truth = truth_of(data)
+        truth = read_truth(data)
     people = [nth_phantom(5, index) for index in range(21)]
     np.testing.assert_allclose(truth.identity, [identity_vector(of) for of in people])
     assert truth.condition.tolist() == [index % 4 for index in range(21)]
-    assert [AGE_GROUPS[group].name for group in truth.age_group] == [age_group_of(of.age_years).name for of in people]
+    assert [AGE_GROUPS[group].name for group in truth.age_group] == [find_age_group(of.age_years).name for of in people]
     with DatasetWriter(tmp_path / "photos.zip") as writer:
         writer.add(np.zeros((16, 16, 3), dtype=np.uint8))
     with Dataset.open(tmp_path / "photos.zip") as data, pytest.raises(DatasetError, match="is no phantom whose truth"):
-        truth_of(data)
+        read_truth(data)
 
 
 def test_augmented_pictures_are_still_the_same_pictures(phantoms: tuple[Pixels, Truth]) -> None:

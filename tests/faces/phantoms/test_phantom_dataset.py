@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import DatasetError
 from faces.datasets.dataset import Dataset
-from faces.labels import AGE_GROUPS, CONDITIONS, age_group_of
+from faces.labels import AGE_GROUPS, CONDITIONS, find_age_group
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import attributes
 from faces.phantoms.phantom_dataset import TRUTH, nth_phantom, synthesise
@@ -60,7 +60,7 @@ def test_bytes_do_not_depend_on_the_workers(tmp_path: Path) -> None:
 
 def test_ages_and_smiles_cover_their_ranges() -> None:
     phantoms = [nth_phantom(0, index) for index in range(400)]
-    groups = Counter((p.condition, age_group_of(p.age_years).name) for p in phantoms)
+    groups = Counter((p.condition, find_age_group(p.age_years).name) for p in phantoms)
     assert set(groups.values()) == {400 // len(CONDITIONS) // len(AGE_GROUPS)}
     smiles = [p.smile for p in phantoms]
     assert min(smiles) < 0.05

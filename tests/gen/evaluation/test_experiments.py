@@ -24,13 +24,13 @@ from gen.evaluation.experiments import (
     EVALUATION_SEED,
     TUNING_SEED,
     Experiment,
-    Readable,
+    ReadableLabels,
     balanced_rows,
-    cells_of,
     find_requested_cells,
     images_to_make,
     is_balanced,
     measure_distances,
+    number_cells,
     people_for,
     quick_frechet,
     rows_like,
@@ -91,7 +91,7 @@ def reader() -> Oracle:
 
 def experiment(net: Generator, reader: Oracle, monkeypatch: pytest.MonkeyPatch, told: Told | None = None) -> Experiment:
     monkeypatch.setattr(experiments, "Sampler", told or Told())
-    return Experiment(net, reader, Readable.of(V, reader.config, phantoms=True), truncation=0.6)
+    return Experiment(net, reader, ReadableLabels.of(V, reader.config, phantoms=True), truncation=0.6)
 
 
 def relabelled(row: Row, change: Callable[[Tensor], Tensor]) -> Row:
@@ -169,17 +169,17 @@ def test_what_an_oracle_cannot_read_is_left_out_and_says_why(
     net: Generator, reader: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = reader.config
-    assert Readable.of(V, config, phantoms=True) == Readable(None, None)
-    assert "photographs" in (Readable.of(V, config, phantoms=False).ages or "")
-    one = Readable.of(Vocabulary(("unaffected",)), config, phantoms=True)
-    assert one == Readable("there is one condition only", None)
-    strange = Readable.of(
+    assert ReadableLabels.of(V, config, phantoms=True) == ReadableLabels(None, None)
+    assert "photographs" in (ReadableLabels.of(V, config, phantoms=False).ages or "")
+    one = ReadableLabels.of(Vocabulary(("unaffected",)), config, phantoms=True)
+    assert one == ReadableLabels("there is one condition only", None)
+    strange = ReadableLabels.of(
         Vocabulary(("WS", "XY"), (AgeGroup("young", 0, 9), AgeGroup("old", 9, 90))), config, phantoms=True
     )
     assert strange.conditions == "the oracle does not know XY"
     assert "young, old" in (strange.ages or "")
     monkeypatch.setattr(experiments, "Sampler", Told())
-    blind = Experiment(net, reader, Readable("no", "no"), truncation=1.0)
+    blind = Experiment(net, reader, ReadableLabels("no", "no"), truncation=1.0)
     rows = balanced_rows(blind.request("unrelated"), V, 20)
     labelled = blind.measure_labels(rows, reader.read_pixels(blind.render(rows, blind.request("unrelated"))))
     assert (labelled.condition, labelled.age_group, labelled.years) == (None, None, ())
@@ -218,7 +218,7 @@ def test_balance_and_cells_of_labels() -> None:
     assert not is_balanced(np.concatenate([every, every[:1]]), V)
     unknown = np.stack([V.encode("WS").numpy()])
     assert not is_balanced(unknown, V)
-    assert cells_of(np.concatenate([every, unknown]), V).tolist() == [*range(20), -1]
+    assert number_cells(np.concatenate([every, unknown]), V).tolist() == [*range(20), -1]
     assert experiments.cell_names(V)[6] == "22q11DS, child"
 
 
@@ -227,7 +227,7 @@ def test_progress_adds_up_to_what_was_announced(
 ) -> None:
     made: list[int] = []
     monkeypatch.setattr(experiments, "Sampler", Told())
-    readable = Readable.of(V, reader.config, phantoms=True)
+    readable = ReadableLabels.of(V, reader.config, phantoms=True)
     exp = Experiment(net, reader, readable, truncation=1, on_progress=made.append)
     request = exp.request("unrelated")
     exp.render(balanced_rows(request, V, 70), request)
@@ -273,4 +273,4 @@ def test_quick_frechet_knows_its_own_images_and_repeats_itself() -> None:
 
 def test_a_generator_without_labels_is_refused() -> None:
     with pytest.raises(ConfigError, match="has no vocabulary"):
-        experiments.vocabulary_of(Generator(GeneratorConfig(8, 4, 4, 1, channel_base=8, channel_max=4)))
+        experiments.require_vocabulary(Generator(GeneratorConfig(8, 4, 4, 1, channel_base=8, channel_max=4)))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from gen.labels import Vocabulary
-from gen.training.batches import Batches, balance_groups, cells_of, pools
+from gen.training.batches import Batches, balance_groups, name_cells, pools
 
 VOCABULARY = Vocabulary()
 CELLS = [("WS", "infant")] * 20 + [("WS", "child")] * 4 + [("22q11DS", "child")] * 6 + [("unaffected", "child")] * 60
@@ -22,7 +22,7 @@ def labels() -> Tensor:
 def shown(sampling: str | dict[str, float], batch: int = 16, steps: int = 250) -> Counter[tuple[str, str]]:
     """Cells of the real images of many batches, as shares."""
     batches = Batches(pools(sampling, labels(), VOCABULARY), batch, seed=0)
-    cells = cells_of(labels(), VOCABULARY)
+    cells = name_cells(labels(), VOCABULARY)
     count = Counter(cells[index] for step in range(steps) for index in batches.real(step).tolist())
     return Counter({cell: number / (batch * steps) for cell, number in count.items()})  # type: ignore[misc]
 
@@ -36,7 +36,7 @@ def test_shuffled_shows_every_image_once_an_epoch_and_again_in_another_order() -
 
 def test_half_affected_is_half_of_every_batch() -> None:
     batches = Batches(pools("half_affected", labels(), VOCABULARY), 8, seed=0)
-    cells = cells_of(labels(), VOCABULARY)
+    cells = name_cells(labels(), VOCABULARY)
     for step in (0, 1, 500, 1024, 100_000):
         indices = batches.real(step).tolist()
         assert sum(cells[index][0] == "unaffected" for index in indices) == 4
@@ -75,14 +75,14 @@ def test_a_batch_follows_from_seed_and_iteration_alone() -> None:
 def test_random_labels_have_the_same_shares() -> None:
     batches = Batches(pools("half_affected", labels(), VOCABULARY), 8, seed=0)
     indices = batches.random(4000, torch.Generator().manual_seed(0)).tolist()
-    cells = cells_of(labels(), VOCABULARY)
+    cells = name_cells(labels(), VOCABULARY)
     assert sum(cells[index][0] == "unaffected" for index in indices) / 4000 == pytest.approx(0.5, abs=0.03)
     assert set(indices) == set(range(100))
 
 
 def test_one_condition_alone_is_known() -> None:
     alone = Vocabulary(("unaffected",))
-    assert cells_of(alone.encode("unaffected")[None], alone) == [("unaffected", "unknown")]
+    assert name_cells(alone.encode("unaffected")[None], alone) == [("unaffected", "unknown")]
 
 
 def test_messages() -> None:
