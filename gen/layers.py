@@ -1,7 +1,7 @@
 """Layers of StyleGAN2: equalised, modulated and resampling convolutions.
 
 Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
-as in the official PyTorch checkpoints. Two things are computed another way than published, with equal results:
+as in the published PyTorch checkpoints. Two things are computed another way than published, with equal results:
 styles scale the activations instead of making one kernel per sample, and on GPUs in half precision the low-pass filter
 of a resampling convolution is folded into its kernel: one dense convolution with four times the arithmetic, which
 matrix units do faster than a second pass over memory. On CPUs the filter is a pass of its own: with a gradient of one

@@ -1,8 +1,8 @@
 """Generator and discriminator of StyleGAN2 (Karras et al. 2020) with a split label embedding (Duong et al. 2022).
 
-Submodules and tensors are named as in the official PyTorch checkpoints. Networks run in the dtype given to
-`synthesize` and to the discriminator: parameters stay float32, only the convolutions and what lies between them
-change.
+Submodules and tensors are named as in the published PyTorch checkpoints of StyleGAN2-ADA. Networks run in the dtype
+given to `synthesize` and to the discriminator. It applies to the convolutions and to the operations between them;
+parameters stay float32.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Loaders of published checkpoints under the names that other programs rely on; `gen.published` defines them."""
+"""Stable import path of the loaders of published checkpoints, for programs outside this repository.
+
+The loaders are defined in `gen.published`, which our own code imports.
+"""
 
 from __future__ import annotations
 

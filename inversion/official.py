@@ -1,4 +1,7 @@
-"""Loader of the published HyperStyle checkpoints."""
+"""Loader of the published HyperStyle checkpoints.
+
+The path is stable for programs outside this repository; loaders of generators alone are in `gen.published`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from torch import Tensor
 from core.errors import CheckpointError, ConfigError
 from gen.config import GeneratorConfig
 from gen.networks import Generator
-from gen.official import load_rosinality
-from gen.published.rosinality import LATENT_AVG, translate_generator
+from gen.published.rosinality import LATENT_AVG, load_rosinality, translate_generator
 from gen.published.shapes import config_from_shapes
 from gen.strict_loading import load_strict
 from inversion.config import EncoderConfig, HypernetworkConfig

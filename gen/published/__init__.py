@@ -1,4 +1,7 @@
-"""Checkpoints of other programs, read as data: no code in them is run.
+"""Readers of published checkpoints: files that other programs wrote, for StyleGAN2-ADA and rosinality's StyleGAN2.
 
-Our own files are read by `gen.checkpoint`.
+No code in a file is run. `importing` reads any file that the command `gestaltgen weights import` takes;
+`stylegan2_ada` and `rosinality` hold the loader of each layout. Other programs find the loaders under `gen.official`,
+which defines nothing of its own. Our own files are read by `gen.checkpoint`, published HyperStyle files by
+`inversion.official`.
 """

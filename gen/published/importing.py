@@ -1,12 +1,12 @@
-"""Checkpoints of other programs, read into our networks with an account of every tensor.
+"""Import of published checkpoints into our networks, with a list of what became of every tensor.
 
     .pkl          NVIDIA's StyleGAN2-ADA for PyTorch: networks G, D, G_ema
     .pt           rosinality's stylegan2-pytorch (g, d, g_ema), or the decoder of a HyperStyle, e4e or pSp file
     .safetensors  ours, or tensors named in either way
 
-What a file is, its first bytes tell. None of it is run: `gen/published/official_pickle.py` interprets pickles,
-`torch.load` with `weights_only` reads `.pt` (it knows tensors and plain data; a bag for the options that rosinality's
-training stores is added).
+The first bytes of a file tell its kind. No code in a file is run: `gen/published/stylegan2_ada_pickle.py` interprets
+pickles, and `torch.load` with `weights_only` reads `.pt` files. It knows tensors and plain data; we add a class for the
+options that rosinality's training stores.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.published import rosinality, stylegan2_ada
-from gen.published.official_config import convert_config
-from gen.published.official_pickle import read_official
 from gen.published.shapes import config_from_shapes
+from gen.published.stylegan2_ada_config import convert_config
+from gen.published.stylegan2_ada_pickle import read_stylegan2_ada_pickle
 from gen.strict_loading import Placement, Translation, check_fits, load_strict
 
 PARTS: Final = ("G_ema", "G", "D")
-"""Running average of the generator, generator, discriminator; other programs' names for them are understood."""
+"""Names of the running average of the generator, the generator and the discriminator. Files of other programs may use
+other names."""
 
-OFFICIAL_PICKLE: Final = "NVIDIA's StyleGAN2-ADA pickle"
+STYLEGAN2_ADA_PICKLE: Final = "NVIDIA's StyleGAN2-ADA pickle"
 
 _LEGACY_TORCH: Final = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _OURS: Final = {"generator": "G_ema", "discriminator": "D"}
@@ -48,10 +49,10 @@ class Contents:
     """Contents of a file.
 
     Args:
-        kind: of file, in words.
-        parts: networks, by our name of the part: how they are made, in words.
-        left_out: what else is in it, one line each.
-        info: what it says of itself, if it is a checkpoint of ours.
+        kind: kind of the file, in words.
+        parts: description of each network, by our name of the part.
+        left_out: other contents of the file, one line each.
+        info: metadata of the file, if it is a checkpoint of ours.
     """
 
     kind: str
@@ -65,12 +66,12 @@ class Imported:
     """A network read from a file.
 
     Args:
-        net: filled, in evaluation mode, on the CPU.
-        kind: of file, in words.
-        placements: what became of each of its tensors.
-        left_out: what else is in the file, one line each.
-        notes: what the file does not say, and what was taken instead.
-        info: what the file says of itself, if it is a checkpoint of ours.
+        net: network with its weights, in evaluation mode, on the CPU.
+        kind: kind of the file, in words.
+        placements: destination of each of its tensors.
+        left_out: other contents of the file, one line each.
+        notes: settings that the file does not tell, and the values that were used for them.
+        info: metadata of the file, if it is a checkpoint of ours.
     """
 
     net: Generator | Discriminator
@@ -82,7 +83,7 @@ class Imported:
 
 
 def contents(path: Path) -> Contents:
-    """Read what a file holds, without making a network of it.
+    """Read the contents of a file without making a network.
 
     Raises:
         CheckpointError: no such file, an unknown or damaged one, or one that asks for code.
@@ -104,7 +105,7 @@ def read_weights(
 
     Args:
         part: one of PARTS.
-        vocabulary: names for the columns of the labels of a conditional official network.
+        vocabulary: names for the columns of the labels of a conditional StyleGAN2-ADA network.
         conv_clamp: for files that do not tell it: .pt, and .safetensors that are not ours.
 
     Raises:
@@ -113,7 +114,7 @@ def read_weights(
     """
     opened = _open(path)
     if part not in opened.parts:
-        raise CheckpointError(f"{path} has no {part!r}; expected one of {', '.join(opened.parts)}")
+        raise CheckpointError(f"{path} has no part {part!r}; expected one of {', '.join(opened.parts)}")
     source = opened.parts[part]
     others = tuple(f"{name}: {other.about}" for name, other in opened.parts.items() if name != part)
     info = source.info
@@ -135,7 +136,7 @@ def read_weights(
 
 @dataclass(frozen=True)
 class _Source:
-    """A network in a file: its tensors, and how it says it was made."""
+    """Network in a file: its tensors, and its description."""
 
     tensors: Mapping[str, Tensor]
     about: str
@@ -163,7 +164,7 @@ def _open(path: Path) -> _Opened:
     if not head:
         raise CheckpointError(f"{path} is empty; copy it again from its source")
     try:
-        pickled = read_official(path)
+        pickled = read_stylegan2_ada_pickle(path)
     except CheckpointError as error:
         kinds = "" if head.startswith(b"\x80") else "expected a .pkl, .pt or .safetensors file; "
         raise CheckpointError(f"{kinds}{error}") from None
@@ -171,7 +172,7 @@ def _open(path: Path) -> _Opened:
         key: _Source(saved.tensors, f"{saved.class_name} of {len(saved.tensors)} tensors", saved)
         for key, saved in pickled.networks.items()
     }
-    return _Opened(OFFICIAL_PICKLE, parts, tuple(f"{key}: no network" for key in pickled.others))
+    return _Opened(STYLEGAN2_ADA_PICKLE, parts, tuple(f"{key}: no network" for key in pickled.others))
 
 
 def _open_safetensors(path: Path) -> _Opened:
@@ -214,7 +215,7 @@ def _open_torch(path: Path) -> _Opened:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch or safetensors file, as they are named; those of `state_dict` where there is one.
+    """Read the tensors of a PyTorch or safetensors file under their own names; those of `state_dict` if there is one.
 
     Raises:
         CheckpointError: no such file, a damaged one, or one that asks for more than tensors and plain data.
@@ -237,17 +238,17 @@ def _require_tensors(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
 
 
 class _Options:
-    """Stand-in for an argparse.Namespace; its values are not read."""
+    """Replacement for argparse.Namespace; its values are not read."""
 
 
 def _load_torch(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals([(_Options, "argparse.Namespace")]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # a foreign parser on unknown bytes
+    except Exception as error:  # torch's parser may raise anything on unknown bytes
         asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"asks for {asked[1]!r:.200}: refused" if asked else "is no file of PyTorch, or a damaged one"
-        raise CheckpointError(f"{path} {reason}; only tensors and plain data are read of a PyTorch file") from None
+        reason = f"asks for {asked[1]!r:.200}: refused" if asked else "is not a PyTorch file, or is damaged"
+        raise CheckpointError(f"{path} {reason}; only tensors and plain data are read from a PyTorch file") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dict of networks or of tensors")
     return content
@@ -255,7 +256,7 @@ def _load_torch(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Tensors under our names, the network that they make, and what the file does not say."""
+    """Tensors under our names, the configuration of their network, and notes on what the file does not tell."""
 
     translation: Translation
     config: GeneratorConfig | DiscriminatorConfig
@@ -266,7 +267,7 @@ class _Plan:
 def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | None) -> _Plan:
     if source.saved is not None:
         if conv_clamp is not None:
-            raise CheckpointError("the file says its own conv_clamp; leave it out")
+            raise CheckpointError("the file has its own conv_clamp; leave the option out")
         config = convert_config(source.saved, vocabulary)
         return _Plan(stylegan2_ada.translate(source.tensors, vocabulary), config)
     measure = False
@@ -278,10 +279,14 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
     else:
         translation = stylegan2_ada.translate(source.tensors, vocabulary)
     config = config_from_shapes(translation.state, vocabulary, conv_clamp)
-    notes = [] if conv_clamp is not None else ["the file does not tell a clamp of the layers' output: none is set"]
+    notes = (
+        []
+        if conv_clamp is not None
+        else ["the file does not tell the limit of the layers' output (conv_clamp): none is set"]
+    )
     if isinstance(config, DiscriminatorConfig):
         size = config.mbstd_group_size
-        notes.append(f"the file does not tell the group of the minibatch standard deviation: {size} is taken")
+        notes.append(f"the file does not tell the group size of the minibatch standard deviation: {size} is used")
     elif measure:
         translation.state["mapping.w_avg"] = torch.zeros(config.w_dim)
         notes.append("the file does not hold the average latent: it is measured over 10,000 random vectors")
@@ -291,14 +296,14 @@ def _plan(source: _Source, vocabulary: Vocabulary | None, conv_clamp: float | No
 def _make_network(
     config: GeneratorConfig | DiscriminatorConfig, state: Mapping[str, Tensor]
 ) -> Generator | Discriminator:
-    """The network of this configuration with these tensors; nothing large is made before they are known to fit."""
+    """Make the network of this configuration with these tensors. Nothing large is made before they are known to fit."""
     for name, value in state.items():
         if not value.isfinite().all():
             raise CheckpointError(f"{name} has values that are not finite: the file is damaged, or its training failed")
     kind: type[Generator] | type[Discriminator] = Generator if isinstance(config, GeneratorConfig) else Discriminator
     with torch.device("meta"):
         check_fits(kind(config), state)  # type: ignore[arg-type]
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten below
         net = kind(config)  # type: ignore[arg-type]
     load_strict(net, state)
     return net.eval().requires_grad_(False)
@@ -307,4 +312,4 @@ def _make_network(
 def _check_unneeded(path: Path, **given: Any) -> None:
     for name, value in given.items():
         if value is not None:
-            raise CheckpointError(f"{path} is a checkpoint of ours and says its own {name}; leave it out")
+            raise CheckpointError(f"{path} is a checkpoint of ours with its own {name}; leave the option out")

@@ -1,8 +1,8 @@
-"""Checkpoints in the layout of rosinality's `stylegan2-pytorch`, which HyperStyle, e4e and pSp decoders have too.
+"""Loader of checkpoints in the layout of rosinality's `stylegan2-pytorch`, as HyperStyle, e4e and pSp use it.
 
-The networks compute the same as ours, under other names. Two differences are without effect: their convolutions scale
-the weights by 1/√fan_in before the demodulation, which takes any such factor out again but for its epsilon (below
-1e-7 of the result), and their filters are tensors, which must be ours.
+The networks compute the same as ours under other names. Two differences have no effect. Their convolutions scale the
+weights by 1/√fan_in before the demodulation, which cancels any such factor except for its epsilon (below 1e-7 of the
+result). Their filters are tensors in the file, which must equal our constants.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ _EPILOGUE: Final = {
 def load_rosinality(generator: Generator, tensors: Mapping[str, Tensor]) -> Generator:
     """Fill an unconditional generator with tensors of this layout, and return it.
 
-    `latent_avg`, (w_dim,) or with equal rows (num_ws, w_dim), may lie among them; without it the average latent is
-    measured, over 10,000 random vectors of seed 0.
+    The tensors may include `latent_avg`, (w_dim,) or (num_ws, w_dim) with equal rows. Without it the average latent is
+    measured over 10,000 random vectors of seed 0.
 
     Raises:
-        CheckpointError: a tensor is unknown, missing or of another shape, or a filter is another one; all by name.
-        ConfigError: a conditional generator: this layout has no labels.
+        CheckpointError: a tensor is unknown, missing or of another shape, or a filter differs from ours; the message
+            names all.
+        ConfigError: the generator is conditional; this layout has no labels.
     """
     if generator.config.vocabulary is not None:
-        raise ConfigError("the generator knows labels, the rosinality layout has none; expected an unconditional one")
+        raise ConfigError(
+            "the generator has labels, and the rosinality layout has none; expected an unconditional generator"
+        )
     state = translate_generator(tensors).state
     measured = "mapping.w_avg" in state
     load_strict(generator, {"mapping.w_avg": generator.mapping.w_avg} | state)
@@ -66,15 +69,17 @@ def load_rosinality(generator: Generator, tensors: Mapping[str, Tensor]) -> Gene
 
 
 def load_rosinality_discriminator(discriminator: Discriminator, tensors: Mapping[str, Tensor]) -> Discriminator:
-    """Fill an unconditional discriminator; errors as `load_rosinality`."""
+    """Fill an unconditional discriminator. It raises the errors of `load_rosinality`."""
     if discriminator.config.vocabulary is not None:
-        raise ConfigError("the discriminator knows labels, the rosinality layout has none; expected one without")
+        raise ConfigError(
+            "the discriminator has labels, and the rosinality layout has none; expected an unconditional discriminator"
+        )
     load_strict(discriminator, translate_discriminator(tensors).state)
     return discriminator
 
 
 def translate_generator(tensors: Mapping[str, Tensor]) -> Translation:
-    """A generator's tensors under our names.
+    """Rename a generator's tensors to our names.
 
     Raises:
         CheckpointError: an unknown name, another filter, or rows of `latent_avg` that differ.
@@ -83,7 +88,7 @@ def translate_generator(tensors: Mapping[str, Tensor]) -> Translation:
 
 
 def translate_discriminator(tensors: Mapping[str, Tensor]) -> Translation:
-    """A discriminator's tensors under our names; errors as `translate_generator`."""
+    """Rename a discriminator's tensors to our names. It raises the errors of `translate_generator`."""
     blocks = max((int(m[1]) for name in tensors if (m := re.match(r"convs\.(\d{1,2})\.", name))), default=0)
     return _translate(tensors, lambda translation, name, value: _place_judging(translation, name, value, blocks))
 
@@ -93,17 +98,19 @@ def _translate(tensors: Mapping[str, Tensor], place: Callable[[Translation, str,
     for name, value in tensors.items():
         if not place(translation, name, torch.as_tensor(value)):
             raise CheckpointError(
-                f"{name!r:.200} {tuple(value.shape)} is no tensor of this network in rosinality's layout"
+                f"{name!r:.200} {tuple(value.shape)} is not a tensor of this network in rosinality's layout"
             )
     return translation
 
 
 def _place_generating(to: Translation, name: str, value: Tensor) -> bool:
-    """Place one tensor of a generator; False for an unknown one."""
+    """Place one tensor of a generator; return False for an unknown one."""
     if name == LATENT_AVG:
         rows = value.reshape(-1, value.shape[-1])
         if not torch.equal(rows, rows[:1].expand_as(rows)):
-            raise CheckpointError(f"{LATENT_AVG} has {len(rows)} rows that differ: no generator's average latent")
+            raise CheckpointError(
+                f"{LATENT_AVG} has {len(rows)} different rows; expected equal rows, one average latent"
+            )
         to.place(name, value, {"mapping.w_avg": rows[0]})
     elif name == "input.input":
         to.place(name, value, {"synthesis.b4.const": _drop_first_axis(value)})
@@ -127,12 +134,12 @@ def _place_generating(to: Translation, name: str, value: Tensor) -> bool:
 
 
 def _layer(index: int) -> str:
-    """Our name of their convolution 0, 1, …: one at 4x4, then two for each resolution."""
+    """Return our name of their convolution 0, 1, …: one at 4x4, then two for each resolution."""
     return f"synthesis.b{2 ** ((index + 5) // 2)}.conv{(index - 1) % 2}" if index else "synthesis.b4.conv1"
 
 
 def _reshape(name: str, value: Tensor) -> Tensor:
-    """Their tensor without the axes of length 1 that ours does not have."""
+    """Drop the axes of length 1 that their tensor has and ours does not."""
     if name == "conv.weight":
         return _drop_first_axis(value)
     if name == "noise.weight":
@@ -145,7 +152,7 @@ def _drop_first_axis(value: Tensor) -> Tensor:
 
 
 def _place_judging(to: Translation, name: str, value: Tensor, blocks: int) -> bool:
-    """Place one tensor of a discriminator of so many residual blocks; False for an unknown one."""
+    """Place one tensor of a discriminator with this number of residual blocks; return False for an unknown one."""
     if name in _EPILOGUE:
         to.place(name, value, {_EPILOGUE[name]: value})
     elif match := re.fullmatch(r"convs\.0\.(?:0\.(weight)|1\.(bias))", name):

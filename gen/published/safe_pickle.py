@@ -1,9 +1,9 @@
-"""Pickles read as data: an interpreter of their opcodes that imports nothing and calls nothing but what it is given.
+"""Interpreter of pickles that reads them as data: it imports nothing and calls only the functions that it is given.
 
-Python's unpickler looks names up and calls them, so that a pickle is a program. Here a name stands for a function of
-ours or it is refused, and everything else is plain data: numbers, text, bytes, tuples, lists, sets and dicts with
-plain keys. There is no attribute access, no import, no state set on foreign objects, no extension registry; nothing
-is allocated that the input does not hold.
+Python's unpickler looks names up and calls them, so a pickle is a program. This interpreter replaces each allowed name
+by a function of ours and refuses all others. Everything else is plain data: numbers, text, bytes, tuples, lists, sets
+and dicts with plain keys. There is no attribute access, no import, no state set on foreign objects and no extension
+registry. Memory is allocated only for what the input holds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, BinaryIO, Final, Protocol, TypeAlias, runtime_checkable
 from core.errors import CheckpointError
 
 GlobalName: TypeAlias = tuple[str, str]
-"""Module and name, compared whole: ("torch", "os.system") is not in `torch`."""
+"""Module and name of a global. Both are compared as a whole, so ("torch", "os.system") is not a name in `torch`."""
 
 
 @dataclass(frozen=True)
 class GlobalReplacement:
-    """Our replacement for a global: its name, and a function of the arguments that the pickle gives."""
+    """Replacement for a global: its name, and a function of ours that takes the arguments in the pickle."""
 
     name: GlobalName
     call: Callable[..., Any]
@@ -30,7 +30,7 @@ class GlobalReplacement:
 
 @runtime_checkable
 class Stateful(Protocol):
-    """An object of ours that takes the state which a pickle sets after making it."""
+    """Object of ours that accepts the state which a pickle sets after making it."""
 
     def set_state(self, state: Any) -> None: ...
 
@@ -40,12 +40,12 @@ def read(
     allowed: Mapping[GlobalName, Callable[..., Any]],
     persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """The object of the next pickle in a stream, which is left behind its end.
+    """Read the next pickle in a stream and return its object; the stream then stands after the pickle.
 
     Args:
-        allowed: functions for the globals that it may name; they get data of unknown shape, and raise
-            CheckpointError, TypeError or ValueError for what they do not expect.
-        persistent: the object of a persistent id; None refuses them.
+        allowed: functions for the globals that the pickle may name. They get data of unknown form, and raise
+            CheckpointError, TypeError or ValueError for unexpected data.
+        persistent: function that returns the object of a persistent id; None refuses these ids.
 
     Raises:
         CheckpointError: another global (named), an opcode outside plain data, or a broken or truncated pickle.
@@ -82,11 +82,11 @@ _LITERALS: Final = (
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
 )
 _UNEXPECTED: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError, struct.error)
-"""What reading data of an unknown shape may raise, here or in a stand-in; RuntimeError is torch's."""
+"""Errors that data of an unknown form may cause, here or in a replacement; RuntimeError is torch's."""
 
 
 class _Machine:
-    """The stack and the memo of one pickle."""
+    """Interpreter of one pickle, with its stack and memo."""
 
     def __init__(
         self, allowed: Mapping[GlobalName, Callable[..., Any]], persistent: Callable[[Any], Any] | None
@@ -137,7 +137,7 @@ class _Machine:
 
     def top_as(self, kind: type) -> Any:
         if type(self.top()) is not kind:
-            raise ValueError(f"{type(self.top()).__name__} in the place of a {kind.__name__}")
+            raise ValueError(f"{type(self.top()).__name__} instead of a {kind.__name__}")
         return self.top()
 
     def do_pop(self, _: None) -> None:
@@ -206,7 +206,7 @@ class _Machine:
             raise ValueError("a global whose name is not text")
         if (module, name) not in self.allowed:
             raise CheckpointError(
-                f"the pickle asks for {f'{module}.{name}'!r:.200}, which is not on the list of what an official "
+                f"the pickle asks for {f'{module}.{name}'!r:.200}, which is not on the list of what a StyleGAN2-ADA "
                 "checkpoint needs: refused, and nothing of it was run"
             )
         self.stack.append(GlobalReplacement((module, name), self.allowed[module, name]))
@@ -234,7 +234,7 @@ class _Machine:
 
 
 def plain_key(key: Any) -> Any:
-    """A key that is hashed in constant time without recursion."""
+    """Check that a key can be hashed in constant time without recursion, and return it."""
     if not isinstance(key, _SCALARS):
         raise ValueError(f"{type(key).__name__} as a key")
     return key

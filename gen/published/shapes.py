@@ -1,4 +1,4 @@
-"""The configuration of a network from the shapes of its tensors, for checkpoints that do not tell it."""
+"""Derivation of a network's configuration from the shapes of its tensors, for checkpoints that do not tell it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gen.labels import Vocabulary
 def config_from_shapes(
     state: Mapping[str, Tensor], vocabulary: Vocabulary | None = None, conv_clamp: float | None = None
 ) -> GeneratorConfig | DiscriminatorConfig:
-    """The configuration whose network has these tensors, named as ours or as the official ones.
+    """Find the configuration whose network has these tensors, named as in our checkpoints or in StyleGAN2-ADA.
 
     Args:
         vocabulary: names for the columns of the labels, where the tensors have a label embedding.
-        conv_clamp: not to be seen in shapes. Nor is the group of a discriminator's minibatch standard deviation, which
-            is the default one here.
+        conv_clamp: limit of the layers' output, which shapes do not show. They do not show the group size of a
+            discriminator's minibatch standard deviation either; the default is used.
 
     Raises:
         CheckpointError: no network has such tensors, or the label columns are not the vocabulary's.
@@ -73,7 +73,7 @@ def _layers(state: Mapping[str, Tensor]) -> int:
 
 
 def _sizes(maps: Mapping[int, int]) -> dict[str, Any]:
-    """Resolution and channel limits of these feature maps by resolution."""
+    """Find resolution and channel limits from the number of feature maps at each resolution."""
     resolution = max(maps)
     sizes: dict[str, Any] = {
         "resolution": resolution,
@@ -90,7 +90,7 @@ def _sizes(maps: Mapping[int, int]) -> dict[str, Any]:
 
 
 def _check_columns(state: Mapping[str, Tensor], vocabulary: Vocabulary | None) -> bool:
-    """Whether the network has labels."""
+    """Check that the labels have the vocabulary's columns, and tell whether the network has labels."""
     if "mapping.embed.weight" in state:
         columns = state["mapping.embed.weight"].shape[1]
     elif "mapping.embed.condition_weight" in state:
@@ -100,7 +100,7 @@ def _check_columns(state: Mapping[str, Tensor], vocabulary: Vocabulary | None) -
     expected = vocabulary.c_dim if vocabulary else 0
     if columns != expected:
         raise CheckpointError(
-            f"the labels have {columns} columns, the vocabulary {expected}; "
-            "give one whose conditions and ages are as many, none for a network without labels"
+            f"the labels have {columns} columns and the vocabulary has {expected}; give a vocabulary with as many "
+            "conditions and ages together, or none for a network without labels"
         )
     return columns > 0

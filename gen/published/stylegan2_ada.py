@@ -1,4 +1,4 @@
-"""NVIDIA's StyleGAN2-ADA checkpoints for PyTorch: tensors under the names of our networks."""
+"""Loader of the tensors of NVIDIA's StyleGAN2-ADA checkpoints for PyTorch into our networks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from core.errors import CheckpointError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.published.official_config import convert_config
-from gen.published.official_pickle import read_official
+from gen.published.stylegan2_ada_config import convert_config
+from gen.published.stylegan2_ada_pickle import read_stylegan2_ada_pickle
 from gen.strict_loading import Translation, load_strict
 
 Network = TypeVar("Network", Generator, Discriminator)
@@ -26,8 +26,8 @@ RESAMPLE_FILTER: Final = "resample_filter"
 def load_stylegan2_ada(net: Network, tensors: Mapping[str, Tensor]) -> Network:
     """Fill a network with tensors named as in NVIDIA's PyTorch checkpoints, and return it.
 
-    The one matrix of the reference's label embedding becomes the two of ours. FIR filters are not needed: ours are
-    the same constants.
+    The single matrix of NVIDIA's label embedding is split into our two matrices. FIR filters in the checkpoint are not
+    needed, because our networks have the same constants.
 
     Raises:
         CheckpointError: a tensor is missing, left over or of another shape (all are named), or the label embedding
@@ -39,7 +39,7 @@ def load_stylegan2_ada(net: Network, tensors: Mapping[str, Tensor]) -> Network:
 
 
 def translate(tensors: Mapping[str, Tensor], vocabulary: Vocabulary | None) -> Translation:
-    """Official tensors under our names.
+    """Rename tensors of a StyleGAN2-ADA checkpoint to our names.
 
     Raises:
         CheckpointError: a filter that is not ours, or a label embedding of another size than the vocabulary's or that
@@ -61,9 +61,9 @@ def translate(tensors: Mapping[str, Tensor], vocabulary: Vocabulary | None) -> T
 def read_pickle(
     path: str | Path, vocabulary: Vocabulary | None = None
 ) -> dict[str, tuple[GeneratorConfig | DiscriminatorConfig, dict[str, Tensor]]]:
-    """The networks of an official pickle by their keys (G, D, G_ema): configuration, and tensors as they are named.
+    """Read the networks of a pickle by their keys (G, D, G_ema): configuration, and tensors under their own names.
 
-    Nothing in the file is run (see `gen/published/official_pickle.py`). `load_stylegan2_ada` takes the tensors.
+    Nothing in the file is run (see `gen/published/stylegan2_ada_pickle.py`). `load_stylegan2_ada` takes the tensors.
 
     Args:
         vocabulary: names for the columns of the labels of a conditional checkpoint, conditions before ages.
@@ -72,7 +72,7 @@ def read_pickle(
         CheckpointError: no such file, a broken one, one that asks for a global outside the list or for an argument that
             our networks do not have (both are named), or labels without a vocabulary of as many columns.
     """
-    networks = read_official(Path(path)).networks
+    networks = read_stylegan2_ada_pickle(Path(path)).networks
     return {key: (convert_config(saved, vocabulary), dict(saved.tensors)) for key, saved in networks.items()}
 
 
@@ -80,8 +80,8 @@ def _split_embedding(weight: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Te
     conditions, ages = len(vocabulary.conditions), len(vocabulary.ages)
     if weight.ndim != 2 or weight.shape[1] != conditions + ages:
         raise CheckpointError(
-            f"{EMBEDDING} is {tuple(weight.shape)}, "
-            f"the network's {(len(weight), conditions + ages)}: {conditions} conditions and {ages} ages"
+            f"{EMBEDDING} is {tuple(weight.shape)}; expected {(len(weight), conditions + ages)}, "
+            f"because the network has {conditions} conditions and {ages} ages"
         )
     rows = len(weight) // 2
     stray = weight[:rows, conditions:].count_nonzero() + weight[rows:, :conditions].count_nonzero()

@@ -32,8 +32,8 @@ def fixture(name: str) -> dict[str, Tensor]:
 
 
 @cache
-def official_tensors(network: str) -> dict[str, Tensor]:
-    """The tensors of a fixture's network, named as in the official checkpoints."""
+def published_tensors(network: str) -> dict[str, Tensor]:
+    """The tensors of a fixture's network, named as in the published checkpoints."""
     spec = json.loads((DATA / "stylegan2_ada.tensors.json").read_text())[network]
     tensors = {
         name: torch.from_numpy(filled(spec["prefix"] + name, t["shape"], spec["salt"], t["std"], t["mean"]))
@@ -48,12 +48,12 @@ def official_tensors(network: str) -> dict[str, Tensor]:
 
 
 def generator_32(clamp: float | None = None) -> Generator:
-    return load_stylegan2_ada(Generator(replace(G32, conv_clamp=clamp)), official_tensors("generator_cond_32"))
+    return load_stylegan2_ada(Generator(replace(G32, conv_clamp=clamp)), published_tensors("generator_cond_32"))
 
 
 def discriminator_32(clamp: float | None = None) -> Discriminator:
     net = Discriminator(replace(D32, conv_clamp=clamp))
-    return load_stylegan2_ada(net, official_tensors("discriminator_cond_32"))
+    return load_stylegan2_ada(net, published_tensors("discriminator_cond_32"))
 
 
 def randomised(net: Network, seed: int = 3) -> Network:

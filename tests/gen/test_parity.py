@@ -14,7 +14,7 @@ from tests.gen.fixtures import (
     discriminator_32,
     fixture,
     generator_32,
-    official_tensors,
+    published_tensors,
 )
 
 
@@ -58,7 +58,7 @@ def test_r1_gradient() -> None:
 @torch.no_grad()
 def test_ffhq256_generator() -> None:
     f = fixture("generator_ffhq256")
-    net = load_stylegan2_ada(Generator(FFHQ256), official_tensors("generator_ffhq256"))
+    net = load_stylegan2_ada(Generator(FFHQ256), published_tensors("generator_ffhq256"))
     w = net.map(f["z"])
     images = net.synthesize(w)
     assert error(w[:, 0], f["w"]) < 1e-3
@@ -70,6 +70,6 @@ def test_ffhq256_generator() -> None:
 @torch.no_grad()
 def test_ffhq256_discriminator() -> None:
     f = fixture("discriminator_ffhq256")
-    net = load_stylegan2_ada(Discriminator(DFFHQ256), official_tensors("discriminator_ffhq256"))
+    net = load_stylegan2_ada(Discriminator(DFFHQ256), published_tensors("discriminator_ffhq256"))
     images = torch.from_numpy(filled("img256", (4, 3, 256, 256), 0, 0.5)).clip(-1, 1)
     assert error(net(images), f["logits"]) < 1e-3

@@ -213,7 +213,7 @@ def _age_group(text: str) -> AgeGroup:
 def _licence(file: Path, imported: Imported) -> str:
     if imported.info is not None:
         return imported.info.licence
-    if imported.kind == importing.OFFICIAL_PICKLE:
+    if imported.kind == importing.STYLEGAN2_ADA_PICKLE:
         return NVIDIA_LICENCE
     raise CheckpointError(f"{file} does not state the licence of its weights; say it with --licence")
 

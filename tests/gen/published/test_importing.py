@@ -19,27 +19,32 @@ from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.published.importing import contents, read_weights
 from gen.published.shapes import config_from_shapes
-from tests.gen.fixtures import D32, G32, discriminator_32, fixture, generator_32, official_tensors, randomised
-from tests.gen.published.official_files import discriminator_kwargs, generator_kwargs, module, write_official
+from tests.gen.fixtures import D32, G32, discriminator_32, fixture, generator_32, published_tensors, randomised
 from tests.gen.published.rosinality_files import discriminator_tensors, generator_tensors
+from tests.gen.published.stylegan2_ada_files import (
+    discriminator_kwargs,
+    generator_kwargs,
+    module,
+    write_stylegan2_ada_pickle,
+)
 
 G, D = replace(G32, vocabulary=None), replace(D32, vocabulary=None)
 FIR = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
 
 
 def pickled(path: Path) -> Path:
-    g = {**official_tensors("generator_cond_32"), "synthesis.b8.resample_filter": FIR}
-    return write_official(
+    g = {**published_tensors("generator_cond_32"), "synthesis.b8.resample_filter": FIR}
+    return write_stylegan2_ada_pickle(
         path,
         {
             "G_ema": module("Generator", generator_kwargs(G32), g),
-            "D": module("Discriminator", discriminator_kwargs(D32), official_tensors("discriminator_cond_32")),
+            "D": module("Discriminator", discriminator_kwargs(D32), published_tensors("discriminator_cond_32")),
         },
     )
 
 
 @torch.no_grad()
-def test_an_official_pickle(tmp_path: Path) -> None:
+def test_a_stylegan2_ada_pickle(tmp_path: Path) -> None:
     path = pickled(tmp_path / "anything")
     held = contents(path)
     assert list(held.parts) == ["D", "G_ema"]
@@ -47,7 +52,7 @@ def test_an_official_pickle(tmp_path: Path) -> None:
     f = fixture("generator_cond_32")
     assert (got.net(f["z"], f["c"]) - f["image_const"]).abs().max() < 2e-4
     where = {placed.name: (placed.destination, placed.note) for placed in got.placements}
-    assert set(where) == {*official_tensors("generator_cond_32"), "synthesis.b8.resample_filter"}
+    assert set(where) == {*published_tensors("generator_cond_32"), "synthesis.b8.resample_filter"}
     assert where["synthesis.b8.resample_filter"] == ("", "constant, built in")
     assert where["mapping.embed.weight"] == ("mapping.embed.condition_weight, mapping.embed.age_weight", "split")
     assert where["mapping.fc0.bias"] == ("mapping.fc0.bias", "")
@@ -63,19 +68,19 @@ def test_an_official_pickle(tmp_path: Path) -> None:
 
 def test_what_the_file_says_is_not_said_again(tmp_path: Path) -> None:
     path = pickled(tmp_path / "n.pkl")
-    with pytest.raises(CheckpointError, match="says its own conv_clamp; leave it out"):
+    with pytest.raises(CheckpointError, match="has its own conv_clamp; leave the option out"):
         read_weights(path, vocabulary=Vocabulary(), conv_clamp=256)
-    with pytest.raises(CheckpointError, match="has no 'G'; expected one of D, G_ema"):
+    with pytest.raises(CheckpointError, match="has no part 'G'; expected one of D, G_ema"):
         read_weights(path, "G")
     ours = tmp_path / "ours.safetensors"
     checkpoint.save(ours, generator_32())
-    with pytest.raises(CheckpointError, match="says its own vocabulary; leave it out"):
+    with pytest.raises(CheckpointError, match="with its own vocabulary; leave the option out"):
         read_weights(ours, vocabulary=Vocabulary())
 
 
 def test_another_filter_is_refused(tmp_path: Path) -> None:
-    g = {**official_tensors("generator_cond_32"), "synthesis.b8.resample_filter": torch.ones(4, 4)}
-    path = write_official(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
+    g = {**published_tensors("generator_cond_32"), "synthesis.b8.resample_filter": torch.ones(4, 4)}
+    path = write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
     with pytest.raises(
         CheckpointError, match=r"synthesis.b8.resample_filter is not the low-pass filter \[1, 3, 3, 1\]"
     ):
@@ -83,22 +88,22 @@ def test_another_filter_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_embedding_that_is_not_split_is_refused_by_name(tmp_path: Path) -> None:
-    g = {**official_tensors("generator_cond_32"), "mapping.embed.weight": torch.ones(64, 9)}
-    path = write_official(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
+    g = {**published_tensors("generator_cond_32"), "mapping.embed.weight": torch.ones(64, 9)}
+    path = write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
     with pytest.raises(CheckpointError, match=r"n.pkl: mapping.embed.weight has 288 non-zero values outside"):
         read_weights(path, vocabulary=Vocabulary())
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    g = {**official_tensors("generator_cond_32"), "mapping.fc1.bias": torch.full((64,), float("nan"))}
-    path = write_official(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
+    g = {**published_tensors("generator_cond_32"), "mapping.fc1.bias": torch.full((64,), float("nan"))}
+    path = write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), g)})
     with pytest.raises(CheckpointError, match=r"mapping.fc1.bias has values that are not finite"):
         read_weights(path, vocabulary=Vocabulary())
 
 
 def test_a_network_much_larger_than_its_tensors_is_not_made(tmp_path: Path) -> None:
     kwargs = generator_kwargs(replace(G32, resolution=2048, channel_base=2**16, channel_max=2**16))
-    path = write_official(
+    path = write_stylegan2_ada_pickle(
         tmp_path / "n.pkl", {"G_ema": module("Generator", kwargs, {"mapping.w_avg": torch.zeros(64)})}
     )
     with pytest.raises(CheckpointError, match=r"missing synthesis.b2048.conv0.weight"):
@@ -125,7 +130,7 @@ def test_a_pytorch_file_of_rosinalitys_training(tmp_path: Path, zipped: bool) ->
     z = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
     assert torch.equal(got.net(z, truncation=0.5), g(z, truncation=0.5))  # type: ignore[call-arg]
     assert set(got.left_out[-2:]) == {"args: no network", "d_optim: no network"}
-    assert got.notes == ("the file does not tell a clamp of the layers' output: none is set",)
+    assert got.notes == ("the file does not tell the limit of the layers' output (conv_clamp): none is set",)
     judge = read_weights(path, "D", conv_clamp=256).net
     assert judge.config == replace(D, conv_clamp=256, mapping_layers=8)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -182,21 +187,21 @@ def test_broken_pytorch_files_are_refused(tmp_path: Path) -> None:
     for zipped in (True, False):
         torch.save({"g": torch.zeros(1000)}, path, _use_new_zipfile_serialization=zipped)
         path.write_bytes(path.read_bytes()[:600])
-        with pytest.raises(CheckpointError, match=r"n.pt is no file of PyTorch, or a damaged one"):
+        with pytest.raises(CheckpointError, match=r"n.pt is not a PyTorch file, or is damaged"):
             read_weights(path)
 
 
 @torch.no_grad()
-def test_safetensors_with_official_names_and_ours(tmp_path: Path) -> None:
+def test_safetensors_with_published_names_and_ours(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
-    save_file(official_tensors("generator_cond_32"), path)
-    with pytest.raises(CheckpointError, match="the labels have 9 columns, the vocabulary 0"):
+    save_file(published_tensors("generator_cond_32"), path)
+    with pytest.raises(CheckpointError, match="the labels have 9 columns and the vocabulary has 0"):
         read_weights(path)
     got = read_weights(path, vocabulary=Vocabulary(), conv_clamp=1.0)
     f, clamped = fixture("generator_cond_32"), fixture("clamp_32")
     assert got.net.config == replace(G32, conv_clamp=1.0)
     assert (got.net(f["z"], f["c"]) - clamped["image_const"]).abs().max() < 2e-4
-    save_file(official_tensors("discriminator_cond_32"), path)
+    save_file(published_tensors("discriminator_cond_32"), path)
     assert read_weights(path, "D", vocabulary=Vocabulary()).net.config == D32
     checkpoint.save(path, discriminator_32(), licence="CC0-1.0")
     got = read_weights(path, "D")

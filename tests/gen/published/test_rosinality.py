@@ -103,10 +103,10 @@ def test_a_discriminator_survives_the_layout() -> None:
         ({"convs.9.conv.weight": torch.ones(1, 2, 2, 3, 3)}, "unexpected synthesis.b128.conv1.weight"),
         ({"style.1.weight": torch.ones(64, 65)}, r"mapping.fc0.weight is \(64, 65\), the network's \(64, 64\)"),
         ({"style.01.weight": torch.ones(64, 64)}, "mapping.fc0.weight, which another tensor is already"),
-        ({"style.1.scale": torch.ones(1)}, "'style.1.scale' .1,. is no tensor of this network"),
-        ({"to_rgb1.noise": torch.ones(1)}, "'to_rgb1.noise' .1,. is no tensor of this network"),
+        ({"style.1.scale": torch.ones(1)}, "'style.1.scale' .1,. is not a tensor of this network"),
+        ({"to_rgb1.noise": torch.ones(1)}, "'to_rgb1.noise' .1,. is not a tensor of this network"),
         ({"noises.noise_0": torch.ones(2, 1, 4, 4)}, r"noise_const is \(2, 1, 4, 4\), the network's \(4, 4\)"),
-        ({"latent_avg": torch.randn(6, 64)}, "latent_avg has 6 rows that differ"),
+        ({"latent_avg": torch.randn(6, 64)}, "latent_avg has 6 different rows"),
     ],
 )
 def test_misfits_are_named(change: dict[str, Tensor | None], message: str) -> None:
@@ -117,14 +117,14 @@ def test_misfits_are_named(change: dict[str, Tensor | None], message: str) -> No
 
 def test_misfits_of_a_discriminator_are_named() -> None:
     tensors = discriminator_tensors(Discriminator(D))
-    with pytest.raises(CheckpointError, match=r"'convs.0.conv1.0.weight' .3,. is no tensor"):
+    with pytest.raises(CheckpointError, match=r"'convs.0.conv1.0.weight' .3,. is not a tensor"):
         load_rosinality_discriminator(Discriminator(D), tensors | {"convs.0.conv1.0.weight": torch.ones(3)})
-    with pytest.raises(CheckpointError, match=r"'stddev' .. is no tensor"):
+    with pytest.raises(CheckpointError, match=r"'stddev' .. is not a tensor"):
         load_rosinality_discriminator(Discriminator(D), tensors | {"stddev": torch.ones(())})
 
 
 def test_the_layout_has_no_labels() -> None:
-    with pytest.raises(ConfigError, match="the generator knows labels, the rosinality layout has none"):
+    with pytest.raises(ConfigError, match="the generator has labels, and the rosinality layout has none"):
         load_rosinality(Generator(G32), {})
-    with pytest.raises(ConfigError, match="the discriminator knows labels"):
+    with pytest.raises(ConfigError, match="the discriminator has labels"):
         load_rosinality_discriminator(Discriminator(D32), {})

@@ -15,7 +15,7 @@ from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.official import load_stylegan2_ada
 from gen.training.warm_start import translation, warm_start, warm_start_discriminator
-from tests.gen.fixtures import D32, FFHQ256, G32, discriminator_32, generator_32, official_tensors, randomised
+from tests.gen.fixtures import D32, FFHQ256, G32, discriminator_32, generator_32, published_tensors, randomised
 
 OTHER = Vocabulary(
     ("NS", "unaffected", "WS"),
@@ -56,7 +56,7 @@ def test_labels_on_an_unconditional_generator_change_no_image() -> None:
 
 @torch.no_grad()
 def test_at_full_ffhq256_size() -> None:
-    source = load_stylegan2_ada(Generator(FFHQ256), official_tensors("generator_ffhq256"))
+    source = load_stylegan2_ada(Generator(FFHQ256), published_tensors("generator_ffhq256"))
     target = Generator(replace(FFHQ256, vocabulary=Vocabulary()))
     warm_start(target, source, seed=1)
     c = labels(Vocabulary())

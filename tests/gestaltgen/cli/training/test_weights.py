@@ -16,9 +16,9 @@ from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli.main import app
-from tests.gen.fixtures import G32, fixture, generator_32, official_tensors
-from tests.gen.published.official_files import SOURCE, generator_kwargs, module, write_official
+from tests.gen.fixtures import G32, fixture, generator_32, published_tensors
 from tests.gen.published.rosinality_files import generator_tensors
+from tests.gen.published.stylegan2_ada_files import SOURCE, generator_kwargs, module, write_stylegan2_ada_pickle
 
 LABELS = [argument for name in ("WS", "22q11DS", "other", "unaffected") for argument in ("--condition", name)]
 
@@ -28,18 +28,20 @@ def run(*args: str | Path) -> Result:
 
 
 @pytest.fixture
-def official(tmp_path: Path) -> Path:
-    tensors = {**official_tensors("generator_cond_32")}
+def pickled(tmp_path: Path) -> Path:
+    tensors = {**published_tensors("generator_cond_32")}
     source = SOURCE.format(sentinel=str(tmp_path / "sentinel"))
-    return write_official(tmp_path / "net.pkl", {"G_ema": module("Generator", generator_kwargs(G32), tensors, source)})
+    return write_stylegan2_ada_pickle(
+        tmp_path / "net.pkl", {"G_ema": module("Generator", generator_kwargs(G32), tensors, source)}
+    )
 
 
 @torch.no_grad()
-def test_an_official_pickle_becomes_a_checkpoint(official: Path, tmp_path: Path) -> None:
+def test_a_stylegan2_ada_pickle_becomes_a_checkpoint(pickled: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "net.safetensors"
-    result = run("import", official, "--out", out, *LABELS)
+    result = run("import", pickled, "--out", out, *LABELS)
     assert result.exit_code == 0, result.output
-    for name in official_tensors("generator_cond_32"):
+    for name in published_tensors("generator_cond_32"):
         assert name in result.output
     assert "-> mapping.embed.condition_weight, mapping.embed.age_weight (split)" in result.output
     assert "left in the file: training_set_kwargs: no network" in result.output
@@ -54,26 +56,26 @@ def test_an_official_pickle_becomes_a_checkpoint(official: Path, tmp_path: Path)
     assert "WS, 22q11DS, other, unaffected" in shown
     assert "older_adult [35, inf)" in shown
     assert info.sha256 in shown
-    again = run("import", official, "--out", out, *LABELS)
+    again = run("import", pickled, "--out", out, *LABELS)
     assert again.exit_code == 1
     assert "exists; expected a new name" in again.stderr
 
 
-def test_what_is_refused_leaves_no_file(official: Path, tmp_path: Path) -> None:
+def test_what_is_refused_leaves_no_file(pickled: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     for arguments, message in (
-        ((), "labels have 9 columns, and it does not say what they mean"),
+        ((), "labels have 9 columns, and the file does not say what they mean"),
         ((*LABELS, "--age", "all:0-"), "the vocabulary has 5 columns"),
         (("--age", "all:0-"), "--age without --condition"),
         ((*LABELS, "--age", "infant"), "age group 'infant'; expected a name and years"),
         ((*LABELS, "--age", "infant:2-1"), "spans [2.0, 1.0) years"),
-        ((*LABELS, "--part", "D"), "has no 'D'; expected one of G_ema"),
+        ((*LABELS, "--part", "D"), "has no part 'D'; expected one of G_ema"),
     ):
-        result = run("import", official, "--out", out, *arguments)
+        result = run("import", pickled, "--out", out, *arguments)
         assert result.exit_code == 1
         assert message in result.stderr
         assert not out.exists()
-    assert run("import", official, "--out", out, "--part", "H").exit_code == 2
+    assert run("import", pickled, "--out", out, "--part", "H").exit_code == 2
 
 
 def test_files_that_state_no_licence_need_one(tmp_path: Path) -> None:

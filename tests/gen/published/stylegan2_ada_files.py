@@ -33,7 +33,7 @@ _reconstruct_persistent_obj.__module__ = "torch_utils.persistence"
 
 
 @contextmanager
-def official_modules() -> Iterator[None]:
+def pickled_modules() -> Iterator[None]:
     """The two modules whose names an official pickle mentions, while one is written."""
     made = {name: ModuleType(name) for name in ("dnnlib", "dnnlib.util", "torch_utils", "torch_utils.persistence")}
     made["dnnlib.util"].EasyDict = EasyDict  # type: ignore[attr-defined]
@@ -123,12 +123,12 @@ def discriminator_kwargs(config: DiscriminatorConfig) -> dict[str, Any]:
 
 
 def write_pickle(path: Path, content: Any, protocol: int = 4) -> Path:
-    with official_modules():
+    with pickled_modules():
         path.write_bytes(pickle.dumps(content, protocol))
     return path
 
 
-def write_official(path: Path, networks: Mapping[str, Module], protocol: int = 4) -> Path:
+def write_stylegan2_ada_pickle(path: Path, networks: Mapping[str, Module], protocol: int = 4) -> Path:
     """A whole checkpoint: networks by key, and what else official ones hold."""
     others = {
         "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", path="/data/ffhq.zip"),

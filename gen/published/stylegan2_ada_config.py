@@ -1,6 +1,7 @@
-"""The constructor arguments of official networks, as our configurations.
+"""Conversion of the constructor arguments of NVIDIA's StyleGAN2-ADA networks to our configurations.
 
-What they name is taken over, must be what our networks compute, or is refused by name; nothing is passed over.
+Each argument is either taken over, or must have the value that our networks have built in, or is refused by name. None
+is ignored.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from typing import Any, Final
 from core.errors import CheckpointError, ConfigError
 from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.labels import Vocabulary
-from gen.published.official_pickle import SavedNetwork
+from gen.published.stylegan2_ada_pickle import SavedNetwork
 
 _POSITIONAL: Final = {
     "Generator": ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels"),
     "Discriminator": ("c_dim", "img_resolution", "img_channels"),
 }
 _LARGEST: Final = {"img_resolution": 2048, "num_layers": 64}
-"""Limits of whole numbers, others 65536: a file must not ask for a network that no machine holds."""
+"""Largest values of whole numbers; for all others it is 65536. A file must not ask for a network too large to build."""
 
 _TRAINING_ONLY: Final = ("w_avg_beta", "freeze_layers", "num_fp16_res", "use_fp16", "fp16_channels_last")
 """Arguments that change how a network is trained or computed, not what it is."""
 
 
 class _Arguments:
-    """Keyword arguments, taken one by one; what is left at the end is refused."""
+    """Keyword arguments that are taken one by one; those left at the end are refused."""
 
     def __init__(self, where: str, given: Any) -> None:
         if not isinstance(given, Mapping):
@@ -50,7 +51,7 @@ class _Arguments:
         return _Arguments(f"{self.where}.{name}", self.given.pop(name, {}))
 
     def must_be(self, name: str, *accepted: Any) -> None:
-        """The argument, if given, has one of these values: those that our networks have built in."""
+        """Take an argument, and refuse it if it is given with another value than those built into our networks."""
         value = self.given.pop(name, accepted[0])
         if not any(type(value) is type(one) and value == one for one in accepted):
             expected = " or ".join(_short(one) for one in accepted)
@@ -63,7 +64,7 @@ class _Arguments:
 
 
 def convert_config(saved: SavedNetwork, vocabulary: Vocabulary | None) -> GeneratorConfig | DiscriminatorConfig:
-    """Our configuration of an official network.
+    """Convert the arguments of a saved network to our configuration.
 
     Args:
         vocabulary: names for the columns of a conditional network's labels; None for an unconditional one.
@@ -76,14 +77,16 @@ def convert_config(saved: SavedNetwork, vocabulary: Vocabulary | None) -> Genera
         raise CheckpointError(f"a network of class {saved.class_name!r}; expected {' or '.join(_POSITIONAL)}")
     names = _POSITIONAL[saved.class_name]
     if len(saved.args) > len(names) or set(names[: len(saved.args)]) & saved.kwargs.keys():
-        raise CheckpointError(f"{saved.class_name} was made with {len(saved.args)} positional arguments too many")
+        raise CheckpointError(
+            f"{saved.class_name} has {len(saved.args)} positional arguments; some are too many or given twice"
+        )
     given = _Arguments(saved.class_name, dict(zip(names, saved.args, strict=False)) | dict(saved.kwargs))
     _check_columns(given.integer("c_dim"), vocabulary)
     given.must_be("img_channels", 3)
     try:
         return (_generator if saved.class_name == "Generator" else _discriminator)(given, vocabulary)
     except ConfigError as error:
-        raise CheckpointError(f"the network's configuration makes no sense: {error}") from None
+        raise CheckpointError(f"the network's configuration is not valid: {error}") from None
 
 
 def _check_columns(c_dim: int, vocabulary: Vocabulary | None) -> None:
@@ -92,13 +95,13 @@ def _check_columns(c_dim: int, vocabulary: Vocabulary | None) -> None:
         return
     if vocabulary is None:
         raise CheckpointError(
-            f"its labels have {c_dim} columns, and it does not say what they mean; "
+            f"the network's labels have {c_dim} columns, and the file does not say what they mean; "
             f"give a vocabulary whose conditions and ages are {c_dim} together"
         )
-    knows = f"labels of {c_dim} columns" if c_dim else "no labels; read it without a vocabulary"
+    labels = f"labels of {c_dim} columns" if c_dim else "no labels; read it without a vocabulary"
     raise CheckpointError(
         f"the vocabulary has {columns} columns ({len(vocabulary.conditions)} conditions and {len(vocabulary.ages)} "
-        f"ages), the network {knows}"
+        f"ages); the network has {labels}"
     )
 
 
@@ -135,7 +138,7 @@ def _discriminator(given: _Arguments, vocabulary: Vocabulary | None) -> Discrimi
     given.must_be("architecture", "resnet")
     block.must_be("activation", "lrelu")
     block.must_be("resample_filter", [1, 3, 3, 1], (1, 3, 3, 1))
-    if vocabulary is None:  # then there is no label mapping, whatever was asked of it
+    if vocabulary is None:  # without labels there is no label mapping, whatever its arguments say
         mapping = _Arguments(mapping.where, {})
     mapping.must_be("activation", "lrelu")
     mapping.must_be("lr_multiplier", 0.01)
@@ -160,7 +163,7 @@ def _discriminator(given: _Arguments, vocabulary: Vocabulary | None) -> Discrimi
 
 
 def _short(value: Any) -> str:
-    """A value of a file for a message: scalars and short lists as they are, of others the type."""
+    """Format a value of a file for a message: scalars and short lists in full, other values by their type."""
     plain = isinstance(value, str | int | float | type(None))
     if isinstance(value, list | tuple) and len(value) < 10 and all(isinstance(item, int | float) for item in value):
         plain = True

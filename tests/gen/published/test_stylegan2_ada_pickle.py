@@ -22,15 +22,15 @@ from faces.labels import AGE_GROUPS
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.official import load_stylegan2_ada, read_pickle
-from tests.gen.fixtures import D32, G32, fixture, official_tensors
-from tests.gen.published.official_files import (
+from tests.gen.fixtures import D32, G32, fixture, published_tensors
+from tests.gen.published.stylegan2_ada_files import (
     SOURCE,
     Module,
     discriminator_kwargs,
     generator_kwargs,
     module,
-    write_official,
     write_pickle,
+    write_stylegan2_ada_pickle,
 )
 
 G_TENSORS, D_TENSORS = "generator_cond_32", "discriminator_cond_32"
@@ -38,25 +38,25 @@ G_TENSORS, D_TENSORS = "generator_cond_32", "discriminator_cond_32"
 
 def generator_module(source: str = "", **changes: Any) -> Module:
     kwargs = generator_kwargs(G32) | changes
-    return module("Generator", kwargs, official_tensors(G_TENSORS), source)
+    return module("Generator", kwargs, published_tensors(G_TENSORS), source)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @torch.no_grad()
-def test_images_and_logits_of_an_official_pickle_are_the_references(tmp_path: Path, protocol: int) -> None:
+def test_images_and_logits_of_a_stylegan2_ada_pickle_are_the_references(tmp_path: Path, protocol: int) -> None:
     sentinel = tmp_path / "sentinel"
     source = SOURCE.format(sentinel=str(sentinel))
     networks = {
         "G": generator_module(),
-        "D": module("Discriminator", discriminator_kwargs(D32), official_tensors(D_TENSORS), source),
+        "D": module("Discriminator", discriminator_kwargs(D32), published_tensors(D_TENSORS), source),
         "G_ema": generator_module(source),
     }
     if protocol == 2:  # bytes are written as text that is encoded by a call; the official files are of 3 or 4
-        path = write_official(tmp_path / "network.pkl", networks, protocol)
+        path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", networks, protocol)
         with pytest.raises(CheckpointError, match=r"'_codecs.encode'|'__builtin__.set'"):
             read_pickle(path, Vocabulary())
         return
-    read = read_pickle(write_official(tmp_path / "network.pkl", networks, protocol), Vocabulary())
+    read = read_pickle(write_stylegan2_ada_pickle(tmp_path / "network.pkl", networks, protocol), Vocabulary())
     assert list(read) == ["G", "D", "G_ema"]
     config, tensors = read["G_ema"]
     assert config == replace(G32, conv_clamp=None)
@@ -70,18 +70,20 @@ def test_images_and_logits_of_an_official_pickle_are_the_references(tmp_path: Pa
 
 
 def test_reading_imports_nothing(tmp_path: Path) -> None:
-    path = write_official(tmp_path / "network.pkl", {"G_ema": generator_module()})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": generator_module()})
     before = set(sys.modules)
     read_pickle(path, Vocabulary())
     assert set(sys.modules) == before
 
 
 def test_a_parameter_that_is_a_view_or_half_precision_is_read(tmp_path: Path) -> None:
-    tensors = dict(official_tensors(G_TENSORS))
+    tensors = dict(published_tensors(G_TENSORS))
     bias = torch.arange(128.0)
     tensors["mapping.fc1.bias"] = bias[1::2]
     tensors["mapping.fc2.bias"] = bias[:64].half()
-    path = write_official(tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), tensors)})
+    path = write_stylegan2_ada_pickle(
+        tmp_path / "n.pkl", {"G_ema": module("Generator", generator_kwargs(G32), tensors)}
+    )
     read = read_pickle(path, Vocabulary())["G_ema"][1]
     assert torch.equal(read["mapping.fc1.bias"], bias[1::2])
     assert torch.equal(read["mapping.fc2.bias"], bias[:64].half())
@@ -90,9 +92,9 @@ def test_a_parameter_that_is_a_view_or_half_precision_is_read(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "vocabulary", "message"),
     [
-        ({}, None, "labels have 9 columns, and it does not say what they mean; give a vocabulary"),
-        ({}, Vocabulary(("A",)), "vocabulary has 6 columns .1 conditions and 5 ages., the network labels of 9 columns"),
-        ({"c_dim": 0}, Vocabulary(), "the network no labels; read it without a vocabulary"),
+        ({}, None, "labels have 9 columns, and the file does not say what they mean; give a vocabulary"),
+        ({}, Vocabulary(("A",)), "6 columns .1 conditions and 5 ages.; the network has labels of 9 columns"),
+        ({"c_dim": 0}, Vocabulary(), "the network has no labels; read it without a vocabulary"),
         ({"img_channels": 1}, Vocabulary(), "Generator.img_channels is 1; our networks have 3 built in"),
         ({"img_resolution": 2**20}, Vocabulary(), "img_resolution is 1048576; expected a whole number up to 2048"),
         ({"img_resolution": 48}, Vocabulary(), "resolution is 48; expected a power of two"),
@@ -107,7 +109,7 @@ def test_a_parameter_that_is_a_view_or_half_precision_is_read(tmp_path: Path) ->
 def test_arguments_that_our_networks_do_not_have_are_refused_by_name(
     tmp_path: Path, changes: dict[str, Any], vocabulary: Vocabulary | None, message: str
 ) -> None:
-    path = write_official(tmp_path / "network.pkl", {"G_ema": generator_module(**changes)})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": generator_module(**changes)})
     with pytest.raises(CheckpointError, match=message):
         read_pickle(path, vocabulary)
 
@@ -115,7 +117,7 @@ def test_arguments_that_our_networks_do_not_have_are_refused_by_name(
 def test_label_layers_of_a_discriminator_without_labels_do_not_matter(tmp_path: Path) -> None:
     config = replace(D32, vocabulary=None)
     kwargs = discriminator_kwargs(config) | {"mapping_kwargs": {"num_layers": 0, "lr_multiplier": 0.1}}
-    path = write_official(tmp_path / "network.pkl", {"D": Module("Discriminator", kwargs)})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"D": Module("Discriminator", kwargs)})
     assert read_pickle(path)["D"][0] == replace(config, mapping_layers=8)
 
 
@@ -123,22 +125,22 @@ def test_arguments_may_be_positional(tmp_path: Path) -> None:
     network = generator_module()
     names = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
     network.state["_init_args"] = tuple(network.state["_init_kwargs"].pop(name) for name in names)
-    path = write_official(tmp_path / "network.pkl", {"G_ema": network})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": network})
     assert read_pickle(path, Vocabulary())["G_ema"][0] == G32
     network.state["_init_kwargs"]["z_dim"] = 64
-    with pytest.raises(CheckpointError, match="5 positional arguments too many"):
-        read_pickle(write_official(path, {"G_ema": network}), Vocabulary())
+    with pytest.raises(CheckpointError, match="5 positional arguments; some are too many"):
+        read_pickle(write_stylegan2_ada_pickle(path, {"G_ema": network}), Vocabulary())
 
 
 def test_another_class_is_refused(tmp_path: Path) -> None:
-    path = write_official(tmp_path / "network.pkl", {"G_ema": Module("SynthesisNetworkV3", {})})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": Module("SynthesisNetworkV3", {})})
     with pytest.raises(CheckpointError, match="class 'SynthesisNetworkV3'; expected Generator or Discriminator"):
         read_pickle(path)
 
 
 def test_twelve_conditions_are_read_with_a_vocabulary_of_twelve(tmp_path: Path) -> None:
     vocabulary = Vocabulary(tuple(f"c{i}" for i in range(12)), AGE_GROUPS)
-    path = write_official(tmp_path / "network.pkl", {"G_ema": generator_module(c_dim=17)})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": generator_module(c_dim=17)})
     assert read_pickle(path, vocabulary)["G_ema"][0].vocabulary == vocabulary
 
 
@@ -335,8 +337,8 @@ def _legacy_bytes(tensor: Tensor) -> bytes:
         (b"}}R.", "calls a dict"),
         (b"Na.", "an operand is missing"),
         (b"]Ne.", "a mark is missing"),
-        (b"N(Ne.", "NoneType in the place of a list"),
-        (b"](NNu.", "list in the place of a dict"),
+        (b"N(Ne.", "NoneType instead of a list"),
+        (b"](NNu.", "list instead of a dict"),
         (b"}(Nu.", "the pickle is broken"),
         (b"cnumpy\ndtype\n(V|O8\ntR.", "numpy scalar of dtype"),
         (b"L" + b"9" * 10_000 + b"L\n.", "the pickle is broken"),
@@ -349,7 +351,7 @@ def test_opcodes_are_not_abused(tmp_path: Path, data: bytes, message: str) -> No
 
 
 def test_any_truncation_is_refused(tmp_path: Path) -> None:
-    path = write_official(tmp_path / "network.pkl", {"G_ema": generator_module()})
+    path = write_stylegan2_ada_pickle(tmp_path / "network.pkl", {"G_ema": generator_module()})
     data = path.read_bytes()
     for size in (1, 2, 100, len(data) // 3, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:size])
@@ -367,17 +369,17 @@ def test_endless_nesting_is_refused(tmp_path: Path) -> None:
         parent.state["_modules"] = {"a": shared, "b": shared, "c": shared}
         shared = parent
     shared.class_name = "Generator"
-    refuse(write_official(path, {"G_ema": shared}), "more than 16 levels or 10000 modules")
+    refuse(write_stylegan2_ada_pickle(path, {"G_ema": shared}), "more than 16 levels or 10000 modules")
 
 
 def test_what_is_neither_tensor_nor_module_is_refused(tmp_path: Path) -> None:
     odd = Module("Generator", {})
     odd.state["_parameters"]["weight"] = [1.0]
-    refuse(write_official(tmp_path / "n.pkl", {"G_ema": odd}), "'weight' is a list; expected a tensor")
+    refuse(write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": odd}), "'weight' is a list; expected a tensor")
     odd.state["_parameters"], odd.state["_modules"] = {}, {"b4": 1.0}
-    refuse(write_official(tmp_path / "n.pkl", {"G_ema": odd}), "'b4' is a float; expected a module")
+    refuse(write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": odd}), "'b4' is a float; expected a module")
     odd.state["_parameters"] = [1]
-    refuse(write_official(tmp_path / "n.pkl", {"G_ema": odd}), "_parameters of the network is not a dict")
+    refuse(write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": odd}), "_parameters of the network is not a dict")
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""NVIDIA's pickles of networks, read without running anything in them.
+"""Reader of NVIDIA's StyleGAN2-ADA pickles, which runs nothing that is in them.
 
-In such a file a network is a call of `torch_utils.persistence._reconstruct_persistent_obj` on a dict with the Python
-source of its class, which the official loader executes, and the module's `__dict__`. Here the source is dropped
-unread, and the tensors and constructor arguments are taken from the `__dict__`. Storages are pickles within the
-pickle; they go through the same interpreter (`gen/published/safe_pickle.py`), not through `torch.load`.
+In such a file a network is a call of `torch_utils.persistence._reconstruct_persistent_obj` on a dict. The dict holds
+the Python source of the network's class, which NVIDIA's loader executes, and the module's `__dict__`. This reader
+ignores the source, and takes the tensors and constructor arguments from the `__dict__`. Storages are pickles within
+the pickle; the same interpreter (`gen/published/safe_pickle.py`) reads them, not `torch.load`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gen.published import safe_pickle
 from gen.published.safe_pickle import GlobalName
 
 MAX_BYTES: Final = 4 * 2**30
-"""Largest file that is read; the official ones are below 0.4 GiB."""
+"""Size of the largest file that is read; the published files are below 0.4 GiB."""
 
 NETWORKS: Final = ("G", "D", "G_ema")
 
@@ -35,12 +35,12 @@ _MAX_MODULES: Final = 10_000
 
 @dataclass(frozen=True)
 class SavedNetwork:
-    """A network as a pickle holds it.
+    """Network as a pickle holds it.
 
     Args:
-        class_name: of its class, as the file says.
+        class_name: name of its class, as the file says.
         args: positional arguments of its constructor.
-        kwargs: the others.
+        kwargs: named arguments of its constructor.
         tensors: parameters and buffers by their dotted names.
     """
 
@@ -51,14 +51,14 @@ class SavedNetwork:
 
 
 @dataclass(frozen=True)
-class OfficialFile:
-    """The networks of a file by their keys (G, D, G_ema), and the keys of what else is in it."""
+class PickledNetworks:
+    """Networks of a file by their keys (G, D, G_ema), and the keys of its other contents."""
 
     networks: Mapping[str, SavedNetwork]
     others: tuple[str, ...]
 
 
-def read_official(path: Path) -> OfficialFile:
+def read_stylegan2_ada_pickle(path: Path) -> PickledNetworks:
     """Read a checkpoint of NVIDIA's StyleGAN2-ADA for PyTorch.
 
     Raises:
@@ -75,16 +75,16 @@ def read_official(path: Path) -> OfficialFile:
     try:
         content = safe_pickle.read(io.BytesIO(data), _list_allowed_globals(len(data)))
         if not isinstance(content, dict) or not any(isinstance(content.get(key), _Persistent) for key in NETWORKS):
-            raise CheckpointError(f"it holds no network; expected a dict with {', '.join(NETWORKS)}")
+            raise CheckpointError(f"the file holds no network; expected a dict with {', '.join(NETWORKS)}")
         networks = {key: _network(content[key]) for key in NETWORKS if isinstance(content.get(key), _Persistent)}
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    return OfficialFile(networks, tuple(str(key)[:100] for key in content if key not in networks))
+    return PickledNetworks(networks, tuple(str(key)[:100] for key in content if key not in networks))
 
 
 @dataclass(frozen=True)
 class _Persistent:
-    """An object of a class whose source the file carries, and which is not run."""
+    """Object of a class whose source is in the file. The source is not run."""
 
     class_name: str
     state: dict[str, Any]
@@ -92,7 +92,7 @@ class _Persistent:
 
 @dataclass
 class _Dtype:
-    """A numpy dtype: its code, of which scalars are made."""
+    """Code and byte order of a numpy dtype."""
 
     code: str
     order: str = "<"
@@ -103,7 +103,7 @@ class _Dtype:
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers in a row: a one-dimensional tensor."""
+    """One-dimensional tensor with the numbers of a storage."""
 
     values: Tensor
 
@@ -119,7 +119,7 @@ def _empty_dict() -> dict[Any, Any]:
 
 
 def _set(items: Any = ()) -> set[Any]:
-    """A set as protocol 3 writes it, of a list."""
+    """Make a set of a list, as protocol 3 writes sets."""
     return {safe_pickle.plain_key(item) for item in items}
 
 
@@ -148,11 +148,11 @@ _MAGIC: Final = 0x1950A86A20F9469CFC6C
 
 
 class _Storages:
-    """Makes storages of the bytes that `torch.save` made of them: five pickles, the count, the numbers.
+    """Makes storages from the bytes that `torch.save` wrote: five pickles, the count, the numbers.
 
     Args:
-        budget: bytes that all storages of a file have together, at most its size: a pickle can name the same bytes
-            again and again.
+        budget: number of bytes that all storages of a file may have together. It is the size of the file, because a
+            pickle can name the same bytes many times.
     """
 
     def __init__(self, budget: int) -> None:
@@ -169,7 +169,7 @@ class _Storages:
         if magic != _MAGIC or protocol != 1001 or not isinstance(system, dict) or not system.get("little_endian"):
             raise CheckpointError("a storage is not in torch's format of version 1001, little-endian")
         storage = safe_pickle.read(stream, _STORAGE_TYPES, persistent=_storage_identity)
-        safe_pickle.read(stream, {})  # keys of all storages: the one
+        safe_pickle.read(stream, {})  # the keys of all storages; there is one
         if not isinstance(storage, _StorageIdentity):
             raise CheckpointError("a storage's bytes hold something else")
         (count,) = struct.unpack("<q", stream.read(8))
@@ -205,7 +205,7 @@ _STORAGE_TYPES: Final[Mapping[GlobalName, Callable[..., Any]]] = {("torch", name
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """`torch._utils._rebuild_tensor_v2`; whether it requires gradients, and hooks, are left aside."""
+    """Rebuild a tensor as `torch._utils._rebuild_tensor_v2` does, without its hooks and without requiring gradients."""
     numbers = (offset, *size, *stride)
     if (
         not isinstance(storage, _Storage)
@@ -214,7 +214,7 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
     ):
         raise CheckpointError("a tensor is not made of a storage, an offset, a size and strides")
     reach = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    # More numbers than the storage has would come of strides of 0, and could fill the memory.
+    # Strides of 0 would give more numbers than the storage has, and could fill the memory.
     if math.prod(size) > storage.values.numel() or (math.prod(size) and reach > storage.values.numel()):
         raise CheckpointError(f"a tensor of shape {size!r:.100} reaches beyond its {storage.values.numel()} numbers")
     return storage.values.as_strided(size, stride, offset)
@@ -227,7 +227,7 @@ def _rebuild_parameter(data: Any, *_: Any) -> Tensor:
 
 
 def _list_allowed_globals(file_bytes: int) -> Mapping[GlobalName, Callable[..., Any]]:
-    """All that an official pickle may name, and what we do in its place."""
+    """Map each global that a StyleGAN2-ADA pickle may name to the function that replaces it."""
     return {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
@@ -245,13 +245,13 @@ def _list_allowed_globals(file_bytes: int) -> Mapping[GlobalName, Callable[..., 
 def _network(saved: _Persistent) -> SavedNetwork:
     args, kwargs = saved.state.get("_init_args", ()), saved.state.get("_init_kwargs", {})
     if not isinstance(args, tuple | list) or not isinstance(kwargs, dict):
-        raise CheckpointError(f"{saved.class_name} does not tell the arguments it was made with")
+        raise CheckpointError(f"{saved.class_name} does not say which arguments it was made with")
     tensors = dict(_tensors(saved))
     return SavedNetwork(saved.class_name, tuple(args), {str(key): value for key, value in kwargs.items()}, tensors)
 
 
 def _tensors(root: _Persistent) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers of a module and its submodules, by dotted name."""
+    """Yield the parameters and buffers of a module and its submodules with their dotted names."""
     waiting: list[tuple[str, int, _Persistent]] = [("", 0, root)]
     seen = 0
     while waiting:
@@ -271,7 +271,7 @@ def _tensors(root: _Persistent) -> Iterator[tuple[str, Tensor]]:
 
 
 def _entries(module: _Persistent, kind: str, prefix: str) -> list[tuple[str, Any]]:
-    """Dotted names and values of one of a module's dicts; None stands for what a module does not have."""
+    """List dotted names and values of one of a module's dicts, without those that are None."""
     entries = module.state.get(kind, {})
     if not isinstance(entries, dict):
         raise CheckpointError(f"{kind} of {prefix or 'the network'} is not a dict")
