@@ -38,6 +38,14 @@ PrecisionOption: TypeAlias = Annotated[
     ),
 ]
 
+ThreadsOption: TypeAlias = Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)]
+
+
+def set_threads(count: int | None) -> None:
+    """Set the number of CPU threads of this process; None leaves it as it is."""
+    if count is not None:
+        torch.set_num_threads(count)
+
 
 def read_set_option(texts: Sequence[str]) -> dict[str, str]:
     """Split the NAME=VALUE texts of `--set`; another form is a usage error."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
-import torch
 import typer
 from rich.table import Table
 
@@ -15,14 +14,15 @@ from core.csv_reports import format_csv
 from core.errors import ConfigError, GestaltError
 from editing.directions import Direction
 from editing.face_editor import FaceEditor
-from editing.latent_editor import NOTICE, Edit
+from editing.latent_editor import NOTICE, Edit, LatentEditor
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, find_editor_files
+from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.option_groups import expand_options
+from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.methods import Method
 from inversion.result import Inversion, render
 
 STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -66,38 +66,52 @@ class Line:
     precision: str = ""
 
 
-def edit(
-    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("edits"),
-    smile: Annotated[float | None, typer.Option(help="Smile to reach, 0 at rest to 1 broad.", min=0, max=1)] = None,
+@dataclass(frozen=True)
+class ChangeOptions:
+    """Options about the change of a face.
+
+    Raises:
+        ConfigError: neither the smile to reach nor a strength is given, or both are.
+    """
+
+    smile: Annotated[float | None, typer.Option(help="Smile to reach, 0 at rest to 1 broad.", min=0, max=1)] = None
     strength: Annotated[
         float | None,
         typer.Option(
             help="Units to move along the direction, instead of --smile; `fit-direction` prints one standard deviation."
         ),
-    ] = None,
-    direction: Annotated[str, typer.Option(help="Name of the direction, with --strength.")] = "smile",
-    condition: Annotated[str | None, typer.Option(help="Use the direction of this condition.")] = None,
+    ] = None
+    direction: Annotated[str, typer.Option(help="Name of the direction, with --strength.")] = "smile"
+    condition: Annotated[str | None, typer.Option(help="Use the direction of this condition.")] = None
     directions: Annotated[
         Path | None, typer.Option(help="File of `gestaltgen fit-direction`. Default: the shipped one, if any.")
-    ] = None,
-    inverter: Annotated[Path | None, typer.Option(help="Trained inverter. Default: the shipped one, if any.")] = None,
-    generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the generator. Default: the shipped one.")
-    ] = None,
-    method: Annotated[
-        Method | None, typer.Option(help="Method of inversion. Default: hyperstyle with an inverter, else pti.")
-    ] = None,
+    ] = None
     hold: Annotated[
         bool,
         typer.Option(help="Correct changes of age, condition and identity, as far as they can be read."),
-    ] = True,
-    precision: PrecisionOption = "auto",
+    ] = True
+
+    def __post_init__(self) -> None:
+        if (self.smile is None) == (self.strength is None):
+            raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
+
+    def apply(self, editor: LatentEditor, inversion: Inversion, along: Direction) -> Edit:
+        """Return the edit of one inverted face along a direction."""
+        if self.smile is not None:
+            return editor.to_smile(inversion, along, self.smile)
+        return editor.edit(inversion, along, self.strength or 0.0)
+
+
+@expand_options
+def edit(
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("edits"),
+    change: ChangeOptions,
+    inversion: InversionOptions,
     strip: Annotated[
         bool, typer.Option("--strip", help="Also write a picture of strengths from -3 to 3 standard deviations.")
     ] = False,
-    aligned: Annotated[bool, typer.Option("--aligned", help="The photographs are aligned squares already.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Change the expression on photographs, and as little else as possible.
 
@@ -108,26 +122,23 @@ def edit(
 
     Example: gestaltgen edit photos/ --smile 0 --out edits
     """
-    if (smile is None) == (strength is None):
-        raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    face_editor = FaceEditor.open(find_editor_files(generator, inverter=inverter, directions=directions))
-    by, along = face_editor.invert_by(method, precision=precision), face_editor.direction(direction, condition)
-    editor = face_editor.editor if hold else replace(face_editor.editor, patterns={})
+    set_threads(inversion.threads)
+    files = find_editor_files(inversion.generator, inverter=inversion.inverter, directions=change.directions)
+    face_editor = FaceEditor.open(files)
+    by = face_editor.invert_by(inversion.method, precision=inversion.precision)
+    along = face_editor.direction(change.direction, change.condition)
+    editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
     work = list_photographs(photographs)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
-        if smile is not None:
-            done = editor.to_smile(one.inversion, along, smile)
-        else:
-            done = editor.edit(one.inversion, along, strength or 0.0)
         if strip:
             write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
-        return _write_results(out, one, done)
+        return _write_results(out, one, change.apply(editor, one.inversion, along))
 
     lines, shown = [], []
-    for path, made in invert_photographs(work, face_editor, by, edit_one, aligned=aligned, progress=_progress):
+    for path, made in invert_photographs(
+        work, face_editor, by, edit_one, aligned=inversion.aligned, progress=_progress
+    ):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:

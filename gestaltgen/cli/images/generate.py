@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,48 +14,94 @@ from api.models.generator import GeneratorModel
 from api.provenance.claims import sheet_notice
 from faces.image_set_request import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
 from gestaltgen.cli.console import make_console
+from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import PrecisionOption
 from gestaltgen.cli.progress import ConsoleProgress
 
+_PEOPLE: Final = "People"
+_PICTURES: Final = "Pictures"
 _console = make_console()
 
 
-def generate(
-    kind: Annotated[str, typer.Argument(help=f"Kind of the image set: {', '.join(KINDS)}.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder to write. It must not exist, unless it holds the same image set.")
-    ] = Path("image-set"),
+@dataclass(frozen=True)
+class RequestOptions:
+    """Options that describe the images of the set, as the fields of a request to the service do."""
+
     condition: Annotated[
-        list[str] | None, typer.Option(help="Condition, repeatable; unset takes every affected one.")
-    ] = None,
-    age: Annotated[list[str] | None, typer.Option(help="Age group, repeatable; unset takes all.")] = None,
+        list[str] | None,
+        typer.Option(help="Condition, repeatable; unset takes every affected one.", rich_help_panel=_PEOPLE),
+    ] = None
+    age: Annotated[
+        list[str] | None, typer.Option(help="Age group, repeatable; unset takes all.", rich_help_panel=_PEOPLE)
+    ] = None
     count: Annotated[
         int | None,
         typer.Option(
             help="Persons for each condition: the set has count x conditions x ages images (unrelated, blended: images "
-            "for each condition and age). Unset: as many as in the training data."
+            "for each condition and age). Unset: as many as in the training data.",
+            rich_help_panel=_PEOPLE,
         ),
-    ] = None,
+    ] = None
     total_images: Annotated[
         int | None,
         typer.Option(
-            help="Instead of --count: images of the whole set, a multiple of what one person of each condition adds."
+            help="Instead of --count: images of the whole set, a multiple of what one person of each condition adds.",
+            rich_help_panel=_PEOPLE,
         ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed from which the seeds of the persons are drawn.")] = 0,
+    ] = None
+    seed: Annotated[
+        int, typer.Option(help="Seed from which the seeds of the persons are drawn.", rich_help_panel=_PEOPLE)
+    ] = 0
     person: Annotated[
-        list[int] | None, typer.Option(help="Seed of one person, repeatable; instead of --count.")
-    ] = None,
+        list[int] | None,
+        typer.Option(help="Seed of one person, repeatable; instead of --count.", rich_help_panel=_PEOPLE),
+    ] = None
     truncation: Annotated[
         float | None,
-        typer.Option(help=f"0 is the average face, 1 full variety; unset: {DEFAULT_TRUNCATION} (average: 1)."),
-    ] = None,
+        typer.Option(
+            help=f"0 is the average face, 1 full variety; unset: {DEFAULT_TRUNCATION} (average: 1).",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = None
     blend: Annotated[
-        float | None, typer.Option(help=f"blended: weight of the first condition; unset: {DEFAULT_BLEND}.")
-    ] = None,
-    partner: Annotated[list[str] | None, typer.Option(help="blended: second condition, repeatable.")] = None,
-    noise: Annotated[str, typer.Option(help="Image noise: const, none or random.")] = "const",
-    precision: PrecisionOption = "auto",
+        float | None,
+        typer.Option(
+            help=f"blended: weight of the first condition; unset: {DEFAULT_BLEND}.", rich_help_panel=_PICTURES
+        ),
+    ] = None
+    partner: Annotated[
+        list[str] | None, typer.Option(help="blended: second condition, repeatable.", rich_help_panel=_PICTURES)
+    ] = None
+    noise: Annotated[str, typer.Option(help="Image noise: const, none or random.", rich_help_panel=_PICTURES)] = "const"
+    precision: PrecisionOption = "auto"
+
+    def request(self, kind: str) -> dict[str, Any]:
+        """Return the request for an image set of this kind; fields that were not given are missing in it."""
+        fields = {
+            "kind": kind,
+            "conditions": self.condition,
+            "ages": self.age,
+            "count": self.count,
+            "total_images": self.total_images,
+            "seed": self.seed,
+            "seeds": self.person,
+            "truncation": self.truncation,
+            "blend": self.blend,
+            "partners": self.partner,
+            "noise": self.noise,
+            "precision": self.precision,
+        }
+        return {name: value for name, value in fields.items() if value not in (None, [])}
+
+
+@expand_options
+def generate(
+    kind: Annotated[str, typer.Argument(help=f"Kind of the image set: {', '.join(KINDS)}.")],
+    *,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write. It must not exist, unless it holds the same image set.")
+    ] = Path("image-set"),
+    request: RequestOptions,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     max_images: Annotated[int, typer.Option(help="Largest image set that is accepted.")] = 100_000,
     tile: Annotated[
@@ -72,22 +119,8 @@ def generate(
     part of the request: name it to get the same set on every machine. A run that was stopped continues where it was.
     The numbers on the sheet are `index` in manifest.jsonl. Images are synthetic and no basis for a diagnosis.
     """
-    asked: dict[str, Any] = {
-        "kind": kind,
-        "conditions": condition,
-        "ages": age,
-        "count": count,
-        "total_images": total_images,
-        "seed": seed,
-        "seeds": person,
-        "truncation": truncation,
-        "blend": blend,
-        "partners": partner,
-        "noise": noise,
-        "precision": precision,
-    }
     model = GeneratorModel(weights or shipped.default())
-    plan = model.plan({name: value for name, value in asked.items() if value not in (None, [])}, max_images)
+    plan = model.plan(request.request(kind), max_images)
     if not holds_image_set(out, plan):
         write_image_set(out, plan, model, tile=tile, progress=ConsoleProgress(_console))
     _console.print(f"{len(plan.rows)} images in {out}, image set {plan.id}")

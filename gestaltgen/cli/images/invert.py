@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-import torch
 import typer
 from rich.table import Table
 
@@ -19,9 +18,10 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, find_editor_files
+from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.option_groups import expand_options
+from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.methods import Method
 from inversion.quality import Quality
 from inversion.result import save
 
@@ -58,37 +58,38 @@ class Line:
     precision: str = ""
 
 
-def invert(
-    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
-    inverter: Annotated[
-        Path | None,
-        typer.Option(help="Trained inverter. Default: the shipped one, if any."),
-    ] = None,
-    generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the generator to invert with. Default: the shipped one.")
-    ] = None,
+@dataclass(frozen=True)
+class EffortOptions:
+    """Options about the time that an inversion may take."""
+
+    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5
+    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300
+    seconds: Annotated[float | None, typer.Option(help="Time limit for each part of an optimisation.")] = None
+
+
+@dataclass(frozen=True)
+class QualityOptions:
+    """Options about the measures of a reconstruction."""
+
     discriminator: Annotated[
         Path | None,
-        typer.Option(help="Its discriminator, whose features measure likeness. Default: the shipped one, if any."),
-    ] = None,
-    method: Annotated[
-        Method | None,
         typer.Option(
-            help="Method; w, w+ and pti are slow, in float32. Default: hyperstyle with an inverter, else pti."
+            help="The generator's discriminator, whose features measure likeness. Default: the shipped one, if any."
         ),
-    ] = None,
-    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5,
-    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300,
-    seconds: Annotated[float | None, typer.Option(help="Time limit for each part of an optimisation.")] = None,
-    aligned: Annotated[
-        bool, typer.Option("--aligned", help="The photographs are aligned squares already, as in a data set.")
-    ] = False,
-    precision: PrecisionOption = "auto",
+    ] = None
     identity: Annotated[
         bool, typer.Option(help="Also compare face descriptors of dlib, which takes a second a face.")
-    ] = True,
-    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
+    ] = True
+
+
+@expand_options
+def invert(
+    photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
+    effort: EffortOptions,
+    quality: QualityOptions,
+    inversion: InversionOptions,
 ) -> None:
     """Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.
 
@@ -100,18 +101,17 @@ def invert(
 
     Example: gestaltgen invert photos/ --out inversions
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    files = find_editor_files(generator, discriminator=discriminator, inverter=inverter)
-    face_editor = FaceEditor.open(files, identity=identity)
-    by = face_editor.invert_by(method, passes=passes, steps=steps, seconds=seconds, precision=precision)
+    set_threads(inversion.threads)
+    files = find_editor_files(inversion.generator, discriminator=quality.discriminator, inverter=inversion.inverter)
+    face_editor = FaceEditor.open(files, identity=quality.identity)
+    by = face_editor.invert_by(inversion.method, precision=inversion.precision, **asdict(effort))
     work = list_photographs(photographs)
     lines, shown = [], []
 
     def keep(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         return _write_results(out, one, face_editor.generator)
 
-    for path, made in invert_photographs(work, face_editor, by, keep, aligned=aligned, progress=_progress):
+    for path, made in invert_photographs(work, face_editor, by, keep, aligned=inversion.aligned, progress=_progress):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:

@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from core.errors import DatasetError, DirectionError, GestaltError
@@ -17,16 +16,19 @@ from editing.photograph_files import InvertedPhotograph, invert_photographs, lis
 from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_survey, make_pair, write_pack
 from editing.survey_plan import Person, plan_survey
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, find_editor_files
+from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.option_groups import expand_options
+from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.methods import Method
 
 _console = make_console()
 _progress = ConsoleProgress(_console)
 
 
+@expand_options
 def stimuli(
     photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the pack; it must not exist.")] = Path("stimuli"),
     smile: Annotated[
         float | None,
@@ -43,14 +45,7 @@ def stimuli(
         bool, typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful.")
     ] = False,
     directions: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
-    inverter: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
-    generator: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the generator. Default: the shipped one.")
-    ] = None,
-    method: Annotated[Method | None, typer.Option(help="Method of inversion, as in `gestaltgen edit`.")] = None,
-    precision: PrecisionOption = "auto",
-    aligned: Annotated[bool, typer.Option("--aligned", help="The photographs are aligned squares already.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
+    inversion: InversionOptions,
 ) -> None:
     """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
 
@@ -61,11 +56,12 @@ def stimuli(
 
     Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(inversion.threads)
     check_new(out)
-    face_editor = FaceEditor.open(find_editor_files(generator, inverter=inverter, directions=directions))
-    by = face_editor.invert_by(method, precision=precision)
+    face_editor = FaceEditor.open(
+        find_editor_files(inversion.generator, inverter=inversion.inverter, directions=directions)
+    )
+    by = face_editor.invert_by(inversion.method, precision=inversion.precision)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
     work, group_of = list_photographs(photographs), _read_groups(groups)
     sources = name_sources(work)
@@ -77,7 +73,9 @@ def stimuli(
     pairs: dict[str, StimulusPair] = {}
     people: list[Person] = []
     left: list[LeftOut] = []
-    for path, made in invert_photographs(work, face_editor, by, make_person, aligned=aligned, progress=_progress):
+    for path, made in invert_photographs(
+        work, face_editor, by, make_person, aligned=inversion.aligned, progress=_progress
+    ):
         if isinstance(made, GestaltError):
             left.append(LeftOut(str(path), str(made), sources[path]))
         else:

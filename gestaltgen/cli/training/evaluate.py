@@ -1,14 +1,15 @@
-"""`gestaltgen evaluate`: does the label steer the images, are they varied, and how far are they from real ones?"""
+"""`gestaltgen evaluate`: measure how well labels steer the images, their variety and their distance to real ones."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-import torch
 import typer
 
 import weights as shipped
+from core.errors import ConfigError
 from core.precision import resolve_precision
 from gen.evaluation.evaluation import (
     EvaluationOptions,
@@ -20,52 +21,116 @@ from gen.evaluation.evaluation import (
 from gen.evaluation.experiments import EVALUATION_SEED
 from gen.evaluation.report import NOTICE, GeneratorReport, oracle_line, verdicts
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption
+from gestaltgen.cli.option_groups import expand_options
+from gestaltgen.cli.options import PrecisionOption, ThreadsOption, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
 from gestaltgen.cli.training.evaluation_table import figures_table
 
+_SAMPLES: Final = "Generated images"
+_REAL_IMAGES: Final = "Real images"
+_READERS: Final = "Networks that read the images"
 _console = make_console()
 
 
+@dataclass(frozen=True)
+class SampleOptions:
+    """Options about the images that are made for the measurement."""
+
+    count: Annotated[
+        int, typer.Option(help="Images of each experiment and truncation.", min=40, rich_help_panel=_SAMPLES)
+    ] = 2_000
+    truncation: Annotated[
+        list[float] | None, typer.Option(help="Repeatable; unset takes 0.6 and 1.", rich_help_panel=_SAMPLES)
+    ] = None
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of the people. Tune on another one than you publish.", min=0, rich_help_panel=_SAMPLES),
+    ] = EVALUATION_SEED
+    faces: Annotated[
+        int, typer.Option(help="Images that dlib searches, of each truncation.", min=1, rich_help_panel=_SAMPLES)
+    ] = 500
+    real_count: Annotated[
+        int,
+        typer.Option(
+            help="Real images that the slower networks (dlib, Inception) see.", min=2, rich_help_panel=_SAMPLES
+        ),
+    ] = 2_000
+    precision: PrecisionOption = "auto"
+
+    def experiments(self) -> ExperimentOptions:
+        """Return size and seed of the experiments.
+
+        Raises:
+            ConfigError: a truncation outside [0, 1].
+        """
+        truncations = tuple(dict.fromkeys(self.truncation or (0.6, 1.0)))
+        precision = resolve_precision(self.precision, "cpu")
+        return ExperimentOptions(self.count, truncations, self.seed, self.faces, self.real_count, precision)
+
+
+@dataclass(frozen=True)
+class RealImageOptions:
+    """Options about the real images that the generator is measured against."""
+
+    data: Annotated[Path, typer.Option(help="Data set that it was trained on, as `gestaltgen dataset` makes it.")]
+    phantoms: Annotated[
+        bool | None,
+        typer.Option(
+            "--phantoms/--photographs",
+            help="What the data show; unset: as their records say.",
+            rich_help_panel=_REAL_IMAGES,
+        ),
+    ] = None
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data set of real images kept out of training; unset draws phantoms, or leaves one out.",
+            rich_help_panel=_REAL_IMAGES,
+        ),
+    ] = None
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            help="The list that the training was given: these images of DATA are the held-out ones.",
+            rich_help_panel=_REAL_IMAGES,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """Options about the networks that read the images."""
+
+    features: Annotated[
+        list[FeatureName] | None,
+        typer.Option(
+            help="For distances, repeatable; unset: oracle for phantoms, dlib for photographs.",
+            rich_help_panel=_READERS,
+        ),
+    ] = None
+    inception: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also on Inception features: pytorch-fid's state dict.", dir_okay=False, rich_help_panel=_READERS
+        ),
+    ] = None
+    oracle: Annotated[
+        Path | None, typer.Option(help="Oracle's file; unset takes the shipped one.", rich_help_panel=_READERS)
+    ] = None
+
+
+@expand_options
 def evaluate(
     weights: Annotated[Path | None, typer.Argument(help="Generator's checkpoint; unset takes the shipped one.")] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Data set that it was trained on, as `gestaltgen dataset` makes it.")],
+    real: RealImageOptions,
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json, evaluation.png and neighbours.png.")] = Path(
         "evaluation"
     ),
-    count: Annotated[int, typer.Option(help="Images of each experiment and truncation.", min=40)] = 2_000,
-    truncation: Annotated[list[float] | None, typer.Option(help="Repeatable; unset takes 0.6 and 1.")] = None,
-    seed: Annotated[
-        int, typer.Option(help="Where the people come from. Tune on another one than you publish.", min=0)
-    ] = EVALUATION_SEED,
-    phantoms: Annotated[
-        bool | None,
-        typer.Option("--phantoms/--photographs", help="What the data show; unset: as their records say."),
-    ] = None,
-    features: Annotated[
-        list[FeatureName] | None,
-        typer.Option(help="For distances, repeatable; unset: oracle for phantoms, dlib for photographs."),
-    ] = None,
-    inception: Annotated[
-        Path | None, typer.Option(help="Also on Inception features: pytorch-fid's state dict.", dir_okay=False)
-    ] = None,
-    oracle: Annotated[Path | None, typer.Option(help="Oracle's file; unset takes the shipped one.")] = None,
-    held_out: Annotated[
-        Path | None,
-        typer.Option(help="Data set of real images kept out of training; unset draws phantoms, or leaves one out."),
-    ] = None,
-    exclude: Annotated[
-        Path | None,
-        typer.Option(help="The list that the training was given: these images of DATA are the held-out ones."),
-    ] = None,
+    samples: SampleOptions,
+    readers: ReaderOptions,
     run: Annotated[Path | None, typer.Option(help="Training run with kept snapshots: adds the curve of them.")] = None,
-    faces: Annotated[int, typer.Option(help="Images that dlib searches, of each truncation.", min=1)] = 500,
-    real_count: Annotated[
-        int, typer.Option(help="Real images that the slower networks (dlib, Inception) see.", min=2)
-    ] = 2_000,
-    precision: PrecisionOption = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.
 
@@ -93,25 +158,22 @@ def evaluate(
 
     Example: gestaltgen evaluate runs/mine/generator.safetensors --data faces.zip --run runs/mine --out report
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    truncations = tuple(dict.fromkeys(truncation or (0.6, 1.0)))
-    if not all(0 <= psi <= 1 for psi in truncations):
-        raise typer.BadParameter(f"truncations {list(truncations)}; expected numbers in [0, 1]")
-    if held_out and exclude:
-        raise typer.BadParameter("--held-out and --exclude both name held-out images; give one of them")
-    options = EvaluationOptions(
-        weights=weights or shipped.default(),
-        data=data,
-        oracle=oracle or shipped.oracle(),
-        experiments=ExperimentOptions(count, truncations, seed, faces, real_count, resolve_precision(precision, "cpu")),
-        phantoms=phantoms,
-        features=tuple(features or ()),
-        inception=inception,
-        held_out=held_out,
-        exclude=exclude,
-        run=run,
-    )
+    set_threads(threads)
+    try:
+        options = EvaluationOptions(
+            weights=weights or shipped.default(),
+            data=real.data,
+            oracle=readers.oracle or shipped.oracle(),
+            experiments=samples.experiments(),
+            phantoms=real.phantoms,
+            features=tuple(readers.features or ()),
+            inception=readers.inception,
+            held_out=real.held_out,
+            exclude=real.exclude,
+            run=run,
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
     evaluation = evaluate_generator(options, ConsoleProgress(_console))
     write_report(out, evaluation)
     _show(out, evaluation)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 import weights as shipped
 from gen.training.loop import RunSettings
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
-from gestaltgen.cli.options import choose_device, read_set_option
+from gestaltgen.cli.options import read_set_option
 from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.cli.training.execution_options import ExecutionOptions
 from inversion.training.recipe import Stage
 from inversion.training.regression import SAMPLES
 from inversion.training.run import InverterRun, InverterSources, train_inverter
@@ -51,8 +51,8 @@ class SourceOptions:
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Options of how a run proceeds."""
+class RunOptions(ExecutionOptions):
+    """Options about the length of a run, its recipe and what it saves and reports."""
 
     images: Annotated[int, typer.Option(help="Stop after this number of faces, over all calls.")] = 100_000
     set_: Annotated[
@@ -61,11 +61,7 @@ class RunOptions:
     snapshot: Annotated[int, typer.Option(help="Images between two snapshots.")] = 5_000
     snapshot_minutes: Annotated[float | None, typer.Option(help="Also save a snapshot after this time.")] = None
     report: Annotated[int, typer.Option(help="Images between two reports.")] = 1_000
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
-    threads: Annotated[int | None, typer.Option(help="Number of CPU threads.")] = None
     licence: Annotated[str, typer.Option(help="Licence of the weights, stored in the file.")] = "Apache-2.0"
-    change: Annotated[bool, typer.Option("--change", help="Resume although the recipe or the data changed.")] = False
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and stop.")] = False
 
 
 @expand_options
@@ -128,8 +124,7 @@ def _train(
     hypernetwork: Path | None = None,
     samples: int = 0,
 ) -> None:
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    device = options.apply()
     generator = files.generator or shipped.default()
     sources = InverterSources(
         generator,
@@ -156,7 +151,7 @@ def _train(
         settings,
         recipe=read_set_option(options.set_ or []),
         samples=samples,
-        device=choose_device(options.device),
+        device=device,
         change=options.change,
         dry_run=options.dry_run,
     )

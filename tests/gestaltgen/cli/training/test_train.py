@@ -29,7 +29,7 @@ from gen import checkpoint
 from gen.training import plan as plan_module
 from gen.training.run import RunFolder
 from gestaltgen.cli.main import app
-from gestaltgen.cli.training import train as train_module
+from gestaltgen.cli.training import training_screen
 
 ROOT = Path(__file__).parents[4]
 IMAGES = 40
@@ -378,7 +378,7 @@ def _names(folder: Path, data: Path) -> Path:
 
 
 def test_a_silent_run_says_what_it_does(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_module, "Heartbeat", partial(Heartbeat, silence_s=0.01))
+    monkeypatch.setattr(training_screen, "Heartbeat", partial(Heartbeat, silence_s=0.01))
     output = train(*arguments(phantoms, tmp_path / "run", images=16))
     assert re.search(r"^reading \S+phantoms.zip: 0:00:\d\d so far$", output, re.M)
     assert re.search(r"^training, 0 images shown: 0:0\d:\d\d so far$", output, re.M)
@@ -388,11 +388,11 @@ def test_a_long_origin_is_shortened() -> None:
     chain = "trained from scratch on 40 images of faces.phantom"
     for _ in range(5):
         chain = f"fine-tuned from generator.safetensors ({chain}; sha256 {'0' * 16}) on 40 images of portraits.zip"
-    shown = train_module.shorten(chain)
+    shown = training_screen.shorten(chain)
     assert len(shown) <= 160
     assert shown.startswith("fine-tuned from generator.safetensors (fine-tuned from")
     assert shown.endswith("on 40 images of portraits.zip")
-    assert train_module.shorten("trained from scratch") == "trained from scratch"
+    assert training_screen.shorten("trained from scratch") == "trained from scratch"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

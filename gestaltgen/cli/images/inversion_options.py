@@ -1,0 +1,46 @@
+"""Options that every command has that inverts photographs on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gestaltgen.cli.options import PrecisionOption, ThreadsOption
+from inversion.methods import Method
+
+_INVERSION: Final = "Inversion"
+
+
+@dataclass(frozen=True)
+class InversionOptions:
+    """Options about the networks that invert, and about the photographs."""
+
+    inverter: Annotated[
+        Path | None,
+        typer.Option(help="Trained inverter. Default: the shipped one, if any.", rich_help_panel=_INVERSION),
+    ] = None
+    generator: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of the generator. Default: the shipped one.", rich_help_panel=_INVERSION),
+    ] = None
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            help="Method of inversion; w, w+ and pti are slow, in float32. Default: hyperstyle with an inverter, else "
+            "pti.",
+            rich_help_panel=_INVERSION,
+        ),
+    ] = None
+    aligned: Annotated[
+        bool,
+        typer.Option(
+            "--aligned",
+            help="The photographs are aligned squares already, as in a data set.",
+            rich_help_panel=_INVERSION,
+        ),
+    ] = False
+    precision: PrecisionOption = "auto"
+    threads: ThreadsOption = None
