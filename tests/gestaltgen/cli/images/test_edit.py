@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from core.atomic_files import write_file
 from editing import direction_file, face_editor, fitting, survey_pack
+from editing.face_editor import FaceEditor
 from faces.images import Pixels, encode_png, read_image
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -24,18 +26,38 @@ from tests.editing import bright
 from tests.inversion.tiny import tiny_generator, tiny_inverter
 
 
-@pytest.fixture(autouse=True)
-def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
+def read_brightness_as_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (face_editor, fit_direction):
         monkeypatch.setattr(module, "make_face_reader", lambda oracle, describer: bright.read)
     monkeypatch.setattr(fitting, "CLEAR", {"smile": (0.45, 0.55), "age": (48.0, 52.0)})
 
 
-@pytest.fixture
-def generator(tmp_path: Path) -> Path:
-    path = tmp_path / "generator.safetensors"
+@pytest.fixture(autouse=True)
+def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_brightness_as_smile(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faces are found in 20 steps instead of 300: no test depends on how well."""
+    monkeypatch.setattr(FaceEditor, "invert_by", partialmethod(FaceEditor.invert_by, steps=20))
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("generator") / "generator.safetensors"
     checkpoint.save(path, tiny_generator())
     return path
+
+
+@pytest.fixture(scope="module")
+def directions(generator: Path) -> Path:
+    """Directions that the command fits to the generator, once for all tests."""
+    out = generator.with_name("directions.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        read_brightness_as_smile(patch)
+        go("fit-direction", "--generator", generator, "--count", 2_000, "--tried", 20, "--out", out, "--threads", 1)
+    return out
 
 
 def go(*arguments: object, code: int = 0) -> str:
@@ -49,14 +71,8 @@ def comment(path: Path) -> str:
         return str(image.info["Comment"])
 
 
-def fitted(generator: Path, tmp_path: Path) -> Path:
-    out = tmp_path / "directions.safetensors"
-    go("fit-direction", "--generator", generator, "--count", 2_000, "--tried", 20, "--out", out, "--threads", 1)
-    return out
-
-
-def test_directions_are_fitted_for_all_and_for_each_condition(generator: Path, tmp_path: Path) -> None:
-    found = direction_file.load(fitted(generator, tmp_path), tiny_generator())
+def test_directions_are_fitted_for_all_and_for_each_condition(directions: Path) -> None:
+    found = direction_file.load(directions, tiny_generator())
     names = ["smile", *(f"smile of {condition}" for condition in ("WS", "22q11DS", "other", "unaffected")), "age"]
     assert set(found.directions) == set(names)
     assert set(found.patterns) == {"smile", "age", "WS", "22q11DS", "other", "unaffected", "identity"}
@@ -69,8 +85,9 @@ def test_directions_are_fitted_for_all_and_for_each_condition(generator: Path, t
     assert 0 <= found.directions["smile of WS"].origin["pooled_share"] <= 1
 
 
-def test_photographs_are_edited_and_the_rest_is_told(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
-    directions = fitted(generator, tmp_path)
+def test_photographs_are_edited_and_the_rest_is_told(
+    generator: Path, directions: Path, tmp_path: Path, astronaut: Pixels
+) -> None:
     photographs, out = tmp_path / "photographs", tmp_path / "edits"
     write_file(photographs / "astronaut.png", encode_png(astronaut))
     write_file(photographs / "broken.jpg", b"no picture")
@@ -94,11 +111,11 @@ def test_photographs_are_edited_and_the_rest_is_told(generator: Path, tmp_path: 
     go("edit", photographs / "astronaut.png", "--smile", 0.5, "--no-hold", *common)
 
 
-def test_an_edit_tells_its_precision(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
+def test_an_edit_tells_its_precision(generator: Path, directions: Path, tmp_path: Path, astronaut: Pixels) -> None:
     photograph, inverter, out = tmp_path / "astronaut.png", tmp_path / "inverter.safetensors", tmp_path / "edits"
     write_file(photograph, encode_png(astronaut))
     inverters.save(inverter, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
-    common = ("edit", photograph, "--generator", generator, "--directions", fitted(generator, tmp_path), "--out", out)
+    common = ("edit", photograph, "--generator", generator, "--directions", directions, "--out", out)
     go(*common, "--inverter", inverter, "--strength", 0.5, "--threads", 1, "--precision", "bfloat16")
     with (out / "report.csv").open() as file:
         (told,) = csv.DictReader(file)
@@ -110,20 +127,20 @@ def test_an_edit_tells_its_precision(generator: Path, tmp_path: Path, astronaut:
     assert "which optimises in float32; take auto or float32" in said
 
 
-def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, astronaut: Pixels) -> None:
+def test_what_makes_no_sense_is_refused(generator: Path, directions: Path, tmp_path: Path, astronaut: Pixels) -> None:
     photograph = tmp_path / "astronaut.png"
     write_file(photograph, encode_png(astronaut))
     assert "say either --smile" in go("edit", photograph, "--generator", generator, code=1)
     said = go("edit", photograph, "--generator", generator, "--smile", 0, code=1)
     assert "no directions are shipped for" in said
-    directions = fitted(generator, tmp_path)
     command = ("edit", photograph, "--generator", generator, "--directions", directions)
     assert "there is no direction 'wink'" in go(*command, "--strength", 1, "--direction", "wink", code=1)
     assert "wink cannot be read" in go("fit-direction", "wink", "--generator", generator, "--count", 200, code=1)
 
 
-def test_a_survey_is_made(generator: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
-    directions = fitted(generator, tmp_path)
+def test_a_survey_is_made(
+    generator: Path, directions: Path, tmp_path: Path, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     points = np.tile(draw_phantom(nth_phantom(3, 0), 64).landmarks, (2, 1, 1))
     monkeypatch.setattr(face_editor, "make_landmark_finder", lambda landmarks, detector: lambda images: points)
     photographs, out, groups = tmp_path / "photographs", tmp_path / "survey", tmp_path / "groups.csv"
