@@ -6,6 +6,7 @@ import importlib.util
 import os
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +75,16 @@ class Detection:
         return self.face.landmarks
 
 
+@cache
+def _load_frontal_detector() -> tuple[dlib.fhog_object_detector, threading.Lock]:
+    """Return dlib's detector of frontal faces, and the lock under which it is used.
+
+    dlib takes a second of processor time to make one, so that a process makes one only. The lock is needed because
+    dlib's objects keep scratch memory between calls.
+    """
+    return dlib.get_frontal_face_detector(), threading.Lock()
+
+
 class FaceDetector:
     """dlib's frontal face detector with a 68-landmark model. Loads the model (100 MB) when constructed.
 
@@ -105,8 +116,7 @@ class FaceDetector:
                 f"landmark model {path} has {points} points; expected {LANDMARKS} in iBUG order: give "
                 f"another path or unset {MODEL_VARIABLE}"
             )
-        self._detector = dlib.get_frontal_face_detector()
-        self._lock = threading.Lock()  # dlib's objects keep scratch memory between calls
+        self._detector, self._lock = _load_frontal_detector()
 
     def detect(self, image: Pixels) -> list[Face]:
         """All faces of a uint8 (h, w, 3) RGB picture, the largest first; empty when there is none."""
