@@ -1,4 +1,4 @@
-"""The FFHQ alignment: from a photograph and its landmarks to the upright square that networks see."""
+"""FFHQ alignment: it maps a photograph and its landmarks to the upright square that networks see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from faces.images import Pixels
 Points = npt.NDArray[np.float64]
 
 _OVERSAMPLING: Final = 4
-"""The square is warped at this multiple of its size and then reduced, against aliasing."""
+"""The square is warped at this multiple of its size and then reduced, which avoids aliasing."""
 
 _BLUR: Final = 0.02
 """Standard deviation of the blur outside the picture, as a share of the square's side."""
@@ -26,7 +26,7 @@ _RAMP: Final = 0.1
 
 _FADE: Final = 0.3
 """Distance outside the border, as a share of the side, over which the reflection fades to the picture's
-median colour, so that no mirrored eye or mouth is taken for one."""
+median colour, so that a mirrored eye or mouth is not taken for a real one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Aligned:
 
     Attributes:
         image: uint8 (size, size, 3) RGB.
-        quad: (4, 2) float64, the square's corners in the photograph, as of `ffhq_quad`.
+        quad: (4, 2) float64, the square's corners in the photograph, as `ffhq_quad` returns them.
         padded: share of the square that lies outside the photograph and is reflected, in [0, 1].
     """
 
@@ -55,7 +55,7 @@ class Aligned:
 
 
 def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
-    """Corners of the square that FFHQ cuts out around a face.
+    """Compute the corners of the square that FFHQ cuts out around a face.
 
     Centre = midpoint of the eyes + 0.1 (eyes to mouth); half-side = max(2.0 eye distance, 1.8 eye-to-mouth
     distance) along (eye to eye) - rot90(eyes to mouth). Karras et al. 2018, appendix C.
@@ -67,7 +67,7 @@ def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
         (4, 2) float64: top-left, bottom-left, bottom-right, top-right.
 
     Raises:
-        ImageError: another shape, not finite, or points that coincide so that no square follows.
+        ImageError: another shape, not finite, or points that coincide, so that the square is undefined.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
@@ -94,7 +94,7 @@ def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
 def align(image: Pixels, landmarks: npt.NDArray[np.number], size: int) -> Aligned:
     """Cut the FFHQ square out of a photograph: shrink, crop, pad, warp, reduce.
 
-    Outside the photograph it is reflected, blurred, and fades to its median colour.
+    Outside the photograph the picture is reflected, blurred, and fades to its median colour.
 
     Args:
         image: uint8 (h, w, 3) RGB.
@@ -124,12 +124,12 @@ def align(image: Pixels, landmarks: npt.NDArray[np.number], size: int) -> Aligne
 
 
 def _rot90(vector: Points) -> Points:
-    """A quarter turn from x (right) to y (down)."""
+    """Turn a vector by a quarter turn from x (right) to y (down)."""
     return np.array([-vector[1], vector[0]])
 
 
 def _edges(quad: Points) -> Points:
-    """Rows: the square's upper and left edge, as vectors in the photograph."""
+    """Compute the square's upper and left edge, as vectors in the photograph, one a row."""
     return np.stack([quad[3] - quad[0], quad[1] - quad[0]])
 
 
@@ -145,7 +145,7 @@ def _share_outside(quad: Points, height: int, width: int, samples: int = 128) ->
 
 
 def _shrink(image: Pixels, corners: Points, size: int) -> tuple[Pixels, Points]:
-    """Shrink the picture by a whole factor, to no less than twice the resolution that is wanted."""
+    """Shrink the picture by a whole factor, to no less than twice the requested resolution."""
     factor = int(_side(corners) / size / 2)
     if factor <= 1:
         return image, corners
@@ -156,7 +156,7 @@ def _shrink(image: Pixels, corners: Points, size: int) -> tuple[Pixels, Points]:
 
 
 def _crop(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
-    """Crop the picture to the square and a margin for the filters; only to save work."""
+    """Crop the picture to the square and a margin for the filters. This only saves work."""
     margin = max(3, round(0.1 * _side(corners)))
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - margin, 0)
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + margin
@@ -164,7 +164,8 @@ def _crop(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
 
 
 def _pad(image: Pixels, corners: Points) -> tuple[Pixels, Points]:
-    """Pad the picture by reflection, as far as the square needs it; blur and fading set in at the border."""
+    """Pad the picture by reflection as far as the square needs it; blur the padding and let it fade towards the
+    border."""
     height, width = image.shape[:2]
     left, top = np.maximum(np.ceil(2 - corners.min(axis=0)).astype(int), 0)
     right, bottom = np.maximum(np.ceil(corners.max(axis=0) + 2 - (width, height)).astype(int), 0)

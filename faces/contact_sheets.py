@@ -31,7 +31,7 @@ def contact_sheet(
     footer: str | None = None,
     tile: int | None = None,
 ) -> Pixels:
-    """One picture of all images, for people.
+    """Draw one picture that shows all images.
 
     Args:
         rows: uint8 (h, w, 3) images of any size, each fitted into its square tile with its proportions
@@ -47,12 +47,12 @@ def contact_sheet(
         uint8 (h, w, 3) RGB.
 
     Raises:
-        ImageError: no image at all, or as many titles as there are not rows or columns.
+        ImageError: no image at all, or a number of titles that is not the number of rows or columns.
     """
     columns = max((len(row) for row in rows), default=0)
     sides = [max(image.shape[:2]) for row in rows for image in row if image is not None]
     if not sides:
-        raise ImageError("a contact sheet of no images; pass at least one image in `rows`")
+        raise ImageError("a contact sheet without images; pass at least one image in `rows`")
     _check_titles("row_titles", row_titles, len(rows))
     _check_titles("column_titles", column_titles, columns)
     layout = _Layout.of(tile or max(_MIN_TILE, *sides), row_titles, column_titles, title)

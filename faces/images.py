@@ -1,4 +1,4 @@
-"""Pictures at the edges: any file to uint8 RGB, uint8 to the core's tensors and back, and PNGs out."""
+"""Conversion of pictures: from files to uint8 RGB, between uint8 and the tensors of networks, and to PNG."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from core.errors import ImageError, UnreadableImageError
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
-"""What is decoded. A list of our own, because some of Pillow's other decoders start other programs."""
+"""Formats that are decoded. Some of Pillow's other decoders start other programs, so this list is our own."""
 
 MAX_PIXELS: Final = 89_000_000
-"""Larger pictures are refused before they are decoded; just below where Pillow itself warns."""
+"""Largest number of pixels. Larger pictures are refused before decoding; Pillow warns just above this limit."""
 
 _REMEDY = f"expected one of {', '.join(FORMATS)}; export the picture again, for example as PNG"
 
 
 def read_image(source: Path | str | bytes) -> Pixels:
-    """The picture in a file (a path) or in its bytes, the way a viewer would show it.
+    """Read the picture in a file (a path) or in its bytes, turned as a viewer would show it.
 
     EXIF orientation is applied, grey becomes RGB, palettes and CMYK are resolved, 16 bits are scaled to 8,
-    transparency lies on white, and of an animation the first frame counts.
+    transparency is put on white, and the first frame of an animation is used.
 
     Returns:
         uint8 (h, w, 3) RGB, a fresh array.
@@ -54,7 +54,7 @@ def read_image(source: Path | str | bytes) -> Pixels:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImageError(f"{name}: {error}; reduce it below {MAX_PIXELS} pixels") from error
-    except Exception as error:  # decoders meet hostile bytes with nearly every exception there is
+    except Exception as error:  # decoders may raise nearly any exception on hostile bytes
         raise UnreadableImageError(f"{name} cannot be decoded ({_reason(error)}); {_REMEDY}") from error
 
 
@@ -83,7 +83,7 @@ def _rgb(picture: Image.Image) -> Pixels:
 
 
 def to_tensor(images: npt.NDArray[Any]) -> torch.Tensor:
-    """uint8 (n, h, w, 3) or (h, w, 3) to float32 (n, 3, h, w) in [-1, 1].
+    """Convert uint8 (n, h, w, 3) or (h, w, 3) to float32 (n, 3, h, w) in [-1, 1].
 
     Raises:
         ImageError: another dtype or shape.
@@ -95,14 +95,14 @@ def to_tensor(images: npt.NDArray[Any]) -> torch.Tensor:
 
 
 def to_uint8(tensor: torch.Tensor) -> Pixels:
-    """float (n, 3, h, w) in [-1, 1] to uint8 (n, h, w, 3), rounded, values outside the range clipped."""
+    """Convert float (n, 3, h, w) in [-1, 1] to uint8 (n, h, w, 3), rounded and clipped."""
     scaled = (tensor.detach().to(torch.float32) + 1) * 127.5
     pixels: Pixels = scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return np.ascontiguousarray(pixels)
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
-    """PNG bytes of a uint8 (h, w, 3) image; the same input gives the same bytes.
+    """Encode a uint8 (h, w, 3) image as PNG; the same input gives the same bytes.
 
     `text` is provenance, stored as uncompressed iTXt entries in the order given.
     """
@@ -115,7 +115,7 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
 
 
 def pixels_key(image: Pixels) -> str:
-    """Return the key of an image: the SHA-256 of its size and pixels in hex, whatever file it came from.
+    """Return the key of an image, which does not depend on its file: the SHA-256 of its size and pixels in hex.
 
     Args:
         image: uint8 (h, w, 3) RGB as it is stored; the same picture at another size has another key.
@@ -129,10 +129,10 @@ def pixels_key(image: Pixels) -> str:
 
 
 def pixels_digest(image: Pixels) -> str:
-    """Return the digest of a uint8 (h, w, 3) image by which marks in pictures and the registry know it.
+    """Return the digest of a uint8 (h, w, 3) image that is used in marks and in the registry.
 
-    It differs from `pixels_key` in the text before the pixels, "{width}x{height}:". Pictures that were delivered and
-    registries carry it, and checkpoints and data sets carry keys, so that neither can change.
+    It differs from `pixels_key` in the text before the pixels, "{width}x{height}:". Delivered pictures
+    and registries contain digests, and checkpoints and data sets contain keys, so neither formula can change.
     """
     return _hash_pixels(f"{image.shape[1]}x{image.shape[0]}:", image)
 

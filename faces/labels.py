@@ -1,4 +1,4 @@
-"""The default conditions and age groups, and which group an age in years belongs to."""
+"""Default conditions and age groups, and the group of an age in years."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONDITIONS: Final = ("WS", "22q11DS", "other", "unaffected")
 """Williams syndrome, 22q11.2 deletion syndrome, other genetic conditions, and people without any."""
 
 UNAFFECTED: Final = "unaffected"
-"""The one condition that is the absence of one, in every vocabulary that has it."""
+"""Name for people without a condition, in every vocabulary that includes them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ AGE_GROUPS: Final = (
 
 
 def find_age_group(years: float, groups: tuple[AgeGroup, ...] = AGE_GROUPS) -> AgeGroup:
-    """The age group that holds an age in years.
+    """Find the age group of an age in years.
 
     Raises:
         LabelError: no group holds it (a negative age, NaN, or a gap between the groups).

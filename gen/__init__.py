@@ -1,5 +1,5 @@
-"""The conditional StyleGAN2-ADA: networks, labels, sampling, image sets and checkpoints.
+"""Conditional StyleGAN2-ADA: networks, labels, sampling, image sets and checkpoints.
 
 Training, evaluation, augmentation and the reading of published checkpoints are in sub-packages.
-Photographs are not known here.
+Nothing here uses photographs.
 """

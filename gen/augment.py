@@ -1,7 +1,7 @@
-"""Adaptive discriminator augmentation: what is done to images before the discriminator sees them.
+"""Adaptive discriminator augmentation: random transforms of images before the discriminator sees them.
 
-Karras et al. 2020, "Training generative adversarial networks with limited data", appendix B; how p adapts is in
-`gen/augmentation/ada.py`.
+Karras et al. 2020, "Training generative adversarial networks with limited data", appendix B; `gen/augmentation/ada.py`
+adapts p.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ PRESETS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         "bgcfnc": _combine_groups("geometry", "colour", "filter", "noise", "cutout"),
     }
 )
-"""Strengths by the names of the paper, for `AugmentPipe(**PRESETS[name])`; `bgc` is what it recommends."""
+"""Strengths by the names of the paper, for `AugmentPipe(**PRESETS[name])`; the paper recommends `bgc`."""
 
 
 class AugmentPipe(nn.Module):
     """Random transforms of images, each of them with probability p times its strength.
 
-    `p`, a scalar buffer in [0, 1] that starts at 1, is the trainer's to set: `pipe.p.fill_(0.3)`, or `pipe.p = 0.3`.
+    `p`, a scalar buffer in [0, 1] that starts at 1, is set by the trainer: `pipe.p.fill_(0.3)`, or `pipe.p = 0.3`.
 
     Args:
         strengths: name of a transform, one of TRANSFORMS -> factor on p, 0 or more; those not named are off.
@@ -79,7 +79,7 @@ class AugmentPipe(nn.Module):
         self.p: Tensor
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As of any module, but p takes a number too, and stays where it is."""
+        """Set an attribute. A number given as p is written into its tensor, which stays on its device."""
         if name == "p" and "p" in self._buffers:
             self.p.fill_(value)
         else:
@@ -92,16 +92,17 @@ class AugmentPipe(nn.Module):
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
     ) -> Tensor:
-        """Images (n, 3, h, w), of a floating type, in [-1, 1]; out in the same shape and type, not clipped.
+        """Augment images (n, 3, h, w) of a floating type in [-1, 1]; the result has the same shape and type and is not
+        clipped.
 
-        Computed in float32 (float64 if they are) and differentiable in the images twice. Where nothing is done to any
-        image, the same tensor may come back.
+        It is computed in float32 (float64 for such images) and differentiable twice in the images. If no image is
+        changed, the same tensor may be returned.
 
         Args:
             percentile: replaces every random draw by this percentile, in (0, 1).
-            generator: on the CPU; decides, with p, all that happens to each image, whatever the device, type and
-                values of the images and however many there are. None takes torch's own.
-            draws: of these images, made before; instead of `generator`.
+            generator: on the CPU. The changes of each image depend on it and on p alone, not on the device, type,
+                values or number of the images. None takes torch's own.
+            draws: random numbers of these images, instead of `generator`.
 
         Raises ConfigError for images of another shape or type, or a p outside [0, 1].
         """
@@ -144,7 +145,8 @@ class AugmentPipe(nn.Module):
 def _transform_changed(
     images: Tensor, parameters: Tensor, neutral: Tensor, transform: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """The transform of those images whose parameters (n, …), on the CPU, are not the neutral ones (…); others as is."""
+    """Transform the images whose parameters (n, …), on the CPU, differ from the neutral ones (…); return the others
+    unchanged."""
     changed = (parameters != neutral).flatten(1).any(dim=1).nonzero()[:, 0]
     if len(changed) == 0:
         return images

@@ -1,4 +1,4 @@
-"""A checkpoint: one safetensors file that holds a network and all that is needed to use and to cite it."""
+"""Checkpoint: one safetensors file with a network and everything that is needed to use and to cite it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class CheckpointInfo:
     Args:
         network: "generator" or "discriminator".
         config: its configuration, the vocabulary included.
-        origin: where the weights come from: data, training, date.
+        origin: origin of the weights: data, training, date.
         licence: SPDX name or text of the licence of the weights.
-        images_seen: real images shown to the discriminator in training; 0 where unknown.
-        training_counts: training images by condition and age group; empty where unknown.
+        images_seen: real images shown to the discriminator in training; 0 if unknown.
+        training_counts: training images by condition and age group; empty if unknown.
         seen: the first 16 hex digits of the keys (`faces.images.pixels_key`) of the images that it was trained on, as
-            their data sets have them, those of the networks that it began as included; None where nothing is known.
-        seen_complete: these are all.
+            their data sets have them, including those of the networks that it started from; None if unknown.
+        seen_complete: whether these are all such images.
         sha256: of the file.
     """
 
@@ -103,7 +103,7 @@ def load(path: str | Path) -> Generator | Discriminator:
     """
     tensors, header = tensor_files.read(Path(path))
     config = _config(Path(path), header)
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten below
         net = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
     try:
         load_strict(net, tensors)
@@ -113,10 +113,10 @@ def load(path: str | Path) -> Generator | Discriminator:
 
 
 def load_generator(path: str | Path) -> Generator:
-    """`load`, for a file that must hold a generator.
+    """Load a checkpoint that must hold a generator, as `load` does.
 
     Raises:
-        CheckpointError: as `load`, or the file holds another network.
+        CheckpointError: as in `load`, or the file holds another network.
     """
     net = load(path)
     if not isinstance(net, Generator):
@@ -125,7 +125,7 @@ def load_generator(path: str | Path) -> Generator:
 
 
 def fingerprint(net: torch.nn.Module) -> str:
-    """Hex digest of a network's tensors, names and values: the same for the same weights, whatever file they are in."""
+    """Compute a hex digest of a network's tensors, names and values; it does not depend on the file."""
     digest = hashlib.sha256()
     for name, tensor in net.state_dict().items():
         digest.update(f"{name}{tuple(tensor.shape)}".encode())

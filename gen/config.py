@@ -49,7 +49,7 @@ class _NetworkConfig:
         return tuple(2**k for k in range(2, self.resolution.bit_length()))
 
     def channels(self, resolution: int) -> int:
-        """Feature maps at a resolution."""
+        """Return the number of feature maps at a resolution."""
         return min(self.channel_base // resolution, self.channel_max)
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class GeneratorConfig(_NetworkConfig):
         channel_max: see channel_base.
         vocabulary: conditions and ages of the labels; None for an unconditional network.
         conv_clamp: every layer's output is clamped to ± this; None for no clamp.
-        truncation_centre: what truncation draws latents towards: "global", the one average latent (as published), or
+        truncation_centre: latent to which truncation moves others: "global", the one average latent (as published), or
             "label", the average latent of their own label, so that a truncated image keeps its condition and its age
             (Dobler et al. 2022, conditional truncation). "label" needs a vocabulary.
     """
@@ -110,8 +110,8 @@ class DiscriminatorConfig(_NetworkConfig):
         resolution, channel_base, channel_max, vocabulary, conv_clamp: as for the generator.
         mapping_layers: fully connected layers on the label embedding; 0 uses the embedding as it is.
         mbstd_group_size: images in a group of the minibatch standard deviation.
-        classifier: also read the label from the features, for the auxiliary loss of Odena et al. 2017.
-        identity: also read so many numbers that say who it is (see `faces.measures.identities`); 0 for none.
+        classifier: whether to read the label too from the features, for the auxiliary loss of Odena et al. 2017.
+        identity: how many numbers of the identity to read too (see `faces.measures.identities`); 0 for none.
     """
 
     resolution: int

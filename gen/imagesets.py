@@ -1,7 +1,7 @@
-"""Rows of an image set, to which a request expands.
+"""Expansion of the request for an image set to rows.
 
 Four kinds follow Duong et al. 2022; `average` stands beside them. Each kind is one function from a request to rows.
-A row says everything about its image, so that it gives the same image in any batch, process and order.
+A row determines its image, which is the same in any batch, process and order.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Row:
     Args:
         index: place in the set, from 0.
         person: same for images that share a random vector, and only for those.
-        seed: draws the random vector, and the image noise where that is asked for.
-        c: the label that the generator gets.
+        seed: seed of the random vector, and of the image noise if it is random.
+        c: label for the generator.
         condition: the first condition.
         age_group: label for training.
-        step: of a progression, from 0; None elsewhere.
+        step: step of a progression, from 0; None in other kinds.
         soft_label: weights over the vocabulary's conditions, for training.
     """
 
@@ -46,10 +46,10 @@ class Row:
 
 
 def expand(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> list[Row]:
-    """The rows of an image set, in order.
+    """Make the rows of an image set, in order.
 
     Raises:
-        RequestError: a field that cannot be, with its value and what is accepted.
+        RequestError: a field is not valid; the error holds its value and the accepted ones.
     """
     request = request.with_defaults(vocabulary)
     images = _EXPANSIONS[request.kind](request, vocabulary, counts)
@@ -72,7 +72,7 @@ def expand(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> 
 
 
 def set_id(resolved: Mapping[str, Any]) -> str:
-    """The name of an image set: 32 hex digits of the SHA-256 of its resolved request as canonical JSON."""
+    """Compute the name of an image set: 32 hex digits of the SHA-256 of its resolved request as canonical JSON."""
     canonical = json.dumps(resolved, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -87,21 +87,21 @@ class _Image:
 
 
 def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """(1) One random vector per image."""
+    """Expand kind 1: one random vector per image."""
     for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
         for seed in seeds:
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
 
 def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """(2) One random vector per person, over the age embeddings."""
+    """Expand kind 2: one random vector per person, over the age embeddings."""
     for condition, seed in _persons(request, vocabulary, counts):
         for age in request.ages or ():
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
 
 def _expand_age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """(3) One random vector per person, over equal steps from the youngest age embedding to the oldest."""
+    """Expand kind 3: one random vector per person, over equal steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
     youngest, oldest = names[0], names[-1]
     for condition, seed in _persons(request, vocabulary, counts):
@@ -113,7 +113,7 @@ def _expand_age_progression(request: ImageSetRequest, vocabulary: Vocabulary, co
 
 
 def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """(4) One random vector per person and age, the same for every partner."""
+    """Expand kind 4: one random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
@@ -124,7 +124,7 @@ def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Co
 
 
 def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """The mean latent of each label."""
+    """Expand the averages: the mean latent of each label."""
     for condition in request.conditions or ():
         for age in request.ages or ():
             yield _Image(request.seed, {condition: 1.0}, {age: 1.0}, age)
@@ -142,7 +142,7 @@ _EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], 
 def _seeds_by_cell(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts
 ) -> dict[tuple[str, str], Sequence[int]]:
-    """Seeds of each pair of condition and age: hashed, or those given, dealt in order."""
+    """Choose the seeds of each pair of condition and age: hashed, or the given ones in order."""
     cells = [(condition, age) for condition in request.conditions or () for age in request.ages or ()]
     given = request.seeds
     if given is None:
@@ -154,7 +154,7 @@ def _seeds_by_cell(
         raise RequestError(
             "seeds",
             f"{len(given)} seeds for {len(cells)} pairs of condition and age; "
-            f"expected a multiple of {len(cells)}, since each pair has seeds of its own",
+            f"expected a multiple of {len(cells)}, because each pair has its own seeds",
         )
     each = len(given) // len(cells)
     return {cell: given[number * each :][:each] for number, cell in enumerate(cells)}
@@ -170,7 +170,8 @@ def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
 
 
 def _seeds(seed: int, count: int, *names: str) -> tuple[int, ...]:
-    """Seeds of the first `count` persons of a condition: a hash, so that neighbouring seeds share nobody."""
+    """Compute the seeds of the first `count` persons of a condition. They are hashed, so that neighbouring seeds share
+    no person."""
 
     def person(number: int) -> int:
         digest = hashlib.sha256(json.dumps([seed, *names, number]).encode()).digest()

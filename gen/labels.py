@@ -1,8 +1,8 @@
-"""The label vocabulary of a network, and labels as points in it.
+"""Label vocabulary of a network, and encoding of labels.
 
 A label is two convex combinations, one over conditions and one over age groups, written one after the other. The
-label embedding is linear, so that mixing labels is mixing embeddings: blends of conditions and ages between two
-groups need nothing else.
+label embedding is linear, so a mix of labels gives the mix of their embeddings. Blends of conditions and ages between
+two groups need no other code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Mix: TypeAlias = str | Mapping[str, float] | None
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The conditions and the age groups that a network knows, in the order of its label columns."""
+    """Conditions and age groups of a network, in the order of its label columns."""
 
     conditions: tuple[str, ...] = CONDITIONS
     ages: tuple[AgeGroup, ...] = AGE_GROUPS
@@ -46,15 +46,16 @@ class Vocabulary:
         return len(self.conditions) + len(self.ages)
 
     def every_label(self) -> torch.Tensor:
-        """Every condition in every age, (conditions · ages, c_dim), the ages of a condition one after another."""
+        """Encode every condition in every age, (conditions · ages, c_dim), the ages of a condition one after
+        another."""
         return torch.stack([self.encode(c, a) for c in self.conditions for a in self.age_names])
 
     def encode(self, condition: Mix = None, age: Mix | float = None) -> Tensor:
-        """The label (c_dim,) float32 of a condition and an age.
+        """Encode a condition and an age as a label (c_dim,) float32.
 
         Args:
             condition: a name, weights by name, or None for unknown.
-            age: the same over age groups, or an age in years, which means its group.
+            age: the same over age groups, or an age in years, which stands for its group.
 
         Raises:
             LabelError: an unknown name, or weights that are negative or do not sum to 1.
@@ -66,7 +67,7 @@ class Vocabulary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able form; an open upper limit is null."""
+        """Return the JSON-able form; an open upper limit is null."""
         return {
             "conditions": list(self.conditions),
             "ages": [

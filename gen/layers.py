@@ -1,11 +1,11 @@
 """Layers of StyleGAN2: equalised, modulated and resampling convolutions.
 
 Weights are stored as standard normals and scaled when used (Karras et al. 2018, equalised learning rate), and named
-as in the published PyTorch checkpoints. Two things are computed another way than published, with equal results:
-styles scale the activations instead of making one kernel per sample, and on GPUs in half precision the low-pass filter
-of a resampling convolution is folded into its kernel: one dense convolution with four times the arithmetic, which
-matrix units do faster than a second pass over memory. On CPUs the filter is a pass of its own: with a gradient of one
-pass, too, it should cost less than the arithmetic even where a CPU has matrix units (reckoned, not measured there).
+as in the published PyTorch checkpoints. Two things are computed in another way than published, with equal results.
+Styles scale the activations instead of making one kernel per sample. On GPUs in half precision the low-pass filter of a
+resampling convolution is folded into its kernel: this is one dense convolution with four times the arithmetic, which
+matrix units compute faster than a second pass over memory. On CPUs the filter is a pass of its own. Its gradient needs
+one pass too, so it should cost less than the arithmetic even on a CPU with matrix units (estimated, not measured).
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class FullyConnected(nn.Module):
 class SplitEmbedding(nn.Module):
     """Label embedding whose first half sees the condition alone and whose second half the age alone (Duong 2022).
 
-    Stored as two matrices and one bias; c (n, conditions + ages) -> (n, out_features). Both halves carry the gain of
-    the one matrix they stand for, 1/sqrt(conditions + ages), so that checkpoints with that matrix load unchanged.
+    Stored as two matrices and one bias; c (n, conditions + ages) -> (n, out_features). Both halves have the gain of
+    the single matrix that they replace, 1/sqrt(conditions + ages), so that checkpoints with that matrix load unchanged.
     """
 
     def __init__(self, conditions: int, ages: int, out_features: int) -> None:
@@ -82,8 +82,9 @@ class SplitEmbedding(nn.Module):
 
 
 def _upsampling_taps() -> Tensor:
-    """(6, 3): the kernel taps of [stride-2 transposed 3-tap convolution, then FIR] from the three taps."""
-    fir = FIR * 2  # gain 2 per axis makes up for the zeros between pixels
+    """Compute (6, 3) weights that make the kernel taps of [stride-2 transposed 3-tap convolution, then FIR] from the
+    three taps."""
+    fir = FIR * 2  # gain 2 per axis compensates for the zeros between pixels
     taps = torch.zeros(6, 3)
     for k in range(6):
         for a in range(3):
@@ -93,7 +94,8 @@ def _upsampling_taps() -> Tensor:
 
 
 def _downsampling_taps(size: int) -> Tensor:
-    """(size + 3, size): the kernel taps of [FIR, then stride-2 convolution of `size` taps] from the taps."""
+    """Compute (size + 3, size) weights that make the kernel taps of [FIR, then stride-2 convolution of `size` taps]
+    from the taps."""
     taps = torch.zeros(size + 3, size)
     for a in range(size):
         taps[a : a + 4, a] = FIR
@@ -106,7 +108,7 @@ def _fold(weight: Tensor, taps: Tensor) -> Tensor:
 
 
 def _folds(x: Tensor) -> bool:
-    """Whether the low-pass filter belongs into the kernel (see the head of this file)."""
+    """Tell whether the low-pass filter is folded into the kernel (see the head of this file)."""
     return x.is_cuda and x.dtype != torch.float32
 
 
@@ -142,8 +144,8 @@ class SynthesisConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None = None) -> Tensor:
         """noise: (n or 1, 1, R, R) standard normal or None; offset: (n, out, in, 3, 3) of kernels θ, θ·(1 + offset)."""
         styles = self.affine(w)
-        # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a leaky ReLU lets a
-        # positive factor through.
+        # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a positive factor
+        # passes through a leaky ReLU.
         if offset is None:
             energy = styles.square() @ self.weight.square().sum(dim=(2, 3)).T
         else:

@@ -42,7 +42,7 @@ def _embedding(vocabulary: Vocabulary, features: int) -> SplitEmbedding:
 
 
 def _check_labels(c: Tensor | None, vocabulary: Vocabulary | None, n: int) -> Tensor | None:
-    """The labels that a network with this vocabulary uses for n images."""
+    """Check the labels for n images, and return those that a network with this vocabulary uses."""
     if vocabulary is None:
         return None
     if c is None or c.shape != (n, vocabulary.c_dim):
@@ -135,7 +135,7 @@ class Synthesis(nn.Module):
         dtype: torch.dtype,
         offsets: Mapping[str, Tensor],
     ) -> Tensor:
-        """The same, with gradients."""
+        """Synthesize images as `forward` does, layer by layer and with gradients."""
         const = self.blocks[0].const
         assert const is not None  # noqa: S101  for the type checker; every first block has it
         x = const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -181,7 +181,7 @@ class Generator(nn.Module):
         self.synthesis = Synthesis(config)
 
     def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Style latents w (n, num_ws, w_dim), all num_ws alike, of random vectors and labels.
+        """Map random vectors and labels to style latents w (n, num_ws, w_dim), which are equal for all num_ws.
 
         Args:
             z: (n, z_dim) standard normal.
@@ -195,7 +195,8 @@ class Generator(nn.Module):
         return w[:, None].repeat(1, self.config.num_ws, 1)
 
     def truncate(self, w: Tensor, c: Tensor | None, truncation: float) -> Tensor:
-        """Latents w (n, w_dim) drawn towards the average latent, or each label's own (see `truncation_centre`)."""
+        """Move latents w (n, w_dim) towards the average latent, or towards that of each label (see
+        `truncation_centre`)."""
         return w if truncation == 1 else self.mapping.centre(c).lerp(w, truncation)
 
     def synthesize(
@@ -206,7 +207,7 @@ class Generator(nn.Module):
         dtype: torch.dtype = torch.float32,
         offsets: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Images (n, 3, h, h) float32, about [-1, 1] but not clipped, of style latents (n, num_ws, w_dim).
+        """Synthesize images (n, 3, h, h) float32, about [-1, 1] but not clipped, of style latents (n, num_ws, w_dim).
 
         Args:
             noise: the stored image noise, none, fresh noise, or these noise images of every convolution by name.
@@ -217,7 +218,7 @@ class Generator(nn.Module):
 
         Raises:
             ConfigError: latents of another shape, an unknown kind of noise, fewer generators than images, or offsets
-                of a convolution that is not there or of another shape.
+                of an unknown convolution or of another shape.
         """
         expected = (self.config.num_ws, self.config.w_dim)
         if w.ndim != 3 or w.shape[1:] != expected:
@@ -259,11 +260,11 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def update_label_centres(self, samples: int = 1_000, seed: int = 0) -> None:
-        """Measure the average latent of every pair of condition and age; nothing to do with one centre for all.
+        """Measure the average latent of every pair of condition and age. Does nothing if all labels share one centre.
 
         Args:
-            samples: random vectors, the same ones for every pair.
-            seed: draws them.
+            samples: number of random vectors, which are the same for every pair.
+            seed: seed of these vectors.
         """
         centres = self.mapping.label_centres
         if centres is None:
@@ -350,10 +351,10 @@ class Judgement:
     """Outputs of the discriminator for n images.
 
     Args:
-        logits: (n, 1), large for images that look real and like their label.
-        label_logits: (n, c_dim), the conditions' and then the ages' of the label read from the image; None without a
+        logits: (n, 1), large for images that look real and agree with their label.
+        label_logits: (n, c_dim), logits of the conditions and then of the ages, read from the image; None without a
             classifier.
-        identity: (n, k) who it is, as read from the image; None where the discriminator does not read it.
+        identity: (n, k) identity read from the image; None if the discriminator does not read it.
     """
 
     logits: Tensor
@@ -380,7 +381,7 @@ class Discriminator(nn.Module):
         return self.judge(images, c, dtype).logits
 
     def judge(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Judgement:
-        """dtype: of the residual blocks; the epilogue always runs in float32.
+        """Compute the logits (n, 1) and the readings of images.
 
         Raises:
             LabelError: labels of another shape than (n, c_dim).
@@ -396,7 +397,8 @@ class Discriminator(nn.Module):
         return Judgement(logits, label_logits, identity)
 
     def features(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[Tensor]:
-        """Feature maps (n, channels, r, r) in dtype after every residual block, from r = resolution / 2 down to 4.
+        """Compute feature maps (n, channels, r, r) in dtype after every residual block, from r = resolution / 2 down to
+        4.
 
         Raises:
             ConfigError: images of another shape.

@@ -1,11 +1,10 @@
-"""Images without gradients on a CPU, as fast as it goes: the same arithmetic as the layers of `gen.layers`, arranged
-otherwise.
+"""Fast rendering without gradients on a CPU, with the arithmetic of `gen.layers` in another order.
 
-- What depends on the weights alone is prepared once: kernels in the dtype of the convolutions, and their energies for
-  the demodulation.
+- Everything that depends only on the weights is prepared once: kernels in the dtype of the convolutions, and their
+  energies for the demodulation.
 - Between two convolutions there is one pass over memory (`gen.passes`), which also weighs the maps by the next
-  convolution's style and adds what they show to the picture.
-- Large maps are computed a few images at a time, so that what one step writes the next one finds in the cache.
+  convolution's style and adds their colours to the picture.
+- Large maps are computed a few images at a time, so that the result of one step is still in the cache for the next one.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from gen.preparing import Preparations
 from gen.side_by_side import parts_of, side_by_side
 
 _VALUES_AT_ONCE: Final = 1 << 21
-"""In one map of all channels and images of a step."""
+"""Number of values in the maps of all channels and images of a step."""
 
 _NOTHING: Final = np.zeros((1, 3, 0, 0), np.float32)
 
 
 class _Convolution:
-    """One modulated convolution, prepared for a dtype."""
+    """Modulated convolution, prepared for a dtype."""
 
     def __init__(self, layer: SynthesisConv, dtype: torch.dtype) -> None:
         self.up = layer.taps is not None
@@ -49,27 +48,28 @@ class _Convolution:
             self._kernel = self._arrange(layer.weight.to(dtype))
 
     def scale(self, energy: Tensor) -> Tensor:
-        """Demodulation, with the gain of the activation and, where the resolution doubles, of the low-pass filter."""
+        """Compute the demodulation, with the gain of the activation and, if the resolution doubles, of the low-pass
+        filter."""
         return (energy + 1e-8).rsqrt() * (SQRT2 / 16 if self.up else SQRT2)
 
     def adapt_kernel(self, offset: Tensor, styles: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The kernel θ·(1 + offset) of one image, arranged for `__call__`, and its scale for styles (1, in)."""
+        """Compute the kernel θ·(1 + offset) of one image, arranged for `__call__`, and its scale for styles (1, in)."""
         kernel = torch.addcmul(self.weight, self.weight, offset)
         energy = styles.square() @ kernel.square().sum(dim=(2, 3)).T
         return self._arrange(kernel.to(dtype)), self.scale(energy)
 
     def _arrange(self, kernel: Tensor) -> Tensor:
-        """As oneDNN reads it with the least copying."""
+        """Arrange a kernel so that oneDNN reads it with the least copying."""
         return (kernel.transpose(0, 1) if self.up else kernel).contiguous(memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, kernel: Tensor | None) -> Iterator[tuple[Tensor, int, int]]:
         """Convolve x (n, in, r, r) into y (n, out, r, r), or (n, out, 2r + 1, 2r + 1) if the resolution doubles.
 
         Args:
-            kernel: instead of the weights.
+            kernel: kernel to use instead of the weights.
 
         Yields:
-            y, and the rows, of all images, that are done since the last time.
+            y, and the range of rows of all images that were computed since the last time.
         """
         if self._points is not None and kernel is None:
             y = torch.empty((len(x), self._points.shape[2], *x.shape[2:]), memory_format=torch.channels_last)
@@ -83,13 +83,13 @@ class _Convolution:
 
 @dataclass(frozen=True)
 class _Step:
-    """A convolution and what n images need of it.
+    """Convolution with its parameters for n images.
 
     Args:
         styles: (n, in).
-        parameters: (n, 3 or 6, out), see `gen.passes.finish`; with an offset its scale is to be replaced.
+        parameters: (n, 3 or 6, out), see `gen.passes.finish`; with an offset, its scale is replaced.
         noise: (n or 1, r, r).
-        strength: of the noise.
+        strength: strength of the noise.
         offset: (n, out, in, 3, 3), or None.
     """
 
@@ -110,7 +110,7 @@ class _Step:
         )
 
     def compute_doubled(self, x: Tensor) -> Tensor:
-        """The input of the next convolution, at twice the resolution."""
+        """Compute the input of the next convolution, at twice the resolution."""
         kernel, parameters = self._own_kernel(x.dtype)
         ((y, _, _),) = self.convolution(x, kernel)
         n, c, h, w = y.shape
@@ -128,11 +128,11 @@ class _Step:
         return out
 
     def compute_with_rgb(self, x: Tensor, bias: Tensor, below: Tensor | None, *, keep: bool) -> tuple[Tensor, Tensor]:
-        """The input of the next convolution, meaningless unless kept, and the picture (n, 3, r, r).
+        """Compute the input of the next convolution, which is valid only if kept, and the picture (n, 3, r, r).
 
         Args:
-            bias: of the picture, (3,).
-            below: the picture at half the resolution.
+            bias: bias of the picture, (3,).
+            below: picture at half the resolution.
         """
         kernel, parameters = self._own_kernel(x.dtype)
         n, _, h, w = x.shape
@@ -155,7 +155,7 @@ class _Step:
         return y, rgb
 
     def _own_kernel(self, dtype: torch.dtype) -> tuple[Tensor | None, Tensor]:
-        """The kernel of the one image that has its own, and its parameters."""
+        """Return the kernel of the one image that has its own, and its parameters."""
         if self.offset is None:
             return None, self.parameters
         kernel, scale = self.convolution.adapt_kernel(self.offset[0], self.styles, dtype)
@@ -163,14 +163,14 @@ class _Step:
 
 
 class SynthesisNetwork(Protocol):
-    """A network made of synthesis blocks, in the order of their resolutions."""
+    """Network of synthesis blocks, in the order of their resolutions."""
 
     @property
     def blocks(self) -> Sequence[SynthesisBlock]: ...
 
 
 class Rendering:
-    """A synthesis network, prepared for a dtype."""
+    """Synthesis network, prepared for a dtype."""
 
     def __init__(self, synthesis: SynthesisNetwork, dtype: torch.dtype) -> None:
         self._dtype = dtype
@@ -189,7 +189,7 @@ class Rendering:
     def _steps(
         self, ws: Tensor, noise: Mapping[str, Tensor | None], offsets: Mapping[str, Tensor]
     ) -> list[list[_Step]]:
-        """The steps of every block."""
+        """Prepare the steps of every block."""
         latents = iter(ws.unbind(dim=1))
         w = next(latents)
         styles, colours = {}, {}
@@ -217,7 +217,7 @@ class Rendering:
         return self._render_from(0, x, None, blocks)
 
     def _render_from(self, number: int, x: Tensor, below: Tensor | None, blocks: Sequence[Sequence[_Step]]) -> Tensor:
-        """The images that the blocks from this one on make of its input x and the picture so far."""
+        """Render with the blocks from this one on, from its input x and the picture so far."""
         if below is not None and number == len(self._blocks):
             return below
         *before, last = blocks[number]

@@ -1,4 +1,4 @@
-"""The sampler, the one place where a generator renders the rows of an image set as images."""
+"""Sampler, the only place where a generator renders the rows of an image set."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gen.imagesets import Row
 from gen.networks import Generator
 
 AVERAGED = 10_000
-"""Random vectors behind an average portrait."""
+"""Number of random vectors whose mean latent an average portrait shows."""
 
 
 class Sampler:
     """Renders rows with a generator.
 
-    A row's image depends on the row and the request alone: random vector and noise come from the row's own seed, on
+    The image of a row depends only on the row and the request: random vector and noise come from the row's own seed, on
     the CPU. In other batches it differs by rounding only: at most 1/255 in float32 and 4/255 in bfloat16.
 
     Args:
@@ -39,7 +39,7 @@ class Sampler:
 
     @torch.inference_mode()
     def render(self, rows: Sequence[Row], request: ImageSetRequest) -> npt.NDArray[np.uint8]:
-        """Images (n, h, h, 3) uint8 RGB of rows of one request, in their order."""
+        """Render rows of one request, in their order, as images (n, h, h, 3) uint8 RGB."""
         side = self.generator.config.resolution
         images = np.empty((len(rows), side, side, 3), dtype=np.uint8)
         for start in range(0, len(rows), self.batch):
@@ -49,7 +49,7 @@ class Sampler:
 
     @torch.no_grad()
     def latents(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
-        """Truncated latents (n, num_ws, w_dim) of rows of one request."""
+        """Compute truncated latents (n, num_ws, w_dim) of rows of one request."""
         c = torch.tensor([row.c for row in rows], device=self._device)
         if request.kind == "average":
             w = torch.cat([self._average_w(row) for row in rows])
@@ -70,10 +70,9 @@ class Sampler:
 
 
 def random_vectors(seed: int, n: int, z_dim: int) -> Tensor:
-    """Standard normal z (n, z_dim) float32 of a seed in [0, 2^63 - 1].
+    """Draw n standard normal rows z (n, z_dim) float32 from a seed in [0, 2^63 - 1].
 
-    Drawn by NumPy, because PyTorch's CPU generator looks at 32 bits of its seed only and would give two persons one
-    face.
+    NumPy draws them. PyTorch's CPU generator uses only 32 bits of its seed, so two persons could get the same face.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     return torch.from_numpy(rng.standard_normal((n, z_dim), dtype=np.float32))

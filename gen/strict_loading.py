@@ -1,4 +1,4 @@
-"""Tensors into a network: exactly its own, or an error that names every misfit."""
+"""Strict loading of tensors into a network: exactly its own, or an error that names every misfit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gen.kernels.lowpass import LOW_PASS
 
 @dataclass(frozen=True)
 class Placement:
-    """The place that one tensor of a foreign checkpoint was loaded into.
+    """Destination of one tensor of another program's checkpoint.
 
     Args:
-        name: as the file calls it.
-        shape: in the file.
-        destination: our name or names; empty where the tensor is not needed.
-        note: what was done to it, or why it is not needed.
+        name: name in the file.
+        shape: shape in the file.
+        destination: our name or names; empty if the tensor is not needed.
+        note: how it was changed, or why it is not needed.
     """
 
     name: str
@@ -31,27 +31,27 @@ class Placement:
 
 @dataclass
 class Translation:
-    """Tensors under our names, and what became of each; filled by `place` and `constant`."""
+    """Tensors under our names, and the placement of each; filled by `place` and `constant`."""
 
     state: dict[str, Tensor] = field(default_factory=dict)
     placements: list[Placement] = field(default_factory=list)
 
     def place(self, name: str, value: Tensor, ours: Mapping[str, Tensor], note: str = "") -> None:
-        """Take `value` as these tensors of ours.
+        """Place `value` as these tensors of ours.
 
         Raises:
-            CheckpointError: another tensor is there already.
+            CheckpointError: another tensor has this place already.
         """
         if taken := ours.keys() & self.state.keys():
-            raise CheckpointError(f"{name!r:.200} is {', '.join(taken)}, which another tensor is already")
+            raise CheckpointError(f"{name!r:.200} is {', '.join(taken)}, a place that another tensor has already")
         self.state |= ours
         self.placements.append(Placement(name, tuple(value.shape), ", ".join(ours), note))
 
     def constant(self, name: str, value: Tensor, gain: float = 1) -> None:
-        """Leave a filter out that our networks have built in, and other layouts store with every layer, after a look.
+        """Check and leave out a filter that our networks have built in and other layouts store with every layer.
 
         Raises:
-            CheckpointError: it is another filter.
+            CheckpointError: the filter differs.
         """
         if value.shape != LOW_PASS.shape or not torch.allclose(value.float(), LOW_PASS * gain, atol=1e-5):
             raise CheckpointError(f"{name} is not the low-pass filter [1, 3, 3, 1] that our networks have built in")
@@ -59,10 +59,10 @@ class Translation:
 
 
 def check_fits(net: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Compare names and shapes alone; the network may be on the meta device.
+    """Compare names and shapes only; the network may be on the meta device.
 
     Raises:
-        CheckpointError: naming every tensor that is missing, left over or of another shape.
+        CheckpointError: a tensor is missing, left over or of another shape; the message names all.
     """
     own = net.state_dict()
     problems = [f"missing {name} {tuple(own[name].shape)}" for name in own.keys() - state.keys()]
@@ -80,6 +80,6 @@ def check_fits(net: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def load_strict(net: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Fill a network with exactly its own tensors; errors as `check_fits`, and nothing is loaded then."""
+    """Fill a network with exactly its own tensors. It raises the errors of `check_fits`, and then loads nothing."""
     check_fits(net, state)
     net.load_state_dict(dict(state))

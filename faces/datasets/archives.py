@@ -1,4 +1,4 @@
-"""Folders and zips of named files, read and written alike; writing is aside, then renamed."""
+"""Folders and zips of named files, with one interface. New ones are written beside the target and then renamed."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class _Zip:
 
 
 def open_store(path: Path) -> Store:
-    """A folder or a zip.
+    """Open a folder or a zip for reading.
 
     Raises:
-        DatasetError: it is neither.
+        DatasetError: the path is neither.
     """
     if path.is_dir():
         return _Folder(path)
@@ -68,7 +68,7 @@ def open_store(path: Path) -> Store:
 
 
 class Sink(Protocol):
-    """Named files being written: visible under the target's name after `commit`, gone after `discard`."""
+    """Named files being written. They are visible under the target's name after `commit` and deleted by `discard`."""
 
     def write(self, name: str, data: bytes) -> None: ...
     def commit(self) -> None: ...
@@ -76,7 +76,7 @@ class Sink(Protocol):
 
 
 def open_sink(path: Path) -> Sink:
-    """A zip where the name ends in .zip, else a folder."""
+    """Open a zip for writing if the name ends in .zip, otherwise a folder."""
     return _ZipSink(path) if path.suffix.lower() == ".zip" else _FolderSink(path)
 
 
@@ -99,7 +99,7 @@ class _FolderSink:
 
 
 def zip_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """A zip of named files, as `open_sink` writes it."""
+    """Make a zip of named files in memory, with the same bytes as `open_sink` writes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files:

@@ -1,7 +1,7 @@
-"""A labelled data set of square pictures: a folder or a zip that NVIDIA's StyleGAN tools read too.
+"""Labelled data set of square pictures: a folder or a zip, in a format that NVIDIA's StyleGAN tools read too.
 
 It holds PNGs, `dataset.json` (a label vector per file, and the vocabulary it is written in) and `labels.csv`
-(what is known of each face). A set without `labels.csv`, as those tools make them, is readable too.
+(the record of each face). A set without `labels.csv`, as those tools make it, can also be read.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 class Dataset:
-    """A data set opened for reading. Pictures are in the order of their names, as NVIDIA's tools sort them.
+    """Data set opened for reading. Pictures are in the order of their names, as NVIDIA's tools sort them.
 
     Attributes:
         path: the folder or zip.
         conditions, ages: the vocabulary of its labels.
         records: one Record per picture.
         labels: (n, c) float32 label vectors, or None for a set without any. With `labels.csv` they follow
-            from it; without, they are those of `dataset.json` (an integer class becomes one-hot).
+            from it, otherwise they are those of `dataset.json` (an integer class becomes one-hot).
         size: side of the pictures in pixels.
 
     Usable as a context manager; do not share an instance with forked processes, open the set in each.
@@ -79,7 +79,7 @@ class Dataset:
         """Open a folder or a zip.
 
         Raises:
-            DatasetError: it is neither, holds no pictures, or its labels break the format; the message names
+            DatasetError: the path is neither, holds no pictures, or has labels of another format; the message names
                 file, row, column, value and remedy.
         """
         return Dataset(path)
@@ -88,7 +88,7 @@ class Dataset:
         return len(self._files)
 
     def image(self, index: int) -> Pixels:
-        """uint8 (size, size, 3) RGB.
+        """Read one picture, uint8 (size, size, 3) RGB.
 
         Raises:
             DatasetError: the picture cannot be decoded, is not square or differs from the first in size.
@@ -108,11 +108,11 @@ class Dataset:
         return image
 
     def key(self, index: int) -> str:
-        """Return the key of the picture (`faces.images.pixels_key`); errors as of `image`."""
+        """Return the key of the picture (`faces.images.pixels_key`). It raises the errors of `image`."""
         return pixels_key(self.image(index))
 
     def images(self) -> Pixels:
-        """All pictures in memory: uint8 (n, size, size, 3)."""
+        """Read all pictures into memory: uint8 (n, size, size, 3)."""
         stack = np.empty((len(self), self.size, self.size, 3), dtype=np.uint8)
         for index in range(len(self)):
             stack[index] = self.image(index)
@@ -122,7 +122,7 @@ class Dataset:
         return self.records[index]
 
     def landmarks(self) -> npt.NDArray[np.float32] | None:
-        """(n, 68, 2) float32 in pixels of the pictures, iBUG order; None where the set has none."""
+        """Read the landmarks, (n, 68, 2) float32 in pixels of the pictures, iBUG order; None if the set has none."""
         if not self._has_landmarks:
             return None
         points: npt.NDArray[np.float32] = np.load(io.BytesIO(self._store.read(LANDMARKS)), allow_pickle=False)
@@ -131,11 +131,11 @@ class Dataset:
         return points
 
     def other_file(self, name: str) -> bytes | None:
-        """Another file of the set, as whoever wrote it left it; None where there is none."""
+        """Read another file of the set, as its author left it; return None if there is none."""
         return self._store.read(name) if name in self._store.names() else None
 
     def counts(self, records: Collection[Record] | None = None) -> dict[str, dict[str, int]]:
-        """Pictures per condition and age group, zeros included; `UNKNOWN` collects the unlabelled, if any.
+        """Count the pictures of each condition and age group, zeros included; `UNKNOWN` counts unlabelled ones, if any.
 
         Args:
             records: some of the pictures; None for all.
@@ -183,7 +183,7 @@ class Dataset:
         if absent := set(labels) - set(self._files):
             raise DatasetError(f"{where} labels {min(absent)!r}, which is not in the set; remove the entry")
         if len(labels) != len(entries):
-            raise DatasetError(f"{where} labels a file twice; keep one entry per file")
+            raise DatasetError(f"{where} labels one file twice; keep one entry per file")
         if values.ndim == 1 and np.issubdtype(values.dtype, np.integer) and values.min() >= 0:
             one_hot: npt.NDArray[np.float32] = np.eye(int(values.max()) + 1, dtype=np.float32)[values]
             return one_hot
@@ -214,7 +214,7 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Writes a data set picture by picture: beside the target, renamed when complete, dropped on an error.
+    """Writes a data set picture by picture, beside the target. It is renamed when complete, and deleted after an error.
 
     The same pictures and records give the same bytes. Use as a context manager.
 
@@ -256,14 +256,15 @@ class DatasetWriter:
 
         Args:
             image: uint8 (size, size, 3) RGB, or the bytes of its PNG.
-            record: what is known of it; its `file` is replaced by the name in the set.
+            record: record of the picture; its `file` is replaced by the name in the set.
             landmarks: (68, 2) in pixels of the picture; for all pictures or for none.
 
         Returns:
             The record with its file name.
 
         Raises:
-            DatasetError: not square, of another size than the first, or outside the vocabulary.
+            DatasetError: the picture is not square, its size is not that of the first, or its label is not in the
+                vocabulary.
         """
         png = image if isinstance(image, bytes) else encode_png(image)
         width, height = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
@@ -280,7 +281,7 @@ class DatasetWriter:
         return record
 
     def add_file(self, name: str, data: bytes) -> None:
-        """Put another file, for example a table of further truth, into the set."""
+        """Add another file to the set, for example a table of further true attributes."""
         self._sink.write(name, data)
 
     def __enter__(self) -> DatasetWriter:
@@ -347,4 +348,6 @@ def _vocabulary(value: Any, name: str) -> tuple[tuple[str, ...], tuple[AgeGroup,
         )
         return tuple(str(condition) for condition in value["conditions"]), ages
     except (KeyError, TypeError, ValueError, LabelError) as error:
-        raise DatasetError(f"{name}: 'vocabulary' breaks its form ({error}); write the set again") from error
+        raise DatasetError(
+            f"{name}: 'vocabulary' has another form than expected ({error}); write the set again"
+        ) from error

@@ -36,8 +36,8 @@ class Outcome:
             "failed".
         detail: the message behind the reason.
         image: name in the data set, when used.
-        faces: how many were found; the largest is taken.
-        score: confidence of the detector in the face taken; look at those below 0.5.
+        faces: number of faces found; the largest is taken.
+        score: confidence of the detector in this face; check pictures below 0.5.
         cut: whether the picture's border cuts the face.
         padded: share of the aligned square that lies outside the picture, in [0, 1].
     """
@@ -60,7 +60,7 @@ class AlignmentSettings:
     Attributes:
         size: side of the aligned pictures in pixels.
         min_score: least confidence of the detector. On the portraits of docs/portraits.md 0.2 leaves out 5
-            of 9 things that are no whole face, and 108 of 1,712 true faces.
+            of 9 things that are not a whole face, and 108 of 1,712 true faces.
         max_padded: largest share of the square that may lie outside the picture, in [0, 1].
         landmark_model: path of another model, see `faces.detect.FaceDetector`.
     """
@@ -73,7 +73,7 @@ class AlignmentSettings:
 
 @dataclass(frozen=True)
 class AlignmentPlan:
-    """The photographs to align, and what is refused before looking at any."""
+    """Photographs to align, and outcomes of those that are refused without being read."""
 
     folder: Path
     records: tuple[Record, ...]
@@ -95,8 +95,8 @@ def plan_alignment(
 
     Args:
         records: the table's rows, their `file` relative to the folder; None takes every file, unlabelled.
-        leave_out: files that are no photographs, such as the table itself.
-        wanted: whether to take a file; the others are reported as left out.
+        leave_out: files that are not photographs, such as the table itself.
+        wanted: tells whether to take a file; the others are reported as left out.
     """
     ignored = {path.resolve() for path in leave_out}
     found = sorted(
@@ -126,12 +126,12 @@ def align_photographs(
 ) -> None:
     """Align the planned photographs and append those with a face to a data set, in the plan's order.
 
-    One bad file never stops the rest. The original file names stay out of the data set, as they may name
-    people; the outcomes connect the two.
+    One bad file does not stop the rest. The data set does not contain the original file names, which may name people;
+    the outcomes map one name to the other.
 
     Args:
         workers: processes; each loads its own landmark model (100 MB).
-        on_outcome: called once for every file and every row without a file, as they are decided.
+        on_outcome: called once for every file and every row without a file, as soon as its outcome is known.
     """
     for outcome in plan.refused:
         on_outcome(outcome)
@@ -165,7 +165,7 @@ def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Alig
         return _Aligned(Outcome(file, reason="no face", detail=str(error), faces=0))
     except GestaltError as error:
         return _Aligned(Outcome(file, reason="no alignment", detail=str(error)))
-    except Exception as error:  # whatever a decoder or detector does with one file, the others go on
+    except Exception as error:  # one file must not stop the others, whatever error a decoder or detector raises
         return _Aligned(Outcome(file, reason="failed", detail=f"{type(error).__name__}: {error}"))
     outcome = Outcome(
         file,
@@ -185,7 +185,7 @@ def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Alig
 
 
 def _align_all(plan: AlignmentPlan, settings: AlignmentSettings, workers: int) -> Iterator[_Aligned]:
-    _detector(settings.landmark_model)  # a model that cannot be loaded is refused here, not for each file
+    _detector(settings.landmark_model)  # refuse a model that cannot be loaded once, not for each file
     task = partial(_align_one, folder=plan.folder, settings=settings)
     files = [record.file for record in plan.records]
     if workers == 1:

@@ -17,22 +17,22 @@ from core.errors import DatasetError, LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
 
 PHANTOMS: Final = "faces.phantom"
-"""Source of phantoms, in the records of a data set; what was last trained on them has an origin that ends so."""
+"""Source of phantoms in the records of a data set. The origin of a network last trained on phantoms ends with it."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One face. Anything but the file may be unknown (None, an empty cell).
+    """Record of one face. Anything but the file may be unknown (None, an empty cell).
 
     Attributes:
         file: name within the data set, or relative to the folder of photographs.
         condition: one of the vocabulary's conditions.
         age_years: age in years, 0 or more.
-        age_group: one of the vocabulary's age groups; follows from age_years where that is known.
+        age_group: one of the vocabulary's age groups; derived from age_years if that is known.
         expression: smile from 0 (none) to 1 (full).
-        person: who it is; equal for pictures of the same person.
+        person: identifier of the person, equal for pictures of the same person.
         source: where the picture comes from.
-        licence: under which terms.
+        licence: licence of the picture.
     """
 
     file: str = ""
@@ -49,12 +49,12 @@ COLUMNS: Final = tuple(field.name for field in fields(Record))
 
 
 _CLOSE: Final = 0.8
-"""Similarity of two names, in [0, 1], from which on one counts as the other misspelt."""
+"""Similarity in [0, 1] at which one name is regarded as a misspelling of the other."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, and the columns that say nothing to us."""
+    """Rows of a table, and its columns that are not used."""
 
     records: tuple[Record, ...]
     ignored_columns: tuple[str, ...]
@@ -63,7 +63,7 @@ class Table:
 def encode_label(
     record: Record, conditions: tuple[str, ...] = CONDITIONS, ages: tuple[AgeGroup, ...] = AGE_GROUPS
 ) -> npt.NDArray[np.float32]:
-    """The condition and then the age group, each one-hot, or uniform where unknown.
+    """Encode a record's condition and age group, each one-hot, or uniform if it is not known.
 
     Returns:
         (len(conditions) + len(ages),) float32.
@@ -83,7 +83,7 @@ def decode_label(
     conditions: tuple[str, ...] = CONDITIONS,
     ages: tuple[AgeGroup, ...] = AGE_GROUPS,
 ) -> Record:
-    """Return the record that a label vector determines; None in the fields of mixtures and of other vocabularies."""
+    """Return the record of a label vector. Fields are None where the label is a mix or of another vocabulary."""
     if label.shape != (len(conditions) + len(ages),):
         return Record(file)
     first, second = label[: len(conditions)], label[len(conditions) :]
@@ -93,7 +93,7 @@ def decode_label(
 
 
 def write_table(records: Iterable[Record]) -> str:
-    """CSV text with a header; unknown values are empty cells."""
+    """Write records as CSV text with a header; unknown values are empty cells."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -109,11 +109,11 @@ def read_table(
     ages: tuple[AgeGroup, ...] = AGE_GROUPS,
     columns: Mapping[str, str] | None = None,
 ) -> Table:
-    """The rows of a CSV table with a header, in their order.
+    """Read the rows of a CSV table with a header, in their order.
 
     Args:
         data: the table's content in UTF-8; only the column `file` is required.
-        name: what to call the table in errors.
+        name: name of the table in errors.
         columns: the table's own column names for ours, as {"years": "age_years"}.
 
     Raises:
@@ -170,7 +170,7 @@ def _check_misspelt(header: list[str], name: str) -> None:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row's cells, and how to complain about them."""
+    """Cells of one row, and the errors about them."""
 
     table: str
     number: int

@@ -22,7 +22,7 @@ SEARCHED_PX: Final = 256
 
 
 def enlarge(image: Pixels) -> Pixels:
-    """uint8 (h, h, 3) with a side of 256 pixels or more, for the detector."""
+    """Enlarge uint8 (h, h, 3) to a side of at least 256 pixels, for the detector."""
     if len(image) >= SEARCHED_PX:
         return image
     return np.asarray(cv2.resize(image, (SEARCHED_PX, SEARCHED_PX), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
@@ -50,11 +50,11 @@ class FaceDescriber:
             raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
 
     def __call__(self, images: Pixels) -> Features:
-        """Descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
+        """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
         return self.look(images)[1]
 
     def look(self, images: Pixels) -> tuple[Features, Features]:
-        """Landmarks (n, 68, 2), as `find_landmarks`, and descriptors (n, 128), of faces that are sought once."""
+        """Find landmarks (n, 68, 2), as `find_landmarks` does, and descriptors (n, 128), with one search for faces."""
         landmarks, descriptors = np.full((len(images), LANDMARKS, 2), np.nan), np.full((len(images), SIZE), np.nan)
         for place, image in enumerate(images):
             large = enlarge(image)
@@ -72,7 +72,7 @@ def _detect_largest(detector: FaceDetector, image: Pixels) -> Face | None:
 
 
 def _reduce_landmarks(landmarks: Features, side: int, wanted: int) -> Features:
-    """Landmarks of a picture of another side, whose first pixel has its centre at (0, 0)."""
+    """Convert landmarks to a picture of another side, whose first pixel has its centre at (0, 0)."""
     return (landmarks + 0.5) * wanted / side - 0.5
 
 
@@ -87,7 +87,7 @@ def count_faces(detector: FaceDetector, images: Pixels) -> int:
 
 
 def find_landmarks(detector: FaceDetector, images: Pixels) -> Features:
-    """Landmarks (n, 68, 2) of the largest face in each of uint8 (n, h, h, 3), in pixels; NaN where there is none."""
+    """Find landmarks (n, 68, 2) of the largest face in each of uint8 (n, h, h, 3), in pixels; NaN if there is none."""
     found = np.full((len(images), LANDMARKS, 2), np.nan)
     for place, image in enumerate(images):
         large = enlarge(image)

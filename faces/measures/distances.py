@@ -14,14 +14,14 @@ Features = npt.NDArray[np.float64]
 Float = TypeVar("Float", bound=np.floating[Any])
 
 SMALLEST_SUBSET: Final = 50
-"""Least number of pictures in each of the subsets that a standard error comes from."""
+"""Least number of pictures in each of the subsets from which a standard error is estimated."""
 
 _BLOCK: Final = 2_048
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of a set for the Fréchet distance: mean (d,), covariance (d, d), and how many pictures they are of."""
+    """Moments of a set for the Fréchet distance: mean (d,), covariance (d, d), and the number of pictures."""
 
     mean: Features
     covariance: Features
@@ -37,7 +37,7 @@ class KernelDistance:
 
 
 def moments(features: Features) -> Moments:
-    """Mean and unbiased covariance of features (n, d).
+    """Compute mean and unbiased covariance of features (n, d).
 
     Raises:
         ConfigError: fewer than two rows, or values that are not finite.
@@ -49,9 +49,9 @@ def moments(features: Features) -> Moments:
 
 
 def frechet(a: Moments, b: Moments) -> float:
-    """Squared Fréchet distance of two Gaussians: |μa - μb|² + tr(Σa + Σb - 2(Σa Σb)^½). Heusel et al. 2017.
+    """Compute the squared Fréchet distance of two Gaussians: |μa - μb|² + tr(Σa + Σb - 2(Σa Σb)^½). Heusel et al. 2017.
 
-    It grows with the fewness of pictures: compare figures of equal counts only. The root's trace is the sum of the
+    It is larger for fewer pictures: compare only figures of equal counts. The trace of the root is the sum of the
     roots of the eigenvalues of Σa^½ Σb Σa^½, which is symmetric, so no general matrix root is needed.
 
     Raises:
@@ -67,7 +67,8 @@ def frechet(a: Moments, b: Moments) -> float:
 
 
 def kernel(a: Features, b: Features, *, seed: int = 0) -> KernelDistance:
-    """Squared maximum mean discrepancy under (x·y/d + 1)³, unbiased: the kernel distance of Bińkowski et al. 2018.
+    """Compute the unbiased squared maximum mean discrepancy under (x·y/d + 1)³, the kernel distance of Bińkowski et al.
+    2018.
 
     The value takes all rows (n, d) and (m, d). The standard error is that of the mean over ten disjoint random
     subsets (fewer, where they would be smaller than 50 rows); all rows together do a little better than that.
@@ -91,9 +92,9 @@ def kernel(a: Features, b: Features, *, seed: int = 0) -> KernelDistance:
 def nearest(
     queries: npt.NDArray[np.floating], among: npt.NDArray[np.floating], *, leave_out_self: bool = False
 ) -> tuple[Features, npt.NDArray[np.int64]]:
-    """Euclidean distance (n,) from each of queries (n, d) to the nearest of among (m, d), and its place (n,).
+    """Find the nearest of among (m, d) for each of queries (n, d): its Euclidean distance (n,) and its place (n,).
 
-    With `leave_out_self` both are the same set, and nobody is their own neighbour.
+    With `leave_out_self` both are the same set, and no row is its own neighbour.
     """
     queries, among = queries.astype(np.float64), among.astype(np.float64)  # squares of float32 hide small distances
     squares = np.einsum("ij,ij->i", among, among)
@@ -111,15 +112,15 @@ def nearest(
 
 @dataclass(frozen=True)
 class Coverage:
-    """Precision: share of the generated that lie among the real; recall: share of the real among the generated."""
+    """Precision (share of generated images among the real ones) and recall (share of real among generated ones)."""
 
     precision: float
     recall: float
 
 
 def coverage(real: Features, generated: Features, *, neighbours: int = 3) -> Coverage:
-    """Improved precision and recall (Kynkäänniemi et al. 2019): a set's support is the union of balls about its
-    members that reach to their own `neighbours`-th nearest.
+    """Compute improved precision and recall (Kynkäänniemi et al. 2019). The support of a set is the union of balls
+    around its members, each as large as the distance to the member's `neighbours`-th nearest member.
 
     Raises:
         ConfigError: no more pictures than neighbours, or values that are not finite.

@@ -1,4 +1,4 @@
-"""Identities of the people of a data set, as numbers that no label determines: for training to keep people apart."""
+"""Identities of the people of a data set, as numbers that no label determines; training keeps people apart by them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ Identities = npt.NDArray[np.float32]
 
 
 def identities(data: Dataset, on_progress: Callable[[int], None] = lambda done: None) -> Identities:
-    """Identities (n, k): true for phantoms (`faces.phantoms.identity_vector`), of photographs dlib's descriptors.
+    """Compute identities (n, k): the true ones of phantoms (`faces.phantoms.person.identity_vector`), dlib's
+    descriptors of photographs.
 
     Args:
         on_progress: called with the number of photographs described since the last call.
@@ -44,10 +45,10 @@ def identities(data: Dataset, on_progress: Callable[[int], None] = lambda done: 
 
 
 def standardise(identity: Identities) -> Identities:
-    """Identities (n, k) with mean 0 and deviation 1 of every number over the known rows; one that is constant is 0.
+    """Scale identities (n, k) to mean 0 and deviation 1 of every number over the known rows; constant numbers become 0.
 
     Raises:
-        DatasetError: none is known.
+        DatasetError: no row is known.
     """
     found = drop_unknown_rows(identity)
     if not len(found):

@@ -1,6 +1,6 @@
-"""Inception-v3 (Szegedy et al. 2016) as the Fréchet inception distance takes it (Heusel et al. 2017).
+"""Inception-v3 (Szegedy et al. 2016) as the Fréchet inception distance uses it (Heusel et al. 2017).
 
-The weights are not ours to ship. This reads `pt_inception-2015-12-05-6726825d.pth`, the state dict that the program
+The weights are not shipped. This module reads `pt_inception-2015-12-05-6726825d.pth`, the state dict that the program
 `pytorch-fid` publishes, converted from the network of the original distance. It differs from other Inception-v3: 1008
 classes, average pools that do not count their padding, and a maximum pool in the last block.
 """
@@ -23,7 +23,7 @@ SIDE: Final = 299
 """Side in pixels that the network sees; pictures are resized bilinearly, without antialiasing, as for the original."""
 
 SIZE: Final = 2048
-"""Numbers of the features: the last layer's maps, averaged over the picture."""
+"""Number of features: the last layer's maps, averaged over the picture."""
 
 _CLASSES: Final = 1008
 _BATCH: Final = 32
@@ -187,14 +187,14 @@ class Inception(nn.Module):
 
     @torch.inference_mode()
     def features(self, images: Pixels) -> Features:
-        """Features (n, 2048) float64 of uint8 (n, h, h, 3)."""
+        """Compute features (n, 2048) float64 of uint8 (n, h, h, 3)."""
         device = self.fc.weight.device
         parts = [to_tensor(images[at : at + _BATCH]).to(device) for at in range(0, len(images), _BATCH)]
         return torch.cat([self(part).cpu() for part in parts]).double().numpy()
 
 
 def load(path: Path) -> Inception:
-    """The network of the published state dict, in evaluation mode, on the CPU. Nothing in the file is executed.
+    """Load the network of the published state dict, in evaluation mode, on the CPU. Nothing in the file is executed.
 
     Raises:
         CheckpointError: no such file, not a state dict, or tensors that are missing, left over or of another shape.
@@ -204,10 +204,10 @@ def load(path: Path) -> Inception:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}; {remedy}") from None
-    except Exception as error:  # a reader of hostile bytes meets nearly every exception there is
+    except Exception as error:  # torch may raise nearly any exception on hostile bytes
         raise CheckpointError(f"{path} cannot be read ({_first_line(error)}); {remedy}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} is no state dict of tensors; {remedy}")
+        raise CheckpointError(f"{path} is not a state dict of tensors; {remedy}")
     with torch.device("meta"):  # the file has every tensor
         net = Inception()
     counters = {name: torch.tensor(0) for name in net.state_dict() if name.endswith("num_batches_tracked")}

@@ -19,13 +19,13 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of images that are read as what was asked for.
+    """Share of images whose reading agrees with the requested class.
 
     Attributes:
         overall: share of all images.
-        by_class: share of the images asked to be of each class; NaN for a class nobody asked for.
+        by_class: share of the images of each requested class; NaN for a class that was not requested.
         asked, read: names of the rows and of the columns.
-        confusion: images by class asked for (rows) and class read (columns).
+        confusion: number of images by requested class (rows) and read class (columns).
     """
 
     overall: float
@@ -36,7 +36,7 @@ class Accuracy:
 
 
 def accuracy(asked: Places, read: Places, asked_names: Sequence[str], read_names: Sequence[str]) -> Accuracy:
-    """Accuracy of places (n,) among the names; an answer is right when the names are equal.
+    """Compute the accuracy of places (n,) among the names; an answer is right if the names are equal.
 
     Raises:
         ConfigError: no image, or counts that differ.
@@ -57,8 +57,8 @@ def accuracy(asked: Places, read: Places, asked_names: Sequence[str], read_names
 
 
 def spearman(x: Array, y: Array) -> Array:
-    """Spearman's rank correlation of x (k,) with each row of y (n, k): (n,). Ties share their mean rank; 0 for a
-    constant row, which has no order.
+    """Compute Spearman's rank correlation of x (k,) with each row of y (n, k): (n,). Tied values share their mean rank;
+    a constant row, which has no order, gives 0.
 
     Raises:
         ConfigError: fewer than two columns, or shapes that do not fit.
@@ -73,7 +73,7 @@ def spearman(x: Array, y: Array) -> Array:
 
 
 def _ranks(x: Array) -> Array:
-    """Mean ranks along the rows: the entries below, and half of the others as large."""
+    """Compute mean ranks along the rows: the number of smaller entries, plus half of the number of equal ones."""
     below = (x[:, None, :] < x[:, :, None]).sum(axis=2)
     equal = (x[:, None, :] == x[:, :, None]).sum(axis=2)
     ranks: Array = below + (equal - 1) / 2
@@ -98,7 +98,7 @@ class Drift:
 
 
 def drift(identity: Array, groups: Places) -> Drift:
-    """Drift of identities (people, steps, d), people belonging to groups (people,), their conditions.
+    """Compute the drift of identities (people, steps, d); people belong to groups (people,), their conditions.
 
     Raises:
         ConfigError: fewer than two steps, or no group with two people.
@@ -137,9 +137,9 @@ class Response:
 
 
 def response(weights: Array, log_probability: Array) -> Response:
-    """Response of log-probabilities (people, k) to rising weights (k,).
+    """Compute the response of log-probabilities (people, k) to rising weights (k,).
 
-    Logarithms, in float64, because probabilities near 1 are equal in floating point long before they are in truth.
+    Logarithms in float64 are needed, because different probabilities near 1 become equal in floating point.
     """
     ranks = spearman(weights, log_probability)
     return Response(
@@ -166,7 +166,7 @@ class Spread:
 
 
 def spread(generated: Array, generated_cells: Places, real: Array, real_cells: Places, cells: int) -> Spread:
-    """Spread of identities (n, d) and (m, d) in cells numbered from 0.
+    """Compute the spread of identities (n, d) and (m, d) in cells numbered from 0.
 
     The spread of a cell is the root of the mean variance of the entries.
 
@@ -192,9 +192,9 @@ class Neighbours:
 
     Attributes:
         generated, held_out: median distance to the nearest training image.
-        ratio: generated / held_out. Copies would pull it towards 0.
+        ratio: generated / held_out. Copies of training images bring it close to 0.
         nearer: share of generated images that are nearer than all but one in a hundred of the held-out ones: 0.01 is
-            what images as new as those would have.
+            expected for images that are as new as those.
     """
 
     generated: float
@@ -204,7 +204,7 @@ class Neighbours:
 
 
 def neighbours(generated: Array, held_out: Array) -> Neighbours:
-    """Compute the closeness from distances (n,) and (m,) to the nearest training image."""
+    """Compute the closeness to the training images from distances (n,) and (m,) to the nearest of them."""
     ours, theirs = float(np.median(generated)), float(np.median(held_out))
     near = float((generated < np.quantile(held_out, 0.01)).mean())
     return Neighbours(ours, theirs, ours / theirs if theirs else float("inf"), near)

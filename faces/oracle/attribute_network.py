@@ -65,7 +65,8 @@ class OracleConfig:
             raise ConfigError(f"{len(self.widths)} widths; expected four, for 32, 16, 8 and 4 pixels")
 
     def age_edges(self) -> npt.NDArray[np.float64]:
-        """Borders of the age bins in years, (ages · bins_per_age + 1,); the borders of the groups are among them."""
+        """Compute the borders of the age bins in years, (ages · bins_per_age + 1,); the borders of the groups are among
+        them."""
         tops = [min(group.to_years, OLDEST_YEARS) for group in self.ages]
         steps = [
             np.linspace(group.from_years, top, self.bins_per_age, endpoint=False)
@@ -125,7 +126,7 @@ class Reading:
         return self.age_logits.argmax(dim=1)
 
     def __getitem__(self, rows: Any) -> Reading:
-        """Some of the pictures, by slice, mask or indices."""
+        """Select pictures by slice, mask or indices."""
         return Reading(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     @staticmethod
@@ -163,7 +164,7 @@ class Oracle(nn.Module):
         self.bin_years: Tensor
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Condition logits, logits of the age bins, smile, identity and features of images (n, 3, 128, 128)."""
+        """Compute condition logits, logits of the age bins, smile, identity and features of images (n, 3, 128, 128)."""
         features = self.dense(self.convolutions(images.contiguous(memory_format=torch.channels_last)))
         condition, bins, smile, identity = torch.split(self.heads(features), self._split, dim=1)
         return condition, bins, smile[:, 0], identity, features
@@ -185,12 +186,12 @@ class Oracle(nn.Module):
         return Reading.cat([self._read(part) for part in torch.split(images, _BATCH)])
 
     def read_pixels(self, images: Pixels) -> Reading:
-        """`read` for uint8 (n, h, h, 3)."""
+        """Read the attributes of pictures uint8 (n, h, h, 3)."""
         parts = range(0, len(images), _BATCH)
         return Reading.cat([self.read(to_tensor(images[at : at + _BATCH])) for at in parts])
 
     def features(self, images: Pixels) -> npt.NDArray[np.float64]:
-        """Features (n, d) of uint8 (n, h, h, 3), for distances between sets of pictures."""
+        """Compute features (n, d) of uint8 (n, h, h, 3), for distances between sets of pictures."""
         return self.read_pixels(images).features.double().numpy()
 
     def _read(self, images: Tensor) -> Reading:
@@ -202,23 +203,24 @@ class Oracle(nn.Module):
         return Reading(**{field.name: getattr(reading, field.name).cpu() for field in fields(Reading)})
 
     def age_groups(self, bins: Tensor) -> Tensor:
-        """Log-probabilities (n, ages) of the groups from logits (n, ages · bins_per_age) of the bins."""
+        """Compute log-probabilities (n, ages) of the groups from logits (n, ages · bins_per_age) of the bins."""
         return bins.log_softmax(dim=1).reshape(len(bins), len(self.config.ages), -1).logsumexp(dim=2)
 
     def standardise(self, identity: npt.NDArray[np.floating]) -> Tensor:
-        """Identity vectors (n, 18) as the oracle reads them: float32, mean 0 and deviation 1 over phantoms."""
+        """Scale identity vectors (n, 18) to those that the oracle reads: float32, mean 0 and deviation 1 over
+        phantoms."""
         return (torch.from_numpy(identity).float() - self.identity_mean) / self.identity_deviation
 
 
 def resize(images: Tensor) -> Tensor:
-    """Images (n, 3, h, h) of any size as (n, 3, 128, 128)."""
+    """Resize images (n, 3, h, h) to (n, 3, 128, 128)."""
     if images.shape[2] == SIDE:
         return images
     return F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
 def convolutions(widths: tuple[int, int, int, int]) -> nn.Sequential:
-    """Images (n, 3, 128, 128) to maps (n, widths[-1], 4, 4), by five convolutions."""
+    """Make five convolutions that map images (n, 3, 128, 128) to (n, widths[-1], 4, 4)."""
     a, b, c, d = widths
     return nn.Sequential(
         *_layer(3, a, kernel=7, stride=4),
@@ -262,7 +264,7 @@ class OracleInfo:
 
 
 def steady_entries(least_r2: Sequence[float]) -> list[int]:
-    """Places of the entries whose explained variance reaches STEADY_R2 in the age group where it is least."""
+    """Find the places of the entries whose explained variance is at least STEADY_R2 in every age group."""
     return [place for place, value in enumerate(least_r2) if value >= STEADY_R2]
 
 
@@ -285,12 +287,12 @@ def round_weights(network: nn.Module) -> None:
 
 
 def state_to_store(network: nn.Module) -> dict[str, Tensor]:
-    """The state of a network as its file holds it: matrices and kernels in float16."""
+    """Return the state of a network in the form in which its file holds it: matrices and kernels in float16."""
     return {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in network.state_dict().items()}
 
 
 def load(path: Path) -> tuple[Oracle, OracleInfo]:
-    """An oracle in evaluation mode on the CPU, and what its file says.
+    """Load an oracle in evaluation mode on the CPU, and the metadata of its file.
 
     Raises:
         CheckpointError: no such file, a damaged one, not an oracle, or tensors that do not fit its configuration.

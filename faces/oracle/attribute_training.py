@@ -83,7 +83,7 @@ class Truth:
 
 
 def read_truth(data: Dataset) -> Truth:
-    """The truth of a data set that `gestaltgen dataset phantoms` drew.
+    """Read the true attributes of a data set that `gestaltgen dataset phantoms` drew.
 
     Raises:
         DatasetError: the set holds anything but phantoms.
@@ -109,7 +109,7 @@ def train_oracle(
     *,
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> Oracle:
-    """An oracle, in evaluation mode, its weights rounded as its file will hold them.
+    """Train an oracle; return it in evaluation mode, with its weights rounded as its file will hold them.
 
     Args:
         images: uint8 (n, 128, 128, 3) phantoms.
@@ -148,7 +148,7 @@ def learn(
     loss_of: Callable[[Tensor], Tensor],
     on_progress: Callable[[int, int, float], None],
 ) -> None:
-    """AdamW over shuffled batches of `count` examples, the learning rate in one cycle.
+    """Train a network by AdamW on shuffled batches of `count` examples, with one cycle of the learning rate.
 
     Args:
         loss_of: loss of the examples at places (batch,).
@@ -170,7 +170,7 @@ def learn(
 
 
 def augment(pixels: Tensor) -> Tensor:
-    """uint8 (n, h, h, 3) -> float32 (n, 3, h, h) in about [-1, 1]: mirrored, shifted, and `degrade`.
+    """Convert uint8 (n, h, h, 3) to float32 (n, 3, h, h) in about [-1, 1], mirrored, shifted and degraded.
 
     The shift is one for the batch, whose order is random. Draws from PyTorch's default stream.
     """
@@ -183,7 +183,7 @@ def augment(pixels: Tensor) -> Tensor:
 
 
 def degrade(images: Tensor) -> Tensor:
-    """Images (n, 3, h, h) recoloured, softened and noisy, none of them moved.
+    """Change colours, sharpness and noise of images (n, 3, h, h) without moving them.
 
     Generated pictures are softer and noisier than drawings; a network that has only seen crisp ones would read
     artefacts instead of faces. The softness is one for the batch. Draws from PyTorch's default stream.
@@ -249,7 +249,7 @@ def measure(oracle: Oracle, reading: Reading, truth: Truth) -> dict[str, Any]:
 
 
 def ageing_phantoms(persons: int, seed: int, side: int = SIDE) -> tuple[Pixels, list[Phantom]]:
-    """Each of `persons` drawn at PROGRESSION_YEARS: images uint8 (persons · 5, side, side, 3), person after person.
+    """Draw each of `persons` at PROGRESSION_YEARS: images uint8 (persons · 5, side, side, 3), person after person.
 
     Conditions take turns. Persons of another seed are other persons.
     """

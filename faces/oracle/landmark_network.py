@@ -53,7 +53,7 @@ class LandmarkNetwork(nn.Module):
 
     @torch.inference_mode()
     def find(self, images: Pixels) -> npt.NDArray[np.float64]:
-        """Landmarks (n, 68, 2) of uint8 (n, h, h, 3) aligned drawings, in pixels of the picture.
+        """Find landmarks (n, 68, 2) of uint8 (n, h, h, 3) aligned drawings, in pixels of the picture.
 
         Raises:
             ImageError: another shape.
@@ -90,7 +90,7 @@ def save(
 
 
 def load(path: Path) -> tuple[LandmarkNetwork, LandmarkInfo]:
-    """A network in evaluation mode on the CPU, and what its file says.
+    """Load a network in evaluation mode on the CPU, and the metadata of its file.
 
     Raises:
         CheckpointError: no such file, a damaged one, or not a landmark network.

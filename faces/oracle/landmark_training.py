@@ -44,7 +44,7 @@ def train_landmarks(
     *,
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> LandmarkNetwork:
-    """A landmark network, in evaluation mode, its weights rounded as its file will hold them.
+    """Train a landmark network; return it in evaluation mode, with its weights rounded as its file will hold them.
 
     Args:
         images: uint8 (n, 128, 128, 3) phantoms.
@@ -77,7 +77,7 @@ def train_landmarks(
 
 
 def move_faces(images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
-    """Faces (n, 3, h, h) and their landmarks (n, 68, 2) turned, scaled and shifted a little, every other one mirrored.
+    """Turn, scale and shift faces (n, 3, h, h) and their landmarks (n, 68, 2) a little, and mirror every other one.
 
     Draws from PyTorch's default stream.
     """

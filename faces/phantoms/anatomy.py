@@ -109,29 +109,29 @@ class Anatomy:
 
 
 def growth_at(age_years: float) -> Growth:
-    """Growth curves, linear between knots."""
+    """Compute growth at an age; the curves are linear between knots."""
     return Growth(**{name: float(np.interp(age_years, _GROWTH_YEARS, v)) for name, v in _GROWTH.items()})
 
 
 def mirror(points: Points) -> Points:
-    """The same points on the other side of the midline."""
+    """Mirror points at the midline."""
     flipped: Points = points * np.array([-1.0, 1.0])
     return flipped
 
 
 def move(points: Points, x: float, y: float) -> Points:
-    """The same points (n, 2) or point (2,) elsewhere."""
+    """Shift points (n, 2) or a point (2,)."""
     elsewhere: Points = points + np.array([x, y])
     return elsewhere
 
 
 def smooth(outline: Points, per_span: int = 6) -> Points:
-    """Closed Catmull-Rom spline through points (n, 2), `per_span` samples for each span."""
+    """Compute the closed Catmull-Rom spline through points (n, 2), with `per_span` samples for each span."""
     return _catmull_rom(np.concatenate([outline[-1:], outline, outline[:2]]), per_span)
 
 
 def curve(line: Points, per_span: int = 6) -> Points:
-    """Open Catmull-Rom spline through points (n, 2), both ends included."""
+    """Compute the open Catmull-Rom spline through points (n, 2), both ends included."""
     ends = 2 * line[[0, -1]] - line[[1, -2]]
     spline = _catmull_rom(np.concatenate([ends[:1], line, ends[1:]]), per_span)
     return np.concatenate([spline, line[-1:]])
@@ -146,7 +146,7 @@ def _catmull_rom(points: Points, per_span: int) -> Points:
 
 
 def anatomy(of: Phantom) -> Anatomy:
-    """All outlines of a phantom."""
+    """Compute all outlines of a phantom."""
     growth = growth_at(of.age_years)
     scale = growth.lower_face
     nose_base = EYE_Y + scale * (NOSE_BASE - of.traits["nose_shortness"])
@@ -178,7 +178,7 @@ def anatomy(of: Phantom) -> Anatomy:
 
 
 def _jaw(of: Phantom, growth: Growth, lowest_lip: float, opening: float) -> Points:
-    """Points 8 (chin) to 16 (right ear)."""
+    """Compute points 8 (chin) to 16 (right ear)."""
     traits, looks = of.traits, of.looks
     chin = EYE_Y + growth.lower_face * CHIN + 0.35 * opening + traits["face_narrowness"]
     chin += 0.5 * growth.lower_face * (traits["philtrum_length"] - traits["nose_shortness"])
@@ -202,7 +202,7 @@ def _skull(of: Phantom, growth: Growth, jaw: Points) -> Points:
 
 
 def _brow(of: Phantom, growth: Growth) -> Points:
-    """Points 22 (inner) to 26 (outer)."""
+    """Compute points 22 (inner) to 26 (outer)."""
     looks = of.looks
     brow = move(_BROW, 0.7 * of.traits["eye_spacing"], 0)
     rise = 0.006 * looks.brow_height + 0.010 * growth.chubby - 0.005 * growth.adult * looks.masculinity
@@ -212,7 +212,7 @@ def _brow(of: Phantom, growth: Growth) -> Points:
 
 
 def _eye(of: Phantom, growth: Growth) -> Points:
-    """Points 42 (inner corner) to 47; the upper edge is where the lid's fold ends."""
+    """Compute points 42 (inner corner) to 47; the upper edge is where the lid's fold ends."""
     traits = of.traits
     width = (0.55 + 0.45 * growth.eye) * (1 + 0.025 * of.looks.eye_size)
     height = growth.eye**1.4 * (1 + 0.06 * of.looks.eye_size)
@@ -225,7 +225,7 @@ def _eye(of: Phantom, growth: Growth) -> Points:
 
 
 def _nose(of: Phantom, growth: Growth, base: float) -> Points:
-    """Points 27 to 35."""
+    """Compute points 27 to 35."""
     traits, scale = of.traits, growth.lower_face
     width = growth.nose * (1 + 0.05 * of.looks.nose_width) * (1 + 0.6 * traits["nose_tip"])
     width *= 1 + 0.1 * of.smile
@@ -237,7 +237,7 @@ def _nose(of: Phantom, growth: Growth, base: float) -> Points:
 
 
 def _mouth(of: Phantom, growth: Growth, lip_top: float) -> tuple[Points, float]:
-    """Points 48 to 67, and how far the lips are apart."""
+    """Compute points 48 to 67, and the distance between the lips."""
     smile, looks = of.smile, of.looks
     fullness = growth.lips * max(0.4, 1 + of.traits["lip_fullness"]) * (1.06 - 0.12 * looks.masculinity)
     upper, lower = fullness * (1 - 0.22 * smile), fullness * (1 - 0.15 * smile)
@@ -248,7 +248,7 @@ def _mouth(of: Phantom, growth: Growth, lip_top: float) -> tuple[Points, float]:
     bow = 0.006 + 0.002 * looks.lip_bow
 
     def lip(x: float, height: float = 0.0, sag: float = 0.0) -> list[float]:
-        """A point at x half widths, `height` below the seam, which hangs by `sag` in the middle."""
+        """Compute a point at x half widths, `height` below the seam, which is lower by `sag` in the middle."""
         return [x * half, corner + (1 - x * x) * (seam - corner) + (1 - x**4) * sag + height]
 
     side, peak, middle = -0.021 * upper, -0.026 * upper - bow, -0.026 * upper

@@ -159,7 +159,7 @@ def _paint_beard(canvas: Canvas, sitter: Sitter) -> None:
 
 
 def _paint_folds(canvas: Canvas, sitter: Sitter) -> None:
-    """Creases of age and of smiling."""
+    """Paint the creases of age and of smiling."""
     growth, points, smile = sitter.body.growth, sitter.body.landmarks, sitter.phantom.smile
     fold = sitter.palette.fold
     wing, corner, eye = points[35], points[54], points[42:48]
@@ -246,7 +246,7 @@ def _paint_teeth(canvas: Canvas, body: Anatomy, within: Floats) -> None:
 
 
 def _paint_eye(canvas: Canvas, sitter: Sitter, side: Points) -> None:
-    """One eye, from the right one's points; `side` mirrors them or not."""
+    """Paint one eye, from the right one's points; `side` mirrors them or not."""
     phantom, body, palette = sitter.phantom, sitter.body, sitter.palette
     eye = body.landmarks[42:48]
     upper, lower = curve(eye[0:4]), curve(eye[[3, 4, 5, 0]])
@@ -267,7 +267,7 @@ def _paint_eye(canvas: Canvas, sitter: Sitter, side: Points) -> None:
 
 
 def _paint_lids(canvas: Canvas, sitter: Sitter, side: Points) -> None:
-    """Crease above the eye, or the fold that hangs over it, and the puff below."""
+    """Paint the crease above the eye, or the fold that hangs over it, and the puff below."""
     eye, palette = sitter.body.landmarks[42:48], sitter.palette
     hood = float(np.clip(sitter.phantom.traits["lid_hooding"], 0, 0.7)) + 0.25 * sitter.body.growth.sag
     puffy = float(np.clip(0.2 + sitter.phantom.traits["periorbital_fullness"], 0, 1.5))

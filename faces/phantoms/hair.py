@@ -54,7 +54,7 @@ class HairShape:
 
 
 def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
-    """A person's cut at an age: flat on an infant's skull, receding in some old men."""
+    """Compute the shape of a person's hair at an age: flat on an infant's skull, receding in some old men."""
     looks, growth = phantom.looks, body.growth
     style = HAIR_STYLES[looks.hair_style]
     long_enough = min(1.0, max(0.0, (growth.hair - 0.5) / 0.35))
@@ -93,18 +93,18 @@ def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
 
 
 def _over_the_top(right: Points) -> Points:
-    """A right half that ends on the midline, made whole and smooth, from left to right."""
+    """Complete a right half that ends on the midline to a smooth whole, from left to right."""
     return curve(np.concatenate([mirror(right), right[-2::-1]]))
 
 
 def paint_hanging_hair(canvas: Canvas, hair: HairShape, palette: Palette) -> None:
-    """Paint the hair that is seen behind the neck."""
+    """Paint the hair behind the neck."""
     if hair.style.hangs_to and hair.cover > 0.5:
         canvas.fill(hair.outer, palette.hair_dark, blur=0.004)
 
 
 def paint_hair(canvas: Canvas, phantom: Phantom, body: Anatomy, hair: HairShape, palette: Palette) -> None:
-    """All hair before the face."""
+    """Paint all hair in front of the face."""
     rng = np.random.Generator(np.random.PCG64([phantom.identity, _HAIR_STREAM]))
     outline = np.concatenate([hair.outer, hair.inner[::-1]])
     standing = np.float32(np.clip((hair.cover - 0.5) / 0.1, 0, 1))  # an infant's hair lies on the skull
@@ -125,7 +125,7 @@ def paint_hair(canvas: Canvas, phantom: Phantom, body: Anatomy, hair: HairShape,
 
 
 def _strands(hair: HairShape, looks: Looks, rng: np.random.Generator, count: int) -> list[Points]:
-    """Random strands that follow the cut, inside the band between the hair's edges."""
+    """Draw random strands that follow the cut, inside the band between the hair's edges."""
     start, depth, length, wave = rng.uniform(size=(4, count, 1))
     steps = np.linspace(0, 1, 8)
     if hair.style.flow == "curls":
@@ -149,7 +149,7 @@ def _strands(hair: HairShape, looks: Looks, rng: np.random.Generator, count: int
 
 
 def _in_band(hair: HairShape, along: Points, across: Points) -> Points:
-    """Points at fractions along the band and across it, from the inner (0) to the outer edge (1)."""
+    """Compute points at fractions along the band and across it, from the inner (0) to the outer edge (1)."""
     index = np.arange(len(hair.outer))
     at = along * (len(hair.outer) - 1)
     inner = np.stack([np.interp(at, index, hair.inner[:, i]) for i in (0, 1)], axis=-1)

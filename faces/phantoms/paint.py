@@ -21,12 +21,12 @@ _SHIFT: Final = 4  # OpenCV's fixed-point coordinates: 1/16 pixel
 
 
 def rgb(red: float, green: float, blue: float) -> Floats:
-    """A colour, in [0, 255]."""
+    """Make a colour with values in [0, 255]."""
     return np.array([red, green, blue], np.float32)
 
 
 def mix(first: Floats, second: Floats, share: float) -> Floats:
-    """A colour between two; `share` of the second."""
+    """Mix two colours; `share` is the share of the second."""
     return first + np.float32(share) * (second - first)
 
 
@@ -58,12 +58,12 @@ class Canvas:
         self._shift = np.array([0.5 + looks.offset_x, 0.5 + looks.offset_y])
 
     def place(self, points: Points) -> Points:
-        """Face coordinates to pixels of the canvas."""
+        """Convert face coordinates to pixels of the canvas."""
         placed: Points = ((points - self._pivot) @ self._turn + self._shift) * self.side
         return placed
 
     def spread(self, grid: Floats) -> Floats:
-        """A map on the relief's grid to the canvas, turned like all else."""
+        """Stretch a map on the relief's grid over the canvas, turned like the face."""
         scale = self.side / grid.shape[0]
         linear = self._turn.T * scale
         centre = np.array([0.5, self._pivot[1]]) * grid.shape[0]
@@ -74,7 +74,7 @@ class Canvas:
         return np.asarray(turned, np.float32)
 
     def mask(self, outline: Points) -> Floats:
-        """Coverage in [0, 1] of a closed outline, over the whole canvas."""
+        """Compute the coverage in [0, 1] of a closed outline, over the whole canvas."""
         cover = np.zeros((self.side, self.side), np.uint8)
         cv2.fillPoly(cover, [_fixed_point(self.place(outline))], 255, cv2.LINE_AA, _SHIFT)
         return cover.astype(np.float32) / np.float32(255)
@@ -105,7 +105,7 @@ class Canvas:
             self._paint(lines, colour, opacity, blur, within, width)
 
     def image(self, size: int) -> npt.NDArray[np.uint8]:
-        """The finished picture, sampled down."""
+        """Return the finished picture, reduced to its size."""
         full: npt.NDArray[np.uint8] = np.clip(self.pixels + 0.5, 0, 255).astype(np.uint8)
         if size != self.side:
             full = np.asarray(cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
@@ -120,7 +120,7 @@ class Canvas:
         within: Floats | None,
         width: float | None,
     ) -> None:
-        """Work on the lines' bounding box only; a width of None fills them."""
+        """Paint lines of a width, or fill them if the width is None. It works on their bounding box only."""
         if opacity <= 0:
             return
         sigma = blur * self.side
@@ -151,7 +151,8 @@ class Canvas:
 
 
 def _fixed_point(pixels: Points) -> npt.NDArray[np.int32]:
-    """Pixel coordinates, whose whole numbers are pixel edges, as OpenCV's, whose are pixel centres."""
+    """Convert coordinates with pixel edges at whole numbers to OpenCV's fixed point, with pixel centres at whole
+    numbers."""
     return np.asarray(np.round((pixels - 0.5) * (1 << _SHIFT)), np.int32)
 
 
@@ -174,13 +175,13 @@ class Palette:
 
 
 def _ramp(stops: Sequence[Floats], at: float) -> Floats:
-    """A colour between stops that are evenly spaced over [0, 1]."""
+    """Compute a colour between stops that are evenly spaced over [0, 1]."""
     where = np.clip(at, 0, 1) * (len(stops) - 1)
     return np.array([np.interp(where, np.arange(len(stops)), c) for c in np.transpose(stops)], np.float32)
 
 
 def choose_palette(phantom: Phantom, growth: Growth) -> Palette:
-    """The colours of a person at an age."""
+    """Choose the colours of a person at an age."""
     looks = phantom.looks
     skin = _ramp(_SKIN, looks.skin_tone) + (looks.skin_warmth - 0.5) * rgb(10, -2, -12)
     shadow = skin * rgb(0.55, 0.43, 0.40)

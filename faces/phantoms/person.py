@@ -149,7 +149,7 @@ class Phantom:
 
 
 def phantom(condition: str, age_years: float, smile: float, identity: int) -> Phantom:
-    """The person `identity` with a condition, at an age, with a smile.
+    """Make the person `identity` with a condition, at an age, with a smile.
 
     Args:
         identity: a seed >= 0. The same seed is the same person whatever the other arguments.
@@ -180,7 +180,7 @@ def random_phantom(
     age_years: float | None = None,
     smile: float | None = None,
 ) -> Phantom:
-    """A new person; what is not given is drawn.
+    """Draw a new person; attributes that are not given are random.
 
     Conditions are equally likely, age groups too, and ages uniform in their group (the oldest to 90 years);
     smiles are uniform in [0, 1]. All four draws are always made, so fixing one leaves the others alone.
@@ -199,12 +199,12 @@ def random_phantom(
 
 
 def attributes(of: Phantom) -> dict[str, float]:
-    """The true facial traits in drawn units (see `TRAITS`); zero is the population mean of every trait."""
+    """Return the true facial traits in drawn units (see `TRAITS`); zero is the population mean of every trait."""
     return dict(of.traits)
 
 
 def identity_vector(of: Phantom) -> npt.NDArray[np.float64]:
-    """Skin, hair, eye and shape parameters of the person, without traits, age, smile and setting.
+    """Return skin, hair, eye and shape parameters of the person, without traits, age, smile and setting.
 
     Returns:
         (18,) float64.
@@ -255,7 +255,7 @@ def _draw_looks(rng: np.random.Generator) -> Looks:
 
 
 def _colour(rng: np.random.Generator, *, saturation: float, lightest: float) -> tuple[float, float, float]:
-    """A random plain colour as RGB in [0, 1]."""
+    """Draw a random plain colour, RGB in [0, 1]."""
     hue, grey, value = rng.uniform(), rng.uniform(1 - saturation, 1), rng.uniform(0.2, lightest)
     rgb = 1 + (grey - 1) * (0.5 + 0.5 * np.cos(2 * np.pi * (hue + np.arange(3) / 3)))
     red, green, blue = (float(c) for c in value * rgb)

@@ -33,7 +33,7 @@ _CHUNK: Final = 32
 
 
 def nth_phantom(seed: int, index: int) -> Phantom:
-    """The phantom number `index` of the set `seed`: another person for every pair of the two.
+    """Make the phantom number `index` of the set `seed`; every pair of the two is another person.
 
     Conditions and age groups take turns, so any run of 20 has each pair once; ages are uniform in their
     group (the oldest up to 90 years), smiles uniform in [0, 1].
@@ -50,13 +50,13 @@ def is_phantoms(data: Dataset) -> bool:
 
 
 def fresh_phantoms(count: int, side: int, seed: int) -> Iterator[Pixels]:
-    """Draw phantoms uint8 (1, side, side, 3) one by one, of every condition and age; training takes other seeds."""
+    """Draw phantoms uint8 (1, side, side, 3) one by one, of every condition and age; training uses other seeds."""
     for index in range(count):
         yield draw_phantom(nth_phantom(seed, index), side).image[None]
 
 
 def age_within(group: AgeGroup, rng: np.random.Generator) -> float:
-    """Years, uniform in an age group (the oldest up to 90), to the hundredth below."""
+    """Draw an age in years, uniform in an age group (the oldest ends at 90), rounded down to hundredths."""
     return math.floor(100 * rng.uniform(group.from_years, min(group.to_years, _OLDEST_YEARS))) / 100
 
 
@@ -95,7 +95,7 @@ def write_phantoms(
     workers: int = 1,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Write these phantoms, in their order, as `synthesise` does; the same identity is the same person."""
+    """Write these phantoms in their order, as `synthesise` does. The same identity is the same person."""
     for name, value, least in (("size", size, 8), ("workers", workers, 1)):
         if value < least:
             raise DatasetError(f"{name} is {value}; expected {least} or more")
@@ -135,7 +135,7 @@ def _draw_one(of: Phantom, *, size: int) -> _Drawn:
 
 
 def _draw_all(people: Sequence[Phantom], size: int, workers: int) -> Iterator[_Drawn]:
-    """Draw the phantoms in their order. Processes are spawned, as forking beside OpenCV's threads may hang."""
+    """Draw the phantoms in their order. Processes are spawned, because forking beside OpenCV's threads may hang."""
     task = partial(_draw_one, size=size)
     if workers == 1:
         yield from map(task, people)

@@ -17,7 +17,7 @@ _RELIEF_SIDE: Final = 96  # light varies slowly, so it is computed on a grid of 
 
 
 def bumps(rows: Sequence[tuple[float, float, float, float, float]]) -> Floats:
-    """Sum of Gaussian bumps (x, y, spread x, spread y, height) on the relief's grid; x > 0 is mirrored."""
+    """Sum Gaussian bumps (x, y, spread x, spread y, height) on the relief's grid; those with x > 0 are mirrored."""
     both = [(side * x, *rest) for x, *rest in rows for side in ((1, -1) if x else (1,))]
     x, y, spread_x, spread_y, height = (np.array(c, np.float32)[:, None] for c in zip(*both, strict=True))
     at = (np.arange(_RELIEF_SIDE, dtype=np.float32)[None] + 0.5) / _RELIEF_SIDE
@@ -28,7 +28,7 @@ def bumps(rows: Sequence[tuple[float, float, float, float, float]]) -> Floats:
 
 
 def relief(phantom: Phantom, body: Anatomy) -> Floats:
-    """Height of the face towards the viewer, in sides, on the relief's grid."""
+    """Compute the height of the face towards the viewer, in sides, on the relief's grid."""
     traits, growth, points = phantom.traits, body.growth, body.landmarks
     scale, smile = growth.lower_face, phantom.smile
     tip_y, base_y, wing_x = points[30, 1], points[33, 1], points[35, 0]
@@ -67,7 +67,7 @@ def relief(phantom: Phantom, body: Anatomy) -> Floats:
 
 
 def _dome(half_width: float, top: float, bottom: float) -> Floats:
-    """The head without features."""
+    """Compute the height of the head without features."""
     at = (np.arange(_RELIEF_SIDE, dtype=np.float32) + 0.5) / _RELIEF_SIDE
     middle = 0.5 * (bottom + top)
     across = ((at - 0.5) / (1.16 * half_width)) ** 2
@@ -78,7 +78,7 @@ def _dome(half_width: float, top: float, bottom: float) -> Floats:
 
 
 def light(height: Floats, looks: Looks) -> Floats:
-    """Brightness of the relief lit from above and one side; about 0 (dark) to 1 (light)."""
+    """Compute the brightness of the relief lit from above and one side; about 0 (dark) to 1 (light)."""
     slope_y, slope_x = np.gradient(height, 1 / _RELIEF_SIDE)
     towards = np.array([0.38 * looks.light_side, -0.42, 0.82])
     towards /= np.linalg.norm(towards)

@@ -1,7 +1,7 @@
-"""The controller of adaptive augmentation: more of it when the discriminator overfits (Karras et al. 2020, section 3).
+"""Controller of adaptive augmentation: it raises p when the discriminator overfits (Karras et al. 2020, section 3).
 
-Its whole state is the current probability p and, between two decisions, the running mean of the signs of D(real),
-r_t; both are the trainer's to keep and save.
+Its whole state is the current probability p and, between two decisions, the running mean r_t of the signs of D(real).
+The trainer keeps and saves both.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from core.errors import ConfigError
 
 @dataclass(frozen=True)
 class AdaConfig:
-    """How p follows r_t.
+    """Configuration of how p follows r_t.
 
     Args:
-        target: the r_t to hold, in (-1, 1).
+        target: value at which r_t is held, in (-1, 1).
         interval: minibatches between two decisions.
         speed_kimg: thousands of images in which p can move by 1; 500, or 100 when fine-tuning.
-        p_max: p never exceeds it, in (0, 1]. The paper sets no maximum, but a probability above 1 would only delay
-            its own way down.
+        p_max: largest p, in (0, 1]. The paper sets no maximum, but a probability above 1 would only delay its
+            decrease.
 
     Raises ConfigError outside these ranges.
     """
@@ -33,20 +33,20 @@ class AdaConfig:
 
     def __post_init__(self) -> None:
         if not -1 < self.target < 1:
-            raise ConfigError(f"ADA target is {self.target}; a mean of signs to hold lies in (-1, 1), usually 0.6")
+            raise ConfigError(f"ADA target is {self.target}; expected a mean of signs in (-1, 1), usually 0.6")
         if self.interval < 1:
-            raise ConfigError(f"ADA interval is {self.interval}; count whole minibatches, at least 1")
+            raise ConfigError(f"ADA interval is {self.interval}; expected a whole number of minibatches, at least 1")
         if not 0 < self.speed_kimg < math.inf:
-            raise ConfigError(f"ADA speed_kimg is {self.speed_kimg}; it must be positive, usually 500")
+            raise ConfigError(f"ADA speed_kimg is {self.speed_kimg}; expected a positive number, usually 500")
         if not 0 < self.p_max <= 1:
-            raise ConfigError(f"ADA p_max is {self.p_max}; a probability in (0, 1] is expected")
+            raise ConfigError(f"ADA p_max is {self.p_max}; expected a probability in (0, 1]")
 
 
 def next_p(p: float, real_sign: float, batch: int, config: AdaConfig) -> float:
-    """The probability of the next `config.interval` minibatches.
+    """Compute the probability of the next `config.interval` minibatches.
 
     Args:
-        p: that of the last ones, in [0, 1].
+        p: probability of the last minibatches, in [0, 1].
         real_sign: r_t, the mean of sign(D(real)) over the last `config.interval` minibatches, all processes together.
             A value equal to the target, or NaN, leaves p where it is.
         batch: images in a minibatch, all processes together.

@@ -12,7 +12,7 @@ from gen.augmentation.draws import Draws
 
 
 def colour_maps(draws: Draws, chance: Callable[[str], float]) -> Tensor:
-    """(n, 4, 4) float64 on (red, green, blue, 1), colours in [-1, 1].
+    """Make colour maps (n, 4, 4) float64 on (red, green, blue, 1), colours in [-1, 1].
 
     Args:
         chance: probability of a transform, in [0, 1], by the name of its strength.
@@ -40,6 +40,6 @@ def colour_maps(draws: Draws, chance: Callable[[str], float]) -> Tensor:
 
 
 def recolour(images: Tensor, maps: Tensor) -> Tensor:
-    """Images (n, 3, h, w) with maps (n, 4, 4) applied to every pixel; differentiable in the images."""
+    """Apply maps (n, 4, 4) to every pixel of images (n, 3, h, w); differentiable in the images."""
     maps = maps.to(images)
     return torch.baddbmm(maps[:, :3, 3:], maps[:, :3, :3], images.flatten(2)).view_as(images)

@@ -14,7 +14,8 @@ _CUTOUT: Final = 0.5
 
 
 def add_noise(images: Tensor, draws: Draws, chance: float) -> Tensor:
-    """Images (n, c, h, w), each with probability `chance` under normal noise of its own strength, |N(0, 0.1²)|."""
+    """Add normal noise to each of images (n, c, h, w) with probability `chance`; its strength is drawn from |N(0,
+    0.1²)|."""
     happens = draws.happens("noise", chance).nonzero()[:, 0].tolist()
     if not happens:
         return images
@@ -26,7 +27,7 @@ def add_noise(images: Tensor, draws: Draws, chance: float) -> Tensor:
 
 
 def cut_out(images: Tensor, draws: Draws, chance: float) -> Tensor:
-    """Images (n, c, h, w), each with probability `chance` with a square of half its side set to 0, grey.
+    """Set a square of half the side to 0 (grey) in each of images (n, c, h, w) with probability `chance`.
 
     The centre of the square is uniform over the image.
     """

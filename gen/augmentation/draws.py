@@ -1,7 +1,7 @@
-"""The random numbers of an augmentation: a table with one row for each image, every entry the percentile of one draw.
+"""Random numbers of an augmentation: a table with one row for each image, in which each entry is a draw's percentile.
 
-A row decides all that happens to its image. So the same row gives the same augmentation in any batch, on any device
-and whichever other transforms are switched on, and raising p only adds transforms to those already there.
+A row determines all changes of its image. The same row gives the same augmentation in any batch, on any device and
+with any other transforms, and a larger p only adds transforms.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _VALUES: Final = {
     "noise_pixels": 1,
     "cutout": 2,
 }
-"""Draws that each transform needs; before them in the table stands the one that decides whether it happens."""
+"""Number of draws that each transform needs; one more before them decides whether the transform happens."""
 
 _ENDS: Final = tuple(accumulate(1 + count for count in _VALUES.values()))
 _COLUMNS: Final = {name: end - _VALUES[name] - 1 for name, end in zip(_VALUES, _ENDS, strict=True)}
@@ -48,7 +48,7 @@ class Draws:
 
     Args:
         table: (n, columns) float64 on the CPU, in (0, 1).
-        fixed: the table stands in for what would be random, as made by `Draws.fix_percentile`.
+        fixed: the table holds no random numbers but one percentile, as `Draws.fix_percentile` makes it.
     """
 
     def __init__(self, table: Tensor, *, fixed: bool = False) -> None:
@@ -57,7 +57,7 @@ class Draws:
 
     @classmethod
     def random(cls, count: int, generator: torch.Generator | None = None) -> Draws:
-        """Those of `count` images; the first rows are the same however many follow.
+        """Draw random numbers for `count` images; the first rows do not depend on the number of images.
 
         Args:
             generator: on the CPU; None takes torch's own.
@@ -67,9 +67,9 @@ class Draws:
 
     @classmethod
     def fix_percentile(cls, count: int, percentile: float) -> Draws:
-        """Every draw at one percentile, for comparison with other implementations.
+        """Set every draw to one percentile, for comparison with other implementations.
 
-        By the convention of those, the second of the two rotations does not happen, and a normal draw is
+        By their convention the second of the two rotations does not happen, and a normal draw is
         erfinv(2·percentile - 1) standard deviations.
 
         Raises ConfigError unless 0 < percentile < 1.
@@ -84,33 +84,33 @@ class Draws:
         return len(self._table)
 
     def rows(self, indices: Tensor) -> Draws:
-        """Those of some images (k,): the share of one process in a batch that several make."""
+        """Select the draws of some images (k,), the share of one process in a batch of several processes."""
         return Draws(self._table[indices], fixed=self._fixed)
 
     def happens(self, name: str, chance: float) -> Tensor:
-        """(n,) bool, true with probability `chance`."""
+        """Draw (n,) bool, true with probability `chance`."""
         return self._table[:, _COLUMNS[name]] < chance
 
     def percentile(self, name: str) -> Tensor:
-        """(n, values of the transform), uniform in (0, 1)."""
+        """Draw (n, values of the transform), uniform in (0, 1)."""
         first = _COLUMNS[name] + 1
         return self._table[:, first : first + _VALUES[name]]
 
     def uniform(self, name: str) -> Tensor:
-        """(n, values), uniform in (-1, 1)."""
+        """Draw (n, values), uniform in (-1, 1)."""
         return self.percentile(name) * 2 - 1
 
     def normal(self, name: str) -> Tensor:
-        """(n, values), standard normal."""
+        """Draw (n, values), standard normal."""
         return torch.erfinv(self.uniform(name)) * (1 if self._fixed else math.sqrt(2))
 
     def normal_pixels(self, name: str, row: int, shape: torch.Size) -> Tensor:
-        """Standard normals of any `shape` float32 for one image, from a stream that the table seeds."""
+        """Draw standard normals of any `shape` float32 for one image, from a stream that the table seeds."""
         (percentile,) = self.percentile(name)[row].tolist()
         if self._fixed:
             return self.normal(name)[row].float().expand(shape)
         return torch.randn(shape, generator=torch.Generator().manual_seed(int(percentile * 2**53)))
 
     def choice(self, name: str, count: int) -> Tensor:
-        """(n, values), whole numbers from 0 to count - 1, all as likely."""
+        """Draw (n, values), whole numbers from 0 to count - 1 with equal probability."""
         return (self.percentile(name) * count).floor()

@@ -1,4 +1,4 @@
-"""Image filter: the four octaves of spatial frequency, amplified at random (Karras et al. 2020, appendix B)."""
+"""Image filter that amplifies the four octaves of spatial frequency at random (Karras et al. 2020, appendix B)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPECTRUM: Final = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 
 
 def band_gains(draws: Draws, chance: float) -> Tensor:
-    """(n, 4) float64, amplitudes of the bands, lowest first; each band's gain is drawn with probability `chance`."""
+    """Draw the amplitudes of the bands, (n, 4) float64, lowest first; each gain is drawn with probability `chance`."""
     spectrum = torch.tensor(_SPECTRUM, dtype=torch.float64)
     gains = torch.ones(len(draws), _BANDS, dtype=torch.float64)
     for band in range(_BANDS):
@@ -31,10 +31,10 @@ def band_gains(draws: Draws, chance: float) -> Tensor:
 
 
 def amplify(images: Tensor, gains: Tensor) -> Tensor:
-    """Images (n, c, h, w), continued by reflection, with gains (n, 4) on their bands along both axes.
+    """Amplify the bands of images (n, c, h, w) by gains (n, 4) along both axes; images are continued by reflection.
 
-    A filter of 43 taps would be slow as a convolution of few channels; as a dense matrix for each image and axis it
-    is two products, and takes sides of any length. Differentiable in the images.
+    A filter of 43 taps is slow as a convolution of few channels. As a dense matrix for each image and axis it needs two
+    products, and works for sides of any length. It is differentiable in the images.
     """
     height, width = images.shape[2:]
     kernels = gains @ _band_filters()
@@ -43,7 +43,7 @@ def amplify(images: Tensor, gains: Tensor) -> Tensor:
 
 
 def _band_filters() -> Tensor:
-    """(4, 43) float64: symmetric filters that pass one band each and together all of the signal."""
+    """Make symmetric filters (4, 43) float64; each passes one band, and their sum passes the whole signal."""
     low_pass = torch.tensor(SYM2, dtype=torch.float64)
     high_pass = low_pass * torch.tensor([1, -1, 1, -1])
     low, high = (_convolve(taps[None], taps.flip(0)) / 2 for taps in (low_pass, high_pass))
@@ -63,7 +63,7 @@ def _convolve(signals: Tensor, taps: Tensor) -> Tensor:
 
 
 def _make_reflecting_matrices(kernels: Tensor, side: int) -> Tensor:
-    """(n, side, side): convolution of a reflected row of `side` pixels with symmetric kernels (n, odd) as matrices."""
+    """Make matrices (n, side, side) that convolve a reflected row of `side` pixels with symmetric kernels (n, odd)."""
     reach = kernels.shape[1] // 2
     pixel = torch.arange(side)
     matrices = kernels.new_zeros(len(kernels), side, side)

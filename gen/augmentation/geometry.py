@@ -1,4 +1,4 @@
-"""Geometric augmentation: where every pixel comes from, as one affine map of the plane (Karras et al. 2020, B).
+"""Geometric augmentation: one affine map of the plane that says where every pixel comes from (Karras et al. 2020, B).
 
 Maps are (n, 3, 3) float64 on homogeneous coordinates in pixels about the image's centre, y downwards.
 """
@@ -19,7 +19,7 @@ _OCTAVES: Final = 0.2
 
 
 def inverse_maps(draws: Draws, chance: Callable[[str], float], height: int, width: int) -> Tensor:
-    """(n, 3, 3): from places in the augmented images to those in the originals.
+    """Draw maps (n, 3, 3) from places in the augmented images to those in the originals.
 
     Args:
         chance: probability of a transform, in [0, 1], by the name of its strength.
@@ -51,19 +51,19 @@ def inverse_maps(draws: Draws, chance: Callable[[str], float], height: int, widt
 
 
 def translation(x: Tensor, y: Tensor) -> Tensor:
-    """Maps (n, 3, 3) that add x, y (n,)."""
+    """Make maps (n, 3, 3) that add x, y (n,)."""
     zero, one = torch.zeros_like(x), torch.ones_like(x)
     return _maps(one, zero, x, zero, one, y)
 
 
 def scaling(x: Tensor, y: Tensor) -> Tensor:
-    """Maps (n, 3, 3) that multiply by x, y (n,)."""
+    """Make maps (n, 3, 3) that multiply by x, y (n,)."""
     zero = torch.zeros_like(x)
     return _maps(x, zero, zero, zero, y, zero)
 
 
 def rotation(angle: Tensor) -> Tensor:
-    """Maps (n, 3, 3) that turn places by `angle` (n,) from x towards y, and so a sampled picture the other way."""
+    """Make maps (n, 3, 3) that turn places by `angle` (n,) from x towards y, and so a sampled picture the other way."""
     zero, cos, sin = torch.zeros_like(angle), angle.cos(), angle.sin()
     return _maps(cos, -sin, zero, sin, cos, zero)
 

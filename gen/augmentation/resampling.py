@@ -1,13 +1,13 @@
 """Resampling of images through affine maps, without aliasing (Karras et al. 2020, appendix B).
 
-The image is continued by reflection, upsampled, sampled bilinearly and downsampled, through the sym6 low-pass, which
-being orthonormal returns an image as it was where it is only moved by whole pixels. It is not quite symmetric: as
+The image is continued by reflection, upsampled, sampled bilinearly and downsampled through the sym6 low-pass filter.
+The filter is orthonormal, so an image that is moved by whole pixels stays the same. It is not quite symmetric: as
 published, a flip or turn shifts fine detail by up to a tenth of a pixel.
 
-All of it is linear in the image, so its gradient is the adjoint, whose gradient is the resampling itself: written so,
-it can be differentiated any number of times, which `torch.nn.functional.grid_sample` cannot. Published as convolutions
-of the padded batch, it is computed image by image, of each the part that is seen, as products with banded matrices:
-the same numbers, in a cache's worth of memory.
+Resampling is linear in the image, so its gradient is the adjoint, and the gradient of the adjoint is the resampling.
+Written in this way it can be differentiated any number of times, unlike `torch.nn.functional.grid_sample`. The paper
+convolves the padded batch; here each image is computed alone, as products with banded matrices, and only the part of
+it that is visible. The numbers are the same, and the memory fits into a cache.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _BLOCK: Final = 64
 def resample(images: Tensor, maps: Tensor) -> Tensor:
     """Resample images (n, c, h, w) by maps (n, 3, 3) from places of the result to places of the image.
 
-    Beyond the image lies its reflection, as far as the side less a pixel, beyond that black. Differentiable in the
-    images any number of times, not in the maps.
+    The image is continued by its reflection up to its side less one pixel, and by black beyond. The result is
+    differentiable in the images any number of times, and not in the maps.
     """
     seen: Tensor = _ResamplingFunction.apply(images, _Resampling(images, maps))  # type: ignore[no-untyped-call]
     return seen
@@ -99,7 +99,7 @@ class _Resampling:
             large = sampled.new_zeros(()).expand(1, len(image), len(up.rows.matrix), len(up.columns.matrix))
             spread, _ = torch.ops.aten.grid_sampler_2d_backward(
                 sampled,
-                large,  # of the image only the shape matters
+                large,  # only the shape of the image matters
                 self._grid(index),
                 *(0, 0, False),  # bilinear, zeros outside, corners not aligned
                 [True, False],
@@ -108,7 +108,7 @@ class _Resampling:
         return result
 
     def _grid(self, index: int) -> Tensor:
-        """(1, rows, columns, 2) in [-1, 1]: where in its window an image is sampled."""
+        """Make the grid (1, rows, columns, 2) in [-1, 1] of places in its window at which an image is sampled."""
         size = [1, 1, self._down.rows.matrix.shape[1], self._down.columns.matrix.shape[1]]
         return F.affine_grid(self._grids[index : index + 1], size, align_corners=False)
 
@@ -137,7 +137,7 @@ class _Banded:
         return _Banded(self.matrix.to(like), self.blocks)
 
     def part(self, first: int, last: int) -> _Banded:
-        """Its rows first to last - 1."""
+        """Select rows first to last - 1."""
         blocks = tuple(
             (max(top, first) - first, min(bottom, last) - first, left, right)
             for top, bottom, left, right in self.blocks
@@ -146,28 +146,28 @@ class _Banded:
         return _Banded(self.matrix[first:last], blocks)
 
     def multiply_left(self, x: Tensor) -> Tensor:
-        """(c, m) -> (r, m), the product matrix @ x."""
+        """Compute the product matrix @ x of x (c, m): (r, m)."""
         result = x.new_empty(len(self.matrix), x.shape[1])
         for top, bottom, left, right in self.blocks:
             torch.mm(self.matrix[top:bottom, left:right], x[left:right], out=result[top:bottom])
         return result
 
     def multiply_right(self, x: Tensor) -> Tensor:
-        """(m, c) -> (m, r), the product x @ matrix.T."""
+        """Compute the product x @ matrix.T of x (m, c): (m, r)."""
         result = x.new_empty(len(x), len(self.matrix))
         for top, bottom, left, right in self.blocks:
             torch.mm(x[:, left:right], self.matrix[top:bottom, left:right].T, out=result[:, top:bottom])
         return result
 
     def multiply_left_adjoint(self, x: Tensor) -> Tensor:
-        """(r, m) -> (c, m), the product matrix.T @ x."""
+        """Compute the product matrix.T @ x of x (r, m): (c, m)."""
         result = x.new_zeros(self.matrix.shape[1], x.shape[1])
         for top, bottom, left, right in self.blocks:
             result[left:right].addmm_(self.matrix[top:bottom, left:right].T, x[top:bottom])
         return result
 
     def multiply_right_adjoint(self, x: Tensor) -> Tensor:
-        """(m, r) -> (m, c), the product x @ matrix."""
+        """Compute the product x @ matrix of x (m, r): (m, c)."""
         result = x.new_zeros(len(x), self.matrix.shape[1])
         for top, bottom, left, right in self.blocks:
             result[:, left:right].addmm_(x[:, top:bottom], self.matrix[top:bottom, left:right])
@@ -182,7 +182,7 @@ class _Separable:
     columns: _Banded
 
     def window(self, top: int, bottom: int, left: int, right: int) -> _Separable:
-        """Only that part of the result."""
+        """Compute one part of the result only."""
         return _Separable(self.rows.part(top, bottom), self.columns.part(left, right))
 
     def apply(self, image: Tensor) -> Tensor:
@@ -204,9 +204,11 @@ def _lowpass() -> Tensor:
 
 
 def _upsampling(side: int) -> _Banded:
-    """(6·side - 4, side): continue `side` pixels by side - 1 reflected ones at either end, then double the size.
+    """Make the matrix (6·side - 4, side) that continues `side` pixels by side - 1 reflected ones at either end and
+    doubles the size.
 
-    With zeros between the pixels and the low-pass as a true convolution that starts half its length earlier.
+    It puts zeros between the pixels, and applies the low-pass filter as a true convolution that starts half its length
+    earlier.
     """
     reach = torch.arange(-(side - 1), 2 * side - 1)
     source = side - 1 - (side - 1 - reach.abs()).abs()
@@ -220,7 +222,8 @@ def _upsampling(side: int) -> _Banded:
 
 
 def _downsampling(side: int) -> _Banded:
-    """(side, 2·side + 10): the low-pass, reversed, at every second place of a row sampled beyond both its ends."""
+    """Make the matrix (side, 2·side + 10) that applies the reversed low-pass filter at every second place of a row,
+    which is sampled beyond both its ends."""
     matrix = torch.zeros(side, 2 * side + _TAPS - 2, dtype=torch.float64)
     pixel = torch.arange(side)
     for tap, weight in enumerate(_lowpass()):
@@ -241,7 +244,7 @@ def _windows(maps: Tensor, height: int, width: int) -> tuple[list[list[int]], Te
     corners = (
         to_large[:, :2, :2] @ (signs * (sampled[:, None] - 1) / 2) + to_large[:, :2, 2:] + (large[:, None] - 1) / 2
     )
-    # At least a pixel wide, even where nothing of the image is in sight; a pixel of slack for rounding.
+    # At least a pixel wide, even if nothing of the image is visible, and a pixel more for rounding.
     first = (corners.amin(dim=2).floor() - 1).clamp(min=0).minimum(large - 1)
     last = (corners.amax(dim=2).floor() + 3).minimum(large).maximum(first + 1)
     size = last - first
@@ -253,7 +256,7 @@ def _windows(maps: Tensor, height: int, width: int) -> tuple[list[list[int]], Te
 
 
 def _double_resolution(maps: Tensor) -> Tensor:
-    """The same maps between pictures of twice the resolution, where a pixel's first half is what stands for it."""
+    """Convert maps to pictures of twice the resolution, in which the first half of a pixel takes its place."""
     half = torch.full((1,), 0.5, dtype=torch.float64)
     return (
         translation(-half, -half) @ scaling(1 / half, 1 / half) @ maps @ scaling(half, half) @ translation(half, half)

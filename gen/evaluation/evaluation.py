@@ -61,7 +61,7 @@ from gen.networks import Generator
 from gen.training.data import Exclusion
 
 HELD_OUT_SEED: Final = 703
-"""Seed of the phantoms that are drawn as new people where no held-out set is named."""
+"""Seed of the phantoms that are drawn as new people if no held-out set is named."""
 
 _HELD_OUT: Final = 400
 _PAIRS: Final = 6
@@ -81,10 +81,10 @@ class ExperimentOptions:
 
     Args:
         count: images of each experiment and truncation.
-        truncations: each in [0, 1].
+        truncations: values of psi, each in [0, 1].
         seed: of the people.
-        faces: images in which dlib searches a face, of each truncation.
-        real_count: real images that the slower networks (dlib, Inception) see.
+        faces: number of images of each truncation in which dlib searches for a face.
+        real_count: number of real images for the slower networks (dlib, Inception).
         precision: of the generator's convolutions.
 
     Raises ConfigError for a truncation outside [0, 1].
@@ -111,8 +111,8 @@ class EvaluationOptions:
         data: data set that it was trained on.
         oracle: file of the oracle.
         experiments: their size and seed.
-        phantoms: whether the data show phantoms; None: as their records say.
-        features: for distances; none: the oracle's for phantoms, dlib's for photographs.
+        phantoms: whether the data show phantoms; None takes it from their records.
+        features: features for distances; if empty, the oracle's for phantoms and dlib's for photographs.
         inception: state dict of pytorch-fid, for distances on Inception features too.
         held_out: data set of real images that were kept out of training.
         exclude: list that the training was given; these images of `data` are the held-out ones.
@@ -200,7 +200,7 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
 
 
 def write_report(folder: Path, report: GeneratorReport) -> None:
-    """Write the pictures of a report, and its figures last: where evaluation.json is, the rest is too."""
+    """Write the pictures of a report and then its figures, so that a folder with evaluation.json is complete."""
     write_file(folder / "evaluation.png", page(report))
     if report.pairs:
         write_file(folder / "neighbours.png", encode_png(pairs_sheet(report)))
@@ -208,7 +208,7 @@ def write_report(folder: Path, report: GeneratorReport) -> None:
 
 
 class Evaluation:
-    """The experiments of one evaluation, and the images that the page takes from them."""
+    """Experiments of one evaluation, and the images for the page."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class Evaluation:
         return tuple(found)
 
     def curve(self, run: Path | None) -> tuple[tuple[int, float], ...]:
-        """(images seen, Fréchet distance on the first features) of a run's kept generators and of its newest."""
+        """Measure a run's kept generators and its newest: (images seen, Fréchet distance on the first features)."""
         if run is None:
             return ()
         snapshots = [*sorted((run / "kept").glob("*.safetensors")), *run.glob("generator.safetensors")]
@@ -351,7 +351,8 @@ class Evaluation:
     def _neighbours(
         self, features: Mapping[str, Features], thumbs: Any, reference: Mapping[str, Features]
     ) -> tuple[dict[str, Any], tuple[Pair, ...]]:
-        """Neighbours among the training images by the first features and by pixels, and the closest pairs of both."""
+        """Find neighbours among the training images by the first features and by pixels, and the closest pairs of
+        both."""
         name = next(iter(features))
         found, pairs = {}, []
         scale = 3**0.5 * THUMBNAIL_PX
@@ -369,7 +370,7 @@ class Evaluation:
         return found, tuple(pairs)
 
     def _reference(self) -> dict[str, Features]:
-        """Distances of images that were not trained on to the nearest training image, by features and by pixels."""
+        """Compute distances of images outside the training to the nearest training image, by features and by pixels."""
         name = next(iter(self.extractors))
         ours, thumbs = drop_unknown_rows(self.real.features[name]), self.real.thumbnails
         if self.held_out is None and not self.phantoms:
@@ -398,7 +399,7 @@ class Evaluation:
                 yield images
 
     def _samples(self, experiment: Experiment) -> tuple[tuple[Pixels, ...], ...]:
-        """Images of one person of each condition at every age."""
+        """Render images of one person of each condition at every age."""
         steps = len(self.vocabulary.ages)
         request = experiment.request("age_related", count=1)
         images = experiment.render(expand(request, self.vocabulary, {}), request)

@@ -1,8 +1,8 @@
-"""Measuring a generator: images are made for the purpose, an oracle reads them, and the readings are counted.
+"""Experiments that measure a generator: they render images, let an oracle read them, and compute statistics.
 
-Seeds. Training draws its random vectors from another generator than image sets do, so no image here was ever trained
-on. Those who tune by what they measure (`quick_frechet` at every snapshot) use TUNING_SEED, and the figures that are
-published come from EVALUATION_SEED, which nothing is tuned on.
+Seeds: training and image sets draw their random vectors from different generators, so no image here was used in
+training. Measurements for tuning (`quick_frechet` at every snapshot) use TUNING_SEED. Published figures use
+EVALUATION_SEED, on which nothing is tuned.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from gen.networks import Generator
 from gen.sampler import Sampler
 
 EVALUATION_SEED: Final = 9_000_000
-"""Where the seeds of published figures come from. Never tune on them."""
+"""Seed from which the seeds of published figures are made. Never tune on it."""
 
 TUNING_SEED: Final = 5_000_000
-"""Where the seeds of figures come from that decide anything: which snapshot to keep, when to stop."""
+"""Seed for figures that decide something: which snapshot to keep, when to stop."""
 
 BLEND_WEIGHTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 CHUNK: Final = 64
-"""Images rendered between two reports of progress."""
+"""Number of images rendered between two reports of progress."""
 
 Extract = Callable[[Pixels], Features]
 """Features (n, d) of images uint8 (n, h, h, 3); a row of NaN for an image that has none."""
@@ -56,14 +56,14 @@ def quick_frechet(
     seed: int = TUNING_SEED,
     precision: Precision = "float32",
 ) -> float:
-    """Squared Fréchet distance of n generated images to real ones: one figure for a snapshot, to be compared with
-    those of the same n only.
+    """Compute the squared Fréchet distance of n generated images to real ones, as a figure for a snapshot. It is
+    comparable only with figures of the same n.
 
     Args:
         real: `faces.measures.distances.moments` of the features of the real images.
-        extract: what made those features, as `Oracle.features`.
-        labels: (m, c_dim) of the real images, drawn from at random so that both sides are labelled alike; None for as
-            many of every condition and age.
+        extract: function that computed those features, such as `Oracle.features`.
+        labels: (m, c_dim) of the real images, from which those of the generated ones are drawn; None for equal numbers
+            of every condition and age.
 
     Raises:
         ConfigError: a generator without a vocabulary, or fewer than two images with features.
@@ -79,7 +79,7 @@ def quick_frechet(
 
 
 def require_vocabulary(generator: Generator) -> Vocabulary:
-    """Raises ConfigError for a generator that takes no labels."""
+    """Return the generator's vocabulary; raise ConfigError if the generator takes no labels."""
     vocabulary = generator.config.vocabulary
     if vocabulary is None:
         raise ConfigError("the generator has no vocabulary; expected one with conditions and ages: import it into one")
@@ -87,7 +87,7 @@ def require_vocabulary(generator: Generator) -> Vocabulary:
 
 
 def balanced_rows(request: ImageSetRequest, vocabulary: Vocabulary, n: int) -> list[Row]:
-    """n rows of an `unrelated` request, as many of every condition and age as n allows."""
+    """Make n rows of an `unrelated` request, as many of every condition and age as n allows."""
     cells = len(vocabulary.conditions) * len(vocabulary.ages)
     each = -(-n // cells)
     rows = expand(replace(request, count=each), vocabulary, {})
@@ -96,10 +96,10 @@ def balanced_rows(request: ImageSetRequest, vocabulary: Vocabulary, n: int) -> l
 
 
 def rows_like(labels: npt.NDArray[np.floating], request: ImageSetRequest, vocabulary: Vocabulary, n: int) -> list[Row]:
-    """n rows with labels drawn from labels (m, c_dim), mixtures (unknown ages) included.
+    """Make n rows with labels drawn from labels (m, c_dim), mixtures (unknown ages) included.
 
     Raises:
-        ConfigError: labels of another vocabulary's size.
+        ConfigError: the labels have the size of another vocabulary.
     """
     if labels.ndim != 2 or labels.shape[1] != vocabulary.c_dim or not len(labels):
         raise ConfigError(f"labels are {labels.shape}; expected (n, {vocabulary.c_dim}), as the generator takes them")
@@ -109,7 +109,8 @@ def rows_like(labels: npt.NDArray[np.floating], request: ImageSetRequest, vocabu
 
 
 def is_balanced(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> bool:
-    """Are all labels (m, c_dim) one-hot twice, each condition and age as frequent as another to within a tenth?"""
+    """Tell whether all labels (m, c_dim) are one-hot twice and all conditions and ages equally frequent to within a
+    tenth."""
     conditions, ages = np.split(labels, [len(vocabulary.conditions)], axis=1)
     if conditions.max(axis=1).min() < 1 or ages.max(axis=1).min() < 1:
         return False
@@ -123,7 +124,7 @@ class ReadableLabels:
     """Labels of a vocabulary that an oracle can check.
 
     Attributes:
-        conditions, ages: None where it can; else why not.
+        conditions, ages: None if the oracle can check them, otherwise the reason why not.
     """
 
     conditions: str | None
@@ -152,7 +153,7 @@ class ReadableLabels:
 
 @dataclass(frozen=True)
 class Order:
-    """Ages along progressions.
+    """Read ages along progressions.
 
     Attributes:
         correlation: mean over people of Spearman's correlation of step and read age.
@@ -165,13 +166,13 @@ class Order:
 
 @dataclass(frozen=True)
 class Progressions:
-    """Figures of age progressions; None where the oracle cannot tell.
+    """Figures of age progressions; None if the oracle cannot read them.
 
     Attributes:
-        people: of all conditions together.
-        order: of the ages.
-        drift: of the identity, in the entries that the oracle reads at every age.
-        drift_of_all: in all entries, those that only some ages show included.
+        people: number of people, of all conditions together.
+        order: order of the ages.
+        drift: drift of the identity, in the entries that the oracle reads at every age.
+        drift_of_all: drift in all entries, including those that only some ages show.
     """
 
     people: int
@@ -193,8 +194,8 @@ class LabelAgreement:
     """Figures of images of every condition and age.
 
     Attributes:
-        condition, age_group: accuracy; None where the oracle cannot tell.
-        years: quantiles 0.1, 0.5 and 0.9 of the age read for each age group asked for; empty where it cannot tell.
+        condition, age_group: accuracy; None if the oracle cannot read it.
+        years: quantiles 0.1, 0.5 and 0.9 of the age read for each requested age group; empty if it cannot read ages.
     """
 
     condition: Accuracy | None
@@ -208,11 +209,11 @@ class Distances:
 
     Attributes:
         frechet: squared Fréchet distance.
-        frechet_floor: of as many real images to the other real ones; None where there are too few.
+        frechet_floor: distance of as many real images to the other real ones; None if there are too few.
         kernel, kernel_error: squared kernel distance, unbiased, and its standard error.
         precision, recall: see faces.measures.distances.Coverage.
         variety: mean distance between two generated images, relative to two real ones.
-        generated, real: images with features.
+        generated, real: number of images with features.
     """
 
     frechet: float
@@ -227,14 +228,14 @@ class Distances:
 
 
 class Experiment:
-    """The image sets of one generator at one truncation, and what is read from them.
+    """Image sets of one generator at one truncation, and their readings.
 
     Args:
-        generator: with a vocabulary.
-        oracle: reads the images.
-        readable: what of the reading counts.
+        generator: generator with a vocabulary.
+        oracle: network that reads the images.
+        readable: labels that the oracle can check.
         truncation: psi in [0, 1].
-        seed: where the persons come from.
+        seed: seed of the persons.
         precision: of the generator's convolutions.
         on_progress: called with the number of images made since the last call.
     """
@@ -256,16 +257,16 @@ class Experiment:
         self._sampler, self._on_progress = Sampler(generator, precision=precision), on_progress
 
     def request(self, kind: str, **fields: object) -> ImageSetRequest:
-        """A request for all conditions at this truncation, seed and precision."""
+        """Make a request for all conditions at this truncation, seed and precision."""
         base = ImageSetRequest(kind, self.vocabulary.conditions, seed=self.seed, precision=self.precision)
         return replace(base, truncation=self.truncation, **fields)  # type: ignore[arg-type]
 
     def render(self, rows: Sequence[Row], request: ImageSetRequest) -> Pixels:
-        """Images uint8 (n, h, h, 3)."""
+        """Render images uint8 (n, h, h, 3)."""
         return np.concatenate(list(self._render_chunks(rows, request)))
 
     def read(self, rows: Sequence[Row], request: ImageSetRequest) -> Reading:
-        """The oracle's reading of images that are not kept."""
+        """Read images by the oracle without keeping them."""
         return Reading.cat([self.oracle.read_pixels(images) for images in self._render_chunks(rows, request)])
 
     def _render_chunks(self, rows: Sequence[Row], request: ImageSetRequest) -> Iterator[Pixels]:
@@ -291,11 +292,11 @@ class Experiment:
         )
 
     def measure_progressions(self, people: int, *, steady: Sequence[int] = ()) -> Progressions:
-        """Age progressions of `people` of each condition.
+        """Measure age progressions of `people` of each condition.
 
         Args:
-            steady: places of the identity's entries that can be read at every age; empty where the oracle cannot read
-                who people are.
+            steady: places of the identity's entries that can be read at every age; empty if the oracle cannot
+                read identities.
         """
         request = self.request("age_progression", count=people)
         rows = expand(request, self.vocabulary, {})
@@ -312,8 +313,8 @@ class Experiment:
         return Progressions(len(years), order, drift(who[:, :, steady], conditions), drift(who, conditions))
 
     def measure_blends(self, each: int) -> Blends | None:
-        """Blends of every ordered pair of conditions, `each` people per age group; None where conditions cannot be
-        read."""
+        """Measure blends of every ordered pair of conditions, `each` people per age group; None if the oracle cannot
+        read conditions."""
         if self.readable.conditions is not None:
             return None
         columns = [self.oracle.config.conditions.index(name) for name in self.vocabulary.conditions]
@@ -328,7 +329,7 @@ class Experiment:
 
 
 def images_to_make(vocabulary: Vocabulary, readable: ReadableLabels, count: int, *, as_data: bool) -> int:
-    """Images that one truncation takes: `count` of every label, as many in progressions and in blends."""
+    """Count the images of one truncation: `count` of every label, as many in progressions and in blends."""
     total = count * (2 if as_data else 1) + people_for(vocabulary, count) * len(vocabulary.conditions) * len(
         vocabulary.ages
     )
@@ -339,27 +340,27 @@ def images_to_make(vocabulary: Vocabulary, readable: ReadableLabels, count: int,
 
 
 def people_for(vocabulary: Vocabulary, count: int) -> int:
-    """People of each condition whose progressions come to about `count` images; two at least."""
+    """Return how many people of each condition have progressions of about `count` images in all; at least two."""
     return max(2, count // (len(vocabulary.conditions) * len(vocabulary.ages)))
 
 
 def blends_for(vocabulary: Vocabulary, count: int) -> int:
-    """People of each pair and age whose blends come to about `count` images; one at least."""
+    """Return how many people of each pair and age have blends of about `count` images in all; at least one."""
     pairs = max(1, len(vocabulary.conditions) * (len(vocabulary.conditions) - 1))
     return max(1, count // (pairs * len(vocabulary.ages) * len(BLEND_WEIGHTS)))
 
 
 def find_requested_cells(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[Places, Places]:
-    """Places (n,) of the condition and of the age group that rows ask for."""
+    """Find the places (n,) of the condition and of the age group that rows ask for."""
     conditions = np.array([vocabulary.conditions.index(row.condition) for row in rows], dtype=np.int64)
     ages = np.array([vocabulary.age_names.index(row.age_group) for row in rows], dtype=np.int64)
     return conditions, ages
 
 
 def measure_distances(generated: Features, real: Features, *, seed: int = 0) -> Distances:
-    """Distances of features (n, d) and (m, d); rows of NaN, images without features, are left out.
+    """Compute distances of features (n, d) and (m, d), without rows of NaN (images without features).
 
-    Precision, recall and variety compare as many real images as there are generated ones.
+    Precision, recall and variety use equal numbers of real and generated images.
 
     Raises:
         ConfigError: too few images with features.
@@ -385,12 +386,12 @@ def measure_distances(generated: Features, real: Features, *, seed: int = 0) -> 
 
 
 def cell_names(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Condition and age of the cells that `number_cells` numbers."""
+    """Name condition and age of the cells that `number_cells` numbers."""
     return tuple(f"{condition}, {age}" for condition in vocabulary.conditions for age in vocabulary.age_names)
 
 
 def number_cells(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> Places:
-    """Number of the condition and age of labels (n, c_dim); -1 where either is not known."""
+    """Number the condition and age of labels (n, c_dim); -1 if either is not known."""
     conditions, ages = np.split(labels, [len(vocabulary.conditions)], axis=1)
     cells = conditions.argmax(axis=1) * len(vocabulary.ages) + ages.argmax(axis=1)
     known = (conditions.max(axis=1) == 1) & (ages.max(axis=1) == 1)
@@ -398,7 +399,7 @@ def number_cells(labels: npt.NDArray[np.floating], vocabulary: Vocabulary) -> Pl
 
 
 def _mean_distance(x: Features, seed: int) -> float:
-    """Between two of the rows, estimated from as many random pairs as rows, ten times over."""
+    """Estimate the mean distance between two rows from ten times as many random pairs as rows."""
     rng = np.random.default_rng(seed)
     shuffled = [x[rng.permutation(len(x))] for _ in range(10)]
     gaps = [np.linalg.norm(y - np.roll(y, 1, axis=0), axis=1).mean() for y in shuffled]

@@ -21,7 +21,7 @@ _WIDTH, _ROW = 17.0, 4.1
 
 
 def page(report: GeneratorReport) -> bytes:
-    """PNG of the whole report, about 1,900 pixels wide."""
+    """Draw the whole report as a PNG about 1,900 pixels wide."""
     wide = max(2, len(report.figures))
     rows = [("targets", 1.15), ("confusions", 1.0), ("curves", 1.0), ("spread", 0.95), ("pairs", 1.05)]
     heights = [height for _, height in rows]
@@ -208,7 +208,7 @@ def _pairs(band: Any, report: GeneratorReport) -> None:
 
 
 def pairs_sheet(report: GeneratorReport, *, tile: int | None = None) -> Pixels:
-    """Closest pairs: generated images above, each with its nearest training image below."""
+    """Draw the closest pairs: generated images above, each with its nearest training image below."""
     above, below = zip(*report.pairs, strict=True)
     return contact_sheet([above, below], row_titles=["generated", "nearest in\ntraining"], tile=tile)
 

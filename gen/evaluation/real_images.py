@@ -1,4 +1,4 @@
-"""The real side of an evaluation: what the images that a generator learnt from look like to the networks that read."""
+"""Real images of an evaluation: the images that a generator learnt from, as read by the evaluation's networks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from gen.labels import Vocabulary
 from gen.training.data import Exclusion
 
 THUMBNAIL_PX = 16
-"""Side of the pictures that distances in pixels compare: an edge that moved by a pixel is no new face."""
+"""Side of the pictures whose pixels are compared. It is small, because an edge that moved by a pixel is no new face."""
 
 _CHUNK = 256
 
 
 @dataclass(frozen=True)
 class ImageSubset:
-    """Some of the pictures of a data set: those that were trained on, or those that were kept out.
+    """Part of the pictures of a data set: those of the training, or those that were held out.
 
     Attributes:
         data: the data set.
@@ -43,14 +43,15 @@ class ImageSubset:
         return self.data.image(int(self.places[index]))
 
     def labels(self, vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
-        """(n, c_dim); the uniform mix where the data set has no labels."""
+        """Return labels (n, c_dim), uniform mixes if the data set has no labels."""
         if self.data.labels is None:
             return np.tile(vocabulary.encode().numpy(), (len(self), 1))
         labels: npt.NDArray[np.float32] = self.data.labels[self.places]
         return labels
 
     def chunks(self) -> Iterator[tuple[int, Pixels]]:
-        """First place and images uint8 (k, h, h, 3) of its chunks, so that it need not fit in memory."""
+        """Yield the first place and the images uint8 (k, h, h, 3) of each chunk, so that a subset need not fit in
+        memory."""
         for start in range(0, len(self), _CHUNK):
             yield start, np.stack([self.image(index) for index in range(start, min(start + _CHUNK, len(self)))])
 
@@ -76,10 +77,10 @@ def split_by_exclusion(data: Dataset, exclusion: Exclusion) -> tuple[ImageSubset
 
 @dataclass(frozen=True)
 class RealImages:
-    """The images that were trained on, as networks see them.
+    """Training images as networks read them.
 
     Attributes:
-        labels: (n, c_dim) float32; the uniform mix where nothing is known.
+        labels: (n, c_dim) float32; the uniform mix if nothing is known.
         identity: (n, 18) as the oracle reads it; empty for photographs.
         features: name -> (k, d) of `places[name]`.
         places: name -> (k,) places among these images: all of them for the oracle, of some for slower networks.
@@ -102,12 +103,12 @@ def read_real(
     slow_count: int,
     on_progress: Callable[[int], None],
 ) -> RealImages:
-    """Read the images that were trained on once.
+    """Read each training image once, and compute its features and readings.
 
     Args:
         extractors: by name; "oracle" is taken from the oracle's reading instead.
         oracle: reads all images; None for photographs.
-        slow_count: images, at even distances, that the other extractors see.
+        slow_count: number of images, evenly spaced, for the other extractors.
         on_progress: called with the number of images read since the last call.
 
     Raises:
@@ -147,7 +148,7 @@ def read_real(
 
 
 def thumbnails(images: Pixels) -> npt.NDArray[np.float32]:
-    """uint8 (n, h, h, 3) -> (n, 768) float32 grey levels, averaged over areas."""
+    """Convert uint8 (n, h, h, 3) to grey levels (n, 768) float32, averaged over areas."""
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(-1) for image in images]
     return np.stack(small).astype(np.float32)

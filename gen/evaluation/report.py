@@ -1,4 +1,4 @@
-"""The report of an evaluation: figures beside their targets, as JSON and as a table."""
+"""Report of an evaluation: figures beside their targets, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Pair:
     """A generated image and its nearest training image.
 
     Attributes:
-        by: "features" or "pixels", what the distance is of.
-        distance: in the unit of that.
+        by: "features" or "pixels", the kind of distance.
+        distance: distance of that kind.
         image: place among the generated images.
         training: place among the training images.
     """
@@ -41,7 +41,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that was measured at one truncation; None where it makes no sense (see `GeneratorReport.left_out`)."""
+    """All figures at one truncation; None if a figure does not apply (see `GeneratorReport.left_out`)."""
 
     truncation: float
     labelled: LabelAgreement
@@ -56,13 +56,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Target:
-    """The bound that a figure must reach.
+    """Bound that a figure must reach.
 
     Args:
-        name: of the figure.
+        name: name of the figure.
         bound: the value.
         at_most: whether smaller is better.
-        truncations: where it must hold.
+        truncations: truncations at which it must hold.
     """
 
     name: str
@@ -90,13 +90,13 @@ TARGETS: Final = (
 
 @dataclass(frozen=True)
 class GeneratorReport:
-    """An evaluation.
+    """Report of an evaluation of a generator.
 
     Attributes:
         about: what was evaluated, with what, and how: names, checksums, seeds, counts.
         figures: one for each truncation.
-        left_out: figure -> why it makes no sense here.
-        cells: names of the conditions and ages that `Spread.ratio` is of.
+        left_out: figure -> reason why it does not apply.
+        cells: names of the conditions and ages of `Spread.ratio`.
         steps: names of the age groups.
         curve: (images seen, Fréchet distance) of a run's snapshots.
         samples, pairs: pictures for the page.
@@ -114,7 +114,7 @@ class GeneratorReport:
 
 
 def values(figures: Figures) -> dict[str, float | None]:
-    """The figures that have a name, in the order they are shown."""
+    """List the figures that have a name, in the order in which they are shown."""
     f, order, drift = figures, figures.progressions.order, figures.progressions.drift
     of_all = figures.progressions.drift_of_all
     named: dict[str, float | None] = {
@@ -146,7 +146,8 @@ def values(figures: Figures) -> dict[str, float | None]:
 
 
 def oracle_line(report: GeneratorReport) -> str:
-    """The oracle's own error, which no generator can be expected to pass below; empty where it was not used."""
+    """Describe the oracle's own error, which limits the figures of every generator; empty if the oracle was not
+    used."""
     oracle = report.about["oracle"]["figures"]
     if not report.about["data"]["phantoms"] or "identity_drift" not in oracle:
         return ""
@@ -158,7 +159,7 @@ def oracle_line(report: GeneratorReport) -> str:
 
 
 def verdicts(report: GeneratorReport) -> list[dict[str, Any]]:
-    """Every target with the value it is held against; `met` is None where nothing was measured."""
+    """Compare every target with its value; `met` is None if nothing was measured."""
     found = []
     for target in TARGETS:
         for figures in report.figures:
@@ -178,7 +179,7 @@ def verdicts(report: GeneratorReport) -> list[dict[str, Any]]:
 
 
 def to_json(report: GeneratorReport) -> str:
-    """The whole report but its pictures; a number that is not finite is null."""
+    """Convert the whole report, without its pictures, to JSON; numbers that are not finite become null."""
     data = {
         "version": 1,
         "notice": NOTICE,

@@ -1,8 +1,8 @@
 """Differentiable noise, bias, activation and scaling between two convolutions, in one pass over memory on CPUs.
 
-The result is that of the chains of PyTorch operations beside the passes. Those chains compute everything elsewhere: on
-other devices, in other dtypes, and gradients that are differentiated once more. The passes are compiled as those
-of `gen.passes`, and sum in float32 whatever the maps are.
+The results are those of chains of PyTorch operations, which this module holds too. The chains are used on other
+devices, in other dtypes, and for gradients that are differentiated once more. The passes are compiled like those of
+`gen.passes`, and sum in float32 for maps of any dtype.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from gen.passes import array, compiled, narrow, shared_out, wide
 _PASSED: Final = (torch.float32, torch.bfloat16)
 _SLOPE = np.float32(0.2)
 _ROWS = 8
-"""Of a map, summed by one thread at a time: the same sums with any number of threads."""
+"""Number of pixels of a map that one thread sums, so that sums do not depend on the number of threads."""
 
 
 def clamp(x: Tensor, limit: float | None) -> Tensor:
-    """x within ± limit; None sets none."""
+    """Limit x to ± limit; None sets no limit."""
     return x if limit is None else x.clamp(-limit, limit)
 
 
 def weigh(x: Tensor, styles: Tensor) -> Tensor:
-    """Maps x (n, c, h, w) times their styles (n, c) float32, in the dtype of x."""
+    """Multiply maps x (n, c, h, w) by their styles (n, c) float32, in the dtype of x."""
     if not _passes(x):
         return _weigh_by_operations(x, styles)
     product: Tensor = _StyleProduct.apply(x, styles)  # type: ignore[no-untyped-call]
@@ -39,14 +39,14 @@ def weigh(x: Tensor, styles: Tensor) -> Tensor:
 def activate(
     y: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None, strength: Tensor, limit: float | None
 ) -> Tensor:
-    """Leaky ReLU of y · scale + bias + noise · strength, within ± limit.
+    """Compute the leaky ReLU of y · scale + bias + noise · strength, within ± limit.
 
     Args:
         y: (n, c, h, w).
         scale, bias: (n, c) and (c,) float32.
         noise: (n or 1, 1, h, w) float32; None for none.
         strength: a scalar.
-        limit: None for none.
+        limit: limit of the result; None for none.
     """
     if not _passes(y):
         return _activate_by_operations(y, scale, bias, noise, strength, limit)
@@ -57,7 +57,7 @@ def activate(
 
 
 def activate_in_place(y: Tensor, limit: float | None) -> Tensor:
-    """Leaky ReLU of y, which it overwrites, within ± limit; what reaches the limit has no gradient."""
+    """Overwrite y by its leaky ReLU within ± limit; values at the limit have no gradient."""
     if limit is None:
         return F.leaky_relu_(y, 0.2)
     made: Tensor = _InPlaceActivation.apply(y, limit)  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ def activate_in_place(y: Tensor, limit: float | None) -> Tensor:
 def convolve_and_activate(
     x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int, limit: float | None
 ) -> Tensor:
-    """Leaky ReLU of the convolution of x by kernel (out, in, k, k) plus bias (out,), within ± limit."""
+    """Compute the leaky ReLU of the convolution of x by kernel (out, in, k, k) plus bias (out,), within ± limit."""
     if not (_passes(x) and onednn_convolves(x.dtype)):
         return activate_in_place(F.conv2d(x, kernel, bias, stride=stride, padding=padding), limit)
     y: Tensor = _ConvolutionActivation.apply(x, kernel, bias, stride, padding, limit)  # type: ignore[no-untyped-call]
@@ -75,7 +75,7 @@ def convolve_and_activate(
 
 
 def map_to_rgb(x: Tensor, kernels: Tensor) -> Tensor:
-    """Colours (n, 3, h, w) float32 of maps x (n, c, h, w), each image by its own kernels (n, 3, c) float32."""
+    """Compute colours (n, 3, h, w) float32 of maps x (n, c, h, w), each image by its own kernels (n, 3, c) float32."""
     if not _passes(x):
         return _map_to_rgb_by_operations(x, kernels)
     colours: Tensor = _RgbProjection.apply(x, kernels)  # type: ignore[no-untyped-call]
@@ -93,7 +93,7 @@ def _passes(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in _PASSED
 
 
-# The same, operation by operation.
+# The same in PyTorch operations.
 
 
 def _weigh_by_operations(x: Tensor, styles: Tensor) -> Tensor:
@@ -114,13 +114,13 @@ def _map_to_rgb_by_operations(x: Tensor, kernels: Tensor) -> Tensor:
 
 
 def _differentiate_again(function: Any, inputs: tuple[Any, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
-    """The gradients of function(*inputs), differentiable once more."""
+    """Compute the gradients of function(*inputs) so that they can be differentiated once more."""
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     found = iter(torch.autograd.grad(function(*inputs), wanted, gradient, create_graph=True))
     return tuple(next(found) if isinstance(x, Tensor) and x.requires_grad else None for x in inputs)
 
 
-# In passes.
+# The same in compiled passes.
 
 
 class _StyleProduct(torch.autograd.Function):
@@ -205,7 +205,7 @@ class _RgbProjection(torch.autograd.Function):
 
 
 class _ConvolutionActivation(torch.autograd.Function):
-    """oneDNN applies the leaky ReLU before it stores what it convolved."""
+    """Convolution by oneDNN, which applies the leaky ReLU before it stores the result."""
 
     @staticmethod
     def forward(
@@ -248,7 +248,7 @@ class _InPlaceActivation(torch.autograd.Function):
 
 
 class _SlopeProduct(torch.autograd.Function):
-    """A gradient, through the leaky ReLU that made a result: its own adjoint."""
+    """Product of a gradient and the slope of a leaky ReLU, found from its result. The product is its own adjoint."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, made: Tensor, limit: float) -> Tensor:
@@ -284,7 +284,7 @@ def _terms(
 
 
 def _sums(x: Tensor, kinds: int) -> Tensor:
-    """Room for sums over some rows of each map of x (n, c, h, w): (n, parts, kinds, c)."""
+    """Allocate room for sums over some rows of each map of x (n, c, h, w): (n, parts, kinds, c)."""
     return torch.empty((len(x), -(-x.shape[2] // _ROWS), kinds, x.shape[1]))
 
 
@@ -345,7 +345,8 @@ def _activate_backward(
     sums: Any,
     pixels: Any,
 ) -> None:
-    """sums: of the gradients of scale and bias, (n, parts, 2, c); pixels: over the channels, (n, h, w)."""
+    """Compute the gradients of scale and bias, sums (n, parts, 2, c), and of the pixels over the channels, (n, h,
+    w)."""
     _, h, w, c = y.shape
     parts = sums.shape[1]
     one, zero = np.float32(1), np.float32(0)

@@ -1,8 +1,8 @@
-"""The low-pass filter of every change of resolution, [1, 3, 3, 1] along both axes, differentiable any number of times.
+"""Low-pass filter for changes of resolution, [1, 3, 3, 1] along both axes, differentiable any number of times.
 
-It comes in four ways, all with zeros around the maps. Each is linear and another one's adjoint, so that its gradient
-is that other one. Left to autograd the gradient of a filter is the general one of a convolution, and that of every
-other pixel is spread over zeros first: on a CPU three times the memory traffic of the filter.
+There are four forms, all with zeros around the maps. Each is linear and the adjoint of another form, which is therefore
+its gradient. Autograd would use the general gradient of a convolution, and spread the gradient of every other pixel
+over zeros first: on a CPU this needs three times the memory traffic of the filter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gen.passes import array, compiled, narrow, shared_out, wide
 
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 LOW_PASS: Final = torch.outer(FIR, FIR)
-"""(4, 4), sum 1."""
+"""The filter, (4, 4), with sum 1."""
 
 _THREE = np.float32(3)
 
@@ -47,7 +47,7 @@ def low_pass(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     """Filter every map of x (n, c, h, w).
 
     Args:
-        fir: (4, 4), a multiple of LOW_PASS, where x is.
+        fir: (4, 4), a multiple of LOW_PASS, on the device of x.
     """
     filtered: Tensor = _LowPass.apply(x, way, fir)  # type: ignore[no-untyped-call]
     return filtered
@@ -92,7 +92,7 @@ def _filter_in_passes(x: Tensor, way: Way, fir: Tensor) -> Tensor:
 
 @compiled
 def _filter(start: int, stop: int, x: Any, y: Any, padding: int, unit: Any) -> None:
-    """x (n, h, w, c) -> y (n, h + 2·padding - 3, w + 2·padding - 3, c); unit: the filter's outermost value."""
+    """Filter x (n, h, w, c) to y (n, h + 2·padding - 3, w + 2·padding - 3, c); unit: the filter's outermost value."""
     _, h, w, c = x.shape
     rows = y.shape[1]
     for part in range(start, stop):
@@ -119,7 +119,7 @@ def _filter(start: int, stop: int, x: Any, y: Any, padding: int, unit: Any) -> N
 
 @compiled
 def _double(start: int, stop: int, x: Any, y: Any, unit: Any) -> None:
-    """x (n, h, w, c) -> y (n, 2h, 2w, c), `_filter` of x with zeros between its pixels."""
+    """Filter x (n, h, w, c) with zeros between its pixels, as `_filter` would, to y (n, 2h, 2w, c)."""
     _, h, w, c = x.shape
     for part in range(start, stop):
         i, r = part // (2 * h), part % (2 * h)

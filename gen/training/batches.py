@@ -1,8 +1,8 @@
-"""The choice of real images for a batch: a pure function of the seed, the iteration and a rule.
+"""Choice of real images for a batch, a pure function of the seed, the iteration and a rule.
 
-A rule shares the images shown out over pools, for instance half of them to the unaffected. Each pool hands out every
-one of its images once, in a random order, then all of them again in another, and the pools are interleaved so evenly
-that every batch has their shares to within one image.
+A rule divides the shown images among pools, for instance half of them to the unaffected. Each pool shows all of its
+images once in a random order, then all again in another order. The pools are interleaved so evenly that every batch
+has their shares to within one image.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from faces.labels import UNAFFECTED
 from gen.labels import Vocabulary
 
 RULES: Final = ("shuffled", "half_affected", "balanced_conditions", "balanced_cells")
-"""As the images come; half affected, half not (Duong et al. 2022); conditions alike; conditions x ages alike."""
+"""Natural shares; half affected, half unaffected (Duong et al. 2022); equal conditions; equal conditions and ages."""
 
 BALANCE_LIMIT: Final = 2.5
 """A group of images is shown at most this many times as often as it occurs; few images shown often are memorised."""
 
 _PERIOD: Final = 1024
-"""Batches whose order is made at once."""
+"""Number of batches whose order is made at once."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Images that share a part of what is shown.
+    """Images that together have a share of all shown images.
 
     Args:
-        name: of the pool, as the plan shows it.
-        share: of all images shown, in (0, 1].
+        name: name of the pool in the plan.
+        share: share of all shown images, in (0, 1].
         members: their indices (n,) in the data.
     """
 
@@ -48,12 +48,12 @@ class Pool:
 
 
 def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocabulary) -> list[Pool]:
-    """The pools of a rule, or of shares by name.
+    """Make the pools of a sampling rule, or of shares by name.
 
     Args:
         sampling: one of RULES; images of unknown condition (or, in balanced_cells, age) keep their natural share.
-            Or shares that sum to 1, by condition ("WS"), by condition and age ("WS/infant"), with "unknown" where
-            it is; what is not named is not shown.
+            Or shares that sum to 1, by condition ("WS"), by condition and age ("WS/infant"), with "unknown" for
+            an unknown one; images that are not named are not shown.
         labels: (n, c_dim).
 
     Raises:
@@ -98,7 +98,7 @@ def balance_groups(pools: Sequence[Pool], groups: Sequence[str], limit: float = 
         present, counts = np.unique(names[pool.members], return_counts=True)
         natural = counts / counts.sum()
         shares = np.minimum(1 / len(present), natural * limit)
-        # What rare groups cannot take goes to those that are more than evenly there.
+        # The rest of the share goes to groups that are larger than the mean.
         common = natural > 1 / len(present)
         shares[common] += (1 - shares.sum()) * natural[common] / max(natural[common].sum(), 1e-12)
         shares /= shares.sum()
@@ -110,20 +110,19 @@ def balance_groups(pools: Sequence[Pool], groups: Sequence[str], limit: float = 
 
 
 def name_cells(labels: Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:
-    """Condition and age group of each label (n, c_dim); a mixture counts as its largest part, the uniform one as
-    `UNKNOWN`.
-    """
+    """Name condition and age group of each label (n, c_dim). A mixture counts as its largest part, the uniform one as
+    `UNKNOWN`."""
     conditions, ages = torch.split(labels, [len(vocabulary.conditions), len(vocabulary.ages)], dim=1)
     return list(zip(_names(conditions, vocabulary.conditions), _names(ages, vocabulary.age_names), strict=True))
 
 
 class Batches:
-    """The endless sequence of batches of a data set.
+    """Endless sequence of batches of a data set.
 
     Args:
-        pools: of which the images come; see `pools`.
+        pools: pools of the images; see `pools`.
         batch: images in a batch.
-        seed: of every order.
+        seed: seed of every order.
     """
 
     def __init__(self, pools: Sequence[Pool], batch: int, seed: int) -> None:
@@ -135,14 +134,14 @@ class Batches:
         self._order = lru_cache(maxsize=2 * len(self.pools))(self._make_order)
 
     def real(self, iteration: int) -> Tensor:
-        """Indices (batch,) of the real images of an iteration."""
+        """Return the indices (batch,) of the real images of an iteration."""
         period, position = divmod(iteration, _PERIOD)
         chosen = self._period(period)[position * self.batch :][: self.batch]
-        # Images of a pool must not keep to the same places, where the minibatch deviation compares them.
+        # The minibatch deviation compares images by their places, so those of a pool must not keep the same places.
         return torch.from_numpy(chosen[_random(self.seed, 2, iteration).permutation(self.batch)])
 
     def random(self, n: int, draw: torch.Generator) -> Tensor:
-        """Indices (n,) drawn with the shares of the pools, for the labels of generated images."""
+        """Draw indices (n,) with the shares of the pools, for the labels of generated images."""
         point = torch.rand(2, n, generator=draw, dtype=torch.float64).numpy()
         chosen = np.searchsorted(self._cumulative, point[0] * self._cumulative[-1], side="right")
         indices = [
@@ -152,7 +151,7 @@ class Batches:
         return torch.tensor(indices)
 
     def _make_period(self, period: int) -> npt.NDArray[np.int64]:
-        """The images of _PERIOD batches: of each pool the next in its order, evenly interleaved."""
+        """Arrange the images of _PERIOD batches: of each pool the next in its order, evenly interleaved."""
         n = _PERIOD * self.batch
         ends = np.round(self._cumulative / self._cumulative[-1] * n).astype(np.int64)
         counts = np.diff(ends, prepend=0)
@@ -163,7 +162,7 @@ class Batches:
         return images[np.argsort(keys, kind="stable")]
 
     def _stream(self, pool: int, start: int, count: int) -> npt.NDArray[np.int64]:
-        """`count` images of a pool from place `start` of its endless order."""
+        """Return `count` images of a pool from place `start` of its endless order."""
         members = len(self.pools[pool].members)
         passes = range(start // members, (start + count - 1) // members + 1) if count else range(0)
         orders = [np.empty(0, np.int64), *(self._order(pool, number) for number in passes)]
@@ -191,7 +190,7 @@ def _members(groups: Sequence[str], name: str) -> npt.NDArray[np.int64]:
 
 
 def _names(weights: Tensor, names: Sequence[str]) -> list[str]:
-    """The largest part of each row; one name alone is always known."""
+    """Name the largest part of each row; if there is only one name, it is always known."""
     uniform = ((weights - 1 / len(names)).abs().amax(dim=1) < 1e-4) & (len(names) > 1)
     return [UNKNOWN if u else names[i] for u, i in zip(uniform.tolist(), weights.argmax(dim=1).tolist(), strict=True)]
 

@@ -1,4 +1,4 @@
-"""The images that a run learns from, in memory, and what it must say of them."""
+"""Training images in memory, and the facts about them that a checkpoint must state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from faces.measures.identities import Identities, standardise
 from gen.labels import Vocabulary
 
 _LOOKED_AT: Final = 256
-"""Images whose pixels make the fingerprint."""
+"""Number of images whose pixels enter the fingerprint."""
 
 UNGROUPED: Final = "unknown"
 """Group of the images that a table of groups does not name."""
@@ -49,12 +49,12 @@ class TrainingImages:
         return 0 if self.identity is None else self.identity.shape[1]
 
     def batch(self, indices: Tensor, flips: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (b, 3, h, h) float32 in [-1, 1], mirrored where `flips`, and their labels."""
+        """Return images (b, 3, h, h) float32 in [-1, 1], mirrored where `flips`, and their labels."""
         images = self.images[indices].float() / 127.5 - 1
         return torch.where(flips[:, None, None, None], images.flip(3), images), self.labels[indices]
 
     def fingerprint(self) -> str:
-        """Hex digest by which a resumed run knows its data: of all labels and groups and some of the images."""
+        """Compute a hex digest of all labels and some of the images, by which a resumed run recognises its data."""
         digest = hashlib.sha256(self.labels.numpy().tobytes())
         if self.identity is not None:
             digest.update(self.identity.numpy().tobytes())
@@ -67,15 +67,15 @@ class TrainingImages:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A data set as a run takes it.
+    """Data set of a run.
 
     Args:
         images: with labels.
         vocabulary: of the labels.
         counts: images by condition and age group, `unknown` included where there are any.
-        origin: of what the images are, for people.
-        left_out: images that were excluded.
-        seen: which images they are.
+        origin: description of the images, for people.
+        left_out: number of images that were excluded.
+        seen: keys of the images.
     """
 
     images: TrainingImages
@@ -94,8 +94,8 @@ class Exclusion:
     """Images that must not be trained on, by name: of the file, of its source, or of the person.
 
     Args:
-        names: without folders.
-        path: of the list, for messages.
+        names: names without folders.
+        path: path of the list, for messages.
     """
 
     names: frozenset[str] = field(default_factory=frozenset)
@@ -103,10 +103,10 @@ class Exclusion:
 
     @classmethod
     def read(cls, path: Path) -> Exclusion:
-        """A list with a name on each line (`faces.datasets.name_lists`).
+        """Read a list with a name on each line (`faces.datasets.name_lists`).
 
         Raises:
-            DatasetError: the file cannot be read, or names nothing.
+            DatasetError: the file cannot be read, or holds no name.
         """
         return cls(frozenset(PurePosixPath(name).name for name in read_names(path)), str(path))
 
@@ -122,11 +122,11 @@ def load(
     identity: Identities | None = None,
     groups: Mapping[str, str] | None = None,
 ) -> TrainingData:
-    """A data set in memory, without the images that are excluded.
+    """Load a data set into memory, without the images that are excluded.
 
     Args:
-        size: reduce the images to this side in pixels, for networks that are to grow; None leaves them as they are.
-        identity: (n, k) who is on the images of the set, to be learnt too.
+        size: reduce the images to this side in pixels, for networks that will grow later; None leaves them as they are.
+        identity: (n, k) identities on the images of the set, to be learnt too.
         groups: name of the group by image, see `read_groups`; images that it lacks are of the group `unknown`.
 
     Raises:
@@ -143,7 +143,7 @@ def load(
     if exclusion.names and left_out == 0:
         raise ConfigError(
             f"{exclusion.path} lists {len(exclusion.names)} names and none is a file, source or person of {data.path}; "
-            "give the data these names (its column source), or leave --exclude out if they are in it no longer"
+            "give the data these names (its column source), or leave --exclude out if it does not contain them"
         )
     if not kept:
         raise ConfigError(f"{exclusion.path} excludes all {len(data)} images of {data.path}; nothing is left to learn")
@@ -151,7 +151,9 @@ def load(
     keys = []
     for place, index in enumerate(kept):
         image = data.image(index)
-        keys.append(pixels_key(image))  # before it is reduced: who measures later has the data set, not our copy of it
+        keys.append(
+            pixels_key(image)
+        )  # the key of the image before it is reduced, because later measurements use the data set
         reduced = image if size == data.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         images[place] = reduced.transpose(2, 0, 1)
     records = [data.records[index] for index in kept]
@@ -202,7 +204,7 @@ def _find_group(record: Record, groups: Mapping[str, str]) -> str:
 
 
 def _origin(records: Collection[Record], data: Dataset) -> str:
-    """Sources by name where they are few; where each image has its own, the data set's."""
+    """Describe the images by their number and sources; if the sources are many, by the name of the data set."""
     sources = sorted({record.source for record in records if record.source})
     named = ", ".join(sources) if 0 < len(sources) <= 5 else data.path.name
     return f"{len(records)} images of {named}"

@@ -1,7 +1,7 @@
-"""Several processes that train as one: each computes its share of every batch, and what they measure is averaged.
+"""Training in several processes: each computes its share of every batch, and their results are averaged.
 
-Shares are cut so that the groups of the minibatch standard deviation stay whole, and everything random is drawn for the
-whole batch by every process; so the losses are those of one process with the same batch.
+The groups of the minibatch standard deviation stay whole within a share, and every process draws the random numbers
+of the whole batch, so the losses are those of one process with the same batch.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Processes:
-    """The rank of this process among those that train together.
+    """Rank of this process among those that train together.
 
     Args:
-        rank: from 0; the first one logs and saves.
-        count: of all processes.
+        rank: number of this process, from 0; the first one logs and saves.
+        count: number of all processes.
     """
 
     rank: int = 0
@@ -36,7 +36,7 @@ class Processes:
         return self.rank == 0
 
     def check(self, batch: int, group: int) -> None:
-        """Raises ConfigError where a batch cannot be shared out in whole groups of the minibatch deviation."""
+        """Raise ConfigError if a batch cannot be divided into whole groups of the minibatch deviation."""
         if self.count > 1 and batch % (self.count * group):
             raise ConfigError(
                 f"a batch of {batch} for {self.count} processes, compared in groups of {group}; "
@@ -59,7 +59,7 @@ class Processes:
                 tensor.copy_(mean.view_as(tensor))
 
     def any(self, value: bool, device: torch.device) -> bool:
-        """Whether `value` holds in any process."""
+        """Tell whether `value` is true in any process."""
         if self.count == 1:
             return value
         flag = torch.tensor(float(value), device=device)
@@ -67,19 +67,19 @@ class Processes:
         return flag.item() > 0
 
     def wait(self) -> None:
-        """Until every process has come here."""
+        """Wait until every process has come to this call."""
         if self.count > 1:
             dist.barrier()
 
 
 def group_size(batch: int, largest: int) -> int:
-    """Images that the minibatch standard deviation compares with each other: a divisor of the batch."""
+    """Return the number of images that the minibatch standard deviation compares, a divisor of the batch."""
     return next(size for size in range(min(largest, batch), 0, -1) if batch % size == 0)
 
 
 @contextmanager
 def processes_of_torchrun(device: torch.device) -> Iterator[Processes]:
-    """The processes that `torchrun` started, connected (NCCL on GPUs, gloo on CPUs), or this one alone."""
+    """Connect the processes that `torchrun` started (NCCL on GPUs, gloo on CPUs), or return this one alone."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()

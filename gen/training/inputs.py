@@ -20,7 +20,7 @@ from gen.training.recipe import TrainingConfig
 
 @dataclass(frozen=True)
 class RealBatch:
-    """Images (n, 3, h, h) in [-1, 1], labels (n, c_dim), and who it is (n, k) where the data says."""
+    """Images (n, 3, h, h) in [-1, 1], labels (n, c_dim), and identities (n, k) if the data has them."""
 
     images: Tensor
     labels: Tensor
@@ -29,14 +29,14 @@ class RealBatch:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The source of them all.
+    """Source of all inputs of a step.
 
     Args:
-        data: on the CPU.
-        batches: which images are shown.
+        data: training data on the CPU.
+        batches: choice of the shown images.
         config: the recipe.
-        device: where what is drawn goes.
-        processes: that share a batch, in groups of `group` images that are compared with each other.
+        device: device of the inputs.
+        processes: processes that share a batch, in groups of `group` images that are compared with each other.
     """
 
     data: TrainingImages
@@ -47,7 +47,7 @@ class Inputs:
     group: int
 
     def real_batch(self, iteration: int) -> RealBatch:
-        """This process's share of the real images of an iteration."""
+        """Return this process's share of the real images of an iteration."""
         flips = torch.rand(self.config.batch, generator=self._draw(iteration, "reals"))
         share = self.processes.share(self.config.batch, self.group)
         mirrored = flips[share] < (0.5 if self.config.mirror else 0)
@@ -57,27 +57,27 @@ class Inputs:
         return RealBatch(images.to(self.device), labels.to(self.device), identity)
 
     def draw_share(self, iteration: int, name: str, shrink: int = 1) -> BatchShare:
-        """The random numbers of a part of a step, for batch / shrink images."""
+        """Draw the random numbers of a part of a step, for batch / shrink images."""
         n = self.config.batch // shrink
         return BatchShare(
             self, n, self.processes.share(n, self.group if shrink == 1 else 1), self._draw(iteration, name)
         )
 
     def _draw(self, iteration: int, name: str) -> torch.Generator:
-        # Hashed, because torch's generator looks at 32 bits of its seed only.
+        # Hashed, because torch's generator uses only 32 bits of its seed.
         seed = np.random.SeedSequence([self.config.seed, iteration, *name.encode()]).generate_state(1)
         return torch.Generator().manual_seed(int(seed[0]))
 
 
 @dataclass(frozen=True)
 class BatchShare:
-    """Draws of one part of a step; call them in one order.
+    """Random numbers of one part of a step. They depend on the order of the calls.
 
     Args:
-        inputs: where they come from.
-        n: images of the whole batch.
-        share: indices (k,) of this process's.
-        draw: the whole batch's random numbers.
+        inputs: source of the inputs.
+        n: number of images in the whole batch.
+        share: indices (k,) of this process's images.
+        draw: generator of the whole batch's random numbers.
     """
 
     inputs: Inputs
@@ -86,14 +86,14 @@ class BatchShare:
     draw: torch.Generator
 
     def labels(self) -> Tensor:
-        """Labels (k, c_dim) of images drawn by the sampling rule."""
+        """Draw labels (k, c_dim) of images by the sampling rule."""
         data = self.inputs.data.labels
         return data[self.inputs.batches.random(self.n, self.draw)[self.share]].to(self.inputs.device)
 
     def styles(self, z_dim: int, num_ws: int, *, paired: bool = False) -> tuple[Tensor, Tensor]:
-        """Two random vectors an image, (2, k, z_dim), and from which layers on the second is used, (k, num_ws) bool.
+        """Draw two random vectors an image, (2, k, z_dim), and the layers that use the second, (k, num_ws) bool.
 
-        paired: images 2i and 2i + 1 have the same ones.
+        paired: images 2i and 2i + 1 have the same vectors and layers.
         """
         share = self.share // 2 * 2 if paired else self.share
         z = torch.randn(2, self.n, z_dim, generator=self.draw)[:, share]
@@ -103,14 +103,14 @@ class BatchShare:
         return z.to(self.inputs.device), second.to(self.inputs.device)
 
     def noise(self) -> list[torch.Generator]:
-        """A generator of image noise for each image."""
+        """Make a generator of image noise for each image."""
         seeds = torch.randint(2**31, (self.n,), generator=self.draw)[self.share]
         return [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
 
     def normal(self, *shape: int) -> Tensor:
-        """(k, *shape) standard normal."""
+        """Draw (k, *shape) standard normal."""
         return torch.randn(self.n, *shape, generator=self.draw)[self.share].to(self.inputs.device)
 
     def augmentation(self) -> Draws:
-        """Draws of k images."""
+        """Draw the augmentations of k images."""
         return Draws.random(self.n, self.draw).rows(self.share)

@@ -1,4 +1,4 @@
-"""The loop of a training run: steps, reports, snapshots, until it is done or asked to stop."""
+"""Loop of a training run: steps, reports and snapshots, until it is done or a stop is requested."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SLOW_STEP_S: Final = 10.0
 """Seconds above which a step is so slow that a stop cannot wait for its end (`core.stop_deadline`)."""
 
 SLOW_SNAPSHOT_MINUTES: Final = 15.0
-"""Minutes between two snapshots of a run with slow steps, where none are named."""
+"""Minutes between two snapshots of a run with slow steps, if none are given."""
 
 
 @dataclass(frozen=True)
 class FirstStep:
-    """How long the first step of a process took, its start-up and all penalties included.
+    """Duration of the first step of a process, including its start-up and all penalties.
 
     Args:
-        seconds: of the step.
-        seconds_per_kimg: for 1,000 images at this pace.
-        left_s: until the run is done at this pace.
+        seconds: duration of the step.
+        seconds_per_kimg: seconds for 1,000 images at this pace.
+        left_s: seconds until the run is done at this pace.
         is_slow: whether a stop may lose what was learnt since the last snapshot, so that snapshots are saved at least
             every SLOW_SNAPSHOT_MINUTES.
     """
@@ -44,16 +44,16 @@ class FirstStep:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How to run; nothing of it changes what is learnt.
+    """Settings of a run that do not change what is learnt.
 
     Args:
-        until_images: stop after so many real images were shown, in all.
+        until_images: number of real images, in all, after which the run stops.
         snapshot_images: images between two snapshots.
         snapshot_minutes: minutes between two snapshots; whichever comes first. None for no limit.
         keep_images: images between two generators that are kept beside the newest; 0 for none.
         report_images: images between two reports.
         tensorboard: also write events for TensorBoard.
-        licence: of the weights, as they will say of themselves.
+        licence: licence of the weights, to be stored with them.
     """
 
     until_images: int
@@ -100,19 +100,19 @@ def run_steps(
     on_first_step: Callable[[FirstStep], None] = lambda step: None,
     on_activity: Callable[[str], None] = lambda activity: None,
 ) -> None:
-    """Train until `until_images`, or until a stop is wished for; then a snapshot of the last step is saved.
+    """Train until `until_images`, or until a stop is requested; then save a snapshot of the last step.
 
-    The trainer stands where the run does (see `TrainingFolder.resume`); in several processes each calls this, and the
-    first one alone writes.
+    The trainer must have the state of the run (see `TrainingFolder.resume`). In several processes each calls this
+    function, and only the first one writes.
 
     Args:
-        save: writes a snapshot; its argument says whether the result is to be kept for good.
+        save: writes a snapshot; its argument tells whether to keep the result permanently.
         on_progress: called with every report.
         on_first_step: called after the first step, with its time.
-        on_activity: called with what is done from now on, for people.
+        on_activity: called with a description of each activity as it begins.
 
     Raises:
-        TrainingError: losses or weights that are no numbers, or a disk that refuses; the last snapshot is intact.
+        TrainingError: losses or weights are not finite, or the disk cannot be written; the last snapshot is intact.
     """
     first, begun_at = trainer.processes.first, trainer.images_seen
     meter: Meter[FiguresT] = Meter(trainer.images_seen, settings.until_images)
@@ -166,7 +166,7 @@ def _sinks(folder: TrainingFolder, images_seen: int, settings: RunSettings, stac
 
 
 class _Clock:
-    """When the next snapshot is due by the clock."""
+    """Clock that tells when the next snapshot is due."""
 
     def __init__(self, minutes: float | None) -> None:
         self._seconds = None if minutes is None else minutes * 60

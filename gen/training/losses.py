@@ -1,4 +1,4 @@
-"""The losses of StyleGAN2-ADA, and the auxiliary classification of Odena et al. 2017."""
+"""Losses of StyleGAN2-ADA, and the auxiliary classification of Odena et al. 2017."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from torch import Tensor
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """Mean of -log sigmoid(D(fake)), the non-saturating loss."""
+    """Compute the mean of -log sigmoid(D(fake)), the non-saturating loss."""
     return F.softplus(-fake_logits).mean()
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Mean of -log sigmoid(D(real)) - log(1 - sigmoid(D(fake)))."""
+    """Compute the mean of -log sigmoid(D(real)) - log(1 - sigmoid(D(fake)))."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
 def r1_penalty(real_images: Tensor, real_logits: Tensor) -> Tensor:
-    """Squared norm of the gradient of each image's logit in its pixels, (n,); differentiable once more.
+    """Compute the squared norm of the gradient of each image's logit in its pixels, (n,); differentiable once more.
 
-    Mescheder et al. 2018. The pixels are those before augmentation, where there is one between.
+    Mescheder et al. 2018. The pixels are those before augmentation, if there is any.
     """
     (gradient,) = torch.autograd.grad(real_logits.sum(), real_images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3))
 
 
 def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:
-    """How far each image moves with its latent, (n,); differentiable once more. Karras et al. 2020, equation 4.
+    """Compute how far each image moves with its latent, (n,); differentiable once more. Karras et al. 2020, equation 4.
 
     Args:
-        images: (n, 3, h, h), made of w.
+        images: (n, 3, h, h), synthesized from w.
         w: (n, num_ws, w_dim).
         direction: (n, 3, h, h) standard normal; its scale is set here.
     """
@@ -40,19 +40,21 @@ def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:
 
 
 def identity_error(read: Tensor, known: Tensor) -> Tensor:
-    """Mean squared difference of identities read from images and the known ones, both (n, k); rows of NaN count 0.
+    """Compute the mean squared difference of identities read from images and the known ones, both (n, k); rows of NaN
+    count 0.
 
-    Known identities are standardised, so that 1 is what reading nothing costs.
+    Known identities are standardised, so a constant reading has the error 1.
     """
     unknown = known.isnan()
     return (read - known.nan_to_num()).square().masked_fill(unknown, 0).mean()
 
 
 def identity_shift(read: Tensor) -> Tensor:
-    """How far who is read from an image depends on the label: 0 if a random vector is one person with every label.
+    """Compute how much the identity read from an image depends on the label; 0 if a random vector gives the same person
+    with every label.
 
-    Half the mean squared difference, 1 for pairs of strangers. Ours, not of a paper: without it a person changes into
-    somebody else with age.
+    It is half the mean squared difference, which is 1 for pairs of different people. No paper has this loss; without
+    it a person becomes another one with age.
 
     Args:
         read: (n, k) identities; images 2i and 2i + 1 show one random vector with two labels.
@@ -61,9 +63,9 @@ def identity_shift(read: Tensor) -> Tensor:
 
 
 def classification_loss(label_logits: Tensor, labels: Tensor, conditions: int) -> Tensor:
-    """Cross-entropy of the labels read from images, condition and age added, averaged over the images.
+    """Compute the cross-entropy of the labels read from images, condition and age added, averaged over the images.
 
-    A part that is the uniform mix stands for unknown and costs nothing.
+    A part that is the uniform mix stands for unknown and has no loss.
 
     Args:
         label_logits: (n, c_dim).

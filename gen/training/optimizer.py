@@ -1,4 +1,4 @@
-"""One network's optimiser: Adam at the pace of lazy regularisation, the same in every process, with scaled losses in
+"""Optimiser of one network: Adam corrected for lazy regularisation, the same in every process, with scaled losses in
 float16.
 """
 
@@ -21,13 +21,13 @@ class Optimizer:
     """Adam with betas (0, 0.99) on a network.
 
     Args:
-        net: its parameters, contiguous.
-        learning_rate: before the correction.
-        interval: steps between two penalties that get an update of their own: every k steps k + 1 updates are made,
+        net: network, whose parameters become contiguous.
+        learning_rate: learning rate before the correction.
+        interval: steps between two penalties that have an update of their own. Every k steps k + 1 updates are made,
             so that the learning rate is scaled by k/(k + 1) and the betas raised to that power (Karras et al. 2020,
             section 3). 0 for none.
-        scaled: scale losses against the underflow of float16 gradients, and leave out the updates that overflow.
-        processes: over which gradients are averaged.
+        scaled: scale losses against the underflow of float16 gradients, and skip updates that overflow.
+        processes: processes over which gradients are averaged.
     """
 
     def __init__(
@@ -79,6 +79,6 @@ class Optimizer:
 
 
 def is_finite(net: nn.Module) -> bool:
-    """Whether every weight is a number."""
+    """Tell whether every weight is finite."""
     norms = torch._foreach_norm([tensor.detach() for tensor in net.parameters()], ord=math.inf)
     return bool(torch.stack(norms).isfinite().all())

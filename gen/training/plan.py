@@ -1,4 +1,4 @@
-"""The plan of a run: what it will do, what it takes of the machine, and what would fit if that is too much."""
+"""Plan of a run: its steps, its time and memory, and a smaller run that fits the machine if it does not."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from gen.training.recipe import TRAINING_DTYPES, TrainingConfig
 from gen.training.trainer import Trainer
 
 LONG_RUN_S: Final = 86_400.0
-"""Seconds above which a run is called too long for the machine: a day."""
+"""Seconds above which a run is too long for the machine: one day."""
 
 _MEMORY_SHARE: Final = 0.9
-"""Share of the free memory that a run may take."""
+"""Share of the free memory that a run may use."""
 
 _SMALLEST_SIZE: Final = 32
 """Side in pixels of the smallest images that are proposed."""
@@ -43,12 +43,12 @@ class TrainingPlan:
         parameters: number of parameters by network.
         data: images by condition and age group.
         left_out: images that are excluded.
-        pools: which images are shown how often.
+        pools: pools of images and their shares.
         stands_at: images seen by the run in the folder; None for a new run.
-        changes: settings that differ from those of the run in the folder: theirs, and these.
-        steps: left to make.
-        left_images: images left to show.
-        seconds_per_kimg: of the run in the folder when it last reported; for a new run an estimate on a CPU, and None
+        changes: settings that differ from those of the run in the folder, with old and new values.
+        steps: number of steps left.
+        left_images: number of images left to show.
+        seconds_per_kimg: pace of the run in the folder at its last report; for a new run an estimate on a CPU, and None
             on a GPU.
         measured: whether `seconds_per_kimg` was measured by the run in the folder.
         data_bytes, training_bytes: memory; the second is an estimate, for one process.
@@ -93,10 +93,10 @@ class Proposal:
     """A smaller run, which fits the machine.
 
     Args:
-        preset: its name.
+        preset: name of the preset.
         size: side of the images in pixels.
-        seconds: it takes; None where the pace is unknown.
-        training_bytes: memory beside the data.
+        seconds: duration; None if the pace is unknown.
+        training_bytes: memory without the data.
     """
 
     preset: str
@@ -134,12 +134,12 @@ def make_plan(trainer: Trainer, data: TrainingData, folder: TrainingFolder, sett
 
 
 def propose_smaller_run(name: str, trainer: Trainer, images: int, machine: Machine) -> Proposal | None:
-    """Find the largest new run that fits the machine: with smaller networks first, then with smaller images.
+    """Find the largest new run that fits the machine. It tries smaller networks first, then smaller images.
 
     Args:
-        name: of the preset that does not fit.
+        name: name of the preset that does not fit.
         trainer: the run that does not fit.
-        images: to show.
+        images: number of images to show.
 
     Returns:
         None if no smaller preset or size fits.
@@ -175,7 +175,7 @@ def _fits(proposal: Proposal, machine: Machine) -> bool:
 
 
 def estimate_pace(preset: Preset, device: torch.device) -> float | None:
-    """Estimate the seconds for 1,000 images on a CPU, for one process; None on a GPU, where nothing is tried out."""
+    """Estimate the seconds for 1,000 images on a CPU, for one process; None on a GPU, where nothing is measured."""
     if device.type != "cpu":
         return None
     speed = _multiplications_per_second(torch.get_num_threads(), preset.training.precision == "bfloat16")
@@ -183,7 +183,7 @@ def estimate_pace(preset: Preset, device: torch.device) -> float | None:
 
 
 def _multiplications(preset: Preset) -> float:
-    """Multiplications of the convolutions for one image of a step, with all penalties in proportion."""
+    """Count the multiplications of the convolutions for one image of a step, with its share of all penalties."""
     generator = sum(_generator_maps(preset.generator))
     discriminator = sum(_discriminator_maps(preset.discriminator))
     training = preset.training
@@ -224,7 +224,7 @@ _SHARE_OF_SPEED: Final = 0.5
 
 @cache
 def _multiplications_per_second(threads: int, bfloat16: bool) -> float:
-    """Try out a typical convolution with its gradient; the best time of some, in less than a second."""
+    """Time a typical convolution with its gradient several times, in less than a second; return the best pace."""
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     x = torch.ones(16, 64, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
     kernel = torch.ones(64, 64, 3, 3, dtype=dtype, requires_grad=True)
@@ -237,8 +237,8 @@ def _multiplications_per_second(threads: int, bfloat16: bool) -> float:
 
 
 def estimate_bytes(preset: Preset, parameters: int, processes: int = 1) -> int:
-    """Estimate the memory that training takes beside the data: weights, and the feature maps of the step that keeps
-    most.
+    """Estimate the memory that training needs beside the data: weights, and the feature maps of the step that keeps
+    most of them.
 
     Args:
         parameters: of generator and discriminator together.

@@ -1,4 +1,4 @@
-"""Networks and training by name, as values: vary one with dataclasses.replace."""
+"""Presets of networks and training, as values; use dataclasses.replace for variants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Preset:
 
 
 def phantom(resolution: int = 128, processes: int = 1) -> Preset:
-    """Small networks for a CPU, trained without augmentation on as many drawn faces as one likes."""
+    """Make the preset of small networks for a CPU, trained without augmentation on any number of drawn faces."""
     return Preset(
         GeneratorConfig(resolution, 128, 128, 2, channel_base=4096, channel_max=128, truncation_centre="label"),
         DiscriminatorConfig(resolution, channel_base=4096, channel_max=128, mapping_layers=2, classifier=True),
@@ -37,7 +37,8 @@ def phantom(resolution: int = 128, processes: int = 1) -> Preset:
 
 
 def paper256(resolution: int = 256, processes: int = 1) -> Preset:
-    """As Duong et al. 2022 fine-tuned FFHQ weights: half affected, half unaffected, adaptive augmentation."""
+    """Make the preset of Duong et al. 2022, who fine-tuned FFHQ weights: half affected, half unaffected, adaptive
+    augmentation."""
     return Preset(
         GeneratorConfig(resolution, conv_clamp=256),
         DiscriminatorConfig(resolution, conv_clamp=256, mbstd_group_size=8),
@@ -55,10 +56,10 @@ def paper256(resolution: int = 256, processes: int = 1) -> Preset:
 
 
 def gpu(resolution: int = 256, processes: int = 1) -> Preset:
-    """Full-size networks, which need a GPU; the recipe follows resolution and processes (Karras et al. 2020,
-    "Training Generative Adversarial Networks with Limited Data").
+    """Make the preset of full-size networks, which need a GPU; the recipe follows resolution and processes (Karras et
+    al. 2020, "Training Generative Adversarial Networks with Limited Data").
 
-    The batch grows with the processes, within 4096 / resolution images for each and 64 in all.
+    The batch grows with the number of processes, up to 4096 / resolution images for each and 64 in all.
     """
     batch = max(min(processes * min(4096 // resolution, 32), 64), processes)
     channel_base = 32768 if resolution >= 512 else 16384
@@ -84,7 +85,8 @@ def gpu(resolution: int = 256, processes: int = 1) -> Preset:
 
 
 def cpu(resolution: int = 128, processes: int = 1) -> Preset:
-    """Networks as small as those of `phantom`, trained with adaptive augmentation, as few photographs need it."""
+    """Make the preset of networks as small as those of `phantom`, trained with adaptive augmentation, which few
+    photographs need."""
     small = phantom(resolution, processes)
     return replace(small, training=replace(small.training, augment="bgc", ada=AdaConfig(target=0.6)))
 
@@ -107,7 +109,7 @@ PRESETS: Final = ("phantom", "paper256", AUTO, "cpu", "gpu")
 
 
 def choose_preset(name: str, *, on_cpu: bool, fine_tunes: bool) -> str:
-    """Return the name of the preset that a name stands for.
+    """Choose the preset that a name stands for, and return its name.
 
     `auto` is `cpu` on a CPU and `gpu` elsewhere. Fine-tuning takes its networks from a checkpoint, so `auto` is `gpu`
     there on any device.
@@ -123,7 +125,7 @@ def choose_preset(name: str, *, on_cpu: bool, fine_tunes: bool) -> str:
 
 
 def choose_size(name: str, size: int | None, data_size: int, *, on_cpu: bool, fine_tunes: bool) -> int:
-    """Return the side in pixels to which images are reduced: `size`, or the data's, for `auto` on a CPU at most 128."""
+    """Choose the side in pixels to which images are reduced: `size`, or the data's, for `auto` on a CPU at most 128."""
     if size is not None:
         return size
     if name == AUTO and choose_preset(name, on_cpu=on_cpu, fine_tunes=fine_tunes) == "cpu":
@@ -132,7 +134,7 @@ def choose_size(name: str, size: int | None, data_size: int, *, on_cpu: bool, fi
 
 
 def make_preset(name: str, resolution: int, processes: int = 1) -> Preset:
-    """Make a preset for images of a size; `auto` is taken for a GPU.
+    """Make a preset for images of a size; `auto` becomes the preset of a GPU.
 
     Raises:
         ConfigError: an unknown name.
@@ -141,14 +143,14 @@ def make_preset(name: str, resolution: int, processes: int = 1) -> Preset:
 
 
 def vary(chosen: Preset, changes: Mapping[str, str]) -> Preset:
-    """A preset with other values, as people write them.
+    """Change values of a preset, written as people write them.
 
     Args:
         changes: value by name: a field of TrainingConfig ("r1_gamma"), one of its ADA ("ada.target"), or one of a
             network ("generator.channel_base"). Values are JSON, or a bare word.
 
     Raises:
-        ConfigError: an unknown name, or a value that makes no sense.
+        ConfigError: an unknown name, or a value that is not valid.
     """
     parts: dict[str, Any] = {
         "": chosen.training,

@@ -1,4 +1,4 @@
-"""How to train: one frozen value, checked when made and stored with every run."""
+"""Recipe of a training: one frozen value, checked on construction and stored with every run."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TRAINING_DTYPES: Final[Mapping[str, torch.dtype]] = {
     **{name: dtype_of(name) for name in PRECISIONS},
     "float16": torch.float16,
 }
-"""Of the convolutions in training. float16 needs a GPU and scales its losses."""
+"""Precisions of the convolutions in training. float16 needs a GPU and scales its losses."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train.
+    """Recipe of a training.
 
     Args:
         batch: images a step, over all processes.
-        learning_rate: of Adam, for both networks; betas are (0, 0.99).
+        learning_rate: learning rate of Adam, for both networks; betas are (0, 0.99).
         r1_gamma: weight of the R1 penalty; higher for few or large images.
         r1_interval: steps between two penalties (lazy regularisation, Karras et al. 2020); 0 for none.
-        path_length_weight: of the path-length penalty of the generator; 0 for none.
+        path_length_weight: weight of the path-length penalty of the generator; 0 for none.
         path_length_decay: how fast its target follows the mean length.
         path_length_shrink: the penalty looks at batch / this images.
         path_length_interval: steps between two of these penalties; 0 for none.
@@ -43,18 +43,18 @@ class TrainingConfig:
         ema_rampup: the half-life is at most this share of the images seen; 0 for no ramp-up.
         mirror: show every image also flipped.
         augment: set of augmentations through which the discriminator sees its images; None for none.
-        augment_p: probability of each; where `ada` is set, the one to begin with.
+        augment_p: probability of each; with `ada`, the first value.
         ada: how augment_p follows the discriminator's overfitting; None keeps it fixed.
-        generator_waits_images: so long the generator stays as it is, for a new discriminator to catch up with one that
-            is fine-tuned.
-        classifier_weight: of the auxiliary classification (Odena et al. 2017); 0 for none.
-        identity_weight: of reading from an image who it is, and of keeping a random vector one person whatever the
-            label (`gen.training.losses.identity_shift`); 0 for none, as published.
-        sampling: which images are shown how often: a rule of gen.training.batches.RULES, or shares by name.
-        precision: of the convolutions.
-        seed: of everything that is drawn.
+        generator_waits_images: number of images during which the generator does not change, so that a new discriminator
+            can catch up with a fine-tuned generator.
+        classifier_weight: weight of the auxiliary classification (Odena et al. 2017); 0 for none.
+        identity_weight: weight of reading the identity from an image, and of keeping the person of a random vector the
+            same for every label (`gen.training.losses.identity_shift`); 0 for none, as published.
+        sampling: shares of the shown images: a rule of gen.training.batches.RULES, or shares by name.
+        precision: precision of the convolutions.
+        seed: seed of all random numbers.
 
-    Raises ConfigError for values that make no sense.
+    Raises ConfigError for values that are not valid.
     """
 
     batch: int = 16
@@ -112,7 +112,7 @@ class TrainingConfig:
         return self.r1_gamma > 0 and self.r1_interval > 0
 
     def ema_beta(self, images_seen: int) -> float:
-        """Weight of the running average against the newest weights, after so many images."""
+        """Compute the weight of the running average against the newest weights, after this number of images."""
         halflife = self.ema_halflife_images
         if self.ema_rampup:
             halflife = min(halflife, self.ema_rampup * images_seen)
@@ -120,10 +120,10 @@ class TrainingConfig:
 
 
 def fastest_precision(device: torch.device) -> TrainingPrecision:
-    """The precision in which a device trains fastest.
+    """Return the precision in which a device trains fastest.
 
-    Processors with vector instructions for bfloat16 but no matrix units differ: it is tried out there, in less than
-    a second. Those with neither compute in bfloat16 by conversion, several times slower than in float32.
+    Processors with vector instructions for bfloat16 but no matrix units differ, so this function measures it there, in
+    less than a second. Those with neither compute in bfloat16 by conversion, several times slower than in float32.
     """
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
@@ -134,7 +134,7 @@ def fastest_precision(device: torch.device) -> TrainingPrecision:
 
 
 def _faster_in_bfloat16() -> bool:
-    """Compare the best of several times of a typical convolution with its gradient, measured in turns."""
+    """Compare the best of several alternating timings of a typical convolution."""
     seconds = {torch.float32: math.inf, torch.bfloat16: math.inf}
     for dtype in [*seconds] * 6:
         x = torch.ones(16, 64, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()

@@ -1,10 +1,10 @@
-"""A generator's training run in a folder: prepared from options, resumed if it is there, reported, sampled and saved.
+"""Training run of a generator in a folder: it is prepared from options, resumed if it exists, reported and saved.
 
 The folder of a run holds what every run saves (`core.run_folders.TrainingFolder`), and:
 
 generator.safetensors       the running average: the checkpoint to use
 discriminator.safetensors   to fine-tune from
-kept/N.safetensors          the running average after N images, where they are asked to be kept
+kept/N.safetensors          the running average after N images, if they are kept
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ FOOTER: Final = "Synthetic images, no basis for a diagnosis."
 
 
 class RunFolder(TrainingFolder):
-    """One run's files. Everything in it appears whole or not at all; see the module for what there is.
+    """Folder of a run. Every file in it appears whole or not at all; the module docstring lists them.
 
     Args:
-        path: made if it is not there.
+        path: path of the folder, which is made if it does not exist.
     """
 
     fixed = ("generator", "discriminator", "training.batch")
@@ -65,7 +65,7 @@ class RunFolder(TrainingFolder):
         self.kept = path / "kept"
 
     def read_seen(self) -> SeenImages:
-        """Images that the run which is here was trained on so far; none for a new one."""
+        """Read which images the run in this folder was trained on so far; none for a new one."""
         if not self.state.exists():
             return NOTHING
         return checkpoint.read_info(self.generator).seen_images if self.generator.exists() else UNKNOWN
@@ -80,16 +80,16 @@ class RunFolder(TrainingFolder):
         keep: bool,
         seen: SeenImages = UNKNOWN,
     ) -> None:
-        """Write a snapshot. Killed at any moment, the folder holds the last one or this one.
+        """Write a snapshot. If the process is killed at any moment, the folder holds the previous snapshot or this one.
 
         Args:
-            origin, licence: for the checkpoints.
-            keep: the generator for good, beside the newest.
+            origin, licence: metadata of the checkpoints.
+            keep: whether to keep this generator permanently, beside the newest.
             seen: all images that the networks were trained on.
 
         Raises:
-            TrainingError: weights that are no numbers, or a file that cannot be written; nothing is replaced then
-                that a resumed run needs.
+            TrainingError: weights are not finite, or a file cannot be written. Files that a resumed run needs are not
+                replaced then.
         """
         trainer.check_weights()
         trainer.average.update_label_centres()
@@ -121,12 +121,12 @@ def train(
     on_activity: Callable[[str], None] = lambda activity: None,
     begun_as: SeenImages = NOTHING,
 ) -> None:
-    """`run_steps`, with the snapshots and sheets of a generator; errors as there.
+    """Run the steps, with the snapshots and sheets of a generator. It raises the errors of `run_steps`.
 
     Args:
-        begun_as: images that the networks which a new run begins as were trained on. One that is resumed knows them.
+        begun_as: images on which the networks of a new run were trained before. A resumed run knows them.
     """
-    # With --change a run may go on with other data: what it saw before stays seen.
+    # With --change a run may continue with other data; the earlier images still count as seen.
     seen = data.seen | (begun_as if folder.images_seen() is None else folder.read_seen())
 
     def save(keep: bool) -> None:
@@ -155,16 +155,16 @@ class TrainingOptions:
         data: data set with labels.
         out: folder of the run.
         preset: name of networks and recipe.
-        run: how long to train and what to save.
+        run: settings of length, reports and snapshots.
         sampling: rule by which images are shown, JSON of shares, or the name of a JSON file; None for the preset's.
         size: side in pixels to which the images are reduced; None for the data's, or what `auto` takes.
         exclude: list of images that are not to be trained on.
         balance: table of groups of images that are shown evenly.
         generator: checkpoint to fine-tune.
         discriminator: checkpoint of its discriminator.
-        settings: values of the preset to vary, by name.
+        settings: values of the preset to change, by name.
         precision: of the convolutions; "auto" for the fastest.
-        seed: of all random numbers.
+        seed: seed of all random numbers.
     """
 
     data: Path
@@ -187,14 +187,14 @@ class PreparedRun:
     """A run that is ready to begin or to resume; nothing is written yet.
 
     Args:
-        options: what was asked for.
-        preset: name of the preset that was taken.
-        trainer: with new networks.
-        data: what is learnt from.
-        folder: of the run.
+        options: options of the user.
+        preset: name of the preset.
+        trainer: trainer with new networks.
+        data: training data.
+        folder: folder of the run.
         sources: networks that are fine-tuned.
-        origin: of the weights, as they will say of themselves.
-        plan: what will be done.
+        origin: origin of the weights, to be stored with them.
+        plan: plan of the run.
     """
 
     options: TrainingOptions
@@ -207,7 +207,7 @@ class PreparedRun:
     plan: TrainingPlan
 
     def propose(self) -> Proposal | None:
-        """Find a smaller run that fits the machine; None if none does, or if a checkpoint is fine-tuned."""
+        """Find a smaller run that fits the machine; None if there is none, or if a checkpoint is fine-tuned."""
         if self.sources.generator is not None:
             return None
         return propose_smaller_run(self.preset, self.trainer, self.options.run.until_images, self.plan.machine)
@@ -224,8 +224,8 @@ def prepare_run(
     """Read data and checkpoints, make the networks, and plan the run.
 
     Args:
-        progress: shows how far slow parts have got.
-        on_activity: called with what is done from now on, for people.
+        progress: shows the progress of slow parts.
+        on_activity: called with a description of each activity as it begins.
 
     Raises:
         GestaltError: options, data or checkpoints that do not fit each other.
@@ -269,7 +269,7 @@ def execute_run(
     on_first_step: Callable[[FirstStep], None] = lambda step: None,
     on_activity: Callable[[str], None] = lambda activity: None,
 ) -> bool:
-    """Begin or resume a run and train until it is done or a stop is asked for.
+    """Begin or resume a run, and train until it is done or a stop is requested.
 
     Args:
         change: whether recipe and data may differ from those of the run in the folder.
@@ -304,7 +304,7 @@ def execute_run(
 
 
 def read_sampling(text: str) -> str:
-    """Return a sampling rule as it stands, or the content of the JSON file that it names.
+    """Return a sampling rule unchanged, or the content of the JSON file that it names.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -327,20 +327,20 @@ def _make_trainer(
 ) -> Trainer:
     side = data.images.images.shape[2]
     chosen = fit_preset(make_preset(name, side, processes.count), data.vocabulary, sources)
-    # The discriminator's classifier follows its weight, what it reads of an identity the data.
+    # The weight decides on the discriminator's classifier, and the data on the identities that it reads.
     chosen = fit_preset(vary(chosen, settings), data.vocabulary, Sources(), data.images.identity_size)
     return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
 
 
 def progression_sheet(generator: Generator, persons: int = 2, precision: Precision = "float32") -> Pixels:
-    """Contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
+    """Draw a contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
     seeds = tuple(range(persons))
     request = ImageSetRequest("age_progression", _vocabulary(generator).conditions, seeds=seeds, precision=precision)
     return _sheet(generator, request, persons)
 
 
 def cells_sheet(generator: Generator, persons: int = 3, precision: Precision = "float32") -> Pixels:
-    """Contact sheet, uint8 (h, w, 3): for each condition and age group people of its own, without truncation."""
+    """Draw a contact sheet, uint8 (h, w, 3), without truncation: for each condition and age group people of its own."""
     vocabulary = _vocabulary(generator)
     seeds = tuple(range(persons * len(vocabulary.conditions) * len(vocabulary.ages)))
     request = ImageSetRequest("unrelated", vocabulary.conditions, seeds=seeds, truncation=1.0, precision=precision)
@@ -348,7 +348,7 @@ def cells_sheet(generator: Generator, persons: int = 3, precision: Precision = "
 
 
 def _sheet(generator: Generator, request: ImageSetRequest, persons: int) -> Pixels:
-    """A line for each condition and person, a column for each age group."""
+    """Draw a sheet with a line for each condition and person and a column for each age group."""
     vocabulary = _vocabulary(generator)
     rows = expand(request, vocabulary, {})
     images = Sampler(generator, precision=request.arithmetic).render(rows, request)

@@ -1,4 +1,4 @@
-"""How a run begins: networks of a preset, or of the checkpoints that it fine-tunes."""
+"""Start of a run, with networks of a preset or of the checkpoints that it fine-tunes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from gen.training.trainer import Trainer
 from gen.training.warm_start import WarmStartReport, warm_start, warm_start_discriminator
 
 FINE_TUNING_SPEED_KIMG = 100
-"""In which p may move by 1 when the networks are not new; as published."""
+"""Thousands of images in which p can move by 1 in fine-tuning, as published."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Networks to begin with; None for new ones.
+    """Networks to start from; None for new ones.
 
     Args:
-        origin: of the run, for people.
-        seen: images that the networks were trained on; none where they are new.
+        origin: origin of the run, for people.
+        seen: images that the networks were trained on; none if they are new.
     """
 
     generator: Generator | None = None
@@ -36,10 +36,10 @@ class Sources:
 
 
 def read_sources(generator: Path | None, discriminator: Path | None) -> Sources:
-    """The checkpoints that a run fine-tunes.
+    """Read the checkpoints that a run fine-tunes.
 
     Raises:
-        CheckpointError: a file that cannot be read, or of the other network.
+        CheckpointError: a file cannot be read, or holds the other network.
         ConfigError: a discriminator without its generator.
     """
     if generator is None:
@@ -49,7 +49,7 @@ def read_sources(generator: Path | None, discriminator: Path | None) -> Sources:
     info = checkpoint.read_info(generator)
     origin = f"fine-tuned from {generator.name} ({info.origin or 'origin unknown'}; sha256 {info.sha256[:16]})"
     seen = info.seen_images
-    if discriminator is not None:  # what it has learnt, the generator will learn of it
+    if discriminator is not None:  # the generator learns from the discriminator, which has seen these images
         seen |= checkpoint.read_info(discriminator).seen_images
     return Sources(checkpoint.load_generator(generator), _discriminator(discriminator), origin, seen)
 
@@ -62,11 +62,11 @@ def _discriminator(path: Path | None) -> Discriminator | None:
 
 
 def fit_preset(preset: Preset, vocabulary: Vocabulary, sources: Sources, identity: int = 0) -> Preset:
-    """A preset for data, with the sizes of the networks that it begins with and the pace of fine-tuning.
+    """Adapt a preset to the data, with the sizes of the networks that it begins with and the pace of fine-tuning.
 
     Args:
-        vocabulary: of the data's labels.
-        identity: numbers of the data's identities.
+        vocabulary: vocabulary of the data's labels.
+        identity: number of values of an identity in the data.
     """
     generator, discriminator, training = preset.generator, preset.discriminator, preset.training
     if sources.generator is not None:
@@ -104,7 +104,7 @@ def _match_generator(sources: Sources, generator: GeneratorConfig, preset: Discr
 
 
 def begin(trainer: Trainer, sources: Sources) -> Mapping[str, WarmStartReport]:
-    """Give a new trainer the weights of its sources, and say by network where every tensor came from.
+    """Give a new trainer the weights of its sources, and report by network where every tensor came from.
 
     Raises:
         ConfigError, CheckpointError: sources that do not fit the networks.

@@ -29,13 +29,13 @@ FiguresT = TypeVar("FiguresT", bound=StepFigures)
 
 @dataclass(frozen=True)
 class Progress(Generic[FiguresT]):
-    """A periodic report of a run.
+    """Periodic report of a run.
 
     Args:
         report: the mean of the steps since the last one; counts and probabilities are the newest.
-        seconds_per_kimg: since the last report, everything included.
-        left_s: until the run is done, at the pace so far.
-        peak_bytes: most memory taken, of the GPU where there is one.
+        seconds_per_kimg: pace since the last report, everything included.
+        left_s: seconds until the run is done, at the pace so far.
+        peak_bytes: peak memory, of the GPU if there is one.
     """
 
     report: FiguresT
@@ -44,7 +44,7 @@ class Progress(Generic[FiguresT]):
     peak_bytes: int
 
     def line(self) -> dict[str, Any]:
-        """As it is logged; what is no number is null."""
+        """Format the step as it is logged; values that are not finite become null."""
         values = {
             **asdict(self.report),
             "seconds_per_kimg": round(self.seconds_per_kimg, 2),
@@ -57,7 +57,7 @@ class Progress(Generic[FiguresT]):
 
 
 class Sink(Protocol):
-    """A destination of reports."""
+    """Destination of reports."""
 
     def write(self, progress: Progress[Any]) -> None: ...
 
@@ -65,11 +65,11 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """log.jsonl of a run: cut back to a snapshot, then appended to.
+    """File log.jsonl of a run, which is cut back to a snapshot and then appended to.
 
     Args:
-        path: of the file.
-        images_seen: of the snapshot; later lines, and one that was not finished, are dropped.
+        path: path of the file.
+        images_seen: images seen at the snapshot; later lines and an unfinished one are dropped.
     """
 
     def __init__(self, path: Path, images_seen: int) -> None:
@@ -83,15 +83,15 @@ class JsonLines:
             file.write(json.dumps(progress.line()) + "\n")
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing, because nothing is kept open."""
 
 
 class TensorBoard:
     """Events in a folder, as TensorBoard shows them.
 
     Args:
-        folder: of the events.
-        images_seen: of the snapshot; later events of a stopped run are hidden.
+        folder: folder of the events.
+        images_seen: images seen at the snapshot; later events of a stopped run are hidden.
 
     Raises:
         ConfigError: the package is not installed.
@@ -120,8 +120,8 @@ class Meter(Generic[FiguresT]):
     """Means of the steps between two reports, and their pace.
 
     Args:
-        images_seen: at the start.
-        until_images: at the end.
+        images_seen: images seen at the start.
+        until_images: images seen at the end.
     """
 
     def __init__(self, images_seen: int, until_images: int) -> None:
@@ -134,7 +134,7 @@ class Meter(Generic[FiguresT]):
         self._reports.append(report)
 
     def progress(self, peak_bytes: int) -> Progress[FiguresT]:
-        """Summarise the steps that were added since the last call, one or more."""
+        """Summarise the steps that were added since the last call; there must be at least one."""
         newest, now = self._reports[-1], time.monotonic()
         pace = (now - self._reported) / (newest.images_seen - self._last)
         overall = (now - self._started) / (newest.images_seen - self._first)

@@ -1,7 +1,7 @@
-"""Training a conditional StyleGAN2-ADA: one trainer whose state depends on its configuration and images seen alone.
+"""Trainer of a conditional StyleGAN2-ADA, whose state depends only on its configuration and the images seen.
 
-Every random draw comes from a generator seeded by (seed, iteration), for the whole batch in every process, so that a
-run needs no random state to resume, and several processes do what one would.
+Every random draw comes from a generator seeded by (seed, iteration), for the whole batch in every process. A
+run therefore resumes without random state, and several processes compute the same as one.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ CPU: Final = torch.device("cpu")
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step, measured over all processes. What is not of every step is that of the last one that had it.
+    """Figures of one step over all processes. Those that not every step has are of the last step that had them.
 
     Args:
         images_seen: real images shown so far.
         generator_loss, discriminator_loss: the adversarial ones.
         classification_real, classification_fake: cross-entropy of the labels read from real and generated images.
-        identity_error, identity_shift: of the identity read from real images, and between two generated ones of one
-            random vector; 1 if nothing is read or kept, 0 where they have no weight.
+        identity_error, identity_shift: error of the identity read from real images, and its difference between two
+            generated images of one random vector; 1 if nothing is read or kept, 0 if they have no weight.
         r1: penalty on real images, before its weight.
         path_length: mean path length that the penalty aims at.
         real_sign: r_t of adaptive augmentation, the mean sign of D(real): near 1, the discriminator overfits.
         augment_p: probability of each augmentation.
-        generator_gradient, discriminator_gradient: norms, of the adversarial updates.
+        generator_gradient, discriminator_gradient: gradient norms of the adversarial updates.
     """
 
     images_seen: int
@@ -89,9 +89,9 @@ class Trainer:
         generator_config, discriminator_config: of one vocabulary and resolution; the discriminator has a classifier
             if the configuration weighs one.
         config: the recipe.
-        data: what is learnt from.
-        device: where the networks are; the data stays on the CPU.
-        processes: with which this one trains.
+        data: training data.
+        device: device of the networks; the data stays on the CPU.
+        processes: processes that train together.
 
     Raises:
         ConfigError: parts that do not fit each other.
@@ -129,7 +129,7 @@ class Trainer:
         _check_pairs(config, processes, group)
         self._inputs = Inputs(data, batches, config, device, processes, group)
         self._dtype = TRAINING_DTYPES[config.precision]
-        # The gradients of gradients leave the range of float16.
+        # Gradients of gradients exceed the range of float16.
         self._penalty_dtype = torch.float32 if self._dtype == torch.float16 else self._dtype
         self._generator_optimizer = self._optimizer(
             self.generator, config.path_length_interval if config.penalises_paths else 0
@@ -147,10 +147,10 @@ class Trainer:
         return self.iteration * self.config.batch
 
     def step(self) -> StepReport:
-        """One step of the generator, one of the discriminator, their penalties when due, one of the running average.
+        """Train for one step: the generator, the discriminator, their penalties when due, and the running average.
 
         Raises:
-            TrainingError: a loss or a gradient is no number.
+            TrainingError: a loss or a gradient is not finite.
         """
         config = self.config
         reals = self._inputs.real_batch(self.iteration)
@@ -184,7 +184,7 @@ class Trainer:
         )
 
     def _path_length_step(self) -> None:
-        """Karras et al. 2020, section 3.2. The target is a constant for the gradient, as in the paper."""
+        """Regularise the path length (Karras et al. 2020, section 3.2). The target has no gradient, as in the paper."""
         config = self.config
         share = self._inputs.draw_share(self.iteration, "path_length", config.path_length_shrink)
         w = self._map(share.labels(), share)
@@ -217,7 +217,8 @@ class Trainer:
         )
 
     def _r1_step(self, reals: RealBatch) -> None:
-        """The rarer, the stronger. The gradient is that in the pixels before augmentation."""
+        """Apply the R1 penalty; the rarer it is, the larger its weight. Its gradient is in the pixels before
+        augmentation."""
         share = self._inputs.draw_share(self.iteration, "r1")
         images = reals.images.detach().requires_grad_()
         penalty = r1_penalty(images, self._judge(images, reals.labels, share, self._penalty_dtype).logits).mean()
@@ -247,10 +248,10 @@ class Trainer:
         self._measured = dict(zip(_MEASURED, values.unbind(), strict=True))
         numbers = dict(zip(_MEASURED, values.tolist(), strict=True))
         broken = [name for name, value in numbers.items() if not math.isfinite(value)]
-        # In float16 an update that overflows is left out, and the next one tried at a smaller scale.
+        # In float16 an update that overflows is skipped, and the next one uses a smaller scale.
         if broken and self._dtype != torch.float16:
             raise TrainingError(
-                f"{', '.join(broken)} is no number after {self.images_seen} images; the last snapshot is intact: "
+                f"{', '.join(broken)} is not finite after {self.images_seen} images; the last snapshot is intact: "
                 "resume it with a lower learning rate or higher r1_gamma, or in float32"
             )
         return StepReport(
@@ -263,7 +264,7 @@ class Trainer:
     # Parts of the steps.
 
     def _map(self, labels: Tensor, share: BatchShare, *, paired: bool = False) -> Tensor:
-        """Latents (n, num_ws, w_dim) of random vectors, with style mixing; paired: two labels of each."""
+        """Compute latents (n, num_ws, w_dim) of random vectors, with style mixing; paired: for two labels each."""
         config = self.generator.config
         z, second = share.styles(config.z_dim, config.num_ws, paired=paired)
         one, other = self.generator.map(z.flatten(0, 1), labels.repeat(2, 1)).chunk(2)
@@ -305,16 +306,16 @@ class Trainer:
     # State.
 
     def check_weights(self) -> None:
-        """Raises TrainingError if a weight is no number: such a state must not replace a good one."""
+        """Raise TrainingError if a weight is not finite, because such a state must not replace a good one."""
         for name, net in self._networks().items():
             if not is_finite(net):
                 raise TrainingError(
-                    f"weights of the {name} are no numbers after {self.images_seen} images; nothing was saved, "
+                    f"weights of the {name} are not finite after {self.images_seen} images; nothing was saved, "
                     "the last snapshot is intact: resume it with a lower learning rate, or in float32"
                 )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs beside the configuration and the data, by name."""
+        """Return by name everything that a resumed run needs beside the configuration and the data."""
         tensors = {
             "iteration": torch.tensor(self.iteration),
             "augment_p": torch.tensor(self.augment_p, dtype=torch.float64),
@@ -340,7 +341,7 @@ class Trainer:
         )
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue where `state_dict()` was taken."""
+        """Continue from the state that `state_dict()` returned."""
         self.iteration = int(tensors["iteration"])
         self.augment_p = float(tensors["augment_p"])
         self._sign_sum = tensors["sign_sum"].to(self.device)
@@ -402,7 +403,8 @@ def _check_paths(config: TrainingConfig, processes: Processes) -> None:
 
 
 def _check_pairs(config: TrainingConfig, processes: Processes, group: int) -> None:
-    """Neighbours in a batch must be of one process; its images come in runs of batch / (processes · group)."""
+    """Check that neighbours in a batch belong to one process; its images come in runs of batch / (processes ·
+    group)."""
     run = config.batch if processes.count == 1 else config.batch // (processes.count * group)
     if config.identity_weight > 0 and run % 2:
         raise ConfigError(

@@ -1,13 +1,13 @@
-"""Function-preserving warm start: a new network that begins as an old one.
+"""Function-preserving warm start: a new network that starts with the function of an old one.
 
-At step 0 the target's images equal the source's, whatever was added to it: labels, other conditions and ages, or
-resolution. A smaller target begins as the lower part of the source. What does not fit is refused before anything is
-changed; what was done is reported tensor by tensor.
+At step 0 the target's images equal the source's, also if labels, other conditions and ages, or resolution were added.
+A smaller target starts as the lower part of the source. Configurations that do not fit are refused before anything is
+changed, and a report lists every tensor.
 
 - *Labels on an unconditional generator.* The first mapping layer sees z and the label embedding side by side: its z
   half is the source's times √2, for the gain 1/√fan_in, and its label half is zero.
 - *Another vocabulary.* Every condition and age of the target is a mix of the source's: the one of the same name, for
-  an age else the group that holds its middle in years, else all alike (what the source makes of an unknown label).
+  an age otherwise the group that holds its middle in years, otherwise all equally (an unknown label of the source).
 - *More resolution.* The new blocks' toRGB layers are zero, so that the image is the source's, upsampled by the RGB skip
   connection.
 - *Less resolution.* The image is what the source's RGB skip connection holds at that size; the blocks above it are not
@@ -35,7 +35,7 @@ Tensors: TypeAlias = Mapping[str, Tensor]
 Config: TypeAlias = GeneratorConfig | DiscriminatorConfig
 
 RGB_PAIR = 6
-"""Channels that carry an RGB image through leaky ReLUs unharmed: the image and its negative."""
+"""Number of channels that carry an RGB image through leaky ReLUs without loss: the image and its negative."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class WarmStartReport:
     """The origin of every tensor of a warm-started network, by name.
 
     Args:
-        copied: taken from the source as they are.
-        adapted: made from the source's so that the function is kept, zeros included.
-        fresh: drawn from the seed.
-        unused: the source's tensors for which the target has no place.
+        copied: tensors taken from the source unchanged.
+        adapted: tensors computed from the source's so that the function is kept, zeros included.
+        fresh: tensors drawn from the seed.
+        unused: tensors of the source that the target does not have.
     """
 
     copied: tuple[str, ...]
@@ -56,13 +56,14 @@ class WarmStartReport:
 
 
 def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmStartReport:
-    """Make `generator` begin as `source`, in place: the average latent, noise images and noise strengths included.
+    """Make `generator` start from `source`, in place; this includes the average latent, noise images and noise
+    strengths.
 
     At step 0 its image of z and any label c is the source's: of z alone if the source knows no labels, of z and
     `translation(…)` of c if it knows others, upsampled if the target is larger.
 
     Args:
-        seed: draws what the source cannot give: the label embedding, the convolutions of new blocks.
+        seed: seed of the tensors that the source does not have: the label embedding, the convolutions of new blocks.
 
     Raises:
         ConfigError: the configurations cannot be bridged (sizes of z and w, mapping layers, clamp, feature maps,
@@ -93,7 +94,7 @@ def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmSta
 
 
 def warm_start_discriminator(discriminator: Discriminator, source: Discriminator, *, seed: int) -> WarmStartReport:
-    """Make `discriminator` begin as `source`, in place.
+    """Make `discriminator` start from `source`, in place.
 
     With the source's labels, or others, its logits are kept as a generator's images are. Where the source knows no
     labels, all but the label mapping and `b4.out`, which has another meaning, is carried over. A larger one begins by
@@ -105,7 +106,7 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
     clamp·√½.
 
     Args:
-        seed: draws what the source cannot give.
+        seed: seed of the tensors that the source does not have.
 
     Raises:
         ConfigError, CheckpointError: as `warm_start`. The group of the minibatch standard deviation may differ.
@@ -134,20 +135,20 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
 
 
 def with_label_centres(source: Generator) -> Generator:
-    """The same generator, truncating towards the centre of each image's own label instead of one for all.
+    """Copy a generator so that it truncates towards the centre of each image's own label instead of one for all.
 
     Raises:
-        ConfigError: a generator that knows no labels.
+        ConfigError: the generator has no labels.
     """
     if source.config.vocabulary is None:
-        raise ConfigError("the generator knows no labels; expected a conditional one, whose labels have centres")
+        raise ConfigError("the generator has no labels; expected a conditional one, whose labels have centres")
     centred = Generator(replace(source.config, truncation_centre="label"))
     warm_start(centred, source, seed=0)
     return centred.eval().requires_grad_(False)
 
 
 def translation(new: Vocabulary, old: Vocabulary) -> tuple[Tensor, Tensor]:
-    """Conditions (new, old) and ages (new, old) of one vocabulary as mixes of another's; rows sum to 1.
+    """Express conditions (new, old) and ages (new, old) of one vocabulary as mixes of another's; rows sum to 1.
 
     With c = [condition, age] in the new vocabulary, [condition @ conditions, age @ ages] is it in the old one.
     """
@@ -173,7 +174,7 @@ def _one_or_all(names: Sequence[str], name: str | None) -> Tensor:
 
 
 def _embedding(theirs: Tensors, new: Vocabulary, old: Vocabulary) -> dict[str, Tensor]:
-    """The label embedding of another vocabulary; its gain is 1/√columns, which the weights make up for."""
+    """Convert a label embedding to another vocabulary. Its gain is 1/√columns, for which the weights compensate."""
     gain = math.sqrt(new.c_dim / old.c_dim)
     names = ("mapping.embed.condition_weight", "mapping.embed.age_weight")
     mixes = zip(names, translation(new, old), strict=True)
@@ -181,7 +182,8 @@ def _embedding(theirs: Tensors, new: Vocabulary, old: Vocabulary) -> dict[str, T
 
 
 def _classifier(theirs: Tensors, new: Vocabulary, old: Vocabulary) -> dict[str, Tensor]:
-    """The label classifier of another vocabulary: a row, and a bias, for each of its conditions and then its ages."""
+    """Convert a label classifier to another vocabulary: a row and a bias for each of its conditions and then its
+    ages."""
     conditions, ages = translation(new, old)
     adapted = {}
     for name in ("b4.classify.weight", "b4.classify.bias"):
@@ -194,7 +196,8 @@ def _classifier(theirs: Tensors, new: Vocabulary, old: Vocabulary) -> dict[str, 
 def _halving_blocks(
     config: DiscriminatorConfig, old: DiscriminatorConfig, theirs: Tensors, drawn: Tensors
 ) -> dict[str, Tensor]:
-    """Residual blocks that hand a halved image to the source's first block; see `warm_start_discriminator`."""
+    """Return the residual blocks that pass a halved image to the source's first block; see
+    `warm_start_discriminator`."""
     new = [r for r in config.block_resolutions if r > old.resolution]
     if any(config.channels(r) < RGB_PAIR for r in new):
         return {}
@@ -231,7 +234,7 @@ def _halving_blocks(
 
 
 def _draw_tensors(net: Generator | Discriminator, seed: int) -> dict[str, Tensor]:
-    """The tensors of a new network of this configuration, drawn on the CPU from a seed."""
+    """Draw the tensors of a new network of this configuration on the CPU from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         new = Generator(net.config) if isinstance(net, Generator) else Discriminator(net.config)
@@ -241,7 +244,7 @@ def _draw_tensors(net: Generator | Discriminator, seed: int) -> dict[str, Tensor
 def _fill(
     net: Generator | Discriminator, drawn: Tensors, theirs: Tensors, adapted: Tensors, fresh: Sequence[str]
 ) -> WarmStartReport:
-    """Fill a network: tensors under the prefixes `fresh` are drawn unless adapted, all others are the source's."""
+    """Fill a network. Tensors under the prefixes `fresh` are drawn unless adapted; all others are the source's."""
     rest = [name for name in drawn if name not in adapted]
     report = WarmStartReport(
         copied=tuple(name for name in rest if not name.startswith(tuple(fresh))),
@@ -281,4 +284,4 @@ def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
     if old.vocabulary is not None and config.vocabulary is None:
         problems.append(f"the source knows the labels {', '.join(old.vocabulary.conditions)}, the target none")
     if problems:
-        raise ConfigError("the target cannot begin as the source: " + "; ".join(problems))
+        raise ConfigError("the target cannot start from the source: " + "; ".join(problems))

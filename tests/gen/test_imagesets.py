@@ -175,7 +175,7 @@ def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
         ({"seeds": ()}, "seeds", "expected one or more seeds"),
         ({"seeds": (1, 2.5)}, "seeds", "2.5; expected an integer"),
         ({"seeds": (2**63,)}, "seeds", "expected an integer from 0 to 9223372036854775807"),
-        ({"seeds": (1, 1)}, "seeds", "a seed stands twice"),
+        ({"seeds": (1, 1)}, "seeds", "one seed is given twice"),
         ({"seeds": (1,), "count": 1}, "seeds", "and no count"),
         ({"truncation": 1.5}, "truncation", r"1.5; expected a number in \[0, 1\]"),
         ({"truncation": math.nan}, "truncation", "nan; expected a number"),

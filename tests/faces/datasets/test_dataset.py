@@ -228,7 +228,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     for text, message in (
         ("{", "is not JSON"),
         ("[]", "not an object"),
-        ('{"vocabulary": 3}', "breaks its form"),
+        ('{"vocabulary": 3}', "has another form than expected"),
     ):
         (path / "dataset.json").write_text(text)
         with pytest.raises(DatasetError, match=message):

@@ -102,7 +102,7 @@ def test_a_discriminator_survives_the_layout() -> None:
         ({"to_rgbs.0.upsample.kernel": torch.ones(3, 3)}, "to_rgbs.0.upsample.kernel is not the low-pass filter"),
         ({"convs.9.conv.weight": torch.ones(1, 2, 2, 3, 3)}, "unexpected synthesis.b128.conv1.weight"),
         ({"style.1.weight": torch.ones(64, 65)}, r"mapping.fc0.weight is \(64, 65\), the network's \(64, 64\)"),
-        ({"style.01.weight": torch.ones(64, 64)}, "mapping.fc0.weight, which another tensor is already"),
+        ({"style.01.weight": torch.ones(64, 64)}, "mapping.fc0.weight, a place that another tensor has already"),
         ({"style.1.scale": torch.ones(1)}, "'style.1.scale' .1,. is not a tensor of this network"),
         ({"to_rgb1.noise": torch.ones(1)}, "'to_rgb1.noise' .1,. is not a tensor of this network"),
         ({"noises.noise_0": torch.ones(2, 1, 4, 4)}, r"noise_const is \(2, 1, 4, 4\), the network's \(4, 4\)"),

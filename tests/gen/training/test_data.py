@@ -62,7 +62,7 @@ def test_a_list_that_fits_nothing_is_refused(path: Path, tmp_path: Path) -> None
             load(data, exclusion(tmp_path, "7.jpg"))
         with pytest.raises(ConfigError, match="excludes all 6 images"):
             load(data, exclusion(tmp_path, "p0\np1\np2"))
-    with pytest.raises(DatasetError, match="names nothing; expected a name a line"):
+    with pytest.raises(DatasetError, match="holds no name; expected one name a line"):
         exclusion(tmp_path, "# nobody\n")
     with pytest.raises(DatasetError, match="cannot be read"):
         Exclusion.read(tmp_path / "absent.txt")

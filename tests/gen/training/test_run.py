@@ -177,8 +177,8 @@ def test_a_disk_that_refuses_from_the_beginning_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "told"),
     [
-        (32, "weights of the discriminator are no numbers after 32 images; nothing was saved, the last snapshot is"),
-        (24, "discriminator_loss.* is no number after 32 images; the last snapshot is intact: resume it with a lower"),
+        (32, "weights of the discriminator are not finite after 32 images; nothing was saved, the last snapshot is"),
+        (24, "discriminator_loss.* is not finite after 32 images; the last snapshot is intact: resume it with a lower"),
     ],
 )
 def test_a_nan_stops_the_run_with_the_last_snapshot_intact(

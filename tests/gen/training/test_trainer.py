@@ -191,9 +191,9 @@ def test_numbers_that_are_none_stop_the_run() -> None:
     run.step()
     with torch.no_grad():
         next(run.generator.parameters()).fill_(float("nan"))
-    with pytest.raises(TrainingError, match="weights of the generator are no numbers after 8 images"):
+    with pytest.raises(TrainingError, match="weights of the generator are not finite after 8 images"):
         run.check_weights()
-    with pytest.raises(TrainingError, match=r"generator_loss.* is no number after 16 images; the last snapshot is"):
+    with pytest.raises(TrainingError, match=r"generator_loss.* is not finite after 16 images; the last snapshot is"):
         run.step()
 
 

@@ -93,7 +93,7 @@ def test_prepare_holds_out_what_is_listed(photos: Path, tmp_path: Path, option: 
 
 def test_lists_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
-    for name, message in (("empty.txt", "names nothing"), ("none.txt", "cannot be read")):
+    for name, message in (("empty.txt", "holds no name"), ("none.txt", "cannot be read")):
         result = run("prepare", photos, "--out", tmp_path / "out.zip", "--exclude", tmp_path / name)
         assert result.exit_code == 1
         assert message in result.stderr

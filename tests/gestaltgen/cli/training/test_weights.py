@@ -150,4 +150,4 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     assert "exists; expected a new name" in run("centre", source, "--out", out).stderr
     unlabelled = tmp_path / "unlabelled.safetensors"
     checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))
-    assert "knows no labels" in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
+    assert "has no labels" in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
