@@ -97,7 +97,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
         load(path)
     assert not (tmp_path / "executed").exists()
     torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match="no state dict"):
+    with pytest.raises(CheckpointError, match="not a state dict"):
         load(path)
     with pytest.raises(CheckpointError, match="there is no file"):
         load(tmp_path / "absent.pth")
