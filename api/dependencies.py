@@ -23,7 +23,7 @@ from api.photographs.records import (
     PhotographFace,
     SyntheticFace,
 )
-from api.photographs.request_audit import request_audit_of
+from api.photographs.request_audit import find_request_audit
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.resources import Resources
@@ -53,7 +53,7 @@ class RequireScope:
 
     def __call__(self, request: Request, service: ServiceDep) -> Caller:
         caller = _authenticate(request, service)
-        request_audit = request_audit_of(request)
+        request_audit = find_request_audit(request)
         request_audit.follow(service.audit, caller, _describe_action(request))
         if photos := find_photographs_of_path(service, request.path_params):
             request_audit.touch(service.photographs.find_purposes(photos))
@@ -108,7 +108,7 @@ _SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
 }
 
 
-def kinds_of(caller: Caller) -> list[Kind]:
+def list_accessible_kinds(caller: Caller) -> list[Kind]:
     """List the kinds of objects that the caller's key gives access to."""
     return [kind for kind, scopes in _SCOPES_OF.items() if scopes & caller.scopes]
 
@@ -173,7 +173,7 @@ def find_job(service: ServiceDep, caller: AnyCaller, job_id: Annotated[str, Path
     job = service.jobs.get(job_id)
     if (
         job is None
-        or job.kind not in kinds_of(caller)
+        or job.kind not in list_accessible_kinds(caller)
         or not service.ownership.has(job.subject, job.kind, caller.owner)
     ):
         raise Problem(ProblemType.JOB_NOT_FOUND, f"There is no job {job_id[:80]!r}; GET /v1/jobs lists them.")
@@ -316,7 +316,7 @@ def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
     Raises:
         Problem: 422, there is none of that name; 403, the caller may use none; 503, they are not open yet.
     """
-    known = [info.name for info in service.models_of(caller)]
+    known = [info.name for info in service.list_models(caller)]
     if name is not None and name not in known:
         message = f"unknown {name!r}; expected one of {', '.join(known)}"
         raise Problem(
@@ -336,13 +336,13 @@ def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tup
     if "photo_id" in path:
         return (path["photo_id"],)
     if "pack_id" in path:
-        return _find_photographs_of(service, Kind.STIMULI, path["pack_id"])
+        return _find_photographs(service, Kind.STIMULI, path["pack_id"])
     if "job_id" in path and (job := service.jobs.get(path["job_id"])) is not None:
-        return _find_photographs_of(service, job.kind, job.subject)
+        return _find_photographs(service, job.kind, job.subject)
     return ()
 
 
-def _find_photographs_of(service: Resources, kind: Kind, subject: str) -> tuple[str, ...]:
+def _find_photographs(service: Resources, kind: Kind, subject: str) -> tuple[str, ...]:
     if kind is Kind.PHOTO:
         return (subject,)
     if kind is Kind.EDIT:

@@ -104,7 +104,7 @@ def install(app: FastAPI) -> None:
     """Answer every exception of `app`, whatever raises it, with a problem document."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        problem = problem_of(error, request)
+        problem = to_problem(error, request)
         request.scope[_REASON_IN_SCOPE] = problem.reason
         return problem.response(request.url.path)
 
@@ -120,7 +120,7 @@ def reason_in(scope: Mapping[str, Any], status: int) -> Reason | None:
     return reason or _TYPE_OF_STATUS.get(status, ProblemType.OTHER).reason
 
 
-def problem_of(error: Exception, request: Request) -> Problem:
+def to_problem(error: Exception, request: Request) -> Problem:
     """Convert any exception to the problem that the caller is told."""
     if isinstance(error, Problem):
         return error

@@ -14,7 +14,7 @@ from api.access.api_keys import ApiKeys, Caller
 from api.access.idempotency import IdempotencyKeys
 from api.access.ownership import Kind, Ownership
 from api.access.tenants import Tenants
-from api.encryption.key_store import SubjectKeys, secret_of
+from api.encryption.key_store import SubjectKeys, load_or_create_secret
 from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
@@ -28,7 +28,7 @@ from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.operations.metrics import Metrics
 from api.operations.state_folder import CACHE, check_layout, lock_state_folder
-from api.photographs.audit import Audit, purpose_of
+from api.photographs.audit import Audit, redact_purpose
 from api.photographs.decoding import Decoder
 from api.photographs.edit_job import EditWork
 from api.photographs.edits import Edits
@@ -93,9 +93,9 @@ class Resources:
             engine, store, audit = database.engine, ImageSetStore(files, metrics), Audit.open(database)
             opened.callback(audit.close)
             ownership, idempotency_keys, tenants = Ownership(engine), IdempotencyKeys(engine), Tenants(engine)
-            registry, secret = Registry(engine), secret_of(database)
+            registry, secret = Registry(engine), load_or_create_secret(database)
             sealed = SealedFiles(files, SubjectKeys.open(database, settings.server_keys))
-            purposes = partial(purpose_of, named=settings.named_purposes, secret=secret)
+            purposes = partial(redact_purpose, named=settings.named_purposes, secret=secret)
             photographs = Photographs(sealed, database, audit, purposes)
             edits, survey_packs = Edits(sealed, engine), SurveyPacks(sealed, engine)
             eraser = Eraser(
@@ -196,7 +196,7 @@ class Resources:
             )
         return DerivedFiles(self.store, model.info)
 
-    def models_of(self, caller: Caller) -> list[ModelInfo]:
+    def list_models(self, caller: Caller) -> list[ModelInfo]:
         """List the generators that a caller may use. The first one serves requests that name none.
 
         Raises:

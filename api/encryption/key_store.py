@@ -51,7 +51,7 @@ _wrapped_keys: Final = Table(
 # The signing secret
 
 
-def secret_of(database: Database) -> bytes:
+def load_or_create_secret(database: Database) -> bytes:
     """Return the secret that signs marks, the same for all processes of a service; it is created if there is none.
 
     Raises:

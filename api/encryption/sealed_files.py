@@ -77,7 +77,7 @@ class SealedFiles(Files):
         self._files.delete(name)
 
     def delete_tree(self, folder: str) -> None:
-        if folder == _subject_of(folder):
+        if folder == _parse_subject(folder):
             self._keys.destroy(folder)
         self._files.delete_tree(folder)
 
@@ -88,7 +88,7 @@ class SealedFiles(Files):
         self._files.tidy(folder)
 
     def _seal(self, name: str, data: bytes) -> bytes:
-        subject = _subject_of(name)
+        subject = _parse_subject(name)
         return data if subject is None else seal(self._keys.find_or_create(subject), name, data)
 
     def _find_key(self, name: str) -> bytes | None:
@@ -97,14 +97,14 @@ class SealedFiles(Files):
         Raises:
             FileNotFoundError: the object is sealed and its key is destroyed.
         """
-        subject = _subject_of(name)
+        subject = _parse_subject(name)
         key = None if subject is None else self._keys.find(subject)
         if subject is not None and key is None and self._files.read(name, 0, len(MAGIC)) == MAGIC:
             raise FileNotFoundError(f"{name} was erased: its key is destroyed")
         return key
 
 
-def _subject_of(name: str) -> str | None:
+def _parse_subject(name: str) -> str | None:
     """Return the folder that has one key for all that is in it, or None for names that are not sealed."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] in SEALED and len(parts) > 1 else None

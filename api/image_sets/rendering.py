@@ -12,7 +12,7 @@ from api.image_sets.storage import ImageSetStore, chunks
 from api.models.model import Model, Pixels, RenderPlan, Row
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
-from api.provenance.registry import Picture, Registry, key_of
+from api.provenance.registry import Picture, Registry, compute_key
 from faces.images import pixels_digest
 
 CHUNK_IMAGES: Final = 32
@@ -59,7 +59,7 @@ def begin_chunk(
         return None
     rows = plan.rows[start:stop]
     whats = [model.describe(plan, row) for row in rows]
-    keys = [key_of(model.info.weights_sha256, what) for what in whats]
+    keys = [compute_key(model.info.weights_sha256, what) for what in whats]
     kept = _find_stored(store, registry, keys)
     missing = [row for row, key in zip(rows, keys, strict=True) if key not in kept]
     return Chunk(plan, start, rows, whats, keys, kept, render(plan, missing) if missing else ())

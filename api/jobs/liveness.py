@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from sqlalchemy import BigInteger, Column, Connection, NullPool, String, Table, create_engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.operations.database import TABLES, Database, reason_of
+from api.operations.database import TABLES, Database, explain_error
 from api.operations.locks import KEEPALIVE, take_lock
 
 LOOK_S: Final = 1.0
@@ -162,7 +162,7 @@ class SharedDatabase:
                 try:
                     self._check_others(held, died)
                 except SQLAlchemyError as error:
-                    _log.warning("the other processes cannot be checked: %s", reason_of(error))
+                    _log.warning("the other processes cannot be checked: %s", explain_error(error))
                 except Exception:  # the work of a dead process stays; it is tried again
                     _log.exception("the work of a dead process could not be taken over")
         finally:
@@ -177,7 +177,7 @@ class SharedDatabase:
             self._session.exec_driver_sql("SELECT 1")
             return True
         except SQLAlchemyError as error:
-            _log.warning("the session with the database ended: %s", reason_of(error))
+            _log.warning("the session with the database ended: %s", explain_error(error))
         with self._state:
             self._known = False
         try:

@@ -119,7 +119,7 @@ class ModelFolder:
         before, self._models = self._models, {}
         seen, self._seen = self._seen, {}
         for path in paths:
-            version, name = _version_of(path), model_name(path)
+            version, name = _read_version(path), model_name(path)
             if version is None:
                 continue
             self._seen[path] = version
@@ -150,7 +150,7 @@ class ModelFolder:
             _log.info("generator %s is not served any more: its file is gone or changed", name)
 
 
-def _version_of(path: Path) -> _Version | None:
+def _read_version(path: Path) -> _Version | None:
     """Return what changes whenever a file does; None if it is gone."""
     try:
         stat = path.stat()

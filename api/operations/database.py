@@ -90,7 +90,7 @@ class Database:
             if database.url is None:
                 raise
             raise ConfigError(
-                f"the database {database.url.render_as_string()} cannot be used ({reason_of(error)}); expected a "
+                f"the database {database.url.render_as_string()} cannot be used ({explain_error(error)}); expected a "
                 "PostgreSQL server that runs and a database on it in which this user may create tables"
             ) from error
         return database
@@ -118,7 +118,7 @@ class Database:
         self.engine.dispose()
 
 
-def reason_of(error: SQLAlchemyError) -> str:
+def explain_error(error: SQLAlchemyError) -> str:
     """Return the cause of an error in one line, without the values of the statement."""
     return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 

@@ -49,7 +49,7 @@ Outcome = Literal["begun", "done", "refused", "failed"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 Purpose = NewType("Purpose", str)
-"""Purpose of a photograph, as far as the record may hold it; `purpose_of` makes it."""
+"""Purpose of a photograph, as far as the record may hold it; `redact_purpose` makes it."""
 
 GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
 """Hash that the first entry is chained to."""
@@ -202,7 +202,7 @@ class Audit:
             BrokenAuditError: its end is broken.
         """
         database.state.mkdir(parents=True, exist_ok=True)
-        audit = cls(_engine_of(database))
+        audit = cls(_open_engine(database))
         with _translate_errors("opened"):
             if audit._shared:
                 with database.locks.hold("tables"), audit._engine.begin() as connection:
@@ -226,7 +226,7 @@ class Audit:
         path = database.state / AUDIT_DATABASE
         if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
-        audit = cls(_engine_of(database))
+        audit = cls(_open_engine(database))
         with _translate_errors("read"):
             if not inspect(audit._engine).has_table(_entries.name):
                 raise AuditError("the database has no audit record; expected that of a service: name its database")
@@ -358,7 +358,7 @@ class Audit:
                     for entry in one.entries(last):
                         new.append(entry)
                         last = Head(entry.seq, entry.hash)
-                connection.execute(insert(_entries), [_row_of(entry) for entry in new])
+                connection.execute(insert(_entries), [_to_row(entry) for entry in new])
         except AuditError as caught:
             error = caught
         except BaseException as unforeseen:
@@ -454,7 +454,7 @@ class _PendingEntries:
             last = Head(entry.seq, entry.hash)
 
 
-def purpose_of(text: str, named: Collection[str], secret: bytes) -> Purpose:
+def redact_purpose(text: str, named: Collection[str], secret: bytes) -> Purpose:
     """Convert a photograph's purpose, which is free text and might name somebody, to what the record may hold.
 
     Args:
@@ -486,7 +486,7 @@ def _translate_errors(done: str) -> Iterator[None]:
         ) from error
 
 
-def _engine_of(database: Database) -> Engine:
+def _open_engine(database: Database) -> Engine:
     """Return the engine of the record: that of PostgreSQL, or of a separate SQLite file."""
     if database.shared:
         return database.engine
@@ -498,7 +498,7 @@ def _read_head(connection: Connection) -> Head:
     return Head(0, GENESIS) if last is None else Head(*last)
 
 
-def _row_of(entry: Entry) -> dict[str, Any]:
+def _to_row(entry: Entry) -> dict[str, Any]:
     return dict(zip(_entries.c.keys(), astuple(entry), strict=True))
 
 

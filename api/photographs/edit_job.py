@@ -14,7 +14,7 @@ from api.photographs.job_context import JobContext
 from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
-from api.provenance.registry import Picture, key_of
+from api.provenance.registry import Picture, compute_key
 from core.errors import GestaltError
 from editing.face_editor import FaceEditor
 from editing.latent_editor import Edit
@@ -54,7 +54,7 @@ class EditWork(Undivided):
                 else:  # pictures of synthetic faces are recognised by the registry, and not by a signature
                     data = encode(pixels, claim)
                     digests = pixels_digest(pixels), hashlib.sha256(data).hexdigest()
-                    context.registry.add([Picture(key_of(weights, claim.what), *digests, edit_id, number)])
+                    context.registry.add([Picture(compute_key(weights, claim.what), *digests, edit_id, number)])
                 size += len(data)
                 context.edits.files.write(path, data)
             context.edits.record_result(edit_id, _result_fields(edit))

@@ -59,12 +59,12 @@ class RequestAudit:
             audit.record(caller, action, self.photos, outcome)
 
 
-def request_audit_of(request: Request) -> RequestAudit:
+def find_request_audit(request: Request) -> RequestAudit:
     """Return the audit of a request, which `RequestAuditMiddleware` made."""
     return cast(RequestAudit, request.scope["state"][_IN_SCOPE])
 
 
-RequestAuditDep = Annotated[RequestAudit, Depends(request_audit_of)]
+RequestAuditDep = Annotated[RequestAudit, Depends(find_request_audit)]
 
 
 class RequestAuditMiddleware:

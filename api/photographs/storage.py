@@ -24,15 +24,17 @@ class Photographs:
         files: where the files are.
         database: of the service.
         audit: the audit record, which knows purposes of erased photographs too.
-        purpose_of: converts a purpose to what the audit record may hold of it.
+        redact_purpose: converts a purpose to what the audit record may hold of it.
     """
 
-    def __init__(self, files: Files, database: Database, audit: Audit, purpose_of: Callable[[str], Purpose]) -> None:
+    def __init__(
+        self, files: Files, database: Database, audit: Audit, redact_purpose: Callable[[str], Purpose]
+    ) -> None:
         self.files = files
         self._database = database
         self._engine = database.engine
         self._audit = audit
-        self.purpose_of = purpose_of
+        self.redact_purpose = redact_purpose
         files.keep_private("photos")
 
     def folder(self, photo: str) -> str:
@@ -103,7 +105,7 @@ class Photographs:
             for start in range(0, len(ids), _IDS_IN_A_QUERY):
                 some = ids[start : start + _IDS_IN_A_QUERY]
                 rows = connection.execute(select(PHOTOS.c.id, PHOTOS.c.purpose).where(PHOTOS.c.id.in_(some)))
-                purposes |= {row.id: self.purpose_of(row.purpose) for row in rows}
+                purposes |= {row.id: self.redact_purpose(row.purpose) for row in rows}
         purposes |= self._audit.purposes([photo for photo in ids if photo not in purposes])
         return {photo: purposes[photo] for photo in ids if photo in purposes}
 

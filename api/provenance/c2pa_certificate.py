@@ -72,7 +72,7 @@ def read_identity(certificate: str, key: str) -> Identity:
         )
     return Identity(
         algorithm=_algorithm(private),
-        certificates=tuple(map(pem_of, chain)),
+        certificates=tuple(map(to_pem, chain)),
         key=private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
@@ -81,14 +81,14 @@ def read_identity(certificate: str, key: str) -> Identity:
     )
 
 
-def rules_of(anchors: Sequence[str]) -> dict[str, Any]:
+def make_rules(anchors: Sequence[str]) -> dict[str, Any]:
     """Return settings of the library: the authorities whose signatures are trusted, as PEM; nothing is downloaded."""
     trust = {"trust_config": "\n".join(USAGES)} | ({"trust_anchors": "".join(anchors)} if anchors else {})
     verify = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False}
     return {"trust": trust, "verify": verify}
 
 
-def pem_of(one: x509.Certificate) -> str:
+def to_pem(one: x509.Certificate) -> str:
     """Return a certificate as PEM text."""
     return one.public_bytes(serialization.Encoding.PEM).decode()
 

@@ -17,13 +17,13 @@ import numpy as np
 
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.provenance.c2pa_certificate import CERTIFICATE, Identity, rules_of
+from api.provenance.c2pa_certificate import CERTIFICATE, Identity, make_rules
 from api.provenance.claims import Claim, this_software
 from api.provenance.marks import encode, read_claim
 from core.errors import ConfigError, GestaltError
 from faces.image_containers import FORMATS, sniff
 
-_RULES: Final[Mapping[str, Any]] = rules_of(()) | {"builder": {"thumbnail": {"enabled": False}}}
+_RULES: Final[Mapping[str, Any]] = make_rules(()) | {"builder": {"thumbnail": {"enabled": False}}}
 
 _NOT_FOR: Final = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
 """Uses that are not allowed for pictures of real people (CAWG Training and Data Mining Assertion)."""
@@ -78,13 +78,13 @@ class Signer:
         if claim is None or form is None:
             raise GestaltError("a picture without a mark is not signed; expected a PNG, WebP or JPEG of this service")
         try:
-            self._builder(manifest_of(claim)).sign(FORMATS[form], io.BytesIO(data), signed)
+            self._builder(make_manifest(claim)).sign(FORMATS[form], io.BytesIO(data), signed)
         except c2pa.C2paError as error:
             raise GestaltError(f"a picture cannot be signed: {error}") from error
         return signed.getvalue()
 
 
-def manifest_of(claim: Claim) -> dict[str, Any]:
+def make_manifest(claim: Claim) -> dict[str, Any]:
     """Return a manifest for c2pa.Builder.
 
     For pictures that come from a photograph, the specification suggests `c2pa.opened` with the photograph as an

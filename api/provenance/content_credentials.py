@@ -149,12 +149,12 @@ def open_credentials(settings: Settings) -> Credentials:
         raise ConfigError(
             "GESTALTGEN_C2PA_… is set, but c2pa-python is not installed; unset it, or run `pip install c2pa-python`"
         )
-    from api.provenance.c2pa_certificate import ANCHORS, certificates_in, pem_of, read_identity, rules_of
+    from api.provenance.c2pa_certificate import ANCHORS, certificates_in, make_rules, read_identity, to_pem
     from api.provenance.c2pa_signing import Signer
 
-    trusted = [] if anchors is None else [pem_of(one) for one in certificates_in(ANCHORS, anchors)]
+    trusted = [] if anchors is None else [to_pem(one) for one in certificates_in(ANCHORS, anchors)]
     if certificate is None or key is None:
-        return Credentials(None, json.dumps(rules_of(trusted)))
+        return Credentials(None, json.dumps(make_rules(trusted)))
     identity = read_identity(certificate, key.get_secret_value())
     soon = identity.ends - datetime.now(UTC) < _SOON
     _log.log(
@@ -164,7 +164,7 @@ def open_credentials(settings: Settings) -> Credentials:
         identity.name,
         f"{identity.ends:%Y-%m-%d}",
     )
-    return Credentials(Signer(identity), json.dumps(rules_of([*identity.certificates[1:], *trusted])))
+    return Credentials(Signer(identity), json.dumps(make_rules([*identity.certificates[1:], *trusted])))
 
 
 @contextmanager

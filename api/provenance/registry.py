@@ -88,7 +88,7 @@ class Registry:
             connection.execute(delete(_pictures).where(_pictures.c.subject == subject))
 
 
-def key_of(weights_sha256: str, what: Mapping[str, Any]) -> str:
+def compute_key(weights_sha256: str, what: Mapping[str, Any]) -> str:
     """Return the key of a picture, given the weights that render it and a description of all else that matters."""
     canonical = json.dumps({"weights": weights_sha256, **what}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

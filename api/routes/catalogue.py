@@ -62,7 +62,7 @@ def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
                 images_seen=info.images_seen,
                 notice=NOTICE,
             )
-            for info in service.models_of(caller)
+            for info in service.list_models(caller)
         ]
     )
 
@@ -80,7 +80,7 @@ def training_images(
 ) -> TrainingImagesOut:
     """Keys of the images that a generator was trained on, so that no classifier is measured on one of them. Who has an
     image can tell whether it is among them; the image cannot be had from its key."""
-    theirs = service.models_of(caller)
+    theirs = service.list_models(caller)
     info = next((info for info in theirs if info.name == name), None)
     if info is None:
         known = ", ".join(info.name for info in theirs)

@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api.dependencies import AnyCaller, KnownJob, ServiceDep, kinds_of
+from api.dependencies import AnyCaller, KnownJob, ServiceDep, list_accessible_kinds
 from api.jobs.job_list import Job
 from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
@@ -35,7 +35,7 @@ def index(
     before: Annotated[str, Query(max_length=120, description="As in the `next` of the page before.")] = "",
 ) -> JobPage:
     """Your jobs that your key is for, the newest first."""
-    found, more = service.jobs.page(caller.owner, kinds_of(caller), limit, _place(before))
+    found, more = service.jobs.page(caller.owner, list_accessible_kinds(caller), limit, _place(before))
     last = f"{found[-1].created_ms}-{found[-1].id}" if more else None
     return JobPage(
         items=[describe_job(job) for job in found],

@@ -90,7 +90,7 @@ async def send_photograph(
     deadline = time.monotonic() + (wait_s or 0)
     name, kept_s = await anyio.to_thread.run_sync(_check_terms, service, caller, model, ttl_s)
     photo_id = new_id()
-    request_audit.touch({photo_id: service.photographs.purpose_of(purpose)})
+    request_audit.touch({photo_id: service.photographs.redact_purpose(purpose)})
     with service.photographs.open_upload() as upload:
         received = await receive(
             request.stream(), upload, service.settings.max_photo_bytes, seconds=service.settings.body_timeout_s

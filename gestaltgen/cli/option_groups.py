@@ -26,7 +26,7 @@ def expand_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     for name, parameter in inspect.signature(command).parameters.items():
         if dataclasses.is_dataclass(kind := hints[name]) and isinstance(kind, type):
             groups[name] = kind
-            expanded = _options_of(kind)
+            expanded = _expand_options(kind)
         else:
             expanded = [parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)]
         for option in expanded:
@@ -50,7 +50,7 @@ def _fields(groups: dict[str, type[Any]]) -> set[str]:
     return {field.name for kind in groups.values() for field in dataclasses.fields(kind)}
 
 
-def _options_of(kind: type[Any]) -> list[inspect.Parameter]:
+def _expand_options(kind: type[Any]) -> list[inspect.Parameter]:
     """Return a parameter for each field of a dataclass, with its annotation and its default."""
     hints = get_type_hints(kind, include_extras=True)
     return [

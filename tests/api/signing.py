@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from api.provenance.c2pa_certificate import pem_of, rules_of
+from api.provenance.c2pa_certificate import make_rules, to_pem
 from api.provenance.trial_authority import Authority
 from faces.image_containers import FORMATS, sniff
 
@@ -41,7 +41,7 @@ def signing(key: Any = None, *, days: float = 30, **options: Any) -> Signing:
     key = key or ec.generate_private_key(ec.SECP256R1())
     authority = Authority(NAME, 60)
     certificate = authority.issue("gestaltgen", key.public_key(), datetime.now(UTC) + timedelta(days=days), **options)
-    return Signing(pem_of(certificate), key_text(key), pem_of(authority.certificate))
+    return Signing(to_pem(certificate), key_text(key), to_pem(authority.certificate))
 
 
 def key_text(key: PrivateKeyTypes, passphrase: bytes | None = None) -> str:
@@ -58,7 +58,7 @@ def store_of(data: bytes, *anchors: str, detailed: bool = False) -> dict[str, An
     form = sniff(data[:12])
     assert form is not None
     with (
-        c2pa.Context.from_dict(rules_of(anchors)) as rules,
+        c2pa.Context.from_dict(make_rules(anchors)) as rules,
         c2pa.Reader(FORMATS[form], io.BytesIO(data), context=rules) as reader,
     ):
         found: dict[str, Any] = json.loads(reader.detailed_json() if detailed else reader.json())

@@ -60,8 +60,8 @@ def test_titles_and_footer_take_room_and_are_drawn() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rows": []}, "no images"),
-        ({"rows": [[None]]}, "no images"),
+        ({"rows": []}, "without images"),
+        ({"rows": [[None]]}, "without images"),
         ({"rows": [[RED]], "row_titles": ["a", "b"]}, "row_titles has 2 entries"),
         ({"rows": [[RED, RED]], "column_titles": ["a"]}, "column_titles has 1 entries"),
     ],

@@ -10,15 +10,15 @@ from typing import Annotated, Final
 
 import typer
 
-from api.encryption.key_store import secret_of
+from api.encryption.key_store import load_or_create_secret
 from api.operations.database import Database
 from api.operations.state_folder import SECRET
-from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, purpose_of
+from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, redact_purpose
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import progress_bar
-from gestaltgen.cli.service.state_option import State, place_of
+from gestaltgen.cli.service.state_option import State, locate_service
 
 app = typer.Typer(
     help="The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
@@ -70,7 +70,7 @@ def show(
 
     Example: gestaltgen audit show --owner genetics-lab --since 2026-01-31
     """
-    database = Database.at(*place_of(state))
+    database = Database.at(*locate_service(state))
     found = Audit.find(database).entries(
         photo=photo,
         owners=[owner] if owner else (),
@@ -107,8 +107,8 @@ def _parse_purpose(database: Database, text: str) -> Purpose:
         raise ConfigError(
             f"{database.state / SECRET} does not exist; expected the service's: purposes are found by a keyed digest"
         )
-    return purpose_of(text, Settings().named_purposes, secret_of(database))
+    return redact_purpose(text, Settings().named_purposes, load_or_create_secret(database))
 
 
 def _open_record(state: Path | None) -> Audit:
-    return Audit.find(Database.at(*place_of(state)))
+    return Audit.find(Database.at(*locate_service(state)))

@@ -13,7 +13,7 @@ from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import ConsoleProgress
-from gestaltgen.cli.service.state_option import State, place_of
+from gestaltgen.cli.service.state_option import State, locate_service
 
 _console = make_console(soft_wrap=True)
 
@@ -31,7 +31,7 @@ def backup(
 
     Example: gestaltgen backup /mnt/backups/2026-11-22
     """
-    folder, url = place_of(state)
+    folder, url = locate_service(state)
     settings = Settings()
     if url is not None:
         raise ConfigError(

@@ -20,7 +20,7 @@ State = Annotated[
 ]
 
 
-def place_of(state: Path | None) -> tuple[Path, str | None]:
+def locate_service(state: Path | None) -> tuple[Path, str | None]:
     """Return the state folder and the database URL of the service: those of a folder, or of the environment."""
     settings = Settings()
     return state or settings.state, None if state else settings.database_url
@@ -28,4 +28,4 @@ def place_of(state: Path | None) -> tuple[Path, str | None]:
 
 def open_database(state: Path | None) -> Database:
     """Open the database of the service, with its tables."""
-    return Database.open(*place_of(state))
+    return Database.open(*locate_service(state))

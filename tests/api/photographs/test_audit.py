@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from api.access.api_keys import SERVICE, Caller
 from api.app import create_app
 from api.operations.database import Database
-from api.photographs.audit import GENESIS, Audit, AuditFault, BrokenAuditError, Entry, Head, Purpose, purpose_of
+from api.photographs.audit import GENESIS, Audit, AuditFault, BrokenAuditError, Entry, Head, Purpose, redact_purpose
 from api.photographs.erasure import ERASE_ORIGINAL, ERASE_PACK, ERASE_PHOTO
 from api.photographs.storage import Photographs
 from api.problem_types import ProblemType
@@ -408,13 +408,13 @@ def test_a_record_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> No
 
 def test_a_purpose_is_named_only_where_it_can_name_nobody() -> None:
     named, secret = ("research", "survey stimuli"), b"s" * 32
-    assert purpose_of(" Survey  STIMULI", named, secret) == "survey stimuli"
-    free = purpose_of("for Anna Schmidt's survey", named, secret)
+    assert redact_purpose(" Survey  STIMULI", named, secret) == "survey stimuli"
+    free = redact_purpose("for Anna Schmidt's survey", named, secret)
     assert free.startswith("other:")
     assert len(free) == len("other:") + 16
-    assert free == purpose_of("For  Anna Schmidt's survey ", named, secret)
-    assert free != purpose_of("for Anna Schmidt's survey", named, b"t" * 32)
-    assert free != purpose_of("for Anna Schmid's survey", named, secret)
+    assert free == redact_purpose("For  Anna Schmidt's survey ", named, secret)
+    assert free != redact_purpose("for Anna Schmidt's survey", named, b"t" * 32)
+    assert free != redact_purpose("for Anna Schmid's survey", named, secret)
     plain = hashlib.sha256(b"for anna schmidt's survey").hexdigest()
     assert free.removeprefix("other:") not in plain
 

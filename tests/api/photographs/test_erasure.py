@@ -20,7 +20,7 @@ from api.encryption.sealed_files import SealedFiles
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
 from api.operations.metrics import Metrics
-from api.photographs.audit import Audit, purpose_of
+from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.records import ErasureCause, PackRecord, Photograph, Receipt, new_id, now_ms
@@ -64,7 +64,7 @@ def processes(url: str, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
 
 def open_process(database: Database, url: str) -> Process:
     files = SealedFiles(open_files(url, database.state), SubjectKeys.open(database))
-    purpose, audit, engine = partial(purpose_of, named=(), secret=b"secret"), Audit.open(database), database.engine
+    purpose, audit, engine = partial(redact_purpose, named=(), secret=b"secret"), Audit.open(database), database.engine
     photographs, packs = Photographs(files, database, audit, purpose), SurveyPacks(files, engine)
     eraser = Eraser(
         database,

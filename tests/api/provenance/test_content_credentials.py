@@ -18,7 +18,7 @@ import pytest
 
 from api.app import create_app
 from api.provenance import content_credentials
-from api.provenance.c2pa_signing import manifest_of
+from api.provenance.c2pa_signing import make_manifest
 from api.provenance.claims import Claim
 from api.provenance.content_credentials import ManifestReading, open_credentials
 from api.provenance.marks import Marker
@@ -214,7 +214,7 @@ def test_nothing_is_fetched(signing_lab: Lab, made: Signing, embedded: bool) -> 
     signed = io.BytesIO()
     with socket.create_server(("127.0.0.1", 0)) as server, c2pa.Signer.from_info(info) as signer:
         server.settimeout(0.2)
-        with c2pa.Builder(manifest_of(Claim("synthetic", "ab", {}))) as builder:
+        with c2pa.Builder(make_manifest(Claim("synthetic", "ab", {}))) as builder:
             builder.set_remote_url(f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa")
             if not embedded:
                 builder.set_no_embed()

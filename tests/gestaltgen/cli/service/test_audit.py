@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from api.access.api_keys import SERVICE, Caller
 from api.encryption.key_store import load_secret
 from api.operations.database import Database
-from api.photographs.audit import GENESIS, Audit, Head, Purpose, purpose_of
+from api.photographs.audit import GENESIS, Audit, Head, Purpose, redact_purpose
 from api.settings import Settings
 from gestaltgen.cli import main
 
@@ -28,7 +28,7 @@ def audit(state: Path, *args: str) -> Result:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A state folder with four entries."""
-    free = purpose_of(FREE, Settings().named_purposes, load_secret(tmp_path / "secret"))
+    free = redact_purpose(FREE, Settings().named_purposes, load_secret(tmp_path / "secret"))
     record, get = Audit.open(Database.at(tmp_path)), "GET /v1/photos/{photo_id}/crop.png"
     record.record(LAB, get, {FIRST: Purpose("research")}, "done")
     record.record(Caller("other", "ffff0000", frozenset()), get, {SECOND: free}, "refused")
