@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.problem_types import ProblemType
-from api.problems import TYPE_OF_ERROR, Problem, problem_of
+from api.problems import TYPE_OF_ERROR, Problem, to_problem
 from api.schemas import ImageSetBody
 from core import errors
 from tests.api.conftest import Running
@@ -146,7 +146,7 @@ def test_another_content_type(running: Running) -> None:
 
 def test_an_unexpected_failure_tells_nothing_of_the_inside() -> None:
     request: Any = None
-    found = problem_of(KeyError("secret"), request)
+    found = to_problem(KeyError("secret"), request)
     assert found.status == 500
     assert "secret" not in found.detail
 
