@@ -6,7 +6,8 @@ An object that belongs to another owner is not found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import Depends, Path, Request
 
@@ -116,6 +117,58 @@ def list_accessible_kinds(caller: Caller) -> list[Kind]:
 AnyCaller = Annotated[Caller, Depends(RequireScope(Scope.IMAGE_SETS, Scope.PHOTOS))]
 
 
+_Object = TypeVar("_Object")
+
+
+@dataclass(frozen=True)
+class _OwnedObject:
+    """Kind of object that paths name and that belongs to an owner.
+
+    Args:
+        kind: under which its owner is stored.
+        missing: type of the problem if there is none.
+        name: of one object, in the answer.
+        hint: remedy, in the answer.
+    """
+
+    kind: Kind
+    missing: ProblemType
+    name: str
+    hint: str
+
+    def find(self, service: Resources, caller: Caller, object_id: str, get: Callable[[str], _Object | None]) -> _Object:
+        """Return an object of the caller.
+
+        Args:
+            get: returns the object of an id, whoever owns it; None if there is none.
+
+        Raises:
+            Problem: 404, also if it belongs to another owner.
+        """
+        theirs = service.ownership.has(object_id, self.kind, caller.owner)
+        found = get(object_id) if theirs else None
+        if found is None:
+            raise Problem(self.missing, f"There is no {self.name} {object_id[:64]!r}{self.hint}")
+        return found
+
+
+_IMAGE_SET: Final = _OwnedObject(
+    Kind.IMAGE_SET,
+    ProblemType.IMAGE_SET_NOT_FOUND,
+    "image set",
+    "; POST /v1/image-sets makes one, GET lists them.",
+)
+_PHOTOGRAPH: Final = _OwnedObject(
+    Kind.PHOTO, ProblemType.PHOTO_NOT_FOUND, "photograph", "; it may have been erased, or its time was over."
+)
+_EDIT: Final = _OwnedObject(
+    Kind.EDIT, ProblemType.EDIT_NOT_FOUND, "edit", " here; POST to …/edits makes one, GET lists them."
+)
+_SURVEY_PACK: Final = _OwnedObject(
+    Kind.STIMULI, ProblemType.SURVEY_PACK_NOT_FOUND, "survey pack", "; POST /v1/stimuli makes one."
+)
+
+
 def find_image_set(
     service: ServiceDep, caller: ImageSetsCaller, set_id: Annotated[str, Path(description="Id of an image set.")]
 ) -> StoredRequest:
@@ -124,14 +177,7 @@ def find_image_set(
     Raises:
         Problem: 404.
     """
-    theirs = service.ownership.has(set_id, Kind.IMAGE_SET, caller.owner)
-    request = service.store.request(set_id) if theirs else None
-    if request is None:
-        raise Problem(
-            ProblemType.IMAGE_SET_NOT_FOUND,
-            f"There is no image set {set_id[:64]!r}; POST /v1/image-sets makes one, GET lists them.",
-        )
-    return request
+    return _IMAGE_SET.find(service, caller, set_id, service.store.request)
 
 
 KnownSet = Annotated[StoredRequest, Depends(find_image_set)]
@@ -193,14 +239,7 @@ def find_photograph(
     Raises:
         Problem: 404.
     """
-    theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
-    photo = service.photographs.get(photo_id) if theirs else None
-    if photo is None:
-        raise Problem(
-            ProblemType.PHOTO_NOT_FOUND,
-            f"There is no photograph {photo_id[:64]!r}; it may have been erased, or its time was over.",
-        )
-    return photo
+    return _PHOTOGRAPH.find(service, caller, photo_id, service.photographs.get)
 
 
 KnownPhoto = Annotated[Photograph, Depends(find_photograph)]
@@ -227,14 +266,11 @@ def _describe_action(request: Request) -> str:
 
 
 def _find_edit(service: Resources, caller: Caller, edit_id: str, face: FaceReference) -> EditRecord:
-    theirs = service.ownership.has(edit_id, Kind.EDIT, caller.owner)
-    edit = service.edits.get(edit_id) if theirs else None
-    if edit is None or edit.face != face:
-        raise Problem(
-            ProblemType.EDIT_NOT_FOUND,
-            f"There is no edit {edit_id[:64]!r} here; POST to …/edits makes one, GET lists them.",
-        )
-    return edit
+    def get_edit(edit_id: str) -> EditRecord | None:
+        edit = service.edits.get(edit_id)
+        return edit if edit is not None and edit.face == face else None
+
+    return _EDIT.find(service, caller, edit_id, get_edit)
 
 
 EditId = Annotated[str, Path(description="Id of an edit.")]
@@ -293,13 +329,7 @@ def find_survey_pack(
     Raises:
         Problem: 404.
     """
-    theirs = service.ownership.has(pack_id, Kind.STIMULI, caller.owner)
-    pack = service.survey_packs.get(pack_id) if theirs else None
-    if pack is None:
-        raise Problem(
-            ProblemType.SURVEY_PACK_NOT_FOUND, f"There is no survey pack {pack_id[:64]!r}; POST /v1/stimuli makes one."
-        )
-    return pack
+    return _SURVEY_PACK.find(service, caller, pack_id, service.survey_packs.get)
 
 
 KnownPack = Annotated[PackRecord, Depends(find_survey_pack)]

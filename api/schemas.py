@@ -11,12 +11,10 @@ from api.access.ownership import Kind as WorkKind
 from api.jobs.job_list import State
 from api.photographs.audit import Outcome
 from api.provenance.claims import Source
+from core.precision import Precision, PrecisionChoice
+from faces.image_set_request import LARGEST_SEED, Kind, Noise
 
-Kind = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
-
-Precision = Literal["float32", "bfloat16"]
-
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class ImageSetBody(BaseModel):
@@ -97,10 +95,10 @@ class ImageSetBody(BaseModel):
         max_length=1000,
         description="`blended` only: second conditions; unset takes every other one.",
     )
-    noise: Literal["const", "none", "random"] | None = Field(
+    noise: Noise | None = Field(
         None, description="Image noise: the same in every image (the default), none, or drawn from the seed."
     )
-    precision: Literal["auto", "float32", "bfloat16"] | None = Field(
+    precision: PrecisionChoice | None = Field(
         None,
         description="Arithmetic of the network; unset takes the service's. `auto` is what its hardware is made for; "
         "the answer's `request` says which that is. Another precision makes another set: name one to get the same set "

@@ -80,13 +80,7 @@ class TrainingFolder:
 
     def changes(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """Return the settings that differ from those of the stopped run, by name: (stored, given)."""
-        stored = flatten_settings(self._header()["settings"], _WHOLE)
-        wanted = flatten_settings(settings, _WHOLE)
-        return {
-            name: (stored.get(name), wanted.get(name))
-            for name in sorted(stored.keys() | wanted.keys())
-            if stored.get(name) != wanted.get(name)
-        }
+        return compare_settings(self._header()["settings"], settings, _WHOLE)
 
     def check(self, trainer: Resumable, *, change: bool) -> None:
         """Check that a trainer can go on with the run in the folder, if there is one.
@@ -102,10 +96,9 @@ class TrainingFolder:
         changes = self.changes(trainer.settings())
         fixed = [name for name in changes if name.startswith(self.fixed)]
         if changes and (fixed or not change):
-            differences = "; ".join(f"{name} was {was!r} and is {now!r}" for name, (was, now) in changes.items())
             remedy = "" if fixed else ", or --change to go on with the new ones"
             raise ConfigError(
-                f"{self.path} holds a run with other settings: {differences}. "
+                f"{self.path} holds a run with other settings: {describe_changes(changes)}. "
                 f"Use the same ones to resume it{remedy}, or another --out"
             )
 
@@ -173,6 +166,20 @@ def lock_run_folder(
             for left_over in path.glob(pattern):
                 left_over.unlink()
         yield
+
+
+def compare_settings(
+    stored: Mapping[str, Any], wanted: Mapping[str, Any], whole: Collection[str] = ()
+) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ, by dotted name: (stored, wanted). Those named in `whole` are one value each."""
+    was, now = flatten_settings(stored, whole), flatten_settings(wanted, whole)
+    names = sorted(was.keys() | now.keys())
+    return {name: (was.get(name), now.get(name)) for name in names if was.get(name) != now.get(name)}
+
+
+def describe_changes(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """Describe what `compare_settings` returns, for an error message."""
+    return "; ".join(f"{name} was {was!r} and is {now!r}" for name, (was, now) in changes.items())
 
 
 def flatten_settings(settings: Mapping[str, Any], whole: Collection[str] = (), prefix: str = "") -> dict[str, Any]:

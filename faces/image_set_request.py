@@ -17,10 +17,12 @@ from core.errors import RequestError
 from core.precision import Precision, PrecisionChoice
 from faces.labels import UNAFFECTED
 
-KINDS: Final = ("unrelated", "age_related", "age_progression", "blended", "average")
-"""Kinds of image sets: four that Duong et al. 2022 define, and the mean face of a label."""
+Kind: TypeAlias = Literal["unrelated", "age_related", "age_progression", "blended", "average"]
+"""Kind of an image set: one of four that Duong et al. 2022 define, or the mean face of a label."""
 
-TRAINING_KINDS: Final = ("unrelated", "age_related", "age_progression", "blended")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+TRAINING_KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in KINDS if kind != "average")
 """Kinds that classifiers are trained on."""
 
 Noise: TypeAlias = Literal["const", "none", "random"]

@@ -16,6 +16,7 @@ from api.provenance.claims import Claim
 from api.provenance.marks import encode
 from api.provenance.registry import Picture, compute_key
 from core.errors import GestaltError
+from core.json_text import replace_nonfinite
 from editing.face_editor import FaceEditor
 from editing.latent_editor import Edit
 from faces.images import pixels_digest, to_uint8
@@ -89,22 +90,21 @@ def _describe_pictures(record: EditRecord, edit: Edit, weights: str) -> tuple[Cl
 
 def _result_fields(edit: Edit) -> dict[str, Any]:
     """Return the measured figures as JSON, which has no NaN."""
-    return {
-        "strength": edit.strength,
-        "smile_before": _number_or_none(edit.smile[0]),
-        "smile_after": _number_or_none(edit.smile[1]),
-        "target": edit.target,
-        "identity": _number_or_none(edit.identity),
-        "condition_kept": edit.condition_kept,
-        "age_years": None if edit.age_years is None else _number_or_none(edit.age_years),
-        "distance_before": edit.distance[0],
-        "distance_after": edit.distance[1],
-        "path": [[strength, _number_or_none(smile)] for strength, smile in edit.path],
-        "verdict": edit.verdict,
-        "because": list(edit.because),
-        "precision": edit.precision,
-    }
-
-
-def _number_or_none(value: float) -> float | None:
-    return value if value == value else None
+    fields: dict[str, Any] = replace_nonfinite(
+        {
+            "strength": edit.strength,
+            "smile_before": edit.smile[0],
+            "smile_after": edit.smile[1],
+            "target": edit.target,
+            "identity": edit.identity,
+            "condition_kept": edit.condition_kept,
+            "age_years": edit.age_years,
+            "distance_before": edit.distance[0],
+            "distance_after": edit.distance[1],
+            "path": edit.path,
+            "verdict": edit.verdict,
+            "because": edit.because,
+            "precision": edit.precision,
+        }
+    )
+    return fields

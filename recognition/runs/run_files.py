@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
-from core.run_folders import flatten_settings
+from core.run_folders import compare_settings, describe_changes
 from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import ServiceSetRequest, read_recorded_request
 from recognition.predictions import Predictions, pool_predictions
@@ -80,13 +80,11 @@ class RunFiles:
                 raise ConfigError(f"{self.path} holds files and no run; choose a new folder with --out")
             self.write({"asked": dict(asked)})
             return
-        stored, wanted = flatten_settings(self.read()["asked"]), flatten_settings(json.loads(json.dumps(asked)))
-        changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
-        if changed:
-            changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)
+        changes = compare_settings(self.read()["asked"], json.loads(json.dumps(asked)))
+        if changes:
             raise ConfigError(
-                f"{self.path} holds a run with other settings: {changes}. Give the same command to continue it, "
-                "or another --out"
+                f"{self.path} holds a run with other settings: {describe_changes(changes)}. "
+                "Give the same command to continue it, or another --out"
             )
 
     def write(self, about: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from core import tensor_files
 from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
-from core.run_folders import flatten_settings, lock_run_folder
+from core.run_folders import compare_settings, describe_changes, lock_run_folder
 from recognition.classifier import FILE
 
 
@@ -73,12 +73,11 @@ class ClassifierFolder:
                 write_file(self.config, (json.dumps({**settings, **further}, indent=2) + "\n").encode())
             return None
         header = tensor_files.read_header(self.state)
-        stored, wanted = flatten_settings(header["settings"]), flatten_settings(json.loads(json.dumps(settings)))
-        changed = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
-        if changed:
-            changes = "; ".join(f"{name} was {stored.get(name)!r} and is {wanted.get(name)!r}" for name in changed)
+        changes = compare_settings(header["settings"], json.loads(json.dumps(settings)))
+        if changes:
             raise ConfigError(
-                f"{self.path} holds a run with other settings: {changes}. Use the same to resume it, or another --out"
+                f"{self.path} holds a run with other settings: {describe_changes(changes)}. "
+                "Use the same to resume it, or another --out"
             )
         return header["place"]  # type: ignore[no-any-return]
 

@@ -98,6 +98,13 @@ class SyntheticOptions:
             rich_help_panel=_SYNTHETIC,
         ),
     ] = None
+    total_images: Annotated[
+        int | None,
+        typer.Option(
+            help="Instead of --count: images of the whole set, a multiple of what one person of each condition adds.",
+            rich_help_panel=_SYNTHETIC,
+        ),
+    ] = None
     counts_from: Annotated[
         Path | None,
         typer.Option(
@@ -134,8 +141,9 @@ class SyntheticOptions:
             raise ConfigError("--augment and --set-from are both given; expected one of them")
         if self.augment is None:
             self._refuse_details()
-        if self.count is not None and self.counts_from is not None:
-            raise ConfigError("--count and --counts-from are both given; expected one of them")
+        numbers = {"--count": self.count, "--total-images": self.total_images, "--counts-from": self.counts_from}
+        if len(given := [name for name, value in numbers.items() if value is not None]) > 1:
+            raise ConfigError(f"{' and '.join(given)} are given together; expected one of them")
         if self.synthetic_only and self.augment is None and self.set_from is None:
             raise ConfigError("--synthetic-only, and no synthetic images; name their kind: --augment age_progression")
         if self.augment is not None and self.blend is not None and self.augment != "blended":
@@ -146,6 +154,7 @@ class SyntheticOptions:
         details = {
             "model": self.model,
             "count": self.count,
+            "total-images": self.total_images,
             "truncation": self.truncation,
             "blend": self.blend,
             "condition": self.condition or None,
@@ -168,6 +177,7 @@ class SyntheticOptions:
             seed=self.set_seed,
             model=self.model,
             count=self.count,
+            total_images=self.total_images,
             truncation=self.truncation,
             blend=self.blend,
         )
@@ -175,7 +185,7 @@ class SyntheticOptions:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class ClassifierOptions:
     """Options about the network and its training."""
 
     preset: Annotated[
@@ -231,7 +241,7 @@ def train(
     ],
     measurement: MeasurementOptions,
     synthetic: SyntheticOptions,
-    training: TrainingOptions,
+    training: ClassifierOptions,
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there already is continued.")] = Path(
         "runs/classifier"
     ),

@@ -382,6 +382,9 @@ def test_an_unknown_generator_is_named_with_those_that_there_are(http: httpx.Cli
     assert answer.status_code == 422
     [entry] = answer.json()["errors"]
     assert (entry["field"], entry["value"], entry["accepted"]) == ("model", "fold3", ["fold1", "fold2"])
+    old_name = http.post(SETS, json={"kind": "unrelated", "model": "generator"})  # an alias for stored records alone
+    assert (old_name.status_code, old_name.json()["errors"][0]["accepted"]) == (422, ["fold1", "fold2"])
+    assert all(name in old_name.json()["detail"] for name in ("fold1", "fold2"))
     for path in ("/v1/conditions", "/v1/directions"):
         assert http.get(path, params={"model": "fold2"}).json()["model"] == "fold2"
         assert http.get(path, params={"model": "fold3"}).status_code == 422
