@@ -13,7 +13,7 @@ from PIL import Image
 from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE, NOTICE
 from faces.images import read_image
-from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, problem_of, refused
+from tests.api.lab import WAIT, Json, Lab, add_slowly, files_of, good, problem_of, refused, tables_naming
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "seed": 5}
 
@@ -264,3 +264,29 @@ def test_an_incomplete_set_is_not_edited(lab: Lab) -> None:
         answer = lab.http.post(f"/v1/image-sets/{asked['id']}/images/0/edits", json={"strength": 1.0})
         assert problem_of(answer) is ProblemType.IMAGE_SET_NOT_READY
     assert lab.finished(asked["links"]["self"])["state"] == "done"
+
+
+def test_a_deleted_set_takes_its_edits_along(lab: Lab) -> None:
+    asked = good(lab.http.post("/v1/image-sets", json=SET | {"seed": 78}, headers=WAIT))
+    face = f"/v1/image-sets/{asked['id']}/images/0"
+    made = edit(lab, face, {"Idempotency-Key": "with-its-set"}, strength=1.0)
+    picture = lab.http.get(made["links"]["image"]).content
+    good(lab.other.post("/v1/image-sets", json=SET | {"seed": 78}, headers=WAIT))
+    theirs = good(lab.other.post(f"{face}/edits", json={"strength": 2.0}, headers=WAIT))
+    assert files_of(lab.state, made["id"])
+    assert {"edits", "jobs", "owned", "idempotency"} <= tables_naming(lab.state, made["id"])
+
+    assert lab.http.delete(f"/v1/image-sets/{asked['id']}").status_code == 204
+    assert files_of(lab.state, made["id"]) == []
+    assert tables_naming(lab.state, made["id"]) == set()
+    for link in ("self", "image", "before"):
+        assert problem_of(lab.http.get(made["links"][link])) is ProblemType.IMAGE_SET_NOT_FOUND
+    assert problem_of(lab.http.get(made["links"]["job"])) is ProblemType.JOB_NOT_FOUND
+    verdict = good(lab.http.post("/v1/verify", content=picture))
+    assert verdict["verdict"] != "made here"
+    assert lab.other.get(theirs["links"]["image"]).status_code == 200  # another owner keeps the set and the edits of it
+
+    assert lab.other.delete(f"/v1/image-sets/{asked['id']}").status_code == 204
+    for subject in (asked["id"], theirs["id"]):
+        assert files_of(lab.state, subject) == []
+        assert tables_naming(lab.state, subject) == set()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
+import os
 import random
 import struct
 import time
@@ -18,9 +20,10 @@ from PIL import Image
 from api.encryption.upload_file import SealedUploadFile
 from api.photographs import confined_process, decoding
 from api.photographs.decoding import Decoder
-from api.photographs.intake import MAX_BYTES, MAX_PIXELS, Received, check_container, receive
+from api.photographs.intake import MAX_BYTES, MAX_PIXELS, REMEDY, Received, check_container, receive
+from api.problem_types import ProblemType
 from api.problems import Problem
-from faces.image_containers import FORMATS, Format, sniff
+from faces.image_containers import FORMATS, Cause, ContainerError, Format, sniff
 from faces.images import Pixels, read_image
 
 ORIENTATION = 0x0112
@@ -123,6 +126,11 @@ def refusal(call: Callable[[], object]) -> Problem:
     return caught.value
 
 
+def cause_of(problem: Problem) -> Cause:
+    assert isinstance(problem.__cause__, ContainerError)
+    return problem.__cause__.cause
+
+
 # Receiving
 
 
@@ -149,58 +157,60 @@ def test_a_body_of_exactly_the_limit_is_accepted(tmp_path: Path) -> None:
 def test_reading_stops_at_the_first_byte_too_many(tmp_path: Path) -> None:
     body = Body(JPEG, *[bytes(100)] * 50)
     problem = refusal(lambda: receive_body(body, tmp_path, len(JPEG) + 199))
-    assert (problem.status, body.taken) == (413, 3)
-    assert f"larger than {len(JPEG) + 199} bytes" in problem.detail
+    assert (problem.type, problem.status, body.taken) == (ProblemType.BODY_TOO_LARGE, 413, 3)
+    assert str(len(JPEG) + 199) in problem.detail
 
 
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"GIF89a" + bytes(20), "is GIF;"),
-        (b"II*\0" + bytes(20), "is TIFF;"),
-        (b"MM\0*" + bytes(20), "is TIFF;"),
-        (b"BM" + bytes(20), "is BMP;"),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is markup such as SVG or HTML;"),
-        (HTML, "is markup"),
-        (PDF, "is PDF;"),
-        (ZIP, "is ZIP;"),
-        (b"\0\0\0\x18ftypheic" + bytes(20), "is HEIC, AVIF or a video;"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "is RIFF;"),
-        (b"MZ" + bytes(20), "is a program;"),
-        (b"a few words of text", "of an unknown format;"),
-        (b"short", "of an unknown format;"),
-        (b"\x89PNG\n\x1a\n" + bytes(20), "is PNG;"),
+        (b"GIF89a" + bytes(20), "GIF"),
+        (b"II*\0" + bytes(20), "TIFF"),
+        (b"MM\0*" + bytes(20), "TIFF"),
+        (b"BM" + bytes(20), "BMP"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (HTML, "HTML"),
+        (PDF, "PDF"),
+        (ZIP, "ZIP"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "RIFF"),
+        (b"MZ" + bytes(20), "a program"),
+        (b"a few words of text", "unknown format"),
+        (b"short", "unknown format"),
+        (b"\x89PNG\n\x1a\n" + bytes(20), "PNG"),
     ],
 )
 def test_other_formats_are_refused_by_their_first_bytes(head: bytes, name: str, tmp_path: Path) -> None:
     body = Body(head[:5], head[5:12], head[12:], *[bytes(1000)] * 50)
     problem = refusal(lambda: receive_body(body, tmp_path))
-    assert problem.status == 415
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_FORMAT_UNKNOWN, 415)
     assert name in problem.detail
-    assert "expected JPEG, PNG or WebP" in problem.detail
+    assert all(form.lower() in problem.detail.lower() for form in FORMATS)
     assert body.taken <= 4
 
 
 @pytest.mark.parametrize("chunks", [(), (b"",), (b"", b"")])
 def test_an_empty_body_is_refused(chunks: Sequence[bytes], tmp_path: Path) -> None:
     problem = refusal(lambda: receive_body(Body(*chunks), tmp_path))
-    assert (problem.status, "0 bytes" in problem.detail) == (400, True)
+    assert (problem.type, problem.status) == (ProblemType.BODY_EMPTY, 400)
 
 
 def test_a_slow_body_is_refused_however_steadily_it_comes(tmp_path: Path) -> None:
     body = Body(*(JPEG[at : at + 1] for at in range(len(JPEG))), pause_s=0.01)
     problem = refusal(lambda: receive_body(body, tmp_path, seconds=0.1))
-    assert (problem.status, "longer than 0.1 s" in problem.detail) == (408, True)
+    assert (problem.type, problem.status) == (ProblemType.BODY_TOO_SLOW, 408)
+    assert "0.1 s" in problem.detail
     assert 1 < body.taken < 20
 
 
 def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: SealedUploadFile, block: bytes) -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(SealedUploadFile, "write", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OSError) as caught:  # noqa: PT011  its number is checked
         receive_body(Body(JPEG), tmp_path)
+    assert caught.value.errno == errno.ENOSPC
 
 
 # Containers
@@ -241,82 +251,95 @@ def test_pngs_with_metadata_and_webps_with_transparency_pass() -> None:
 def test_a_file_cut_anywhere_is_refused(form: Format, data: bytes) -> None:
     for length in range(12, len(data)):
         problem = refusal(lambda length=length: check_container(data[:length], form))
-        assert problem.status == 422
-        assert "cut off" in problem.detail, length
-        assert f"{length} bytes" in problem.detail
+        assert (problem.status, cause_of(problem)) == (422, Cause.TRUNCATED), length
+        assert str(length) in problem.detail
 
 
 SCAN = JPEG[JPEG.index(b"\xff\xda") : -2]
 ANIMATED = {"save_all": True, "append_images": [quadrants().rotate(180)], "duration": 100}
 
-REFUSED: dict[str, tuple[Format, bytes, str]] = {
-    "PNG + ZIP": ("PNG", PNG + ZIP, "more follow (ZIP)"),
-    "PNG + byte": ("PNG", PNG + b"\0", "but 1 more follow"),
-    "PNG + PNG": ("PNG", PNG + PNG, "more follow (PNG)"),
-    "PNG with HTML": ("PNG", PNG[:33] + chunk(b"tEXt", b"Comment\0" + HTML) + PNG[33:], "also contains HTML"),
-    "JPEG + ZIP": ("JPEG", JPEG + ZIP, "more follow (ZIP)"),
-    "JPEG + PDF": ("JPEG", JPEG + PDF, "more follow (PDF)"),
-    "JPEG + HTML": ("JPEG", JPEG + HTML, "more follow (markup"),
-    "JPEG + GIF": ("JPEG", JPEG + b"GIF89a" + bytes(9), "more follow (GIF)"),
-    "JPEG + ELF": ("JPEG", JPEG + b"\x7fELF" + bytes(9), "more follow (a program)"),
-    "JPEG + MZ": ("JPEG", JPEG + bytes(8) + b"MZ\x90\0", "more follow (a program)"),
-    "JPEG + RAR": ("JPEG", JPEG + b"Rar!\x1a\x07\x01\0", "more follow (RAR)"),
-    "JPEG + 7z": ("JPEG", JPEG + b"7z\xbc\xaf\x27\x1c", "more follow (7z)"),
-    "JPEG + video": ("JPEG", JPEG + b"\0\0\0\x18ftypmp42", "a video"),
-    "JPEG + JPEG + ZIP": ("JPEG", JPEG + JPEG + ZIP, "more follow (ZIP)"),
-    "JPEG + cut JPEG": ("JPEG", JPEG + JPEG[:-2], "cut off"),
-    "JPEG x 17": ("JPEG", JPEG * 17, "more than 16 pictures"),
-    "JPEG around ZIP": ("JPEG", with_segment(0xFE, ZIP), "also contains ZIP"),
-    "JPEG around PDF": ("JPEG", with_segment(0xFE, PDF), "also contains PDF"),
-    "JPEG around RAR": ("JPEG", with_segment(0xE5, b"Rar!\x1a\x07\x01\0"), "also contains RAR"),
-    "JPEG around 7z": ("JPEG", with_segment(0xE5, b"7z\xbc\xaf\x27\x1c"), "also contains 7z"),
-    "JPEG with stray bytes": ("JPEG", JPEG[:2] + b"stray" + JPEG[2:], "belong to no JPEG segment at byte 2"),
-    "JPEG in JPEG": ("JPEG", JPEG[:2] + JPEG, "misplaced JPEG marker 0xd8"),
-    "JPEG without pixels": ("JPEG", b"\xff\xd8\xff\xd9", "no picture"),
-    "JPEG of many segments": ("JPEG", b"\xff\xd8" + b"\xff\xe1\0\2" * 60_000, "more than 50000 JPEG segments"),
-    "JPEG with two sizes": ("JPEG", with_segment(0xC0, bytes.fromhex("08 0001 0001 01 012200")), "second"),
-    "JPEG segment of length 1": ("JPEG", JPEG[:2] + b"\xff\xe1\0\1" + JPEG[2:], "impossible length 1"),
-    "JPEG of many scans": ("JPEG", JPEG[:-2] + SCAN * 100 + JPEG[-2:], "more than 100 scans"),
-    "JPEG scan before its frame": ("JPEG", JPEG[:2] + SCAN + JPEG[2:], "scan before its frame header"),
-    "JPEG too large": ("JPEG", with_frame_size(65535, 65535), "65535 x 65535 pixels, more than the 40000000"),
-    "JPEG of height 0": ("JPEG", with_frame_size(48, 0), "48 x 0 pixels"),
-    "second JPEG too large": ("JPEG", JPEG + with_frame_size(65535, 65535), "65535 x 65535 pixels"),
-    "PNG too large": ("PNG", png(50_000, 50_000), "50000 x 50000 pixels, more than the 40000000"),
-    "PNG just too large": ("PNG", png(40_000_001, 1), "40000001 x 1 pixels"),
-    "PNG of width 0": ("PNG", png(0, 9), "0 x 9 pixels"),
-    "PNG without pixels": ("PNG", png(9, 9, chunk(b"IEND")), "without pixels"),
-    "PNG without header": ("PNG", PNG[:8] + chunk(b"IDAT") + chunk(b"IEND"), "one PNG header"),
-    "PNG with two headers": ("PNG", PNG[:33] + PNG[8:], "one PNG header"),
-    "PNG of many chunks": ("PNG", png(9, 9, *[chunk(b"IDAT")] * 60_000), "more than 50000 PNG chunks"),
-    "PNG with a wrong checksum": ("PNG", PNG[:32] + bytes([PNG[32] ^ 1]) + PNG[33:], "checksum of the chunk at byte 8"),
-    "PNG chunk too long": ("PNG", PNG[:33] + b"\xff\xff\xff\xffIDAT" + PNG[41:], "cut off"),
-    "animated PNG": ("PNG", encode(quadrants(), "PNG", **ANIMATED), "is animated"),
-    "animated WebP": ("WEBP", encode(quadrants(), "WEBP", **ANIMATED), "is animated"),
-    "WebP with a frame": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"ANMF", bytes(16))), "is animated"),
-    "WebP + HTML": ("WEBP", WEBP + HTML, "more follow (markup"),
-    "WebP around HTML": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"XMP ", HTML)), "also contains HTML"),
-    "WebP without pixels": ("WEBP", riff((b"VP8X", bytes(10))), "0 pictures"),
-    "WebP with two pictures": ("WEBP", riff(*[(b"VP8L", webp_chunk(WEBP))] * 2), "2 pictures"),
-    "WebP canvas too large": ("WEBP", riff((b"VP8X", bytes(4) + b"\xff\x3f\0\xff\x3f\0")), "16384 x 16384 pixels"),
-    "lossless WebP too large": ("WEBP", riff((b"VP8L", b"\x2f\xff\xff\xff\x0f")), "16384 x 16384 pixels"),
-    "lossy WebP too large": ("WEBP", riff((b"VP8 ", b"\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f")), "16383 x 16383 pixels"),
-    "WebP with a broken header": ("WEBP", riff((b"VP8L", b"\x2f\xff")), "broken WebP header"),
-    "WebP of many chunks": ("WEBP", riff(*[(b"junk", b"")] * 60_000), "more than 50000 WebP chunks"),
+REFUSED: dict[str, tuple[Format, bytes, Cause, str]] = {
+    "PNG + ZIP": ("PNG", PNG + ZIP, Cause.TRAILING_DATA, "ZIP"),
+    "PNG + byte": ("PNG", PNG + b"\0", Cause.TRAILING_DATA, "1"),
+    "PNG + PNG": ("PNG", PNG + PNG, Cause.TRAILING_DATA, "PNG"),
+    "PNG with HTML": ("PNG", PNG[:33] + chunk(b"tEXt", b"Comment\0" + HTML) + PNG[33:], Cause.HIDDEN_FILE, "HTML"),
+    "JPEG + ZIP": ("JPEG", JPEG + ZIP, Cause.TRAILING_DATA, "ZIP"),
+    "JPEG + PDF": ("JPEG", JPEG + PDF, Cause.TRAILING_DATA, "PDF"),
+    "JPEG + HTML": ("JPEG", JPEG + HTML, Cause.TRAILING_DATA, "markup"),
+    "JPEG + GIF": ("JPEG", JPEG + b"GIF89a" + bytes(9), Cause.TRAILING_DATA, "GIF"),
+    "JPEG + ELF": ("JPEG", JPEG + b"\x7fELF" + bytes(9), Cause.TRAILING_DATA, "a program"),
+    "JPEG + MZ": ("JPEG", JPEG + bytes(8) + b"MZ\x90\0", Cause.TRAILING_DATA, "a program"),
+    "JPEG + RAR": ("JPEG", JPEG + b"Rar!\x1a\x07\x01\0", Cause.TRAILING_DATA, "RAR"),
+    "JPEG + 7z": ("JPEG", JPEG + b"7z\xbc\xaf\x27\x1c", Cause.TRAILING_DATA, "7z"),
+    "JPEG + video": ("JPEG", JPEG + b"\0\0\0\x18ftypmp42", Cause.TRAILING_DATA, "video"),
+    "JPEG + JPEG + ZIP": ("JPEG", JPEG + JPEG + ZIP, Cause.TRAILING_DATA, "ZIP"),
+    "JPEG + cut JPEG": ("JPEG", JPEG + JPEG[:-2], Cause.TRUNCATED, ""),
+    "JPEG x 17": ("JPEG", JPEG * 17, Cause.TOO_MANY_PARTS, "16"),
+    "JPEG around ZIP": ("JPEG", with_segment(0xFE, ZIP), Cause.HIDDEN_FILE, "ZIP"),
+    "JPEG around PDF": ("JPEG", with_segment(0xFE, PDF), Cause.HIDDEN_FILE, "PDF"),
+    "JPEG around RAR": ("JPEG", with_segment(0xE5, b"Rar!\x1a\x07\x01\0"), Cause.HIDDEN_FILE, "RAR"),
+    "JPEG around 7z": ("JPEG", with_segment(0xE5, b"7z\xbc\xaf\x27\x1c"), Cause.HIDDEN_FILE, "7z"),
+    "JPEG with stray bytes": ("JPEG", JPEG[:2] + b"stray" + JPEG[2:], Cause.MALFORMED, "byte 2"),
+    "JPEG in JPEG": ("JPEG", JPEG[:2] + JPEG, Cause.MALFORMED, "0xd8"),
+    "JPEG without pixels": ("JPEG", b"\xff\xd8\xff\xd9", Cause.NO_PIXELS, ""),
+    "JPEG of many segments": ("JPEG", b"\xff\xd8" + b"\xff\xe1\0\2" * 60_000, Cause.TOO_MANY_PARTS, "50000"),
+    "JPEG with two sizes": ("JPEG", with_segment(0xC0, bytes.fromhex("08 0001 0001 01 012200")), Cause.MALFORMED, ""),
+    "JPEG segment of length 1": ("JPEG", JPEG[:2] + b"\xff\xe1\0\1" + JPEG[2:], Cause.MALFORMED, "1"),
+    "JPEG of many scans": ("JPEG", JPEG[:-2] + SCAN * 100 + JPEG[-2:], Cause.TOO_MANY_PARTS, "100"),
+    "JPEG scan before its frame": ("JPEG", JPEG[:2] + SCAN + JPEG[2:], Cause.MALFORMED, ""),
+    "JPEG too large": ("JPEG", with_frame_size(65535, 65535), Cause.TOO_LARGE, "65535 x 65535"),
+    "JPEG of height 0": ("JPEG", with_frame_size(48, 0), Cause.NO_PIXELS, "48 x 0"),
+    "second JPEG too large": ("JPEG", JPEG + with_frame_size(65535, 65535), Cause.TOO_LARGE, "65535 x 65535"),
+    "PNG too large": ("PNG", png(50_000, 50_000), Cause.TOO_LARGE, "50000 x 50000"),
+    "PNG just too large": ("PNG", png(40_000_001, 1), Cause.TOO_LARGE, "40000001 x 1"),
+    "PNG of width 0": ("PNG", png(0, 9), Cause.NO_PIXELS, "0 x 9"),
+    "PNG without pixels": ("PNG", png(9, 9, chunk(b"IEND")), Cause.NO_PIXELS, ""),
+    "PNG without header": ("PNG", PNG[:8] + chunk(b"IDAT") + chunk(b"IEND"), Cause.MALFORMED, ""),
+    "PNG with two headers": ("PNG", PNG[:33] + PNG[8:], Cause.MALFORMED, ""),
+    "PNG of many chunks": ("PNG", png(9, 9, *[chunk(b"IDAT")] * 60_000), Cause.TOO_MANY_PARTS, "50000"),
+    "PNG with a wrong checksum": ("PNG", PNG[:32] + bytes([PNG[32] ^ 1]) + PNG[33:], Cause.DAMAGED, "byte 8"),
+    "PNG chunk too long": ("PNG", PNG[:33] + b"\xff\xff\xff\xffIDAT" + PNG[41:], Cause.TRUNCATED, ""),
+    "animated PNG": ("PNG", encode(quadrants(), "PNG", **ANIMATED), Cause.ANIMATED, ""),
+    "animated WebP": ("WEBP", encode(quadrants(), "WEBP", **ANIMATED), Cause.ANIMATED, ""),
+    "WebP with a frame": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"ANMF", bytes(16))), Cause.ANIMATED, ""),
+    "WebP + HTML": ("WEBP", WEBP + HTML, Cause.TRAILING_DATA, "markup"),
+    "WebP around HTML": ("WEBP", riff((b"VP8L", webp_chunk(WEBP)), (b"XMP ", HTML)), Cause.HIDDEN_FILE, "HTML"),
+    "WebP without pixels": ("WEBP", riff((b"VP8X", bytes(10))), Cause.SEVERAL_PICTURES, "0"),
+    "WebP with two pictures": ("WEBP", riff(*[(b"VP8L", webp_chunk(WEBP))] * 2), Cause.SEVERAL_PICTURES, "2"),
+    "WebP canvas too large": (
+        "WEBP",
+        riff((b"VP8X", bytes(4) + b"\xff\x3f\0\xff\x3f\0")),
+        Cause.TOO_LARGE,
+        "16384 x 16384",
+    ),
+    "lossless WebP too large": ("WEBP", riff((b"VP8L", b"\x2f\xff\xff\xff\x0f")), Cause.TOO_LARGE, "16384 x 16384"),
+    "lossy WebP too large": (
+        "WEBP",
+        riff((b"VP8 ", b"\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f")),
+        Cause.TOO_LARGE,
+        "16383 x 16383",
+    ),
+    "WebP with a broken header": ("WEBP", riff((b"VP8L", b"\x2f\xff")), Cause.MALFORMED, ""),
+    "WebP of many chunks": ("WEBP", riff(*[(b"junk", b"")] * 60_000), Cause.TOO_MANY_PARTS, "50000"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_hostile_containers_are_refused(name: str) -> None:
-    form, data, message = REFUSED[name]
+    form, data, cause, value = REFUSED[name]
     problem = refusal(lambda: check_container(data, form))
-    assert problem.status == 422
-    assert message in problem.detail
-    assert "export the picture again" in problem.detail
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
+    assert cause_of(problem) is cause
+    assert value in problem.detail
+    assert REMEDY in problem.detail
 
 
 def test_the_pixel_limit_is_the_callers() -> None:
     check_container(PNG, "PNG", 48 * 32)
-    assert "48 x 32 pixels, more than the 1535" in refusal(lambda: check_container(PNG, "PNG", 48 * 32 - 1)).detail
+    problem = refusal(lambda: check_container(PNG, "PNG", 48 * 32 - 1))
+    assert cause_of(problem) is Cause.TOO_LARGE
+    assert "48 x 32" in problem.detail
+    assert "1535" in problem.detail
     check_container(png(8000, MAX_PIXELS // 8000), "PNG")
 
 
@@ -425,7 +448,7 @@ def test_sixteen_bits_are_scaled_and_transparency_is_white() -> None:
 def test_cut_photographs_are_refused(form: Format, data: bytes) -> None:
     for length in (20, len(data) // 2, len(data) - 1):
         problem = refusal(lambda length=length: decode(data[:length]))
-        assert (problem.status, "cut off" in problem.detail) == (422, True)
+        assert (problem.status, cause_of(problem)) == (422, Cause.TRUNCATED)
 
 
 def test_other_formats_never_reach_a_decoder() -> None:
@@ -438,7 +461,7 @@ def test_other_formats_never_reach_a_decoder() -> None:
 )
 def test_a_header_that_promises_more_than_there_is_is_refused(pixels: bytes) -> None:
     problem = refusal(lambda: decode(png(6000, 5000, chunk(b"IDAT", pixels), chunk(b"IEND"))))
-    assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
 
 
 def test_the_reason_is_short_and_names_no_path(tmp_path: Path) -> None:
@@ -453,12 +476,13 @@ def test_memory_is_limited() -> None:
     picture = encode(Image.new("RGB", (4000, 3000)), "PNG", compress_level=1)
     assert decode(picture).shape == (3000, 4000, 3)
     problem = refusal(lambda: decode(picture, Decoder(memory_bytes=80_000_000)))
-    assert (problem.status, "needs more than 80000000 bytes of memory" in problem.detail) == (422, True)
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
+    assert "80000000 bytes" in problem.detail
 
 
 def test_a_decoder_that_cannot_even_start_refuses() -> None:
     problem = refusal(lambda: decode(PNG, Decoder(memory_bytes=1_000_000)))
-    assert (problem.status, "cannot be decoded" in problem.detail) == (422, True)
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
 
 
 def test_processor_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
@@ -467,7 +491,8 @@ def test_processor_time_is_limited(caplog: pytest.LogCaptureFixture) -> None:
     bomb = whole[:-2] + last * (100 - whole.count(b"\xff\xda")) + whole[-2:]
     assert len(bomb) < 500_000
     problem = refusal(lambda: decode(bomb, Decoder(cpu_s=1)))
-    assert (problem.status, "more than 1 s of processor time" in problem.detail) == (422, True)
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
+    assert "1 s" in problem.detail
     assert "ended with status" in caplog.text
 
 
@@ -486,35 +511,32 @@ def instead_of_the_decoder(monkeypatch: pytest.MonkeyPatch, folder: Path, code: 
 
 
 @pytest.mark.parametrize(
-    ("code", "message"),
+    ("code", "value"),
     [
-        ("os.abort()", "the decoder stopped with status -6"),
-        (
-            "sys.modules['PIL.PngImagePlugin'] = None\ndecoder['main'](*sys.argv[1:])",
-            "(the decoder stopped with status 1)",
-        ),
-        ("sys.exit(3)", "the decoder stopped with status 3"),
-        ("confine()\nwhile True: pass", "more than 1 s of processor time"),
-        ("time.sleep(60)", "longer than 0.5 s"),
-        ("write(bytes(4))\nsys.stdout.buffer.flush()\ntime.sleep(60)", "longer than 0.5 s"),
-        ("os.close(1)\ntime.sleep(60)", "longer than 0.5 s"),
-        ("write(decoder['HEADER'].pack(9, 9) + bytes(242))", "the decoder stopped with status 0"),
+        ("os.abort()", "status -6"),
+        ("sys.modules['PIL.PngImagePlugin'] = None\ndecoder['main'](*sys.argv[1:])", "status 1"),
+        ("sys.exit(3)", "status 3"),
+        ("confine()\nwhile True: pass", " 1 s"),
+        ("time.sleep(60)", "0.5 s"),
+        ("write(bytes(4))\nsys.stdout.buffer.flush()\ntime.sleep(60)", "0.5 s"),
+        ("os.close(1)\ntime.sleep(60)", "0.5 s"),
+        ("write(decoder['HEADER'].pack(9, 9) + bytes(242))", "status 0"),
         ("write(decoder['HEADER'].pack(9, 9) + bytes(243))\nsys.stdout.flush()\nos._exit(1)", "status 1"),
-        ("write(decoder['HEADER'].pack(9, 9) + bytes(10**7))", "longer than 0.5 s"),
-        ("write(bytes([255]) * 10**7)", "4294967295 x 4294967295 pixels"),
+        ("write(decoder['HEADER'].pack(9, 9) + bytes(10**7))", "0.5 s"),
+        ("write(bytes([255]) * 10**7)", "4294967295 x 4294967295"),
         ("say('x' * 10**7)", "(" + "x" * 120 + ")"),
         ("say('ä\\n')", "(???)"),
     ],
 )
 def test_whatever_the_child_does_is_a_refusal(
-    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instead_of_the_decoder(monkeypatch, tmp_path, code)
-    wall_s = 0.5 if "longer" in message else 30
+    wall_s = 0.5 if value == "0.5 s" else 30
     start = time.monotonic()
     problem = refusal(lambda: decode(PNG, Decoder(cpu_s=1, wall_s=wall_s)))
-    assert problem.status == 422
-    assert message in problem.detail
+    assert (problem.type, problem.status) == (ProblemType.PICTURE_UNUSABLE, 422)
+    assert value in problem.detail
     assert time.monotonic() - start < 10
 
 
@@ -541,8 +563,9 @@ def test_the_child_has_only_what_it_needs(
 
 
 def test_the_child_checks_the_size_itself() -> None:
-    with pytest.raises(ValueError, match="48 x 32 pixels, more than 1535"):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  the numbers are checked
         confined_process.decode_rgb(PNG, "PNG", 1535)
+    assert all(number in str(caught.value) for number in ("48", "32", "1535"))
 
 
 def test_the_child_tries_no_other_decoder() -> None:

@@ -124,15 +124,16 @@ def test_an_edit_tells_its_precision(generator: Path, directions: Path, tmp_path
         with Image.open(out / f"astronaut-{name}.png") as picture:
             assert picture.info["Precision"] == "bfloat16"
     said = go(*common, "--method", "w", "--strength", 0.5, "--precision", "bfloat16", code=1)
-    assert "which optimises in float32; take auto or float32" in said
+    assert all(named in said for named in ("float32", "auto"))
 
 
 def test_what_makes_no_sense_is_refused(generator: Path, directions: Path, tmp_path: Path, astronaut: Pixels) -> None:
     photograph = tmp_path / "astronaut.png"
     write_file(photograph, encode_png(astronaut))
-    assert "say either --smile" in go("edit", photograph, "--generator", generator, code=1)
+    said = go("edit", photograph, "--generator", generator, code=1)
+    assert all(named in said for named in ("--smile", "--strength"))
     said = go("edit", photograph, "--generator", generator, "--smile", 0, code=1)
-    assert "no directions are shipped for" in said
+    assert str(generator) in said or generator.name in said
     command = ("edit", photograph, "--generator", generator, "--directions", directions)
     assert "there is no direction 'wink'" in go(*command, "--strength", 1, "--direction", "wink", code=1)
     assert "wink cannot be read" in go("fit-direction", "wink", "--generator", generator, "--count", 200, code=1)
@@ -173,8 +174,8 @@ def test_a_survey_is_made(
     go(*command, *options, "--out", again)
     files_of = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert files_of == {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()}
-    assert "is there already" in go(*command, *options, "--out", out, code=1)
+    assert out.name in go(*command, *options, "--out", out, code=1)
     said = go("stimuli", photographs / "broken.jpg", *command[2:], "--out", tmp_path / "none", code=1)
     assert "broken.jpg: " in said
-    assert "0 of 1 photographs can be shown; expected 2 or more" in said
+    assert "0 of 1" in said
     assert not (tmp_path / "none").exists()

@@ -58,7 +58,9 @@ def test_the_same_request_finds_its_set_and_another_is_refused(weights: Path, tm
     assert (out / "manifest.jsonl").stat().st_mtime_ns == before
     args = ["generate", "unrelated", "--count", "1", "--weights", str(weights), "--out", str(out)]
     result = CliRunner().invoke(app, args)
-    assert "exists and is not this image set; name another folder with --out" in result.stderr
+    assert result.exit_code == 1
+    assert str(out) in result.stderr
+    assert "--out" in result.stderr
 
 
 def test_a_stopped_run_goes_on_where_it_was(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,4 +135,4 @@ def test_an_unknown_precision_is_refused(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--precision", "float16"], env={"COLUMNS": "300"})
     assert result.exit_code == 2
     said = " ".join(result.stderr.replace("│", " ").split())
-    assert "Invalid value for '--precision': precision is 'float16'; expected one of auto, float32, bfloat16" in said
+    assert all(named in said for named in ("'--precision'", "'float16'", "auto", "float32", "bfloat16"))

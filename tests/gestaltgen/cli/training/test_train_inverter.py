@@ -86,8 +86,9 @@ def test_an_inverter_goes_on_with_a_fine_tuned_generator(generator: Path, tmp_pa
     torch.testing.assert_close(
         goes_on.hypernet.conv1.weight, tiny_inverter().hypernet.conv1.weight, rtol=1e-3, atol=1e-6
     )
-    with pytest.raises(CheckpointError, match="belongs to the generator"):
+    with pytest.raises(CheckpointError) as caught:
         inverter_file.load(trained, tiny_generator())
+    assert info.generator[:12] in str(caught.value)
 
 
 def test_without_data_the_generators_own_faces_do(generator: Path, tmp_path: Path) -> None:

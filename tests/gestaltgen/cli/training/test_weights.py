@@ -58,22 +58,22 @@ def test_a_stylegan2_ada_pickle_becomes_a_checkpoint(pickled: Path, tmp_path: Pa
     assert info.sha256 in shown
     again = run("import", pickled, "--out", out, *LABELS)
     assert again.exit_code == 1
-    assert "exists; expected a new name" in again.stderr
+    assert str(out) in again.stderr
 
 
 def test_what_is_refused_leaves_no_file(pickled: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
-    for arguments, message in (
-        ((), "labels have 9 columns, and the file does not say what they mean"),
-        ((*LABELS, "--age", "all:0-"), "the vocabulary has 5 columns"),
-        (("--age", "all:0-"), "--age without --condition"),
-        ((*LABELS, "--age", "infant"), "age group 'infant'; expected a name and years"),
-        ((*LABELS, "--age", "infant:2-1"), "spans [2.0, 1.0) years"),
-        ((*LABELS, "--part", "D"), "has no part 'D'; expected one of G_ema"),
+    for arguments, value in (
+        ((), "9"),
+        ((*LABELS, "--age", "all:0-"), "5"),
+        (("--age", "all:0-"), "--condition"),
+        ((*LABELS, "--age", "infant"), "'infant'"),
+        ((*LABELS, "--age", "infant:2-1"), "[2.0, 1.0)"),
+        ((*LABELS, "--part", "D"), "'D'"),
     ):
         result = run("import", pickled, "--out", out, *arguments)
         assert result.exit_code == 1
-        assert message in result.stderr
+        assert value in result.stderr
         assert not out.exists()
     assert run("import", pickled, "--out", out, "--part", "H").exit_code == 2
 
@@ -83,7 +83,8 @@ def test_files_that_state_no_licence_need_one(tmp_path: Path) -> None:
     path, out = tmp_path / "net.pt", tmp_path / "out.safetensors"
     torch.save({"g_ema": generator_tensors(net), "latent_avg": torch.ones(64), "args\x1b": 1}, path)
     result = run("import", path, "--out", out)
-    assert "does not state the licence of its weights; say it with --licence" in result.stderr
+    assert result.exit_code == 1
+    assert "--licence" in result.stderr
     assert not out.exists()
     result = run(
         "import", path, "--out", out, "--licence", "CC-BY-4.0", "--origin", "trained here", "--conv-clamp", 256
@@ -147,7 +148,7 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     info = checkpoint.read_info(out)
     assert (info.origin, info.images_seen) == ("somewhere; truncation centred on labels", 7)
     assert info.seen_images == seen
-    assert "exists; expected a new name" in run("centre", source, "--out", out).stderr
+    assert str(out) in run("centre", source, "--out", out).stderr
     unlabelled = tmp_path / "unlabelled.safetensors"
     checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))
-    assert "has no labels" in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
+    assert str(unlabelled) in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
