@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.model_selection import StratifiedKFold
 
 from core.errors import DirectionError
 from editing.directions import Direction, check_labels, find_midpoint, fit, flatten_latents, measure_accuracy
@@ -79,6 +78,8 @@ def fit_by_condition(
 def _fit_condition(
     latents: Floats, positive: Flags, here: Flags, pooled: Direction, C: float, folds: int
 ) -> tuple[Direction, float, float]:
+    from sklearn.model_selection import StratifiedKFold  # takes 3 seconds, and a service fits no direction
+
     x, y = latents[here], positive[here]
     if min(y.sum(), (~y).sum()) < folds:
         raise DirectionError(

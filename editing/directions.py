@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from core.errors import DirectionError
@@ -167,6 +166,8 @@ def fit(
         DirectionError: labels that are no labels, one class missing, too few examples, or an accuracy that could be
             chance.
     """
+    from sklearn.model_selection import StratifiedKFold  # takes 3 seconds, and a service fits no direction
+
     latents = flatten_latents(w)
     chosen, positive = _classes(np.asarray(labels_or_scores), len(latents), extremes, threshold)
     x = latents[chosen]
@@ -207,6 +208,8 @@ def remeasure(direction: Direction, w: Tensor | Floats, labels: Tensor | npt.NDA
     Raises:
         DirectionError: as `fit`, but for an accuracy that could be chance: that is flagged here.
     """
+    from sklearn.model_selection import StratifiedKFold  # takes 3 seconds, and a service fits no direction
+
     latents = flatten_latents(w)
     positive = check_labels(np.asarray(labels), len(latents))
     if (fewest := min(positive.sum(), (~positive).sum())) < folds:

@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from core.errors import ConfigError, DatasetError
 from recognition.predictions import Predictions, align_predictions
@@ -403,6 +402,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     It is 1 if there is no such image.
     """
+    from scipy.stats import binomtest  # takes 2 seconds
+
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 

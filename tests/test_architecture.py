@@ -195,3 +195,24 @@ def test_examples_use_what_users_have() -> None:
 def test_networks_and_mathematics_know_no_command_line(package: str) -> None:
     for file in files_of(package):
         assert not {"typer", "rich", "argparse", "click"} & {module.split(".")[0] for module, _ in imports(file)}, file
+
+
+SLOW_TO_IMPORT = {"sklearn", "scipy.stats", "matplotlib"}
+"""Packages that take seconds to import. Modules that a service or a command imports load them when they are needed."""
+
+LOADED_BY_SERVICE = ("core", "faces", "weights", "gen.kernels", "gen.published", "inversion", "editing", "api")
+
+
+@pytest.mark.parametrize("package", LOADED_BY_SERVICE)
+def test_a_service_starts_without_packages_that_are_slow_to_import(package: str) -> None:
+    found = []
+    for file in files_of(package.replace(".", "/")):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            found += [
+                (file.name, name) for name in names if any(f"{name}.".startswith(f"{x}.") for x in SLOW_TO_IMPORT)
+            ]
+    assert found == []

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
@@ -115,6 +114,8 @@ def list_persons(samples: Samples) -> list[str]:
 def _split_once(
     strata: list[str] | list[int], groups: list[str], count: int, seed: int
 ) -> list[tuple[Indices, Indices]]:
+    from sklearn.model_selection import StratifiedGroupKFold  # takes 3 seconds, and only a new run splits
+
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # few infants are no mistake
