@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from core.atomic_files import write_file
@@ -49,6 +50,13 @@ def read(source: Path | bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
 
 
+def read_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read the tensors as NumPy arrays, without PyTorch; otherwise as `read`."""
+    with _open(path, framework="np") as file:
+        header = _header(path, file.metadata())
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
 def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors and the metadata of any safetensors file.
 
@@ -61,7 +69,7 @@ def read_any(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def read_header(path: Path) -> dict[str, Any]:
     """Read the header alone; errors as in `read`."""
-    with _open(path) as file:
+    with _open(path, framework="np") as file:
         return _header(path, file.metadata())
 
 
@@ -71,9 +79,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, framework: str = "pt") -> Any:
     try:
-        return safe_open(path, framework="pt")
+        return safe_open(path, framework=framework)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}; check the path, or train one") from None
     except (SafetensorError, OSError) as error:

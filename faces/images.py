@@ -6,15 +6,17 @@ import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import ImageError, UnreadableImageError
+
+if TYPE_CHECKING:
+    import torch
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -90,12 +92,16 @@ def to_tensor(images: npt.NDArray[Any]) -> torch.Tensor:
     """
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3:
         raise ImageError(f"images are {images.dtype} {images.shape}; expected uint8 (n, h, w, 3) or (h, w, 3)")
+    import torch
+
     batch = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[None]))
     return (batch.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1).contiguous()
 
 
 def to_uint8(tensor: torch.Tensor) -> Pixels:
     """Convert float (n, 3, h, w) in [-1, 1] to uint8 (n, h, w, 3), rounded and clipped."""
+    import torch
+
     scaled = (tensor.detach().to(torch.float32) + 1) * 127.5
     pixels: Pixels = scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return np.ascontiguousarray(pixels)

@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-import torch
+from typing import TYPE_CHECKING, Any, Final
 
 from core import tensor_files
 from core.errors import CheckpointError, DatasetError
 from core.seen_images import UNKNOWN, SeenImages
 from faces.image_set_request import Counts
 from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.inference.generator import InferenceGenerator, describe_tensors
 from gen.labels import Vocabulary
-from gen.networks import Discriminator, Generator
-from gen.strict_loading import load_strict
+
+if TYPE_CHECKING:
+    import torch
+
+    from gen.networks import Discriminator, Generator
 
 _CONFIGS: Final[Mapping[str, type[GeneratorConfig] | type[DiscriminatorConfig]]] = {
     "generator": GeneratorConfig,
@@ -74,7 +76,7 @@ def save(
 ) -> None:
     """Write a network; see CheckpointInfo for the arguments. The file appears whole or not at all."""
     header: dict[str, Any] = {
-        "network": "generator" if isinstance(net, Generator) else "discriminator",
+        "network": "generator" if isinstance(net.config, GeneratorConfig) else "discriminator",
         "config": net.config.to_json(),
         "origin": origin,
         "licence": licence,
@@ -101,6 +103,11 @@ def load(path: str | Path) -> Generator | Discriminator:
     Raises:
         CheckpointError: no such file, a damaged one, not a checkpoint, or tensors that do not fit its configuration.
     """
+    import torch
+
+    from gen.networks import Discriminator, Generator
+    from gen.strict_loading import load_strict
+
     tensors, header = tensor_files.read(Path(path))
     config = _config(Path(path), header)
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten below
@@ -118,10 +125,32 @@ def load_generator(path: str | Path) -> Generator:
     Raises:
         CheckpointError: as in `load`, or the file holds another network.
     """
+    from gen.networks import Generator
+
     net = load(path)
     if not isinstance(net, Generator):
         raise CheckpointError(f"{path} holds a discriminator; expected a generator's checkpoint")
     return net
+
+
+def load_for_inference(path: str | Path, threads: int | None = None) -> InferenceGenerator:
+    """Load the generator of a checkpoint for inference on a CPU, without PyTorch.
+
+    Args:
+        threads: cores to use; None for all that the process may use.
+
+    Raises:
+        CheckpointError: as `load_generator`.
+    """
+    arrays, header = tensor_files.read_arrays(Path(path))
+    config = _config(Path(path), header)
+    if not isinstance(config, GeneratorConfig):
+        raise CheckpointError(f"{path} holds a discriminator; expected a generator's checkpoint")
+    expected = describe_tensors(config)
+    if wrong := [name for name, shape in expected.items() if name not in arrays or arrays[name].shape != shape]:
+        got = arrays[wrong[0]].shape if wrong[0] in arrays else "missing"
+        raise CheckpointError(f"{path}: {wrong[0]} is {got}; expected {expected[wrong[0]]}, as its configuration says")
+    return InferenceGenerator(arrays, config, threads)
 
 
 def fingerprint(net: torch.nn.Module) -> str:

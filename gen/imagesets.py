@@ -55,7 +55,7 @@ def expand(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> 
     images = _EXPANSIONS[request.kind](request, vocabulary, counts)
     rows = []
     for index, image in enumerate(images):
-        c = vocabulary.encode(image.conditions, image.ages).tolist()
+        c = vocabulary.encode_weights(image.conditions, image.ages)
         rows.append(
             Row(
                 index=index,

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from core.errors import LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Mix: TypeAlias = str | Mapping[str, float] | None
 """One name, weights by name that sum to 1, or None for unknown: the uniform mix."""
@@ -45,13 +47,20 @@ class Vocabulary:
         """Columns of a label: one for each condition, then one for each age group."""
         return len(self.conditions) + len(self.ages)
 
-    def every_label(self) -> torch.Tensor:
-        """Encode every condition in every age, (conditions · ages, c_dim), the ages of a condition one after
-        another."""
+    def every_label(self) -> Tensor:
+        """Encode every condition in every age, (conditions · ages, c_dim), the ages of a condition in order."""
+        import torch
+
         return torch.stack([self.encode(c, a) for c in self.conditions for a in self.age_names])
 
     def encode(self, condition: Mix = None, age: Mix | float = None) -> Tensor:
-        """Encode a condition and an age as a label (c_dim,) float32.
+        """Encode a condition and an age as a label (c_dim,) float32; arguments and errors as `encode_weights`."""
+        import torch
+
+        return torch.tensor(self.encode_weights(condition, age))
+
+    def encode_weights(self, condition: Mix = None, age: Mix | float = None) -> list[float]:
+        """Encode a condition and an age as numbers of float32, without PyTorch.
 
         Args:
             condition: a name, weights by name, or None for unknown.
@@ -62,9 +71,8 @@ class Vocabulary:
         """
         if age is not None and not isinstance(age, str | Mapping):
             age = find_age_group(float(age), self.ages).name
-        return torch.tensor(
-            _weights("condition", condition, self.conditions) + _weights("age group", age, self.age_names)
-        )
+        weights = _weights("condition", condition, self.conditions) + _weights("age group", age, self.age_names)
+        return [float(np.float32(weight)) for weight in weights]
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-able form; an open upper limit is null."""

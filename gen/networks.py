@@ -28,7 +28,6 @@ from gen.layers import (
     SynthesisConv,
     normalize_2nd_moment,
 )
-from gen.rendering import prepared
 
 NoiseSource: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
 """One CPU generator for a batch, or one for each of its images."""
@@ -118,24 +117,6 @@ class Synthesis(nn.Module):
         dtype: torch.dtype,
         offsets: Mapping[str, Tensor],
     ) -> Tensor:
-        if ws.device.type == "cpu" and not torch.is_grad_enabled():
-            drawn = {
-                name: _noise(name, conv, noise, source, len(ws))
-                for block in self.blocks
-                for name, conv in block.convs.items()
-            }
-            return prepared(self, dtype)(ws, drawn, offsets)
-        return self.layer_by_layer(ws, noise, source, dtype, offsets)
-
-    def layer_by_layer(
-        self,
-        ws: Tensor,
-        noise: Noise | NoiseImages,
-        source: NoiseSource,
-        dtype: torch.dtype,
-        offsets: Mapping[str, Tensor],
-    ) -> Tensor:
-        """Synthesize images as `forward` does, layer by layer and with gradients."""
         const = self.blocks[0].const
         assert const is not None  # noqa: S101  for the type checker; every first block has it
         x = const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)

@@ -2,77 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from core.precision import Precision, dtype_of
+from core.precision import Precision
 from faces.image_set_request import ImageSetRequest
-from faces.images import to_uint8
 from gen.imagesets import Row
-from gen.networks import Generator
+from gen.inference.generator import InferenceGenerator, InferenceNoise
+from gen.inference.mapping import Floats
 
-AVERAGED = 10_000
-"""Number of random vectors whose mean latent an average portrait shows."""
+if TYPE_CHECKING:
+    from gen.networks import Generator
+
+AVERAGED: Final = 10_000
+"""Random vectors behind an average portrait."""
 
 
 class Sampler:
     """Renders rows with a generator.
 
-    The image of a row depends only on the row and the request: random vector and noise come from the row's own seed, on
-    the CPU. In other batches it differs by rounding only: at most 1/255 in float32 and 4/255 in bfloat16.
+    A row's image depends on the row and the request alone: random vector and noise come from the row's own seed. In
+    other batches it differs by rounding only: at most 1/255 in float32 and 4/255 in bfloat16.
 
     Args:
-        generator: with a vocabulary.
+        generator: with a vocabulary. A PyTorch network on the CPU is converted for inference as it is now; a network on
+            a GPU renders there.
         precision: of the convolutions.
         batch: images rendered at a time.
     """
 
-    def __init__(self, generator: Generator, *, precision: Precision = "float32", batch: int = 32) -> None:
-        self.generator = generator
-        self.batch = batch
-        self._dtype = dtype_of(precision)
-        self._device = generator.mapping.w_avg.device
+    def __init__(
+        self, generator: Generator | InferenceGenerator, *, precision: Precision = "float32", batch: int = 32
+    ) -> None:
+        if isinstance(generator, InferenceGenerator):
+            self._generator = generator
+        else:
+            from gen.torch_inference import convert_generator
 
-    @torch.inference_mode()
+            self._generator = convert_generator(generator)
+        self.batch = batch
+        self._precision: Precision = precision
+
     def render(self, rows: Sequence[Row], request: ImageSetRequest) -> npt.NDArray[np.uint8]:
-        """Render rows of one request, in their order, as images (n, h, h, 3) uint8 RGB."""
-        side = self.generator.config.resolution
+        """Render rows of one request as images (n, h, h, 3) uint8 RGB, in their order."""
+        side = self._generator.config.resolution
         images = np.empty((len(rows), side, side, 3), dtype=np.uint8)
         for start in range(0, len(rows), self.batch):
             part = rows[start : start + self.batch]
-            images[start : start + len(part)] = to_uint8(self._synthesize(part, request).cpu())
+            noise = self._draw_noise(part) if request.noise == "random" else request.noise
+            images[start : start + len(part)] = self._generator.render(
+                self.latents(part, request), noise, self._precision
+            )
         return images
 
-    @torch.no_grad()
-    def latents(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
-        """Compute truncated latents (n, num_ws, w_dim) of rows of one request."""
-        c = torch.tensor([row.c for row in rows], device=self._device)
+    def latents(self, rows: Sequence[Row], request: ImageSetRequest) -> Floats:
+        """Compute the truncated latents (n, num_ws, w_dim) of rows of one request."""
+        mapping = self._generator.mapping
+        c = np.array([row.c for row in rows], np.float32)
         if request.kind == "average":
-            w = torch.cat([self._average_w(row) for row in rows])
+            w = np.concatenate([self._average_w(row) for row in rows])
         else:
-            z = torch.cat([random_vectors(row.seed, 1, self.generator.config.z_dim) for row in rows])
-            w = self.generator.mapping(z.to(self._device), c)
-        return self.generator.truncate(w, c, request.psi)[:, None].repeat(1, self.generator.config.num_ws, 1)
+            w = mapping(np.concatenate([random_vectors(row.seed, 1, self._generator.config.z_dim) for row in rows]), c)
+        return np.repeat(mapping.truncate(w, c, request.psi)[:, None], self._generator.config.num_ws, axis=1)
 
-    def _synthesize(self, rows: Sequence[Row], request: ImageSetRequest) -> Tensor:
-        noise_draws = [torch.Generator().manual_seed(row.seed) for row in rows]
-        return self.generator.synthesize(self.latents(rows, request), request.noise, noise_draws, self._dtype)
+    def _draw_noise(self, rows: Sequence[Row]) -> InferenceNoise:
+        images = [dict(_draw_noise_images(row.seed, self._generator.convolutions)) for row in rows]
+        return {name: np.stack([image[name] for image in images]) for name in self._generator.convolutions}
 
-    def _average_w(self, row: Row) -> Tensor:
-        z = random_vectors(row.seed, AVERAGED, self.generator.config.z_dim).to(self._device)
-        c = torch.tensor([row.c], device=self._device).expand(AVERAGED, -1)
-        average: Tensor = self.generator.mapping(z, c).mean(dim=0, keepdim=True)
+    def _average_w(self, row: Row) -> Floats:
+        z = random_vectors(row.seed, AVERAGED, self._generator.config.z_dim)
+        c = np.repeat(np.array([row.c], np.float32), AVERAGED, axis=0)
+        average: Floats = self._generator.mapping(z, c).mean(axis=0, keepdims=True)
         return average
 
 
-def random_vectors(seed: int, n: int, z_dim: int) -> Tensor:
-    """Draw n standard normal rows z (n, z_dim) float32 from a seed in [0, 2^63 - 1].
+def random_vectors(seed: int, n: int, z_dim: int) -> Floats:
+    """Draw standard normal z (n, z_dim) float32 of a seed in [0, 2^63 - 1].
 
-    NumPy draws them. PyTorch's CPU generator uses only 32 bits of its seed, so two persons could get the same face.
+    NumPy draws them: PyTorch's CPU generator uses 32 bits of its seed only and would give two persons one face.
     """
-    rng = np.random.Generator(np.random.PCG64(seed))
-    return torch.from_numpy(rng.standard_normal((n, z_dim), dtype=np.float32))
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal((n, z_dim), dtype=np.float32)
+
+
+def _draw_noise_images(seed: int, convolutions: dict[str, int]) -> Iterator[tuple[str, Floats]]:
+    rng = np.random.Generator(np.random.PCG64([seed, 1]))  # other numbers than those of the random vector
+    for name, side in convolutions.items():
+        yield name, rng.standard_normal((1, side, side), dtype=np.float32)

@@ -31,7 +31,7 @@ def side_by_side(function: Callable[[slice], _T], parts: list[slice]) -> list[_T
 
 @cache
 def _workers(threads: int) -> ThreadPoolExecutor:
-    """Threads that compute alone: neither PyTorch's operations nor those of `gen.passes` are shared out further."""
+    """Threads that compute alone: no operation of theirs is shared out further."""
     return ThreadPoolExecutor(
         threads, thread_name_prefix="gestaltgen-images", initializer=torch.set_num_threads, initargs=(1,)
     )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gen.passes import array, compiled, shared_out
+from gen.kernels.compiled_loops import array, compiled, shared_out
 
 TILE: Final = 4
 """Pixels of the result along a tile's side."""

@@ -61,8 +61,10 @@ LAYERS: dict[str, list[list[str]]] = {
         ["faces.oracle"],
     ],
     "gen": [
-        ["gen.passes"],
-        ["gen.kernels", "gen.augmentation", "gen.winograd"],
+        ["gen.labels"],
+        ["gen.config"],
+        ["gen.kernels.compiled_loops"],
+        ["gen.kernels", "gen.augmentation", "gen.winograd", "gen.inference"],
         ["gen"],
         ["gen.published"],
         ["gen.official"],

@@ -23,7 +23,7 @@ from editing.face_editor import EditorFiles, FaceEditor
 from faces.detect import FaceDetector
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
-from gen.compiling import compile_passes
+from gen.inference.generator import InferenceGenerator
 from gen.labels import Vocabulary
 from gen.networks import Generator
 from gen.sampler import Sampler
@@ -33,13 +33,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def prepare(settings: Settings) -> None:
-    """Tell PyTorch how many threads it has, and the C library to keep the memory of a batch for the next; compile what
-    the first request would wait for."""
+    """Set the number of PyTorch's threads, and let the C library keep the memory of a batch for the next."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     _keep_memory()
-    if torch.device(settings.device).type == "cpu":
-        compile_passes()
 
 
 def _keep_memory() -> None:
@@ -59,6 +56,7 @@ class GeneratorModel:
         device: PyTorch device that renders.
         name: name in requests; None takes the file's.
         detector: returns the face detector for photographs, when it is needed.
+        threads: cores that render on a CPU; None for all that the process may use.
 
     Raises:
         ConfigError: the device cannot be used.
@@ -71,6 +69,7 @@ class GeneratorModel:
         device: str = "cpu",
         name: str | None = None,
         detector: Callable[[], FaceDetector] = FaceDetector,
+        threads: int | None = None,
     ) -> None:
         about = checkpoint.read_info(path)
         if about.vocabulary is None:
@@ -83,13 +82,14 @@ class GeneratorModel:
             raise ConfigError(
                 f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
             ) from error
-        self._path, self._device, self._detector = path, device, detector
+        self._path, self._device, self._detector, self._threads = path, device, detector, threads
         self._files = EditorFiles(path, **weights.companions(path) | _find_companions(path))
         self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
         self._face_editor: FaceEditor | None = None
         self._loaded: Generator | None = None
+        self._renderer: Generator | InferenceGenerator | None = None
         self._samplers: dict[str, Sampler] = {}
-        # The generator thrice: its weights, and what is prepared of them for each precision.
+        # The generator thrice: its weights, and two compiled models of them, for single images and for batches.
         parts = (path, path, path, self._files.discriminator, self._files.inverter, self._files.directions)
         self.size_bytes = sum(part.stat().st_size for part in parts if part is not None)
         self._info = ModelInfo(
@@ -154,13 +154,21 @@ class GeneratorModel:
         request = cast(ImageSetRequest, plan.request)
         precision = request.arithmetic
         if precision not in self._samplers:
-            self._samplers[precision] = Sampler(self.generator, precision=precision)
+            self._samplers[precision] = Sampler(self.renderer, precision=precision)
         images: Pixels = self._samplers[precision].render(cast(Sequence[imagesets.Row], rows), request)
         return images
 
     @property
+    def renderer(self) -> Generator | InferenceGenerator:
+        """Generator that renders image sets, loaded if need be: without PyTorch on a CPU."""
+        if self._renderer is None:
+            on_cpu = self._device == "cpu"
+            self._renderer = checkpoint.load_for_inference(self._path, self._threads) if on_cpu else self.generator
+        return self._renderer
+
+    @property
     def generator(self) -> Generator:
-        """The generator network, loaded if need be."""
+        """The generator network, for editing, loaded if need be."""
         if self._loaded is None:
             self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
         return self._loaded
@@ -184,12 +192,12 @@ class GeneratorModel:
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
         """Return the face of a row, for editing."""
         request = cast(ImageSetRequest, plan.request)
-        latent = Sampler(self.generator).latents([cast(imagesets.Row, row)], request)
-        return wrap_generated(self.generator, latent, request.arithmetic)
+        latents = Sampler(self.renderer).latents([cast(imagesets.Row, row)], request)
+        return wrap_generated(self.generator, torch.from_numpy(latents), request.arithmetic)
 
     def release(self) -> None:
         """Release the weights from memory until they are used again."""
-        self._loaded = self._face_editor = None
+        self._loaded = self._renderer = self._face_editor = None
         self._samplers.clear()
 
 

@@ -141,7 +141,7 @@ def open_models(settings: Settings) -> Models:
     detector = cache(FaceDetector)
 
     def open_model(path: Path, name: str) -> Model:
-        return GeneratorModel(path, settings.device, name, detector)
+        return GeneratorModel(path, settings.device, name, detector, settings.threads)
 
     fixed = fixed_checkpoints(settings)
     find_checkpoints(settings)  # refuses what the service would only log

@@ -88,7 +88,7 @@ class _BareGenerator:
         self.plan = self.model.plan(asked, 1_000_000)
         self.images = len(self.plan.rows)
         self.digests: set[str] = set()
-        self._sampler = Sampler(self.model.generator, precision=self.plan.request.precision, batch=BATCH)
+        self._sampler = Sampler(self.model.renderer, precision=self.plan.request.precision, batch=BATCH)
         self._claimed = [self.model.describe(self.plan, row) for row in self.plan.rows]
         self._done = 0
 

@@ -1,8 +1,8 @@
 """Differentiable noise, bias, activation and scaling between two convolutions, in one pass over memory on CPUs.
 
 The results are those of chains of PyTorch operations, which this module holds too. The chains are used on other
-devices, in other dtypes, and for gradients that are differentiated once more. The passes are compiled like those of
-`gen.passes`, and sum in float32 for maps of any dtype.
+devices, in other dtypes, and for gradients that are differentiated once more. The passes are compiled by
+`gen.kernels.compiled_loops`, and sum in float32 for maps of any dtype.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.passes import array, compiled, narrow, shared_out, wide
+from gen.kernels.compiled_loops import array, compiled, narrow, shared_out, wide
 
 _PASSED: Final = (torch.float32, torch.bfloat16)
 _SLOPE = np.float32(0.2)

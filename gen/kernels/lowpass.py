@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.passes import array, compiled, narrow, shared_out, wide
+from gen.kernels.compiled_loops import array, compiled, narrow, shared_out, wide
 
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 LOW_PASS: Final = torch.outer(FIR, FIR)

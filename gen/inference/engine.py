@@ -1,0 +1,131 @@
+"""Compilation of OpenVINO models, and their execution on all cores.
+
+Images of a batch are independent of each other. One image is computed by all cores together; of several, each core
+computes a few alone, which is faster, because none waits for another after every operation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any, Final
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+from openvino import AsyncInferQueue, CompiledModel, Core, Model, serialize
+
+from core.precision import Precision
+from gen.inference.graph import FLOAT32_PREFIX
+
+_LARGEST_PART: Final = 4
+"""Images that a core computes at a time."""
+
+_FLOAT32_ATTRIBUTE: Final = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16;dynamic:bf16"}
+"""Attribute of operations that are not converted to another precision, as OpenVINO writes it into files."""
+
+
+class Engine:
+    """A model, compiled when it is first used: for single images, and for batches.
+
+    It may be used by several threads, which wait for each other.
+
+    Args:
+        build: builds the model, whose inputs and output have images along their first dimension.
+        precision: of the convolutions. Where the processor has no instructions for bfloat16, float32 is used.
+        largest_part: most images that a core computes at a time.
+        threads: cores to use; None for all that the process may use.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Model],
+        precision: Precision = "float32",
+        *,
+        largest_part: int = _LARGEST_PART,
+        threads: int | None = None,
+    ) -> None:
+        self._build = build
+        self._precision = precision
+        self._largest_part = largest_part
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._lock = Lock()
+        self._compiled: dict[bool, CompiledModel] = {}
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Compute the output of n images.
+
+        Args:
+            inputs: arrays by the names of the model's inputs, with n rows, or one row for all images.
+        """
+        n = max(len(array) for array in inputs.values())
+        with self._lock:
+            if n == 1 or self._threads == 1:
+                return self._run_parts(inputs, n)
+            return self._run_in_parallel(inputs, n)
+
+    def _run_parts(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
+        request = self._compile(parallel=False).create_infer_request()
+        outputs = [
+            request.infer(_select(inputs, part), share_inputs=True)[0].copy() for part in self._divide(n, threads=1)
+        ]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    def _run_in_parallel(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
+        parts = self._divide(n, self._threads)
+        outputs: list[npt.NDArray[Any] | None] = [None] * len(parts)
+        queue = AsyncInferQueue(self._compile(parallel=True), min(self._threads, len(parts)))
+
+        def keep(request: Any, number: int) -> None:
+            outputs[number] = request.get_output_tensor(0).data.copy()
+
+        queue.set_callback(keep)
+        for number, part in enumerate(parts):
+            queue.start_async(_select(inputs, part), number, share_inputs=True)
+        queue.wait_all()
+        return np.concatenate([output for output in outputs if output is not None])
+
+    def _divide(self, n: int, threads: int) -> list[slice]:
+        """Return parts of n images, of about the same size, as many for one thread as for another."""
+        rounds = -(-n // (threads * self._largest_part))
+        count = min(n, rounds * threads)
+        ends = [n * part // count for part in range(count + 1)]
+        return [slice(*ends[part : part + 2]) for part in range(count)]
+
+    def _compile(self, *, parallel: bool) -> CompiledModel:
+        if parallel not in self._compiled:
+            settings = {
+                "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bfloat16" else "f32",
+                "INFERENCE_NUM_THREADS": self._threads,
+                "NUM_STREAMS": self._threads if parallel else 1,
+            }
+            model = self._build()
+            if self._precision == "bfloat16":
+                model = _keep_float32(model)
+            self._compiled[parallel] = _core().compile_model(model, "CPU", settings)
+        return self._compiled[parallel]
+
+
+def _select(inputs: Mapping[str, npt.NDArray[Any]], part: slice) -> dict[str, npt.NDArray[Any]]:
+    return {name: array if len(array) == 1 else array[part] for name, array in inputs.items()}
+
+
+def _keep_float32(model: Model) -> Model:
+    """Mark the operations that stay in float32; from Python this is possible in the file of a model alone."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.xml")
+        serialize(model, path)
+        tree = ElementTree.parse(path)  # noqa: S314  it was written by the line above
+        for layer in tree.iter("layer"):
+            if layer.get("name", "").startswith(FLOAT32_PREFIX):
+                ElementTree.SubElement(ElementTree.SubElement(layer, "rt_info"), "attribute", _FLOAT32_ATTRIBUTE)
+        return _core().read_model(ElementTree.tostring(tree.getroot()), path.with_suffix(".bin").read_bytes())
+
+
+@cache
+def _core() -> Core:
+    return Core()
