@@ -142,7 +142,12 @@ class SynthesisConv(nn.Module):
         self.clamp = clamp
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None = None) -> Tensor:
-        """noise: (n or 1, 1, R, R) standard normal or None; offset: (n, out, in, 3, 3) of kernels θ, θ·(1 + offset)."""
+        """Convolve, modulate and activate.
+
+        Args:
+            noise: (n or 1, 1, R, R) standard normal, or None.
+            offset: (n, out, in, 3, 3) of the kernel θ, which becomes θ·(1 + offset).
+        """
         styles = self.affine(w)
         # The gain of the activation, sqrt(2), is applied before it, where it costs nothing: a positive factor
         # passes through a leaky ReLU.

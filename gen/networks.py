@@ -231,7 +231,7 @@ class Generator(nn.Module):
         return {name: conv for block in self.synthesis.blocks for name, conv in block.convs.items()}
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """`synthesize(map(z, c, truncation))`, with the stored image noise."""
+        """Compute `synthesize(map(z, c, truncation))` with the stored image noise."""
         return self.synthesize(self.map(z, c, truncation))
 
     @torch.no_grad()
@@ -358,7 +358,7 @@ class Discriminator(nn.Module):
         self.b4 = DiscriminatorEpilogue(config)
 
     def forward(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The logits of `judge`."""
+        """Compute the logits of `judge`."""
         return self.judge(images, c, dtype).logits
 
     def judge(self, images: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Judgement:
