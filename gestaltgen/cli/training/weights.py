@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from core import tensor_files
-from core.errors import CheckpointError, LabelError
+from core.errors import CheckpointError, ConfigError, LabelError
 from core.seen_images import UNKNOWN, SeenImages
 from faces.datasets.dataset import Dataset
 from faces.labels import AGE_GROUPS, AgeGroup
@@ -147,9 +147,13 @@ def centre(
     """
     _check_new(out)
     info = checkpoint.read_info(file)
+    try:
+        centred = with_label_centres(checkpoint.load_generator(file))
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
     checkpoint.save(
         out,
-        with_label_centres(checkpoint.load_generator(file)),
+        centred,
         origin=f"{info.origin or file.name}; truncation centred on labels",
         licence=info.licence,
         images_seen=info.images_seen,
