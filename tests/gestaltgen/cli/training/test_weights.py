@@ -151,4 +151,5 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     assert str(out) in run("centre", source, "--out", out).stderr
     unlabelled = tmp_path / "unlabelled.safetensors"
     checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))
-    assert str(unlabelled) in run("centre", unlabelled, "--out", tmp_path / "no.safetensors").stderr
+    assert run("centre", unlabelled, "--out", tmp_path / "no.safetensors").exit_code == 1
+    assert not (tmp_path / "no.safetensors").exists()
