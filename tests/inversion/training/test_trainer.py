@@ -80,24 +80,31 @@ from gen.training.distributed import processes_of_torchrun
 from tests.inversion.training.tiny import trainer
 torch.set_num_threads(1)
 with processes_of_torchrun(torch.device("cpu")) as processes:
-    learning = trainer(sys.argv[1], processes)
-    reports = [learning.step() for _ in range(3)]
-    if processes.first:
-        tensors = {n: v.contiguous() for n, v in learning.state_dict().items()}
-        save_file(tensors | {"losses": torch.tensor([r.l2 for r in reports])}, sys.argv[2])
+    for stage in ("encoder", "hypernetwork"):
+        learning = trainer(stage, processes)
+        reports = [learning.step() for _ in range(3)]
+        if processes.first:
+            tensors = {n: v.contiguous() for n, v in learning.state_dict().items()}
+            save_file(tensors | {"losses": torch.tensor([r.l2 for r in reports])}, Path(sys.argv[1], stage))
 threads = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir()]
 assert not any("gloo" in name for name in threads), threads  # they would abort the process now and then as it ends
 """
 
 
-@pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
-def test_two_processes_do_what_one_does(tmp_path: Path, stage: Stage) -> None:
-    out = tmp_path / "two.safetensors"
+@pytest.fixture(scope="module")
+def of_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the state and the losses of either stage after three steps of two processes."""
+    out = tmp_path_factory.mktemp("two")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    command += [sys.executable, "-c", WORKER, stage, str(out)]
+    command += [sys.executable, "-c", WORKER, str(out)]
     run = subprocess.run(command, timeout=120, capture_output=True, text=True, env=os.environ)  # noqa: S603
     assert run.returncode == 0, run.stderr
-    one, two = trainer(stage), load_file(out)
+    return out
+
+
+@pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
+def test_two_processes_do_what_one_does(of_two_processes: Path, stage: Stage) -> None:
+    one, two = trainer(stage), load_file(of_two_processes / stage)
     losses = torch.tensor([one.step().l2 for _ in range(3)])
     torch.testing.assert_close(two["losses"], losses, rtol=1e-4, atol=1e-6)
     for name, value in one.state_dict().items():
