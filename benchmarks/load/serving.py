@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import uvicorn
 
 import weights
 from api.app import create_app
@@ -29,6 +28,7 @@ from api.models.generator import GeneratorModel, prepare
 from api.models.model import Pixels, RenderPlan, Row
 from api.models.pool import Models
 from api.settings import Settings
+from gestaltgen.cli.service.serve import open_listener, run_server
 from gestaltgen_client import Client, ServiceError
 
 REAL: Final = "real"
@@ -203,9 +203,7 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
         return Models({"phantom128": LoggedGenerator(model_log, pause_s)})
 
     settings = Settings(state=state)
-    uvicorn.run(
-        create_app(settings, load=load), port=port, log_level="error", access_log=False, timeout_graceful_shutdown=10
-    )
+    run_server(create_app(settings, load=load), open_listener("127.0.0.1", port))
 
 
 if __name__ == "__main__":

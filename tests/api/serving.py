@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +13,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.access.api_keys import Scope
+from gestaltgen.cli.service.serve import open_listener
 
 
 @contextmanager
 def serving(app: FastAPI, *, ready: bool = True) -> Iterator[str]:
     """Base URL of `app`, ready if asked to be; stopped at the end."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = open_listener("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
