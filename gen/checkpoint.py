@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from core import tensor_files
 from core.errors import CheckpointError, DatasetError
 from core.seen_images import UNKNOWN, SeenImages
@@ -133,11 +136,8 @@ def load_generator(path: str | Path) -> Generator:
     return net
 
 
-def load_for_inference(path: str | Path, threads: int | None = None) -> InferenceGenerator:
-    """Load the generator of a checkpoint for inference on a CPU, without PyTorch.
-
-    Args:
-        threads: cores to use; None for all that the process may use.
+def load_arrays(path: str | Path) -> tuple[dict[str, npt.NDArray[np.float32]], GeneratorConfig]:
+    """Load the tensors of a generator and its configuration, without PyTorch.
 
     Raises:
         CheckpointError: as `load_generator`.
@@ -150,7 +150,19 @@ def load_for_inference(path: str | Path, threads: int | None = None) -> Inferenc
     if wrong := [name for name, shape in expected.items() if name not in arrays or arrays[name].shape != shape]:
         got = arrays[wrong[0]].shape if wrong[0] in arrays else "missing"
         raise CheckpointError(f"{path}: {wrong[0]} is {got}; expected {expected[wrong[0]]}, as its configuration says")
-    return InferenceGenerator(arrays, config, threads)
+    return arrays, config
+
+
+def load_for_inference(path: str | Path, threads: int | None = None) -> InferenceGenerator:
+    """Load the generator of a checkpoint for inference on a CPU, without PyTorch.
+
+    Args:
+        threads: cores to use; None for all that the process may use.
+
+    Raises:
+        CheckpointError: as `load_generator`.
+    """
+    return InferenceGenerator(*load_arrays(path), threads)
 
 
 def fingerprint(net: torch.nn.Module) -> str:

@@ -26,7 +26,7 @@ NoiseInput: TypeAlias = Literal["const", "none", "given"]
 
 SQRT2: Final = math.sqrt(2)
 SLOPE: Final = 0.2
-_FIR: Final = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
+FIR: Final = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
 """The low-pass filter, with the gain of 4 that makes up for the zeros between pixels."""
 
 FLOAT32_PREFIX: Final = "float32."
@@ -108,7 +108,7 @@ class _Builder:
         x = opset13.multiply(x, styles)
         if up:
             y = opset13.convolution_backprop_data(x, kernel, [2, 2], pads_begin=[0, 0], pads_end=[0, 0])
-            taps = np.tile(_FIR, (weight.shape[0], 1, 1, 1, 1))
+            taps = np.tile(FIR, (weight.shape[0], 1, 1, 1, 1))
             y = opset13.group_convolution(y, _constant(taps), [1, 1], [1, 1], [1, 1], [1, 1])
         else:
             y = _convolve_plainly(x, kernel, padding=1)
@@ -157,7 +157,7 @@ class _Builder:
 
 
 def _upsample(rgb: Node) -> Node:
-    taps = _constant(np.tile(_FIR, (3, 1, 1, 1, 1)))
+    taps = _constant(np.tile(FIR, (3, 1, 1, 1, 1)))
     return _keep_float32(opset13.group_convolution_backprop_data(rgb, taps, [2, 2], pads_begin=[1, 1], pads_end=[1, 1]))
 
 

@@ -14,7 +14,7 @@ from gen.inference.graph import SLOPE, SQRT2, Arrays
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
-_LR_MULTIPLIER: Final = 0.01
+LR_MULTIPLIER: Final = 0.01
 """Learning rate of the mapping layers, with which their stored weights are scaled (Karras et al. 2019)."""
 
 
@@ -31,14 +31,14 @@ class LatentMapping:
         self._layers = []
         for number in range(config.mapping_layers):
             weight = tensors[f"mapping.fc{number}.weight"].astype(np.float32)
-            gain = np.float32(_LR_MULTIPLIER / math.sqrt(weight.shape[1]))
-            self._layers.append((weight.T * gain, tensors[f"mapping.fc{number}.bias"] * np.float32(_LR_MULTIPLIER)))
+            gain = np.float32(LR_MULTIPLIER / math.sqrt(weight.shape[1]))
+            self._layers.append((weight.T * gain, tensors[f"mapping.fc{number}.bias"] * np.float32(LR_MULTIPLIER)))
         self.w_avg: Floats = tensors["mapping.w_avg"]
         """Average latent (w_dim,)."""
         self.label_centres: Floats | None = tensors.get("mapping.label_centres")
         self._embedding: Floats | None = None
         if config.vocabulary is not None:
-            self._embedding, self._embedding_bias = _read_embedding(tensors, config.c_dim)
+            self._embedding, self._embedding_bias = read_embedding(tensors, config.c_dim)
 
     def __call__(self, z: Floats, c: Floats | None) -> Floats:
         """Compute the latents w (n, w_dim).
@@ -75,7 +75,7 @@ class LatentMapping:
         return c
 
 
-def _read_embedding(tensors: Arrays, c_dim: int) -> tuple[Floats, Floats]:
+def read_embedding(tensors: Arrays, c_dim: int) -> tuple[Floats, Floats]:
     """Return the split embedding as one matrix (c_dim, z_dim), zero where a half ignores a column, and its bias."""
     condition, age = (tensors[f"mapping.embed.{name}_weight"] for name in ("condition", "age"))
     matrix = np.zeros((c_dim, len(condition) + len(age)), np.float32)

@@ -1,4 +1,4 @@
-"""`gestaltgen weights …`: bring published checkpoints in, and look into files of weights."""
+"""`gestaltgen weights …`: bring published checkpoints in, look into files of weights, and export them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from faces.labels import AGE_GROUPS, AgeGroup
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.labels import Vocabulary
+from gen.onnx_export import NOTICE, export_onnx
 from gen.published import importing
 from gen.published.importing import Imported
 from gen.training.warm_start import with_label_centres
@@ -27,7 +28,10 @@ from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import stepping_bar
 
 app = typer.Typer(
-    cls=ReportingGroup, no_args_is_help=True, rich_markup_mode="markdown", help="Bring weights in, and look into them."
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Bring weights in, look into them, export them.",
 )
 _console = make_console(soft_wrap=True)
 
@@ -162,6 +166,31 @@ def centre(
     )
     _console.print(f"written: {out}")
     _print_info(checkpoint.read_info(out))
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="A generator's checkpoint, of ours.")],
+    onnx: Annotated[Path, typer.Option(help="ONNX file to write, a name ending in .onnx; not yet there.")],
+    latents: Annotated[
+        bool, typer.Option("--latents", help="Take style latents `ws` as the input, and leave the mapping out.")
+    ] = False,
+) -> None:
+    """Write a generator as an ONNX file, to serve it with another program.
+
+    Inputs are random vectors `z` (n, z_dim), labels `c` (n, conditions and
+    then ages) if the generator has labels, and a number, `truncation`; all are
+    float32, and n is any. Outputs are `images` (n, 3, h, h), about [-1, 1] but
+    not clipped, and their latents `ws`. Noise is the stored noise.
+
+    Licence, origin and the names of the label columns are properties of the
+    file. The images carry no marks of what they are: whoever serves them must
+    say that they are synthetic, and no basis for a diagnosis.
+
+    It needs the package onnx: `pip install 'gestaltgen[onnx]'`.
+    """
+    export_onnx(file, onnx, from_latents=latents)
+    _console.print(f"written: {onnx}, {onnx.stat().st_size / 1e6:.1f} MB. {NOTICE}")
 
 
 def _check_new(out: Path) -> None:

@@ -153,3 +153,14 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     checkpoint.save(unlabelled, Generator(replace(G32, vocabulary=None)))
     assert run("centre", unlabelled, "--out", tmp_path / "no.safetensors").exit_code == 1
     assert not (tmp_path / "no.safetensors").exists()
+
+
+def test_a_generator_is_exported_as_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    source, out = tmp_path / "net.safetensors", tmp_path / "net.onnx"
+    checkpoint.save(source, generator_32(), origin="somewhere", licence="Apache-2.0")
+    result = run("export", source, "--onnx", out)
+    assert result.exit_code == 0, result.output
+    assert "no basis for a diagnosis" in result.output
+    assert out.stat().st_size > 100_000
+    assert run("export", source, "--onnx", out, "--latents").exit_code == 1
