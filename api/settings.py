@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _PREFIX: Final = "GESTALTGEN_"
-_OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS")
+_OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS", "GESTALTGEN_JUDGES")
 """Variables of other commands and of the tests."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 
 from core.csv_reports import format_csv
@@ -17,7 +18,7 @@ from editing.latent_editor import NOTICE, OPPOSITE, Edit
 from editing.survey_plan import Stimulus, Version, find_mouth_area
 from faces.contact_sheets import contact_sheet
 from faces.datasets.archives import open_sink, zip_bytes
-from faces.images import Pixels, encode_png, to_uint8
+from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from inversion.result import Inversion
 
 MARK: Final = "Edited image, no photograph"
@@ -33,13 +34,23 @@ class StimulusPair:
     Attributes:
         before, after: uint8 (h, h, 3): as reconstructed, and edited.
         edit: from one to the other.
+        photograph_smile: read from the photograph itself.
         mouth: left, top, right, bottom in pixels: the area of interest, the same for both.
     """
 
     before: Pixels
     after: Pixels
     edit: Edit
+    photograph_smile: float
     mouth: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class SurveyEdit:
+    """Edit of a face for a survey, and the smile on its photograph."""
+
+    edit: Edit
+    photograph_smile: float
 
 
 @dataclass(frozen=True)
@@ -54,11 +65,13 @@ class Answer:
     group: str
     edited: bool
     smile: float
+    smile_photograph: float
     smile_before: float
     smile_after: float
     strength: float
     identity: float
     precision: str
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -83,30 +96,60 @@ class LeftOut:
 
 
 def edit_for_survey(
-    face_editor: FaceEditor, inversion: Inversion, smile: float | None = None, doubtful: bool = False
-) -> Edit:
+    face_editor: FaceEditor,
+    photograph: Pixels,
+    inversion: Inversion,
+    smile: float | None = None,
+    doubtful: bool = False,
+) -> SurveyEdit:
     """Edit one inverted face for a survey.
 
     Args:
-        smile: to reach, in [0, 1]; None takes the opposite of the face's own, one of OPPOSITE.
-        doubtful: take it even where the inversion is out of domain, or the edit doubtful.
+        photograph: the aligned face uint8 (h, h, 3) that was inverted.
+        smile: to reach, in [0, 1]; None takes the opposite of the smile on the photograph, one of OPPOSITE.
+        doubtful: take it even where the inversion is out of domain, or the edit doubtful; not where the edit goes
+            against the photograph.
 
     Raises:
         DirectionError: it cannot be shown, with the reasons.
         ConfigError: there are no directions for the generator.
     """
-    editor = face_editor.editor
-    if smile is None:
-        smile = OPPOSITE[float(editor.reader(inversion.reconstruction).smile[0]) < 0.5]
-    edit = editor.to_smile(inversion, face_editor.direction(SMILE), smile)
+    editor, direction = face_editor.editor, face_editor.direction(SMILE)
+    shown = _read_smile(face_editor, photograph)
+    target = OPPOSITE[shown < 0.5] if smile is None else smile
+    edit = editor.to_smile(inversion, direction, target)
+    _refuse_contradiction(shown, edit, target)
     verdict = inversion.quality[0].verdict
     lost = verdict == "out of domain"
     if not doubtful and (lost or edit.verdict == "doubtful"):
         raise DirectionError("; ".join([*([f"the inversion is {verdict}"] if lost else []), *edit.because]))
-    return edit
+    return SurveyEdit(edit, shown)
 
 
-def make_pair(edit: Edit, find: FindLandmarks) -> StimulusPair:
+def _read_smile(face_editor: FaceEditor, photograph: Pixels) -> float:
+    side = face_editor.side
+    face = np.asarray(cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    smile = float(face_editor.reader(to_tensor(face)).smile[0])
+    if not np.isfinite(smile):
+        raise DirectionError("no smile can be read from the photograph: no landmarks are found on it")
+    return smile
+
+
+def _refuse_contradiction(shown: float, edit: Edit, target: float) -> None:
+    """Raise DirectionError if the reconstruction lost so much of the smile that the edit goes the other way.
+
+    Both pictures of a pair are compared with what the photograph shows: a smiling person whose reconstruction rests
+    would smile more in the edited picture, as the photograph did.
+    """
+    before, after = edit.smile
+    if (target - shown) * (after - before) < 0 or (target - shown) * (target - before) < 0:
+        raise DirectionError(
+            f"the smile is {shown:.2f} on the photograph and {before:.2f} in its reconstruction, and goes to "
+            f"{after:.2f}, against the photograph: its expression was lost by the inversion"
+        )
+
+
+def make_pair(survey_edit: SurveyEdit, find: FindLandmarks) -> StimulusPair:
     """Render the two pictures of an edit, and find the area around the mouth in both.
 
     Args:
@@ -115,6 +158,7 @@ def make_pair(edit: Edit, find: FindLandmarks) -> StimulusPair:
     Raises:
         DirectionError: no landmarks are found in one of them.
     """
+    edit = survey_edit.edit
     before, after = (to_uint8(picture)[0] for picture in (edit.before, edit.image))
     points = find(np.stack([before, after]))
     if np.isnan(points).any():
@@ -122,7 +166,7 @@ def make_pair(edit: Edit, find: FindLandmarks) -> StimulusPair:
     areas = np.array([find_mouth_area(face) for face in points])
     left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
     right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
-    return StimulusPair(before, after, edit, (left, top, right, bottom))
+    return StimulusPair(before, after, edit, survey_edit.photograph_smile, (left, top, right, bottom))
 
 
 def write_pack(
@@ -177,7 +221,7 @@ def _generate_files(
         yield f"{version}/order.csv", "".join(f"{line}\n" for line in ["file", *files]).encode()
     areas = [InterestArea(one.version, _file_name(one), *pairs[one.person.name].mouth) for one in planned]
     yield "areas.csv", format_csv(areas).encode()
-    answers = [_make_answer(stimulus, pairs[stimulus.person.name].edit) for stimulus in planned]
+    answers = [_make_answer(stimulus, pairs[stimulus.person.name]) for stimulus in planned]
     yield "key/answers.csv", format_csv(answers).encode()
     rows = [[pair.before, pair.after] for pair in pairs.values()]
     sheet = contact_sheet(rows, row_titles=list(pairs), column_titles=["as reconstructed", "edited"], footer=NOTICE)
@@ -190,7 +234,8 @@ def _file_name(stimulus: Stimulus) -> str:
     return f"{stimulus.code}.png"
 
 
-def _make_answer(stimulus: Stimulus, edit: Edit) -> Answer:
+def _make_answer(stimulus: Stimulus, pair: StimulusPair) -> Answer:
+    edit = pair.edit
     before, after = edit.smile
     return Answer(
         version=stimulus.version,
@@ -201,9 +246,11 @@ def _make_answer(stimulus: Stimulus, edit: Edit) -> Answer:
         group=stimulus.person.group,
         edited=stimulus.edited,
         smile=after if stimulus.edited else before,
+        smile_photograph=pair.photograph_smile,
         smile_before=before,
         smile_after=after,
         strength=edit.strength if stimulus.edited else 0.0,
         identity=edit.identity if stimulus.edited else 0.0,
         precision=edit.precision,
+        verdict=edit.verdict,
     )

@@ -82,6 +82,15 @@ def portraits() -> Path:
 
 
 @pytest.fixture(scope="session")
+def judges() -> Path:
+    """Folder of face-api's networks, which are not part of the repository."""
+    folder = os.environ.get("GESTALTGEN_JUDGES")
+    if not folder:
+        pytest.skip("GESTALTGEN_JUDGES names no folder of networks")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> Pixels:
     """A photograph with one person, 512 x 512, public domain; comes with scikit-image."""
     return np.asarray(skimage.data.astronaut(), dtype=np.uint8)

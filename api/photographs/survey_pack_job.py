@@ -77,9 +77,11 @@ class SurveyPackWork(Undivided):
 
     def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> StimulusPair:
         """Edit a face and return its two pictures. Call it in the worker's thread."""
-        name, inversion = self._context.load_face(models, PhotographFace(photo))
+        context = self._context
+        name, inversion = context.load_face(models, PhotographFace(photo))
         editor: FaceEditor = models.use(name).face_editor
-        edit = edit_for_survey(editor, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
+        photograph = read_image(context.photographs.files.read(f"{context.photographs.folder(photo)}/crop.png"))
+        edit = edit_for_survey(editor, photograph, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
         return make_pair(edit, editor.find)
 
     def _write_archive(self, pack: PackRecord) -> int:
@@ -122,10 +124,12 @@ def _write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str)
         edit = pair.edit
         fields = {
             "mouth": pair.mouth,
+            "photograph_smile": pair.photograph_smile,
             "smile": edit.smile,
             "strength": edit.strength,
             "identity": edit.identity,
             "precision": edit.precision,
+            "verdict": edit.verdict,
         }
     else:
         fields = {"left_out": pair}
@@ -151,6 +155,7 @@ def _read_pair(files: Files, folder: str, place: int) -> StimulusPair | str:
         condition_kept=None,
         age_years=None,
         distance=(0.0, 0.0),
-        precision=fields.get("precision", "float32"),
+        precision=fields["precision"],
+        verdict=fields["verdict"],
     )
-    return StimulusPair(before, after, edit, tuple(fields["mouth"]))
+    return StimulusPair(before, after, edit, fields["photograph_smile"], tuple(fields["mouth"]))

@@ -13,10 +13,10 @@ from editing import survey_pack
 from editing.direction_file import Directions
 from editing.face_editor import EditorFiles, FaceEditor
 from editing.latent_editor import OPPOSITE
-from editing.survey_pack import MARK, LeftOut, StimulusPair, edit_for_survey, make_pair, write_pack
+from editing.survey_pack import MARK, LeftOut, StimulusPair, SurveyEdit, edit_for_survey, make_pair, write_pack
 from editing.survey_plan import Person, plan_survey
 from faces.detect import FaceDetector
-from faces.images import Pixels, read_image, to_uint8
+from faces.images import Pixels, read_image, to_tensor, to_uint8
 from faces.measures.distances import Features
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -51,7 +51,7 @@ def face(seed: int, **quality: object) -> Inversion:
 @pytest.fixture
 def pairs(face_editor: FaceEditor) -> dict[str, StimulusPair]:
     return {
-        person.name: make_pair(edit_for_survey(face_editor, face(at), 0.5, doubtful=True), find)
+        person.name: make_pair(edit_face(face_editor, face(at), 0.5, doubtful=True), find)
         for at, person in enumerate(PEOPLE)
     }
 
@@ -61,29 +61,51 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def edit_face(face_editor: FaceEditor, face: Inversion, smile: float | None = None, **options: bool) -> SurveyEdit:
+    """Edit a face whose photograph its reconstruction equals."""
+    photograph = to_uint8(face.reconstruction)[0]
+    return edit_for_survey(face_editor, photograph, face, smile, **options)
+
+
 def test_a_face_goes_to_the_opposite_of_its_smile_or_where_it_is_told(face_editor: FaceEditor) -> None:
     for seed in (5, 10, 12):
-        edit = edit_for_survey(face_editor, face(seed), doubtful=True)
-        assert edit.target == OPPOSITE[edit.smile[0] < 0.5]
-        assert edit_for_survey(face_editor, face(seed), 0.4, doubtful=True).target == 0.4
+        made = edit_face(face_editor, face(seed), doubtful=True)
+        assert made.photograph_smile == pytest.approx(made.edit.smile[0], abs=0.01)
+        assert made.edit.target == OPPOSITE[made.edit.smile[0] < 0.5]
+        assert edit_face(face_editor, face(seed), 0.4, doubtful=True).edit.target == 0.4
+
+
+def test_the_opposite_is_that_of_the_photograph_and_edits_against_it_are_refused(face_editor: FaceEditor) -> None:
+    """Brightness is a smile here: a photograph that is brighter or darker than its reconstruction."""
+    one = face(10)
+    before = float(face_editor.reader(one.reconstruction).smile[0])
+    other = to_uint8(one.reconstruction + (0.5 if before < 0.5 else -0.5))[0]
+    shown = float(face_editor.reader(to_tensor(other)).smile[0])
+    assert (shown < 0.5) != (before < 0.5)
+    made = edit_for_survey(face_editor, other, one, doubtful=True)
+    assert made.photograph_smile == pytest.approx(shown)
+    assert made.edit.target == OPPOSITE[shown < 0.5]
+    # Between the two the edit goes from the reconstruction to where the photograph comes from.
+    with pytest.raises(DirectionError, match="against the photograph"):
+        edit_for_survey(face_editor, other, one, (shown + before) / 2, doubtful=True)
 
 
 def test_what_is_doubtful_is_not_shown_unless_it_is_asked_for(face_editor: FaceEditor) -> None:
-    assert edit_for_survey(face_editor, face(10, verdict="doubtful"), 0.5).verdict == "good"
+    assert edit_face(face_editor, face(10, verdict="doubtful"), 0.5).edit.verdict == "good"
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain$"):
-        edit_for_survey(face_editor, face(10, verdict="out of domain"), 0.5)
+        edit_face(face_editor, face(10, verdict="out of domain"), 0.5)
     assert face_editor.known is not None
     near = replace(face_editor, known=replace(face_editor.known, apart=1e-4))
     with pytest.raises(DirectionError, match=r"^the inversion is out of domain; the identity moved by"):
-        edit_for_survey(near, face(10, verdict="out of domain"), 0.3)
-    assert edit_for_survey(near, face(10, verdict="out of domain"), 0.3, doubtful=True).verdict == "doubtful"
+        edit_face(near, face(10, verdict="out of domain"), 0.3)
+    assert edit_face(near, face(10, verdict="out of domain"), 0.3, doubtful=True).edit.verdict == "doubtful"
     with pytest.raises(ConfigError, match="no directions are shipped for tiny"):
-        edit_for_survey(replace(face_editor, known=None), face(10))
+        edit_face(replace(face_editor, known=None), face(10))
 
 
 def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
-    edit = edit_for_survey(face_editor, face(10), 0.5)
-    pair = make_pair(edit, find)
+    made = edit_face(face_editor, face(10), 0.5)
+    pair, edit = make_pair(made, find), made.edit
     np.testing.assert_array_equal(pair.before, to_uint8(edit.before)[0])
     np.testing.assert_array_equal(pair.after, to_uint8(edit.image)[0])
     mouths = find(np.stack([pair.before, pair.after]))[:, 48:]
@@ -93,7 +115,7 @@ def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
     assert mouths[1, :, 0].max() < right
     assert mouths[1, :, 1].max() < bottom <= 63
     with pytest.raises(DirectionError, match="no landmarks of the mouth"):
-        make_pair(edit, lambda images: np.full((2, 68, 2), np.nan))
+        make_pair(made, lambda images: np.full((2, 68, 2), np.nan))
 
 
 def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
+import numpy as np
 import typer
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from editing.latent_editor import NOTICE, Edit, LatentEditor
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
+from faces.measures.judges import JudgeReading, Judges
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.images.inversion_options import InversionOptions
 from gestaltgen.cli.option_groups import expand_options
@@ -49,6 +51,8 @@ class Line:
         condition_kept: whether the same condition is read; empty where none can be.
         age_years: change of the age that is read; empty where none can be.
         precision: precision of the inversion and of the edit.
+        judged_happy_before, judged_happy_after, judged_age_before, judged_age_after: readings of independent judges of
+            photographs (`faces.measures.judges`), where they are installed: a probability, and years.
     """
 
     photograph: str
@@ -64,6 +68,10 @@ class Line:
     condition_kept: bool | None = None
     age_years: float | None = None
     precision: str = ""
+    judged_happy_before: float | None = None
+    judged_happy_after: float | None = None
+    judged_age_before: float | None = None
+    judged_age_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +136,13 @@ def edit(
     by = face_editor.invert_by(inversion.method, precision=inversion.precision)
     along = face_editor.direction(change.direction, change.condition)
     editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
+    judges = Judges() if files.oracle is None else None  # they know photographs, not drawn faces
     work = list_photographs(photographs)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if strip:
             write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
-        return _write_results(out, one, change.apply(editor, one.inversion, along))
+        return _write_results(out, one, change.apply(editor, one.inversion, along), judges)
 
     lines, shown = [], []
     for path, made in invert_photographs(
@@ -155,12 +164,13 @@ def edit(
         raise typer.Exit(1)
 
 
-def _write_results(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line, list[Pixels]]:
+def _write_results(out: Path, one: InvertedPhotograph, done: Edit, judges: Judges | None) -> tuple[Line, list[Pixels]]:
     """Write the results of one photograph; return its line of the report, and its three pictures."""
     before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
     text = {"Comment": NOTICE, "Precision": done.precision}
     write_file(out / f"{one.name}-before.png", encode_png(before, text))
     write_file(out / f"{one.name}-edited.png", encode_png(after, text))
+    readings = [JudgeReading()] * 2 if judges is None else judges.read(np.stack([before, after]))
     line = Line(
         str(one.path),
         "edited",
@@ -174,6 +184,8 @@ def _write_results(out: Path, one: InvertedPhotograph, done: Edit) -> tuple[Line
         done.condition_kept,
         done.age_years,
         done.precision,
+        *(reading.happy for reading in readings),
+        *(reading.age_years for reading in readings),
     )
     return line, [one.framed.face, before, after]
 

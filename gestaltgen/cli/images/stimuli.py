@@ -33,7 +33,7 @@ def stimuli(
     smile: Annotated[
         float | None,
         typer.Option(
-            help="Smile to reach, 0 to 1. Default: the opposite of each face's own, 0.2 or 0.8.", min=0, max=1
+            help="Smile to reach, 0 to 1. Default: the opposite of that on each photograph, 0.2 or 0.8.", min=0, max=1
         ),
     ] = None,
     groups: Annotated[
@@ -67,7 +67,9 @@ def stimuli(
     sources = name_sources(work)
 
     def make_person(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
-        pair = make_pair(edit_for_survey(face_editor, one.inversion, smile, doubtful), face_editor.find)
+        pair = make_pair(
+            edit_for_survey(face_editor, one.framed.face, one.inversion, smile, doubtful), face_editor.find
+        )
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
     pairs: dict[str, StimulusPair] = {}
