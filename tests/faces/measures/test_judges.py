@@ -76,7 +76,10 @@ def test_the_astronaut_is_a_happy_adult(judges: Path, astronaut: Pixels, detecto
 
 def test_ages_of_portraits_are_near_their_captions(judges: Path, portraits: Path, detector: FaceDetector) -> None:
     with (portraits / "portraits.csv").open() as table:
-        dated = [row for row in csv.DictReader(table) if row["years"]][:12]
-    faces = [align_photograph(read_image(portraits / "images" / row["file"]), detector) for row in dated]
+        dated = [row for row in csv.DictReader(table) if row["years"]][:16]
+    photographs = {row["file"]: read_image(portraits / "images" / row["file"]) for row in dated}
+    seen = [row for row in dated if detector.detect(photographs[row["file"]])]
+    assert len(seen) > 8
+    faces = [align_photograph(photographs[row["file"]], detector) for row in seen]
     ages = load_age_network(judges)(np.concatenate(faces))[:, 0]
-    assert np.abs(ages - [float(row["years"]) for row in dated]).mean() < 12
+    assert np.abs(ages - [float(row["years"]) for row in seen]).mean() < 12
