@@ -80,9 +80,40 @@ class TrunkConfig:
         return cls(DiscriminatorConfig.from_json(data["discriminator"]), data["maps"])
 
 
-def encoder_config(data: Mapping[str, Any]) -> EncoderConfig | TrunkConfig:
-    """Read the configuration of an encoder of either kind from its `to_json`."""
-    return TrunkConfig.from_json(data) if "discriminator" in data else EncoderConfig.from_json(data)
+@dataclass(frozen=True)
+class LayerEncoderConfig(_Stages):
+    """IR-SE encoder into W+, with a head for each layer of the generator; the defaults are those of pSp at 1024 px.
+
+    Args:
+        side: of the images that it sees, in pixels; others are resized.
+        widths: feature maps of the four stages.
+        units: residual units of the four stages.
+        rows: layers of the generator, one row of the latent each.
+        pyramid: the heads of later rows see larger maps (pSp, e4e); otherwise all see the last maps (ReStyle).
+        relative: the rows after the first are offsets from it (e4e).
+        passes: 0 for an encoder that sees the image alone, as pSp and e4e. Otherwise it sees the image and its current
+            reconstruction so many times, and each answer is added to the last latent (ReStyle).
+    """
+
+    side: int = 256
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    units: tuple[int, ...] = (3, 4, 14, 3)
+    rows: int = 18
+    pyramid: bool = True
+    relative: bool = False
+    passes: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rows < 1 or self.passes < 0:
+            raise ConfigError(f"rows is {self.rows}, passes is {self.passes}; expected 1 or more, and 0 or more")
+
+
+def encoder_config(data: Mapping[str, Any]) -> EncoderConfig | TrunkConfig | LayerEncoderConfig:
+    """Read the configuration of an encoder of any kind from its `to_json`."""
+    if "discriminator" in data:
+        return TrunkConfig.from_json(data)
+    return LayerEncoderConfig.from_json(data) if "rows" in data else EncoderConfig.from_json(data)
 
 
 @dataclass(frozen=True)

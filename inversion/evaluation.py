@@ -21,6 +21,7 @@ from faces.images import Pixels, to_tensor, to_uint8
 from faces.oracle.attribute_network import Oracle
 from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen.networks import Generator
+from inversion.encoder_inverter import EncoderInverter
 from inversion.inverter import Inverter
 from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import HIGHER_IS_BETTER, Judge, Quality
@@ -97,7 +98,7 @@ class MethodFigures:
 
 @dataclass(frozen=True)
 class MethodResult:
-    """Figures of a method, with the quality and the reconstruction of each face."""
+    """Figures of a method, with the quality of each face and the reconstructions of the first."""
 
     figures: MethodFigures
     quality: tuple[Quality, ...]
@@ -126,7 +127,9 @@ def load_held_out(path: Path | None, count: int, side: int) -> HeldOutFaces:
 
 
 def make_fast_methods(inverter: Inverter, passes: int, precision: Precision = "float32") -> dict[str, Invert]:
-    """Make the trained methods by name: the encoder alone, and 1 to `passes` passes."""
+    """Make the trained methods by name: the encoder alone, and 1 to `passes` passes if there is a hypernetwork."""
+    if isinstance(inverter, EncoderInverter):
+        return {"encoder": partial(inverter.invert, precision=precision)}
     names = ["encoder", "1 pass", *(f"{count} passes" for count in range(2, passes + 1))][: passes + 1]
     return {name: partial(inverter.invert, passes=count, precision=precision) for count, name in enumerate(names)}
 
@@ -165,7 +168,7 @@ def measure(
         on_progress: called with the number of faces inverted since the last call.
     """
     quality: list[Quality] = []
-    pictures = []
+    pictures: list[Tensor] = []
     seconds = 0.0
     precision: Precision = "float32"
     for part in torch.split(faces, CHUNK):
@@ -174,7 +177,8 @@ def measure(
         seconds += time.perf_counter() - began
         slow = described is None or len(quality) < described
         quality += (judge if slow else replace(judge, describe=None))(inversion.reconstruction, part)
-        pictures.append(inversion.reconstruction)
+        if oracle is not None or sum(map(len, pictures)) < _SHOWN:  # hundreds of large pictures would fill the memory
+            pictures.append(inversion.reconstruction)
         precision = inversion.precision
         on_progress(len(part))
     made = torch.cat(pictures)

@@ -19,7 +19,8 @@ from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gen.networks import Discriminator, Generator
 from gen.strict_loading import load_strict
-from inversion.config import HypernetworkConfig, encoder_config
+from inversion.config import HypernetworkConfig, LayerEncoderConfig, TrunkConfig, encoder_config
+from inversion.encoder_inverter import EncoderInverter
 from inversion.inverter import Inverter
 from inversion.quality import Judge, QualityLimits
 
@@ -51,14 +52,15 @@ class InverterInfo:
 
 
 def save(path: Path, inverter: Inverter, info: InverterInfo) -> None:
-    """Write both networks without the generator; the file appears whole or not at all.
+    """Write its networks without the generator; the file appears whole or not at all.
 
-    Matrices and kernels are stored in float16, half as large.
+    Matrices and kernels are stored in float16, half as large, unless a value is too large for it.
     """
+    encoder: Any = inverter.w_encoder.config
     header = {
         "network": _KIND,
-        "encoder": inverter.w_encoder.config.to_json(),
-        "hypernetwork": inverter.hypernet.config.to_json(),
+        "encoder": encoder.to_json(),
+        "hypernetwork": None if isinstance(inverter, EncoderInverter) else inverter.hypernet.config.to_json(),
         "generator": info.generator,
         "origin": info.origin,
         "licence": info.licence,
@@ -95,20 +97,26 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
             f"{path} belongs to the generator {info.generator[:12]}, this is {ours[:12]}; "
             "name that one, or train an inverter for this one: `gestaltgen train-encoder --help`"
         )
+    if header["hypernetwork"] is None and of_another:
+        raise CheckpointError(f"{path} holds an encoder alone; expected an inverter that `train-encoder` made")
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
-        inverter = Inverter(
-            generator,
-            encoder_config(header["encoder"]),
-            HypernetworkConfig.from_json(header["hypernetwork"]),
-            Judge(judge.perceptual, judge.describe, info.limits),
-            info.least_gain,
-        )
+        inverter = _make_inverter(generator, header, Judge(judge.perceptual, judge.describe, info.limits), info)
     own = _own_tensors(inverter)
     state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
     if info.generator != ours:
         state["latent_avg"] = own["latent_avg"]
     load_strict(inverter, state | {name: v for name, v in inverter.state_dict().items() if name.startswith(_GENERATOR)})
     return inverter.eval().requires_grad_(False)
+
+
+def _make_inverter(generator: Generator, header: Mapping[str, Any], judge: Judge, info: InverterInfo) -> Inverter:
+    encoder = encoder_config(header["encoder"])
+    if header["hypernetwork"] is None and not isinstance(encoder, TrunkConfig):
+        return EncoderInverter(generator, encoder, judge)
+    if isinstance(encoder, LayerEncoderConfig):
+        raise CheckpointError("an encoder into W+ beside a hypernetwork; expected an encoder into W")
+    hypernetwork = HypernetworkConfig.from_json(header["hypernetwork"])
+    return Inverter(generator, encoder, hypernetwork, judge, info.least_gain)
 
 
 def load_discriminator(path: Path, generator: Generator) -> Discriminator:
@@ -130,7 +138,10 @@ def _own_tensors(inverter: Inverter) -> dict[str, Tensor]:
 
 
 def _to_storage(value: Tensor) -> Tensor:
-    return value.half() if value.ndim > 1 and value.is_floating_point() else value
+    if value.ndim < 2 or not value.is_floating_point():
+        return value
+    half = value.half()
+    return half if half.isfinite().all() else value
 
 
 def _parse_info(path: Path, header: Mapping[str, Any]) -> InverterInfo:

@@ -10,6 +10,7 @@ from torch import Tensor
 from core.errors import ConfigError
 from core.precision import Precision, PrecisionChoice, resolve_precision
 from gen.networks import Generator
+from inversion.encoder_inverter import EncoderInverter
 from inversion.inverter import Inverter
 from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
 from inversion.quality import Judge
@@ -27,8 +28,10 @@ class Method(StrEnum):
 
 
 def choose_method(inverter: Inverter | None) -> Method:
-    """Choose the default method: the hypernetwork, or pivotal tuning if there is no inverter."""
-    return Method.PTI if inverter is None else Method.HYPERSTYLE
+    """Choose the default method: the hypernetwork, the encoder if it is alone, pivotal tuning without an inverter."""
+    if inverter is None:
+        return Method.PTI
+    return Method.ENCODER if isinstance(inverter, EncoderInverter) else Method.HYPERSTYLE
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class InversionMethod:
         precision: of the networks; "auto" takes what the device is made for. Optimisation is in float32.
 
     Raises:
-        ConfigError: the method needs an inverter, and there is none; or it optimises, and not in float32.
+        ConfigError: the method needs an inverter or a hypernetwork, and there is none; or it optimises, and not in
+            float32.
     """
 
     generator: Generator
@@ -61,6 +65,11 @@ class InversionMethod:
         if self.inverter is None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
             raise ConfigError(
                 f"--method {self.method} needs --inverter; `gestaltgen train-encoder --help` says how to make one"
+            )
+        if isinstance(self.inverter, EncoderInverter) and self.method is Method.HYPERSTYLE:
+            raise ConfigError(
+                f"--method {self.method}, and the inverter is an encoder without a hypernetwork; take "
+                f"{Method.ENCODER}, or {Method.PTI}, which starts from its latents"
             )
         if self.optimises and self.precision == "bfloat16":
             raise ConfigError(
@@ -99,7 +108,8 @@ class InversionMethod:
             passes = 0 if self.method is Method.ENCODER else self.passes
             return self.inverter.invert(face, passes, self.settled_precision)
         start = None if self.inverter is None else self.inverter.encode(face)
-        space: Space = "w+" if self.method is Method.W_PLUS else "w"
+        by_layer = isinstance(self.inverter, EncoderInverter) and self.inverter.differs_by_layer
+        space: Space = "w+" if self.method is Method.W_PLUS or (self.method is Method.PTI and by_layer) else "w"
         tuned = self.method is Method.PTI
         perceptual = self.judge.perceptual
         found = project(

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from core.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError
 from gen.config import GeneratorConfig
 from gen.networks import Generator
 from gen.published.rosinality import LATENT_AVG, load_rosinality, translate_generator
@@ -26,7 +26,13 @@ COUNTER: Final = "num_batches_tracked"
 """Counter of batch normalisation. Our networks have it too, but not every file does."""
 
 
-def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
+REMEDY: Final = "the file is incomplete or of another program; download it again from its project"
+
+_LISTED: Final = 3
+"""Names of tensors that an error lists."""
+
+
+def load_hyperstyle(tensors: Mapping[str, Tensor], conv_clamp: float | None = None) -> Inverter:
     """Load an inverter from `decoder.*`, `hypernet.*`, `w_encoder.*` and `latent_avg`, in evaluation mode.
 
     Widths, depths and layers are read from the shapes; the images that the networks see are of the size from which the
@@ -35,6 +41,7 @@ def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
     Args:
         tensors: named as in the published checkpoints; the decoder in rosinality's layout, `latent_avg` (w_dim,) or
             (num_ws, w_dim).
+        conv_clamp: limit of each layer's output of the decoder, which the tensors do not tell.
 
     Raises:
         CheckpointError: a tensor is unknown, missing or of another shape; all by name.
@@ -53,30 +60,54 @@ def load_hyperstyle(tensors: Mapping[str, Tensor]) -> Inverter:
         raise CheckpointError(f"no tensor of {', '.join(missing)}; expected decoder.*, hypernet.* and w_encoder.*")
     if average is None:
         raise CheckpointError(f"{LATENT_AVG} is missing: the encoder's answers are relative to it")
-    decoder = _load_decoder(parts["decoder"], average)
+    decoder = load_decoder(parts["decoder"], average, conv_clamp)
     try:
         encoder = _read_encoder_config(parts["w_encoder"])
         hypernetwork = _read_hypernetwork_config(parts["hypernet"], tuple(decoder.kernel_shapes))
-        inverter = Inverter(decoder, encoder, hypernetwork)
+        with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+            inverter = Inverter(decoder, encoder, hypernetwork)
     except KeyError as error:
         raise CheckpointError(f"these are not the tensors of a HyperStyle checkpoint: {error} is missing") from None
-    except (ConfigError, IndexError) as error:
+    except (ValueError, IndexError) as error:
         raise CheckpointError(f"these are not the tensors of a HyperStyle checkpoint: {error}") from None
     inverter.latent_avg.copy_(average)
     for net, part in ((inverter.hypernet, "hypernet"), (inverter.w_encoder, "w_encoder")):
+        check_complete(net.state_dict(), parts[part], part)
         counters = {name: value for name, value in net.state_dict().items() if name.endswith(COUNTER)}
         load_strict(net, counters | parts[part])
     return inverter.eval().requires_grad_(False)
 
 
-def _load_decoder(tensors: Mapping[str, Tensor], average: Tensor) -> Generator:
-    config = config_from_shapes(translate_generator(tensors).state)
+def load_decoder(tensors: Mapping[str, Tensor], average: Tensor, conv_clamp: float | None = None) -> Generator:
+    """Load the generator of a published inverter, named without `decoder.`, with its average latent.
+
+    Raises:
+        CheckpointError: a tensor is unknown, missing or of another shape.
+    """
+    config = config_from_shapes(translate_generator(tensors).state, conv_clamp=conv_clamp)
     if not isinstance(config, GeneratorConfig):
         raise CheckpointError("decoder.* holds no generator")
     if average.shape not in ((config.w_dim,), (config.num_ws, config.w_dim)):
         expected = f"({config.w_dim},) or ({config.num_ws}, {config.w_dim})"
         raise CheckpointError(f"{LATENT_AVG} is {tuple(average.shape)}; expected {expected}, as the decoder's latents")
-    return load_rosinality(Generator(config), {**tensors, LATENT_AVG: average.reshape(-1, config.w_dim).mean(dim=0)})
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
+        net = Generator(config)
+    return load_rosinality(net, {**tensors, LATENT_AVG: average.reshape(-1, config.w_dim).mean(dim=0)})
+
+
+def check_complete(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], what: str) -> None:
+    """Compare the names of a network's tensors with those of a file.
+
+    Raises:
+        CheckpointError: some are missing, or are not this network's; the message counts them and names the first.
+    """
+    missing = sorted(name for name in own.keys() - tensors.keys() if not name.endswith(COUNTER))
+    strange = sorted(tensors.keys() - own.keys())
+    for names, problem in ((missing, "lacks"), (strange, "has, beside its own,")):
+        if names:
+            more = ", ..." if len(names) > _LISTED else ""
+            listed = ", ".join(f"{name:.100}" for name in names[:_LISTED])
+            raise CheckpointError(f"{what} {problem} {len(names)} tensors ({listed}{more}); {REMEDY}")
 
 
 def _read_encoder_config(tensors: Mapping[str, Tensor]) -> EncoderConfig:

@@ -71,7 +71,12 @@ LAYERS: dict[str, list[list[str]]] = {
         ["gen.training"],
         ["gen.evaluation"],
     ],
-    "inversion": [["inversion.config"], ["inversion.networks"], ["inversion"], ["inversion.training"]],
+    "inversion": [
+        ["inversion.config"],
+        ["inversion.networks"],
+        ["inversion"],
+        ["inversion.training", "inversion.published"],
+    ],
     "recognition": [
         ["recognition.networks", "recognition.images"],
         ["recognition"],

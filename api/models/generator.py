@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import torch
 
@@ -19,7 +19,7 @@ from core.precision import automatic_precision
 from editing import direction_file
 from editing.directions import Direction
 from editing.entanglement import DirectionEffects
-from editing.face_editor import EditorFiles, FaceEditor
+from editing.face_editor import EditorFiles, FaceEditor, find_companions
 from faces.detect import FaceDetector
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
@@ -83,7 +83,7 @@ class GeneratorModel:
                 f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
             ) from error
         self._path, self._device, self._detector, self._threads = path, device, detector, threads
-        self._files = EditorFiles(path, **weights.companions(path) | _find_companions(path))
+        self._files = EditorFiles(path, **weights.companions(path) | find_companions(path))
         self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
         self._face_editor: FaceEditor | None = None
         self._loaded: Generator | None = None
@@ -199,9 +199,3 @@ class GeneratorModel:
         """Release the weights from memory until they are used again."""
         self._loaded = self._renderer = self._face_editor = None
         self._samplers.clear()
-
-
-def _find_companions(path: Path) -> dict[str, Path]:
-    """Return the companion files of a generator, such as `fold1-inverter.safetensors` for `fold1.safetensors`."""
-    parts = {part: path.with_name(f"{path.stem}-{part}.safetensors") for part in get_args(weights.Companion)}
-    return {part: file for part, file in parts.items() if file.is_file()}

@@ -39,6 +39,7 @@ PARTS: Final = ("G_ema", "G", "D")
 other names."""
 
 STYLEGAN2_ADA_PICKLE: Final = "NVIDIA's StyleGAN2-ADA pickle"
+PYTORCH_FILE: Final = "PyTorch file"
 
 _LEGACY_TORCH: Final = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _OURS: Final = {"generator": "G_ema", "discriminator": "D"}
@@ -211,7 +212,31 @@ def _open_torch(path: Path) -> _Opened:
     parts = {part: _Source(tensors, f"{len(tensors)} tensors") for part, tensors in groups.items() if tensors}
     if not parts:
         raise CheckpointError(f"{path} holds no network; expected g_ema, g, d, or decoder.* tensors")
-    return _Opened("PyTorch file", parts, tuple(left_out))
+    return _Opened(PYTORCH_FILE, parts, tuple(left_out))
+
+
+@dataclass(frozen=True)
+class TorchFile:
+    """Content of a PyTorch file.
+
+    Args:
+        tensors: those of `state_dict` if there is one, and those beside it, under their own names.
+        options: plain values of `opts`, the options that the other program stores of its training.
+    """
+
+    tensors: Mapping[str, Tensor]
+    options: Mapping[str, str | int | float | bool | None]
+
+
+def read_torch_file(path: Path) -> TorchFile:
+    """Read the tensors and the options of a PyTorch file. Errors as of `read_tensors`."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}; check the path")
+    content = _load_torch(path)
+    options = content.get("opts", {})
+    values = vars(options) if isinstance(options, _Options) else options if isinstance(options, dict) else {}
+    plain = {str(name): value for name, value in values.items() if isinstance(value, str | int | float | type(None))}
+    return TorchFile(_flatten(content), plain)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -224,9 +249,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"there is no file {path}; check the path")
     if path.suffix == ".safetensors":
         return tensor_files.read_any(path)[0]
-    content = _load_torch(path)
+    return _flatten(_load_torch(path))
+
+
+def _flatten(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     inner = content.get("state_dict", content)
-    tensors = inner | {key: value for key, value in content.items() if key != "state_dict"}
+    inner = inner if isinstance(inner, Mapping) else {}
+    tensors = {**inner, **{key: value for key, value in content.items() if key != "state_dict"}}
     return {str(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
 
 
@@ -238,7 +267,7 @@ def _require_tensors(group: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
 
 
 class _Options:
-    """Replacement for argparse.Namespace; its values are not read."""
+    """Replacement for argparse.Namespace, of which only plain values are read."""
 
 
 def _load_torch(path: Path) -> dict[str, Any]:
@@ -247,8 +276,12 @@ def _load_torch(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch's parser may raise anything on unknown bytes
         asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"asks for {asked[1]!r:.200}: refused" if asked else "is not a PyTorch file, or is damaged"
-        raise CheckpointError(f"{path} {reason}; only tensors and plain data are read from a PyTorch file") from None
+        reason = (
+            f"asks for {asked[1]!r:.200}: refused, since only tensors and plain data are read from a PyTorch file"
+            if asked
+            else "is not a PyTorch file, or is damaged; download it again"
+        )
+        raise CheckpointError(f"{path} {reason}") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dict of networks or of tensors")
     return content

@@ -14,7 +14,7 @@ import weights as shipped
 from core.errors import ConfigError
 from core.precision import PrecisionChoice, resolve_precision
 from core.setting_values import split_settings
-from editing.face_editor import EditorFiles
+from editing.face_editor import EditorFiles, find_companions
 from gen.networks import Discriminator, Generator
 from inversion.inverter_file import load_discriminator
 from inversion.similarity import DiscriminatorDistance
@@ -98,7 +98,9 @@ def find_editor_files(
     inverter: Path | None = None,
     directions: Path | None = None,
 ) -> EditorFiles:
-    """Return the files that are named, and the shipped ones for the rest. A generator of None is the default one."""
+    """Return the files that are named; for the rest those beside the generator, as NAME-inverter.safetensors beside
+    NAME.safetensors, or the shipped ones. A generator of None is the default one."""
     source = generator or shipped.default()
     named = {"discriminator": discriminator, "inverter": inverter, "directions": directions}
-    return EditorFiles(source, **shipped.companions(source) | {part: path for part, path in named.items() if path})
+    found = shipped.companions(source) | find_companions(source)
+    return EditorFiles(source, **found | {part: path for part, path in named.items() if path})

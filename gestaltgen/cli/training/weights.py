@@ -26,6 +26,8 @@ from gen.training.warm_start import with_label_centres
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import stepping_bar
+from gestaltgen.cli.training.inverter_import import INVERTER, import_inverter
+from inversion.published.importing import describe_inverter
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -46,8 +48,15 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A .pkl, .pt or .safetensors file; its first bytes tell which.")],
     out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
     part: Annotated[
-        str, typer.Option(help="G_ema (the generator to use), G (the one in training) or D (the discriminator).")
+        str,
+        typer.Option(
+            help="G_ema (the generator to use), G (the one in training), D (the discriminator), or inverter (the "
+            "generator, and beside it the inverter)."
+        ),
     ] = "G_ema",
+    w_encoder: Annotated[
+        Path | None, typer.Option(help="With --part inverter: file of HyperStyle's W encoder, faces_w_encoder.pt.")
+    ] = None,
     condition: Annotated[
         list[str] | None,
         typer.Option(help="Name of a label column of a conditional network; repeat in the order of the columns."),
@@ -92,12 +101,33 @@ def import_(
         --condition WS --condition 22q11DS --condition other
         --condition unaffected
 
+    HyperStyle's checkpoint becomes a generator and an inverter, ffhq.safetensors
+    and ffhq-inverter.safetensors; those of e4e, pSp and ReStyle too, without
+    --w-encoder:
+
+        gestaltgen weights import hyperstyle_ffhq.pt --part inverter
+        --w-encoder faces_w_encoder.pt --out ffhq.safetensors --licence ...
+
     The weights keep their licence: NVIDIA's allows no commercial use, whatever
     program runs them.
     """
     _check_new(out)
-    if part not in importing.PARTS:
-        raise typer.BadParameter(f"unknown part {part!r}; expected one of {', '.join(importing.PARTS)}")
+    if part not in (*importing.PARTS, INVERTER):
+        raise typer.BadParameter(f"unknown part {part!r}; expected one of {', '.join((*importing.PARTS, INVERTER))}")
+    if part == INVERTER:
+        if licence is None:
+            raise CheckpointError(f"{file} does not state the licence of its weights; say it with --licence")
+        if condition or age:
+            raise LabelError("--condition and --age name the labels of a generator; that of an inverter has none")
+        seen = _seen_images(trained_on) if trained_on else UNKNOWN
+        paths = import_inverter(
+            file, w_encoder, out, licence=licence, origin=origin, seen=seen, conv_clamp=conv_clamp, console=_console
+        )
+        _console.print(f"\nwritten: {paths[0]} and {paths[1]}")
+        _print_info(checkpoint.read_info(out))
+        return
+    if w_encoder is not None:
+        raise typer.BadParameter(f"--w-encoder belongs to --part {INVERTER}")
     imported = importing.read_weights(file, part, vocabulary=_vocabulary(condition, age), conv_clamp=conv_clamp)
     licence = licence if licence is not None else _licence(file, imported)
     _print_placements(imported)
@@ -134,6 +164,9 @@ def show(
         return
     for part, about in held.parts.items():
         _console.print(f"  {part}: {about}")
+    inverter = describe_inverter(file) if held.kind == importing.PYTORCH_FILE else None
+    if inverter is not None:
+        _console.print(f"  {INVERTER}: {_printable(inverter)}", markup=False)
     for line in held.left_out:
         _console.print(f"  {_printable(line)}", markup=False)
 

@@ -16,9 +16,12 @@ from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli.main import app
+from gestaltgen.cli.options import find_editor_files
+from inversion import inverter_file
 from tests.gen.fixtures import G32, fixture, generator_32, published_tensors
 from tests.gen.published.rosinality_files import generator_tensors
 from tests.gen.published.stylegan2_ada_files import SOURCE, generator_kwargs, module, write_stylegan2_ada_pickle
+from tests.inversion.published.published_files import write_hyperstyle, write_w_encoder
 
 LABELS = [argument for name in ("WS", "22q11DS", "other", "unaffected") for argument in ("--condition", name)]
 
@@ -164,3 +167,36 @@ def test_a_generator_is_exported_as_onnx(tmp_path: Path) -> None:
     assert "no basis for a diagnosis" in result.output
     assert out.stat().st_size > 100_000
     assert run("export", source, "--onnx", out, "--latents").exit_code == 1
+
+
+def test_hyperstyle_becomes_a_generator_and_an_inverter_beside_it(tmp_path: Path) -> None:
+    checkpoint_file, encoder = write_hyperstyle(tmp_path / "h.pt"), write_w_encoder(tmp_path / "w.pt")
+    assert "inverter: HyperStyle" in run("show", checkpoint_file).output
+    out = tmp_path / "models" / "ffhq.safetensors"
+    common = ("import", checkpoint_file, "--part", "inverter", "--out", out)
+    for arguments, words in (
+        (("--w-encoder", encoder), "--licence"),
+        (("--licence", "MIT"), "--w-encoder"),
+        (("--licence", "MIT", "--w-encoder", encoder, "--condition", "WS"), "--condition"),
+        (("--licence", "MIT", "--w-encoder", checkpoint_file), "no encoder"),
+    ):
+        result = run(*common, *arguments)
+        assert result.exit_code == 1
+        assert words in result.stderr
+        assert not out.parent.exists() or not list(out.parent.iterdir())
+    result = run(*common, "--licence", "MIT", "--w-encoder", encoder)
+    assert result.exit_code == 0, result.output
+    assert "unjudged" in result.output
+    beside = out.with_name("ffhq-inverter.safetensors")
+    inverter = inverter_file.load(beside, checkpoint.load_generator(out))
+    info = inverter_file.read_info(beside)
+    assert (info.licence, info.limits) == ("MIT", None)
+    assert "HyperStyle (h.pt, sha256" in info.origin
+    assert inverter.least_gain is None  # all passes, as published
+    assert find_editor_files(out).inverter == beside
+    out.unlink()
+    result = run(*common, "--licence", "MIT", "--w-encoder", encoder)
+    assert result.exit_code == 1
+    assert str(beside) in result.stderr
+    assert not out.exists()
+    assert run("import", checkpoint_file, "--w-encoder", encoder, "--out", out, "--licence", "MIT").exit_code == 2
