@@ -239,8 +239,11 @@ class DirectionOut(BaseModel):
     name: str
     attribute: str = Field(description="What grows: smile, or age.")
     condition: str | None = Field(description="The condition that it is for; null for all together.")
-    accuracy: float = Field(description="Balanced share of unseen faces that it tells apart.")
-    interval: tuple[float, float] = Field(description="95 % interval of the accuracy.")
+    accuracy: float | None = Field(
+        description="Balanced share of unseen faces that it tells apart; null for one that was fitted elsewhere, where "
+        "it was not measured."
+    )
+    interval: tuple[float, float] | None = Field(description="95 % interval of the accuracy.")
     spread: float = Field(description="One standard deviation: the natural unit of a strength.")
     flags: list[str] = Field(description="What speaks against using it; empty for one that can be trusted.")
     moves: dict[str, float] | None = Field(

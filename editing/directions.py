@@ -38,7 +38,8 @@ class Direction:
         vector: (d,) float32, unit length: the normal of the hyperplane.
         name: of the attribute.
         offset: the hyperplane is at w·vector = offset.
-        accuracy: balanced share of latents on the right side of the hyperplane, of folds that it was not fitted on.
+        accuracy: balanced share of latents on the right side of the hyperplane, of folds that it was not fitted on;
+            None where it was not measured, of a direction that was fitted elsewhere.
         interval: 95 % interval of the accuracy.
         positive, negative: examples of either class that it was fitted on.
         spread: standard deviation of all latents along what they are moved along: the natural unit of a strength.
@@ -47,14 +48,15 @@ class Direction:
         independent: names of the directions that were taken out of it.
         origin: generator and data that it was fitted on, by name.
         pattern: (d,) float32, unit length, along which latents are moved (`editing.patterns`); None moves them along
-            the vector, as InterfaceGAN does.
+            the vector, as InterfaceGAN does. A direction in W+ has (num_ws, d), a row for each layer, and its vector is
+            their mean.
     """
 
     vector: Tensor
     name: str
     offset: float
-    accuracy: float
-    interval: tuple[float, float]
+    accuracy: float | None
+    interval: tuple[float, float] | None
     positive: int
     negative: int
     spread: float
@@ -76,6 +78,8 @@ class Direction:
 
     def move(self, w: Tensor, strength: float | Tensor) -> Tensor:
         """Move latents (…, d) by a number of units: w + strength·pattern, or ·vector if there is no pattern.
+
+        Latents that a direction in W+ moves are (n, num_ws, d).
 
         Args:
             strength: one for all, or one of each latent (n,) for latents (n, num_ws, d).

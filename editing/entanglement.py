@@ -15,6 +15,10 @@ from faces.measures.distances import Features
 from gen.networks import Generator
 
 CHUNK = 16
+"""Most faces that are rendered at once."""
+
+_CHUNK_PIXELS = 16 * 256**2
+"""Most pixels of them, so that large faces fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +56,55 @@ def measure_entanglement(
         on_progress: called with the number of faces read since the last call.
     """
     spread = measure_person_distance(read_latents(generator, w, reader, on_progress).identity)
-    table = []
-    for direction in directions:
-        back, on = (
-            read_latents(generator, direction.move(w, sign * direction.spread), reader, on_progress) for sign in (-1, 1)
-        )
-        slopes = {name: float(np.nanmean(on.attributes[name] - back.attributes[name]) / 2) for name in back.attributes}
-        drift = float(np.nanmean(np.linalg.norm(on.identity - back.identity, axis=1)) / 2)
-        table.append(DirectionEffects(direction.name, direction.spread, slopes, drift / spread))
-    return table
+    return [measure_effects(generator, w, direction, reader, spread, on_progress) for direction in directions]
+
+
+def measure_effects(
+    generator: Generator,
+    w: Tensor,
+    direction: Direction,
+    reader: Reader,
+    apart: float,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> DirectionEffects:
+    """Measure the change of every attribute along one direction. Arguments as of `measure_entanglement`.
+
+    Attributes that cannot be read on any face are left out; an identity that cannot is NaN.
+
+    Args:
+        apart: mean distance between different people.
+    """
+    rows = w[:, None].expand(-1, generator.config.num_ws, -1)
+    back, on = (
+        read_latents(generator, direction.move(rows, sign * direction.spread), reader, on_progress) for sign in (-1, 1)
+    )
+    changes = {name: (on.attributes[name] - back.attributes[name]) / 2 for name in back.attributes}
+    drifts = np.linalg.norm(on.identity - back.identity, axis=1) / 2 / apart
+    slopes = {name: _mean_known(change) for name, change in changes.items() if np.isfinite(change).any()}
+    return DirectionEffects(direction.name, direction.spread, slopes, _mean_known(drifts))
+
+
+def _mean_known(values: Features) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def measure_person_distance(identity: Features) -> float:
-    """Return the mean distance between identities (n, d) of different people; unreadable ones (NaN) are left out."""
+    """Return the mean distance between identities (n, d) of different people; unreadable ones (NaN) are left out, and
+    without two readable ones it is NaN."""
     known = identity[np.isfinite(identity).all(axis=1)]
+    if len(known) < 2:
+        return float("nan")
     apart = np.linalg.norm(known[:, None] - known[None], axis=2)
     return float(apart[np.triu_indices(len(known), 1)].mean())
 
 
 @torch.no_grad()
 def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: Callable[[int], None]) -> FaceReading:
-    """Read the faces of latents (n, d); on_progress gets the number of faces read since the last call."""
+    """Read the faces of latents (n, d) or (n, num_ws, d); on_progress gets the number of faces read since the last
+    call."""
     parts = []
-    for part in torch.split(w, CHUNK):
-        parts.append(reader(generator.synthesize(part[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)))
+    for part in torch.split(w, max(1, min(CHUNK, _CHUNK_PIXELS // generator.config.resolution**2))):
+        rows = part if part.ndim == 3 else part[:, None].expand(-1, generator.config.num_ws, -1)
+        parts.append(reader(generator.synthesize(rows).clamp(-1, 1)))
         on_progress(len(part))
     return FaceReading.cat(parts)

@@ -79,6 +79,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "fit_direction",
         "Fit the directions along which the faces of a generator smile or age, and measure how far to trust them.",
     ),
+    "directions": LazyCommand(
+        f"{_CLI}.training.directions",
+        "app",
+        "Bring directions in that other programs fitted.",
+    ),
     "edit": LazyCommand(
         f"{_CLI}.images.edit",
         "edit",

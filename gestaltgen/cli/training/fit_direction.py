@@ -59,11 +59,11 @@ def fit_direction(
         ConsoleProgress(_console),
     )
     direction_file.save(out, directions)
-    _console.print(_make_table(directions))
+    _console.print(make_effects_table(directions))
     _console.print(f"directions in {out}", soft_wrap=True)
 
 
-def _make_table(directions: Directions) -> Table:
+def make_effects_table(directions: Directions) -> Table:
     """Make a table of the accuracy of each direction, and of what it changes."""
     names = list(directions.table[0].slopes) if directions.table else []
     table = Table(box=None, pad_edge=False, title="change for one standard deviation along the direction")
@@ -72,8 +72,10 @@ def _make_table(directions: Directions) -> Table:
     moved: dict[str, DirectionEffects] = {moves.direction: moves for moves in directions.table}
     for name, one in directions.directions.items():
         moves = moved.get(name)
-        slopes = [f"{moves.slopes[attribute]:+.2f}" for attribute in names] if moves else ["" for _ in names]
+        known = moves.slopes if moves else {}
+        slopes = [f"{known[attribute]:+.2f}" if attribute in known else "" for attribute in names]
         identity = f"{moves.identity:.2f}" if moves else ""
-        numbers = (f"{one.accuracy:.1%}", f"{one.positive}+{one.negative}")
+        accuracy = "not measured" if one.accuracy is None else f"{one.accuracy:.1%}"
+        numbers = (accuracy, f"{one.positive}+{one.negative}")
         table.add_row(name, *numbers, *slopes, identity, "; ".join(one.flags))
     return table
