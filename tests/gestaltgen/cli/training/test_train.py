@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 from core import tensor_files
 from core.heartbeat import Heartbeat
 from core.seen_images import SeenImages
+from core.stop_deadline import STOP_S
 from faces.datasets.dataset import Dataset
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
@@ -409,8 +410,11 @@ def test_a_stop_while_it_starts_takes_under_20_seconds(phantoms: Path, tmp_path:
 def test_a_stop_in_the_middle_of_a_slow_step_takes_under_20_seconds(phantoms: Path, tmp_path: Path) -> None:
     """The step is one operation of many minutes, during which Python runs no signal handler."""
     out, log = tmp_path / "run", tmp_path / "output"
+    assert STOP_S < 15  # shortened below, so that the operation computes for less time
     slow = (
-        "import hashlib; from gen.training.trainer import Trainer; "
+        "import core.heartbeat, core.stop_deadline, functools, hashlib; from gen.training.trainer import Trainer; "
+        "core.stop_deadline.enforce_stop = functools.partial(core.stop_deadline.enforce_stop, seconds=2); "
+        "core.heartbeat.Heartbeat = functools.partial(core.heartbeat.Heartbeat, silence_s=1); "
         "Trainer.step = lambda self: hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9); "
         "from gestaltgen.cli.main import app; app()"
     )
