@@ -23,6 +23,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
     ),
     "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, and look into them."),
+    "models": LazyCommand(
+        f"{_CLI}.training.models",
+        "app",
+        "Check models: a generator with what belongs to it.",
+    ),
     "keys": LazyCommand(
         f"{_CLI}.service.keys",
         "app",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,33 @@ from inversion.networks.layer_encoder import LayerEncoder
 from tests.data.fill import filled
 from tests.gen.published.rosinality_files import generator_tensors
 
-GENERATOR = GeneratorConfig(64, 16, 16, 2, channel_base=512, channel_max=16)
 WIDTHS, UNITS = (4, 8, 12, 16), (1, 1, 1, 1)
-HYPERNETWORK = HypernetworkConfig(256, WIDTHS, UNITS, shared_width=8, other_width=8)
-ENCODER = EncoderConfig(256, WIDTHS, UNITS)
-AVERAGE = torch.from_numpy(filled("latent_avg", (1, 16), 0, 0.1)).repeat(GENERATOR.num_ws, 1)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the networks of published files."""
+
+    generator: GeneratorConfig
+    hypernetwork: HypernetworkConfig
+    encoder: EncoderConfig
+
+    @property
+    def average(self) -> Tensor:
+        """Return the average latent, a row for each layer."""
+        row = torch.from_numpy(filled("latent_avg", (1, self.generator.w_dim), 0, 0.1))
+        return row.repeat(self.generator.num_ws, 1)
+
+
+SMALL = Sizes(
+    GeneratorConfig(64, 16, 16, 2, channel_base=512, channel_max=16),
+    HypernetworkConfig(256, WIDTHS, UNITS, shared_width=8, other_width=8),
+    EncoderConfig(256, WIDTHS, UNITS),
+)
+FULL = Sizes(GeneratorConfig(1024, channel_base=32768), HypernetworkConfig(), EncoderConfig())
+"""Sizes of HyperStyle for faces (FFHQ), as published."""
+
+GENERATOR, AVERAGE = SMALL.generator, SMALL.average
 
 
 def fill(net: nn.Module, prefix: str) -> dict[str, Tensor]:
@@ -56,19 +79,23 @@ def kernels(config: GeneratorConfig = GENERATOR) -> dict[str, tuple[int, int, in
         return dict(Generator(config).kernel_shapes)
 
 
-def write_hyperstyle(path: Path, **changes: Any) -> Path:
+def write_hyperstyle(path: Path, sizes: Sizes = SMALL, **changes: Any) -> Path:
     """Write a checkpoint of HyperStyle; changes replace its entries, None drops one."""
-    state = decoder() | fill(Hypernetwork(HYPERNETWORK, kernels()), "hypernet.")
-    return write(
-        path, {"state_dict": state, "opts": {"output_size": 64}, "latent_avg": AVERAGE, "global_step": 7}, changes
-    )
+    with torch.device("meta"):
+        hypernetwork = Hypernetwork(sizes.hypernetwork, kernels(sizes.generator))
+    state = decoder(sizes.generator) | fill(hypernetwork, "hypernet.")
+    options = {"output_size": sizes.generator.resolution}
+    content = {"state_dict": state, "opts": options, "latent_avg": sizes.average, "global_step": 7}
+    return write(path, content, changes)
 
 
-def write_w_encoder(path: Path, **changes: Any) -> Path:
+def write_w_encoder(path: Path, sizes: Sizes = SMALL, **changes: Any) -> Path:
     """Write the file of HyperStyle's W encoder."""
-    state = decoder() | fill(WEncoder(ENCODER, 16), "encoder.")
-    options = argparse.Namespace(encoder_type="WEncoder", output_size=64, start_from_latent_avg=True)
-    return write(path, {"state_dict": state, "opts": options, "latent_avg": AVERAGE[0]}, changes)
+    state = decoder(sizes.generator) | fill(WEncoder(sizes.encoder, sizes.generator.w_dim), "encoder.")
+    options = argparse.Namespace(
+        encoder_type="WEncoder", output_size=sizes.generator.resolution, start_from_latent_avg=True
+    )
+    return write(path, {"state_dict": state, "opts": options, "latent_avg": sizes.average[0]}, changes)
 
 
 LAYER_ENCODERS = {
@@ -84,7 +111,7 @@ LAYER_ENCODERS = {
 
 def write_encoder(path: Path, kind: str, **changes: Any) -> Path:
     """Write a checkpoint of pSp, e4e or ReStyle."""
-    net = LayerEncoder(LAYER_ENCODERS[kind], 16) if kind in LAYER_ENCODERS else WEncoder(ENCODER, 16)
+    net = LayerEncoder(LAYER_ENCODERS[kind], 16) if kind in LAYER_ENCODERS else WEncoder(SMALL.encoder, 16)
     state = decoder() | fill(net, "encoder.")
     options = {"encoder_type": kind, "stylegan_size": 64, "start_from_latent_avg": True}
     return write(path, {"state_dict": state, "opts": options, "latent_avg": AVERAGE}, changes)
