@@ -201,21 +201,29 @@ class Generator(nn.Module):
             ConfigError: latents of another shape, an unknown kind of noise, fewer generators than images, or offsets
                 of an unknown convolution or of another shape.
         """
-        expected = (self.config.num_ws, self.config.w_dim)
-        if w.ndim != 3 or w.shape[1:] != expected:
-            raise ConfigError(f"latents are {tuple(w.shape)}; expected (n, {expected[0]}, {expected[1]})")
+        self.check_latents(w, offsets or {})
         if not isinstance(noise, Mapping) and noise not in get_args(Noise):
             raise ConfigError(f"noise is {noise!r}; expected one of {', '.join(get_args(Noise))}, or noise images")
         if isinstance(generator, Sequence) and len(generator) != len(w):
             raise ConfigError(f"{len(generator)} generators for {len(w)} images; expected one for each")
+        images: Tensor = self.synthesis(w, noise, generator, dtype, offsets or {})
+        return images
+
+    def check_latents(self, w: Tensor, offsets: Mapping[str, Tensor]) -> None:
+        """Check latents and offsets for `synthesize`.
+
+        Raises:
+            ConfigError: latents of another shape, or offsets of an unknown convolution or of another shape.
+        """
+        expected = (self.config.num_ws, self.config.w_dim)
+        if w.ndim != 3 or w.shape[1:] != expected:
+            raise ConfigError(f"latents are {tuple(w.shape)}; expected (n, {expected[0]}, {expected[1]})")
         shapes = self.kernel_shapes if offsets else {}
-        for name, offset in (offsets or {}).items():
+        for name, offset in offsets.items():
             if name not in shapes:
                 raise ConfigError(f"offsets for {name!r}; expected {', '.join(shapes)}")
             if offset.shape != (len(w), *shapes[name]):
                 raise ConfigError(f"offsets for {name} are {tuple(offset.shape)}; expected {(len(w), *shapes[name])}")
-        images: Tensor = self.synthesis(w, noise, generator, dtype, offsets or {})
-        return images
 
     @property
     def noise_images(self) -> dict[str, Tensor]:

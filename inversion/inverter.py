@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from core.errors import ConfigError, ImageError
 from core.precision import Precision, PrecisionChoice, dtype_of, resolve_precision
 from gen.networks import Generator
-from gen.side_by_side import parts_of, side_by_side
+from gen.torch_inference import synthesize_images
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
+from inversion.inference.compiled import ENCODERS, HYPERNETWORKS, Answer
 from inversion.networks.encoder import WEncoder, resize
 from inversion.networks.hypernetwork import Hypernetwork
 from inversion.networks.trunk_encoder import TrunkEncoder
-from inversion.prepared import Answer, may_prepare, prepared
 from inversion.quality import Judge
-from inversion.result import Inversion, Offsets, join_inversions
+from inversion.result import Inversion, Offsets
 from inversion.similarity import mean_square
 
 
@@ -81,8 +81,11 @@ class Inverter(nn.Module):
         Args:
             dtype: of the encoder's arithmetic; the latents are float32.
         """
-        with _autocast(images, dtype):
-            answer: Tensor = self.w_encoder(images)
+        if (compiled := ENCODERS.find(self.w_encoder)) is not None:
+            answer = compiled.encode(images, _precision_of(dtype))
+        else:
+            with _autocast(images, dtype):
+                answer = self.w_encoder(images)
         return answer[:, None] + self.latent_avg
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
@@ -96,31 +99,36 @@ class Inverter(nn.Module):
                 values of this dtype, so that storing them in it loses nothing.
         """
         offsets: Offsets = {}
-        reconstruction = self.generator.synthesize(w, dtype=dtype)
+        reconstruction = self._synthesize(w, dtype, offsets)
         yield Pass(0, offsets, reconstruction)
         if not passes:
             return
         answer = self._answer_to(images, dtype)
         for number in range(1, passes + 1):
             new = answer(reconstruction.detach())
-            added = {name: new[name] + offsets[name].detach() if offsets else new[name] for name in new}
+            added = {name: _add(value, offsets[name].detach()) if offsets else value for name, value in new.items()}
             offsets = {name: offset.to(dtype).float() for name, offset in added.items()}
-            reconstruction = self.generator.synthesize(w, dtype=dtype, offsets=offsets)
+            reconstruction = self._synthesize(w, dtype, offsets)
             yield Pass(number, offsets, reconstruction)
 
     def _answer_to(self, faces: Tensor, dtype: torch.dtype) -> Answer:
         """Return the function that maps reconstructions of faces to the hypernetwork's offsets."""
-        if may_prepare(self.hypernet, faces, dtype):
-            return prepared(self.hypernet, dtype).facing(faces)
+        if (compiled := HYPERNETWORKS.find(self.hypernet)) is not None:
+            return compiled.face(faces, _precision_of(dtype))
         seen = resize(faces, self.hypernet.config.side)
 
-        def answer(pictures: Tensor) -> Offsets:
+        def answer(pictures: Tensor) -> dict[str, Tensor]:
             pair = torch.cat([seen, resize(pictures, self.hypernet.config.side)], dim=1)
             with _autocast(pair, dtype):
-                offsets: Offsets = self.hypernet(pair)
+                offsets: dict[str, Tensor] = self.hypernet(pair)
             return offsets
 
         return answer
+
+    def _synthesize(self, w: Tensor, dtype: torch.dtype, offsets: Offsets) -> Tensor:
+        if torch.is_grad_enabled():
+            return self.generator.synthesize(w, dtype=dtype, offsets=offsets)
+        return synthesize_images(self.generator, w, _precision_of(dtype), offsets)
 
     @torch.no_grad()
     def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
@@ -139,12 +147,8 @@ class Inverter(nn.Module):
         check_faces(images)
         if passes < 0:
             raise ConfigError(f"{passes} passes; expected 0 (the encoder alone) or more")
-        settled = resolve_precision(precision, images.device)
         self.eval()
-        if images.device.type != "cpu":
-            return self._invert(images, passes, settled)
-        parts = parts_of(len(images))
-        return join_inversions(side_by_side(lambda part: self._invert(images[part], passes, settled), parts))
+        return self._invert(images, passes, resolve_precision(precision, images.device))
 
     def _invert(self, images: Tensor, passes: int, precision: Precision) -> Inversion:
         dtype = dtype_of(precision)
@@ -167,6 +171,17 @@ class Inverter(nn.Module):
         method = "hyperstyle" if passes else "encoder"
         steps = tuple(taken.tolist())
         return Inversion(w, best.offsets, best.reconstruction.clamp(-1, 1), quality, steps, method, precision)
+
+
+def _add(a: Tensor, b: Tensor) -> Tensor:
+    """Add without PyTorch's threads, which wait actively beside those of OpenVINO, where nothing else computes."""
+    if torch.is_grad_enabled() or a.device.type != "cpu":
+        return a + b
+    return torch.from_numpy(a.numpy() + b.numpy())
+
+
+def _precision_of(dtype: torch.dtype) -> Precision:
+    return "bfloat16" if dtype == torch.bfloat16 else "float32"
 
 
 def _autocast(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:

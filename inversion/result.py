@@ -14,9 +14,10 @@ from torch import Tensor
 from core import tensor_files
 from core.atomic_files import write_file
 from core.errors import CheckpointError, ConfigError
-from core.precision import PRECISIONS, Precision, dtype_of
+from core.precision import PRECISIONS, Precision
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from gen.torch_inference import synthesize_images
 from inversion.quality import Quality
 from inversion.similarity import mean_square
 
@@ -91,10 +92,9 @@ def join_inversions(inversions: Sequence[Inversion]) -> Inversion:
     )
 
 
-@torch.no_grad()
 def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precision = "float32") -> Tensor:
     """Render the pictures (n, 3, h, h) of latents and offsets with the stored image noise, clipped to [-1, 1]."""
-    return generator.synthesize(w, dtype=dtype_of(precision), offsets=offsets).clamp(-1, 1)
+    return synthesize_images(generator, w, precision, offsets).clamp(-1, 1)
 
 
 def wrap_generated(generator: Generator, w: Tensor, precision: Precision = "float32") -> Inversion:

@@ -64,7 +64,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["gen.labels"],
         ["gen.config"],
         ["gen.kernels.compiled_loops"],
-        ["gen.kernels", "gen.augmentation", "gen.winograd", "gen.inference"],
+        ["gen.kernels", "gen.augmentation", "gen.inference"],
         ["gen"],
         ["gen.published"],
         ["gen.official"],
@@ -74,6 +74,7 @@ LAYERS: dict[str, list[list[str]]] = {
     "inversion": [
         ["inversion.config"],
         ["inversion.networks"],
+        ["inversion.inference"],
         ["inversion"],
         ["inversion.training", "inversion.published"],
     ],

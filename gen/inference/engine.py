@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
-from openvino import AsyncInferQueue, CompiledModel, Core, Model, serialize
+from openvino import AsyncInferQueue, CompiledModel, Core, InferRequest, Model, serialize
 
 from core.precision import Precision
-from gen.inference.graph import FLOAT32_PREFIX
+from gen.inference.operations import FLOAT32_PREFIX
 
 _LARGEST_PART: Final = 4
 """Images that a core computes at a time."""
@@ -35,7 +35,7 @@ class Engine:
     It may be used by several threads, which wait for each other.
 
     Args:
-        build: builds the model, whose inputs and output have images along their first dimension.
+        build: builds the model, whose inputs and outputs have images along their first dimension.
         precision: of the convolutions. Where the processor has no instructions for bfloat16, float32 is used.
         largest_part: most images that a core computes at a time.
         threads: cores to use; None for all that the process may use.
@@ -54,13 +54,24 @@ class Engine:
         self._largest_part = largest_part
         self._threads = threads or len(os.sched_getaffinity(0))
         self._lock = Lock()
-        self._compiled: dict[bool, CompiledModel] = {}
+        # Kept because their buffers are: to allocate these anew costs a third of the time of a small image.
+        self._request: InferRequest | None = None
+        self._queue: AsyncInferQueue | None = None
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Compute the output of n images.
+        """Compute the output of n images; the model has one.
 
         Args:
             inputs: arrays by the names of the model's inputs, with n rows, or one row for all images.
+        """
+        (output,) = self.run_all(inputs)
+        return output
+
+    def run_all(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Compute all outputs of n images, in the model's order.
+
+        Args:
+            inputs: as for `run`.
         """
         n = max(len(array) for array in inputs.values())
         with self._lock:
@@ -68,26 +79,33 @@ class Engine:
                 return self._run_parts(inputs, n)
             return self._run_in_parallel(inputs, n)
 
-    def _run_parts(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
-        request = self._compile(parallel=False).create_infer_request()
-        outputs = [
-            request.infer(_select(inputs, part), share_inputs=True)[0].copy() for part in self._divide(n, threads=1)
-        ]
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+    def _run_parts(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> list[npt.NDArray[Any]]:
+        if self._request is None:
+            self._request = self._compile(parallel=False).create_infer_request()
+        request = self._request
+        outputs: list[npt.NDArray[Any]] = []
+        for part in self._divide(n, threads=1):
+            request.infer(_select(inputs, part), share_inputs=True, share_outputs=True)
+            _keep(request, outputs, part, n)
+        return outputs
 
-    def _run_in_parallel(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
+    def _run_in_parallel(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> list[npt.NDArray[Any]]:
         parts = self._divide(n, self._threads)
-        outputs: list[npt.NDArray[Any] | None] = [None] * len(parts)
-        queue = AsyncInferQueue(self._compile(parallel=True), min(self._threads, len(parts)))
+        outputs: list[npt.NDArray[Any]] = []
+        making = Lock()
+        if self._queue is None:
+            self._queue = AsyncInferQueue(self._compile(parallel=True), self._threads)
+        queue = self._queue
 
-        def keep(request: Any, number: int) -> None:
-            outputs[number] = request.get_output_tensor(0).data.copy()
+        def keep(request: Any, part: slice) -> None:
+            with making:
+                _keep(request, outputs, part, n)
 
         queue.set_callback(keep)
-        for number, part in enumerate(parts):
-            queue.start_async(_select(inputs, part), number, share_inputs=True)
+        for part in parts:
+            queue.start_async(_select(inputs, part), part, share_inputs=True)
         queue.wait_all()
-        return np.concatenate([output for output in outputs if output is not None])
+        return outputs
 
     def _divide(self, n: int, threads: int) -> list[slice]:
         """Return parts of n images, of about the same size, as many for one thread as for another."""
@@ -97,21 +115,28 @@ class Engine:
         return [slice(*ends[part : part + 2]) for part in range(count)]
 
     def _compile(self, *, parallel: bool) -> CompiledModel:
-        if parallel not in self._compiled:
-            settings = {
-                "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bfloat16" else "f32",
-                "INFERENCE_NUM_THREADS": self._threads,
-                "NUM_STREAMS": self._threads if parallel else 1,
-            }
-            model = self._build()
-            if self._precision == "bfloat16":
-                model = _keep_float32(model)
-            self._compiled[parallel] = _core().compile_model(model, "CPU", settings)
-        return self._compiled[parallel]
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bfloat16" else "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": self._threads if parallel else 1,
+        }
+        model = self._build()
+        if self._precision == "bfloat16":
+            model = _keep_float32(model)
+        return _core().compile_model(model, "CPU", settings)
 
 
 def _select(inputs: Mapping[str, npt.NDArray[Any]], part: slice) -> dict[str, npt.NDArray[Any]]:
     return {name: array if len(array) == 1 else array[part] for name, array in inputs.items()}
+
+
+def _keep(request: Any, outputs: list[npt.NDArray[Any]], part: slice, n: int) -> None:
+    """Copy the outputs of a part to those of all n images."""
+    tensors = request.output_tensors
+    if not outputs:
+        outputs += [np.empty((n, *tensor.shape[1:]), tensor.data.dtype) for tensor in tensors]
+    for output, tensor in zip(outputs, tensors, strict=True):
+        output[part] = tensor.data
 
 
 def _keep_float32(model: Model) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Literal, TypeAlias
 
@@ -25,6 +26,16 @@ _VALUES_AT_ONCE: Final = 1 << 20
 """Values of the largest maps that a core computes at a time, so that most of them stay in its cache."""
 
 
+@dataclass(frozen=True)
+class _ModelChoice:
+    """The variant of the synthesis network that a model computes."""
+
+    noise: NoiseInput
+    pixels: bool
+    precision: Precision
+    kernel_offsets: frozenset[str]
+
+
 class InferenceGenerator:
     """Conditional StyleGAN2 generator; models are compiled when they are first used.
 
@@ -40,7 +51,7 @@ class InferenceGenerator:
         self._tensors = tensors
         self._threads = threads
         self._lock = Lock()
-        self._engines: dict[tuple[NoiseInput, bool, Precision], Engine] = {}
+        self._engines: dict[_ModelChoice, Engine] = {}
         values = max(config.channels(r) * r * r for r in config.block_resolutions)
         self._largest_part = max(1, min(4, _VALUES_AT_ONCE // values))
 
@@ -53,20 +64,32 @@ class InferenceGenerator:
         w = self.mapping.truncate(self.mapping(z, c), c, truncation)
         return np.repeat(w[:, None], self.config.num_ws, axis=1)
 
-    def synthesize(self, ws: Floats, noise: InferenceNoise = "const", precision: Precision = "float32") -> Floats:
+    def synthesize(
+        self,
+        ws: Floats,
+        noise: InferenceNoise = "const",
+        precision: Precision = "float32",
+        offsets: MappingType[str, Floats] | None = None,
+    ) -> Floats:
         """Compute images (n, 3, h, h) float32, about [-1, 1] but not clipped, of latents (n, num_ws, w_dim).
+
+        Args:
+            noise: of the convolutions.
+            precision: of the convolutions.
+            offsets: of the kernels of some convolutions, by their names: (n, out, in, 3, 3), as in
+                `gen.networks.Generator.synthesize`.
 
         Raises:
             ConfigError: latents of another shape.
         """
-        images: Floats = self._run(ws, noise, precision, pixels=False)
+        images: Floats = self._run(ws, noise, precision, offsets or {}, pixels=False)
         return images
 
     def render(
         self, ws: Floats, noise: InferenceNoise = "const", precision: Precision = "float32"
     ) -> npt.NDArray[np.uint8]:
         """Compute images uint8 (n, h, h, 3) RGB of latents (n, num_ws, w_dim); errors as `synthesize`."""
-        images: npt.NDArray[np.uint8] = self._run(ws, noise, precision, pixels=True)
+        images: npt.NDArray[np.uint8] = self._run(ws, noise, precision, {}, pixels=True)
         return images
 
     @property
@@ -76,26 +99,43 @@ class InferenceGenerator:
             f"b{r}.{name}": r for r in self.config.block_resolutions for name in ("conv0", "conv1")[0 if r > 4 else 1 :]
         }
 
-    def _run(self, ws: Floats, noise: InferenceNoise, precision: Precision, *, pixels: bool) -> Any:
+    def _run(
+        self,
+        ws: Floats,
+        noise: InferenceNoise,
+        precision: Precision,
+        offsets: MappingType[str, Floats],
+        *,
+        pixels: bool,
+    ) -> Any:
         expected = (self.config.num_ws, self.config.w_dim)
         if ws.ndim != 3 or ws.shape[1:] != expected:
             raise ConfigError(f"latents are {ws.shape}; expected (n, {expected[0]}, {expected[1]})")
-        given = {} if isinstance(noise, str) else {f"noise.{name}": image for name, image in noise.items()}
-        kind: NoiseInput = noise if isinstance(noise, str) else "given"
-        inputs = {"ws": ws.astype(np.float32, copy=False), **given}
-        return self._engine(kind, precision, pixels=pixels).run(inputs)
+        inputs = {"ws": ws.astype(np.float32, copy=False)}
+        kind: NoiseInput = "given"
+        if isinstance(noise, str):
+            kind = noise
+        else:
+            inputs |= {f"noise.{name}": image for name, image in noise.items()}
+        inputs |= {f"offset.{name}": offset for name, offset in offsets.items()}
+        return self._engine(_ModelChoice(kind, pixels, precision, frozenset(offsets))).run(inputs)
 
-    def _engine(self, noise: NoiseInput, precision: Precision, *, pixels: bool) -> Engine:
-        key = noise, pixels, precision
+    def _engine(self, choice: _ModelChoice) -> Engine:
         with self._lock:
-            if key not in self._engines:
-                self._engines[key] = Engine(
-                    lambda: build_synthesis(self._tensors, self.config, noise=noise, pixels=pixels),
-                    precision,
-                    largest_part=self._largest_part,
+            if choice not in self._engines:
+                self._engines[choice] = Engine(
+                    lambda: build_synthesis(
+                        self._tensors,
+                        self.config,
+                        noise=choice.noise,
+                        pixels=choice.pixels,
+                        kernel_offsets=choice.kernel_offsets,
+                    ),
+                    choice.precision,
+                    largest_part=1 if choice.kernel_offsets else self._largest_part,
                     threads=self._threads,
                 )
-            return self._engines[key]
+            return self._engines[choice]
 
 
 def describe_tensors(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from openvino import Model, Node, opset13
 
 from gen.config import GeneratorConfig
+from gen.inference.operations import (
+    LOW_PASS,
+    convolve,
+    convolve_groups,
+    keep_float32,
+    make_constant,
+    make_input,
+    make_integers,
+    reshape,
+)
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
 """Tensors of a checkpoint by name."""
@@ -26,11 +36,8 @@ NoiseInput: TypeAlias = Literal["const", "none", "given"]
 
 SQRT2: Final = math.sqrt(2)
 SLOPE: Final = 0.2
-FIR: Final = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 16
+FIR: Final = 4 * LOW_PASS
 """The low-pass filter, with the gain of 4 that makes up for the zeros between pixels."""
-
-FLOAT32_PREFIX: Final = "float32."
-"""Beginning of the names of operations that stay in float32 whatever the precision of the model."""
 
 
 def build_synthesis(
@@ -73,11 +80,11 @@ class _Builder:
     def build(self, *, pixels: bool) -> Model:
         config = self._config
         ws = self._input("ws", [-1, config.num_ws, config.w_dim])
-        parts = opset13.split(ws, _integers(1), config.num_ws)
+        parts = opset13.split(ws, make_integers(1), config.num_ws)
         # As maps of one pixel, see the head of the file.
-        latents = iter([_reshape(parts.output(i), [-1, config.w_dim, 1, 1]) for i in range(config.num_ws)])
+        latents = iter([reshape(parts.output(i), [-1, config.w_dim, 1, 1]) for i in range(config.num_ws)])
         w = next(latents)
-        x: Node = _constant(self._get("synthesis.b4.const")[None])
+        x: Node = make_constant(self._get("synthesis.b4.const")[None])
         rgb: Node | None = None
         for resolution in config.block_resolutions:
             block = f"b{resolution}"
@@ -86,7 +93,7 @@ class _Builder:
                 w = next(latents)
             # toRGB shares its latent with the first convolution of the next block.
             y = self._map_to_rgb(x, w, f"{block}.torgb")
-            rgb = y if rgb is None else _keep_float32(opset13.add(_upsample(rgb), y))
+            rgb = y if rgb is None else keep_float32(opset13.add(_upsample(rgb), y))
         assert rgb is not None  # noqa: S101  for the type checker; there is a block
         return Model([_to_pixels(rgb) if pixels else rgb], self._inputs, "synthesis")
 
@@ -95,60 +102,72 @@ class _Builder:
         styles = self._apply_affine(w, name)
         weight: npt.NDArray[np.float32] = self._get(f"synthesis.{name}.weight")
         if name in self._with_offsets:
-            offset = _reshape(self._input(f"offset.{name}", [1, *weight.shape]), list(weight.shape))
-            kernel = opset13.multiply(_constant(weight), opset13.add(offset, _constant(1)))
-            energies = opset13.reduce_sum(opset13.multiply(kernel, kernel), _integers([2, 3]), True)
+            kernel = self._modulate_kernel(weight, styles, name)
             if up:
-                kernel = opset13.transpose(kernel, _integers([1, 0, 2, 3]))
+                kernel = opset13.transpose(kernel, make_integers([1, 0, 2, 3]))
+            y = self._filter(x, kernel, len(weight), up=up)
         else:
-            kernel = _constant(weight.transpose(1, 0, 2, 3) if up else weight)
-            energies = _constant(np.square(weight).sum(axis=(2, 3), keepdims=True))
-        energy = _keep_float32(_convolve_plainly(_keep_float32(opset13.multiply(styles, styles)), energies))
-        scale = _keep_float32(opset13.power(_keep_float32(opset13.add(energy, _constant(1e-8))), _constant(-0.5)))
-        x = opset13.multiply(x, styles)
-        if up:
-            y = opset13.convolution_backprop_data(x, kernel, [2, 2], pads_begin=[0, 0], pads_end=[0, 0])
-            taps = np.tile(FIR, (weight.shape[0], 1, 1, 1, 1))
-            y = opset13.group_convolution(y, _constant(taps), [1, 1], [1, 1], [1, 1], [1, 1])
-        else:
-            y = _convolve_plainly(x, kernel, padding=1)
-        y = opset13.multiply(y, _keep_float32(opset13.multiply(scale, _constant(SQRT2))))
+            kernel = make_constant(weight.transpose(1, 0, 2, 3) if up else weight)
+            energies = make_constant(np.square(weight).sum(axis=(2, 3), keepdims=True))
+            energy = keep_float32(convolve(keep_float32(opset13.multiply(styles, styles)), energies))
+            y = self._filter(opset13.multiply(x, styles), kernel, len(weight), up=up)
+            y = opset13.multiply(y, _demodulate(energy))
         y = self._add_bias_and_noise(y, name, resolution)
-        return self._clamp(opset13.prelu(y, _constant([SLOPE])))
+        return self._clamp(opset13.prelu(y, make_constant([SLOPE])))
+
+    def _modulate_kernel(self, weight: npt.NDArray[np.float32], styles: Node, name: str) -> Node:
+        """Return the kernel of one image. It is smaller than most maps, so that it is scaled rather than these."""
+        offset = reshape(self._input(f"offset.{name}", [1, *weight.shape]), list(weight.shape))
+        kernel = keep_float32(opset13.add(offset, make_constant(1)))
+        kernel = keep_float32(opset13.multiply(kernel, make_constant(weight)))
+        kernel = keep_float32(opset13.multiply(kernel, styles))
+        squares = keep_float32(opset13.multiply(kernel, kernel))
+        energy = keep_float32(opset13.reduce_sum(squares, make_integers([1, 2, 3]), True))
+        return keep_float32(opset13.multiply(kernel, _demodulate(energy)))
+
+    def _filter(self, x: Node, kernel: Node, out: int, *, up: bool) -> Node:
+        if not up:
+            return convolve(x, kernel, padding=1)
+        y = opset13.convolution_backprop_data(x, kernel, [2, 2], pads_begin=[0, 0], pads_end=[0, 0])
+        return convolve_groups(y, make_constant(np.tile(FIR, (out, 1, 1, 1, 1))), padding=1)
 
     def _add_bias_and_noise(self, y: Node, name: str, resolution: int) -> Node:
         bias = self._get(f"synthesis.{name}.bias")[None, :, None, None] * SQRT2
         strength = self._get(f"synthesis.{name}.noise_strength") * SQRT2
         if self._noise == "const":
-            return opset13.add(y, _constant(bias + strength * self._get(f"synthesis.{name}.noise_const")))
+            return opset13.add(y, make_constant(bias + strength * self._get(f"synthesis.{name}.noise_const")))
         if self._noise == "given":
             given = self._input(f"noise.{name}", [-1, 1, resolution, resolution])
-            y = opset13.add(y, opset13.multiply(given, _constant(strength)))
-        return opset13.add(y, _constant(bias))
+            y = opset13.add(y, opset13.multiply(given, make_constant(strength)))
+        return opset13.add(y, make_constant(bias))
 
     def _map_to_rgb(self, x: Node, w: Node, name: str) -> Node:
         weight = self._get(f"synthesis.{name}.weight")
         styles = self._apply_affine(w, name, gain=1 / math.sqrt(weight.shape[1]))
-        y = _keep_float32(_convolve_plainly(_keep_float32(opset13.multiply(x, styles)), _constant(weight)))
-        return self._clamp(_keep_float32(opset13.add(y, self._bias(name))))
+        kernel = make_constant(weight)
+        if self._with_offsets:  # of one image, whose kernel is the smaller
+            kernel = keep_float32(opset13.multiply(kernel, styles))
+        else:
+            x = keep_float32(opset13.multiply(x, styles))
+        y = keep_float32(convolve(x, kernel))
+        return self._clamp(keep_float32(opset13.add(y, self._bias(name))))
 
     def _apply_affine(self, w: Node, name: str, gain: float = 1.0) -> Node:
         """Compute styles (n, in, 1, 1)."""
         weight = self._get(f"synthesis.{name}.affine.weight")
         kernel = weight[:, :, None, None] * (gain / math.sqrt(weight.shape[1]))
         bias = self._get(f"synthesis.{name}.affine.bias")[None, :, None, None] * gain
-        return _keep_float32(opset13.add(_keep_float32(_convolve_plainly(w, _constant(kernel))), _constant(bias)))
+        return keep_float32(opset13.add(keep_float32(convolve(w, make_constant(kernel))), make_constant(bias)))
 
     def _bias(self, name: str) -> Node:
-        return _constant(self._get(f"synthesis.{name}.bias")[None, :, None, None])
+        return make_constant(self._get(f"synthesis.{name}.bias")[None, :, None, None])
 
     def _clamp(self, y: Node) -> Node:
         limit = self._config.conv_clamp
         return y if limit is None else opset13.clamp(y, -limit, limit)
 
     def _input(self, name: str, shape: list[int]) -> Node:
-        node = opset13.parameter(shape, np.float32, name=name)
-        node.output(0).get_tensor().set_names({name})
+        node = make_input(name, shape)
         self._inputs.append(node)
         return node
 
@@ -156,34 +175,19 @@ class _Builder:
         return self._tensors[name].astype(np.float32, copy=False)
 
 
+def _demodulate(energy: Node) -> Node:
+    """Return the factor that demodulates maps, with the gain of the activation after it."""
+    scale = keep_float32(opset13.power(keep_float32(opset13.add(energy, make_constant(1e-8))), make_constant(-0.5)))
+    return keep_float32(opset13.multiply(scale, make_constant(SQRT2)))
+
+
 def _upsample(rgb: Node) -> Node:
-    taps = _constant(np.tile(FIR, (3, 1, 1, 1, 1)))
-    return _keep_float32(opset13.group_convolution_backprop_data(rgb, taps, [2, 2], pads_begin=[1, 1], pads_end=[1, 1]))
+    taps = make_constant(np.tile(FIR, (3, 1, 1, 1, 1)))
+    return keep_float32(opset13.group_convolution_backprop_data(rgb, taps, [2, 2], pads_begin=[1, 1], pads_end=[1, 1]))
 
 
 def _to_pixels(images: Node) -> Node:
     """uint8 (n, h, h, 3), rounded as `faces.images.to_uint8` rounds."""
-    scaled = opset13.multiply(opset13.add(images, _constant(1)), _constant(127.5))
+    scaled = opset13.multiply(opset13.add(images, make_constant(1)), make_constant(127.5))
     rounded = opset13.clamp(opset13.round(scaled, "half_to_even"), 0.0, 255.0)
-    return opset13.transpose(opset13.convert(rounded, np.uint8), _integers([0, 2, 3, 1]))
-
-
-def _convolve_plainly(x: Node, kernel: Node, padding: int = 0) -> Node:
-    return opset13.convolution(x, kernel, [1, 1], [padding, padding], [padding, padding], [1, 1])
-
-
-def _keep_float32(node: Node) -> Node:
-    node.set_friendly_name(FLOAT32_PREFIX + node.get_friendly_name())
-    return node
-
-
-def _reshape(x: Any, shape: list[int]) -> Node:
-    return opset13.reshape(x, _integers(shape), special_zero=False)
-
-
-def _constant(values: npt.ArrayLike) -> Node:
-    return opset13.constant(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _integers(values: npt.ArrayLike) -> Node:
-    return opset13.constant(np.asarray(values, dtype=np.int64))
+    return opset13.transpose(opset13.convert(rounded, np.uint8), make_integers([0, 2, 3, 1]))

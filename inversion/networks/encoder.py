@@ -77,6 +77,11 @@ class WEncoder(nn.Module):
         )
         self.linear = FullyConnected(config.widths[-1], w_dim)
 
+    @property
+    def side(self) -> int:
+        """Side of the images that it sees, in pixels."""
+        return self.config.side
+
     def forward(self, images: Tensor) -> Tensor:
         x = self.body(self.input_layer(resize(images, self.config.side)))
         w: Tensor = self.linear(x.mean(dim=(2, 3)))

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +28,6 @@ from inversion.networks.encoder import resize
 
 TAPS = 9
 SLOPE = 0.01
-
-_Block = TypeVar("_Block", bound=nn.Module)
 
 
 class BasicBlock(nn.Module):
@@ -125,12 +122,6 @@ class SeparableBlock(nn.Module):
         self.convs = _convolutions([config.features, *inner, config.features], [2] * config.halvings)
         self.output = nn.Sequential(SeparableKernel(config.features, out_channels, in_channels))
 
-    @property
-    def kernel(self) -> SeparableKernel:
-        (kernel,) = self.output
-        assert isinstance(kernel, SeparableKernel)  # noqa: S101  for the type checker
-        return kernel
-
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.output(self.convs(x).flatten(start_dim=1))
         return y
@@ -185,6 +176,7 @@ class Hypernetwork(nn.Module):
             )
         )
         self._numbers = dict(zip(kernels, layer_numbers(len(kernels)), strict=True))
+        self._kernels = dict(kernels)
         most = max(max(shape[:2]) for shape in kernels.values())
         self._shared = tuple(name for name in chosen if kernels[name][:2] == (most, most))
         self.shared_weight_hypernet = SharedHead(config.features, most) if self._shared else None
@@ -197,10 +189,13 @@ class Hypernetwork(nn.Module):
         """Return how the kernel of this name is emitted."""
         return "shared" if name in self._shared else self.config.other_head
 
-    def blocks_of(self, kind: type[_Block]) -> dict[str, _Block]:
-        """Return the blocks of a kind by the name of their kernel."""
-        blocks = {name: self.refinement_blocks[str(self._numbers[name])] for name in self.layers}
-        return {name: block for name, block in blocks.items() if isinstance(block, kind)}
+    def block_name(self, name: str) -> str:
+        """Return the name of the module that emits the kernel of this name."""
+        return f"refinement_blocks.{self._numbers[name]}"
+
+    def sizes_of(self, name: str) -> tuple[int, int]:
+        """Return the numbers of maps (out, in) of the kernel of this name."""
+        return self._kernels[name][:2]
 
     def _block(self, name: str, shape: tuple[int, ...]) -> nn.Module:
         if self.head_of(name) == "shared":

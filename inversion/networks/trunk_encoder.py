@@ -36,6 +36,11 @@ class TrunkEncoder(nn.Module):
         self.deviation: Tensor
         self.linear = FullyConnected(features, w_dim)  # of equalised steps, as the trunk: there are many features
 
+    @property
+    def side(self) -> int:
+        """Side of the images that it sees, in pixels."""
+        return self.config.discriminator.resolution
+
     def features(self, images: Tensor) -> Tensor:
         """Return the input (n, features) of the last layer, before it is standardised."""
         maps = list(self.trunk.features(resize(images, self.config.discriminator.resolution)))

@@ -18,7 +18,8 @@ from gen.config import DiscriminatorConfig, GeneratorConfig
 from gen.inference import engine
 from gen.inference.engine import Engine
 from gen.inference.generator import InferenceGenerator, describe_tensors
-from gen.inference.graph import FLOAT32_PREFIX, build_synthesis
+from gen.inference.graph import build_synthesis
+from gen.inference.operations import FLOAT32_PREFIX
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.torch_inference import convert_generator
