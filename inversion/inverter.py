@@ -177,7 +177,7 @@ def _add(a: Tensor, b: Tensor) -> Tensor:
     """Add without PyTorch's threads, which wait actively beside those of OpenVINO, where nothing else computes."""
     if torch.is_grad_enabled() or a.device.type != "cpu":
         return a + b
-    return torch.from_numpy(a.numpy() + b.numpy())
+    return torch.from_numpy(a.float().numpy() + b.numpy())
 
 
 def _precision_of(dtype: torch.dtype) -> Precision:

@@ -73,6 +73,8 @@ class Engine:
         Args:
             inputs: as for `run`.
         """
+        # OpenVINO reads the memory of arrays without a copy, and forgets to keep the copies of those in another order.
+        inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         n = max(len(array) for array in inputs.values())
         with self._lock:
             if n == 1 or self._threads == 1:

@@ -17,7 +17,7 @@ from inversion.config import EncoderConfig, HypernetworkConfig
 from inversion.inverter import Inverter
 from inversion.networks.hypernetwork import Hypernetwork
 from inversion.result import load, save
-from tests.inversion.tiny import HYPERNETWORK, some_faces, tiny_generator, tiny_inverter
+from tests.inversion.tiny import ENCODER, HYPERNETWORK, some_faces, tiny_generator, tiny_inverter
 
 
 def test_sizes_follow_from_the_generator() -> None:
@@ -58,14 +58,14 @@ def test_every_generators_kernels_get_offsets(config: GeneratorConfig, head: str
 
 def test_only_the_layers_that_are_named_get_offsets() -> None:
     names = ("b16.conv1", "b64.conv0")
-    inverter = Inverter(tiny_generator(), EncoderConfig(32), replace(HYPERNETWORK, layers=names)).eval()
+    inverter = Inverter(tiny_generator(), ENCODER, replace(HYPERNETWORK, layers=names)).eval().requires_grad_(False)
     assert tuple(inverter.invert(some_faces(1), passes=1).offsets) == names
     with pytest.raises(ConfigError, match=r"b128.conv0 are not the generator's; expected some of b4.conv1"):
         Inverter(tiny_generator(), EncoderConfig(32), replace(HYPERNETWORK, layers=("b128.conv0",)))
 
 
 def test_a_new_hypernetwork_changes_nothing() -> None:
-    inverter = Inverter(tiny_generator(), EncoderConfig(32), HYPERNETWORK).eval()
+    inverter = Inverter(tiny_generator(), EncoderConfig(32), HYPERNETWORK).eval().requires_grad_(False)
     faces = some_faces(2)
     torch.testing.assert_close(
         inverter.invert(faces, passes=3).reconstruction, inverter.invert(faces, passes=0).reconstruction

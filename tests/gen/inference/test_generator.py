@@ -22,7 +22,7 @@ from gen.inference.graph import build_synthesis
 from gen.inference.operations import FLOAT32_PREFIX
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
-from gen.torch_inference import convert_generator
+from gen.torch_inference import convert_generator, synthesize_images
 
 LABELLED = GeneratorConfig(32, 16, 16, 2, 512, 32, Vocabulary(), truncation_centre="label")
 
@@ -97,6 +97,25 @@ def test_kernels_of_their_own() -> None:
     work = Engine(lambda: build_synthesis(arrays, net.config, kernel_offsets=offsets), largest_part=1)
     images = work.run({"ws": ws.numpy(), **{f"offset.{name}": offset.numpy() for name, offset in offsets.items()}})
     np.testing.assert_allclose(images, net.synthesize(ws, offsets=offsets), atol=2e-5, rtol=1e-5)
+
+
+def test_frozen_networks_are_converted_to_render_with_offsets_in_any_order_of_memory() -> None:
+    net = make_generator()
+    offsets = {
+        name: draw(3, *shape).contiguous(memory_format=torch.channels_last_3d) / 4
+        for name, shape in net.kernel_shapes.items()
+    }
+    ws = draw(3, net.config.num_ws, net.config.w_dim)
+    expected = net.synthesize(ws, offsets=offsets)
+    for _ in range(3):
+        torch.testing.assert_close(synthesize_images(net, ws, offsets=offsets), expected, atol=2e-5, rtol=1e-5)
+    net.synthesis.b16.conv1.weight.mul_(-1)
+    changed = synthesize_images(net, ws)
+    torch.testing.assert_close(changed, net.synthesize(ws), atol=2e-5, rtol=1e-5)
+    with pytest.raises(ConfigError, match=r"b4\.conv0"):
+        synthesize_images(net, ws, offsets={"b4.conv0": ws})
+    with pytest.raises(ConfigError, match=r"\(1, 2, 3, 3\)"):
+        synthesize_images(net, ws, offsets={"b4.conv1": torch.zeros(1, 2, 3, 3)})
 
 
 def test_styles_and_picture_keep_float32_in_bfloat16() -> None:
