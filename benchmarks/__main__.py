@@ -1,4 +1,4 @@
-"""`make bench`: speed of our code beside the published way, in one run on this machine.
+"""`make bench`: speed of our code beside the published way and other runtimes, in one run on this machine.
 
 It writes benchmarks/latest.json, a list of entries in seconds per image (per step for training, per fit for
 direction-fit), and a picture of it, latest.png. A run of all parts replaces them; --quick and a choice of parts change
@@ -36,6 +36,7 @@ SPEEDS: Final = {
     "encoding": "PNG files",
     "throughput": "some hundred images through the service",
 }
+SIZES: Final = ("64", "128", "shipped", "256", "512")
 TIMES_OF: Final = "an image, a training step of its batch, or a fit"
 QUICK: Final = ("generation", "training", "inversion")
 MEASUREMENTS: Final = {
@@ -52,6 +53,7 @@ _EPILOG: Final = "\n".join(
         "\nexamples:",
         "  python -m benchmarks --quick                what has a target, two minutes",
         "  python -m benchmarks generation training    two parts",
+        "  python -m benchmarks generation --size shipped --batch 8    one size, quickly",
         "  python -m benchmarks service --part throughput --images 3000",
     ]
 )
@@ -75,11 +77,13 @@ def main(words: Sequence[str]) -> None:
         console.print(format_table(measured))
         entries += measured
         write_entries(options.out, merge_entries(read_entries(options.out), measured))
-    whole = parts == list(SPEEDS) and not options.quick
+    whole = parts == list(SPEEDS) and not (options.quick or options.size or options.batch or options.without)
     kept = entries if whole else read_entries(options.out)
     write_entries(options.out, kept)
     plot_entries(options.out.with_suffix(".png"), kept)
-    console.print(f"\nTimes are for {TIMES_OF}. Ratio: how many times faster than published. {NOTE}")
+    console.print(
+        f"\nTimes are for {TIMES_OF}. Ratio: how many times faster than published, or than the best peer. {NOTE}"
+    )
     console.print(
         f"{options.out} and {options.out.with_suffix('.png').name}: {len(entries)} of {len(kept)} entries new"
     )
@@ -112,6 +116,16 @@ def _parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="only what has a target, with fewer rounds")
     parser.add_argument("--full", action="store_true", help="20,000 latents for the fit of a direction, not 4,000")
     parser.add_argument(
+        "--size",
+        action="append",
+        choices=SIZES,
+        help="of generation only these sizes in pixels, or the shipped network",
+    )
+    parser.add_argument("--batch", action="append", type=int, metavar="N", help="of generation only these batches")
+    parser.add_argument(
+        "--without", action="append", metavar="PEER", help="leave out this peer of generation, such as torch.compile"
+    )
+    parser.add_argument(
         "--out", type=Path, default=LATEST, metavar="FILE", help="JSON to write; benchmarks/latest.json"
     )
     options = parser.parse_args(words)
@@ -125,10 +139,19 @@ def _parse_options(words: Sequence[str]) -> argparse.Namespace:
 def _make_plan(console: Console, options: argparse.Namespace) -> MeasurementPlan:
     line = machine.describe_machine()
     console.print(line)
-    limits = {name: limit.measure_flop_per_s(dtype_of(name)) for name in PRECISIONS} | _measure_gpu_limits()
+    precisions = PRECISIONS if machine.has_bfloat16() else ("float32",)
+    limits = {name: limit.measure_flop_per_s(dtype_of(name)) for name in precisions} | _measure_gpu_limits()
     reached = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in limits.items())
     console.print(f"arithmetic limit, measured by direct convolutions and a matrix product: {reached}")
-    return MeasurementPlan(line, limits, quick=options.quick, full=options.full)
+    return MeasurementPlan(
+        line,
+        limits,
+        quick=options.quick,
+        full=options.full,
+        sizes=tuple(options.size or ()),
+        batches=tuple(options.batch or ()),
+        without=tuple(options.without or ()),
+    )
 
 
 def _measure_gpu_limits() -> dict[str, float]:

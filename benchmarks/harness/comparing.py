@@ -1,20 +1,24 @@
-"""Comparison of the published way with ours in each precision, timed in turn; the results are entries."""
+"""Comparison of the published way and of peers with ours in each precision, timed in turn; the results are entries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from benchmarks.harness.entries import BenchmarkEntry
 from benchmarks.harness.timing import time_in_turn
 
-Way: TypeAlias = Literal["published", "ours"]
+Way: TypeAlias = str
+"""`OURS`, `PUBLISHED_WAY`, or the name of a peer."""
+
+OURS: Final = "ours"
+PUBLISHED_WAY: Final = "published"
 
 Variant: TypeAlias = tuple[Way, str]
 """A way and its precision."""
 
-PUBLISHED: Final[Variant] = ("published", "float32")
+PUBLISHED: Final[Variant] = (PUBLISHED_WAY, "float32")
 
 MEMORY_BATCH: Final = 8
 """The one batch size whose memory is measured."""
@@ -31,12 +35,17 @@ class MeasurementPlan:
         limits: largest number of operations a second, by precision; those of a GPU as "bfloat16, GPU".
         quick: measure only what has a target, in fewer rounds.
         full: use the published sizes where smaller ones are the default.
+        sizes, batches: sizes in pixels (or "shipped") and batches to measure in `generation`; empty for all.
+        without: names of peers to leave out.
     """
 
     machine: str
     limits: Mapping[str, float] = field(default_factory=dict)
     quick: bool = False
     full: bool = False
+    sizes: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
+    without: tuple[str, ...] = ()
 
     def choose_budget_s(self, usual: float) -> float:
         """Return the seconds for the rounds of one comparison."""
@@ -75,7 +84,8 @@ def compare_ways(
     warm_up: Mapping[Variant, Work] | None = None,
     memory: Callable[[Variant], float | None] = lambda variant: None,
 ) -> list[BenchmarkEntry]:
-    """Make an entry for each precision of ours, beside the published way if that is among the works."""
+    """Make an entry for each precision of ours, beside the published way and the best peer, if they are among the
+    works."""
     times = time_in_turn(works, plan.choose_budget_s(budget_s), warm_up=warm_up)
     published = times.get(PUBLISHED)
     published_mb = memory(PUBLISHED) if published else None
@@ -83,6 +93,14 @@ def compare_ways(
 
     def share(precision: str, taken: float | None) -> float | None:
         return None if taken is None else plan.share_of_limit(precision + subject.suffix, subject.flop, taken)
+
+    def peers_s(precision: str) -> dict[str, float] | None:
+        peers = {
+            way: taken / each
+            for (way, theirs), taken in times.items()
+            if theirs == precision and way not in (OURS, PUBLISHED_WAY)
+        }
+        return peers or None
 
     return [
         BenchmarkEntry(
@@ -97,7 +115,8 @@ def compare_ways(
             published_share=share("float32", published),
             share_of_limit=share(precision, taken),
             machine=plan.machine,
+            peers_s=peers_s(precision),
         )
         for (way, precision), taken in times.items()
-        if way == "ours"
+        if way == OURS
     ]

@@ -1,7 +1,9 @@
 """Entries: the figures of a run, and the file with the latest, `benchmarks/latest.json`.
 
 All times in it are seconds per image, but per step of the batch for `training-step-128` and per fit for
-`direction-fit`. `published_s` and `ratio` are null if nothing published does the same.
+`direction-fit`. `published_s` and `ratio` are null if nothing published does the same. Peers are other runtimes of the
+same network in the same precision: `best_peer` is the fastest of them, and `ratio_to_best_peer` is
+`best_peer_s / ours_s`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class BenchmarkEntry:
             it was not measured.
         published_share, share_of_limit: share of the arithmetic limit (`benchmarks.harness.limit`) of the precision.
         machine: description of the machine.
+        peers_s: times of the peers, by their names; None if there are none.
     """
 
     name: str
@@ -42,6 +45,7 @@ class BenchmarkEntry:
     published_share: float | None = None
     share_of_limit: float | None = None
     machine: str = ""
+    peers_s: dict[str, float] | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -54,6 +58,20 @@ class BenchmarkEntry:
         return None if self.published_s is None else self.published_s / self.ours_s
 
     @property
+    def best_peer(self) -> str | None:
+        """Name of the fastest peer."""
+        return min(self.peers_s, key=self.peers_s.__getitem__) if self.peers_s else None
+
+    @property
+    def best_peer_s(self) -> float | None:
+        return min(self.peers_s.values()) if self.peers_s else None
+
+    @property
+    def ratio_to_best_peer(self) -> float | None:
+        """Speed relative to the fastest peer."""
+        return None if self.best_peer_s is None else self.best_peer_s / self.ours_s
+
+    @property
     def images_per_s(self) -> float | None:
         """Images a second of ours; None if no images are made."""
         images = {"image": 1, "step": self.batch}.get(self.unit)
@@ -61,7 +79,13 @@ class BenchmarkEntry:
 
     def to_json(self) -> dict[str, Any]:
         kept = {name: value for name, value in asdict(self).items() if value is not None or name == "published_s"}
-        return kept | {"ratio": self.ratio, "images_per_s": self.images_per_s}
+        return kept | {
+            "ratio": self.ratio,
+            "best_peer": self.best_peer,
+            "best_peer_s": self.best_peer_s,
+            "ratio_to_best_peer": self.ratio_to_best_peer,
+            "images_per_s": self.images_per_s,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> BenchmarkEntry:

@@ -10,10 +10,7 @@ import torch
 
 def describe_machine() -> str:
     """Describe processor, cores, units for bfloat16, GPU, and PyTorch with its threads."""
-    units = {
-        "AMX": torch.cpu._is_amx_tile_supported(),
-        "AVX-512 bf16": torch.cpu._is_avx512_bf16_supported(),
-    }
+    units = _detect_units()
     parts = [
         _read_processor(),
         f"{os.cpu_count()} cores",
@@ -22,6 +19,15 @@ def describe_machine() -> str:
         f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads",
     ]
     return ", ".join(parts)
+
+
+def has_bfloat16() -> bool:
+    """Tell whether the processor has instructions for bfloat16; without them it is emulated, and very slow."""
+    return any(_detect_units().values())
+
+
+def _detect_units() -> dict[str, bool]:
+    return {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512 bf16": torch.cpu._is_avx512_bf16_supported()}
 
 
 def _read_processor() -> str:

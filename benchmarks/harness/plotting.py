@@ -35,6 +35,8 @@ def plot_entries(path: Path, entries: Sequence[BenchmarkEntry]) -> None:
             at = row + (nth - (len(alike) - 1) / 2) * _BAR
             _draw_ratio(ratios, at, entry, find_target(entry, entries))
             times.plot(1000 * entry.ours_s, at, "o", color=_choose_colour(entry), markersize=7)
+            if entry.best_peer_s is not None:
+                times.plot(1000 * entry.best_peer_s, at, "x", color=_choose_colour(entry), markersize=7)
         _draw_published(times, row, alike)
     ratios.set_yticks(range(len(shapes)), [_format_label(*shape) for shape in shapes], fontsize=11)
     ratios.set_ylim(len(shapes) - 0.4, -0.6)
@@ -81,6 +83,7 @@ def _finish_axes(ratios: Any, times: Any, entries: Sequence[BenchmarkEntry]) -> 
     names += ["ours, other"] if any(entry.precision not in COLOURS for entry in entries) else []
     for name in names:
         times.plot([], [], "D" if name == "published" else "o", color=COLOURS.get(name, OTHER), label=name)
+    times.plot([], [], "x", color="#444444", linestyle="none", label="best peer")
 
 
 def _choose_colour(entry: BenchmarkEntry) -> str:

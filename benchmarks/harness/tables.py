@@ -9,9 +9,9 @@ from typing import Final
 from rich.table import Table
 
 from benchmarks.harness.entries import BenchmarkEntry
-from benchmarks.harness.targets import find_target
+from benchmarks.harness.targets import PEER_TARGET, find_target
 
-WIDTH: Final = 116
+WIDTH: Final = 156
 
 
 def format_table(entries: Sequence[BenchmarkEntry]) -> Table:
@@ -23,8 +23,11 @@ def format_table(entries: Sequence[BenchmarkEntry]) -> Table:
         "published, ms": [_format_ms(entry.published_s) for entry in entries],
         "ours, ms": [_format_ms(entry.ours_s) for entry in entries],
         "images/s": ["" if entry.images_per_s is None else f"{entry.images_per_s:.1f}" for entry in entries],
-        "ratio": ["" if entry.ratio is None else f"[bold]{entry.ratio:.2f}[/]" for entry in entries],
+        "ratio": [_format_ratio(entry.ratio) for entry in entries],
         "target": [_format_target(entry, entries) for entry in entries],
+        "best peer, ms": [_format_peer(entry) for entry in entries],
+        "to peer": [_format_ratio(entry.ratio_to_best_peer) for entry in entries],
+        "peer target": [_format_met(entry.ratio_to_best_peer, PEER_TARGET) for entry in entries],
         "of limit": [_format_pair(entry.published_share, entry.share_of_limit, "{:.0%}") for entry in entries],
         "memory, MB": [_format_pair(entry.published_mb, entry.memory_mb, "{:.0f}") for entry in entries],
     }
@@ -52,8 +55,19 @@ def _format_pair(published: float | None, ours: float | None, form: str) -> str:
     return " → ".join(form.format(value) for value in (published, ours) if value is not None)
 
 
+def _format_ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"[bold]{ratio:.2f}[/]"
+
+
+def _format_peer(entry: BenchmarkEntry) -> str:
+    return "" if entry.best_peer is None else f"{entry.best_peer} {_format_ms(entry.best_peer_s)}"
+
+
 def _format_target(entry: BenchmarkEntry, entries: Sequence[BenchmarkEntry]) -> str:
-    target = find_target(entry, entries)
-    if target is None or entry.ratio is None:
+    return _format_met(entry.ratio, find_target(entry, entries))
+
+
+def _format_met(ratio: float | None, target: float | None) -> str:
+    if target is None or ratio is None:
         return ""
-    return f"≥ {target:g} " + ("[green]met[/]" if entry.ratio >= target else "[red]missed[/]")
+    return f"≥ {target:g} " + ("[green]met[/]" if ratio >= target else "[red]missed[/]")

@@ -1,25 +1,34 @@
-"""What the benchmarks compare us with computes the same, and what they count, keep and accept."""
+"""The published way and the peers compute the same as ours; entries, targets, tables and options of the benchmarks."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 from benchmarks import __main__ as command
 from benchmarks.harness import flops
+from benchmarks.harness.comparing import MeasurementPlan, Subject, compare_ways
 from benchmarks.harness.entries import BenchmarkEntry, merge_entries, read_entries, write_entries
+from benchmarks.harness.tables import format_table
 from benchmarks.harness.targets import find_target
 from benchmarks.harness.timing import time_in_turn
-from benchmarks.speed import published
+from benchmarks.speed import generation, published
+from benchmarks.speed.peers import Peer, list_peers
 from benchmarks.speed.published import compute_published_way
 from gen.config import GeneratorConfig
+from gen.inference.generator import InferenceGenerator
 from gen.layers import Conv, FullyConnected
 from gen.networks import Discriminator, Generator
 from tests.gen.fixtures import discriminator_32, fixture, generator_32
+from tests.gen.inference.test_generator import make_generator
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 
 TINY = GeneratorConfig(8, 4, 4, 1, channel_base=16, channel_max=4)
@@ -137,6 +146,78 @@ def test_entries_are_kept_as_a_list_with_ratios(tmp_path: Path) -> None:
     assert (first["ratio"], first["images_per_s"], first["machine"]) == (4.0, 8.0, "this one")
     assert (second["published_s"], second["ratio"]) == (None, None)
     assert [file.name for file in tmp_path.iterdir()] == ["latest.json"]
+
+
+@pytest.mark.parametrize("clamp", [None, 0.5])
+@pytest.mark.parametrize("peer", [peer for peer in list_peers() if not peer.compiles], ids=lambda peer: peer.name)
+def test_peers_make_our_images(peer: Peer, clamp: float | None) -> None:
+    if peer.missing:
+        pytest.skip(peer.missing)
+    net = make_generator(GeneratorConfig(32, 16, 16, 2, 512, 32, conv_clamp=clamp))
+    ws = torch.randn(3, net.config.num_ws, net.config.w_dim, generator=torch.Generator().manual_seed(0))
+    tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    images = peer.make(tensors, net.config, "float32")(ws.numpy())
+    torch.testing.assert_close(torch.from_numpy(images), net.synthesize(ws), atol=1e-4, rtol=1e-4)
+    assert images.std() > 0.1
+
+
+def test_ours_is_the_inference_that_commands_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "make_config", lambda size: TINY)
+    used = []
+    synthesize = InferenceGenerator.synthesize
+    monkeypatch.setattr(InferenceGenerator, "synthesize", lambda *a, **k: used.append(len(a[1])) or synthesize(*a, **k))
+    images = generation.make_work("8", 3, "ours", "float32")()
+    assert used[-1] == 3
+    assert isinstance(images, np.ndarray)
+    published_images = generation.make_work("8", 3, "published", "float32")()
+    torch.testing.assert_close(torch.from_numpy(images), published_images, atol=1e-4, rtol=1e-4)
+
+
+def test_peers_that_are_left_out_are_named() -> None:
+    plan = MeasurementPlan("this one", quick=True, sizes=("64",), without=("OpenVINO",))
+    lines = list(generation._list_left_out(plan))
+    names = {name for name, _ in generation._choose_peers(plan)}
+    assert "PyTorch" in names
+    for name in ("OpenVINO", "torch.compile"):
+        assert name not in names
+        assert any(line.startswith(f"{name}: left out") for line in lines)
+    assert generation._choose_shapes(MeasurementPlan("", sizes=("shipped", "64"), batches=(8,))) == [
+        ("64", 8),
+        ("shipped", 8),
+    ]
+
+
+def test_the_best_peer_of_the_same_precision_is_compared_with(tmp_path: Path) -> None:
+    def wait(seconds: float) -> Callable[[], None]:
+        return lambda: time.sleep(seconds)
+
+    works = {
+        ("ours", "float32"): wait(0.02),
+        ("one", "float32"): wait(0.04),
+        ("another", "float32"): wait(0.06),
+        ("another", "bfloat16"): wait(0.001),
+    }
+    (entry,) = compare_ways(Subject("generate-8", 2, units=2), works, MeasurementPlan("this one"), 0)
+    assert (entry.best_peer, entry.published_s) == ("one", None)
+    assert entry.ratio_to_best_peer == pytest.approx(2, rel=0.3)
+    write_entries(tmp_path / "latest.json", [entry])
+    (data,) = json.loads((tmp_path / "latest.json").read_text())
+    assert data["best_peer"] == "one"
+    assert data["best_peer_s"] / data["ours_s"] == pytest.approx(data["ratio_to_best_peer"])
+    assert read_entries(tmp_path / "latest.json") == [entry]
+
+
+def test_the_table_says_whether_ours_reaches_the_best_peer() -> None:
+    entries = [
+        BenchmarkEntry(f"generate-{side}", "float32", 1, None, 2.0, peers_s={"one": peer, "other": 9.0})
+        for side, peer in ((8, 1.95), (16, 1.5))
+    ]
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(format_table(entries))
+    above, below = captured.get().splitlines()[1:3]
+    assert "met" in above
+    assert "missed" in below
 
 
 def test_the_target_of_all_precisions_is_the_fastest_ones() -> None:
