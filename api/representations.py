@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from api.access.ownership import Kind
 from api.image_sets.derived_files import SHARD_IMAGES, shard_count
@@ -28,6 +30,7 @@ from api.schemas import (
     StimuliLinks,
     StimuliOut,
 )
+from inversion.quality import UNJUDGED
 
 _PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMULI: "/v1/stimuli"}
 
@@ -140,7 +143,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
         created=to_datetime(photo.created_ms),
         expires=to_datetime(photo.expires_ms),
         keep_original=photo.keep_original,
-        quality=None if photo.quality is None else QualityOut(**photo.quality),
+        quality=None if photo.quality is None else describe_quality(photo.quality),
         notes=photo.notes,
         error=photo.error or (job.error if job and photo.quality is None else None),
         notice=EDITED_NOTICE,
@@ -156,6 +159,19 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
     )
 
 
+def describe_quality(quality: Mapping[str, Any]) -> QualityOut:
+    """Quality of a reconstruction, and whether it could be judged."""
+    return QualityOut(**quality, judged=quality["verdict"] is not None)
+
+
+def _inversion_verdict(service: Resources, edit: EditRecord) -> Any:
+    """Return the verdict on the reconstruction that was edited; None for an image of a set."""
+    if not isinstance(edit.face, PhotographFace):
+        return None
+    photo = service.photographs.get(edit.face.photo)
+    return None if photo is None or photo.quality is None else photo.quality["verdict"] or UNJUDGED
+
+
 def describe_edit(service: Resources, edit: EditRecord) -> EditOut:
     """An edit, with the state of its job."""
     job = service.jobs.find_latest(edit.id)
@@ -164,7 +180,7 @@ def describe_edit(service: Resources, edit: EditRecord) -> EditOut:
         id=edit.id,
         state=_state(job, done=edit.result is not None),
         request=dict(edit.asked),
-        result=None if edit.result is None else EditResult(**edit.result),
+        result=None if edit.result is None else EditResult(**edit.result, inversion=_inversion_verdict(service, edit)),
         error=job.error if job and edit.result is None else None,
         created=to_datetime(edit.created_ms),
         notice=EDITED_NOTICE if isinstance(edit.face, PhotographFace) else NOTICE,

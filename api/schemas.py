@@ -266,6 +266,7 @@ class QualityOut(BaseModel):
     ms_ssim: float | None = Field(description="Multi-scale structural similarity, 1 for equal pictures.")
     perceptual: float | None = Field(description="Distance of features, 0 for equal pictures.")
     identity: float | None = Field(description="Cosine of face descriptors; null where no face is found.")
+    judged: bool = Field(description="Limits for a verdict are known for the inverter; otherwise verdict is null.")
     verdict: Literal["good", "doubtful", "out of domain"] | None
     because: list[str] = Field(description="The measures that led to a verdict other than good.")
     precision: Precision = Field("float32", description="Arithmetic of the networks that reproduced it.")
@@ -358,6 +359,11 @@ class EditResult(BaseModel):
     path: list[tuple[float, float | None]] = Field(description="Strengths tried, and the smile at each.")
     verdict: Literal["good", "doubtful"]
     because: list[str] = Field(description="What speaks against it, in words.")
+    inversion: Literal["good", "doubtful", "out of domain", "unjudged"] | None = Field(
+        None,
+        description="Verdict on the reconstruction that was edited; unjudged where no limits are known for the "
+        "inverter, null for an image of a set.",
+    )
     precision: Precision = Field("float32", description="Arithmetic of the network: as of the face that was edited.")
 
 

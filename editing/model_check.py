@@ -210,9 +210,8 @@ def _check_inversion(state: _State) -> _Finding:
     state.inversion = made
     quality = made.quality[0]
     figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.measures().items())
-    verdict = "unjudged" if quality.verdict is None else quality.verdict
     short = f", {_TUNING_STEPS} steps of each part only" if by.optimises else ""
-    return "ok", f"{by.method}{short}: {figures}; {verdict}"
+    return "ok", f"{by.method}{short}: {figures}; {quality.verdict_text}"
 
 
 def _check_edit(state: _State) -> _Finding:

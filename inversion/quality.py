@@ -18,6 +18,9 @@ Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]
 Describe: TypeAlias = Callable[[Pixels], Features]
 """Face descriptors (n, d) of uint8 (n, h, h, 3), a row of NaN where no face is found, as `FaceDescriber`."""
 
+UNJUDGED: Final = "unjudged"
+"""Word for a result without a verdict, because no limits are known for its inverter."""
+
 HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
 """The measures, and which way they point."""
 
@@ -51,6 +54,11 @@ class Quality:
     identity: float | None = None
     verdict: Verdict | None = None
     because: tuple[str, ...] = ()
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict, or "unjudged"."""
+        return self.verdict or UNJUDGED
 
     def measures(self) -> dict[str, float]:
         """Return the measured values by name."""

@@ -24,7 +24,9 @@ ADDED_PARAMETERS: Final = frozenset(
 ADDED_SCHEMAS: Final = frozenset({"ServiceOut", "ServiceLinks"})
 """Names of schemas that `openapi.json` does not have yet."""
 
-ADDED_FIELDS: Final = frozenset({("PhotoOut", "reference"), ("ImageSetBody", "total_images")})
+ADDED_FIELDS: Final = frozenset(
+    {("PhotoOut", "reference"), ("QualityOut", "judged"), ("EditResult", "inversion"), ("ImageSetBody", "total_images")}
+)
 """(schema, field) that `openapi.json` does not have yet."""
 
 Document = dict[str, Any]

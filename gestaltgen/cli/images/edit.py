@@ -21,10 +21,11 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from faces.measures.judges import JudgeReading, Judges
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
+from inversion.quality import UNJUDGED
 from inversion.result import Inversion, render
 
 STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -175,7 +176,7 @@ def _write_results(out: Path, one: InvertedPhotograph, done: Edit, judges: Judge
         str(one.path),
         "edited",
         one.note,
-        one.inversion.quality[0].verdict or "not known",
+        one.inversion.quality[0].verdict_text,
         done.verdict,
         "; ".join(done.because),
         done.strength,
@@ -212,4 +213,6 @@ def _print_table(lines: list[Line], out: Path) -> None:
     _console.print(table)
     edited = sum(line.result == "edited" for line in lines)
     _console.print(f"{edited} of {len(lines)} edited; results in {out}", markup=False, soft_wrap=True)
+    if any(line.inversion == UNJUDGED for line in lines):
+        _console.print(UNJUDGED_HINT, markup=False, soft_wrap=True)
     _console.print(NOTICE, soft_wrap=True)

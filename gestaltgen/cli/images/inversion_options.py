@@ -13,6 +13,11 @@ from inversion.methods import Method
 
 _INVERSION: Final = "Inversion"
 
+UNJUDGED_HINT: Final = (
+    "unjudged: no limits are known by which a reconstruction could be good or doubtful. For an inverter measure them "
+    "on 20 or more photographs of your own: `gestaltgen evaluate-inversion INVERTER --data HELD_OUT.zip --write-limits`"
+)
+
 
 @dataclass(frozen=True)
 class InversionOptions:

@@ -18,11 +18,11 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.quality import Quality
+from inversion.quality import UNJUDGED, Quality
 from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
@@ -139,7 +139,7 @@ def _write_results(out: Path, one: InvertedPhotograph, generator: Generator) -> 
         str(one.path),
         "inverted",
         one.note,
-        quality.verdict or "not known",
+        quality.verdict_text,
         ", ".join(quality.because),
         **quality.measures(),
         file=f"{one.name}.safetensors",
@@ -150,8 +150,7 @@ def _write_results(out: Path, one: InvertedPhotograph, generator: Generator) -> 
 
 def _describe_quality(quality: Quality) -> str:
     figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.measures().items())
-    verdict = "no limits are known to judge it by" if quality.verdict is None else quality.verdict
-    return f"{verdict}: {figures}. {NOTICE}"
+    return f"{quality.verdict_text}: {figures}. {NOTICE}"
 
 
 def _print_table(lines: list[Line], out: Path) -> None:
@@ -165,4 +164,6 @@ def _print_table(lines: list[Line], out: Path) -> None:
     _console.print(table)
     inverted = sum(line.result == "inverted" for line in lines)
     _console.print(f"{inverted} of {len(lines)} inverted; results in {out}", markup=False, soft_wrap=True)
+    if any(line.verdict == UNJUDGED for line in lines):
+        _console.print(UNJUDGED_HINT, markup=False, soft_wrap=True)
     _console.print(NOTICE, soft_wrap=True)

@@ -93,9 +93,9 @@ def evaluate_inversion(
                 yield measure(name, invert, faces, judge, oracle, step, described)
 
     measured = list(measure_methods(make_fast_methods(trained, passes, settled), faces))
+    last = measured[-1]
     if optimised:
         measured += measure_methods(make_slow_methods(net, steps, perceptual), faces[:optimised])
-    last = measured[passes]
     report = {
         "inverter": inverter.name,
         "faces": about,

@@ -69,7 +69,7 @@ def test_a_photograph_is_inverted_while_its_sender_waits(lab: Lab) -> None:
     assert answer.headers["Preference-Applied"] == "wait=60"
     assert (sent["state"], sent["error"], sent["notes"], sent["model"]) == ("done", None, "", "phantom128")
     assert (sent["consent"], sent["purpose"]) == tuple(CONSENT.values())
-    assert sent["quality"]["verdict"] == "good"
+    assert (sent["quality"]["judged"], sent["quality"]["verdict"]) == (True, "good")
     assert sent["quality"]["l2"] < 0.02
     assert sent["notice"] == EDITED_NOTICE
     assert good(lab.http.get(sent["links"]["self"])) == sent

@@ -10,8 +10,10 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
+from core.atomic_files import write_file
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset
+from faces.images import encode_png
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.networks import Generator
@@ -21,7 +23,7 @@ from inversion import inverter_file
 from tests.gen.fixtures import G32, fixture, generator_32, published_tensors
 from tests.gen.published.rosinality_files import generator_tensors
 from tests.gen.published.stylegan2_ada_files import SOURCE, generator_kwargs, module, write_stylegan2_ada_pickle
-from tests.inversion.published.published_files import write_hyperstyle, write_w_encoder
+from tests.inversion.published.published_files import write_encoder, write_hyperstyle, write_w_encoder
 
 LABELS = [argument for name in ("WS", "22q11DS", "other", "unaffected") for argument in ("--condition", name)]
 
@@ -200,3 +202,29 @@ def test_hyperstyle_becomes_a_generator_and_an_inverter_beside_it(tmp_path: Path
     assert str(beside) in result.stderr
     assert not out.exists()
     assert run("import", checkpoint_file, "--w-encoder", encoder, "--out", out, "--licence", "MIT").exit_code == 2
+
+
+def test_limits_from_held_out_photographs_end_the_unjudged_results(tmp_path: Path) -> None:
+    out, faces = tmp_path / "ffhq.safetensors", tmp_path / "faces.zip"
+    e4e = write_encoder(tmp_path / "e4e.pt", "Encoder4Editing")
+    assert run("import", e4e, "--part", "inverter", "--out", out, "--licence", "MIT").exit_code == 0
+    synthesise(faces, count=20, size=64, seed=1)
+    with Dataset.open(faces) as dataset:
+        write_file(tmp_path / "face.png", encode_png(dataset.image(0)))
+
+    def go(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [*map(str, arguments), "--generator", str(out), "--threads", "1"])
+        assert result.exit_code == 0, result.output
+        return " ".join(result.output.split())
+
+    invert = ("invert", tmp_path / "face.png", "--aligned", "--no-identity", "--out", tmp_path / "out")
+    assert "--write-limits" in go(*invert)
+    report = (tmp_path / "out" / "report.csv").read_text()
+    assert "unjudged" in report
+    inverter = tmp_path / "ffhq-inverter.safetensors"
+    common = ("--optimised", 0, "--described", 0, "--out", tmp_path / "evaluation", "--write-limits")
+    go("evaluate-inversion", inverter, "--data", faces, "--count", 20, *common)
+    limits = inverter_file.read_info(inverter).limits
+    assert limits is not None
+    assert limits.faces == 20
+    assert "unjudged" not in go(*invert)
