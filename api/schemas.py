@@ -12,7 +12,7 @@ from api.jobs.job_list import State
 from api.photographs.audit import Outcome
 from api.provenance.claims import Source
 from core.precision import Precision, PrecisionChoice
-from faces.image_set_request import LARGEST_SEED, Kind, Noise
+from faces.image_set_request import LARGEST_SEED, AgeSteps, Kind, Noise
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
@@ -42,9 +42,9 @@ class ImageSetBody(BaseModel):
 
     kind: Kind = Field(
         description="`unrelated`: one random vector per image. `age_related`: one per person, shared over "
-        "the age groups. `age_progression`: one per person, five equal steps from the infant to the older "
-        "adult. `blended`: one per person and age, a mix of two conditions with a soft label. `average`: the "
-        "mean face of a label."
+        "the age groups. `age_progression`: one per person, a step for each age group from the infant to the older "
+        "adult. `blended`: one per person and age, a mix of two conditions with a soft label. `average`: the mean "
+        "face of a label."
     )
     conditions: list[str] | None = Field(
         None,
@@ -94,6 +94,12 @@ class ImageSetBody(BaseModel):
         min_length=1,
         max_length=1000,
         description="`blended` only: second conditions; unset takes every other one.",
+    )
+    age_steps: AgeSteps | None = Field(
+        None,
+        description="`age_progression` only: `published` takes equal steps between the youngest and the oldest age "
+        "(the default), `calibrated` one for each age group, where the generator's faces are read as of that group; "
+        "see `calibrated_ages` of /v1/models.",
     )
     noise: Noise | None = Field(
         None, description="Image noise: the same in every image (the default), none, or drawn from the seed."
@@ -213,6 +219,7 @@ class ModelOut(BaseModel):
     origin: str
     licence: str
     images_seen: int | None = Field(description="Real images shown in training.")
+    calibrated_ages: bool = Field(description="Whether `age_steps` of a request may be `calibrated`.")
     notice: str
 
 

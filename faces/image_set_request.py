@@ -28,6 +28,10 @@ TRAINING_KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in KINDS if kind !
 Noise: TypeAlias = Literal["const", "none", "random"]
 """Image noise: the stored one, none, or drawn from the seed of each image."""
 
+AgeSteps: TypeAlias = Literal["published", "calibrated"]
+"""Steps of an age progression: equal ones between the youngest and the oldest age, as published, or one for each age
+group, where the generator's faces are read as of that group."""
+
 Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 """Number of training images by condition and age group."""
 
@@ -68,6 +72,8 @@ class ImageSetRequest:
         precision: of the convolutions. None is the default of whoever renders the set, float32 in this package. "auto"
             is accepted by services, which replace it by the precision that their hardware is made for.
         total_images: instead of `count`: number of images in the whole set.
+        age_steps: `age_progression` only: None and "published" take equal steps, "calibrated" those that are stored
+            with the weights.
     """
 
     kind: str
@@ -82,6 +88,7 @@ class ImageSetRequest:
     noise: Noise = "const"
     precision: PrecisionChoice | None = None
     total_images: int | None = None
+    age_steps: AgeSteps | None = None
 
     @property
     def psi(self) -> float:
@@ -146,6 +153,8 @@ class ImageSetRequest:
             conditions = _check_names("conditions", self.conditions, labels.conditions)
         ages = labels.age_names if self.ages is None else _check_names("ages", self.ages, labels.age_names)
         request = replace(self, conditions=conditions, ages=ages, truncation=self.psi, precision=self.arithmetic)
+        if self.age_steps == "published":  # a request that names the default is the same request
+            request = replace(request, age_steps=None)
         if self.kind == "average":
             request = replace(request, count=1)
         if self.kind == "blended":
@@ -267,6 +276,10 @@ def _check(request: ImageSetRequest) -> None:
     for field in ("blend", "partners"):
         if request.kind != "blended" and getattr(request, field) is not None:
             raise RequestError(field, f"has no meaning for kind {request.kind!r}; leave it out or ask for 'blended'")
+    if request.age_steps is not None and request.age_steps not in get_args(AgeSteps):
+        raise RequestError("age_steps", f"{request.age_steps!r}; expected one of {', '.join(get_args(AgeSteps))}")
+    if request.age_steps is not None and request.kind != "age_progression":
+        raise RequestError("age_steps", f"has no meaning for kind {request.kind!r}; leave it out")
     if request.kind == "average":
         for field in ("count", "seeds", "total_images"):
             if getattr(request, field) is not None:

@@ -16,6 +16,7 @@ from core.errors import CheckpointError, DatasetError
 from core.seen_images import UNKNOWN, SeenImages
 from faces.image_set_request import Counts
 from gen.config import DiscriminatorConfig, GeneratorConfig
+from gen.imagesets import AgeStepTable
 from gen.inference.generator import InferenceGenerator, describe_tensors
 from gen.labels import Vocabulary
 
@@ -41,6 +42,7 @@ class CheckpointInfo:
         licence: SPDX name or text of the licence of the weights.
         images_seen: real images shown to the discriminator in training; 0 if unknown.
         training_counts: training images by condition and age group; empty if unknown.
+        age_steps: calibrated steps of age progressions (`gen.evaluation.age_calibration`); empty if not calibrated.
         seen: the first 16 hex digits of the keys (`faces.images.pixels_key`) of the images that it was trained on, as
             their data sets have them, including those of the networks that it started from; None if unknown.
         seen_complete: whether these are all such images.
@@ -54,6 +56,7 @@ class CheckpointInfo:
     sha256: str
     images_seen: int = 0
     training_counts: Counts = field(default_factory=dict)
+    age_steps: AgeStepTable = field(default_factory=dict)
     seen: frozenset[str] | None = None
     seen_complete: bool = False
 
@@ -75,6 +78,7 @@ def save(
     licence: str = "",
     images_seen: int = 0,
     training_counts: Counts | None = None,
+    age_steps: AgeStepTable | None = None,
     seen: SeenImages = UNKNOWN,
 ) -> None:
     """Write a network; see CheckpointInfo for the arguments. The file appears whole or not at all."""
@@ -86,6 +90,8 @@ def save(
         "images_seen": images_seen,
         "training_counts": {c: dict(ages) for c, ages in (training_counts or {}).items()},
     }
+    if age_steps:
+        header["age_steps"] = {condition: list(steps) for condition, steps in age_steps.items()}
     if seen.known:
         header["seen"] = seen.to_json()
     tensor_files.write(Path(path), net.state_dict(), header)
@@ -186,6 +192,7 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
             sha256=tensor_files.sha256(path),
             images_seen=header["images_seen"],
             training_counts=header["training_counts"],
+            age_steps={condition: tuple(steps) for condition, steps in header.get("age_steps", {}).items()},
             seen=seen.keys if seen.known else None,
             seen_complete=seen.complete,
         )

@@ -10,11 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from core.errors import RequestError
 from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
 from gen.labels import Vocabulary
+
+AgeStepTable: TypeAlias = Mapping[str, Sequence[float]]
+"""Steps of an age progression by condition: the weight of the oldest age for each age group, the others' being that of
+the youngest."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,22 @@ class Row:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
 
-def expand(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> list[Row]:
+def expand(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, age_steps: AgeStepTable | None = None
+) -> list[Row]:
     """Make the rows of an image set, in order.
+
+    Args:
+        age_steps: calibrated steps of the generator, for a request that asks for them.
 
     Raises:
         RequestError: a field is not valid; the error holds its value and the accepted ones.
     """
     request = request.with_defaults(vocabulary)
-    images = _EXPANSIONS[request.kind](request, vocabulary, counts)
+    if request.kind == "age_progression":
+        images = _expand_age_progression(request, vocabulary, counts, age_steps or {})
+    else:
+        images = _EXPANSIONS[request.kind](request, vocabulary, counts)
     rows = []
     for index, image in enumerate(images):
         c = vocabulary.encode_weights(image.conditions, image.ages)
@@ -100,16 +112,34 @@ def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts
             yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
 
 
-def _expand_age_progression(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
-    """Expand kind 3: one random vector per person, over equal steps from the youngest age embedding to the oldest."""
+def _expand_age_progression(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
+) -> Iterator[_Image]:
+    """Expand kind 3: one random vector per person, over steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
     youngest, oldest = names[0], names[-1]
+    steps = {
+        condition: _choose_steps(request, condition, len(names), calibrated) for condition in request.conditions or ()
+    }
     for condition, seed in _persons(request, vocabulary, counts):
         for step, age in enumerate(names):
             if age in (request.ages or ()):
-                t = step / max(1, len(names) - 1)
+                t = steps[condition][step]
                 ages = {youngest: 1 - t, oldest: t} if len(names) > 1 else {youngest: 1.0}
                 yield _Image(seed, {condition: 1.0}, ages, age, step)
+
+
+def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrated: AgeStepTable) -> Sequence[float]:
+    """Return the weight of the oldest age at each step of a progression."""
+    if request.age_steps != "calibrated":
+        return [step / max(1, ages - 1) for step in range(ages)]
+    if condition not in calibrated:
+        raise RequestError(
+            "age_steps",
+            f"'calibrated', and the weights store no steps for {condition}: run `gestaltgen weights calibrate-ages`, "
+            "or leave it out",
+        )
+    return calibrated[condition]
 
 
 def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
@@ -133,7 +163,6 @@ def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Co
 _EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], Iterator[_Image]]]] = {
     "unrelated": _expand_unrelated,
     "age_related": _expand_age_related,
-    "age_progression": _expand_age_progression,
     "blended": _expand_blended,
     "average": _expand_average,
 }

@@ -107,6 +107,7 @@ class GeneratorModel:
             training_counts=about.training_counts,
             seen=about.seen,
             seen_complete=about.seen_complete,
+            age_steps=about.age_steps,
         )
 
     @property
@@ -124,7 +125,7 @@ class GeneratorModel:
         if images > max_images:
             field = "seeds" if request.seeds else "count" if request.total_images is None else "total_images"
             raise ImageSetTooLargeError(field, images, max_images)
-        rows = imagesets.expand(request, self._vocabulary, counts)
+        rows = imagesets.expand(request, self._vocabulary, counts, self._info.age_steps)
         alike = (request.kind == "average", request.psi, request.noise, request.arithmetic)
         return RenderPlan(
             imagesets.set_id(resolved),

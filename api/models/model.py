@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -67,6 +67,7 @@ class ModelInfo:
         weights_sha256: checksum of its checkpoint.
         seen: short keys of the images that it was trained on; None if nothing is known.
         seen_complete: whether these are all.
+        age_steps: calibrated steps of age progressions by condition; empty if there are none.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ModelInfo:
     training_counts: Mapping[str, Mapping[str, int]]
     seen: frozenset[str] | None = None
     seen_complete: bool = False
+    age_steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Model(Protocol):

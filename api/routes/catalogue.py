@@ -60,6 +60,7 @@ def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
                 origin=info.origin,
                 licence=info.licence,
                 images_seen=info.images_seen,
+                calibrated_ages=bool(info.age_steps),
                 notice=NOTICE,
             )
             for info in service.list_models(caller)

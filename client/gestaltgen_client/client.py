@@ -34,6 +34,7 @@ class Client(Connection):
         truncation: float | None = None,
         blend: float | None = None,
         partners: Sequence[str] | None = None,
+        age_steps: str | None = None,
         noise: str | None = None,
         precision: str | None = None,
         model: str | None = None,
@@ -57,6 +58,8 @@ class Client(Connection):
             truncation: 0 (everybody is average) to 1 (as varied as the training data).
             blend: weight of the first condition, for `blended`.
             partners: the second conditions, for `blended`; None takes all others.
+            age_steps: published or calibrated, for `age_progression`: equal steps, or one for each age group where the
+                generator's faces are read as of it.
             noise: const, none or random.
             precision: float32, bfloat16 or auto; name one of the first two to get the same set on any hardware.
             model: a name from `models`; None takes the first.
@@ -78,6 +81,7 @@ class Client(Connection):
             "truncation": truncation,
             "blend": blend,
             "partners": _as_list(partners),
+            "age_steps": age_steps,
             "noise": noise,
             "precision": precision,
             "model": model,

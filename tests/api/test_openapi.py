@@ -25,7 +25,14 @@ ADDED_SCHEMAS: Final = frozenset({"ServiceOut", "ServiceLinks"})
 """Names of schemas that `openapi.json` does not have yet."""
 
 ADDED_FIELDS: Final = frozenset(
-    {("PhotoOut", "reference"), ("QualityOut", "judged"), ("EditResult", "inversion"), ("ImageSetBody", "total_images")}
+    {
+        ("PhotoOut", "reference"),
+        ("QualityOut", "judged"),
+        ("EditResult", "inversion"),
+        ("ImageSetBody", "total_images"),
+        ("ImageSetBody", "age_steps"),
+        ("ModelOut", "calibrated_ages"),
+    }
 )
 """(schema, field) that `openapi.json` does not have yet."""
 

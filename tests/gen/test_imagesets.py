@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -211,3 +212,28 @@ def test_where_nobody_is_affected_the_default_is_everybody() -> None:
     made = expand(request, Vocabulary(conditions=("unaffected",)), {})
     assert {row.condition for row in made} == {"unaffected"}
     assert len(made) == 2 * len(AGES)
+
+
+def test_calibrated_steps_replace_the_equal_ones_of_a_progression() -> None:
+    steps = {"WS": (0.0, 0.4, 0.5, 0.6, 0.9)}
+    request = ImageSetRequest("age_progression", conditions=("WS",), count=1, age_steps="calibrated")
+    made = expand(request, VOCABULARY, {}, steps)
+    assert [row.age_group for row in made] == list(AGES)
+    for row, place in zip(made, steps["WS"], strict=True):
+        assert row.c[4:] == pytest.approx([1 - place, 0, 0, 0, place])
+    with pytest.raises(RequestError) as refused:
+        expand(replace(request, conditions=("WS", "other")), VOCABULARY, {}, steps)
+    assert refused.value.field == "age_steps"
+    assert "other" in str(refused.value)
+
+
+def test_a_request_that_names_the_published_steps_is_the_one_that_names_none() -> None:
+    plain = ImageSetRequest("age_progression", count=2)
+    named, calibrated = (replace(plain, age_steps=steps) for steps in ("published", "calibrated"))  # type: ignore[arg-type]
+    resolved = [request.resolve(VOCABULARY, COUNTS, "abc") for request in (plain, named, calibrated)]
+    assert resolved[0] == resolved[1]
+    assert resolved[2] == resolved[0] | {"age_steps": "calibrated"}
+    for kind, steps in (("unrelated", "calibrated"), ("age_progression", "even")):
+        with pytest.raises(RequestError) as refused:
+            ImageSetRequest(kind, age_steps=steps).with_defaults(VOCABULARY)  # type: ignore[arg-type]
+        assert refused.value.field == "age_steps"

@@ -72,6 +72,14 @@ class RequestOptions:
     partner: Annotated[
         list[str] | None, typer.Option(help="blended: second condition, repeatable.", rich_help_panel=_PICTURES)
     ] = None
+    age_steps: Annotated[
+        str | None,
+        typer.Option(
+            help="age_progression: published (equal steps; the default) or calibrated (a step for each age group, "
+            "where faces are read as of it).",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = None
     noise: Annotated[str, typer.Option(help="Image noise: const, none or random.", rich_help_panel=_PICTURES)] = "const"
     precision: PrecisionOption = "auto"
 
@@ -88,6 +96,7 @@ class RequestOptions:
             "truncation": self.truncation,
             "blend": self.blend,
             "partners": self.partner,
+            "age_steps": self.age_steps,
             "noise": self.noise,
             "precision": self.precision,
         }

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+import weights as shipped
 from core import tensor_files
 from core.errors import CheckpointError, ConfigError, LabelError
 from core.seen_images import UNKNOWN, SeenImages
 from faces.datasets.dataset import Dataset
 from faces.labels import AGE_GROUPS, AgeGroup
+from faces.measures.face_api import load_age_network
+from faces.oracle import attribute_network
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
+from gen.evaluation import age_calibration
+from gen.evaluation.age_calibration import ReadAges
 from gen.labels import Vocabulary
 from gen.onnx_export import NOTICE, export_onnx
 from gen.published import importing
@@ -142,6 +148,7 @@ def import_(
         licence=licence,
         images_seen=info.images_seen if info else 0,
         training_counts=info.training_counts if info else None,
+        age_steps=info.age_steps if info else None,
         seen=_seen_images(trained_on) if trained_on else info.seen_images if info else UNKNOWN,
     )
     _console.print(f"\nwritten: {out}")
@@ -195,10 +202,64 @@ def centre(
         licence=info.licence,
         images_seen=info.images_seen,
         training_counts=info.training_counts,
+        age_steps=info.age_steps,
         seen=info.seen_images,
     )
     _console.print(f"written: {out}")
     _print_info(checkpoint.read_info(out))
+
+
+@app.command(name="calibrate-ages")
+def calibrate_ages(
+    file: Annotated[Path, typer.Argument(help="A conditional generator's checkpoint, of ours.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
+    oracle: Annotated[
+        Path | None, typer.Option(help="Oracle that reads the ages of phantoms; default: the shipped one.")
+    ] = None,
+    networks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of face-api's networks, whose age network reads photographs; instead of --oracle."),
+    ] = None,
+    people: Annotated[int, typer.Option(help="People of each condition to place the steps by.", min=8)] = 48,
+) -> None:
+    """Place the steps of age progressions where the faces are read as of each age group.
+
+    Equal steps between the youngest and the oldest age, as published, need not age evenly. The calibrated steps are
+    stored in the checkpoint; image sets take them with `--age-steps calibrated`. The table shows how many images are
+    read as of their group, with equal and with calibrated steps, on people whom the steps were not placed by.
+    """
+    _check_new(out)
+    if oracle is not None and networks is not None:
+        raise typer.BadParameter("--oracle reads drawn faces and --networks photographs; expected one of them")
+    info = checkpoint.read_info(file)
+    generator = checkpoint.load_for_inference(file)
+    read_ages = _make_age_reader(oracle, networks)
+    with stepping_bar(_console, "faces read", age_calibration.count_images(generator, people)) as step:
+        made = age_calibration.calibrate_ages(generator, read_ages, people=people, on_progress=step)
+    checkpoint.save(
+        out,
+        checkpoint.load_generator(file),
+        origin=info.origin,
+        licence=info.licence,
+        images_seen=info.images_seen,
+        training_counts=info.training_counts,
+        age_steps=made.steps,
+        seen=info.seen_images,
+    )
+    table = Table("condition", "steps", "read as of their group", "with equal steps", box=None)
+    for condition, steps in made.steps.items():
+        places = " ".join(f"{place:.2f}" for place in steps)
+        table.add_row(condition, places, f"{made.calibrated[condition]:.0%}", f"{made.published[condition]:.0%}")
+    _console.print(table)
+    _console.print(f"written: {out}")
+
+
+def _make_age_reader(oracle: Path | None, networks: Path | None) -> ReadAges:
+    if networks is not None:
+        network = load_age_network(networks)
+        return lambda images: network(images)[:, 0]
+    reader, _ = attribute_network.load(oracle or shipped.oracle())
+    return lambda images: reader.read_pixels(images).age_years.numpy()
 
 
 @app.command()
@@ -313,6 +374,10 @@ def _print_info(info: CheckpointInfo) -> None:
         "images seen": info.images_seen or "not stated",
         "training images": sum(sum(ages.values()) for ages in info.training_counts.values()) or "not stated",
         "seen": _describe_seen_images(info),
+        "age steps": "; ".join(
+            f"{condition} {' '.join(f'{place:.2f}' for place in steps)}" for condition, steps in info.age_steps.items()
+        )
+        or "equal ones only",
         "origin": info.origin or "not stated",
         "licence": info.licence or "not stated",
         "sha256": info.sha256,
