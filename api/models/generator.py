@@ -14,7 +14,7 @@ import torch
 import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row
 from api.settings import Settings
-from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError
+from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError, RequestError
 from core.precision import automatic_precision
 from editing import direction_file
 from editing.directions import Direction
@@ -52,7 +52,7 @@ class GeneratorModel:
     """Generator from a checkpoint. Its weights are loaded when they are first used.
 
     Args:
-        path: checkpoint of a generator with a label vocabulary.
+        path: checkpoint of a generator. One without labels edits photographs, and makes no image sets.
         device: PyTorch device that renders.
         name: name in requests; None takes the file's.
         detector: returns the face detector for photographs, when it is needed.
@@ -60,7 +60,7 @@ class GeneratorModel:
 
     Raises:
         ConfigError: the device cannot be used.
-        CheckpointError: the file is missing or damaged, or holds no conditional generator.
+        CheckpointError: the file is missing or damaged, or holds no generator.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class GeneratorModel:
         threads: int | None = None,
     ) -> None:
         about = checkpoint.read_info(path)
-        if about.vocabulary is None:
-            raise CheckpointError(f"{path} has no label vocabulary; expected the weights of a conditional generator")
-        self._vocabulary: Vocabulary = about.vocabulary
+        if about.network != "generator":
+            raise CheckpointError(f"{path} holds a {about.network}; expected the weights of a generator")
+        self._vocabulary: Vocabulary | None = about.vocabulary
         try:
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for the device
@@ -96,10 +96,10 @@ class GeneratorModel:
             name=name or path.stem,
             weights_sha256=about.sha256,
             resolution=about.config.resolution,
-            conditions=self._vocabulary.conditions,
+            conditions=() if about.vocabulary is None else about.vocabulary.conditions,
             ages=tuple(
                 AgeRange(a.name, a.from_years, None if math.isinf(a.to_years) else a.to_years)
-                for a in self._vocabulary.ages
+                for a in (() if about.vocabulary is None else about.vocabulary.ages)
             ),
             origin=about.origin,
             licence=about.licence,
@@ -115,7 +115,17 @@ class GeneratorModel:
         return self._info
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
-        """Expand the fields of a request into a plan."""
+        """Expand the fields of a request into a plan.
+
+        Raises:
+            RequestError: a field that cannot be, or a generator without labels.
+        """
+        if self._vocabulary is None:
+            raise RequestError(
+                "model",
+                f"{self._info.name} has no conditions and ages, so it makes no image sets; it edits photographs. Name "
+                "another of /v1/models",
+            )
         if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
             asked = {**asked, "precision": automatic_precision(self._device)}
         request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})

@@ -294,6 +294,8 @@ def _find_trouble(models: Models) -> str:
     """Return why the default generator cannot render an image; empty if it can."""
     try:
         model = models.use(models.default.info.name)
+        if not model.info.conditions:  # it makes no image sets, and its first photograph shows whether it works
+            return ""
         plan = model.plan(
             {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}, 1_000
         )
