@@ -60,6 +60,13 @@ def dtype_of(precision: Precision) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
 
+def precision_of(dtype: torch.dtype) -> Precision:
+    """Return the precision whose convolutions have this data type, one of those of `dtype_of`."""
+    import torch
+
+    return "bfloat16" if dtype == torch.bfloat16 else "float32"
+
+
 def autocast_to(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
     """Return a context in which convolutions and matrix products are computed in this precision.
 

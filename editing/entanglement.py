@@ -13,6 +13,7 @@ from editing.directions import Direction
 from editing.face_readers import FaceReading, Reader
 from faces.measures.distances import Features
 from gen.networks import Generator
+from gen.torch_inference import synthesize_images
 
 CHUNK = 16
 """Most faces that are rendered at once."""
@@ -105,6 +106,6 @@ def read_latents(generator: Generator, w: Tensor, reader: Reader, on_progress: C
     parts = []
     for part in torch.split(w, max(1, min(CHUNK, _CHUNK_PIXELS // generator.config.resolution**2))):
         rows = part if part.ndim == 3 else part[:, None].expand(-1, generator.config.num_ws, -1)
-        parts.append(reader(generator.synthesize(rows).clamp(-1, 1)))
+        parts.append(reader(synthesize_images(generator, rows).clamp(-1, 1)))
         on_progress(len(part))
     return FaceReading.cat(parts)

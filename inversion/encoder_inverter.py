@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError
-from core.precision import PrecisionChoice, dtype_of, resolve_precision
+from core.precision import PrecisionChoice, dtype_of, precision_of, resolve_precision
 from gen.networks import Generator
 from inversion.config import EncoderConfig, LayerEncoderConfig
+from inversion.inference.compiled import ENCODERS
 from inversion.inverter import Inverter, Pass, check_faces
 from inversion.networks.encoder import WEncoder, resize
 from inversion.networks.layer_encoder import LayerEncoder
@@ -68,21 +69,23 @@ class EncoderInverter(Inverter):
             return (answer[:, None] if answer.ndim == 2 else answer) + self.latent_avg
         side = self.w_encoder.config.side
         seen, w = resize(images, side), self.latent_avg.expand(len(images), -1, -1)
-        picture = self.generator.synthesize(self.latent_avg[None], dtype=dtype).expand(len(images), -1, -1, -1)
+        picture = self._synthesize(self.latent_avg[None], dtype, {}).expand(len(images), -1, -1, -1)
         for number in range(self._passes):
             if number:
-                picture = self.generator.synthesize(w, dtype=dtype)
+                picture = self._synthesize(w, dtype, {})
             w = w + self._ask(torch.cat([seen, resize(picture, side)], dim=1), dtype)
         return w
 
     def _ask(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        if isinstance(self.w_encoder, WEncoder) and (compiled := ENCODERS.find(self.w_encoder)) is not None:
+            return compiled.encode(images, precision_of(dtype))
         with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
             answer: Tensor = self.w_encoder(images)
         return answer.float()
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
         """Yield the reconstruction of the latents; there is no hypernetwork, so `passes` has no effect."""
-        yield Pass(0, {}, self.generator.synthesize(w, dtype=dtype))
+        yield Pass(0, {}, self._synthesize(w, dtype, {}))
 
     @torch.no_grad()
     def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
@@ -95,6 +98,6 @@ class EncoderInverter(Inverter):
         self.eval()
         target = resize(images, self.generator.config.resolution)
         w = self.encode(images, dtype)
-        picture = self.generator.synthesize(w, dtype=dtype)
+        picture = self._synthesize(w, dtype, {})
         quality, steps = self.judge(picture, target), (self._passes,) * len(images)
         return Inversion(w, {}, picture.clamp(-1, 1), quality, steps, "encoder", settled)

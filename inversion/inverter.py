@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError, ImageError
-from core.precision import Precision, PrecisionChoice, dtype_of, resolve_precision
+from core.precision import Precision, PrecisionChoice, dtype_of, precision_of, resolve_precision
 from gen.networks import Generator
 from gen.torch_inference import synthesize_images
 from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
@@ -82,7 +82,7 @@ class Inverter(nn.Module):
             dtype: of the encoder's arithmetic; the latents are float32.
         """
         if (compiled := ENCODERS.find(self.w_encoder)) is not None:
-            answer = compiled.encode(images, _precision_of(dtype))
+            answer = compiled.encode(images, precision_of(dtype))
         else:
             with _autocast(images, dtype):
                 answer = self.w_encoder(images)
@@ -114,7 +114,7 @@ class Inverter(nn.Module):
     def _answer_to(self, faces: Tensor, dtype: torch.dtype) -> Answer:
         """Return the function that maps reconstructions of faces to the hypernetwork's offsets."""
         if (compiled := HYPERNETWORKS.find(self.hypernet)) is not None:
-            return compiled.face(faces, _precision_of(dtype))
+            return compiled.face(faces, precision_of(dtype))
         seen = resize(faces, self.hypernet.config.side)
 
         def answer(pictures: Tensor) -> dict[str, Tensor]:
@@ -128,7 +128,7 @@ class Inverter(nn.Module):
     def _synthesize(self, w: Tensor, dtype: torch.dtype, offsets: Offsets) -> Tensor:
         if torch.is_grad_enabled():
             return self.generator.synthesize(w, dtype=dtype, offsets=offsets)
-        return synthesize_images(self.generator, w, _precision_of(dtype), offsets)
+        return synthesize_images(self.generator, w, precision_of(dtype), offsets)
 
     @torch.no_grad()
     def invert(self, images: Tensor, passes: int = 5, precision: PrecisionChoice = "float32") -> Inversion:
@@ -178,10 +178,6 @@ def _add(a: Tensor, b: Tensor) -> Tensor:
     if torch.is_grad_enabled() or a.device.type != "cpu":
         return a + b
     return torch.from_numpy(a.float().numpy() + b.numpy())
-
-
-def _precision_of(dtype: torch.dtype) -> Precision:
-    return "bfloat16" if dtype == torch.bfloat16 else "float32"
 
 
 def _autocast(x: Tensor, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gen.networks import Discriminator, Generator
+from gen.torch_inference import synthesize_images
 from inversion.networks.trunk_encoder import TrunkEncoder
 
 SAMPLES: Final = 20_000
@@ -87,7 +88,7 @@ def _generate_faces(
         z = torch.randn(CHUNK, generator.config.z_dim, generator=draw).to(device)
         c = None if labels is None else labels[torch.randint(len(labels), (CHUNK,), generator=draw)].to(device)
         w = generator.map(z, c)
-        yield generator.synthesize(w).clamp(-1, 1), w[:, 0] - generator.mapping.w_avg
+        yield synthesize_images(generator, w).clamp(-1, 1), w[:, 0] - generator.mapping.w_avg
 
 
 def _standardise(encoder: TrunkEncoder, features: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from core.errors import DirectionError
 from editing.latent_editor import search_strength
 from editing.latent_region import LatentRegion
+from gen.kernels.activation import onednn_convolves
 from inversion.result import wrap_generated
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator
@@ -103,4 +104,6 @@ def test_a_face_is_edited_in_its_own_precision() -> None:
     torch.testing.assert_close(exact.w, fast.w)
     for latent, sharp, coarse in ((w, exact.before, fast.before), (fast.w, exact.image, fast.image)):
         assert torch.equal(coarse, wrap_generated(generator, latent, "bfloat16").reconstruction)
-        assert 0 < (sharp - coarse).abs().max() < 0.1
+        # Where the processor has no instructions for bfloat16, the convolutions are in float32.
+        assert (sharp - coarse).abs().max() < 0.1
+        assert torch.equal(sharp, coarse) != onednn_convolves(torch.bfloat16)
