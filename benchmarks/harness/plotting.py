@@ -42,10 +42,20 @@ def plot_entries(path: Path, entries: Sequence[BenchmarkEntry]) -> None:
     ratios.set_ylim(len(shapes) - 0.4, -0.6)
     _finish_axes(ratios, times, entries)
     figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=10)
-    figure.suptitle(f"{entries[0].machine}\n{NOTE}", fontsize=10, color="#444444")
+    figure.suptitle(f"{_describe_machines(entries)}\n{NOTE}", fontsize=10, color="#444444")
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     figure.savefig(aside, dpi=110)
     aside.replace(path)
+
+
+def _describe_machines(entries: Sequence[BenchmarkEntry]) -> str:
+    """Return a line for each machine, with the tasks that were measured on it if there are several."""
+    machines: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        machines.setdefault(entry.machine, {})[entry.name.partition("-")[0]] = None
+    if len(machines) == 1:
+        return next(iter(machines))
+    return "\n".join(f"{', '.join(tasks)}: {machine}" for machine, tasks in machines.items())
 
 
 def _draw_ratio(axes: Any, at: float, entry: BenchmarkEntry, target: float | None) -> None:

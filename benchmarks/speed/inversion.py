@@ -27,6 +27,7 @@ from benchmarks.harness.comparing import (
     compare_ways,
 )
 from benchmarks.harness.entries import BenchmarkEntry
+from benchmarks.harness.machine import has_bfloat16
 from benchmarks.harness.memory import measure_peak_mb
 from benchmarks.speed.published import compute_published_way
 from core.precision import PRECISIONS
@@ -57,7 +58,7 @@ def make_work(batch: int, way: Way, precision: str) -> Work:
 
 
 def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
-    precisions = list(PRECISIONS) if _can_choose_precision() else ["float32"]
+    precisions = PRECISIONS if _can_choose_precision() and has_bfloat16() else ("float32",)
     inverter = _load_inverter()
     side, each = inverter.generator.config.resolution, _count_flop(inverter)
     for batch in BATCHES:
