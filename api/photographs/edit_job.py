@@ -79,7 +79,7 @@ def _describe_pictures(record: EditRecord, edit: Edit, weights: str) -> tuple[Cl
     what: dict[str, Any] = {
         "edit": dict(record.asked),
         "strength": edit.strength,
-        "smile": list(edit.smile),
+        "smile": replace_nonfinite(list(edit.smile)),  # NaN where no face is found
         "precision": edit.precision,
     }
     if isinstance(record.face, SyntheticFace):
