@@ -44,7 +44,7 @@ class EncoderInverter(Inverter):
                 "encoder of a generator of this resolution"
             )
         self.generator = generator
-        self.w_encoder: nn.Module = (
+        self.w_encoder = (
             LayerEncoder(encoder, generator.config.w_dim)
             if isinstance(encoder, LayerEncoderConfig)
             else WEncoder(encoder, generator.config.w_dim)
@@ -64,13 +64,14 @@ class EncoderInverter(Inverter):
 
     def encode(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Encode faces (n, 3, h, h) to latents (n, num_ws, w_dim). An encoder with passes renders between them."""
-        if not self._passes:
+        encoder = self.w_encoder
+        if not isinstance(encoder, LayerEncoder) or not encoder.config.passes:
             answer = self._ask(images, dtype)
             return (answer[:, None] if answer.ndim == 2 else answer) + self.latent_avg
-        side = self.w_encoder.config.side
+        side = encoder.config.side
         seen, w = resize(images, side), self.latent_avg.expand(len(images), -1, -1)
         picture = self._synthesize(self.latent_avg[None], dtype, {}).expand(len(images), -1, -1, -1)
-        for number in range(self._passes):
+        for number in range(encoder.config.passes):
             if number:
                 picture = self._synthesize(w, dtype, {})
             w = w + self._ask(torch.cat([seen, resize(picture, side)], dim=1), dtype)

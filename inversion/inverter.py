@@ -21,6 +21,7 @@ from inversion.config import EncoderConfig, HypernetworkConfig, TrunkConfig
 from inversion.inference.compiled import ENCODERS, HYPERNETWORKS, Answer
 from inversion.networks.encoder import WEncoder, resize
 from inversion.networks.hypernetwork import Hypernetwork
+from inversion.networks.layer_encoder import LayerEncoder
 from inversion.networks.trunk_encoder import TrunkEncoder
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets
@@ -64,7 +65,7 @@ class Inverter(nn.Module):
     ) -> None:
         super().__init__()
         self.generator = generator
-        self.w_encoder = (
+        self.w_encoder: TrunkEncoder | WEncoder | LayerEncoder = (
             TrunkEncoder(encoder, generator.config.w_dim)
             if isinstance(encoder, TrunkConfig)
             else WEncoder(encoder or EncoderConfig(), generator.config.w_dim)
@@ -81,7 +82,8 @@ class Inverter(nn.Module):
         Args:
             dtype: of the encoder's arithmetic; the latents are float32.
         """
-        if (compiled := ENCODERS.find(self.w_encoder)) is not None:
+        encoder = self.w_encoder
+        if not isinstance(encoder, LayerEncoder) and (compiled := ENCODERS.find(encoder)) is not None:
             answer = compiled.encode(images, precision_of(dtype))
         else:
             with _autocast(images, dtype):

@@ -156,14 +156,14 @@ def import_directions(
                 table.append(effects)
             flagged = replace(bare, flags=(*bare.flags, *_list_flags(bare, effects)))
             directions[one.name] = _measure_accuracy(flagged, people, before)
-    origin = options.origin or "; ".join(f"{one.path.name} for {source.name}" for one in published)
+    described = options.origin or "; ".join(f"{one.path.name} for {source.name}" for one in published)
     return Directions(
         fingerprint(generator),
         directions,
         LatentRegion.of(latents),
         apart,
         table=tuple(table),
-        origin=origin,
+        origin=described,
         licence=options.licence,
     )
 

@@ -138,4 +138,5 @@ def _mix_ages(names: Sequence[str], place: float) -> dict[str, float]:
 
 def _smooth(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     padded = np.pad(shares, ((0, 0), (1, 1)), mode="edge")
-    return (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    smooth: npt.NDArray[np.floating] = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    return smooth
