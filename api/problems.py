@@ -25,6 +25,7 @@ TYPE_OF_ERROR: Final[tuple[tuple[type[errors.GestaltError], ProblemType], ...]] 
     (errors.ConfigError, ProblemType.REQUEST_INVALID),
     (errors.ImageError, ProblemType.PICTURE_UNUSABLE),
     (errors.CheckpointError, ProblemType.MODEL_UNUSABLE),
+    (errors.MissingPackageError, ProblemType.MODEL_UNUSABLE),
     (errors.AuditError, ProblemType.AUDIT_UNAVAILABLE),
     (errors.StorageError, ProblemType.STORAGE_UNAVAILABLE),
     (errors.GestaltError, ProblemType.INTERNAL_ERROR),

@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Precision of photographs, and of requests that name none; `auto`: `bfloat16` where the device has "
-        "matrix units for it (GPUs, CPUs with AMX), else `float32`.",
+        description="Precision of photographs, and of requests that name none; `auto`: `bfloat16` where the device is "
+        "faster in it, else `float32`.",
     )
     host: str = Field(
         default="127.0.0.1",
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     device: str = Field(default="cpu", description="PyTorch device that renders: `cpu`, `cuda`, `cuda:1`, ...")
     threads: int | None = Field(
-        default=None, ge=1, description="CPU threads that render; unset leaves the choice to PyTorch."
+        default=None, ge=1, description="CPU threads that render; unset takes all cores that the process may use."
     )
     without_keys: bool = Field(
         default=False,

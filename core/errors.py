@@ -13,6 +13,7 @@ GestaltError                    anything we refuse, with a message that says val
 ├── StorageError                a store of images and photographs that cannot be reached, or refuses
 ├── PullError                   an image set that a service does not hand out; what was fetched is kept
 ├── DirectionError              a direction in latent space that its examples do not support
+├── MissingPackageError         a package that is not installed, and that what was asked for needs
 └── RequestError                an image set that cannot be made as asked; carries the field at fault
     └── ImageSetTooLargeError   an image set with more images than are accepted; carries the limit
 """
@@ -70,6 +71,22 @@ class PullError(GestaltError):
 
 class DirectionError(GestaltError, ValueError):
     """A direction that its examples do not support, or that does not fit what it is applied to."""
+
+
+class MissingPackageError(GestaltError, ImportError):
+    """A package that is not installed, and that what was asked for needs.
+
+    Args:
+        package: name under which it is imported.
+        purpose: what needs it.
+    """
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose}: the Python package {package!r} is needed and is not installed; install everything with "
+            "`pip install 'gestaltgen[full]'`",
+            name=package,
+        )
 
 
 class RequestError(GestaltError, ValueError):

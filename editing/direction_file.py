@@ -11,13 +11,12 @@ from torch import Tensor
 
 from core import tensor_files
 from core.errors import CheckpointError, DirectionError
+from editing.direction_info import KIND, DirectionEffects, check_kind
 from editing.directions import Direction
-from editing.entanglement import DirectionEffects
 from editing.latent_region import LatentRegion
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 
-_KIND: Final = "directions"
 _VECTOR: Final = "direction."
 _ALONG: Final = "along."
 _PATTERN: Final = "pattern."
@@ -70,7 +69,7 @@ def save(path: Path, directions: Directions) -> None:
     tensors |= {f"{_PATTERN}{name}": pattern for name, pattern in directions.patterns.items()}
     tensors |= {"region.centre": directions.region.centre, "region.whitening": directions.region.whitening.half()}
     header = {
-        "network": _KIND,
+        "network": KIND,
         "generator": directions.generator,
         "directions": {name: _describe_direction(direction) for name, direction in directions.directions.items()},
         "region_limit": directions.region.limit,
@@ -93,8 +92,7 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
         CheckpointError: no such file, a damaged one, not directions, or another generator's.
     """
     tensors, header = tensor_files.read(path)
-    if header.get("network") != _KIND:
-        raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected directions")
+    check_kind(path, header)
     if generator is not None and header["generator"] != (ours := fingerprint(generator)):
         raise CheckpointError(
             f"{path} belongs to the generator {header['generator'][:12]}, this is {ours[:12]}; name that one, or fit "

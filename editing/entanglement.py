@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from editing.direction_info import DirectionEffects
 from editing.directions import Direction
 from editing.face_readers import FaceReading, Reader
 from faces.measures.distances import Features
@@ -20,24 +20,6 @@ CHUNK = 16
 
 _CHUNK_PIXELS = 16 * 256**2
 """Most pixels of them, so that large faces fit into memory."""
-
-
-@dataclass(frozen=True)
-class DirectionEffects:
-    """Effects of one direction on the faces of many latents.
-
-    Attributes:
-        direction: its name.
-        by: the strength of a step, one standard deviation of the latents along the direction.
-        slopes: by attribute, the mean change of what is read for one such step.
-        identity: mean distance of the identity between a step back and a step on, for one step, in units of the mean
-            distance between different people.
-    """
-
-    direction: str
-    by: float
-    slopes: Mapping[str, float]
-    identity: float
 
 
 def measure_entanglement(

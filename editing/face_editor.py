@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from torch import Tensor
 
@@ -46,16 +45,6 @@ class EditorFiles:
     directions: Path | None = None
     oracle: Path | None = None
     landmarks: Path | None = None
-
-
-def find_companions(generator: Path) -> dict[str, Path]:
-    """Return the files beside a generator that belong to it by their names, by their fields of `EditorFiles`: such as
-    `fold1-inverter.safetensors` for `fold1.safetensors`."""
-    beside = {part: generator.with_name(f"{generator.stem}-{part}.safetensors") for part in _COMPANIONS}
-    return {part: path for part, path in beside.items() if path.is_file()}
-
-
-_COMPANIONS: Final = ("inverter", "directions", "discriminator")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ def companions(generator: Path) -> dict[str, Path]:
     return found
 
 
+def find_companions(generator: Path) -> dict[str, Path]:
+    """Return the files beside a generator that belong to it by their names, by role: such as
+    `fold1-inverter.safetensors` for `fold1.safetensors`."""
+    beside = {part: generator.with_name(f"{generator.stem}-{part}.safetensors") for part in get_args(Companion)}
+    return {part: path for part, path in beside.items() if path.is_file()}
+
+
 def oracle() -> Path:
     """Return the path of the network that reads phantoms (`faces.oracle.attribute_network`), verified.
 

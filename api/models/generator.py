@@ -1,51 +1,46 @@
-"""Generator of the service: a conditional StyleGAN2 checkpoint and the image sets that it can make."""
+"""Generator of the service: a conditional StyleGAN2 checkpoint and the image sets that it can make.
+
+Image sets need no PyTorch on a CPU. What needs it is in `api.models.editing_networks`, which is imported when faces are
+edited for the first time.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
-
-import torch
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import weights
-from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row
-from api.settings import Settings
-from core.errors import CheckpointError, ConfigError, ImageSetTooLargeError, RequestError
-from core.precision import automatic_precision
-from editing import direction_file
-from editing.directions import Direction
-from editing.entanglement import DirectionEffects
-from editing.face_editor import EditorFiles, FaceEditor, find_companions
-from faces.detect import FaceDetector
+from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row, check_editing_installed
+from core.errors import CheckpointError, ImageSetTooLargeError, RequestError
+from core.precision import resolve_precision
+from editing.direction_info import DirectionInfo, read_direction_infos
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
 from gen.inference.generator import InferenceGenerator
 from gen.labels import Vocabulary
-from gen.networks import Generator
 from gen.sampler import Sampler
-from inversion.result import Inversion, wrap_generated
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+if TYPE_CHECKING:  # they bring PyTorch or dlib with them
+    from api.models.editing_networks import EditingNetworks
+    from editing.face_editor import FaceEditor
+    from faces.detect import FaceDetector
+    from gen.networks import Generator
+    from inversion.result import Inversion
+
+_COPIES: Final = 3
+"""Copies of the generator in memory: its weights, and two compiled models, for single images and for batches."""
+
+_COMPANIONS: Final = get_args(weights.Companion)
+"""Networks that are counted with a generator's memory, and that may lie beside its checkpoint."""
 
 
-def prepare(settings: Settings) -> None:
-    """Set the number of PyTorch's threads, and let the C library keep the memory of a batch for the next."""
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    _keep_memory()
+def load_detector() -> FaceDetector:
+    """Load the face detector for photographs."""
+    from faces.detect import FaceDetector
 
-
-def _keep_memory() -> None:
-    """Have glibc keep large blocks that are freed. It would give them back to the system after every layer, and a third
-    of the CPU time of a render would go into faulting them in again. Elsewhere nothing happens."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    return FaceDetector()
 
 
 class GeneratorModel:
@@ -68,30 +63,26 @@ class GeneratorModel:
         path: Path,
         device: str = "cpu",
         name: str | None = None,
-        detector: Callable[[], FaceDetector] = FaceDetector,
+        detector: Callable[[], FaceDetector] = load_detector,
         threads: int | None = None,
     ) -> None:
         about = checkpoint.read_info(path)
         if about.network != "generator":
             raise CheckpointError(f"{path} holds a {about.network}; expected the weights of a generator")
         self._vocabulary: Vocabulary | None = about.vocabulary
-        try:
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for the device
-            reason = str(error).splitlines()[0]
-            raise ConfigError(
-                f"device {device!r} cannot be used: {reason}; expected cpu, or cuda with a GPU"
-            ) from error
+        if device != "cpu":
+            check_editing_installed()
+            from api.models.editing_networks import check_device
+
+            check_device(device)
         self._path, self._device, self._detector, self._threads = path, device, detector, threads
-        self._files = EditorFiles(path, **weights.companions(path) | find_companions(path))
-        self._directions: Sequence[tuple[Direction, DirectionEffects | None]] | None = None
-        self._face_editor: FaceEditor | None = None
-        self._loaded: Generator | None = None
+        self._companions = weights.companions(path) | weights.find_companions(path)
+        self._directions: Sequence[DirectionInfo] | None = None
+        self._editing: EditingNetworks | None = None
         self._renderer: Generator | InferenceGenerator | None = None
         self._samplers: dict[str, Sampler] = {}
-        # The generator thrice: its weights, and two compiled models of them, for single images and for batches.
-        parts = (path, path, path, self._files.discriminator, self._files.inverter, self._files.directions)
-        self.size_bytes = sum(part.stat().st_size for part in parts if part is not None)
+        parts = [path] * _COPIES + [part for name, part in self._companions.items() if name in _COMPANIONS]
+        self.size_bytes = sum(part.stat().st_size for part in parts)
         self._info = ModelInfo(
             name=name or path.stem,
             weights_sha256=about.sha256,
@@ -127,7 +118,7 @@ class GeneratorModel:
                 "another of /v1/models",
             )
         if asked.get("precision") == "auto":  # settled here, once: a set that is gone on with elsewhere is the same set
-            asked = {**asked, "precision": automatic_precision(self._device)}
+            asked = {**asked, "precision": resolve_precision("auto", self._device)}
         request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
         counts = self._info.training_counts
         resolved = request.resolve(self._vocabulary, counts, self._info.weights_sha256)
@@ -174,39 +165,42 @@ class GeneratorModel:
         """Generator that renders image sets, loaded if need be: without PyTorch on a CPU."""
         if self._renderer is None:
             on_cpu = self._device == "cpu"
-            self._renderer = checkpoint.load_for_inference(self._path, self._threads) if on_cpu else self.generator
+            self._renderer = (
+                checkpoint.load_for_inference(self._path, self._threads) if on_cpu else self._open_editing().generator
+            )
         return self._renderer
 
-    @property
-    def generator(self) -> Generator:
-        """The generator network, for editing, loaded if need be."""
-        if self._loaded is None:
-            self._loaded = checkpoint.load_generator(self._path).to(self._device).requires_grad_(False)
-        return self._loaded
-
-    def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
+    def directions(self) -> Sequence[DirectionInfo]:
         """Return the directions along which faces can be edited."""
         if self._directions is None:
-            known = None if self._files.directions is None else direction_file.load(self._files.directions)
-            moves = {} if known is None else {entry.direction: entry for entry in known.table}
-            found = [] if known is None else known.directions.values()
-            self._directions = [(direction, moves.get(direction.name)) for direction in found]
+            file = self._companions.get("directions")
+            self._directions = [] if file is None else read_direction_infos(file)
         return self._directions
 
     @property
     def face_editor(self) -> FaceEditor:
-        """Editor that inverts and edits faces, loaded if need be."""
-        if self._face_editor is None:
-            self._face_editor = FaceEditor.open(self._files, self._detector(), generator=self.generator)
-        return self._face_editor
+        """Editor that inverts and edits faces, loaded if need be.
+
+        Raises:
+            MissingPackageError: PyTorch is not installed.
+        """
+        return self._open_editing().face_editor
 
     def face(self, plan: RenderPlan, row: Row) -> Inversion:
-        """Return the face of a row, for editing."""
-        request = cast(ImageSetRequest, plan.request)
+        """Return the face of a row, for editing; errors as `face_editor`."""
+        request, editing = cast(ImageSetRequest, plan.request), self._open_editing()
         latents = Sampler(self.renderer).latents([cast(imagesets.Row, row)], request)
-        return wrap_generated(self.generator, torch.from_numpy(latents), request.arithmetic)
+        return editing.wrap_face(latents, request.arithmetic)
 
     def release(self) -> None:
         """Release the weights from memory until they are used again."""
-        self._loaded = self._renderer = self._face_editor = None
+        self._editing = self._renderer = None
         self._samplers.clear()
+
+    def _open_editing(self) -> EditingNetworks:
+        if self._editing is None:
+            check_editing_installed()
+            from api.models.editing_networks import EditingNetworks
+
+            self._editing = EditingNetworks(self._path, self._companions, self._device, self._detector, self._threads)
+        return self._editing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,13 +10,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import MissingPackageError
+from editing.direction_info import DirectionInfo
+
 if TYPE_CHECKING:  # they bring PyTorch with them
-    from editing.directions import Direction
-    from editing.entanglement import DirectionEffects
     from editing.face_editor import FaceEditor
     from inversion.result import Inversion
 
 Pixels = npt.NDArray[np.uint8]
+
+
+def check_editing_installed() -> None:
+    """Check that PyTorch is installed, which editing and inversion need.
+
+    Raises:
+        MissingPackageError: it is not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingPackageError("torch", "editing and inversion of faces")
 
 
 class Row(Protocol):
@@ -117,8 +129,8 @@ class Model(Protocol):
         """Render rows of plans that are alike, as uint8 (n, h, w, 3) RGB; loads the weights if need be."""
         ...
 
-    def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
-        """Return the directions along which faces can be edited, with what each also changes; may be empty."""
+    def directions(self) -> Sequence[DirectionInfo]:
+        """Return the directions along which faces can be edited; may be empty."""
         ...
 
     @property

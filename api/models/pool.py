@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from api.models.checkpoint_files import ModelFolder, find_checkpoints, fixed_checkpoints
-from api.models.model import Model, ModelInfo
+from api.models.model import Model, ModelInfo, Pixels
 from api.settings import Settings
 from core.errors import ConfigError, RequestError
 
 LOOK_S: Final = 1.0
 """Seconds for which the folder of models is not looked at again."""
+
+_PROBE_LIMIT: Final = 1_000
+"""Most images in the set to which the image of `Models.render_probe` belongs."""
 
 _OLD_DEFAULT_NAME: Final = "generator"
 """Name that earlier versions gave the checkpoint of any training run; it stands for the default."""
@@ -107,6 +110,13 @@ class Models:
             self._in_memory.popitem(last=False)[1].release()
         return model
 
+    def render_probe(self) -> Pixels:
+        """Render one image with the default generator, as uint8 (1, h, w, 3); its weights are in memory afterwards."""
+        model = self.use(self.default.info.name)
+        asked = {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}
+        plan = model.plan(asked, _PROBE_LIMIT)
+        return model.render(plan, plan.rows[:1])
+
     def _current(self, *, at_once: bool = False) -> Mapping[str, Model]:
         """Return all generators, after a look for new ones if the last look is LOOK_S ago.
 
@@ -131,14 +141,9 @@ def open_models(settings: Settings) -> Models:
         ConfigError: the folder of models does not exist, two files have one name, or the device cannot be used.
         CheckpointError: a checkpoint that is served by itself is missing, damaged, or has no labels.
     """
-    from api.models.generator import (  # PyTorch, in the worker's thread: the service answers at once
-        GeneratorModel,
-        prepare,
-    )
-    from faces.detect import FaceDetector
+    from api.models.generator import GeneratorModel, load_detector  # OpenVINO, which takes a while to import
 
-    prepare(settings)
-    detector = cache(FaceDetector)
+    detector = cache(load_detector)
 
     def open_model(path: Path, name: str) -> Model:
         return GeneratorModel(path, settings.device, name, detector, settings.threads)

@@ -41,17 +41,30 @@ class _Task:
 
 @dataclass(eq=False)
 class _Rows:
-    """Rows to render, and the images rendered so far."""
+    """Rows to render, and what becomes of their images.
+
+    Attributes:
+        done: all images at the end; None where they were handed on as they were rendered.
+        arriving: gets each slice of images, and None at the end; without it the slices are kept in `parts`.
+        rendered: number of images rendered so far.
+    """
 
     plan: RenderPlan
     rows: Sequence[Row]
-    done: Future[Pixels] = field(default_factory=Future)
+    done: Future[Pixels | None] = field(default_factory=Future)
+    arriving: SimpleQueue[Pixels | None] | None = None
     parts: list[Pixels] = field(default_factory=list)
-    arriving: SimpleQueue[Pixels | None] = field(default_factory=SimpleQueue)
+    rendered: int = 0
 
-    @property
-    def rendered(self) -> int:
-        return sum(map(len, self.parts))
+    def add(self, images: Pixels) -> None:
+        """Add the next slice; the last one completes the request."""
+        self.rendered += len(images)
+        if self.arriving is None:
+            self.parts.append(images)
+        else:
+            self.arriving.put(images)
+        if self.rendered == len(self.rows):
+            self.done.set_result(None if self.arriving is not None else np.concatenate(self.parts))
 
 
 class Worker:
@@ -142,10 +155,12 @@ class Worker:
         Raises:
             Stopping: the service shuts down.
         """
-        item = _Rows(plan, rows)
-        item.done.add_done_callback(lambda _: item.arriving.put(None))
+        arriving: SimpleQueue[Pixels | None] = SimpleQueue()
+        item = _Rows(plan, rows, arriving=arriving)
+        # No reference to the item: a circle would keep its images until the garbage collector finds it.
+        item.done.add_done_callback(lambda _: arriving.put(None))
         self._put(item, small=False)
-        return _iterate_arriving(item)
+        return _iterate_arriving(arriving, item.done)
 
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
         """Call a function with the generators in the worker's thread, and return its result.
@@ -250,16 +265,13 @@ class Worker:
         """Render one slice of a large request, which is then next among the large ones."""
         try:
             part = item.rows[item.rendered : item.rendered + BATCH]
-            item.parts.append(self._render_batch("large", [(item.plan, part)]))
+            item.add(self._render_batch("large", [(item.plan, part)]))
         except Exception as error:
             item.done.set_exception(error)
             return
-        item.arriving.put(item.parts[-1])
-        if item.rendered == len(item.rows):
-            item.done.set_result(np.concatenate(item.parts))
-            return
-        with self._turn:
-            self._large.put_back(owner, item)
+        if item.rendered < len(item.rows):
+            with self._turn:
+                self._large.put_back(owner, item)
 
     def _render_batch(self, turn: Turn, parts: Sequence[tuple[RenderPlan, Sequence[Row]]]) -> Pixels:
         """Render rows of plans that are alike as one batch."""
@@ -280,28 +292,26 @@ class Worker:
             task.done.set_exception(error)
 
 
-def _iterate_arriving(item: _Rows) -> Iterator[Pixels]:
-    while (part := item.arriving.get()) is not None:
+def _iterate_arriving(arriving: SimpleQueue[Pixels | None], done: Future[Pixels | None]) -> Iterator[Pixels]:
+    while (part := arriving.get()) is not None:
         yield from part
-    item.done.result()  # raises what went wrong
+    done.result()  # raises what went wrong
 
 
 def _has_begun(item: _Rows | _Task | None) -> bool:
-    return isinstance(item, _Rows) and bool(item.parts)
+    return isinstance(item, _Rows) and item.rendered > 0
 
 
 def _find_trouble(models: Models) -> str:
     """Return why the default generator cannot render an image; empty if it can."""
     try:
-        model = models.use(models.default.info.name)
-        if not model.info.conditions:  # it makes no image sets, and its first photograph shows whether it works
+        if (
+            not models.default.info.conditions
+        ):  # it makes no image sets, and its first photograph shows whether it works
             return ""
-        plan = model.plan(
-            {"kind": "age_progression", "seed": 1, "count": 1, "conditions": [model.info.conditions[0]]}, 1_000
-        )
-        images = model.render(plan, plan.rows[:1])
+        images = models.render_probe()
     except Exception as error:
         _log.exception("the default model cannot make an image")
         return f"{type(error).__name__}: {error}"
-    side = model.info.resolution
+    side = models.default.info.resolution
     return "" if images.shape == (1, side, side, 3) and images.std() > 0 else "it makes blank images"

@@ -17,8 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import fsspec
-
 from core.atomic_files import write_file
 from core.errors import ConfigError, StorageError
 
@@ -282,6 +280,8 @@ def without_credentials(url: str) -> str:
 
 def _open_file_system(url: str, shown: str) -> tuple[Any, str]:
     """Return the file system of fsspec for a URL, and the path in it."""
+    import fsspec  # only here: its import takes long
+
     protocol, separator, _ = url.partition("://")
     remedy = "expected the URL of an object store, such as s3://bucket/folder, or file:///folder"
     if not separator or "::" in url:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
@@ -17,9 +17,11 @@ from api.provenance.marks import encode
 from api.provenance.registry import Picture, compute_key
 from core.errors import GestaltError
 from core.json_text import replace_nonfinite
-from editing.face_editor import FaceEditor
-from editing.latent_editor import Edit
 from faces.images import pixels_digest, to_uint8
+
+if TYPE_CHECKING:  # they bring PyTorch with them
+    from editing.face_editor import FaceEditor
+    from editing.latent_editor import Edit
 
 
 class EditWork(Undivided):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
@@ -16,9 +17,9 @@ from api.problems import Problem
 from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
-from inversion import result as inversions
-from inversion.framing import frame_face
-from inversion.result import Inversion
+
+if TYPE_CHECKING:  # it brings PyTorch with it
+    from inversion.result import Inversion
 
 _log = logging.getLogger("gestaltgen.photographs")
 
@@ -56,6 +57,8 @@ class InversionWork(Undivided):
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             editor = models.use(photo.model).face_editor
+            from inversion.framing import frame_face  # it needs PyTorch, which is loaded by now
+
             frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned)
             return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
 
@@ -88,7 +91,9 @@ class InversionWork(Undivided):
         method = {"method": inversion.method, "precision": inversion.precision}
         claim = Claim("reconstructed", model.info.weights_sha256, method)
         reconstruction = context.marker.encode(to_uint8(inversion.reconstruction)[0], claim)
-        tensors, _ = inversions.to_bytes(inversion, model.face_editor.generator)
+        from inversion.result import to_bytes  # it needs PyTorch, which is loaded by now
+
+        tensors, _ = to_bytes(inversion, model.face_editor.generator)
         return {
             f"{folder}/crop.png": encode_png(crop),
             f"{folder}/reconstruction.png": reconstruction,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from api.access.ownership import Ownership
 from api.models.pool import Models
@@ -19,8 +20,9 @@ from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from core.errors import GestaltError
 from core.precision import PrecisionChoice
-from inversion import result as inversions
-from inversion.result import Inversion
+
+if TYPE_CHECKING:
+    from inversion.result import Inversion
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class JobContext:
             case PhotographFace(photo):
                 model = self.find_photograph(photo).model
                 generator = models.use(model).face_editor.generator
-                return model, inversions.load(self._read_inversion(photo), generator)
+                from inversion.result import load  # it needs PyTorch, which is loaded by now
+
+                return model, load(self._read_inversion(photo), generator)
 
     def find_photograph(self, photo: str) -> Photograph:
         """Return the record of a photograph.

@@ -11,10 +11,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
@@ -72,12 +73,13 @@ class Credentials:
 
     Args:
         signer: signs pictures; None leaves them unsigned.
-        rules: settings of the library that reads, as JSON in one line; None if it is not installed.
+        make_rules: returns the settings of the library that reads, as JSON in one line, when a manifest is read for the
+            first time; None if the library is not installed.
     """
 
-    def __init__(self, signer: Signer | None, rules: str | None) -> None:
+    def __init__(self, signer: Signer | None, make_rules: Callable[[], str] | None) -> None:
         self._signer = signer
-        self._rules = rules
+        self._make_rules = None if make_rules is None else cache(make_rules)
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     @property
@@ -100,9 +102,9 @@ class Credentials:
         form = sniff(data[:12])
         if form is None or b"jumb" not in data or b"c2pa" not in data:  # how every embedded manifest begins
             return None
-        if self._rules is None:
+        if self._make_rules is None:
             return ManifestReading(state="unreadable", because="c2pa-python is not installed here")
-        answer = self._run_reader(FORMATS[form], self._rules.encode() + b"\n" + data)
+        answer = self._run_reader(FORMATS[form], self._make_rules().encode() + b"\n" + data)
         try:
             found = _readings.validate_json(answer)
         except ValidationError:
@@ -149,12 +151,14 @@ def open_credentials(settings: Settings) -> Credentials:
         raise ConfigError(
             "GESTALTGEN_C2PA_… is set, but c2pa-python is not installed; unset it, or run `pip install c2pa-python`"
         )
+    if certificate is None and anchors is None:
+        return Credentials(None, _make_plain_rules)
     from api.provenance.c2pa_certificate import ANCHORS, certificates_in, make_rules, read_identity, to_pem
     from api.provenance.c2pa_signing import Signer
 
     trusted = [] if anchors is None else [to_pem(one) for one in certificates_in(ANCHORS, anchors)]
     if certificate is None or key is None:
-        return Credentials(None, json.dumps(make_rules(trusted)))
+        return Credentials(None, partial(json.dumps, make_rules(trusted)))
     identity = read_identity(certificate, key.get_secret_value())
     soon = identity.ends - datetime.now(UTC) < _SOON
     _log.log(
@@ -164,7 +168,15 @@ def open_credentials(settings: Settings) -> Credentials:
         identity.name,
         f"{identity.ends:%Y-%m-%d}",
     )
-    return Credentials(Signer(identity), json.dumps(make_rules([*identity.certificates[1:], *trusted])))
+    rules = make_rules([*identity.certificates[1:], *trusted])
+    return Credentials(Signer(identity), partial(json.dumps, rules))
+
+
+def _make_plain_rules() -> str:
+    """Return the rules of a service that trusts no authority; the import takes a quarter of a second."""
+    from api.provenance.c2pa_certificate import make_rules
+
+    return json.dumps(make_rules([]))
 
 
 @contextmanager

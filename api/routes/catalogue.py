@@ -96,7 +96,8 @@ def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
     """Directions along which faces of a generator can be edited, their accuracy, and what else each one changes."""
     model = find_model(service, caller, name)
     found = []
-    for direction, moves in model.directions():
+    for direction in model.directions():
+        effects = direction.effects
         attribute, _, condition = direction.name.partition(" of ")
         found.append(
             DirectionOut(
@@ -107,8 +108,8 @@ def directions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
                 interval=direction.interval,
                 spread=direction.spread,
                 flags=list(direction.flags),
-                moves=None if moves is None else dict(moves.slopes),
-                identity=None if moves is None else moves.identity,
+                moves=None if effects is None else dict(effects.slopes),
+                identity=None if effects is None else effects.identity,
             )
         )
     return DirectionsOut(model=model.info.name, items=found)

@@ -22,6 +22,7 @@ from api.dependencies import (
     check_inverted,
 )
 from api.file_responses import picture, private_picture, read_private_file
+from api.models.model import check_editing_installed
 from api.photographs.records import (
     EditRecord,
     FaceReference,
@@ -260,9 +261,10 @@ class _EditRequest:
         return record
 
     def _check_direction(self) -> None:
-        """Raise a Problem, 422, if the generator does not have the direction."""
+        """Raise a Problem, 422, if the generator does not have the direction; 503 if PyTorch is not installed."""
+        check_editing_installed()
         direction, model = self.body.direction, self.model
-        known = [direction.name for direction, _ in self.service.worker.models.find(model).directions()]
+        known = [direction.name for direction in self.service.worker.models.find(model).directions()]
         if direction not in known:
             message = f"{model} has no direction {direction!r}; " + (
                 f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"

@@ -14,6 +14,7 @@ from api.access.ownership import Kind
 from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_inverted, find_model
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
+from api.models.model import check_editing_installed
 from api.photographs.intake import Received, check_container, receive
 from api.photographs.records import ErasureCause, Photograph, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
@@ -123,7 +124,9 @@ def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: i
 
     Raises:
         Problem: the caller may not use the model, may not keep anything for so long, or has no room.
+        MissingPackageError: photographs cannot be inverted here.
     """
+    check_editing_installed()
     service.check_bytes(caller)
     longest = service.photo_ttl_s(caller)
     if ttl_s is not None and ttl_s > longest:

@@ -1,7 +1,8 @@
 """The service measured against its targets; each part prints its figures beside the targets.
 
 `python -m benchmarks service --part throughput --images 3000` runs one part; without `--part` all of them run.
-It renders with one thread, and times both sides of a comparison in turns, so that other load affects both.
+It times both sides of a comparison in turns, so that other load affects both. Large jobs and single images render on
+all cores, as the service does by default; the other parts render on one.
 """
 
 from __future__ import annotations
@@ -30,12 +31,11 @@ from rich.table import Table
 import weights
 from api.access.api_keys import ApiKeys, Scope
 from api.image_sets.rendering import CHUNK_IMAGES
-from api.models.generator import GeneratorModel, prepare
+from api.models.generator import GeneratorModel
 from api.models.worker import BATCH
 from api.operations.database import Database
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
-from api.settings import Settings
 from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
 from benchmarks.load import hostile, several
 from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
@@ -45,6 +45,9 @@ from gestaltgen_client import Client
 
 TURN_S: Final = 4.0
 """Seconds for which one side of a comparison runs before the other does."""
+
+_IN_TURN: Final = 25
+"""Single images that one side makes before the other does."""
 
 AGES: Final = 5
 """Images of a person in an age progression."""
@@ -57,7 +60,11 @@ def measure_throughput(options: argparse.Namespace) -> Iterator[Figure]:
     precisions: list[Precision] = ["float32"]
     if "amx_bf16" in Path("/proc/cpuinfo").read_text():
         precisions.append("bfloat16")
-    with make_scratch_folder() as folder, run_service(folder / "state") as service, Client(service.url) as client:
+    with (
+        make_scratch_folder() as folder,
+        run_service(folder / "state", threads=None) as service,
+        Client(service.url) as client,
+    ):
         for precision in precisions:
             fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "precision": precision}
             client.create(**fields, count=2 * CHUNK_IMAGES // AGES, seed=1).wait()
@@ -83,7 +90,6 @@ class _BareGenerator:
     """The generator with its encoder, batch by batch, without service and storage."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
-        prepare(Settings(threads=1))
         self.model = GeneratorModel(weights.default())
         self.plan = self.model.plan(asked, 1_000_000)
         self.images = len(self.plan.rows)
@@ -129,21 +135,49 @@ def _run_in_turns(
 
 
 def measure_overhead(options: argparse.Namespace) -> Iterator[Figure]:
-    """Measure small requests: with a model that costs nothing, and with the real one less the time to render."""
+    """Measure small requests: with a model that costs nothing, and with the real one against model and encoder."""
     with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0) as service:
         took = [1000 * seconds for seconds in _ask_each(service, range(options.requests + 20))[20:]]
         what = f"{len(took)} requests of 1 image, model free"
         yield expect_at_most(f"{what}: p50", statistics.median(took), 10, "{:.1f} ms")
         yield expect_at_most(f"{what}: p99", statistics.quantiles(took, n=100)[98], 40, "{:.1f} ms")
-    with make_scratch_folder() as folder, run_service(folder / "state") as service:
+    with make_scratch_folder() as folder, run_service(folder / "state", threads=None) as service:
+        bare, asked_ms, bare_ms = _BareImages(), [], []
         _ask_each(service, range(20))
-        before = len(service.read_finished_batches())
-        asked = _ask_each(service, range(20, 20 + options.requests // 4))
-        rendered = [render["seconds"] for render in service.read_finished_batches()[before:]]
-        rest = [1000 * (one - render) for one, render in zip(asked, rendered, strict=True)]
-        what = f"{len(rest)} requests, {1000 * statistics.median(rendered):.1f} ms to render: the rest"
-        yield expect_at_most(f"{what}, p50", statistics.median(rest), 10, "{:.1f} ms")
-        yield expect_at_most(f"{what}, p99", statistics.quantiles(rest, n=100)[98], 40, "{:.1f} ms")
+        bare.make_each(range(20))
+        for start in range(20, 20 + options.requests, _IN_TURN):
+            seeds = range(start, start + _IN_TURN)
+            service.resume()
+            asked_ms += [1000 * seconds for seconds in _ask_each(service, seeds)]
+            service.suspend()
+            bare_ms += [1000 * seconds for seconds in bare.make_each(seeds)]
+        service.resume()
+        middle = statistics.median(bare_ms)
+        yield Figure("model and PNG, one image: p50", f"{middle:.1f} ms")
+        what = f"{len(asked_ms)} requests of 1 image on a kept connection"
+        ratios = statistics.median(asked_ms) / middle, statistics.quantiles(asked_ms, n=100)[98] / middle
+        yield Figure(f"{what}: p50", f"{statistics.median(asked_ms):.1f} ms")
+        yield expect_at_most("    p50 / model and PNG", ratios[0], 1.5, "{:.2f}")
+        yield expect_at_most("    p99 / model and PNG", ratios[1], 3, "{:.2f}")
+
+
+class _BareImages:
+    """The generator with its encoder, one image at a time, without a service."""
+
+    def __init__(self) -> None:
+        self._model = GeneratorModel(weights.default())
+
+    def make_each(self, seeds: Iterable[int]) -> list[float]:
+        """Make one image of each seed; returns the seconds of each."""
+        took = []
+        for seed in seeds:
+            plan = self._model.plan(_one_image(seed), 100)
+            began = time.perf_counter()
+            (image,) = self._model.render(plan, plan.rows)
+            what = self._model.describe(plan, plan.rows[0])
+            encode(image, Claim("synthetic", self._model.info.weights_sha256, what))
+            took.append(time.perf_counter() - began)
+        return took
 
 
 def measure_batching(options: argparse.Namespace) -> Iterator[Figure]:
@@ -431,14 +465,18 @@ def _take_seeds(starts: Iterator[int], count: int) -> range:
     return range(start, start + count)
 
 
+def _one_image(seed: int) -> dict[str, Any]:
+    """Return a request for one image."""
+    return {"kind": "age_related", "conditions": ["WS"], "ages": ["young_adult"], "count": 1, "seed": seed}
+
+
 def _ask_each(service: RunningService, seeds: Iterable[int]) -> list[float]:
     """Ask for one image with each of these seeds over one connection; returns the seconds of each request."""
     connection, took = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60), []
     headers = {"Content-Type": "application/json", "Prefer": "wait=10"}
     for seed in seeds:
-        asked = {"kind": "age_progression", "conditions": ["WS"], "ages": ["young_adult"], "count": 1, "seed": seed}
         began = time.perf_counter()
-        connection.request("POST", "/v1/image-sets", json.dumps(asked), headers)
+        connection.request("POST", "/v1/image-sets", json.dumps(_one_image(seed)), headers)
         answer = connection.getresponse()
         said = answer.read()
         took.append(time.perf_counter() - began)

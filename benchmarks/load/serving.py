@@ -24,11 +24,11 @@ import numpy as np
 
 import weights
 from api.app import create_app
-from api.models.generator import GeneratorModel, prepare
+from api.models.generator import GeneratorModel
 from api.models.model import Pixels, RenderPlan, Row
 from api.models.pool import Models
 from api.settings import Settings
-from gestaltgen.cli.service.serve import open_listener, run_server
+from gestaltgen.cli.service.server import open_listener, run_server
 from gestaltgen_client import Client, ServiceError
 
 REAL: Final = "real"
@@ -46,10 +46,11 @@ class LoggedGenerator(GeneratorModel):
             ready but waited for a core (`queued_s`).
         pause_s: None renders with the network; else images are noise that follows from the row, and each batch takes
             this number of seconds.
+        threads: cores that render; None for all that the process may use.
     """
 
-    def __init__(self, log: Path, pause_s: float | None) -> None:
-        super().__init__(weights.default())
+    def __init__(self, log: Path, pause_s: float | None, threads: int | None) -> None:
+        super().__init__(weights.default(), threads=threads)
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._pause_s = pause_s
 
@@ -125,14 +126,14 @@ class RunningService:
 
 @contextmanager
 def run_service(
-    state: Path, *, pause_s: float | None = None, threads: int = 1, ready: bool = True, **settings: str
+    state: Path, *, pause_s: float | None = None, threads: int | None = 1, ready: bool = True, **settings: str
 ) -> Iterator[RunningService]:
     """Run a service on a free loopback port; it is stopped at the end of the context.
 
     Args:
         state: folder; the log lies beside it.
         pause_s: see `LoggedGenerator`.
-        threads: number of threads that render.
+        threads: number of threads that render; None for all that the process may use.
         ready: wait until the service is ready.
         settings: further settings, by the names of the variables GESTALTGEN_*.
     """
@@ -144,7 +145,7 @@ def run_service(
     own = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
     own |= {"GESTALTGEN_WITHOUT_KEYS": "true"}
     own |= {f"GESTALTGEN_{name.upper()}": value for name, value in settings.items()}
-    own |= {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    own |= {} if threads is None else {"GESTALTGEN_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     with output.open("ab") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, env=own)  # noqa: S603
     service = RunningService(process, port, state, log)
@@ -199,8 +200,7 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
     model_log, pause_s = log, None if pause == REAL else float(pause)
 
     def load(settings: Settings) -> Models:
-        prepare(settings)
-        return Models({"phantom128": LoggedGenerator(model_log, pause_s)})
+        return Models({"phantom128": LoggedGenerator(model_log, pause_s, settings.threads)})
 
     settings = Settings(state=state)
     run_server(create_app(settings, load=load), open_listener("127.0.0.1", port))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from openvino import AsyncInferQueue, CompiledModel, Core, InferRequest, Model, serialize
 
+from core.hardware import load_openvino_core
 from core.precision import Precision
 from gen.inference.operations import FLOAT32_PREFIX
 
@@ -153,6 +153,6 @@ def _keep_float32(model: Model) -> Model:
         return _core().read_model(ElementTree.tostring(tree.getroot()), path.with_suffix(".bin").read_bytes())
 
 
-@cache
 def _core() -> Core:
-    return Core()
+    core: Core = load_openvino_core()
+    return core

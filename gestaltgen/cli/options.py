@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
-import torch
 import typer
 
 import weights as shipped
 from core.errors import ConfigError
-from core.precision import PrecisionChoice, resolve_precision
+from core.precision import PrecisionChoice
 from core.setting_values import split_settings
-from editing.face_editor import EditorFiles, find_companions
-from gen.networks import Discriminator, Generator
-from inversion.inverter_file import load_discriminator
-from inversion.similarity import DiscriminatorDistance
+
+if TYPE_CHECKING:  # they bring PyTorch with them
+    import torch
+
+    from editing.face_editor import EditorFiles
+    from gen.networks import Discriminator, Generator
+    from inversion.similarity import DiscriminatorDistance
 
 
 def _check_precision(name: str) -> str:
-    try:
-        resolve_precision(name, "cpu")
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from error
+    if name not in get_args(PrecisionChoice):
+        raise typer.BadParameter(f"{name!r}; expected one of {', '.join(get_args(PrecisionChoice))}")
     return name
 
 
@@ -33,8 +33,8 @@ PrecisionOption: TypeAlias = Annotated[
     typer.Option(
         parser=_check_precision,
         metavar="[auto|float32|bfloat16]",
-        help="Arithmetic of the networks; auto: bfloat16 on a CPU with matrix units for it (AMX), else float32, which "
-        "is faster there. The results say which it was; between the two, pictures differ by rounding.",
+        help="Arithmetic of the networks; auto: the faster one on this machine, which is bfloat16 on "
+        "CPUs with matrix units for it (AMX). The results say which it was; pictures of the two differ by rounding.",
     ),
 ]
 
@@ -44,6 +44,8 @@ ThreadsOption: TypeAlias = Annotated[int | None, typer.Option(help="Number of CP
 def set_threads(count: int | None) -> None:
     """Set the number of CPU threads of this process; None leaves it as it is."""
     if count is not None:
+        import torch
+
         torch.set_num_threads(count)
 
 
@@ -57,6 +59,8 @@ def read_set_option(texts: Sequence[str]) -> dict[str, str]:
 
 def choose_device(name: str) -> torch.device:
     """Choose the device of this process: under torchrun each process takes the GPU of its own number."""
+    import torch
+
     if name not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"{name!r}; expected auto, cpu or cuda", param_hint="--device")
     if name == "cuda" and not torch.cuda.is_available():
@@ -80,6 +84,8 @@ def load_discriminator_distance(
     Raises:
         ConfigError: the file holds something else, or a discriminator of another size.
     """
+    from inversion.similarity import DiscriminatorDistance
+
     judge = load_chosen_discriminator(discriminator, generator, net)
     return None if judge is None else DiscriminatorDistance(judge.to(device))
 
@@ -87,6 +93,8 @@ def load_discriminator_distance(
 def load_chosen_discriminator(discriminator: Path | None, generator: Path, net: Generator) -> Discriminator | None:
     """Load the named discriminator, or the one shipped with a shipped generator; None if there is neither. Arguments
     and errors are those of `load_discriminator_distance`."""
+    from inversion.inverter_file import load_discriminator
+
     path = discriminator or shipped.companion(generator, "discriminator")
     return None if path is None else load_discriminator(path, net)
 
@@ -100,7 +108,9 @@ def find_editor_files(
 ) -> EditorFiles:
     """Return the files that are named; for the rest those beside the generator, as NAME-inverter.safetensors beside
     NAME.safetensors, or the shipped ones. A generator of None is the default one."""
+    from editing.face_editor import EditorFiles
+
     source = generator or shipped.default()
     named = {"discriminator": discriminator, "inverter": inverter, "directions": directions}
-    found = shipped.companions(source) | find_companions(source)
+    found = shipped.companions(source) | shipped.find_companions(source)
     return EditorFiles(source, **found | {part: path for part, path in named.items() if path})

@@ -16,7 +16,7 @@ from torch import Tensor
 from core.errors import DatasetError, TrainingError
 from core.json_text import replace_nonfinite
 from core.optimizer_state import optimizer_tensors, restore_optimizer
-from core.precision import autocast_to, resolve_precision
+from core.precision import autocast_to, resolve_training_precision
 from recognition.classifier import CLASSIFIER, Classifier, build_network, compute_logits
 from recognition.config import ClassifierTrainingConfig
 from recognition.images.image_stack import Stack, join_stacks, stack_images
@@ -167,7 +167,7 @@ class _Run:
         about: dict[str, Any],
     ) -> None:
         self.config, self.shown, self.held, self.folder, self.device = config, shown, held, folder, device
-        self.precision = resolve_precision(config.precision, device)
+        self.precision = resolve_training_precision(config.precision, device)
         self.network = build_network(config, len(shown.classes))
         self.backbone = None if weights is None else load_backbone(self.network, weights)
         self.network.to(device)

@@ -16,8 +16,7 @@ from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.settings import Settings
 from core.errors import ImageSetTooLargeError, RequestError
-from editing.directions import Direction
-from editing.entanglement import DirectionEffects
+from editing.direction_info import DirectionInfo
 from editing.face_editor import FaceEditor
 from faces.image_set_request import ImageSetRequest
 from faces.labels import AGE_GROUPS, CONDITIONS
@@ -128,7 +127,7 @@ class FakeModel:
         colours = [[row["seed"] % 256, 50 * row["step"], 60 * CONDITIONS.index(row["condition"])] for row in labels]
         return np.broadcast_to(np.array(colours, np.uint8)[:, None, None, :], (len(rows), 8, 8, 3)).copy()
 
-    def directions(self) -> Sequence[tuple[Direction, DirectionEffects | None]]:
+    def directions(self) -> Sequence[DirectionInfo]:
         return ()
 
     @property

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.access.api_keys import Scope
-from gestaltgen.cli.service.serve import open_listener
+from gestaltgen.cli.service.server import open_listener
 
 
 @contextmanager

@@ -9,11 +9,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import weights
 from core.atomic_files import write_file
 from editing import direction_file, model_check
 from editing.direction_file import Directions
 from editing.entanglement import measure_entanglement
-from editing.face_editor import EditorFiles, find_companions
+from editing.face_editor import EditorFiles
 from editing.model_check import ModelCheckLine, check_model
 from faces.images import Pixels, encode_png
 from gen import checkpoint
@@ -57,7 +58,7 @@ def add_directions(generator: Path, width: int = 16) -> Path:
 
 
 def check(generator: Path, photograph: Path | None = None) -> dict[str, ModelCheckLine]:
-    files = EditorFiles(generator, **find_companions(generator))
+    files = EditorFiles(generator, **weights.find_companions(generator))
     return {line.part: line for line in check_model(files, photograph)}
 
 

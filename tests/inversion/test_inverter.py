@@ -171,9 +171,9 @@ def test_an_inversion_is_that_of_the_layers(monkeypatch: pytest.MonkeyPatch, pre
         torch.testing.assert_close(inversion.offsets[name], value, atol=tolerance * value.abs().max().item(), rtol=0)
 
 
-@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_is_settled_before_it_is_told(monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
+@pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_settled_before_it_is_told(monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str) -> None:
+    monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: faster)
     assert tiny_inverter().invert(some_faces(1), passes=1, precision="auto").precision == expected
 
 

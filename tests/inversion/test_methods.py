@@ -58,7 +58,7 @@ def test_seconds_end_an_optimisation() -> None:
 def test_networks_follow_the_hardware_and_optimisation_is_in_float32(
     monkeypatch: pytest.MonkeyPatch, method: str, expected: str
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: True)
     inverter = tiny_inverter()
     by = InversionMethod(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=1, precision="auto")
     assert by(some_faces(1)).precision == by.settled_precision == expected

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from editing import direction_file
 from editing.direction_file import Directions
-from editing.entanglement import DirectionEffects
+from editing.direction_info import DirectionEffects
 from editing.face_readers import make_face_reader
 from editing.fitting import SEED, FittingOptions, fit_directions
 from faces.detect import FaceDetector

@@ -69,17 +69,17 @@ def test_planning_again_gives_the_same_plan(model: GeneratorModel, weights: Path
     assert np.array_equal(model.render(plan, plan.rows[3:5]), model.render(again, again.rows[3:5]))
 
 
-@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+@pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_a_plan_settles_its_precision_for_every_machine(
-    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str
+    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str
 ) -> None:
-    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: matrix_units)
+    monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: faster)
     fields = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
     plan = model.plan(fields | {"precision": "auto"}, 100)
     assert plan.asked["precision"] == plan.resolved["precision"] == plan.request.precision == expected
     assert model.describe(plan, plan.rows[0])["precision"] == expected
     assert model.face(plan, plan.rows[0]).precision == expected
-    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: not matrix_units)
+    monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: not faster)
     assert model.plan(plan.asked, 100) == plan
     assert model.plan(fields, 100).resolved["precision"] == "float32"  # as what was stored before it was a choice
 

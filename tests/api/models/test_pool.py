@@ -311,7 +311,7 @@ def test_memory_is_let_go_and_taken_again(folder: Path, tmp_path: Path) -> None:
         model = small.use(name)
         plan = model.plan({"kind": "age_progression", "conditions": ["WS"], "count": 1}, 100)
         pictures.append(model.render(plan, plan.rows[:2]))
-        loaded = [one for one in ("fold1", "fold2") if small.find(one)._loaded is not None]  # type: ignore[attr-defined]
+        loaded = [one for one in ("fold1", "fold2") if small.find(one)._renderer is not None]  # type: ignore[attr-defined]
         assert loaded == [name]
     assert np.array_equal(pictures[0], pictures[2])
     assert not np.array_equal(pictures[0], pictures[1])

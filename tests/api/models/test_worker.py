@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -390,6 +392,30 @@ def test_images_arrive_slice_by_slice_while_the_next_is_rendered() -> None:
         assert list(map(len, model.calls)) == [BATCH, 5]
         model.let(1)
         assert (found == model.render(plan, plan.rows[: BATCH + 5])).all()
+
+
+def test_images_that_were_taken_are_freed_at_once() -> None:
+    """However many images a job has, and without a run of the garbage collector."""
+    model, kept = Gated(), []
+    model.let(100)
+    render = model.render
+
+    def observe(plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
+        images = render(plan, rows)
+        kept.append(weakref.ref(images))
+        return images
+
+    model.render = observe  # type: ignore[method-assign]
+    gc.collect()
+    gc.disable()
+    try:
+        with worker_of(model) as (worker, _):
+            plan = plan_of(model, 0, 40)
+            assert sum(1 for _ in worker.render_each(plan, plan.rows[: 4 * BATCH])) == 4 * BATCH
+            worker.call(lambda _: None)  # the worker has gone on to something else
+            assert [images() for images in kept] == 4 * [None]
+    finally:
+        gc.enable()
 
 
 def test_what_fails_after_the_first_slice_is_raised_where_its_images_are_taken() -> None:

@@ -103,11 +103,11 @@ def test_a_tile_sets_the_size_of_the_images_on_the_sheet(weights: Path, tmp_path
     assert heights[1] - heights[0] >= 256 - 64
 
 
-@pytest.mark.parametrize(("matrix_units", "expected"), [(True, "bfloat16"), (False, "float32")])
+@pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_precision_follows_the_hardware_and_is_told_everywhere(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix_units: bool, expected: str
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str
 ) -> None:
-    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: matrix_units)
+    monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: faster)
     generate(weights, tmp_path / "set", "--person", "5", "--age", "child")
     (line,) = [json.loads(line) for line in (tmp_path / "set" / "manifest.jsonl").read_text().splitlines()]
     assert line["precision"] == expected

@@ -1,4 +1,4 @@
-"""The socket and the server of `gestaltgen serve`."""
+"""The server of `gestaltgen serve`: its socket, and what it imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from core.errors import ConfigError
-from gestaltgen.cli.service.serve import open_listener
+from gestaltgen.cli.service.server import open_listener
 
 
 def test_answers_on_a_kept_connection_are_sent_at_once() -> None:

@@ -1,0 +1,80 @@
+"""Information about directions, read from the header of their file without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from core import tensor_files
+from core.errors import CheckpointError
+
+KIND: Final = "directions"
+"""Value of `network` in the header of a file of directions."""
+
+
+@dataclass(frozen=True)
+class DirectionEffects:
+    """Effects of one direction on the faces of many latents.
+
+    Attributes:
+        direction: its name.
+        by: the strength of a step, one standard deviation of the latents along the direction.
+        slopes: by attribute, the mean change of what is read for one such step.
+        identity: mean distance of the identity between a step back and a step on, for one step, in units of the mean
+            distance between different people.
+    """
+
+    direction: str
+    by: float
+    slopes: Mapping[str, float]
+    identity: float
+
+
+@dataclass(frozen=True)
+class DirectionInfo:
+    """Information about one direction; attributes as those of `editing.directions.Direction`.
+
+    Attributes:
+        effects: effects of the direction on attributes; None where they were not measured.
+    """
+
+    name: str
+    accuracy: float
+    interval: tuple[float, float]
+    spread: float
+    flags: tuple[str, ...]
+    effects: DirectionEffects | None
+
+
+def read_direction_infos(path: Path) -> list[DirectionInfo]:
+    """Read the information about the directions of a file, in their order.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or not directions.
+    """
+    header = tensor_files.read_header(path)
+    check_kind(path, header)
+    effects = {entry["direction"]: DirectionEffects(**entry) for entry in header["table"]}
+    return [
+        DirectionInfo(
+            name,
+            entry["accuracy"],
+            tuple(entry["interval"]),
+            entry["spread"],
+            tuple(entry["flags"]),
+            effects.get(name),
+        )
+        for name, entry in header["directions"].items()
+    ]
+
+
+def check_kind(path: Path, header: Mapping[str, Any]) -> None:
+    """Check that a header is that of a file of directions.
+
+    Raises:
+        CheckpointError: it is that of another file.
+    """
+    if header.get("network") != KIND:
+        raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected directions")

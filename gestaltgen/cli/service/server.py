@@ -1,0 +1,89 @@
+"""Server of `gestaltgen serve`: everything that it needs is opened, and requests are answered until it is stopped.
+
+`gestaltgen.cli.service.serve` imports this module, and the web framework with it, while the models are loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from concurrent.futures import Future
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.encryption.key_store import SubjectKeys
+from api.models.pool import Models
+from api.operations import logs
+from api.operations.database import Database
+from api.operations.file_stores import open_files
+from api.photographs.audit import Audit
+from api.provenance.content_credentials import open_credentials
+from api.resources import reserve_state_folder
+from api.settings import Settings, unknown_settings
+from core.errors import ConfigError
+
+_log = logging.getLogger("gestaltgen.serve")
+
+
+def serve_models(settings: Settings, loading: Future[Models]) -> None:
+    """Serve models until the process is told to stop.
+
+    Errors that the worker would only log are raised here, before the port is opened.
+
+    Args:
+        loading: the models, which are being loaded.
+
+    Raises:
+        GestaltError: a setting or a checkpoint cannot be used, or the port is taken.
+    """
+    open_credentials(settings)
+    models = loading.result()
+    with reserve_state_folder(settings):
+        _check_records(settings)
+        open_files(settings.storage, settings.state)
+    listener = open_listener(settings.host, settings.port)
+    logs.configure(settings.log_level, settings.log_format)
+    for line in unknown_settings(os.environ):
+        _log.warning(line)
+    _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
+    run_server(create_app(settings, load=lambda _: models), listener)
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Open the socket that the service listens on. Accepted connections inherit its options.
+
+    Answers are sent at once (TCP_NODELAY). Otherwise the kernel holds back the body of an answer until the client has
+    acknowledged its head, which takes 40 ms on a kept connection. asyncio sets the option only on sockets that name
+    their protocol.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"{host}:{port} cannot be listened on ({error.strerror}); take another --port or --host"
+        ) from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def run_server(app: FastAPI, listener: socket.socket) -> None:
+    """Answer requests on a listening socket until the process is told to stop."""
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_records(settings: Settings) -> None:
+    """Open the records that the service opens, so that errors are reported before it starts."""
+    database = Database.open(settings.state, settings.database_url)
+    try:
+        Audit.open(database).close()
+        SubjectKeys.open(database, settings.server_keys)
+    finally:
+        database.close()
