@@ -307,7 +307,7 @@ def _find_trouble(models: Models) -> str:
     try:
         if (
             not models.default.info.conditions
-        ):  # it makes no image sets, and its first photograph shows whether it works
+        ):  # its first photograph shows whether it works
             return ""
         images = models.render_probe()
     except Exception as error:
