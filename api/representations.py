@@ -30,7 +30,7 @@ from api.schemas import (
     StimuliLinks,
     StimuliOut,
 )
-from inversion.quality import UNJUDGED
+from inversion.config import UNJUDGED
 
 _PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMULI: "/v1/stimuli"}
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 from core.errors import ConfigError
 from gen.config import DiscriminatorConfig
 
 Head: TypeAlias = Literal["shared", "separable", "plain"]
 """How the hypernetwork emits a kernel; see `inversion.networks.hypernetwork`."""
+
+
+UNJUDGED: Final = "unjudged"
+"""Word for a result without a verdict, because no limits are known for its inverter."""
 
 
 class _Stages:

@@ -12,14 +12,12 @@ from torch import Tensor
 from core.errors import ConfigError
 from faces.images import Pixels, to_uint8
 from faces.measures.distances import Features
+from inversion.config import UNJUDGED
 from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
 
 Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]
 Describe: TypeAlias = Callable[[Pixels], Features]
 """Face descriptors (n, d) of uint8 (n, h, h, 3), a row of NaN where no face is found, as `FaceDescriber`."""
-
-UNJUDGED: Final = "unjudged"
-"""Word for a result without a verdict, because no limits are known for its inverter."""
 
 HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
 """The measures, and which way they point."""

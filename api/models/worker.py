@@ -305,9 +305,7 @@ def _has_begun(item: _Rows | _Task | None) -> bool:
 def _find_trouble(models: Models) -> str:
     """Return why the default generator cannot render an image; empty if it can."""
     try:
-        if (
-            not models.default.info.conditions
-        ):  # its first photograph shows whether it works
+        if not models.default.info.conditions:  # its first photograph shows whether it works
             return ""
         images = models.render_probe()
     except Exception as error:

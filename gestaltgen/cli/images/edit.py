@@ -25,7 +25,7 @@ from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOpti
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.quality import UNJUDGED
+from inversion.config import UNJUDGED
 from inversion.result import Inversion, render
 
 STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)

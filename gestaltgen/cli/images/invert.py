@@ -22,7 +22,8 @@ from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOpti
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
-from inversion.quality import UNJUDGED, Quality
+from inversion.config import UNJUDGED
+from inversion.quality import Quality
 from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
