@@ -12,8 +12,9 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from openvino import Core, Model, Node, opset13
+from openvino import Model, Node, opset13
 
+from core.hardware import load_openvino_core
 from core.precision import Precision
 from gen.config import GeneratorConfig
 
@@ -30,7 +31,7 @@ def compile_synthesis(
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
     }
-    request = Core().compile_model(_build(tensors, config), "CPU", settings).create_infer_request()
+    request = load_openvino_core().compile_model(_build(tensors, config), "CPU", settings).create_infer_request()
 
     def synthesize(ws: Floats) -> Floats:
         images: Floats = request.infer([ws], share_inputs=True, share_outputs=True)[0]

@@ -14,9 +14,10 @@ from typing import Any, Final, TypeAlias
 import cv2
 import numpy as np
 import numpy.typing as npt
-from openvino import Core, Model, Node, opset13
+from openvino import Model, Node, opset13
 
 from core.errors import ConfigError
+from core.hardware import load_openvino_core
 from faces.images import Pixels
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
@@ -57,7 +58,7 @@ class FaceApiNetwork:
             model = Model([build(tensors, faces)], [faces], path.stem)
         except KeyError as error:
             raise ConfigError(f"{path} has no tensor {error}; expected the file of that name of face-api") from None
-        self._model = Core().compile_model(model, "CPU")
+        self._model = load_openvino_core().compile_model(model, "CPU")
         self._scale = scale
 
     def __call__(self, images: Pixels) -> Floats:

@@ -57,7 +57,7 @@ class Judges:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is judged: "happy" and "age_years", where installed."""
+        """Names of what is judged, where installed: happy, age_years."""
         known = (("happy", self._expression), ("age_years", self._read_age))
         return tuple(name for name, judge in known if judge is not None)
 
