@@ -41,8 +41,8 @@ class DirectionInfo:
     """
 
     name: str
-    accuracy: float
-    interval: tuple[float, float]
+    accuracy: float | None
+    interval: tuple[float, float] | None
     spread: float
     flags: tuple[str, ...]
     effects: DirectionEffects | None
@@ -61,7 +61,7 @@ def read_direction_infos(path: Path) -> list[DirectionInfo]:
         DirectionInfo(
             name,
             entry["accuracy"],
-            tuple(entry["interval"]),
+            entry["interval"] and tuple(entry["interval"]),
             entry["spread"],
             tuple(entry["flags"]),
             effects.get(name),

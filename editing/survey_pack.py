@@ -24,6 +24,9 @@ from inversion.result import Inversion
 MARK: Final = "Edited image, no photograph"
 """Mark in the metadata of every stimulus, whether reconstructed or edited."""
 
+_LOST_SMILE: Final = 0.1
+"""Difference of the smile between a photograph and its reconstruction above which the expression counts as lost."""
+
 _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
 
 
@@ -142,7 +145,8 @@ def _refuse_contradiction(shown: float, edit: Edit, target: float) -> None:
     would smile more in the edited picture, as the photograph did.
     """
     before, after = edit.smile
-    if (target - shown) * (after - before) < 0 or (target - shown) * (target - before) < 0:
+    opposed = (target - shown) * (after - before) < 0 or (target - shown) * (target - before) < 0
+    if opposed and abs(before - shown) > _LOST_SMILE:
         raise DirectionError(
             f"the smile is {shown:.2f} on the photograph and {before:.2f} in its reconstruction, and goes to "
             f"{after:.2f}, against the photograph: its expression was lost by the inversion"

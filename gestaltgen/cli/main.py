@@ -22,7 +22,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "app",
         "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
     ),
-    "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, and look into them."),
+    "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, look into them, export them."),
     "models": LazyCommand(
         f"{_CLI}.training.models",
         "app",

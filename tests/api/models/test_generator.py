@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -13,9 +12,6 @@ from api.models.generator import GeneratorModel
 from api.settings import Settings
 from core.errors import CheckpointError, ConfigError, RequestError
 from core.precision import resolve_precision
-from gen import checkpoint
-from gen.config import GeneratorConfig
-from gen.networks import Generator
 from gestaltgen_client import Client, ServiceError
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
@@ -96,19 +92,6 @@ def test_a_set_says_its_precision(client: Client, asked: str) -> None:
 def test_weights_without_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         GeneratorModel(tmp_path / "none.safetensors")
-
-
-def test_a_generator_without_labels_is_served_and_makes_no_image_sets(tmp_path: Path) -> None:
-    path = tmp_path / "ffhq.safetensors"
-    checkpoint.save(path, Generator(GeneratorConfig(32, 16, 16, 2, channel_base=512, channel_max=16)))
-    settings = Settings(state=tmp_path / "state", weights=path, threads=1, without_keys=True)
-    with serving(create_app(settings)) as url:
-        assert httpx.get(f"{url}/readyz").status_code == 200
-        found = httpx.get(f"{url}/v1/conditions").json()
-        assert (found["model"], found["conditions"], found["ages"]) == ("ffhq", [], [])
-        refused = httpx.post(f"{url}/v1/image-sets", json={"kind": "average"})
-        assert refused.status_code == 422
-        assert "makes no image sets" in refused.text
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "toaster"])
