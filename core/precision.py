@@ -125,7 +125,7 @@ def decide_bfloat16(processor: Processor, file: Path | None, measure: Callable[[
     if not processor.has_bfloat16 or processor.has_matrix_units:
         return processor.has_bfloat16
     key = f"{processor.name}, OpenVINO {version('openvino')}"
-    seconds = _read_measurements(file).get(key)
+    seconds: Mapping[Precision, float] | None = _read_measurements(file).get(key)
     if seconds is None:
         seconds = measure()
         _keep_measurement(file, key, seconds)

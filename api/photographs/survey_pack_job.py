@@ -77,7 +77,8 @@ class SurveyPackWork(Undivided):
         name, inversion = context.load_face(models, PhotographFace(photo))
         editor = models.use(name).face_editor
         photograph = read_image(context.photographs.files.read(f"{context.photographs.folder(photo)}/crop.png"))
-        return _import_survey_pairs().compute_pair(editor, photograph, inversion, pack)
+        pair: StimulusPair = _import_survey_pairs().compute_pair(editor, photograph, inversion, pack)
+        return pair
 
     def _write_archive(self, pack: PackRecord) -> int:
         context = self._context

@@ -21,8 +21,9 @@ from core import tensor_files
 from core.errors import CheckpointError, DirectionError
 from core.progress import SILENT, Progress, stepping_bar
 from editing.direction_file import Directions
+from editing.direction_info import DirectionEffects
 from editing.directions import Direction, flatten_latents, remeasure
-from editing.entanglement import DirectionEffects, measure_effects, measure_person_distance, read_latents
+from editing.entanglement import measure_effects, measure_person_distance, read_latents
 from editing.face_readers import FaceReading, Reader
 from editing.fitting import CLEAR, clear_examples
 from editing.latent_region import LatentRegion, sample_latents
