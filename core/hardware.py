@@ -112,6 +112,12 @@ def count_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return max(1, cores)
 
 
+def count_threads() -> int:
+    """Return the number of threads to compute on: OMP_NUM_THREADS, as numerical libraries take it, else the cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else count_cores()
+
+
 def free_memory_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Return the memory that this process can still take, or None where the system does not say.
 

@@ -6,7 +6,6 @@ computes a few alone, which is faster, because none waits for another after ever
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from openvino import AsyncInferQueue, CompiledModel, Core, InferRequest, Model, serialize
 
-from core.hardware import load_openvino_core
+from core.hardware import count_threads, load_openvino_core
 from core.precision import Precision
 from gen.inference.operations import FLOAT32_PREFIX
 
@@ -38,7 +37,7 @@ class Engine:
         build: builds the model, whose inputs and outputs have images along their first dimension.
         precision: of the convolutions. Where the processor has no instructions for bfloat16, float32 is used.
         largest_part: most images that a core computes at a time.
-        threads: cores to use; None for all that the process may use.
+        threads: cores to use; None for as many as `core.hardware.count_threads`.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Engine:
         self._build = build
         self._precision = precision
         self._largest_part = largest_part
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or count_threads()
         self._lock = Lock()
         # Kept because their buffers are: to allocate these anew costs a third of the time of a small image.
         self._request: InferRequest | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
-from core.hardware import count_cores, free_memory_bytes, inspect_machine
+from core.hardware import count_cores, count_threads, free_memory_bytes, inspect_machine
 
 
 def test_a_container_limits_the_cores(tmp_path: Path) -> None:
@@ -15,6 +16,16 @@ def test_a_container_limits_the_cores(tmp_path: Path) -> None:
     assert count_cores(tmp_path) == 1
     (tmp_path / "cpu.max").write_text("max 100000\n")
     assert count_cores(tmp_path) == count_cores(tmp_path / "absent")
+
+
+def test_threads_are_as_many_as_asked_for_or_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert count_threads() == 3
+    for other in ("", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", other)
+        assert count_threads() == count_cores()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert count_threads() == count_cores()
 
 
 def test_a_container_limits_the_memory(tmp_path: Path) -> None:
