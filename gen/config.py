@@ -101,6 +101,15 @@ class GeneratorConfig(_NetworkConfig):
         """Style latents that one image takes: 2·log2(resolution) - 2."""
         return 2 * (self.resolution.bit_length() - 1) - 2
 
+    def list_block_convolutions(self, resolution: int) -> tuple[str, ...]:
+        """Return the names of the modulated 3x3 convolutions of a block, in the order of their use."""
+        return ("conv1",) if resolution == 4 else ("conv0", "conv1")
+
+    @property
+    def convolutions(self) -> dict[str, int]:
+        """Resolution of each modulated 3x3 convolution by its name (b4.conv1, b8.conv0, …), in the order of use."""
+        return {f"b{r}.{name}": r for r in self.block_resolutions for name in self.list_block_convolutions(r)}
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig(_NetworkConfig):

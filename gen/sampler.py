@@ -66,11 +66,12 @@ class Sampler:
             w = np.concatenate([self._average_w(row) for row in rows])
         else:
             w = mapping(np.concatenate([random_vectors(row.seed, 1, self._generator.config.z_dim) for row in rows]), c)
-        return np.repeat(mapping.truncate(w, c, request.psi)[:, None], self._generator.config.num_ws, axis=1)
+        return self._generator.truncate(w, c, request.psi)
 
     def _draw_noise(self, rows: Sequence[Row]) -> InferenceNoise:
-        images = [dict(_draw_noise_images(row.seed, self._generator.convolutions)) for row in rows]
-        return {name: np.stack([image[name] for image in images]) for name in self._generator.convolutions}
+        convolutions = self._generator.config.convolutions
+        images = [dict(_draw_noise_images(row.seed, convolutions)) for row in rows]
+        return {name: np.stack([image[name] for image in images]) for name in convolutions}
 
     def _average_w(self, row: Row) -> Floats:
         z = random_vectors(row.seed, AVERAGED, self._generator.config.z_dim)

@@ -20,7 +20,7 @@ from gen.networks import Generator
 
 def convert_generator(generator: Generator) -> InferenceGenerator:
     """Convert a network as it is now; later changes of its weights change nothing."""
-    tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in generator.state_dict().items()}
+    tensors = share_tensors(generator)
     if generator.mapping.w_avg.device.type == "cpu":
         return InferenceGenerator({name: array.copy() for name, array in tensors.items()}, generator.config)
     return _GpuGenerator(tensors, generator)
@@ -94,5 +94,5 @@ def synthesize_images(
 
 
 def share_tensors(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the tensors of a network on the CPU as arrays, which share its memory where they are float32."""
-    return {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
+    """Return the tensors of a network as arrays, which share its memory where they are float32 on the CPU."""
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in network.state_dict().items()}

@@ -29,13 +29,12 @@ _FLOAT32_ATTRIBUTE: Final = {"name": "DisablePrecisionConversion", "version": "0
 
 
 class Engine:
-    """A model, compiled when it is first used: for single images, and for batches.
+    """A model, compiled when it is first used: in each precision for single images, and for batches.
 
     It may be used by several threads, which wait for each other.
 
     Args:
         build: builds the model, whose inputs and outputs have images along their first dimension.
-        precision: of the convolutions. Where the processor has no instructions for bfloat16, float32 is used.
         largest_part: most images that a core computes at a time.
         threads: cores to use; None for as many as `core.hardware.count_threads`.
     """
@@ -43,60 +42,61 @@ class Engine:
     def __init__(
         self,
         build: Callable[[], Model],
-        precision: Precision = "float32",
         *,
         largest_part: int = _LARGEST_PART,
         threads: int | None = None,
     ) -> None:
         self._build = build
-        self._precision = precision
         self._largest_part = largest_part
         self._threads = threads or count_threads()
         self._lock = Lock()
         # Kept because their buffers are: to allocate these anew costs a third of the time of a small image.
-        self._request: InferRequest | None = None
-        self._queue: AsyncInferQueue | None = None
+        self._requests: dict[Precision, InferRequest] = {}
+        self._queues: dict[Precision, AsyncInferQueue] = {}
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]], precision: Precision = "float32") -> npt.NDArray[Any]:
         """Compute the output of n images; the model has one.
 
         Args:
             inputs: arrays by the names of the model's inputs, with n rows, or one row for all images.
+            precision: of the convolutions. Where the processor has no instructions for bfloat16, float32 is used.
         """
-        (output,) = self.run_all(inputs)
+        (output,) = self.run_all(inputs, precision)
         return output
 
-    def run_all(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """Compute all outputs of n images, in the model's order.
-
-        Args:
-            inputs: as for `run`.
-        """
+    def run_all(
+        self, inputs: Mapping[str, npt.NDArray[Any]], precision: Precision = "float32"
+    ) -> list[npt.NDArray[Any]]:
+        """Compute all outputs of n images, in the model's order; arguments as for `run`."""
         # OpenVINO reads the memory of arrays without a copy, and forgets to keep the copies of those in another order.
         inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         n = max(len(array) for array in inputs.values())
         with self._lock:
             if n == 1 or self._threads == 1:
-                return self._run_parts(inputs, n)
-            return self._run_in_parallel(inputs, n)
+                return self._run_parts(inputs, n, precision)
+            return self._run_in_parallel(inputs, n, precision)
 
-    def _run_parts(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> list[npt.NDArray[Any]]:
-        if self._request is None:
-            self._request = self._compile(parallel=False).create_infer_request()
-        request = self._request
+    def _run_parts(
+        self, inputs: Mapping[str, npt.NDArray[Any]], n: int, precision: Precision
+    ) -> list[npt.NDArray[Any]]:
+        if precision not in self._requests:
+            self._requests[precision] = self._compile(precision, parallel=False).create_infer_request()
+        request = self._requests[precision]
         outputs: list[npt.NDArray[Any]] = []
         for part in self._divide(n, threads=1):
             request.infer(_select(inputs, part), share_inputs=True, share_outputs=True)
             _keep(request, outputs, part, n)
         return outputs
 
-    def _run_in_parallel(self, inputs: Mapping[str, npt.NDArray[Any]], n: int) -> list[npt.NDArray[Any]]:
+    def _run_in_parallel(
+        self, inputs: Mapping[str, npt.NDArray[Any]], n: int, precision: Precision
+    ) -> list[npt.NDArray[Any]]:
         parts = self._divide(n, self._threads)
         outputs: list[npt.NDArray[Any]] = []
         making = Lock()
-        if self._queue is None:
-            self._queue = AsyncInferQueue(self._compile(parallel=True), self._threads)
-        queue = self._queue
+        if precision not in self._queues:
+            self._queues[precision] = AsyncInferQueue(self._compile(precision, parallel=True), self._threads)
+        queue = self._queues[precision]
 
         def keep(request: Any, part: slice) -> None:
             with making:
@@ -115,14 +115,14 @@ class Engine:
         ends = [n * part // count for part in range(count + 1)]
         return [slice(*ends[part : part + 2]) for part in range(count)]
 
-    def _compile(self, *, parallel: bool) -> CompiledModel:
+    def _compile(self, precision: Precision, *, parallel: bool) -> CompiledModel:
         settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "bfloat16" else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": self._threads if parallel else 1,
         }
         model = self._build()
-        if self._precision == "bfloat16":
+        if precision == "bfloat16":
             model = _keep_float32(model)
         return _core().compile_model(model, "CPU", settings)
 

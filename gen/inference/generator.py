@@ -32,7 +32,6 @@ class _ModelChoice:
 
     noise: NoiseInput
     pixels: bool
-    precision: Precision
     kernel_offsets: frozenset[str]
 
 
@@ -61,8 +60,11 @@ class InferenceGenerator:
         Raises:
             LabelError: labels of another shape.
         """
-        w = self.mapping.truncate(self.mapping(z, c), c, truncation)
-        return np.repeat(w[:, None], self.config.num_ws, axis=1)
+        return self.truncate(self.mapping(z, c), c, truncation)
+
+    def truncate(self, w: Floats, c: Floats | None, truncation: float) -> Floats:
+        """Draw latents w (n, w_dim) of labels (n, c_dim) towards their centre, and repeat them, (n, num_ws, w_dim)."""
+        return np.repeat(self.mapping.truncate(w, c, truncation)[:, None], self.config.num_ws, axis=1)
 
     def synthesize(
         self,
@@ -92,13 +94,6 @@ class InferenceGenerator:
         images: npt.NDArray[np.uint8] = self._run(ws, noise, precision, {}, pixels=True)
         return images
 
-    @property
-    def convolutions(self) -> dict[str, int]:
-        """Resolution of the noise of each convolution, by its name, in the order of their use."""
-        return {
-            f"b{r}.{name}": r for r in self.config.block_resolutions for name in ("conv0", "conv1")[0 if r > 4 else 1 :]
-        }
-
     def _run(
         self,
         ws: Floats,
@@ -118,7 +113,7 @@ class InferenceGenerator:
         else:
             inputs |= {f"noise.{name}": image for name, image in noise.items()}
         inputs |= {f"offset.{name}": offset for name, offset in offsets.items()}
-        return self._engine(_ModelChoice(kind, pixels, precision, frozenset(offsets))).run(inputs)
+        return self._engine(_ModelChoice(kind, pixels, frozenset(offsets))).run(inputs, precision)
 
     def _engine(self, choice: _ModelChoice) -> Engine:
         with self._lock:
@@ -131,7 +126,6 @@ class InferenceGenerator:
                         pixels=choice.pixels,
                         kernel_offsets=choice.kernel_offsets,
                     ),
-                    choice.precision,
                     largest_part=1 if choice.kernel_offsets else self._largest_part,
                     threads=self._threads,
                 )
@@ -157,7 +151,7 @@ def describe_tensors(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
     shapes["synthesis.b4.const"] = (inner, 4, 4)
     for resolution in config.block_resolutions:
         block, out = f"synthesis.b{resolution}", config.channels(resolution)
-        for name in ("conv1",) if resolution == 4 else ("conv0", "conv1"):
+        for name in config.list_block_convolutions(resolution):
             shapes |= _describe_modulated(f"{block}.{name}", config, (out, inner, 3, 3))
             shapes[f"{block}.{name}.noise_strength"] = ()
             shapes[f"{block}.{name}.noise_const"] = (resolution, resolution)

@@ -88,7 +88,7 @@ class _Builder:
         rgb: Node | None = None
         for resolution in config.block_resolutions:
             block = f"b{resolution}"
-            for name in ("conv1",) if resolution == 4 else ("conv0", "conv1"):
+            for name in config.list_block_convolutions(resolution):
                 x = self._convolve(x, w, f"{block}.{name}", resolution, up=name == "conv0")
                 w = next(latents)
             # toRGB shares its latent with the first convolution of the next block.

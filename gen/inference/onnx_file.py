@@ -115,7 +115,7 @@ class _Builder:
         latents = iter([self._apply("Reshape", part, shape) for part in split])
         w, x, rgb = next(latents), self._constant(self._get("synthesis.b4.const")[None]), ""
         for resolution in config.block_resolutions:
-            for name in ("conv1",) if resolution == 4 else ("conv0", "conv1"):
+            for name in config.list_block_convolutions(resolution):
                 x = self._convolve(x, w, f"synthesis.b{resolution}.{name}", up=name == "conv0")
                 w = next(latents)
             # toRGB shares its latent with the first convolution of the next block.

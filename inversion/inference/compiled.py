@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Final, TypeAlias
 
 import torch
-from openvino import Model
 from torch import Tensor
 
 from core.precision import Precision
@@ -28,22 +26,6 @@ _LARGEST_ANSWER: Final = 1 << 22
 """Offsets that a core computes at a time."""
 
 
-class _Engines:
-    """Engines of one model, by precision."""
-
-    def __init__(self, build: Callable[[], Model], largest_part: int = 4) -> None:
-        self._build = build
-        self._largest_part = largest_part
-        self._lock = Lock()
-        self._engines: dict[Precision, Engine] = {}
-
-    def get(self, precision: Precision) -> Engine:
-        with self._lock:
-            if precision not in self._engines:
-                self._engines[precision] = Engine(self._build, precision, largest_part=self._largest_part)
-            return self._engines[precision]
-
-
 class CompiledEncoder:
     """A W encoder without gradients.
 
@@ -54,11 +36,11 @@ class CompiledEncoder:
     def __init__(self, encoder: WEncoder | TrunkEncoder) -> None:
         tensors, config = share_tensors(encoder), encoder.config
         self._side = encoder.side
-        self._engines = _Engines(lambda: build_encoder(tensors, config))
+        self._engine = Engine(lambda: build_encoder(tensors, config))
 
     def encode(self, images: Tensor, precision: Precision) -> Tensor:
         """Encode images (n, 3, h, h) to offsets (n, w_dim) from the average latent."""
-        return torch.from_numpy(self._engines.get(precision).run({"images": _to_array(images, self._side)}))
+        return torch.from_numpy(self._engine.run({"images": _to_array(images, self._side)}, precision))
 
 
 class CompiledHypernetwork:
@@ -73,18 +55,19 @@ class CompiledHypernetwork:
         blocks = {name: KernelBlock(network.block_name(name), network.sizes_of(name)) for name in network.layers}
         self._side, self._layers = config.side, network.layers
         values = 9 * sum(out * inner for out, inner in (block.sizes for block in blocks.values()))
-        self._of_faces = _Engines(lambda: build_face_features(tensors, config))
-        self._of_pictures = _Engines(
-            lambda: build_hypernetwork(tensors, config, blocks), max(1, min(4, _LARGEST_ANSWER // values))
+        self._of_faces = Engine(lambda: build_face_features(tensors, config))
+        self._of_pictures = Engine(
+            lambda: build_hypernetwork(tensors, config, blocks),
+            largest_part=max(1, min(4, _LARGEST_ANSWER // values)),
         )
 
     def face(self, faces: Tensor, precision: Precision) -> Answer:
         """Return the function that maps reconstructions of faces (n, 3, h, h) to offsets."""
-        features = self._of_faces.get(precision).run({"images": _to_array(faces, self._side)})
-        engine = self._of_pictures.get(precision)
+        features = self._of_faces.run({"images": _to_array(faces, self._side)}, precision)
 
         def answer(pictures: Tensor) -> dict[str, Tensor]:
-            offsets = engine.run_all({"features": features, "pictures": _to_array(pictures, self._side)})
+            inputs = {"features": features, "pictures": _to_array(pictures, self._side)}
+            offsets = self._of_pictures.run_all(inputs, precision)
             return dict(zip(self._layers, map(torch.from_numpy, offsets), strict=True))
 
         return answer
