@@ -69,6 +69,18 @@ class CheckpointInfo:
     def vocabulary(self) -> Vocabulary | None:
         return self.config.vocabulary
 
+    @property
+    def header(self) -> dict[str, Any]:
+        """Arguments of `save` that say the same of a network made from this one."""
+        return {
+            "origin": self.origin,
+            "licence": self.licence,
+            "images_seen": self.images_seen,
+            "training_counts": self.training_counts,
+            "age_steps": self.age_steps,
+            "seen": self.seen_images,
+        }
+
 
 def save(
     path: str | Path,

@@ -144,12 +144,9 @@ def import_(
     checkpoint.save(
         out,
         imported.net,
-        origin=origin,
-        licence=licence,
-        images_seen=info.images_seen if info else 0,
-        training_counts=info.training_counts if info else None,
-        age_steps=info.age_steps if info else None,
-        seen=_seen_images(trained_on) if trained_on else info.seen_images if info else UNKNOWN,
+        **(info.header if info else {})
+        | {"origin": origin, "licence": licence}
+        | ({"seen": _seen_images(trained_on)} if trained_on else {}),
     )
     _console.print(f"\nwritten: {out}")
     _print_info(checkpoint.read_info(out))
@@ -198,12 +195,7 @@ def centre(
     checkpoint.save(
         out,
         centred,
-        origin=f"{info.origin or file.name}; truncation centred on labels",
-        licence=info.licence,
-        images_seen=info.images_seen,
-        training_counts=info.training_counts,
-        age_steps=info.age_steps,
-        seen=info.seen_images,
+        **info.header | {"origin": f"{info.origin or file.name}; truncation centred on labels"},
     )
     _console.print(f"written: {out}")
     _print_info(checkpoint.read_info(out))
@@ -236,16 +228,7 @@ def calibrate_ages(
     read_ages = _make_age_reader(oracle, networks)
     with stepping_bar(_console, "faces read", age_calibration.count_images(generator, people)) as step:
         made = age_calibration.calibrate_ages(generator, read_ages, people=people, on_progress=step)
-    checkpoint.save(
-        out,
-        checkpoint.load_generator(file),
-        origin=info.origin,
-        licence=info.licence,
-        images_seen=info.images_seen,
-        training_counts=info.training_counts,
-        age_steps=made.steps,
-        seen=info.seen_images,
-    )
+    checkpoint.save(out, checkpoint.load_generator(file), **info.header | {"age_steps": made.steps})
     table = Table("condition", "steps", "read as of their group", "with equal steps", box=None)
     for condition, steps in made.steps.items():
         places = " ".join(f"{place:.2f}" for place in steps)
