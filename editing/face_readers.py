@@ -137,11 +137,7 @@ def make_photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) 
 
     def read(images: Tensor) -> FaceReading:
         points, identity = look(to_uint8(images))
-        known = np.isfinite(points).all(axis=(1, 2))
-        smile = np.full(len(points), np.nan)
-        if known.any():
-            smile[known] = CALIBRATED(points[known])
-        return FaceReading({SMILE: smile}, identity, describe_surroundings(images))
+        return FaceReading({SMILE: CALIBRATED(points)}, identity, describe_surroundings(images))
 
     return read
 

@@ -17,11 +17,8 @@ from core.hardware import peak_bytes
 from editing import direction_file
 from editing.direction_file import Directions
 from editing.face_editor import EditorFiles, FaceEditor
-from editing.face_readers import make_face_reader
-from editing.latent_editor import LatentEditor
 from editing.latent_region import sample_latents
 from faces.images import read_image, to_tensor
-from faces.measures.descriptors import FaceDescriber
 from gen import checkpoint
 from gen.networks import Generator
 from inversion import inverter_file
@@ -219,9 +216,7 @@ def _check_edit(state: _State) -> _Finding:
         return "skipped", "an edit needs an inversion and directions"
     known = state.directions
     name, direction = next(iter(known.directions.items()))
-    reader = make_face_reader(state.files.oracle, FaceDescriber(state.face_editor.detector))
-    editor = LatentEditor(state.face_editor.generator, reader, known.apart, known.region, known.patterns)
-    edit = editor.edit(state.inversion, direction, direction.spread)
+    edit = replace(state.face_editor, known=known).editor.edit(state.inversion, direction, direction.spread)
     moved = (edit.image - edit.before).abs().mean().item()
     if not np.isfinite(moved) or moved == 0:
         return "failed", f"one standard deviation along {name} changes no pixel; import or fit the directions again"

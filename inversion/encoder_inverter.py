@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError
-from core.precision import PrecisionChoice, dtype_of, precision_of, resolve_precision
+from core.precision import PrecisionChoice, dtype_of, resolve_precision
 from gen.networks import Generator
 from inversion.config import EncoderConfig, LayerEncoderConfig
-from inversion.inference.compiled import ENCODERS
 from inversion.inverter import Inverter, Pass, check_faces
 from inversion.networks.encoder import WEncoder, resize
 from inversion.networks.layer_encoder import LayerEncoder
@@ -66,7 +65,7 @@ class EncoderInverter(Inverter):
         """Encode faces (n, 3, h, h) to latents (n, num_ws, w_dim). An encoder with passes renders between them."""
         encoder = self.w_encoder
         if not isinstance(encoder, LayerEncoder) or not encoder.config.passes:
-            answer = self._ask(images, dtype)
+            answer = self._apply_encoder(images, dtype)
             return (answer[:, None] if answer.ndim == 2 else answer) + self.latent_avg
         side = encoder.config.side
         seen, w = resize(images, side), self.latent_avg.expand(len(images), -1, -1)
@@ -74,15 +73,8 @@ class EncoderInverter(Inverter):
         for number in range(encoder.config.passes):
             if number:
                 picture = self._synthesize(w, dtype, {})
-            w = w + self._ask(torch.cat([seen, resize(picture, side)], dim=1), dtype)
+            w = w + self._apply_encoder(torch.cat([seen, resize(picture, side)], dim=1), dtype)
         return w
-
-    def _ask(self, images: Tensor, dtype: torch.dtype) -> Tensor:
-        if isinstance(self.w_encoder, WEncoder) and (compiled := ENCODERS.find(self.w_encoder)) is not None:
-            return compiled.encode(images, precision_of(dtype))
-        with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            answer: Tensor = self.w_encoder(images)
-        return answer.float()
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
         """Yield the reconstruction of the latents; there is no hypernetwork, so `passes` has no effect."""

@@ -82,13 +82,16 @@ class Inverter(nn.Module):
         Args:
             dtype: of the encoder's arithmetic; the latents are float32.
         """
+        return self._apply_encoder(images, dtype)[:, None] + self.latent_avg
+
+    def _apply_encoder(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """Apply the encoder alone, compiled where that is possible."""
         encoder = self.w_encoder
         if not isinstance(encoder, LayerEncoder) and (compiled := ENCODERS.find(encoder)) is not None:
-            answer = compiled.encode(images, precision_of(dtype))
-        else:
-            with _autocast(images, dtype):
-                answer = self.w_encoder(images)
-        return answer[:, None] + self.latent_avg
+            return compiled.encode(images, precision_of(dtype))
+        with _autocast(images, dtype):
+            answer: Tensor = encoder(images)
+        return answer.float()
 
     def refine(self, images: Tensor, w: Tensor, passes: int, dtype: torch.dtype = torch.float32) -> Iterator[Pass]:
         """Yield the encoder's reconstruction, and then each pass; a pass sees the last reconstruction detached.

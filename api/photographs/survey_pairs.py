@@ -59,21 +59,23 @@ def read_content(files: Files, folder: str, pack: PackRecord, read_reference: Ca
     Raises:
         DirectionError: too few photographs can be shown.
     """
-    content = PackContent([], pairs := {}, [])
+    people: list[Person] = []
+    pairs: dict[str, StimulusPair] = {}
+    left_out: list[LeftOut] = []
     for place, photo in enumerate(pack.photos):
         pair, reference = _read_pair(files, folder, place), read_reference(photo)
         if isinstance(pair, StimulusPair):
             pairs[photo] = pair
-            content.people.append(Person(photo, pack.asked["groups"].get(photo, ""), reference))
+            people.append(Person(photo, pack.asked["groups"].get(photo, ""), reference))
         else:
-            content.left_out.append(LeftOut(photo, pair, reference))
-    if len(content.people) < _LEAST_PEOPLE:
-        summary = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in content.left_out[:10])
+            left_out.append(LeftOut(photo, pair, reference))
+    if len(people) < _LEAST_PEOPLE:
+        summary = "; ".join(f"{one.photograph[:8]}: {one.reason}" for one in left_out[:10])
         raise DirectionError(
-            f"{len(content.people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: "
+            f"{len(people)} of {len(pack.photos)} photographs can be shown; expected {_LEAST_PEOPLE} or more: "
             f"take other photographs, or set `doubtful` to accept doubtful ones ({summary})"
         )
-    return content
+    return PackContent(people, pairs, left_out)
 
 
 def write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import weights
 from core.atomic_files import write_file
-from editing import direction_file, model_check
+from editing import direction_file, face_editor
 from editing.direction_file import Directions
 from editing.entanglement import measure_entanglement
 from editing.face_editor import EditorFiles
@@ -29,7 +29,7 @@ from tests.inversion.tiny import tiny_generator, tiny_inverter
 
 @pytest.fixture(autouse=True)
 def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_check, "make_face_reader", lambda oracle, describer: bright.read)
+    monkeypatch.setattr(face_editor, "make_face_reader", lambda oracle, describer: bright.read)
 
 
 @pytest.fixture
