@@ -83,6 +83,16 @@ def expand(
     return rows
 
 
+def list_equal_steps(ages: int) -> list[float]:
+    """Return the published steps of an age progression: the weight of the oldest of some ages at each."""
+    return [step / max(1, ages - 1) for step in range(ages)]
+
+
+def mix_ages(names: Sequence[str], place: float) -> dict[str, float]:
+    """Mix the youngest and the oldest of ages in their order, the oldest with the weight `place`."""
+    return {names[0]: 1 - place, names[-1]: place} if len(names) > 1 else {names[0]: 1.0}
+
+
 def set_id(resolved: Mapping[str, Any]) -> str:
     """Compute the name of an image set: 32 hex digits of the SHA-256 of its resolved request as canonical JSON."""
     canonical = json.dumps(resolved, sort_keys=True, separators=(",", ":"))
@@ -117,22 +127,19 @@ def _expand_age_progression(
 ) -> Iterator[_Image]:
     """Expand kind 3: one random vector per person, over steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
-    youngest, oldest = names[0], names[-1]
     steps = {
         condition: _choose_steps(request, condition, len(names), calibrated) for condition in request.conditions or ()
     }
     for condition, seed in _persons(request, vocabulary, counts):
         for step, age in enumerate(names):
             if age in (request.ages or ()):
-                t = steps[condition][step]
-                ages = {youngest: 1 - t, oldest: t} if len(names) > 1 else {youngest: 1.0}
-                yield _Image(seed, {condition: 1.0}, ages, age, step)
+                yield _Image(seed, {condition: 1.0}, mix_ages(names, steps[condition][step]), age, step)
 
 
 def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrated: AgeStepTable) -> Sequence[float]:
     """Return the weight of the oldest age at each step of a progression."""
     if request.age_steps != "calibrated":
-        return [step / max(1, ages - 1) for step in range(ages)]
+        return list_equal_steps(ages)
     if condition not in calibrated:
         raise RequestError(
             "age_steps",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from core.atomic_files import write_file
+from core.csv_reports import format_csv
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
@@ -18,6 +19,19 @@ from faces.measures.descriptors import find_landmarks
 
 SMILING: Final = 0.5
 """Smile from which a face counts as smiling, on the scale of `faces.expression`."""
+
+
+@dataclass(frozen=True)
+class _AgeLine:
+    file: str
+    age_years: str
+
+
+@dataclass(frozen=True)
+class _GroupLine:
+    image: str
+    group: str
+
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -28,7 +42,8 @@ def ages(
     out: Annotated[Path, typer.Argument(help="Table to write, for `gestaltgen dataset prepare`.")],
 ) -> None:
     """Write the table of ages, which `gestaltgen dataset prepare` takes."""
-    _write_table(out, ("file", "age_years"), ((row["file"], row["age_years"]) for row in _read_table(faces)))
+    lines = [_AgeLine(row["file"], row["age_years"]) for row in _read_table(faces)]
+    write_file(out, format_csv(lines).encode())
 
 
 @app.command()
@@ -47,24 +62,18 @@ def lists(
         members = [index for index, record in enumerate(dataset.records) if record.file in kept]
         pictures = np.stack([dataset.image(index) for index in members])
         files = [dataset.records[index].file for index in members]
-    points = find_landmarks(FaceDetector(), pictures)
-    known = np.isfinite(points).all(axis=(1, 2))
-    smiles = np.full(len(points), np.nan)
-    smiles[known] = CALIBRATED(points[known])
+    smiles = CALIBRATED(find_landmarks(FaceDetector(), pictures))
     groups = ["smiling" if smile > SMILING else "resting" for smile in smiles]
     write_file(exclude, ("\n".join(left_out) + "\n").encode())
-    _write_table(balance, ("image", "group"), zip(files, groups, strict=True))
-    typer.echo(f"{len(left_out)} left out; {groups.count('smiling')} of {len(files)} smile; {(~known).sum()} not read")
+    write_file(balance, format_csv([_GroupLine(*line) for line in zip(files, groups, strict=True)]).encode())
+    typer.echo(
+        f"{len(left_out)} left out; {groups.count('smiling')} of {len(files)} smile; {np.isnan(smiles).sum()} not read"
+    )
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    lines = [",".join(columns), *(",".join(row) for row in rows)]
-    write_file(path, ("\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from core.errors import ConfigError
 from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
 from faces.labels import AgeGroup
-from gen.imagesets import expand
+from gen.imagesets import expand, list_equal_steps, mix_ages
 from gen.inference.generator import InferenceGenerator
+from gen.labels import Vocabulary
 from gen.sampler import Sampler
 
 ReadAges: TypeAlias = Callable[[Pixels], npt.NDArray[np.floating]]
@@ -70,28 +71,37 @@ def calibrate_ages(
     vocabulary = generator.config.vocabulary
     if vocabulary is None or len(vocabulary.ages) < 2:
         raise ConfigError("the generator knows fewer than two age groups; expected a conditional one with ages")
-    sampler = Sampler(generator)
-    equal = [step / (len(vocabulary.ages) - 1) for step in range(len(vocabulary.ages))]
+    course = _AgeCourse(Sampler(generator), vocabulary, read_ages, people, on_progress)
+    groups, grid, equal = vocabulary.ages, np.linspace(0, 1, POINTS), list_equal_steps(len(vocabulary.ages))
     steps, published, calibrated = {}, {}, {}
     for condition in vocabulary.conditions:
-
-        def read(seed: int, places: Sequence[float], condition: str = condition) -> npt.NDArray[np.floating]:
-            request = ImageSetRequest("age_progression", (condition,), count=people, seed=seed)
-            (first, *_) = vocabulary.age_names
-            rows = [row for row in expand(request, vocabulary, {}) if row.age_group == first]
-            ages = []
-            for place in places:
-                mixed = vocabulary.encode_weights(condition, _mix_ages(vocabulary.age_names, place))
-                ages.append(read_ages(sampler.render([replace(row, c=tuple(mixed)) for row in rows], request)))
-                on_progress(people)
-            return np.stack(ages, axis=1)
-
-        grid = np.linspace(0, 1, POINTS)
-        placed = place_steps(grid, read(CALIBRATION_SEED, grid.tolist()), vocabulary.ages)
+        placed = place_steps(grid, course.read(condition, CALIBRATION_SEED, grid.tolist()), groups)
         steps[condition] = tuple(round(float(place), 4) for place in placed)
-        published[condition] = share_read_as_group(read(TEST_SEED, equal), vocabulary.ages)
-        calibrated[condition] = share_read_as_group(read(TEST_SEED, steps[condition]), vocabulary.ages)
+        published[condition] = share_read_as_group(course.read(condition, TEST_SEED, equal), groups)
+        calibrated[condition] = share_read_as_group(course.read(condition, TEST_SEED, steps[condition]), groups)
     return AgeCalibration(steps, published, calibrated)
+
+
+@dataclass(frozen=True)
+class _AgeCourse:
+    """People of a generator between the youngest and the oldest age, and their ages as read; see `calibrate_ages`."""
+
+    sampler: Sampler
+    vocabulary: Vocabulary
+    read_ages: ReadAges
+    people: int
+    on_progress: Callable[[int], None]
+
+    def read(self, condition: str, seed: int, places: Sequence[float]) -> npt.NDArray[np.floating]:
+        """Read the ages (people, places) of the people of a seed."""
+        names = self.vocabulary.age_names
+        request = ImageSetRequest("age_progression", (condition,), names[:1], count=self.people, seed=seed)
+        rows, ages = expand(request, self.vocabulary, {}), []
+        for place in places:
+            c = tuple(self.vocabulary.encode_weights(condition, mix_ages(names, place)))
+            ages.append(self.read_ages(self.sampler.render([replace(row, c=c) for row in rows], request)))
+            self.on_progress(self.people)
+        return np.stack(ages, axis=1)
 
 
 def count_images(generator: InferenceGenerator, people: int) -> int:
@@ -130,10 +140,6 @@ def share_read_as_group(ages: npt.NDArray[np.floating], groups: Sequence[AgeGrou
     """Return the share of ages (people, groups) that lie within their group."""
     bounds = np.array([(group.from_years, group.to_years) for group in groups])
     return float(((ages >= bounds[:, 0]) & (ages < bounds[:, 1])).mean())
-
-
-def _mix_ages(names: Sequence[str], place: float) -> dict[str, float]:
-    return {names[0]: 1 - place, names[-1]: place}
 
 
 def _smooth(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
