@@ -187,7 +187,7 @@ def _upsample(rgb: Node) -> Node:
 
 
 def _to_pixels(images: Node) -> Node:
-    """uint8 (n, h, h, 3), rounded as `faces.images.to_uint8` rounds."""
+    """Convert images to uint8 (n, h, h, 3), rounded as `faces.images.to_uint8` rounds."""
     scaled = opset13.multiply(opset13.add(images, make_constant(1)), make_constant(127.5))
     rounded = opset13.clamp(opset13.round(scaled, "half_to_even"), 0.0, 255.0)
     return opset13.transpose(opset13.convert(rounded, np.uint8), make_integers([0, 2, 3, 1]))

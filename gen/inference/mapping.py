@@ -19,7 +19,7 @@ LR_MULTIPLIER: Final = 0.01
 
 
 class LatentMapping:
-    """z (n, z_dim) and labels c (n, c_dim) -> style latents w (n, w_dim), as `gen.networks.LatentMapping` computes.
+    """Mapping of z (n, z_dim) and labels c (n, c_dim) to style latents w (n, w_dim), as `gen.networks.LatentMapping`.
 
     Args:
         tensors: of a generator, named as in its checkpoint.

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.kernels.compiled_loops import array, compiled, narrow, shared_out, wide
+from gen.kernels.compiled_loops import array, compile_loop, narrow, run_parts, widen
 
 _PASSED: Final = (torch.float32, torch.bfloat16)
 _SLOPE = np.float32(0.2)
@@ -136,7 +136,7 @@ class _StyleProduct(torch.autograd.Function):
             return _differentiate_again(_weigh_by_operations, (x, styles), gradients[0])
         g, x = _arrange(gradients[0]), _arrange(x)
         spread, sums = torch.empty_like(x), _sums(x, 1)
-        shared_out(_weigh_backward, _parts(sums), array(g), array(x), _values(styles), array(spread), sums.numpy())
+        run_parts(_weigh_backward, _parts(sums), array(g), array(x), _values(styles), array(spread), sums.numpy())
         return spread, sums.sum(dim=1)[:, 0]
 
 
@@ -149,7 +149,7 @@ class _Activation(torch.autograd.Function):
         ctx.limit = limit
         y = _arrange(y)
         made = torch.empty_like(y)
-        shared_out(_activate, _rows(y), array(y), *_terms(scale, bias, noise, strength, limit), array(made))
+        run_parts(_activate, _rows(y), array(y), *_terms(scale, bias, noise, strength, limit), array(made))
         return made
 
     @staticmethod
@@ -161,7 +161,7 @@ class _Activation(torch.autograd.Function):
             )
         g, y = _arrange(gradients[0]), _arrange(y)
         spread, sums, pixels = torch.empty_like(y), _sums(y, 2), torch.empty((len(y), *y.shape[2:]))
-        shared_out(
+        run_parts(
             _activate_backward,
             _parts(sums),
             array(g),
@@ -182,7 +182,7 @@ class _RgbProjection(torch.autograd.Function):
         ctx.save_for_backward(x, kernels)
         x = _arrange(x)
         colours = torch.empty((len(x), 3, *x.shape[2:]))
-        shared_out(_map_to_rgb, _rows(x), array(x), _values(kernels), colours.numpy())
+        run_parts(_map_to_rgb, _rows(x), array(x), _values(kernels), colours.numpy())
         return colours
 
     @staticmethod
@@ -192,7 +192,7 @@ class _RgbProjection(torch.autograd.Function):
             return _differentiate_again(_map_to_rgb_by_operations, (x, kernels), gradients[0])
         x = _arrange(x)
         spread, sums = torch.empty_like(x), _sums(x, 3)
-        shared_out(
+        run_parts(
             _map_to_rgb_backward,
             _parts(sums),
             _values(gradients[0]),
@@ -259,7 +259,7 @@ class _SlopeProduct(torch.autograd.Function):
             return sloped.masked_fill_(made.abs() >= limit, 0)
         gradient, made = _arrange(gradient), _arrange(made)
         sloped = torch.empty_like(made)
-        shared_out(_slope, _rows(made), array(gradient), array(made), np.float32(limit), array(sloped))
+        run_parts(_slope, _rows(made), array(gradient), array(made), np.float32(limit), array(sloped))
         return sloped
 
     @staticmethod
@@ -297,7 +297,7 @@ def _rows(x: Tensor) -> int:
     return x.shape[0] * x.shape[2]
 
 
-@compiled
+@compile_loop
 def _weigh_backward(start: int, stop: int, g: Any, x: Any, styles: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
@@ -309,12 +309,12 @@ def _weigh_backward(start: int, stop: int, g: Any, x: Any, styles: Any, spread: 
             for q in range(w):
                 a, b, o = g[i, r, q], x[i, r, q], spread[i, r, q]
                 for k in range(c):
-                    v = wide(a[k])
-                    total[k] += v * wide(b[k])
+                    v = widen(a[k])
+                    total[k] += v * widen(b[k])
                     o[k] = narrow(v * style[k], o[k])
 
 
-@compiled
+@compile_loop
 def _activate(
     start: int, stop: int, y: Any, scales: Any, bias: Any, noise: Any, strength: Any, limit: Any, made: Any
 ) -> None:
@@ -326,11 +326,11 @@ def _activate(
             e = draws[q] * strength
             a, o = y[i, r, q], made[i, r, q]
             for k in range(c):
-                v = wide(a[k]) * scale[k] + bias[k] + e
+                v = widen(a[k]) * scale[k] + bias[k] + e
                 o[k] = narrow(min(max(max(v, _SLOPE * v), -limit), limit), o[k])
 
 
-@compiled
+@compile_loop
 def _activate_backward(
     start: int,
     stop: int,
@@ -362,10 +362,10 @@ def _activate_backward(
                 total = zero
                 a, b, o = g[i, r, q], y[i, r, q], spread[i, r, q]
                 for k in range(c):
-                    u = wide(b[k])
+                    u = widen(b[k])
                     v = u * scale[k] + bias[k] + e
                     slope = one if v > zero else _SLOPE
-                    d = wide(a[k]) * (slope if abs(v * slope) <= limit else zero)
+                    d = widen(a[k]) * (slope if abs(v * slope) <= limit else zero)
                     of_scale[k] += d * u
                     of_bias[k] += d
                     total += d
@@ -373,7 +373,7 @@ def _activate_backward(
                 pixels[i, r, q] = total
 
 
-@compiled
+@compile_loop
 def _map_to_rgb(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> None:
     _, h, w, c = x.shape
     for row in range(start, stop):
@@ -383,7 +383,7 @@ def _map_to_rgb(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> No
             a, b, d = np.float32(0), np.float32(0), np.float32(0)
             pixel = x[i, r, q]
             for k in range(c):
-                v = wide(pixel[k])
+                v = widen(pixel[k])
                 a += v * red[k]
                 b += v * green[k]
                 d += v * blue[k]
@@ -392,7 +392,7 @@ def _map_to_rgb(start: int, stop: int, x: Any, kernels: Any, colours: Any) -> No
             colours[i, 2, r, q] = d
 
 
-@compiled
+@compile_loop
 def _map_to_rgb_backward(start: int, stop: int, g: Any, x: Any, kernels: Any, spread: Any, sums: Any) -> None:
     _, h, w, c = x.shape
     parts = sums.shape[1]
@@ -407,14 +407,14 @@ def _map_to_rgb_backward(start: int, stop: int, g: Any, x: Any, kernels: Any, sp
                 a, b, d = g[i, 0, r, q], g[i, 1, r, q], g[i, 2, r, q]
                 pixel, o = x[i, r, q], spread[i, r, q]
                 for k in range(c):
-                    v = wide(pixel[k])
+                    v = widen(pixel[k])
                     of_red[k] += a * v
                     of_green[k] += b * v
                     of_blue[k] += d * v
                     o[k] = narrow(a * red[k] + b * green[k] + d * blue[k], o[k])
 
 
-@compiled
+@compile_loop
 def _slope(start: int, stop: int, g: Any, made: Any, limit: Any, sloped: Any) -> None:
     _, h, w, c = made.shape
     one, zero = np.float32(1), np.float32(0)
@@ -425,6 +425,6 @@ def _slope(start: int, stop: int, g: Any, made: Any, limit: Any, sloped: Any) ->
             sloped[row // h, row % h].reshape(-1),
         )
         for k in range(w * c):
-            v = wide(b[k])
+            v = widen(b[k])
             slope = one if v > zero else _SLOPE
-            o[k] = narrow(wide(a[k]) * (slope if abs(v) < limit else zero), o[k])
+            o[k] = narrow(widen(a[k]) * (slope if abs(v) < limit else zero), o[k])

@@ -24,7 +24,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 llvmlite.binding.set_option("gestaltgen", "--runtime-memory-check-threshold=100")  # vectorise loops over many rows
 
 
-def compiled(function: _F) -> _F:
+def compile_loop(function: _F) -> _F:
     """Compile a function whose first two arguments are the first and the end of the parts that it computes."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
     try:
@@ -34,7 +34,7 @@ def compiled(function: _F) -> _F:
     return made
 
 
-def shared_out(function: Callable[..., None], parts: int, *arguments: Any) -> None:
+def run_parts(function: Callable[..., None], parts: int, *arguments: Any) -> None:
     """Compute the parts [0, parts) of a compiled function on as many threads as PyTorch has.
 
     The threads are Python's, not numba's, which would wait actively beside PyTorch's and need a library of their own.
@@ -58,7 +58,7 @@ def array(t: Tensor) -> Any:
     return t.view(torch.uint16).numpy() if t.dtype == torch.bfloat16 else t.numpy()
 
 
-def wide(x: Any) -> Any:
+def widen(x: Any) -> Any:
     """Convert a stored value to float32."""
 
 
@@ -66,7 +66,7 @@ def narrow(v: Any, like: Any) -> Any:
     """Convert a float32 value to the type of `like`, rounded to nearest, ties to even."""
 
 
-@overload(wide, inline="always", strict=False)
+@overload(widen, inline="always", strict=False)
 def _(x: Any) -> Any:
     if x == numba.types.uint16:
         return lambda x: np.uint32(np.uint32(x) << np.uint32(16)).view(np.float32)
@@ -77,10 +77,10 @@ def _(x: Any) -> Any:
 def _(v: Any, like: Any) -> Any:
     if like == numba.types.uint16:
 
-        def rounded(v: Any, like: Any) -> Any:
+        def round_half_even(v: Any, like: Any) -> Any:
             bits = np.float32(v).view(np.uint32)
             even = (bits >> np.uint32(16)) & np.uint32(1)
             return np.uint16(np.uint32(bits + np.uint32(0x7FFF) + even) >> np.uint32(16))
 
-        return rounded
+        return round_half_even
     return lambda v, like: v

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.kernels.compiled_loops import array, compiled, narrow, shared_out, wide
+from gen.kernels.compiled_loops import array, compile_loop, narrow, run_parts, widen
 
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 LOW_PASS: Final = torch.outer(FIR, FIR)
@@ -84,13 +84,13 @@ def _filter_in_passes(x: Tensor, way: Way, fir: Tensor) -> Tensor:
     size = (2 * h, 2 * w) if way is Way.DOUBLE else (h + 2 * padding - 3, w + 2 * padding - 3)
     y = torch.empty((n, c, *size), dtype=x.dtype, memory_format=torch.channels_last)
     if way is Way.DOUBLE:
-        shared_out(_double, 2 * n * h, array(x), array(y), unit)
+        run_parts(_double, 2 * n * h, array(x), array(y), unit)
     else:
-        shared_out(_filter, n * size[0], array(x), array(y), padding, unit)
+        run_parts(_filter, n * size[0], array(x), array(y), padding, unit)
     return y
 
 
-@compiled
+@compile_loop
 def _filter(start: int, stop: int, x: Any, y: Any, padding: int, unit: Any) -> None:
     """Filter x (n, h, w, c) to y (n, h + 2·padding - 3, w + 2·padding - 3, c); unit: the filter's outermost value."""
     _, h, w, c = x.shape
@@ -103,21 +103,21 @@ def _filter(start: int, stop: int, x: Any, y: Any, padding: int, unit: Any) -> N
         if first >= 0 and first + 3 < h:
             s, t, u, v = _flat(x[i, first]), _flat(x[i, first + 1]), _flat(x[i, first + 2]), _flat(x[i, first + 3])
             for k in range(w * c):
-                middle[k] = (wide(s[k]) + wide(v[k]) + _THREE * (wide(t[k]) + wide(u[k]))) * unit
+                middle[k] = (widen(s[k]) + widen(v[k]) + _THREE * (widen(t[k]) + widen(u[k]))) * unit
         else:
             for tap in range(4):
                 if 0 <= first + tap < h:
                     weight = _THREE * unit if 0 < tap < 3 else unit
                     s = _flat(x[i, first + tap])
                     for k in range(w * c):
-                        middle[k] += weight * wide(s[k])
+                        middle[k] += weight * widen(s[k])
         o = _flat(y[i, r])
         here, near, next_, after = line[: o.size], line[c : c + o.size], line[2 * c : 2 * c + o.size], line[3 * c :]
         for k in range(o.size):
             o[k] = narrow(here[k] + after[k] + _THREE * (near[k] + next_[k]), o[k])
 
 
-@compiled
+@compile_loop
 def _double(start: int, stop: int, x: Any, y: Any, unit: Any) -> None:
     """Filter x (n, h, w, c) with zeros between its pixels, as `_filter` would, to y (n, 2h, 2w, c)."""
     _, h, w, c = x.shape
@@ -129,7 +129,7 @@ def _double(start: int, stop: int, x: Any, y: Any, unit: Any) -> None:
         s, t = _flat(x[i, near]), _flat(x[i, max(0, min(far, h - 1))])
         less = unit if 0 <= far < h else np.float32(0)
         for k in range(w * c):
-            middle[k] = _THREE * unit * wide(s[k]) + less * wide(t[k])
+            middle[k] = _THREE * unit * widen(s[k]) + less * widen(t[k])
         pairs = y[i, r].reshape((w, 2, c))
         even, odd = pairs[:, 0], pairs[:, 1]
         left, here, right = line[: w * c].reshape((w, c)), middle.reshape((w, c)), line[2 * c :].reshape((w, c))

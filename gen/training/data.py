@@ -151,9 +151,8 @@ def load(
     keys = []
     for place, index in enumerate(kept):
         image = data.image(index)
-        keys.append(
-            pixels_key(image)
-        )  # the key of the image before it is reduced, because later measurements use the data set
+        # The key of the image before it is reduced, because later measurements use the data set.
+        keys.append(pixels_key(image))
         reduced = image if size == data.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         images[place] = reduced.transpose(2, 0, 1)
     records = [data.records[index] for index in kept]

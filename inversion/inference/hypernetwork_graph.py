@@ -129,7 +129,10 @@ def _emit_shared(x: Node, tensors: Arrays, blocks: list[KernelBlock]) -> list[No
 
 
 def _emit_separable(x: Node, tensors: Arrays, blocks: list[KernelBlock]) -> list[Node]:
-    """W_out (c r' W_in' + 1 b_in') + b_out 1' = (W_out c) (W_in r)' + (W_out 1) b_in' + b_out 1'."""
+    """Emit kernels that are outer products of two vectors, mixed once for all instead of for each product.
+
+    W_out (c r' W_in' + 1 b_in') + b_out 1' = (W_out c) (W_in r)' + (W_out 1) b_in' + b_out 1'
+    """
     x = _convolve_side_by_side(x, tensors, blocks)
     parts = opset13.split(x, make_integers(1), len(blocks))
     kernels = []
