@@ -88,7 +88,10 @@ class Settings(BaseSettings):
     max_waiting: int = Field(default=256, ge=1, description="Small requests that wait for the model at once; then 503.")
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
     max_body_bytes: int = Field(
-        default=1_048_576, ge=1024, description="Largest request body accepted, but for photographs."
+        default=1_048_576,
+        ge=1024,
+        description="Largest request body accepted, but for photographs; 65536 at most where no field holds a long "
+        "list.",
     )
     max_photo_bytes: int = Field(default=20_000_000, ge=1024, description="Largest photograph accepted.")
     max_photo_pixels: int = Field(default=40_000_000, ge=1024, description="Most pixels of a photograph.")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParam
 
 from api.access.api_keys import Caller
@@ -18,6 +18,7 @@ from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet,
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
+from api.json_bodies import JsonBodyRoute
 from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
@@ -28,7 +29,6 @@ from api.request_headers import (
     POLL_S,
     IdempotencyKey,
     Prefer,
-    json_body_only,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -38,7 +38,7 @@ from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
 
-router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
+router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], route_class=JsonBodyRoute)
 
 _log = logging.getLogger("gestaltgen.image_sets")
 
@@ -47,7 +47,6 @@ _log = logging.getLogger("gestaltgen.image_sets")
     "",
     status_code=202,
     response_model=ImageSetOut,
-    dependencies=[Depends(json_body_only)],
     summary="Make an image set",
     responses={
         200: {

@@ -6,12 +6,13 @@ import time
 from functools import partial
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.dependencies import KnownPack, PhotosCaller, ServiceDep
 from api.file_responses import Content, private_file
+from api.json_bodies import JsonBodyRoute
 from api.photographs.records import PackRecord, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -21,7 +22,6 @@ from api.request_headers import (
     FILE,
     IdempotencyKey,
     Prefer,
-    json_body_only,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -29,7 +29,7 @@ from api.request_headers import (
 from api.resources import Resources
 from api.schemas import StimuliBody, StimuliOut
 
-router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
+router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"], route_class=JsonBodyRoute)
 
 
 @router.post(
@@ -37,7 +37,6 @@ router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
     status_code=202,
     response_model=StimuliOut,
     operation_id="create_v1_stimuli_post",
-    dependencies=[Depends(json_body_only)],
     summary="Make a survey pack",
     responses={
         200: {"model": StimuliOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
