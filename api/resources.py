@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from api.access.api_keys import ApiKeys, Caller
 from api.access.idempotency import IdempotencyKeys
+from api.access.owner_threads import OwnerThreads
 from api.access.ownership import Kind, Ownership
 from api.access.tenants import Tenants
 from api.encryption.key_store import SubjectKeys, load_or_create_secret
@@ -45,10 +46,20 @@ from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from api.settings import Settings
 
+_THREADS: Final = 4
+_DECODING_THREADS: Final = 2
+_DECODING_REQUESTS: Final = 8
+"""Requests of one owner that wait for a decoder; each may hold a picture of the largest size."""
+
 
 @dataclass(frozen=True)
 class Resources:
-    """Resources that the lifespan of the application opens and closes."""
+    """Resources that the lifespan of the application opens and closes.
+
+    Attributes:
+        work: threads of requests that make or store something.
+        recognition: threads of requests that decode pictures.
+    """
 
     settings: Settings
     database: Database
@@ -71,6 +82,8 @@ class Resources:
     decoder: Decoder
     metrics: Metrics
     cache: FileCache
+    work: OwnerThreads
+    recognition: OwnerThreads
 
     @classmethod
     def open(cls, settings: Settings, load: Callable[[Settings], Models], metrics: Metrics) -> Self:
@@ -171,6 +184,8 @@ class Resources:
             decoder=context.decoder,
             metrics=metrics,
             cache=FileCache(settings.state / CACHE, settings.cache_mb << 20),
+            work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
+            recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
         )
 
     def close(self) -> None:

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     max_open_jobs: int = Field(default=1_000, ge=1, description="Jobs that wait or run, of everybody; then 503.")
     max_open_jobs_per_owner: int = Field(default=100, ge=1, description="The same of one owner; then 429.")
     max_waiting: int = Field(default=256, ge=1, description="Small requests that wait for the model at once; then 503.")
+    max_waiting_per_owner: int = Field(
+        default=64, ge=1, description="Requests of one owner that make or store something at once; then 429."
+    )
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
     max_body_bytes: int = Field(
         default=1_048_576,

@@ -162,6 +162,16 @@ class Jobs:
         assert found is not None  # noqa: S101  it was just made
         return found
 
+    def check_room(self, kind: Kind, subject: str, total: int, owner: str) -> None:
+        """Check that a job could be submitted now, before anything is stored for it.
+
+        Raises:
+            Problem: as `submit`.
+        """
+        latest = self.find_latest(subject)
+        if latest is None or latest.finished:
+            self._check_room(kind, total, owner)
+
     def find_latest(self, subject: str) -> Job | None:
         """Return the last job of a subject."""
         return self._find_one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))

@@ -283,13 +283,15 @@ async def _answer(request: _EditRequest, response: Response, prefer: str | None)
     service = request.service
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    record = await anyio.to_thread.run_sync(request.submit)
-    response.headers["Location"] = edit_path(record)
+    owner = request.caller.owner
+    with service.work.admit(owner):
+        record = await service.work.run(owner, request.submit)
+        response.headers["Location"] = edit_path(record)
 
-    def describe() -> EditOut:
-        return describe_edit(service, service.edits.get(record.id) or record)
+        def describe() -> EditOut:
+            return describe_edit(service, service.edits.get(record.id) or record)
 
-    return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:

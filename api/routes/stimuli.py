@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
@@ -56,13 +55,14 @@ async def create_survey_pack(
     erased when the first of its photographs is."""
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    pack = await anyio.to_thread.run_sync(_submit, service, caller, request_audit, body, idempotency_key)
-    response.headers["Location"] = pack_path(pack.id)
+    with service.work.admit(caller.owner):
+        pack = await service.work.run(caller.owner, _submit, service, caller, request_audit, body, idempotency_key)
+        response.headers["Location"] = pack_path(pack.id)
 
-    def describe() -> StimuliOut:
-        return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
+        def describe() -> StimuliOut:
+            return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
 
-    return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _submit(
