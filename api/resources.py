@@ -27,6 +27,7 @@ from api.models.pool import Models
 from api.models.worker import Worker
 from api.operations.database import Database
 from api.operations.file_stores import open_files
+from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
 from api.operations.state_folder import CACHE, check_layout, lock_state_folder
 from api.photographs.audit import Audit, redact_purpose
@@ -82,6 +83,7 @@ class Resources:
     decoder: Decoder
     metrics: Metrics
     cache: FileCache
+    free_space: FreeSpace
     work: OwnerThreads
     recognition: OwnerThreads
 
@@ -99,6 +101,9 @@ class Resources:
         """
         credentials = open_credentials(settings)
         with ExitStack() as opened:
+            settings.state.mkdir(parents=True, exist_ok=True)
+            free_space = FreeSpace(settings.state, settings.min_free_mb << 20)
+            free_space.balance()
             database = Database.open(settings.state, settings.database_url)
             opened.callback(database.close)
             check_layout(settings.state)
@@ -120,6 +125,7 @@ class Resources:
                 forget_jobs=lambda subject: jobs.forget(subject),  # the jobs need the eraser, and are opened below
                 ownership=ownership,
                 idempotency_keys=idempotency_keys,
+                free_space=free_space,
                 metrics=metrics,
             )
             worker = Worker(partial(load, settings), metrics)
@@ -158,6 +164,7 @@ class Resources:
                 concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
                 most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
                 check_images=tenants.check_images,
+                is_space_scarce=free_space.is_scarce,
                 metrics=metrics,
                 lost=partial(os.kill, os.getpid(), signal.SIGTERM),
             )
@@ -184,6 +191,7 @@ class Resources:
             decoder=context.decoder,
             metrics=metrics,
             cache=FileCache(settings.state / CACHE, settings.cache_mb << 20),
+            free_space=free_space,
             work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
             recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
         )
@@ -199,8 +207,9 @@ class Resources:
         """Return the derived files of an image set; the models must be open.
 
         Raises:
-            Problem: 409, the generator that made the set is not served any more.
+            Problem: 409, the generator that made the set is not served any more; 503, the disk is nearly full.
         """
+        self.free_space.check()
         weights = str(known.resolved["weights_sha256"])
         model = self.worker.models.find_by_weights(weights)
         if model is None:
@@ -224,8 +233,9 @@ class Resources:
         """Check that more may be stored for a caller.
 
         Raises:
-            Problem: 403, there is no room.
+            Problem: 403, the caller has no room; 503, the disk is nearly full.
         """
+        self.free_space.check()
         self.tenants.check_bytes(caller.owner, lambda: self.ownership.weight(caller.owner))
 
     def photo_ttl_s(self, caller: Caller) -> int:

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Shards, archives and sheets kept in the state folder; those unused for longest make room.",
     )
+    min_free_mb: int = Field(
+        default=512,
+        ge=0,
+        description="Free space on the disk of the state folder below which jobs pause and nothing large is accepted; "
+        "the databases have the rest.",
+    )
     server_keys: Path | None = Field(
         default=None,
         description="File of the keys under which photographs are encrypted; unset keeps them in `server.keys` of the "
