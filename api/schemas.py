@@ -69,7 +69,7 @@ class ImageSetBody(BaseModel):
         "condition adds (in `unrelated` one image of each condition and age); the nearest possible numbers are named "
         "otherwise. The set is the same as with the equivalent `count`.",
     )
-    seeds: Annotated[list[Seed], Field(fail_fast=True)] | None = Field(
+    seeds: list[Seed] | None = Field(
         None,
         min_length=1,
         description="Random seed of each person or image, instead of `count`; each in [0, 2^63 - 1].",
@@ -273,7 +273,23 @@ class QualityOut(BaseModel):
     ms_ssim: float | None = Field(description="Multi-scale structural similarity, 1 for equal pictures.")
     perceptual: float | None = Field(description="Distance of features, 0 for equal pictures.")
     identity: float | None = Field(description="Cosine of face descriptors; null where no face is found.")
-    judged: bool = Field(description="Limits for a verdict are known for the inverter; otherwise verdict is null.")
+    landmarks: float | None = Field(
+        None, description="Mean distance of the landmarks from the photograph's, in distances between the eyes."
+    )
+    smile: float | None = Field(None, description="Difference of the smile from the photograph's.")
+    sharpness: float | None = Field(None, description="Detail of the face relative to the photograph.")
+    happy: float | None = Field(
+        None,
+        description="Difference of the probability of a happy expression, by an independent judge; null where none is "
+        "installed.",
+    )
+    age_years: float | None = Field(
+        None, description="Difference of the age, by an independent judge; null where none is installed."
+    )
+    judged: bool = Field(
+        description="There is a verdict: limits are known for the inverter, or the face misses a floor that holds for "
+        "any inverter. Otherwise verdict is null."
+    )
     verdict: Literal["good", "doubtful", "out of domain"] | None
     because: list[str] = Field(description="The measures that led to a verdict other than good.")
     precision: Precision = Field("float32", description="Arithmetic of the networks that reproduced it.")
@@ -364,7 +380,13 @@ class EditResult(BaseModel):
     distance_before: float = Field(description="Of the latent from the centre of all, in standard deviations.")
     distance_after: float
     path: list[tuple[float, float | None]] = Field(description="Strengths tried, and the smile at each.")
-    verdict: Literal["good", "doubtful"]
+    sharpness: float | None = Field(None, description="Detail of the face relative to the unedited one.")
+    scores: tuple[float | None, float | None] | None = Field(
+        None, description="Scores of the face detector before and after; null where no detector reads the faces."
+    )
+    verdict: Literal["good", "doubtful", "refused"] = Field(
+        description="`refused`: the face is spoilt, whatever smile it shows; do not show the picture."
+    )
     because: list[str] = Field(description="What speaks against it, in words.")
     inversion: Literal["good", "doubtful", "out of domain", "unjudged"] | None = Field(
         None,
@@ -443,7 +465,10 @@ class StimuliBody(BaseModel):
         description="Group of a photograph, by its id: half of each group is edited in each version.",
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of halves, order and file names.")
-    doubtful: bool = Field(False, description="Keep faces whose inversion or edit is doubtful.")
+    doubtful: bool = Field(
+        False,
+        description="Keep faces whose inversion or edit is doubtful; none out of domain, and no refused edit.",
+    )
 
 
 class StimuliLinks(BaseModel):
@@ -550,5 +575,4 @@ class ProblemOut(BaseModel):
     status: int
     detail: str
     instance: str
-    errors: list[FieldError] = Field(default=[], description="The first 20 fields at fault, if fields are.")
-    error_count: int = Field(default=0, description="How many fields are at fault.")
+    errors: list[FieldError] = Field(default=[], description="The fields at fault, if fields are.")

@@ -16,12 +16,13 @@ from editing.face_readers import FindLandmarks, Reader, make_face_reader, make_l
 from editing.latent_editor import LatentEditor
 from faces.detect import FaceDetector
 from faces.measures.descriptors import FaceDescriber
+from faces.measures.judges import Judges
 from gen import checkpoint
 from gen.networks import Generator
 from inversion import inverter_file as inverters
 from inversion.inverter import Inverter
 from inversion.methods import InversionMethod, Method, choose_method
-from inversion.quality import Judge
+from inversion.quality import FLOORS, Judge
 from inversion.result import Inversion
 from inversion.similarity import DiscriminatorDistance
 
@@ -60,6 +61,7 @@ class FaceEditor:
         reader: of the generator's faces.
         find: landmarks (n, 68, 2) of its faces uint8 (n, h, h, 3), NaN where there is no face.
         known: its directions; None where there are none.
+        judges: independent judges of photographs; None for drawings, which they do not know.
     """
 
     files: EditorFiles
@@ -70,6 +72,7 @@ class FaceEditor:
     reader: Reader
     find: FindLandmarks
     known: Directions | None
+    judges: Judges | None = None
 
     @classmethod
     def open(
@@ -79,13 +82,15 @@ class FaceEditor:
         *,
         generator: Generator | None = None,
         identity: bool = True,
+        judges: Judges | None = None,
     ) -> FaceEditor:
         """Load what the files hold, on the generator's device.
 
         Args:
             detector: None loads one.
             generator: that of `files.generator`, where it is in memory already; None loads it, on the CPU.
-            identity: inversions are judged by face descriptors too, half a second a face.
+            identity: inversions are judged by what is read from the faces too, half a second a face.
+            judges: of photographs, where they are installed; they are not asked about drawings.
 
         Raises:
             CheckpointError: a file that is missing, damaged, of another kind or another generator's.
@@ -98,7 +103,14 @@ class FaceEditor:
         perceptual = None
         if files.discriminator is not None:
             perceptual = DiscriminatorDistance(inverters.load_discriminator(files.discriminator, net).to(device))
-        judge = Judge(perceptual, describer if identity else None)
+        photographs = files.oracle is None
+        judges = judges if photographs else None
+        judge = Judge(
+            perceptual,
+            look=describer.look if identity else None,
+            floors=FLOORS if photographs else None,
+            read=None if judges is None else judges.read,
+        )
         inverter = None if files.inverter is None else inverters.load(files.inverter, net, judge).to(device)
         return cls(
             files=files,
@@ -109,6 +121,7 @@ class FaceEditor:
             reader=make_face_reader(files.oracle, describer),
             find=make_landmark_finder(files.landmarks, detector),
             known=None if files.directions is None else directions.load(files.directions, net),
+            judges=judges,
         )
 
     @property

@@ -17,7 +17,7 @@ from torch import Tensor
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
 from faces.images import Pixels, to_uint8
-from faces.measures.descriptors import FaceDescriber, find_landmarks
+from faces.measures.descriptors import DetectedFaces, FaceDescriber, find_landmarks
 from faces.measures.distances import Features
 from faces.oracle import attribute_network as oracle_files
 from faces.oracle import landmark_network as landmark_files
@@ -36,23 +36,27 @@ class FaceReading:
             condition a probability.
         identity: (n, d), alike for alike people.
         traits: (n, m) more that can be seen, too inexact to measure by: shapes, light, hair, clothes, background.
+        scores: (n,) of the face detector, NaN where it finds no face; None for a reader that needs none.
     """
 
     attributes: Mapping[str, Features]
     identity: Features
     traits: Features
+    scores: Features | None = None
 
     def __getitem__(self, rows: npt.NDArray[np.bool_]) -> FaceReading:
         """Return the readings of some of the faces."""
         attributes = {name: values[rows] for name, values in self.attributes.items()}
-        return FaceReading(attributes, self.identity[rows], self.traits[rows])
+        scores = None if self.scores is None else self.scores[rows]
+        return FaceReading(attributes, self.identity[rows], self.traits[rows], scores)
 
     @staticmethod
     def cat(parts: Sequence[FaceReading]) -> FaceReading:
         """Join several readings by one reader."""
         attributes = {name: np.concatenate([part.attributes[name] for part in parts]) for name in parts[0].attributes}
         identity, traits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("identity", "traits"))
-        return FaceReading(attributes, identity, traits)
+        scores = [part.scores for part in parts if part.scores is not None]
+        return FaceReading(attributes, identity, traits, np.concatenate(scores) if scores else None)
 
     @property
     def smile(self) -> Features:
@@ -127,17 +131,17 @@ def make_phantom_reader(oracle: Oracle, steady: Sequence[int]) -> Reader:
     return read
 
 
-def make_photograph_reader(look: Callable[[Pixels], tuple[Features, Features]]) -> Reader:
+def make_photograph_reader(look: Callable[[Pixels], DetectedFaces]) -> Reader:
     """Make a reader of the smile of photographs, from landmarks, and of the identity, from face descriptors.
 
     Args:
-        look: landmarks (n, 68, 2) and descriptors (n, 128) of uint8 (n, h, h, 3), NaN where no face is found, as
-            `FaceDescriber.look`.
+        look: finds the faces on uint8 (n, h, h, 3), as `FaceDescriber.look`.
     """
 
     def read(images: Tensor) -> FaceReading:
-        points, identity = look(to_uint8(images))
-        return FaceReading({SMILE: CALIBRATED(points)}, identity, describe_surroundings(images))
+        faces = look(to_uint8(images))
+        attributes = {SMILE: CALIBRATED(faces.landmarks)}
+        return FaceReading(attributes, faces.descriptors, describe_surroundings(images), faces.scores)
 
     return read
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from core.errors import DirectionError
 from core.precision import Precision
 from editing.directions import Direction
+from editing.face_integrity import FaceIntegrity, measure_integrity
 from editing.face_readers import AGE, FaceReading, Reader
 from editing.latent_region import LatentRegion
 from editing.patterns import IDENTITY, scale_attributes
@@ -20,7 +21,7 @@ from editing.svm import Floats
 from gen.networks import Generator
 from inversion.result import Inversion, render
 
-Verdict: TypeAlias = Literal["good", "doubtful"]
+Verdict: TypeAlias = Literal["good", "doubtful", "refused"]
 
 NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
 """Notice that accompanies every edited image."""
@@ -76,7 +77,8 @@ class Edit:
         condition_kept: reads the same condition; None where conditions are not read.
         age_years: change of the age read; None where ages are not read.
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
-        verdict: "good", or "doubtful".
+        integrity: what it left of the face.
+        verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows.
         because: what speaks against the edit, in words.
         precision: of the generator, in both pictures: that of the face.
     """
@@ -93,6 +95,7 @@ class Edit:
     condition_kept: bool | None
     age_years: float | None
     distance: tuple[float, float]
+    integrity: FaceIntegrity = field(default_factory=FaceIntegrity)
     verdict: Verdict = "good"
     because: tuple[str, ...] = ()
     precision: Precision = "float32"
@@ -216,6 +219,7 @@ class _Session:
         w = self.move_latent(strength)
         region = self.editor.region
         distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
+        identity = float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart
         done = Edit(
             image=image,
             before=before,
@@ -225,16 +229,17 @@ class _Session:
             smile=(float(was.smile[0]), float(became.smile[0])),
             target=target,
             path=(),
-            identity=float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart,
+            identity=identity,
             condition_kept=None if became.condition is None else became.condition == was.condition,
             age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
             distance=(distances[0], distances[1]),
+            integrity=measure_integrity(before, image, was, became, identity),
             precision=self.face.precision,
         )
-        because = (*_list_objections(done, region.limit), *self.direction.flags)
-        return _compute_cost(done, was, became), replace(
-            done, verdict="doubtful" if because else "good", because=because
-        )
+        spoilt = tuple(done.integrity.list_objections())
+        because = (*spoilt, *_list_objections(done, region.limit), *self.direction.flags)
+        verdict: Verdict = "refused" if spoilt else "doubtful" if because else "good"
+        return _compute_cost(done, was, became), replace(done, verdict=verdict, because=because)
 
 
 def find_side_effects(was: FaceReading, now: FaceReading, wanted: str, apart: float) -> dict[str, Floats]:
@@ -268,7 +273,7 @@ def _list_objections(edit: Edit, limit: float) -> Iterator[str]:
     """List the reasons to doubt an edit, in words."""
     if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
         yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
-    if np.isnan(edit.identity):
+    if np.isnan(edit.identity) and edit.integrity.scores is None:
         yield "no face is found any more"
     elif edit.identity > IDENTITY_LIMIT:
         yield f"the identity moved by {edit.identity:.2f} of the distance between people"

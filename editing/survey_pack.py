@@ -19,6 +19,7 @@ from editing.survey_plan import Stimulus, Version, find_mouth_area
 from faces.contact_sheets import contact_sheet
 from faces.datasets.archives import open_sink, zip_bytes
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
+from inversion.quality import Quality
 from inversion.result import Inversion
 
 MARK: Final = "Edited image, no photograph"
@@ -110,8 +111,8 @@ def edit_for_survey(
     Args:
         photograph: the aligned face uint8 (h, h, 3) that was inverted.
         smile: to reach, in [0, 1]; None takes the opposite of the smile on the photograph, one of OPPOSITE.
-        doubtful: take it even where the inversion is out of domain, or the edit doubtful; not where the edit goes
-            against the photograph.
+        doubtful: take it even where the inversion or the edit is doubtful; not where the inversion is out of domain,
+            the edit is refused, or it goes against the photograph.
 
     Raises:
         DirectionError: it cannot be shown, with the reasons.
@@ -122,11 +123,18 @@ def edit_for_survey(
     target = OPPOSITE[shown < 0.5] if smile is None else smile
     edit = editor.to_smile(inversion, direction, target)
     _refuse_contradiction(shown, edit, target)
-    verdict = inversion.quality[0].verdict
-    lost = verdict == "out of domain"
-    if not doubtful and (lost or edit.verdict == "doubtful"):
-        raise DirectionError("; ".join([*([f"the inversion is {verdict}"] if lost else []), *edit.because]))
+    reasons = list(_list_refusals(inversion.quality[0], edit, doubtful))
+    if reasons:
+        raise DirectionError("; ".join(reasons))
     return SurveyEdit(edit, shown)
+
+
+def _list_refusals(quality: Quality, edit: Edit, doubtful: bool) -> Iterator[str]:
+    """List the reasons to leave an edit out of a survey."""
+    if quality.verdict == "out of domain" or (quality.verdict == "doubtful" and not doubtful):
+        yield f"the inversion is {quality.verdict} ({', '.join(quality.because)})"
+    if edit.verdict == "refused" or (edit.verdict == "doubtful" and not doubtful):
+        yield from edit.because
 
 
 def _read_smile(face_editor: FaceEditor, photograph: Pixels) -> float:

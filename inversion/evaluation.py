@@ -176,7 +176,7 @@ def measure(
         inversion = invert(part)
         seconds += time.perf_counter() - began
         slow = described is None or len(quality) < described
-        quality += (judge if slow else replace(judge, describe=None))(inversion.reconstruction, part)
+        quality += (judge if slow else replace(judge, look=None, read=None))(inversion.reconstruction, part)
         if oracle is not None or sum(map(len, pictures)) < _SHOWN:  # hundreds of large pictures would fill the memory
             pictures.append(inversion.reconstruction)
         precision = inversion.precision

@@ -6,7 +6,7 @@ The discriminator whose features judge its results is loaded here too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ def load(path: Path, generator: Generator, judge: Judge = Judge(), *, of_another
     if header["hypernetwork"] is None and of_another:
         raise CheckpointError(f"{path} holds an encoder alone; expected an inverter that `train-encoder` made")
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten below
-        inverter = _make_inverter(generator, header, Judge(judge.perceptual, judge.describe, info.limits), info)
+        inverter = _make_inverter(generator, header, replace(judge, limits=info.limits), info)
     own = _own_tensors(inverter)
     state = {name: value.to(own[name].dtype) if name in own else value for name, value in tensors.items()}
     if info.generator != ours:

@@ -1,8 +1,9 @@
-"""Quality of inversions, as figures and as a verdict whose limits come from held-out faces."""
+"""Quality of inversions, as figures and as a verdict by limits from held-out faces and by floors for any inverter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self, TypeAlias
 
@@ -10,22 +11,35 @@ import numpy as np
 from torch import Tensor
 
 from core.errors import ConfigError
-from faces.images import Pixels, to_uint8
-from faces.measures.distances import Features
+from faces.images import to_uint8
+from inversion.agreement import Look, ReadByJudges, Values, compare_faces, compare_judgements
 from inversion.config import UNJUDGED
 from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
 
 Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]
-Describe: TypeAlias = Callable[[Pixels], Features]
-"""Face descriptors (n, d) of uint8 (n, h, h, 3), a row of NaN where no face is found, as `FaceDescriber`."""
 
-HIGHER_IS_BETTER: Final = {"l2": False, "ms_ssim": True, "perceptual": False, "identity": True}
+HIGHER_IS_BETTER: Final = {
+    "l2": False,
+    "ms_ssim": True,
+    "perceptual": False,
+    "identity": True,
+    "landmarks": False,
+    "smile": False,
+    "sharpness": True,
+    "happy": False,
+    "age_years": False,
+}
 """The measures, and which way they point."""
+
+_RELATIVE: Final = ("l2", "ms_ssim", "perceptual", "identity")
+"""Measures that limits are taken of; of the others a good inverter has no more than floors allow."""
 
 SAME_PERSON: Final = 0.92
 """Cosine of two of dlib's descriptors that are 0.6 apart, which is as far as dlib takes them for one person (King
 2017); on portraits of 128 px they are 1.47 long, and of pairs of different people 95 % lie below 0.912. An inversion
 below it is never good, whatever the held-out faces reach."""
+
+_SEVERITY: Final[tuple[Verdict, ...]] = ("good", "doubtful", "out of domain")
 
 _LEAST_FACES: Final = 20
 
@@ -45,7 +59,9 @@ class Quality:
         ms_ssim: multi-scale structural similarity, 1 for equal pictures; None for pictures too small for it.
         perceptual: distance of features, 0 for equal pictures; None where no network for it is at hand.
         identity: cosine of dlib's face descriptors, 1 for the same; None where none was asked for or no face found.
-        verdict: None where no limits are known.
+        landmarks, smile, sharpness: see `inversion.agreement.compare_faces`; None as of identity.
+        happy, age_years: see `inversion.agreement.compare_judgements`; None where there is no such judge.
+        verdict: None where no limits are known, and no floor is missed.
         because: the measures that led to a verdict other than "good".
     """
 
@@ -53,6 +69,11 @@ class Quality:
     ms_ssim: float | None = None
     perceptual: float | None = None
     identity: float | None = None
+    landmarks: float | None = None
+    smile: float | None = None
+    sharpness: float | None = None
+    happy: float | None = None
+    age_years: float | None = None
     verdict: Verdict | None = None
     because: tuple[str, ...] = ()
 
@@ -91,7 +112,8 @@ class QualityLimits:
         if len(held_out) < _LEAST_FACES:
             raise ConfigError(f"{len(held_out)} held-out faces; expected {_LEAST_FACES} or more to set limits by")
         good, worst = {}, {}
-        for name, higher in HIGHER_IS_BETTER.items():
+        for name in _RELATIVE:
+            higher = HIGHER_IS_BETTER[name]
             values = [value for face in held_out if (value := getattr(face, name)) is not None]
             if len(values) >= _LEAST_FACES:
                 good[name] = float(np.quantile(values, 1 - GOOD_SHARE if higher else GOOD_SHARE))
@@ -128,41 +150,76 @@ class QualityLimits:
         return cls(dict(data["good"]), dict(data["worst"]), data["faces"])
 
 
+FLOORS: Final = QualityLimits(
+    good={
+        "identity": SAME_PERSON,
+        "landmarks": 0.06,
+        "smile": 0.15,
+        "sharpness": 0.65,
+        "happy": 0.5,
+        "age_years": 15.0,
+    },
+    worst={
+        "identity": 0.84,
+        "landmarks": 0.11,
+        "smile": 0.4,
+        "sharpness": 0.45,
+        "happy": 1.0,
+        "age_years": math.inf,
+    },
+    faces=60,
+)
+"""Floors of the verdict on photographs for any inverter, chosen on 60 portraits: see docs/inversion.md. A judge alone
+makes a face doubtful, never out of domain."""
+
+
 @dataclass(frozen=True)
 class Judge:
     """Measures inversions.
 
     Args:
         perceptual: distance of features; None leaves it out.
-        describe: face descriptors; None leaves the identity out, which takes half a second a face.
-        limits: of the verdict; None gives none.
+        look: finds faces; None leaves identity, landmarks and smile out, which take half a second a face.
+        limits: of this inverter; None where none were measured.
+        floors: that hold for any inverter, FLOORS for photographs; None for drawings, which dlib reads badly.
+        read: readings of independent judges; None where there are none.
     """
 
     perceptual: Perceptual | None = None
-    describe: Describe | None = None
+    look: Look | None = None
     limits: QualityLimits | None = None
+    floors: QualityLimits | None = None
+    read: ReadByJudges | None = None
 
     def __call__(self, reconstruction: Tensor, target: Tensor) -> tuple[Quality, ...]:
         """Measure the quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""
         shown = reconstruction.clamp(-1, 1)
-        measures = {"l2": mean_square(shown, target).tolist()}
+        measures: dict[str, Values] = {"l2": mean_square(shown, target).tolist()}
         if target.shape[2] >= LEAST_PX:
             measures["ms_ssim"] = ms_ssim(shown, target).tolist()
         if self.perceptual is not None:
             measures["perceptual"] = self.perceptual(shown, target).tolist()
-        if self.describe is not None:
-            measures["identity"] = _cosines(*(self.describe(to_uint8(x)) for x in (shown, target)))
+        pixels = to_uint8(target), to_uint8(shown)
+        if self.look is not None:
+            measures |= compare_faces(*pixels, self.look)
+        if self.read is not None:
+            measures |= compare_judgements(*pixels, self.read)
         return tuple(self._quality({name: values[i] for name, values in measures.items()}) for i in range(len(target)))
 
     def _quality(self, measures: Mapping[str, float | None]) -> Quality:
         known = {name: value for name, value in measures.items() if value is not None}
-        verdict, because = (None, ()) if self.limits is None else self.limits.judge(known)
+        verdict, because = self._judge(known)
         finite = {name: value for name, value in known.items() if np.isfinite(value)}
         return Quality(**finite, verdict=verdict, because=because)
 
+    def _judge(self, measures: Mapping[str, float]) -> tuple[Verdict | None, tuple[str, ...]]:
+        """Return the worse verdict of limits and floors; floors alone can speak against a face, and not for it.
 
-def _cosines(ours: Features, theirs: Features) -> list[float | None]:
-    """Return the cosine of each pair: None without a face in the photograph, NaN without one in the reconstruction."""
-    scale = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-    cosines = (ours * theirs).sum(axis=1) / scale
-    return [None if np.isnan(face).any() else float(c) for c, face in zip(cosines, theirs, strict=True)]
+        A photograph on which no face is found is doubtful: nothing can be compared.
+        """
+        judged = [known.judge(measures) for known in (self.limits, self.floors) if known is not None]
+        if self.floors is not None and self.look is not None and "identity" not in measures:
+            judged.append(("doubtful", ("identity",)))
+        worst = max((verdict for verdict, _ in judged), key=_SEVERITY.index, default=None)
+        because = dict.fromkeys(name for verdict, names in judged if verdict == worst for name in names)
+        return None if self.limits is None and worst == "good" else worst, tuple(because)

@@ -6,7 +6,6 @@ and is what every process reads from then on: nothing is remembered here, not ev
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -139,16 +138,9 @@ class LocalFiles(Files):
     def delete_tree(self, folder: str) -> None:
         path = self.path(folder)
         with self._translate_errors():
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
+            while path.is_dir():
+                with suppress(FileNotFoundError):  # another process deletes it too
                     shutil.rmtree(path)
-                except FileNotFoundError:
-                    pass  # another process deletes it too
-                except OSError as error:
-                    if error.errno != errno.ENOTEMPTY or attempt == _ATTEMPTS:  # a job wrote into it meanwhile
-                        raise
-                if not path.is_dir():
-                    return
 
     def keep_private(self, folder: str) -> None:
         with self._translate_errors():

@@ -101,6 +101,8 @@ def _result_fields(edit: Edit) -> dict[str, Any]:
             "identity": edit.identity,
             "condition_kept": edit.condition_kept,
             "age_years": edit.age_years,
+            "sharpness": edit.integrity.sharpness,
+            "scores": edit.integrity.scores,
             "distance_before": edit.distance[0],
             "distance_after": edit.distance[1],
             "path": edit.path,

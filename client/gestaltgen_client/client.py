@@ -180,7 +180,7 @@ class Client(Connection):
             smile: smile to reach; None is the opposite of each face's own.
             groups: group of each photograph, by its id; half of each group is edited in each version of the survey.
             seed: seed of the halves, the order and the file names; None is 0.
-            doubtful: keep faces whose inversion or edit is doubtful; None leaves them out.
+            doubtful: keep faces whose inversion or edit is doubtful, but none out of domain; None leaves them out.
         """
         ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
         body = {"photos": ids, "smile": smile, "groups": groups, "seed": seed, "doubtful": doubtful}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,21 @@ SIZE: Final = 128
 
 SEARCHED_PX: Final = 256
 """Smaller pictures are enlarged to this side before a face is sought."""
+
+
+@dataclass(frozen=True)
+class DetectedFaces:
+    """Largest face of each of n pictures; NaN for a picture without a face.
+
+    Attributes:
+        landmarks: (n, 68, 2) in pixels of the picture, as of `find_landmarks`.
+        descriptors: (n, 128).
+        scores: (n,) of the detector.
+    """
+
+    landmarks: Features
+    descriptors: Features
+    scores: Features
 
 
 def enlarge(image: Pixels) -> Pixels:
@@ -51,17 +67,19 @@ class FaceDescriber:
 
     def __call__(self, images: Pixels) -> Features:
         """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
-        return self.look(images)[1]
+        return self.look(images).descriptors
 
-    def look(self, images: Pixels) -> tuple[Features, Features]:
-        """Find landmarks (n, 68, 2), as `find_landmarks` does, and descriptors (n, 128), with one search for faces."""
+    def look(self, images: Pixels) -> DetectedFaces:
+        """Find the largest face of each picture, and describe it, with one search for faces."""
         landmarks, descriptors = np.full((len(images), LANDMARKS, 2), np.nan), np.full((len(images), SIZE), np.nan)
+        scores = np.full(len(images), np.nan)
         for place, image in enumerate(images):
             large = enlarge(image)
             if (face := _detect_largest(self._detector, large)) is not None:
                 landmarks[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
                 descriptors[place] = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
-        return landmarks, descriptors
+                scores[place] = face.score
+        return DetectedFaces(landmarks, descriptors, scores)
 
 
 def _detect_largest(detector: FaceDetector, image: Pixels) -> Face | None:

@@ -28,11 +28,11 @@ ADDED_FIELDS: Final = frozenset(
     {
         ("PhotoOut", "reference"),
         ("QualityOut", "judged"),
-        ("EditResult", "inversion"),
+        *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years")),
+        *(("EditResult", field) for field in ("inversion", "sharpness", "scores")),
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
         ("ModelOut", "calibrated_ages"),
-        ("ProblemOut", "error_count"),
     }
 )
 """(schema, field) that `openapi.json` does not have yet."""

@@ -73,7 +73,7 @@ def test_a_face_editor_inverts_edits_and_judges(files: EditorFiles, detector: Fa
 
 def test_every_method_is_at_hand(files: EditorFiles, detector: FaceDetector) -> None:
     face_editor = FaceEditor.open(files, detector, identity=False)
-    assert face_editor.judge.describe is None
+    assert face_editor.judge.look is None
     assert face_editor.invert_by().method is Method.HYPERSTYLE
     torch.testing.assert_close(face_editor.invert_by(passes=1)(some_faces(1)).w, face_editor.invert(some_faces(1), 1).w)
     assert face_editor.invert_by(Method.PTI, steps=1)(some_faces(1)).method == "pti"

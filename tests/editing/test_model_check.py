@@ -57,6 +57,12 @@ def add_directions(generator: Path, width: int = 16) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _no_floors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator's pictures show no face."""
+    monkeypatch.setattr(face_editor, "FLOORS", None)
+
+
 def check(generator: Path, photograph: Path | None = None) -> dict[str, ModelCheckLine]:
     files = EditorFiles(generator, **weights.find_companions(generator))
     return {line.part: line for line in check_model(files, photograph)}

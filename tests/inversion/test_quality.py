@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from core.errors import ConfigError
 from faces.images import Pixels
-from inversion.quality import SAME_PERSON, Judge, Quality, QualityLimits
+from faces.measures.descriptors import DetectedFaces
+from faces.measures.judges import JudgeReading
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.phantom_dataset import nth_phantom
+from inversion.quality import FLOORS, SAME_PERSON, Judge, Quality, QualityLimits
 from inversion.similarity import mean_square
 from tests.inversion.tiny import some_faces
 
@@ -46,26 +52,72 @@ def test_the_verdict_names_what_led_to_it(measures: dict[str, float], verdict: s
     assert QualityLimits.of(held_out()).judge(measures) == (verdict, because)
 
 
-def describe(images: Pixels) -> np.ndarray:
-    """Two numbers of the colour; a dark picture has no face."""
-    means = images.reshape(len(images), -1, 3).mean(axis=1)[:, :2] - 100
-    return np.where(images.reshape(len(images), -1).mean(axis=1)[:, None] < 5, np.nan, means)
+def look(images: Pixels) -> DetectedFaces:
+    """Two numbers of the colour describe a face, brightness is the width of its mouth; a dark picture has no face."""
+    means = images.reshape(len(images), -1, 3).mean(axis=1)
+    dark = means.mean(axis=1) < 5
+    landmarks = np.repeat(draw_phantom(nth_phantom(3, 0), 64).landmarks[None], len(images), axis=0)
+    landmarks[:, 48, 0] -= means.mean(axis=1) / 10
+    return DetectedFaces(
+        np.where(dark[:, None, None], np.nan, landmarks),
+        np.where(dark[:, None], np.nan, means[:, :2] - 100),
+        np.where(dark, np.nan, 1.0),
+    )
+
+
+def read_brightness(images: Pixels) -> list[JudgeReading]:
+    return [JudgeReading(happy=float(image.mean()) / 255) for image in images]
 
 
 def test_each_face_is_measured() -> None:
     target = some_faces(3)
     made = (target + 0.1).clamp(-1, 1)
     target[1], made[2] = -1, -1
-    one, without_face, lost = Judge(describe=describe, limits=QualityLimits.of(held_out()))(made, target)
+    one, without_face, lost = Judge(look=look, limits=QualityLimits.of(held_out()))(made, target)
     assert one.l2 == pytest.approx(mean_square(made[:1], target[:1]).item())
     assert one.ms_ssim is not None
     assert 0 < one.ms_ssim < 1
     assert one.identity is not None
     assert -1 <= one.identity <= 1
-    assert without_face.identity is None
+    assert one.landmarks is not None
+    assert one.landmarks > 0
+    assert (without_face.identity, without_face.landmarks, without_face.smile) == (None, None, None)
     assert lost.identity is None
     assert "identity" in lost.because
     assert lost.verdict == "out of domain"
+
+
+FAR = QualityLimits(good={"landmarks": 0.0, "happy": 0.0}, worst={"landmarks": 9.0, "happy": 1.0}, faces=60)
+
+
+def test_floors_and_judges_speak_against_a_face_whatever_the_limits_say_and_never_for_it() -> None:
+    target = some_faces(1)
+    made = (target + 0.1).clamp(-1, 1)
+    easy = QualityLimits({"l2": 1.0}, {"l2": 2.0}, 20)
+    judge = Judge(look=look, limits=easy, floors=FAR, read=read_brightness)
+    (quality,) = judge(made, target)
+    assert (quality.verdict, quality.because) == ("doubtful", ("landmarks", "happy"))
+    assert quality.happy == pytest.approx(0.05, abs=0.02)
+    assert judge(target, target)[0].verdict == "good"
+    (unjudged,) = replace(judge, limits=None)(target, target)
+    assert unjudged.verdict is None
+    assert replace(judge, limits=None)(made, target)[0].verdict == "doubtful"
+    strict = QualityLimits({"l2": 0.0}, {"l2": 0.0}, 20)
+    (both,) = replace(judge, limits=strict)(made, target)
+    assert (both.verdict, both.because) == ("out of domain", ("l2",))
+
+
+def test_a_reconstruction_without_a_face_misses_the_floors() -> None:
+    target = some_faces(1)
+    (lost,) = Judge(look=look, floors=FLOORS)(torch.full_like(target, -1), target)
+    assert lost.verdict == "out of domain"
+    assert set(lost.because) == {"identity", "landmarks", "smile", "sharpness"}
+
+
+def test_a_photograph_on_which_no_face_is_found_is_doubtful() -> None:
+    dark = torch.full_like(some_faces(1), -1)
+    (quality,) = Judge(look=look, limits=QualityLimits({}, {}, 20), floors=FLOORS)(dark, dark)
+    assert (quality.verdict, quality.because) == ("doubtful", ("identity",))
 
 
 def test_without_limits_there_is_no_verdict() -> None:

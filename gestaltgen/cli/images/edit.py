@@ -133,17 +133,16 @@ def edit(
     """
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, inverter=inversion.inverter, directions=change.directions)
-    face_editor = FaceEditor.open(files)
+    face_editor = FaceEditor.open(files, judges=Judges())
     by = face_editor.invert_by(inversion.method, precision=inversion.precision)
     along = face_editor.direction(change.direction, change.condition)
     editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
-    judges = Judges() if files.oracle is None else None  # they know photographs, not drawn faces
     work = list_photographs(photographs)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if strip:
             write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
-        return _write_results(out, one, change.apply(editor, one.inversion, along), judges)
+        return _write_results(out, one, change.apply(editor, one.inversion, along), face_editor.judges)
 
     lines, shown = [], []
     for path, made in invert_photographs(

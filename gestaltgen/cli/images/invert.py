@@ -16,6 +16,7 @@ from editing.face_editor import FaceEditor
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
+from faces.measures.judges import Judges
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions
@@ -41,7 +42,8 @@ class Line:
         result: "inverted", or "refused".
         reason: why it was refused, or remarks on its face.
         verdict, because: verdict on the reconstruction, and the measures that led to it.
-        l2, ms_ssim, perceptual, identity: see `inversion.quality.Quality`.
+        l2, ms_ssim, perceptual, identity, landmarks, smile, sharpness: see `inversion.quality.Quality`.
+        happy, age_years: how far the readings of independent judges differ, where they are installed.
         file: the inversion, in the output folder.
         precision: precision of the inversion.
     """
@@ -55,6 +57,11 @@ class Line:
     ms_ssim: float | None = None
     perceptual: float | None = None
     identity: float | None = None
+    landmarks: float | None = None
+    smile: float | None = None
+    sharpness: float | None = None
+    happy: float | None = None
+    age_years: float | None = None
     file: str = ""
     precision: str = ""
 
@@ -104,7 +111,7 @@ def invert(
     """
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, discriminator=quality.discriminator, inverter=inversion.inverter)
-    face_editor = FaceEditor.open(files, identity=quality.identity)
+    face_editor = FaceEditor.open(files, identity=quality.identity, judges=Judges())
     by = face_editor.invert_by(inversion.method, precision=inversion.precision, **asdict(effort))
     work = list_photographs(photographs)
     lines, shown = [], []

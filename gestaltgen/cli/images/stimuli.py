@@ -15,6 +15,7 @@ from editing.latent_editor import NOTICE
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs, name_sources
 from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_survey, make_pair, write_pack
 from editing.survey_plan import Person, plan_survey
+from faces.measures.judges import Judges
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.images.inversion_options import InversionOptions
 from gestaltgen.cli.option_groups import expand_options
@@ -42,7 +43,8 @@ def stimuli(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of halves, order and file names.")] = 0,
     doubtful: Annotated[
-        bool, typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful.")
+        bool,
+        typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful, but none out of domain."),
     ] = False,
     directions: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
     inversion: InversionOptions,
@@ -59,7 +61,7 @@ def stimuli(
     set_threads(inversion.threads)
     check_new(out)
     face_editor = FaceEditor.open(
-        find_editor_files(inversion.generator, inverter=inversion.inverter, directions=directions)
+        find_editor_files(inversion.generator, inverter=inversion.inverter, directions=directions), judges=Judges()
     )
     by = face_editor.invert_by(inversion.method, precision=inversion.precision)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted

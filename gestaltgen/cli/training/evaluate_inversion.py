@@ -19,6 +19,7 @@ from core.progress import stepping_bar
 from faces.detect import FaceDetector
 from faces.images import encode_png
 from faces.measures.descriptors import FaceDescriber
+from faces.measures.judges import Judges
 from faces.oracle import attribute_network as oracle_file
 from gen import checkpoint
 from gestaltgen.cli.console import make_console
@@ -36,7 +37,7 @@ from inversion.evaluation import (
     make_slow_methods,
     measure,
 )
-from inversion.quality import Judge, QualityLimits
+from inversion.quality import FLOORS, Judge, QualityLimits
 
 _console = make_console()
 _progress = ConsoleProgress(_console)
@@ -85,7 +86,9 @@ def evaluate_inversion(
     held_out = load_held_out(data, count, net.config.resolution)
     faces, about = held_out.faces, held_out.description
     oracle = oracle_file.load(shipped.oracle())[0] if held_out.phantoms else None
-    judge = Judge(perceptual, FaceDescriber(FaceDetector()) if described else None, limits)
+    look = FaceDescriber(FaceDetector()).look if described else None
+    floors, judges = (None, None) if held_out.phantoms else (FLOORS, Judges())
+    judge = Judge(perceptual, look, limits, floors, None if judges is None else judges.read)
 
     def measure_methods(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[MethodResult]:
         for name, invert in methods.items():

@@ -17,12 +17,15 @@ def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
     face = np.ascontiguousarray(astronaut[:256, 96:352])
     darker = (face * 0.7).astype(np.uint8)
     pictures = np.stack([face, darker, np.full_like(face, 128)])
-    landmarks, features = FaceDescriber(detector).look(pictures)
+    faces = FaceDescriber(detector).look(pictures)
+    landmarks, features = faces.landmarks, faces.descriptors
     np.testing.assert_array_equal(landmarks, find_landmarks(detector, pictures))
     np.testing.assert_array_equal(features, FaceDescriber(detector)(pictures))
     assert landmarks.shape == (3, 68, 2)
     np.testing.assert_allclose(landmarks[0], detector.largest(face).landmarks)
     assert np.isnan(landmarks[2]).all()
+    assert faces.scores[0] == detector.largest(face).face.score
+    assert np.isnan(faces.scores[2])
     assert features.shape == (3, 128)
     assert np.linalg.norm(features[0] - features[1]) < 0.3
     assert np.isfinite(features[:2]).all()
