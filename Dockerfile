@@ -12,7 +12,7 @@ FROM python:3.11-slim AS build
 # The CPU build of PyTorch is a tenth of the size of the default one; name its index as a build argument.
 ARG TORCH_INDEX_URL=""
 
-# `serve,c2pa,s3` makes an image without PyTorch, a fifth of the size, for image sets alone: no photographs, no edits.
+# `serve,c2pa,s3` installs 0.6 GB instead of 2.3 (with the CPU build of PyTorch), for image sets alone: no photographs, no edits.
 ARG EXTRAS="full,c2pa,s3"
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI
 from api import problems
 from api.access.body_limit import BodyLimit
 from api.access.ownership import Kind
+from api.json_bodies import LARGEST_ORDINARY_BYTES
 from api.models.pool import Models, open_models
 from api.operations.logs import RequestLog
 from api.operations.metrics import Metrics
@@ -93,9 +94,14 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
 
 
 def _largest_body(settings: Settings, path: str) -> int:
-    """Return the largest body for a path: pictures may be larger than JSON."""
-    pictures = path.rstrip("/") in ("/v1/photos", "/v1/verify")
-    return settings.max_photo_bytes if pictures else settings.max_body_bytes
+    """Return the largest body for a path: pictures may be larger than lists, and lists larger than other JSON."""
+    match path.rstrip("/"):
+        case "/v1/photos" | "/v1/verify":
+            return settings.max_photo_bytes
+        case "/v1/image-sets" | "/v1/stimuli":
+            return settings.max_body_bytes
+        case _:
+            return min(LARGEST_ORDINARY_BYTES, settings.max_body_bytes)
 
 
 def _openapi(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ async def get_service(request: Request) -> Resources:
 
 ServiceDep = Annotated[Resources, Depends(get_service)]
 
+_CALLER: Final = "caller"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
 
 
@@ -53,7 +54,7 @@ class RequireScope:
         self.scope = scope
 
     def __call__(self, request: Request, service: ServiceDep) -> Caller:
-        caller = _authenticate(request, service)
+        caller = authenticate(request)
         request_audit = find_request_audit(request)
         request_audit.follow(service.audit, caller, _describe_action(request))
         if photos := find_photographs_of_path(service, request.path_params):
@@ -68,7 +69,20 @@ class RequireScope:
         return caller
 
 
-def _authenticate(request: Request, service: Resources) -> Caller:
+def authenticate(request: Request) -> Caller:
+    """Return the caller whom the API key of a request names; it is looked up once for each request.
+
+    Raises:
+        Problem: 401, there is no key, or it is not valid.
+    """
+    known: Caller | None = getattr(request.state, _CALLER, None)
+    if known is None:
+        known = _find_caller(request, request.app.state.service)
+        setattr(request.state, _CALLER, known)
+    return known
+
+
+def _find_caller(request: Request, service: Resources) -> Caller:
     if service.settings.without_keys:
         return ANYONE
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")

@@ -322,6 +322,13 @@ class ProblemType(Enum):
         "The tenant has used up its requests per minute.",
         "Repeat the request after `Retry-After` seconds.",
     )
+    TOO_MANY_AT_ONCE = (
+        "too-many-at-once",
+        429,
+        "too_many_requests",
+        "The owner has as many requests of this kind in progress as it may.",
+        "Repeat the request after `Retry-After` seconds, when others of yours are answered.",
+    )
     TOO_MANY_JOBS = (
         "too-many-jobs",
         429,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -53,6 +55,11 @@ _TYPE_OF_STATUS: Final[Mapping[int, ProblemType]] = {
 _REASON_IN_SCOPE: Final = "gestaltgen.refused"
 _LONGEST_VALUE: Final = 200
 
+_ENCODER: Final = json.JSONEncoder(allow_nan=False)
+
+MOST_ENTRIES: Final = 20
+"""Most entries in the `errors` of a problem; `error_count` says how many there are."""
+
 
 class Problem(Exception):  # noqa: N818  the word of RFC 9457
     """A request that the service refuses, or cannot serve.
@@ -60,7 +67,8 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
     Args:
         type: the kind of problem, which has its URI, its status and its label in the metrics.
         detail: the value, what is accepted and the remedy, for a person.
-        errors: one entry for each field at fault.
+        errors: one entry for each field at fault; the answer has the first `MOST_ENTRIES`.
+        error_count: number of fields at fault, if `errors` has only the first.
         headers: extra response headers, such as Retry-After.
         status: HTTP status code if it is not that of the type.
     """
@@ -71,6 +79,7 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
         detail: str,
         *,
         errors: Sequence[Mapping[str, Any]] = (),
+        error_count: int | None = None,
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
     ) -> None:
@@ -78,7 +87,8 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
         self.type = type
         self.status = type.status if status is None else status
         self.detail = detail
-        self.errors = tuple(errors)
+        self.errors = tuple(errors[:MOST_ENTRIES])
+        self.error_count = len(errors) if error_count is None else error_count
         self.headers = dict(headers or {})
 
     @property
@@ -96,7 +106,7 @@ class Problem(Exception):  # noqa: N818  the word of RFC 9457
             "instance": instance,
         }
         if self.errors:
-            document["errors"] = self.errors
+            document |= {"errors": self.errors, "error_count": self.error_count}
         body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
         return Response(body, self.status, self.headers, MEDIA_TYPE)
 
@@ -194,22 +204,16 @@ def _convert_http_error(error: HTTPException, request: Request) -> Problem:
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
         detail = f"{request.method} is not possible on {request.url.path}; it accepts {allowed}."
-    elif error.status_code == 400:
-        detail = "The body is not JSON that can be read: cut off, nested too deeply, or with an enormous number."
     kind = _TYPE_OF_STATUS.get(error.status_code, ProblemType.OTHER)
     return Problem(kind, detail, headers=error.headers, status=error.status_code)
 
 
 def _convert_validation_error(error: RequestValidationError, request: Request) -> Problem:
     details = error.errors()
-    broken = next((e for e in details if e["type"] == "json_invalid"), None)
-    if broken is not None:
-        reason = broken.get("ctx", {}).get("error", "broken")
-        return Problem(ProblemType.BODY_NOT_JSON, f"The body is not JSON: {reason} (character {broken['loc'][-1]}).")
     known = _body_fields(request)
-    entries = [_convert_field_error(e, known) for e in details]
+    entries = [_convert_field_error(e, known) for e in details[:MOST_ENTRIES]]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in entries[:5])
-    return Problem(ProblemType.REQUEST_INVALID, detail, errors=entries)
+    return Problem(ProblemType.REQUEST_INVALID, detail, errors=entries, error_count=len(details))
 
 
 def _body_fields(request: Request) -> tuple[str, ...]:
@@ -220,7 +224,7 @@ def _body_fields(request: Request) -> tuple[str, ...]:
 
 def _convert_field_error(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     location = [str(part) for part in error["loc"]]
-    field = ".".join(location[1:]) or location[0]
+    field = (".".join(location[1:]) or location[0])[:_LONGEST_VALUE]
     value = error.get("input")
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(field, known, n=3)
@@ -237,13 +241,11 @@ def _convert_field_error(error: Mapping[str, Any], known: Sequence[str]) -> dict
 
 
 def _shorten(value: Any) -> Any:
-    """Return the value itself if JSON can carry it and it is short, else its text, cut."""
+    """Return the value itself if JSON can carry it and it is short, else the beginning of its text."""
     if isinstance(value, int) and value.bit_length() > _LONGEST_VALUE:
         return "an enormous integer"
     try:
-        if len(json.dumps(value, allow_nan=False)) <= _LONGEST_VALUE:
-            return value
+        text = value if isinstance(value, str) else "".join(islice(_ENCODER.iterencode(value), _LONGEST_VALUE + 1))
     except (TypeError, ValueError, RecursionError):
-        pass
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+        value = text = reprlib.repr(value)
+    return value if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

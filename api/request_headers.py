@@ -9,11 +9,9 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
-from fastapi import Header, Request, Response
+from fastapi import Header, Response
 
 from api.jobs.job_list import ENDED, State
-from api.problem_types import ProblemType
-from api.problems import Problem
 from api.schemas import ProblemOut
 
 POLL_S: Final = 0.05
@@ -48,22 +46,6 @@ FILE: Final[dict[int | str, dict[str, Any]]] = {
     409: problem("It is not complete yet."),
     416: {"description": "The range lies outside the file."},
 }
-
-
-async def json_body_only(request: Request) -> None:
-    """Refuse a body that does not say it is JSON.
-
-    Raises:
-        Problem: 415.
-    """
-    given = request.headers.get("Content-Type", "")
-    media_type = given.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(
-            ProblemType.BODY_NOT_DECLARED_JSON,
-            f"Content-Type is {given[:80]!r}; expected application/json.",
-            headers={"Accept": "application/json"},
-        )
 
 
 def parse_wait_seconds(prefer: str | None, longest_s: float) -> float | None:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from api.access.api_keys import ApiKeys, Caller
 from api.access.idempotency import IdempotencyKeys
+from api.access.owner_threads import OwnerThreads
 from api.access.ownership import Kind, Ownership
 from api.access.tenants import Tenants
 from api.encryption.key_store import SubjectKeys, load_or_create_secret
@@ -26,6 +27,7 @@ from api.models.pool import Models
 from api.models.worker import Worker
 from api.operations.database import Database
 from api.operations.file_stores import open_files
+from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
 from api.operations.state_folder import CACHE, check_layout, lock_state_folder
 from api.photographs.audit import Audit, redact_purpose
@@ -45,10 +47,20 @@ from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from api.settings import Settings
 
+_THREADS: Final = 4
+_DECODING_THREADS: Final = 2
+_DECODING_REQUESTS: Final = 8
+"""Requests of one owner that wait for a decoder; each may hold a picture of the largest size."""
+
 
 @dataclass(frozen=True)
 class Resources:
-    """Resources that the lifespan of the application opens and closes."""
+    """Resources that the lifespan of the application opens and closes.
+
+    Attributes:
+        work: threads of requests that make or store something.
+        recognition: threads of requests that decode pictures.
+    """
 
     settings: Settings
     database: Database
@@ -71,6 +83,9 @@ class Resources:
     decoder: Decoder
     metrics: Metrics
     cache: FileCache
+    free_space: FreeSpace
+    work: OwnerThreads
+    recognition: OwnerThreads
 
     @classmethod
     def open(cls, settings: Settings, load: Callable[[Settings], Models], metrics: Metrics) -> Self:
@@ -86,6 +101,9 @@ class Resources:
         """
         credentials = open_credentials(settings)
         with ExitStack() as opened:
+            settings.state.mkdir(parents=True, exist_ok=True)
+            free_space = FreeSpace(settings.state, settings.min_free_mb << 20)
+            free_space.balance()
             database = Database.open(settings.state, settings.database_url)
             opened.callback(database.close)
             check_layout(settings.state)
@@ -107,6 +125,7 @@ class Resources:
                 forget_jobs=lambda subject: jobs.forget(subject),  # the jobs need the eraser, and are opened below
                 ownership=ownership,
                 idempotency_keys=idempotency_keys,
+                free_space=free_space,
                 metrics=metrics,
             )
             worker = Worker(partial(load, settings), metrics)
@@ -145,6 +164,7 @@ class Resources:
                 concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
                 most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
                 check_images=tenants.check_images,
+                is_space_scarce=free_space.is_scarce,
                 metrics=metrics,
                 lost=partial(os.kill, os.getpid(), signal.SIGTERM),
             )
@@ -171,6 +191,9 @@ class Resources:
             decoder=context.decoder,
             metrics=metrics,
             cache=FileCache(settings.state / CACHE, settings.cache_mb << 20),
+            free_space=free_space,
+            work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
+            recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
         )
 
     def close(self) -> None:
@@ -184,8 +207,9 @@ class Resources:
         """Return the derived files of an image set; the models must be open.
 
         Raises:
-            Problem: 409, the generator that made the set is not served any more.
+            Problem: 409, the generator that made the set is not served any more; 503, the disk is nearly full.
         """
+        self.free_space.check()
         weights = str(known.resolved["weights_sha256"])
         model = self.worker.models.find_by_weights(weights)
         if model is None:
@@ -209,8 +233,9 @@ class Resources:
         """Check that more may be stored for a caller.
 
         Raises:
-            Problem: 403, there is no room.
+            Problem: 403, the caller has no room; 503, the disk is nearly full.
         """
+        self.free_space.check()
         self.tenants.check_bytes(caller.owner, lambda: self.ownership.weight(caller.owner))
 
     def photo_ttl_s(self, caller: Caller) -> int:

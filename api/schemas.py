@@ -69,7 +69,7 @@ class ImageSetBody(BaseModel):
         "condition adds (in `unrelated` one image of each condition and age); the nearest possible numbers are named "
         "otherwise. The set is the same as with the equivalent `count`.",
     )
-    seeds: list[Seed] | None = Field(
+    seeds: Annotated[list[Seed], Field(fail_fast=True)] | None = Field(
         None,
         min_length=1,
         description="Random seed of each person or image, instead of `count`; each in [0, 2^63 - 1].",
@@ -575,4 +575,5 @@ class ProblemOut(BaseModel):
     status: int
     detail: str
     instance: str
-    errors: list[FieldError] = Field(default=[], description="The fields at fault, if fields are.")
+    errors: list[FieldError] = Field(default=[], description="The first 20 fields at fault, if fields are.")
+    error_count: int = Field(default=0, description="How many fields are at fault.")

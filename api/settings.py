@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Shards, archives and sheets kept in the state folder; those unused for longest make room.",
     )
+    min_free_mb: int = Field(
+        default=512,
+        ge=0,
+        description="Free space on the disk of the state folder below which jobs pause and nothing large is accepted; "
+        "the databases have the rest.",
+    )
     server_keys: Path | None = Field(
         default=None,
         description="File of the keys under which photographs are encrypted; unset keeps them in `server.keys` of the "
@@ -86,9 +92,15 @@ class Settings(BaseSettings):
     max_open_jobs: int = Field(default=1_000, ge=1, description="Jobs that wait or run, of everybody; then 503.")
     max_open_jobs_per_owner: int = Field(default=100, ge=1, description="The same of one owner; then 429.")
     max_waiting: int = Field(default=256, ge=1, description="Small requests that wait for the model at once; then 503.")
+    max_waiting_per_owner: int = Field(
+        default=64, ge=1, description="Requests of one owner that make or store something at once; then 429."
+    )
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
     max_body_bytes: int = Field(
-        default=1_048_576, ge=1024, description="Largest request body accepted, but for photographs."
+        default=1_048_576,
+        ge=1024,
+        description="Largest request body accepted, but for photographs; 65536 at most where no field holds a long "
+        "list.",
     )
     max_photo_bytes: int = Field(default=20_000_000, ge=1024, description="Largest photograph accepted.")
     max_photo_pixels: int = Field(default=40_000_000, ge=1024, description="Most pixels of a photograph.")

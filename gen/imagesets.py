@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeAlias
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, TypeAlias, overload
 
 from core.errors import RequestError
 from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
@@ -49,9 +50,43 @@ class Row:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
 
+class Rows(Sequence[Row]):
+    """Rows of an image set in order. Each is computed when it is read; until then it is a seed and a label.
+
+    Args:
+        images: seed and label of each image.
+        vocabulary: of the labels.
+        person: name of the person of all images; None names each person by the seed.
+    """
+
+    def __init__(self, images: Iterable[tuple[int, _Label]], vocabulary: Vocabulary, person: str | None = None) -> None:
+        self._person = person
+        self._seeds, self._labels = array("Q"), array("L")
+        numbers: dict[_Label, int] = {}
+        for seed, label in images:
+            self._seeds.append(seed)
+            self._labels.append(numbers.setdefault(label, len(numbers)))
+        self._templates = [label.to_row(vocabulary) for label in numbers]
+
+    def __len__(self) -> int:
+        return len(self._seeds)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        if isinstance(place, slice):
+            return [self[index] for index in range(*place.indices(len(self)))]
+        index = range(len(self))[place]
+        seed = self._seeds[index]
+        person = f"{seed:016x}" if self._person is None else self._person
+        return replace(self._templates[self._labels[index]], index=index, person=person, seed=seed)
+
+
 def expand(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, age_steps: AgeStepTable | None = None
-) -> list[Row]:
+) -> Rows:
     """Make the rows of an image set, in order.
 
     Args:
@@ -65,22 +100,7 @@ def expand(
         images = _expand_age_progression(request, vocabulary, counts, age_steps or {})
     else:
         images = _EXPANSIONS[request.kind](request, vocabulary, counts)
-    rows = []
-    for index, image in enumerate(images):
-        c = vocabulary.encode_weights(image.conditions, image.ages)
-        rows.append(
-            Row(
-                index=index,
-                person="average" if request.kind == "average" else f"{image.seed:016x}",
-                seed=image.seed,
-                c=tuple(c),
-                condition=next(iter(image.conditions)),
-                age_group=image.age_group,
-                step=image.step,
-                soft_label=tuple(image.conditions.get(name, 0.0) for name in vocabulary.conditions),
-            )
-        )
-    return rows
+    return Rows(images, vocabulary, "average" if request.kind == "average" else None)
 
 
 def list_equal_steps(ages: int) -> list[float]:
@@ -99,41 +119,65 @@ def set_id(resolved: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class _Image:
-    seed: int
+@dataclass(frozen=True, eq=False)
+class _Label:
+    """Label that images of a set share; one object for each label."""
+
     conditions: Mapping[str, float]
     ages: Mapping[str, float]
     age_group: str
     step: int | None = None
 
+    def to_row(self, vocabulary: Vocabulary) -> Row:
+        """Return a row with the label, and without index, person and seed."""
+        return Row(
+            index=0,
+            person="",
+            seed=0,
+            c=tuple(vocabulary.encode_weights(self.conditions, self.ages)),
+            condition=next(iter(self.conditions)),
+            age_group=self.age_group,
+            step=self.step,
+            soft_label=tuple(self.conditions.get(name, 0.0) for name in vocabulary.conditions),
+        )
 
-def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+
+_Images: TypeAlias = Iterator[tuple[int, _Label]]
+"""Seed and label of each image."""
+
+
+def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
     """Expand kind 1: one random vector per image."""
     for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
+        label = _Label({condition: 1.0}, {age: 1.0}, age)
         for seed in seeds:
-            yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
+            yield seed, label
 
 
-def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
     """Expand kind 2: one random vector per person, over the age embeddings."""
-    for condition, seed in _persons(request, vocabulary, counts):
-        for age in request.ages or ():
-            yield _Image(seed, {condition: 1.0}, {age: 1.0}, age)
+    for condition, seeds in _persons(request, vocabulary, counts):
+        labels = [_Label({condition: 1.0}, {age: 1.0}, age) for age in request.ages or ()]
+        for seed in seeds:
+            yield from ((seed, label) for label in labels)
 
 
 def _expand_age_progression(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
-) -> Iterator[_Image]:
+) -> _Images:
     """Expand kind 3: one random vector per person, over steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
     steps = {
         condition: _choose_steps(request, condition, len(names), calibrated) for condition in request.conditions or ()
     }
-    for condition, seed in _persons(request, vocabulary, counts):
-        for step, age in enumerate(names):
-            if age in (request.ages or ()):
-                yield _Image(seed, {condition: 1.0}, mix_ages(names, steps[condition][step]), age, step)
+    for condition, seeds in _persons(request, vocabulary, counts):
+        labels = [
+            _Label({condition: 1.0}, mix_ages(names, steps[condition][step]), age, step)
+            for step, age in enumerate(names)
+            if age in (request.ages or ())
+        ]
+        for seed in seeds:
+            yield from ((seed, label) for label in labels)
 
 
 def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrated: AgeStepTable) -> Sequence[float]:
@@ -149,25 +193,26 @@ def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrate
     return calibrated[condition]
 
 
-def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
     """Expand kind 4: one random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
         for partner in request.list_partners(condition):
             for age in request.ages or ():
+                label = _Label({condition: weight, partner: 1 - weight}, {age: 1.0}, age)
                 for seed in seeds[condition, age]:
-                    yield _Image(seed, {condition: weight, partner: 1 - weight}, {age: 1.0}, age)
+                    yield seed, label
 
 
-def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Image]:
+def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
     """Expand the averages: the mean latent of each label."""
     for condition in request.conditions or ():
         for age in request.ages or ():
-            yield _Image(request.seed, {condition: 1.0}, {age: 1.0}, age)
+            yield request.seed, _Label({condition: 1.0}, {age: 1.0}, age)
 
 
-_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], Iterator[_Image]]]] = {
+_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], _Images]]] = {
     "unrelated": _expand_unrelated,
     "age_related": _expand_age_related,
     "blended": _expand_blended,
@@ -196,13 +241,13 @@ def _seeds_by_cell(
     return {cell: given[number * each :][:each] for number, cell in enumerate(cells)}
 
 
-def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[tuple[str, int]]:
+def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield each condition with the seeds of its persons."""
     for condition in request.conditions or ():
         seeds = request.seeds
         if seeds is None:
             seeds = _seeds(request.seed, request.count_persons(condition, vocabulary, counts), condition)
-        for seed in seeds:
-            yield condition, seed
+        yield condition, seeds
 
 
 def _seeds(seed: int, count: int, *names: str) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -69,16 +68,6 @@ class ImageSetWork:
         self._locks = LocalLocks()
         self._guard: Final = threading.Lock()
 
-    @contextmanager
-    def keep_plan(self, plan: RenderPlan) -> Iterator[None]:
-        """Keep a plan for the job that is about to be submitted."""
-        self._plans[plan.id] = plan
-        try:
-            yield
-        except BaseException:
-            self._plans.pop(plan.id, None)
-            raise
-
     def shares(self, total: int) -> Sequence[tuple[int, int]]:
         """Return (start, stop) of the images of each share; none if the set is too small to be divided."""
         return [] if total <= SHARE_IMAGES else list(chunks(total, SHARE_IMAGES))
@@ -96,8 +85,9 @@ class ImageSetWork:
         self._plans.pop(subject, None)
 
     def clean_up(self, subject: str, error: Exception) -> None:
-        """Forget what was prepared; what is stored stays for the next attempt (`api.jobs.work.Work`)."""
+        """Forget what was prepared; what is stored stays for the next attempt (`api.jobs.work.Work`). It is counted."""
         self._forget_preparations(subject)
+        self._ownership.weigh(subject, self._store.measure(subject))
 
     def face(self, models: Models, set_id: str, number: int) -> tuple[str, Inversion]:
         """Return the name of the model and the face of an image; call it in the worker's thread."""
@@ -182,7 +172,7 @@ class ImageSetWork:
 
     def _publish(self, set_id: str, total: int) -> None:
         self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
-        self._ownership.weigh(set_id, sum(int(line["bytes"]) for line in self._store.manifest(set_id)))
+        self._ownership.weigh(set_id, self._store.measure(set_id))
 
     def _forget_preparations(self, set_id: str) -> None:
         """Forget the plan of a set and the chunks that are rendered ahead."""
@@ -244,13 +234,25 @@ class ImageSets:
         self._jobs = jobs
         self._ownership = ownership
 
-    def ask(self, plan: RenderPlan, owner: str) -> StoredRequest:
-        """Write down that an owner wants a set."""
+    def ask(self, plan: RenderPlan, owner: str) -> tuple[StoredRequest, bool]:
+        """Write down that an owner wants a set.
+
+        Returns:
+            The request, and whether the owner did not have the set before.
+        """
         request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
         with self._locks.hold(f"image set {plan.id}"):
+            new = not self._ownership.has(plan.id, Kind.IMAGE_SET, owner)
             self._store.begin(request)
             self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
-        return request
+            if new and not self._store.is_complete(plan.id):
+                self._ownership.weigh(plan.id, self._store.measure(plan.id))
+        return request, new
+
+    def withdraw(self, set_id: str, owner: str) -> None:
+        """Take back what `ask` wrote down for a request that is refused, unless somebody makes the set meanwhile."""
+        if not (self._store.is_complete(set_id) or self.is_being_made(set_id) or self._jobs.find_latest(set_id)):
+            self.delete(set_id, owner)
 
     def delete(self, set_id: str, owner: str) -> bool:
         """Take a set from an owner; if no other owner asked for it, cancel its jobs and delete its files.
@@ -284,9 +286,8 @@ class ImageSets:
         """Whether a set is being made for a caller who waits, without a job."""
         return self._work.is_being_made(set_id)
 
-    def submit(self, plan: RenderPlan, owner: str) -> Job | None:
+    def submit(self, request: StoredRequest, owner: str) -> Job | None:
         """Submit a job that starts or continues a set; None if the set is complete."""
-        if self._store.is_complete(plan.id):
+        if self._store.is_complete(request.id):
             return None
-        with self._work.keep_plan(plan):
-            return self._jobs.submit(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)
+        return self._jobs.submit(Kind.IMAGE_SET, request.id, request.images, owner)

@@ -136,6 +136,19 @@ class ImageSetStore:
         """Return the manifest of a complete set: a line for each image, in order."""
         return self._manifest(set_id)
 
+    def measure(self, set_id: str) -> int:
+        """Return the bytes of a set that are stored, complete or not: request, manifest and images."""
+        if not self.is_known(set_id):
+            return 0
+        if self.is_complete(set_id):
+            lists = [self.manifest_file(set_id)]
+        else:
+            names = [name for name in self._files.names(f"{folder(set_id)}/parts") if name.endswith(".jsonl")]
+            found = self._files.read_each(f"{folder(set_id)}/parts/{name}" for name in names)
+            lists = [part for part in found if part is not None]
+        images = sum(int(line["bytes"]) for part in lists for line in _lines(part))
+        return self._files.size(_request(set_id)) + sum(map(len, lists)) + images
+
     def manifest_file(self, set_id: str) -> bytes:
         """Read the manifest of a complete set as it is stored."""
         return self._files.read(_manifest(set_id))

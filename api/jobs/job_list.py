@@ -117,6 +117,7 @@ class Jobs:
         lost: called once if other processes consider this one dead; it then does nothing more.
         most_open: limits of jobs that wait or run, of all owners and of one.
         check_images: refuses too many images; called with the owner, the images asked for and those that wait or run.
+        is_space_scarce: says whether jobs have to pause.
         metrics: metrics of the service.
     """
 
@@ -128,6 +129,7 @@ class Jobs:
         concurrent: int,
         most_open: tuple[int, int],
         check_images: Callable[[str, int, int], None] = lambda owner, images, waiting: None,
+        is_space_scarce: Callable[[], bool] = lambda: False,
         metrics: Metrics,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
@@ -137,7 +139,15 @@ class Jobs:
         self._most_open = most_open
         self._check_images = check_images
         self._metrics = metrics
-        self._queue = Queue(database, self, works, concurrent=concurrent, metrics=metrics, lost=lost)
+        self._queue = Queue(
+            database,
+            self,
+            works,
+            concurrent=concurrent,
+            is_space_scarce=is_space_scarce,
+            metrics=metrics,
+            lost=lost,
+        )
         self.settle()
 
     def submit(self, kind: Kind, subject: str, total: int, owner: str) -> Job:
@@ -161,6 +171,16 @@ class Jobs:
         found = self.get(job_id)
         assert found is not None  # noqa: S101  it was just made
         return found
+
+    def check_room(self, kind: Kind, subject: str, total: int, owner: str) -> None:
+        """Check that a job could be submitted now, before anything is stored for it.
+
+        Raises:
+            Problem: as `submit`.
+        """
+        latest = self.find_latest(subject)
+        if latest is None or latest.finished:
+            self._check_room(kind, total, owner)
 
     def find_latest(self, subject: str) -> Job | None:
         """Return the last job of a subject."""

@@ -35,6 +35,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from api.access.ownership import Kind
 from api.jobs.fair_queue import on_behalf_of
 from api.jobs.liveness import open_presence
+from api.jobs.queue_rows import check_rows, refuse_pickles
 from api.jobs.work import JobStep, Pace, Stopping, Work
 from api.operations import state_folder
 from api.operations.database import Database
@@ -53,6 +54,7 @@ _APPLICATION: Final = "gestaltgen"
 _JOBS: Final = "jobs"
 _SHARES: Final = "shares"
 _POLL_S: Final = 0.1
+_PAUSE_S: Final = 1.0
 _SHARES_OF_A_JOB: Final = 16
 """Shares of a job that wait or run at once: enough for eight processes, and few enough that jobs take turns."""
 
@@ -95,6 +97,7 @@ class Queue:
         listing: list of all jobs.
         works: work of each kind of job.
         concurrent: jobs of one owner that this process runs at once; 0 leaves all jobs to other processes.
+        is_space_scarce: says whether jobs have to pause, as the disk is nearly full.
         metrics: metrics of the service.
         lost: called once if other processes consider this one dead; it then does nothing more.
     """
@@ -106,6 +109,7 @@ class Queue:
         works: Mapping[Kind, Work],
         *,
         concurrent: int,
+        is_space_scarce: Callable[[], bool],
         metrics: Metrics,
         lost: Callable[[], None],
     ) -> None:
@@ -114,6 +118,7 @@ class Queue:
         self._database = database
         self._listing = listing
         self._works = works
+        self._is_space_scarce = is_space_scarce
         self._metrics = metrics
         self._stopping = False
         self._active = 0
@@ -179,6 +184,7 @@ class Queue:
     def _launch(self, concurrent: int) -> None:
         url = self._database.queue_url
         _quieten_dbos()
+        refuse_pickles()
         self._places = _prepare(self._database, url, concurrent)
         DBOS(
             config={
@@ -315,10 +321,19 @@ class Queue:
 
     def _run_timed(self, kind: Kind, step: JobStep) -> dict[str, Any]:
         self._check_may_go_on()
+        self._wait_for_space()
         began_s, began = time.time(), time.perf_counter()
         made, seconds = step.work(), time.perf_counter() - began
         self._metrics.part_seconds.labels(kind, step.name).observe(seconds)
         return {"made": made, "began_s": began_s, "ended_s": began_s + seconds}
+
+    def _wait_for_space(self) -> None:
+        """Wait until the disk has room for the results of a step."""
+        if self._is_space_scarce():
+            _log.warning("a job pauses: the disk of the state folder is nearly full")
+        while self._is_space_scarce():
+            time.sleep(_PAUSE_S)
+            self._check_may_go_on()
 
     def _check_may_go_on(self) -> None:
         """Raise Stopping if the service stops, or if other processes may have taken over the work."""
@@ -355,7 +370,7 @@ def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | No
         and the workflows are numbered.
 
     Raises:
-        ConfigError: SQLite is too old for DBOS under Python 3.12 and later.
+        ConfigError: SQLite is too old for DBOS under Python 3.12 and later; or a row of the queue is not JSON.
     """
     if not database.shared:
         if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
@@ -363,12 +378,18 @@ def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | No
                 f"Python {sys.version_info[0]}.{sys.version_info[1]} has SQLite {sqlite3.sqlite_version}; the job "
                 "queue needs 3.42 or later there: take Python 3.11, or one with a later SQLite"
             )
-        connection = sqlite3.connect(database.state / state_folder.QUEUE_DATABASE)
+        file = database.state / state_folder.QUEUE_DATABASE
+        file.touch()
+        file.chmod(0o600)  # the files that SQLite puts beside it have the same mode
+        connection = sqlite3.connect(file)
         connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
         connection.close()
     with database.locks.hold("tables"):
         DBOS.migrate(url)
-        client = DBOSClient(system_database_url=url, application_name=_APPLICATION)
+        check_rows(url)
+        client = DBOSClient(
+            system_database_url=url, application_name=_APPLICATION, serializer=DBOSPortableJSONSerializer()
+        )
         try:
             for queue, places in ((_JOBS, concurrent), (_SHARES, _SHARES_AT_ONCE)) if concurrent else ():
                 client.register_queue(

@@ -6,6 +6,7 @@ and is what every process reads from then on: nothing is remembered here, not ev
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -138,9 +139,16 @@ class LocalFiles(Files):
     def delete_tree(self, folder: str) -> None:
         path = self.path(folder)
         with self._translate_errors():
-            while path.is_dir():
-                with suppress(FileNotFoundError):  # another process deletes it too
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
                     shutil.rmtree(path)
+                except FileNotFoundError:
+                    pass  # another process deletes it too
+                except OSError as error:
+                    if error.errno != errno.ENOTEMPTY or attempt == _ATTEMPTS:  # a job wrote into it meanwhile
+                        raise
+                if not path.is_dir():
+                    return
 
     def keep_private(self, folder: str) -> None:
         with self._translate_errors():

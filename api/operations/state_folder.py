@@ -32,6 +32,9 @@ SECRET: Final = "secret"  # noqa: S105  a name
 SERVER_KEYS: Final = "server.keys"
 """File of the keys that wrap those of photographs; a backup leaves it out."""
 
+RESERVE: Final = "reserve"
+"""File that keeps space free for the databases."""
+
 _LOCK: Final = "lock"
 _OLDER: Final = (f"{SETS}/*.partial", f"{SETS}/*/derived", f"{PHOTOS}/.*", "incoming")
 """Patterns of what earlier development versions left in the folder."""

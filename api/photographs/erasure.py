@@ -15,6 +15,7 @@ from api.access.api_keys import SERVICE, Caller
 from api.access.idempotency import IdempotencyKeys
 from api.access.ownership import Ownership
 from api.operations.database import Database
+from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
 from api.photographs.audit import Audit
 from api.photographs.edits import Edits
@@ -49,6 +50,7 @@ class Eraser:
         forget_jobs: removes the jobs of an object, given its id.
         ownership: of all objects.
         idempotency_keys: of all requests.
+        free_space: its reserve is given up where an erasure could not be recorded otherwise.
         metrics: of the service.
     """
 
@@ -63,6 +65,7 @@ class Eraser:
         forget_jobs: Callable[[str], None],
         ownership: Ownership,
         idempotency_keys: IdempotencyKeys,
+        free_space: FreeSpace,
         metrics: Metrics,
     ) -> None:
         self._database = database
@@ -73,6 +76,7 @@ class Eraser:
         self._forget_jobs = forget_jobs
         self._ownership = ownership
         self._idempotency_keys = idempotency_keys
+        self._free_space = free_space
         self._metrics = metrics
 
     @contextmanager
@@ -107,6 +111,7 @@ class Eraser:
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
         """
+        self._free_space.balance()
         with self.block_erasure():
             packs = self._survey_packs.list_of_photograph(photo)
             edits = [edit.id for edit in self._edits.list_of_parent(photo)]
@@ -122,6 +127,7 @@ class Eraser:
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
         """
+        self._free_space.balance()
         with self.block_erasure():
             self._erase_pack_files(pack, caller)
         self._forget(pack)
@@ -151,6 +157,7 @@ class Eraser:
 
         A failed erasure is logged, and tried again by the next call.
         """
+        self._free_space.balance()
         with self._database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
             self._erase_expired()
 

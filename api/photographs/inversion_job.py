@@ -67,7 +67,9 @@ class InversionWork(Undivided):
             encode = partial(self._encode_results, photo, crop, inversion)
             files = context.worker.call(encode, small=True)  # at once, as others wait for the lock
             context.photographs.files.write_each(files)
-            context.ownership.weigh(photo_id, sum(map(len, files.values())))
+            original = context.photographs.original_path(photo_id)
+            kept = context.photographs.files.size(original) if photo.keep_original else 0
+            context.ownership.weigh(photo_id, kept + sum(map(len, files.values())))
             quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
             context.photographs.record_inversion(photo_id, quality, "; ".join(notes))
             self._delete_original(photo)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
@@ -22,6 +22,7 @@ from api.dependencies import (
     check_inverted,
 )
 from api.file_responses import picture, private_picture, read_private_file
+from api.json_bodies import JsonBodyRoute
 from api.models.model import check_editing_installed
 from api.photographs.records import (
     EditRecord,
@@ -40,7 +41,6 @@ from api.request_headers import (
     FILE,
     IdempotencyKey,
     Prefer,
-    json_body_only,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -48,8 +48,12 @@ from api.request_headers import (
 from api.resources import Resources
 from api.schemas import EditBody, EditList, EditOut
 
-_OF_PHOTOGRAPHS: Final = APIRouter(prefix="/v1/photos/{photo_id}/edits", tags=["photographs"])
-_OF_IMAGES: Final = APIRouter(prefix="/v1/image-sets/{set_id}/images/{n}/edits", tags=["image sets"])
+_OF_PHOTOGRAPHS: Final = APIRouter(
+    prefix="/v1/photos/{photo_id}/edits", tags=["photographs"], route_class=JsonBodyRoute
+)
+_OF_IMAGES: Final = APIRouter(
+    prefix="/v1/image-sets/{set_id}/images/{n}/edits", tags=["image sets"], route_class=JsonBodyRoute
+)
 
 _POST_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": EditOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
@@ -63,7 +67,6 @@ _POST_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status_code=202,
     response_model=EditOut,
     operation_id="edit_v1_photos__photo_id__edits_post",
-    dependencies=[Depends(json_body_only)],
     summary="Edit the face",
     responses=_POST_RESPONSES | {409: problem("The photograph is not inverted yet, or could not be.")},
 )
@@ -138,7 +141,6 @@ def download_unedited_photograph(request: Request, service: ServiceDep, edit: Kn
     status_code=202,
     response_model=EditOut,
     operation_id="edit_v1_image_sets__set_id__images__n__edits_post",
-    dependencies=[Depends(json_body_only)],
     summary="Edit a synthetic face",
     responses=_POST_RESPONSES
     | {409: problem("The image set is not complete yet, or its weights are not served any more.")},
@@ -281,13 +283,15 @@ async def _answer(request: _EditRequest, response: Response, prefer: str | None)
     service = request.service
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    record = await anyio.to_thread.run_sync(request.submit)
-    response.headers["Location"] = edit_path(record)
+    owner = request.caller.owner
+    with service.work.admit(owner):
+        record = await service.work.run(owner, request.submit)
+        response.headers["Location"] = edit_path(record)
 
-    def describe() -> EditOut:
-        return describe_edit(service, service.edits.get(record.id) or record)
+        def describe() -> EditOut:
+            return describe_edit(service, service.edits.get(record.id) or record)
 
-    return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParam
 
 from api.access.api_keys import Caller
@@ -18,6 +19,7 @@ from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet,
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
+from api.json_bodies import JsonBodyRoute
 from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
@@ -28,7 +30,6 @@ from api.request_headers import (
     POLL_S,
     IdempotencyKey,
     Prefer,
-    json_body_only,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -38,7 +39,7 @@ from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
 
-router = APIRouter(prefix="/v1/image-sets", tags=["image sets"])
+router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], route_class=JsonBodyRoute)
 
 _log = logging.getLogger("gestaltgen.image_sets")
 
@@ -47,7 +48,6 @@ _log = logging.getLogger("gestaltgen.image_sets")
     "",
     status_code=202,
     response_model=ImageSetOut,
-    dependencies=[Depends(json_body_only)],
     summary="Make an image set",
     responses={
         200: {
@@ -77,21 +77,80 @@ async def create(
     """
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    while service.worker.loading and time.monotonic() < deadline:
-        await anyio.sleep(POLL_S)
-    plan, known, small = await anyio.to_thread.run_sync(_ask, service, caller, body, idempotency_key)
-    response.headers["Location"] = set_path(known.id)
-    made = False
-    if wait_s and small:
-        thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
-        with anyio.move_on_after(deadline - time.monotonic()):
-            await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True, limiter=thread)
-            made = True
-    if not made:
-        await anyio.to_thread.run_sync(service.sets.submit, plan, caller.owner)
-    found = await wait_for_answer(lambda: describe_image_set(service, known), response, wait_s, deadline)
+    with service.work.admit(caller.owner):
+        while service.worker.loading and time.monotonic() < deadline:
+            await anyio.sleep(POLL_S)
+        asked = await service.work.run(caller.owner, _begin, service, caller, body, idempotency_key, bool(wait_s))
+        response.headers["Location"] = set_path(asked.known.id)
+        if asked.plan is not None:
+            await _make_now(service, caller.owner, asked, asked.plan, deadline)
+        known = asked.known
+        found = await wait_for_answer(lambda: describe_image_set(service, known), response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
+
+
+@dataclass(frozen=True)
+class _AskedSet:
+    """A request for an image set that is written down.
+
+    Attributes:
+        known: the request.
+        new: whether its owner did not have the set before.
+        plan: plan of a set that is to be made at once; None where a job makes it.
+    """
+
+    known: StoredRequest
+    new: bool
+    plan: RenderPlan | None
+
+
+def _begin(service: Resources, caller: Caller, body: ImageSetBody, key: str | None, at_once: bool) -> _AskedSet:
+    """Check a request, write it down, and submit its job unless the set can be made at once.
+
+    Raises:
+        Problem: it is refused, and nothing of it is stored.
+    """
+    plan, owner = _plan(service, caller, body), caller.owner
+    now = at_once and service.sets.can_be_made_now(plan)
+    if not service.store.is_complete(plan.id):
+        service.check_bytes(caller)
+        if not now:
+            service.jobs.check_room(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)
+    service.keys.claim(owner, key, plan.resolved, plan.id)
+    known, new = service.sets.ask(plan, owner)
+    asked = _AskedSet(known, new, plan if now else None)
+    if not now:
+        _submit(service, owner, asked)
+    return asked
+
+
+def _submit(service: Resources, owner: str, asked: _AskedSet) -> None:
+    """Submit the job of a set; what is written down is taken back if it is refused."""
+    try:
+        service.sets.submit(asked.known, owner)
+    except Problem:
+        _withdraw(service, owner, asked)
+        raise
+
+
+def _withdraw(service: Resources, owner: str, asked: _AskedSet) -> None:
+    if asked.new:
+        service.keys.forget(asked.known.id, owner)
+        service.sets.withdraw(asked.known.id, owner)
+
+
+async def _make_now(service: Resources, owner: str, asked: _AskedSet, plan: RenderPlan, deadline: float) -> None:
+    """Make a small set; a job goes on with it where that takes too long."""
+    thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
+    try:
+        with anyio.move_on_after(deadline - time.monotonic()):
+            await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True, limiter=thread)
+            return
+    except Problem:
+        await service.work.run(owner, _withdraw, service, owner, asked)
+        raise
+    await service.work.run(owner, _submit, service, owner, asked)
 
 
 def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
@@ -111,17 +170,6 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
         return model.plan({"precision": service.settings.precision, "model": model.info.name} | asked, limit)
     except RequestError as error:
         raise convert_request_error(error, asked, names) from error
-
-
-def _ask(
-    service: Resources, caller: Caller, body: ImageSetBody, key: str | None
-) -> tuple[RenderPlan, StoredRequest, bool]:
-    """Plan a request, write down that it was made, and tell whether it can be done at once."""
-    plan = _plan(service, caller, body)
-    if not service.store.is_complete(plan.id):
-        service.check_bytes(caller)
-    service.keys.claim(caller.owner, key, plan.resolved, plan.id)
-    return plan, service.sets.ask(plan, caller.owner), service.sets.can_be_made_now(plan)
 
 
 @router.get("", response_model=ImageSetPage, summary="List image sets", responses={422: problem("A bad page.")})
@@ -216,9 +264,10 @@ def image(
 
 @router.head("/{set_id}/shards/{n}.tar", include_in_schema=False)
 @router.get("/{set_id}/shards/{n}.tar", summary="A WebDataset shard", responses=FILE, response_class=Response)
-def shard(
+async def shard(
     request: Request,
     service: ServiceDep,
+    caller: ImageSetsCaller,
     known: CompleteSet,
     n: Annotated[int, PathParam(description="The shard's number, from 0.")],
 ) -> Response:
@@ -229,23 +278,25 @@ def shard(
             ProblemType.SHARD_NOT_FOUND, f"There is no shard {n}; the image set has shards 0 to {shards - 1}."
         )
     write = partial(service.open_derived_files(known).shard, known.id, n)
-    made = service.cache.get(f"{known.id}-{n:06d}.tar", write)
+    made = await service.work.run(caller.owner, service.cache.get, f"{known.id}-{n:06d}.tar", write)
     return cached_file(request, made, "application/x-tar", f"{known.id[:16]}-{n:06d}.tar")
 
 
 @router.head("/{set_id}/archive.zip", include_in_schema=False)
 @router.get("/{set_id}/archive.zip", summary="Everything in one file", responses=FILE, response_class=Response)
-def archive(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
+async def archive(request: Request, service: ServiceDep, caller: ImageSetsCaller, known: CompleteSet) -> Response:
     """A zip of the images, the manifest and the request."""
-    made = service.cache.get(f"{known.id}.zip", partial(service.open_derived_files(known).archive, known.id))
+    write = partial(service.open_derived_files(known).archive, known.id)
+    made = await service.work.run(caller.owner, service.cache.get, f"{known.id}.zip", write)
     return cached_file(request, made, "application/zip", f"{known.id[:16]}.zip")
 
 
 @router.head("/{set_id}/sheet.png", include_in_schema=False)
 @router.get("/{set_id}/sheet.png", summary="A contact sheet", responses=FILE, response_class=Response)
-def sheet(
+async def sheet(
     request: Request,
     service: ServiceDep,
+    caller: ImageSetsCaller,
     known: CompleteSet,
     tile: Annotated[
         int | None,
@@ -258,7 +309,6 @@ def sheet(
     ] = None,
 ) -> Response:
     """The set at a glance: persons as rows and ages as columns, with condition and age, marked as synthetic."""
-    made = service.cache.get(
-        f"{known.id}-{tile or 0}.png", partial(service.open_derived_files(known).sheet, known.id, tile)
-    )
-    return cached_picture(request, service.credentials, made)
+    write = partial(service.open_derived_files(known).sheet, known.id, tile)
+    made = await service.work.run(caller.owner, service.cache.get, f"{known.id}-{tile or 0}.png", write)
+    return await service.work.run(caller.owner, cached_picture, request, service.credentials, made)

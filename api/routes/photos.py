@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.access.api_keys import SERVICE, Caller
@@ -89,34 +88,35 @@ async def send_photograph(
     """
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    name, kept_s = await anyio.to_thread.run_sync(_check_terms, service, caller, model, ttl_s)
-    photo_id = new_id()
-    request_audit.touch({photo_id: service.photographs.redact_purpose(purpose)})
-    with service.photographs.open_upload() as upload:
-        received = await receive(
-            request.stream(), upload, service.settings.max_photo_bytes, seconds=service.settings.body_timeout_s
-        )
-        created = now_ms()
-        photo = Photograph(
-            id=photo_id,
-            owner=caller.owner,
-            model=name,
-            consent=consent_reference,
-            purpose=purpose,
-            keep_original=keep_original,
-            aligned=aligned,
-            created_ms=created,
-            expires_ms=created + 1000 * kept_s,
-            media_type=FORMATS[received.format],
-        )
-        sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
-        accepted = await anyio.to_thread.run_sync(_accept, service, caller, request_audit, sent)
-    response.headers["Location"] = photo_path(accepted.id)
+    with service.work.admit(caller.owner):
+        name, kept_s = await service.work.run(caller.owner, _check_terms, service, caller, model, ttl_s)
+        photo_id = new_id()
+        request_audit.touch({photo_id: service.photographs.redact_purpose(purpose)})
+        with service.photographs.open_upload() as upload:
+            received = await receive(
+                request.stream(), upload, service.settings.max_photo_bytes, seconds=service.settings.body_timeout_s
+            )
+            created = now_ms()
+            photo = Photograph(
+                id=photo_id,
+                owner=caller.owner,
+                model=name,
+                consent=consent_reference,
+                purpose=purpose,
+                keep_original=keep_original,
+                aligned=aligned,
+                created_ms=created,
+                expires_ms=created + 1000 * kept_s,
+                media_type=FORMATS[received.format],
+            )
+            sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
+            accepted = await service.work.run(caller.owner, _accept, service, caller, request_audit, sent)
+        response.headers["Location"] = photo_path(accepted.id)
 
-    def describe() -> PhotoOut:
-        return describe_photo(service, service.photographs.get(accepted.id) or accepted)
+        def describe() -> PhotoOut:
+            return describe_photo(service, service.photographs.get(accepted.id) or accepted)
 
-    return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
@@ -197,12 +197,14 @@ def _store(
         service.keys.forget(first)  # left by a process that was killed
         service.keys.claim(caller.owner, sent.key, sent.list_fields(), photo.id)
     try:
+        service.jobs.check_room(Kind.PHOTO, photo.id, 1, caller.owner)
         request_audit.begin()
         photographs.add(photo)
         photographs.files.write(photographs.original_path(photo.id), data)
         if sent.reference is not None:
             photographs.write_reference(photo.id, sent.reference)
         service.ownership.give(photo.id, Kind.PHOTO, caller.owner)
+        service.ownership.weigh(photo.id, len(data))
         service.jobs.submit(Kind.PHOTO, photo.id, 1, caller.owner)
     except BaseException:
         service.eraser.erase_photograph(photo.id, caller, ErasureCause.NOT_ACCEPTED)

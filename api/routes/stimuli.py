@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import anyio.to_thread
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.dependencies import KnownPack, PhotosCaller, ServiceDep
 from api.file_responses import Content, private_file
+from api.json_bodies import JsonBodyRoute
 from api.photographs.records import PackRecord, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -21,7 +21,6 @@ from api.request_headers import (
     FILE,
     IdempotencyKey,
     Prefer,
-    json_body_only,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -29,7 +28,7 @@ from api.request_headers import (
 from api.resources import Resources
 from api.schemas import StimuliBody, StimuliOut
 
-router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
+router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"], route_class=JsonBodyRoute)
 
 
 @router.post(
@@ -37,7 +36,6 @@ router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"])
     status_code=202,
     response_model=StimuliOut,
     operation_id="create_v1_stimuli_post",
-    dependencies=[Depends(json_body_only)],
     summary="Make a survey pack",
     responses={
         200: {"model": StimuliOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
@@ -57,13 +55,14 @@ async def create_survey_pack(
     erased when the first of its photographs is."""
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
-    pack = await anyio.to_thread.run_sync(_submit, service, caller, request_audit, body, idempotency_key)
-    response.headers["Location"] = pack_path(pack.id)
+    with service.work.admit(caller.owner):
+        pack = await service.work.run(caller.owner, _submit, service, caller, request_audit, body, idempotency_key)
+        response.headers["Location"] = pack_path(pack.id)
 
-    def describe() -> StimuliOut:
-        return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
+        def describe() -> StimuliOut:
+            return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
 
-    return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(describe, response, wait_s, deadline)
 
 
 def _submit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
 from fastapi import APIRouter, Request
 
 from api.dependencies import AnyCaller, ServiceDep
@@ -27,16 +26,20 @@ router = APIRouter(prefix="/v1/verify", tags=["provenance"])
         413: problem("The body is too large."),
         415: problem("The body is no JPEG, PNG or WebP."),
         422: problem("The picture is broken, animated or too large."),
+        429: problem("Too many pictures of yours wait to be decoded."),
     },
 )
 async def verify(request: Request, service: ServiceDep, caller: AnyCaller) -> VerifyOut:
     """The body is the picture's file. It is recognised by its bytes or pixels, where this service keeps what it made,
     and by its signature. Not being recognised says nothing: a picture may have been made, and changed, elsewhere. A
     C2PA manifest, ours or another's, is read too."""
-    data = await request.body()
-    if not data:
-        raise Problem(ProblemType.BODY_EMPTY, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture.")
-    return _as_json(await anyio.to_thread.run_sync(_verify, service, data))
+    with service.recognition.admit(caller.owner):
+        data = await request.body()
+        if not data:
+            raise Problem(
+                ProblemType.BODY_EMPTY, "The body is empty; expected the bytes of a PNG, WebP or JPEG picture."
+            )
+        return _as_json(await service.recognition.run(caller.owner, _verify, service, data))
 
 
 def _verify(service: Resources, data: bytes) -> VerifyOut:

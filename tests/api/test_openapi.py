@@ -33,6 +33,7 @@ ADDED_FIELDS: Final = frozenset(
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
         ("ModelOut", "calibrated_ages"),
+        ("ProblemOut", "error_count"),
     }
 )
 """(schema, field) that `openapi.json` does not have yet."""

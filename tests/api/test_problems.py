@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from api import json_bodies
+from api.json_bodies import parse_body
 from api.problem_types import ProblemType
 from api.problems import TYPE_OF_ERROR, Problem, to_problem
 from api.schemas import ImageSetBody
@@ -112,6 +116,7 @@ def test_unknown_names_come_with_the_known_ones(running: Running) -> None:
         (b"\xff\xfe", ProblemType.BODY_NOT_JSON),
         (b"", ProblemType.REQUEST_INVALID),
         (b"[]", ProblemType.REQUEST_INVALID),
+        (b"[" + b"[]," * 5000 + b"[]]", ProblemType.BODY_NOT_JSON),
         (b" " * 2_000_000, ProblemType.BODY_TOO_LARGE),
     ],
 )
@@ -132,6 +137,35 @@ def test_values_that_are_no_json_are_shown(running: Running, content: bytes, fie
     [entry] = problem(answer, ProblemType.REQUEST_INVALID)["errors"]
     assert entry["field"] == field
     assert str(entry["value"]).strip("'") in (value, "\\ud800")
+
+
+def test_of_many_fields_at_fault_the_first_are_named_and_all_are_counted(running: Running) -> None:
+    for count in (50, 60_000):
+        body = {"kind": "unrelated"} | {f"x{n}": 0 for n in range(count)}
+        answer = running.http.post(SETS, json=body)
+        document = problem(answer, ProblemType.REQUEST_INVALID)
+        assert (len(document["errors"]), document["error_count"]) == (20, count)
+        assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize(("numbers", "in_a_thread"), [(10, False), (40_000, True)])
+def test_a_large_body_is_not_parsed_on_the_event_loop(
+    running: Running, monkeypatch: pytest.MonkeyPatch, numbers: int, in_a_thread: bool
+) -> None:
+    threads = []
+
+    def parse(body: bytes, known: Sequence[str]) -> object:
+        threads.append(threading.current_thread().name)
+        return parse_body(body, known)
+
+    monkeypatch.setattr(json_bodies, "parse_body", parse)
+    problem(running.http.post(SETS, json={"kind": "unrelated", "seeds": [-1] * numbers}), ProblemType.REQUEST_INVALID)
+    assert ["AnyIO worker" in name for name in threads] == [in_a_thread]
+
+
+def test_only_bodies_with_long_lists_may_be_long(running: Running) -> None:
+    for path in ("/v1/photos/x/edits", "/v1/image-sets/x/images/0/edits"):
+        problem(running.http.post(path, content=b" " * 65_537, headers=JSON), ProblemType.BODY_TOO_LARGE)
 
 
 def test_a_body_without_a_length_is_limited_too(running: Running) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +27,7 @@ COUNTS = {
 }
 
 
-def rows(kind: str, **fields: Any) -> list[Row]:
+def rows(kind: str, **fields: Any) -> Sequence[Row]:
     return expand(ImageSetRequest(kind, **fields), VOCABULARY, COUNTS)
 
 
@@ -199,6 +201,19 @@ def test_weights_without_training_counts_ask_for_a_count() -> None:
     with pytest.raises(RequestError, match="no training counts of WS: give count or seeds"):
         expand(ImageSetRequest("unrelated", conditions=("WS",)), VOCABULARY, {})
     assert len(expand(ImageSetRequest("unrelated", conditions=("WS",), count=1), VOCABULARY, {})) == 5
+
+
+def test_rows_that_nobody_has_read_take_little_memory() -> None:
+    """A service holds the plans of all requests that are in progress."""
+    tracemalloc.start()
+    try:
+        made = rows("age_progression", conditions=("WS",), count=4_000)
+        assert tracemalloc.get_traced_memory()[0] < 40 * len(made)
+    finally:
+        tracemalloc.stop()
+    assert made[-1] == made[19_999] == made[19_998:][1]
+    with pytest.raises(IndexError):
+        made[20_000]
 
 
 def test_rows_are_json() -> None:

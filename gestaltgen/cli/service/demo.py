@@ -88,9 +88,14 @@ def run(service: str, out: Path, *, people: int, progress: Progress = SILENT) ->
     """
     with Client(service) as client:
         conditions = [condition["name"] for condition in client.conditions()["conditions"]]
+        calibrated = client.models()[0]["calibrated_ages"]
         fewer = -(-people // 2)
         sets: dict[str, dict[str, Any]] = {
-            "age_progression": {"conditions": conditions, "count": people},
+            "age_progression": {
+                "conditions": conditions,
+                "count": people,
+                "age_steps": "calibrated" if calibrated else "published",
+            },
             "age_related": {"conditions": conditions, "count": fewer},
             "unrelated": {"conditions": conditions, "count": fewer},
             "blended": {"count": 1, "blend": 0.55},

@@ -101,6 +101,16 @@ def test_a_declared_length_is_refused_before_the_body_comes(bounded: httpx.Clien
         assert (status, said["type"]) == (413, ProblemType.BODY_TOO_LARGE.uri)
 
 
+@pytest.mark.parametrize("path", [SETS, "/v1/photos", "/v1/photos/x/edits", "/v1/stimuli", "/v1/verify"])
+def test_the_key_is_checked_before_a_byte_of_the_body_is_read(bounded: httpx.Client, path: str) -> None:
+    with (
+        httpx.Client(base_url=bounded.base_url, headers={"Authorization": "Bearer another"}) as stranger,
+        raw(stranger, path, "Content-Length: 1000") as connection,
+    ):
+        status, said = answer_of(connection)
+    assert (status, said["type"]) == (401, ProblemType.API_KEY_INVALID.uri)
+
+
 @pytest.mark.parametrize("path", [SETS, "/v1/photos", "/v1/verify"])
 def test_a_body_that_does_not_end_is_given_up(bounded: httpx.Client, path: str) -> None:
     with raw(bounded, path, "Content-Length: 1000") as connection:

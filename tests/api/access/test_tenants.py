@@ -12,6 +12,7 @@ from api.access.tenants import TenantLimits, Tenants
 from api.operations.database import Database
 from api.problems import Problem
 from tests.api.lab import CONSENT, Lab, good, open_lab, phantom, refused
+from tests.api.stores import files_in
 
 SETS = "/v1/image-sets"
 
@@ -114,16 +115,24 @@ def test_too_many_requests_are_refused_to_who_made_them(limited: Lab) -> None:
 
 def test_images_that_wait_are_counted(limited: Lab) -> None:
     give(limited, TenantLimits(images_waiting=100))
+    requests = list_requests(limited)
+    before = limited.service.ownership.weight("lab")
     with limited.occupied():
         assert "101 images are more than the 100" in refused(limited.http.post(SETS, json=asked(101, 1)), 403)
         first = good(limited.http.post(SETS, json=asked(60, 2)), 202)
         assert "60 images wait for you already" in refused(limited.http.post(SETS, json=asked(50, 3)), 429)
+        assert len(list_requests(limited)) == len(requests) + 1  # nothing is left of those that were refused
+        assert limited.service.ownership.weight("lab") > before  # what waits is stored, too
         good(limited.http.post(SETS, json=asked(40, 4)), 202)
         good(limited.other.post(SETS, json=asked(60, 5)), 202)
     limited.finished(f"{SETS}/{first['id']}")
     limited.idle()
     good(limited.http.post(SETS, json=asked(50, 3)), 202)
     limited.idle()
+
+
+def list_requests(limited: Lab) -> list[str]:
+    return [name for name in files_in(limited.state).names("sets") if name.endswith("request.json")]
 
 
 def test_nothing_new_is_begun_without_room(limited: Lab) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from dbos._serialization import DefaultSerializer
 
 from api.app import create_app
 from api.image_sets.rendering import CHUNK_IMAGES
@@ -299,7 +300,7 @@ def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch
     databases = {f"{name}.sqlite{part}" for name in ("jobs", "service", "audit") for part in ("", "-wal", "-shm")}
     assert {"jobs.sqlite", "service.sqlite", "lock"} <= written
     folders = {"sets", "photos", "edits", "stimuli", "cache"}
-    assert written <= databases | folders | {"secret", "server.keys", "lock"}
+    assert written <= databases | folders | {"secret", "server.keys", "lock", "reserve"}
 
 
 @pytest.mark.slow
@@ -574,3 +575,30 @@ def test_a_start_settles_what_a_crash_left_between_list_and_queue(tmp_path: Path
         assert events_of(client, made.links["job"])[-1]["event"] == "done"
         for seed in (700, 800):  # there is room for both
             assert client.create(**PROGRESSION | {"seed": seed}).wait(timeout_s=60).state == "done"
+
+
+class Planted:
+    """Object whose pickle runs code where it is read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.putenv, ("GESTALTGEN_TEST_UNPICKLED", "1")
+
+
+@of_sqlite
+def test_a_pickle_in_the_queue_is_refused_at_launch_and_never_read(tmp_path: Path) -> None:
+    app = create_app(Settings(state=tmp_path), load=served(FakeModel()))
+    start_and_stop(app)
+    path = tmp_path / "jobs.sqlite"
+    assert path.stat().st_mode & 0o777 == 0o600
+    pickled = DefaultSerializer().serialize(Planted())
+    with pytest.raises(ConfigError):
+        DefaultSerializer().deserialize(pickled)
+    row = ("x", "ENQUEUED", "job", "py_pickle", pickled, 1, 1)
+    with closing(sqlite3.connect(path)) as queue, queue:
+        queue.execute(
+            "INSERT INTO workflow_status (workflow_uuid, status, name, serialization, inputs, created_at, updated_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+    with pytest.raises(ConfigError):
+        start_and_stop(app)

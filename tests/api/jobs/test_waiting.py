@@ -137,12 +137,17 @@ def test_a_wait_that_was_given_up_holds_its_place_until_the_model_is_free(tmp_pa
 
 def test_those_that_wait_for_the_model_hold_up_nobody_else(tmp_path: Path) -> None:
     model = Held()
-    with limited(tmp_path, model) as (app, url), caller(app, url, "lab") as http, ThreadPoolExecutor(60) as pool:
+    with (
+        limited(tmp_path, model, max_waiting_per_owner=60) as (app, url),
+        caller(app, url, "lab") as http,
+        ThreadPoolExecutor(60) as pool,
+    ):
         try:
             waiting = [pool.submit(ask_and_wait, http, 10 * n) for n in range(60)]
             until_waiting(app, 60)
             for path in ("/livez", "/readyz", "/v1/models", SETS):
                 assert httpx.get(url + path, headers=http.headers, timeout=60).status_code == 200
+            problem(ask_and_wait(http, 999), 429)
         finally:
             model.go_on.set()
         assert {future.result(60).status_code for future in waiting} == {200}

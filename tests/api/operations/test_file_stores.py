@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.registry import _registry
@@ -142,6 +144,22 @@ def test_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "photos" / "1" / ".crop.png.x1").write_bytes(b"half")
     files.delete_tree("photos/1")
     assert list((tmp_path / "photos").iterdir()) == []
+
+
+def test_a_folder_that_a_job_writes_into_meanwhile_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = LocalFiles(tmp_path)
+    files.write("set/0.png", b"1")
+    remove_folder, late = os.rmdir, iter(["1.png", "2.png"])
+
+    def remove_after_a_write(*arguments: Any, **options: Any) -> None:
+        for name in late:
+            files.write(f"set/{name}", b"1")
+            break
+        remove_folder(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", remove_after_a_write)
+    files.delete_tree("set")
+    assert not files.path("set").exists()
 
 
 def test_a_private_folder_is_its_owners(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from api.encryption.key_store import SubjectKeys
 from api.encryption.sealed_files import SealedFiles
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
+from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
@@ -75,6 +76,7 @@ def open_process(database: Database, url: str) -> Process:
         forget_jobs=lambda _: None,
         ownership=Ownership(engine),
         idempotency_keys=IdempotencyKeys(engine),
+        free_space=FreeSpace(database.state, 0),
         metrics=Metrics(),
     )
     return Process(photographs, packs, eraser, database)

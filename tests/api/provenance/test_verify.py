@@ -6,6 +6,8 @@ import io
 import json
 import struct
 import zlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -52,6 +54,21 @@ def resaved(picture: bytes, change: int = 0, pillow_format: str = "PNG", **optio
         info.add_itxt("XML:com.adobe.xmp", xmp.decode())
         return saved(pixels, pillow_format, pnginfo=info, **options)
     return saved(pixels, pillow_format, xmp=xmp, **options)
+
+
+def test_many_pictures_of_one_owner_hold_up_nobody_else(lab: Lab, png: bytes) -> None:
+    free = lab.service.decoder._free_processes
+    with ThreadPoolExecutor(50) as pool:
+        assert free.acquire(timeout=30)
+        assert free.acquire(timeout=30)
+        try:
+            sent = [pool.submit(lab.http.post, "/v1/verify", content=png) for _ in range(50)]
+            lab.until(lambda: sum(one.done() for one in sent) >= 42)
+            good(lab.other.get("/v1/models"))
+        finally:
+            free.release(2)
+        statuses = Counter(one.result().status_code for one in sent)
+    assert statuses == {200: 8, 429: 42}
 
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])

@@ -1,0 +1,60 @@
+"""Threads for long work, a few for each owner, so that the default threads serve requests that only read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+
+from api.problem_types import ProblemType
+from api.problems import Problem
+
+_Arguments = TypeVarTuple("_Arguments")
+_T = TypeVar("_T")
+
+
+class OwnerThreads:
+    """Threads of each owner; further requests of the owner wait, and those beyond a bound are refused.
+
+    Use it in the event loop only.
+
+    Args:
+        threads: of one owner.
+        most: requests of one owner that work or wait.
+    """
+
+    def __init__(self, threads: int, most: int) -> None:
+        self._threads = threads
+        self._most = most
+        self._limiters: dict[str, anyio.CapacityLimiter] = {}
+        self._requests = Counter[str]()
+
+    @contextmanager
+    def admit(self, owner: str) -> Iterator[None]:
+        """Count a request of an owner until the block ends.
+
+        Raises:
+            Problem: 429, too many work or wait already.
+        """
+        if self._requests[owner] >= self._most:
+            raise Problem(
+                ProblemType.TOO_MANY_AT_ONCE,
+                f"{self._most} requests of yours of this kind are in progress already; wait until some are answered.",
+                headers={"Retry-After": "1"},
+            )
+        self._requests[owner] += 1
+        try:
+            yield
+        finally:
+            self._requests[owner] -= 1
+            if not self._requests[owner]:
+                del self._requests[owner]
+
+    async def run(self, owner: str, work: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
+        """Do an owner's work in one of its threads, after the work that it asked for before."""
+        limiter = self._limiters.setdefault(owner, anyio.CapacityLimiter(self._threads))
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=limiter)
