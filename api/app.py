@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from api import problems
 from api.access.body_limit import BodyLimit
+from api.access.local_requests import LocalRequests
 from api.access.ownership import Kind
 from api.json_bodies import LARGEST_ORDINARY_BYTES
 from api.models.pool import Models, open_models
@@ -86,6 +87,8 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
     app.add_middleware(RequestAuditMiddleware)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
+    if settings.without_keys:
+        app.add_middleware(LocalRequests, hosts=settings.local_hosts)
     app.add_middleware(RequestLog, metrics=service_metrics)
     problems.install(app)
     for routes in _ROUTES_OF_WORKERS if settings.role == "worker" else (*_ROUTES_OF_CALLERS, *_ROUTES_OF_WORKERS):

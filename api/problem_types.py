@@ -91,6 +91,13 @@ class ProblemType(Enum):
         "The API key does not have the scope that the request needs.",
         "Use a key with one of the scopes that `detail` names.",
     )
+    SITE_REFUSED = (
+        "site-refused",
+        403,
+        "other_scope",
+        "The service runs without keys, and the request is for another host or comes from another site.",
+        "Use `http://127.0.0.1:PORT`, or a service with keys.",
+    )
     NO_MODEL_ALLOWED = (
         "no-model-allowed",
         403,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -55,6 +57,8 @@ _TYPE_OF_STATUS: Final[Mapping[int, ProblemType]] = {
 _REASON_IN_SCOPE: Final = "gestaltgen.refused"
 _LONGEST_VALUE: Final = 200
 
+_FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?!v1/)(?:[^/\s'\"]+/)*(?=[^/\s'\"])")
+_log = logging.getLogger("gestaltgen.problems")
 _ENCODER: Final = json.JSONEncoder(allow_nan=False)
 
 MOST_ENTRIES: Final = 20
@@ -194,7 +198,15 @@ def _convert_own_error(error: errors.GestaltError) -> Problem:
     if isinstance(error, errors.RequestError):
         return convert_request_error(error, {}, {})
     kind = next(kind for known, kind in TYPE_OF_ERROR if isinstance(error, known))
-    return Problem(kind, str(error))
+    if kind.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Problem(kind, str(error))
+    _log.error("%s: %s", kind.slug, error)
+    return Problem(kind, hide_folders(str(error)))
+
+
+def hide_folders(text: str) -> str:
+    """Return a text in which each absolute path is its last part alone; folders of the server are nobody's business."""
+    return _FOLDERS.sub("", text)
 
 
 def _convert_http_error(error: HTTPException, request: Request) -> Problem:

@@ -140,6 +140,7 @@ class JobOut(BaseModel):
     items_per_s: float | None = Field(description="Rate of this job so far; null before its first.")
     eta_s: float | None = Field(description="Seconds left at that rate; null when unknown or finished.")
     error: str | None = Field(description="Why it failed, or null.")
+    detached: bool = Field(default=False, description="Cancelled for you alone: it goes on for another owner.")
     links: JobLinks
 
 

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         default=False,
         description="For development: let anyone on this machine in without a key. Loopback addresses only.",
     )
+    allowed_hosts: str | None = Field(
+        default=None,
+        description="Names of hosts, with commas between, under which a service without keys may be reached besides "
+        "loopback.",
+    )
     concurrent_jobs: int = Field(
         default=4, ge=1, le=64, description="Jobs of one owner in progress at once in a process; they take turns."
     )
@@ -147,6 +152,11 @@ class Settings(BaseSettings):
     def named_purposes(self) -> tuple[str, ...]:
         """The single purposes in `purposes`."""
         return tuple(name for one in self.purposes.split(",") if (name := " ".join(one.split())))
+
+    @property
+    def local_hosts(self) -> tuple[str, ...]:
+        """Names under which a service without keys may be reached."""
+        return (*_LOOPBACK, *(name.strip().lower() for name in (self.allowed_hosts or "").split(",") if name.strip()))
 
     @property
     def database_url(self) -> str | None:

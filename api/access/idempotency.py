@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Column, Engine, String, Table, delete, select
+from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, select
 
 from api.operations.database import TABLES, insert
 from api.problem_types import ProblemType
 from api.problems import Problem
+
+KEPT_S: Final = 30 * 24 * 3600
+"""Time for which a key stands for its request."""
 
 _keys: Final = Table(
     "idempotency",
@@ -20,6 +24,7 @@ _keys: Final = Table(
     Column("key", String, primary_key=True),
     Column("request", String, nullable=False),
     Column("result", String, nullable=False, index=True),
+    Column("created_ms", BigInteger, nullable=False, index=True),
 )
 
 
@@ -51,7 +56,8 @@ class IdempotencyKeys:
                 f"Idempotency-Key {key[:40]!r}: expected 1 to 255 printable ASCII characters.",
             )
         request = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
-        values = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest(), "request": request, "result": result}
+        values: dict[str, object] = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest()}
+        values |= {"request": request, "result": result, "created_ms": time.time_ns() // 1_000_000}
         where = (_keys.c.owner == owner, _keys.c.key == values["key"])
         with self._engine.begin() as connection:
             connection.execute(insert(self._engine, _keys).values(values).on_conflict_do_nothing())
@@ -73,3 +79,8 @@ class IdempotencyKeys:
         of_result = delete(_keys).where(_keys.c.result == result)
         with self._engine.begin() as connection:
             connection.execute(of_result if owner is None else of_result.where(_keys.c.owner == owner))
+
+    def forget_before(self, time_ms: int) -> None:
+        """Delete the keys that were first used before a Unix time."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_keys).where(_keys.c.created_ms < time_ms))

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from api.access.api_keys import SERVICE, Caller
-from api.access.idempotency import IdempotencyKeys
+from api.access.idempotency import KEPT_S, IdempotencyKeys
 from api.access.ownership import Ownership
 from api.operations.database import Database
 from api.operations.free_space import FreeSpace
@@ -153,7 +153,8 @@ class Eraser:
         return self._photographs.find_expired(at_ms), self._survey_packs.find_expired(at_ms)
 
     def erase_expired(self) -> None:
-        """Erase every photograph and survey pack whose time is over, and originals that a job could not erase.
+        """Erase every photograph and survey pack whose time is over, originals that a job could not erase, and
+        Idempotency-Keys of long ago.
 
         A failed erasure is logged, and tried again by the next call.
         """
@@ -221,6 +222,7 @@ class Eraser:
             files.delete_tree(folder)  # again, for the reason in `block_erasure`
 
     def _erase_expired(self) -> None:
+        self._idempotency_keys.forget_before(now_ms() - 1000 * KEPT_S)
         photos, packs = self.find_expired(now_ms())
         for photo in photos:
             try:

@@ -61,10 +61,14 @@ def show(job: KnownJob) -> JobOut:
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, summary="Cancel a job")
-def cancel(service: ServiceDep, trail: RequestAuditDep, job: KnownJob) -> JobOut:
+def cancel(service: ServiceDep, caller: AnyCaller, trail: RequestAuditDep, job: KnownJob) -> JobOut:
     """Stops after the part in hand. What is made stays; asking again goes on with it. An image set that another owner
-    asked for too goes on."""
-    if not job.finished and not service.ownership.has_several_owners(job.subject):
+    asked for too goes on for them and is yours no more (`detached`)."""
+    if not job.finished and service.ownership.has_several_owners(job.subject):
+        service.keys.forget(job.subject, caller.owner)
+        service.sets.delete(job.subject, caller.owner)
+        return describe_job(job).model_copy(update={"state": "cancelled", "detached": True})
+    if not job.finished:
         trail.begin()
         service.jobs.cancel(job)
     return describe_job(service.jobs.get(job.id) or job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import httpx
@@ -76,10 +76,11 @@ class Work:
             now = now.refresh()
 
     def cancel(self) -> Self:
-        """Cancel its job, and return the state after that."""
-        if self.links["job"] is not None:
-            self._connection.send("POST", f"{self.links['job']}/cancel")
-        return self.refresh()
+        """Cancel its job, and return the state after that. A set that another owner wants too is yours no more."""
+        if self.links["job"] is None:
+            return self.refresh()
+        job = self._connection.send("POST", f"{self.links['job']}/cancel").json()
+        return replace(self, state="cancelled") if job.get("detached") else self.refresh()
 
     def _describe_progress(self) -> str:
         """Say how far it is, as the predicate of a sentence."""

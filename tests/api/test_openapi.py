@@ -34,6 +34,7 @@ ADDED_FIELDS: Final = frozenset(
         ("ImageSetBody", "age_steps"),
         ("ModelOut", "calibrated_ages"),
         ("ProblemOut", "error_count"),
+        ("JobOut", "detached"),
     }
 )
 """(schema, field) that `openapi.json` does not have yet."""

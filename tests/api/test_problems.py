@@ -168,6 +168,32 @@ def test_only_bodies_with_long_lists_may_be_long(running: Running) -> None:
         problem(running.http.post(path, content=b" " * 65_537, headers=JSON), ProblemType.BODY_TOO_LARGE)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "attacker.example"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Origin": "https://attacker.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "localhost", "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ],
+)
+def test_a_service_without_keys_answers_no_other_site(running: Running, headers: dict[str, str], status: int) -> None:
+    answer = running.http.get("/v1/models", headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        problem(answer, ProblemType.SITE_REFUSED)
+
+
+def test_a_failure_of_the_service_does_not_name_its_folders() -> None:
+    request: Any = None
+    error = errors.StorageError("/srv/gestaltgen/state/photos/ab cannot be written: no space; see /v1/photos")
+    assert to_problem(error, request).detail == "ab cannot be written: no space; see /v1/photos"
+
+
 def test_a_body_without_a_length_is_limited_too(running: Running) -> None:
     blocks = (b" " * 100_000 for _ in range(20))
     problem(running.http.post(SETS, content=blocks, headers=JSON), ProblemType.BODY_TOO_LARGE)

@@ -412,8 +412,10 @@ def test_one_owner_does_not_stop_what_another_asked_for_too(guarded: Guarded) ->
     guarded.model.chunk_s = 1.0
     try:
         job = guarded.alice.post(SETS, json=body).json()["links"]["job"]
-        guarded.bob.post(SETS, json=body)
-        assert guarded.bob.post(f"{job}/cancel").json()["state"] in ("queued", "running")
+        theirs = guarded.bob.post(SETS, json=body).json()["links"]["self"]
+        answer = guarded.bob.post(f"{job}/cancel").json()
+        assert (answer["state"], answer["detached"]) == ("cancelled", True)
+        assert guarded.bob.get(theirs).status_code == 404
     finally:
         guarded.model.chunk_s = 0.0
     assert guarded.alice.post(SETS, json=body, headers={"Prefer": "wait=60"}).json()["links"]["job"] == job
