@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, cast
 
+import anyio.to_thread
 from fastapi import Depends, Path, Request
 
 from api.access.api_keys import ANYONE, Caller, Scope
@@ -53,8 +54,13 @@ class RequireScope:
     def __init__(self, *scope: Scope) -> None:
         self.scope = scope
 
-    def __call__(self, request: Request, service: ServiceDep) -> Caller:
-        caller = authenticate(request)
+    async def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        if _CALLER in request.scope["state"] and not request.path_params:  # so that nothing is looked up
+            return self._check(request, service)
+        return await anyio.to_thread.run_sync(self._check, request, service)
+
+    def _check(self, request: Request, service: Resources) -> Caller:
+        caller = _authenticate(request, service)
         request_audit = find_request_audit(request)
         request_audit.follow(service.audit, caller, _describe_action(request))
         if photos := find_photographs_of_path(service, request.path_params):
@@ -69,15 +75,28 @@ class RequireScope:
         return caller
 
 
-def authenticate(request: Request) -> Caller:
-    """Return the caller whom the API key of a request names; it is looked up once for each request.
+async def authenticate(request: Request) -> None:
+    """Find the caller whom the API key of a request names, and the limits of its owner, for `RequireScope`.
 
     Raises:
         Problem: 401, there is no key, or it is not valid.
     """
+    service: Resources = request.app.state.service
+    if service.settings.without_keys and service.tenants.remembers(ANYONE.owner):
+        _authenticate(request, service)
+    else:
+        await anyio.to_thread.run_sync(_look_up, request, service)
+
+
+def _look_up(request: Request, service: Resources) -> None:
+    service.tenants.limits(_authenticate(request, service).owner)  # which then are remembered
+
+
+def _authenticate(request: Request, service: Resources) -> Caller:
+    """Return the caller of a request; a key is looked up once."""
     known: Caller | None = getattr(request.state, _CALLER, None)
     if known is None:
-        known = _find_caller(request, request.app.state.service)
+        known = _find_caller(request, service)
         setattr(request.state, _CALLER, known)
     return known
 
@@ -108,8 +127,8 @@ class _RequireMetricsScope(RequireScope):
     def __init__(self) -> None:
         super().__init__(Scope.METRICS)
 
-    def __call__(self, request: Request, service: ServiceDep) -> Caller:
-        return ANYONE if service.settings.metrics == "anyone" else super().__call__(request, service)
+    async def __call__(self, request: Request, service: ServiceDep) -> Caller:
+        return ANYONE if service.settings.metrics == "anyone" else await super().__call__(request, service)
 
 
 MetricsCaller = Annotated[Caller, Depends(_RequireMetricsScope())]

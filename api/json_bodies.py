@@ -33,7 +33,7 @@ class JsonBodyRoute(APIRoute):
         known = tuple(getattr(self.body_field.field_info.annotation, "model_fields", ()))
 
         async def check_and_handle(request: Request) -> Response:
-            await anyio.to_thread.run_sync(authenticate, request)
+            await authenticate(request)
             _check_media_type(request)
             body = await request.body()
             if len(body) > LARGEST_ORDINARY_BYTES:

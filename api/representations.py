@@ -94,23 +94,46 @@ def describe_job(job: Job) -> JobOut:
 
 def describe_image_set(service: Resources, request: StoredRequest) -> ImageSetOut:
     """Describe an image set, with the progress of its last job unless it is complete."""
-    complete = service.store.is_complete(request.id)
     job = service.jobs.find_latest(request.id)
-    running = job if job is not None and not complete else None
-    error = running.error if running else None
-    state: State = "done" if complete else job.state if job else "failed"
-    if not complete and (job is None or job.finished) and service.sets.is_being_made(request.id):
+    if service.store.is_complete(request.id):
+        return describe_complete_set(request, job)
+    state: State
+    if (job is None or job.finished) and service.sets.is_being_made(request.id):
         state, error = "running", None
-    elif job is None and not complete:
-        error = "its job is not in the queue's database; post the request again to go on"
+    elif job is None:
+        state, error = "failed", "its job is not in the queue's database; post the request again to go on"
+    else:
+        state, error = job.state, job.error
+    pace = (job.items_per_s, job.eta_s) if job else (None, None)
+    return _describe_set(request, job, state, error=error, done=job.done if job else 0, pace=pace)
+
+
+def describe_complete_set(request: StoredRequest, job: Job | None) -> ImageSetOut:
+    """Describe a complete image set.
+
+    Args:
+        job: its last job; None if there was none.
+    """
+    return _describe_set(request, job, "done", error=None, done=request.images, pace=(None, None))
+
+
+def _describe_set(
+    request: StoredRequest,
+    job: Job | None,
+    state: State,
+    *,
+    error: str | None,
+    done: int,
+    pace: tuple[float | None, float | None],
+) -> ImageSetOut:
     here = set_path(request.id)
     return ImageSetOut(
         id=request.id,
         state=state,
-        done=request.images if complete else job.done if job else 0,
+        done=done,
         total=request.images,
-        images_per_s=running.items_per_s if running else None,
-        eta_s=running.eta_s if running else None,
+        images_per_s=pace[0],
+        eta_s=pace[1],
         error=error,
         shards=shard_count(request.images),
         shard_images=SHARD_IMAGES,

@@ -63,6 +63,11 @@ async def wait_for_answer(look: Callable[[], _T], response: Response, wait_s: fl
         pause = min(POLL_S, pause * 2)
         answer = await anyio.to_thread.run_sync(look)
     response.status_code = 200 if answer.state in ENDED else 202
+    confirm_wait(response, wait_s)
+    return answer
+
+
+def confirm_wait(response: Response, wait_s: float | None) -> None:
+    """Say in the answer how long it waited at most, if the request asked for it (RFC 7240)."""
     if wait_s is not None:
         response.headers["Preference-Applied"] = f"wait={wait_s:g}"
-    return answer

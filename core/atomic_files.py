@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
+from typing import Final
+
+_PRIVATE: Final = 0o600
+_READABLE: Final = 0o644
 
 
 def write_file(path: Path | str, data: bytes) -> None:
@@ -13,10 +17,8 @@ def write_file(path: Path | str, data: bytes) -> None:
     The folder is made if it does not exist. The file is readable by everyone (mode 0o644).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_temporary(path, data)
+    temporary = _write_temporary(path, data, _READABLE)
     try:
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -31,8 +33,7 @@ def create_private_file(path: Path, data: bytes) -> bool:
     Returns:
         whether this call created it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_temporary(path, data, durable=True)
+    temporary = _write_temporary(path, data, _PRIVATE, durable=True)
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -42,22 +43,33 @@ def create_private_file(path: Path, data: bytes) -> bool:
     return True
 
 
-def _write_temporary(path: Path, data: bytes, *, durable: bool = False) -> Path:
-    """Write the data under a temporary name in the folder of `path`, readable by its owner alone.
+def _write_temporary(path: Path, data: bytes, mode: int, *, durable: bool = False) -> Path:
+    """Write the data under a temporary name in the folder of `path`, which is made if it does not exist.
 
     Args:
         path: final name of the file.
         data: its content.
+        mode: permissions of the file, whatever the process's umask is.
         durable: wait until the disk has the data.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = _create(temporary)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _create(temporary)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            os.fchmod(handle, mode)
             if durable:
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(handle)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return temporary
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE)

@@ -10,7 +10,7 @@ import hashlib
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, overload
 
 from core.errors import RequestError
@@ -47,7 +47,7 @@ class Row:
     soft_label: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        return vars(self) | {"c": list(self.c), "soft_label": list(self.soft_label)}
 
 
 class Rows(Sequence[Row]):

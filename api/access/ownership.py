@@ -6,10 +6,11 @@ An image set is identified by its content, so several owners can have one; each 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, func, select, update
+from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, bindparam, delete, func, select, update
 
 from api.operations.database import TABLES, insert
 
@@ -34,6 +35,12 @@ owned: Final = Table(
 )
 
 
+# Statements of each small request are built once: to build one takes longer than the database needs for it.
+_of_subject: Final = owned.c.subject == bindparam("of")
+_known_size: Final = select(func.max(owned.c.bytes)).where(_of_subject).scalar_subquery()
+_weigh: Final = update(owned).where(_of_subject).values(bytes=bindparam("size"))
+
+
 class Ownership:
     """Owners of objects and the sizes of these.
 
@@ -43,14 +50,23 @@ class Ownership:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("subject", "owner", "kind", "since_ms")}
+        new["bytes"] = func.coalesce(_known_size, bindparam("size"))
+        self._give = insert(engine, owned).values(new).on_conflict_do_nothing()
 
-    def give(self, subject: str, kind: Kind, owner: str) -> None:
-        """Make an owner one of the owners of an object; nothing happens if it is one."""
-        values: dict[str, object] = {"subject": subject, "owner": owner, "kind": kind}
-        others = select(func.coalesce(func.max(owned.c.bytes), 0)).where(owned.c.subject == subject).scalar_subquery()
-        values |= {"since_ms": time.time_ns() // 1_000_000, "bytes": others}
+    def give(self, subject: str, kind: Kind, owner: str, size: int = 0) -> bool:
+        """Make an owner one of the owners of an object; nothing happens if it is one.
+
+        Args:
+            size: stored bytes of an object that nobody owns yet.
+
+        Returns:
+            Whether the object did not belong to the owner before.
+        """
+        values: dict[str, object] = {"new_subject": subject, "new_owner": owner, "new_kind": kind}
+        values |= {"new_since_ms": time.time_ns() // 1_000_000, "of": subject, "size": size}
         with self._engine.begin() as connection:
-            connection.execute(insert(self._engine, owned).values(values).on_conflict_do_nothing())
+            return connection.execute(self._give, values).rowcount > 0
 
     def has(self, subject: str, kind: Kind, owner: str) -> bool:
         """Return whether an object belongs to an owner."""
@@ -58,10 +74,14 @@ class Ownership:
         with self._engine.connect() as connection:
             return connection.execute(theirs).first() is not None
 
-    def weigh(self, subject: str, size: int) -> None:
-        """Record the stored bytes of an object."""
-        with self._engine.begin() as connection:
-            connection.execute(update(owned).where(owned.c.subject == subject).values(bytes=size))
+    def weigh(self, subject: str, size: int, connection: Connection | None = None) -> None:
+        """Record the stored bytes of an object.
+
+        Args:
+            connection: whose transaction records them; None begins one.
+        """
+        with nullcontext(connection) if connection else self._engine.begin() as transaction:
+            transaction.execute(_weigh, {"of": subject, "size": size})
 
     def weight(self, owner: str) -> int:
         """Return the bytes of all objects of an owner; an object of several owners counts for each."""

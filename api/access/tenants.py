@@ -60,9 +60,10 @@ class Tenants:
 
     def limits(self, owner: str) -> TenantLimits:
         """Return the limits of an owner; a change takes effect in every process after a second."""
-        now = self._clock()
-        looked_s, found = self._known.get(owner, (-math.inf, TenantLimits()))
-        if now - looked_s > _REMEMBERED_S:
+        if self.remembers(owner):
+            _, found = self._known[owner]
+        else:
+            now = self._clock()
             with self._engine.connect() as connection:
                 row = connection.execute(
                     select(_tenants.c.limits).where(_tenants.c.owner == owner)
@@ -70,6 +71,11 @@ class Tenants:
             found = TenantLimits() if row is None else _read(row)
             self._known[owner] = now, found
         return found
+
+    def remembers(self, owner: str) -> bool:
+        """Whether the limits of an owner need not be read again now."""
+        looked_s, _ = self._known.get(owner, (-math.inf, None))
+        return self._clock() - looked_s <= _REMEMBERED_S
 
     def list_all(self) -> dict[str, TenantLimits]:
         """Return the limits of all owners that have any."""

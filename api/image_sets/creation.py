@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from api.access.ownership import Kind, Ownership
-from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk
+from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk, make_set
 from api.image_sets.storage import ImageSetStore, StoredRequest, chunks
 from api.jobs.job_list import Job, Jobs
 from api.jobs.work import JobStep
@@ -20,7 +20,7 @@ from api.operations.metrics import Metrics
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.marks import encode
-from api.provenance.registry import Registry
+from api.provenance.registry import Picture, Registry
 from core.errors import GestaltError
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ class ImageSetWork:
         try:
             render = partial(self._worker.render, small=True)
             with self._locks.hold(f"{plan.id}/0"):
-                model, images = self._model(plan), len(plan.rows)
-                make_chunk(self._store, model, plan, 0, images, render, self._registry, self._encode)
-                if not self._store.is_complete(plan.id):
-                    self._publish(plan.id, images)
+                store, model, registry = self._store, self._model(plan), self._registry
+                if not make_set(store, model, plan, render, registry, self._record, self._encode):
+                    store.seal(plan.id, [0])
+                    self._ownership.weigh(plan.id, store.measure(plan.id))
                 self._discard_if_deleted(plan.id)
         finally:
             with self._guard:
@@ -155,7 +155,8 @@ class ImageSetWork:
                     plan = self._plan(set_id)
                     model, render = self._model(plan), self._worker.render_each
                     made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
-            self._publish(set_id, total)
+            self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+            self._ownership.weigh(set_id, self._store.measure(set_id))
             self._discard_if_deleted(set_id)
         return made
 
@@ -170,9 +171,11 @@ class ImageSetWork:
         if not self._store.is_known(set_id):
             self.delete(set_id)
 
-    def _publish(self, set_id: str, total: int) -> None:
-        self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
-        self._ownership.weigh(set_id, self._store.measure(set_id))
+    def _record(self, pictures: Sequence[Picture], set_id: str, size: int) -> None:
+        """Register the pictures of a whole set, and its size, in one transaction."""
+        with self._registry.begin() as connection:
+            self._registry.add(pictures, connection)
+            self._ownership.weigh(set_id, size, connection)
 
     def _forget_preparations(self, set_id: str) -> None:
         """Forget the plan of a set and the chunks that are rendered ahead."""
@@ -242,10 +245,9 @@ class ImageSets:
         """
         request = StoredRequest(plan.id, len(plan.rows), plan.asked, plan.resolved)
         with self._locks.hold(f"image set {plan.id}"):
-            new = not self._ownership.has(plan.id, Kind.IMAGE_SET, owner)
-            self._store.begin(request)
-            self._ownership.give(plan.id, Kind.IMAGE_SET, owner)
-            if new and not self._store.is_complete(plan.id):
+            size = self._store.begin(request)
+            new = self._ownership.give(plan.id, Kind.IMAGE_SET, owner, size)
+            if new and not size and not self._store.is_complete(plan.id):
                 self._ownership.weigh(plan.id, self._store.measure(plan.id))
         return request, new
 
@@ -267,12 +269,18 @@ class ImageSets:
             self._work.delete(set_id)
         return True
 
-    def can_be_made_now(self, plan: RenderPlan) -> bool:
-        """Whether a set is small enough to be made without a job, and no job is making it."""
-        if not self._at_once or self._store.is_complete(plan.id) or len(plan.rows) > BATCH:
-            return False
-        latest = self._jobs.find_latest(plan.id)
-        return latest is None or latest.finished
+    def find_latest_job(self, set_id: str) -> Job | None:
+        """Return the last job of a set; a set that nobody has asked for has none."""
+        return self._jobs.find_latest(set_id) if self._store.is_known(set_id) else None
+
+    def can_be_made_now(self, plan: RenderPlan, latest: Job | None) -> bool:
+        """Whether a set is small enough to be made without a job, and no job is making it.
+
+        Args:
+            latest: the last job of the set.
+        """
+        small = self._at_once and len(plan.rows) <= BATCH
+        return small and (latest is None or latest.finished) and not self._store.is_complete(plan.id)
 
     def make_now(self, plan: RenderPlan) -> None:
         """Make a set while the caller waits.

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.image_sets.storage import ImageSetStore, chunks
+from api.image_sets.storage import ImageSetStore, chunks, list_images
 from api.models.model import Model, Pixels, RenderPlan, Row
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
@@ -80,26 +80,33 @@ def finish_chunk(
     Returns:
         How many images were rendered.
     """
-    pictures, images = dict(chunk.kept), iter(chunk.images)
-    for key, what in zip(chunk.keys, chunk.whats, strict=True):
-        if key not in chunk.kept:
-            image = next(images)
-            pictures[key] = pixels_digest(image), encode(image, Claim("synthetic", model.info.weights_sha256, what))
-    pngs = [pictures[key][1] for key in chunk.keys]
-    set_id = chunk.plan.id
+    rows, pngs, pictures = _encode_chunk(model, chunk, encode)
     if registry is not None:  # before they are stored: a chunk that is there is not looked at again
-        digests = [hashlib.sha256(png).hexdigest() for png in pngs]
-        registry.add(
-            [
-                Picture(key, pictures[key][0], digest, set_id, number)
-                for number, (key, digest) in enumerate(zip(chunk.keys, digests, strict=True), chunk.start)
-            ]
-        )
-    lines = [
-        row.to_json() | {"precision": what["precision"]} for row, what in zip(chunk.rows, chunk.whats, strict=True)
-    ]
-    store.write_chunk(set_id, chunk.start, lines, pngs)
+        registry.add(pictures)
+    store.write_chunk(chunk.plan.id, chunk.start, rows, pngs)
     return sum(key not in chunk.kept for key in chunk.keys)
+
+
+def _encode_chunk(
+    model: Model, chunk: Chunk, encode: Callable[[Pixels, Claim], bytes]
+) -> tuple[list[dict[str, Any]], list[bytes], list[Picture]]:
+    """Encode the images of a chunk as they arrive; returns their rows, PNG files and entries of the registry."""
+    digests, pngs, images = [], [], iter(chunk.images)
+    for key, what in zip(chunk.keys, chunk.whats, strict=True):
+        if key in chunk.kept:
+            digest, png = chunk.kept[key]
+        else:
+            image = next(images)
+            digest = pixels_digest(image)
+            png = encode(image, Claim("synthetic", model.info.weights_sha256, what))
+        digests.append(digest)
+        pngs.append(png)
+    pictures = [
+        Picture(key, digest, hashlib.sha256(png).hexdigest(), chunk.plan.id, number)
+        for number, (key, digest, png) in enumerate(zip(chunk.keys, digests, pngs, strict=True), chunk.start)
+    ]
+    rows = [row.to_json() | {"precision": what["precision"]} for row, what in zip(chunk.rows, chunk.whats, strict=True)]
+    return rows, pngs, pictures
 
 
 def make_chunk(
@@ -116,6 +123,33 @@ def make_chunk(
     returned as `finish_chunk`."""
     chunk = begin_chunk(store, model, plan, start, stop, render, registry)
     return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode)
+
+
+def make_set(
+    store: ImageSetStore,
+    model: Model,
+    plan: RenderPlan,
+    render: Callable[[RenderPlan, Sequence[Row]], Iterable[Pixels]],
+    registry: Registry,
+    record: Callable[[Sequence[Picture], str, int], None],
+    encode: Callable[[Pixels, Claim], bytes] = encode,
+) -> bool:
+    """Render, store and publish a set of a single chunk; other arguments as `begin_chunk` and `finish_chunk`.
+
+    Args:
+        record: records the pictures of the set, and the bytes that it takes, before they are stored.
+
+    Returns:
+        False, and nothing is done, if the chunk was stored before.
+    """
+    chunk = begin_chunk(store, model, plan, 0, len(plan.rows), render, registry)
+    if chunk is None:
+        return False
+    rows, pngs, pictures = _encode_chunk(model, chunk, encode)
+    manifest = list_images(0, rows, pngs)
+    record(pictures, plan.id, store.measure_request(plan.id) + len(manifest) + sum(map(len, pngs)))
+    store.write_set(plan.id, pngs, manifest)
+    return True
 
 
 def _find_stored(store: ImageSetStore, registry: Registry | None, keys: Sequence[str]) -> dict[str, tuple[str, bytes]]:

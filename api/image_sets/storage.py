@@ -78,10 +78,17 @@ class ImageSetStore:
         self._files.delete(_manifest(set_id))
         self._files.delete_tree(folder(set_id))
 
-    def begin(self, request: StoredRequest) -> None:
-        """Write down the request of a set; nothing happens if it is there."""
-        if self.request(request.id) is None:
-            self._files.write(_request(request.id), _json(vars(request)))
+    def begin(self, request: StoredRequest) -> int:
+        """Write down the request of a set; nothing happens if it is there.
+
+        Returns:
+            The bytes that it takes; 0 if it was there.
+        """
+        if self.is_known(request.id):
+            return 0
+        data = _json(vars(request))
+        self._files.write(_request(request.id), data)
+        return len(data)
 
     def has_chunk(self, set_id: str, start: int, stop: int) -> bool:
         """Whether images [start, stop) are all stored and match their checksums."""
@@ -104,19 +111,15 @@ class ImageSetStore:
 
     def write_chunk(self, set_id: str, start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> None:
         """Store consecutive images, then their manifest lines; nothing of a set that is complete meanwhile."""
-        if self.is_complete(set_id):
-            return
-        lines = []
-        with self._metrics.store_seconds.time():
-            self._files.write_each(
-                {f"{folder(set_id)}/{image_name(index)}": png for index, png in enumerate(pngs, start)}
-            )
-            for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
-                digest = hashlib.sha256(png).hexdigest()
-                lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
-            self._files.write(_part(set_id, start), b"\n".join(lines) + b"\n")
-        self._metrics.stored_images.inc(len(pngs))
-        self._metrics.stored_bytes.inc(sum(map(len, pngs)))
+        if not self.is_complete(set_id):
+            self._write_images(set_id, start, pngs)
+            self._files.write(_part(set_id, start), list_images(start, rows, pngs))
+
+    def write_set(self, set_id: str, pngs: Sequence[bytes], manifest: bytes) -> None:
+        """Store all images of a small set, then its manifest, with which it is published; nothing if it is complete."""
+        if not self.is_complete(set_id):
+            self._write_images(set_id, 0, pngs)
+            self._publish(set_id, manifest)
 
     def seal(self, set_id: str, starts: Iterable[int]) -> None:
         """Turn the chunks that begin at `starts` into the manifest, with which the set is published.
@@ -124,17 +127,35 @@ class ImageSetStore:
         Raises:
             FileNotFoundError: a chunk is not there.
         """
-        self._files.tidy(folder(set_id))
         parts = list(self._files.read_each(_part(set_id, start) for start in starts))
         if not self.is_complete(set_id):  # else another process was faster, and has deleted some
             if None in parts:
                 raise FileNotFoundError(f"a chunk of image set {set_id} was deleted; post its request again")
-            self._files.write(_manifest(set_id), b"".join(part for part in parts if part is not None))
+            self._publish(set_id, b"".join(part for part in parts if part is not None))
+
+    def _write_images(self, set_id: str, start: int, pngs: Sequence[bytes]) -> None:
+        with self._metrics.store_seconds.time():
+            self._files.write_each(
+                {f"{folder(set_id)}/{image_name(index)}": png for index, png in enumerate(pngs, start)}
+            )
+        self._metrics.stored_images.inc(len(pngs))
+        self._metrics.stored_bytes.inc(sum(map(len, pngs)))
+
+    def _publish(self, set_id: str, manifest: bytes) -> None:
+        self._files.tidy(folder(set_id))
+        self._files.write(_manifest(set_id), manifest)
         self._files.delete_tree(f"{folder(set_id)}/parts")
 
     def manifest(self, set_id: str) -> tuple[Line, ...]:
         """Return the manifest of a complete set: a line for each image, in order."""
         return self._manifest(set_id)
+
+    def measure_request(self, set_id: str) -> int:
+        """Return the bytes of the stored request of a set; 0 if it was deleted."""
+        try:
+            return self._files.size(_request(set_id))
+        except FileNotFoundError:
+            return 0
 
     def measure(self, set_id: str) -> int:
         """Return the bytes of a set that are stored, complete or not: request, manifest and images."""
@@ -147,7 +168,7 @@ class ImageSetStore:
             found = self._files.read_each(f"{folder(set_id)}/parts/{name}" for name in names)
             lists = [part for part in found if part is not None]
         images = sum(int(line["bytes"]) for part in lists for line in _lines(part))
-        return self._files.size(_request(set_id)) + sum(map(len, lists)) + images
+        return self.measure_request(set_id) + sum(map(len, lists)) + images
 
     def manifest_file(self, set_id: str) -> bytes:
         """Read the manifest of a complete set as it is stored."""
@@ -194,6 +215,15 @@ def _manifest(set_id: str) -> str:
 
 def _part(set_id: str, start: int) -> str:
     return f"{folder(set_id)}/parts/{start:09d}.jsonl"
+
+
+def list_images(start: int, rows: Sequence[Mapping[str, Any]], pngs: Sequence[bytes]) -> bytes:
+    """Return the manifest lines of consecutive images, the first of which is at `start`."""
+    lines = []
+    for index, (row, png) in enumerate(zip(rows, pngs, strict=True), start):
+        digest = hashlib.sha256(png).hexdigest()
+        lines.append(_json({**row, "file": image_name(index), "bytes": len(png), "sha256": digest}))
+    return b"\n".join(lines) + b"\n"
 
 
 def chunks(images: int, size: int) -> Iterator[tuple[int, int]]:

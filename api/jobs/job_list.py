@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from dbos import WorkflowStatus
-from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, case, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from api.access.ownership import Kind, owned
 from api.jobs.queue import NOTHING_DONE, Queue
@@ -51,6 +65,9 @@ _jobs: Final = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("open", Boolean, nullable=False, index=True),
 )
+
+# Built once: to build it takes longer than the database needs for it.
+_latest: Final = select(_jobs).where(_jobs.c.subject == bindparam("of")).order_by(_jobs.c.attempt.desc()).limit(1)
 
 
 @dataclass(frozen=True)
@@ -184,7 +201,7 @@ class Jobs:
 
     def find_latest(self, subject: str) -> Job | None:
         """Return the last job of a subject."""
-        return self._find_one(select(_jobs).where(_jobs.c.subject == subject).order_by(_jobs.c.attempt.desc()).limit(1))
+        return self._find_one(_latest, {"of": subject})
 
     def get(self, job_id: str) -> Job | None:
         """Return a job by its id."""
@@ -299,13 +316,13 @@ class Jobs:
                     headers={"Retry-After": "30"},
                 )
 
-    def _find_one(self, query: Any) -> Job | None:
-        found = self._find_all(query)
+    def _find_one(self, query: Any, values: Mapping[str, Any] | None = None) -> Job | None:
+        found = self._find_all(query, values)
         return found[0] if found else None
 
-    def _find_all(self, query: Any) -> list[Job]:
+    def _find_all(self, query: Any, values: Mapping[str, Any] | None = None) -> list[Job]:
         with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query, values).mappings().all()
         statuses = self._queue.status([row["id"] for row in rows])
         return [self._build_job(dict(row), statuses.get(row["id"])) for row in rows]
 

@@ -121,7 +121,7 @@ class LocalFiles(Files):
         self._write_again(lambda: write_file(self.path(name), data))
 
     def exists(self, name: str) -> bool:
-        return self.path(name).is_file()
+        return os.path.isfile(f"{self._root}/{name}")
 
     def size(self, name: str) -> int:
         with self._translate_errors():
@@ -156,9 +156,10 @@ class LocalFiles(Files):
 
     def tidy(self, folder: str) -> None:
         with self._translate_errors():
-            for path in _walk_files(self.path(folder)):
-                if path.name.startswith("."):
-                    path.unlink(missing_ok=True)
+            for parent, _, names in os.walk(self.path(folder)):
+                for name in names:
+                    if name.startswith("."):
+                        Path(parent, name).unlink(missing_ok=True)
 
     def _write_again(self, write: Callable[[], object]) -> None:
         """Write, and again if another process tidied or deleted the folder meanwhile."""

@@ -87,6 +87,8 @@ class RequestAuditMiddleware:
         async def end(outcome: Outcome) -> None:
             nonlocal answered, withheld
             answered = True
+            if not request_audit.photos:  # nothing is written, so that no thread is needed
+                return
             try:
                 await anyio.to_thread.run_sync(partial(request_audit.record, outcome))
             except AuditError as error:

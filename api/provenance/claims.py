@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -83,7 +83,7 @@ class Claim:
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, no spaces, and ASCII only, which no change of encoding can harm."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return self._json
 
     def to_dict(self) -> dict[str, Any]:
         """Return the claim as a mapping for JSON."""
@@ -93,6 +93,10 @@ class Claim:
             "weights_sha256": self.weights_sha256,
             "what": dict(self.what),
         }
+
+    @cached_property
+    def _json(self) -> str:
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def digital_source_type(self) -> str:

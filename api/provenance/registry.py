@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Engine, Integer, String, Table, delete, select
+from sqlalchemy import Column, Connection, Engine, Integer, String, Table, bindparam, delete, select
 
 from api.operations.database import TABLES, insert
 
@@ -44,6 +45,8 @@ _pictures: Final = Table(
     Column("sha256", String, nullable=False, index=True),
 )
 
+_with_keys: Final = select(_pictures).where(_pictures.c.key.in_(bindparam("keys", expanding=True)))
+
 
 class Registry:
     """Registry of pictures in the service's database.
@@ -54,22 +57,29 @@ class Registry:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    def add(self, pictures: Sequence[Picture]) -> None:
-        """Add pictures; an entry of the same subject and number is replaced."""
-        new = insert(self._engine, _pictures)
+        new = insert(engine, _pictures)
         digests = {name: new.excluded[name] for name in ("key", "pixels", "sha256")}
-        new = new.on_conflict_do_update(index_elements=["subject", "number"], set_=digests)
-        with self._engine.begin() as connection:
-            connection.execute(new, [vars(one) for one in pictures])
+        self._add = new.on_conflict_do_update(index_elements=["subject", "number"], set_=digests)
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction, in which other records can be stored too."""
+        return self._engine.begin()
+
+    def add(self, pictures: Sequence[Picture], connection: Connection | None = None) -> None:
+        """Add pictures; an entry of the same subject and number is replaced.
+
+        Args:
+            connection: whose transaction adds them; None begins one.
+        """
+        with nullcontext(connection) if connection else self.begin() as transaction:
+            transaction.execute(self._add, [vars(one) for one in pictures])
 
     def find_each(self, keys: Iterable[str]) -> dict[str, Picture]:
         """Return a picture for each of these keys that is registered."""
         keys, found = list(keys), {}
         with self._engine.connect() as connection:
             for start in range(0, len(keys), _MANY):
-                some = _pictures.c.key.in_(keys[start : start + _MANY])
-                for row in connection.execute(select(_pictures).where(some)).mappings():
+                for row in connection.execute(_with_keys, {"keys": keys[start : start + _MANY]}).mappings():
                     found[row["key"]] = Picture(**row)
         return found
 

@@ -19,17 +19,19 @@ from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet,
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.storage import StoredRequest
+from api.jobs.job_list import Job
 from api.json_bodies import JsonBodyRoute
 from api.models.model import RenderPlan
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
-from api.representations import describe_image_set, set_path
+from api.representations import describe_complete_set, describe_image_set, set_path
 from api.request_headers import (
     FILE,
     POLL_S,
     IdempotencyKey,
     Prefer,
+    confirm_wait,
     parse_wait_seconds,
     problem,
     wait_for_answer,
@@ -82,9 +84,11 @@ async def create(
             await anyio.sleep(POLL_S)
         asked = await service.work.run(caller.owner, _begin, service, caller, body, idempotency_key, bool(wait_s))
         response.headers["Location"] = set_path(asked.known.id)
-        if asked.plan is not None:
-            await _make_now(service, caller.owner, asked, asked.plan, deadline)
         known = asked.known
+        if asked.plan is not None and await _make_now(service, caller.owner, asked, asked.plan, deadline):
+            response.status_code = 200
+            confirm_wait(response, wait_s)
+            return describe_complete_set(known, asked.latest)
         found = await wait_for_answer(lambda: describe_image_set(service, known), response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
@@ -97,11 +101,13 @@ class _AskedSet:
     Attributes:
         known: the request.
         new: whether its owner did not have the set before.
+        latest: last job of the set until then; None if there was none.
         plan: plan of a set that is to be made at once; None where a job makes it.
     """
 
     known: StoredRequest
     new: bool
+    latest: Job | None
     plan: RenderPlan | None
 
 
@@ -112,14 +118,15 @@ def _begin(service: Resources, caller: Caller, body: ImageSetBody, key: str | No
         Problem: it is refused, and nothing of it is stored.
     """
     plan, owner = _plan(service, caller, body), caller.owner
-    now = at_once and service.sets.can_be_made_now(plan)
+    latest = service.sets.find_latest_job(plan.id)
+    now = at_once and service.sets.can_be_made_now(plan, latest)
     if not service.store.is_complete(plan.id):
         service.check_bytes(caller)
         if not now:
             service.jobs.check_room(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)
     service.keys.claim(owner, key, plan.resolved, plan.id)
     known, new = service.sets.ask(plan, owner)
-    asked = _AskedSet(known, new, plan if now else None)
+    asked = _AskedSet(known, new, latest, plan if now else None)
     if not now:
         _submit(service, owner, asked)
     return asked
@@ -140,17 +147,22 @@ def _withdraw(service: Resources, owner: str, asked: _AskedSet) -> None:
         service.sets.withdraw(asked.known.id, owner)
 
 
-async def _make_now(service: Resources, owner: str, asked: _AskedSet, plan: RenderPlan, deadline: float) -> None:
-    """Make a small set; a job goes on with it where that takes too long."""
+async def _make_now(service: Resources, owner: str, asked: _AskedSet, plan: RenderPlan, deadline: float) -> bool:
+    """Make a small set; a job goes on with it where that takes too long.
+
+    Returns:
+        Whether it is made.
+    """
     thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
     try:
         with anyio.move_on_after(deadline - time.monotonic()):
             await anyio.to_thread.run_sync(service.sets.make_now, plan, abandon_on_cancel=True, limiter=thread)
-            return
+            return True
     except Problem:
         await service.work.run(owner, _withdraw, service, owner, asked)
         raise
     await service.work.run(owner, _submit, service, owner, asked)
+    return False
 
 
 def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:

@@ -1,3 +1,4 @@
+import os
 import stat
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def test_a_file_that_cannot_be_replaced_stays_and_nothing_is_left(
         write_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_readable_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_file(tmp_path / "new" / "a.txt", b"a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new" / "a.txt").stat().st_mode) == 0o644
 
 
 def test_a_private_file_is_created_once(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_limits_are_kept_and_taken_away(tenants: Tenants, clock: Clock) -> None:
     assert tenants.list_all() == {}
 
 
+def test_limits_are_remembered_for_a_second(tenants: Tenants, clock: Clock) -> None:
+    assert not tenants.remembers("lab")
+    tenants.limits("lab")
+    assert tenants.remembers("lab")
+    clock.now += 1.1
+    assert not tenants.remembers("lab")
+
+
 def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:
     tenants.set("lab", TenantLimits(requests_per_minute=6))
     for _ in range(6):

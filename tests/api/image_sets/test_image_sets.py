@@ -9,10 +9,13 @@ import zipfile
 import httpx
 import pytest
 from PIL import Image
+from sqlalchemy import Connection, Engine, event
 
+from api.operations.state_folder import SERVICE_DATABASE
 from api.problem_types import ProblemType
 from faces.images import read_image
 from tests.api.conftest import Running
+from tests.api.lab import of_sqlite
 
 SETS = "/v1/image-sets"
 PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "22q11DS"], "count": 10}
@@ -47,6 +50,22 @@ def test_the_same_request_is_the_same_set_and_renders_nothing_again(running: Run
     assert spelt_out["id"] == first["id"]
     assert running.model.rendered == rendered
     assert made(running.http, PROGRESSION | {"seed": 1})["id"] != first["id"]
+
+
+@of_sqlite
+def test_a_small_set_takes_two_transactions(running: Running) -> None:
+    commits = []
+
+    def note(connection: Connection) -> None:
+        if str(connection.engine.url).endswith(SERVICE_DATABASE):
+            commits.append(connection)
+
+    event.listen(Engine, "commit", note)
+    try:
+        made(running.http, {"kind": "age_progression", "conditions": ["WS"], "count": 1, "seed": 77})
+    finally:
+        event.remove(Engine, "commit", note)
+    assert len(commits) == 2  # the owner, before it is rendered; then its images and its size
 
 
 def test_manifest_and_images_agree(running: Running) -> None:
