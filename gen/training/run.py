@@ -31,9 +31,10 @@ from faces.images import Pixels, encode_png
 from faces.measures.identities import identities
 from gen import checkpoint
 from gen.imagesets import expand
+from gen.inference.generator import InferenceGenerator
 from gen.labels import Vocabulary
-from gen.networks import Generator
 from gen.sampler import Sampler
+from gen.torch_inference import convert_generator
 from gen.training.data import Exclusion, TrainingData, load, read_groups
 from gen.training.distributed import Processes
 from gen.training.loop import FirstStep, RunSettings, run_steps
@@ -132,8 +133,9 @@ def train(
     def save(keep: bool) -> None:
         folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep, seen=seen)
         precision: Precision = "float32" if trainer.config.precision == "float32" else "bfloat16"
+        average = convert_generator(trainer.average)
         for name, sheet in (("progressions", progression_sheet), ("cells", cells_sheet)):
-            folder.save_sheet(name, trainer.images_seen, encode_png(sheet(trainer.average, precision=precision)))
+            folder.save_sheet(name, trainer.images_seen, encode_png(sheet(average, precision=precision)))
 
     run_steps(
         trainer,
@@ -332,14 +334,14 @@ def _make_trainer(
     return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
 
 
-def progression_sheet(generator: Generator, persons: int = 2, precision: Precision = "float32") -> Pixels:
+def progression_sheet(generator: InferenceGenerator, persons: int = 2, precision: Precision = "float32") -> Pixels:
     """Draw a contact sheet, uint8 (h, w, 3): age progressions of the same few people in every condition."""
     seeds = tuple(range(persons))
     request = ImageSetRequest("age_progression", _vocabulary(generator).conditions, seeds=seeds, precision=precision)
     return _sheet(generator, request, persons)
 
 
-def cells_sheet(generator: Generator, persons: int = 3, precision: Precision = "float32") -> Pixels:
+def cells_sheet(generator: InferenceGenerator, persons: int = 3, precision: Precision = "float32") -> Pixels:
     """Draw a contact sheet, uint8 (h, w, 3), without truncation: for each condition and age group people of its own."""
     vocabulary = _vocabulary(generator)
     seeds = tuple(range(persons * len(vocabulary.conditions) * len(vocabulary.ages)))
@@ -347,7 +349,7 @@ def cells_sheet(generator: Generator, persons: int = 3, precision: Precision = "
     return _sheet(generator, request, persons)
 
 
-def _sheet(generator: Generator, request: ImageSetRequest, persons: int) -> Pixels:
+def _sheet(generator: InferenceGenerator, request: ImageSetRequest, persons: int) -> Pixels:
     """Draw a sheet with a line for each condition and person and a column for each age group."""
     vocabulary = _vocabulary(generator)
     rows = expand(request, vocabulary, {})
@@ -364,7 +366,7 @@ def _sheet(generator: Generator, request: ImageSetRequest, persons: int) -> Pixe
     )
 
 
-def _vocabulary(generator: Generator) -> Vocabulary:
+def _vocabulary(generator: InferenceGenerator) -> Vocabulary:
     if generator.config.vocabulary is None:
         raise ConfigError("the generator has no vocabulary; expected a conditional one")
     return generator.config.vocabulary

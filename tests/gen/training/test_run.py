@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,8 +19,10 @@ from core import run_folders, tensor_files
 from core.atomic_files import write_file
 from core.errors import ConfigError, TrainingError
 from core.stop_signals import StopRequest
+from faces.images import read_image
 from gen import checkpoint
 from gen.labels import Vocabulary
+from gen.training import run as training_run
 from gen.training.data import TrainingData
 from gen.training.loop import RunSettings
 from gen.training.run import RunFolder, train
@@ -70,11 +74,15 @@ def logged(folder: RunFolder) -> list[int]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A folder of a run whose sheets are one pixel: to draw them takes longer than to train."""
+    for name in ("progression_sheet", "cells_sheet"):
+        monkeypatch.setattr(training_run, name, lambda average, precision: np.zeros((1, 1, 3), np.uint8))
     return RunFolder(tmp_path / "run")
 
 
-def test_a_run_leaves_networks_state_log_and_sheets(folder: RunFolder) -> None:
+def test_a_run_leaves_networks_state_log_and_sheets(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
     seen: list[Progress] = []
     go(folder, replace(SETTINGS, keep_images=32), on_progress=seen.append)
     info = checkpoint.read_info(folder.generator)
@@ -84,6 +92,7 @@ def test_a_run_leaves_networks_state_log_and_sheets(folder: RunFolder) -> None:
     names = sorted(path.name for path in folder.samples.iterdir())
     assert names[:2] == ["000000016-cells.png", "000000016-progressions.png"]
     assert len(names) == 6
+    assert all(read_image(path).std() > 10 for path in folder.samples.iterdir())
     assert logged(folder) == [16, 32, 48]
     line = json.loads(folder.log.read_text().splitlines()[-1])
     for name in ("seconds_per_kimg", "augment_p", "real_sign", "generator_gradient", "peak_bytes", "time"):
@@ -155,8 +164,7 @@ def test_a_full_disk_stops_the_run_with_the_last_snapshot_intact(
     monkeypatch.setattr(JsonLines, "write", log)
     # Sheets come after the state, so that the snapshot of their own step is there already.
     stands = 32 if refused == "cells" else 16
-    told = rf"cannot write .*No space left.*; the snapshot after {stands} images is intact: make room or correct"
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=rf"No space left.*\b{stands}\b"):
         go(folder)
     monkeypatch.undo()
     assert folder.images_seen() == stands
@@ -168,21 +176,19 @@ def test_a_full_disk_stops_the_run_with_the_last_snapshot_intact(
 
 def test_a_disk_that_refuses_from_the_beginning_is_told(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file where the folder should be")
-    with pytest.raises(
-        TrainingError, match=r"cannot write .*run \(File exists\); no snapshot was saved yet: make room"
-    ):
+    with pytest.raises(TrainingError, match=re.escape(str(tmp_path / "run"))):
         go(RunFolder(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "named"),
     [
-        (32, "weights of the discriminator are not finite after 32 images; nothing was saved, the last snapshot is"),
-        (24, "discriminator_loss.* is not finite after 32 images; the last snapshot is intact: resume it with a lower"),
+        (32, r"discriminator\b.*\b32\b"),
+        (24, r"discriminator_loss.*\b32\b"),
     ],
 )
 def test_a_nan_stops_the_run_with_the_last_snapshot_intact(
-    folder: RunFolder, straight: Mapping[str, Tensor], images: int, told: str
+    folder: RunFolder, straight: Mapping[str, Tensor], images: int, named: str
 ) -> None:
     """Found when a snapshot is due, or by the losses of the next step."""
     run = trainer()
@@ -193,7 +199,7 @@ def test_a_nan_stops_the_run_with_the_last_snapshot_intact(
                 next(run.discriminator.parameters()).fill_(float("nan"))
 
     settings = replace(SETTINGS, report_images=8)
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=named):
         go(folder, settings, run=run, on_progress=poison)
     assert folder.images_seen() == checkpoint.read_info(folder.generator).images_seen == 16
     assert states_differ(go(folder, settings).state_dict(), straight) == []
@@ -201,22 +207,22 @@ def test_a_nan_stops_the_run_with_the_last_snapshot_intact(
 
 
 def test_two_runs_do_not_share_a_folder(folder: RunFolder) -> None:
-    with folder.lock(), pytest.raises(ConfigError, match="another process trains in"), folder.lock():
+    with folder.lock(), pytest.raises(ConfigError, match=re.escape(str(folder.path))), folder.lock():
         pass
 
 
 def test_other_settings_do_not_overwrite_a_run(folder: RunFolder) -> None:
     go(folder, replace(SETTINGS, until_images=16))
-    with pytest.raises(ConfigError, match=r"other settings: training.r1_gamma was 0.05 and is 3\. .* or --change"):
+    with pytest.raises(ConfigError, match=r"training\.r1_gamma\b.*0\.05.*\b3\b"):
         go(folder, run=trainer(r1_gamma=3))
     assert go(folder, run=trainer(r1_gamma=3), change=True).images_seen == 48
-    with pytest.raises(ConfigError, match=r"training.batch was 8 and is 4\. Use the same ones to resume it, or anot"):
+    with pytest.raises(ConfigError, match=r"training\.batch\b.*\b8\b.*\b4\b"):
         go(folder, run=trainer(batch=4, r1_gamma=3), change=True)
 
 
 def test_a_state_of_another_version_is_refused(folder: RunFolder) -> None:
     tensor_files.write(folder.state, {}, {"training": {}})
-    with pytest.raises(ConfigError, match="was written by another version"):
+    with pytest.raises(ConfigError, match=re.escape(str(folder.path))):
         folder.images_seen()
 
 
