@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
 from faces.images import read_image
-from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.drawing import locate_landmarks
 from faces.phantoms.phantom_dataset import nth_phantom
 
 TABLE = Path(__file__).parents[1] / "docs" / "portraits-smiles.csv"
@@ -37,12 +37,10 @@ def read_labelled_portraits(
     return np.stack(found), np.array([row["smiling"] == "yes" for row in rows])
 
 
-def draw_known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw phantoms, and return their true landmarks (n, 68, 2) and smiles (n,)."""
+def measure_known_phantoms(seed: int, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the true landmarks (n, 68, 2) of phantoms, and their smiles (n,)."""
     people = [nth_phantom(seed, index) for index in range(count)]
-    return np.stack([draw_phantom(person, 128).landmarks for person in people]), np.array(
-        [person.smile for person in people]
-    )
+    return np.stack([locate_landmarks(person, 128) for person in people]), np.array([person.smile for person in people])
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
         sys.exit("GESTALTGEN_PORTRAITS names no folder of portraits (docs/portraits.md)")
     detector = FaceDetector()
     tuning, test = (read_labelled_portraits(Path(folder), half, detector) for half in ("tuning", "test"))
-    drawn, unseen = draw_known_phantoms(SEED_TO_FIT, PHANTOMS), draw_known_phantoms(SEED_TO_TEST, PHANTOMS)
+    drawn, unseen = measure_known_phantoms(SEED_TO_FIT, PHANTOMS), measure_known_phantoms(SEED_TO_TEST, PHANTOMS)
     fitted = Smile.fit([drawn, (tuning[0], tuning[1].astype(float))])
     print("weights of", ", ".join(MEASURES))
     for name, smile in {"fitted now": fitted, "in use": CALIBRATED}.items():

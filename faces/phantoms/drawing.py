@@ -78,6 +78,11 @@ def draw_phantom(phantom: Phantom, size: int) -> RenderedPhantom:
     return RenderedPhantom(canvas.image(size), canvas.place(body.landmarks) * (size / canvas.side) - 0.5)
 
 
+def locate_landmarks(phantom: Phantom, size: int) -> npt.NDArray[np.float64]:
+    """Compute the landmarks that `draw_phantom` returns, without the picture."""
+    return Canvas(size, phantom.looks).place(anatomy(phantom).landmarks) - 0.5
+
+
 def _paint_backdrop(canvas: Canvas, looks: Looks) -> None:
     rows = np.linspace(1.08, 0.82, canvas.side, dtype=np.float32)[:, None]
     columns = 1 + 0.10 * looks.light_side * np.linspace(-1, 1, canvas.side, dtype=np.float32)[None, :]

@@ -4,18 +4,19 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from core.errors import ImageError
-from experiments.smile_measure import draw_known_phantoms, read_labelled_portraits
+from experiments.smile_measure import measure_known_phantoms, read_labelled_portraits
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED, MEASURES, Smile, measures
-from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.drawing import locate_landmarks
 from faces.phantoms.person import phantom
 
 
-def landmarks(smile: float) -> np.ndarray:  # type: ignore[type-arg]
-    return draw_phantom(phantom("unaffected", 30, smile, 7), 128).landmarks
+def landmarks(smile: float) -> npt.NDArray[np.float64]:
+    return locate_landmarks(phantom("unaffected", 30, smile, 7), 128)
 
 
 def test_size_place_and_rotation_do_not_matter() -> None:
@@ -34,7 +35,7 @@ def test_what_a_smile_does() -> None:
 
 
 def test_it_says_what_phantoms_are_known_to_show() -> None:
-    faces, smiles = draw_known_phantoms(43, 200)
+    faces, smiles = measure_known_phantoms(43, 200)
     read = CALIBRATED(faces)
     assert ((read >= 0) & (read <= 1)).all()
     assert np.corrcoef(read, smiles)[0, 1] > 0.94
@@ -50,7 +51,7 @@ def test_it_tells_smiles_on_photographs_that_it_was_not_tuned_on(portraits: Path
 
 
 def test_a_fit_finds_the_weights_that_made_the_smiles() -> None:
-    faces, _ = draw_known_phantoms(44, 300)
+    faces, _ = measure_known_phantoms(44, 300)
     true = Smile((0.5, 2.0, 0.5, 1.0, -3.0), 0.1)
     found = Smile.fit([(faces[:200], true.raw(faces[:200])), (faces[200:], true.raw(faces[200:]))])
     np.testing.assert_allclose(found.raw(faces), true.raw(faces), atol=0.02)
