@@ -149,6 +149,7 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
     generator, info = checkpoint.load_generator(options.weights), checkpoint.read_info(options.weights)
     reader, reader_info = oracle_file.load(options.oracle)
     asked_for = options.experiments
+    snapshots = [] if options.run is None else list_snapshots(options.run)
     with ExitStack() as stack:
         dataset = stack.enter_context(Dataset.open(options.data))
         trained, kept_out = select_all(dataset), None
@@ -163,7 +164,7 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
         evaluation = Evaluation(
             generator, reader, steady, detector, trained, kept_out, extractors, phantoms, asked_for, progress
         )
-        figures, curve = evaluation.figures(), evaluation.curve(options.run)
+        figures, curve = evaluation.figures(), evaluation.curve(snapshots)
         about = {
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "weights": {
@@ -197,6 +198,18 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
             sample_titles=evaluation.vocabulary.conditions,
             pairs=evaluation.pairs,
         )
+
+
+def list_snapshots(run: Path) -> list[Path]:
+    """List the kept generators of a training run and its newest.
+
+    Raises:
+        ConfigError: the folder holds none.
+    """
+    snapshots = [*sorted((run / "kept").glob("*.safetensors")), *run.glob("generator.safetensors")]
+    if not snapshots:
+        raise ConfigError(f"{run} holds no generator; expected the folder of a `gestaltgen train` run")
+    return snapshots
 
 
 def write_report(folder: Path, report: GeneratorReport) -> None:
@@ -261,13 +274,10 @@ class Evaluation:
         self.pairs = tuple((picture, self.data.image(pair.training)) for half in best for pair, picture in half)
         return tuple(found)
 
-    def curve(self, run: Path | None) -> tuple[tuple[int, float], ...]:
-        """Measure a run's kept generators and its newest: (images seen, Fréchet distance on the first features)."""
-        if run is None:
-            return ()
-        snapshots = [*sorted((run / "kept").glob("*.safetensors")), *run.glob("generator.safetensors")]
+    def curve(self, snapshots: Sequence[Path]) -> tuple[tuple[int, float], ...]:
+        """Measure snapshots of a training run: (images seen, Fréchet distance on the first features)."""
         if not snapshots:
-            raise ConfigError(f"{run} holds no generator; expected the folder of a `gestaltgen train` run")
+            return ()
         name = next(iter(self.extractors))
         real, curve = moments(drop_unknown_rows(self.real.features[name])), {}
         with stepping_bar(self.progress, "snapshots", len(snapshots)) as step:

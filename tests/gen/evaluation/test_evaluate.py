@@ -20,6 +20,7 @@ from faces.oracle.attribute_network import Oracle, OracleConfig
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.config import GeneratorConfig
+from gen.evaluation.evaluation import Evaluation
 from gen.evaluation.experiments import EVALUATION_SEED
 from gen.evaluation.report import TARGETS
 from gen.labels import Vocabulary
@@ -137,19 +138,22 @@ def test_photographs_leave_out_what_the_oracle_cannot_read(files: Path, tmp_path
     assert read_image(tmp_path / "out" / "evaluation.png").std() > 10
 
 
-def test_what_cannot_be_evaluated_is_refused_and_leaves_nothing(files: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     base = ["evaluate", str(files / "generator.safetensors"), "--out", str(out), "--count", "40", "--faces", "1"]
     base += ["--oracle", str(files / "oracle.safetensors")]
     with DatasetWriter(tmp_path / "other.zip", conditions=("XY",)) as writer:
         writer.add(np.zeros((16, 16, 3), dtype=np.uint8))
     (tmp_path / "nobody.txt").write_text("nobody.png")
+    monkeypatch.setattr(Evaluation, "figures", lambda evaluation: pytest.fail("it was measured"))
     for extra, told in (
         (["--data", str(tmp_path / "absent.zip")], "absent.zip"),
-        (["--data", str(tmp_path / "other.zip")], "is labelled with XY"),
-        (["--data", str(files / "phantoms.zip"), "--run", str(tmp_path), "--truncation", "1"], "holds no generator"),
-        (["--data", str(files / "phantoms.zip"), "--exclude", str(tmp_path / "nobody.txt")], "covers 0 of the 40"),
-        (["--data", str(files / "phantoms.zip"), "--oracle", str(files / "generator.safetensors")], "holds no oracle"),
+        (["--data", str(tmp_path / "other.zip")], "XY"),
+        (["--data", str(files / "phantoms.zip"), "--run", str(tmp_path)], str(tmp_path)),
+        (["--data", str(files / "phantoms.zip"), "--exclude", str(tmp_path / "nobody.txt")], "0 of the 40"),
+        (["--data", str(files / "phantoms.zip"), "--oracle", str(files / "generator.safetensors")], "generator.safet"),
         (["--data", str(files / "phantoms.zip"), "--inception", str(tmp_path / "absent.pth")], "absent.pth"),
     ):
         result = CliRunner().invoke(app, [*base, *extra])
