@@ -21,6 +21,7 @@ from gestaltgen_client import Client, ServiceError
 
 _T = TypeVar("_T")
 _READY_S: Final = 180.0
+_POLL_S: Final = 0.05
 _STOP_S: Final = 15.0
 _LAST_LINES: Final = 15
 
@@ -97,6 +98,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
                 retry = error.status is None or error.retry_after_s > 0  # it does not answer yet, or asks to wait
                 if not retry or time.monotonic() > deadline:
                     raise LocalServiceError(f"the service does not get ready: {error}\n{_read_end(log)}") from error
+                time.sleep(_POLL_S)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
