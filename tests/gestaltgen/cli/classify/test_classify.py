@@ -33,10 +33,16 @@ from recognition.runs.set_requests import count_persons, parse_fold, split_reque
 from recognition.runs.training_run import RunSpecification
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
+from tests.recognition.plots import skip_plots
 
 ROOT = Path(__file__).parents[4]
 COMMANDS = ("train", "folds", "predict", "report", "compare", "probe", "presets")
 AUGMENT = ("--augment", "age_progression")
+
+
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_plots(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, real: Path, test_set: Path) -
     folder = tmp_path_factory.mktemp("runs")
     said = train(real, folder / "real", "--test", str(test_set))
     assert "look at" in said
-    with generating(folder / "state") as url:
+    with generating(folder / "state") as url, pytest.MonkeyPatch.context() as patch:
+        skip_plots(patch)
         train(real, folder / "more", "--test", str(test_set), *AUGMENT, "--service", url, "--count", "1")
     return folder / "real", folder / "more"
 
@@ -152,20 +159,21 @@ def test_a_whole_set_needs_no_service_to_go_on(
 def test_another_command_does_not_go_on_with_a_run(runs: tuple[Path, Path], real: Path) -> None:
     said = refused(*arguments(real, runs[0], "--set", "learning_rate=0.1"))
     was = find_preset("small").training.learning_rate
-    assert f"training.learning_rate was {was} and is 0.1" in said
-    assert "another --out" in said
-    assert "sets.set.kind was None and is 'blended'" in refused(*arguments(real, runs[0], "--augment", "blended"))
+    assert re.search(rf"training\.learning_rate\b.*{was}.*0\.1", said)
+    assert "--out" in said
+    said = refused(*arguments(real, runs[0], "--augment", "blended"))
+    assert re.search(r"sets\.set\.kind\b.*None.*'blended'", said)
 
 
 def test_a_folder_of_something_else_is_left_alone(real: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
-    assert "holds files and no run" in refused(*arguments(real, tmp_path))
+    assert str(tmp_path) in refused(*arguments(real, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
 def test_training_images_are_no_test_images(real: Path, tmp_path: Path) -> None:
     said = refused(*arguments(real, tmp_path / "run", "--test", str(real)))
-    assert "40 of 40 test images were seen in training: 40 by the classifiers" in said
+    assert re.search(r"\b40 of 40\b.*\b40\b.*classifiers", said)
     assert not (tmp_path / "run" / "seed-0").exists()
 
 
@@ -174,7 +182,7 @@ def test_persons_in_training_are_no_test_persons(real: Path, test_set: Path, tmp
         for index in range(4):
             writer.add(other.image(index), replace(other.record(index), person=known.record(index).person))
     said = refused(*arguments(real, tmp_path / "run", "--test", str(tmp_path / "t.zip")))
-    assert "4 persons of the test set are in the training data too" in said
+    assert "4 persons" in said
 
 
 def test_images_that_the_generator_saw_are_no_test_images(real: Path, test_set: Path, tmp_path: Path) -> None:
@@ -182,24 +190,24 @@ def test_images_that_the_generator_saw_are_no_test_images(real: Path, test_set: 
     with generating(tmp_path / "state", seen) as url:
         args = arguments(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url)
         said = refused(*args, "--test", str(test_set))
-        assert "3 of 40 test images were seen in training: 3 by generator fake" in said
+        assert re.search(r"\b3 of 40\b.*\b3\b.*generator fake", said)
         assert invoke(*args).exit_code == 0
     said = refused("predict", str(tmp_path / "run"), "--test", str(test_set))
-    assert "3 of 40 test images were seen in training: 3 by generator fake" in said
+    assert re.search(r"\b3 of 40\b.*\b3\b.*generator fake", said)
 
 
 def test_a_generator_that_does_not_say_what_it_saw_needs_a_word(real: Path, test_set: Path, tmp_path: Path) -> None:
     with generating(tmp_path / "state", None) as url:
         args = arguments(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url, "--test", str(test_set))
         said = refused(*args)
-        assert "not known: all images that generator fake was trained on" in said
+        assert "generator fake" in said
         assert "--unknown-training-images" in said
         result = invoke(*args, "--unknown-training-images")
     assert result.exit_code == 0, result.output
     told = json.loads((tmp_path / "run" / "report" / "report.json").read_text())
     assert "generator fake" in told["about"]["not known"]
     again = refused("predict", str(tmp_path / "run"), "--test", str(test_set))
-    assert "not known" in again
+    assert "generator fake" in again
 
 
 def test_validation_by_faces_that_the_generator_knows_is_told(real: Path, tmp_path: Path) -> None:
@@ -259,7 +267,7 @@ def test_a_fold_learns_from_its_own_generator(
         assert config["about"]["sets"] == {f"fold-{fold}/set": sets[f"fold-{fold}/set"]}
     assert "seed-0/fold-0: epoch 1 of 1 is the best" in said
     said = refused(*arguments(real, tmp_path / "other", "--set-from", str(run), "--fold-seed", "1"))
-    assert "each for one fold of --folds 2 and --fold-seed 0, here are 2 and 1; expected the same" in said
+    assert re.search(r"--folds 2\b.*--fold-seed 0\b.*\b2\b.*\b1\b", said)
     with generating_folds(tmp_path / "again", [held[1], held[0]]) as url:
         train(real, tmp_path / "same", "--set-from", str(run), "--service", url)
     assert json.loads((tmp_path / "same" / "run.json").read_text())["sets"] == sets
@@ -270,9 +278,9 @@ def test_a_generator_that_knows_the_faces_which_choose_the_epoch_of_its_fold_is_
 ) -> None:
     with generating_folds(tmp_path / "state", [held[1], held[1]]) as url:
         said = refused(*arguments(real, tmp_path / "run", *OF_FOLDS, "--service", url))
-    assert "generator fold-1 was trained on 20 of the 20 images that choose the epoch of fold-1" in said
+    assert re.search(r"generator fold-1\b.*\b20\b.*\b20\b", said)
     assert "gestaltgen classify folds" in said
-    assert "another --out" in said
+    assert "--out" in said
     assert not (tmp_path / "run" / "seed-0").exists()
 
 
@@ -289,11 +297,11 @@ def test_lists_that_would_mislead_are_not_written(real: Path, tmp_path: Path) ->
 
     for _ in range(2):  # the same again changes nothing
         assert invoke(*folds(real)).exit_code == 0
-    assert "is of another split" in refused(*folds(real, "--fold-seed", "1"))
+    assert str(tmp_path / "lists") in refused(*folds(real, "--fold-seed", "1"))
     with Dataset.open(real) as data, DatasetWriter(tmp_path / "slashes.zip") as writer:
         for index in range(len(data)):
             writer.add(data.image(index), replace(data.record(index), person=f"{data.record(index).person}/1"))
-    assert "would be read as another name from a list" in refused(*folds(tmp_path / "slashes.zip"))
+    assert "/1" in refused(*folds(tmp_path / "slashes.zip"))
 
 
 def test_a_condition_with_a_slash_is_no_fold() -> None:
@@ -309,7 +317,7 @@ def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkey
     monkeypatch.setattr("recognition.runs.training_run.READY_S", 0.0)
     said = refused(*arguments(real, tmp_path / "run", *AUGMENT, "--service", "http://127.0.0.1:9"))
     assert "http://127.0.0.1:9" in said
-    assert "start the service (gestaltgen serve), or name another with --service" in said
+    assert "--service" in said
 
 
 @pytest.mark.parametrize(
