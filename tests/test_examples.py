@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
-import subprocess
-import sys
-import time
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,8 +21,10 @@ from api.settings import Settings
 from faces.phantoms.phantom_dataset import synthesise
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint
+from tests.forked_process import fork_python, wait_until
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_classifier.py"
+RUN = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @dataclass
@@ -69,51 +69,68 @@ def example() -> ModuleType:
     return module
 
 
-def command(service: Asked, real: Path, out: Path, *options: str) -> list[str]:
-    asked = ["--url", service.url, "--out", str(out), "--count", "2", "--size", "16", "--batch", "8", *options]
-    return [sys.executable, str(EXAMPLE), str(real), *asked]
+def arguments(service: Asked, real: Path, out: Path, *options: str) -> list[str]:
+    return [
+        str(real),
+        "--url",
+        service.url,
+        "--out",
+        str(out),
+        "--count",
+        "2",
+        "--size",
+        "16",
+        "--batch",
+        "8",
+        *options,
+    ]
 
 
-def run(service: Asked, real: Path, out: Path, *options: str) -> str:
-    done = subprocess.run(command(service, real, out, *options), capture_output=True, text=True)  # noqa: S603
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@contextmanager
+def program(log: Path, *arguments: str) -> Iterator[BaseProcess]:
+    with fork_python(RUN, [str(EXAMPLE), *arguments], log) as process:
+        yield process
+
+
+def run(log: Path, *arguments: str, code: int = 0) -> str:
+    with program(log, *arguments) as process:
+        process.join()
+        said = log.read_text()
+        assert process.exitcode == code, said
+    return said
 
 
 def test_interrupted_it_goes_on_and_asks_the_service_for_nothing_twice(
     service: Asked, real: Path, tmp_path: Path
 ) -> None:
     service.paths.clear()
-    begun = subprocess.Popen(command(service, real, tmp_path, "--epochs", "100000"), stdout=subprocess.DEVNULL)  # noqa: S603
-    try:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "alone.pt").exists():
-            assert begun.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        begun.send_signal(signal.SIGTERM)
-        begun.wait(timeout=30)
-    finally:
-        begun.kill()
+    out = tmp_path / "out"
+    with program(tmp_path / "begun.txt", *arguments(service, real, out, "--epochs", "100000")) as begun:
+        wait_until((out / "alone.pt").exists, begun, tmp_path / "begun.txt")
+        begun.terminate()
+        begun.join(30)
+        assert begun.exitcode is not None
     fetched = [path for path in service.paths if "/shards/" in path]
     assert len(fetched) == len(set(fetched)) == 1
-    reached = torch.load(tmp_path / "alone.pt", weights_only=True)["epochs"]
+    reached = torch.load(out / "alone.pt", weights_only=True)["epochs"]
     service.paths.clear()
-    said = run(service, real, tmp_path, "--epochs", str(reached + 1))
+    said = run(tmp_path / "again.txt", *arguments(service, real, out, "--epochs", str(reached + 1)))
     assert service.paths == []
     assert f"alone: goes on after epoch {reached}" in said
     assert f"alone: epoch {reached} of" not in said
     assert f"with-set: epoch {reached + 1} of {reached + 1}" in said
     assert "20 real images to train on, 20 held out, 40 from the service" in said
     assert said.count("held-out accuracy: ") == 1
-    assert len(list((tmp_path / "set" / "images").iterdir())) == 40
+    assert len(list((out / "set" / "images").iterdir())) == 40
 
 
 def test_a_streamed_set_is_not_stored(service: Asked, real: Path, tmp_path: Path) -> None:
     service.paths.clear()
-    said = run(service, real, tmp_path, "--stream", "--epochs", "2", "--kind", "blended", "--workers", "1")
+    out = tmp_path / "out"
+    streamed = ("--stream", "--epochs", "2", "--kind", "blended", "--workers", "1")
+    said = run(tmp_path / "said.txt", *arguments(service, real, out, *streamed))
     assert "with-set: epoch 2 of 2" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"set.json", "alone.pt", "with-set.pt"}
+    assert {path.name for path in out.iterdir()} == {"set.json", "alone.pt", "with-set.pt"}
     assert len([path for path in service.paths if "/shards/" in path]) >= 2
 
 
@@ -132,12 +149,10 @@ def test_training_that_was_interrupted_is_what_it_would_have_been(example: Modul
 
 def test_another_request_needs_another_folder(service: Asked, real: Path, tmp_path: Path) -> None:
     (tmp_path / "set.json").write_text('{"asked": {"kind": "average"}}')
-    done = subprocess.run(command(service, real, tmp_path), capture_output=True, text=True)  # noqa: S603
-    assert done.returncode == 1
-    assert "take another --out" in done.stderr
+    assert "--out" in run(tmp_path / "said.txt", *arguments(service, real, tmp_path), code=1)
 
 
-def test_it_teaches() -> None:
-    done = subprocess.run([sys.executable, str(EXAMPLE), "--help"], capture_output=True, text=True, check=True)  # noqa: S603
+def test_it_teaches(tmp_path: Path) -> None:
+    said = run(tmp_path / "said.txt", "--help")
     for word in ("gestaltgen serve", "gestaltgen dataset phantoms", "labels.csv", "no basis for a diagnosis"):
-        assert word in done.stdout
+        assert word in said

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,24 +14,25 @@ from gen.training.data import TrainingImages
 from inversion.inverter import Inverter
 from inversion.training.recipe import InversionTrainingConfig, OptimizerName, Stage
 from inversion.training.trainer import InversionTrainer
+from tests.forked_process import fork_python
 from tests.inversion.tiny import ENCODER, HYPERNETWORK, some_faces, tiny_generator
 from tests.inversion.training.tiny import data, trainer
 
 
-@pytest.mark.parametrize("optimizer", ["ranger", "adamw"])
-def test_the_encoder_learns_faces_and_latents(optimizer: OptimizerName) -> None:
-    learning = trainer(real=False, optimizer=optimizer)
-    reports = [learning.step() for _ in range(60)]
+@pytest.mark.parametrize(("optimizer", "steps"), [("ranger", 40), ("adamw", 20)])
+def test_the_encoder_learns_faces_and_latents(optimizer: OptimizerName, steps: int) -> None:
+    learning = trainer(real=False, optimizer=optimizer, learning_rate=0.006)
+    reports = [learning.step() for _ in range(steps)]
     first, last = reports[:5], reports[-5:]
     assert sum(r.l2 for r in last) < 0.8 * sum(r.l2 for r in first)
     assert sum(r.latent for r in last) < 0.9 * sum(r.latent for r in first)
-    assert learning.images_seen == reports[-1].images_seen == 480
+    assert learning.images_seen == reports[-1].images_seen == 8 * steps
 
 
 def test_the_hypernetwork_learns_beside_a_frozen_encoder() -> None:
-    learning = trainer("hypernetwork")
+    learning = trainer("hypernetwork", learning_rate=0.02)
     frozen = {name: value.clone() for name, value in learning.inverter.w_encoder.state_dict().items()}
-    reports = [learning.step() for _ in range(40)]
+    reports = [learning.step() for _ in range(14)]
     assert sum(r.l2 for r in reports[-5:]) < 0.95 * sum(r.l2_encoder for r in reports[-5:]), "it begins at 1"
     assert all(torch.equal(frozen[n], v) for n, v in learning.inverter.w_encoder.state_dict().items())
 
@@ -59,17 +59,17 @@ def test_a_batch_is_part_real_and_part_generated() -> None:
 @pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(stage: Stage) -> None:
     straight = trainer(stage)
-    for _ in range(9):
+    for _ in range(5):
         straight.step()
     stopped = trainer(stage)
-    for _ in range(4):
+    for _ in range(2):
         stopped.step()
     resumed = trainer(stage)
     resumed.load_state_dict({name: value.clone() for name, value in stopped.state_dict().items()})
-    for _ in range(5):
+    for _ in range(3):
         resumed.step()
-    for name, value in straight.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0, msg=name)
+    ours, theirs = resumed.state_dict(), straight.state_dict()
+    assert [name for name, value in theirs.items() if not torch.equal(ours[name], value)] == []
 
 
 WORKER = """
@@ -95,10 +95,18 @@ assert not any("gloo" in name for name in threads), threads  # they would abort 
 def of_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the state and the losses of either stage after three steps of two processes."""
     out = tmp_path_factory.mktemp("two")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    command += [sys.executable, "-c", WORKER, str(out)]
-    run = subprocess.run(command, timeout=120, capture_output=True, text=True, env=os.environ)  # noqa: S603
-    assert run.returncode == 0, run.stderr
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with ExitStack() as stack:
+        logs = [out / f"log-{rank}" for rank in range(2)]
+        processes = [
+            stack.enter_context(fork_python(WORKER, [str(out)], log, {"RANK": str(rank), **shared}))
+            for rank, log in enumerate(logs)
+        ]
+        for process, log in zip(processes, logs, strict=True):
+            process.join(120)
+            assert process.exitcode == 0, log.read_text()
     return out
 
 
@@ -116,41 +124,42 @@ def test_weights_that_are_no_numbers_are_not_saved() -> None:
     learning = trainer()
     learning.check_weights()
     torch.nn.init.constant_(learning.inverter.w_encoder.linear.weight, float("nan"))
-    with pytest.raises(TrainingError, match="weights of the encoder are no numbers after 0 images"):
+    with pytest.raises(TrainingError, match=r"encoder\b.*\b0\b"):
         learning.check_weights()
-    with pytest.raises(TrainingError, match="is no number after 8 images"):
+    with pytest.raises(TrainingError, match=r"\b8\b"):
         learning.step()
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
     inverter, config = Inverter(tiny_generator(), ENCODER, HYPERNETWORK), InversionTrainingConfig("encoder")
-    with pytest.raises(ConfigError, match="4 faces of a batch are real and there is no data"):
+    with pytest.raises(ConfigError, match=r"\b4\b"):
         InversionTrainer(inverter, config, None)
     small = TrainingImages(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), data().labels[:4])
-    with pytest.raises(ConfigError, match=r"\(3, 32, 32\); expected \(3, 64, 64\), the generator's size"):
+    with pytest.raises(ConfigError, match=r"\(3, 32, 32\).*\(3, 64, 64\)"):
         InversionTrainer(inverter, config, small)
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    "settings",
     [
-        ({"stage": "both"}, "stage is 'both'; expected one of encoder, hypernetwork"),
-        ({"optimizer": "sgd"}, "optimizer is 'sgd'"),
-        ({"precision": "float8"}, "precision is 'float8'"),
-        ({"batch": 1}, "batch is 1"),
-        ({"passes": 0}, "passes is 0"),
-        ({"l2_weight": -1.0}, "l2_weight is -1.0"),
-        ({"synthetic_share": 1.5}, "synthetic_share is 1.5"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        {"stage": "both"},
+        {"optimizer": "sgd"},
+        {"precision": "float8"},
+        {"batch": 1},
+        {"passes": 0},
+        {"l2_weight": -1.0},
+        {"synthetic_share": 1.5},
+        {"learning_rate": 0.0},
     ],
 )
-def test_recipes_that_make_no_sense_are_refused(settings: dict[str, object], says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_recipes_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
+    ((name, value),) = settings.items()
+    with pytest.raises(ConfigError, match=rf"\b{name}\b.*{value}"):
         replace(InversionTrainingConfig("encoder"), **settings)  # type: ignore[arg-type]
 
 
 def test_all_of_it_may_be_computed_in_bfloat16() -> None:
-    learning = trainer("hypernetwork", precision="bfloat16")
+    learning = trainer("hypernetwork", precision="bfloat16", batch=2, passes=1)
     report = learning.step()
     assert report.l2 > 0
     assert all(value.dtype == torch.float32 for value in learning.inverter.hypernet.parameters())
