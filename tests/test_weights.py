@@ -76,12 +76,12 @@ def test_damage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     whole = weights.default().read_bytes()
     (tmp_path / "manifest.json").write_text((weights.default().parent / "manifest.json").read_text())
     monkeypatch.setattr(weights, "_folder", lambda: tmp_path)
-    with pytest.raises(CheckpointError, match="is missing; restore it"):
+    with pytest.raises(CheckpointError, match=name):
         weights.default()
     (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(CheckpointError, match="is damaged: its sha256 is"):
+    with pytest.raises(CheckpointError, match=name):
         weights.default()
-    with pytest.raises(CheckpointError, match=r"no weights 'big.safetensors' are shipped; expected one of"):
+    with pytest.raises(CheckpointError, match=r"big\.safetensors"):
         weights.find_file("big.safetensors")
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_inverter_reproduces_faces_it_has_not_seen() -> None:
     path = weights.companion(weights.default(), "inverter")
     assert path is not None
     inverter = inverter_file.load(path, net)
-    faces = to_tensor(np.concatenate(list(fresh_phantoms(12, 128, 706))))
+    faces = to_tensor(np.concatenate(list(fresh_phantoms(6, 128, 706))))
     encoded, refined = (inverter.invert(faces, passes) for passes in (0, 5))
     error = [np.mean([face.l2 for face in found.quality]) for found in (encoded, refined)]
     assert error[1] < 0.5 * error[0]
@@ -122,7 +122,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
     assert set(weights.companions(own)) == {"oracle", "landmarks"}
     checkpoint.save(own, tiny_generator(), origin="faces.phantom; 3 images of a folder")
     assert weights.companions(own) == {}
-    with pytest.raises(CheckpointError, match="there is no file"):
+    with pytest.raises(CheckpointError, match=r"none\.safetensors"):
         weights.companions(tmp_path / "none.safetensors")
 
 
@@ -157,8 +157,9 @@ def test_bfloat16_costs_no_image_of_a_shipped_generator_more_than_rounding(
     vocabulary = net.config.vocabulary
     assert vocabulary is not None
     cells = [(condition, age) for condition in vocabulary.conditions for age in vocabulary.age_names]
-    c = torch.stack([vocabulary.encode(*cells[at % len(cells)]) for at in range(32)])
-    w = net.map(torch.randn(32, net.config.z_dim, generator=torch.Generator().manual_seed(0)), c, truncation=0.6)
+    faces = max(8, len(cells))
+    c = torch.stack([vocabulary.encode(*cells[at % len(cells)]) for at in range(faces)])
+    w = net.map(torch.randn(faces, net.config.z_dim, generator=torch.Generator().manual_seed(0)), c, truncation=0.6)
     with torch.set_grad_enabled(way != "rendered"):
         exact, fast = (
             torch.cat([net.synthesize(part, dtype=dtype) for part in w.split(8)]).clamp(-1, 1)

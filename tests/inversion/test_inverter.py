@@ -17,12 +17,12 @@ from inversion.config import EncoderConfig, HypernetworkConfig
 from inversion.inverter import Inverter
 from inversion.networks.hypernetwork import Hypernetwork
 from inversion.result import load, save
-from tests.inversion.tiny import ENCODER, HYPERNETWORK, some_faces, tiny_generator, tiny_inverter
+from tests.inversion.tiny import ENCODER, HYPERNETWORK, shared_inverter, some_faces, tiny_generator, tiny_inverter
 
 
 def test_sizes_follow_from_the_generator() -> None:
     faces = some_faces(3)
-    inverter = tiny_inverter()
+    inverter = shared_inverter()
     inversion = inverter.invert(faces, passes=2)
     assert inversion.w.shape == (3, inverter.generator.config.num_ws, 16)
     assert {name: tuple(value.shape[1:]) for name, value in inversion.offsets.items()} == dict(
@@ -74,7 +74,7 @@ def test_a_new_hypernetwork_changes_nothing() -> None:
 
 def test_a_pass_that_brings_nothing_ends_it_image_by_image() -> None:
     faces = some_faces(6)
-    every, gaining = tiny_inverter(), tiny_inverter(least_gain=0.0)
+    every, gaining = shared_inverter(), tiny_inverter(least_gain=0.0)
     attempts = list(every.refine(faces, every.encode(faces), 4))
     errors = torch.stack([(a.reconstruction - faces).square().mean(dim=(1, 2, 3)) for a in attempts])
     inversion = gaining.invert(faces, passes=4)
@@ -88,7 +88,7 @@ def test_a_pass_that_brings_nothing_ends_it_image_by_image() -> None:
 
 
 def test_one_face_is_inverted_as_in_a_batch_and_at_any_size() -> None:
-    inverter, faces = tiny_inverter(), some_faces(3)
+    inverter, faces = shared_inverter(), some_faces(3)
     whole = inverter.invert(faces, passes=2)
     alone = inverter.invert(faces[1:2], passes=2)
     torch.testing.assert_close(whole[1].reconstruction, alone.reconstruction, atol=1e-5, rtol=0)
@@ -107,17 +107,17 @@ def test_one_face_is_inverted_as_in_a_batch_and_at_any_size() -> None:
 )
 def test_what_is_no_face_image_is_refused(images: torch.Tensor, says: str) -> None:
     with pytest.raises(ImageError, match=says):
-        tiny_inverter().invert(images)
+        shared_inverter().invert(images)
 
 
 def test_fewer_than_no_passes_are_refused() -> None:
     with pytest.raises(ConfigError, match="-1 passes"):
-        tiny_inverter().invert(some_faces(1), passes=-1)
+        shared_inverter().invert(some_faces(1), passes=-1)
 
 
 @pytest.mark.parametrize("storage", ["float32", "bfloat16"])
 def test_a_saved_inversion_comes_back(tmp_path: Path, storage: str) -> None:
-    inverter = tiny_inverter()
+    inverter = shared_inverter()
     inversion, path = inverter.invert(some_faces(2), passes=2), tmp_path / "faces.safetensors"
     lost = save(path, inversion, inverter.generator, storage)  # type: ignore[arg-type]
     back = load(path, inverter.generator)
@@ -135,14 +135,14 @@ def test_a_saved_inversion_comes_back(tmp_path: Path, storage: str) -> None:
 
 
 def test_an_inversion_of_another_generator_is_refused(tmp_path: Path) -> None:
-    inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
+    inverter, path = shared_inverter(), tmp_path / "faces.safetensors"
     save(path, inverter.invert(some_faces(1), passes=0), inverter.generator)
     with pytest.raises(CheckpointError, match="was made with the generator"):
         load(path, tiny_generator(seed=2))
 
 
 def test_bfloat16_costs_little_and_is_told(tmp_path: Path) -> None:
-    inverter, faces = tiny_inverter(), some_faces(3)
+    inverter, faces = shared_inverter(), some_faces(3)
     exact, fast = inverter.invert(faces, passes=2), inverter.invert(faces, passes=2, precision="bfloat16")
     assert (exact.precision, fast.precision, fast[1].precision) == ("float32", "bfloat16", "bfloat16")
     kept = (fast.w, fast.reconstruction, *fast.offsets.values())
@@ -161,7 +161,7 @@ def test_bfloat16_costs_little_and_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_inversion_is_that_of_the_layers(monkeypatch: pytest.MonkeyPatch, precision: Precision) -> None:
-    inverter, faces = tiny_inverter(), some_faces(3)
+    inverter, faces = shared_inverter(), some_faces(3)
     inversion = inverter.invert(faces, 3, precision)
     monkeypatch.setattr(ConversionCache, "find", lambda *_: None)
     layers = inverter.invert(faces, 3, precision)
@@ -174,11 +174,11 @@ def test_an_inversion_is_that_of_the_layers(monkeypatch: pytest.MonkeyPatch, pre
 @pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_is_settled_before_it_is_told(monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str) -> None:
     monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: faster)
-    assert tiny_inverter().invert(some_faces(1), passes=1, precision="auto").precision == expected
+    assert shared_inverter().invert(some_faces(1), passes=1, precision="auto").precision == expected
 
 
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
-    inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
+    inverter, path = shared_inverter(), tmp_path / "faces.safetensors"
     with pytest.raises(ConfigError, match="precision is 'float16'; expected one of auto, float32, bfloat16"):
         inverter.invert(some_faces(1), precision="float16")  # type: ignore[arg-type]
     save(path, inverter.invert(some_faces(1), passes=0), inverter.generator)
@@ -189,7 +189,7 @@ def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_inversion_from_before_precisions_were_told_is_of_float32(tmp_path: Path) -> None:
-    inverter, path = tiny_inverter(), tmp_path / "faces.safetensors"
+    inverter, path = shared_inverter(), tmp_path / "faces.safetensors"
     inversion = inverter.invert(some_faces(1), passes=1)
     save(path, inversion, inverter.generator, "float32")
     tensors, header = tensor_files.read(path)

@@ -6,7 +6,7 @@ import torch
 from core.errors import ConfigError
 from inversion.methods import InversionMethod, Method, choose_method
 from inversion.quality import Judge
-from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
+from tests.inversion.tiny import shared_inverter, some_faces, tiny_generator
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
     [("encoder", 0, False), ("hyperstyle", 0, True), ("w", 2, False), ("w+", 2, False), ("pti", 4, True)],
 )
 def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, bent: bool) -> None:
-    inverter = tiny_inverter()
+    inverter = shared_inverter()
     by = InversionMethod(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=2)
     told: list[int] = []
     found = by(some_faces(1), lambda made, steps, loss: told.append(made))
@@ -25,7 +25,7 @@ def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, ben
 
 
 def test_optimisation_needs_no_inverter_and_begins_with_its_latent_where_there_is_one() -> None:
-    inverter = tiny_inverter()
+    inverter = shared_inverter()
     by_itself, begun = (
         InversionMethod(inverter.generator, start, Judge(), Method.W, steps=1)(some_faces(1)).w
         for start in (None, inverter)
@@ -35,7 +35,7 @@ def test_optimisation_needs_no_inverter_and_begins_with_its_latent_where_there_i
 
 
 def test_what_is_usual_follows_from_the_inverter() -> None:
-    assert choose_method(tiny_inverter()) is Method.HYPERSTYLE
+    assert choose_method(shared_inverter()) is Method.HYPERSTYLE
     assert choose_method(None) is Method.PTI
 
 
@@ -59,7 +59,7 @@ def test_networks_follow_the_hardware_and_optimisation_is_in_float32(
     monkeypatch: pytest.MonkeyPatch, method: str, expected: str
 ) -> None:
     monkeypatch.setattr("core.precision.is_bfloat16_faster", lambda: True)
-    inverter = tiny_inverter()
+    inverter = shared_inverter()
     by = InversionMethod(inverter.generator, inverter, Judge(), Method(method), passes=1, steps=1, precision="auto")
     assert by(some_faces(1)).precision == by.settled_precision == expected
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,12 @@ def tiny_inverter(seed: int = 1, **settings: object) -> Inverter:
             if not parameter.detach().any():
                 torch.nn.init.normal_(parameter, std=0.02)
     return inverter.eval().requires_grad_(False)
+
+
+@cache
+def shared_inverter() -> Inverter:
+    """`tiny_inverter()`, compiled once for all tests that leave its weights alone."""
+    return tiny_inverter()
 
 
 def some_faces(n: int, side: int = 64, seed: int = 5) -> Tensor:

@@ -117,8 +117,8 @@ def test_an_image_is_classified_by_the_label_it_has_and_the_one_it_was_asked_for
 
 def test_who_it_is_is_read_from_real_images() -> None:
     run = trainer(identity_weight=3, r1_gamma=0, batch=16, learning_rate=0.01)
-    errors = [run.step().identity_error for _ in range(60)]
-    assert sum(errors[-10:]) < 0.7 * sum(errors[:10])
+    errors = [run.step().identity_error for _ in range(40)]
+    assert sum(errors[-5:]) < 0.75 * sum(errors[:5])
     plain = trainer().step()
     assert (plain.identity_error, plain.identity_shift) == (0, 0)
 
@@ -173,11 +173,11 @@ def test_mirroring_flips_left_and_right() -> None:
 
 @pytest.mark.slow
 def test_a_short_training_learns_what_the_label_means() -> None:
-    """Dark for one condition, bright for the other: 150 steps are enough to tell them apart."""
-    run = trainer(r1_gamma=0.01, r1_interval=16, ema_halflife_images=100, ema_rampup=1.0)
-    for _ in range(150):
+    """Dark for one condition, bright for the other: 80 steps are enough to tell them apart."""
+    run = trainer(r1_gamma=0.01, r1_interval=16, ema_halflife_images=100, ema_rampup=1.0, learning_rate=0.006)
+    for _ in range(80):
         report = run.step()
-    assert report.images_seen == 150 * 8
+    assert report.images_seen == 80 * 8
     z = torch.randn(64, 16, generator=torch.Generator().manual_seed(1))
     means = [
         run.average(z, Vocabulary().encode(condition, "child").expand(64, -1)).mean().item()
