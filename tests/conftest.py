@@ -16,6 +16,7 @@ import torch
 
 from faces.detect import FaceDetector
 from faces.images import Pixels
+from gen.conversion_cache import ConversionCache
 
 torch.set_num_threads(1)
 
@@ -25,6 +26,7 @@ SLOW_FOLDERS = ("api", "client")
 SLOW_FILES = frozenset(
     [
         "editing/test_face_editor.py",
+        "editing/test_model_check.py",
         "experiments/test_augmentation.py",
         "faces/datasets/test_preparation.py",
         "faces/oracle/test_attribute_network.py",
@@ -51,6 +53,9 @@ SLOW_FILES = frozenset(
         "gestaltgen/cli/training/test_oracle.py",
         "gestaltgen/cli/training/test_train.py",
         "gestaltgen/cli/training/test_train_inverter.py",
+        "inversion/inference/test_encoder.py",
+        "inversion/inference/test_hypernetwork.py",
+        "inversion/test_inverter.py",
         "inversion/test_optimisation.py",
         "inversion/test_parity.py",
         "inversion/training/test_trainer.py",
@@ -92,6 +97,12 @@ def judges() -> Path:
     if not folder:
         pytest.skip("GESTALTGEN_JUDGES names no folder of networks")
     return Path(folder)
+
+
+@pytest.fixture
+def computed_by_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that are not compiled for inference, which takes most of the time of tiny ones."""
+    monkeypatch.setattr(ConversionCache, "find", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

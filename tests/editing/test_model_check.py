@@ -68,6 +68,7 @@ def check(generator: Path, photograph: Path | None = None) -> dict[str, ModelChe
     return {line.part: line for line in check_model(files, photograph)}
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_a_whole_model_makes_an_image_an_inversion_and_an_edit(generator: Path) -> None:
     limits = QualityLimits({"l2": 1.0}, {"l2": 2.0}, 20)
     add_inverter(generator, limits)
@@ -89,6 +90,7 @@ def test_a_whole_model_makes_an_image_an_inversion_and_an_edit(generator: Path) 
     assert lines["edit"].peak_bytes >= lines["generator"].peak_bytes > 0
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_what_is_missing_is_named_with_a_remedy_and_fails_nothing(generator: Path) -> None:
     lines = check(generator)
     assert lines["inverter"].result == lines["directions"].result == "missing"
@@ -102,6 +104,7 @@ def test_what_is_missing_is_named_with_a_remedy_and_fails_nothing(generator: Pat
     assert "unjudged" in lines["inversion"].detail
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_parts_that_do_not_fit_fail_and_the_others_are_checked(generator: Path) -> None:
     add_inverter(generator, of="another")
     add_directions(generator, width=8)

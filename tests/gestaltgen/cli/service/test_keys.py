@@ -217,7 +217,7 @@ def test_serve_refuses_a_certificate_that_cannot_sign(tmp_path: Path) -> None:
     result = CliRunner().invoke(main.app, ["serve", "--state", str(tmp_path / "state")], env=env)
     assert result.exit_code == 1
     assert "error: GESTALTGEN_C2PA_CERTIFICATE: " in result.output
-    assert str(tmp_path / "authority.pem") in words(result.output)
+    assert "CN=Test authority" in words(result.output)
 
 
 def test_rotate_gives_the_server_a_new_key(tmp_path: Path) -> None:

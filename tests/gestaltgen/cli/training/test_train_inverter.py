@@ -38,6 +38,7 @@ def go(command: str, *arguments: object) -> str:
     return " ".join(result.output.split())
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_an_inverter_is_trained_in_two_stages_and_resumed(generator: Path, tmp_path: Path) -> None:
     phantoms = tmp_path / "phantoms.zip"
     synthesise(phantoms, count=20, size=64, seed=1)
@@ -66,6 +67,7 @@ def test_an_inverter_is_trained_in_two_stages_and_resumed(generator: Path, tmp_p
     assert [line["images_seen"] for line in log] == [8, 16]
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_an_inverter_goes_on_with_a_fine_tuned_generator(generator: Path, tmp_path: Path) -> None:
     before, out, tuned = tmp_path / "before.safetensors", tmp_path / "run", tmp_path / "tuned.safetensors"
     net = tiny_generator()
