@@ -6,7 +6,20 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of a cell that spreadsheet programs take for a formula."""
+
+
+def protect_cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet program runs: text that looks like a formula gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def restore_cell(text: str) -> str:
+    """Return the text that `protect_cell` was given."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
 
 
 def format_csv(lines: Sequence[Any]) -> str:
@@ -15,5 +28,5 @@ def format_csv(lines: Sequence[Any]) -> str:
     names = [field.name for field in fields(lines[0])]
     table = csv.writer(text, lineterminator="\n")
     table.writerow(names)
-    table.writerows([getattr(line, name) for name in names] for line in lines)
+    table.writerows([protect_cell(getattr(line, name)) for name in names] for line in lines)
     return text.getvalue()

@@ -107,6 +107,8 @@ def _header(path: Path | str, metadata: Mapping[str, str] | None) -> dict[str, A
         raise CheckpointError(f"{path} has no {KEY!r} entry in its metadata: it was not written by gestaltgen")
     try:
         header: dict[str, Any] = json.loads((metadata or {})[KEY])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} has a {KEY!r} entry that is not JSON ({error})") from None
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path} has a {KEY!r} entry that is a {type(header).__name__}; expected an object")
     return header

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 from core.errors import ConfigError
 from gen.labels import Vocabulary
 
 TruncationCentre: TypeAlias = Literal["global", "label"]
+
+
+_LARGEST: Final = 1 << 20
+"""Largest number in a configuration, which may come from somebody else's file."""
 
 
 class _NetworkConfig:
@@ -26,8 +30,8 @@ class _NetworkConfig:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             least = 0 if field.name in ("mapping_layers", "identity") else 1
-            if field.type == "int" and (not isinstance(value, int) or value < least):
-                raise ConfigError(f"{field.name} is {value!r}; expected an integer of {least} or more")
+            if field.type == "int" and not (isinstance(value, int) and least <= value <= _LARGEST):
+                raise ConfigError(f"{field.name} is {value!r:.40}; expected an integer from {least} to {_LARGEST:,}")
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
             raise ConfigError(f"resolution is {self.resolution}; expected a power of two, 8 or more")
         if self.conv_clamp is not None and not self.conv_clamp > 0:

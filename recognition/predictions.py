@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.atomic_files import write_file
+from core.csv_reports import protect_cell, restore_cell
 from core.errors import DatasetError
 
 _COLUMNS: Final = ("key", "person", "truth", "age_group", "undecided")
@@ -123,7 +124,7 @@ class Predictions:
         for index, key in enumerate(self.keys):
             truth = self.classes[self.truths[index]]
             known = (key, self.persons[index], truth, self.age_groups[index] or "", int(self.undecided[index]))
-            writer.writerow([*known, *(repr(float(p)) for p in self.probabilities[index])])
+            writer.writerow([*map(protect_cell, known), *(repr(float(p)) for p in self.probabilities[index])])
         write_file(path, text.getvalue().encode())
 
     @staticmethod
@@ -209,7 +210,7 @@ def align_predictions(first: Predictions, second: Predictions, first_name: str, 
 
 def _parse_table(text: str, name: str) -> Predictions:
     """Parse a table that `Predictions.save` wrote."""
-    rows = list(csv.reader(io.StringIO(text), strict=True))
+    rows = [[restore_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text), strict=True)]
     header = rows[0] if rows else []
     classes = tuple(column.removeprefix(_PROBABILITY) for column in header[len(_COLUMNS) :])
     expected = [*_COLUMNS, *(_PROBABILITY + known for known in classes)]

@@ -31,6 +31,7 @@ LABELS: Final = "dataset.json"
 TABLE: Final = "labels.csv"
 LANDMARKS: Final = "landmarks.npy"
 
+_MOST_CLASSES: Final = 10_000
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
@@ -163,7 +164,7 @@ class Dataset:
     def _json(self) -> dict[str, Any]:
         try:
             meta = json.loads(self._store.read(LABELS))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DatasetError(f"{self.path}/{LABELS} is not JSON ({error}); write the set again") from error
         if not isinstance(meta, dict):
             raise DatasetError(f"{self.path}/{LABELS} is not an object; expected {{'labels': [[file, label]]}}")
@@ -185,10 +186,14 @@ class Dataset:
         if len(labels) != len(entries):
             raise DatasetError(f"{where} labels one file twice; keep one entry per file")
         if values.ndim == 1 and np.issubdtype(values.dtype, np.integer) and values.min() >= 0:
+            if values.max() >= _MOST_CLASSES:
+                raise DatasetError(f"{where} has a label {values.max()}; expected classes below {_MOST_CLASSES}")
             one_hot: npt.NDArray[np.float32] = np.eye(int(values.max()) + 1, dtype=np.float32)[values]
             return one_hot
         if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
             raise DatasetError(f"{where}: labels are {values.dtype} {values.shape}; expected int or float vectors")
+        if not np.isfinite(values).all():
+            raise DatasetError(f"{where} has labels that are not finite; expected numbers in [0, 1]")
         return values.astype(np.float32)
 
     def _table_records(self) -> tuple[Record, ...]:

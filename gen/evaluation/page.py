@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,6 +21,7 @@ _COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#4a5568")
 _WIDTH, _ROW = 17.0, 4.1
 
 
+@rc_context({"text.parse_math": False})  # a name with dollar signs is no formula
 def page(report: GeneratorReport) -> bytes:
     """Draw the whole report as a PNG about 1,900 pixels wide."""
     wide = max(2, len(report.figures))
@@ -145,6 +147,8 @@ def _curves(band: Any, report: GeneratorReport) -> None:
         curve.plot(np.array(seen) / 1000, distance, "o-", color=_COLOURS[0], markersize=4)
         curve.set_xlabel("thousand images seen", fontsize=9)
         curve.set_yscale("log")
+        curve.yaxis.set_major_formatter("{x:g}")
+        curve.yaxis.set_minor_formatter("{x:g}")
         curve.set_title(title, fontsize=10)
     else:
         _nothing(curve, title, "no run with kept snapshots was named: --run")

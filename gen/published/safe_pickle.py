@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias, runtime_checkable
 
 from core.errors import CheckpointError
@@ -54,6 +55,7 @@ def read(
     try:
         for opcode, argument, position in pickletools.genops(stream):
             if opcode.name == "STOP":
+                machine.check_shape(machine.top())
                 return machine.pop()
             machine.step(opcode.name, argument, position or 0)
     except _UNEXPECTED as error:
@@ -66,6 +68,8 @@ class _Mark:
 
 
 _MARK: Final = _Mark()
+_DEEPEST: Final = 100
+_LARGEST: Final = 1_000_000
 _SCALARS: Final = (str, bytes, int, float, type(None))  # bool is an int
 
 _CONSTANTS: Final[Mapping[str, Callable[[], Any]]] = {
@@ -95,6 +99,37 @@ class _Machine:
         self.persistent = persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.looked_at = 0
+
+    def check_shape(self, value: Any) -> None:
+        """Check that data, written out, would be neither deep, nor endless, nor large.
+
+        A few hundred bytes can describe data in which each list holds the next one twice: whatever walks it, as an
+        error message does, would never end.
+
+        Raises:
+            CheckpointError: it is.
+        """
+        sizes: dict[int, int] = {}
+        path: list[tuple[Any, Iterator[Any], int]] = [(value, iter([value]), 0)]
+        while path:
+            holder, items, size = path[-1]
+            item = next(items, path)  # the path itself is not in the data
+            self.looked_at += 1
+            if item is path:
+                path.pop()
+                sizes[id(holder)] = size
+                if path:
+                    path[-1] = (*path[-1][:2], path[-1][2] + size)
+            elif id(item) in sizes or not isinstance(item, list | tuple | dict | set | frozenset):
+                path[-1] = (holder, items, size + sizes.get(id(item), 1))
+            else:
+                path.append((item, chain(item, item.values()) if isinstance(item, dict) else iter(item), 1))
+            if len(path) > _DEEPEST or size > _LARGEST or self.looked_at > _LARGEST:
+                raise CheckpointError(
+                    f"the pickle holds data that is nested more than {_DEEPEST} deep, or has more than {_LARGEST:,} "
+                    "items when it is written out: refused"
+                )
 
     def step(self, opcode: str, argument: Any, position: int) -> None:
         if opcode in _LITERALS:
@@ -215,6 +250,7 @@ class _Machine:
         arguments, function = self.pop(), self.pop()
         if type(function) is not GlobalReplacement or type(arguments) is not tuple:
             raise CheckpointError(f"the pickle calls a {type(function).__name__}, not a listed function: refused")
+        self.check_shape(arguments)
         self.stack.append(function.call(*arguments))
 
     do_newobj = do_reduce
@@ -224,12 +260,14 @@ class _Machine:
         target = self.top()
         if not isinstance(target, Stateful):
             raise CheckpointError(f"the pickle sets the state of a {type(target).__name__}: refused")
+        self.check_shape(state)
         target.set_state(state)
 
     def do_binpersid(self, _: None) -> None:
         identity = self.pop()
         if self.persistent is None:
             raise CheckpointError("the pickle refers to objects outside itself (a persistent id): refused")
+        self.check_shape(identity)
         self.stack.append(self.persistent(identity))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -20,8 +21,11 @@ _MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
 _GRID: Final = "#e2e8f0"
 _WIDE: Final = 4  # small plots in a row
 _SIGNIFICANT: Final = 0.05
+_DATA_AS_TEXT: Final = rc_context({"text.parse_math": False})
+"""Decorator under which a name with dollar signs is not taken for a formula."""
 
 
+@_DATA_AS_TEXT
 def plot_accuracies(
     runs: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
 ) -> bytes:
@@ -61,6 +65,7 @@ def plot_accuracies(
     return _encode_figure(figure)
 
 
+@_DATA_AS_TEXT
 def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
     """Plot the accuracy of each run by condition and age group, with counts; cells without images stay empty.
 
@@ -84,6 +89,7 @@ def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -
     return _encode_figure(figure)
 
 
+@_DATA_AS_TEXT
 def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], classes: Sequence[str]) -> bytes:
     """Plot confusion matrices, each row as shares of a true class with counts.
 
@@ -111,6 +117,7 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
     return _encode_figure(figure)
 
 
+@_DATA_AS_TEXT
 def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
     """Plot the reliability curve of each run above the share of images at each confidence."""
     figure, axes = _make_small_multiples(len(runs), 3.4, 3.5)
@@ -141,6 +148,7 @@ def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
     return _encode_figure(figure)
 
 
+@_DATA_AS_TEXT
 def plot_differences(runs: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
     """Plot the difference of accuracy to a baseline with its interval, over all images and for each condition.
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.atomic_files import write_file
+from core.csv_reports import protect_cell
 from core.errors import ConfigError
 from core.json_text import replace_nonfinite
 from faces.labels import AGE_GROUPS
@@ -326,7 +327,8 @@ def _format_csv(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
-        writer.writerow(["" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+        cells = ("" if cell is None else protect_cell(cell) for cell in row)
+        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells])
     return text.getvalue()
 
 

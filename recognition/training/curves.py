@@ -38,7 +38,7 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], path: Path, title: str = "")
         panel.set(title=name, xlabel="epoch")
         if len(series) > 1:
             panel.legend(fontsize=7, loc="upper right")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
     write_file(path, png.getvalue())

@@ -179,6 +179,8 @@ def test_plain_nvidia_set_without_labels(tmp_path: Path) -> None:
         ([*nvidia_labels(0, 1, 0), *nvidia_labels(1)], "twice"),
         (nvidia_labels([0, 1], [1], [1, 0]), "one form"),
         (nvidia_labels("WS", "WS", "other"), "expected int or float vectors"),
+        (nvidia_labels(0, 10**9, 0), "expected classes below 10000"),
+        (nvidia_labels([0.5, 0.5], [float("nan"), 1.0], [0.5, 0.5]), "not finite"),
         ([7], "one form"),
     ],
 )

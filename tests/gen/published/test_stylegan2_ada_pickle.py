@@ -362,7 +362,10 @@ def test_endless_nesting_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evil.pkl"
     for open_, close in ((b"", b"\x85"), (b"]", b"a")):
         path.write_bytes(b"]" + open_ * 100_000 + close * 100_000 + b".")
-        refuse(path, "holds no network")
+        refuse(path, "nested more than 100 deep")
+    twice = b")\x94" + b"".join(b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86\x94" for n in range(70))
+    path.write_bytes(twice + b".")  # 2^70 items in 445 bytes
+    refuse(path, "nested more than 100 deep, or has more than")
     shared = Module("Layer", {})
     for _ in range(10):  # 3^10 modules of 11 objects
         parent = Module("Layer", {})
