@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
@@ -29,6 +30,17 @@ _PROCESSES_AT_ONCE: Final = 2
 _log = logging.getLogger("gestaltgen.intake")
 
 _PROGRAM: Final = Path(confined_process.__file__)
+
+
+def describe_confinement() -> str:
+    """Say which restrictions of the decoder's process this machine supports, and which it lacks."""
+    command = [sys.executable, "-I", "-B", str(_PROGRAM), "check"]
+    answer = subprocess.run(command, capture_output=True, env={}, timeout=60, check=True)  # noqa: S603
+    held, wanted = json.loads(answer.stdout)
+    missing = [name for name in wanted if name not in held]
+    return f"photographs are decoded with {', '.join(held) or 'no restriction'}" + (
+        f"; this machine does not support: {', '.join(missing)}" if missing else ""
+    )
 
 
 class Decoder:

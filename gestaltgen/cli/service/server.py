@@ -20,6 +20,7 @@ from api.operations import logs
 from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.photographs.audit import Audit
+from api.photographs.decoding import describe_confinement
 from api.provenance.content_credentials import open_credentials
 from api.resources import reserve_state_folder
 from api.settings import Settings, unknown_settings
@@ -48,6 +49,7 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
     logs.configure(settings.log_level, settings.log_format)
     for line in unknown_settings(os.environ):
         _log.warning(line)
+    _log.info(describe_confinement())
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
     run_server(create_app(settings, load=lambda _: models), listener)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from api.operations import free_space
 from api.operations.free_space import FreeSpace
 from api.operations.state_folder import RESERVE
 from api.problems import Problem
@@ -20,7 +19,7 @@ SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 80
 
 def leave(patch: pytest.MonkeyPatch, free: int) -> None:
     """Let so many bytes be free."""
-    patch.setattr(free_space.shutil, "disk_usage", lambda path: Usage(1 << 40, 0, free))
+    patch.setattr("api.operations.free_space.shutil.disk_usage", lambda path: Usage(1 << 40, 0, free))
 
 
 def test_the_reserve_is_given_up_and_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -545,6 +545,17 @@ def test_whatever_the_child_does_is_a_refusal(
     [
         ("confine()\nsay([resource.getrlimit(k)[1] for k in (9, 0, 7, 1, 4)])", "[1500000000, 21, 16, 0, 0]"),
         ("confine()\nsay(os.write(os.open('written', os.O_CREAT | os.O_WRONLY), b'x'))", "status 1"),
+        (
+            "import socket\n"
+            "def fails(work):\n"
+            "    try: work()\n"
+            "    except OSError: return True\n"
+            "    return False\n"
+            "held = decoder['restrict']()\n"
+            "outside = fails(lambda: open('written')), fails(socket.socket), fails(os.fork)\n"
+            "say((len(held) > 0, outside[0] or 'no files' not in held, all(outside[1:]) or len(held) < 4))",
+            "(True, True, True)",
+        ),
         ("say((os.environ.get('PASSWORD'), os.environ.get('HOME')))", "(None, None)"),
         (
             "decoder['decode_rgb'](sys.stdin.buffer.read(), sys.argv[1], 10**6)\n"
@@ -552,12 +563,13 @@ def test_whatever_the_child_does_is_a_refusal(
             "([])",
         ),
     ],
-    ids=["limits", "files", "environment", "modules"],
+    ids=["limits", "files", "outside", "environment", "modules"],
 )
 def test_the_child_has_only_what_it_needs(
     code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PASSWORD", "secret")
+    (tmp_path / "written").write_text("a secret")
     instead_of_the_decoder(monkeypatch, tmp_path, code.replace("'written'", repr(str(tmp_path / "written"))))
     assert said in refusal(lambda: decode(PNG)).detail
 
@@ -585,3 +597,7 @@ def test_mutations_decode_or_are_refused() -> None:
             outcomes.append(problem.status)
     assert set(outcomes) <= {3, 422}
     assert 422 in outcomes
+
+
+def test_what_confines_the_child_is_said() -> None:
+    assert "no new privileges" in decoding.describe_confinement()
