@@ -60,6 +60,7 @@ class Resources:
     Attributes:
         work: threads of requests that make or store something.
         recognition: threads of requests that decode pictures.
+        streams: threads of event streams.
     """
 
     settings: Settings
@@ -86,6 +87,7 @@ class Resources:
     free_space: FreeSpace
     work: OwnerThreads
     recognition: OwnerThreads
+    streams: OwnerThreads
 
     @classmethod
     def open(cls, settings: Settings, load: Callable[[Settings], Models], metrics: Metrics) -> Self:
@@ -194,6 +196,7 @@ class Resources:
             free_space=free_space,
             work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
             recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
+            streams=OwnerThreads(_THREADS, settings.max_streams_per_owner),
         )
 
     def close(self) -> None:

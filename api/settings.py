@@ -100,6 +100,14 @@ class Settings(BaseSettings):
     max_waiting_per_owner: int = Field(
         default=64, ge=1, description="Requests of one owner that make or store something at once; then 429."
     )
+    max_streams_per_owner: int = Field(
+        default=32, ge=1, description="Event streams of jobs that one owner follows at once; then 429."
+    )
+    max_connections_per_address: int = Field(
+        default=512,
+        ge=1,
+        description="Connections from one address, in one process; further ones are closed. Raise it behind a proxy.",
+    )
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
     max_body_bytes: int = Field(
         default=1_048_576,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated, Final
 
 import anyio
-import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.background import BackgroundTask
 
 from api.dependencies import AnyCaller, KnownJob, ServiceDep, list_accessible_kinds
 from api.jobs.job_list import Job
@@ -82,6 +83,7 @@ def cancel(service: ServiceDep, caller: AnyCaller, trail: RequestAuditDep, job: 
 )
 async def events(
     service: ServiceDep,
+    caller: AnyCaller,
     job: KnownJob,
     last_event_id: Annotated[
         str | None,
@@ -89,20 +91,27 @@ async def events(
     ] = None,
 ) -> EventSourceResponse:
     """Server-sent events `progress`, then one named `done`, `failed` or `cancelled`; the data is the job."""
-    return EventSourceResponse(_progress(service, job, last_event_id))
+    place = ExitStack()
+    place.enter_context(service.streams.admit(caller.owner))
+    stream = _follow(service, caller.owner, job, last_event_id, place)
+    return EventSourceResponse(stream, background=BackgroundTask(place.close))  # it may end before it has begun
 
 
-async def _progress(service: Resources, job: Job, seen: str | None) -> AsyncIterator[ServerSentEvent]:
-    while True:
-        name = job.state if job.finished else "progress"
-        number = _END if job.finished else f"{job.state}-{job.done}"
-        if number != seen or job.finished:
-            yield ServerSentEvent(describe_job(job).model_dump_json(), event=name, id=number)
-            seen = number
-        if job.finished:
-            return
-        await anyio.sleep(_POLL_S)
-        now = await anyio.to_thread.run_sync(service.jobs.get, job.id)
-        if now is None:
-            return
-        job = now
+async def _follow(
+    service: Resources, owner: str, job: Job, seen: str | None, place: ExitStack
+) -> AsyncIterator[ServerSentEvent]:
+    """Yield an event for each change of a job until it ends; `place` is left then."""
+    with place:
+        while True:
+            name = job.state if job.finished else "progress"
+            number = _END if job.finished else f"{job.state}-{job.done}"
+            if number != seen or job.finished:
+                yield ServerSentEvent(describe_job(job).model_dump_json(), event=name, id=number)
+                seen = number
+            if job.finished:
+                return
+            await anyio.sleep(_POLL_S)
+            now = await service.streams.run(owner, service.jobs.get, job.id)
+            if now is None:
+                return
+            job = now

@@ -203,7 +203,8 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
         return Models({"phantom128": LoggedGenerator(model_log, pause_s, settings.threads)})
 
     settings = Settings(state=state)
-    run_server(create_app(settings, load=load), open_listener("127.0.0.1", port))
+    listener = open_listener("127.0.0.1", port)
+    run_server(create_app(settings, load=load), listener, settings.max_connections_per_address)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from api.provenance.content_credentials import open_credentials
 from api.resources import reserve_state_folder
 from api.settings import Settings, unknown_settings
 from core.errors import ConfigError
+from gestaltgen.cli.service.connections import bound_connections
 
 _log = logging.getLogger("gestaltgen.serve")
 
@@ -51,7 +52,7 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
         _log.warning(line)
     _log.info(describe_confinement())
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
-    run_server(create_app(settings, load=lambda _: models), listener)
+    run_server(create_app(settings, load=lambda _: models), listener, settings.max_connections_per_address)
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -75,9 +76,14 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run_server(app: FastAPI, listener: socket.socket) -> None:
-    """Answer requests on a listening socket until the process is told to stop."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+def run_server(app: FastAPI, listener: socket.socket, most_of_address: int) -> None:
+    """Answer requests on a listening socket until the process is told to stop.
+
+    Args:
+        most_of_address: connections that one address may have.
+    """
+    connection = bound_connections(most_of_address)
+    config = uvicorn.Config(app, http=connection, log_config=None, access_log=False, timeout_graceful_shutdown=10)
     uvicorn.Server(config).run(sockets=[listener])
 
 

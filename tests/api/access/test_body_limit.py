@@ -30,6 +30,7 @@ LARGE: Final = SMALL | {"count": 8}
 @pytest.fixture(scope="module")
 def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     limits: dict[str, Any] = {"max_body_bytes": 2000, "max_photo_bytes": 10_000, "body_timeout_s": 0.5}
+    limits |= {"max_streams_per_owner": 2}
     app = create_app(Settings(state=tmp_path_factory.mktemp("state"), **limits), load=served(FakeModel(0.8)))
     with serving(app) as url, caller(app, url, "lab") as http:
         yield http
@@ -157,3 +158,18 @@ def test_a_service_with_slow_callers_answers_others(bounded: httpx.Client) -> No
         for _ in range(60):
             stack.enter_context(raw(bounded, SETS, "Content-Length: 1000"))
         assert bounded.get("/v1/models").status_code == 200
+
+
+def test_an_owner_follows_so_many_jobs_at_once(bounded: httpx.Client) -> None:
+    job = bounded.post(SETS, json=LARGE | {"count": 200, "seed": 5}).json()["links"]["job"]
+    with ExitStack() as streams:
+        for _ in range(2):
+            assert streams.enter_context(bounded.stream("GET", f"{job}/events")).status_code == 200
+        problem(bounded.get(f"{job}/events"), 429)
+    deadline = time.monotonic() + 30
+    while True:  # until the service has noticed that both are gone
+        with bounded.stream("GET", f"{job}/events") as stream:
+            if stream.status_code == 200:
+                break
+        assert time.monotonic() < deadline
+    bounded.post(f"{job}/cancel")
