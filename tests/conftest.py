@@ -25,9 +25,12 @@ SLOW_FOLDERS = ("api", "client")
 
 SLOW_FILES = frozenset(
     [
+        "benchmarks/test_benchmarks.py",
+        "editing/published/test_importing.py",
         "editing/test_face_editor.py",
         "editing/test_model_check.py",
         "experiments/test_augmentation.py",
+        "experiments/test_expression.py",
         "faces/datasets/test_preparation.py",
         "faces/oracle/test_attribute_network.py",
         "faces/oracle/test_landmark_network.py",
@@ -40,6 +43,7 @@ SLOW_FILES = frozenset(
         "gen/kernels/test_lowpass.py",
         "gen/evaluation/test_age_calibration.py",
         "gen/inference/test_generator.py",
+        "gen/test_parity.py",
         "gen/test_sampler.py",
         "gen/training/test_recipe.py",
         "gen/training/test_run.py",

@@ -13,7 +13,7 @@ from editing.face_readers import AGE, SMILE, FaceReading
 from editing.latent_editor import LatentEditor
 from editing.latent_region import LatentRegion, sample_latents
 from inversion.result import Inversion, wrap_generated
-from tests.inversion.tiny import tiny_generator
+from tests.inversion.tiny import shared_generator
 
 
 def read(images: Tensor) -> FaceReading:
@@ -26,19 +26,19 @@ def read(images: Tensor) -> FaceReading:
 
 @cache
 def _range() -> tuple[float, float]:
-    w, _ = sample_latents(tiny_generator(), 200, 1)
+    w, _ = sample_latents(shared_generator(), 200, 1)
     bright = render_all(w).mean(dim=(1, 2, 3))
     return bright.quantile(0.02).item(), bright.quantile(0.98).item()
 
 
 def render_all(w: Tensor) -> Tensor:
-    generator = tiny_generator()
+    generator = shared_generator()
     return generator.synthesize(w[:, None].expand(-1, generator.config.num_ws, -1)).clamp(-1, 1)
 
 
 @cache
 def latents() -> Tensor:
-    return sample_latents(tiny_generator(), 600, 2)[0]
+    return sample_latents(shared_generator(), 600, 2)[0]
 
 
 @cache
@@ -52,18 +52,21 @@ def brightness() -> Direction:
     return fit(latents(), smile > np.median(smile), name=SMILE)
 
 
+@cache
 def editor() -> LatentEditor:
     return LatentEditor(
-        tiny_generator(), read, measure_person_distance(readings().identity), LatentRegion.of(latents())
+        shared_generator(), read, measure_person_distance(readings().identity), LatentRegion.of(latents())
     )
 
 
+@cache
 def face(seed: int) -> Inversion:
-    w, _ = sample_latents(tiny_generator(), 1, seed)
-    return wrap_generated(tiny_generator(), w[:, None].repeat(1, tiny_generator().config.num_ws, 1))
+    w, _ = sample_latents(shared_generator(), 1, seed)
+    return wrap_generated(shared_generator(), w[:, None].repeat(1, shared_generator().config.num_ws, 1))
 
 
+@cache
 def darkest() -> Inversion:
     place = int(np.argmin(readings().smile))
-    w = latents()[place][None, None].repeat(1, tiny_generator().config.num_ws, 1)
-    return wrap_generated(tiny_generator(), w)
+    w = latents()[place][None, None].repeat(1, shared_generator().config.num_ws, 1)
+    return wrap_generated(shared_generator(), w)

@@ -13,13 +13,13 @@ from editing.entanglement import measure_entanglement, measure_person_distance
 from editing.face_readers import AGE, SMILE
 from gen.checkpoint import fingerprint
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator, tiny_inverter
+from tests.inversion.tiny import shared_generator, tiny_generator, tiny_inverter
 
 
 def test_every_attribute_is_read_along_every_direction() -> None:
     seen: list[int] = []
     people = bright.latents()[:20]
-    (moves,) = measure_entanglement(tiny_generator(), people, [bright.brightness()], bright.read, seen.append)
+    (moves,) = measure_entanglement(shared_generator(), people, [bright.brightness()], bright.read, seen.append)
     assert sum(seen) == 60
     assert moves.by == bright.brightness().spread
     assert set(moves.slopes) == {SMILE, AGE}
@@ -36,12 +36,12 @@ def test_directions_come_back_from_their_file(tmp_path: Path) -> None:
     direction, region = bright.brightness(), bright.editor().region
     kept = {"age": torch.arange(16.0)[None]}
     moving = direction.with_pattern(kept["age"][0], bright.latents())
-    table = measure_entanglement(tiny_generator(), bright.latents()[:4], [direction], bright.read)
+    table = measure_entanglement(shared_generator(), bright.latents()[:4], [direction], bright.read)
     made = Directions(
-        fingerprint(tiny_generator()), {SMILE: direction, "on": moving}, region, 0.7, kept, tuple(table), "600 faces"
+        fingerprint(shared_generator()), {SMILE: direction, "on": moving}, region, 0.7, kept, tuple(table), "600 faces"
     )
     direction_file.save(tmp_path / "directions.safetensors", made)
-    again = direction_file.load(tmp_path / "directions.safetensors", tiny_generator())
+    again = direction_file.load(tmp_path / "directions.safetensors", shared_generator())
     torch.testing.assert_close(again.directions[SMILE].vector, direction.vector)
     assert vars(again.directions[SMILE]).keys() == vars(direction).keys()
     assert again.directions[SMILE].interval == direction.interval

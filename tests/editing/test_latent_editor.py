@@ -12,7 +12,7 @@ from editing.latent_region import LatentRegion
 from gen.kernels.activation import onednn_convolves
 from inversion.result import wrap_generated
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator
+from tests.inversion.tiny import shared_generator
 
 
 def test_a_strength_moves_the_latent_and_says_what_it_did() -> None:
@@ -67,7 +67,7 @@ def test_what_cannot_be_edited_is_refused() -> None:
     editor = bright.editor()
     with pytest.raises(DirectionError, match="a smile of 2; expected a number in"):
         editor.to_smile(bright.face(10), bright.brightness(), 2)
-    two = wrap_generated(tiny_generator(), bright.latents()[:2, None].repeat(1, tiny_generator().config.num_ws, 1))
+    two = wrap_generated(shared_generator(), bright.latents()[:2, None].repeat(1, shared_generator().config.num_ws, 1))
     with pytest.raises(DirectionError, match="2 faces at once"):
         editor.edit(two, bright.brightness(), 1)
     with pytest.raises(DirectionError, match="has 3 dimensions, the face's latent 16"):
@@ -95,7 +95,7 @@ def test_the_region_holds_nearly_all_latents() -> None:
 
 
 def test_a_face_is_edited_in_its_own_precision() -> None:
-    generator, w = tiny_generator(), bright.face(5).w
+    generator, w = shared_generator(), bright.face(5).w
     exact, fast = (
         bright.editor().edit(wrap_generated(generator, w, precision), bright.brightness(), 0.5)
         for precision in ("float32", "bfloat16")

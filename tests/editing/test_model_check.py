@@ -24,7 +24,7 @@ from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
 from inversion.quality import QualityLimits
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator, tiny_inverter
+from tests.inversion.tiny import shared_generator, tiny_inverter
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +35,13 @@ def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def generator(tmp_path: Path) -> Path:
     path = tmp_path / "models" / "ffhq.safetensors"
-    checkpoint.save(path, tiny_generator(), licence="MIT")
+    checkpoint.save(path, shared_generator(), licence="MIT")
     return path
 
 
 def add_inverter(generator: Path, limits: QualityLimits | None = None, of: str | None = None) -> Path:
     path = generator.with_name("ffhq-inverter.safetensors")
-    own = fingerprint(tiny_generator()) if of is None else of
+    own = fingerprint(shared_generator()) if of is None else of
     inverter_file.save(path, tiny_inverter(), InverterInfo(own, licence="MIT", limits=limits))
     return path
 
@@ -49,9 +49,9 @@ def add_inverter(generator: Path, limits: QualityLimits | None = None, of: str |
 def add_directions(generator: Path, width: int = 16) -> Path:
     path = generator.with_name("ffhq-directions.safetensors")
     smile = replace(bright.brightness(), flags=())
-    table = measure_entanglement(tiny_generator(), bright.latents()[:4], [smile], bright.read)
+    table = measure_entanglement(shared_generator(), bright.latents()[:4], [smile], bright.read)
     smile = replace(smile, vector=torch.ones(width) / width**0.5) if width != 16 else smile
-    own = fingerprint(tiny_generator())
+    own = fingerprint(shared_generator())
     made = Directions(own, {"smile": smile}, bright.editor().region, bright.editor().apart, {}, tuple(table))
     direction_file.save(path, made)
     return path

@@ -23,7 +23,7 @@ from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.quality import Judge, Quality
 from inversion.result import Inversion
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator
+from tests.inversion.tiny import shared_generator
 
 PEOPLE = [Person("p0", "WS", "p0.png"), Person("p1", "WS", "second/p1.png"), Person("p2", "other")]
 
@@ -33,7 +33,7 @@ def face_editor(detector: FaceDetector) -> FaceEditor:
     """One in which brightness is a smile."""
     editor, smile = bright.editor(), replace(bright.brightness(), flags=())
     known = Directions("", {"smile": smile}, editor.region, 100 * editor.apart)
-    return FaceEditor(EditorFiles(Path("tiny")), tiny_generator(), None, Judge(), detector, bright.read, find, known)
+    return FaceEditor(EditorFiles(Path("tiny")), shared_generator(), None, Judge(), detector, bright.read, find, known)
 
 
 def find(images: Pixels) -> Features:

@@ -37,6 +37,12 @@ def tiny_inverter(seed: int = 1, **settings: object) -> Inverter:
 
 
 @cache
+def shared_generator() -> Generator:
+    """`tiny_generator()`, compiled once for all tests that leave its weights alone."""
+    return tiny_generator()
+
+
+@cache
 def shared_inverter() -> Inverter:
     """`tiny_inverter()`, compiled once for all tests that leave its weights alone."""
     return tiny_inverter()
@@ -44,7 +50,7 @@ def shared_inverter() -> Inverter:
 
 def some_faces(n: int, side: int = 64, seed: int = 5) -> Tensor:
     """Pictures that the tiny generator makes, clipped: (n, 3, side, side)."""
-    generator = tiny_generator()
+    generator = shared_generator()
     draw = torch.Generator().manual_seed(seed)
     c = Vocabulary().encode("WS", "child")[None].expand(n, -1)
     faces = generator(torch.randn(n, 16, generator=draw), c).clamp(-1, 1).detach()

@@ -23,10 +23,10 @@ from gestaltgen.cli.main import app
 from gestaltgen.cli.training import directions as command
 from tests.data.fill import filled
 from tests.editing import bright
-from tests.inversion.tiny import tiny_generator
+from tests.inversion.tiny import shared_generator
 
 W, W_PLUS = LatentSpace.W, LatentSpace.W_PLUS
-ROWS = tiny_generator().config.num_ws
+ROWS = shared_generator().config.num_ws
 
 
 def write_npy(path: Path, values: np.ndarray) -> Path:
@@ -89,7 +89,7 @@ def test_effects_are_measured_and_a_direction_that_does_nothing_is_flagged(tmp_p
 
     def measure(path: Path, space: LatentSpace, reverse: bool = False):  # type: ignore[no-untyped-def]
         return import_directions(
-            tiny_generator(),
+            shared_generator(),
             Path("ffhq.safetensors"),
             [PublishedDirection(path, "smile", reverse)],
             bright.read,
@@ -110,7 +110,7 @@ def test_effects_are_measured_and_a_direction_that_does_nothing_is_flagged(tmp_p
     by_layer = measure(layered, W_PLUS)
     assert by_layer.table[0].slopes["smile"] == pytest.approx(effects.slopes["smile"], abs=0.01)
     direction_file.save(tmp_path / "d.safetensors", by_layer)
-    again = direction_file.load(tmp_path / "d.safetensors", tiny_generator()).find("smile")
+    again = direction_file.load(tmp_path / "d.safetensors", shared_generator()).find("smile")
     assert again.pattern is not None
     assert again.pattern.shape == (ROWS, 16)
     edit = bright.editor().edit(bright.face(4), again, again.spread)
@@ -127,7 +127,7 @@ def test_a_generator_without_faces_leaves_the_effects_unmeasured(tmp_path: Path)
 
     path = write_npy(tmp_path / "d.npy", filled("d", (1, 16)))
     found = import_directions(
-        tiny_generator(),
+        shared_generator(),
         Path("g.safetensors"),
         [PublishedDirection(path, "smile")],
         read_nothing,
@@ -143,7 +143,7 @@ def test_a_generator_without_faces_leaves_the_effects_unmeasured(tmp_path: Path)
 def test_the_command_writes_a_file_beside_the_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "make_face_reader", lambda oracle, describer: bright.read)
     generator = tmp_path / "ffhq.safetensors"
-    checkpoint.save(generator, tiny_generator())
+    checkpoint.save(generator, shared_generator())
     smile = write_npy(tmp_path / "smile.npy", bright.brightness().vector.numpy()[None])
     wide = write_npy(tmp_path / "wide.npy", np.ones((1, 512)))
     out = tmp_path / "ffhq-directions.safetensors"
@@ -159,5 +159,5 @@ def test_the_command_writes_a_file_beside_the_generator(tmp_path: Path, monkeypa
     assert "--reverse age" in go(smile, "--name", "smile", "--reverse", "age", code=1)
     assert not out.exists()
     assert "ffhq-directions.safetensors" in go(smile, "--name", "smile", code=0)
-    assert direction_file.load(out, tiny_generator()).find("smile").name == "smile"
+    assert direction_file.load(out, shared_generator()).find("smile").name == "smile"
     assert "exists" in go(smile, "--name", "smile", code=1)
