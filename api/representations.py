@@ -195,6 +195,11 @@ def _inversion_verdict(service: Resources, edit: EditRecord) -> Any:
     return None if photo is None or photo.quality is None else photo.quality["verdict"] or UNJUDGED
 
 
+def _describe_edit_result(service: Resources, edit: EditRecord, result: Mapping[str, Any]) -> EditResult:
+    """Describe the figures of an edit; it names the verdict on its own inversion if it made one."""
+    return EditResult(**{"inversion": _inversion_verdict(service, edit)} | dict(result))
+
+
 def describe_edit(service: Resources, edit: EditRecord) -> EditOut:
     """An edit, with the state of its job."""
     job = service.jobs.find_latest(edit.id)
@@ -203,7 +208,7 @@ def describe_edit(service: Resources, edit: EditRecord) -> EditOut:
         id=edit.id,
         state=_state(job, done=edit.result is not None),
         request=dict(edit.asked),
-        result=None if edit.result is None else EditResult(**edit.result, inversion=_inversion_verdict(service, edit)),
+        result=None if edit.result is None else _describe_edit_result(service, edit, edit.result),
         error=job.error if job and edit.result is None else None,
         created=to_datetime(edit.created_ms),
         notice=EDITED_NOTICE if isinstance(edit.face, PhotographFace) else NOTICE,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.access.ownership import Kind as WorkKind
 from api.jobs.job_list import State
 from api.photographs.audit import Outcome
+from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, MethodName
 from api.provenance.claims import Source
 from core.precision import Precision, PrecisionChoice
 from faces.image_set_request import LARGEST_SEED, AgeSteps, Kind, Noise
@@ -294,6 +295,7 @@ class QualityOut(BaseModel):
     verdict: Literal["good", "doubtful", "out of domain"] | None
     because: list[str] = Field(description="The measures that led to a verdict other than good.")
     precision: Precision = Field("float32", description="Arithmetic of the networks that reproduced it.")
+    method: str | None = Field(None, description="Method of the inversion: `hyperstyle`, `encoder` or `pti` (tuning).")
 
 
 class PhotoLinks(BaseModel):
@@ -334,7 +336,21 @@ class PhotoPage(BaseModel):
     next: str | None = Field(description="Path of the next page, or null.")
 
 
-class EditBody(BaseModel):
+class EffortFields(BaseModel):
+    """Effort of the inversion of a photograph."""
+
+    method: MethodName | None = Field(
+        None,
+        description="Invert the photograph anew: `hyperstyle` by the networks of the inverter, `tuning` by pivotal "
+        "tuning, more exact and slower; unset takes the stored inversion.",
+    )
+    steps: int | None = Field(None, ge=1, le=MOST_STEPS, description="Steps of each part of tuning; unset: 80.")
+    seconds: float | None = Field(
+        None, gt=0, le=MOST_SECONDS, allow_inf_nan=False, description="Time of each part of tuning; unset: 60."
+    )
+
+
+class EditBody(EffortFields):
     """An edit: a smile to reach, or a strength along a direction."""
 
     model_config = ConfigDict(
@@ -385,6 +401,13 @@ class EditResult(BaseModel):
     scores: tuple[float | None, float | None] | None = Field(
         None, description="Scores of the face detector before and after; null where no detector reads the faces."
     )
+    judged_happy_before: float | None = Field(
+        None,
+        description="Probability of a happy expression before, by an independent judge; null where none is installed.",
+    )
+    judged_happy_after: float | None = Field(None, description="The same after the edit.")
+    judged_age_before: float | None = Field(None, description="Age in years before, by an independent judge, or null.")
+    judged_age_after: float | None = Field(None, description="The same after the edit.")
     verdict: Literal["good", "doubtful", "refused"] = Field(
         description="`refused`: the face is spoilt, whatever smile it shows; do not show the picture."
     )
@@ -451,7 +474,7 @@ class ReceiptOut(BaseModel):
     because: str
 
 
-class StimuliBody(BaseModel):
+class StimuliBody(EffortFields):
     """A survey pack to make."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

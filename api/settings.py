@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _PREFIX: Final = "GESTALTGEN_"
-_OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS", "GESTALTGEN_JUDGES")
+_OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS")
 """Variables of other commands and of the tests."""
 
 
@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         description="Folder of further checkpoints, served beside the default: `NAME.safetensors`, or "
         "`NAME/generator.safetensors` as training writes it, with what lies beside it as `NAME-inverter`, "
         "`NAME-directions` and `NAME-discriminator`. It is looked at again while the service runs.",
+    )
+    judges: Path | None = Field(
+        default=None,
+        description="Folder of an independent network that reads smiles: `face_expression_model.bin`, with its "
+        "manifest, of the npm package `@vladmandic/face-api`. Its readings of photographs are reported; unset, there "
+        "are none.",
     )
     model_memory_mb: int = Field(
         default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."

@@ -13,9 +13,9 @@ from core import tensor_files
 from core.errors import CheckpointError, DirectionError
 from editing.direction_info import KIND, DirectionEffects, check_kind
 from editing.directions import Direction
-from editing.latent_region import LatentRegion
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from inversion.latent_region import LatentRegion
 
 _VECTOR: Final = "direction."
 _ALONG: Final = "along."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 from torch import Tensor
 
 from core.errors import ConfigError
@@ -15,8 +17,9 @@ from editing.directions import Direction
 from editing.face_readers import FindLandmarks, Reader, make_face_reader, make_landmark_finder
 from editing.latent_editor import LatentEditor
 from faces.detect import FaceDetector
+from faces.images import to_uint8
 from faces.measures.descriptors import FaceDescriber
-from faces.measures.judges import Judges
+from faces.measures.judges import JudgeReading, Judges
 from gen import checkpoint
 from gen.networks import Generator
 from inversion import inverter_file as inverters
@@ -25,6 +28,9 @@ from inversion.methods import InversionMethod, Method, choose_method
 from inversion.quality import FLOORS, Judge
 from inversion.result import Inversion
 from inversion.similarity import DiscriminatorDistance
+
+TUNED_PX: Final = 256
+"""Side of the largest pictures for which pivotal tuning is the default on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -170,14 +176,29 @@ class FaceEditor:
         self,
         method: Method | None = None,
         *,
+        exact: bool = False,
         passes: int = 5,
-        steps: int = 300,
+        steps: int | None = None,
         seconds: float | None = None,
         precision: PrecisionChoice = "float32",
     ) -> InversionMethod:
-        """Return the inversion by a method; None takes the default. Arguments and errors as `InversionMethod`."""
-        method = method or choose_method(self.inverter)
+        """Return the inversion by a method. Other arguments and errors as `InversionMethod`.
+
+        Args:
+            method: None takes the default.
+            exact: the default for photographs is pivotal tuning, unless it would take minutes on a CPU, or bfloat16
+                is asked for.
+        """
+        quick = self.side <= TUNED_PX or self.generator.mapping.w_avg.device.type != "cpu"
+        exact = exact and quick and self.files.oracle is None and precision != "bfloat16"
+        method = method or choose_method(self.inverter, exact=exact)
         return InversionMethod(self.generator, self.inverter, self.judge, method, passes, steps, seconds, precision)
+
+    def read_by_judges(self, *pictures: Tensor) -> list[JudgeReading]:
+        """Return the readings of independent judges of faces (1, 3, h, h); empty ones where there are no judges."""
+        if self.judges is None:
+            return [JudgeReading()] * len(pictures)
+        return self.judges.read(np.concatenate([to_uint8(picture) for picture in pictures]))
 
     def _directions(self) -> Directions:
         if self.known is None:

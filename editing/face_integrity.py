@@ -48,9 +48,9 @@ class FaceIntegrity:
         """List the reasons to refuse the edit, in words."""
         if self.sharpness < LEAST_SHARPNESS:
             yield f"the face has {self.sharpness:.0%} of its sharpness left; expected {LEAST_SHARPNESS:.0%} or more"
-        elif self.sharpness > MOST_SHARPNESS:
-            yield f"the face has {self.sharpness:.0%} of its detail; expected {MOST_SHARPNESS:.0%} or less"
         if self.scores is not None and not np.isnan(self.scores[0]):
+            if self.sharpness > MOST_SHARPNESS:
+                yield f"the face has {self.sharpness:.0%} of its detail; expected {MOST_SHARPNESS:.0%} or less"
             before, after = self.scores
             if np.isnan(after):
                 yield "no face is found any more"

@@ -19,12 +19,12 @@ from editing.direction_file import Directions
 from editing.directions import Direction, fit, remeasure
 from editing.entanglement import measure_entanglement, measure_person_distance, read_latents
 from editing.face_readers import AGE, SMILE, FaceReading, Reader
-from editing.latent_region import LatentRegion, sample_latents
 from editing.patterns import fit_patterns
 from editing.svm import Flags
 from faces.measures.distances import Features
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from inversion.latent_region import LatentRegion, sample_latents
 
 SEED: Final = 801
 """Seed of the latents that directions are fitted to."""

@@ -15,10 +15,10 @@ from core.precision import Precision
 from editing.directions import Direction
 from editing.face_integrity import FaceIntegrity, measure_integrity
 from editing.face_readers import AGE, FaceReading, Reader
-from editing.latent_region import LatentRegion
 from editing.patterns import IDENTITY, scale_attributes
 from editing.svm import Floats
 from gen.networks import Generator
+from inversion.latent_region import LatentRegion
 from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful", "refused"]

@@ -17,13 +17,13 @@ from core.hardware import peak_bytes
 from editing import direction_file
 from editing.direction_file import Directions
 from editing.face_editor import EditorFiles, FaceEditor
-from editing.latent_region import sample_latents
 from faces.images import read_image, to_tensor
 from gen import checkpoint
 from gen.networks import Generator
 from inversion import inverter_file
 from inversion.encoder_inverter import EncoderInverter
 from inversion.framing import frame_face
+from inversion.latent_region import sample_latents
 from inversion.quality import HIGHER_IS_BETTER, QualityLimits
 from inversion.result import Inversion
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from core.csv_reports import format_csv
 from core.errors import DatasetError, DirectionError
@@ -19,6 +20,7 @@ from editing.survey_plan import Stimulus, Version, find_mouth_area
 from faces.contact_sheets import contact_sheet
 from faces.datasets.archives import open_sink, zip_bytes
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
+from faces.measures.judges import JudgeReading
 from inversion.quality import Quality
 from inversion.result import Inversion
 
@@ -28,7 +30,13 @@ MARK: Final = "Edited image, no photograph"
 _LOST_SMILE: Final = 0.1
 """Difference of the smile between a photograph and its reconstruction above which the expression counts as lost."""
 
+_JUDGED_AGAINST: Final = 0.5
+"""Change of a judge's probability of a smile that speaks against an edit that goes the other way."""
+
 _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
+
+
+Judged: TypeAlias = tuple[JudgeReading, JudgeReading, JudgeReading]
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class StimulusPair:
         before, after: uint8 (h, h, 3): as reconstructed, and edited.
         edit: from one to the other.
         photograph_smile: read from the photograph itself.
+        judged: readings of independent judges of the photograph, and of the face before and after.
         mouth: left, top, right, bottom in pixels: the area of interest, the same for both.
     """
 
@@ -46,20 +55,25 @@ class StimulusPair:
     after: Pixels
     edit: Edit
     photograph_smile: float
+    judged: Judged
     mouth: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class SurveyEdit:
-    """Edit of a face for a survey, and the smile on its photograph."""
+    """Edit of a face for a survey, the smile on its photograph, and readings of judges (see StimulusPair)."""
 
     edit: Edit
     photograph_smile: float
+    judged: Judged
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Line of the answer key: `editing.survey_plan.Stimulus`, and what was measured on its picture and its edit."""
+    """Line of the answer key: `editing.survey_plan.Stimulus`, and what was measured on its picture and its edit.
+
+    The last fields are the readings of independent judges (`faces.measures.judges`), empty where none are installed.
+    """
 
     version: str
     order: int
@@ -76,6 +90,12 @@ class Answer:
     identity: float
     precision: str
     verdict: str
+    judged_happy_photograph: float | None
+    judged_happy_before: float | None
+    judged_happy_after: float | None
+    judged_age_photograph: float | None
+    judged_age_before: float | None
+    judged_age_after: float | None
 
 
 @dataclass(frozen=True)
@@ -119,14 +139,19 @@ def edit_for_survey(
         ConfigError: there are no directions for the generator.
     """
     editor, direction = face_editor.editor, face_editor.direction(SMILE)
-    shown = _read_smile(face_editor, photograph)
+    face = _reduce_face(face_editor, photograph)
+    shown = _read_smile(face_editor, face)
     target = OPPOSITE[shown < 0.5] if smile is None else smile
     edit = editor.to_smile(inversion, direction, target)
     _refuse_contradiction(shown, edit, target)
-    reasons = list(_list_refusals(inversion.quality[0], edit, doubtful))
+    in_photograph, before, after = face_editor.read_by_judges(face, edit.before, edit.image)
+    reasons = [
+        *_list_refusals(inversion.quality[0], edit, doubtful),
+        *_list_contradictions(edit, before.happy, after.happy),
+    ]
     if reasons:
         raise DirectionError("; ".join(reasons))
-    return SurveyEdit(edit, shown)
+    return SurveyEdit(edit, shown, (in_photograph, before, after))
 
 
 def _list_refusals(quality: Quality, edit: Edit, doubtful: bool) -> Iterator[str]:
@@ -137,10 +162,25 @@ def _list_refusals(quality: Quality, edit: Edit, doubtful: bool) -> Iterator[str
         yield from edit.because
 
 
-def _read_smile(face_editor: FaceEditor, photograph: Pixels) -> float:
+def _list_contradictions(edit: Edit, happy_before: float | None, happy_after: float | None) -> Iterator[str]:
+    """Say if an independent judge of smiles sees the smile go the other way."""
+    if happy_before is None or happy_after is None:
+        return
+    before, after = edit.smile
+    if (after - before) * (happy_after - happy_before) < 0 and abs(happy_after - happy_before) > _JUDGED_AGAINST:
+        yield (
+            f"the smile goes from {before:.2f} to {after:.2f} by its landmarks, and from {happy_before:.2f} to "
+            f"{happy_after:.2f} by the judge"
+        )
+
+
+def _reduce_face(face_editor: FaceEditor, photograph: Pixels) -> Tensor:
     side = face_editor.side
-    face = np.asarray(cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    smile = float(face_editor.reader(to_tensor(face)).smile[0])
+    return to_tensor(np.asarray(cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8))
+
+
+def _read_smile(face_editor: FaceEditor, face: Tensor) -> float:
+    smile = float(face_editor.reader(face).smile[0])
     if not np.isfinite(smile):
         raise DirectionError("no smile can be read from the photograph: no landmarks are found on it")
     return smile
@@ -178,7 +218,9 @@ def make_pair(survey_edit: SurveyEdit, find: FindLandmarks) -> StimulusPair:
     areas = np.array([find_mouth_area(face) for face in points])
     left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
     right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
-    return StimulusPair(before, after, edit, survey_edit.photograph_smile, (left, top, right, bottom))
+    return StimulusPair(
+        before, after, edit, survey_edit.photograph_smile, survey_edit.judged, (left, top, right, bottom)
+    )
 
 
 def write_pack(
@@ -265,4 +307,12 @@ def _make_answer(stimulus: Stimulus, pair: StimulusPair) -> Answer:
         identity=edit.identity if stimulus.edited else 0.0,
         precision=edit.precision,
         verdict=edit.verdict,
+        **_name_readings(pair.judged),
     )
+
+
+def _name_readings(judged: Judged) -> dict[str, float | None]:
+    shown = dict(zip(("photograph", "before", "after"), judged, strict=True))
+    return {f"judged_happy_{where}": reading.happy for where, reading in shown.items()} | {
+        f"judged_age_{where}": reading.age_years for where, reading in shown.items()
+    }

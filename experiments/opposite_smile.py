@@ -22,12 +22,12 @@ from editing.face_editor import EditorFiles, FaceEditor
 from editing.face_readers import AGE, SMILE, FaceReading, describe_surroundings
 from editing.fitting import STEADY_C, clear_examples, condition_names
 from editing.latent_editor import OPPOSITE, Edit, LatentEditor
-from editing.latent_region import sample_latents
 from faces.expression import CALIBRATED
 from faces.images import to_tensor, to_uint8
 from faces.labels import find_age_group
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
+from inversion.latent_region import sample_latents
 from inversion.result import Inversion
 
 SEED, COUNT = 711, 300

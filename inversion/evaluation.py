@@ -23,7 +23,7 @@ from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen.networks import Generator
 from inversion.encoder_inverter import EncoderInverter
 from inversion.inverter import Inverter
-from inversion.optimisation import ProjectionConfig, Space, TuningConfig, project, tune
+from inversion.optimisation import PIVOT_SEARCH, ProjectionConfig, Space, TuningConfig, find_pivot, project, tune
 from inversion.quality import HIGHER_IS_BETTER, Judge, Quality
 from inversion.result import Inversion
 from inversion.similarity import Perceptual
@@ -141,7 +141,8 @@ def make_slow_methods(generator: Generator, steps: int, perceptual: Perceptual |
         return project(generator, faces, ProjectionConfig(space, steps), perceptual=perceptual)
 
     def tune_faces(faces: Tensor) -> Inversion:
-        return tune(generator, faces, project_faces(faces, "w").w, TuningConfig(steps), perceptual=perceptual)
+        pivot = find_pivot(generator, faces, replace(PIVOT_SEARCH, steps=steps), perceptual=perceptual)
+        return tune(generator, faces, pivot, TuningConfig(steps), perceptual=perceptual)
 
     return {
         "W": lambda faces: project_faces(faces, "w"),

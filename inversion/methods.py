@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
+import torch
 from torch import Tensor
 
 from core.errors import ConfigError
@@ -12,9 +14,13 @@ from core.precision import Precision, PrecisionChoice, resolve_precision
 from gen.networks import Generator
 from inversion.encoder_inverter import EncoderInverter
 from inversion.inverter import Inverter
-from inversion.optimisation import OnStep, ProjectionConfig, Space, TuningConfig, project, tune
+from inversion.optimisation import PIVOT_SEARCH, OnStep, ProjectionConfig, TuningConfig, find_pivot, project, tune
 from inversion.quality import Judge
-from inversion.result import Inversion
+from inversion.result import Inversion, Offsets
+
+TUNING_STEPS: Final = 80
+PROJECTION_STEPS: Final = 300
+"""Steps of each part of pivotal tuning, and of a projection, unless others are asked for."""
 
 
 class Method(StrEnum):
@@ -27,9 +33,13 @@ class Method(StrEnum):
     PTI = "pti"
 
 
-def choose_method(inverter: Inverter | None) -> Method:
-    """Choose the default method: the hypernetwork, the encoder if it is alone, pivotal tuning without an inverter."""
-    if inverter is None:
+def choose_method(inverter: Inverter | None, *, exact: bool = False) -> Method:
+    """Choose the default method: the hypernetwork, the encoder if it is alone, pivotal tuning without an inverter.
+
+    Args:
+        exact: a slow method may be taken: pivotal tuning.
+    """
+    if inverter is None or exact:
         return Method.PTI
     return Method.ENCODER if isinstance(inverter, EncoderInverter) else Method.HYPERSTYLE
 
@@ -38,12 +48,14 @@ def choose_method(inverter: Inverter | None) -> Method:
 class InversionMethod:
     """Inverts faces by one method.
 
+    Pivotal tuning begins with the latent and the offsets of the inverter; without one, with a pivot that it searches.
+
     Args:
         generator: what the faces are reproduced with.
         inverter: of the generator; None for what optimises from the average latent.
         judge: measures what optimisation makes; an inverter has its own.
         passes: of the hypernetwork.
-        steps: of an optimisation, of each of its parts.
+        steps: of an optimisation, of each of its parts; None for TUNING_STEPS or PROJECTION_STEPS.
         seconds: of each of these parts at most; None for no limit.
         precision: of the networks; "auto" takes what the device is made for. Optimisation is in float32.
 
@@ -57,7 +69,7 @@ class InversionMethod:
     judge: Judge
     method: Method
     passes: int = 5
-    steps: int = 300
+    steps: int | None = None
     seconds: float | None = None
     precision: PrecisionChoice = "float32"
 
@@ -92,7 +104,13 @@ class InversionMethod:
         """Steps of optimisation for a face; 0 for the methods that do not optimise."""
         if not self.optimises:
             return 0
-        return 2 * self.steps if self.method is Method.PTI else self.steps
+        return 2 * self._steps if self.method is Method.PTI and self.inverter is None else self._steps
+
+    @property
+    def _steps(self) -> int:
+        if self.steps is not None:
+            return self.steps
+        return TUNING_STEPS if self.method is Method.PTI else PROJECTION_STEPS
 
     def __call__(self, face: Tensor, on_step: OnStep | None = None) -> Inversion:
         """Invert one aligned face (1, 3, h, h) in [-1, 1], of any size.
@@ -107,21 +125,37 @@ class InversionMethod:
         if self.inverter is not None and self.method in (Method.ENCODER, Method.HYPERSTYLE):
             passes = 0 if self.method is Method.ENCODER else self.passes
             return self.inverter.invert(face, passes, self.settled_precision)
-        start = None if self.inverter is None else self.inverter.encode(face)
-        by_layer = isinstance(self.inverter, EncoderInverter) and self.inverter.differs_by_layer
-        space: Space = "w+" if self.method is Method.W_PLUS or (self.method is Method.PTI and by_layer) else "w"
-        tuned = self.method is Method.PTI
-        perceptual = self.judge.perceptual
-        found = project(
+        if self.method is Method.PTI:
+            return self._tune(face, on_step)
+        return project(
             self.generator,
             face,
-            ProjectionConfig(space, self.steps, seconds=self.seconds),
-            start=start,
-            perceptual=perceptual,
-            judge=Judge() if tuned else self.judge,
+            ProjectionConfig("w+" if self.method is Method.W_PLUS else "w", self._steps, seconds=self.seconds),
+            start=None if self.inverter is None else self.inverter.encode(face),
+            perceptual=self.judge.perceptual,
+            judge=self.judge,
             on_step=on_step,
         )
-        if not tuned:
-            return found
-        tuning = TuningConfig(self.steps, seconds=self.seconds)
-        return tune(self.generator, face, found.w, tuning, perceptual=perceptual, judge=self.judge, on_step=on_step)
+
+    def _tune(self, face: Tensor, on_step: OnStep | None) -> Inversion:
+        """Bend the kernels around a pivot: the latent and offsets of the inverter, or the best latent of the region."""
+        perceptual = self.judge.perceptual
+        offsets: Offsets = {}
+        if self.inverter is None:
+            search = replace(PIVOT_SEARCH, steps=self._steps, seconds=self.seconds)
+            pivot = find_pivot(self.generator, face, search, perceptual=perceptual, on_step=on_step)
+        else:
+            with torch.no_grad():
+                pivot = self.inverter.encode(face)
+                *_, last = self.inverter.refine(face, pivot, self.passes)
+            offsets = last.offsets
+        return tune(
+            self.generator,
+            face,
+            pivot,
+            TuningConfig(self._steps, seconds=self.seconds),
+            start=offsets,
+            perceptual=perceptual,
+            judge=self.judge,
+            on_step=on_step,
+        )

@@ -1,8 +1,8 @@
 """Inversion by optimisation: slow and exact, for any generator, without an encoder.
 
-`project` looks for the latent in W or W+ (Karras et al. 2020, appendix D; Abdal et al. 2019), `tune` keeps a latent as
-pivot and bends the generator's kernels towards the photograph (pivotal tuning, Roich et al. 2021). Faces of a batch
-are optimised side by side and do not influence each other.
+`project` looks for the latent in W or W+ (Karras et al. 2020, appendix D; Abdal et al. 2019), `find_pivot` for one of
+the generator's own, `tune` keeps a latent as pivot and bends the generator's kernels towards the photograph (pivotal
+tuning, Roich et al. 2021). Faces of a batch are optimised side by side and do not influence each other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from core.errors import ConfigError
 from gen.networks import Generator
 from inversion.inverter import check_faces
+from inversion.latent_region import LatentRegion, sample_latents
 from inversion.networks.encoder import resize
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, render
@@ -31,6 +33,15 @@ OnStep: TypeAlias = Callable[[int, int, float], None]
 
 _SAMPLES: Final = 10_000
 _LEAST_NOISE_SIDE: Final = 8
+
+
+def _check_run(steps: int, learning_rate: float, seconds: float | None) -> None:
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}; expected 1 or more")
+    if not 0 < learning_rate < math.inf:
+        raise ConfigError(f"learning_rate is {learning_rate}; expected a positive number")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds is {seconds}; expected a positive number, or None for no limit")
 
 
 @dataclass(frozen=True)
@@ -62,34 +73,29 @@ class ProjectionConfig:
         _check_run(self.steps, self.learning_rate, self.seconds)
 
 
+PIVOT_SEARCH: Final = ProjectionConfig(steps=80, learning_rate=0.3)
+"""Search of a pivot; its learning rate is in standard deviations of the latents."""
+
+
 @dataclass(frozen=True)
 class TuningConfig:
     """Configuration of pivotal tuning.
 
     Args:
         steps: of Adam.
-        learning_rate: of the offsets, which are relative to the kernels.
+        learning_rate: of the offsets, which are relative to the kernels: its highest, as in ProjectionConfig.
         l2_weight, perceptual_weight: of the two distances.
         seconds: stop after so long; None for no limit.
     """
 
-    steps: int = 350
-    learning_rate: float = 0.003
+    steps: int = 80
+    learning_rate: float = 0.01
     l2_weight: float = 1.0
     perceptual_weight: float = 1.0
     seconds: float | None = None
 
     def __post_init__(self) -> None:
         _check_run(self.steps, self.learning_rate, self.seconds)
-
-
-def _check_run(steps: int, learning_rate: float, seconds: float | None) -> None:
-    if steps < 1:
-        raise ConfigError(f"steps is {steps}; expected 1 or more")
-    if not 0 < learning_rate < math.inf:
-        raise ConfigError(f"learning_rate is {learning_rate}; expected a positive number")
-    if seconds is not None and not seconds > 0:
-        raise ConfigError(f"seconds is {seconds}; expected a positive number, or None for no limit")
 
 
 def project(
@@ -134,8 +140,7 @@ def project(
     clock = _StepClock(config.steps, config.seconds, on_step)
     for step in clock:
         share = step / config.steps
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _learning_rate_factor(share)
+        _set_learning_rate(optimizer, config.learning_rate, share)
         scale = deviation * config.latent_noise * max(0.0, 1 - share / 0.75) ** 2
         shaken = w + torch.randn(w.shape, generator=draws).to(w) * scale
         picture = generator.synthesize(shaken.expand(-1, num_ws, -1), noise=noise)
@@ -149,12 +154,56 @@ def project(
     return _make_inversion(generator, latents, {}, target, judge, clock.steps_made, config.space)
 
 
+def find_pivot(
+    generator: Generator,
+    images: Tensor,
+    config: ProjectionConfig = PIVOT_SEARCH,
+    *,
+    perceptual: Perceptual | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Find latents (n, num_ws, w_dim) in W that reproduce faces best and lie no further out than the generator's own.
+
+    `project` goes wherever the error falls, far from all latents of the generator, where edits mean nothing. Here the
+    latent is optimised in deviations from the mean, and kept within the distance of a typical latent, the square root
+    of its dimensions (as Zhu et al. 2020, "Improved StyleGAN embedding").
+
+    Args:
+        images: (n, 3, h, h) in [-1, 1], aligned, of any size.
+        config: of the search; its space and its noise are not used.
+        perceptual, seed, on_step: as in `project`.
+
+    Raises:
+        ImageError: images of another shape or range.
+    """
+    check_faces(images)
+    target = resize(images, generator.config.resolution)
+    num_ws, width = generator.config.num_ws, generator.config.w_dim
+    region = LatentRegion.of(sample_latents(generator, max(_SAMPLES, 10 * width), seed)[0])
+    at = target.new_zeros((len(images), width)).requires_grad_()
+    optimizer = torch.optim.Adam([at], lr=config.learning_rate)
+    clock = _StepClock(config.steps, config.seconds, on_step)
+    for step in clock:
+        _set_learning_rate(optimizer, config.learning_rate, step / config.steps)
+        w = region.from_deviations(at)[:, None].expand(-1, num_ws, -1)
+        loss = _distance(generator.synthesize(w), target, config, perceptual)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss.sum())
+        optimizer.step()
+        with torch.no_grad():
+            at.copy_(_limit_length(at, math.sqrt(width)))
+        clock.count_step(loss)
+    return region.from_deviations(at.detach())[:, None].expand(-1, num_ws, -1).contiguous()
+
+
 def tune(
     generator: Generator,
     images: Tensor,
     pivot: Tensor,
     config: TuningConfig = TuningConfig(),
     *,
+    start: Offsets = MappingProxyType({}),
     perceptual: Perceptual | None = None,
     judge: Judge = Judge(),
     on_step: OnStep | None = None,
@@ -164,6 +213,7 @@ def tune(
     Args:
         images: (n, 3, h, h) in [-1, 1], aligned, of any size.
         pivot: (n, num_ws, w_dim) latents, which stay.
+        start: offsets to begin with, such as a hypernetwork's; those that are not named begin at zero.
         perceptual, judge: as in `project`.
 
     Raises:
@@ -172,12 +222,13 @@ def tune(
     check_faces(images)
     target = resize(images, generator.config.resolution)
     offsets = {
-        name: torch.zeros(len(images), *shape, device=target.device, requires_grad=True)
+        name: (start[name].clone() if name in start else target.new_zeros((len(images), *shape))).requires_grad_()
         for name, shape in generator.kernel_shapes.items()
     }
     optimizer = torch.optim.Adam(offsets.values(), lr=config.learning_rate)
     clock = _StepClock(config.steps, config.seconds, on_step)
-    for _ in clock:
+    for step in clock:
+        _set_learning_rate(optimizer, config.learning_rate, step / config.steps)
         loss = _distance(generator.synthesize(pivot, offsets=offsets), target, config, perceptual)
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
@@ -221,10 +272,15 @@ def _measure_latents(generator: Generator, draws: torch.Generator) -> tuple[floa
     return (w - w.mean(dim=0)).square().sum(dim=1).mean().sqrt().item() / math.sqrt(w.shape[1]), w.mean(dim=0)
 
 
-def _learning_rate_factor(share: float) -> float:
-    """Return the factor of the learning rate after a share of the steps."""
+def _set_learning_rate(optimizer: torch.optim.Optimizer, highest: float, share: float) -> None:
+    """Set the learning rate after a share of the steps."""
     down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - share) / 0.25))
-    return down * min(1.0, share / 0.05 + 0.05)
+    for group in optimizer.param_groups:
+        group["lr"] = highest * down * min(1.0, share / 0.05 + 0.05)
+
+
+def _limit_length(vectors: Tensor, most: float) -> Tensor:
+    return vectors * (most / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp(max=1)
 
 
 def _distance(

@@ -15,6 +15,7 @@ from core.hardware import keep_freed_memory
 from core.precision import Precision
 from editing.face_editor import EditorFiles, FaceEditor
 from faces.detect import FaceDetector
+from faces.measures.judges import Judges
 from gen import checkpoint
 from gen.inference.mapping import Floats
 from gen.networks import Generator
@@ -30,6 +31,7 @@ class EditingNetworks:
         device: PyTorch device that they are on.
         detector: returns the face detector for photographs, when it is needed.
         threads: cores that compute on a CPU, in the whole process; None for all that the process may use.
+        judges: folder of independent networks that read photographs, or None.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class EditingNetworks:
         device: str,
         detector: Callable[[], FaceDetector],
         threads: int | None,
+        judges: Path | None,
     ) -> None:
         keep_freed_memory()  # else a third of the time of a layer goes into mapping its tensors anew
         if threads is not None:
             torch.set_num_threads(threads)
         self._files, self._device, self._detector = EditorFiles(path, **companions), device, detector
+        self._judges = judges
         self._generator: Generator | None = None
         self._face_editor: FaceEditor | None = None
 
@@ -59,7 +63,9 @@ class EditingNetworks:
     def face_editor(self) -> FaceEditor:
         """Editor that inverts and edits faces, loaded if need be."""
         if self._face_editor is None:
-            self._face_editor = FaceEditor.open(self._files, self._detector(), generator=self.generator)
+            self._face_editor = FaceEditor.open(
+                self._files, self._detector(), generator=self.generator, judges=Judges(self._judges)
+            )
         return self._face_editor
 
     def wrap_face(self, latents: Floats, precision: Precision) -> Inversion:

@@ -52,6 +52,7 @@ class GeneratorModel:
         name: name in requests; None takes the file's.
         detector: returns the face detector for photographs, when it is needed.
         threads: cores that render on a CPU; None for all that the process may use.
+        judges: folder of independent networks that read photographs, or None.
 
     Raises:
         ConfigError: the device cannot be used.
@@ -65,6 +66,7 @@ class GeneratorModel:
         name: str | None = None,
         detector: Callable[[], FaceDetector] = load_detector,
         threads: int | None = None,
+        judges: Path | None = None,
     ) -> None:
         about = checkpoint.read_info(path)
         if about.network != "generator":
@@ -76,6 +78,7 @@ class GeneratorModel:
 
             check_device(device)
         self._path, self._device, self._detector, self._threads = path, device, detector, threads
+        self._judges = judges
         self._companions = weights.companions(path) | weights.find_companions(path)
         self._directions: Sequence[DirectionInfo] | None = None
         self._editing: EditingNetworks | None = None
@@ -99,6 +102,7 @@ class GeneratorModel:
             seen=about.seen,
             seen_complete=about.seen_complete,
             age_steps=about.age_steps,
+            has_inverter="inverter" in self._companions,
         )
 
     @property
@@ -202,5 +206,7 @@ class GeneratorModel:
             check_editing_installed()
             from api.models.editing_networks import EditingNetworks
 
-            self._editing = EditingNetworks(self._path, self._companions, self._device, self._detector, self._threads)
+            self._editing = EditingNetworks(
+                self._path, self._companions, self._device, self._detector, self._threads, self._judges
+            )
         return self._editing

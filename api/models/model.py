@@ -80,6 +80,7 @@ class ModelInfo:
         seen: short keys of the images that it was trained on; None if nothing is known.
         seen_complete: whether these are all.
         age_steps: calibrated steps of age progressions by condition; empty if there are none.
+        has_inverter: whether it has an inverter; without one, photographs are inverted by tuning.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ModelInfo:
     seen: frozenset[str] | None = None
     seen_complete: bool = False
     age_steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    has_inverter: bool = True
 
 
 class Model(Protocol):

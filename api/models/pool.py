@@ -139,14 +139,18 @@ def open_models(settings: Settings) -> Models:
 
     Raises:
         ConfigError: the folder of models does not exist, two files have one name, or the device cannot be used.
+        ConfigError: the network in the folder of judges is missing or damaged.
         CheckpointError: a checkpoint that is served by itself is missing, damaged, or has no labels.
     """
     from api.models.generator import GeneratorModel, load_detector  # OpenVINO, which takes a while to import
+    from faces.measures.face_api import load_expression_network
 
     detector = cache(load_detector)
+    if settings.judges is not None:
+        load_expression_network(settings.judges)  # refuses at the start what would fail with the first photograph
 
     def open_model(path: Path, name: str) -> Model:
-        return GeneratorModel(path, settings.device, name, detector, settings.threads)
+        return GeneratorModel(path, settings.device, name, detector, settings.threads, settings.judges)
 
     fixed = fixed_checkpoints(settings)
     find_checkpoints(settings)  # refuses what the service would only log

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.job_context import JobContext
 from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
 from api.provenance.claims import Claim
@@ -44,7 +45,7 @@ class EditWork(Undivided):
             raise GestaltError(f"edit {edit_id} was erased")
         if record.result is not None:
             return 0
-        weights, edit = context.worker.call(partial(self._compute_edit, record))
+        weights, edit, further = context.worker.call(partial(self._compute_edit, record))
         paths = (context.edits.picture_path(record), context.edits.before_path(record))
         claims = _describe_pictures(record, edit, weights)
         photos = (record.face.photo,) if isinstance(record.face, PhotographFace) else ()
@@ -60,20 +61,32 @@ class EditWork(Undivided):
                     context.registry.add([Picture(compute_key(weights, claim.what), *digests, edit_id, number)])
                 size += len(data)
                 context.edits.files.write(path, data)
-            context.edits.record_result(edit_id, _result_fields(edit))
+            context.edits.record_result(edit_id, _result_fields(edit) | further)
             context.ownership.weigh(edit_id, size)
         return 1
 
-    def _compute_edit(self, record: EditRecord, models: Models) -> tuple[str, Edit]:
-        """Return the sha256 of the weights, and the edit. Call it in the worker's thread."""
-        name, face = self._context.load_face(models, record.face)
+    def _compute_edit(self, record: EditRecord, models: Models) -> tuple[str, Edit, dict[str, Any]]:
+        """Return the sha256 of the weights, the edit, and what else its answer says. Call it in the worker's thread."""
+        effort = InversionEffort.read(record.asked)
+        name, face = self._context.load_face(models, record.face, effort)
         model, asked = models.use(name), record.asked
         face_editor: FaceEditor = model.face_editor
         editor = face_editor.editor if asked["hold"] else replace(face_editor.editor, patterns={})
         direction = face_editor.direction(asked["direction"], asked.get("condition"))
         if "smile" in asked:
-            return model.info.weights_sha256, editor.to_smile(face, direction, asked["smile"])
-        return model.info.weights_sha256, editor.edit(face, direction, asked["strength"])
+            edit = editor.to_smile(face, direction, asked["smile"])
+        else:
+            edit = editor.edit(face, direction, asked["strength"])
+        before, after = face_editor.read_by_judges(edit.before, edit.image)
+        further: dict[str, Any] = {
+            "judged_happy_before": before.happy,
+            "judged_happy_after": after.happy,
+            "judged_age_before": before.age_years,
+            "judged_age_after": after.age_years,
+        }
+        if effort.method is not None:
+            further |= {"inversion": face.quality[0].verdict_text}
+        return model.info.weights_sha256, edit, further
 
 
 def _describe_pictures(record: EditRecord, edit: Edit, weights: str) -> tuple[Claim, Claim]:

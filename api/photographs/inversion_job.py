@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
 from api.operations.metrics import Unusable
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.job_context import JobContext
 from api.photographs.records import Photograph
 from api.problems import Problem
 from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
-from faces.images import Pixels, encode_png, to_tensor, to_uint8
+from faces.images import Pixels, encode_png, to_uint8
 
 if TYPE_CHECKING:  # it brings PyTorch with it
     from inversion.result import Inversion
@@ -53,14 +54,14 @@ class InversionWork(Undivided):
         if photo.quality is not None:
             self._delete_original(photo)
             return 0
-        pixels = self._decode(photo_id)
+        pixels, effort = self._decode(photo_id), InversionEffort.read(photo.asked)
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             editor = models.use(photo.model).face_editor
             from inversion.framing import frame_face  # it needs PyTorch, which is loaded by now
 
             frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned)
-            return frame.face, frame.notes, editor.invert(to_tensor(frame.face), precision=context.precision)
+            return frame.face, frame.notes, effort.invert(editor, frame.face, context.precision)
 
         crop, notes, inversion = context.worker.call(invert)
         with context.eraser.block_erasure(photo_id):
@@ -70,7 +71,7 @@ class InversionWork(Undivided):
             original = context.photographs.original_path(photo_id)
             kept = context.photographs.files.size(original) if photo.keep_original else 0
             context.ownership.weigh(photo_id, kept + sum(map(len, files.values())))
-            quality = asdict(inversion.quality[0]) | {"precision": inversion.precision}
+            quality = asdict(inversion.quality[0]) | {"precision": inversion.precision, "method": inversion.method}
             context.photographs.record_inversion(photo_id, quality, "; ".join(notes))
             self._delete_original(photo)
         return 1

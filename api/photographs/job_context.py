@@ -13,6 +13,7 @@ from api.operations.metrics import Metrics
 from api.photographs.decoding import Decoder
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import FaceReference, Photograph, PhotographFace, SyntheticFace
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
@@ -20,6 +21,7 @@ from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from core.errors import GestaltError
 from core.precision import PrecisionChoice
+from faces.images import Pixels, read_image
 
 if TYPE_CHECKING:
     from inversion.result import Inversion
@@ -59,8 +61,11 @@ class JobContext:
     precision: PrecisionChoice
     metrics: Metrics
 
-    def load_face(self, models: Models, face: FaceReference) -> tuple[str, Inversion]:
+    def load_face(self, models: Models, face: FaceReference, effort: InversionEffort) -> tuple[str, Inversion]:
         """Return the name of the model and the latent and offsets of a face. Call it in the worker's thread.
+
+        Args:
+            effort: of another inversion of a photograph than the stored one; without a method the stored one is taken.
 
         Raises:
             GestaltError: the photograph was erased.
@@ -70,10 +75,12 @@ class JobContext:
                 return self.synthetic_face(models, image_set, image)
             case PhotographFace(photo):
                 model = self.find_photograph(photo).model
-                generator = models.use(model).face_editor.generator
+                editor = models.use(model).face_editor
+                if effort.method is not None:
+                    return model, effort.invert(editor, self.read_crop(photo), self.precision)
                 from inversion.result import load  # it needs PyTorch, which is loaded by now
 
-                return model, load(self._read_inversion(photo), generator)
+                return model, load(self._read_inversion(photo), editor.generator)
 
     def find_photograph(self, photo: str) -> Photograph:
         """Return the record of a photograph.
@@ -86,8 +93,19 @@ class JobContext:
             raise GestaltError(f"photograph {photo} was erased")
         return record
 
+    def read_crop(self, photo: str) -> Pixels:
+        """Read the aligned face of a photograph.
+
+        Raises:
+            GestaltError: the photograph was erased.
+        """
+        return read_image(self._read(photo, f"{self.photographs.folder(photo)}/crop.png"))
+
     def _read_inversion(self, photo: str) -> bytes:
+        return self._read(photo, self.photographs.inversion_path(photo))
+
+    def _read(self, photo: str, path: str) -> bytes:
         try:
-            return self.photographs.files.read(self.photographs.inversion_path(photo))
+            return self.photographs.files.read(path)
         except FileNotFoundError as error:
             raise GestaltError(f"photograph {photo} was erased") from error

@@ -14,7 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -85,6 +85,7 @@ class Photograph:
         purpose: what the sender uses the photograph for.
         keep_original: whether the file that was sent is kept after the inversion.
         aligned: whether the picture is an aligned square already.
+        asked: fields of the effort of the inversion, see `api.photographs.inversion_effort`.
         expires_ms: Unix time at which the photograph is erased.
         quality: figures and verdict of the inversion; None before it.
         notes: remarks on the face that was chosen.
@@ -101,6 +102,7 @@ class Photograph:
     created_ms: int
     expires_ms: int
     media_type: str
+    asked: Json = field(default_factory=dict)
     quality: Json | None = None
     notes: str = ""
     error: str | None = None
@@ -172,6 +174,7 @@ PHOTOS: Final = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False, index=True),
     Column("media_type", String, nullable=False),
+    Column("asked", Text, nullable=False),
     Column("quality", Text),
     Column("notes", String, nullable=False),
     Column("error", String),

@@ -71,14 +71,15 @@ class Photographs:
 
     def add(self, photo: Photograph) -> None:
         """Add the record of a photograph."""
-        insert_row(self._engine, PHOTOS, vars(photo) | {"quality": None})
+        insert_row(self._engine, PHOTOS, vars(photo) | {"asked": json.dumps(dict(photo.asked)), "quality": None})
 
     def get(self, photo: str) -> Photograph | None:
         """Return the record of a photograph, or None."""
         row = find_row(self._engine, PHOTOS, photo)
         if row is None:
             return None
-        return Photograph(**row | {"quality": None if row["quality"] is None else json.loads(row["quality"])})
+        quality = None if row["quality"] is None else json.loads(row["quality"])
+        return Photograph(**row | {"asked": json.loads(row["asked"]), "quality": quality})
 
     def record_inversion(self, photo: str, quality: Json, notes: str) -> None:
         """Store the quality of a photograph's inversion."""

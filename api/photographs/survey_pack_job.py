@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from api.jobs.work import JobStep, Undivided
 from api.models.model import check_editing_installed
 from api.models.pool import Models
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.job_context import JobContext
 from api.photographs.records import PackRecord, PhotographFace
 from core.errors import DirectionError, GestaltError, StorageError
-from faces.images import read_image
 
 if TYPE_CHECKING:  # it brings PyTorch with it
     from editing.survey_pack import StimulusPair
@@ -74,10 +74,9 @@ class SurveyPackWork(Undivided):
     def _compute_pair(self, pack: PackRecord, photo: str, models: Models) -> StimulusPair:
         """Edit a face and return its two pictures. Call it in the worker's thread."""
         context = self._context
-        name, inversion = context.load_face(models, PhotographFace(photo))
+        name, inversion = context.load_face(models, PhotographFace(photo), InversionEffort.read(pack.asked))
         editor = models.use(name).face_editor
-        photograph = read_image(context.photographs.files.read(f"{context.photographs.folder(photo)}/crop.png"))
-        pair: StimulusPair = _import_survey_pairs().compute_pair(editor, photograph, inversion, pack)
+        pair: StimulusPair = _import_survey_pairs().compute_pair(editor, context.read_crop(photo), inversion, pack)
         return pair
 
     def _write_archive(self, pack: PackRecord) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import torch
@@ -20,6 +20,7 @@ from editing.latent_editor import Edit
 from editing.survey_pack import LeftOut, StimulusPair, edit_for_survey, make_pair, pack_bytes
 from editing.survey_plan import Person, plan_survey
 from faces.images import Pixels, encode_png, read_image, to_tensor
+from faces.measures.judges import JudgeReading
 from inversion.result import Inversion
 
 _LEAST_PEOPLE: Final = 2
@@ -93,6 +94,7 @@ def write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str) 
             "identity": edit.identity,
             "precision": edit.precision,
             "verdict": edit.verdict,
+            "judged": [asdict(reading) for reading in pair.judged],
         }
     else:
         fields = {"left_out": pair}
@@ -121,4 +123,6 @@ def _read_pair(files: Files, folder: str, place: int) -> StimulusPair | str:
         precision=fields["precision"],
         verdict=fields["verdict"],
     )
-    return StimulusPair(before, after, edit, fields["photograph_smile"], tuple(fields["mouth"]))
+    in_photograph, was, became = (JudgeReading(**reading) for reading in fields["judged"])
+    judged = (in_photograph, was, became)
+    return StimulusPair(before, after, edit, fields["photograph_smile"], judged, tuple(fields["mouth"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
@@ -19,11 +19,13 @@ from api.dependencies import (
     KnownPhotoEdit,
     PhotosCaller,
     ServiceDep,
+    check_effort,
     check_inverted,
 )
 from api.file_responses import picture, private_picture, read_private_file
 from api.json_bodies import JsonBodyRoute
 from api.models.model import check_editing_installed
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import (
     EditRecord,
     FaceReference,
@@ -241,6 +243,7 @@ class _EditRequest:
         """
         self.service.check_bytes(self.caller)
         self._check_direction()
+        self._check_effort()
         with self.service.eraser.block_erasure():
             return self._store()
 
@@ -266,7 +269,8 @@ class _EditRequest:
         """Raise a Problem, 422, if the generator does not have the direction; 503 if PyTorch is not installed."""
         check_editing_installed()
         direction, model = self.body.direction, self.model
-        known = [direction.name for direction in self.service.worker.models.find(model).directions()]
+        served = self.service.worker.models.find(model)
+        known = [direction.name for direction in served.directions()]
         if direction not in known:
             message = f"{model} has no direction {direction!r}; " + (
                 f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"
@@ -276,6 +280,21 @@ class _EditRequest:
                 f"direction: {message}",
                 errors=[field_error("direction", message, direction, accepted=known)],
             )
+
+    def _check_effort(self) -> None:
+        """Raise a Problem, 422, if a synthetic face is to be inverted, or a photograph cannot be as asked."""
+        effort = InversionEffort.read(self.body.dump_fields())
+        if effort.method is None and (effort.steps or effort.seconds):
+            _raise_invalid("method", "steps and seconds without a method; set method to tuning")
+        if effort.method is None:
+            return
+        if isinstance(self.face, SyntheticFace):
+            _raise_invalid("method", "the face was made by the generator, and is not inverted; leave method out")
+        check_effort(self.service.worker.models.find(self.model).info, effort)
+
+
+def _raise_invalid(field: str, message: str) -> NoReturn:
+    raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[field_error(field, message)])
 
 
 async def _answer(request: _EditRequest, response: Response, prefer: str | None) -> EditOut:

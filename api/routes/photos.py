@@ -10,11 +10,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.access.api_keys import SERVICE, Caller
 from api.access.ownership import Kind
-from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_inverted, find_model
+from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_effort, check_inverted, find_model
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
 from api.models.model import check_editing_installed
 from api.photographs.intake import Received, check_container, receive
+from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, InversionEffort, MethodName
 from api.photographs.records import ErasureCause, Photograph, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -77,6 +78,20 @@ async def send_photograph(
         bool, Query(description="Keep the file after it is inverted, until the photograph is erased.")
     ] = False,
     aligned: Annotated[bool, Query(description="It is an aligned square already.")] = False,
+    method: Annotated[
+        MethodName | None,
+        Query(
+            description="`hyperstyle`: the networks of the inverter; `tuning`: pivotal tuning, more exact and slower. "
+            "Unset: the networks where the generator has an inverter, else tuning."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, Query(ge=1, le=MOST_STEPS, description="Steps of each part of tuning; unset: 80.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        Query(gt=0, le=MOST_SECONDS, allow_inf_nan=False, description="Time of each part of tuning; unset: 60."),
+    ] = None,
     ttl_s: Annotated[
         int | None, Query(ge=60, description="Erase everything after so many seconds; unset: the service's time.")
     ] = None,
@@ -88,8 +103,9 @@ async def send_photograph(
     """
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
+    effort = InversionEffort(method, steps, seconds)
     with service.work.admit(caller.owner):
-        name, kept_s = await service.work.run(caller.owner, _check_terms, service, caller, model, ttl_s)
+        name, kept_s = await service.work.run(caller.owner, _check_terms, service, caller, model, effort, ttl_s)
         photo_id = new_id()
         request_audit.touch({photo_id: service.photographs.redact_purpose(purpose)})
         with service.photographs.open_upload() as upload:
@@ -108,6 +124,7 @@ async def send_photograph(
                 created_ms=created,
                 expires_ms=created + 1000 * kept_s,
                 media_type=FORMATS[received.format],
+                asked=effort.list_fields(),
             )
             sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
             accepted = await service.work.run(caller.owner, _accept, service, caller, request_audit, sent)
@@ -119,11 +136,14 @@ async def send_photograph(
         return await wait_for_answer(describe, response, wait_s, deadline)
 
 
-def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: int | None) -> tuple[str, int]:
+def _check_terms(
+    service: Resources, caller: Caller, model: str | None, effort: InversionEffort, ttl_s: int | None
+) -> tuple[str, int]:
     """Return the name of the model for a photograph, and the seconds for which it is kept.
 
     Raises:
-        Problem: the caller may not use the model, may not keep anything for so long, or has no room.
+        Problem: the caller may not use the model, it cannot invert as asked, the caller may not keep anything for so
+            long, or has no room.
         MissingPackageError: photographs cannot be inverted here.
     """
     check_editing_installed()
@@ -136,7 +156,9 @@ def _check_terms(service: Resources, caller: Caller, model: str | None, ttl_s: i
             f"ttl_s: {message}",
             errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})],
         )
-    return find_model(service, caller, model).info.name, longest if ttl_s is None else ttl_s
+    info = find_model(service, caller, model).info
+    check_effort(info, effort)
+    return info.name, longest if ttl_s is None else ttl_s
 
 
 @dataclass(frozen=True)
@@ -168,7 +190,7 @@ class _ReceivedPhotograph:
             "keep_original": photo.keep_original,
             "aligned": photo.aligned,
             "kept_ms": photo.expires_ms - photo.created_ms,
-        }
+        } | dict(photo.asked)
         return fields if self.reference is None else fields | {"reference": self.reference}
 
 

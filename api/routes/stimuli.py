@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.dependencies import KnownPack, PhotosCaller, ServiceDep
+from api.dependencies import KnownPack, PhotosCaller, ServiceDep, check_effort
 from api.file_responses import Content, private_file
 from api.json_bodies import JsonBodyRoute
+from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import PackRecord, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -98,6 +99,12 @@ def _store(
     if strange := sorted(set(body.groups) - set(body.photos)):
         _raise_invalid("groups", f"{strange[0][:64]!r} is not among the photos")
     asked = body.model_dump(exclude_none=True)
+    effort = InversionEffort.read(asked)
+    if effort.method is None and (effort.steps or effort.seconds):
+        _raise_invalid("method", "steps and seconds without a method; set method to tuning")
+    if effort.method is not None:
+        for model in {photo.model for photo in photos}:
+            check_effort(service.worker.models.find(model).info, effort)
     created = now_ms()
     expires = min(photo.expires_ms for photo in photos)
     pack_id = service.keys.claim(caller.owner, key, asked, new_id())

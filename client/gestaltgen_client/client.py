@@ -118,6 +118,9 @@ class Client(Connection):
         model: str | None = None,
         keep_original: bool = False,
         aligned: bool = False,
+        method: str | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
         ttl_s: int | None = None,
         wait_s: float = 0,
         idempotency_key: str | None = None,
@@ -134,6 +137,8 @@ class Client(Connection):
                 key. It must not name a patient.
             keep_original: keep the file too.
             aligned: the photograph is an aligned square already.
+            method: hyperstyle, or tuning, which is more exact and slower; None leaves it to the service.
+            steps, seconds: of each part of tuning; None takes the service's.
             ttl_s: erase everything after this many seconds; None takes the service's default.
 
         Raises:
@@ -148,6 +153,7 @@ class Client(Connection):
             if not (text.isascii() and text.isprintable()):
                 raise ValueError(f"{text!r} cannot be the header {name}; expected one line of printable ASCII")
         params = {"model": model, "ttl_s": ttl_s, "keep_original": keep_original or None, "aligned": aligned or None}
+        params |= {"method": method, "steps": steps, "seconds": seconds}
         answer = self.ask(
             "v1/photos",
             None,
@@ -171,6 +177,9 @@ class Client(Connection):
         groups: Mapping[str, str] | None = None,
         seed: int | None = None,
         doubtful: bool | None = None,
+        method: str | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
         wait_s: float = 0,
     ) -> Pack:
         """Ask for a survey pack.
@@ -181,9 +190,11 @@ class Client(Connection):
             groups: group of each photograph, by its id; half of each group is edited in each version of the survey.
             seed: seed of the halves, the order and the file names; None is 0.
             doubtful: keep faces whose inversion or edit is doubtful, but none out of domain; None leaves them out.
+            method, steps, seconds: of a new inversion of each photograph, as in `Photo.edit`.
         """
         ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
         body = {"photos": ids, "smile": smile, "groups": groups, "seed": seed, "doubtful": doubtful}
+        body |= {"method": method, "steps": steps, "seconds": seconds}
         return read_work(Pack, self.ask("v1/stimuli", body, wait_s, make_idempotency_key()), self)
 
     def verify(self, picture: str | Path | bytes) -> dict[str, Any]:

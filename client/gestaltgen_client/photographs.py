@@ -72,6 +72,9 @@ class Photo(Work):
         direction: str | None = None,
         condition: str | None = None,
         hold: bool | None = None,
+        method: str | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
         wait_s: float = 0,
     ) -> Edit:
         """Ask for another expression: either a smile to reach, or a strength along a direction.
@@ -82,12 +85,15 @@ class Photo(Work):
             direction: a name from `Client.directions`; None is the smile.
             condition: use the direction that was fitted for this condition, if there is one.
             hold: correct other attributes that would change as well; None does.
+            method: invert the photograph anew for this edit: hyperstyle or tuning; None takes its inversion.
+            steps, seconds: of each part of tuning; None takes the service's.
             wait_s: seconds for which the service may wait for the result before it answers.
 
         Raises:
             ServiceError: a field is not valid, or the photograph is not inverted.
         """
         fields = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
+        fields |= {"method": method, "steps": steps, "seconds": seconds}
         return request_edit(self._connection, self.links["edits"], fields, wait_s)
 
     def erase(self) -> dict[str, Any]:

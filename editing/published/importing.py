@@ -26,9 +26,9 @@ from editing.directions import Direction, flatten_latents, remeasure
 from editing.entanglement import measure_effects, measure_person_distance, read_latents
 from editing.face_readers import FaceReading, Reader
 from editing.fitting import CLEAR, clear_examples
-from editing.latent_region import LatentRegion, sample_latents
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
+from inversion.latent_region import LatentRegion, sample_latents
 
 LEAST_EFFECT: Final = {"smile": 0.03, "age": 1.0}
 """Change of an attribute, in its own units, for one standard deviation, below which its direction is flagged."""

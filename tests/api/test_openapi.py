@@ -17,7 +17,10 @@ ADDED_OPERATIONS: Final = frozenset({"delete_v1_image_sets__set_id__delete", "de
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
 ADDED_PARAMETERS: Final = frozenset(
-    {("send_v1_photos_post", "reference"), ("delete_v1_image_sets__set_id__delete", "set_id")}
+    {
+        *(("send_v1_photos_post", name) for name in ("reference", "method", "steps", "seconds")),
+        ("delete_v1_image_sets__set_id__delete", "set_id"),
+    }
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
 
@@ -28,8 +31,10 @@ ADDED_FIELDS: Final = frozenset(
     {
         ("PhotoOut", "reference"),
         ("QualityOut", "judged"),
-        *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years")),
+        *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years", "method")),
+        *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds")),
         *(("EditResult", field) for field in ("inversion", "sharpness", "scores")),
+        *(("EditResult", f"judged_{what}_{when}") for what in ("happy", "age") for when in ("before", "after")),
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
         ("ModelOut", "calibrated_ages"),

@@ -11,7 +11,7 @@ from editing.directions import Direction, fit
 from editing.entanglement import measure_person_distance
 from editing.face_readers import AGE, SMILE, FaceReading
 from editing.latent_editor import LatentEditor
-from editing.latent_region import LatentRegion, sample_latents
+from inversion.latent_region import LatentRegion, sample_latents
 from inversion.result import Inversion, wrap_generated
 from tests.inversion.tiny import shared_generator
 

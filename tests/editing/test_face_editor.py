@@ -75,6 +75,9 @@ def test_every_method_is_at_hand(files: EditorFiles, detector: FaceDetector) -> 
     face_editor = FaceEditor.open(files, detector, identity=False)
     assert face_editor.judge.look is None
     assert face_editor.invert_by().method is Method.HYPERSTYLE
+    assert face_editor.invert_by(exact=True).method is Method.PTI
+    drawings = replace(face_editor, files=replace(face_editor.files, oracle=Path("oracle")))
+    assert drawings.invert_by(exact=True).method is Method.HYPERSTYLE
     torch.testing.assert_close(face_editor.invert_by(passes=1)(some_faces(1)).w, face_editor.invert(some_faces(1), 1).w)
     assert face_editor.invert_by(Method.PTI, steps=1)(some_faces(1)).method == "pti"
 

@@ -52,6 +52,6 @@ def test_a_face_that_was_not_found_before_is_not_missed_after() -> None:
 
 
 def test_specks_and_somebody_else_are_refused_on_photographs() -> None:
-    assert list(FaceIntegrity(sharpness=1.4).list_objections())
+    assert list(FaceIntegrity(sharpness=1.4, scores=(1.0, 1.2)).list_objections())
     assert list(FaceIntegrity(identity=0.9, scores=(1.0, 1.2)).list_objections())
     assert not list(FaceIntegrity(identity=0.6, scores=(1.0, 1.2)).list_objections())

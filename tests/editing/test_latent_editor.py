@@ -8,8 +8,8 @@ import torch
 
 from core.errors import DirectionError
 from editing.latent_editor import search_strength
-from editing.latent_region import LatentRegion
 from gen.kernels.activation import onednn_convolves
+from inversion.latent_region import LatentRegion
 from inversion.result import wrap_generated
 from tests.editing import bright
 from tests.inversion.tiny import shared_generator

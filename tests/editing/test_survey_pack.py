@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from editing.survey_plan import Person, plan_survey
 from faces.detect import FaceDetector
 from faces.images import Pixels, read_image, to_tensor, to_uint8
 from faces.measures.distances import Features
+from faces.measures.judges import JudgeReading, Judges
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.quality import Judge, Quality
@@ -115,6 +117,21 @@ def test_nothing_shows_a_face_that_is_out_of_domain_or_spoilt_by_its_edit(
         edit_face(face_editor, face(10, verdict="good"), 0.5, doubtful=True)
 
 
+class TurnedJudges:
+    """Judges who see a smile where it is dark, and brightness is a smile here."""
+
+    def read(self, images: Pixels) -> list[JudgeReading]:
+        bright = images.mean(axis=(1, 2, 3))
+        share = (bright - bright.min()) / (bright.max() - bright.min())
+        return [JudgeReading(happy=1 - float(one), age_years=40.0) for one in share]
+
+
+def test_a_judge_who_sees_the_opposite_refuses_a_pair(face_editor: FaceEditor) -> None:
+    judged = replace(face_editor, judges=cast(Judges, TurnedJudges()))
+    with pytest.raises(DirectionError):
+        edit_face(judged, face(10, verdict="good"), 0.5, doubtful=True)
+
+
 def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
     made = edit_face(face_editor, face(10), 0.5)
     pair, edit = make_pair(made, find), made.edit
@@ -132,6 +149,8 @@ def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
 
 def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair], tmp_path: Path) -> None:
     out = tmp_path / "new" / "pack"
+    judged = (JudgeReading(0.1), JudgeReading(0.2, 30.0), JudgeReading(0.9, 31.0))
+    pairs["p1"] = replace(pairs["p1"], judged=judged)
     planned = plan_survey(PEOPLE, 5)
     write_pack(out, planned, pairs, [LeftOut("p3.png", "no face", "clinic/p3.png")])
     assert [path.name for path in out.parent.iterdir()] == ["pack"]
@@ -147,6 +166,9 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair]
         assert (answer["photograph"], answer["edited"]) == (one.person.name, str(one.edited))
         assert answer["source"] == one.person.source
         assert float(answer["smile"]) == pair.edit.smile[one.edited]
+        if one.person.name == "p1":
+            assert (answer["judged_happy_photograph"], answer["judged_age_photograph"]) == ("0.1", "")
+            assert (answer["judged_happy_after"], answer["judged_age_before"]) == ("0.9", "30.0")
         assert float(answer["strength"]) == (pair.edit.strength if one.edited else 0)
         assert tuple(int(area[side]) for side in ("left", "top", "right", "bottom")) == pair.mouth
     assert lines(out / "key" / "left-out.csv") == [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from tests.inversion.tiny import shared_inverter, some_faces, tiny_generator
 
 @pytest.mark.parametrize(
     ("method", "planned", "bent"),
-    [("encoder", 0, False), ("hyperstyle", 0, True), ("w", 2, False), ("w+", 2, False), ("pti", 4, True)],
+    [("encoder", 0, False), ("hyperstyle", 0, True), ("w", 2, False), ("w+", 2, False), ("pti", 2, True)],
 )
 def test_every_method_inverts_and_tells_its_steps(method: str, planned: int, bent: bool) -> None:
     inverter = shared_inverter()
@@ -34,8 +36,22 @@ def test_optimisation_needs_no_inverter_and_begins_with_its_latent_where_there_i
     assert (begun - encoded).abs().max() < 0.1 < (by_itself - encoded).abs().max()
 
 
+def test_tuning_goes_on_from_the_inverter_and_searches_a_pivot_without_one() -> None:
+    inverter, face = shared_inverter(), some_faces(1)
+    fast = inverter.invert(face, 1)
+    by = InversionMethod(inverter.generator, inverter, Judge(), Method.PTI, passes=1, steps=1)
+    tuned = by(face)
+    assert torch.equal(tuned.w, fast.w)
+    for name, offset in fast.offsets.items():
+        torch.testing.assert_close(tuned.offsets[name], offset, atol=0.02, rtol=0)
+    alone = replace(by, inverter=None)
+    assert alone.steps_planned == 2
+    assert not torch.equal(alone(face).w, fast.w)
+
+
 def test_what_is_usual_follows_from_the_inverter() -> None:
     assert choose_method(shared_inverter()) is Method.HYPERSTYLE
+    assert choose_method(shared_inverter(), exact=True) is Method.PTI
     assert choose_method(None) is Method.PTI
 
 

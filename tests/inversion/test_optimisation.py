@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from core.errors import ConfigError
-from inversion.optimisation import ProjectionConfig, TuningConfig, project, tune
+from inversion.latent_region import LatentRegion, sample_latents
+from inversion.optimisation import PIVOT_SEARCH, ProjectionConfig, TuningConfig, find_pivot, project, tune
 from inversion.result import Inversion
 from inversion.similarity import mean_square
 from tests.inversion.tiny import some_faces, tiny_generator
@@ -42,6 +45,23 @@ def test_tuning_bends_kernels_and_keeps_the_pivot() -> None:
     assert torch.equal(tuned.w, pivot.w)
     assert set(tuned.offsets) == set(generator.kernel_shapes)
     assert all(torch.equal(weights[name], value) for name, value in generator.state_dict().items())
+
+
+def test_a_pivot_reproduces_a_face_and_lies_among_the_latents_of_the_generator() -> None:
+    target, generator = some_faces(2).flip(3), tiny_generator()
+    region = LatentRegion.of(sample_latents(generator, 2000, 1)[0])
+    near, far = (find_pivot(generator, target, replace(PIVOT_SEARCH, steps=steps)) for steps in (1, 40))
+    assert torch.equal(far, far[:, :1].expand_as(far))
+    assert (region.distance(far[:, 0]) < 1.1 * math.sqrt(generator.config.w_dim)).all()
+    assert (mean_square(generator.synthesize(far), target) < mean_square(generator.synthesize(near), target)).all()
+
+
+def test_tuning_begins_with_offsets_that_are_given() -> None:
+    target, generator = some_faces(1).flip(3), tiny_generator()
+    pivot = generator.mapping.w_avg.expand(1, generator.config.num_ws, -1)
+    first = tune(generator, target, pivot, TuningConfig(steps=20))
+    on = tune(generator, target, pivot, TuningConfig(steps=1, learning_rate=1e-6), start=first.offsets)
+    torch.testing.assert_close(on.reconstruction, first.reconstruction, atol=1e-3, rtol=0)
 
 
 def test_faces_of_a_batch_do_not_influence_each_other() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -134,7 +134,13 @@ def edit(
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, inverter=inversion.inverter, directions=change.directions)
     face_editor = FaceEditor.open(files, judges=Judges())
-    by = face_editor.invert_by(inversion.method, precision=inversion.precision)
+    by = face_editor.invert_by(
+        inversion.method,
+        exact=True,
+        steps=inversion.steps,
+        seconds=inversion.seconds,
+        precision=inversion.precision,
+    )
     along = face_editor.direction(change.direction, change.condition)
     editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
     work = list_photographs(photographs)
@@ -142,7 +148,8 @@ def edit(
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if strip:
             write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
-        return _write_results(out, one, change.apply(editor, one.inversion, along), face_editor.judges)
+        done = change.apply(editor, one.inversion, along)
+        return _write_results(out, one, done, face_editor.read_by_judges(done.before, done.image))
 
     lines, shown = [], []
     for path, made in invert_photographs(
@@ -164,13 +171,18 @@ def edit(
         raise typer.Exit(1)
 
 
-def _write_results(out: Path, one: InvertedPhotograph, done: Edit, judges: Judges | None) -> tuple[Line, list[Pixels]]:
-    """Write the results of one photograph; return its line of the report, and its three pictures."""
+def _write_results(
+    out: Path, one: InvertedPhotograph, done: Edit, readings: Sequence[JudgeReading]
+) -> tuple[Line, list[Pixels]]:
+    """Write the results of one photograph; return its line of the report, and its three pictures.
+
+    Args:
+        readings: of judges, before and after the edit.
+    """
     before, after = (to_uint8(picture)[0] for picture in (done.before, done.image))
     text = {"Comment": NOTICE, "Precision": done.precision}
     write_file(out / f"{one.name}-before.png", encode_png(before, text))
     write_file(out / f"{one.name}-edited.png", encode_png(after, text))
-    readings = [JudgeReading()] * 2 if judges is None else judges.read(np.stack([before, after]))
     line = Line(
         str(one.path),
         "edited",

@@ -34,10 +34,22 @@ class InversionOptions:
     method: Annotated[
         Method | None,
         typer.Option(
-            help="Method of inversion; w, w+ and pti are slow, in float32. Default: hyperstyle with an inverter, else "
-            "pti.",
+            help="Method of inversion; w, w+ and pti are slow, in float32. Default of `invert`: hyperstyle with an "
+            "inverter, else pti. Default of `edit` and `stimuli`: pti for photographs, as `invert` for phantoms.",
             rich_help_panel=_INVERSION,
         ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of steps in each part of an optimisation. Default: 80 of pti, 300 of w and w+.",
+            min=1,
+            rich_help_panel=_INVERSION,
+        ),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Time limit for each part of an optimisation.", rich_help_panel=_INVERSION),
     ] = None
     aligned: Annotated[
         bool,

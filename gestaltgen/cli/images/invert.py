@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -67,15 +67,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class EffortOptions:
-    """Options about the time that an inversion may take."""
-
-    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5
-    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300
-    seconds: Annotated[float | None, typer.Option(help="Time limit for each part of an optimisation.")] = None
-
-
-@dataclass(frozen=True)
 class QualityOptions:
     """Options about the measures of a reconstruction."""
 
@@ -95,7 +86,7 @@ def invert(
     photographs: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("inversions"),
-    effort: EffortOptions,
+    passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5,
     quality: QualityOptions,
     inversion: InversionOptions,
 ) -> None:
@@ -112,7 +103,13 @@ def invert(
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, discriminator=quality.discriminator, inverter=inversion.inverter)
     face_editor = FaceEditor.open(files, identity=quality.identity, judges=Judges())
-    by = face_editor.invert_by(inversion.method, precision=inversion.precision, **asdict(effort))
+    by = face_editor.invert_by(
+        inversion.method,
+        passes=passes,
+        steps=inversion.steps,
+        seconds=inversion.seconds,
+        precision=inversion.precision,
+    )
     work = list_photographs(photographs)
     lines, shown = [], []
 

@@ -63,7 +63,13 @@ def stimuli(
     face_editor = FaceEditor.open(
         find_editor_files(inversion.generator, inverter=inversion.inverter, directions=directions), judges=Judges()
     )
-    by = face_editor.invert_by(inversion.method, precision=inversion.precision)
+    by = face_editor.invert_by(
+        inversion.method,
+        exact=True,
+        steps=inversion.steps,
+        seconds=inversion.seconds,
+        precision=inversion.precision,
+    )
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
     work, group_of = list_photographs(photographs), _read_groups(groups)
     sources = name_sources(work)

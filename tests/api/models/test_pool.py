@@ -388,3 +388,8 @@ def test_an_unknown_generator_is_named_with_those_that_there_are(http: httpx.Cli
     for path in ("/v1/conditions", "/v1/directions"):
         assert http.get(path, params={"model": "fold2"}).json()["model"] == "fold2"
         assert http.get(path, params={"model": "fold3"}).status_code == 422
+
+
+def test_a_folder_of_judges_without_their_network_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        open_models(Settings(state=tmp_path, judges=tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,8 @@ def test_hyperstyle_and_a_direction_edit_a_photograph_over_rest(tmp_path: Path, 
     np.save(smile, filled("smile", (1, 16)))
     common = ("--generator", generator, "--space", "w", "--name", "smile", "--tried", 2, "--threads", 1)
     go("directions", "import", smile, *common, *licence)
-    settings = Settings(state=tmp_path / "state", weights=generator, threads=1, without_keys=True)
+    judges = Path(os.environ["GESTALTGEN_JUDGES"]) if "GESTALTGEN_JUDGES" in os.environ else None
+    settings = Settings(state=tmp_path / "state", weights=generator, threads=1, without_keys=True, judges=judges)
     with serving(create_app(settings)) as url, httpx.Client(base_url=url, timeout=120) as http:
         (direction,) = good(http.get("/v1/directions"))["items"]
         assert (direction["name"], direction["accuracy"], direction["moves"]) == ("smile", None, None)
@@ -44,5 +46,6 @@ def test_hyperstyle_and_a_direction_edit_a_photograph_over_rest(tmp_path: Path, 
         assert edit["state"] == "done", edit["error"]
         assert edit["result"]["inversion"] == "out of domain"
         assert edit["result"]["verdict"] in ("doubtful", "refused")
+        assert (edit["result"]["judged_happy_after"] is None) == (judges is None)
         before, after = (http.get(edit["links"][name]).content for name in ("before", "image"))
         assert before != after

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from typer.testing import CliRunner
 
 from core.atomic_files import write_file
 from editing import direction_file, face_editor, fitting, survey_pack
-from editing.face_editor import FaceEditor
 from editing.face_integrity import FaceIntegrity
 from faces.images import Pixels, encode_png, read_image
 from faces.phantoms.drawing import draw_phantom
@@ -22,6 +20,7 @@ from gen.checkpoint import fingerprint
 from gestaltgen.cli.main import app
 from gestaltgen.cli.training import fit_direction
 from inversion import inverter_file as inverters
+from inversion import methods
 from inversion.inverter_file import InverterInfo
 from tests.editing import bright
 from tests.inversion.tiny import tiny_generator, tiny_inverter
@@ -40,8 +39,9 @@ def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faces are found in 4 steps instead of 300: no test depends on how well."""
-    monkeypatch.setattr(FaceEditor, "invert_by", partialmethod(FaceEditor.invert_by, steps=4))
+    """Faces are found in 4 steps: no test depends on how well."""
+    monkeypatch.setattr(methods, "TUNING_STEPS", 4)
+    monkeypatch.setattr(methods, "PROJECTION_STEPS", 4)
 
 
 @pytest.fixture(scope="module")

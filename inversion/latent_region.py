@@ -1,4 +1,4 @@
-"""Region of a generator's latents, so that an edit that leaves it is noticed."""
+"""Region of a generator's latents: pivots are kept in it, and an edit that leaves it is noticed."""
 
 from __future__ import annotations
 
@@ -48,8 +48,16 @@ class LatentRegion:
 
     def distance(self, w: Tensor) -> Tensor:
         """Return the distance (n,) of latents (n, d) from the centre, in standard deviations."""
-        distances: Tensor = ((w.float() - self.centre.to(w.device)) @ self.whitening.to(w.device)).norm(dim=1)
+        distances: Tensor = self.to_deviations(w).norm(dim=1)
         return distances
+
+    def to_deviations(self, w: Tensor) -> Tensor:
+        """Convert latents (..., d) to coordinates from the centre in which they have unit variance."""
+        return (w.float() - self.centre.to(w.device)) @ self.whitening.to(w.device)
+
+    def from_deviations(self, deviations: Tensor) -> Tensor:
+        """Convert coordinates of `to_deviations` to latents."""
+        return self.centre.to(deviations.device) + deviations @ torch.linalg.inv(self.whitening).to(deviations.device)
 
 
 @torch.no_grad()
