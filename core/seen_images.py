@@ -15,6 +15,7 @@ KEY_DIGITS: Final = 16
 forty million."""
 
 _BYTES: Final = KEY_DIGITS // 2
+_DIGITS: Final = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class SeenImages:
     complete: bool = True
 
     def __post_init__(self) -> None:
-        for key in self.keys:
-            if len(key) != KEY_DIGITS or not set(key) <= set("0123456789abcdef"):
-                raise DatasetError(f"{key!r} is no key of an image; expected its first {KEY_DIGITS} hex digits")
+        if _DIGITS.issuperset("".join(self.keys)) and all(len(key) == KEY_DIGITS for key in self.keys):
+            return
+        wrong = next(key for key in self.keys if len(key) != KEY_DIGITS or not _DIGITS.issuperset(key))
+        raise DatasetError(f"{wrong!r} is no key of an image; expected its first {KEY_DIGITS} hex digits")
 
     @classmethod
     def of(cls, keys: Iterable[str], *, complete: bool = True) -> SeenImages:
@@ -75,7 +77,8 @@ class SeenImages:
                 f"keys of training images are {len(packed)} bytes and complete is {complete!r}; expected a multiple of "
                 f"{_BYTES} and a boolean: write them again"
             )
-        keys = (packed[start : start + _BYTES].hex() for start in range(0, len(packed), _BYTES))
+        digits = packed.hex()
+        keys = (digits[start : start + KEY_DIGITS] for start in range(0, len(digits), KEY_DIGITS))
         return cls(frozenset(keys), complete)
 
 

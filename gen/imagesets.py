@@ -71,6 +71,9 @@ class Rows(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._seeds)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rows) and vars(self) == vars(other)
+
     @overload
     def __getitem__(self, place: int) -> Row: ...
     @overload

@@ -15,6 +15,7 @@ import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row, check_editing_installed
 from core.errors import CheckpointError, ImageSetTooLargeError, RequestError
 from core.precision import resolve_precision
+from core.seen_images import SeenImages
 from editing.direction_info import DirectionInfo, read_direction_infos
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
@@ -99,8 +100,6 @@ class GeneratorModel:
             licence=about.licence,
             images_seen=about.images_seen or None,
             training_counts=about.training_counts,
-            seen=about.seen,
-            seen_complete=about.seen_complete,
             age_steps=about.age_steps,
             has_inverter="inverter" in self._companions,
         )
@@ -173,6 +172,10 @@ class GeneratorModel:
                 checkpoint.load_for_inference(self._path, self._threads) if on_cpu else self._open_editing().generator
             )
         return self._renderer
+
+    def read_seen_images(self) -> SeenImages:
+        """Read the keys of the images that it was trained on from its checkpoint."""
+        return checkpoint.read_info(self._path).seen_images
 
     def directions(self) -> Sequence[DirectionInfo]:
         """Return the directions along which faces can be edited."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MissingPackageError
+from core.seen_images import SeenImages
 from editing.direction_info import DirectionInfo
 
 if TYPE_CHECKING:  # they bring PyTorch with them
@@ -77,8 +78,6 @@ class ModelInfo:
     Args:
         name: name under which it is served.
         weights_sha256: checksum of its checkpoint.
-        seen: short keys of the images that it was trained on; None if nothing is known.
-        seen_complete: whether these are all.
         age_steps: calibrated steps of age progressions by condition; empty if there are none.
         has_inverter: whether it has an inverter; without one, photographs are inverted by tuning.
     """
@@ -92,8 +91,6 @@ class ModelInfo:
     licence: str
     images_seen: int | None
     training_counts: Mapping[str, Mapping[str, int]]
-    seen: frozenset[str] | None = None
-    seen_complete: bool = False
     age_steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
     has_inverter: bool = True
 
@@ -129,6 +126,10 @@ class Model(Protocol):
 
     def render(self, plan: RenderPlan, rows: Sequence[Row]) -> Pixels:
         """Render rows of plans that are alike, as uint8 (n, h, w, 3) RGB; loads the weights if need be."""
+        ...
+
+    def read_seen_images(self) -> SeenImages:
+        """Read the keys of the images that it was trained on; there can be very many."""
         ...
 
     def directions(self) -> Sequence[DirectionInfo]:

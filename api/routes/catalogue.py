@@ -81,14 +81,12 @@ def training_images(
 ) -> TrainingImagesOut:
     """Keys of the images that a generator was trained on, so that no classifier is measured on one of them. Who has an
     image can tell whether it is among them; the image cannot be had from its key."""
-    theirs = service.list_models(caller)
-    info = next((info for info in theirs if info.name == name), None)
-    if info is None:
-        known = ", ".join(info.name for info in theirs)
-        raise Problem(ProblemType.MODEL_NOT_FOUND, f"There is no model {name[:80]!r}; expected one of {known}.")
-    return TrainingImagesOut(
-        known=info.seen is not None, complete=info.seen_complete, keys=sorted(info.seen or frozenset())
-    )
+    theirs = [info.name for info in service.list_models(caller)]
+    if name not in theirs:
+        expected = ", ".join(theirs)
+        raise Problem(ProblemType.MODEL_NOT_FOUND, f"There is no model {name[:80]!r}; expected one of {expected}.")
+    seen = service.worker.models.find(name).read_seen_images()
+    return TrainingImagesOut(known=seen.known, complete=seen.complete, keys=sorted(seen.keys))
 
 
 @router.get("/directions", response_model=DirectionsOut, summary="Directions")

@@ -28,6 +28,7 @@ from api.models.generator import GeneratorModel
 from api.models.model import Pixels, RenderPlan, Row
 from api.models.pool import Models
 from api.settings import Settings
+from core.hardware import limit_arenas
 from gestaltgen.cli.service.server import open_listener, run_server
 from gestaltgen_client import Client, ServiceError
 
@@ -202,6 +203,7 @@ def _serve(state: Path, port: int, log: Path, pause: str) -> None:
     def load(settings: Settings) -> Models:
         return Models({"phantom128": LoggedGenerator(model_log, pause_s, settings.threads)})
 
+    limit_arenas()
     settings = Settings(state=state)
     listener = open_listener("127.0.0.1", port)
     run_server(create_app(settings, load=load), listener, settings.max_connections_per_address)

@@ -16,6 +16,7 @@ from api.models.model import Row as RowLike
 from api.models.pool import Models
 from api.settings import Settings
 from core.errors import ImageSetTooLargeError, RequestError
+from core.seen_images import UNKNOWN, SeenImages
 from editing.direction_info import DirectionInfo
 from editing.face_editor import FaceEditor
 from faces.image_set_request import ImageSetRequest
@@ -73,8 +74,6 @@ class FakeModel:
             licence="Apache-2.0",
             images_seen=None,
             training_counts={},
-            seen=self._seen,
-            seen_complete=self._seen is not None,
         )
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
@@ -126,6 +125,9 @@ class FakeModel:
         labels = [row.to_json() for row in rows]
         colours = [[row["seed"] % 256, 50 * row["step"], 60 * CONDITIONS.index(row["condition"])] for row in labels]
         return np.broadcast_to(np.array(colours, np.uint8)[:, None, None, :], (len(rows), 8, 8, 3)).copy()
+
+    def read_seen_images(self) -> SeenImages:
+        return UNKNOWN if self._seen is None else SeenImages(self._seen)
 
     def directions(self) -> Sequence[DirectionInfo]:
         return ()

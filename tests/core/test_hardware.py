@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.hardware import count_cores, count_threads, free_memory_bytes, inspect_machine
+from core.hardware import count_cores, count_threads, free_memory_bytes, inspect_machine, limit_arenas
 
 
 def test_a_container_limits_the_cores(tmp_path: Path) -> None:
@@ -45,3 +45,8 @@ def test_a_cpu_is_described() -> None:
     machine = inspect_machine(torch.device("cpu"))
     assert machine.is_cpu
     assert machine.cores >= 1
+
+
+def test_nothing_happens_where_the_c_library_has_no_such_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.hardware.sys.platform", "darwin")
+    assert not limit_arenas()

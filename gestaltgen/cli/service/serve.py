@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from api.settings import Settings
+from core.hardware import limit_arenas
 
 if TYPE_CHECKING:
     from api.models.pool import Models
@@ -48,6 +49,7 @@ def serve(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _build_settings(given)
+    limit_arenas()
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(_load_models, settings)
         from gestaltgen.cli.service.server import serve_models  # the web framework, while the models are loaded
