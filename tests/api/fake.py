@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from api.settings import Settings
 from core.errors import ImageSetTooLargeError, RequestError
 from core.seen_images import UNKNOWN, SeenImages
 from editing.direction_info import DirectionInfo
-from editing.face_editor import FaceEditor
 from faces.image_set_request import ImageSetRequest
 from faces.labels import AGE_GROUPS, CONDITIONS
 from gen.labels import Vocabulary
-from inversion.result import Inversion
+
+if TYPE_CHECKING:  # PyTorch, which processes of the tests' own need not import
+    from editing.face_editor import FaceEditor
+    from inversion.result import Inversion
 
 AGES = tuple(age.name for age in AGE_GROUPS)
 
