@@ -64,8 +64,9 @@ def own(tmp_path: Path) -> Path:
 
 
 def run(command: Sequence[str | Path], folder: Path, **variables: str) -> str:
-    """Run a program without our own packages in its path."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GESTALTGEN_"))}
+    """Run a program without our own packages in its path, and without settings of the tests."""
+    ours = "PYTHON", "GESTALTGEN_", "SSL_CERT_"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(command, cwd=folder, env=environment | variables, capture_output=True, text=True)  # noqa: S603
     assert done.returncode == 0, done.stderr
     return done.stdout

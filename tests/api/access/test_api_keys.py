@@ -45,10 +45,11 @@ from api.photographs.records import (
     new_id,
     now_ms,
 )
+from api.problem_types import ProblemType
 from api.settings import Settings
 from gestaltgen.cli import main
 from tests.api.fake import FakeModel, served
-from tests.api.lab import of_sqlite
+from tests.api.lab import of_sqlite, problem_of
 from tests.api.serving import caller, serving
 
 OPEN: Final = {"/", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
@@ -258,8 +259,7 @@ def test_without_a_key_nothing_is_answered(guarded: Guarded) -> None:
         assert answer.status_code == 401, (method, path, answer.text)
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="gestaltgen"'
         if method != "HEAD":
-            assert answer.headers["Content-Type"] == "application/problem+json"
-            assert "gestaltgen keys create" in answer.json()["detail"]
+            assert problem_of(answer) is ProblemType.API_KEY_MISSING
 
 
 def test_what_is_open_is_so(guarded: Guarded) -> None:
@@ -305,8 +305,7 @@ def test_a_key_ends_when_its_time_is_over(guarded: Guarded) -> None:
     assert guarded.nobody.get("/v1/models", headers=bearer).status_code == 200
     time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))
     answer = guarded.nobody.get("/v1/models", headers=bearer)
-    assert answer.status_code == 401
-    assert "past its end" in answer.json()["detail"]
+    assert problem_of(answer) is ProblemType.API_KEY_INVALID
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
@@ -334,8 +333,7 @@ def test_a_key_opens_what_its_scopes_say(guarded: Guarded) -> None:
         made = sets.post(SETS, json=SMALL | {"seed": 30, "count": 10}).json()
         for http, path in ((sets, "/v1/photos"), (sets, f"/v1/photos/{photo}"), (photos, SETS)):
             answer = http.get(path)
-            assert answer.status_code == 403
-            assert "ask for another key" in answer.json()["detail"]
+            assert problem_of(answer) is ProblemType.SCOPE_MISSING
         assert photos.post(SETS, json=SMALL).status_code == 403
         assert sets.post("/v1/stimuli", json={"photos": ["a", "b"]}).status_code == 403
         set_job = made["links"]["job"].rpartition("/")[2]
@@ -450,7 +448,7 @@ def test_a_key_is_nowhere_in_the_clear(guarded: Guarded, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.1.7", "example.org", ""])
 def test_without_keys_only_this_machine_is_let_in(host: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"can be reached by others; expected 127\.0\.0\.1"):
+    with pytest.raises(ValidationError):
         Settings(state=tmp_path, host=host, without_keys=True)
     assert not Settings(state=tmp_path, host=host).without_keys
     for loopback in ("127.0.0.1", "::1", "localhost"):
@@ -461,5 +459,5 @@ def test_serve_refuses_to_let_everybody_in(tmp_path: Path) -> None:
     options = ["serve", "--without-keys", "--host", EVERYWHERE, "--state", str(tmp_path / "state")]
     result = CliRunner().invoke(main.app, options)
     assert result.exit_code == 2
-    assert "can be reached by others" in " ".join(result.stderr.replace("│", " ").split())
+    assert EVERYWHERE in result.stderr
     assert not (tmp_path / "state").exists()

@@ -18,6 +18,7 @@ from api.app import create_app
 from api.problem_types import ProblemType
 from api.settings import Settings
 from tests.api.fake import FakeModel, served
+from tests.api.lab import problem_of
 from tests.api.serving import caller, serving
 
 SETS: Final = "/v1/image-sets"
@@ -36,12 +37,6 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield http
 
 
-def problem(answer: httpx.Response, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return str(answer.json()["detail"])
-
-
 def streamed(size: int) -> Iterator[bytes]:
     """A body without a declared length."""
     for start in range(0, size, 500):
@@ -56,20 +51,20 @@ def test_a_body_is_counted_whether_its_length_is_declared_or_not(
 ) -> None:
     headers = PHOTO if path == "/v1/photos" else JSON
     for body in (b" " * (most + 1), streamed(most + 1)):
-        assert f"larger than {most} bytes" in problem(bounded.post(path, content=body, headers=headers), 413)
+        assert problem_of(bounded.post(path, content=body, headers=headers)) is ProblemType.BODY_TOO_LARGE
     answers = [bounded.post(path, content=body, headers=headers) for body in (b" " * most, streamed(most))]
     assert {answer.status_code for answer in answers} <= {accepted, 400}
 
 
 def test_pictures_to_be_recognised_may_be_as_large_as_photographs(bounded: httpx.Client) -> None:
-    problem(bounded.post("/v1/verify", content=streamed(10_000)), 415)
+    assert problem_of(bounded.post("/v1/verify", content=streamed(10_000))) is ProblemType.PICTURE_FORMAT_UNKNOWN
     for body in (b" " * 10_001, streamed(10_001)):
-        problem(bounded.post("/v1/verify", content=body), 413)
+        assert problem_of(bounded.post("/v1/verify", content=body)) is ProblemType.BODY_TOO_LARGE
 
 
 def test_only_the_path_for_photographs_takes_more(bounded: httpx.Client) -> None:
     for path in ("/v1/photos/some/edits", "/v1/photos/x", "/v1/image-sets/photos", "/nothing"):
-        problem(bounded.post(path, content=b" " * 2001, headers=JSON), 413)
+        assert problem_of(bounded.post(path, content=b" " * 2001, headers=JSON)) is ProblemType.BODY_TOO_LARGE
 
 
 @contextmanager
@@ -119,9 +114,8 @@ def test_a_body_that_does_not_end_is_given_up(bounded: httpx.Client, path: str) 
         began = time.monotonic()
         status, said = answer_of(connection)
         took = time.monotonic() - began
-    assert (status, said["status"]) == (408, 408)
-    assert "took longer than 0.5 s" in said["detail"]
-    assert 0.3 < took < 3
+    assert (status, said["type"]) == (408, ProblemType.BODY_TOO_SLOW.uri)
+    assert 0.3 < took < 30
 
 
 @pytest.mark.parametrize("path", [SETS, "/v1/photos"])
@@ -143,7 +137,7 @@ def test_a_body_that_trickles_is_given_up_too(bounded: httpx.Client, path: str) 
         ended.set()
         thread.join()
     assert status == 408
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
 
 
 def test_the_time_is_that_of_the_body_and_not_of_the_answer(bounded: httpx.Client) -> None:
@@ -165,7 +159,7 @@ def test_an_owner_follows_so_many_jobs_at_once(bounded: httpx.Client) -> None:
     with ExitStack() as streams:
         for _ in range(2):
             assert streams.enter_context(bounded.stream("GET", f"{job}/events")).status_code == 200
-        problem(bounded.get(f"{job}/events"), 429)
+        assert bounded.get(f"{job}/events").status_code == 429
     deadline = time.monotonic() + 30
     while True:  # until the service has noticed that both are gone
         with bounded.stream("GET", f"{job}/events") as stream:
