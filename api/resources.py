@@ -105,7 +105,7 @@ class Resources:
         with ExitStack() as opened:
             settings.state.mkdir(parents=True, exist_ok=True)
             free_space = FreeSpace(settings.state, settings.min_free_mb << 20)
-            free_space.balance()
+            free_space.keep_reserve()
             database = Database.open(settings.state, settings.database_url)
             opened.callback(database.close)
             check_layout(settings.state)

@@ -263,6 +263,7 @@ class Queue:
         """Run the shares of a job and yield their outcomes as they end."""
         waiting, under_way = deque(self._works[kind].shares(total)), dict[str, int]()
         while waiting or under_way:
+            self._wait_for_space()
             while waiting and len(under_way) < _SHARES_OF_A_JOB:
                 start, stop = waiting.popleft()
                 share_id = f"{job_id}/{start}"
@@ -282,6 +283,7 @@ class Queue:
         """
         while True:
             self._check_may_go_on()
+            self._wait_for_space()
             workflows = DBOS.list_workflows(workflow_ids=list(shares), load_input=False)
             if len(workflows) < len(shares):  # forgotten with the job, whose image set was deleted
                 raise Stopping

@@ -32,6 +32,7 @@ class FreeSpace:
 
     def __init__(self, state: Path, floor_bytes: int) -> None:
         self._state = state
+        self._reserve = state / RESERVE
         self._floor_bytes = floor_bytes
 
     def is_scarce(self) -> bool:
@@ -52,17 +53,23 @@ class FreeSpace:
                 headers={"Retry-After": "60"},
             )
 
-    def balance(self) -> None:
-        """Give up the reserve where the disk is full, and take it again where there is room."""
-        reserve, free = self._state / RESERVE, self._measure()
-        if free < _FULL_BYTES:
-            reserve.unlink(missing_ok=True)
-        elif free > self._floor_bytes + _RESERVE_BYTES and not reserve.exists():
-            try:
-                with reserve.open("wb") as file:
-                    os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
-            except OSError:  # the disk filled up meanwhile, or the file system cannot reserve space
-                _log.warning("no space can be reserved for the databases")
+    def release_reserve(self) -> None:
+        """Give up the reserve if the disk is full, so that what follows can be recorded.
+
+        Only erasures do so: whatever fills the disk may take the space that is given up.
+        """
+        if self._measure() < _FULL_BYTES:
+            self._reserve.unlink(missing_ok=True)
+
+    def keep_reserve(self) -> None:
+        """Take the reserve if it is not there and the disk has room for it."""
+        if self._reserve.exists() or self._measure() < self._floor_bytes + _RESERVE_BYTES:
+            return
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+        except OSError:  # the disk filled up meanwhile, or the file system cannot reserve space
+            _log.warning("no space can be reserved for the databases")
 
     def _measure(self) -> int:
         return shutil.disk_usage(self._state).free

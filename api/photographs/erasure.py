@@ -111,7 +111,7 @@ class Eraser:
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
         """
-        self._free_space.balance()
+        self._free_space.release_reserve()
         with self.block_erasure():
             packs = self._survey_packs.list_of_photograph(photo)
             edits = [edit.id for edit in self._edits.list_of_parent(photo)]
@@ -127,7 +127,7 @@ class Eraser:
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
         """
-        self._free_space.balance()
+        self._free_space.release_reserve()
         with self.block_erasure():
             self._erase_pack_files(pack, caller)
         self._forget(pack)
@@ -143,6 +143,7 @@ class Eraser:
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
         """
+        self._free_space.release_reserve()
         with self.block_erasure():
             if self._photographs.has_original(photo):
                 with self._record_erasure(SERVICE, ERASE_ORIGINAL, photo):
@@ -158,7 +159,7 @@ class Eraser:
 
         A failed erasure is logged, and tried again by the next call.
         """
-        self._free_space.balance()
+        self._free_space.keep_reserve()
         with self._database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
             self._erase_expired()
 
