@@ -40,6 +40,9 @@ _VERSIONS: Final = MetaData()
 _version: Final = Table("version", _VERSIONS, Column("number", Integer, nullable=False))
 
 _BUSY_S: Final = 30.0
+_CHECKPOINT: Final = "wal_autocheckpoint=8000"
+"""Pages of the write-ahead log, 32 MB, after which it is copied into the file. That makes a request wait for the disk:
+by default one of fifty small ones. Erasure of photographs copies and empties the log itself."""
 _DRIVER: Final = "postgresql+psycopg"
 _EXAMPLE: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _CONNECTIONS: Final = 60
@@ -68,7 +71,7 @@ class Database:
             ConfigError: the URL is not one of PostgreSQL.
         """
         if url is None:
-            pragmas = ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
+            pragmas = ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON", _CHECKPOINT)
             return cls(sqlite_engine(state / state_folder.SERVICE_DATABASE, *pragmas), state, None)
         parsed = _parse_postgresql_url(url)
         return cls(_pooled_engine(parsed), state, parsed)
