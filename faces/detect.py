@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import cv2
 import dlib
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError, ImageError, NoFaceError
+from faces.convolutional_detector import detect_boxes
 from faces.images import Pixels
 
 LANDMARKS: Final = 68
@@ -25,6 +27,7 @@ MODEL_VARIABLE: Final = "GESTALTGEN_LANDMARK_MODEL"
 """Environment variable with the path of another landmark model."""
 
 _SHIPPED: Final = "shape_predictor_68_face_landmarks.dat"
+_CONVOLUTIONAL: Final = "mmod_human_face_detector.dat"
 
 SEARCH_SIDE_PX: Final = 1024
 """Longer photographs are searched on a reduced copy; landmarks are always found at full size."""
@@ -62,13 +65,21 @@ class Face:
         )
 
 
+DetectorName: TypeAlias = Literal["frontal", "convolutional"]
+
+
 @dataclass(frozen=True)
 class Detection:
-    """Largest face of a picture, the number of faces found, and whether the border cuts this face."""
+    """Largest face of a picture, the number of faces found, and whether the border cuts this face.
+
+    Attributes:
+        by: the detector that found it. The scores of the two have scales of their own.
+    """
 
     face: Face
     faces_found: int
     cut: bool
+    by: DetectorName = "frontal"
 
     @property
     def landmarks(self) -> npt.NDArray[np.float64]:
@@ -140,9 +151,28 @@ class FaceDetector:
                 f"no face found in the picture of {width} x {height} pixels; expected a face of at least 20 "
                 "pixels, seen from the front or up to half profile, upright and uncovered"
             )
-        as_large = [face for face in faces if face.area > 0.9 * faces[0].area]  # sizes come in steps of 1.2
-        face = max(as_large, key=lambda face: face.score)
-        return Detection(face, len(faces), face.is_cut(height, width))
+        return _choose_face(faces, image)
+
+    def find_in_photograph(self, image: Pixels) -> Detection:
+        """Find the largest face of a photograph, as `largest`, or else by the convolutional detector.
+
+        That takes two seconds where the frontal detector finds nothing, and finds faces in profile, tilted or behind
+        dark glasses too. The landmarks of the hidden half of a face are guesses.
+
+        Raises:
+            NoFaceError: no face was found by either.
+        """
+        try:
+            return self.largest(image)
+        except NoFaceError:
+            boxes = detect_boxes(image, find_shipped_model(_CONVOLUTIONAL))
+            if not boxes:
+                raise
+        image = np.ascontiguousarray(image)
+        with self._lock:
+            faces = [self._face(image, box, score) for box, score in boxes]
+        faces.sort(key=lambda face: face.area, reverse=True)
+        return replace(_choose_face(faces, image), by="convolutional")
 
     def _boxes(self, image: Pixels) -> list[tuple[tuple[float, float, float, float], float]]:
         height, width = image.shape[:2]
@@ -173,6 +203,13 @@ class FaceDetector:
         shape = self._predictor(image, dlib.rectangle(*(round(side) for side in box)))
         points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
         return Face(box, score, points)
+
+
+def _choose_face(faces: Sequence[Face], image: Pixels) -> Detection:
+    """Choose the largest face; of equally large ones the most confident."""
+    as_large = [face for face in faces if face.area > 0.9 * faces[0].area]  # sizes come in steps of 1.2
+    face = max(as_large, key=lambda face: face.score)
+    return Detection(face, len(faces), face.is_cut(*image.shape[:2]))
 
 
 def find_shipped_model(name: str) -> Path:

@@ -52,7 +52,7 @@ def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned
             raise ImageError(f"{width} x {height} pixels; expected an aligned square")
         low, high = -0.5, width - 0.5
         return FramedFace(photograph, np.array([[low, low], [low, high], [high, high], [high, low]]))
-    found = detector.largest(photograph)
+    found = detector.find_in_photograph(photograph)
     square = align(photograph, found.landmarks, side)
     wide = float(np.linalg.norm(square.quad[3] - square.quad[0]))
     least = side * LEAST_SHARE
@@ -62,6 +62,8 @@ def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned
             "photograph of higher resolution"
         )
     notes = []
+    if found.by == "convolutional":
+        notes.append(f"found by the second detector only, score {found.face.score:.2f}: check its position")
     if found.faces_found > 1:
         notes.append(f"{found.faces_found} faces found, the largest taken")
     if found.cut:

@@ -57,7 +57,8 @@ class LatentRegion:
 
     def from_deviations(self, deviations: Tensor) -> Tensor:
         """Convert coordinates of `to_deviations` to latents."""
-        return self.centre.to(deviations.device) + deviations @ torch.linalg.inv(self.whitening).to(deviations.device)
+        back: Tensor = torch.linalg.inv(self.whitening).to(deviations.device)
+        return self.centre.to(deviations.device) + deviations @ back
 
 
 @torch.no_grad()

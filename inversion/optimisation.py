@@ -280,7 +280,8 @@ def _set_learning_rate(optimizer: torch.optim.Optimizer, highest: float, share: 
 
 
 def _limit_length(vectors: Tensor, most: float) -> Tensor:
-    return vectors * (most / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp(max=1)
+    shrunk: Tensor = vectors * (most / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp(max=1)
+    return shrunk
 
 
 def _distance(

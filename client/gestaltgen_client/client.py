@@ -152,8 +152,15 @@ class Client(Connection):
         for name, text in headers.items():
             if not (text.isascii() and text.isprintable()):
                 raise ValueError(f"{text!r} cannot be the header {name}; expected one line of printable ASCII")
-        params = {"model": model, "ttl_s": ttl_s, "keep_original": keep_original or None, "aligned": aligned or None}
-        params |= {"method": method, "steps": steps, "seconds": seconds}
+        params: dict[str, str | float | None] = {
+            "model": model,
+            "ttl_s": ttl_s,
+            "keep_original": keep_original or None,
+            "aligned": aligned or None,
+            "method": method,
+            "steps": steps,
+            "seconds": seconds,
+        }
         answer = self.ask(
             "v1/photos",
             None,
@@ -193,8 +200,16 @@ class Client(Connection):
             method, steps, seconds: of a new inversion of each photograph, as in `Photo.edit`.
         """
         ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
-        body = {"photos": ids, "smile": smile, "groups": groups, "seed": seed, "doubtful": doubtful}
-        body |= {"method": method, "steps": steps, "seconds": seconds}
+        body = {
+            "photos": ids,
+            "smile": smile,
+            "groups": groups,
+            "seed": seed,
+            "doubtful": doubtful,
+            "method": method,
+            "steps": steps,
+            "seconds": seconds,
+        }
         return read_work(Pack, self.ask("v1/stimuli", body, wait_s, make_idempotency_key()), self)
 
     def verify(self, picture: str | Path | bytes) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Outcome:
         image: name in the data set, when used.
         faces: number of faces found; the largest is taken.
         score: confidence of the detector in this face; check pictures below 0.5.
+        detector: "frontal", or "convolutional" for a face that only the second detector found.
         cut: whether the picture's border cuts the face.
         padded: share of the aligned square that lies outside the picture, in [0, 1].
     """
@@ -49,6 +50,7 @@ class Outcome:
     image: str = ""
     faces: int | None = None
     score: float | None = None
+    detector: str = ""
     cut: bool | None = None
     padded: float | None = None
 
@@ -157,7 +159,7 @@ def _detector(landmark_model: Path | None) -> FaceDetector:
 def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Aligned:
     try:
         photograph = read_image(folder / file)
-        found = _detector(settings.landmark_model).largest(photograph)
+        found = _detector(settings.landmark_model).find_in_photograph(photograph)
         aligned = align(photograph, found.landmarks, settings.size)
     except UnreadableImageError as error:
         return _Aligned(Outcome(file, reason="unreadable", detail=str(error)))
@@ -171,6 +173,7 @@ def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Alig
         file,
         faces=found.faces_found,
         score=round(found.face.score, 3),
+        detector=found.by,
         cut=found.cut,
         padded=round(aligned.padded, 4),
     )

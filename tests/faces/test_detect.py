@@ -12,7 +12,8 @@ from PIL import Image
 
 from core.errors import ConfigError, ImageError, NoFaceError
 from faces.align import align, ffhq_quad
-from faces.detect import MODEL_VARIABLE, FaceDetector
+from faces.convolutional_detector import detect_boxes
+from faces.detect import MODEL_VARIABLE, Detection, FaceDetector
 from faces.images import Pixels, read_image
 
 FIXTURE = Path(__file__).parents[1] / "data" / "ffhq_align.npz"
@@ -163,3 +164,28 @@ def test_portraits(portraits: Path, detector: FaceDetector) -> None:
         shifts += [np.abs(ffhq_quad(each.landmarks) - upright).mean() / 128 for each in again[:1]]
     assert len(shifts) >= 0.7 * len(images)
     assert np.median(shifts) < 0.02
+
+
+class BlindDetector(FaceDetector):
+    """A detector whose first search finds nothing."""
+
+    def largest(self, image: Pixels) -> Detection:
+        raise NoFaceError("nothing")
+
+
+def test_a_face_that_the_first_search_misses_is_found_by_the_second(astronaut: Pixels, detector: FaceDetector) -> None:
+    near = astronaut[:256, 96:352]
+    seen = detector.find_in_photograph(near)
+    assert (seen.by, seen.face.score) == ("frontal", detector.largest(near).face.score)
+    second = BlindDetector().find_in_photograph(near)
+    assert second.by == "convolutional"
+    eyes = second.landmarks[36:48].mean(axis=0)
+    assert np.linalg.norm(eyes - seen.landmarks[36:48].mean(axis=0)) < 5
+    with pytest.raises(NoFaceError):
+        BlindDetector().find_in_photograph(np.full((64, 64, 3), 128, dtype=np.uint8))
+
+
+def test_a_file_that_is_no_second_detector_is_refused(astronaut: Pixels, tmp_path: Path) -> None:
+    (tmp_path / "junk.dat").write_bytes(b"junk")
+    with pytest.raises(ConfigError):
+        detect_boxes(astronaut, tmp_path / "junk.dat")
