@@ -6,21 +6,23 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import MetaData, Table, create_engine, inspect, select
+from torch import Tensor
 
 from api.access.api_keys import ApiKeys, Scope
 from api.app import create_app
-from api.models.pool import Models
+from api.models.pool import Models, open_models
 from api.operations.database import Database
 from api.photographs.edits import Edits
 from api.photographs.storage import Photographs
@@ -31,6 +33,8 @@ from api.settings import Settings
 from faces.images import Pixels, encode_png
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
+from inversion.inverter import Inverter
+from inversion.result import Inversion
 from tests.api.serving import serving
 from tests.api.stores import files_in
 
@@ -142,7 +146,7 @@ def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
         keys = ApiKeys(database.engine)
         secret, known = keys.create("lab", list(Scope))
         secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
-    app = create_app(Settings(state=state, without_keys=False, threads=1, **settings))
+    app = create_app(Settings(state=state, without_keys=False, threads=1, **settings), load=lambda _: _shipped_models())
     with (
         serving(app) as url,
         client(url, secrets[0]) as ours,
@@ -150,6 +154,28 @@ def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
         client(url, secrets[2]) as other,
     ):
         yield Lab(ours, known.id, sets_only, other, state, app.state.service)
+
+
+@cache
+def _shipped_models() -> Models:
+    """The shipped phantoms, loaded once for all labs of a process; it has one at a time."""
+    return open_models(Settings(threads=1))
+
+
+_invert: Final = Inverter.invert
+_inversions: Final[dict[Hashable, Inversion]] = {}
+
+
+def remember_inversions() -> AbstractContextManager[object]:
+    """Return a context in which each face is inverted once, and later answered from memory: tests send the same few."""
+    return patch.object(Inverter, "invert", _invert_once)
+
+
+def _invert_once(inverter: Inverter, images: Tensor, *arguments: Any, **named: Any) -> Inversion:
+    key = (inverter, images.numpy().tobytes(), *arguments, *named.items())
+    if key not in _inversions:
+        _inversions[key] = _invert(inverter, images, *arguments, **named)
+    return _inversions[key]
 
 
 def client(url: str, secret: str) -> httpx.Client:
