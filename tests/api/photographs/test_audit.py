@@ -590,6 +590,10 @@ def test_what_is_refused_as_a_photograph_is_recorded(lab: Lab, monkeypatch: pyte
     since = lab.service.audit.head()
     monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
     refused(lab.send(phantom(0)), 429)
+    assert [entry[:3] for entry in list_recorded(lab, since)] == [("lab", "POST /v1/photos", "refused")]
+    since = lab.service.audit.head()
+    monkeypatch.setattr(lab.service.jobs, "check_room", lambda *_: None)  # another request was faster
+    refused(lab.send(phantom(0)), 429)
     assert [entry[:3] for entry in list_recorded(lab, since)] == [
         ("lab", "POST /v1/photos", "begun"),
         ("lab", ERASE_PHOTO, "begun"),
