@@ -149,7 +149,7 @@ def test_messages() -> None:
     [
         ({"resolution": 48}, "resolution is 48; expected a power of two"),
         ({"resolution": 32.0}, "resolution is 32.0; expected an integer"),
-        ({"z_dim": 0}, "z_dim is 0; expected an integer of 1 or more"),
+        ({"z_dim": 0}, "z_dim is 0; expected an integer from 1"),
         ({"conv_clamp": -1}, "conv_clamp is -1"),
         ({"channel_base": 16}, "channel_base 16 leaves no channel at 32 px"),
     ],
