@@ -1,10 +1,13 @@
 # Every target that needs the environment builds it first; `make setup` does only that.
 PYTHON ?= python3
 BIN := .venv/bin
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-ON_S3 := image_sets/test_image_sets.py photographs/test_image_edits.py photographs/test_photos.py photographs/test_stimuli.py
+# Files of tests side by side, one more than there are cores, because some of them wait for a service; at most 5, for memory.
+SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))') --dist loadfile
+# A file or two of each family of routes.
+ON_SHARED_STORES := image_sets/test_image_sets.py photographs/test_audit.py photographs/test_image_edits.py \
+    photographs/test_intake.py photographs/test_photos.py photographs/test_stimuli.py
 
-.PHONY: setup demo test test-fast test-s3 serve bench lint format clean
+.PHONY: setup demo test test-fast test-shared test-s3 serve bench lint format clean
 
 setup: .venv/installed
 
@@ -18,15 +21,17 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/gestaltgen demo --out demo
 
-# Files of tests side by side, as many as there are cores and memory for; then one for each family of routes on a store
-# like S3.
 test: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
-	GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_S3))
 
 # Tests that neither start a service nor train for long, to run while you work.
 test-fast: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
+
+# Tests of the service on PostgreSQL, which has to be installed, and on a store like S3, as several processes share them.
+test-shared: setup
+	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 \
+	    $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_SHARED_STORES))
 
 # All tests of the service on a store like S3, which runs in their process.
 test-s3: setup
