@@ -22,14 +22,15 @@ demo: setup
 	$(BIN)/gestaltgen demo --out demo
 
 test: setup
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not shared'
 
 # Tests that neither start a service nor train for long, to run while you work.
 test-fast: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
-# Tests of the service on PostgreSQL, which has to be installed, and on a store like S3, as several processes share them.
+# Tests of several processes, then those of the service, on PostgreSQL, which has to be installed, and a store like S3.
 test-shared: setup
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m shared
 	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 \
 	    $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_SHARED_STORES))
 

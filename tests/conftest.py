@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 # The networks of the tests are too small for more threads, and a busy machine punishes them; processes that tests start
 # take this over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# They also read compiled modules; compiling takes a tenth of the time that their imports take.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests speak HTTP without TLS: no client needs to read the certificates of all authorities, which takes 0.06 s.
 os.environ["SSL_CERT_DIR"] = os.devnull
@@ -22,6 +25,7 @@ from faces.images import Pixels
 from gen.conversion_cache import ConversionCache
 
 torch.set_num_threads(1)
+sys.dont_write_bytecode = False
 
 SLOW_FOLDERS = ("api", "client")
 """Folders whose tests start a service."""
@@ -81,13 +85,19 @@ SLOW_FILES = frozenset(
 """Files that take more than a few seconds; `make test-fast` leaves them and the slow folders out."""
 
 
+SHARED_FILES = frozenset(["api/image_sets/test_shared_storage.py", "api/jobs/test_several_processes.py"])
+"""Files that need PostgreSQL or a store like S3; `make test-shared` runs them."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow files and folders as slow."""
+    """Mark the tests of slow files and folders as slow, and those of stores that processes share as shared."""
     for item in items:
         file = item.path.relative_to(Path(__file__).parent)
         if file.parts[0] in SLOW_FOLDERS or file.as_posix() in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+        if file.as_posix() in SHARED_FILES:
+            item.add_marker(pytest.mark.shared)
 
 
 @pytest.fixture(scope="session")
