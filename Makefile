@@ -3,9 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Files of tests side by side, one more than there are cores, because some of them wait for a service; at most 5, for memory.
 SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))') --dist loadfile
-# A file or two of each family of routes.
-ON_SHARED_STORES := image_sets/test_image_sets.py photographs/test_audit.py photographs/test_image_edits.py \
-    photographs/test_intake.py photographs/test_photos.py photographs/test_stimuli.py
 
 .PHONY: setup demo test test-fast test-shared test-s3 serve bench lint format clean
 
@@ -28,11 +25,12 @@ test: setup
 test-fast: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
-# Tests of several processes, then those of the service, on PostgreSQL, which has to be installed, and a store like S3.
+# Tests of several processes, then of the service, on PostgreSQL, which has to be installed, and a store like S3.
 test-shared: setup
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m shared
-	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 \
-	    $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(addprefix tests/api/,$(ON_SHARED_STORES))
+	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -k 'not large_sets' \
+	    tests/api/image_sets/test_image_sets.py tests/api/photographs/test_photos.py
+	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/test_audit.py
 
 # All tests of the service on a store like S3, which runs in their process.
 test-s3: setup

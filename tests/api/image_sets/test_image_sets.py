@@ -69,6 +69,7 @@ def count_transactions(running: Running, seed: int) -> int:
     return len(commits)
 
 
+@of_sqlite
 def test_a_small_set_takes_two_transactions(running: Running) -> None:
     # The owner, before it is rendered; then its images and its size. Regular work of the service may come in between.
     assert min(count_transactions(running, seed) for seed in (77, 78, 79)) == 2
