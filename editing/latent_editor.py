@@ -77,7 +77,7 @@ class Edit:
         condition_kept: reads the same condition; None where conditions are not read.
         age_years: change of the age read; None where ages are not read.
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
-        integrity: what it left of the face.
+        integrity: condition of the face after it.
         verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows.
         because: what speaks against the edit, in words.
         precision: of the generator, in both pictures: that of the face.

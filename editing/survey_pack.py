@@ -37,6 +37,7 @@ _VERSIONS: Final[tuple[Version, ...]] = ("A", "B")
 
 
 Judged: TypeAlias = tuple[JudgeReading, JudgeReading, JudgeReading]
+"""Readings of the photograph, and of the face before and after its edit."""
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,7 @@ class Eraser:
         return self._photographs.find_expired(at_ms), self._survey_packs.find_expired(at_ms)
 
     def erase_expired(self) -> None:
-        """Erase every photograph and survey pack whose time is over, originals that a job could not erase, and
-        Idempotency-Keys of long ago.
+        """Erase photographs, survey packs and Idempotency-Keys whose time is over, and originals left by jobs.
 
         A failed erasure is logged, and tried again by the next call.
         """

@@ -108,7 +108,7 @@ class _Machine:
         error message does, would never end.
 
         Raises:
-            CheckpointError: it is.
+            CheckpointError: the data is too deep or too large.
         """
         sizes: dict[int, int] = {}
         path: list[tuple[Any, Iterator[Any], int]] = [(value, iter([value]), 0)]

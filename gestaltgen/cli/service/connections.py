@@ -1,4 +1,4 @@
-"""Connections of the server: each address has so many, and the head of a request has to arrive in time."""
+"""Connections of the server, with limits on their number for each address and on the time of a request's head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD_S = 15.0
 
 
 class BoundedConnection(H11Protocol):
-    """Connection that is closed if its address has too many, or if the head of a request does not arrive in time.
+    """HTTP connection that is closed if its address has too many, or if the head of a request takes too long.
 
     uvicorn has time limits for connections that are idle, and none for those that send half of a head.
     `bound_connections` sets the limits.
