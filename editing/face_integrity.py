@@ -11,7 +11,7 @@ from torch import Tensor
 
 from editing.face_readers import FaceReading
 from faces.images import to_uint8
-from faces.measures.sharpness import measure_sharpness
+from faces.measures.sharpness import compare_sharpness
 
 LEAST_SHARPNESS: Final = 0.6
 """Sharpness of an edited face, relative to the unedited one, below which the edit is refused."""
@@ -31,7 +31,7 @@ _CLEAR_SCORE: Final = 0.5
 
 @dataclass(frozen=True)
 class FaceIntegrity:
-    """What an edit left of a face.
+    """Condition of a face after an edit, compared with the unedited face.
 
     Attributes:
         sharpness: detail of the face outside the mouth, relative to the unedited face.
@@ -63,12 +63,12 @@ class FaceIntegrity:
 def measure_integrity(
     before: Tensor, after: Tensor, was: FaceReading, became: FaceReading, identity: float
 ) -> FaceIntegrity:
-    """Measure what an edit left of one face (1, 3, h, h), with the readings of both pictures.
+    """Measure the integrity of one edited face (1, 3, h, h) with the readings of both pictures.
 
     Args:
         identity: change of the identity, in distances between people.
     """
-    sharpness = measure_sharpness(to_uint8(after)) / np.maximum(measure_sharpness(to_uint8(before)), 1e-6)
+    sharpness = compare_sharpness(to_uint8(after), to_uint8(before))
     scores = None
     if was.scores is not None and became.scores is not None:
         scores = float(was.scores[0]), float(became.scores[0])

@@ -12,7 +12,7 @@ from faces.images import Pixels
 from faces.measures.descriptors import DetectedFaces
 from faces.measures.distances import Features
 from faces.measures.judges import JudgeReading
-from faces.measures.sharpness import measure_sharpness
+from faces.measures.sharpness import compare_sharpness
 
 Look: TypeAlias = Callable[[Pixels], DetectedFaces]
 """Finds and describes the faces on uint8 (n, h, h, 3), as `FaceDescriber.look`."""
@@ -43,7 +43,7 @@ def compare_faces(photographs: Pixels, reconstructions: Pixels, look: Look) -> d
         "landmarks": moved / np.linalg.norm(eyes[0] - eyes[1], axis=1),
         "smile": np.abs(CALIBRATED(theirs.landmarks) - CALIBRATED(ours.landmarks)),
     }
-    sharpness = measure_sharpness(reconstructions) / np.maximum(measure_sharpness(photographs), 1e-6)
+    sharpness = compare_sharpness(reconstructions, photographs)
     measures |= {"sharpness": np.where(np.isnan(ours.scores), np.nan, sharpness)}
     return {name: _leave_out(values, np.isnan(theirs.scores)) for name, values in measures.items()}
 

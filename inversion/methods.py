@@ -18,7 +18,7 @@ from inversion.optimisation import PIVOT_SEARCH, OnStep, ProjectionConfig, Tunin
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets
 
-TUNING_STEPS: Final = 80
+TUNING_STEPS: Final = TuningConfig.steps
 PROJECTION_STEPS: Final = 300
 """Steps of each part of pivotal tuning, and of a projection, unless others are asked for."""
 

@@ -21,3 +21,8 @@ def measure_sharpness(images: Pixels) -> Features:
     detail = np.abs(np.diff(grey, axis=1))[:, :, :-1] + np.abs(np.diff(grey, axis=2))[:, :-1]
     rows = np.arange(detail.shape[1]) * _CELLS // images.shape[1]
     return np.asarray(detail[:, _FACE[rows[:, None], rows]].mean(axis=1))
+
+
+def compare_sharpness(images: Pixels, references: Pixels) -> Features:
+    """Return the sharpness (n,) of faces relative to reference pictures of them, both aligned uint8 (n, h, h, 3)."""
+    return measure_sharpness(images) / np.maximum(measure_sharpness(references), 1e-6)

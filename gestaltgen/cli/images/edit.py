@@ -134,13 +134,7 @@ def edit(
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, inverter=inversion.inverter, directions=change.directions)
     face_editor = FaceEditor.open(files, judges=Judges())
-    by = face_editor.invert_by(
-        inversion.method,
-        exact=True,
-        steps=inversion.steps,
-        seconds=inversion.seconds,
-        precision=inversion.precision,
-    )
+    by = inversion.build_method(face_editor, exact=True)
     along = face_editor.direction(change.direction, change.condition)
     editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
     work = list_photographs(photographs)

@@ -8,8 +8,9 @@ from typing import Annotated, Final
 
 import typer
 
+from editing.face_editor import FaceEditor
 from gestaltgen.cli.options import PrecisionOption, ThreadsOption
-from inversion.methods import Method
+from inversion.methods import InversionMethod, Method
 
 _INVERSION: Final = "Inversion"
 
@@ -61,3 +62,14 @@ class InversionOptions:
     ] = False
     precision: PrecisionOption = "auto"
     threads: ThreadsOption = None
+
+    def build_method(self, face_editor: FaceEditor, *, exact: bool = False, passes: int = 5) -> InversionMethod:
+        """Build the method of inversion that is asked for; arguments and errors as `FaceEditor.invert_by`."""
+        return face_editor.invert_by(
+            self.method,
+            exact=exact,
+            passes=passes,
+            steps=self.steps,
+            seconds=self.seconds,
+            precision=self.precision,
+        )

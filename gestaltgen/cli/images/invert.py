@@ -103,13 +103,7 @@ def invert(
     set_threads(inversion.threads)
     files = find_editor_files(inversion.generator, discriminator=quality.discriminator, inverter=inversion.inverter)
     face_editor = FaceEditor.open(files, identity=quality.identity, judges=Judges())
-    by = face_editor.invert_by(
-        inversion.method,
-        passes=passes,
-        steps=inversion.steps,
-        seconds=inversion.seconds,
-        precision=inversion.precision,
-    )
+    by = inversion.build_method(face_editor, passes=passes)
     work = list_photographs(photographs)
     lines, shown = [], []
 

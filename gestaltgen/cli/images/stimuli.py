@@ -63,13 +63,7 @@ def stimuli(
     face_editor = FaceEditor.open(
         find_editor_files(inversion.generator, inverter=inversion.inverter, directions=directions), judges=Judges()
     )
-    by = face_editor.invert_by(
-        inversion.method,
-        exact=True,
-        steps=inversion.steps,
-        seconds=inversion.seconds,
-        precision=inversion.precision,
-    )
+    by = inversion.build_method(face_editor, exact=True)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
     work, group_of = list_photographs(photographs), _read_groups(groups)
     sources = name_sources(work)

@@ -43,6 +43,7 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
         GestaltError: a setting or a checkpoint cannot be used, or the port is taken.
     """
     open_credentials(settings)
+    confinement = describe_confinement()  # while the models are loaded
     models = loading.result()
     with reserve_state_folder(settings):
         _check_records(settings)
@@ -51,7 +52,7 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
     logs.configure(settings.log_level, settings.log_format)
     for line in unknown_settings(os.environ):
         _log.warning(line)
-    _log.info(describe_confinement())
+    _log.info(confinement)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
     run_server(create_app(settings, load=lambda _: models), listener, settings.max_connections_per_address)
 
