@@ -1,7 +1,7 @@
 """The one exception tree of the project.
 
 GestaltError                    anything we refuse, with a message that says value, expectation and remedy
-├── LabelError                  a condition, an age or a mixture of them that the vocabulary does not have
+├── LabelError                  a condition, an age, a mixture of them or an HPO term that the vocabulary does not have
 ├── ImageError                  a picture that cannot be used
 │   ├── UnreadableImageError    not a picture, or a broken one
 │   └── NoFaceError             a picture without a detectable face
@@ -26,7 +26,7 @@ class GestaltError(Exception):
 
 
 class LabelError(GestaltError, ValueError):
-    """A condition, age group or mixture outside the vocabulary."""
+    """A condition, age group, mixture or HPO term outside the vocabulary."""
 
 
 class ImageError(GestaltError):

@@ -55,6 +55,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.app"],
     ],
     "faces": [
+        ["faces.conditions"],
         ["faces"],
         ["faces.datasets"],
         ["faces.phantoms"],
