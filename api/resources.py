@@ -37,6 +37,7 @@ from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.inversion_job import InversionWork
 from api.photographs.job_context import JobContext
+from api.photographs.receipts import Receipts
 from api.photographs.storage import Photographs
 from api.photographs.survey_pack_job import SurveyPackWork
 from api.photographs.survey_packs import SurveyPacks
@@ -124,6 +125,7 @@ class Resources:
                 edits,
                 survey_packs,
                 audit=audit,
+                receipts=Receipts(open_files(settings.receipts, settings.state) if settings.receipts else files),
                 forget_jobs=lambda subject: jobs.forget(subject),  # the jobs need the eraser, and are opened below
                 ownership=ownership,
                 idempotency_keys=idempotency_keys,

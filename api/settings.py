@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         description="Store for image sets and photographs in place of that folder: the URL of an object store, such as "
         "`s3://bucket/folder`, or `file:///folder`.",
     )
+    receipts: str | None = Field(
+        default=None,
+        description="Store for the receipts of erasures, as `GESTALTGEN_STORAGE`, which should outlive the disk of the "
+        "state folder; unset keeps them with the photographs.",
+    )
     cache_mb: int = Field(
         default=4096,
         ge=1,

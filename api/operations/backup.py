@@ -1,6 +1,7 @@
 """Copy of a state folder, taken while the service runs: databases as of one moment, then the stored files.
 
-The keys that wrap those of photographs are left out, so that a backup alone opens no photograph.
+The keys that wrap those of photographs are left out, so that a backup alone opens no photograph; and the receipts of
+erasures, which have to be newer than the backup when it is restored.
 """
 
 from __future__ import annotations

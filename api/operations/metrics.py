@@ -38,7 +38,7 @@ Outcome = Literal["done", "refused", "failed", "cancelled"]
 """How a job ends; "refused" if the request cannot be carried out."""
 Unusable = Literal["undecodable", "no_face", "unsuitable"]
 """Why a photograph cannot be used; "unsuitable" if its face is too small, or an aligned picture is not square."""
-Cause = Literal["request", "retention", "not_accepted", "other"]
+Cause = Literal["request", "retention", "not_accepted", "repeated", "other"]
 """Why a photograph is erased: on request, at the end of its retention time, or because the queue was full."""
 Figures = Literal["queue", "retention", "models", "disk"]
 """Groups of figures that are looked up for each export."""

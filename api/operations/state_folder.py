@@ -23,6 +23,9 @@ STIMULI: Final = "stimuli"
 FOLDERS: Final = (SETS, EDITS, PHOTOS, STIMULI)
 """Folders of stored files; with an object store they lie there."""
 
+RECEIPTS: Final = "receipts"
+"""Folder of the receipts of erasures; a backup leaves it out, so that restoring one undoes no erasure."""
+
 CACHE: Final = "cache"
 """Folder of files that can be made again."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +18,8 @@ from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
 from api.photographs.audit import Audit
 from api.photographs.edits import Edits
-from api.photographs.records import RECEIPTS, EditRecord, ErasureCause, Receipt, insert_row, new_id, now_ms
+from api.photographs.receipts import Receipts
+from api.photographs.records import EditRecord, ErasureCause, Receipt, new_id, now_ms
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
 from core.errors import GestaltError
@@ -33,6 +33,7 @@ _METRIC_LABELS: Final[dict[ErasureCause, Cause]] = {
     ErasureCause.REQUESTED: "request",
     ErasureCause.EXPIRED: "retention",
     ErasureCause.NOT_ACCEPTED: "not_accepted",
+    ErasureCause.REPEATED: "repeated",
 }
 _log = logging.getLogger("gestaltgen.erasing")
 
@@ -40,13 +41,14 @@ _log = logging.getLogger("gestaltgen.erasing")
 class Eraser:
     """Erases photographs and survey packs with all that is derived from them.
 
-    Each erasure is recorded before it begins, and again with its outcome when it ends. What cannot be recorded is not
-    erased.
+    Each erasure is recorded before it begins, and again with its outcome when it ends. What cannot be recorded, or
+    needs a receipt that cannot be stored, is not erased.
 
     Args:
         database: of the service.
         photographs, edits, survey_packs: the stores.
         audit: the audit record.
+        receipts: of erasures.
         forget_jobs: removes the jobs of an object, given its id.
         ownership: of all objects.
         idempotency_keys: of all requests.
@@ -62,6 +64,7 @@ class Eraser:
         survey_packs: SurveyPacks,
         *,
         audit: Audit,
+        receipts: Receipts,
         forget_jobs: Callable[[str], None],
         ownership: Ownership,
         idempotency_keys: IdempotencyKeys,
@@ -73,6 +76,7 @@ class Eraser:
         self._edits = edits
         self._survey_packs = survey_packs
         self._audit = audit
+        self._receipts = receipts
         self._forget_jobs = forget_jobs
         self._ownership = ownership
         self._idempotency_keys = idempotency_keys
@@ -110,6 +114,7 @@ class Eraser:
 
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
+            StorageError: files or receipts cannot be reached.
         """
         self._free_space.release_reserve()
         with self.block_erasure():
@@ -121,14 +126,17 @@ class Eraser:
             self._metrics.count_erasure(_METRIC_LABELS[cause])
         return receipt
 
-    def erase_pack(self, pack: str, caller: Caller) -> None:
+    def erase_pack(self, pack: str, caller: Caller, cause: ErasureCause) -> None:
         """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys.
 
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
+            StorageError: files or receipts cannot be reached.
         """
         self._free_space.release_reserve()
         with self.block_erasure():
+            if cause is not ErasureCause.EXPIRED:
+                self._receipts.write(self._survey_packs.folder(pack), {"erased_ms": now_ms(), "because": cause})
             self._erase_pack_files(pack, caller)
         self._forget(pack)
 
@@ -162,9 +170,29 @@ class Eraser:
         with self._database.locks.hold("erasing"):  # by one process at a time, so that each erasure is recorded once
             self._erase_expired()
 
+    def repeat_erasures(self) -> None:
+        """Erase again what has a receipt and exists: it came back with a backup, or its erasure was interrupted.
+
+        Raises:
+            AuditError: an erasure cannot be recorded.
+            StorageError: files or receipts cannot be reached.
+        """
+        with self._database.locks.hold("erasing"):
+            erased = self._receipts.list_folders()
+            photos = [photo for photo in self._photographs.list_ids() if self._photographs.folder(photo) in erased]
+            for photo in photos:
+                self.erase_photograph(photo, SERVICE, ErasureCause.REPEATED)
+            packs = [pack for pack in self._survey_packs.list_ids() if self._survey_packs.folder(pack) in erased]
+            for pack in packs:
+                self.erase_pack(pack, SERVICE, ErasureCause.REPEATED)
+        _log.info("%d receipts of erasures", len(erased))
+        if photos or packs:
+            _log.warning("%d photographs and %d survey packs were erased again", len(photos), len(packs))
+
     @asynccontextmanager
     async def erase_regularly(self) -> AsyncIterator[None]:
-        """Erase what is expired, at once and then every 15 seconds until the block ends."""
+        """Repeat erasures that a backup undid; then erase what is expired, at once and every 15 seconds."""
+        await anyio.to_thread.run_sync(self.repeat_erasures)
 
         async def sweep() -> None:
             while True:
@@ -205,12 +233,13 @@ class Eraser:
             "edits": sum(name.startswith("edits/") for name in names) // 2,
             "survey packs": len(packs),
         }
+        receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
+        if cause is not ErasureCause.EXPIRED:
+            self._receipts.write(folder, vars(receipt))
         files.delete_tree(folder)
         self._edits.remove_of_photograph(photo)
         self._photographs.remove(photo)
         files.delete_tree(folder)  # again, for the reason in `block_erasure`
-        receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
-        insert_row(self._database.engine, RECEIPTS, vars(receipt) | {"erased": json.dumps(erased)})
         return receipt
 
     def _erase_pack_files(self, pack: str, caller: Caller) -> None:
@@ -232,7 +261,7 @@ class Eraser:
                 _log.exception("a photograph could not be erased")
         for pack in packs:
             try:
-                self.erase_pack(pack, SERVICE)
+                self.erase_pack(pack, SERVICE, ErasureCause.EXPIRED)
             except Exception:
                 self._metrics.erasure_failures.inc()
                 _log.exception("a survey pack could not be erased")

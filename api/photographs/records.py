@@ -46,6 +46,7 @@ class ErasureCause(StrEnum):
     REQUESTED = "it was asked for"
     EXPIRED = "its time was over"
     NOT_ACCEPTED = "it was not accepted"
+    REPEATED = "it had been erased before"
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,13 @@ class Receipt:
 
     Attributes:
         erased: number of erased objects by their kind.
-        because: one of `ErasureCause`; a receipt of an earlier version may have another sentence.
     """
 
     id: str
     photo: str
     erased_ms: int
     erased: Mapping[str, int]
-    because: str
+    because: ErasureCause
 
 
 PHOTOS: Final = Table(
@@ -206,15 +206,6 @@ PACK_PHOTOS: Final = Table(
     Column("pack", String, ForeignKey("packs.id", ondelete="CASCADE"), primary_key=True),
     Column("photo", String, primary_key=True, index=True),
     Column("place", Integer, nullable=False),
-)
-RECEIPTS: Final = Table(
-    "receipts",
-    TABLES,
-    Column("id", String, primary_key=True),
-    Column("photo", String, nullable=False),
-    Column("erased_ms", BigInteger, nullable=False),
-    Column("erased", Text, nullable=False),
-    Column("because", String, nullable=False),
 )
 
 

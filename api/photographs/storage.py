@@ -118,6 +118,11 @@ class Photographs:
         names = set(self.files.names("photos")) if ids else set()
         return [photo for photo in ids if f"{photo}/original" in names]
 
+    def list_ids(self) -> list[str]:
+        """List the ids of all photographs."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(PHOTOS.c.id)).scalars())
+
     def find_expired(self, at_ms: int) -> list[str]:
         """List photographs whose time is over at a Unix time."""
         with self._engine.connect() as connection:

@@ -73,6 +73,11 @@ class SurveyPacks:
         """Remove the record of a pack, but none of its files."""
         delete_rows(self._engine, PACKS, PACKS.c.id == pack)
 
+    def list_ids(self) -> list[str]:
+        """List the ids of all packs."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(PACKS.c.id)).scalars())
+
     def find_expired(self, at_ms: int) -> list[str]:
         """List packs whose time is over at a Unix time."""
         with self._engine.connect() as connection:

@@ -13,7 +13,7 @@ from api.dependencies import KnownPack, PhotosCaller, ServiceDep, check_effort
 from api.file_responses import Content, private_file
 from api.json_bodies import JsonBodyRoute
 from api.photographs.inversion_effort import InversionEffort
-from api.photographs.records import PackRecord, new_id, now_ms
+from api.photographs.records import ErasureCause, PackRecord, new_id, now_ms
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
@@ -117,7 +117,7 @@ def _store(
         service.ownership.give(pack.id, Kind.STIMULI, caller.owner)
         service.jobs.submit(Kind.STIMULI, pack.id, len(pack.photos), caller.owner)
     except BaseException:
-        service.eraser.erase_pack(pack.id, caller)
+        service.eraser.erase_pack(pack.id, caller, ErasureCause.NOT_ACCEPTED)
         service.keys.forget(pack.id)
         raise
     return pack
@@ -167,4 +167,4 @@ def download_survey_pack(request: Request, service: ServiceDep, pack: KnownPack)
 )
 def erase_survey_pack(service: ServiceDep, caller: PhotosCaller, pack: KnownPack) -> None:
     """The photographs stay."""
-    service.eraser.erase_pack(pack.id, caller)
+    service.eraser.erase_pack(pack.id, caller, ErasureCause.REQUESTED)

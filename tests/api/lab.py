@@ -24,6 +24,7 @@ from api.access.api_keys import ApiKeys, Scope
 from api.app import create_app
 from api.models.pool import Models, open_models
 from api.operations.database import Database
+from api.operations.state_folder import RECEIPTS
 from api.photographs.edits import Edits
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
@@ -219,9 +220,10 @@ def problem_of(answer: httpx.Response) -> ProblemType:
 
 
 def files_of(state: Path, subject: str) -> list[str]:
-    """Every file, in a state folder or in the store of its service, whose path names something."""
+    """Every file, in a state folder or in the store of its service, whose path names something, but for receipts."""
     names = {path.relative_to(state).as_posix() for path in state.rglob("*") if path.is_file()}
-    return sorted(name for name in names | set(files_in(state).names("")) if subject in name)
+    names |= set(files_in(state).names(""))
+    return sorted(name for name in names if subject in name and not name.startswith(RECEIPTS))
 
 
 def tables_naming(state: Path, subject: str) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api.operations.backup import copy_state_folder
-from api.operations.state_folder import SERVER_KEYS
+from api.operations.state_folder import RECEIPTS, SERVER_KEYS
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
@@ -27,7 +27,7 @@ def backup(
     Photographs stay encrypted in the copy. The keys that open them, server.keys, are left out: keep a copy of that file
     where people who have the backup cannot read it.
 
-    To restore: copy the folder back, put server.keys into it, start the service.
+    To restore: copy the folder back, put server.keys and the newest receipts of erasures into it, start the service.
 
     Example: gestaltgen backup /mnt/backups/2026-11-22
     """
@@ -41,6 +41,11 @@ def backup(
     _console.print(f"{size.files:,} files, {size.bytes / 1e6:,.1f} MB in {out}")
     if settings.storage is not None and state is None:
         _console.print("the object store is not in the backup: copy it with its own tools, now")
+    receipts = settings.receipts or settings.storage or folder / RECEIPTS
+    _console.print(
+        f"receipts of erasures, in {receipts}, are not in the backup: a service on it needs the newest ones, or what "
+        "was erased after the backup comes back"
+    )
     keys = settings.server_keys or folder / SERVER_KEYS
     _console.print(
         f"{keys} is not in the backup: keep a copy elsewhere; without it nobody can open the photographs in the backup"

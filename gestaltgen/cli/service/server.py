@@ -47,7 +47,8 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
     models = loading.result()
     with reserve_state_folder(settings):
         _check_records(settings)
-        open_files(settings.storage, settings.state)
+        for store in (settings.storage, settings.receipts):
+            open_files(store, settings.state)
     listener = open_listener(settings.host, settings.port)
     logs.configure(settings.log_level, settings.log_format)
     for line in unknown_settings(os.environ):

@@ -1,9 +1,10 @@
-"""Two processes with one database and one store: one erases photographs and packs that the other writes."""
+"""Erasures beside another process that writes, and after a backup from before them is restored."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from api.access.idempotency import IdempotencyKeys
 from api.access.ownership import Ownership
 from api.encryption.key_store import SubjectKeys
 from api.encryption.sealed_files import SealedFiles
+from api.operations.backup import copy_state_folder
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
 from api.operations.free_space import FreeSpace
@@ -24,10 +26,21 @@ from api.operations.metrics import Metrics
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
-from api.photographs.records import ErasureCause, PackRecord, Photograph, Receipt, new_id, now_ms
+from api.photographs.receipts import Receipts
+from api.photographs.records import (
+    EditRecord,
+    ErasureCause,
+    PackRecord,
+    Photograph,
+    PhotographFace,
+    Receipt,
+    new_id,
+    now_ms,
+)
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
-from core.errors import GestaltError
+from core.errors import GestaltError, StorageError
+from tests.api.lab import of_sqlite, tables_naming
 from tests.api.stores import bucket_url
 
 without_shared_locks = pytest.mark.skipif(
@@ -47,6 +60,7 @@ class Process:
     """What one process has of photographs."""
 
     photographs: Photographs
+    edits: Edits
     survey_packs: SurveyPacks
     eraser: Eraser
     database: Database
@@ -63,23 +77,25 @@ def processes(url: str, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
         yield open_process(one, url), open_process(other, url)
 
 
-def open_process(database: Database, url: str) -> Process:
+def open_process(database: Database, url: str | None) -> Process:
     files = SealedFiles(open_files(url, database.state), SubjectKeys.open(database))
     purpose, audit, engine = partial(redact_purpose, named=(), secret=b"secret"), Audit.open(database), database.engine
     photographs, packs = Photographs(files, database, audit, purpose), SurveyPacks(files, engine)
+    edits = Edits(files, engine)
     eraser = Eraser(
         database,
         photographs,
-        Edits(files, engine),
+        edits,
         packs,
         audit=audit,
+        receipts=Receipts(files),
         forget_jobs=lambda _: None,
         ownership=Ownership(engine),
         idempotency_keys=IdempotencyKeys(engine),
         free_space=FreeSpace(database.state, 0),
         metrics=Metrics(),
     )
-    return Process(photographs, packs, eraser, database)
+    return Process(photographs, edits, packs, eraser, database)
 
 
 def send(photographs: Photographs) -> str:
@@ -148,7 +164,7 @@ def test_of_a_pack_that_is_erased_while_another_makes_it_nothing_stays(processes
 
     def make() -> None:
         with one.eraser.block_erasure(photo, pack=pack):
-            other.eraser.erase_pack(pack, SERVICE)
+            other.eraser.erase_pack(pack, SERVICE, ErasureCause.REQUESTED)
             one.files.write(f"{one.survey_packs.folder(pack)}/pairs/0000.json", b"{}")
 
     with pytest.raises(GestaltError, match=f"survey pack {pack} was erased"):
@@ -171,3 +187,51 @@ def test_what_is_written_before_it_is_forgotten_goes_too(
     other.eraser.erase_files(photo, SERVICE, ErasureCause.REQUESTED)
     assert left(one.files) == []
     assert keys_left(one) == []
+
+
+def pack(process: Process, *photos: str) -> str:
+    """Store a survey pack, and return its id."""
+    packs, record = process.survey_packs, PackRecord(new_id(), "lab", photos, {}, now_ms(), now_ms() + 60_000)
+    packs.add(record)
+    packs.files.write(packs.archive_path(record.id), b"a zip")
+    return record.id
+
+
+@of_sqlite
+def test_what_was_erased_stays_erased_when_a_backup_from_before_is_restored(tmp_path: Path) -> None:
+    state, backup = tmp_path / "state", tmp_path / "backup"
+    with closing(Database.open(state)) as database:
+        lost = open_process(database, None)
+        erased, kept = send(lost.photographs), send(lost.photographs)
+        edit = EditRecord(new_id(), "lab", PhotographFace(erased), {}, now_ms())
+        lost.edits.add(edit)
+        lost.files.write(lost.edits.picture_path(edit), b"a smile")
+        of_both, alone, other = pack(lost, erased, kept), pack(lost, kept), pack(lost, kept)
+        copy_state_folder(state, backup)
+        lost.eraser.erase_photograph(erased, SERVICE, ErasureCause.REQUESTED)
+        lost.eraser.erase_pack(alone, SERVICE, ErasureCause.REQUESTED)
+        after = left(lost.files)
+    for survivor in ("server.keys", "receipts"):
+        shutil.move(state / survivor, backup)
+    with closing(Database.open(backup)) as database:
+        restored = open_process(database, None)
+        assert len(left(restored.files)) == len(after) + 4
+        restored.eraser.repeat_erasures()
+        assert left(restored.files) == after
+        assert sorted(keys_left(restored)) == [f"photos/{kept}", f"stimuli/{other}"]
+        for subject in (erased, edit.id, of_both, alone):
+            assert tables_naming(backup, subject) == set()
+        assert restored.files.read(restored.photographs.original_path(kept)) == b"a photograph"
+
+
+def test_without_a_receipt_nothing_is_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("not mounted")
+
+    monkeypatch.setattr(Receipts, "write", refuse)
+    with closing(Database.open(tmp_path)) as database:
+        process = open_process(database, None)
+        photo = send(process.photographs)
+        with pytest.raises(StorageError):
+            process.eraser.erase_photograph(photo, SERVICE, ErasureCause.REQUESTED)
+        assert process.files.read(process.photographs.original_path(photo)) == b"a photograph"

@@ -98,7 +98,7 @@ def test_a_stopped_service_goes_on(tmp_path: Path) -> None:
         good(lab.http.delete(erased["links"]["self"]))
         all_is_there(lab, asked, inverted)
         assert files_of(tmp_path, erased["id"]) == []
-        assert tables_naming(tmp_path, erased["id"]) == {"receipts"}
+        assert tables_naming(tmp_path, erased["id"]) == set()
         assert refused(lab.http.get(erased["links"]["self"]), 404)
 
 

@@ -26,7 +26,7 @@ def backup(state: Path, out: Path, **environment: str) -> Result:
 def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: Path) -> None:
     state, copy = tmp_path / "state", tmp_path / "backups" / "copy"
     with open_lab(state) as lab:
-        erased, kept = lab.photo(0), lab.photo(1, keep_original=True)
+        erased, kept, erased_later = lab.photo(0), lab.photo(1, keep_original=True), lab.photo(2)
         good(lab.edit(kept, direction="smile", strength=0.5))
         asked = {"kind": "unrelated", "conditions": ["WS"], "count": 2, "seed": 3}
         made = good(lab.http.post("/v1/image-sets", json=asked, headers=WAIT))
@@ -36,6 +36,8 @@ def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: P
         result = backup(state, copy)
         assert result.exit_code == 0, result.output
         assert str(state / "server.keys") in result.output
+        assert str(state / "receipts") in result.output
+        lab.http.delete(f"/v1/photos/{erased_later}")
         headers = dict(lab.http.headers)
     assert not (copy / "server.keys").exists()
     assert not list(copy.rglob(f"*{erased}*"))
@@ -45,11 +47,13 @@ def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: P
     assert started.exit_code != 0
     assert "server.keys has no keys" in " ".join(started.output.split())
     shutil.copy(state / "server.keys", copy)
+    shutil.copytree(state / "receipts", copy / "receipts")
     with open_lab(copy) as lab:
         assert lab.http.get(f"/v1/photos/{kept}", headers=headers).json()["state"] == "done"
         assert lab.http.get(f"/v1/photos/{kept}/crop.png", headers=headers).content == crop
         assert lab.http.get(f"/v1/photos/{kept}/original", headers=headers).content == phantom(1)
-        assert lab.http.get(f"/v1/photos/{erased}", headers=headers).status_code == 404
+        for photo in (erased, erased_later):
+            assert lab.http.get(f"/v1/photos/{photo}", headers=headers).status_code == 404
         assert lab.http.get(f"/v1/image-sets/{made['id']}/manifest.jsonl", headers=headers).content == manifest
     Audit.open(Database.at(copy)).verify()
 
