@@ -8,14 +8,16 @@ from functools import cache, partial
 from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 
 from api import problems
 from api.access.body_limit import BodyLimit
 from api.access.local_requests import LocalRequests
 from api.access.ownership import Kind
+from api.html_pages import build_page
 from api.json_bodies import LARGEST_ORDINARY_BYTES
 from api.models.pool import Models, open_models
+from api.openapi_page import render_reference
 from api.operations.logs import RequestLog
 from api.operations.metrics import Metrics
 from api.photographs.request_audit import RequestAuditMiddleware
@@ -76,8 +78,19 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         routes=_join_routes(settings.role).routes,
+        docs_url=None,  # FastAPI's pages load scripts from another host
+        redoc_url=None,
     )
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
+
+    @cache
+    def render_page() -> str:
+        return render_reference(app.openapi())
+
+    @app.get("/docs", include_in_schema=False)
+    def describe_interface() -> Response:
+        return build_page(f"{app.title}: {app.summary}", render_page())
+
     app.add_middleware(RequestAuditMiddleware)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     if settings.without_keys:

@@ -565,7 +565,7 @@ class HealthOut(BaseModel):
 class ServiceLinks(BaseModel):
     """Paths where the service can be explored."""
 
-    docs: str = Field(description="Interactive documentation of every path and field.")
+    docs: str = Field(description="Reference of every path and field, as a page.")
     openapi: str = Field(description="The same as an OpenAPI document.")
     models: str
     image_sets: str

@@ -9,6 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from api.dependencies import ServiceDep
+from api.html_pages import build_page
 from api.provenance.claims import NOTICE
 from api.schemas import HealthOut, ProblemOut, ServiceLinks, ServiceOut
 
@@ -34,7 +35,7 @@ async def describe(request: Request) -> ServiceOut | Response:
     """Name, version and links. Needs no key."""
     service = ServiceOut(name="gestaltgen", version=_read_version(), notice=NOTICE, links=_LINKS)
     if "text/html" in request.headers.get("Accept", ""):
-        return Response(_render_page(service), media_type="text/html; charset=utf-8")
+        return build_page(f"{service.name} {service.version}", _render_links(service))
     return service
 
 
@@ -63,11 +64,6 @@ def _read_version() -> str:
         return "unknown"
 
 
-def _render_page(service: ServiceOut) -> str:
-    """Render the description as a small HTML page."""
+def _render_links(service: ServiceOut) -> str:
     links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in service.links.model_dump().values())
-    title = html.escape(f"{service.name} {service.version}")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>'
-        f"<h1>{title}</h1><p>{html.escape(service.notice)}</p><ul>{links}</ul></body></html>"
-    )
+    return f"<p>{html.escape(service.notice)}</p><ul>{links}</ul>"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
+from api.openapi_page import render_reference
 from api.schemas import ImageSetBody
 from api.settings import Settings
 from tests.api.conftest import Running
@@ -89,3 +92,41 @@ def test_the_root_says_what_the_service_is_and_where_to_go(running: Running) -> 
     page = running.http.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.headers["Content-Type"].startswith("text/html")
     assert 'href="/docs"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_name_no_other_host_and_may_load_nothing(running: Running, path: str) -> None:
+    page = running.http.get(path, headers={"Accept": "text/html"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert re.findall(r"""(?:https?:)?//[\w.-]+""", page.text) == []
+    assert not re.search(r"<(?:script|img|link|iframe|object|form)\b|\son\w+=|javascript:|style=", page.text)
+    policy = dict(part.split(maxsplit=1) for part in page.headers["Content-Security-Policy"].split("; "))
+    [style] = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.pop("style-src") == f"'sha256-{digest}'"
+    assert set(policy) == {"default-src", "base-uri", "form-action", "frame-ancestors"}
+    assert set(policy.values()) == {"'none'"}
+
+
+def test_the_reference_has_every_operation_and_every_field(running: Running, openapi: dict[str, Any]) -> None:
+    page = running.http.get("/docs").text
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            assert f"<code>{method.upper()} {path}</code>" in page
+            assert f'id="{operation["operationId"]}"' in page
+    for name, schema in openapi["components"]["schemas"].items():
+        section = page[page.index(f'<h3 id="{name}">') :]
+        assert all(f"<code>{field}</code>" in section for field in schema.get("properties", ()))
+    assert {*re.findall(r'href="#(\w+)"', page)} <= {*re.findall(r'id="(\w+)"', page)}
+
+
+def test_the_reference_takes_no_html_from_descriptions() -> None:
+    hostile = "<script>alert(1)</script>"
+    operation = {"operationId": hostile, "tags": [hostile], "summary": hostile, "description": hostile}
+    field = {"type": "string", "default": hostile, "description": hostile}
+    document = {
+        "info": {"description": hostile},
+        "paths": {"/": {"get": operation | {"responses": {"200": {"description": hostile}}}}},
+        "components": {"schemas": {hostile: {"properties": {hostile: field}, "examples": [hostile]}}},
+    }
+    assert "<script" not in render_reference(document)
