@@ -96,8 +96,30 @@ def _load_frontal_detector() -> tuple[dlib.fhog_object_detector, threading.Lock]
     return dlib.get_frontal_face_detector(), threading.Lock()
 
 
+@cache
+def _load_predictor(path: Path) -> dlib.shape_predictor:
+    """Read a landmark model, which takes a second of processor time for the shipped one, once in a process.
+
+    It is used under the lock of the frontal detector.
+    """
+    try:
+        predictor = dlib.shape_predictor(str(path))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"landmark model {path} cannot be loaded ({error}); expected a 68-point shape predictor of "
+            f"dlib's format: correct the path or unset {MODEL_VARIABLE}"
+        ) from error
+    points = predictor(np.zeros((8, 8, 3), np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts
+    if points != LANDMARKS:
+        raise ConfigError(
+            f"landmark model {path} has {points} points; expected {LANDMARKS} in iBUG order: give "
+            f"another path or unset {MODEL_VARIABLE}"
+        )
+    return predictor
+
+
 class FaceDetector:
-    """dlib's frontal face detector with a 68-landmark model. Loads the model (100 MB) when constructed.
+    """dlib's frontal face detector with a 68-landmark model (100 MB), which all detectors of a process share.
 
     Frontal means up to about half profile. The detector uses histograms of gradients: it may accept drawn, carved and
     animal faces, and may miss profiles and covered faces. One instance may be shared by threads.
@@ -114,19 +136,7 @@ class FaceDetector:
 
     def __init__(self, landmark_model: Path | str | None = None) -> None:
         path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or find_shipped_model(_SHIPPED))
-        try:
-            self._predictor = dlib.shape_predictor(str(path))
-        except RuntimeError as error:
-            raise ConfigError(
-                f"landmark model {path} cannot be loaded ({error}); expected a 68-point shape predictor of "
-                f"dlib's format: correct the path or unset {MODEL_VARIABLE}"
-            ) from error
-        points = self._predictor(np.zeros((8, 8, 3), np.uint8), dlib.rectangle(0, 0, 7, 7)).num_parts
-        if points != LANDMARKS:
-            raise ConfigError(
-                f"landmark model {path} has {points} points; expected {LANDMARKS} in iBUG order: give "
-                f"another path or unset {MODEL_VARIABLE}"
-            )
+        self._predictor = _load_predictor(path)
         self._detector, self._lock = _load_frontal_detector()
 
     def detect(self, image: Pixels) -> list[Face]:

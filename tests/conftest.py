@@ -7,9 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-# What modules create as they are imported lives until the end: collecting garbage among it takes a tenth of that time.
-gc.disable()
-
 # The networks of the tests are too small for more threads, and a busy machine punishes them; processes that tests start
 # take this over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,6 +27,8 @@ from gen.conversion_cache import ConversionCache
 
 torch.set_num_threads(1)
 sys.dont_write_bytecode = False
+# What modules create as they are imported lives until the end: collecting garbage among it takes a tenth of that time.
+gc.disable()
 
 SLOW_FOLDERS = ("api", "client")
 """Folders whose tests start a service."""

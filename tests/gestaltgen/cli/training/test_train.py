@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner, Result
@@ -28,7 +29,8 @@ from faces.datasets.dataset import Dataset
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.training import plan as plan_module
-from gen.training.run import RunFolder
+from gen.training import run as run_module
+from gen.training.run import RunFolder, cells_sheet, progression_sheet
 from gestaltgen.cli.main import app
 from gestaltgen.cli.training import training_screen
 from tests.forked_process import fork_python, wait_until
@@ -67,6 +69,13 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "phantoms.zip"
     synthesise(path, count=IMAGES, size=16, seed=0)
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without sheets, which take most of the time of a snapshot of a tiny network."""
+    for name in ("progression_sheet", "cells_sheet"):
+        monkeypatch.setattr(run_module, name, lambda *_, **__: np.zeros((1, 1, 3), np.uint8))
 
 
 def arguments(data: Path, out: Path, *extra: str, images: int = 32, settings: tuple[str, ...] = ()) -> list[str]:
@@ -121,7 +130,11 @@ def send(number: signal.Signals, child: BaseProcess) -> None:
     os.kill(child.pid, number)
 
 
-def test_a_run_leaves_networks_state_log_and_sheets(phantoms: Path, tmp_path: Path) -> None:
+def test_a_run_leaves_networks_state_log_and_sheets(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sheet in (progression_sheet, cells_sheet):
+        monkeypatch.setattr(run_module, sheet.__name__, sheet)
     out = tmp_path / "run"
     output = train(*arguments(phantoms, out, "--keep", "16", "--licence", "CC-BY-4.0"))
     made = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
