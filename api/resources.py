@@ -47,6 +47,7 @@ from api.provenance.content_credentials import Credentials, open_credentials
 from api.provenance.marks import Marker
 from api.provenance.registry import Registry
 from api.settings import Settings
+from faces.conditions.catalogue import Catalogue, load_catalogue
 
 _THREADS: Final = 4
 _DECODING_THREADS: Final = 2
@@ -65,6 +66,7 @@ class Resources:
     """
 
     settings: Settings
+    catalogue: Catalogue
     database: Database
     store: ImageSetStore
     worker: Worker
@@ -102,7 +104,7 @@ class Resources:
         Raises:
             GestaltError: one of them cannot be opened.
         """
-        credentials = open_credentials(settings)
+        credentials, catalogue = open_credentials(settings), load_catalogue(settings.catalogue)
         with ExitStack() as opened:
             settings.state.mkdir(parents=True, exist_ok=True)
             free_space = FreeSpace(settings.state, settings.min_free_mb << 20)
@@ -175,6 +177,7 @@ class Resources:
             opened.pop_all()  # from here on, `close` closes them
         return cls(
             settings=settings,
+            catalogue=catalogue,
             database=database,
             store=store,
             worker=worker,

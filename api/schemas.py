@@ -192,6 +192,11 @@ class ConditionOut(BaseModel):
     """A condition that can be asked for."""
 
     name: str
+    label: str = Field(description="Full name, such as `Williams syndrome`; the name again where none is known.")
+    identifiers: dict[str, str] = Field(
+        description="Identifiers by database, such as `OMIM:194050`; empty where none is known."
+    )
+    genes: list[str] = Field(description="Genes of which one causes the condition; empty where that does not apply.")
     class_index: int = Field(description="Its place in soft labels, and its number in a shard's .cls files.")
     training_images: dict[str, int] = Field(description="Images that the weights were trained on, by age group.")
 

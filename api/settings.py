@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         "manifest, of the npm package `@vladmandic/face-api`. Its readings of photographs are reported; unset, there "
         "are none.",
     )
+    catalogue: Path | None = Field(
+        default=None,
+        description="TOML file with conditions of your laboratory, which `/v1/conditions` knows besides the shipped "
+        "ones; [conditions.md](conditions.md) has its form.",
+    )
     model_memory_mb: int = Field(
         default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."
     )

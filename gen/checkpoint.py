@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,6 +102,8 @@ def save(
         "images_seen": images_seen,
         "training_counts": {c: dict(ages) for c, ages in (training_counts or {}).items()},
     }
+    if net.config.vocabulary is not None:
+        header["identifiers"] = net.config.vocabulary.identifiers
     if age_steps:
         header["age_steps"] = {condition: list(steps) for condition, steps in age_steps.items()}
     if seen.known:
@@ -217,6 +219,9 @@ def _config(path: Path, header: Mapping[str, Any]) -> GeneratorConfig | Discrimi
     if network not in _CONFIGS:
         raise CheckpointError(f"{path} holds {network}; expected a {' or a '.join(_CONFIGS)}")
     try:
-        return _CONFIGS[network].from_json(header["config"])
+        config = _CONFIGS[network].from_json(header["config"])
+        if config.vocabulary is None or "identifiers" not in header:
+            return config
+        return replace(config, vocabulary=replace(config.vocabulary, identifiers=header["identifiers"]))
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from core.errors import LabelError
+from faces.conditions.catalogue import Identifiers, identify_by_name
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
 
 if TYPE_CHECKING:
@@ -26,13 +27,21 @@ Mix: TypeAlias = str | Mapping[str, float] | None
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Conditions and age groups of a network, in the order of its label columns."""
+    """Conditions and age groups of a network, in the order of its label columns.
+
+    Args:
+        identifiers: identifiers of the conditions in OMIM, ORPHA and MONDO; None takes those of the shipped catalogue
+            for conditions of the same name. Two vocabularies with the same columns are equal whatever these are.
+    """
 
     conditions: tuple[str, ...] = CONDITIONS
     ages: tuple[AgeGroup, ...] = AGE_GROUPS
+    identifiers: Identifiers = field(default=None, compare=False)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conditions", tuple(self.conditions))
+        if self.identifiers is None:
+            object.__setattr__(self, "identifiers", identify_by_name(self.conditions))
         object.__setattr__(self, "ages", tuple(self.ages))
         for what, names in (("conditions", self.conditions), ("age groups", self.age_names)):
             if not names or len(set(names)) != len(names):
@@ -75,7 +84,7 @@ class Vocabulary:
         return [float(np.float32(weight)) for weight in weights]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON-able form; an open upper limit is null."""
+        """Return the label columns in JSON-able form; an open upper limit is null. Identifiers are stored apart."""
         return {
             "conditions": list(self.conditions),
             "ages": [

@@ -105,8 +105,16 @@ def _encode_chunk(
         Picture(key, digest, hashlib.sha256(png).hexdigest(), chunk.plan.id, number)
         for number, (key, digest, png) in enumerate(zip(chunk.keys, digests, pngs, strict=True), chunk.start)
     ]
-    rows = [row.to_json() | {"precision": what["precision"]} for row, what in zip(chunk.rows, chunk.whats, strict=True)]
-    return rows, pngs, pictures
+    return _describe_rows(model, chunk), pngs, pictures
+
+
+def _describe_rows(model: Model, chunk: Chunk) -> list[dict[str, Any]]:
+    """Return the rows of a chunk for the manifest, with the precision and the identifiers of each condition."""
+    known, rows = model.info.identifiers, []
+    for row, what in zip(chunk.rows, chunk.whats, strict=True):
+        line = row.to_json() | {"precision": what["precision"]}
+        rows.append(line | {"identifiers": dict(known.get(line["condition"], {}))})
+    return rows
 
 
 def make_chunk(

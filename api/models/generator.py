@@ -102,6 +102,7 @@ class GeneratorModel:
             training_counts=about.training_counts,
             age_steps=about.age_steps,
             has_inverter="inverter" in self._companions,
+            identifiers={} if about.vocabulary is None else about.vocabulary.identifiers,
         )
 
     @property

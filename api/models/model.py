@@ -13,6 +13,7 @@ import numpy.typing as npt
 from core.errors import MissingPackageError
 from core.seen_images import SeenImages
 from editing.direction_info import DirectionInfo
+from faces.conditions.catalogue import Identifiers
 
 if TYPE_CHECKING:  # they bring PyTorch with them
     from editing.face_editor import FaceEditor
@@ -80,6 +81,7 @@ class ModelInfo:
         weights_sha256: checksum of its checkpoint.
         age_steps: calibrated steps of age progressions by condition; empty if there are none.
         has_inverter: whether it has an inverter; without one, photographs are inverted by tuning.
+        identifiers: identifiers of the conditions in OMIM, ORPHA and MONDO, as far as they are known.
     """
 
     name: str
@@ -93,6 +95,7 @@ class ModelInfo:
     training_counts: Mapping[str, Mapping[str, int]]
     age_steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
     has_inverter: bool = True
+    identifiers: Identifiers = field(default_factory=dict)
 
 
 class Model(Protocol):

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api.dependencies import AnyCaller, ServiceDep, find_model
+from api.models.model import ModelInfo
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.claims import NOTICE
@@ -22,6 +23,7 @@ from api.schemas import (
     ProblemOut,
     TrainingImagesOut,
 )
+from faces.conditions.catalogue import Catalogue, Condition
 
 router = APIRouter(
     prefix="/v1",
@@ -41,10 +43,24 @@ def conditions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
     return ConditionsOut(
         model=info.name,
         conditions=[
-            ConditionOut(name=name, class_index=index, training_images=dict(info.training_counts.get(name, {})))
-            for index, name in enumerate(info.conditions)
+            _describe_condition(service.catalogue, info, name, index) for index, name in enumerate(info.conditions)
         ],
         ages=[AgeGroupOut(**asdict(age)) for age in info.ages],
+    )
+
+
+def _describe_condition(catalogue: Catalogue, info: ModelInfo, name: str, index: int) -> ConditionOut:
+    """Describe a condition of a generator; the catalogue adds to what the checkpoint says."""
+    stored = info.identifiers.get(name, {})
+    known = [catalogue.get(name), *(catalogue.find(identifier) for identifier in stored.values())]
+    entry = next((entry for entry in known if entry is not None), Condition(name, name))
+    return ConditionOut(
+        name=name,
+        label=entry.label,
+        identifiers={**entry.identifiers, **stored},
+        genes=list(entry.genes),
+        class_index=index,
+        training_images=dict(info.training_counts.get(name, {})),
     )
 
 

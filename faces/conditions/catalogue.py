@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from core.errors import ConfigError, LabelError
 from faces.conditions.terms import find_term
 
 CATALOGUE_FILE: Final = Path(__file__).with_name("catalogue.json")
+
+Identifiers: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Identifiers of conditions: name of the condition -> database -> identifier with its prefix."""
 
 DATABASES: Final = ("OMIM", "ORPHA", "MONDO")
 """Databases whose identifiers a condition may have."""
@@ -97,6 +101,15 @@ class Catalogue:
                         "give the alias or identifier to one of them"
                     )
 
+    def get(self, name: str) -> Condition | None:
+        """Return the condition of exactly this name, or None."""
+        return self._by_name.get(name)
+
+    def identify(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the identifiers of those conditions that are found and have any, by the names given."""
+        found = {name: self.find(name) for name in names}
+        return {name: dict(entry.identifiers) for name, entry in found.items() if entry and entry.identifiers}
+
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._by_name.values())
 
@@ -108,7 +121,7 @@ class Catalogue:
 
         Capitals, hyphens, underscores and spaces do not matter.
         """
-        return self._by_name.get(name) or self._by_key.get(_normalise(name))
+        return self.get(name) or self._by_key.get(_normalise(name))
 
     def require(self, name: str) -> Condition:
         """Find a condition as `find` does.
@@ -138,9 +151,23 @@ def load_catalogue(extra_toml: Path | None = None) -> Catalogue:
         ConfigError: the file cannot be read, or an entry is unknown or of the wrong form.
         LabelError: HPO does not have a term that the file names.
     """
-    shipped = json.loads(CATALOGUE_FILE.read_text(encoding="utf-8"))["conditions"]
-    conditions = tuple(_parse_shipped(entry) for entry in shipped)
-    return Catalogue(conditions if extra_toml is None else (*conditions, *_read_toml(extra_toml)))
+    shipped = _read_shipped()
+    return shipped if extra_toml is None else Catalogue((*shipped, *_read_toml(extra_toml)))
+
+
+def identify_by_name(conditions: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the identifiers of conditions whose names are those of the shipped catalogue.
+
+    Aliases do not count: a vocabulary from elsewhere may mean something else by a name as short as `DS`.
+    """
+    shipped = _read_shipped()
+    return shipped.identify(name for name in conditions if shipped.get(name))
+
+
+@cache
+def _read_shipped() -> Catalogue:
+    entries = json.loads(CATALOGUE_FILE.read_text(encoding="utf-8"))["conditions"]
+    return Catalogue(tuple(_parse_shipped(entry) for entry in entries))
 
 
 def _normalise(name: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError, LabelError, UnreadableImageError
+from faces.conditions.catalogue import Identifiers, identify_by_name
 from faces.datasets.archives import open_sink, open_store
 from faces.datasets.records import Record, decode_label, encode_label, read_table, write_table
 from faces.images import Pixels, encode_png, pixels_key, read_image
@@ -41,6 +42,8 @@ class Dataset:
     Attributes:
         path: the folder or zip.
         conditions, ages: the vocabulary of its labels.
+        identifiers: identifiers of the conditions in OMIM, ORPHA and MONDO; for a set that has none, those of the
+            shipped catalogue for conditions of the same name.
         records: one Record per picture.
         labels: (n, c) float32 label vectors, or None for a set without any. With `labels.csv` they follow
             from it, otherwise they are those of `dataset.json` (an integer class becomes one-hot).
@@ -57,7 +60,7 @@ class Dataset:
         if not self._files:
             raise DatasetError(f"{path} holds no pictures; expected a folder or zip of PNGs with {LABELS}")
         meta = self._json() if LABELS in names else {}
-        self.conditions, self.ages = _vocabulary(meta.get("vocabulary"), f"{path}/{LABELS}")
+        self.conditions, self.ages, self.identifiers = _vocabulary(meta.get("vocabulary"), f"{path}/{LABELS}")
         given = self._read_labels(meta.get("labels"))
         if TABLE in names:
             self.records = self._table_records()
@@ -226,6 +229,7 @@ class DatasetWriter:
     Args:
         path: ends in .zip for a zip, else a folder; must not exist yet.
         conditions, ages: the vocabulary of the labels.
+        identifiers: identifiers of the conditions; None takes those of the shipped catalogue for the same names.
 
     Raises:
         DatasetError: the path exists.
@@ -237,11 +241,13 @@ class DatasetWriter:
         *,
         conditions: tuple[str, ...] = CONDITIONS,
         ages: tuple[AgeGroup, ...] = AGE_GROUPS,
+        identifiers: Identifiers | None = None,
     ) -> None:
         self.path = Path(path)
         if self.path.exists():
             raise DatasetError(f"{path} exists already; choose another name, or delete it first")
         self.conditions, self.ages = conditions, ages
+        self.identifiers = identify_by_name(conditions) if identifiers is None else identifiers
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sink = open_sink(self.path)
         self._records: list[Record] = []
@@ -335,13 +341,13 @@ class DatasetWriter:
             }
             for group in self.ages
         ]
-        vocabulary = {"conditions": list(self.conditions), "ages": ages}
+        vocabulary = {"conditions": list(self.conditions), "ages": ages, "identifiers": self.identifiers}
         return json.dumps({"labels": labels if known else None, "vocabulary": vocabulary})
 
 
-def _vocabulary(value: Any, name: str) -> tuple[tuple[str, ...], tuple[AgeGroup, ...]]:
+def _vocabulary(value: Any, name: str) -> tuple[tuple[str, ...], tuple[AgeGroup, ...], Identifiers]:
     if value is None:
-        return CONDITIONS, AGE_GROUPS
+        return CONDITIONS, AGE_GROUPS, identify_by_name(CONDITIONS)
     try:
         ages = tuple(
             AgeGroup(
@@ -351,8 +357,10 @@ def _vocabulary(value: Any, name: str) -> tuple[tuple[str, ...], tuple[AgeGroup,
             )
             for group in value["ages"]
         )
-        return tuple(str(condition) for condition in value["conditions"]), ages
-    except (KeyError, TypeError, ValueError, LabelError) as error:
+        conditions = tuple(str(condition) for condition in value["conditions"])
+        stored = value.get("identifiers", identify_by_name(conditions))
+        return conditions, ages, {str(condition): dict(identifiers) for condition, identifiers in stored.items()}
+    except (AttributeError, KeyError, TypeError, ValueError, LabelError) as error:
         raise DatasetError(
             f"{name}: 'vocabulary' has another form than expected ({error}); write the set again"
         ) from error

@@ -169,7 +169,7 @@ def load(
             None if identity is None else torch.from_numpy(standardise(identity[kept])),
             names,
         ),
-        Vocabulary(data.conditions, data.ages),
+        Vocabulary(data.conditions, data.ages, data.identifiers),
         data.counts(records),
         _origin(records, data),
         left_out,

@@ -18,6 +18,7 @@ from api.settings import Settings
 from core.errors import ImageSetTooLargeError, RequestError
 from core.seen_images import UNKNOWN, SeenImages
 from editing.direction_info import DirectionInfo
+from faces.conditions.catalogue import identify_by_name
 from faces.image_set_request import ImageSetRequest
 from faces.labels import AGE_GROUPS, CONDITIONS
 from gen.labels import Vocabulary
@@ -76,6 +77,7 @@ class FakeModel:
             licence="Apache-2.0",
             images_seen=None,
             training_counts={},
+            identifiers=identify_by_name(CONDITIONS),
         )
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:

@@ -40,6 +40,7 @@ ADDED_FIELDS: Final = frozenset(
         ("ModelOut", "calibrated_ages"),
         ("ProblemOut", "error_count"),
         ("JobOut", "detached"),
+        *(("ConditionOut", field) for field in ("label", "identifiers", "genes")),
     }
 )
 """(schema, field) that `openapi.json` does not have yet."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,23 @@ def test_a_checkpoint_says_which_images_it_was_trained_on(tmp_path: Path, seen: 
     checkpoint.save(path, generator_32(), seen=seen)
     info = checkpoint.read_info(path)
     assert (info.seen, info.seen_complete, info.seen_images) == (seen.keys, seen.complete, seen)
+
+
+def test_a_checkpoint_keeps_the_identifiers_of_its_conditions(tmp_path: Path) -> None:
+    path, net = tmp_path / "net.safetensors", generator_32()
+    assert net.config.vocabulary is not None
+    own = replace(net.config.vocabulary, identifiers={"other": {"MONDO": "MONDO:0007644"}})
+    net.config = replace(net.config, vocabulary=own)
+    checkpoint.save(path, net)
+    vocabulary = checkpoint.read_info(path).vocabulary
+    assert vocabulary is not None
+    assert vocabulary.identifiers == {"other": {"MONDO": "MONDO:0007644"}}
+    tensors, header = tensor_files.read(path)
+    del header["identifiers"]  # as older versions wrote it
+    tensor_files.write(path, tensors, header)
+    vocabulary = checkpoint.read_info(path).vocabulary
+    assert vocabulary is not None
+    assert vocabulary.identifiers["WS"]["OMIM"] == "OMIM:194050"
 
 
 def test_older_checkpoints_do_not_say_it(tmp_path: Path) -> None:

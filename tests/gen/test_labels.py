@@ -59,6 +59,13 @@ def test_another_laboratorys_vocabulary_survives_json() -> None:
     assert vocabulary.encode("B", 30).tolist() == [0, 1, 0, 0, 1]
 
 
+def test_conditions_have_the_identifiers_of_the_catalogue_unless_others_are_given() -> None:
+    assert Vocabulary(("WS", "DS")).identifiers == {"WS": {"OMIM": "OMIM:194050", "ORPHA": "ORPHA:904"}}
+    own = Vocabulary(("WS", "DS"), identifiers={"DS": {"OMIM": "OMIM:190685"}})
+    assert own.identifiers == {"DS": {"OMIM": "OMIM:190685"}}
+    assert own == Vocabulary(("WS", "DS"))  # a run that was begun before identifiers were known goes on
+
+
 def test_names_must_be_distinct() -> None:
     with pytest.raises(LabelError, match="each named once"):
         Vocabulary(("A", "A"))

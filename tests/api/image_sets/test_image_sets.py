@@ -79,6 +79,7 @@ def test_manifest_and_images_agree(running: Running) -> None:
     image_set = made(running.http, PROGRESSION)
     lines = [json.loads(line) for line in running.http.get(path_of(image_set, "manifest.jsonl")).text.splitlines()]
     assert [line["index"] for line in lines] == list(range(100))
+    assert lines[0]["identifiers"] == {"OMIM": "OMIM:194050", "ORPHA": "ORPHA:904"}
     for line in lines[::17]:
         answer = running.http.get(path_of(image_set, f"images/{line['index']}"))
         assert hashlib.sha256(answer.content).hexdigest() == line["sha256"]
@@ -201,6 +202,15 @@ def test_an_idempotency_key_belongs_to_one_request(running: Running) -> None:
 def test_the_catalogue_says_what_can_be_asked_for(running: Running) -> None:
     found = running.http.get("/v1/conditions").json()
     assert [(c["name"], c["class_index"]) for c in found["conditions"]][:2] == [("WS", 0), ("22q11DS", 1)]
+    assert found["conditions"][0] == {
+        "name": "WS",
+        "label": "Williams syndrome",
+        "identifiers": {"OMIM": "OMIM:194050", "ORPHA": "ORPHA:904"},
+        "genes": [],
+        "class_index": 0,
+        "training_images": {},
+    }
+    assert found["conditions"][3]["identifiers"] == {}
     assert found["ages"][0] == {"name": "infant", "from_years": 0, "to_years": None}
     [model] = running.http.get("/v1/models").json()["items"]
     assert model["weights_sha256"] == "f" * 64

@@ -62,6 +62,22 @@ def test_what_is_written_is_read(name: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_set_keeps_the_identifiers_of_its_conditions(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "own", identifiers={"other": {"OMIM": "OMIM:136140"}}) as writer:
+        writer.add(pictures()[0])
+    with Dataset.open(tmp_path / "own") as dataset:
+        assert dataset.identifiers == {"other": {"OMIM": "OMIM:136140"}}
+
+
+def test_a_set_without_identifiers_has_those_of_the_catalogue(tmp_path: Path) -> None:
+    path = write(tmp_path / "old")
+    meta = json.loads((path / "dataset.json").read_text())
+    del meta["vocabulary"]["identifiers"]
+    (path / "dataset.json").write_text(json.dumps(meta))
+    with Dataset.open(path) as dataset:
+        assert dataset.identifiers["22q11DS"]["ORPHA"] == "ORPHA:567"
+
+
 @pytest.mark.parametrize("name", ["faces", "faces.zip"])
 def test_form_is_the_one_nvidia_reads(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / name)
