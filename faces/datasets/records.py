@@ -6,8 +6,8 @@ import csv
 import difflib
 import io
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,14 @@ class Record:
         person: identifier of the person, equal for pictures of the same person.
         source: where the picture comes from.
         licence: licence of the picture.
+        sex: one of SEXES.
+        ancestry: ancestry, in the words of the source.
+        present, absent: ids of HPO terms that were observed, and that were looked for and not found.
+        disease: disease as the source names it, an identifier first if there is one. It is known for people whose
+            disease is not in the vocabulary too.
+        age_source: None for an age as it was given, "range" for the middle of a range, "estimated" for the reading of a
+            network.
+        others: further columns of the table, which are kept as they are.
     """
 
     file: str = ""
@@ -43,10 +51,22 @@ class Record:
     person: str | None = None
     source: str | None = None
     licence: str | None = None
+    sex: str | None = None
+    ancestry: str | None = None
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    disease: str | None = None
+    age_source: str | None = None
+    others: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-COLUMNS: Final = tuple(field.name for field in fields(Record))
+COLUMNS: Final = tuple(field.name for field in fields(Record) if field.name != "others")
 
+SEXES: Final = ("female", "male", "other")
+AGE_SOURCES: Final = ("range", "estimated")
+
+_ALWAYS_WRITTEN: Final = COLUMNS[:8]
+"""Columns of every table; the others are written if a record has a value there."""
 
 _CLOSE: Final = 0.8
 """Similarity in [0, 1] at which one name is regarded as a misspelling of the other."""
@@ -54,10 +74,10 @@ _CLOSE: Final = 0.8
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a table, and its columns that are not used."""
+    """Rows of a table, and those of its columns that are kept without being used."""
 
     records: tuple[Record, ...]
-    ignored_columns: tuple[str, ...]
+    other_columns: tuple[str, ...]
 
 
 def encode_label(
@@ -94,11 +114,18 @@ def decode_label(
 
 def write_table(records: Iterable[Record]) -> str:
     """Write records as CSV text with a header; unknown values are empty cells."""
+    records = [*records]
+    columns = [name for name in COLUMNS if name in _ALWAYS_WRITTEN or any(getattr(record, name) for record in records)]
+    others = dict.fromkeys(column for record in records for column in record.others)
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, [*columns, *others], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(record) for record in records)
+    writer.writerows({name: _to_cell(getattr(record, name)) for name in columns} | record.others for record in records)
     return text.getvalue()
+
+
+def _to_cell(value: object) -> object:
+    return ";".join(value) if isinstance(value, tuple) else value
 
 
 def read_table(
@@ -126,13 +153,12 @@ def read_table(
         raise DatasetError(f"{name} is not UTF-8 text ({error}); save it as CSV in UTF-8") from error
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
-        header = [(columns or {}).get(column.strip(), column.strip()) for column in reader.fieldnames or ()]
-        _check_header(header, name, columns or {}, reader.fieldnames or ())
+        header = check_header(reader.fieldnames or (), name, columns or {})
         reader.fieldnames = header
         records: dict[str, Record] = {}
         for cells in reader:
-            row = _Row(name, reader.line_num, cells)
-            record = _record(row, conditions, ages)
+            row = TableRow(name, reader.line_num, cells)
+            record = row.to_record(conditions, ages)
             if record.file in records:
                 raise row.error("file", "is listed twice", "keep one of the two rows")
             records[record.file] = record
@@ -141,10 +167,16 @@ def read_table(
     return Table(tuple(records.values()), tuple(column for column in header if column not in COLUMNS))
 
 
-def _check_header(header: list[str], name: str, columns: Mapping[str, str], found: Iterable[str]) -> None:
+def check_header(found: Sequence[str], name: str, columns: Mapping[str, str]) -> list[str]:
+    """Check the names of a table's columns, and return ours for them.
+
+    Raises:
+        DatasetError: a missing, misspelt or doubled column.
+    """
+    header = [columns.get(column.strip(), column.strip()) for column in found]
     if unknown := set(columns) - {column.strip() for column in found}:
         raise DatasetError(f"{name} has no column {min(unknown)!r} to rename; it has {', '.join(found)}")
-    if twice := [column for column in COLUMNS if header.count(column) > 1]:
+    if twice := [column for column in header if column and header.count(column) > 1]:
         raise DatasetError(f"{name} has the column {twice[0]!r} more than once; keep one")
     if "file" not in header:
         raise DatasetError(
@@ -152,6 +184,7 @@ def _check_header(header: list[str], name: str, columns: Mapping[str, str], foun
             f"the column 'file' and any of {', '.join(COLUMNS[1:])}"
         )
     _check_misspelt(header, name)
+    return header
 
 
 def _check_misspelt(header: list[str], name: str) -> None:
@@ -169,8 +202,13 @@ def _check_misspelt(header: list[str], name: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """Cells of one row, and the errors about them."""
+class TableRow:
+    """Cells of one row by our names of columns, and the errors about them.
+
+    Attributes:
+        table: name of the table in errors.
+        number: number of the row, or of the line.
+    """
 
     table: str
     number: int
@@ -200,30 +238,47 @@ class _Row:
             raise self.error(column, "does not fit", f"expected {unit}, 0 {top}, or an empty cell")
         return number
 
+    def to_record(self, conditions: tuple[str, ...] = CONDITIONS, ages: tuple[AgeGroup, ...] = AGE_GROUPS) -> Record:
+        """Convert the cells to a record.
 
-def _record(row: _Row, conditions: tuple[str, ...], ages: tuple[AgeGroup, ...]) -> Record:
-    if None in row.cells:
-        raise DatasetError(f"{row.table}, row {row.number} has more cells than columns; quote cells with commas")
-    file = row.text("file")
-    if file is None:
-        raise row.error("file", "is empty", "name the picture, or delete the row")
-    years = row.number_within("age_years", math.inf, "an age in years")
-    age_group = row.one_of("age_group", tuple(group.name for group in ages))
-    if years is not None:
+        Raises:
+            DatasetError: a value that its column cannot have.
+        """
+        if None in self.cells:
+            raise DatasetError(f"{self.table}, row {self.number} has more cells than columns; quote cells with commas")
+        file = self.text("file")
+        if file is None:
+            raise self.error("file", "is empty", "name the picture, or delete the row")
+        years = self.number_within("age_years", math.inf, "an age in years")
+        return Record(
+            file=file,
+            condition=self.one_of("condition", conditions, "a set of another vocabulary (--conditions)"),
+            age_years=years,
+            age_group=self._find_age_group(years, ages),
+            expression=self.number_within("expression", 1, "a smile"),
+            person=self.text("person"),
+            source=self.text("source"),
+            licence=self.text("licence"),
+            sex=self.one_of("sex", SEXES),
+            ancestry=self.text("ancestry"),
+            present=self._list("present"),
+            absent=self._list("absent"),
+            disease=self.text("disease"),
+            age_source=self.one_of("age_source", AGE_SOURCES),
+            others={column: text for column in self.cells if column not in COLUMNS and (text := self.text(column))},
+        )
+
+    def _list(self, column: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in (self.text(column) or "").split(";") if part.strip())
+
+    def _find_age_group(self, years: float | None, ages: tuple[AgeGroup, ...]) -> str | None:
+        age_group = self.one_of("age_group", tuple(group.name for group in ages))
+        if years is None:
+            return age_group
         try:
             derived = find_age_group(years, ages).name
         except LabelError as error:
-            raise row.error("age_years", "is in no age group", str(error)) from error
+            raise self.error("age_years", "is in no age group", str(error)) from error
         if age_group not in (None, derived):
-            raise row.error("age_group", f"contradicts age_years {years:g}", f"expected {derived}, or empty")
-        age_group = derived
-    return Record(
-        file=file,
-        condition=row.one_of("condition", conditions, "a set of another vocabulary (--conditions)"),
-        age_years=years,
-        age_group=age_group,
-        expression=row.number_within("expression", 1, "a smile"),
-        person=row.text("person"),
-        source=row.text("source"),
-        licence=row.text("licence"),
-    )
+            raise self.error("age_group", f"contradicts age_years {years:g}", f"expected {derived}, or empty")
+        return derived

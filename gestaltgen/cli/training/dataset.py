@@ -108,7 +108,7 @@ def prepare(
     """Align photographs of faces into a labelled data set.
 
     Each photograph is rotated, cropped and scaled to the FFHQ frame around its largest face. The TABLE has a
-    column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are not used:
+    column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are kept as they are:
 
     - condition: WS, 22q11DS, other, unaffected, or those of --conditions
 
@@ -184,13 +184,13 @@ def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bo
 
 
 def _read_records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
-    """Read the table, and report columns that are not used."""
+    """Read the table, and report columns that are kept without being used."""
     renamed = dict(column.split("=", 1) for column in columns if "=" in column)
     if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
         raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
     rows = read_table(_read_bytes(table), str(table), conditions=conditions, columns=renamed)
-    if rows.ignored_columns:
-        unused = f"columns of {table} that are not used: {', '.join(rows.ignored_columns)}"
+    if rows.other_columns:
+        unused = f"columns of {table} that are kept as they are: {', '.join(rows.other_columns)}"
         _console.print(unused, highlight=False, markup=False, soft_wrap=True)
     return rows.records
 

@@ -21,10 +21,23 @@ def test_table_comes_back_as_written() -> None:
     assert read(write_table(records)) == Table(records, ())
 
 
+def test_a_phenotype_comes_back_as_written_with_columns_that_nobody_knows() -> None:
+    records = (
+        Record("a.png", sex="female", present=("HP:0000343", "HP:0000154"), absent=("HP:0000508",), age_source="range"),
+        Record(
+            "b.png", disease="OMIM:136140 Floating-Harbor syndrome", ancestry="South Asian", others={"camera": "x, y"}
+        ),
+    )
+    text = write_table(records)
+    assert read(text) == Table(records, ("camera",))
+    assert text.splitlines()[0].endswith("licence,sex,ancestry,present,absent,disease,age_source,camera")
+    assert write_table([Record("a.png")]).splitlines()[0].endswith("source,licence")  # as before phenotypes were known
+
+
 def test_cells_may_be_empty_and_the_age_group_follows_from_the_age() -> None:
     table = read("file,age_years,mood\na.png,35,glad\nb.png,,\n\nc.png,1.99,\n")
     assert [record.age_group for record in table.records] == ["older_adult", None, "infant"]
-    assert table.ignored_columns == ("mood",)
+    assert table.other_columns == ("mood",)
 
 
 def test_columns_are_renamed_and_excel_is_understood() -> None:
@@ -62,6 +75,7 @@ def test_another_vocabulary() -> None:
         ),
         ("file\na.png\nb.png\na.png\n", "row 4, column file: 'a.png' is listed twice; keep one"),
         ("file,person\n,p1\n", "row 2, column file: '' is empty"),
+        ("file,sex\na.png,unknown\n", "row 2, column sex: 'unknown' is unknown; expected one of female"),
         ("file,person\na.png,b,c\n", "row 2 has more cells than columns"),
         ("file;condition\na.png;WS\n", "has the columns file;condition; expected a comma-separated table"),
         ("", r"has the columns \(none\)"),
@@ -109,9 +123,9 @@ def test_a_misspelt_column_is_refused_with_the_name_that_is_meant(column: str, m
     table = f"file,{column}\na.png,\n".encode()
     with pytest.raises(DatasetError, match=f"did you mean '{meant}'.*--column {column}={meant}"):
         read_table(table, "table.csv")
-    assert read_table(table, "table.csv", columns={column: meant}).ignored_columns == ()
+    assert read_table(table, "table.csv", columns={column: meant}).other_columns == ()
 
 
 def test_columns_unlike_any_known_one_are_ignored() -> None:
     table = b"file,condition,camera,conditions_of_light\na.png,WS,x,y\n"
-    assert read_table(table, "table.csv").ignored_columns == ("camera", "conditions_of_light")
+    assert read_table(table, "table.csv").other_columns == ("camera", "conditions_of_light")

@@ -57,11 +57,12 @@ def test_prepare_with_a_table(photos: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "out.zip", tmp_path / "sheet.png"
     result = run("prepare", photos, table, "--out", out, "--size", 32, "--column", "years=age_years", "--sheet", sheet)
     assert result.exit_code == 0, result.output
-    assert "not used: mood" in result.output
+    assert "mood" in result.output
     assert "refused: no face" in result.output
     with Dataset.open(out) as dataset:
         assert dataset.size == 32
         assert [(r.age_years, r.age_group, r.condition) for r in dataset.records] == [(48, "older_adult", "unaffected")]
+        assert dataset.record(0).others == {"mood": "glad"}
     with (tmp_path / "out-report.csv").open(newline="") as file:
         report = {row["file"]: row["reason"] for row in csv.DictReader(file)}
     assert report == {"eileen.png": "", "wall.png": "no face", "lost.png": "no such file"}
