@@ -2,7 +2,8 @@
 
 Plain PyTorch, `torch.compile`, ONNX Runtime on the file that `gestaltgen weights export --onnx` writes, and a
 straightforward OpenVINO model (`benchmarks.speed.plain_openvino`). All scale the activations by the styles, and
-compute a batch in one call. They are an extra of the benchmark: what is not installed is left out.
+compute a batch in one call; those that compile do so for its number of images. They are an extra of the benchmark: what
+is not installed is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -158,10 +160,15 @@ def _make_onnx(tensors: Mapping[str, Floats], config: GeneratorConfig, precision
     import onnxruntime
 
     content = build_onnx(tensors, config, {}, from_latents=True)
-    session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    @cache
+    def open_for(images: int) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.add_free_dimension_override_by_name("n", images)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def synthesize(ws: Floats) -> Floats:
-        images: Floats = session.run(["images"], {"ws": ws})[0]
+        images: Floats = open_for(len(ws)).run(["images"], {"ws": ws})[0]
         return images
 
     return synthesize

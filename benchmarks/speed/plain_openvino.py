@@ -1,18 +1,19 @@
 """The synthesis network as a straightforward OpenVINO model, as a peer of ours (`gen.inference.graph`).
 
 Styles are products of matrices, reshaped to (n, c, 1, 1); noise and bias are added one after the other; a batch is one
-call, compiled for low latency.
+call, compiled for this number of images and low latency.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from openvino import Model, Node, opset13
+from openvino import InferRequest, Model, Node, opset13
 
 from core.hardware import load_openvino_core
 from core.precision import Precision
@@ -31,10 +32,15 @@ def compile_synthesis(
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
     }
-    request = load_openvino_core().compile_model(_build(tensors, config), "CPU", settings).create_infer_request()
+
+    @cache
+    def compile_for(images: int) -> InferRequest:
+        model = _build(tensors, config)
+        model.reshape([images, config.num_ws, config.w_dim])
+        return load_openvino_core().compile_model(model, "CPU", settings).create_infer_request()
 
     def synthesize(ws: Floats) -> Floats:
-        images: Floats = request.infer([ws], share_inputs=True, share_outputs=True)[0]
+        images: Floats = compile_for(len(ws)).infer([ws], share_inputs=True, share_outputs=True)[0]
         return images
 
     return synthesize

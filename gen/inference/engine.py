@@ -1,7 +1,8 @@
 """Compilation of OpenVINO models, and their execution on all cores.
 
-Images of a batch are independent of each other. One image is computed by all cores together; of several, each core
-computes a few alone, which is faster, because none waits for another after every operation.
+Images of a batch are independent of each other. A single image is computed by all cores together; of several, each core
+computes a few alone, which is faster, because none waits for another after every operation. Every model is compiled for
+a fixed number of images, with which it takes a fifth less time and half of the memory than one for any number.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
-from openvino import AsyncInferQueue, CompiledModel, Core, InferRequest, Model, serialize
+from openvino import AsyncInferQueue, Core, Model, serialize
 
 from core.hardware import count_threads, load_openvino_core
 from core.precision import Precision
@@ -35,7 +36,7 @@ class Engine:
 
     Args:
         build: builds the model, whose inputs and outputs have images along their first dimension.
-        largest_part: most images that a core computes at a time.
+        largest_part: images of a large batch that a core computes at a time.
         threads: cores to use; None for as many as `core.hardware.count_threads`.
     """
 
@@ -51,8 +52,7 @@ class Engine:
         self._threads = threads or count_threads()
         self._lock = Lock()
         # Kept because their buffers are: to allocate these anew costs a third of the time of a small image.
-        self._requests: dict[Precision, InferRequest] = {}
-        self._queues: dict[Precision, AsyncInferQueue] = {}
+        self._queues: dict[tuple[Precision, int, int], AsyncInferQueue] = {}
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]], precision: Precision = "float32") -> npt.NDArray[Any]:
         """Compute the output of n images; the model has one.
@@ -71,64 +71,49 @@ class Engine:
         # OpenVINO reads the memory of arrays without a copy, and forgets to keep the copies of those in another order.
         inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         n = max(len(array) for array in inputs.values())
-        with self._lock:
-            if n == 1 or self._threads == 1:
-                return self._run_parts(inputs, n, precision)
-            return self._run_in_parallel(inputs, n, precision)
-
-    def _run_parts(
-        self, inputs: Mapping[str, npt.NDArray[Any]], n: int, precision: Precision
-    ) -> list[npt.NDArray[Any]]:
-        if precision not in self._requests:
-            self._requests[precision] = self._compile(precision, parallel=False).create_infer_request()
-        request = self._requests[precision]
-        outputs: list[npt.NDArray[Any]] = []
-        for part in self._divide(n, threads=1):
-            request.infer(_select(inputs, part), share_inputs=True, share_outputs=True)
-            _keep(request, outputs, part, n)
-        return outputs
-
-    def _run_in_parallel(
-        self, inputs: Mapping[str, npt.NDArray[Any]], n: int, precision: Precision
-    ) -> list[npt.NDArray[Any]]:
-        parts = self._divide(n, self._threads)
         outputs: list[npt.NDArray[Any]] = []
         making = Lock()
-        if precision not in self._queues:
-            self._queues[precision] = AsyncInferQueue(self._compile(precision, parallel=True), self._threads)
-        queue = self._queues[precision]
 
         def keep(request: Any, part: slice) -> None:
             with making:
                 _keep(request, outputs, part, n)
 
-        queue.set_callback(keep)
-        for part in parts:
-            queue.start_async(_select(inputs, part), part, share_inputs=True)
-        queue.wait_all()
+        # Rounds in which every core computes a large part; then what is left, one image at a time.
+        in_rounds = n - n % (self._threads * self._largest_part)
+        with self._lock:
+            for size, start, stop in ((self._largest_part, 0, in_rounds), (1, in_rounds, n)):
+                if start == stop:
+                    continue
+                # One row for all images, repeated for those of a part; it has to live until these are computed.
+                same = {name: np.repeat(array, size, axis=0) for name, array in inputs.items() if len(array) == 1}
+                queue = self._queue(precision, size, at_once=1 if n == 1 else self._threads)
+                queue.set_callback(keep)
+                for first in range(start, stop, size):
+                    part = slice(first, first + size)
+                    own = {name: array[part] for name, array in inputs.items() if name not in same}
+                    queue.start_async(same | own, part, share_inputs=True)
+                queue.wait_all()
         return outputs
 
-    def _divide(self, n: int, threads: int) -> list[slice]:
-        """Return parts of n images, of about the same size, as many for one thread as for another."""
-        rounds = -(-n // (threads * self._largest_part))
-        count = min(n, rounds * threads)
-        ends = [n * part // count for part in range(count + 1)]
-        return [slice(*ends[part : part + 2]) for part in range(count)]
-
-    def _compile(self, precision: Precision, *, parallel: bool) -> CompiledModel:
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-            "INFERENCE_NUM_THREADS": self._threads,
-            "NUM_STREAMS": self._threads if parallel else 1,
-        }
-        model = self._build()
-        if precision == "bfloat16":
-            model = _keep_float32(model)
-        return _core().compile_model(model, "CPU", settings)
+    def _queue(self, precision: Precision, size: int, at_once: int) -> AsyncInferQueue:
+        """Return the queue that computes so many parts of this size at once, on all cores together."""
+        key = precision, size, at_once
+        if key not in self._queues:
+            settings = {
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+                "INFERENCE_NUM_THREADS": self._threads,
+                "NUM_STREAMS": at_once,
+            }
+            model = self._build()
+            model.reshape({name: [size, *shape[1:]] for name, shape in _read_shapes(model).items()})
+            if precision == "bfloat16":
+                model = _keep_float32(model)
+            self._queues[key] = AsyncInferQueue(_core().compile_model(model, "CPU", settings), at_once)
+        return self._queues[key]
 
 
-def _select(inputs: Mapping[str, npt.NDArray[Any]], part: slice) -> dict[str, npt.NDArray[Any]]:
-    return {name: array if len(array) == 1 else array[part] for name, array in inputs.items()}
+def _read_shapes(model: Model) -> dict[str, list[Any]]:
+    return {node.get_any_name(): list(node.get_partial_shape()) for node in model.inputs}
 
 
 def _keep(request: Any, outputs: list[npt.NDArray[Any]], part: slice, n: int) -> None:
