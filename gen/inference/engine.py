@@ -1,8 +1,8 @@
 """Compilation of OpenVINO models, and their execution on all cores.
 
 Images of a batch are independent of each other. A single image is computed by all cores together; of several, each core
-computes a few alone, which is faster, because none waits for another after every operation. Every model is compiled for
-a fixed number of images, with which it takes a fifth less time and half of the memory than one for any number.
+computes two alone, which is faster, because none waits for another after every operation. Every model is compiled for
+a fixed number of images, with which it takes a fifth less time than one for any number.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from core.hardware import count_threads, load_openvino_core
 from core.precision import Precision
 from gen.inference.operations import FLOAT32_PREFIX
 
-_LARGEST_PART: Final = 4
-"""Images that a core computes at a time."""
+LARGEST_PART: Final = 2
+"""Images of a batch that a core computes at a time. More are no faster, and take more memory."""
 
 _FLOAT32_ATTRIBUTE: Final = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16;dynamic:bf16"}
 """Attribute of operations that are not converted to another precision, as OpenVINO writes it into files."""
@@ -36,7 +36,7 @@ class Engine:
 
     Args:
         build: builds the model, whose inputs and outputs have images along their first dimension.
-        largest_part: images of a large batch that a core computes at a time.
+        part: images of a batch that a core computes at a time.
         threads: cores to use; None for as many as `core.hardware.count_threads`.
     """
 
@@ -44,11 +44,11 @@ class Engine:
         self,
         build: Callable[[], Model],
         *,
-        largest_part: int = _LARGEST_PART,
+        part: int = LARGEST_PART,
         threads: int | None = None,
     ) -> None:
         self._build = build
-        self._largest_part = largest_part
+        self._part = part
         self._threads = threads or count_threads()
         self._lock = Lock()
         # Kept because their buffers are: to allocate these anew costs a third of the time of a small image.
@@ -78,15 +78,14 @@ class Engine:
             with making:
                 _keep(request, outputs, part, n)
 
-        # Rounds in which every core computes a large part; then what is left, one image at a time.
-        in_rounds = n - n % (self._threads * self._largest_part)
+        together = self._count_in_parts(n)
         with self._lock:
-            for size, start, stop in ((self._largest_part, 0, in_rounds), (1, in_rounds, n)):
+            for size, at_once, start, stop in ((self._part, self._threads, 0, together), (1, 1, together, n)):
                 if start == stop:
                     continue
                 # One row for all images, repeated for those of a part; it has to live until these are computed.
                 same = {name: np.repeat(array, size, axis=0) for name, array in inputs.items() if len(array) == 1}
-                queue = self._queue(precision, size, at_once=1 if n == 1 else self._threads)
+                queue = self._open_queue(precision, size, at_once)
                 queue.set_callback(keep)
                 for first in range(start, stop, size):
                     part = slice(first, first + size)
@@ -95,7 +94,14 @@ class Engine:
                 queue.wait_all()
         return outputs
 
-    def _queue(self, precision: Precision, size: int, at_once: int) -> AsyncInferQueue:
+    def _count_in_parts(self, n: int) -> int:
+        """Return how many of n images are computed in parts: of the last round those that occupy half of the cores."""
+        if n == 1:
+            return 0
+        rest = n % (self._threads * self._part)
+        return n - (rest if rest <= self._threads else rest % self._part)
+
+    def _open_queue(self, precision: Precision, size: int, at_once: int) -> AsyncInferQueue:
         """Return the queue that computes so many parts of this size at once, on all cores together."""
         key = precision, size, at_once
         if key not in self._queues:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from core.errors import ConfigError
 from core.precision import Precision
 from gen.config import GeneratorConfig
-from gen.inference.engine import Engine
+from gen.inference.engine import LARGEST_PART, Engine
 from gen.inference.graph import Arrays, NoiseInput, build_synthesis
 from gen.inference.mapping import Floats, LatentMapping
 
@@ -52,7 +52,7 @@ class InferenceGenerator:
         self._lock = Lock()
         self._engines: dict[_ModelChoice, Engine] = {}
         values = max(config.channels(r) * r * r for r in config.block_resolutions)
-        self._largest_part = max(1, min(4, _VALUES_AT_ONCE // values))
+        self._part = max(1, min(LARGEST_PART, _VALUES_AT_ONCE // values))
 
     def map(self, z: Floats, c: Floats | None, truncation: float = 1.0) -> Floats:
         """Compute latents (n, num_ws, w_dim), all num_ws alike, of random vectors (n, z_dim) and labels (n, c_dim).
@@ -126,7 +126,7 @@ class InferenceGenerator:
                         pixels=choice.pixels,
                         kernel_offsets=choice.kernel_offsets,
                     ),
-                    largest_part=1 if choice.kernel_offsets else self._largest_part,
+                    part=1 if choice.kernel_offsets else self._part,
                     threads=self._threads,
                 )
             return self._engines[choice]

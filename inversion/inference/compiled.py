@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.precision import Precision
 from gen.conversion_cache import ConversionCache
-from gen.inference.engine import Engine
+from gen.inference.engine import LARGEST_PART, Engine
 from gen.torch_inference import share_tensors
 from inversion.inference.encoder_graph import build_encoder
 from inversion.inference.folding import Floats
@@ -58,7 +58,7 @@ class CompiledHypernetwork:
         self._of_faces = Engine(lambda: build_face_features(tensors, config))
         self._of_pictures = Engine(
             lambda: build_hypernetwork(tensors, config, blocks),
-            largest_part=max(1, min(4, _LARGEST_ANSWER // values)),
+            part=max(1, min(LARGEST_PART, _LARGEST_ANSWER // values)),
         )
 
     def face(self, faces: Tensor, precision: Precision) -> Answer:

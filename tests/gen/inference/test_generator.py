@@ -94,7 +94,7 @@ def test_kernels_of_their_own() -> None:
     arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     offsets = {name: draw(3, *shape) / 4 for name, shape in list(net.kernel_shapes.items())[1:]}
     ws = draw(3, net.config.num_ws, net.config.w_dim)
-    work = Engine(lambda: build_synthesis(arrays, net.config, kernel_offsets=offsets), largest_part=1)
+    work = Engine(lambda: build_synthesis(arrays, net.config, kernel_offsets=offsets), part=1)
     images = work.run({"ws": ws.numpy(), **{f"offset.{name}": offset.numpy() for name, offset in offsets.items()}})
     np.testing.assert_allclose(images, net.synthesize(ws, offsets=offsets), atol=2e-5, rtol=1e-5)
 
