@@ -9,7 +9,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -151,15 +151,10 @@ class _Aligned:
     landmarks: npt.NDArray[np.float64] | None = None
 
 
-@cache
-def _detector(landmark_model: Path | None) -> FaceDetector:
-    return FaceDetector(landmark_model)
-
-
 def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Aligned:
     try:
         photograph = read_image(folder / file)
-        found = _detector(settings.landmark_model).find_in_photograph(photograph)
+        found = FaceDetector(settings.landmark_model).find_in_photograph(photograph)
         aligned = align(photograph, found.landmarks, settings.size)
     except UnreadableImageError as error:
         return _Aligned(Outcome(file, reason="unreadable", detail=str(error)))
@@ -188,7 +183,7 @@ def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Alig
 
 
 def _align_all(plan: AlignmentPlan, settings: AlignmentSettings, workers: int) -> Iterator[_Aligned]:
-    _detector(settings.landmark_model)  # refuse a model that cannot be loaded once, not for each file
+    FaceDetector(settings.landmark_model)  # refuse a model that cannot be loaded once, not for each file
     task = partial(_align_one, folder=plan.folder, settings=settings)
     files = [record.file for record in plan.records]
     if workers == 1:

@@ -14,6 +14,7 @@ from faces.images import Pixels
 from faces.labels import AGE_GROUPS
 from gen import checkpoint
 from gen.config import GeneratorConfig
+from gen.evaluation import age_calibration
 from gen.evaluation.age_calibration import calibrate_ages, count_images, place_steps, share_read_as_group
 from gen.labels import Vocabulary
 from gen.networks import Generator
@@ -53,8 +54,8 @@ def test_calibrated_steps_are_read_better_than_equal_ones() -> None:
         return np.interp(brightness[-1], [brightness[0].min() - 1, brightness[0].max() + 1], [0, 60])
 
     images: list[int] = []
-    made = calibrate_ages(generator, read_brightness, people=8, on_progress=images.append)
-    assert sum(images) == count_images(generator, 8)
+    made = calibrate_ages(generator, read_brightness, people=2, on_progress=images.append)
+    assert sum(images) == count_images(generator, 2)
     assert set(made.steps) == set(Vocabulary().conditions)
     for condition, steps in made.steps.items():
         assert len(steps) == len(AGE_GROUPS)
@@ -68,7 +69,10 @@ def test_a_generator_without_ages_is_refused() -> None:
         calibrate_ages(generator, lambda images: np.zeros(len(images)))
 
 
-def test_the_command_stores_steps_that_image_sets_take(tmp_path: Path, judges: Path) -> None:
+def test_the_command_stores_steps_that_image_sets_take(
+    tmp_path: Path, judges: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(age_calibration, "POINTS", 5)
     source, out = tmp_path / "source.safetensors", tmp_path / "calibrated.safetensors"
     checkpoint.save(source, generator_32(), licence="CC0-1.0")
     arguments = ["weights", "calibrate-ages", str(source), "--networks", str(judges), "--people", "8"]
