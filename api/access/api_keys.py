@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, insert, select, update
 
+from api.operations import clock
 from api.operations.database import TABLES
 from core.errors import ConfigError
 
@@ -102,7 +103,7 @@ class ApiKeys:
         Raises:
             ConfigError: the owner is no valid name, there is no scope, or the expiry date has passed.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         if not _OWNER.fullmatch(owner):
             raise ConfigError(
                 f"owner {owner!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
@@ -123,7 +124,7 @@ class ApiKeys:
     def find_caller(self, secret: str) -> Caller | None:
         """Return the caller with this key; None if it is unknown, expired or revoked."""
         found = self._find(_keys.c.sha256 == _hash_key(secret))
-        if not found or not found[0].is_valid_at(datetime.now(UTC)):
+        if not found or not found[0].is_valid_at(clock.now()):
             return None
         return Caller(found[0].owner, found[0].id, frozenset(found[0].scopes))
 
@@ -137,7 +138,7 @@ class ApiKeys:
         Raises:
             ConfigError: there is no such key.
         """
-        changed = update(_keys).where(_keys.c.id == key).values(revoked=datetime.now(UTC))
+        changed = update(_keys).where(_keys.c.id == key).values(revoked=clock.now())
         with self._engine.begin() as connection:
             if not connection.execute(changed).rowcount:
                 raise ConfigError(f"there is no key {key!r}; `gestaltgen keys list` shows them")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Engine, String, Table, delete, select
 
+from api.operations.clock import now_ms
 from api.operations.database import TABLES, insert
 from api.problem_types import ProblemType
 from api.problems import Problem
@@ -57,7 +57,7 @@ class IdempotencyKeys:
             )
         request = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
         values: dict[str, object] = {"owner": owner, "key": hashlib.sha256(key.encode()).hexdigest()}
-        values |= {"request": request, "result": result, "created_ms": time.time_ns() // 1_000_000}
+        values |= {"request": request, "result": result, "created_ms": now_ms()}
         where = (_keys.c.owner == owner, _keys.c.key == values["key"])
         with self._engine.begin() as connection:
             connection.execute(insert(self._engine, _keys).values(values).on_conflict_do_nothing())

@@ -5,13 +5,13 @@ An image set is identified by its content, so several owners can have one; each 
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, bindparam, delete, func, select, update
 
+from api.operations.clock import now_ms
 from api.operations.database import TABLES, insert
 
 
@@ -64,7 +64,7 @@ class Ownership:
             Whether the object did not belong to the owner before.
         """
         values: dict[str, object] = {"new_subject": subject, "new_owner": owner, "new_kind": kind}
-        values |= {"new_since_ms": time.time_ns() // 1_000_000, "of": subject, "size": size}
+        values |= {"new_since_ms": now_ms(), "of": subject, "size": size}
         with self._engine.begin() as connection:
             return connection.execute(self._give, values).rowcount > 0
 

@@ -77,11 +77,14 @@ class FileCache:
                 write(file)
                 file.seek(0)
                 made = _map_file(file, hashlib.file_digest(file, "sha256").hexdigest())
-            path = self._folder / f"{name}.{made.sha256}"
-            os.replace(aside, path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise
+        path = self._folder / f"{name}.{made.sha256}"
+        try:
+            os.replace(aside, path)
+        except FileNotFoundError:  # taken for the file of a killed process, as the clock was set meanwhile
+            return made
         self._make_room(path)
         return made
 

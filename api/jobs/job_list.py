@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from api.access.ownership import Kind, owned
 from api.jobs.queue import NOTHING_DONE, Queue
 from api.jobs.work import Work
+from api.operations.clock import now_ms
 from api.operations.database import TABLES, Database
 from api.operations.metrics import Metrics
 from api.problem_types import ProblemType
@@ -182,7 +182,7 @@ class Jobs:
             job_id = f"{subject}-{attempt}"
             values = {"id": job_id, "subject": subject, "attempt": attempt, "kind": kind, "total": total, "open": True}
             with self._engine.begin() as connection:
-                values |= {"owner": owner, "created_ms": time.time_ns() // 1_000_000}
+                values |= {"owner": owner, "created_ms": now_ms()}
                 connection.execute(insert(_jobs).values(values))
             self._queue.put(job_id, kind, subject, total, owner)
         found = self.get(job_id)

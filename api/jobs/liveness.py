@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from sqlalchemy import BigInteger, Column, Connection, NullPool, String, Table, create_engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.operations.clock import now_ms
 from api.operations.database import TABLES, Database, explain_error
 from api.operations.locks import KEEPALIVE, take_lock
 
@@ -116,7 +117,7 @@ class SharedDatabase:
         self._thread: threading.Thread | None = None
         self._session = self._sessions.connect()
         take_lock(self._session, _lock_name(self.executor))
-        values = {"id": self.executor, "version": version, "since_ms": time.time_ns() // 1_000_000}
+        values = {"id": self.executor, "version": version, "since_ms": now_ms()}
         with self._engine.begin() as connection:
             connection.execute(insert(_executors).values(values))
 

@@ -38,6 +38,7 @@ from api.jobs.liveness import open_presence
 from api.jobs.queue_rows import check_rows, refuse_pickles
 from api.jobs.work import JobStep, Pace, Stopping, Work
 from api.operations import state_folder
+from api.operations.clock import now_ms
 from api.operations.database import Database
 from api.operations.metrics import Metrics
 from core.errors import ConfigError, GestaltError
@@ -324,7 +325,7 @@ class Queue:
     def _run_timed(self, kind: Kind, step: JobStep) -> dict[str, Any]:
         self._check_may_go_on()
         self._wait_for_space()
-        began_s, began = time.time(), time.perf_counter()
+        began_s, began = now_ms() / 1000, time.perf_counter()
         made, seconds = step.work(), time.perf_counter() - began
         self._metrics.part_seconds.labels(kind, step.name).observe(seconds)
         return {"made": made, "began_s": began_s, "ended_s": began_s + seconds}

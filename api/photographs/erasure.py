@@ -13,13 +13,14 @@ import anyio.to_thread
 from api.access.api_keys import SERVICE, Caller
 from api.access.idempotency import KEPT_S, IdempotencyKeys
 from api.access.ownership import Ownership
+from api.operations.clock import lead_s, now_ms
 from api.operations.database import Database
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
 from api.photographs.audit import Audit
 from api.photographs.edits import Edits
 from api.photographs.receipts import Receipts
-from api.photographs.records import EditRecord, ErasureCause, Receipt, new_id, now_ms
+from api.photographs.records import EditRecord, ErasureCause, Receipt, new_id
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
 from core.errors import GestaltError
@@ -29,6 +30,8 @@ ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
 
 _EVERY_S: Final = 15.0
+_LEAD_S: Final = 60.0
+"""Seconds by which the machine's clock may be set before the log says so."""
 _METRIC_LABELS: Final[dict[ErasureCause, Cause]] = {
     ErasureCause.REQUESTED: "request",
     ErasureCause.EXPIRED: "retention",
@@ -195,7 +198,15 @@ class Eraser:
         await anyio.to_thread.run_sync(self.repeat_erasures)
 
         async def sweep() -> None:
+            lead = 0.0
             while True:
+                if abs(lead_s() - lead) > _LEAD_S:
+                    lead = lead_s()
+                    _log.warning(
+                        "the machine's clock is %+.0f s off the time that the service has counted since its start, and "
+                        "that times are kept by: start it again if the clock is right now",
+                        lead,
+                    )
                 try:
                     await anyio.to_thread.run_sync(self.erase_expired)
                 except Exception:  # the database or the store cannot be reached; the service goes on

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -207,11 +206,6 @@ PACK_PHOTOS: Final = Table(
     Column("photo", String, primary_key=True, index=True),
     Column("place", Integer, nullable=False),
 )
-
-
-def now_ms() -> int:
-    """Return the Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def new_id() -> str:

@@ -25,6 +25,7 @@ from api.dependencies import (
 from api.file_responses import picture, private_picture, read_private_file
 from api.json_bodies import JsonBodyRoute
 from api.models.model import check_editing_installed
+from api.operations.clock import now_ms
 from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import (
     EditRecord,
@@ -33,7 +34,6 @@ from api.photographs.records import (
     SyntheticFace,
     face_columns,
     new_id,
-    now_ms,
 )
 from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType

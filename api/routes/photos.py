@@ -14,9 +14,10 @@ from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_effort,
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
 from api.models.model import check_editing_installed
+from api.operations.clock import now_ms
 from api.photographs.intake import Received, check_container, receive
 from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, InversionEffort, MethodName
-from api.photographs.records import ErasureCause, Photograph, new_id, now_ms
+from api.photographs.records import ErasureCause, Photograph, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error

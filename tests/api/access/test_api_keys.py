@@ -35,6 +35,7 @@ from api.dependencies import (
     find_photograph_edit,
     find_survey_pack,
 )
+from api.operations.clock import now_ms
 from api.photographs.records import (
     EditRecord,
     FaceReference,
@@ -43,7 +44,6 @@ from api.photographs.records import (
     PhotographFace,
     SyntheticFace,
     new_id,
-    now_ms,
 )
 from api.problem_types import ProblemType
 from api.settings import Settings

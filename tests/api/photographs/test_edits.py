@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.operations.clock import now_ms
 from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.photographs.edits import Edits
@@ -19,7 +20,6 @@ from api.photographs.records import (
     face_columns,
     face_of_columns,
     new_id,
-    now_ms,
 )
 
 FACES: tuple[FaceReference, ...] = (PhotographFace("0a"), SyntheticFace("0a", 0), SyntheticFace("0a", 1))

@@ -19,6 +19,7 @@ from api.access.ownership import Ownership
 from api.encryption.key_store import SubjectKeys
 from api.encryption.sealed_files import SealedFiles
 from api.operations.backup import copy_state_folder
+from api.operations.clock import now_ms
 from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
 from api.operations.free_space import FreeSpace
@@ -35,7 +36,6 @@ from api.photographs.records import (
     PhotographFace,
     Receipt,
     new_id,
-    now_ms,
 )
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
