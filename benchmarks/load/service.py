@@ -38,6 +38,8 @@ from api.provenance.claims import Claim
 from api.provenance.marks import encode
 from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
 from benchmarks.load import hostile, several
+from benchmarks.load.attack import measure_attack
+from benchmarks.load.floods import list_floods
 from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
 from core.precision import Precision
 from gen.sampler import Sampler
@@ -425,6 +427,7 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Figure]]]] = {
     "workers": several.measure_workers,
     "several-kills": several.kill_several,
     "hostile": send_hostile,
+    "attack": measure_attack,
     "schemathesis": run_schemathesis,
 }
 
@@ -445,6 +448,8 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--examples", type=int, default=30, help="number of examples for each operation; %(default)s")
     parser.add_argument("--schemathesis", help="command of Schemathesis, if it is not on the PATH")
     parser.add_argument("--seed", type=int, default=1, help="seed of the kills and examples; %(default)s")
+    parser.add_argument("--attack-seconds", type=float, default=10.0, help="seconds of each flood; %(default)s")
+    parser.add_argument("--flood", action="append", choices=list_floods("", ""), help="only this flood; repeatable")
     options = parser.parse_args(words)
     for name in options.part or PARTS:
         load = os.getloadavg()[0]
