@@ -21,7 +21,8 @@ from faces.align import align
 from faces.datasets.dataset import DatasetWriter
 from faces.datasets.records import Record
 from faces.detect import FaceDetector
-from faces.images import encode_png, read_image
+from faces.images import Pixels, encode_png, read_image
+from faces.labels import AgeGroup, find_age_group
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Outcome:
 
     Attributes:
         file: as in the table, relative to the folder.
-        status: "used" or "refused".
+        status: "used" or "refused"; "note" says something more about a row that is used.
         reason: "" when used, else "unreadable", "no face", "doubtful face", "too much padding", "no
-            alignment", "no such file" (a row of the table), "not in the table" (a file), "left out" (as asked) or
-            "failed".
+            alignment", "no such file" or "bad row" (a row of the table), "not in the table" (a file), "left out"
+            (as asked) or "failed".
         detail: the message behind the reason.
         image: name in the data set, when used.
         faces: number of faces found; the largest is taken.
@@ -90,6 +91,7 @@ def plan_alignment(
     folder: Path,
     records: Sequence[Record] | None = None,
     *,
+    bad_rows: Sequence[Outcome] = (),
     leave_out: Iterable[Path] = (),
     wanted: Callable[[str], bool] = lambda file: True,
 ) -> AlignmentPlan:
@@ -97,6 +99,7 @@ def plan_alignment(
 
     Args:
         records: the table's rows, their `file` relative to the folder; None takes every file, unlabelled.
+        bad_rows: outcomes of the table's rows that cannot be used.
         leave_out: files that are not photographs, such as the table itself.
         wanted: tells whether to take a file; the others are reported as left out.
     """
@@ -111,10 +114,10 @@ def plan_alignment(
     if records is None:
         return AlignmentPlan(folder, tuple(Record(file) for file in found), tuple(unwanted))
     records = [record for record in records if wanted(record.file)]
-    rows, files = {record.file for record in records}, set(found)
+    rows, files = {row.file for row in (*records, *bad_rows)}, set(found)
     refused = [Outcome(record.file, reason="no such file") for record in records if record.file not in files]
     refused += [Outcome(file, reason="not in the table") for file in found if file not in rows]
-    refused += unwanted
+    refused += [*unwanted, *bad_rows]
     return AlignmentPlan(folder, tuple(record for record in records if record.file in files), tuple(refused))
 
 
@@ -124,6 +127,7 @@ def align_photographs(
     *,
     settings: AlignmentSettings,
     workers: int = 1,
+    estimate_age: Callable[[Pixels], float | None] | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> None:
     """Align the planned photographs and append those with a face to a data set, in the plan's order.
@@ -133,6 +137,8 @@ def align_photographs(
 
     Args:
         workers: processes; each loads its own landmark model (100 MB).
+        estimate_age: reads the age in years from an aligned face, or None if it cannot, for records without age; the
+            record says that it is an estimate.
         on_outcome: called once for every file and every row without a file, as soon as its outcome is known.
     """
     for outcome in plan.refused:
@@ -140,8 +146,24 @@ def align_photographs(
     for record, aligned in zip(plan.records, _align_all(plan, settings, workers), strict=True):
         outcome = aligned.outcome
         if aligned.png is not None:
+            if estimate_age is not None and record.age_group is None:
+                record = _estimate_age(record, aligned.png, estimate_age, writer.ages)
             outcome = replace(outcome, image=writer.add(aligned.png, record, aligned.landmarks).file)
         on_outcome(outcome)
+
+
+def _estimate_age(
+    record: Record, png: bytes, estimate: Callable[[Pixels], float | None], groups: tuple[AgeGroup, ...]
+) -> Record:
+    years = estimate(read_image(png))
+    if years is None:
+        return record
+    return replace(
+        record,
+        age_years=round(years, 1),
+        age_group=find_age_group(round(years, 1), groups).name,
+        age_source="estimated",
+    )
 
 
 @dataclass(frozen=True)

