@@ -11,10 +11,11 @@ import anyio
 import anyio.to_thread
 from fastapi import Header, Response
 
+from api.jobs.job_ends import JobEnds
 from api.jobs.job_list import ENDED, State
 from api.schemas import ProblemOut
 
-POLL_S: Final = 0.05
+_FIRST_PAUSE_S: Final = 0.005
 
 
 class Answer(Protocol):
@@ -54,14 +55,28 @@ def parse_wait_seconds(prefer: str | None, longest_s: float) -> float | None:
     return min(float(found[1]), longest_s) if found else None
 
 
-async def wait_for_answer(look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float) -> _T:
-    """Call `look` until the state is final or the deadline has passed; set the status 200 or 202 accordingly."""
-    answer = await anyio.to_thread.run_sync(look)
-    pause = 0.005
-    while answer.state not in ENDED and time.monotonic() < deadline:
-        await anyio.sleep(pause)
-        pause = min(POLL_S, pause * 2)
+async def wait_for_answer(
+    ends: JobEnds, subject: str, look: Callable[[], _T], response: Response, wait_s: float | None, deadline: float
+) -> _T:
+    """Call `look` until the state is final or the deadline has passed; set the status 200 or 202 accordingly.
+
+    Args:
+        ends: signals of the jobs that end.
+        subject: id of the object that the answer describes.
+        look: describes the object as it is now.
+        response: response of the request.
+        wait_s: seconds that the request asked to wait.
+        deadline: end of the wait, on the monotonic clock.
+    """
+    with ends.listen(subject) as ended:
         answer = await anyio.to_thread.run_sync(look)
+        pause = _FIRST_PAUSE_S
+        while answer.state not in ENDED and (left := deadline - time.monotonic()) > 0:
+            with anyio.move_on_after(min(pause, left)):
+                await ended.wait()
+            pause = _FIRST_PAUSE_S if ended.is_set() else min(ends.poll_s, pause * 2)
+            ended.clear()
+            answer = await anyio.to_thread.run_sync(look)
     response.status_code = 200 if answer.state in ENDED else 202
     confirm_wait(response, wait_s)
     return answer

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from api.access.ownership import Kind, owned
+from api.jobs.job_ends import JobEnds
 from api.jobs.queue import NOTHING_DONE, Queue
 from api.jobs.work import Work
 from api.operations.clock import now_ms
@@ -156,6 +157,7 @@ class Jobs:
         self._most_open = most_open
         self._check_images = check_images
         self._metrics = metrics
+        self.ends = JobEnds(shared=database.shared)
         self._queue = Queue(
             database,
             self,
@@ -252,11 +254,13 @@ class Jobs:
             ids = list(connection.execute(select(_jobs.c.id).where(_jobs.c.subject == subject)).scalars())
             connection.execute(_jobs.delete().where(_jobs.c.subject == subject))
         self._queue.forget(ids)
+        self.ends.announce(subject)
 
     def close(self, job_id: str) -> None:
         """Record that a job ended."""
         with self._engine.begin() as connection:
             connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(open=False))
+        self.ends.announce(_subject(job_id))
 
     def is_closed(self, job_id: str) -> bool:
         """Return whether a job is recorded as ended."""
@@ -344,3 +348,7 @@ class Jobs:
 
 def _attempt_number(job_id: str) -> int:
     return int(job_id.rpartition("-")[2])
+
+
+def _subject(job_id: str) -> str:
+    return job_id.rpartition("-")[0]

@@ -36,6 +36,7 @@ from api.access.ownership import Kind
 from api.jobs.fair_queue import on_behalf_of
 from api.jobs.liveness import open_presence
 from api.jobs.queue_rows import check_rows, refuse_pickles
+from api.jobs.queue_threads import QueueThreads
 from api.jobs.work import JobStep, Pace, Stopping, Work
 from api.operations import state_folder
 from api.operations.clock import now_ms
@@ -55,6 +56,9 @@ _APPLICATION: Final = "gestaltgen"
 _JOBS: Final = "jobs"
 _SHARES: Final = "shares"
 _POLL_S: Final = 0.1
+_REST_S: Final = 1.0
+"""Interval of looks at the queues while nothing happens, if no other process can put jobs there."""
+
 _PAUSE_S: Final = 1.0
 _SHARES_OF_A_JOB: Final = 16
 """Shares of a job that wait or run at once: enough for eight processes, and few enough that jobs take turns."""
@@ -141,6 +145,7 @@ class Queue:
         """Queue a job; nothing happens if it is in the queue."""
         with SetWorkflowID(job_id), self._enqueue_last(owner):
             DBOS.enqueue_workflow(_JOBS, self._workflow, kind.value, subject, total, owner)
+        self._threads.wake()
 
     def status(self, job_ids: Sequence[str]) -> dict[str, WorkflowStatus]:
         """Return the DBOS status of each of these jobs that is in the queue, by id."""
@@ -187,7 +192,7 @@ class Queue:
         _quieten_dbos()
         refuse_pickles()
         self._places = _prepare(self._database, url, concurrent)
-        DBOS(
+        dbos = DBOS(
             config={
                 "name": _APPLICATION,
                 "system_database_url": url,
@@ -199,7 +204,7 @@ class Queue:
                 "notification_listener_polling_interval_sec": 0.2,
             }
         )
-        DBOS.listen_queues([_JOBS, _SHARES] if concurrent else [])
+        DBOS.listen_queues([])
 
         def job(kind: str, subject: str, total: int, owner: str) -> None:
             with self._count_active(), on_behalf_of(owner):
@@ -212,6 +217,9 @@ class Queue:
         self._workflow = DBOS.workflow(name="job", max_recovery_attempts=_RECOVERIES)(job)
         self._share = DBOS.workflow(name="share", max_recovery_attempts=_RECOVERIES)(share)
         DBOS.launch()
+        rest_s = _POLL_S if self._database.shared else _REST_S
+        self._threads = QueueThreads(dbos, [_JOBS, _SHARES] if concurrent else [], rest_s)
+        self._threads.start()
 
     def _enqueue_last(self, owner: str) -> SetEnqueueOptions:
         """Return options that queue a workflow behind all others of its owner."""
@@ -233,6 +241,7 @@ class Queue:
             with self._idle:
                 self._active -= 1
                 self._idle.notify_all()
+            self._threads.wake()
 
     def _run_job(self, kind: Kind, subject: str, total: int, owner: str) -> None:
         """Run the workflow of a job: its shares, then its steps."""
@@ -271,6 +280,7 @@ class Queue:
                 with SetWorkflowID(share_id), self._enqueue_last(owner):
                     DBOS.enqueue_workflow(_SHARES, self._share, kind.value, subject, start, stop, owner)
                 under_way[share_id] = stop - start
+            self._threads.wake()
             ended = self._run_step("wait", self._wait_for_shares, list(under_way))
             for share_id, outcome in ended.items():
                 yield outcome | {"items": under_way.pop(share_id)}

@@ -310,7 +310,7 @@ async def _answer(request: _EditRequest, response: Response, prefer: str | None)
         def describe() -> EditOut:
             return describe_edit(service, service.edits.get(record.id) or record)
 
-        return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
 
 
 def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:

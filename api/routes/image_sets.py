@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -28,7 +28,6 @@ from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
 from api.representations import describe_complete_set, describe_image_set, set_path
 from api.request_headers import (
     FILE,
-    POLL_S,
     IdempotencyKey,
     Prefer,
     confirm_wait,
@@ -43,6 +42,7 @@ from faces.images import read_image
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], route_class=JsonBodyRoute)
 
+_POLL_S: Final = 0.05
 _log = logging.getLogger("gestaltgen.image_sets")
 
 
@@ -81,7 +81,7 @@ async def create(
     deadline = time.monotonic() + (wait_s or 0)
     with service.work.admit(caller.owner):
         while service.worker.loading and time.monotonic() < deadline:
-            await anyio.sleep(POLL_S)
+            await anyio.sleep(_POLL_S)
         asked = await service.work.run(caller.owner, _begin, service, caller, body, idempotency_key, bool(wait_s))
         response.headers["Location"] = set_path(asked.known.id)
         known = asked.known
@@ -89,7 +89,11 @@ async def create(
             response.status_code = 200
             confirm_wait(response, wait_s)
             return describe_complete_set(known, asked.latest)
-        found = await wait_for_answer(lambda: describe_image_set(service, known), response, wait_s, deadline)
+
+        def describe() -> ImageSetOut:
+            return describe_image_set(service, known)
+
+        found = await wait_for_answer(service.jobs.ends, known.id, describe, response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
 

@@ -134,7 +134,7 @@ async def send_photograph(
         def describe() -> PhotoOut:
             return describe_photo(service, service.photographs.get(accepted.id) or accepted)
 
-        return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(service.jobs.ends, accepted.id, describe, response, wait_s, deadline)
 
 
 def _check_terms(

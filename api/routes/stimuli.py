@@ -64,7 +64,7 @@ async def create_survey_pack(
         def describe() -> StimuliOut:
             return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
 
-        return await wait_for_answer(describe, response, wait_s, deadline)
+        return await wait_for_answer(service.jobs.ends, pack.id, describe, response, wait_s, deadline)
 
 
 def _submit(

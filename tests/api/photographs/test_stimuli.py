@@ -81,7 +81,7 @@ def test_what_a_pack_was_made_from_goes(lab: Lab, photos: list[str]) -> None:
 
 
 def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> None:
-    first, again, other = (unpack(lab, good(lab.pack(*photos, seed=seed))) for seed in (3, 3, 4))
+    first, again, other = (unpack(lab, good(lab.pack(*photos[:2], seed=seed))) for seed in (3, 3, 4))
     assert first == again
     assert {name for name in first if name.startswith(("A/", "B/"))} != {
         name for name in other if name.startswith(("A/", "B/"))
@@ -140,10 +140,10 @@ def test_fewer_than_two_are_no_pack(lab: Lab, photos: list[str], faceless: str) 
 
 
 def test_doubtful_faces_are_left_out_unless_asked_for(lab: Lab, photos: list[str]) -> None:
-    far = good(lab.pack(*photos, smile=1.0, doubtful=False))
+    far = good(lab.pack(*photos[:2], smile=1.0, doubtful=False))
     reasons = far["error"] or " ".join(one["reason"] for one in far["left_out"])
     assert reasons
-    assert good(lab.pack(*photos, smile=1.0))["people"] == 4
+    assert good(lab.pack(*photos[:2], smile=1.0))["people"] == 2
 
 
 @pytest.mark.parametrize(
