@@ -15,6 +15,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests speak HTTP without TLS: no client needs to read the certificates of all authorities, which takes 0.06 s.
 os.environ["SSL_CERT_DIR"] = os.devnull
+os.environ.pop("SSL_CERT_FILE", None)  # it would come first
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from dbos import DBOSPortableJSONSerializer
 from dbos._serialization import DefaultSerializer
-from sqlalchemy import MetaData, Table, create_engine, func, inspect, select
+from sqlalchemy import String, column, create_engine, func, inspect, select, table
 
 from core.errors import ConfigError
 
@@ -34,14 +34,14 @@ def check_rows(url: str) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     schema = "dbos" if engine.dialect.name == "postgresql" else None
     try:
-        for name in inspect(engine).get_table_names(schema):
-            table = Table(name, MetaData(), schema=schema, autoload_with=engine)
-            if _COLUMN not in table.columns:
-                continue
-            written = table.columns[_COLUMN]
-            strange = select(func.count()).where(written.is_not(None), written != DBOSPortableJSONSerializer().name())
-            with engine.connect() as connection:
-                if count := connection.execute(strange.select_from(table)).scalar_one():
+        with engine.connect() as connection:
+            for (_, name), columns in inspect(connection).get_multi_columns(schema=schema).items():
+                if all(stored["name"] != _COLUMN for stored in columns):
+                    continue
+                written = column(_COLUMN, String)
+                strange = written.is_not(None) & (written != DBOSPortableJSONSerializer().name())
+                counting = select(func.count()).select_from(table(name, schema=schema)).where(strange)
+                if count := connection.execute(counting).scalar_one():
                     raise ConfigError(
                         f"{count} rows of the table {name} in the job queue are not JSON, and could run code: somebody "
                         "else wrote them. Restore the database from a backup that you trust, or delete these rows"
