@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ from api.photographs.survey_packs import SurveyPacks
 from api.problem_types import ProblemType
 from api.resources import Resources
 from api.settings import Settings
+from editing.directions import Direction
+from editing.latent_editor import LatentEditor
 from faces.images import Pixels, encode_png
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
@@ -163,20 +165,53 @@ def _shipped_models() -> Models:
     return open_models(Settings(threads=1))
 
 
-_invert: Final = Inverter.invert
-_inversions: Final[dict[Hashable, Inversion]] = {}
+_results: Final[dict[Hashable, Any]] = {}
 
 
-def remember_inversions() -> AbstractContextManager[object]:
-    """Return a context in which each face is inverted once, and later answered from memory: tests send the same few."""
-    return patch.object(Inverter, "invert", _invert_once)
+@contextmanager
+def remember_faces() -> Iterator[None]:
+    """Invert each face once, edit it once in each way, and later answer from memory: tests send the same few."""
+    with ExitStack() as patches:
+        for owner, name in ((Inverter, "invert"), (LatentEditor, "to_smile"), (LatentEditor, "edit")):
+            patches.enter_context(patch.object(owner, name, _remember(getattr(owner, name))))
+        yield
 
 
-def _invert_once(inverter: Inverter, images: Tensor, *arguments: Any, **named: Any) -> Inversion:
-    key = (inverter, images.numpy().tobytes(), *arguments, *named.items())
-    if key not in _inversions:
-        _inversions[key] = _invert(inverter, images, *arguments, **named)
-    return _inversions[key]
+def forget_faces() -> None:
+    """Compute from now on what was remembered."""
+    _results.clear()
+
+
+def _remember(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that computes each result once."""
+
+    def answer(*arguments: Any, **named: Any) -> Any:
+        key = (
+            method.__name__,
+            *map(_identify, arguments),
+            *((name, _identify(value)) for name, value in named.items()),
+        )
+        if key not in _results:
+            _results[key] = method(*arguments, **named)
+        return _results[key]
+
+    return answer
+
+
+def _identify(argument: Any) -> Hashable:
+    """Return a key of an argument of these methods; a face that was inverted differs from one of another generator."""
+    match argument:
+        case Tensor():
+            return argument.numpy().tobytes()
+        case Inversion():
+            offsets = tuple((name, _identify(value)) for name, value in sorted(argument.offsets.items()))
+            return _identify(argument.w), offsets, _identify(argument.reconstruction), argument.precision
+        case Direction():
+            return argument.name
+        case LatentEditor():
+            return None
+        case _:
+            return argument  # type: ignore[no-any-return]
 
 
 def client(url: str, secret: str) -> httpx.Client:

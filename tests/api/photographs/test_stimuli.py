@@ -14,7 +14,18 @@ from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE
 from editing.survey_pack import MARK
 from faces.images import read_image
-from tests.api.lab import Json, Lab, add_slowly, files_of, good, phantom, problem_of, refused, tables_naming
+from tests.api.lab import (
+    Json,
+    Lab,
+    add_slowly,
+    files_of,
+    forget_faces,
+    good,
+    phantom,
+    problem_of,
+    refused,
+    tables_naming,
+)
 from tests.api.photographs.test_image_edits import blank
 
 
@@ -81,7 +92,9 @@ def test_what_a_pack_was_made_from_goes(lab: Lab, photos: list[str]) -> None:
 
 
 def test_the_same_request_makes_the_same_files(lab: Lab, photos: list[str]) -> None:
-    first, again, other = (unpack(lab, good(lab.pack(*photos[:2], seed=seed))) for seed in (3, 3, 4))
+    first = unpack(lab, good(lab.pack(*photos[:2], seed=3)))
+    forget_faces()
+    again, other = (unpack(lab, good(lab.pack(*photos[:2], seed=seed))) for seed in (3, 4))
     assert first == again
     assert {name for name in first if name.startswith(("A/", "B/"))} != {
         name for name in other if name.startswith(("A/", "B/"))
