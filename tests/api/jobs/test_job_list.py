@@ -59,6 +59,14 @@ class Held(FakeModel):
         return super().render(plan, rows)
 
 
+class Slowing(FakeModel):
+    """Renders seven chunks at once, with which the smaller share is complete, and then one a second."""
+
+    def render(self, plan: RenderPlan, rows: Sequence[RowLike]) -> Pixels:
+        self.chunk_s = 1.0 if self.rendered >= 7 * CHUNK_IMAGES else 0.0
+        return super().render(plan, rows)
+
+
 def until_some(image_set: ImageSet) -> ImageSet:
     """Wait until a share is complete."""
     while image_set.done == 0:
@@ -77,7 +85,7 @@ def files(state: Path, set_id: str) -> dict[str, bytes]:
 def test_a_killed_process_leaves_a_set_that_the_next_one_completes(tmp_path: Path) -> None:
     with process(tmp_path / "killed", 0.3) as (child, client):
         asked, first = client.create(**PROGRESSION), {f"images/{n:06d}.png" for n in range(CHUNK_IMAGES)}
-        while not first <= files(tmp_path / "killed", asked.id).keys():
+        while not first <= set(files_in(tmp_path / "killed").names(f"sets/{asked.id}")):
             time.sleep(0.05)
         child.kill()
         child.wait()
@@ -96,7 +104,7 @@ def test_a_killed_process_leaves_a_set_that_the_next_one_completes(tmp_path: Pat
 
 
 def test_a_stopped_service_goes_on_where_it_was(tmp_path: Path) -> None:
-    slow = FakeModel(0.5)
+    slow = Slowing()
     with service(tmp_path, slow) as client:
         asked = until_some(client.create(**PROGRESSION))
     assert slow.rendered < IMAGES
@@ -167,10 +175,11 @@ def test_asked_for_by_many_at_once_it_is_made_once(tmp_path: Path) -> None:
 
 def test_a_set_whose_folder_was_deleted_is_made_again(tmp_path: Path) -> None:
     with service(tmp_path, FakeModel()) as client:
-        first = client.create(**PROGRESSION).wait(timeout_s=60)
+        asked = PROGRESSION | {"count": 4}
+        first = client.create(**asked).wait(timeout_s=60)
         manifest = first.manifest()
         files_in(tmp_path).delete_tree(f"sets/{first.id}")
-        assert client.create(**PROGRESSION).wait(timeout_s=60).manifest() == manifest
+        assert client.create(**asked).wait(timeout_s=60).manifest() == manifest
 
 
 def test_jobs_come_in_pages_those_of_deleted_sets_too(tmp_path: Path) -> None:
@@ -230,7 +239,7 @@ def test_what_waited_at_a_restart_comes_before_what_is_asked_for_then(tmp_path: 
 
 
 def test_other_weights_do_not_finish_anothers_set(tmp_path: Path) -> None:
-    with service(tmp_path, FakeModel(0.5)) as client:
+    with service(tmp_path, Slowing()) as client:
         asked = until_some(client.create(**PROGRESSION))
     with service(tmp_path, FakeModel(weights="e" * 64)) as client:
         with pytest.raises(JobError, match="was asked of other weights"):
@@ -242,7 +251,7 @@ def test_weights_that_cannot_be_loaded_fail_no_job(tmp_path: Path) -> None:
     def load(_: Settings) -> Models:
         raise CheckpointError("damaged")
 
-    with service(tmp_path, FakeModel(0.5)) as client:
+    with service(tmp_path, Slowing()) as client:
         asked = until_some(client.create(**PROGRESSION))
     with (
         serving(create_app(Settings(state=tmp_path, without_keys=True), load=load), ready=False) as url,
@@ -572,7 +581,7 @@ def test_a_start_settles_what_a_crash_left_between_list_and_queue(tmp_path: Path
     model = FakeModel()
     settings = Settings(state=tmp_path, without_keys=True, max_open_jobs=2, concurrent_jobs=1)
     with serving(create_app(settings, load=served(model))) as url, Client(url) as client:
-        done = client.create(**PROGRESSION)
+        done = client.create(**PROGRESSION | {"count": 1})
         assert events_of(client, done.links["job"])[-1]["event"] == "done"
         model.chunk_s = 0.1
         client.create(**PROGRESSION | {"seed": 300})
@@ -591,7 +600,7 @@ def test_a_start_settles_what_a_crash_left_between_list_and_queue(tmp_path: Path
         assert (made.state, made.links["job"]) == ("done", f"/v1/jobs/{lost.id}-1")
         assert events_of(client, made.links["job"])[-1]["event"] == "done"
         for seed in (700, 800):  # there is room for both
-            assert client.create(**PROGRESSION | {"seed": seed}).wait(timeout_s=60).state == "done"
+            assert client.create(**PROGRESSION | {"seed": seed, "count": 1}).wait(timeout_s=60).state == "done"
 
 
 class Planted:
