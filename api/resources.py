@@ -246,6 +246,19 @@ class Resources:
         self.free_space.check()
         self.tenants.check_bytes(caller.owner, lambda: self.ownership.weight(caller.owner))
 
+    def check_room(self, caller: Caller, kind: Kind, subject: str, total: int) -> None:
+        """Check that a job could be submitted now, before anything is stored for it.
+
+        Raises:
+            Problem: 503, the queue is full, or 429, the caller has too much in it; the Idempotency-Key of the request
+                is free again.
+        """
+        try:
+            self.jobs.check_room(kind, subject, total, caller.owner)
+        except Problem:
+            self.keys.forget(subject)
+            raise
+
     def photo_ttl_s(self, caller: Caller) -> int:
         """Return the longest time for which a photograph of a caller is kept."""
         longest = self.settings.photo_ttl_s

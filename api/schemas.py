@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -341,6 +341,12 @@ class PhotoPage(BaseModel):
     next: str | None = Field(description="Path of the next page, or null.")
 
 
+TuningSteps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+TuningSeconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
+ABOUT_STEPS: Final = "Steps of each part of tuning; unset: 80."
+ABOUT_SECONDS: Final = f"Time of each part of tuning; unset: {MOST_SECONDS:g}."
+
+
 class EffortFields(BaseModel):
     """Effort of the inversion of a photograph."""
 
@@ -349,10 +355,8 @@ class EffortFields(BaseModel):
         description="Invert the photograph anew: `hyperstyle` by the networks of the inverter, `tuning` by pivotal "
         "tuning, more exact and slower; unset takes the stored inversion.",
     )
-    steps: int | None = Field(None, ge=1, le=MOST_STEPS, description="Steps of each part of tuning; unset: 80.")
-    seconds: float | None = Field(
-        None, gt=0, le=MOST_SECONDS, allow_inf_nan=False, description="Time of each part of tuning; unset: 60."
-    )
+    steps: TuningSteps | None = Field(None, description=ABOUT_STEPS)
+    seconds: TuningSeconds | None = Field(None, description=ABOUT_SECONDS)
 
 
 class EditBody(EffortFields):

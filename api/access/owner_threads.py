@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 class OwnerThreads:
     """Threads of each owner; further requests of the owner wait, and those beyond a bound are refused.
 
-    Use it in the event loop only.
+    Use it in the event loop only. Nothing is kept of owners without requests.
 
     Args:
         threads: of one owner.
@@ -53,8 +53,9 @@ class OwnerThreads:
             self._requests[owner] -= 1
             if not self._requests[owner]:
                 del self._requests[owner]
+                self._limiters.pop(owner, None)
 
     async def run(self, owner: str, work: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
-        """Do an owner's work in one of its threads, after the work that it asked for before."""
+        """Do the work of an admitted request in a thread of its owner, after the work that was asked for before."""
         limiter = self._limiters.setdefault(owner, anyio.CapacityLimiter(self._threads))
         return await anyio.to_thread.run_sync(work, *arguments, limiter=limiter)

@@ -394,12 +394,9 @@ def _prepare(database: Database, url: str, concurrent: int) -> Iterator[int | No
         file = database.state / state_folder.QUEUE_DATABASE
         file.touch()
         file.chmod(0o600)  # the files that SQLite puts beside it have the same mode
-        connection = sqlite3.connect(file)
-        connection.execute("PRAGMA journal_mode=WAL")  # stays with the file; writers no longer stop readers
-        connection.close()
     with database.locks.hold("tables"):
         DBOS.migrate(url)
-        check_rows(url)
+        check_rows(database.queue_engine)  # which also lets readers of SQLite go on beside a writer, from now on
         client = DBOSClient(
             system_database_url=url, application_name=_APPLICATION, serializer=DBOSPortableJSONSerializer()
         )

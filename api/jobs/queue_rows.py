@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from dbos import DBOSPortableJSONSerializer
 from dbos._serialization import DefaultSerializer
-from sqlalchemy import String, column, create_engine, func, inspect, select, table
+from sqlalchemy import Engine, String, column, func, inspect, select, table
 
 from core.errors import ConfigError
 
@@ -22,32 +22,28 @@ def refuse_pickles() -> None:
     DefaultSerializer.deserialize = _refuse  # type: ignore[assignment,method-assign]
 
 
-def check_rows(url: str) -> None:
+def check_rows(engine: Engine) -> None:
     """Check that every row of the queue is JSON.
 
     Args:
-        url: URL of the queue's database, whose tables exist.
+        engine: of the queue's database, whose tables exist.
 
     Raises:
         ConfigError: a row is something else.
     """
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     schema = "dbos" if engine.dialect.name == "postgresql" else None
-    try:
-        with engine.connect() as connection:
-            for (_, name), columns in inspect(connection).get_multi_columns(schema=schema).items():
-                if all(stored["name"] != _COLUMN for stored in columns):
-                    continue
-                written = column(_COLUMN, String)
-                strange = written.is_not(None) & (written != DBOSPortableJSONSerializer().name())
-                counting = select(func.count()).select_from(table(name, schema=schema)).where(strange)
-                if count := connection.execute(counting).scalar_one():
-                    raise ConfigError(
-                        f"{count} rows of the table {name} in the job queue are not JSON, and could run code: somebody "
-                        "else wrote them. Restore the database from a backup that you trust, or delete these rows"
-                    )
-    finally:
-        engine.dispose()
+    with engine.connect() as connection:
+        for (_, name), columns in inspect(connection).get_multi_columns(schema=schema).items():
+            if all(stored["name"] != _COLUMN for stored in columns):
+                continue
+            written = column(_COLUMN, String)
+            strange = written.is_not(None) & (written != DBOSPortableJSONSerializer().name())
+            counting = select(func.count()).select_from(table(name, schema=schema)).where(strange)
+            if count := connection.execute(counting).scalar_one():
+                raise ConfigError(
+                    f"{count} rows of the table {name} in the job queue are not JSON, and could run code: somebody "
+                    "else wrote them. Restore the database from a backup that you trust, or delete these rows"
+                )
 
 
 def _refuse(*_: object) -> NoReturn:

@@ -111,6 +111,11 @@ class Database:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @cached_property
+    def queue_engine(self) -> Engine:
+        """SQLAlchemy engine for the tables of the job queue."""
+        return self.engine if self.shared else sqlite_engine(self.state / state_folder.QUEUE_DATABASE)
+
+    @cached_property
     def locks(self) -> Locks:
         """Named locks over all threads and all processes that share the database."""
         return LocalLocks() if self.url is None else SharedLocks(self.url)
@@ -118,6 +123,7 @@ class Database:
     def close(self) -> None:
         """Close all connections; new ones are opened when the database is used again."""
         self.locks.close()
+        self.queue_engine.dispose()
         self.engine.dispose()
 
 

@@ -255,6 +255,7 @@ class _EditRequest:
         edit_id = service.keys.claim(owner, self.key, asked | face_columns(face), new_id())
         if (known := service.edits.get(edit_id)) is not None:
             return known
+        service.check_room(self.caller, Kind.EDIT, edit_id, 1)
         record = EditRecord(edit_id, owner, face, asked, now_ms())
         service.edits.add(record)
         service.ownership.give(record.id, Kind.EDIT, owner)

@@ -16,7 +16,7 @@ from api.file_responses import private_file, private_picture, read_private_file
 from api.models.model import check_editing_installed
 from api.operations.clock import now_ms
 from api.photographs.intake import Received, check_container, receive
-from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, InversionEffort, MethodName
+from api.photographs.inversion_effort import InversionEffort, MethodName
 from api.photographs.records import ErasureCause, Photograph, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
@@ -24,7 +24,16 @@ from api.problems import Problem, field_error
 from api.representations import describe_access, describe_photo, describe_receipt, photo_path
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
-from api.schemas import AccessList, PhotoOut, PhotoPage, ReceiptOut
+from api.schemas import (
+    ABOUT_SECONDS,
+    ABOUT_STEPS,
+    AccessList,
+    PhotoOut,
+    PhotoPage,
+    ReceiptOut,
+    TuningSeconds,
+    TuningSteps,
+)
 from faces.image_containers import FORMATS
 
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
@@ -86,13 +95,8 @@ async def send_photograph(
             "Unset: the networks where the generator has an inverter, else tuning."
         ),
     ] = None,
-    steps: Annotated[
-        int | None, Query(ge=1, le=MOST_STEPS, description="Steps of each part of tuning; unset: 80.")
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        Query(gt=0, le=MOST_SECONDS, allow_inf_nan=False, description="Time of each part of tuning; unset: 60."),
-    ] = None,
+    steps: Annotated[TuningSteps | None, Query(description=ABOUT_STEPS)] = None,
+    seconds: Annotated[TuningSeconds | None, Query(description=ABOUT_SECONDS)] = None,
     ttl_s: Annotated[
         int | None, Query(ge=60, description="Erase everything after so many seconds; unset: the service's time.")
     ] = None,
@@ -219,8 +223,8 @@ def _store(
             return known
         service.keys.forget(first)  # left by a process that was killed
         service.keys.claim(caller.owner, sent.key, sent.list_fields(), photo.id)
+    service.check_room(caller, Kind.PHOTO, photo.id, 1)
     try:
-        service.jobs.check_room(Kind.PHOTO, photo.id, 1, caller.owner)
         request_audit.begin()
         photographs.add(photo)
         photographs.files.write(photographs.original_path(photo.id), data)

@@ -111,6 +111,7 @@ def _store(
     pack_id = service.keys.claim(caller.owner, key, asked, new_id())
     if (known := service.survey_packs.get(pack_id)) is not None:
         return known
+    service.check_room(caller, Kind.STIMULI, pack_id, len(photos))
     pack = PackRecord(pack_id, caller.owner, tuple(body.photos), asked, created, expires)
     try:
         request_audit.begin()
