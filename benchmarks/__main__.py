@@ -41,6 +41,7 @@ TIMES_OF: Final = "an image, a training step of its batch, or a fit"
 QUICK: Final = ("generation", "training", "inversion")
 MEASUREMENTS: Final = {
     "service": "the service against its targets; has options of its own: `service --help`",
+    "soak": "hours of mixed load, and what grows; `--minutes N`",
 }
 """Measurements that are no comparisons of speed: each runs alone, by its name, and writes no entries."""
 
@@ -55,6 +56,7 @@ _EPILOG: Final = "\n".join(
         "  python -m benchmarks generation training    two parts",
         "  python -m benchmarks generation --size shipped --batch 8    one size, quickly",
         "  python -m benchmarks service --part throughput --images 3000",
+        "  python -m benchmarks soak --minutes 15",
     ]
 )
 

@@ -1,0 +1,193 @@
+"""Hours of mixed load, and whether memory, open files and threads of the service grow with it.
+
+`python -m benchmarks soak --minutes 15` makes, downloads and deletes image sets, sends, edits and erases photographs,
+recognises pictures, follows jobs and sends bad requests, all at once. Nothing is kept, so that nothing should grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Final
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from api.access.api_keys import ApiKeys, Scope
+from api.operations.database import Database
+from benchmarks.harness.figures import Figure
+from benchmarks.load.floods import PHOTO, draw_face
+from benchmarks.load.serving import RunningService, make_scratch_folder, run_service
+
+WARM_UP: Final = 0.25
+"""Share of the time that is left out: caches fill, and libraries are loaded."""
+
+SAMPLE_S: Final = 2.0
+
+GROWTH: Final = 0.05
+"""Share of its median by which a flat quantity may grow, by the fitted line over the time that counts."""
+
+_FACES: Final = 8
+_TENTHS: Final = 10
+_SEEDS: Final = count(1)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sizes of the service at one time.
+
+    Attributes:
+        at_s: seconds since the load began.
+        rss_mb: resident memory.
+        files: open files and connections.
+        threads: threads.
+    """
+
+    at_s: float
+    rss_mb: float
+    files: int
+    threads: int
+
+
+def measure_slope(samples: Sequence[Sample], read: Callable[[Sample], float]) -> tuple[float, bool]:
+    """Fit a line to a quantity; returns its growth in an hour, and whether it is flat.
+
+    Args:
+        samples: those after the warm-up.
+        read: reads the quantity of a sample.
+    """
+    times, values = [one.at_s for one in samples], [read(one) for one in samples]
+    slope, _ = statistics.linear_regression(times, values)
+    return 3600 * slope, slope * (times[-1] - times[0]) <= GROWTH * statistics.median(values)
+
+
+def make_sets(http: httpx.Client) -> None:
+    """Make image sets of different sizes, read them in every form, and delete them."""
+    for persons in (1, 4, 40):
+        body = {"kind": "age_progression", "conditions": ["WS"], "count": persons, "seed": next(_SEEDS)}
+        made = http.post("/v1/image-sets", json=body, headers={"Prefer": "wait=30"}).json()
+        while made["state"] not in ("done", "failed", "cancelled"):
+            with http.stream("GET", f"{made['links']['job']}/events") as events:
+                for _ in events.iter_raw():
+                    pass
+            made = http.get(made["links"]["self"]).json()
+        for path in ("manifest.jsonl", "images/0", "images/0?format=webp", "shards/0.tar", "archive.zip", "sheet.png"):
+            http.get(f"/v1/image-sets/{made['id']}/{path}").read()
+        http.delete(f"/v1/image-sets/{made['id']}")
+
+
+def edit_photographs(http: httpx.Client) -> None:
+    """Send two photographs, edit one, pack both, and erase them."""
+    wait, pictures = {"Prefer": "wait=60"}, [draw_face(next(_SEEDS) % _FACES) for _ in range(2)]
+    sent = [http.post("/v1/photos?aligned=true", content=one, headers=PHOTO | wait).json()["id"] for one in pictures]
+    http.post(f"/v1/photos/{sent[0]}/edits", json={"direction": "age", "strength": 1}, headers=wait)
+    http.post("/v1/stimuli", json={"photos": sent, "doubtful": True}, headers=wait)
+    for photo in sent:
+        http.get(f"/v1/photos/{photo}/accesses")
+        http.delete(f"/v1/photos/{photo}")
+
+
+def send_other_requests(http: httpx.Client) -> None:
+    """Recognise a picture, look things up, and send requests that are refused."""
+    http.post("/v1/verify", content=draw_face(next(_SEEDS) % _FACES))
+    for path in (
+        "/v1/models",
+        "/v1/conditions",
+        "/v1/jobs",
+        "/v1/photos",
+        "/v1/image-sets/none",
+        "/metrics",
+        "/readyz",
+    ):
+        http.get(path)
+    http.post("/v1/image-sets", json={"kind": "unrelated", "count": -1, "unknown": 1})
+    http.post("/v1/image-sets", content=b"[" * 10_000, headers={"Content-Type": "application/json"})
+    http.post("/v1/photos", content=draw_face(0)[:5000], headers=PHOTO)
+    http.get("/v1/models", headers={"Authorization": "Bearer unknown"})
+    time.sleep(0.2)
+
+
+def put_load(service: RunningService, key: str, seconds: float) -> tuple[list[Sample], Counter[str]]:
+    """Put mixed load on a service for some seconds; returns samples, and the rounds of each sort of load."""
+    began, rounds, ended, samples = time.monotonic(), Counter[str](), threading.Event(), list[Sample]()
+    failures: list[Exception] = []
+
+    def repeat(work: Callable[[httpx.Client], None]) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        while not ended.is_set():
+            with httpx.Client(base_url=service.url, headers=headers, timeout=120) as http:
+                try:
+                    work(http)
+                    rounds[work.__name__] += 1
+                except Exception as error:
+                    failures.append(error)
+                    ended.set()
+
+    threads = [threading.Thread(target=repeat, args=[work]) for work in LOADS]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() - began < seconds and not ended.wait(SAMPLE_S):
+        samples.append(_take_sample(service, time.monotonic() - began))
+    ended.set()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return samples, rounds
+
+
+LOADS: Final = (make_sets, edit_photographs, send_other_requests)
+
+
+def _take_sample(service: RunningService, at_s: float) -> Sample:
+    process = Path(f"/proc/{service.process.pid}")
+    return Sample(
+        at_s, service.read_rss_mb(), len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))
+    )
+
+
+def measure_soak(minutes: float) -> list[Figure]:
+    """Run a service under mixed load, and judge what grows."""
+    with make_scratch_folder() as folder:
+        with closing(Database.open(folder / "state")) as database:
+            key, _ = ApiKeys(database.engine).create("soak", [Scope.IMAGE_SETS, Scope.PHOTOS])
+        with run_service(folder / "state", pause_s=0, without_keys="false", metrics="anyone") as service:
+            samples, rounds = put_load(service, key, 60 * minutes)
+            cpu_s = service.read_cpu_s()
+        tracebacks = (folder / "state.log").read_text().count("Traceback")
+    counted = [one for one in samples if one.at_s >= WARM_UP * 60 * minutes]
+    figures = [Figure(f"rounds of {name}", str(number)) for name, number in sorted(rounds.items())]
+    figures.append(Figure("processor time of the service", f"{cpu_s:.0f} s"))
+    quantities: dict[str, Callable[[Sample], float]] = {
+        "memory, MB": lambda one: one.rss_mb,
+        "open files": lambda one: one.files,
+        "threads": lambda one: one.threads,
+    }
+    for name, read in quantities.items():
+        slope, flat = measure_slope(counted, read)
+        ends = [round(tenth * len(samples) / _TENTHS) for tenth in range(_TENTHS + 1)]
+        tenths = [statistics.median(map(read, samples[start:stop])) for start, stop in pairwise(ends)]
+        figures.append(Figure(f"{name}: medians of tenths of the time", ", ".join(f"{one:.0f}" for one in tenths)))
+        figures.append(Figure("    growth in an hour", f"{slope:+.1f}, {'flat' if flat else 'grows'}", "flat", flat))
+    figures.append(Figure("tracebacks in the log", str(tracebacks), "0", tracebacks == 0))
+    return figures
+
+
+def main(words: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=120.0, help="minutes of load; %(default)s")
+    options = parser.parse_args(words)
+    table = Table("", "measured", "target", "", title=f"soak, {options.minutes:g} minutes", box=None)
+    for figure in measure_soak(options.minutes):
+        mark = "" if figure.met is None else "[green]met[/]" if figure.met else "[red]missed[/]"
+        table.add_row(figure.what, figure.measured, figure.target, mark)
+    Console(highlight=False).print(table)
