@@ -35,7 +35,7 @@ from gestaltgen_client import Client, ServiceError
 REAL: Final = "real"
 """Value of PAUSE_S for a service that renders with the network."""
 
-_READY_S: Final = 90.0
+_READY_S: Final = 180.0
 
 
 class LoggedGenerator(GeneratorModel):
