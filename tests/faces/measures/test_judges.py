@@ -74,6 +74,7 @@ def test_the_astronaut_is_a_happy_adult(judges: Path, astronaut: Pixels, detecto
     assert 20 < load_age_network(judges)(face)[0, 0] < 60
 
 
+@pytest.mark.slow
 def test_ages_of_portraits_are_near_their_captions(judges: Path, portraits: Path, detector: FaceDetector) -> None:
     with (portraits / "portraits.csv").open() as table:
         dated = [row for row in csv.DictReader(table) if row["years"]][:16]
