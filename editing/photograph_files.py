@@ -14,6 +14,7 @@ from core.errors import ConfigError, GestaltError
 from core.progress import SILENT, Progress, stepping_bar
 from editing.face_editor import FaceEditor
 from faces.images import read_image, to_tensor
+from faces.landmark_table import LandmarkTable, assign_landmarks
 from inversion.framing import FramedFace, frame_face
 from inversion.methods import InversionMethod
 from inversion.result import Inversion
@@ -51,6 +52,7 @@ def invert_photographs(
     process: Callable[[InvertedPhotograph], ResultT],
     *,
     aligned: bool,
+    landmarks: LandmarkTable | None = None,
     progress: Progress = SILENT,
 ) -> Iterator[tuple[Path, ResultT | GestaltError]]:
     """Invert photographs one after the other and process each; a photograph that fails does not stop the others.
@@ -61,16 +63,28 @@ def invert_photographs(
         by: method of the inversion.
         process: called with each inverted photograph.
         aligned: the photographs are aligned squares already.
+        landmarks: set by hand, of some of the photographs, by their names as of `name_sources`, or without folders.
         progress: shows the number of photographs done, and the steps of an optimisation.
 
     Yields:
         each file, with the result of `process` or the error that prevented it.
+
+    Raises:
+        DatasetError: landmarks of a photograph that is not among them.
+        ConfigError: landmarks for aligned squares.
     """
+    if aligned and landmarks:
+        raise ConfigError("landmarks for pictures that are aligned already; give one of both")
+    sources = name_sources(photographs)
+    by_hand = assign_landmarks(landmarks or {}, sources.values())
     with progress.bar("photographs", len(photographs)) as show:
         for done, (path, name) in enumerate(zip(photographs, _result_names(photographs), strict=True), 1):
             result: ResultT | GestaltError
             try:
-                face = frame_face(read_image(path), face_editor.side, face_editor.detector, aligned=aligned)
+                points = by_hand.get(sources[path])
+                face = frame_face(
+                    read_image(path), face_editor.side, face_editor.detector, aligned=aligned, landmarks=points
+                )
                 inversion = _invert(by, to_tensor(face.face), name, progress)
                 result = process(InvertedPhotograph(path, name, face, inversion))
             except GestaltError as error:

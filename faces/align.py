@@ -15,6 +15,9 @@ from faces.images import Pixels
 
 Points = npt.NDArray[np.float64]
 
+ANCHORS: Final = ("left_eye", "right_eye", "mouth_left", "mouth_right")
+"""Points that define the alignment: the centres of the eyes and the corners of the mouth, left and right as seen."""
+
 _OVERSAMPLING: Final = 4
 """The square is warped at this multiple of its size and then reduced, which avoids aliasing."""
 
@@ -61,7 +64,7 @@ def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
     distance) along (eye to eye) - rot90(eyes to mouth). Karras et al. 2018, appendix C.
 
     Args:
-        landmarks: (68, 2) x, y in pixels, iBUG order.
+        landmarks: (68, 2) x, y in pixels, iBUG order; only those of the eyes and the corners of the mouth are used.
 
     Returns:
         (4, 2) float64: top-left, bottom-left, bottom-right, top-right.
@@ -69,13 +72,8 @@ def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
     Raises:
         ImageError: another shape, not finite, or points that coincide, so that the square is undefined.
     """
-    points = np.asarray(landmarks, dtype=np.float64)
-    if points.shape != (68, 2) or not np.isfinite(points).all():
-        raise ImageError(
-            f"landmarks of shape {points.shape}; expected (68, 2) finite coordinates in pixels, iBUG order"
-        )
-    left_eye, right_eye = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
-    eyes, mouth = (left_eye + right_eye) / 2, (points[48] + points[54]) / 2
+    left_eye, right_eye, *corners = find_anchors(landmarks)
+    eyes, mouth = (left_eye + right_eye) / 2, (corners[0] + corners[1]) / 2
     across, down = right_eye - left_eye, mouth - eyes
     direction = across - _rot90(down)
     half_side = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down))
@@ -89,6 +87,27 @@ def ffhq_quad(landmarks: npt.NDArray[np.number]) -> Points:
     y = _rot90(x)
     centre = eyes + 0.1 * down
     return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+
+def find_anchors(landmarks: npt.NDArray[np.number]) -> Points:
+    """Return the ANCHORS (4, 2) of landmarks (68, 2).
+
+    Raises:
+        ImageError: another shape, or one of the points used is not finite.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.shape == (68, 2):
+        anchors = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[48], points[54]])
+        if np.isfinite(anchors).all():
+            return anchors
+    raise ImageError(f"landmarks of shape {points.shape}; expected (68, 2) finite coordinates in pixels, iBUG order")
+
+
+def spread_anchors(anchors: npt.NDArray[np.number]) -> Points:
+    """Return landmarks (68, 2) with these ANCHORS (4, 2), every point of an eye at its centre, and NaN elsewhere."""
+    points = np.full((68, 2), np.nan)
+    points[36:42], points[42:48], points[48], points[54] = anchors
+    return points
 
 
 def align(image: Pixels, landmarks: npt.NDArray[np.number], size: int) -> Aligned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ _CONVOLUTIONAL: Final = "mmod_human_face_detector.dat"
 
 SEARCH_SIDE_PX: Final = 1024
 """Longer photographs are searched on a reduced copy; landmarks are always found at full size."""
+
+CLEAR_SCORE: Final = 0.5
+"""Score of the frontal detector below which the position of a face is worth a look."""
 
 _ATTEMPTS: Final = ((1, 0.0), (1, 0.25), (2, 0.0))
 """(upsampling, margin as a share of the sides), tried until a face appears: usual faces from 40 px on,
@@ -65,7 +69,7 @@ class Face:
         )
 
 
-DetectorName: TypeAlias = Literal["frontal", "convolutional"]
+DetectorName: TypeAlias = Literal["frontal", "convolutional", "hand"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Detection:
     """Largest face of a picture, the number of faces found, and whether the border cuts this face.
 
     Attributes:
-        by: the detector that found it. The scores of the two have scales of their own.
+        by: the detector that found it, or "hand" for landmarks that a person set, whose score is NaN. The scores of the
+            two detectors have scales of their own.
     """
 
     face: Face
@@ -213,6 +218,24 @@ class FaceDetector:
         shape = self._predictor(image, dlib.rectangle(*(round(side) for side in box)))
         points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
         return Face(box, score, points)
+
+
+def place_by_hand(landmarks: npt.NDArray[np.float64], image: Pixels) -> Detection:
+    """Return the face of a picture uint8 (h, w, 3) whose landmarks (68, 2) a person set, NaN where none is set.
+
+    Raises:
+        ImageError: a point lies outside the picture.
+    """
+    height, width = image.shape[:2]
+    outside = ((landmarks < -0.5) | (landmarks > (width - 0.5, height - 0.5))).any(axis=1)
+    if outside.any():
+        x, y = landmarks[outside][0]
+        raise ImageError(
+            f"the landmark {int(outside.argmax())}, set by hand at ({x:g}, {y:g}), lies outside the picture of {width} "
+            f"x {height} pixels; expected pixels of this very picture"
+        )
+    (left, top), (right, bottom) = np.nanmin(landmarks, axis=0), np.nanmax(landmarks, axis=0)
+    return Detection(Face((left, top, right, bottom), math.nan, landmarks), 1, False, by="hand")
 
 
 def _choose_face(faces: Sequence[Face], image: Pixels) -> Detection:

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import ImageError
 from faces.align import Points, align
-from faces.detect import FaceDetector
+from faces.detect import CLEAR_SCORE, FaceDetector, place_by_hand
 from faces.images import Pixels
 
 LEAST_SHARE: Final = 0.5
@@ -34,17 +34,25 @@ class FramedFace:
     notes: tuple[str, ...] = ()
 
 
-def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned: bool = False) -> FramedFace:
+def frame_face(
+    photograph: Pixels,
+    side: int,
+    detector: FaceDetector,
+    *,
+    aligned: bool = False,
+    landmarks: Points | None = None,
+) -> FramedFace:
     """Find and align the largest face of a photograph (`faces.align`).
 
     Args:
         photograph: uint8 (h, w, 3) RGB.
         side: of the square, in pixels: the generator's.
         aligned: it is an aligned square already, of any size, and taken as it is.
+        landmarks: (68, 2) of the face, set by hand (`faces.landmark_table`); None finds the face.
 
     Raises:
         NoFaceError: none is found.
-        ImageError: the face is too small; or an aligned picture is no square.
+        ImageError: the face is too small, an aligned picture is no square, or a landmark lies outside the photograph.
     """
     if aligned:
         height, width = photograph.shape[:2]
@@ -52,7 +60,7 @@ def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned
             raise ImageError(f"{width} x {height} pixels; expected an aligned square")
         low, high = -0.5, width - 0.5
         return FramedFace(photograph, np.array([[low, low], [low, high], [high, high], [high, low]]))
-    found = detector.find_in_photograph(photograph)
+    found = detector.find_in_photograph(photograph) if landmarks is None else place_by_hand(landmarks, photograph)
     square = align(photograph, found.landmarks, side)
     wide = float(np.linalg.norm(square.quad[3] - square.quad[0]))
     least = side * LEAST_SHARE
@@ -62,8 +70,12 @@ def frame_face(photograph: Pixels, side: int, detector: FaceDetector, *, aligned
             "photograph of higher resolution"
         )
     notes = []
-    if found.by == "convolutional":
+    if found.by == "hand":
+        notes.append("landmarks set by hand")
+    elif found.by == "convolutional":
         notes.append(f"found by the second detector only, score {found.face.score:.2f}: check its position")
+    elif found.face.score < CLEAR_SCORE:
+        notes.append(f"found with a score of only {found.face.score:.2f}: check its position")
     if found.faces_found > 1:
         notes.append(f"{found.faces_found} faces found, the largest taken")
     if found.cut:

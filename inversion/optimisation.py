@@ -25,7 +25,7 @@ from inversion.latent_region import LatentRegion, sample_latents
 from inversion.networks.encoder import resize
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets, render
-from inversion.similarity import Perceptual, mean_square
+from inversion.similarity import Distance, Perceptual, mean_square
 
 Space: TypeAlias = Literal["w", "w+"]
 OnStep: TypeAlias = Callable[[int, int, float], None]
@@ -125,6 +125,7 @@ def project(
     """
     check_faces(images)
     target = resize(images, generator.config.resolution)
+    distance = _measure_distance(target, config, perceptual)
     draws = torch.Generator().manual_seed(seed)
     deviation, average = _measure_latents(generator, draws)
     n, num_ws = len(images), generator.config.num_ws
@@ -144,7 +145,7 @@ def project(
         scale = deviation * config.latent_noise * max(0.0, 1 - share / 0.75) ** 2
         shaken = w + torch.randn(w.shape, generator=draws).to(w) * scale
         picture = generator.synthesize(shaken.expand(-1, num_ws, -1), noise=noise)
-        loss = _distance(picture, target, config, perceptual)
+        loss = distance(picture)
         optimizer.zero_grad()
         torch.autograd.backward((loss + config.noise_weight * _noise_correlation(noise)).sum())
         optimizer.step()
@@ -179,6 +180,7 @@ def find_pivot(
     """
     check_faces(images)
     target = resize(images, generator.config.resolution)
+    distance = _measure_distance(target, config, perceptual)
     num_ws, width = generator.config.num_ws, generator.config.w_dim
     region = LatentRegion.of(sample_latents(generator, max(_SAMPLES, 10 * width), seed)[0])
     at = target.new_zeros((len(images), width)).requires_grad_()
@@ -187,7 +189,7 @@ def find_pivot(
     for step in clock:
         _set_learning_rate(optimizer, config.learning_rate, step / config.steps)
         w = region.from_deviations(at)[:, None].expand(-1, num_ws, -1)
-        loss = _distance(generator.synthesize(w), target, config, perceptual)
+        loss = distance(generator.synthesize(w))
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
         optimizer.step()
@@ -221,6 +223,7 @@ def tune(
     """
     check_faces(images)
     target = resize(images, generator.config.resolution)
+    distance = _measure_distance(target, config, perceptual)
     offsets = {
         name: (start[name].clone() if name in start else target.new_zeros((len(images), *shape))).requires_grad_()
         for name, shape in generator.kernel_shapes.items()
@@ -229,7 +232,7 @@ def tune(
     clock = _StepClock(config.steps, config.seconds, on_step)
     for step in clock:
         _set_learning_rate(optimizer, config.learning_rate, step / config.steps)
-        loss = _distance(generator.synthesize(pivot, offsets=offsets), target, config, perceptual)
+        loss = distance(generator.synthesize(pivot, offsets=offsets))
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
         optimizer.step()
@@ -284,11 +287,17 @@ def _limit_length(vectors: Tensor, most: float) -> Tensor:
     return shrunk
 
 
-def _distance(
-    picture: Tensor, target: Tensor, config: ProjectionConfig | TuningConfig, perceptual: Perceptual | None
-) -> Tensor:
-    loss = config.l2_weight * mean_square(picture, target)
-    return loss if perceptual is None else loss + config.perceptual_weight * perceptual(picture, target)
+def _measure_distance(
+    target: Tensor, config: ProjectionConfig | TuningConfig, perceptual: Perceptual | None
+) -> Distance:
+    """Return the weighted distance from a target."""
+    of_features = None if perceptual is None else perceptual.measure_from(target)
+
+    def measure(picture: Tensor) -> Tensor:
+        loss = config.l2_weight * mean_square(picture, target)
+        return loss if of_features is None else loss + config.perceptual_weight * of_features(picture)
+
+    return measure
 
 
 def _noise_correlation(noise: dict[str, Tensor]) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -13,8 +13,19 @@ from torch import Tensor
 from core.errors import ImageError
 from gen.networks import Discriminator
 
-Perceptual: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""A distance (n,) between pictures (n, 3, h, h) in [-1, 1], 0 for equal ones; differentiable."""
+Distance: TypeAlias = Callable[[Tensor], Tensor]
+"""Distance (n,) of pictures (n, 3, h, h) in [-1, 1] from fixed ones; differentiable."""
+
+
+class Perceptual(Protocol):
+    """Distance between the features of pictures (n, 3, h, h) in [-1, 1], 0 for equal ones."""
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the distance (n,) of pictures; differentiable in the first."""
+
+    def measure_from(self, target: Tensor) -> Distance:
+        """Return the distance from a target, whose features are computed once."""
+
 
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the scales of MS-SSIM, from the finest on (Wang et al. 2003)."""
@@ -100,16 +111,21 @@ class DiscriminatorDistance:
         self._dtype = dtype
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        return feature_distance(*(self._discriminator.features(images, self._dtype) for images in (a, b)))
+        return self.measure_from(b)(a)
 
+    def measure_from(self, target: Tensor) -> Distance:
+        """Return the distance from a target, whose features are computed once."""
+        with torch.no_grad():
+            theirs = list(self._features(target))
 
-def feature_distance(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> Tensor:
-    """Return the mean squared distance (n,) of feature maps (n, c, h, w), normalised at every pixel, over layers."""
-    layers = [
-        (_normalise(x.float()) - _normalise(y.float())).square().sum(dim=1).mean(dim=(1, 2))
-        for x, y in zip(ours, theirs, strict=True)
-    ]
-    return torch.stack(layers).mean(dim=0)
+        def measure(images: Tensor) -> Tensor:
+            pairs = zip(self._features(images), theirs, strict=True)
+            return torch.stack([(x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in pairs]).mean(dim=0)
+
+        return measure
+
+    def _features(self, images: Tensor) -> Iterator[Tensor]:
+        return (_normalise(x.float()) for x in self._discriminator.features(images, self._dtype))
 
 
 def _normalise(x: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
 from api.operations.metrics import Unusable
@@ -17,6 +19,7 @@ from api.photographs.records import Photograph
 from api.problems import Problem
 from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
+from faces.align import spread_anchors
 from faces.images import Pixels, encode_png, to_uint8
 
 if TYPE_CHECKING:  # it brings PyTorch with it
@@ -55,12 +58,14 @@ class InversionWork(Undivided):
             self._delete_original(photo)
             return 0
         pixels, effort = self._decode(photo_id), InversionEffort.read(photo.asked)
+        by_hand = photo.asked.get("landmarks")
+        landmarks = None if by_hand is None else spread_anchors(np.array(by_hand))
 
         def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
             editor = models.use(photo.model).face_editor
             from inversion.framing import frame_face  # it needs PyTorch, which is loaded by now
 
-            frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned)
+            frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned, landmarks=landmarks)
             return frame.face, frame.notes, effort.invert(editor, frame.face, context.precision)
 
         crop, notes, inversion = context.worker.call(invert)

@@ -85,7 +85,8 @@ class Photograph:
         purpose: what the sender uses the photograph for.
         keep_original: whether the file that was sent is kept after the inversion.
         aligned: whether the picture is an aligned square already.
-        asked: fields of the effort of the inversion, see `api.photographs.inversion_effort`.
+        asked: fields of the effort of the inversion, see `api.photographs.inversion_effort`, and "landmarks": the
+            points (4, 2) for the alignment, if they were set by hand.
         expires_ms: Unix time at which the photograph is erased.
         quality: figures and verdict of the inversion; None before it.
         notes: remarks on the face that was chosen.

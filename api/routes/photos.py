@@ -34,7 +34,10 @@ from api.schemas import (
     TuningSeconds,
     TuningSteps,
 )
+from core.errors import ImageError
+from faces.align import find_anchors
 from faces.image_containers import FORMATS
+from faces.landmark_table import parse_landmarks
 
 router = APIRouter(prefix="/v1/photos", tags=["photographs"])
 
@@ -87,6 +90,15 @@ async def send_photograph(
     keep_original: Annotated[
         bool, Query(description="Keep the file after it is inverted, until the photograph is erased.")
     ] = False,
+    landmarks: Annotated[
+        str | None,
+        Header(
+            max_length=8000,
+            description="Points of the face that you set by hand, for a face that is missed or misplaced, in JSON and "
+            'in pixels of the picture: `{"left_eye": [x, y], "right_eye": [x, y], "mouth_left": [x, y], "mouth_right": '
+            "[x, y]}` with left and right as seen, or a list of 68 points in iBUG order.",
+        ),
+    ] = None,
     aligned: Annotated[bool, Query(description="It is an aligned square already.")] = False,
     method: Annotated[
         MethodName | None,
@@ -109,6 +121,7 @@ async def send_photograph(
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     effort = InversionEffort(method, steps, seconds)
+    points = _read_landmarks(landmarks, aligned)
     with service.work.admit(caller.owner):
         name, kept_s = await service.work.run(caller.owner, _check_terms, service, caller, model, effort, ttl_s)
         photo_id = new_id()
@@ -129,7 +142,7 @@ async def send_photograph(
                 created_ms=created,
                 expires_ms=created + 1000 * kept_s,
                 media_type=FORMATS[received.format],
-                asked=effort.list_fields(),
+                asked=effort.list_fields() | points,
             )
             sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
             accepted = await service.work.run(caller.owner, _accept, service, caller, request_audit, sent)
@@ -139,6 +152,26 @@ async def send_photograph(
             return describe_photo(service, service.photographs.get(accepted.id) or accepted)
 
         return await wait_for_answer(service.jobs.ends, accepted.id, describe, response, wait_s, deadline)
+
+
+def _read_landmarks(landmarks: str | None, aligned: bool) -> dict[str, object]:
+    """Return the points that alignment needs as a field of the request, {} if none were set by hand.
+
+    Raises:
+        Problem: they are malformed, or the picture is aligned already.
+    """
+    if landmarks is None:
+        return {}
+    try:
+        if aligned:
+            raise ImageError("landmarks for a picture that is aligned already; send one of both")
+        return {"landmarks": find_anchors(parse_landmarks(landmarks)).tolist()}
+    except ImageError as error:
+        raise Problem(
+            ProblemType.REQUEST_INVALID,
+            f"Landmarks: {error}",
+            errors=[field_error("Landmarks", str(error), landmarks[:80])],
+        ) from error
 
 
 def _check_terms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ class Client(Connection):
         model: str | None = None,
         keep_original: bool = False,
         aligned: bool = False,
+        landmarks: Mapping[str, Sequence[float]] | None = None,
         method: str | None = None,
         steps: int | None = None,
         seconds: float | None = None,
@@ -137,6 +139,8 @@ class Client(Connection):
                 key. It must not name a patient.
             keep_original: keep the file too.
             aligned: the photograph is an aligned square already.
+            landmarks: points [x, y] of the face that you set by hand, in pixels: left_eye, right_eye, mouth_left and
+                mouth_right, left and right as seen; None leaves it to the detector.
             method: hyperstyle, or tuning, which is more exact and slower; None leaves it to the service.
             steps, seconds: of each part of tuning; None takes the service's.
             ttl_s: erase everything after this many seconds; None takes the service's default.
@@ -149,6 +153,8 @@ class Client(Connection):
         headers = {"Consent-Reference": consent, "Purpose": purpose}
         if reference is not None:
             headers["Reference"] = reference
+        if landmarks is not None:
+            headers["Landmarks"] = json.dumps({name: list(point) for name, point in landmarks.items()})
         for name, text in headers.items():
             if not (text.isascii() and text.isprintable()):
                 raise ValueError(f"{text!r} cannot be the header {name}; expected one line of printable ASCII")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import GestaltError, NoFaceError, UnreadableImageError
-from faces.align import align
+from faces.align import Points, align
 from faces.datasets.dataset import DatasetWriter
 from faces.datasets.records import Record
-from faces.detect import FaceDetector
+from faces.detect import FaceDetector, place_by_hand
 from faces.images import Pixels, encode_png, read_image
 from faces.labels import AgeGroup, find_age_group
+from faces.landmark_table import LandmarkTable
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Outcome:
         detail: the message behind the reason.
         image: name in the data set, when used.
         faces: number of faces found; the largest is taken.
-        score: confidence of the detector in this face; check pictures below 0.5.
-        detector: "frontal", or "convolutional" for a face that only the second detector found.
+        score: confidence of the detector in this face; check pictures below 0.5. None for landmarks set by hand.
+        detector: "frontal", "convolutional" for a face that only the second detector found, or "hand".
         cut: whether the picture's border cuts the face.
         padded: share of the aligned square that lies outside the picture, in [0, 1].
     """
@@ -76,11 +77,12 @@ class AlignmentSettings:
 
 @dataclass(frozen=True)
 class AlignmentPlan:
-    """Photographs to align, and outcomes of those that are refused without being read."""
+    """Photographs to align, outcomes of those that are refused without being read, and landmarks set by hand."""
 
     folder: Path
     records: tuple[Record, ...]
     refused: tuple[Outcome, ...]
+    landmarks: LandmarkTable = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of outcomes to expect."""
@@ -173,10 +175,13 @@ class _Aligned:
     landmarks: npt.NDArray[np.float64] | None = None
 
 
-def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Aligned:
+def _align_one(file: str, landmarks: Points | None, *, folder: Path, settings: AlignmentSettings) -> _Aligned:
     try:
         photograph = read_image(folder / file)
-        found = FaceDetector(settings.landmark_model).find_in_photograph(photograph)
+        if landmarks is None:
+            found = FaceDetector(settings.landmark_model).find_in_photograph(photograph)
+        else:
+            found = place_by_hand(landmarks, photograph)
         aligned = align(photograph, found.landmarks, settings.size)
     except UnreadableImageError as error:
         return _Aligned(Outcome(file, reason="unreadable", detail=str(error)))
@@ -189,7 +194,7 @@ def _align_one(file: str, *, folder: Path, settings: AlignmentSettings) -> _Alig
     outcome = Outcome(
         file,
         faces=found.faces_found,
-        score=round(found.face.score, 3),
+        score=None if found.by == "hand" else round(found.face.score, 3),
         detector=found.by,
         cut=found.cut,
         padded=round(aligned.padded, 4),
@@ -208,9 +213,10 @@ def _align_all(plan: AlignmentPlan, settings: AlignmentSettings, workers: int) -
     FaceDetector(settings.landmark_model)  # refuse a model that cannot be loaded once, not for each file
     task = partial(_align_one, folder=plan.folder, settings=settings)
     files = [record.file for record in plan.records]
+    by_hand = [plan.landmarks.get(file) for file in files]
     if workers == 1:
-        yield from map(task, files)
+        yield from map(task, files, by_hand)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(task, files, chunksize=4)
+        yield from pool.map(task, files, by_hand, chunksize=4)

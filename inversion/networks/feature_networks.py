@@ -18,6 +18,7 @@ from gen.published.importing import read_tensors
 from gen.strict_loading import load_strict
 from inversion.config import EncoderConfig
 from inversion.networks.encoder import WEncoder, resize
+from inversion.similarity import Distance
 
 _MEAN: Final = (-0.030, -0.088, -0.188)
 _DEVIATION: Final = (0.458, 0.448, 0.450)
@@ -60,11 +61,18 @@ class AlexNetDistance(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance (n,) of pictures (n, 3, h, h) in [-1, 1]."""
-        total = torch.zeros(len(a), device=a.device)
-        for x, y, lin in zip(self._features(a), self._features(b), self.lins, strict=True):
-            difference = (F.normalize(x, dim=1, eps=1e-10) - F.normalize(y, dim=1, eps=1e-10)).square()
-            total = total + lin(difference).mean(dim=(1, 2, 3))
-        return total
+        return self.measure_from(b)(a)
+
+    def measure_from(self, target: Tensor) -> Distance:
+        """Return the distance from a target, whose features are computed once."""
+        with torch.no_grad():
+            theirs = list(self._features(target))
+
+        def measure(images: Tensor) -> Tensor:
+            layers = zip(self._features(images), theirs, self.lins, strict=True)
+            return torch.stack([lin((x - y).square()).mean(dim=(1, 2, 3)) for x, y, lin in layers]).sum(dim=0)
+
+        return measure
 
     def _features(self, images: Tensor) -> Iterator[Tensor]:
         mean, deviation = (images.new_tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
@@ -73,7 +81,7 @@ class AlexNetDistance(nn.Module):
             if place in (1, 2):
                 x = F.max_pool2d(x, 3, 2)
             x = F.relu(conv(x))
-            yield x
+            yield F.normalize(x, dim=1, eps=1e-10)
 
 
 class IdentityNetwork(nn.Module):

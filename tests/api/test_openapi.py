@@ -18,7 +18,7 @@ ADDED_OPERATIONS: Final = frozenset({"delete_v1_image_sets__set_id__delete", "de
 
 ADDED_PARAMETERS: Final = frozenset(
     {
-        *(("send_v1_photos_post", name) for name in ("reference", "method", "steps", "seconds")),
+        *(("send_v1_photos_post", name) for name in ("reference", "method", "steps", "seconds", "landmarks")),
         ("delete_v1_image_sets__set_id__delete", "set_id"),
     }
 )

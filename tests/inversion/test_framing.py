@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from core.errors import ImageError, NoFaceError
-from faces.align import align
+from faces.align import align, find_anchors, spread_anchors
 from faces.detect import FaceDetector
 from faces.images import Pixels
 from inversion.framing import frame_face
@@ -43,3 +43,10 @@ def test_what_shows_no_face_to_invert_is_refused(astronaut: Pixels, detector: Fa
     small = np.asarray(Image.fromarray(astronaut).resize((256, 256)))
     with pytest.raises(ImageError, match="expected 128 or more"):
         frame_face(small, 256, detector)
+
+
+def test_landmarks_set_by_hand_place_the_square(astronaut: Pixels, detector: FaceDetector) -> None:
+    known = detector.largest(astronaut).landmarks
+    found = frame_face(astronaut, 64, detector, landmarks=spread_anchors(find_anchors(known)))
+    np.testing.assert_allclose(found.quad, align(astronaut, known, 64).quad)
+    assert found.notes == ("landmarks set by hand",)

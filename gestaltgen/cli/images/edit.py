@@ -147,7 +147,13 @@ def edit(
 
     lines, shown = [], []
     for path, made in invert_photographs(
-        work, face_editor, by, edit_one, aligned=inversion.aligned, progress=_progress
+        work,
+        face_editor,
+        by,
+        edit_one,
+        aligned=inversion.aligned,
+        landmarks=inversion.read_landmarks(),
+        progress=_progress,
     ):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))

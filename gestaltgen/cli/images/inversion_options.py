@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from editing.face_editor import FaceEditor
+from faces.landmark_table import LandmarkTable, read_landmark_table
 from gestaltgen.cli.options import PrecisionOption, ThreadsOption
 from inversion.methods import InversionMethod, Method
 
@@ -60,8 +61,21 @@ class InversionOptions:
             rich_help_panel=_INVERSION,
         ),
     ] = False
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV table of landmarks that were set by hand, for faces that are missed or misplaced: the column "
+            "file, and left_eye_x, left_eye_y, right_eye_x, right_eye_y, mouth_left_x, mouth_left_y, mouth_right_x, "
+            "mouth_right_y (left as seen), or x0, y0 to x67, y67.",
+            rich_help_panel=_INVERSION,
+        ),
+    ] = None
     precision: PrecisionOption = "auto"
     threads: ThreadsOption = None
+
+    def read_landmarks(self) -> LandmarkTable | None:
+        """Read the table of landmarks; None if none is given. Raises as `read_landmark_table`."""
+        return None if self.landmarks is None else read_landmark_table(self.landmarks)
 
     def build_method(self, face_editor: FaceEditor, *, exact: bool = False, passes: int = 5) -> InversionMethod:
         """Build the method of inversion that is asked for; arguments and errors as `FaceEditor.invert_by`."""

@@ -110,7 +110,15 @@ def invert(
     def keep(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         return _write_results(out, one, face_editor.generator)
 
-    for path, made in invert_photographs(work, face_editor, by, keep, aligned=inversion.aligned, progress=_progress):
+    for path, made in invert_photographs(
+        work,
+        face_editor,
+        by,
+        keep,
+        aligned=inversion.aligned,
+        landmarks=inversion.read_landmarks(),
+        progress=_progress,
+    ):
         if isinstance(made, GestaltError):
             lines.append(Line(str(path), "refused", str(made)))
         else:

@@ -78,7 +78,13 @@ def stimuli(
     people: list[Person] = []
     left: list[LeftOut] = []
     for path, made in invert_photographs(
-        work, face_editor, by, make_person, aligned=inversion.aligned, progress=_progress
+        work,
+        face_editor,
+        by,
+        make_person,
+        aligned=inversion.aligned,
+        landmarks=inversion.read_landmarks(),
+        progress=_progress,
     ):
         if isinstance(made, GestaltError):
             left.append(LeftOut(str(path), str(made), sources[path]))

@@ -25,6 +25,7 @@ from faces.datasets.preparation import AlignmentSettings, Outcome, align_photogr
 from faces.datasets.records import Record
 from faces.images import encode_png
 from faces.labels import CONDITIONS
+from faces.landmark_table import assign_landmarks, read_landmark_table
 from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
@@ -122,6 +123,10 @@ def prepare(
     max_padded: Annotated[
         float, typer.Option(help="Largest share of an image that may be padding.", min=0, max=1)
     ] = 1.0,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="CSV table of landmarks that were set by hand, for faces that are missed: see the manual."),
+    ] = None,
     landmark_model: Annotated[
         Path | None, typer.Option(help="Another 68-point landmark model in dlib's format.", dir_okay=False)
     ] = None,
@@ -173,10 +178,14 @@ def prepare(
         folder,
         None if patients is None else patients.records,
         bad_rows=[describe_notice(notice) for notice in notices if notice.refused],
-        leave_out=[] if table is None else [table, *list_tables(table)],
+        leave_out=[*([] if table is None else [table, *list_tables(table)]), *([] if landmarks is None else [landmarks])],
         wanted=_choose_files(exclude, only),
     )
-    plan = replace(plan, records=tuple(_set_condition(record, condition) for record in plan.records))
+    by_hand = {}
+    if landmarks is not None:
+        by_hand = assign_landmarks(read_landmark_table(landmarks), [record.file for record in plan.records])
+    records = tuple(_set_condition(record, condition) for record in plan.records)
+    plan = replace(plan, records=records, landmarks=by_hand)
     estimate_age = load_age_judge() if estimate_ages else None
     try:
         with (

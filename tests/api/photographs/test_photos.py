@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import time
@@ -93,6 +94,18 @@ def test_consent_and_purpose_are_required(lab: Lab, name: str, value: str | None
     answer = lab.http.post("/v1/photos", content=phantom(0), headers=headers)
     assert name.lower() in refused(answer, 422).lower()
     assert answer.json()["errors"][0]["field"] == name.lower()
+
+
+def test_landmarks_set_by_hand_place_the_face(lab: Lab, no_face: bytes) -> None:
+    points = {"left_eye": [22, 28], "right_eye": [42, 28], "mouth_left": [25, 46], "mouth_right": [39, 46]}
+    sent = good(lab.send(no_face, {"Landmarks": json.dumps(points)}, aligned=False))
+    assert sent["error"] is None
+    assert sent["notes"].startswith("landmarks set by hand")
+    outside = json.dumps(points | {"left_eye": [-22, 28]})
+    assert "(-22, 28)" in good(lab.send(no_face, {"Landmarks": outside}, aligned=False))["error"]
+    for headers, aligned in (({"Landmarks": "{}"}, False), ({"Landmarks": json.dumps(points)}, True)):
+        answer = lab.send(no_face, headers, aligned=aligned)
+        assert problem_of(answer) is ProblemType.REQUEST_INVALID
 
 
 def test_a_reference_of_the_senders_is_returned_encrypted_and_erased(lab: Lab) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,20 @@ def test_rows_and_files_are_matched(folder: Path, tmp_path: Path) -> None:
         ("WS", None, "p1"),
         (None, "child", None),
     ]
+
+
+def test_landmarks_set_by_hand_are_taken_instead_of_a_detector(folder: Path, tmp_path: Path) -> None:
+    points = np.full((68, 2), np.nan)
+    points[36:42], points[42:48], points[48], points[54] = (20, 20), (40, 20), (24, 40), (36, 40)
+    plan = plan_alignment(folder, [Record("none.png"), Record("two.png")])
+    outcomes = run(replace(plan, landmarks={"none.png": points, "two.png": points + 1e4}), tmp_path / "out")
+    used = outcomes["none.png"]
+    assert (used.status, used.detector, used.score) == ("used", "hand", None)
+    assert outcomes["two.png"].reason == "no alignment"
+    with Dataset.open(tmp_path / "out") as dataset:
+        stored = dataset.landmarks()
+        assert stored is not None
+        assert np.isfinite(stored[0]).any(axis=1).sum() == 14
 
 
 def test_limits_refuse_with_their_numbers(folder: Path, tmp_path: Path) -> None:
