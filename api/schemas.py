@@ -379,6 +379,11 @@ class EditBody(EffortFields):
         None, max_length=100, description="Take the direction of this condition, where there is one."
     )
     hold: bool = Field(True, description="Lead back what else moves: age, condition and identity.")
+    local: bool = Field(
+        True,
+        description="After pivotal tuning of a photograph, edit the region of the expression alone, in the layers of "
+        "the direction, and no further than the face stays whole.",
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -410,6 +415,7 @@ class EditResult(BaseModel):
     scores: tuple[float | None, float | None] | None = Field(
         None, description="Scores of the face detector before and after; null where no detector reads the faces."
     )
+    local: bool = Field(False, description="The region of the expression alone was edited.")
     judged_happy_before: float | None = Field(
         None,
         description="Probability of a happy expression before, by an independent judge; null where none is installed.",
@@ -502,6 +508,7 @@ class StimuliBody(EffortFields):
         False,
         description="Keep faces whose inversion or edit is doubtful; none out of domain, and no refused edit.",
     )
+    local: bool = Field(True, description="See edits of a photograph.")
 
 
 class StimuliLinks(BaseModel):

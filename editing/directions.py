@@ -50,6 +50,8 @@ class Direction:
         pattern: (d,) float32, unit length, along which latents are moved (`editing.patterns`); None moves them along
             the vector, as InterfaceGAN does. A direction in W+ has (num_ws, d), a row for each layer, and its vector is
             their mean.
+        layers: places among the latents' rows where it changes its attribute most for what else it changes
+            (`editing.entanglement.choose_layers`); empty where that was not measured.
     """
 
     vector: Tensor
@@ -65,6 +67,7 @@ class Direction:
     independent: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
     pattern: Tensor | None = None
+    layers: tuple[int, ...] = ()
 
     @property
     def attribute(self) -> str:

@@ -137,13 +137,27 @@ class FaceEditor:
 
     @property
     def editor(self) -> LatentEditor:
-        """Editor of the generator's latents.
+        """Editor of the generator's latents, as of `configure_editor`.
+
+        Raises:
+            ConfigError: there are no directions for the generator.
+        """
+        return self.configure_editor()
+
+    def configure_editor(self, *, hold: bool = True, local: bool = True) -> LatentEditor:
+        """Return the editor of the generator's latents.
+
+        Args:
+            hold: lead back other attributes that change.
+            local: edit photographs locally after pivotal tuning (see LatentEditor).
 
         Raises:
             ConfigError: there are no directions for the generator.
         """
         known = self._directions()
-        return LatentEditor(self.generator, self.reader, known.apart, known.region, known.patterns)
+        find = self.find if local and self.files.oracle is None else None
+        patterns = known.patterns if hold else {}
+        return LatentEditor(self.generator, self.reader, known.apart, known.region, patterns, find)
 
     def direction(self, name: str, condition: str | None = None) -> Direction:
         """Find the direction of an attribute: that of the condition if there is one, else that of all conditions.

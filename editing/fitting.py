@@ -17,7 +17,7 @@ from core.progress import SILENT, Progress, stepping_bar
 from editing.condition_directions import fit_by_condition
 from editing.direction_file import Directions
 from editing.directions import Direction, fit, remeasure
-from editing.entanglement import measure_entanglement, measure_person_distance, read_latents
+from editing.entanglement import choose_layers, measure_entanglement, measure_person_distance, read_latents
 from editing.face_readers import AGE, SMILE, FaceReading, Reader
 from editing.patterns import fit_patterns
 from editing.svm import Flags
@@ -36,6 +36,9 @@ STEADY_C: Final = 0.01
 """Weight C of the loss of the SVMs. Readings of faces have errors, and with the published value 1 a direction follows
 the errors: two fits to disjoint halves then differ more, and separate fewer unseen faces
 (weights/phantom128-directions.md)."""
+
+TRUNCATION: Final = 0.6
+"""Truncation of the people that layers are tried on, whose faces a detector finds."""
 
 HELD_OUT: Final = 5
 """One face in this number is held out for measurement."""
@@ -106,6 +109,26 @@ def fit_directions(
         f"{count} faces of {source.name}",
         options.licence,
     )
+
+
+def measure_layers(
+    known: Directions, generator: Generator, reader: Reader, tried: int, progress: Progress = SILENT
+) -> Directions:
+    """Return directions with the layers in which each acts (`editing.entanglement.choose_layers`).
+
+    Args:
+        known: directions of the generator.
+        tried: number of people that each layer is tried on.
+    """
+    people = known.region.centre.lerp(sample_latents(generator, tried, SEED + 2)[0], TRUNCATION)
+    chosen = {}
+    with stepping_bar(
+        progress, "faces moved and read", 2 * tried * generator.config.num_ws * len(known.directions)
+    ) as step:
+        for name, direction in known.directions.items():
+            layers = choose_layers(generator, people, direction, reader, known.apart, step)
+            chosen[name] = replace(direction, layers=layers)
+    return replace(known, directions=chosen)
 
 
 def condition_names(generator: Generator, cells: Tensor) -> npt.NDArray[np.str_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
@@ -14,11 +15,14 @@ from core.errors import DirectionError
 from core.precision import Precision
 from editing.directions import Direction
 from editing.face_integrity import FaceIntegrity, measure_integrity
-from editing.face_readers import AGE, FaceReading, Reader
+from editing.face_readers import AGE, SMILE, FaceReading, FindLandmarks, Reader
 from editing.patterns import IDENTITY, scale_attributes
 from editing.svm import Floats
+from faces.expression_region import draw_expression_region
+from faces.images import to_uint8
 from gen.networks import Generator
 from inversion.latent_region import LatentRegion
+from inversion.methods import Method
 from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful", "refused"]
@@ -78,6 +82,7 @@ class Edit:
         age_years: change of the age read; None where ages are not read.
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
         integrity: condition of the face after it.
+        local: only the region of the expression was edited (see LatentEditor).
         verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows.
         because: what speaks against the edit, in words.
         precision: of the generator, in both pictures: that of the face.
@@ -96,6 +101,7 @@ class Edit:
     age_years: float | None
     distance: tuple[float, float]
     integrity: FaceIntegrity = field(default_factory=FaceIntegrity)
+    local: bool = False
     verdict: Verdict = "good"
     because: tuple[str, ...] = ()
     precision: Precision = "float32"
@@ -105,6 +111,10 @@ class Edit:
 class LatentEditor:
     """Moves faces along directions, and measures what becomes of them.
 
+    A face that pivotal tuning reproduced is edited locally: the kernels were bent to reproduce it at one latent, and it
+    dissolves where the latent moves far. The smile then moves in the layers of the direction alone, the picture changes
+    in the region of the expression alone, and a search goes no further than the face stays whole.
+
     Args:
         generator: of the faces.
         reader: measures the faces.
@@ -112,6 +122,7 @@ class LatentEditor:
         region: where the generator's latents lie.
         patterns: (k, d) of the attributes to be kept, by name (`editing.patterns`): where one that is read has
             changed, the latent is moved back along its pattern. None of them holds nothing.
+        find: landmarks of faces, from which that region is drawn; None edits nothing locally.
     """
 
     generator: Generator
@@ -119,6 +130,7 @@ class LatentEditor:
     apart: float
     region: LatentRegion
     patterns: Mapping[str, Tensor] = field(default_factory=dict)
+    find: FindLandmarks | None = None
 
     def edit(self, face: Inversion, direction: Direction, strength: float) -> Edit:
         """Move one face (an inversion of one) by a number of units along a direction, and hold other attributes."""
@@ -144,9 +156,12 @@ class LatentEditor:
         if not np.isfinite(session.measure_smile(0.0)):
             raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")
         step, most = direction.spread, MOST_SPREADS * direction.spread
-        return session.search_rounds(
-            lambda start: search_strength(session.measure_smile, target, step, most, start), target
-        )
+
+        def aim(start: float) -> float:
+            begin = start if np.isfinite(session.measure_smile(start)) else 0.0
+            return search_strength(session.measure_smile, target, step, most, begin)
+
+        return session.search_rounds(aim, target)
 
 
 @dataclass
@@ -157,6 +172,7 @@ class _Session:
     face: Inversion
     direction: Direction
     before: tuple[Tensor, FaceReading]
+    mask: Tensor | None = None
     held: dict[str, Floats] = field(default_factory=dict)
     tried: dict[float, tuple[Tensor, FaceReading]] = field(default_factory=dict)
     path: list[tuple[float, float]] = field(default_factory=list)
@@ -172,20 +188,41 @@ class _Session:
             )
         image = render(editor.generator, face.w, face.offsets, face.precision)
         before = image, editor.reader(image)
-        return cls(editor, face, direction, before, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
+        mask = None
+        if editor.find is not None and face.method == Method.PTI and direction.attribute == SMILE:
+            mask = _draw_mask(image, editor.find)
+        return cls(editor, face, direction, before, mask, tried={0.0: before}, path=[(0.0, float(before[1].smile[0]))])
 
     def move_latent(self, strength: float) -> Tensor:
         w = self.direction.move(self.face.w, strength)
         for name, amount in self.held.items():
             w = w + strength * torch.from_numpy(amount).to(w) @ self.editor.patterns[name].to(w)
-        return w
+        if self.mask is None or not self.direction.layers:
+            return w
+        layers, moved = list(self.direction.layers), self.face.w.clone()
+        moved[:, layers] = w[:, layers]
+        return moved
+
+    def render_edit(self, strength: float) -> Tensor:
+        """Render the moved face; of a local edit, the region alone, with the unedited face around it."""
+        image = render(self.editor.generator, self.move_latent(strength), self.face.offsets, self.face.precision)
+        return image if self.mask is None else torch.lerp(self.before[0], image, self.mask)
 
     def measure_smile(self, strength: float) -> float:
+        """Measure the smile at a strength; of a local edit, NaN where the face is spoilt, which ends a search."""
         if strength not in self.tried:
-            image = render(self.editor.generator, self.move_latent(strength), self.face.offsets, self.face.precision)
+            image = self.render_edit(strength)
             read = self.tried[strength] = image, self.editor.reader(image)
             self.path.append((strength, float(read[1].smile[0])))
+        if self.mask is not None and any(self.measure_face(strength).list_objections()):
+            return math.nan
         return float(self.tried[strength][1].smile[0])
+
+    def measure_face(self, strength: float) -> FaceIntegrity:
+        """Measure the integrity of the face at a strength that was tried."""
+        (before, was), (image, became) = self.before, self.tried[strength]
+        identity = float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart
+        return measure_integrity(before, image, was, became, identity)
 
     def hold(self, strength: float) -> bool:
         """Correct attributes that changed but should not have; return whether there were any."""
@@ -209,7 +246,7 @@ class _Session:
             if not left or not strength or not self.hold(strength):
                 break
             found.append(self.make_edit(strength, target))
-        best = min(found, key=lambda one: one[0])[1]
+        best = min(found, key=lambda one: (one[1].verdict == "refused", one[0]))[1]
         return replace(best, path=tuple(self.path))
 
     def make_edit(self, strength: float, target: float | None) -> tuple[float, Edit]:
@@ -219,7 +256,7 @@ class _Session:
         w = self.move_latent(strength)
         region = self.editor.region
         distances = tuple(region.distance(latent.mean(dim=1)).item() for latent in (self.face.w, w))
-        identity = float(np.linalg.norm(became.identity[0] - was.identity[0])) / self.editor.apart
+        integrity = self.measure_face(strength)
         done = Edit(
             image=image,
             before=before,
@@ -229,17 +266,26 @@ class _Session:
             smile=(float(was.smile[0]), float(became.smile[0])),
             target=target,
             path=(),
-            identity=identity,
+            identity=integrity.identity,
             condition_kept=None if became.condition is None else became.condition == was.condition,
             age_years=float(became.attributes[AGE][0] - was.attributes[AGE][0]) if AGE in became.attributes else None,
             distance=(distances[0], distances[1]),
-            integrity=measure_integrity(before, image, was, became, identity),
+            integrity=integrity,
+            local=self.mask is not None,
             precision=self.face.precision,
         )
         spoilt = tuple(done.integrity.list_objections())
         because = (*spoilt, *_list_objections(done, region.limit), *self.direction.flags)
         verdict: Verdict = "refused" if spoilt else "doubtful" if because else "good"
         return _compute_cost(done, was, became), replace(done, verdict=verdict, because=because)
+
+
+def _draw_mask(image: Tensor, find: FindLandmarks) -> Tensor | None:
+    """Draw the region of the expression of a face (1, 3, h, h) as (h, h); None if no face is found."""
+    landmarks = find(to_uint8(image))[0]
+    if np.isnan(landmarks).any():
+        return None
+    return torch.from_numpy(draw_expression_region(landmarks, image.shape[-1])).to(image)
 
 
 def find_side_effects(was: FaceReading, now: FaceReading, wanted: str, apart: float) -> dict[str, Floats]:

@@ -90,6 +90,7 @@ class Answer:
     strength: float
     identity: float
     precision: str
+    local: bool
     verdict: str
     judged_happy_photograph: float | None
     judged_happy_before: float | None
@@ -126,6 +127,7 @@ def edit_for_survey(
     inversion: Inversion,
     smile: float | None = None,
     doubtful: bool = False,
+    local: bool = True,
 ) -> SurveyEdit:
     """Edit one inverted face for a survey.
 
@@ -134,12 +136,13 @@ def edit_for_survey(
         smile: to reach, in [0, 1]; None takes the opposite of the smile on the photograph, one of OPPOSITE.
         doubtful: take it even where the inversion or the edit is doubtful; not where the inversion is out of domain,
             the edit is refused, or it goes against the photograph.
+        local: see `FaceEditor.configure_editor`.
 
     Raises:
         DirectionError: it cannot be shown, with the reasons.
         ConfigError: there are no directions for the generator.
     """
-    editor, direction = face_editor.editor, face_editor.direction(SMILE)
+    editor, direction = face_editor.configure_editor(local=local), face_editor.direction(SMILE)
     face = _reduce_face(face_editor, photograph)
     shown = _read_smile(face_editor, face)
     target = OPPOSITE[shown < 0.5] if smile is None else smile
@@ -307,6 +310,7 @@ def _make_answer(stimulus: Stimulus, pair: StimulusPair) -> Answer:
         strength=edit.strength if stimulus.edited else 0.0,
         identity=edit.identity if stimulus.edited else 0.0,
         precision=edit.precision,
+        local=edit.local,
         verdict=edit.verdict,
         **_name_readings(pair.judged),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +70,7 @@ class EditWork(Undivided):
         name, face = self._context.load_face(models, record.face, effort)
         model, asked = models.use(name), record.asked
         face_editor: FaceEditor = model.face_editor
-        editor = face_editor.editor if asked["hold"] else replace(face_editor.editor, patterns={})
+        editor = face_editor.configure_editor(hold=asked["hold"], local=asked.get("local", True))
         direction = face_editor.direction(asked["direction"], asked.get("condition"))
         if "smile" in asked:
             edit = editor.to_smile(face, direction, asked["smile"])
@@ -119,6 +118,7 @@ def _result_fields(edit: Edit) -> dict[str, Any]:
             "distance_before": edit.distance[0],
             "distance_after": edit.distance[1],
             "path": edit.path,
+            "local": edit.local,
             "verdict": edit.verdict,
             "because": edit.because,
             "precision": edit.precision,

@@ -47,7 +47,9 @@ class PackContent:
 
 def compute_pair(editor: FaceEditor, photograph: Pixels, inversion: Inversion, pack: PackRecord) -> StimulusPair:
     """Edit the face of an aligned photograph and return its two pictures. Call it in the worker's thread."""
-    edit = edit_for_survey(editor, photograph, inversion, pack.asked.get("smile"), pack.asked["doubtful"])
+    asked = pack.asked
+    local = asked.get("local", True)
+    edit = edit_for_survey(editor, photograph, inversion, asked.get("smile"), asked["doubtful"], local)
     return make_pair(edit, editor.find)
 
 

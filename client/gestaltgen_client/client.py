@@ -190,6 +190,7 @@ class Client(Connection):
         groups: Mapping[str, str] | None = None,
         seed: int | None = None,
         doubtful: bool | None = None,
+        local: bool | None = None,
         method: str | None = None,
         steps: int | None = None,
         seconds: float | None = None,
@@ -203,7 +204,7 @@ class Client(Connection):
             groups: group of each photograph, by its id; half of each group is edited in each version of the survey.
             seed: seed of the halves, the order and the file names; None is 0.
             doubtful: keep faces whose inversion or edit is doubtful, but none out of domain; None leaves them out.
-            method, steps, seconds: of a new inversion of each photograph, as in `Photo.edit`.
+            local, method, steps, seconds: as in `Photo.edit`.
         """
         ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
         body = {
@@ -212,6 +213,7 @@ class Client(Connection):
             "groups": groups,
             "seed": seed,
             "doubtful": doubtful,
+            "local": local,
             "method": method,
             "steps": steps,
             "seconds": seconds,

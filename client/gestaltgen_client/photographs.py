@@ -72,6 +72,7 @@ class Photo(Work):
         direction: str | None = None,
         condition: str | None = None,
         hold: bool | None = None,
+        local: bool | None = None,
         method: str | None = None,
         steps: int | None = None,
         seconds: float | None = None,
@@ -85,6 +86,7 @@ class Photo(Work):
             direction: a name from `Client.directions`; None is the smile.
             condition: use the direction that was fitted for this condition, if there is one.
             hold: correct other attributes that would change as well; None does.
+            local: after pivotal tuning, edit the region of the expression alone; None does.
             method: invert the photograph anew for this edit: hyperstyle or tuning; None takes its inversion.
             steps, seconds: of each part of tuning; None takes the service's.
             wait_s: seconds for which the service may wait for the result before it answers.
@@ -93,7 +95,7 @@ class Photo(Work):
             ServiceError: a field is not valid, or the photograph is not inverted.
         """
         fields = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
-        fields |= {"method": method, "steps": steps, "seconds": seconds}
+        fields |= {"local": local, "method": method, "steps": steps, "seconds": seconds}
         return request_edit(self._connection, self.links["edits"], fields, wait_s)
 
     def erase(self) -> dict[str, Any]:

@@ -3,14 +3,18 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from core.errors import DirectionError
-from editing.latent_editor import search_strength
+from editing.directions import Direction
+from editing.face_readers import FaceReading
+from editing.latent_editor import LatentEditor, search_strength
+from faces.align import Points
 from gen.kernels.activation import onednn_convolves
 from inversion.latent_region import LatentRegion
-from inversion.result import wrap_generated
+from inversion.result import Inversion, wrap_generated
 from tests.editing import bright
 from tests.inversion.tiny import shared_generator
 
@@ -61,6 +65,63 @@ def test_a_smile_out_of_reach_is_reported() -> None:
     edit = bright.editor().to_smile(bright.darkest(), across, 1.0)
     assert edit.verdict == "doubtful"
     assert any("asked for 1.00" in reason for reason in edit.because)
+
+
+def _landmarks(side: int) -> Points:
+    """Landmarks of an upright face that fills half of a picture."""
+    angles = np.linspace(0, math.pi, 17)
+    points = np.full((68, 2), 0.5)
+    points[:17] = np.stack([0.5 - 0.25 * np.cos(angles), 0.45 + 0.3 * np.sin(angles)], axis=1)
+    points[36:42], points[42:48] = (0.4, 0.45), (0.6, 0.45)
+    points[48], points[54] = (0.42, 0.65), (0.58, 0.65)
+    return points * side
+
+
+def _local_editor() -> tuple[LatentEditor, Inversion, Direction]:
+    """Editor of local edits, a face that was tuned, and a direction with two layers."""
+    side = shared_generator().config.resolution
+    editor = replace(bright.editor(), find=lambda pixels: _landmarks(side)[None], apart=1e6)
+    return editor, replace(bright.face(10), method="pti"), replace(bright.brightness(), layers=(1, 2))
+
+
+def test_a_tuned_face_is_edited_locally() -> None:
+    editor, face, direction = _local_editor()
+    edit = editor.edit(face, direction, 1.0)
+    moved = (edit.w - face.w).abs().amax(dim=(0, 2)) > 0
+    assert moved.nonzero().flatten().tolist() == [1, 2]
+    changed = (edit.image - edit.before).abs().amax(dim=(0, 1))
+    side = shared_generator().config.resolution
+    assert edit.local
+    assert changed[: side // 4].max() == changed[:, : side // 8].max() == 0
+    assert changed[side // 2 : side * 5 // 8, side // 2].max() > 0
+
+
+def test_other_edits_change_the_whole_picture() -> None:
+    editor, face, direction = _local_editor()
+    no_face = replace(editor, find=lambda pixels: np.full((1, 68, 2), np.nan))
+    age = replace(direction, name="age")
+    for one, given, along in (
+        (replace(editor, find=None), face, direction),
+        (editor, bright.face(10), direction),
+        (no_face, face, direction),
+        (editor, face, age),
+    ):
+        edit = one.edit(given, along, 1.0)
+        assert not edit.local
+        torch.testing.assert_close(edit.w, given.w + direction.vector)
+
+
+def test_a_local_edit_goes_no_further_than_the_face_stays_whole() -> None:
+    editor, face, direction = _local_editor()
+    now = editor.edit(face, direction, 0.0).smile[0]
+
+    def read(images: torch.Tensor) -> FaceReading:
+        reading = bright.read(images)
+        return replace(reading, scores=np.where(reading.smile > now + 0.04, np.nan, 1.0))
+
+    edit = replace(editor, reader=read).to_smile(face, replace(direction, layers=()), 1.0)
+    assert edit.verdict == "doubtful"
+    assert now < edit.smile[1] <= now + 0.04
 
 
 def test_what_cannot_be_edited_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,7 +21,7 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from faces.measures.judges import JudgeReading, Judges
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions
+from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions, LocalOption
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
@@ -52,6 +52,7 @@ class Line:
         condition_kept: whether the same condition is read; empty where none can be.
         age_years: change of the age that is read; empty where none can be.
         precision: precision of the inversion and of the edit.
+        local: whether the region of the expression alone was edited; empty where nothing was.
         judged_happy_before, judged_happy_after, judged_age_before, judged_age_after: readings of independent judges of
             photographs (`faces.measures.judges`), where they are installed: a probability, and years.
     """
@@ -73,6 +74,7 @@ class Line:
     judged_happy_after: float | None = None
     judged_age_before: float | None = None
     judged_age_after: float | None = None
+    local: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class ChangeOptions:
         bool,
         typer.Option(help="Correct changes of age, condition and identity, as far as they can be read."),
     ] = True
+    local: LocalOption = True
 
     def __post_init__(self) -> None:
         if (self.smile is None) == (self.strength is None):
@@ -136,7 +139,7 @@ def edit(
     face_editor = FaceEditor.open(files, judges=Judges())
     by = inversion.build_method(face_editor, exact=True)
     along = face_editor.direction(change.direction, change.condition)
-    editor = face_editor.editor if change.hold else replace(face_editor.editor, patterns={})
+    editor = face_editor.configure_editor(hold=change.hold, local=change.local)
     work = list_photographs(photographs)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
@@ -198,6 +201,7 @@ def _write_results(
         done.precision,
         *(reading.happy for reading in readings),
         *(reading.age_years for reading in readings),
+        done.local,
     )
     return line, [one.framed.face, before, after]
 

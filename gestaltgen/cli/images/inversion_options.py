@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -14,6 +14,14 @@ from gestaltgen.cli.options import PrecisionOption, ThreadsOption
 from inversion.methods import InversionMethod, Method
 
 _INVERSION: Final = "Inversion"
+
+LocalOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        help="After pivotal tuning, move the smile in the direction's own layers, edit the region of the expression "
+        "alone and keep the rest of the reconstruction, and go no further than the face stays whole."
+    ),
+]
 
 UNJUDGED_HINT: Final = (
     "unjudged: no limits are known by which a reconstruction could be good or doubtful. For an inverter measure them "

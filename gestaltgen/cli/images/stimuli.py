@@ -17,7 +17,7 @@ from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_surve
 from editing.survey_plan import Person, plan_survey
 from faces.measures.judges import Judges
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import InversionOptions
+from gestaltgen.cli.images.inversion_options import InversionOptions, LocalOption
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
@@ -47,6 +47,7 @@ def stimuli(
         typer.Option("--doubtful", help="Keep faces whose inversion or edit is doubtful, but none out of domain."),
     ] = False,
     directions: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
+    local: LocalOption = True,
     inversion: InversionOptions,
 ) -> None:
     """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
@@ -69,9 +70,8 @@ def stimuli(
     sources = name_sources(work)
 
     def make_person(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
-        pair = make_pair(
-            edit_for_survey(face_editor, one.framed.face, one.inversion, smile, doubtful), face_editor.find
-        )
+        edit = edit_for_survey(face_editor, one.framed.face, one.inversion, smile, doubtful, local)
+        pair = make_pair(edit, face_editor.find)
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
     pairs: dict[str, StimulusPair] = {}
