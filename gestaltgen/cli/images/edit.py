@@ -201,7 +201,7 @@ def _write_results(
         done.precision,
         *(reading.happy for reading in readings),
         *(reading.age_years for reading in readings),
-        done.local,
+        local=done.local,
     )
     return line, [one.framed.face, before, after]
 
