@@ -70,11 +70,11 @@ class Line:
     condition_kept: bool | None = None
     age_years: float | None = None
     precision: str = ""
+    local: bool | None = None
     judged_happy_before: float | None = None
     judged_happy_after: float | None = None
     judged_age_before: float | None = None
     judged_age_after: float | None = None
-    local: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -199,9 +199,9 @@ def _write_results(
         done.condition_kept,
         done.age_years,
         done.precision,
+        done.local,
         *(reading.happy for reading in readings),
         *(reading.age_years for reading in readings),
-        local=done.local,
     )
     return line, [one.framed.face, before, after]
 

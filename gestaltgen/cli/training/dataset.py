@@ -178,12 +178,11 @@ def prepare(
         folder,
         None if patients is None else patients.records,
         bad_rows=[describe_notice(notice) for notice in notices if notice.refused],
-        leave_out=[*([] if table is None else [table, *list_tables(table)]), *([] if landmarks is None else [landmarks])],
+        leave_out=[*(list_tables(table) if table else ()), *(path for path in (table, landmarks) if path)],
         wanted=_choose_files(exclude, only),
     )
-    by_hand = {}
-    if landmarks is not None:
-        by_hand = assign_landmarks(read_landmark_table(landmarks), [record.file for record in plan.records])
+    by_hand = {} if landmarks is None else read_landmark_table(landmarks)
+    by_hand = assign_landmarks(by_hand, [record.file for record in plan.records])
     records = tuple(_set_condition(record, condition) for record in plan.records)
     plan = replace(plan, records=records, landmarks=by_hand)
     estimate_age = load_age_judge() if estimate_ages else None
