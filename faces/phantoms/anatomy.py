@@ -7,7 +7,7 @@ Left and right are the picture's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,6 +30,10 @@ _JAW_DOWN: Final = np.array([1.0, 0.977, 0.892, 0.781, 0.649, 0.496, 0.334, 0.16
 _JAW_TOP: Final = 0.460
 _CHEEK_WEIGHT: Final = np.array([0, 0.1, 0.4, 0.85, 1.0, 0.85, 0.5, 0.2, 0])
 _CHIN_WEIGHT: Final = np.array([1.0, 1.0, 0.9, 0.4, 0.1, 0, 0, 0, 0])
+_POINTED_CHIN: Final = np.array(
+    [[0.0, 0.014], [-0.85, 0.008], [-0.42, 0.004], [-0.04, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0]]
+)
+"""Effect of a pointed chin: relative on widths, and on heights in sides."""
 _BROW: Final = np.array([[0.0360, 0.3960], [0.0825, 0.3800], [0.1320, 0.3730], [0.1790, 0.3775], [0.2130, 0.4025]])
 _BROW_ARCH: Final = np.array([0.0, 0.5, 1.0, 0.9, 0.2])
 _EYE_X: Final = 0.119
@@ -147,7 +151,7 @@ def _catmull_rom(points: Points, per_span: int) -> Points:
 
 def anatomy(of: Phantom) -> Anatomy:
     """Compute all outlines of a phantom."""
-    growth = growth_at(of.age_years)
+    growth = _grow(of)
     scale = growth.lower_face
     nose_base = EYE_Y + scale * (NOSE_BASE - of.traits["nose_shortness"])
     lip_top = nose_base + scale * max(PHILTRUM + of.traits["philtrum_length"], 0.02)
@@ -172,24 +176,36 @@ def anatomy(of: Phantom) -> Anatomy:
         skull=_skull(of, growth, jaw),
         ear=np.array([jaw[-1, 0] - 0.004, 0.515 + of.traits["ear_lowness"] - 0.01 * growth.cranium]),
         ear_size=max(0.55, (1 + of.traits["ear_size"]) * (0.92 + 0.1 * growth.sag)),
-        hairline_y=0.168 + 0.012 * of.looks.hairline - 0.025 * growth.cranium,
+        hairline_y=0.168 + 0.012 * of.looks.hairline - 0.025 * growth.cranium - of.signs.forehead_height,
         mouth_opening=opening,
+    )
+
+
+def _grow(of: Phantom) -> Growth:
+    """Compute growth at the phantom's age, with what its signs change of the size of the head's parts."""
+    growth, signs = growth_at(of.age_years), of.signs
+    return replace(
+        growth,
+        lower_face=growth.lower_face * (1 + signs.face_length),
+        cranium=growth.cranium - signs.cranium_smallness,
     )
 
 
 def _jaw(of: Phantom, growth: Growth, lowest_lip: float, opening: float) -> Points:
     """Compute points 8 (chin) to 16 (right ear)."""
-    traits, looks = of.traits, of.looks
+    traits, looks, signs = of.traits, of.looks, of.signs
     chin = EYE_Y + growth.lower_face * CHIN + 0.35 * opening + traits["face_narrowness"]
     chin += 0.5 * growth.lower_face * (traits["philtrum_length"] - traits["nose_shortness"])
+    chin += growth.lower_face * signs.chin_drop
     chin = max(chin - traits["chin_smallness"], lowest_lip + 0.045)
     manly = growth.adult * (looks.masculinity - 0.5)
     sides = 1.035 + 0.02 * looks.face_width - 3.2 * traits["face_narrowness"]
     cheeks = 0.11 * growth.chubby + 0.025 * looks.jaw_width + 0.09 * manly + 0.03 * growth.sag
     cheeks += 4.5 * traits["cheek_fullness"] + 0.02 * of.smile
     tip = 0.04 * looks.chin_width + 0.14 * manly - 7.0 * traits["chin_smallness"]
-    x = _JAW_X * (sides + _CHEEK_WEIGHT * cheeks + _CHIN_WEIGHT * tip)
-    return np.stack([x, _JAW_TOP + _JAW_DOWN * (chin - _JAW_TOP)], axis=1)
+    narrower, lower = signs.chin_point * _POINTED_CHIN.T
+    x = _JAW_X * (sides + _CHEEK_WEIGHT * cheeks + _CHIN_WEIGHT * tip + narrower)
+    return np.stack([x, _JAW_TOP + _JAW_DOWN * (chin - _JAW_TOP) + lower], axis=1)
 
 
 def _skull(of: Phantom, growth: Growth, jaw: Points) -> Points:
@@ -204,7 +220,7 @@ def _skull(of: Phantom, growth: Growth, jaw: Points) -> Points:
 def _brow(of: Phantom, growth: Growth) -> Points:
     """Compute points 22 (inner) to 26 (outer)."""
     looks = of.looks
-    brow = move(_BROW, 0.7 * of.traits["eye_spacing"], 0)
+    brow = move(_BROW, 0.7 * of.traits["eye_spacing"] + of.signs.brow_shift, 0)
     rise = 0.006 * looks.brow_height + 0.010 * growth.chubby - 0.005 * growth.adult * looks.masculinity
     brow[:, 1] -= rise + of.traits["brow_arch"] * _BROW_ARCH + 0.003 * of.smile
     brow[3:, 1] += 0.010 * growth.sag
@@ -213,12 +229,17 @@ def _brow(of: Phantom, growth: Growth) -> Points:
 
 def _eye(of: Phantom, growth: Growth) -> Points:
     """Compute points 42 (inner corner) to 47; the upper edge is where the lid's fold ends."""
-    traits = of.traits
+    traits, signs = of.traits, of.signs
     width = (0.55 + 0.45 * growth.eye) * (1 + 0.025 * of.looks.eye_size)
+    width *= 1 - 0.30 * signs.fissure_smallness + 0.06 * signs.proptosis
     height = growth.eye**1.4 * (1 + 0.06 * of.looks.eye_size)
+    height *= 1 - 0.45 * signs.fissure_smallness + 0.45 * signs.proptosis
     eye = _EYE * [width, height]
     hood = np.clip(traits["lid_hooding"], -0.3, 0.7) + 0.25 * growth.sag
     eye[1:3, 1] += hood * np.array([0.013, 0.019]) * height
+    eye[1:3, 1] += 0.0135 * signs.ptosis * height
+    eye[3:5, 1] += signs.lid_eversion * np.array([0.003, 0.012]) * height
+    eye[[0, 1, 5], 0] += signs.telecanthus * np.array([1.0, 0.4, 0.4])
     eye[4:6, 1] -= (0.004 * of.smile + 0.0018 * traits["periorbital_fullness"]) * height
     eye[:, 1] += traits["fissure_slant"] * eye[:, 0] / 0.075 + 0.003 * growth.sag * (eye[:, 0] > 0.03)
     return move(eye, _EYE_X + traits["eye_spacing"], EYE_Y)
@@ -227,13 +248,14 @@ def _eye(of: Phantom, growth: Growth) -> Points:
 def _nose(of: Phantom, growth: Growth, base: float) -> Points:
     """Compute points 27 to 35."""
     traits, scale = of.traits, growth.lower_face
+    middle = base - scale * of.signs.columella_shortness
     width = growth.nose * (1 + 0.05 * of.looks.nose_width) * (1 + 0.6 * traits["nose_tip"])
     width *= 1 + 0.1 * of.smile
     tip = base - scale * (0.052 + 0.012 * traits["nose_upturn"])
     bridge = np.stack([np.zeros(4), np.linspace(EYE_Y - 0.008, tip, 4)], axis=1)
     side = np.array([0.0500, 0.0265]) * width
     wing = np.array([[side[0], base - 0.0165 * scale], [side[1], base - 0.0077 * scale]])
-    return np.concatenate([bridge, mirror(wing), [[0.0, base]], wing[::-1]])
+    return np.concatenate([bridge, mirror(wing), [[0.0, middle]], wing[::-1]])
 
 
 def _mouth(of: Phantom, growth: Growth, lip_top: float) -> tuple[Points, float]:
@@ -241,7 +263,9 @@ def _mouth(of: Phantom, growth: Growth, lip_top: float) -> tuple[Points, float]:
     smile, looks = of.smile, of.looks
     fullness = growth.lips * max(0.4, 1 + of.traits["lip_fullness"]) * (1.06 - 0.12 * looks.masculinity)
     upper, lower = fullness * (1 - 0.22 * smile), fullness * (1 - 0.15 * smile)
+    lower *= 1 + of.signs.lower_lip_fullness + 0.45 * of.signs.lower_lip_eversion
     opening = 0.034 * growth.lower_face * max(0.0, smile - 0.25) / 0.75 + 0.0015
+    opening = max(opening, 0.024 * growth.lower_face * of.signs.tongue)
     half = growth.mouth * 0.091 + of.traits["mouth_width"] + 0.024 * smile
     seam = lip_top + 0.026 * upper
     corner = seam - 0.0035 + 0.003 * growth.sag + 0.25 * opening - 0.021 * smile

@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from faces.phantoms.anatomy import EYE_Y, Anatomy, Points, anatomy, curve, mirror, move, smooth
+from faces.phantoms.anatomy import EYE_Y, Points, anatomy, curve, mirror, move, smooth
+from faces.phantoms.ears import paint_ears
+from faces.phantoms.eyes import paint_brow, paint_eye
 from faces.phantoms.hair import hair_shape, paint_hair, paint_hanging_hair
-from faces.phantoms.paint import WHITE, Canvas, Floats, Palette, choose_palette, mix, rgb
+from faces.phantoms.mouth import paint_mouth
+from faces.phantoms.paint import Canvas, Floats, Palette, choose_palette, mix
 from faces.phantoms.relief import bumps, light, relief
+from faces.phantoms.sitter import BLUSH, LEFT, RIGHT, Sitter
 
 if TYPE_CHECKING:
     from faces.phantoms.person import Looks, Phantom
 
 _FRECKLE_STREAM: Final = (2, 1)  # random streams of its own, beside those of faces.phantoms.person
-_RIGHT, _LEFT = np.array([1.0, 1.0]), np.array([-1.0, 1.0])
-
-_BLUSH: Final = rgb(6, -26, -20)
-_TEETH: Final = rgb(240, 234, 222)
-_MOUTH_INSIDE: Final = rgb(70, 26, 26)
-
-_EAR: Final = np.array(
-    [[-20, -75], [12, -105], [40, -85], [44, -35], [30, 30], [16, 85], [-12, 85]]
-) / 1000  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,15 +37,6 @@ class RenderedPhantom:
     landmarks: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Sitter:
-    """Person and settings of a painting."""
-
-    phantom: Phantom
-    body: Anatomy
-    palette: Palette
-
-
 def draw_phantom(phantom: Phantom, size: int) -> RenderedPhantom:
     """Paint a phantom.
 
@@ -64,16 +50,18 @@ def draw_phantom(phantom: Phantom, size: int) -> RenderedPhantom:
     _paint_backdrop(canvas, phantom.looks)
     paint_hanging_hair(canvas, hair, sitter.palette)
     _paint_neck(canvas, sitter)
-    _paint_ears(canvas, sitter)
+    paint_ears(canvas, sitter)
     _paint_skin(canvas, sitter)
     _paint_freckles(canvas, sitter)
     _paint_beard(canvas, sitter)
     _paint_folds(canvas, sitter)
+    _paint_pointed_chin(canvas, sitter)
+    _paint_bridge(canvas, sitter)
     _paint_nostrils(canvas, sitter)
-    _paint_mouth(canvas, sitter)
-    for side in (_LEFT, _RIGHT):
-        _paint_eye(canvas, sitter, side)
-        _paint_brow(canvas, sitter, side)
+    paint_mouth(canvas, sitter)
+    for side in (LEFT, RIGHT):
+        paint_eye(canvas, sitter, side)
+        paint_brow(canvas, sitter, side)
     paint_hair(canvas, phantom, body, hair, sitter.palette)
     return RenderedPhantom(canvas.image(size), canvas.place(body.landmarks) * (size / canvas.side) - 0.5)
 
@@ -95,11 +83,13 @@ def _paint_neck(canvas: Canvas, sitter: Sitter) -> None:
     wide = (0.150 + 0.045 * growth.adult * phantom.looks.masculinity) * (0.85 + 0.15 * growth.lower_face)
     neck = np.array([[wide, 0.6], [wide, chin + 0.02], [wide * 1.25, 1.0], [wide * 1.4, 1.2]])
     outline = np.concatenate([neck, mirror(neck[::-1])])
+    if phantom.signs.neck_web > 0:
+        _paint_neck_web(canvas, sitter, wide)
     canvas.fill(outline, mix(palette.skin, palette.skin_shadow, 0.25), blur=0.004)
     shadow = move(body.landmarks[0:17] * [0.92, 1.0], 0, 0.035)
     canvas.fill(smooth(shadow), palette.skin_shadow, 0.6, blur=0.022, within=canvas.mask(outline))
     cloth = 255 * np.array(phantom.looks.cloth, np.float32)
-    collar = max(0.93, chin + 0.035)
+    collar = max(0.93, chin + 0.035 - 0.014 * phantom.signs.chin_point)
     top = np.array([[0.0, collar + 0.05], [wide * 0.8, collar + 0.02], [wide * 1.25, collar - 0.02]])
     shoulder = np.concatenate([top, [[0.40, collar + 0.02], [0.62, collar + 0.09], [0.62, 1.3], [0, 1.3]]])
     for half in (shoulder, mirror(shoulder)):
@@ -107,14 +97,17 @@ def _paint_neck(canvas: Canvas, sitter: Sitter) -> None:
         canvas.stroke([half[:3]], cloth * np.float32(0.7), 0.7, width=0.012, blur=0.004)
 
 
-def _paint_ears(canvas: Canvas, sitter: Sitter) -> None:
-    body, palette = sitter.body, sitter.palette
-    for flip in (_LEFT, _RIGHT):
-        outer = smooth((_EAR * body.ear_size + body.ear) * flip)
-        inner = smooth(move(_EAR * [0.5, 0.62] * body.ear_size + body.ear, 0.008, -0.006) * flip)
-        canvas.fill(outer, mix(palette.skin, palette.skin_shadow, 0.16) + _BLUSH * np.float32(0.4))
-        canvas.fill(inner, palette.skin_shadow, 0.55, blur=0.006)
-        canvas.stroke([outer], palette.fold, 0.4, width=0.004, blur=0.002)
+def _paint_neck_web(canvas: Canvas, sitter: Sitter, neck: float) -> None:
+    """Paint folds of skin from below the ears to the shoulders."""
+    palette, strength = sitter.palette, sitter.phantom.signs.neck_web
+    ear, out = sitter.body.landmarks[15], neck + 0.17 * strength
+    bend = [0.2 * out + 0.8 * ear[0] - 0.02, 0.4 * ear[1] + 0.6 * 0.985]
+    edge = curve(np.array([[ear[0] - 0.02, ear[1]], [ear[0] - 0.032, ear[1] + 0.12], bend, [out, 0.985]]))
+    web = np.concatenate([edge, [[neck, 1.1], [neck * 0.9, 0.6]]])
+    for flip in (LEFT, RIGHT):
+        canvas.fill(web * flip, mix(palette.skin, palette.skin_shadow, 0.30), blur=0.003)
+        canvas.stroke([move(edge, -0.012, 0) * flip], palette.skin, 0.5, width=0.012, blur=0.005)
+        canvas.stroke([move(edge, -0.034, 0.01) * flip], palette.fold, 0.5, width=0.012, blur=0.007)
 
 
 def _paint_skin(canvas: Canvas, sitter: Sitter) -> None:
@@ -133,7 +126,7 @@ def _paint_skin(canvas: Canvas, sitter: Sitter) -> None:
             (0.119, EYE_Y + 0.03, 0.04, 0.018, 0.25 * body.growth.adult + 0.5 * body.growth.sag),
         ]
     )
-    skin += canvas.spread(blush)[..., None] * (_BLUSH * palette.skin[0] / 235)
+    skin += canvas.spread(blush)[..., None] * (BLUSH * palette.skin[0] / 235)
     cover = canvas.mask(body.skull)[..., None]
     canvas.pixels += cover * (skin - canvas.pixels)
 
@@ -166,6 +159,7 @@ def _paint_beard(canvas: Canvas, sitter: Sitter) -> None:
 def _paint_folds(canvas: Canvas, sitter: Sitter) -> None:
     """Paint the creases of age and of smiling."""
     growth, points, smile = sitter.body.growth, sitter.body.landmarks, sitter.phantom.smile
+    coarse = sitter.phantom.signs.coarseness
     fold = sitter.palette.fold
     wing, corner, eye = points[35], points[54], points[42:48]
     cheek = [move(wing, 0.008, -0.012), move((wing + corner) / 2, 0.040, -0.012), move(corner, 0.026, 0)]
@@ -173,10 +167,10 @@ def _paint_folds(canvas: Canvas, sitter: Sitter) -> None:
     bag = eye[[0, 5, 4, 3]] + np.array([[0.002, 0.018], [0.005, 0.026], [0, 0.026], [0, 0.018]])
     feet = [eye[3] + np.array([[0.012, y], [0.045, 2.2 * y - 0.004]]) for y in (-0.010, 0.003, 0.016)]
     smiling = 0.40 * smile * (1 - 0.4 * growth.chubby)
-    cheeks = min(0.72, 0.03 + 0.12 * growth.adult + smiling + 0.55 * growth.wrinkles)
-    bags = 0.25 * growth.adult + 0.40 * growth.wrinkles
+    cheeks = min(0.72, 0.03 + 0.12 * growth.adult + smiling + 0.55 * growth.wrinkles + 0.45 * coarse)
+    bags = 0.25 * growth.adult + 0.40 * growth.wrinkles + 0.35 * coarse
     crow = 0.25 * smile * growth.adult + 0.60 * growth.wrinkles
-    for flip in (_RIGHT, _LEFT):
+    for flip in (RIGHT, LEFT):
         canvas.stroke([curve(np.array(cheek) * flip)], fold, cheeks, width=0.009, blur=0.006)
         canvas.stroke([curve(jowl * flip)], fold, 0.42 * growth.sag, width=0.008, blur=0.005)
         canvas.stroke([curve(bag * flip)], fold, bags, width=0.008, blur=0.004)
@@ -196,6 +190,42 @@ def _paint_forehead_lines(canvas: Canvas, brow_y: float, fold: Floats, wrinkles:
     canvas.stroke([frown, mirror(frown)], fold, 0.35 * wrinkles, width=0.005, blur=0.002)
 
 
+def _paint_pointed_chin(canvas: Canvas, sitter: Sitter) -> None:
+    """Paint the shadow under a pointed chin and the light on its tip."""
+    palette, points, strength = sitter.palette, sitter.body.landmarks, sitter.phantom.signs.chin_point
+    if strength > 0:
+        canvas.stroke([curve(move(points[6:11], 0, 0.004))], palette.fold, 0.6 * strength, width=0.010, blur=0.004)
+        tip = move(points[7:10] * [0.45, 1.0], 0, -0.018)
+        canvas.stroke([curve(tip)], palette.skin_light, 0.55 * strength, width=0.026, blur=0.012)
+
+
+def _paint_bridge(canvas: Canvas, sitter: Sitter) -> None:
+    """Paint the edges of a wide or prominent nasal bridge, the light on it, and a round tip."""
+    palette, signs, points = sitter.palette, sitter.phantom.signs, sitter.body.landmarks
+    if signs.bridge_edges > 0 or signs.bridge_height > 0:
+        top, low = EYE_Y - 0.014, points[30, 1] - 0.012
+        wide = 0.015 + signs.bridge_edges
+        edge = curve(np.array([[wide + 0.006, top], [wide, 0.5 * (top + low)], [wide + 0.004, low]]))
+        shown = min(1.0, signs.bridge_height + 40 * signs.bridge_edges)
+        for flip in (LEFT, RIGHT):
+            canvas.stroke([edge * flip], palette.fold, 0.75 * shown, width=0.010, blur=0.005)
+        crest = np.array([[0.0, top - 0.006], [0.0, low]])
+        light = 0.55 * signs.bridge_height + 0.30 * (shown - signs.bridge_height)
+        canvas.stroke([crest], palette.skin_light, light, width=0.010 + 1.2 * signs.bridge_edges, blur=0.006)
+    if signs.tip_roundness > 0:
+        _paint_round_tip(canvas, palette, points, signs.tip_roundness)
+
+
+def _paint_round_tip(canvas: Canvas, palette: Palette, points: Points, strength: float) -> None:
+    """Paint a ball on the tip of the nose, lit from above."""
+    turn = np.linspace(-0.25 * np.pi, 1.25 * np.pi, 15)
+    around = np.stack([np.cos(turn), 0.9 * np.sin(turn)], axis=1)
+    middle = np.array([0.0, points[30, 1] + 0.008])
+    radius = 0.62 * points[35, 0]
+    canvas.stroke([middle + 1.05 * radius * around], palette.fold, 0.55 * strength, width=0.008, blur=0.005)
+    canvas.fill(middle + 0.55 * radius * around, palette.skin_light, 0.75 * strength, blur=0.010)
+
+
 def _paint_nostrils(canvas: Canvas, sitter: Sitter) -> None:
     phantom, body, palette = sitter.phantom, sitter.body, sitter.palette
     points, scale = body.landmarks, body.growth.lower_face
@@ -208,112 +238,7 @@ def _paint_nostrils(canvas: Canvas, sitter: Sitter) -> None:
     curl = np.array([[-0.002, -0.004 - 0.026 * scale], [0.007, -0.004 - 0.012 * scale], [0.004, -0.004]])
     wing_fold = wing + np.concatenate([curl, [[-0.010, -0.004 + 0.010 * scale]]])
     under = np.array([[wing[0] * 0.75, wing[1] + 0.006], [wing[0] * 0.4, base[1] - 0.001], [0, base[1] + 0.002]])
-    for flip in (_RIGHT, _LEFT):
+    for flip in (RIGHT, LEFT):
         canvas.stroke([curve(wing_fold * flip)], palette.fold, 0.50, width=0.006, blur=0.004)
         canvas.stroke([curve(under * flip)], palette.fold, 0.55, width=0.006, blur=0.004)
         canvas.fill(hole * flip, palette.fold * np.float32(0.55), 0.8, blur=0.0025)
-
-
-def _paint_mouth(canvas: Canvas, sitter: Sitter) -> None:
-    body, palette = sitter.body, sitter.palette
-    points = body.landmarks
-    inner_top, inner_low = points[60:65], points[[64, 65, 66, 67, 60]]
-    upper = np.concatenate([curve(points[48:55]), curve(inner_top[::-1])])
-    lower = np.concatenate([curve(points[[54, 55, 56, 57, 58, 59, 48]]), curve(inner_low[::-1])])
-    rounded = move((inner_low[[0, 3]] + inner_low[[1, 4]]) / 2, 0, 0.2 * body.mouth_opening)
-    low_edge = np.stack([inner_low[0], rounded[0], *inner_low[1:4], rounded[1], inner_low[4]])
-    gap = np.concatenate([curve(inner_top), curve(low_edge)])
-    canvas.fill(upper, palette.lips * np.float32(0.80), 0.92, blur=0.002)
-    canvas.fill(lower, palette.lips, 0.92, blur=0.002)
-    depth = points[57, 1] - points[66, 1]
-    shine = np.stack([np.linspace(-0.028, 0.028, 7), np.full(7, points[66, 1] + 0.45 * depth)], axis=1)
-    canvas.stroke([shine], mix(palette.lips, WHITE, 0.45), 0.45, width=0.35 * depth, blur=0.007)
-    if body.mouth_opening > 0.004:
-        canvas.fill(gap, _MOUTH_INSIDE)
-        _paint_teeth(canvas, body, within=canvas.mask(gap))
-    else:
-        canvas.fill(gap, _MOUTH_INSIDE, 0.8)
-    seam = curve(points[[48, 60, 61, 62, 63, 64, 54]])
-    canvas.stroke([seam], mix(palette.lips, _MOUTH_INSIDE, 0.75), 0.85, width=0.005, blur=0.0012)
-    corner = points[54] + np.array([[-0.006, 0.0], [0.003, 0.002]])
-    canvas.stroke([mirror(corner[::-1]), corner], palette.fold, 0.6, width=0.008, blur=0.004)
-
-
-def _paint_teeth(canvas: Canvas, body: Anatomy, within: Floats) -> None:
-    points = body.landmarks
-    bottom = points[60:65] + np.array([[0, 0], [0, 0.72], [0, 0.78], [0, 0.72], [0, 0]]) * body.mouth_opening
-    row = np.concatenate([curve(points[60:65]), curve(bottom[::-1])])
-    canvas.fill(row, _TEETH, 0.95, blur=0.0015, within=within)
-    top, low = points[62, 1], points[62, 1] + body.mouth_opening
-    gaps = [np.array([[x, top - 0.01], [x, low]]) for x in np.arange(-3, 4) * 0.0165]
-    canvas.stroke(gaps, _TEETH * np.float32(0.75), 0.45, width=0.003, within=within)
-    canvas.stroke([points[60:65]], _MOUTH_INSIDE, 0.45, width=0.008, blur=0.004, within=within)
-
-
-def _paint_eye(canvas: Canvas, sitter: Sitter, side: Points) -> None:
-    """Paint one eye, from the right one's points; `side` mirrors them or not."""
-    phantom, body, palette = sitter.phantom, sitter.body, sitter.palette
-    eye = body.landmarks[42:48]
-    upper, lower = curve(eye[0:4]), curve(eye[[3, 4, 5, 0]])
-    opening = np.concatenate([upper, lower]) * side
-    within = canvas.mask(opening)
-    canvas.fill(opening, WHITE * np.float32(0.95))
-    centre = np.array([eye[:, 0].mean(), EYE_Y - 0.001]) * side
-    _paint_iris(canvas, centre, body.growth.iris, palette, within, phantom.looks.light_side)
-    shadow = palette.fold * np.float32(0.6)
-    canvas.stroke([move(upper, 0, 0.003) * side], shadow, 0.5, width=0.010, blur=0.004, within=within)
-    lash_line = np.concatenate([upper, move(eye[3:4], 0.005, -0.0005)])
-    lashes = 0.0052 + 0.002 * (1 - phantom.looks.masculinity)
-    canvas.stroke([lash_line * side], palette.lash, 0.85, width=lashes, blur=0.001)
-    canvas.stroke([lower * side], palette.fold, 0.50, width=0.0035, blur=0.0012)
-    corner = eye[0] + np.array([[-0.003, 0.001], [0.003, -0.002], [0.003, 0.003]])
-    canvas.fill(smooth(corner * side), palette.lips, 0.7)
-    _paint_lids(canvas, sitter, side)
-
-
-def _paint_lids(canvas: Canvas, sitter: Sitter, side: Points) -> None:
-    """Paint the crease above the eye, or the fold that hangs over it, and the puff below."""
-    eye, palette = sitter.body.landmarks[42:48], sitter.palette
-    hood = float(np.clip(sitter.phantom.traits["lid_hooding"], 0, 0.7)) + 0.25 * sitter.body.growth.sag
-    puffy = float(np.clip(0.2 + sitter.phantom.traits["periorbital_fullness"], 0, 1.5))
-    lift = 0.014 * (1 - min(1.0, 2.2 * hood)) + 0.002
-    rise = np.array([[-0.002, -0.004], [0, -lift], [0, -lift], [0.010, -0.004 + 0.012 * hood]])
-    crease = curve(eye[0:4] + rise)
-    canvas.stroke([crease * side], palette.fold, 0.55 + 0.3 * hood, width=0.005 + 0.004 * hood, blur=0.0022)
-    above = np.concatenate([crease, move(crease[::-1], 0, -0.016)])
-    canvas.fill(above * side, palette.skin_light, 0.35 * hood + 0.22 * puffy, blur=0.007)
-    puff = curve(eye[[0, 5, 4, 3]] + np.array([[0.006, 0.010], [0, 0.017], [0, 0.017], [-0.002, 0.014]]))
-    canvas.stroke([puff * side], palette.skin_light, 0.40 * puffy, width=0.012, blur=0.005)
-    canvas.stroke([move(puff, 0, 0.016) * side], palette.fold, 0.42 * puffy, width=0.007, blur=0.004)
-
-
-def _paint_iris(
-    canvas: Canvas, centre: Points, radius: float, palette: Palette, within: Floats, light_side: float
-) -> None:
-    turn = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1) * radius
-
-    def disc(share: float, at: Points, colour: Floats, opacity: float, blur: float) -> None:
-        canvas.fill(circle * share + at, colour, opacity, blur, within)
-
-    disc(1.0, centre, palette.iris * np.float32(0.45), 1, 0.001)
-    disc(0.84, centre, palette.iris, 1, 0.002)
-    disc(0.5, move(centre, 0, 0.4 * radius), mix(palette.iris, WHITE, 0.3), 0.6, 0.004)
-    disc(0.42, centre, palette.lash * np.float32(0.5), 1, 0.001)
-    light = move(centre, 0.35 * radius * np.sign(light_side), -0.38 * radius)
-    disc(0.24, light, rgb(255, 255, 255), 0.95, 0.0007)
-
-
-def _paint_brow(canvas: Canvas, sitter: Sitter, side: Points) -> None:
-    looks, growth, palette = sitter.phantom.looks, sitter.body.growth, sitter.palette
-    line = move(curve(sitter.body.landmarks[22:27], per_span=5), 0, 0.004)
-    along = np.linspace(0, 1, len(line))
-    thick = max(0.35, 1 + sitter.phantom.traits["brow_thickness"])
-    thick *= 0.8 + 0.35 * looks.masculinity * growth.adult
-    half = np.zeros_like(line)
-    half[:, 1] = 0.0105 * thick * np.interp(along, [0, 0.15, 0.6, 1], [0.75, 1.0, 0.85, 0.2])
-    outline = np.concatenate([line - half, (line + half)[::-1]])
-    canvas.fill(outline * side, palette.brow, 0.62 * growth.brow, blur=0.0035)
-    ahead = line[np.minimum(np.arange(len(line)) + 2, len(line) - 1)] - line
-    hairs = np.stack([line + 0.8 * half, line - 0.5 * half + ahead], axis=1) * side
-    canvas.stroke(list(hairs), palette.brow * np.float32(0.8), 0.55 * growth.brow, width=0.003, blur=0.0008)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,12 +18,13 @@ _HAIR_STREAM: Final = 2  # a random stream of its own, beside those of faces.pha
 
 @dataclass(frozen=True)
 class HairStyle:
-    """A cut: how far hair stands off the skull, how low it hangs, how it runs."""
+    """A cut: how far hair stands off the skull, how low it hangs, how it runs, whether it is combed behind the ears."""
 
     volume: float
     hangs_to: float = 0.0
     fringe: float = 0.0
     flow: str = "swept"
+    behind_ears: bool = False
 
 
 HAIR_STYLES: Final = (
@@ -36,7 +37,13 @@ HAIR_STYLES: Final = (
     HairStyle(0.050, hangs_to=0.80, fringe=0.10, flow="fringe"),
     HairStyle(0.040, fringe=0.08, flow="fringe"),
     HairStyle(0.020),
+    HairStyle(0.045, hangs_to=1.05, behind_ears=True),
+    HairStyle(0.060, hangs_to=1.00, flow="waves", behind_ears=True),
 )
+"""Cuts by number. People of the default conditions have the first nine."""
+
+UNCOVERING_STYLES: Final = {4: 9, 5: 10, 6: 9, 7: 8}
+"""Cuts that leave ears and forehead free, by the number of the cut that covers them."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +52,33 @@ class HairShape:
 
     Attributes:
         cover: how dense hair is; 0 (none) to 1.
+        behind: outline of the hair that hangs behind the neck; None if none does.
     """
 
     style: HairStyle
     outer: Points
     inner: Points
     cover: float
+    behind: Points | None
 
 
 def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
     """Compute the shape of a person's hair at an age: flat on an infant's skull, receding in some old men."""
+    style = HAIR_STYLES[phantom.looks.hair_style]
+    if style.behind_ears:
+        loose = _hair_band(replace(style, behind_ears=False), phantom, body)
+        return replace(_hair_band(replace(style, hangs_to=0.0), phantom, body), behind=loose.behind)
+    hair = _hair_band(style, phantom, body)
+    return replace(hair, behind=hair.outer) if phantom.signs.cranium_smallness > 0 else hair
+
+
+def _hair_band(style: HairStyle, phantom: Phantom, body: Anatomy) -> HairShape:
+    """Compute the band of hair in front of the head."""
     looks, growth = phantom.looks, body.growth
-    style = HAIR_STYLES[looks.hair_style]
     long_enough = min(1.0, max(0.0, (growth.hair - 0.5) / 0.35))
     volume = 0.006 + style.volume * (0.7 + 0.6 * looks.hair_volume) * long_enough
     recede = 0.055 * looks.balding * growth.sag**0.5 * growth.adult
-    side = body.landmarks[16, 0]
+    side, broad = body.landmarks[16, 0], phantom.signs.forehead_breadth
     temple = float(body.skull[:, 0].max())
     top = float(body.skull[:, 1].min())
     line_y = body.hairline_y + style.fringe * long_enough - recede
@@ -70,8 +88,8 @@ def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
         [
             [side, hang],
             [temple * 0.965, 0.37],
-            [temple * 0.82 - 0.4 * recede, line_y + 0.080 - recede],
-            [temple * 0.48, line_y + 0.016 - 0.8 * recede],
+            [temple * (0.82 + 0.13 * broad) - 0.4 * recede, line_y + 0.080 - 0.03 * broad - recede],
+            [temple * (0.48 + 0.20 * broad), line_y + 0.016 - 0.010 * broad - 0.8 * recede],
             [0.0, line_y],
         ]
     )
@@ -89,7 +107,9 @@ def hair_shape(phantom: Phantom, body: Anatomy) -> HairShape:
         half_way = 0.5 * (hang + burn_y)
         inner = np.insert(inner, 1, [side * 0.985, half_way], axis=0)
         outer = np.insert(outer, 1, [wide + 0.02, half_way], axis=0)
-    return HairShape(style, _over_the_top(outer), _over_the_top(inner), cover=growth.hair)
+    edge = _over_the_top(outer)
+    behind = edge if style.hangs_to and growth.hair > 0.5 else None
+    return HairShape(style, edge, _over_the_top(inner), growth.hair, behind)
 
 
 def _over_the_top(right: Points) -> Points:
@@ -99,8 +119,8 @@ def _over_the_top(right: Points) -> Points:
 
 def paint_hanging_hair(canvas: Canvas, hair: HairShape, palette: Palette) -> None:
     """Paint the hair behind the neck."""
-    if hair.style.hangs_to and hair.cover > 0.5:
-        canvas.fill(hair.outer, palette.hair_dark, blur=0.004)
+    if hair.behind is not None:
+        canvas.fill(hair.behind, palette.hair_dark, blur=0.004)
 
 
 def paint_hair(canvas: Canvas, phantom: Phantom, body: Anatomy, hair: HairShape, palette: Palette) -> None:

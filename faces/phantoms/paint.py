@@ -32,6 +32,9 @@ def mix(first: Floats, second: Floats, share: float) -> Floats:
 
 WHITE: Final = rgb(238, 234, 230)
 GREY_HAIR: Final = rgb(200, 198, 196)
+_FAIR_HAIR: Final = rgb(240, 218, 160)
+_PALE_SKIN: Final = rgb(255, 236, 230)
+_PALE_IRIS: Final = rgb(206, 222, 232)
 _RED_HAIR: Final = rgb(158, 78, 38)
 _RED_LIPS: Final = rgb(176, 70, 74)
 _SKIN: Final = (
@@ -182,12 +185,13 @@ def _ramp(stops: Sequence[Floats], at: float) -> Floats:
 
 def choose_palette(phantom: Phantom, growth: Growth) -> Palette:
     """Choose the colours of a person at an age."""
-    looks = phantom.looks
+    looks, signs = phantom.looks, phantom.signs
     skin = _ramp(_SKIN, looks.skin_tone) + (looks.skin_warmth - 0.5) * rgb(10, -2, -12)
+    skin = mix(skin, _PALE_SKIN, signs.skin_pallor)
     shadow = skin * rgb(0.55, 0.43, 0.40)
     grey = float(np.clip((phantom.age_years - looks.greying_years + 6) / 22, 0, 0.95))
     young = mix(_ramp(_HAIR, looks.hair_shade), _RED_HAIR, looks.hair_red)
-    hair = mix(young, GREY_HAIR, 0.85 * grey)
+    hair = mix(mix(young, GREY_HAIR, 0.85 * grey), _FAIR_HAIR, signs.hair_fairness)
     lips = mix(skin, _RED_LIPS, 0.48 - 0.12 * growth.sag) * np.float32(0.92)
     brow = mix(young * np.float32(0.45 + 0.35 * looks.brow_shade), GREY_HAIR, 0.45 * grey)
     return Palette(
@@ -201,6 +205,6 @@ def choose_palette(phantom: Phantom, growth: Growth) -> Palette:
         hair_dark=hair * np.float32(0.55),
         grey=grey,
         brow=brow * np.float32(min(1.0, 0.6 * float(skin.mean() / brow.mean()))),  # darker than skin
-        iris=_ramp(_IRIS, looks.iris_hue),
+        iris=mix(_ramp(_IRIS, looks.iris_hue), _PALE_IRIS, signs.iris_pallor),
         lash=rgb(34, 22, 20),
     )

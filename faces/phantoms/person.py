@@ -16,9 +16,16 @@ import numpy.typing as npt
 
 from core.errors import LabelError
 from faces.labels import AGE_GROUPS, CONDITIONS
+from faces.phantoms.signs import NO_SIGNS, Signs
 
 OLDEST_YEARS: Final = 120.0
 _OLDEST_DRAWN_AT_RANDOM: Final = 90.0
+
+SKIN_GROUPS: Final = ("light", "medium", "dark")
+"""Groups of skin tones, a third of all phantoms each. A phantom has no ancestors; they stand for ancestry where persons
+are matched."""
+
+_SKIN_GROUP_ENDS: Final = (0.26, 0.55)
 _TRAIT_STREAM, _LOOKS_STREAM = 0, 1  # separate random streams: a new look never changes a trait
 
 
@@ -31,38 +38,69 @@ class Trait:
         deviation: standard deviation in the population, in the trait's drawn unit.
         shifts: condition -> how far its mean lies from the population's, in standard deviations.
         meaning: what is drawn, and its unit ("side" is the side of the picture).
+        more: id of the HPO term for much more than the mean.
+        less: id of the HPO term for much less; empty if there is none.
     """
 
     name: str
     deviation: float
     shifts: Mapping[str, float]
     meaning: str
+    more: str
+    less: str = ""
 
 
 TRAITS: Final = (
     # Williams syndrome: Morris 1999 (GeneReviews), "facial features"
-    Trait("periorbital_fullness", 0.30, {"WS": 2.3}, "puffiness of the lids; 1 is marked"),
-    Trait("nose_shortness", 0.0080, {"WS": 2.2}, "base of the nose above its usual place; side"),
-    Trait("nose_upturn", 0.28, {"WS": 2.1}, "tip raised and nostrils seen; 1 is marked"),
-    Trait("philtrum_length", 0.0080, {"WS": 2.3}, "longer than usual at that age; side"),
-    Trait("lip_fullness", 0.17, {"WS": 2.2}, "height of the red of the lips; relative to usual"),
-    Trait("mouth_width", 0.0090, {"WS": 1.6, "22q11DS": -1.6}, "half width of the mouth beyond usual; side"),
-    Trait("cheek_fullness", 0.0070, {"WS": 2.0}, "half width of the lower cheeks beyond usual; side"),
+    Trait("periorbital_fullness", 0.30, {"WS": 2.3}, "puffiness of the lids; 1 is marked", "HP:0000629"),
+    Trait(
+        "nose_shortness",
+        0.0080,
+        {"WS": 2.2},
+        "base of the nose above its usual place; side",
+        "HP:0003196",
+        "HP:0003189",
+    ),
+    Trait("nose_upturn", 0.28, {"WS": 2.1}, "tip raised and nostrils seen; 1 is marked", "HP:0000463"),
+    Trait("philtrum_length", 0.0080, {"WS": 2.3}, "longer than usual at that age; side", "HP:0000343", "HP:0000322"),
+    Trait("lip_fullness", 0.17, {"WS": 2.2}, "height of the red of the lips; relative to usual", "HP:0012471"),
+    Trait(
+        "mouth_width",
+        0.0090,
+        {"WS": 1.6, "22q11DS": -1.6},
+        "half width of the mouth beyond usual; side",
+        "HP:0000154",
+        "HP:0000160",
+    ),
+    Trait("cheek_fullness", 0.0070, {"WS": 2.0}, "half width of the lower cheeks beyond usual; side", "HP:0000293"),
     # 22q11.2 deletion syndrome: McDonald-McGinn et al. 2015 (Nat Rev Dis Primers 1:15071)
-    Trait("lid_hooding", 0.13, {"22q11DS": 2.3}, "part of the open eye under the upper lid's fold"),
-    Trait("bridge_width", 0.0060, {"22q11DS": 2.3}, "half width of a tubular nasal bridge beyond usual; side"),
-    Trait("nose_tip", 0.15, {"22q11DS": 2.3}, "bulbous tip; relative to usual"),
-    Trait("face_narrowness", 0.0085, {"22q11DS": 2.3}, "long and narrow: sides in, chin down; side"),
-    Trait("malar_flatness", 0.30, {"22q11DS": 2.1}, "cheekbones without relief; 1 is flat"),
+    Trait("lid_hooding", 0.13, {"22q11DS": 2.3}, "part of the open eye under the upper lid's fold", "HP:0030820"),
+    Trait(
+        "bridge_width",
+        0.0060,
+        {"22q11DS": 2.3},
+        "half width of a tubular nasal bridge beyond usual; side",
+        "HP:0000431",
+    ),
+    Trait("nose_tip", 0.15, {"22q11DS": 2.3}, "bulbous tip; relative to usual", "HP:0000414"),
+    Trait("face_narrowness", 0.0085, {"22q11DS": 2.3}, "long and narrow: sides in, chin down; side", "HP:0000275"),
+    Trait("malar_flatness", 0.30, {"22q11DS": 2.1}, "cheekbones without relief; 1 is flat", "HP:0000272"),
     # "other": one composite of features that neither of the two has
-    Trait("fissure_slant", 0.0055, {"other": 2.3}, "outer corner of the eye lowered; side"),
-    Trait("eye_spacing", 0.0060, {"other": 2.3}, "each eye further out than usual; side"),
-    Trait("brow_thickness", 0.20, {"other": 2.2}, "relative to usual"),
-    Trait("brow_arch", 0.0060, {"other": 2.2}, "middle of the brow raised; side"),
-    Trait("forehead_width", 0.0090, {"other": 2.1}, "half width at the temples beyond usual; side"),
-    Trait("chin_smallness", 0.0100, {"other": 2.2}, "chin raised and narrowed; side"),
-    Trait("ear_lowness", 0.0110, {"other": 2.0}, "ears lower than usual; side"),
-    Trait("ear_size", 0.11, {"other": 1.6, "22q11DS": -1.6}, "relative to usual"),
+    Trait("fissure_slant", 0.0055, {"other": 2.3}, "outer corner of the eye lowered; side", "HP:0000494", "HP:0000582"),
+    Trait("eye_spacing", 0.0060, {"other": 2.3}, "each eye further out than usual; side", "HP:0000316", "HP:0000601"),
+    Trait("brow_thickness", 0.20, {"other": 2.2}, "relative to usual", "HP:0000574"),
+    Trait("brow_arch", 0.0060, {"other": 2.2}, "middle of the brow raised; side", "HP:0002553"),
+    Trait(
+        "forehead_width",
+        0.0090,
+        {"other": 2.1},
+        "half width at the temples beyond usual; side",
+        "HP:0000337",
+        "HP:0000341",
+    ),
+    Trait("chin_smallness", 0.0100, {"other": 2.2}, "chin raised and narrowed; side", "HP:0000347"),
+    Trait("ear_lowness", 0.0110, {"other": 2.0}, "ears lower than usual; side", "HP:0000369"),
+    Trait("ear_size", 0.11, {"other": 1.6, "22q11DS": -1.6}, "relative to usual", "HP:0000400", "HP:0008551"),
 )
 
 
@@ -127,17 +165,54 @@ PERSON: Final = (
 """The looks that belong to the person rather than to the picture: the entries of `identity_vector`, in order."""
 
 
+AVERAGE_LOOKS: Final = Looks(
+    masculinity=0.4,
+    skin_tone=0.35,
+    skin_warmth=0.5,
+    hair_shade=0.35,
+    hair_red=0.0,
+    hair_style=8,
+    hair_volume=0.5,
+    hair_part=0.0,
+    curl=0.5,
+    hairline=0.0,
+    balding=0.0,
+    greying_years=46.0,
+    brow_shade=0.5,
+    iris_hue=0.3,
+    beard=0.0,
+    freckles=0.0,
+    jaw_width=0.0,
+    face_width=0.0,
+    nose_width=0.0,
+    eye_size=0.0,
+    brow_height=0.0,
+    lip_bow=0.0,
+    chin_width=0.0,
+    roll_degrees=0.0,
+    offset_x=0.0,
+    offset_y=0.0,
+    light_side=0.4,
+    backdrop=(0.62, 0.66, 0.70),
+    cloth=(0.35, 0.42, 0.55),
+)
+"""Looks of an average person in a plain picture."""
+
+
 @dataclass(frozen=True)
 class Phantom:
     """A face that can be drawn at any size.
 
     Attributes:
-        condition: one of `faces.labels.CONDITIONS`.
+        condition: one of `faces.labels.CONDITIONS`, or another name if `faces.phantoms.phenotype` made the phantom.
         age_years: in [0, 120].
         smile: 0 (none) to 1 (broad, teeth seen).
         identity: the seed that fixed all that follows but the condition's shifts.
         traits: trait name -> value in its drawn unit, the condition's shift included.
         looks: the rest of the person.
+        signs: features that only HPO terms draw.
+        described_terms: ids of the HPO terms that the phantom was made from; None if it was made from a default
+            condition. `faces.phantoms.phenotype.find_phenotype` returns the terms of both.
     """
 
     condition: str
@@ -146,6 +221,18 @@ class Phantom:
     identity: int
     traits: Mapping[str, float] = field(compare=False)
     looks: Looks = field(compare=False)
+    signs: Signs = field(default=NO_SIGNS, compare=False)
+    described_terms: frozenset[str] | None = None
+
+    @property
+    def sex(self) -> str:
+        """`male` or `female`."""
+        return "male" if self.looks.masculinity > 0.5 else "female"
+
+    @property
+    def ancestry(self) -> str:
+        """Group of skin tones, which stands for the ancestry of a phantom: `light`, `medium` or `dark`."""
+        return SKIN_GROUPS[np.searchsorted(_SKIN_GROUP_ENDS, self.looks.skin_tone)]
 
 
 def phantom(condition: str, age_years: float, smile: float, identity: int) -> Phantom:

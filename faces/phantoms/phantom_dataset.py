@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
+from faces.conditions.catalogue import Condition
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import PHANTOMS, Record
 from faces.images import Pixels, encode_png
-from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup, find_age_group
+from faces.labels import AGE_GROUPS, CONDITIONS, UNAFFECTED, AgeGroup, find_age_group
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import TRAITS, Phantom, attributes, phantom
+from faces.phantoms.phenotype import describe_phantom, draw_terms, find_phenotype
 
 TRUTH: Final = "phantoms.csv"
 """Table within the set: file, identity and every facial trait, in the units of `faces.phantoms.person.TRAITS`."""
@@ -42,6 +44,21 @@ def nth_phantom(seed: int, index: int) -> Phantom:
     condition = CONDITIONS[index % len(CONDITIONS)]
     group = AGE_GROUPS[index // len(CONDITIONS) % len(AGE_GROUPS)]
     return phantom(condition, age_within(group, rng), round(rng.uniform(), 3), identity=(seed << 32) + index)
+
+
+def nth_described_phantom(seed: int, index: int, conditions: Sequence[Condition], always: Collection[str]) -> Phantom:
+    """Make the phantom number `index` of a set that is drawn from HPO terms, as `nth_phantom` does.
+
+    Args:
+        conditions: conditions that take turns; each gives a person terms by their frequency.
+        always: ids of terms that every person has.
+    """
+    rng = np.random.default_rng([seed, index])
+    condition = conditions[index % len(conditions)]
+    group = AGE_GROUPS[index // len(conditions) % len(AGE_GROUPS)]
+    age_years, smile = age_within(group, rng), round(rng.uniform(), 3)
+    terms = draw_terms(condition.terms, rng, always)
+    return describe_phantom(terms, age_years, smile, (seed << 32) + index, condition.name)
 
 
 def is_phantoms(data: Dataset) -> bool:
@@ -66,6 +83,8 @@ def synthesise(
     count: int,
     size: int,
     seed: int,
+    conditions: Sequence[Condition] = (),
+    always: Collection[str] = (),
     workers: int = 1,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
@@ -75,6 +94,9 @@ def synthesise(
 
     Args:
         path: ends in .zip for a zip, else a folder; must not exist yet.
+        conditions: conditions that are drawn from their HPO terms; without any, and without `always`, the default
+            four are drawn.
+        always: ids of drawn HPO terms that everybody has, with whatever condition.
         on_progress: called with the number of phantoms written so far.
 
     Raises:
@@ -83,8 +105,13 @@ def synthesise(
     for name, value, least in (("count", count, 1), ("seed", seed, 0)):
         if value < least:
             raise DatasetError(f"{name} is {value}; expected {least} or more")
-    people = [nth_phantom(seed, index) for index in range(count)]
-    write_phantoms(path, people, size=size, workers=workers, on_progress=on_progress)
+    if conditions or always:
+        conditions = conditions or (Condition(UNAFFECTED, "Unaffected"),)
+        people = [nth_described_phantom(seed, index, conditions, always) for index in range(count)]
+    else:
+        people = [nth_phantom(seed, index) for index in range(count)]
+    vocabulary = tuple(condition.name for condition in conditions) or CONDITIONS
+    write_phantoms(path, people, size=size, conditions=vocabulary, workers=workers, on_progress=on_progress)
 
 
 def write_phantoms(
@@ -92,15 +119,20 @@ def write_phantoms(
     people: Sequence[Phantom],
     *,
     size: int,
+    conditions: tuple[str, ...] = CONDITIONS,
     workers: int = 1,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Write these phantoms in their order, as `synthesise` does. The same identity is the same person."""
+    """Write these phantoms in their order, as `synthesise` does. The same identity is the same person.
+
+    Args:
+        conditions: the vocabulary of the set.
+    """
     for name, value, least in (("size", size, 8), ("workers", workers, 1)):
         if value < least:
             raise DatasetError(f"{name} is {value}; expected {least} or more")
     truth: list[list[str | float]] = []
-    with DatasetWriter(path) as writer:
+    with DatasetWriter(path, conditions=conditions) as writer:
         for drawn in _draw_all(people, size, workers):
             of = drawn.phantom
             record = writer.add(drawn.png, _record(of), drawn.landmarks)
@@ -111,12 +143,17 @@ def write_phantoms(
 
 
 def _record(of: Phantom) -> Record:
+    phenotype = find_phenotype(of)
     return Record(
         condition=of.condition,
         age_years=of.age_years,
         age_group=find_age_group(of.age_years).name,
         expression=of.smile,
         person=f"phantom-{of.identity:x}",
+        sex=of.sex,
+        ancestry=of.ancestry,
+        present=phenotype.present,
+        absent=phenotype.absent,
         source=PHANTOMS,
         licence="Apache-2.0",
     )

@@ -29,7 +29,7 @@ def bumps(rows: Sequence[tuple[float, float, float, float, float]]) -> Floats:
 
 def relief(phantom: Phantom, body: Anatomy) -> Floats:
     """Compute the height of the face towards the viewer, in sides, on the relief's grid."""
-    traits, growth, points = phantom.traits, body.growth, body.landmarks
+    traits, signs, growth, points = phantom.traits, phantom.signs, body.growth, body.landmarks
     scale, smile = growth.lower_face, phantom.smile
     tip_y, base_y, wing_x = points[30, 1], points[33, 1], points[35, 0]
     seam_y, chin_y, cheek_x = points[62, 1], points[8, 1], points[13, 0]
@@ -43,8 +43,8 @@ def relief(phantom: Phantom, body: Anatomy) -> Floats:
     philtrum = points[51, 1] - base_y
     philtrum_y, philtrum_spread = base_y + philtrum / 2, philtrum / 2 + 0.004
     rows = [
-        (0.0, EYE_Y + 0.02, bridge, 0.050, 0.026 * depth),
-        (0.0, (EYE_Y + tip_y) / 2 + 0.02, bridge, 0.055 * scale, 0.034 * depth),
+        (0.0, EYE_Y + 0.02, bridge, 0.050, (0.026 + 0.020 * signs.bridge_height) * depth),
+        (0.0, (EYE_Y + tip_y) / 2 + 0.02, bridge, 0.055 * scale, (0.034 + 0.026 * signs.bridge_height) * depth),
         (0.0, tip_y - 0.004, 0.027 * tip * growth.nose, 0.026 * scale * tip, 0.040),
         (wing_x * 0.82, base_y - 0.018 * scale, 0.013, 0.016, 0.016),
         (0.10, 0.405, 0.07, 0.022, 0.012 * depth),
@@ -62,6 +62,10 @@ def relief(phantom: Phantom, body: Anatomy) -> Floats:
         (0.021, philtrum_y, 0.008, philtrum_spread, 0.004),
         (0.0, 0.27, 0.13, 0.075, 0.014 + 0.02 * growth.cranium),
     ]
+    if signs.midface_retrusion:
+        rows.append((0.085, base_y - 0.035, 0.040, 0.050, -0.060 * signs.midface_retrusion))
+    if signs.proptosis:
+        rows.append((eye_x, EYE_Y, 0.045, 0.030, 0.030 * signs.proptosis))
     dome = _dome(half_width=points[:17, 0].max(), top=0.05, bottom=chin_y)
     return np.asarray(dome + bumps(rows), np.float32)
 

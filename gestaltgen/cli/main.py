@@ -44,6 +44,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "app",
         "Train classifiers of conditions on real and synthetic faces, and measure them.",
     ),
+    "phenotypes": LazyCommand(
+        f"{_CLI}.images.phenotypes",
+        "app",
+        "HPO terms of the face: of a condition, and those that phantoms can show.",
+    ),
     "generate": LazyCommand(
         f"{_CLI}.images.generate",
         "generate",

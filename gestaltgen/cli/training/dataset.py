@@ -27,6 +27,7 @@ from faces.images import encode_png
 from faces.labels import CONDITIONS
 from faces.landmark_table import assign_landmarks, read_landmark_table
 from faces.phantoms.phantom_dataset import synthesise
+from faces.phantoms.phenotype import find_drawn_term
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import progress_bar
@@ -54,15 +55,43 @@ def phantoms(
     seed: Annotated[
         int, typer.Option(help="Seed: the same seed gives the same data set, another seed other people.")
     ] = 0,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Draw this condition of the catalogue from its HPO terms; repeatable. Default: WS, 22q11DS, "
+            "other and unaffected, as the shipped weights know them."
+        ),
+    ] = None,
+    phenotype: Annotated[
+        list[str] | None, typer.Option(help="HPO term that every face shows, by id or label; repeatable.")
+    ] = None,
+    conditions: Annotated[
+        Path | None, typer.Option(help="TOML file with conditions of your own, for --condition.", dir_okay=False)
+    ] = None,
     workers: Annotated[int, typer.Option(help="Number of processes that draw; the result does not depend on it.")] = 2,
 ) -> None:
-    """Draw a data set of phantoms: faces with known condition, age, smile and identity.
+    """Draw a data set of phantoms: faces with known condition, age, smile, identity and HPO terms.
 
     The set is balanced over conditions and age groups. It has landmarks.npy and phantoms.csv, the true facial
-    traits, beside the labels. Phantoms are drawings, not patients.
+    traits, beside the labels. Each term of a condition is drawn by its frequency, independently of the others;
+    `gestaltgen phenotypes show` lists them. Phantoms are drawings, not patients.
+
+    Example: gestaltgen dataset phantoms kabuki.zip --condition Kabuki --condition unaffected
     """
+    catalogue = load_catalogue(conditions)
+    drawn = [catalogue.require(name) for name in condition or ()]
+    always = [find_drawn_term(term) for term in phenotype or ()]
     with progress_bar(_console, "drawing", count) as on_progress:
-        synthesise(out, count=count, size=size, seed=seed, workers=workers, on_progress=on_progress)
+        synthesise(
+            out,
+            count=count,
+            size=size,
+            seed=seed,
+            conditions=drawn,
+            always=always,
+            workers=workers,
+            on_progress=on_progress,
+        )
     show(out)
 
 
