@@ -146,6 +146,10 @@ def _describe_set(
             shard=f"{here}/shards/{{n}}.tar",
             archive=f"{here}/archive.zip",
             sheet=f"{here}/sheet.png",
+            croissant=f"{here}/croissant.json",
+            card=f"{here}/README.md",
+            gestaltmatcher=f"{here}/image_metadata.tsv",
+            phenopackets=f"{here}/phenopackets.jsonl?individuals=synthetic",
             job=job_path(job.id) if job else None,
         ),
     )

@@ -20,6 +20,7 @@ from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
 from api.image_sets.file_cache import FileCache
+from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest
 from api.jobs.job_list import Jobs
 from api.models.model import ModelInfo
@@ -217,6 +218,14 @@ class Resources:
         Raises:
             Problem: 409, the generator that made the set is not served any more; 503, the disk is nearly full.
         """
+        return DerivedFiles(self.store, self._find_generator(known))
+
+    def open_set_metadata(self, known: StoredRequest) -> SetMetadata:
+        """Return the metadata of an image set; errors as `open_derived_files`."""
+        return SetMetadata(self.store, self._find_generator(known))
+
+    def _find_generator(self, known: StoredRequest) -> ModelInfo:
+        """Find the generator that made an image set; errors as `open_derived_files`."""
         self.free_space.check()
         weights = str(known.resolved["weights_sha256"])
         model = self.worker.models.find_by_weights(weights)
@@ -226,7 +235,7 @@ class Resources:
                 f"The image set was made with weights {weights[:12]}…, which are not served any more; its manifest and "
                 "images can be had.",
             )
-        return DerivedFiles(self.store, model.info)
+        return model.info
 
     def list_models(self, caller: Caller) -> list[ModelInfo]:
         """List the generators that a caller may use. The first one serves requests that name none.

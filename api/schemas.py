@@ -154,6 +154,10 @@ class ImageSetLinks(BaseModel):
     shard: str
     archive: str
     sheet: str
+    croissant: str
+    card: str
+    gestaltmatcher: str
+    phenopackets: str
     job: str | None
 
 

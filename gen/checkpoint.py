@@ -222,6 +222,6 @@ def _config(path: Path, header: Mapping[str, Any]) -> GeneratorConfig | Discrimi
         config = _CONFIGS[network].from_json(header["config"])
         if config.vocabulary is None or "identifiers" not in header:
             return config
-        return replace(config, vocabulary=replace(config.vocabulary, identifiers=header["identifiers"]))
+        return replace(config, vocabulary=replace(config.vocabulary, stored_identifiers=header["identifiers"]))
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

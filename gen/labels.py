@@ -30,18 +30,16 @@ class Vocabulary:
     """Conditions and age groups of a network, in the order of its label columns.
 
     Args:
-        identifiers: identifiers of the conditions in OMIM, ORPHA and MONDO; None takes those of the shipped catalogue
-            for conditions of the same name. Two vocabularies with the same columns are equal whatever these are.
+        stored_identifiers: identifiers of the conditions as they are stored with the vocabulary; None if they are not.
+            Two vocabularies with the same columns are equal whatever these are.
     """
 
     conditions: tuple[str, ...] = CONDITIONS
     ages: tuple[AgeGroup, ...] = AGE_GROUPS
-    identifiers: Identifiers = field(default=None, compare=False)  # type: ignore[assignment]
+    stored_identifiers: Identifiers | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conditions", tuple(self.conditions))
-        if self.identifiers is None:
-            object.__setattr__(self, "identifiers", identify_by_name(self.conditions))
         object.__setattr__(self, "ages", tuple(self.ages))
         for what, names in (("conditions", self.conditions), ("age groups", self.age_names)):
             if not names or len(set(names)) != len(names):
@@ -50,6 +48,12 @@ class Vocabulary:
     @property
     def age_names(self) -> tuple[str, ...]:
         return tuple(age.name for age in self.ages)
+
+    @property
+    def identifiers(self) -> Identifiers:
+        """Identifiers of the conditions in OMIM, ORPHA and MONDO: those stored, or else those of the shipped catalogue
+        for conditions of the same name."""
+        return identify_by_name(self.conditions) if self.stored_identifiers is None else self.stored_identifiers
 
     @property
     def c_dim(self) -> int:

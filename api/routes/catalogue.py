@@ -23,7 +23,7 @@ from api.schemas import (
     ProblemOut,
     TrainingImagesOut,
 )
-from faces.conditions.catalogue import Catalogue, Condition
+from faces.conditions.catalogue import Catalogue
 
 router = APIRouter(
     prefix="/v1",
@@ -51,14 +51,8 @@ def conditions(service: ServiceDep, caller: AnyCaller, name: ModelName = None) -
 
 def _describe_condition(catalogue: Catalogue, info: ModelInfo, name: str, index: int) -> ConditionOut:
     """Describe a condition of a generator; the catalogue adds to what the checkpoint says."""
-    stored = info.identifiers.get(name, {})
-    known = [catalogue.get(name), *(catalogue.find(identifier) for identifier in stored.values())]
-    entry = next((entry for entry in known if entry is not None), Condition(name, name))
     return ConditionOut(
-        name=name,
-        label=entry.label,
-        identifiers={**entry.identifiers, **stored},
-        genes=list(entry.genes),
+        **catalogue.describe(name, info.identifiers.get(name, {})).to_json(),
         class_index=index,
         training_images=dict(info.training_counts.get(name, {})),
     )

@@ -6,7 +6,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -109,6 +109,17 @@ class Catalogue:
         """Return the identifiers of those conditions that are found and have any, by the names given."""
         found = {name: self.find(name) for name in names}
         return {name: dict(entry.identifiers) for name, entry in found.items() if entry and entry.identifiers}
+
+    def describe(self, name: str, identifiers: Mapping[str, str]) -> Condition:
+        """Describe a condition of a vocabulary: its own identifiers, and what the catalogue says of it besides.
+
+        Args:
+            name: name in the vocabulary; aliases do not count.
+            identifiers: those that are stored with the vocabulary.
+        """
+        known = [self.get(name), *(self.find(identifier) for identifier in identifiers.values())]
+        entry = next((entry for entry in known if entry is not None), Condition(name, name))
+        return replace(entry, name=name, identifiers={**entry.identifiers, **identifiers})
 
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._by_name.values())

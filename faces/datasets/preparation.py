@@ -116,7 +116,7 @@ def plan_alignment(
     if records is None:
         return AlignmentPlan(folder, tuple(Record(file) for file in found), tuple(unwanted))
     records = [record for record in records if wanted(record.file)]
-    rows, files = {row.file for row in (*records, *bad_rows)}, set(found)
+    rows, files = {record.file for record in records} | {row.file for row in bad_rows}, set(found)
     refused = [Outcome(record.file, reason="no such file") for record in records if record.file not in files]
     refused += [Outcome(file, reason="not in the table") for file in found if file not in rows]
     refused += [*unwanted, *bad_rows]

@@ -120,7 +120,9 @@ def write_table(records: Iterable[Record]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, *others], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _to_cell(getattr(record, name)) for name in columns} | record.others for record in records)
+    writer.writerows(
+        {name: _to_cell(getattr(record, name)) for name in columns} | dict(record.others) for record in records
+    )
     return text.getvalue()
 
 

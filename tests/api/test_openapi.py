@@ -13,13 +13,22 @@ from api.settings import Settings
 
 RECORDED: Final = Path(__file__).with_name("openapi.json")
 
-ADDED_OPERATIONS: Final = frozenset({"delete_v1_image_sets__set_id__delete", "describe__get"})
+_METADATA: Final = (
+    "croissant_v1_image_sets__set_id__croissant_json_get",
+    "card_v1_image_sets__set_id__README_md_get",
+    "gestaltmatcher_v1_image_sets__set_id__image_metadata_tsv_get",
+    "phenopackets_v1_image_sets__set_id__phenopackets_jsonl_get",
+)
+
+ADDED_OPERATIONS: Final = frozenset({"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA})
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
 ADDED_PARAMETERS: Final = frozenset(
     {
         *(("send_v1_photos_post", name) for name in ("reference", "method", "steps", "seconds", "landmarks")),
         ("delete_v1_image_sets__set_id__delete", "set_id"),
+        *((operation, "set_id") for operation in _METADATA),
+        (_METADATA[-1], "individuals"),
     }
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
@@ -40,6 +49,7 @@ ADDED_FIELDS: Final = frozenset(
         ("ModelOut", "calibrated_ages"),
         ("ProblemOut", "error_count"),
         ("JobOut", "detached"),
+        *(("ImageSetLinks", name) for name in ("croissant", "card", "gestaltmatcher", "phenopackets")),
         *(("ConditionOut", field) for field in ("label", "identifiers", "genes")),
     }
 )

@@ -98,7 +98,7 @@ def test_a_checkpoint_says_which_images_it_was_trained_on(tmp_path: Path, seen: 
 def test_a_checkpoint_keeps_the_identifiers_of_its_conditions(tmp_path: Path) -> None:
     path, net = tmp_path / "net.safetensors", generator_32()
     assert net.config.vocabulary is not None
-    own = replace(net.config.vocabulary, identifiers={"other": {"MONDO": "MONDO:0007644"}})
+    own = replace(net.config.vocabulary, stored_identifiers={"other": {"MONDO": "MONDO:0007644"}})
     net.config = replace(net.config, vocabulary=own)
     checkpoint.save(path, net)
     vocabulary = checkpoint.read_info(path).vocabulary

@@ -61,7 +61,7 @@ def test_another_laboratorys_vocabulary_survives_json() -> None:
 
 def test_conditions_have_the_identifiers_of_the_catalogue_unless_others_are_given() -> None:
     assert Vocabulary(("WS", "DS")).identifiers == {"WS": {"OMIM": "OMIM:194050", "ORPHA": "ORPHA:904"}}
-    own = Vocabulary(("WS", "DS"), identifiers={"DS": {"OMIM": "OMIM:190685"}})
+    own = Vocabulary(("WS", "DS"), stored_identifiers={"DS": {"OMIM": "OMIM:190685"}})
     assert own.identifiers == {"DS": {"OMIM": "OMIM:190685"}}
     assert own == Vocabulary(("WS", "DS"))  # a run that was begun before identifiers were known goes on
 

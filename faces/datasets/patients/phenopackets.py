@@ -131,7 +131,7 @@ def _picture(file: Mapping[str, Any]) -> str | None:
 
 
 def _list(packet: Mapping[str, Any], *names: str) -> list[Any]:
-    found = next((packet[name] for name in names if name in packet), [])
+    found: Any = next((packet[name] for name in names if name in packet), [])
     if not isinstance(found, list):
         raise TypeError(f"{names[0]} is {found!r:.40}; expected a list")
     return found

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
-from core.errors import DatasetError, MissingPackageError
+from core.errors import DatasetError
 
 _DELIMITERS: Final = {".tsv": "\t", ".tab": "\t"}
 
@@ -46,7 +46,6 @@ def read_source_table(path: Path) -> SourceTable:
 
     Raises:
         DatasetError: the file cannot be read, or is empty.
-        MissingPackageError: `openpyxl`, which reads Excel, is not installed.
     """
     lines = _read_sheet(path) if path.suffix.lower() == ".xlsx" else _read_text(path)
     number, header = next(lines, (0, []))
@@ -89,10 +88,8 @@ def read_text(path: Path) -> str:
 
 
 def _read_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        from openpyxl import load_workbook
-    except ImportError as error:
-        raise MissingPackageError("openpyxl", "tables in Excel") from error
+    from openpyxl import load_workbook  # in the extra `full`
+
     try:
         book = load_workbook(path, read_only=True, data_only=True)
         sheet = book.worksheets[0]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import numpy as np
 import typer
@@ -19,6 +20,7 @@ from core.errors import DatasetError
 from faces.conditions.catalogue import load_catalogue
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset, DatasetWriter
+from faces.datasets.exports.dataset_files import Individuals, describe_dataset, write_dataset_files
 from faces.datasets.name_lists import read_names
 from faces.datasets.patients.reading import FORMATS
 from faces.datasets.preparation import AlignmentSettings, Outcome, align_photographs, plan_alignment
@@ -237,6 +239,40 @@ def prepare(
     if sheet:
         _write_sheet(sheet, out)
     show(out)
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    name: Annotated[str | None, typer.Option(help="Name of the data set; default: that of its file.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the pictures; default: as the records say.")] = None,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with your own conditions.", envvar="GESTALTGEN_CATALOGUE", dir_okay=False),
+    ] = None,
+    phenopackets: Annotated[
+        str | None,
+        typer.Option(help="Write phenopackets too, and say whether the people exist: real or synthetic."),
+    ] = None,
+) -> None:
+    """Describe a data set in formats of the field.
+
+    Writes croissant.json (Croissant 1.1), README.md (a data-set card of Hugging Face), image_metadata.tsv (the columns
+    of GestaltMatcher), and with --phenopackets a file phenopackets.jsonl. Those of synthetic people are marked as such.
+
+    Example: gestaltgen dataset export faces.zip --out faces-metadata --phenopackets synthetic
+    """
+    if phenopackets not in (None, *get_args(Individuals)):
+        raise DatasetError(f"--phenopackets {phenopackets!r} is unknown; expected real or synthetic")
+    with Dataset.open(path) as data:
+        about = describe_dataset(data, load_catalogue(catalogue), name=name, licence=licence)
+        place = Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+        files = write_dataset_files(data, about, place, cast(Individuals | None, phenopackets))
+    out.mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        write_file(out / file, text.encode())
+        _console.print(str(out / file), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

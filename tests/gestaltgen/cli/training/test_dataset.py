@@ -176,6 +176,18 @@ def test_ages_are_not_estimated_without_a_judge(photos: Path, tmp_path: Path) ->
     assert not (tmp_path / "out.zip").exists()
 
 
+def test_export_describes_a_set(tmp_path: Path) -> None:
+    run("phantoms", path := tmp_path / "p.zip", "--count", 4, "--size", 16, "--workers", 1)
+    result = run("export", path, "--out", tmp_path / "meta" / "data", "--phenopackets", "synthetic")
+    assert result.exit_code == 0, result.output
+    metadata = json.loads((tmp_path / "meta" / "data" / "croissant.json").read_text())
+    assert metadata["distribution"][0]["contentUrl"] == "../../p.zip"
+    assert len((tmp_path / "meta" / "data" / "phenopackets.jsonl").read_text().splitlines()) == 4
+    for people in ("real", "dead"):
+        assert run("export", path, "--out", tmp_path, "--phenopackets", people).exit_code == 1
+    assert not (tmp_path / "croissant.json").exists()
+
+
 def test_help_teaches() -> None:
     text = run("prepare", "--help").output
     for word in (
