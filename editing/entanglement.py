@@ -82,22 +82,24 @@ def choose_layers(
 ) -> tuple[int, ...]:
     """Choose the layers in which a direction changes its own attribute most for a change of the identity.
 
-    The latents are moved in one layer at a time, by two steps each way. Every layer is taken that changes the attribute
-    by at least half as much, for the same change of the identity, as the best one does. Arguments as of
-    `measure_effects`.
+    The latents are moved in the layers of one resolution at a time, by two steps each way. Those of every resolution
+    are taken that change the attribute by at least half as much, for the same change of the identity, as the best ones
+    do. Arguments as of `measure_effects`.
     """
     num_ws = generator.config.num_ws
     along = (direction.vector if direction.pattern is None else direction.pattern).expand(num_ws, -1)
     gains = []
-    for layer in range(num_ws):
+    blocks = [[0], *([first, first + 1] for first in range(1, num_ws - 1, 2))]
+    for layers in blocks:
         alone = torch.zeros_like(along)
-        alone[layer] = along[layer]
+        alone[layers] = along[layers]
         step = replace(direction, pattern=alone, spread=2 * direction.spread)
         effects = measure_effects(generator, w, step, reader, apart, on_progress)
         slope = effects.slopes.get(direction.attribute, 0.0)
         gains.append(slope / effects.identity if effects.identity > 0 else 0.0)
     best = max(gains)
-    return tuple(layer for layer, gain in enumerate(gains) if gain >= _LEAST_GAIN * best > 0)
+    taken = (layers for layers, gain in zip(blocks, gains, strict=True) if gain >= _LEAST_GAIN * best > 0)
+    return tuple(layer for layers in taken for layer in layers)
 
 
 def _mean_known(values: Features) -> float:

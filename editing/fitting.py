@@ -118,12 +118,12 @@ def measure_layers(
 
     Args:
         known: directions of the generator.
-        tried: number of people that each layer is tried on.
+        tried: number of people that the layers are tried on.
     """
     people = known.region.centre.lerp(sample_latents(generator, tried, SEED + 2)[0], TRUNCATION)
     chosen = {}
     with stepping_bar(
-        progress, "faces moved and read", 2 * tried * generator.config.num_ws * len(known.directions)
+        progress, "faces moved and read", tried * generator.config.num_ws * len(known.directions)
     ) as step:
         for name, direction in known.directions.items():
             layers = choose_layers(generator, people, direction, reader, known.apart, step)

@@ -95,14 +95,14 @@ def import_(
 def layers(
     file: Annotated[Path, typer.Argument(help="File of directions; its layers are written into it.")],
     generator: Annotated[Path, typer.Option(help="Checkpoint of the generator that the directions belong to.")],
-    tried: Annotated[int, typer.Option(help="Number of people that each layer is tried on.", min=2)] = 24,
+    tried: Annotated[int, typer.Option(help="Number of people that the layers are tried on.", min=2)] = 200,
     threads: ThreadsOption = None,
 ) -> None:
     """Measure in which layers of a generator each direction acts, and store them with the direction.
 
-    The latents of generated faces are moved in one layer at a time. Layers are taken that change the attribute by at
-    least half as much as the best layer, for the same change of the identity. Edits of photographs after pivotal tuning
-    move the smile in these layers alone; without them, in all.
+    The latents of generated faces are moved in the layers of one resolution at a time. Those are taken that change the
+    attribute by at least half as much as the best ones do, for the same change of the identity. Edits of photographs
+    after pivotal tuning move the smile in these layers alone; without them, in all.
 
     Example: gestaltgen directions layers ffhq-directions.safetensors --generator ffhq.safetensors
     """
