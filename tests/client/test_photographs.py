@@ -67,7 +67,7 @@ def test_a_photograph_is_sent_edited_and_erased(theirs: Client, tmp_path: Path) 
     difference = pixels(photo.reconstruction()) - pixels(photo.crop()).astype(float)
     assert 0 < abs(difference).mean() < 10
     edit = photo.edit(direction="age", strength=1.5, hold=False).wait(timeout_s=60)
-    assert edit.request == {"direction": "age", "strength": 1.5, "hold": False}
+    assert edit.request == {"direction": "age", "strength": 1.5, "hold": False, "local": True}
     assert edit.result is not None
     assert edit.result["strength"] == 1.5
     assert pixels(edit.before()).shape == pixels(edit.image()).shape == (128, 128, 3)
