@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 from api import problems
 from api.access.body_limit import BodyLimit
+from api.access.key_turns import KeyTurns
 from api.access.local_requests import LocalRequests
 from api.access.ownership import Kind
 from api.html_pages import build_page
@@ -95,6 +96,8 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)
     if settings.without_keys:
         app.add_middleware(LocalRequests, hosts=settings.local_hosts)
+    else:
+        app.add_middleware(KeyTurns)
     app.add_middleware(RequestLog, metrics=service_metrics)
     problems.install(app)
     return app

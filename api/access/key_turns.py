@@ -1,0 +1,80 @@
+"""Turns of API keys: a few requests of each key are answered at a time, so that a flood holds up only its own key."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+AT_ONCE: Final = 4
+"""Requests of one key that are answered at a time: enough for a client that reads from a slow store."""
+
+_PATHS: Final = "/v1/"
+
+
+class _Turn:
+    """Place of one request among those of its key, which it leaves once."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._left = False
+
+    def leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._places.release()
+
+
+_turn: Final = ContextVar[_Turn | None]("turn", default=None)
+
+
+def leave_turn() -> None:
+    """Let the next request of the same key begin: the current one is counted elsewhere from now on, or waits."""
+    if (turn := _turn.get()) is not None:
+        turn.leave()
+
+
+class KeyTurns:
+    """ASGI middleware that answers a few requests of each key at a time; further ones wait, first come, first served.
+
+    A request leaves its place when its answer begins, or with `leave_turn`. Requests without a key share the places of
+    one. Nothing is looked up, so that a request that waits costs nothing.
+
+    Args:
+        app: the application behind it.
+        at_once: requests of one key.
+    """
+
+    def __init__(self, app: ASGIApp, at_once: int = AT_ONCE) -> None:
+        self._app = app
+        self._at_once = at_once
+        self._places: dict[bytes, asyncio.Semaphore] = {}
+        self._requests: dict[bytes, int] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_PATHS):
+            await self._app(scope, receive, send)
+            return
+        key = dict(scope["headers"]).get(b"authorization", b"")
+        places = self._places.setdefault(key, asyncio.Semaphore(self._at_once))
+        self._requests[key] = self._requests.get(key, 0) + 1
+        try:
+            await places.acquire()
+            await self._answer(_Turn(places), scope, receive, send)
+        finally:
+            self._requests[key] -= 1
+            if not self._requests[key]:
+                del self._requests[key], self._places[key]
+
+    async def _answer(self, turn: _Turn, scope: Scope, receive: Receive, send: Send) -> None:
+        async def leave_and_send(message: Message) -> None:
+            turn.leave()
+            await send(message)
+
+        _turn.set(turn)
+        try:
+            await self._app(scope, receive, leave_and_send)
+        finally:
+            turn.leave()

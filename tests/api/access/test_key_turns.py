@@ -1,0 +1,63 @@
+"""A few requests of each key are answered at a time; those of other keys do not wait for them."""
+
+from __future__ import annotations
+
+import anyio
+from starlette.types import Message, Receive, Scope, Send
+
+from api.access.key_turns import KeyTurns, leave_turn
+
+
+class SlowApplication:
+    """Application that answers when it is told to, and notes the keys of the requests that it began."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.go_on = anyio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.began.append(dict(scope["headers"]).get(b"authorization", b"").decode())
+        if scope["path"].endswith("waits"):
+            leave_turn()
+        await self.go_on.wait()
+        await send({"type": "http.response.start"})
+
+
+def count_begun(paths: list[tuple[str, str]]) -> dict[str, int]:
+    """Send requests at once, by key and path; returns how many of each key began before the first was answered."""
+    app, begun = SlowApplication(), dict[str, int]()
+    turns = KeyTurns(app, at_once=2)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        pass
+
+    async def send_all() -> None:
+        async with anyio.create_task_group() as group:
+            for key, path in paths:
+                headers = [(b"authorization", key.encode())] if key else []
+                group.start_soon(turns, {"type": "http", "path": path, "headers": headers}, receive, send)
+            await anyio.wait_all_tasks_blocked()
+            begun.update({key: app.began.count(key) for key, _ in paths})
+            app.go_on.set()
+
+    anyio.run(send_all)
+    assert len(app.began) == len(paths)  # in the end all were answered
+    assert not turns._places
+    assert not turns._requests
+    return begun
+
+
+def test_of_each_key_a_few_requests_begin() -> None:
+    assert count_begun([("a", "/v1/models")] * 5 + [("b", "/v1/models")]) == {"a": 2, "b": 1}
+
+
+def test_requests_without_a_key_share_places_but_for_health_checks() -> None:
+    assert count_begun([("", "/v1/models")] * 5) == {"": 2}
+    assert count_begun([("", "/livez")] * 5) == {"": 5}
+
+
+def test_a_request_that_waits_holds_up_no_other_of_its_key() -> None:
+    assert count_begun([("a", "/v1/waits")] * 5) == {"a": 5}
