@@ -18,6 +18,9 @@ LARGEST_ORDINARY_BYTES: Final = 65_536
 """Largest JSON body where no field holds a long list, and the largest that is parsed on the event loop."""
 
 _MOST_FIELDS: Final = 100
+_MOST_PAIRS: Final = 10_000
+"""Most colons in a body, which stand in every field: many fields take long to parse, and no other thread runs then."""
+
 _MOST_CONTAINERS: Final = 1_000
 """Most lists and objects in a body. Long lists of numbers or names are cheap to parse, and many small lists are not."""
 
@@ -74,13 +77,18 @@ def parse_body(body: bytes, known: Sequence[str]) -> Any:
         known: names of the fields that the route takes.
 
     Raises:
-        Problem: 400, it is not JSON, or has too many lists and objects; 422, it has too many fields.
+        Problem: 400, it is not JSON, or has too many lists, objects and fields; 422, it has too many fields.
     """
     containers = body.count(b"[") + body.count(b"{")
     if containers > _MOST_CONTAINERS:
         raise Problem(
             ProblemType.BODY_NOT_JSON,
             f"The body has {containers:,} opening brackets; expected at most {_MOST_CONTAINERS:,} lists and objects.",
+        )
+    pairs = body.count(b":")
+    if pairs > _MOST_PAIRS:
+        raise Problem(
+            ProblemType.BODY_NOT_JSON, f"The body has {pairs:,} colons; expected at most {_MOST_PAIRS:,} fields."
         )
     try:
         value = json.loads(body)

@@ -50,7 +50,7 @@ from api.provenance.registry import Registry
 from api.settings import Settings
 from faces.conditions.catalogue import Catalogue, load_catalogue
 
-_THREADS: Final = 4
+_THREADS: Final = 2
 _DECODING_THREADS: Final = 2
 _DECODING_REQUESTS: Final = 8
 """Requests of one owner that wait for a decoder; each may hold a picture of the largest size."""

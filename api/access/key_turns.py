@@ -8,8 +8,18 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-AT_ONCE: Final = 4
-"""Requests of one key that are answered at a time: enough for a client that reads from a slow store."""
+AT_ONCE: Final = 2
+"""Requests of one key that are answered at a time. Each more makes a request of another key wait longer, by the time
+that it computes."""
+
+HELD_S: Final = 0.5
+"""Longest time for which a request holds its place: one that takes longer mostly waits, or makes a large file."""
+
+REFUSAL_S: Final = 0.05
+"""Time for which an answer that cost nothing, such as that to an unknown key, holds its place: who floods the service
+with such requests sends few of them."""
+
+_REFUSED: Final = frozenset({401, 413, 429})
 
 _PATHS: Final = "/v1/"
 
@@ -39,17 +49,19 @@ def leave_turn() -> None:
 class KeyTurns:
     """ASGI middleware that answers a few requests of each key at a time; further ones wait, first come, first served.
 
-    A request leaves its place when its answer begins, or with `leave_turn`. Requests without a key share the places of
-    one. Nothing is looked up, so that a request that waits costs nothing.
+    A request leaves its place when its answer begins, with `leave_turn`, or after some time. Requests without a key
+    share the places of one. Nothing is looked up, so that a request that waits costs nothing.
 
     Args:
         app: the application behind it.
         at_once: requests of one key.
+        held_s: longest time for which a request holds its place.
     """
 
-    def __init__(self, app: ASGIApp, at_once: int = AT_ONCE) -> None:
+    def __init__(self, app: ASGIApp, at_once: int = AT_ONCE, held_s: float = HELD_S) -> None:
         self._app = app
         self._at_once = at_once
+        self._held_s = held_s
         self._places: dict[bytes, asyncio.Semaphore] = {}
         self._requests: dict[bytes, int] = {}
 
@@ -70,11 +82,15 @@ class KeyTurns:
 
     async def _answer(self, turn: _Turn, scope: Scope, receive: Receive, send: Send) -> None:
         async def leave_and_send(message: Message) -> None:
+            if message.get("status") in _REFUSED:
+                await asyncio.sleep(REFUSAL_S)
             turn.leave()
             await send(message)
 
         _turn.set(turn)
+        end = asyncio.get_running_loop().call_later(self._held_s, turn.leave)
         try:
             await self._app(scope, receive, leave_and_send)
         finally:
+            end.cancel()
             turn.leave()

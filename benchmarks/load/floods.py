@@ -30,6 +30,8 @@ from faces.phantoms.phantom_dataset import nth_phantom
 NO_ANSWER: Final = 0
 """Status for a connection that was closed without an answer."""
 
+EVENT_STREAMS: Final = "event streams beside a large job"
+
 _JSON: Final = {"Content-Type": "application/json"}
 PHOTO: Final = {"Consent-Reference": "none", "Purpose": "benchmark"}
 
@@ -85,7 +87,7 @@ def list_floods(set_id: str, job_id: str) -> dict[str, Flood]:
         "photographs that trickle": Flood(80, _repeat(lambda: replace(_send_photo(draw_face(0)), trickles=True))),
         "reads": Flood(32, _repeat(lambda: Request("GET", "/v1/models", {}))),
         "downloads": Flood(16, _repeat(lambda: Request("GET", shard, {}))),
-        "event streams": Flood(200, _repeat(lambda: Request("GET", events, {}))),
+        EVENT_STREAMS: Flood(200, _repeat(lambda: Request("GET", events, {}))),
         "half of a head": Flood(400, _repeat(lambda: Request("GET", "/livez", {}, with_key=False, half=True))),
     }
 
@@ -115,7 +117,7 @@ def _make_lists() -> bytes:
 
 @cache
 def _make_unknown_fields() -> bytes:
-    return json.dumps({f"unknown{n}": 0 for n in range(60_000)}).encode()
+    return json.dumps({f"u{n}": 0 for n in range(60_000)}).encode()
 
 
 @cache

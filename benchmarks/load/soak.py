@@ -124,7 +124,7 @@ def put_load(service: RunningService, key: str, seconds: float) -> tuple[list[Sa
     def repeat(work: Callable[[httpx.Client], None]) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         while not ended.is_set():
-            with httpx.Client(base_url=service.url, headers=headers, timeout=120) as http:
+            with httpx.Client(base_url=service.url, headers=headers, timeout=600) as http:
                 try:
                     work(http)
                     rounds[work.__name__] += 1

@@ -9,7 +9,9 @@ import gc
 import logging
 import os
 import socket
+import sys
 from concurrent.futures import Future
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,6 +29,9 @@ from api.resources import reserve_state_folder
 from api.settings import Settings, unknown_settings
 from core.errors import ConfigError
 from gestaltgen.cli.service.connections import bound_connections
+
+SWITCH_S: Final = 0.001
+"""Time for which a thread computes while others wait to: a small request passes several threads, and waits in each."""
 
 _log = logging.getLogger("gestaltgen.serve")
 
@@ -93,6 +98,7 @@ def run_server(app: FastAPI, listener: socket.socket, most_of_address: int) -> N
         app, http=connection, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=10
     )
     gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -23,16 +23,18 @@ class SlowApplication:
         await send({"type": "http.response.start"})
 
 
+async def receive() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def send(_: Message) -> None:
+    pass
+
+
 def count_begun(paths: list[tuple[str, str]]) -> dict[str, int]:
     """Send requests at once, by key and path; returns how many of each key began before the first was answered."""
     app, begun = SlowApplication(), dict[str, int]()
-    turns = KeyTurns(app, at_once=2)
-
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
-    async def send(_: Message) -> None:
-        pass
+    turns = KeyTurns(app, at_once=2, held_s=60)
 
     async def send_all() -> None:
         async with anyio.create_task_group() as group:
@@ -61,3 +63,38 @@ def test_requests_without_a_key_share_places_but_for_health_checks() -> None:
 
 def test_a_request_that_waits_holds_up_no_other_of_its_key() -> None:
     assert count_begun([("a", "/v1/waits")] * 5) == {"a": 5}
+
+
+def test_refused_requests_come_slowly() -> None:
+    began = 0
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal began
+        began += 1
+        await send({"type": "http.response.start", "status": 401})
+
+    async def flood() -> None:
+        turns = KeyTurns(refuse, at_once=2, held_s=60)
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(turns, {"type": "http", "path": "/v1/models", "headers": []}, receive, send)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(flood)
+    assert began == 2
+
+
+def test_a_request_that_takes_long_leaves_its_place() -> None:
+    async def send_all() -> None:
+        app = SlowApplication()
+        turns = KeyTurns(app, at_once=2, held_s=0.01)
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                for _ in range(5):
+                    group.start_soon(turns, {"type": "http", "path": "/v1/models", "headers": []}, receive, send)
+                while len(app.began) < 5:
+                    await anyio.sleep(0.01)
+                app.go_on.set()
+
+    anyio.run(send_all)
