@@ -83,7 +83,8 @@ class Edit:
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
         integrity: condition of the face after it.
         local: only the region of the expression was edited (see LatentEditor).
-        verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows.
+        verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows, or for a local
+            edit that changes nothing.
         because: what speaks against the edit, in words.
         precision: of the generator, in both pictures: that of the face.
     """
@@ -274,9 +275,11 @@ class _Session:
             local=self.mask is not None,
             precision=self.face.precision,
         )
-        spoilt = tuple(done.integrity.list_objections())
-        because = (*spoilt, *_list_objections(done, region.limit), *self.direction.flags)
-        verdict: Verdict = "refused" if spoilt else "doubtful" if because else "good"
+        refusals = tuple(done.integrity.list_objections())
+        if done.local and not strength and _misses_target(done):
+            refusals += ("no strength changes the smile and keeps the face",)
+        because = (*refusals, *_list_objections(done, region.limit), *self.direction.flags)
+        verdict: Verdict = "refused" if refusals else "doubtful" if because else "good"
         return _compute_cost(done, was, became), replace(done, verdict=verdict, because=because)
 
 
@@ -315,9 +318,13 @@ def _compute_cost(edit: Edit, was: FaceReading, now: FaceReading) -> float:
     return cost if np.isfinite(cost) else np.inf
 
 
+def _misses_target(edit: Edit) -> bool:
+    return edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE
+
+
 def _list_objections(edit: Edit, limit: float) -> Iterator[str]:
     """List the reasons to doubt an edit, in words."""
-    if edit.target is not None and not abs(edit.smile[1] - edit.target) <= TOLERANCE:
+    if edit.target is not None and _misses_target(edit):
         yield f"the smile is {edit.smile[1]:.2f}, asked for {edit.target:.2f}"
     if np.isnan(edit.identity) and edit.integrity.scores is None:
         yield "no face is found any more"

@@ -18,9 +18,10 @@ from inversion.optimisation import PIVOT_SEARCH, OnStep, ProjectionConfig, Tunin
 from inversion.quality import Judge
 from inversion.result import Inversion, Offsets
 
+SEARCH_STEPS: Final = PIVOT_SEARCH.steps
 TUNING_STEPS: Final = TuningConfig.steps
 PROJECTION_STEPS: Final = 300
-"""Steps of each part of pivotal tuning, and of a projection, unless others are asked for."""
+"""Steps of the search of a pivot, of tuning and of a projection, unless others are asked for."""
 
 
 class Method(StrEnum):
@@ -55,7 +56,7 @@ class InversionMethod:
         inverter: of the generator; None for what optimises from the average latent.
         judge: measures what optimisation makes; an inverter has its own.
         passes: of the hypernetwork.
-        steps: of an optimisation, of each of its parts; None for TUNING_STEPS or PROJECTION_STEPS.
+        steps: of an optimisation, of each of its parts; None for the defaults.
         seconds: of each of these parts at most; None for no limit.
         precision: of the networks; "auto" takes what the device is made for. Optimisation is in float32.
 
@@ -104,13 +105,17 @@ class InversionMethod:
         """Steps of optimisation for a face; 0 for the methods that do not optimise."""
         if not self.optimises:
             return 0
-        return 2 * self._steps if self.method is Method.PTI and self.inverter is None else self._steps
+        return self._steps + (self._search_steps if self.method is Method.PTI and self.inverter is None else 0)
 
     @property
     def _steps(self) -> int:
         if self.steps is not None:
             return self.steps
         return TUNING_STEPS if self.method is Method.PTI else PROJECTION_STEPS
+
+    @property
+    def _search_steps(self) -> int:
+        return SEARCH_STEPS if self.steps is None else self.steps
 
     def __call__(self, face: Tensor, on_step: OnStep | None = None) -> Inversion:
         """Invert one aligned face (1, 3, h, h) in [-1, 1], of any size.
@@ -142,7 +147,7 @@ class InversionMethod:
         perceptual = self.judge.perceptual
         offsets: Offsets = {}
         if self.inverter is None:
-            search = replace(PIVOT_SEARCH, steps=self._steps, seconds=self.seconds)
+            search = replace(PIVOT_SEARCH, steps=self._search_steps, seconds=self.seconds)
             pivot = find_pivot(self.generator, face, search, perceptual=perceptual, on_step=on_step)
         else:
             with torch.no_grad():

@@ -88,8 +88,8 @@ class TuningConfig:
         seconds: stop after so long; None for no limit.
     """
 
-    steps: int = 80
-    learning_rate: float = 0.01
+    steps: int = 130
+    learning_rate: float = 0.02
     l2_weight: float = 1.0
     perceptual_weight: float = 1.0
     seconds: float | None = None

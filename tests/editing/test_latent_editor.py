@@ -119,9 +119,13 @@ def test_a_local_edit_goes_no_further_than_the_face_stays_whole() -> None:
         reading = bright.read(images)
         return replace(reading, scores=np.where(reading.smile > now + 0.04, np.nan, 1.0))
 
-    edit = replace(editor, reader=read).to_smile(face, replace(direction, layers=()), 1.0)
+    along = replace(direction, layers=())
+    edit = replace(editor, reader=read).to_smile(face, along, 1.0)
     assert edit.verdict == "doubtful"
     assert now < edit.smile[1] <= now + 0.04
+    fragile = replace(editor, reader=lambda images: replace(read(images), scores=1.0 * (read(images).smile == now)))
+    unchanged = fragile.to_smile(face, along, 1.0)
+    assert (unchanged.verdict, unchanged.strength) == ("refused", 0)
 
 
 def test_what_cannot_be_edited_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from inversion.methods import InversionMethod, Method, choose_method
+from inversion.methods import SEARCH_STEPS, TUNING_STEPS, InversionMethod, Method, choose_method
 from inversion.quality import Judge
 from tests.inversion.tiny import shared_inverter, some_faces, tiny_generator
 
@@ -46,6 +46,7 @@ def test_tuning_goes_on_from_the_inverter_and_searches_a_pivot_without_one() -> 
         torch.testing.assert_close(tuned.offsets[name], offset, atol=0.02, rtol=0)
     alone = replace(by, inverter=None)
     assert alone.steps_planned == 2
+    assert replace(alone, steps=None).steps_planned == SEARCH_STEPS + TUNING_STEPS
     assert not torch.equal(alone(face).w, fast.w)
 
 

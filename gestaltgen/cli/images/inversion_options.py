@@ -52,7 +52,8 @@ class InversionOptions:
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Number of steps in each part of an optimisation. Default: 80 of pti, 300 of w and w+.",
+            help="Number of steps in each part of an optimisation. Default: 130 of pti, after 80 to "
+            "search a pivot where there is no inverter; 300 of w and w+.",
             min=1,
             rich_help_panel=_INVERSION,
         ),

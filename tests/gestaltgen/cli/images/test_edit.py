@@ -40,6 +40,7 @@ def brightness_for_a_smile(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faces are found in 4 steps: no test depends on how well."""
+    monkeypatch.setattr(methods, "SEARCH_STEPS", 4)
     monkeypatch.setattr(methods, "TUNING_STEPS", 4)
     monkeypatch.setattr(methods, "PROJECTION_STEPS", 4)
 
