@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.image_sets.derived_files import DerivedFiles, shard_count
 from api.image_sets.rendering import CHUNK_IMAGES, make_chunks
+from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest, chunks, folder
 from api.models.model import Model, RenderPlan
 from api.operations.file_stores import LocalFiles
@@ -32,7 +33,7 @@ def holds_image_set(out: Path, plan: RenderPlan) -> bool:
 def write_image_set(
     out: Path, plan: RenderPlan, model: Model, *, tile: int | None = None, progress: Progress = SILENT
 ) -> None:
-    """Render an image set into a folder: images, manifest, request, shards and contact sheet.
+    """Render an image set into a folder: images, manifest, request, shards, contact sheet and metadata.
 
     A run that was stopped leaves a folder `.NAME.partial` beside `out`, and the next run continues with it.
 
@@ -57,5 +58,9 @@ def write_image_set(
             derived.shard(plan.id, number, file)
     with (complete / "sheet.png").open("wb") as file:
         derived.sheet(plan.id, tile, file)
+    metadata = SetMetadata(store, model.info)
+    for name, write in (("croissant.json", metadata.croissant), ("README.md", metadata.card)):
+        with (complete / name).open("wb") as file:
+            write(plan.id, file)
     os.replace(complete, out)
     shutil.rmtree(scratch)

@@ -19,7 +19,7 @@ from faces.datasets.exports.croissant import Column, write_croissant
 from faces.datasets.exports.dataset_card import write_card
 from faces.datasets.exports.gestaltmatcher_table import write_gestaltmatcher
 from faces.datasets.exports.phenopacket_lines import write_phenopackets
-from faces.datasets.exports.set_description import ListedFile, SetDescription
+from faces.datasets.exports.set_description import ListedFile, SetDescription, list_folder
 from faces.datasets.records import Record
 from faces.labels import AgeGroup
 
@@ -48,18 +48,31 @@ class SetMetadata:
         self._store = store
         self._model = model
 
-    def croissant(self, set_id: str, file: IO[bytes], archive_sha256: str) -> None:
-        """Write Croissant metadata, which name the set's archive and manifest as files beside them."""
-        digest = hashlib.sha256(self._store.manifest_file(set_id)).hexdigest()
+    def croissant(self, set_id: str, file: IO[bytes], archive_sha256: str | None = None) -> None:
+        """Write Croissant metadata, which name the set's pictures and manifest as files beside them.
+
+        Args:
+            archive_sha256: checksum of the set's `archive.zip`; None takes the pictures from the metadata's folder.
+        """
+        manifest = hashlib.sha256(self._store.manifest_file(set_id)).hexdigest()
+        if archive_sha256 is None:
+            container, pictures = self._list_folder(set_id), "images/*.png"
+        else:
+            container = ListedFile("archive.zip", "application/zip", archive_sha256, "All pictures, with the request.")
+            pictures = f"{set_id}/images/*.png"
         text = write_croissant(
             self._describe(set_id),
             _COLUMNS,
-            ListedFile("manifest.jsonl", "application/jsonlines", digest, "A line for each picture."),
-            f"{set_id}/images/*.png",
-            container=ListedFile("archive.zip", "application/zip", archive_sha256, "All pictures, with the request."),
+            ListedFile("manifest.jsonl", "application/jsonlines", manifest, "A line for each picture."),
+            pictures,
+            container=container,
             table_in_container=False,
         )
         file.write(text.encode())
+
+    def _list_folder(self, set_id: str) -> ListedFile:
+        sums = {str(line["file"]): str(line["sha256"]) for line in self._store.manifest(set_id)}
+        return list_folder(".", sums)
 
     def card(self, set_id: str, file: IO[bytes]) -> None:
         """Write the data-set card of Hugging Face."""

@@ -22,6 +22,9 @@ Identifiers: TypeAlias = Mapping[str, Mapping[str, str]]
 DATABASES: Final = ("OMIM", "ORPHA", "MONDO")
 """Databases whose identifiers a condition may have."""
 
+_PREFIXES: Final = {"orphanet": "orpha", "mim": "omim"}
+"""Other prefixes of the same databases, in small letters."""
+
 
 @dataclass(frozen=True)
 class FacialTerm:
@@ -182,7 +185,9 @@ def _read_shipped() -> Catalogue:
 
 
 def _normalise(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter not in " -_")
+    text = "".join(letter for letter in name.casefold() if letter not in " -_")
+    prefix, colon, number = text.partition(":")
+    return _PREFIXES.get(prefix, prefix) + colon + number
 
 
 def _parse_shipped(entry: Mapping[str, Any]) -> Condition:

@@ -16,7 +16,7 @@ from faces.datasets.exports.croissant import Column, write_croissant
 from faces.datasets.exports.dataset_card import write_card
 from faces.datasets.exports.gestaltmatcher_table import write_gestaltmatcher
 from faces.datasets.exports.phenopacket_lines import write_phenopackets
-from faces.datasets.exports.set_description import SYNTHETIC_NOTICE, ListedFile, SetDescription
+from faces.datasets.exports.set_description import SYNTHETIC_NOTICE, ListedFile, SetDescription, list_folder
 from faces.datasets.records import PHANTOMS
 
 Individuals: TypeAlias = Literal["real", "synthetic"]
@@ -125,10 +125,5 @@ def _list_zip(archive: Path, path: str) -> ListedFile:
 
 
 def _list_folder(data: Dataset, path: str) -> ListedFile:
-    """List a folder; its checksum is that of the lines `SHA256  FILE` of its pictures, as sha256sum prints them."""
-    lines = []
-    for record in data.records:
-        digest = hashlib.sha256((data.path / record.file).read_bytes()).hexdigest()
-        lines.append(f"{digest}  {record.file}\n")
-    meaning = "Folder of the data set; its checksum is that of the output of sha256sum for its pictures in order."
-    return ListedFile(path, "inode/directory", hashlib.sha256("".join(lines).encode()).hexdigest(), meaning)
+    files = (record.file for record in data.records)
+    return list_folder(path, {file: hashlib.sha256((data.path / file).read_bytes()).hexdigest() for file in files})

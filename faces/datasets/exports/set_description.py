@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -60,3 +61,15 @@ class SetDescription:
     def as_synthetic(self) -> SetDescription:
         """Return the description of the same set whose people do not exist."""
         return replace(self, synthetic=True, notice=SYNTHETIC_NOTICE)
+
+
+def list_folder(path: str, sha256_of: Mapping[str, str]) -> ListedFile:
+    """List a folder of pictures by their checksums; its own is that of the lines `SHA256  FILE`, as sha256sum prints.
+
+    Args:
+        path: of the folder, relative to the description.
+        sha256_of: checksum of each picture by its path in the folder, in order.
+    """
+    lines = "".join(f"{digest}  {file}\n" for file, digest in sha256_of.items())
+    meaning = "Folder of the pictures; its checksum is that of the output of sha256sum for them in order."
+    return ListedFile(path, "inode/directory", hashlib.sha256(lines.encode()).hexdigest(), meaning)

@@ -122,7 +122,7 @@ def generate(
         ),
     ] = None,
 ) -> None:
-    """Make an image set in a folder: images, manifest, WebDataset shards and a contact sheet.
+    """Make an image set in a folder: images, manifest, WebDataset shards, a contact sheet and metadata.
 
     For the same request, images, manifest, shards and sheet have the same bytes as those of the service. Precision is
     part of the request: name it to get the same set on every machine. A run that was stopped continues where it was.

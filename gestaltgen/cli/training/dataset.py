@@ -17,7 +17,7 @@ from rich.table import Table
 from core.atomic_files import write_file
 from core.csv_reports import format_csv
 from core.errors import DatasetError
-from faces.conditions.catalogue import load_catalogue
+from faces.conditions.catalogue import Catalogue, load_catalogue
 from faces.contact_sheets import contact_sheet
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.exports.dataset_files import Individuals, describe_dataset, write_dataset_files
@@ -200,6 +200,8 @@ def prepare(
     if condition is not None and condition not in vocabulary:
         raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
     known = load_catalogue(catalogue)
+    for name in vocabulary:
+        _console.print(_explain_condition(known, name), highlight=False, markup=False, soft_wrap=True)
     patients = None
     if table is not None:
         patients = read_patient_table(_console, table, folder, known, vocabulary, column or [], file_format)
@@ -300,6 +302,14 @@ def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bo
         return file in names or PurePosixPath(file).name in names
 
     return lambda file: not is_listed(file, left_out) and (taken is None or is_listed(file, taken))
+
+
+def _explain_condition(catalogue: Catalogue, name: str) -> str:
+    """Return a line that says what the catalogue takes a condition for, so that a wrong alias is noticed."""
+    entry = catalogue.find(name)
+    if entry is None:
+        return f"{name}: not in the catalogue, without identifiers; --catalogue adds conditions"
+    return ", ".join([f"{name}: {entry.label}", *entry.identifiers.values()])
 
 
 def _set_condition(record: Record, condition: str | None) -> Record:

@@ -351,6 +351,11 @@ def _print_info(info: CheckpointInfo) -> None:
         "network": info.network,
         **{field.name: getattr(config, field.name) for field in fields(config) if field.name != "vocabulary"},
         "conditions": ", ".join(config.vocabulary.conditions) if config.vocabulary else "none: not conditional",
+        "identifiers": "; ".join(
+            f"{condition} {' '.join(identifiers.values())}"
+            for condition, identifiers in (config.vocabulary.identifiers if config.vocabulary else {}).items()
+        )
+        or "none",
         "ages": ", ".join(f"{a.name} [{a.from_years:g}, {a.to_years:g})" for a in config.vocabulary.ages)
         if config.vocabulary
         else "none",

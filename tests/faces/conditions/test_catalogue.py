@@ -83,6 +83,8 @@ def test_the_shipped_files_are_smaller_than_a_megabyte() -> None:
         ("Williams-Beuren_syndrome", "WS"),
         ("omim:194050", "WS"),
         ("ORPHA:199", "CdLS"),
+        ("Orphanet:199", "CdLS"),
+        ("MIM:194050", "WS"),
         ("kdvs", "KDVS"),
     ],
 )

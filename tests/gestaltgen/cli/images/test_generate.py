@@ -45,6 +45,9 @@ def test_a_set_comes_with_manifest_shard_and_sheet(weights: Path, tmp_path: Path
     with tarfile.open(out / "shards" / "000000.tar") as tar:
         assert len(tar.getnames()) == 3 * len(lines) == 30
     assert read_image(out / "sheet.png").std() > 0
+    metadata = json.loads((out / "croissant.json").read_text())
+    assert metadata["distribution"][1]["sha256"] == sha256((out / "manifest.jsonl").read_bytes()).hexdigest()
+    assert "OMIM:194050" in (out / "README.md").read_text()
     assert "10 images" in text
     assert "no basis for a diagnosis" in " ".join(text.split())
     assert {path.name for path in tmp_path.iterdir()} == {"set", "tiny.safetensors"}
