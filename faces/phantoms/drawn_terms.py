@@ -47,7 +47,7 @@ _SUMER: Final = (
     # overall
     _drawn("HP:0000276", OVERALL, face_length=0.13),  # Long face
     _drawn("HP:0000252", OVERALL, cranium_smallness=1.4),  # Microcephaly
-    _drawn("HP:0001010", OVERALL, skin_pallor=0.75),  # Hypopigmentation of the skin
+    _drawn("HP:0001010", OVERALL, skin_pallor=0.85),  # Hypopigmentation of the skin
     _drawn(  # Elfin facies: short upturned nose, wide mouth, widely spaced eyes, full cheeks
         "HP:0004428",
         OVERALL,

@@ -91,7 +91,7 @@ def _uncover(looks: Looks) -> Looks:
         hair_style=UNCOVERING_STYLES.get(looks.hair_style, looks.hair_style),
         hair_shade=0.65 * looks.hair_shade,
         iris_hue=0.65 * looks.iris_hue,
-        skin_tone=0.25 + 0.75 * looks.skin_tone,
+        skin_tone=0.08 + 0.92 * looks.skin_tone,
     )
 
 

@@ -15,7 +15,7 @@ from faces.phantoms.person import TRAITS, phantom
 from faces.phantoms.phenotype import describe_phantom, draw_terms, find_phenotype, is_visible
 from faces.phantoms.regions import REGIONS, Masks, locate_regions
 
-PERSONS = ((1, 9.0), (3, 25.0))
+PERSONS = ((3, 25.0),)
 FACIAL = [term.id for term in list_facial_terms() if term.id in DRAWN_TERMS]
 
 
