@@ -103,7 +103,7 @@ def train_observer(
 def read_terms(observer: Observer, faces: Faces) -> npt.NDArray[np.bool_]:
     """Read which terms are present: (n, terms) bool."""
     with torch.inference_mode():
-        logits = torch.cat([observer(part) for part in describe_edges(faces.images).split(_BATCH)])
+        logits = torch.cat([observer(part) for part in torch.split(describe_edges(faces.images), _BATCH)])
     return np.asarray((logits > 0).numpy())
 
 

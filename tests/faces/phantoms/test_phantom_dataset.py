@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_ages_and_smiles_cover_their_ranges() -> None:
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"size": 4}, {"workers": 0}, {"seed": -1}])
 def test_numbers_out_of_range(wrong: dict[str, int], tmp_path: Path) -> None:
     (name,) = wrong
-    arguments = {"count": 1, "size": 16, "seed": 0, "workers": 1} | wrong
+    arguments: dict[str, Any] = {"count": 1, "size": 16, "seed": 0, "workers": 1} | wrong
     with pytest.raises(DatasetError, match=f"{name} is {wrong[name]}; expected"):
         synthesise(tmp_path / "a", **arguments)
     assert list(tmp_path.iterdir()) == []
