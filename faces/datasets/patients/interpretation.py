@@ -107,6 +107,8 @@ class RowInterpreter:
         """Return condition and disease: the condition is the vocabulary's name, and the disease what the row says."""
         texts = [text for column in ("condition", "disease") if (text := cells.get(column, ""))]
         names = [name for text in texts if (name := self._find_condition(text)) is not None]
+        if len(set(names)) > 1:
+            raise DatasetError(f"names two conditions, {' and '.join(texts)}; expected one")
         if names:
             said = cells.get("disease") or (texts[0] if texts[0] != names[0] else "")
             return {"condition": names[0], "disease": said}
@@ -132,7 +134,7 @@ class RowInterpreter:
         if "/" in text:
             text, period = "", text
         if text:
-            return {"age_years": f"{parse_age(text):g}"}
+            return {"age_years": str(parse_age(text))}
         if not period:
             if "age_years" in cells and not cells.get("age_group"):
                 notes.append(("no age", "the age is unknown; --estimate-ages reads it from the picture"))
@@ -141,7 +143,7 @@ class RowInterpreter:
         if find_age_group(youngest, self._ages) != find_age_group(oldest, self._ages):
             notes.append(("wide range of ages", f"{period} spans several age groups; the age is left unknown"))
             return {"age_years": "", AGE_RANGE: period}
-        return {"age_years": f"{(youngest + oldest) / 2:g}", "age_source": "range", AGE_RANGE: period}
+        return {"age_years": str((youngest + oldest) / 2), "age_source": "range", AGE_RANGE: period}
 
 
 def _check_file(name: str) -> str:

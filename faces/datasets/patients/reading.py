@@ -24,6 +24,8 @@ from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup
 
 Format: TypeAlias = Literal["table", "phenopackets", "gestaltmatcher", "phenoscore", "annotations"]
 
+FORMATS: Final = get_args(Format)
+
 _SIGNS: Final[Mapping[Format, tuple[set[str], ...]]] = {
     "phenoscore": ({"path_to_file", "hpo_all"},),
     "gestaltmatcher": ({"image_id", "internal_syndrome_name"}, {"image_id", "subject", "label"}),
@@ -132,6 +134,3 @@ def _find_facial_term(name: str) -> str | None:
         return find_term(name).term.id
     except LabelError:
         return None
-
-
-FORMATS: Final = get_args(Format)

@@ -288,6 +288,13 @@ def test_a_row_with_too_many_cells_is_bad(tmp_path: Path) -> None:
     assert [record.file for record in table.records] == ["b.png"]
 
 
+def test_a_row_that_names_two_conditions_is_bad(tmp_path: Path) -> None:
+    text = "file,condition,disease\na.png,WS,ORPHA:2322\nb.png,WS,OMIM:194050 Williams\n"
+    table = read_text(tmp_path, "t.csv", text)
+    assert reasons(table) == [(2, "bad row", True)]
+    assert [record.disease for record in table.records] == ["OMIM:194050 Williams"]
+
+
 @pytest.mark.parametrize(
     ("text", "years"),
     [("P7Y3M", 7.25), ("P3W", 21 / 365.25), ("P1YT5H", 1), ("0.5", 0.5), ("P10M2D", 10 / 12 + 2 / 365.25)],
