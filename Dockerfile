@@ -9,17 +9,19 @@
 # On 3.12 the job queue needs SQLite 3.42, which not every base image has; on 3.11 it takes any.
 FROM python:3.11-slim AS build
 
-# The CPU build of PyTorch is a tenth of the size of the default one; name its index as a build argument.
-ARG TORCH_INDEX_URL=""
-
-# `serve,c2pa,s3` installs 0.6 GB instead of 2.3 (with the CPU build of PyTorch), for image sets alone: no photographs, no edits.
-ARG EXTRAS="full,c2pa,s3"
+# What is installed: lock files of release/locks. For the CPU build of PyTorch, a tenth of the size of the default one, name
+# torch-cpu and the index that has it; `serve` alone makes image sets, in 0.6 GB, and takes no photographs.
+ARG LOCKS="serve full torch-default"
+ARG PIP_EXTRA_INDEX_URL=""
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY release/locks release/locks
+RUN pip install --require-hashes --requirement release/locks/build.txt \
+    && pip install --require-hashes --no-build-isolation $(printf -- '--requirement release/locks/%s.txt ' $LOCKS)
+COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY client client
 COPY core core
@@ -30,10 +32,7 @@ COPY gestaltgen gestaltgen
 COPY inversion inversion
 COPY recognition recognition
 COPY weights weights
-RUN if [ -n "$TORCH_INDEX_URL" ]; then \
-        pip install --constraint constraints.txt --index-url "$TORCH_INDEX_URL" torch; \
-    fi \
-    && pip install --constraint constraints.txt ./client ".[$EXTRAS]"
+RUN pip install --no-deps --no-build-isolation ./client .
 
 # Without the sources, of which the environment has a copy.
 FROM python:3.11-slim

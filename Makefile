@@ -4,15 +4,25 @@ BIN := .venv/bin
 # Files of tests side by side, one more than there are cores, because some of them wait for a service; at most 5, for memory.
 SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))') --dist loadfile
 
-.PHONY: setup demo test test-fast test-shared test-s3 serve bench lint format clean
+# The build of PyTorch: `cpu` where another index or folder is configured to have it, or else PyPI's, with CUDA on Linux.
+TORCH ?= $(if $(PIP_EXTRA_INDEX_URL)$(PIP_FIND_LINKS),cpu,default)
+LOCKS := release/locks
+TOOLS := .venv/tools
+BUNDLES := build/bundles
+FUZZ_SECONDS := 600
+
+.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format lock audit bundle test-bundle clean
 
 setup: .venv/installed
 
 # The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
-.venv/installed: pyproject.toml client/pyproject.toml constraints.txt
+.venv/installed: pyproject.toml client/pyproject.toml $(wildcard $(LOCKS)/*.txt)
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "gestaltgen needs Python 3.11 or 3.12, this is %d.%d: make setup PYTHON=python3.11" % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ./client --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCKS)/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation \
+	    $(foreach set,serve full dev torch-$(TORCH),--requirement $(LOCKS)/$(set).txt)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable ./client --editable .
 	touch $@
 
 demo: setup
@@ -31,6 +41,11 @@ test-shared: setup
 	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -k 'not large_sets' \
 	    tests/api/image_sets/test_image_sets.py tests/api/photographs/test_photos.py
 	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/test_audit.py
+
+# Looks for files that no reader refuses as it should, with new examples. Those that fail are kept in .hypothesis.
+fuzz: setup
+	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	    $(BIN)/python -m pytest --quiet --hypothesis-profile nightly tests/fuzzing || exit 1; done
 
 # All tests of the service on a store like S3, which runs in their process.
 test-s3: setup
@@ -52,5 +67,29 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# What only a release needs: uv, pip-audit and the CycloneDX generator.
+$(TOOLS)/installed: $(LOCKS)/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --requirement $(LOCKS)/build.txt --requirement $(LOCKS)/tools.txt
+	touch $@
+
+# Writes the lock files from pyproject.toml; `make lock UPGRADE=--upgrade` takes the newest versions.
+lock: $(TOOLS)/installed
+	PATH=$(TOOLS)/bin:$$PATH release/lock.sh $(UPGRADE)
+
+# Known vulnerabilities of what is locked. Asks the database of PyPI, and fails where it cannot be asked.
+audit: $(TOOLS)/installed
+	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	    $(foreach set,serve full dev torch-default,--requirement $(LOCKS)/$(set).txt)
+
+# An offline bundle in build/bundles; `make bundle MODELS=FOLDER` adds checkpoints.
+bundle: $(TOOLS)/installed
+	$(TOOLS)/bin/python -m release.bundle $(BUNDLES) $(if $(MODELS),--models $(MODELS))
+
+# Installs the bundle and uses it without a network. Takes minutes.
+test-bundle: bundle
+	release/try_bundle.sh $(BUNDLES)/*.tar
+
 clean:
-	rm -rf .venv demo build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -91,7 +91,7 @@ LAYERS: dict[str, list[list[str]]] = {
 }
 """The parts of a package, lowest layer first; parts of one layer do not import each other."""
 
-PRODUCT = [*MAY_IMPORT, "benchmarks", "experiments"]
+PRODUCT = [*MAY_IMPORT, "benchmarks", "experiments", "release"]
 MOST_MODULES = 16
 
 

@@ -39,9 +39,16 @@ def environment() -> dict[str, str]:
 
 def test_every_room_is_copied() -> None:
     rooms = {pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-    about = {"pyproject.toml", "constraints.txt", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]}
-    assert copied() == rooms | about | {"client"}
+    about = {"pyproject.toml", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]}
+    assert copied() == rooms | about | {"client", "release/locks"}
     assert all((ROOT / name).exists() for name in copied())
+
+
+def test_the_lock_files_that_it_installs_are_there() -> None:
+    [sets] = re.findall(r'^ARG LOCKS="(.*)"$', DOCKERFILE, re.MULTILINE)
+    for name in ["build", *sets.split()]:
+        assert (ROOT / "release" / "locks" / f"{name}.txt").is_file()
+    assert all("--require-hashes" in line or "--no-deps" in line for line in re.findall(r"pip install .*", DOCKERFILE))
 
 
 def test_the_build_sees_what_is_copied_and_nothing_else() -> None:
