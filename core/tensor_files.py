@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from core.atomic_files import write_file
-from core.errors import CheckpointError
+from core.errors import CheckpointError, ConfigError, DatasetError, DirectionError, LabelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,21 @@ def read_header(path: Path) -> dict[str, Any]:
     """Read the header alone; errors as in `read`."""
     with _open(path, framework="np") as file:
         return _header(path, file.metadata())
+
+
+@contextmanager
+def refuse_malformed_header(path: Path, kind: str) -> Iterator[None]:
+    """Turn the errors that a header of another form causes into CheckpointError.
+
+    Args:
+        kind: what the file should be, as "a file of directions".
+    """
+    try:
+        yield
+    except (CheckpointError, ConfigError, DirectionError, LabelError):
+        raise
+    except (DatasetError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise CheckpointError(f"{path} is not {kind}: {error!r:.300} in its header") from None
 
 
 def sha256(path: Path) -> str:

@@ -93,29 +93,35 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
     """
     tensors, header = tensor_files.read(path)
     check_kind(path, header)
-    if generator is not None and header["generator"] != (ours := fingerprint(generator)):
+    belongs_to = str(header.get("generator"))
+    if generator is not None and belongs_to != (ours := fingerprint(generator)):
         raise CheckpointError(
-            f"{path} belongs to the generator {header['generator'][:12]}, this is {ours[:12]}; name that one, or fit "
+            f"{path} belongs to the generator {belongs_to[:12]}, this is {ours[:12]}; name that one, or fit "
             "directions for this one: `gestaltgen fit-direction --help`"
         )
-    found = {
-        name: Direction(tensors[f"{_VECTOR}{name}"], **_restore_entry(entry), pattern=tensors.get(f"{_ALONG}{name}"))
-        for name, entry in header["directions"].items()
-    }
-    patterns = {name.removeprefix(_PATTERN): tensor for name, tensor in tensors.items() if name.startswith(_PATTERN)}
-    region = LatentRegion(tensors["region.centre"], tensors["region.whitening"].float(), header["region_limit"])
-    table = tuple(DirectionEffects(**moves) for moves in header["table"])
-    return Directions(
-        header["generator"],
-        found,
-        region,
-        header["apart"],
-        patterns,
-        table,
-        header["origin"],
-        header["licence"],
-        header["figures"],
-    )
+    with tensor_files.refuse_malformed_header(path, "a file of directions"):
+        found = {
+            name: Direction(
+                tensors[f"{_VECTOR}{name}"], **_restore_entry(entry), pattern=tensors.get(f"{_ALONG}{name}")
+            )
+            for name, entry in header["directions"].items()
+        }
+        patterns = {
+            name.removeprefix(_PATTERN): tensor for name, tensor in tensors.items() if name.startswith(_PATTERN)
+        }
+        region = LatentRegion(tensors["region.centre"], tensors["region.whitening"].float(), header["region_limit"])
+        table = tuple(DirectionEffects(**moves) for moves in header["table"])
+        return Directions(
+            header["generator"],
+            found,
+            region,
+            header["apart"],
+            patterns,
+            table,
+            header["origin"],
+            header["licence"],
+            header["figures"],
+        )
 
 
 def _describe_direction(direction: Direction) -> dict[str, Any]:

@@ -56,18 +56,19 @@ def read_direction_infos(path: Path) -> list[DirectionInfo]:
     """
     header = tensor_files.read_header(path)
     check_kind(path, header)
-    effects = {entry["direction"]: DirectionEffects(**entry) for entry in header["table"]}
-    return [
-        DirectionInfo(
-            name,
-            entry["accuracy"],
-            entry["interval"] and tuple(entry["interval"]),
-            entry["spread"],
-            tuple(entry["flags"]),
-            effects.get(name),
-        )
-        for name, entry in header["directions"].items()
-    ]
+    with tensor_files.refuse_malformed_header(path, "a file of directions"):
+        effects = {entry["direction"]: DirectionEffects(**entry) for entry in header["table"]}
+        return [
+            DirectionInfo(
+                name,
+                entry["accuracy"],
+                entry["interval"] and tuple(entry["interval"]),
+                entry["spread"],
+                tuple(entry["flags"]),
+                effects.get(name),
+            )
+            for name, entry in header["directions"].items()
+        ]
 
 
 def check_kind(path: Path, header: Mapping[str, Any]) -> None:
@@ -77,4 +78,4 @@ def check_kind(path: Path, header: Mapping[str, Any]) -> None:
         CheckpointError: it is that of another file.
     """
     if header.get("network") != KIND:
-        raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected directions")
+        raise CheckpointError(f"{path} holds {header.get('network', 'no network')!s:.100}; expected directions")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import tensor_files
-from core.errors import CheckpointError, DatasetError
+from core.errors import CheckpointError
 from core.seen_images import UNKNOWN, SeenImages
 from faces.image_set_request import Counts
 from gen.config import DiscriminatorConfig, GeneratorConfig
@@ -196,7 +196,7 @@ def fingerprint(net: torch.nn.Module) -> str:
 
 def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
     config = _config(path, header)
-    try:
+    with tensor_files.refuse_malformed_header(path, "a network's checkpoint"):
         seen = SeenImages.from_json(header.get("seen"))
         return CheckpointInfo(
             network=header["network"],
@@ -210,18 +210,14 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
             seen=seen.keys if seen.known else None,
             seen_complete=seen.complete,
         )
-    except (KeyError, DatasetError) as error:
-        raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None
 
 
 def _config(path: Path, header: Mapping[str, Any]) -> GeneratorConfig | DiscriminatorConfig:
     network = str(header.get("network", "no network"))
     if network not in _CONFIGS:
-        raise CheckpointError(f"{path} holds {network}; expected a {' or a '.join(_CONFIGS)}")
-    try:
+        raise CheckpointError(f"{path} holds {network:.100}; expected a {' or a '.join(_CONFIGS)}")
+    with tensor_files.refuse_malformed_header(path, "a network's checkpoint"):
         config = _CONFIGS[network].from_json(header["config"])
         if config.vocabulary is None or "identifiers" not in header:
             return config
         return replace(config, vocabulary=replace(config.vocabulary, stored_identifiers=header["identifiers"]))
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a network's checkpoint: {error!r} in its header") from None

@@ -147,7 +147,7 @@ def _to_storage(value: Tensor) -> Tensor:
 def _parse_info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
     if header.get("network") != _KIND:
         raise CheckpointError(f"{path} holds {header.get('network', 'no network')}; expected an inverter")
-    try:
+    with tensor_files.refuse_malformed_header(path, "an inverter's file"):
         return InverterInfo(
             header["generator"],
             header["origin"],
@@ -157,5 +157,3 @@ def _parse_info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
             header["least_gain"],
             header["figures"],
         )
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is not an inverter's file: {error!r} in its header") from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
@@ -39,15 +41,23 @@ class _Folder:
         pass
 
 
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
+"""Errors of damaged, encrypted (RuntimeError) and unknown (NotImplementedError, which is one) entries of a zip."""
+
+
 class _Zip:
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._zip = zipfile.ZipFile(path)
 
     def names(self) -> set[str]:
         return set(self._zip.namelist())
 
     def read(self, name: str) -> bytes:
-        return self._zip.read(name)
+        try:
+            return self._zip.read(name)
+        except _BROKEN as error:
+            raise DatasetError(f"{name} in {self._path} cannot be read ({error}); copy the archive again") from error
 
     def close(self) -> None:
         self._zip.close()
@@ -63,7 +73,7 @@ def open_store(path: Path) -> Store:
         return _Folder(path)
     try:
         return _Zip(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         raise DatasetError(f"{path} cannot be opened ({error}); expected a folder or a zip") from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import tokenize
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -129,7 +130,10 @@ class Dataset:
         """Read the landmarks, (n, 68, 2) float32 in pixels of the pictures, iBUG order; None if the set has none."""
         if not self._has_landmarks:
             return None
-        points: npt.NDArray[np.float32] = np.load(io.BytesIO(self._store.read(LANDMARKS)), allow_pickle=False)
+        try:
+            points: npt.NDArray[np.float32] = np.load(io.BytesIO(self._store.read(LANDMARKS)), allow_pickle=False)
+        except (ValueError, SyntaxError, tokenize.TokenError, EOFError, OSError, MemoryError) as error:
+            raise DatasetError(f"{self.path}/{LANDMARKS} is no array ({error}); write the set again") from error
         if points.shape != (len(self), 68, 2):
             raise DatasetError(f"{self.path}/{LANDMARKS} is {points.shape}; expected {(len(self), 68, 2)}")
         return points
@@ -360,7 +364,7 @@ def _vocabulary(value: Any, name: str) -> tuple[tuple[str, ...], tuple[AgeGroup,
         conditions = tuple(str(condition) for condition in value["conditions"])
         stored = value.get("identifiers", identify_by_name(conditions))
         return conditions, ages, {str(condition): dict(identifiers) for condition, identifiers in stored.items()}
-    except (AttributeError, KeyError, TypeError, ValueError, LabelError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, LabelError) as error:
         raise DatasetError(
             f"{name}: 'vocabulary' has another form than expected ({error}); write the set again"
         ) from error

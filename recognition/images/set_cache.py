@@ -233,8 +233,8 @@ def parse_manifest(data: bytes, identity: SetIdentity) -> list[Row]:
             label = row["soft_label"]
             fits = row["index"] == index and len(label) == len(identity.conditions) and abs(sum(label) - 1) < 1e-4
             if not fits or min(label) < 0 or not all(isinstance(row[name], str) for name in ("person", "sha256")):
-                raise ValueError(f"line {index + 1} is {row}")
-    except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"line {index + 1} is {row!r:.300}")
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise DatasetError(
             f"the manifest of image set {identity.set_id} is not in its form ({error}); expected the lines of a "
             "service of this version: update the service or the client"
