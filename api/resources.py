@@ -30,6 +30,7 @@ from api.operations.database import Database
 from api.operations.file_stores import open_files
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
+from api.operations.receipts import Receipts
 from api.operations.state_folder import CACHE, check_layout, lock_state_folder
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.decoding import Decoder
@@ -38,7 +39,6 @@ from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.inversion_job import InversionWork
 from api.photographs.job_context import JobContext
-from api.photographs.receipts import Receipts
 from api.photographs.storage import Photographs
 from api.photographs.survey_pack_job import SurveyPackWork
 from api.photographs.survey_packs import SurveyPacks

@@ -17,9 +17,9 @@ from api.operations.clock import lead_s, now_ms
 from api.operations.database import Database
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
+from api.operations.receipts import Receipts
 from api.photographs.audit import Audit
 from api.photographs.edits import Edits
-from api.photographs.receipts import Receipts
 from api.photographs.records import EditRecord, ErasureCause, Receipt, new_id
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks

@@ -5,7 +5,7 @@ Both are read from files, tensors only; see `docs/inversion.md` for which ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,6 @@ from gen.published.importing import read_tensors
 from gen.strict_loading import load_strict
 from inversion.config import EncoderConfig
 from inversion.networks.encoder import WEncoder, resize
-from inversion.similarity import Distance
 
 _MEAN: Final = (-0.030, -0.088, -0.188)
 _DEVIATION: Final = (0.458, 0.448, 0.450)
@@ -63,7 +62,7 @@ class AlexNetDistance(nn.Module):
         """Distance (n,) of pictures (n, 3, h, h) in [-1, 1]."""
         return self.measure_from(b)(a)
 
-    def measure_from(self, target: Tensor) -> Distance:
+    def measure_from(self, target: Tensor) -> Callable[[Tensor], Tensor]:
         """Return the distance from a target, whose features are computed once."""
         with torch.no_grad():
             theirs = list(self._features(target))

@@ -24,10 +24,10 @@ from api.operations.database import Database
 from api.operations.file_stores import Files, open_files
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
+from api.operations.receipts import Receipts
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
-from api.photographs.receipts import Receipts
 from api.photographs.records import (
     EditRecord,
     ErasureCause,
