@@ -127,8 +127,7 @@ def _paint_skin(canvas: Canvas, sitter: Sitter) -> None:
         ]
     )
     skin += canvas.spread(blush)[..., None] * (BLUSH * palette.skin[0] / 235)
-    cover = canvas.mask(body.skull)[..., None]
-    canvas.pixels += cover * (skin - canvas.pixels)
+    canvas.cover(skin, canvas.mask(body.skull))
 
 
 def _paint_freckles(canvas: Canvas, sitter: Sitter) -> None:
