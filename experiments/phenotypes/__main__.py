@@ -32,7 +32,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def phenotypes(
     out: Annotated[Path, typer.Option(help="Folder of the experiment; its faces are kept.")] = Path("runs/phenotypes"),
-    train: Annotated[int, typer.Option(help="Number of training faces.", min=64)] = 2400,
+    train: Annotated[int, typer.Option(help="Number of training faces.", min=64)] = 2850,
     test: Annotated[int, typer.Option(help="Number of test faces.", min=100)] = 600,
     epochs: Annotated[int, typer.Option(help="Number of times that each training face is shown.", min=1)] = 16,
 ) -> None:
