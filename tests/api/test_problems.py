@@ -247,7 +247,11 @@ def test_a_photograph_is_not_kept_for_a_week_by_a_misspelt_time(running: Running
     ("path", "body", "accepted"),
     [
         ("/v1/stimuli", {"photo": ["a", "b"]}, ["photos"]),
-        ("/v1/stimuli", {"zzz": 1}, ["method", "steps", "seconds", "photos", "smile", "groups", "seed", "doubtful"]),
+        (
+            "/v1/stimuli",
+            {"zzz": 1},
+            ["method", "steps", "seconds", "photos", "smile", "groups", "seed", "doubtful", "local"],
+        ),
     ],
 )
 def test_a_strange_field_is_told_the_fields_of_its_own_body(
