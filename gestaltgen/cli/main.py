@@ -52,7 +52,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "generate": LazyCommand(
         f"{_CLI}.images.generate",
         "generate",
-        "Make an image set in a folder: images, manifest, WebDataset shards and a contact sheet.",
+        "Make an image set in a folder: images, manifest, WebDataset shards, a contact sheet and metadata.",
     ),
     "train": LazyCommand(
         f"{_CLI}.training.train",
@@ -92,7 +92,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "directions": LazyCommand(
         f"{_CLI}.training.directions",
         "app",
-        "Bring directions in that other programs fitted.",
+        "Import and measure directions.",
     ),
     "edit": LazyCommand(
         f"{_CLI}.images.edit",
