@@ -178,6 +178,7 @@ def test_a_set_whose_folder_was_deleted_is_made_again(tmp_path: Path) -> None:
         asked = PROGRESSION | {"count": 4}
         first = client.create(**asked).wait(timeout_s=60)
         manifest = first.manifest()
+        events_of(client, first.links["job"])  # until the job has ended, too
         files_in(tmp_path).delete_tree(f"sets/{first.id}")
         assert client.create(**asked).wait(timeout_s=60).manifest() == manifest
 
