@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -53,11 +54,13 @@ def read(
     """
     machine = _Machine(allowed, persistent)
     try:
-        for opcode, argument, position in pickletools.genops(stream):
-            if opcode.name == "STOP":
-                machine.check_shape(machine.top())
-                return machine.pop()
-            machine.step(opcode.name, argument, position or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # names with escapes that Python does not know
+            for opcode, argument, position in pickletools.genops(stream):
+                if opcode.name == "STOP":
+                    machine.check_shape(machine.top())
+                    return machine.pop()
+                machine.step(opcode.name, argument, position or 0)
     except _UNEXPECTED as error:
         raise CheckpointError(f"the pickle is broken or not of the expected form: {error!r:.300}") from None
     raise CheckpointError("the pickle is truncated")
@@ -85,7 +88,10 @@ _LITERALS: Final = (
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
 )
-_UNEXPECTED: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError, struct.error)
+_UNEXPECTED: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError, struct.error),
+    DeprecationWarning,
+)
 """Errors that data of an unknown form may cause, here or in a replacement; RuntimeError is torch's."""
 
 

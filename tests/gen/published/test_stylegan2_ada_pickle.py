@@ -318,6 +318,7 @@ def _legacy_bytes(tensor: Tensor) -> bytes:
         (b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", "the pickle is broken"),  # BINBYTES8 of 2^63 bytes
         (b"Nr\xff\xff\xff\x7f0j\xff\xff\xff\x7f.", "holds no network"),  # memo slot of 2^31: a dict, no array
         (b"h\x05.", "the pickle is broken"),  # memo slot that was never set
+        (b"ca\\d\nb\n.", "the pickle is broken"),  # a name with an unknown escape
         (b"\x82\x01.", "uses EXT1"),
         (b"\x84\x01\0\0\0.", "uses EXT4"),
         (b"Pid\n.", "uses PERSID"),
