@@ -1,1 +1,1 @@
-"""What a release is made of: the lock files of everything that is installed, and the offline bundle."""
+"""Parts of a release: the lock files of everything that is installed, and the offline bundle."""

@@ -35,7 +35,7 @@ _SEEDS: Final = count(1)
 
 @dataclass
 class Observation:
-    """What a normal owner, a monitor and the operator saw.
+    """Measurements of one interval: by a normal owner, a monitor and the operator.
 
     Attributes:
         reads_ms, sets_ms: times of reading requests, and of requests for one image that is waited for.

@@ -34,21 +34,21 @@ class DrawnTerm:
     with_teeth: bool = False
 
 
-def _drawn(term_id: str, region: str, *, with_teeth: bool = False, **amounts: float) -> DrawnTerm:
+def _describe(term_id: str, region: str, *, with_teeth: bool = False, **amounts: float) -> DrawnTerm:
     return DrawnTerm(term_id, region, MappingProxyType(amounts), with_teeth)
 
 
-def _by_trait(term_id: str, region: str, name: str, deviations: float = _CLEARLY) -> DrawnTerm:
+def _describe_trait(term_id: str, region: str, name: str, deviations: float = _CLEARLY) -> DrawnTerm:
     (trait,) = (trait for trait in TRAITS if trait.name == name)
     return DrawnTerm(term_id, region, MappingProxyType({name: deviations * trait.deviation}))
 
 
 _SUMER: Final = (
     # overall
-    _drawn("HP:0000276", OVERALL, face_length=0.13),  # Long face
-    _drawn("HP:0000252", OVERALL, cranium_smallness=1.4),  # Microcephaly
-    _drawn("HP:0001010", OVERALL, skin_pallor=0.85),  # Hypopigmentation of the skin
-    _drawn(  # Elfin facies: short upturned nose, wide mouth, widely spaced eyes, full cheeks
+    _describe("HP:0000276", OVERALL, face_length=0.13),  # Long face
+    _describe("HP:0000252", OVERALL, cranium_smallness=1.4),  # Microcephaly
+    _describe("HP:0001010", OVERALL, skin_pallor=0.85),  # Hypopigmentation of the skin
+    _describe(  # Elfin facies: short upturned nose, wide mouth, widely spaced eyes, full cheeks
         "HP:0004428",
         OVERALL,
         nose_shortness=0.022,
@@ -59,75 +59,75 @@ _SUMER: Final = (
         cheek_fullness=0.024,
         chin_point=0.6,
     ),
-    _drawn("HP:0000275", OVERALL, face_narrowness=0.034, chin_drop=-0.034),  # Narrow face
-    _drawn(  # Coarse facial features
+    _describe("HP:0000275", OVERALL, face_narrowness=0.034, chin_drop=-0.034),  # Narrow face
+    _describe(  # Coarse facial features
         "HP:0000280", OVERALL, coarseness=1.0, lip_fullness=0.5, nose_tip=0.45, brow_thickness=0.7, bridge_width=0.012
     ),
-    _drawn(  # Triangular face
+    _describe(  # Triangular face
         "HP:0000325", OVERALL, forehead_width=0.024, chin_point=0.9, cheek_fullness=-0.030
     ),
-    _drawn("HP:0011800", OVERALL, midface_retrusion=1.0, malar_flatness=1.0),  # Midface retrusion
-    _drawn("HP:0000465", OVERALL, neck_web=1.0),  # Webbed neck
+    _describe("HP:0011800", OVERALL, midface_retrusion=1.0, malar_flatness=1.0),  # Midface retrusion
+    _describe("HP:0000465", OVERALL, neck_web=1.0),  # Webbed neck
     # ears
-    _drawn("HP:0000369", "ears", ear_lowness=0.055),  # Low-set ears
-    _drawn("HP:0000396", "ears", helix_folding=1.0),  # Overfolded helix
-    _drawn("HP:0000385", "ears", earlobe_smallness=1.0),  # Small earlobe
-    _drawn("HP:0000358", "ears", ear_rotation=0.45),  # Posteriorly rotated ears
-    _drawn("HP:0000411", "ears", ear_protrusion=0.8),  # Protruding ear
-    _drawn("HP:0000391", "ears", helix_thickness=1.0),  # Thickened helices
-    _drawn("HP:0000400", "ears", ear_size=0.50),  # Macrotia
+    _describe("HP:0000369", "ears", ear_lowness=0.055),  # Low-set ears
+    _describe("HP:0000396", "ears", helix_folding=1.0),  # Overfolded helix
+    _describe("HP:0000385", "ears", earlobe_smallness=1.0),  # Small earlobe
+    _describe("HP:0000358", "ears", ear_rotation=0.45),  # Posteriorly rotated ears
+    _describe("HP:0000411", "ears", ear_protrusion=0.8),  # Protruding ear
+    _describe("HP:0000391", "ears", helix_thickness=1.0),  # Thickened helices
+    _describe("HP:0000400", "ears", ear_size=0.50),  # Macrotia
     # eyes
-    _drawn("HP:0000286", "eyes", epicanthus=1.0),  # Epicanthus
-    _drawn("HP:0000582", "eyes", fissure_slant=-0.026),  # Upslanted palpebral fissure
-    _drawn("HP:0000508", "eyes", ptosis=1.0),  # Ptosis
-    _drawn("HP:0000506", "eyes", telecanthus=0.022),  # Telecanthus
-    _drawn("HP:0000486", "eyes", squint=0.020),  # Strabismus
-    _drawn("HP:0007730", "eyes", iris_pallor=0.9),  # Iris hypopigmentation
-    _drawn("HP:0000581", "eyes", fissure_smallness=1.0),  # Blepharophimosis
-    _drawn("HP:0000494", "eyes", fissure_slant=0.026),  # Downslanted palpebral fissures
-    _drawn("HP:0000316", "eyes", eye_spacing=0.024, brow_shift=-0.0168),  # Hypertelorism
-    _drawn("HP:0000520", "eyes", proptosis=1.0),  # Proptosis
-    _drawn("HP:0002553", "brows", brow_arch=0.026),  # Highly arched eyebrow
-    _drawn("HP:0005338", "brows", lateral_brow_loss=0.92),  # Sparse lateral eyebrow
-    _drawn("HP:0000527", "eyes", lash_length=0.026),  # Long eyelashes
-    _drawn("HP:0007655", "eyes", lid_eversion=1.0),  # Eversion of lateral third of lower eyelids
+    _describe("HP:0000286", "eyes", epicanthus=1.0),  # Epicanthus
+    _describe("HP:0000582", "eyes", fissure_slant=-0.026),  # Upslanted palpebral fissure
+    _describe("HP:0000508", "eyes", ptosis=1.0),  # Ptosis
+    _describe("HP:0000506", "eyes", telecanthus=0.022),  # Telecanthus
+    _describe("HP:0000486", "eyes", squint=0.020),  # Strabismus
+    _describe("HP:0007730", "eyes", iris_pallor=0.9),  # Iris hypopigmentation
+    _describe("HP:0000581", "eyes", fissure_smallness=1.0),  # Blepharophimosis
+    _describe("HP:0000494", "eyes", fissure_slant=0.026),  # Downslanted palpebral fissures
+    _describe("HP:0000316", "eyes", eye_spacing=0.024, brow_shift=-0.0168),  # Hypertelorism
+    _describe("HP:0000520", "eyes", proptosis=1.0),  # Proptosis
+    _describe("HP:0002553", "brows", brow_arch=0.026),  # Highly arched eyebrow
+    _describe("HP:0005338", "brows", lateral_brow_loss=0.92),  # Sparse lateral eyebrow
+    _describe("HP:0000527", "eyes", lash_length=0.026),  # Long eyelashes
+    _describe("HP:0007655", "eyes", lid_eversion=1.0),  # Eversion of lateral third of lower eyelids
     # nose
-    _drawn("HP:0000426", "nose", bridge_height=1.0),  # Prominent nasal bridge
-    _drawn("HP:0000431", "nose", bridge_width=0.010, bridge_edges=0.016),  # Wide nasal bridge
-    _drawn("HP:0000414", "nose", nose_tip=0.5, tip_roundness=1.0),  # Bulbous nose
-    _drawn("HP:0003196", "nose", nose_shortness=0.034, philtrum_length=0.034),  # Short nose: the mouth stays
-    _drawn("HP:0002000", "nose", columella_shortness=0.022),  # Short columella
+    _describe("HP:0000426", "nose", bridge_height=1.0),  # Prominent nasal bridge
+    _describe("HP:0000431", "nose", bridge_width=0.010, bridge_edges=0.016),  # Wide nasal bridge
+    _describe("HP:0000414", "nose", nose_tip=0.5, tip_roundness=1.0),  # Bulbous nose
+    _describe("HP:0003196", "nose", nose_shortness=0.034, philtrum_length=0.034),  # Short nose: the mouth stays
+    _describe("HP:0002000", "nose", columella_shortness=0.022),  # Short columella
     # mouth
-    _drawn("HP:0000343", "mouth", philtrum_length=0.032, chin_drop=-0.016),  # Long philtrum: the chin stays
-    _drawn("HP:0000154", "mouth", mouth_width=0.030),  # Wide mouth
-    _drawn("HP:0010808", "mouth", tongue=1.0),  # Protruding tongue
-    _drawn("HP:0000179", "mouth", lower_lip_fullness=0.65),  # Thick lower lip vermilion
-    _drawn("HP:0000232", "mouth", lower_lip_eversion=1.0),  # Everted lower lip vermilion
-    _drawn("HP:0010807", "mouth", open_bite=1.0, with_teeth=True),  # Open bite
-    _drawn("HP:0000687", "mouth", tooth_spacing=1.0, with_teeth=True),  # Widely spaced teeth
-    _drawn("HP:0000691", "mouth", tooth_smallness=0.4, with_teeth=True),  # Microdontia
+    _describe("HP:0000343", "mouth", philtrum_length=0.032, chin_drop=-0.016),  # Long philtrum: the chin stays
+    _describe("HP:0000154", "mouth", mouth_width=0.030),  # Wide mouth
+    _describe("HP:0010808", "mouth", tongue=1.0),  # Protruding tongue
+    _describe("HP:0000179", "mouth", lower_lip_fullness=0.65),  # Thick lower lip vermilion
+    _describe("HP:0000232", "mouth", lower_lip_eversion=1.0),  # Everted lower lip vermilion
+    _describe("HP:0010807", "mouth", open_bite=1.0, with_teeth=True),  # Open bite
+    _describe("HP:0000687", "mouth", tooth_spacing=1.0, with_teeth=True),  # Widely spaced teeth
+    _describe("HP:0000691", "mouth", tooth_smallness=0.4, with_teeth=True),  # Microdontia
     # forehead, hair, chin
-    _drawn("HP:0000348", "forehead", forehead_height=0.055),  # High forehead
-    _drawn("HP:0000337", "forehead", forehead_breadth=1.0),  # Broad forehead
-    _drawn("HP:0002286", "hair", hair_fairness=0.9),  # Fair hair
-    _drawn("HP:0000307", "chin", chin_point=1.0),  # Pointed chin
+    _describe("HP:0000348", "forehead", forehead_height=0.055),  # High forehead
+    _describe("HP:0000337", "forehead", forehead_breadth=1.0),  # Broad forehead
+    _describe("HP:0002286", "hair", hair_fairness=0.9),  # Fair hair
+    _describe("HP:0000307", "chin", chin_point=1.0),  # Pointed chin
 )
 
 _FURTHER: Final = (
-    _by_trait("HP:0000629", "eyes", "periorbital_fullness"),  # Periorbital fullness
-    _by_trait("HP:0030820", "eyes", "lid_hooding"),  # Hooded eyelid
-    _drawn("HP:0000601", "eyes", eye_spacing=-0.022, brow_shift=0.0154),  # Hypotelorism
-    _by_trait("HP:0000574", "brows", "brow_thickness"),  # Thick eyebrow
-    _by_trait("HP:0000463", "nose", "nose_upturn"),  # Anteverted nares
-    _drawn("HP:0003189", "nose", nose_shortness=-0.022, philtrum_length=-0.022),  # Long nose: the mouth stays
-    _drawn("HP:0000322", "mouth", philtrum_length=-0.026, chin_drop=0.013),  # Short philtrum: the chin stays
-    _by_trait("HP:0012471", "mouth", "lip_fullness"),  # Thick vermilion border
-    _by_trait("HP:0000160", "mouth", "mouth_width", -_CLEARLY),  # Narrow mouth
-    _by_trait("HP:0000272", "cheeks", "malar_flatness"),  # Malar flattening
-    _by_trait("HP:0000293", "cheeks", "cheek_fullness"),  # Full cheeks
-    _drawn("HP:0000341", "forehead", forehead_breadth=-1.2),  # Narrow forehead
-    _by_trait("HP:0000347", "chin", "chin_smallness"),  # Micrognathia
-    _by_trait("HP:0008551", "ears", "ear_size", -_CLEARLY),  # Microtia
+    _describe_trait("HP:0000629", "eyes", "periorbital_fullness"),  # Periorbital fullness
+    _describe_trait("HP:0030820", "eyes", "lid_hooding"),  # Hooded eyelid
+    _describe("HP:0000601", "eyes", eye_spacing=-0.022, brow_shift=0.0154),  # Hypotelorism
+    _describe_trait("HP:0000574", "brows", "brow_thickness"),  # Thick eyebrow
+    _describe_trait("HP:0000463", "nose", "nose_upturn"),  # Anteverted nares
+    _describe("HP:0003189", "nose", nose_shortness=-0.022, philtrum_length=-0.022),  # Long nose: the mouth stays
+    _describe("HP:0000322", "mouth", philtrum_length=-0.026, chin_drop=0.013),  # Short philtrum: the chin stays
+    _describe_trait("HP:0012471", "mouth", "lip_fullness"),  # Thick vermilion border
+    _describe_trait("HP:0000160", "mouth", "mouth_width", -_CLEARLY),  # Narrow mouth
+    _describe_trait("HP:0000272", "cheeks", "malar_flatness"),  # Malar flattening
+    _describe_trait("HP:0000293", "cheeks", "cheek_fullness"),  # Full cheeks
+    _describe("HP:0000341", "forehead", forehead_breadth=-1.2),  # Narrow forehead
+    _describe_trait("HP:0000347", "chin", "chin_smallness"),  # Micrognathia
+    _describe_trait("HP:0008551", "ears", "ear_size", -_CLEARLY),  # Microtia
 )
 
 DRAWN_TERMS: Final[Mapping[str, DrawnTerm]] = MappingProxyType({term.term_id: term for term in (*_SUMER, *_FURTHER)})
