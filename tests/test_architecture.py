@@ -87,6 +87,10 @@ LAYERS: dict[str, list[list[str]]] = {
         ["recognition.training"],
         ["recognition.results"],
         ["recognition.runs"],
+        ["recognition.explanation.saliency", "recognition.explanation.regions"],
+        ["recognition.explanation"],
+        ["recognition.explanation.face_explanation"],
+        ["recognition.explanation.questions", "recognition.explanation.truth"],
     ],
 }
 """The parts of a package, lowest layer first; parts of one layer do not import each other."""

@@ -35,9 +35,10 @@ class Network(nn.Module):
 
     Attributes:
         trunk, head: the two parts, which may learn at different rates.
+        saliency_layer: module of the trunk whose feature maps explanations look at; its last stage.
 
     Args:
-        trunk: maps normalised images to features (n, features).
+        trunk: maps normalised images to features (n, features); it has an attribute `saliency_layer`.
         features: number of features.
         classes: number of classes.
         mean, std: mean and standard deviation of the channels in [0, 1], by which images are normalised.
@@ -68,9 +69,20 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.trunk.saliency_layer  # type: ignore[return-value]
+
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits (n, classes) of images (n, 3, size, size) float32 in [-1, 1]."""
-        x = ((images + 1) / 2 - self.mean) / self.std
+        return self.classify(self.normalize(images))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Normalise the channels of images, whose order remains RGB."""
+        return ((images + 1) / 2 - self.mean) / self.std
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Compute logits (n, classes) of normalised images in RGB."""
         x = x.flip(1) if self.bgr else x
         features = self.trunk(x.contiguous(memory_format=torch.channels_last))
         if not self.training or self.dropout == 0:
@@ -142,9 +154,15 @@ def _build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int
 class _PooledModel(nn.Module):
     """Model of transformers whose last feature maps are averaged."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        """The last stage of a ResNet, or the activation at the top of an EfficientNet."""
+        encoder = self.model.encoder
+        return encoder.stages[-1] if hasattr(encoder, "stages") else encoder.top_activation  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         last: Tensor = self.model(images).last_hidden_state

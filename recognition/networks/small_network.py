@@ -48,6 +48,10 @@ class SmallNetwork(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.stages[-1]
+
     def forward(self, images: Tensor) -> Tensor:
         maps: Tensor = self.reduced(self.stages(self.stem(images)))
         return F.adaptive_avg_pool2d(maps, GRID).flatten(1)
