@@ -24,11 +24,23 @@ from api.operations.metrics import Metrics
 from api.photographs.request_audit import RequestAuditMiddleware
 from api.problems import refuse_unknown_query
 from api.resources import Resources, reserve_state_folder
-from api.routes import catalogue, edits, health, image_sets, jobs, metrics, photos, set_metadata, stimuli, verify
+from api.routes import (
+    catalogue,
+    edits,
+    explanations,
+    health,
+    image_sets,
+    jobs,
+    metrics,
+    photos,
+    set_metadata,
+    stimuli,
+    verify,
+)
 from api.schemas import ProblemOut
 from api.settings import Settings
 
-_ROUTES_OF_CALLERS: Final = (image_sets, set_metadata, edits, photos, stimuli, verify, jobs, catalogue)
+_ROUTES_OF_CALLERS: Final = (image_sets, set_metadata, edits, explanations, photos, stimuli, verify, jobs, catalogue)
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 
 DESCRIPTION: Final = """

@@ -20,6 +20,7 @@ from api.models.model import Model, ModelInfo
 from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import (
     EditRecord,
+    ExplanationRecord,
     FaceReference,
     PackRecord,
     Photograph,
@@ -140,6 +141,7 @@ _SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
     Kind.PHOTO: frozenset({Scope.PHOTOS}),
     Kind.EDIT: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
     Kind.STIMULI: frozenset({Scope.PHOTOS}),
+    Kind.EXPLANATION: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
 }
 
 
@@ -200,6 +202,11 @@ _EDIT: Final = _OwnedObject(
 )
 _SURVEY_PACK: Final = _OwnedObject(
     Kind.STIMULI, ProblemType.SURVEY_PACK_NOT_FOUND, "survey pack", "; POST /v1/stimuli makes one."
+)
+
+
+_EXPLANATION: Final = _OwnedObject(
+    Kind.EXPLANATION, ProblemType.EXPLANATION_NOT_FOUND, "explanation", "; POST /v1/explanations makes one."
 )
 
 
@@ -368,8 +375,48 @@ def find_survey_pack(
 
 KnownPack = Annotated[PackRecord, Depends(find_survey_pack)]
 
+
+def check_scope(caller: Caller, face: FaceReference) -> None:
+    """Check that the key of a caller has the scope that a face needs.
+
+    Raises:
+        Problem: 403, it has not.
+    """
+    needed = Scope.PHOTOS if isinstance(face, PhotographFace) else Scope.IMAGE_SETS
+    if needed not in caller.scopes:
+        raise Problem(
+            ProblemType.SCOPE_MISSING,
+            f"This key is for {', '.join(sorted(caller.scopes))}; this face needs {needed}: ask for another key.",
+        )
+
+
+def find_explanation(
+    service: ServiceDep,
+    caller: AnyCaller,
+    explanation_id: Annotated[str, Path(description="Id of an explanation.")],
+) -> ExplanationRecord:
+    """Return an explanation of the caller.
+
+    Raises:
+        Problem: 404; 403, it is of a photograph or of an image, and the key is not for these.
+    """
+    explanation = _EXPLANATION.find(service, caller, explanation_id, service.explanations.get)
+    check_scope(caller, explanation.face)
+    return explanation
+
+
+KnownExplanation = Annotated[ExplanationRecord, Depends(find_explanation)]
+
 OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
-    (find_image_set, find_job, find_photograph, find_photograph_edit, find_image_edit, find_survey_pack)
+    (
+        find_image_set,
+        find_job,
+        find_photograph,
+        find_photograph_edit,
+        find_image_edit,
+        find_survey_pack,
+        find_explanation,
+    )
 )
 """Dependencies that check that an object in a path belongs to the caller."""
 
@@ -414,7 +461,8 @@ def _refuse_field(name: str, message: str, value: object) -> NoReturn:
 
 
 def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ids of the photographs that a path concerns: by their own id, that of a survey pack, or of a job.
+    """Return the ids of the photographs that a path concerns: by their own id, or that of a survey pack, an
+    explanation or a job.
 
     Args:
         path: parameters of the path. Whether they belong to the caller is not checked.
@@ -423,6 +471,8 @@ def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tup
         return (path["photo_id"],)
     if "pack_id" in path:
         return _find_photographs(service, Kind.STIMULI, path["pack_id"])
+    if "explanation_id" in path:
+        return _find_photographs(service, Kind.EXPLANATION, path["explanation_id"])
     if "job_id" in path and (job := service.jobs.get(path["job_id"])) is not None:
         return _find_photographs(service, job.kind, job.subject)
     return ()
@@ -433,7 +483,10 @@ def _find_photographs(service: Resources, kind: Kind, subject: str) -> tuple[str
         return (subject,)
     if kind is Kind.EDIT:
         edit = service.edits.get(subject)
-        return (edit.face.photo,) if edit is not None and isinstance(edit.face, PhotographFace) else ()
+        return edit.photos if edit is not None else ()
+    if kind is Kind.EXPLANATION:
+        explanation = service.explanations.get(subject)
+        return explanation.photos if explanation is not None else ()
     if kind is Kind.STIMULI:
         pack = service.survey_packs.get(subject)
         return pack.photos if pack is not None else ()

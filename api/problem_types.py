@@ -189,6 +189,13 @@ class ProblemType(Enum):
         "There is no such survey pack, or it has been erased.",
         "Make one with `POST /v1/stimuli`.",
     )
+    EXPLANATION_NOT_FOUND = (
+        "explanation-not-found",
+        404,
+        "not_found",
+        "There is no such explanation, or no map by this method in it, or it has been erased.",
+        "List the explanations of a face with `GET …/explanations`, or make one with `POST /v1/explanations`.",
+    )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
@@ -251,6 +258,13 @@ class ProblemType(Enum):
         "not_possible_now",
         "The survey pack is not done.",
         "Wait for its job.",
+    )
+    EXPLANATION_NOT_READY = (
+        "explanation-not-ready",
+        409,
+        "not_possible_now",
+        "The map is not computed yet.",
+        "Wait for the job of the explanation.",
     )
     BODY_TOO_LARGE = (
         "body-too-large",
@@ -384,6 +398,13 @@ class ProblemType(Enum):
         "broken_model",
         "The weights cannot be loaded, or the model cannot render an image.",
         "Ask the operator, whose log says why.",
+    )
+    NO_CLASSIFIER_SERVED = (
+        "no-classifier-served",
+        503,
+        "broken_model",
+        "The service has no classifier whose answers it could explain.",
+        "Ask the operator to name a folder of classifiers as `GESTALTGEN_CLASSIFIERS`.",
     )
     DATABASE_UNAVAILABLE = (
         "database-unavailable",

@@ -11,14 +11,26 @@ from api.image_sets.derived_files import SHARD_IMAGES, shard_count
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
 from api.photographs.audit import Entry
-from api.photographs.records import EditRecord, PackRecord, Photograph, PhotographFace, Receipt, SyntheticFace
-from api.provenance.claims import EDITED_NOTICE, NOTICE
+from api.photographs.records import (
+    EditRecord,
+    ExplanationRecord,
+    FaceReference,
+    PackRecord,
+    Photograph,
+    PhotographFace,
+    Receipt,
+    SyntheticFace,
+)
+from api.provenance.claims import EDITED_NOTICE, MAP_NOTICE, NOTICE
 from api.resources import Resources
 from api.schemas import (
     AccessOut,
     EditLinks,
     EditOut,
     EditResult,
+    ExplanationLinks,
+    ExplanationOut,
+    ExplanationResult,
     ImageSetLinks,
     ImageSetOut,
     JobLinks,
@@ -32,7 +44,12 @@ from api.schemas import (
 )
 from inversion.config import UNJUDGED
 
-_PATHS = {Kind.IMAGE_SET: "/v1/image-sets", Kind.PHOTO: "/v1/photos", Kind.STIMULI: "/v1/stimuli"}
+_PATHS = {
+    Kind.IMAGE_SET: "/v1/image-sets",
+    Kind.PHOTO: "/v1/photos",
+    Kind.STIMULI: "/v1/stimuli",
+    Kind.EXPLANATION: "/v1/explanations",
+}
 
 
 def set_path(set_id: str) -> str:
@@ -50,6 +67,11 @@ def pack_path(pack: str) -> str:
     return f"{_PATHS[Kind.STIMULI]}/{pack}"
 
 
+def explanation_path(explanation: str) -> str:
+    """Return the path of an explanation."""
+    return f"{_PATHS[Kind.EXPLANATION]}/{explanation}"
+
+
 def job_path(job_id: str) -> str:
     """Return the path of a job."""
     return f"/v1/jobs/{job_id}"
@@ -57,12 +79,16 @@ def job_path(job_id: str) -> str:
 
 def edit_path(edit: EditRecord) -> str:
     """Return the path of an edit."""
-    match edit.face:
+    return f"{face_path(edit.face)}/edits/{edit.id}"
+
+
+def face_path(face: FaceReference) -> str:
+    """Return the path of a photograph, or of an image of a set."""
+    match face:
         case PhotographFace(photo):
-            face = photo_path(photo)
+            return photo_path(photo)
         case SyntheticFace(image_set, image):
-            face = f"{set_path(image_set)}/images/{image}"
-    return f"{face}/edits/{edit.id}"
+            return f"{set_path(image_set)}/images/{image}"
 
 
 def to_datetime(ms: int) -> datetime:
@@ -180,6 +206,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
             crop=f"{here}/crop.png",
             reconstruction=f"{here}/reconstruction.png",
             edits=f"{here}/edits",
+            explanations=f"{here}/explanations",
             accesses=f"{here}/accesses",
             job=job_path(job.id) if job else None,
         ),
@@ -242,6 +269,30 @@ def describe_survey_pack(service: Resources, pack: PackRecord) -> StimuliOut:
         expires=to_datetime(pack.expires_ms),
         notice=EDITED_NOTICE,
         links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
+    )
+
+
+def describe_explanation(service: Resources, explanation: ExplanationRecord) -> ExplanationOut:
+    """An explanation, with the progress of its job."""
+    job = service.jobs.find_latest(explanation.id)
+    here = explanation_path(explanation.id)
+    methods = explanation.asked["methods"]
+    return ExplanationOut(
+        id=explanation.id,
+        state=_state(job, done=explanation.complete),
+        done=len(explanation.result["methods"]) if explanation.result is not None else 0,
+        total=len(methods),
+        request=dict(explanation.asked),
+        result=None if explanation.result is None else ExplanationResult(**explanation.result),
+        error=job.error if job and not explanation.complete else None,
+        created=to_datetime(explanation.created_ms),
+        notice=f"{MAP_NOTICE} {EDITED_NOTICE if explanation.photos else NOTICE}",
+        links=ExplanationLinks(
+            self=here,
+            face=face_path(explanation.face),
+            maps={method: f"{here}/maps/{method}.png" for method in methods},
+            job=job_path(job.id) if job else None,
+        ),
     )
 
 

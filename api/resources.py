@@ -23,6 +23,7 @@ from api.image_sets.file_cache import FileCache
 from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest
 from api.jobs.job_list import Jobs
+from api.models.classifiers import Classifiers
 from api.models.model import ModelInfo
 from api.models.pool import Models
 from api.models.worker import Worker
@@ -37,6 +38,8 @@ from api.photographs.decoding import Decoder
 from api.photographs.edit_job import EditWork
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
+from api.photographs.explanations.job import ExplanationWork
+from api.photographs.explanations.store import Explanations
 from api.photographs.inversion_job import InversionWork
 from api.photographs.job_context import JobContext
 from api.photographs.storage import Photographs
@@ -79,6 +82,9 @@ class Resources:
     tenants: Tenants
     photographs: Photographs
     edits: Edits
+    explanations: Explanations
+    explanation_work: ExplanationWork
+    classifiers: Classifiers
     survey_packs: SurveyPacks
     eraser: Eraser
     audit: Audit
@@ -122,10 +128,13 @@ class Resources:
             purposes = partial(redact_purpose, named=settings.named_purposes, secret=secret)
             photographs = Photographs(sealed, database, audit, purposes)
             edits, survey_packs = Edits(sealed, engine), SurveyPacks(sealed, engine)
+            explanations = Explanations(sealed, engine)
+            classifiers = Classifiers(settings.classifiers, settings.model_memory_mb << 20)
             eraser = Eraser(
                 database,
                 photographs,
                 edits,
+                explanations,
                 survey_packs,
                 audit=audit,
                 receipts=Receipts(open_files(settings.receipts, settings.state) if settings.receipts else files),
@@ -160,6 +169,7 @@ class Resources:
                 precision=settings.precision,
                 metrics=metrics,
             )
+            explanation_work = ExplanationWork(context, explanations, classifiers, store.image_file)
             jobs = Jobs(
                 database,
                 {
@@ -167,6 +177,7 @@ class Resources:
                     Kind.PHOTO: InversionWork(context),
                     Kind.EDIT: EditWork(context),
                     Kind.STIMULI: SurveyPackWork(context),
+                    Kind.EXPLANATION: explanation_work,
                 },
                 concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
                 most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
@@ -190,6 +201,9 @@ class Resources:
             tenants=tenants,
             photographs=photographs,
             edits=edits,
+            explanations=explanations,
+            explanation_work=explanation_work,
+            classifiers=classifiers,
             survey_packs=survey_packs,
             eraser=eraser,
             audit=audit,

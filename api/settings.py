@@ -81,8 +81,17 @@ class Settings(BaseSettings):
         description="TOML file with conditions of your laboratory, which `/v1/conditions` knows besides the shipped "
         "ones; [conditions.md](conditions.md) has its form.",
     )
+    classifiers: Path | None = Field(
+        default=None,
+        description="Folder of classifiers whose answers can be explained: `NAME.safetensors`, or `NAME/` as "
+        "`gestaltgen classify train` writes it; several `classifier.safetensors` in it answer as one, by their mean. "
+        "It is looked at again for each request; unset, there are none.",
+    )
     model_memory_mb: int = Field(
-        default=2048, ge=1, description="Weights in memory at most; those unused for longest make room."
+        default=2048,
+        ge=1,
+        description="Weights in memory at most, of generators, and again of classifiers; those unused for longest make "
+        "room.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inversion": {"gen", "faces", "core"},
     "editing": {"inversion", "gen", "faces", "core"},
     "recognition": {"faces", "core", "gestaltgen_client"},
-    "api": {"editing", "inversion", "gen", "faces", "core", "weights"},
+    "api": {"recognition", "editing", "inversion", "gen", "faces", "core", "weights"},
     "gestaltgen": {
         "api",
         "recognition",
@@ -90,7 +90,11 @@ LAYERS: dict[str, list[list[str]]] = {
         ["recognition.explanation.saliency", "recognition.explanation.regions"],
         ["recognition.explanation"],
         ["recognition.explanation.face_explanation"],
-        ["recognition.explanation.questions", "recognition.explanation.truth"],
+        [
+            "recognition.explanation.counterfactuals",
+            "recognition.explanation.questions",
+            "recognition.explanation.truth",
+        ],
     ],
 }
 """The parts of a package, lowest layer first; parts of one layer do not import each other."""

@@ -1,4 +1,4 @@
-"""Ownership: every image set, photograph, edit and survey pack belongs to the owners who asked for it.
+"""Ownership: every image set, photograph, edit, survey pack and explanation belongs to the owners who asked for it.
 
 An image set is identified by its content, so several owners can have one; each sees it as theirs alone.
 """
@@ -22,6 +22,7 @@ class Kind(StrEnum):
     PHOTO = "photo"
     EDIT = "edit"
     STIMULI = "stimuli"
+    EXPLANATION = "explanation"
 
 
 owned: Final = Table(

@@ -20,7 +20,8 @@ SETS: Final = "sets"
 EDITS: Final = "edits"
 PHOTOS: Final = "photos"
 STIMULI: Final = "stimuli"
-FOLDERS: Final = (SETS, EDITS, PHOTOS, STIMULI)
+EXPLANATIONS: Final = "explanations"
+FOLDERS: Final = (SETS, EDITS, PHOTOS, STIMULI, EXPLANATIONS)
 """Folders of stored files; with an object store they lie there."""
 
 RECEIPTS: Final = "receipts"

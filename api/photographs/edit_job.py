@@ -11,7 +11,7 @@ from api.jobs.work import JobStep, Undivided
 from api.models.pool import Models
 from api.photographs.inversion_effort import InversionEffort
 from api.photographs.job_context import JobContext
-from api.photographs.records import EditRecord, PhotographFace, SyntheticFace
+from api.photographs.records import EditRecord, SyntheticFace
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
 from api.provenance.registry import Picture, compute_key
@@ -47,12 +47,11 @@ class EditWork(Undivided):
         weights, edit, further = context.worker.call(partial(self._compute_edit, record))
         paths = (context.edits.picture_path(record), context.edits.before_path(record))
         claims = _describe_pictures(record, edit, weights)
-        photos = (record.face.photo,) if isinstance(record.face, PhotographFace) else ()
-        with context.eraser.block_erasure(*photos):
+        with context.eraser.block_erasure(*record.photos):
             size = 0
             for number, (path, claim, image) in enumerate(zip(paths, claims, (edit.image, edit.before), strict=True)):
                 pixels = to_uint8(image)[0]
-                if photos:
+                if record.photos:
                     data = context.marker.encode(pixels, claim)
                 else:  # pictures of synthetic faces are recognised by the registry, and not by a signature
                     data = encode(pixels, claim)

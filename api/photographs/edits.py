@@ -1,20 +1,21 @@
-"""Store of edits, of photographs and of images of sets."""
+"""Stores of what is made from faces, of photographs and of images of sets: edits, and what all such stores share."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, select
 
 from api.operations.file_stores import Files
 from api.photographs.records import (
     EDITS,
     EditRecord,
+    FaceRecord,
     FaceReference,
     Json,
-    PhotographFace,
     delete_rows,
     face_columns,
     face_of_columns,
@@ -24,9 +25,89 @@ from api.photographs.records import (
     update_row,
 )
 
+_Record = TypeVar("_Record", bound=FaceRecord)
 
-class Edits:
-    """Store of edits. Files of an edit of a photograph lie in the folder of the photograph, under its key.
+
+class FaceStore(ABC, Generic[_Record]):
+    """Store of one kind of things that are made from faces.
+
+    Files that are made from a photograph lie in its folder, under its key.
+
+    Args:
+        files: where the files are.
+        engine: of the service's database.
+        table: table of the records; its name is that of the folder.
+        record_type: class of the records.
+    """
+
+    def __init__(self, files: Files, engine: Engine, table: Table, record_type: type[_Record]) -> None:
+        self.files = files
+        self._engine = engine
+        self._table = table
+        self._record_type = record_type
+        files.keep_private(table.name)
+
+    @abstractmethod
+    def delete_files(self, record: _Record) -> None:
+        """Delete the files of a record."""
+
+    def folder(self, record: _Record) -> str:
+        """Return the folder of the files that are made from the face of a record."""
+        return "/".join([*(f"photos/{photo}" for photo in record.photos), self._table.name])
+
+    def add(self, record: _Record) -> None:
+        """Add a record."""
+        values = {"id": record.id, "owner": record.owner, "created_ms": record.created_ms, "result": None}
+        values |= face_columns(record.face) | {"asked": json.dumps(dict(record.asked))}
+        insert_row(self._engine, self._table, values)
+
+    def get(self, record_id: str) -> _Record | None:
+        """Return a record, or None."""
+        row = find_row(self._engine, self._table, record_id)
+        return None if row is None else self._parse_row(row)
+
+    def list_ids(self) -> list[str]:
+        """List the ids of all records."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(self._table.c.id)).scalars())
+
+    def list_of_face(self, face: FaceReference, owner: str) -> list[_Record]:
+        """List an owner's records of a face, the oldest first."""
+        table = self._table
+        conditions = [table.c[name] == value for name, value in face_columns(face).items()]
+        query = select(table).where(table.c.owner == owner, *conditions).order_by(table.c.created_ms, table.c.id)
+        with self._engine.connect() as connection:
+            return [self._parse_row(dict(row)) for row in connection.execute(query).mappings()]
+
+    def list_of_parent(self, parent: str) -> list[_Record]:
+        """List all records of a photograph, or of all images of a set, by its id."""
+        with self._engine.connect() as connection:
+            return [
+                self._parse_row(dict(row))
+                for row in connection.execute(select(self._table).where(self._table.c.parent == parent)).mappings()
+            ]
+
+    def record_result(self, record_id: str, result: Json) -> None:
+        """Store the measured figures of a record."""
+        update_row(self._engine, self._table, record_id, result=json.dumps(result))
+
+    def remove(self, record: _Record) -> None:
+        """Remove the files and the row of a record."""
+        self.delete_files(record)
+        delete_rows(self._engine, self._table, self._table.c.id == record.id)
+
+    def remove_of_photograph(self, photo: str) -> None:
+        """Remove the rows of all records of a photograph, but none of their files, which lie in its folder."""
+        delete_rows(self._engine, self._table, self._table.c.parent == photo)
+
+    def _parse_row(self, row: Mapping[str, Any]) -> _Record:
+        face = face_of_columns(row["parent"], row["number"])
+        fields = parse_json_columns(row)
+        return self._record_type(row["id"], row["owner"], face, created_ms=row["created_ms"], **fields)
+
+
+class Edits(FaceStore[EditRecord]):
+    """Store of edits.
 
     Args:
         files: where the files are.
@@ -34,60 +115,16 @@ class Edits:
     """
 
     def __init__(self, files: Files, engine: Engine) -> None:
-        self.files = files
-        self._engine = engine
-        files.keep_private("edits")
+        super().__init__(files, engine, EDITS, EditRecord)
 
     def picture_path(self, edit: EditRecord) -> str:
         """Return the path of the edited picture."""
-        face = edit.face
-        folder = f"photos/{face.photo}/edits" if isinstance(face, PhotographFace) else "edits"
-        return f"{folder}/{edit.id}.png"
+        return f"{self.folder(edit)}/{edit.id}.png"
 
     def before_path(self, edit: EditRecord) -> str:
         """Return the path of the picture of the same face without the edit."""
-        return f"{self.picture_path(edit).removesuffix('.png')}-before.png"
+        return f"{self.folder(edit)}/{edit.id}-before.png"
 
-    def add(self, edit: EditRecord) -> None:
-        """Add the record of an edit."""
-        values = {"id": edit.id, "owner": edit.owner, "created_ms": edit.created_ms, "result": None}
-        insert_row(self._engine, EDITS, values | face_columns(edit.face) | {"asked": json.dumps(dict(edit.asked))})
-
-    def get(self, edit: str) -> EditRecord | None:
-        """Return the record of an edit, or None."""
-        row = find_row(self._engine, EDITS, edit)
-        return None if row is None else _parse_row(row)
-
-    def list_of_face(self, face: FaceReference, owner: str) -> list[EditRecord]:
-        """List an owner's edits of a face, the oldest first."""
-        conditions = [EDITS.c[name] == value for name, value in face_columns(face).items()]
-        query = select(EDITS).where(EDITS.c.owner == owner, *conditions).order_by(EDITS.c.created_ms, EDITS.c.id)
-        with self._engine.connect() as connection:
-            return [_parse_row(dict(row)) for row in connection.execute(query).mappings()]
-
-    def list_of_parent(self, parent: str) -> list[EditRecord]:
-        """List all edits of a photograph, or of all images of a set, by its id."""
-        with self._engine.connect() as connection:
-            return [
-                _parse_row(dict(row))
-                for row in connection.execute(select(EDITS).where(EDITS.c.parent == parent)).mappings()
-            ]
-
-    def record_result(self, edit: str, result: Json) -> None:
-        """Store the measured figures of an edit."""
-        update_row(self._engine, EDITS, edit, result=json.dumps(result))
-
-    def remove(self, edit: EditRecord) -> None:
-        """Remove the files and the record of an edit."""
-        for name in (self.picture_path(edit), self.before_path(edit)):
+    def delete_files(self, record: EditRecord) -> None:
+        for name in (self.picture_path(record), self.before_path(record)):
             self.files.delete(name)
-        delete_rows(self._engine, EDITS, EDITS.c.id == edit.id)
-
-    def remove_of_photograph(self, photo: str) -> None:
-        """Remove the records of all edits of a photograph, but none of their files, which lie in its folder."""
-        delete_rows(self._engine, EDITS, EDITS.c.parent == photo)
-
-
-def _parse_row(row: Mapping[str, Any]) -> EditRecord:
-    face = face_of_columns(row["parent"], row["number"])
-    return EditRecord(row["id"], row["owner"], face, created_ms=row["created_ms"], **parse_json_columns(row))

@@ -1,4 +1,4 @@
-"""Erasure of photographs and survey packs, on request and when their time is over; every erasure is recorded."""
+"""Erasure of photographs, survey packs and explanations, on request and when their time is over; each is recorded."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from api.operations.database import Database
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
 from api.operations.receipts import Receipts
+from api.operations.state_folder import EXPLANATIONS
 from api.photographs.audit import Audit
 from api.photographs.edits import Edits
-from api.photographs.records import EditRecord, ErasureCause, Receipt, new_id
+from api.photographs.explanations.store import Explanations
+from api.photographs.records import EditRecord, ErasureCause, ExplanationRecord, Receipt, new_id
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
 from core.errors import GestaltError
@@ -28,6 +30,7 @@ from core.errors import GestaltError
 ERASE_PHOTO: Final = "erase photograph"
 ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
+ERASE_EXPLANATION: Final = "erase explanation"
 
 _EVERY_S: Final = 15.0
 _LEAD_S: Final = 60.0
@@ -42,14 +45,14 @@ _log = logging.getLogger("gestaltgen.erasing")
 
 
 class Eraser:
-    """Erases photographs and survey packs with all that is derived from them.
+    """Erases photographs, survey packs and explanations with all that is derived from them.
 
     Each erasure is recorded before it begins, and again with its outcome when it ends. What cannot be recorded, or
     needs a receipt that cannot be stored, is not erased.
 
     Args:
         database: of the service.
-        photographs, edits, survey_packs: the stores.
+        photographs, edits, explanations, survey_packs: the stores.
         audit: the audit record.
         receipts: of erasures.
         forget_jobs: removes the jobs of an object, given its id.
@@ -64,6 +67,7 @@ class Eraser:
         database: Database,
         photographs: Photographs,
         edits: Edits,
+        explanations: Explanations,
         survey_packs: SurveyPacks,
         *,
         audit: Audit,
@@ -77,6 +81,7 @@ class Eraser:
         self._database = database
         self._photographs = photographs
         self._edits = edits
+        self._explanations = explanations
         self._survey_packs = survey_packs
         self._audit = audit
         self._receipts = receipts
@@ -87,7 +92,9 @@ class Eraser:
         self._metrics = metrics
 
     @contextmanager
-    def block_erasure(self, *photos: str, pack: str | None = None) -> Iterator[None]:
+    def block_erasure(
+        self, *photos: str, pack: str | None = None, explanation: ExplanationRecord | None = None
+    ) -> Iterator[None]:
         """Prevent erasures while something that is derived from photographs is written.
 
         Without a shared lock another process may erase all the same. It deletes files before and after it removes the
@@ -96,16 +103,17 @@ class Eraser:
         Args:
             photos: ids of the photographs.
             pack: id of a survey pack that is being made from them.
+            explanation: explanation that is being made, of a photograph or of an image of a set.
 
         Raises:
             GestaltError: one of them was erased before, or by another process meanwhile.
         """
         with self._database.locks.hold("photographs"):
-            self._check_existence(photos, pack)
+            self._check_existence(photos, pack, explanation)
             try:
                 yield
             finally:
-                self._check_existence(photos, pack)
+                self._check_existence(photos, pack, explanation)
 
     def erase_photograph(self, photo: str, caller: Caller, cause: ErasureCause) -> Receipt | None:
         """Erase a photograph with all that is derived from it, survey packs included.
@@ -122,9 +130,10 @@ class Eraser:
         self._free_space.release_reserve()
         with self.block_erasure():
             packs = self._survey_packs.list_of_photograph(photo)
-            edits = [edit.id for edit in self._edits.list_of_parent(photo)]
+            stores = (self._edits, self._explanations)
+            derived = [record.id for store in stores for record in store.list_of_parent(photo)]
             receipt = None if self._photographs.get(photo) is None else self.erase_files(photo, caller, cause)
-        self._forget(photo, *edits, *packs)
+        self._forget(photo, *derived, *packs)
         if receipt is not None:
             self._metrics.count_erasure(_METRIC_LABELS[cause])
         return receipt
@@ -147,6 +156,25 @@ class Eraser:
         """Erase an edit: files, record, jobs, ownership and Idempotency-Keys."""
         self._edits.remove(edit)
         self._forget(edit.id)
+
+    def erase_explanation(self, explanation: ExplanationRecord, caller: Caller, cause: ErasureCause) -> None:
+        """Erase an explanation: maps, record, jobs, ownership and Idempotency-Keys. One of a photograph is recorded.
+
+        Raises:
+            AuditError: the erasure cannot be recorded, and so is not done.
+            StorageError: files or receipts cannot be reached.
+        """
+        self._free_space.release_reserve()
+        with self.block_erasure():
+            if explanation.photos:
+                receipt = {"erased_ms": now_ms(), "because": cause}
+                self._receipts.write(f"{EXPLANATIONS}/{explanation.id}", receipt)
+                with self._record_erasure(caller, ERASE_EXPLANATION, *explanation.photos):
+                    self._explanations.remove(explanation)
+            else:
+                self._explanations.remove(explanation)
+            self._explanations.delete_files(explanation)  # again, for the reason in `block_erasure`
+        self._forget(explanation.id)
 
     def erase_original(self, photo: str) -> None:
         """Delete the file that was sent.
@@ -188,9 +216,13 @@ class Eraser:
             packs = [pack for pack in self._survey_packs.list_ids() if self._survey_packs.folder(pack) in erased]
             for pack in packs:
                 self.erase_pack(pack, SERVICE, ErasureCause.REPEATED)
+            explanations = [one for one in self._explanations.list_ids() if f"{EXPLANATIONS}/{one}" in erased]
+            for record in filter(None, map(self._explanations.get, explanations)):
+                self.erase_explanation(record, SERVICE, ErasureCause.REPEATED)
         _log.info("%d receipts of erasures", len(erased))
-        if photos or packs:
-            _log.warning("%d photographs and %d survey packs were erased again", len(photos), len(packs))
+        if photos or packs or explanations:
+            counts = len(photos), len(packs), len(explanations)
+            _log.warning("%d photographs, %d survey packs and %d explanations were erased again", *counts)
 
     @asynccontextmanager
     async def erase_regularly(self) -> AsyncIterator[None]:
@@ -242,6 +274,7 @@ class Eraser:
             "latents and offsets": names.count("inversion.safetensors"),
             "reconstructions": names.count("reconstruction.png"),
             "edits": sum(name.startswith("edits/") for name in names) // 2,
+            "maps of explanations": sum(name.startswith(f"{EXPLANATIONS}/") for name in names),
             "survey packs": len(packs),
         }
         receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
@@ -249,6 +282,7 @@ class Eraser:
             self._receipts.write(folder, vars(receipt))
         files.delete_tree(folder)
         self._edits.remove_of_photograph(photo)
+        self._explanations.remove_of_photograph(photo)
         self._photographs.remove(photo)
         files.delete_tree(folder)  # again, for the reason in `block_erasure`
         return receipt
@@ -282,8 +316,13 @@ class Eraser:
             except Exception:
                 _log.exception("an original could not be erased")
 
-    def _check_existence(self, photos: tuple[str, ...], pack: str | None) -> None:
+    def _check_existence(
+        self, photos: tuple[str, ...], pack: str | None, explanation: ExplanationRecord | None
+    ) -> None:
         """Delete the files of whatever was erased, and raise GestaltError for it."""
+        if explanation is not None and self._explanations.get(explanation.id) is None:
+            self._explanations.delete_files(explanation)
+            raise GestaltError(f"explanation {explanation.id} was erased")
         if pack is not None and self._survey_packs.get(pack) is None:
             self._survey_packs.files.delete_tree(self._survey_packs.folder(pack))
             raise GestaltError(f"survey pack {pack} was erased")

@@ -1,10 +1,11 @@
-"""Records of photographs, edits and survey packs: dataclasses, database tables, and helpers for their rows.
+"""Records of photographs, and of what is made from faces: dataclasses, database tables, and helpers for their rows.
 
 Files that belong to these records:
 
 photos/<id>/   original (until it is inverted), reference, crop.png, inversion.safetensors, reconstruction.png,
-               edits/<id>.png and edits/<id>-before.png
+               edits/<id>.png and edits/<id>-before.png, explanations/<id>/<method>.png
 edits/<id>.png edits of synthetic faces, with <id>-before.png beside each
+explanations/<id>/<method>.png   maps of synthetic faces
 stimuli/<id>/  pairs of a survey pack that is being made, and pack.zip
 """
 
@@ -73,7 +74,7 @@ class SyntheticFace:
 
 
 FaceReference = PhotographFace | SyntheticFace
-"""Reference to a face that can be edited."""
+"""Reference to a face that can be edited, or explained."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,13 @@ class Photograph:
 
 
 @dataclass(frozen=True)
-class EditRecord:
-    """Edit of a face.
+class FaceRecord:
+    """Record of something that is made from a face.
 
     Attributes:
-        face: the face that is edited.
+        face: the face.
         asked: fields of the request.
-        result: measured figures; None before the edit is made.
+        result: measured figures; None before there are any.
     """
 
     id: str
@@ -125,6 +126,24 @@ class EditRecord:
     asked: Json
     created_ms: int
     result: Json | None = None
+
+    @property
+    def photos(self) -> tuple[str, ...]:
+        """Id of the photograph that shows the face; empty for a synthetic face."""
+        return (self.face.photo,) if isinstance(self.face, PhotographFace) else ()
+
+
+class EditRecord(FaceRecord):
+    """Edit of a face; its result is complete."""
+
+
+class ExplanationRecord(FaceRecord):
+    """Explanation of a classifier's answer for a face; its result grows by one method after the other."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a map by each method that was asked for."""
+        return self.result is not None and all(name in self.result["methods"] for name in self.asked["methods"])
 
 
 @dataclass(frozen=True)
@@ -179,17 +198,25 @@ PHOTOS: Final = Table(
     Column("notes", String, nullable=False),
     Column("error", String),
 )
-EDITS: Final = Table(
-    "edits",
-    TABLES,
-    Column("id", String, primary_key=True),
-    Column("owner", String, nullable=False),
-    Column("parent", String, nullable=False, index=True),  # id of the photograph or of the image set
-    Column("number", Integer),  # index of the image in its set; NULL for a photograph
-    Column("asked", Text, nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("result", Text),
-)
+
+
+def _define_face_table(name: str) -> Table:
+    """Define the table of one kind of things that are made from faces."""
+    return Table(
+        name,
+        TABLES,
+        Column("id", String, primary_key=True),
+        Column("owner", String, nullable=False),
+        Column("parent", String, nullable=False, index=True),  # id of the photograph or of the image set
+        Column("number", Integer),  # index of the image in its set; NULL for a photograph
+        Column("asked", Text, nullable=False),
+        Column("created_ms", BigInteger, nullable=False),
+        Column("result", Text),
+    )
+
+
+EDITS: Final = _define_face_table("edits")
+EXPLANATIONS: Final = _define_face_table("explanations")
 PACKS: Final = Table(
     "packs",
     TABLES,
@@ -215,7 +242,7 @@ def new_id() -> str:
 
 
 def face_columns(face: FaceReference) -> dict[str, Any]:
-    """Convert a reference to the columns `parent` and `number` of an edit."""
+    """Convert a reference to the columns `parent` and `number` of a face's table."""
     match face:
         case PhotographFace(photo):
             return {"parent": photo, "number": None}
@@ -224,7 +251,7 @@ def face_columns(face: FaceReference) -> dict[str, Any]:
 
 
 def face_of_columns(parent: str, number: int | None) -> FaceReference:
-    """Convert the columns `parent` and `number` of an edit to a reference."""
+    """Convert the columns `parent` and `number` of a face's table to a reference."""
     return PhotographFace(parent) if number is None else SyntheticFace(parent, number)
 
 

@@ -16,6 +16,7 @@ from faces.datasets.records import PHANTOMS
 Source: TypeAlias = Literal["synthetic", "edited", "reconstructed"]
 
 NOTICE: Final = "Synthetic image of a person who does not exist; not a patient, not a basis for a diagnosis."
+MAP_NOTICE: Final = "Map of what a classifier went by, which may be wrong; no basis for a diagnosis."
 EDITED_NOTICE: Final = "Edited image, not a photograph, and no basis for a diagnosis."
 
 MAX_CLAIM_CHARACTERS: Final = 32_768

@@ -22,6 +22,7 @@ from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
 from api.json_bodies import JsonBodyRoute
 from api.models.model import RenderPlan
+from api.photographs.records import ErasureCause
 from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
@@ -223,12 +224,16 @@ def show(service: ServiceDep, known: KnownSet) -> ImageSetOut:
     responses={404: problem("There is no such image set.")},
 )
 def delete(service: ServiceDep, caller: ImageSetsCaller, known: KnownSet) -> None:
-    """Deletes the set with its files, your edits of its images and its Idempotency-Keys, and cancels its job. If
-    another owner asked for the same set, they keep it, and only your edits and your access to it go."""
+    """Deletes the set with its files, your edits and explanations of its images and its Idempotency-Keys, and cancels
+    its job. If another owner asked for the same set, they keep it, and only these and your access to it go."""
     for edit in service.edits.list_of_parent(known.id):
         if edit.owner == caller.owner:
             service.eraser.erase_edit(edit)
             service.registry.forget(edit.id)
+    for explanation in service.explanations.list_of_parent(known.id):
+        if explanation.owner == caller.owner:
+            service.eraser.erase_explanation(explanation, caller, ErasureCause.REQUESTED)
+            service.registry.forget(explanation.id)
     service.keys.forget(known.id, caller.owner)
     deleted = service.sets.delete(known.id, caller.owner)
     if deleted:

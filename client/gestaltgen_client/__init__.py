@@ -1,4 +1,4 @@
-"""Client of the gestaltgen service: labelled image sets, photographs and their edits, survey packs.
+"""Client of the gestaltgen service: labelled image sets, photographs and their edits, survey packs, explanations.
 
 This package needs httpx alone, and works without the service's own code. Pixels need the extra `images` (numpy,
 Pillow). No image of a set is handed out unless its sha256 matches the manifest. All images are synthetic or edited:
@@ -18,6 +18,7 @@ they are no basis for a diagnosis.
 from gestaltgen_client.client import Client
 from gestaltgen_client.connection import Connection
 from gestaltgen_client.errors import ChecksumError, JobError, ServiceError
+from gestaltgen_client.explanations import Explanation
 from gestaltgen_client.image_sets import ImageSet, Item
 from gestaltgen_client.photographs import Edit, Pack, Photo
 
@@ -26,6 +27,7 @@ __all__ = [
     "Client",
     "Connection",
     "Edit",
+    "Explanation",
     "ImageSet",
     "Item",
     "JobError",

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gestaltgen_client.connection import Connection, make_idempotency_key
+from gestaltgen_client.explanations import Explanation
 from gestaltgen_client.image_sets import ImageSet
 from gestaltgen_client.photographs import Edit, Pack, Photo, request_edit
 from gestaltgen_client.work import read_work
@@ -17,8 +18,8 @@ from gestaltgen_client.work import read_work
 class Client(Connection):
     """Client of one service. The arguments are those of `Connection`.
 
-    Image sets, photographs, edits and survey packs that a method returns are descriptions of the state at that
-    moment; their `wait` and `refresh` ask the service again. A request that fails on the way is sent again, and a
+    Image sets, photographs, edits, explanations and survey packs that a method returns are descriptions of the state at
+    that moment; their `wait` and `refresh` ask the service again. A request that fails on the way is sent again, and a
     download that breaks off starts again.
     """
 
@@ -219,6 +220,44 @@ class Client(Connection):
             "seconds": seconds,
         }
         return read_work(Pack, self.ask("v1/stimuli", body, wait_s, make_idempotency_key()), self)
+
+    def explain(
+        self,
+        face: Photo | tuple[ImageSet, int],
+        *,
+        classifier: str | None = None,
+        methods: Sequence[str] | None = None,
+        target: str | None = None,
+        wait_s: float = 0,
+    ) -> Explanation:
+        """Ask what a classifier goes by when it looks at a face. No basis for a diagnosis.
+
+        Args:
+            face: a photograph that is inverted, or an image set that is complete and the index of an image.
+            classifier: a name from `classifiers`; None takes the first.
+            methods: names of methods; None takes a few that are quick. The service names all of them if it does not
+                know one.
+            target: class to explain; None takes the most probable one.
+            wait_s: seconds for which the service may wait for the result before it answers.
+
+        Raises:
+            ServiceError: a field is not valid, no face is found, or the service has no classifier.
+        """
+        body = {
+            "face": {"photo": face.id} if isinstance(face, Photo) else {"image_set": face[0].id, "image": face[1]},
+            "classifier": classifier,
+            "methods": _as_list(methods),
+            "target": target,
+        }
+        return read_work(Explanation, self.ask("v1/explanations", body, wait_s, make_idempotency_key()), self)
+
+    def explanation(self, explanation_id: str) -> Explanation:
+        """Look up an explanation by its id."""
+        return read_work(Explanation, self.send("GET", f"v1/explanations/{explanation_id}"), self)
+
+    def classifiers(self) -> list[dict[str, Any]]:
+        """List the classifiers whose answers the service can explain."""
+        return list(self.send("GET", "v1/classifiers").json()["items"])
 
     def verify(self, picture: str | Path | bytes) -> dict[str, Any]:
         """Ask whether the service made a picture, given as a path or as bytes.

@@ -79,7 +79,7 @@ def stack_images(samples: Samples, size: int) -> Stack:
     labels = np.array([_check_label(sample, samples.classes) for sample in samples.samples], dtype=np.float32)
     pixels = np.empty((len(samples), size, size, 3), dtype=np.uint8)
     for index in range(len(samples)):
-        pixels[index] = _resize(samples.image(index), size)
+        pixels[index] = resize_face(samples.image(index), size)
     return Stack(
         samples.classes, samples.samples, torch.from_numpy(pixels), torch.from_numpy(labels), _generator_record(samples)
     )
@@ -133,7 +133,8 @@ def _check_label(sample: Sample, classes: tuple[str, ...]) -> tuple[float, ...]:
     return label
 
 
-def _resize(image: Pixels, size: int) -> Pixels:
+def resize_face(image: Pixels, size: int) -> Pixels:
+    """Resize a face (h, w, 3) uint8 to a square, as `stack_images` does."""
     height, width = image.shape[:2]
     if (height, width) == (size, size):
         return image

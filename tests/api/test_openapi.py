@@ -20,7 +20,19 @@ _METADATA: Final = (
     "phenopackets_v1_image_sets__set_id__phenopackets_jsonl_get",
 )
 
-ADDED_OPERATIONS: Final = frozenset({"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA})
+_EXPLANATIONS: Final = (
+    "list_classifiers_v1_classifiers_get",
+    "create_explanation_v1_explanations_post",
+    "list_explanations_of_photograph_v1_photos__photo_id__explanations_get",
+    "list_explanations_of_image_v1_image_sets__set_id__images__n__explanations_get",
+    "show_explanation_v1_explanations__explanation_id__get",
+    "download_map_v1_explanations__explanation_id__maps__method__png_get",
+    "erase_explanation_v1_explanations__explanation_id__delete",
+)
+
+ADDED_OPERATIONS: Final = frozenset(
+    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_EXPLANATIONS}
+)
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
 ADDED_PARAMETERS: Final = frozenset(
@@ -33,12 +45,19 @@ ADDED_PARAMETERS: Final = frozenset(
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
 
-ADDED_SCHEMAS: Final = frozenset({"ServiceOut", "ServiceLinks"})
+ADDED_SCHEMAS: Final = frozenset(
+    {
+        *("ServiceOut", "ServiceLinks", "ClassifierOut", "ClassifiersOut", "ClassifierUsed", "RegionRelevance"),
+        *("PhotographFaceBody", "ImageFaceBody"),
+        *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
+    }
+)
 """Names of schemas that `openapi.json` does not have yet."""
 
 ADDED_FIELDS: Final = frozenset(
     {
         ("PhotoOut", "reference"),
+        ("PhotoLinks", "explanations"),
         ("QualityOut", "judged"),
         *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years", "method")),
         *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds", "local")),

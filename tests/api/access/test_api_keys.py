@@ -28,6 +28,7 @@ from api.dependencies import (
     AnyCaller,
     KnownSet,
     RequireScope,
+    find_explanation,
     find_image_edit,
     find_image_set,
     find_job,
@@ -38,6 +39,7 @@ from api.dependencies import (
 from api.operations.clock import now_ms
 from api.photographs.records import (
     EditRecord,
+    ExplanationRecord,
     FaceReference,
     PackRecord,
     Photograph,
@@ -59,9 +61,10 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "photo_id": {find_photograph},
     "edit_id": {find_photograph_edit, find_image_edit},
     "pack_id": {find_survey_pack},
+    "explanation_id": {find_explanation},
 }
-PLACES: Final = {"n", "name"}
-"""Parameters that are a place in an object, or the name of a model, and name nobody's object."""
+PLACES: Final = {"n", "name", "method"}
+"""Parameters that are a place in an object, or the name of a model or method, and name nobody's object."""
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  to be refused
 SETS: Final = "/v1/image-sets"
@@ -238,11 +241,15 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
         PackRecord(pack, "alice", (photo, photograph(guarded, "alice")), {}, now_ms(), now_ms() + 3_600_000)
     )
     service.ownership.give(pack, Kind.STIMULI, "alice")
+    explanation = ExplanationRecord(new_id(), "alice", PhotographFace(photo), {"methods": ["gradcam"]}, now_ms())
+    service.explanations.add(explanation)
+    service.ownership.give(explanation.id, Kind.EXPLANATION, "alice")
     return {
         SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", SyntheticFace(made["id"], 0))},
         "/v1/jobs": {"job_id": large["links"]["job"].rpartition("/")[2]},
         "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", PhotographFace(photo))},
         "/v1/stimuli": {"pack_id": pack},
+        "/v1/explanations": {"explanation_id": explanation.id, "method": "gradcam"},
     }
 
 
@@ -366,6 +373,8 @@ def test_what_belongs_to_another_owner_is_not_found(guarded: Guarded, alices: di
         assert guarded.alice.get(path.format(**alices["/v1/photos"])).status_code == 200
     assert guarded.alice.get("/v1/jobs/{job_id}".format(**alices["/v1/jobs"])).status_code == 200
     assert guarded.alice.get("/v1/stimuli/{pack_id}".format(**alices["/v1/stimuli"])).status_code == 200
+    explanation = "/v1/explanations/{explanation_id}".format(**alices["/v1/explanations"])
+    assert guarded.alice.get(explanation).status_code == 200
     accesses = guarded.alice.get("/v1/photos/{photo_id}/accesses".format(**alices["/v1/photos"])).json()
     assert {access["owner"] for access in accesses["items"]} == {"alice"}
 

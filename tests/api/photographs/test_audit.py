@@ -470,6 +470,7 @@ READS: Final = (
     "GET /v1/photos/{photo_id}/edits/{edit_id}",
     "GET /v1/photos/{photo_id}/edits/{edit_id}/image.png",
     "GET /v1/photos/{photo_id}/edits/{edit_id}/before.png",
+    "GET /v1/photos/{photo_id}/explanations",
     "GET /v1/stimuli/{pack_id}",
     "GET /v1/stimuli/{pack_id}/archive.zip",
     "GET /v1/jobs/{job_id}",

@@ -384,6 +384,7 @@ PATHS = (
     ("GET", "/edits/EDIT"),
     ("GET", "/edits/EDIT/image.png"),
     ("GET", "/edits/EDIT/before.png"),
+    ("GET", "/explanations"),
 )
 
 
