@@ -44,6 +44,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "app",
         "Train classifiers of conditions on real and synthetic faces, and measure them.",
     ),
+    "explain": LazyCommand(
+        f"{_CLI}.explain.group",
+        "app",
+        "Show which part of a face a classifier goes by, and ask what that depends on.",
+    ),
     "phenotypes": LazyCommand(
         f"{_CLI}.images.phenotypes",
         "app",

@@ -62,7 +62,7 @@ def plot_accuracies(
     axes[0].set_ylabel(f"accuracy, {level:.0%} interval by person")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(runs), 4), frameon=False, fontsize=9)
-    return _encode_figure(figure)
+    return encode_figure(figure)
 
 
 @_DATA_AS_TEXT
@@ -86,7 +86,7 @@ def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -
         axis.imshow(grid, cmap="Greens", vmin=0, vmax=1, aspect="auto")
         _draw_ticks(axis, [_wrap_words(age) for age in ages], [_wrap_words(name) for name in classes])
         axis.set_title(_wrap_title(name), fontsize=10)
-    return _encode_figure(figure)
+    return encode_figure(figure)
 
 
 @_DATA_AS_TEXT
@@ -114,7 +114,7 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
         axis.set_xlabel("said", fontsize=9)
         axis.set_ylabel("true", fontsize=9)
         axis.set_title(_wrap_title(name), fontsize=10)
-    return _encode_figure(figure)
+    return encode_figure(figure)
 
 
 @_DATA_AS_TEXT
@@ -142,10 +142,10 @@ def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
         axis.set_title(f"{_wrap_title(name)}\ncalibration error {measured.error:.3f}", fontsize=10)
         axis.set_axisbelow(True)
         axis.grid(color=_GRID)
-        _hide_spines(axis)
+        hide_spines(axis)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    return _encode_figure(figure)
+    return encode_figure(figure)
 
 
 @_DATA_AS_TEXT
@@ -186,7 +186,7 @@ def plot_differences(runs: Mapping[str, Sequence[Comparison]], baseline: str, le
         axis.tick_params(labelsize=9)
         axis.grid(axis="x", color=_GRID)
         axis.set_axisbelow(True)
-        _hide_spines(axis)
+        hide_spines(axis)
     axes[0].set_yticks(range(len(runs)), [_wrap_title(name) for name in runs], fontsize=9)
     axes[0].set_ylim(len(runs) - 0.5, -0.5)
     figure.supxlabel(
@@ -194,7 +194,7 @@ def plot_differences(runs: Mapping[str, Sequence[Comparison]], baseline: str, le
         f"filled: p < {_SIGNIFICANT} after Holm's correction",
         fontsize=9,
     )
-    return _encode_figure(figure)
+    return encode_figure(figure)
 
 
 def _select_column(runs: Mapping[str, Sequence[Accuracy]], condition: str | None, age: str | None) -> list[Interval]:
@@ -220,7 +220,7 @@ def _draw_intervals(axis: Axes, columns: Sequence[tuple[str, Sequence[Interval]]
     axis.grid(axis="y", color=_GRID)
     axis.set_axisbelow(True)
     axis.tick_params(axis="x", length=0)
-    _hide_spines(axis)
+    hide_spines(axis)
 
 
 def _make_small_multiples(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -243,7 +243,8 @@ def _draw_ticks(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None
         spine.set_color("#cbd5e0")
 
 
-def _hide_spines(axis: Axes) -> None:
+def hide_spines(axis: Axes) -> None:
+    """Hide the lines at the top and the right of a plot."""
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -259,7 +260,8 @@ def _wrap_title(name: str) -> str:
     return textwrap.fill(name, 30)
 
 
-def _encode_figure(figure: Figure) -> bytes:
+def encode_figure(figure: Figure) -> bytes:
+    """Encode a figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

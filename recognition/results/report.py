@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import html
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from core.atomic_files import write_file
-from core.csv_reports import protect_cell
 from core.errors import ConfigError
 from core.json_text import replace_nonfinite
 from faces.labels import AGE_GROUPS
 from recognition.predictions import Predictions, align_predictions
+from recognition.results.html_pages import (
+    embed_image,
+    format_csv,
+    format_details,
+    format_facts,
+    format_section,
+    format_table,
+    render_html,
+)
 from recognition.results.plots import plot_accuracies, plot_cells, plot_confusions, plot_differences, plot_reliability
 from recognition.statistics import (
     Accuracy,
@@ -112,7 +117,7 @@ def write_report(
         "comparisons.csv": comparisons,
     }
     for name, rows in tables.items():
-        write_file(folder / name, _format_csv(rows).encode())
+        write_file(folder / name, format_csv(rows).encode())
     write_file(folder / "report.json", (json.dumps(report_to_json(report), indent=1, allow_nan=False) + "\n").encode())
     write_file(folder / "report.html", render_page(report).encode())
     return report
@@ -179,46 +184,46 @@ def render_page(report: ClassifierReport) -> str:
     """Render one HTML page that needs no other file."""
     level = report.sampling.level
     parts = [
-        _format_section("What came out", _format_summary(report)),
-        _format_section(
+        format_section("What came out", _format_summary(report)),
+        format_section(
             "Accuracy",
-            _embed_image(
+            embed_image(
                 plot_accuracies(report.accuracies, report.means, report.classes, level), "Accuracy with intervals"
             ),
             f"<p>The dotted line is chance, 1 of {len(report.classes)}. Intervals: {level:.0%}, from "
             f"{report.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
             "or, where all its images are right, that of Clopper and Pearson.</p>",
-            _embed_image(plot_cells(report.accuracies, report.classes), "Accuracy by condition and age group"),
-            _format_details("Table", _format_table(_tabulate_accuracies(report))),
+            embed_image(plot_cells(report.accuracies, report.classes), "Accuracy by condition and age group"),
+            format_details("Table", format_table(_tabulate_accuracies(report))),
         ),
-        _format_section(
+        format_section(
             "Confusion",
-            _embed_image(plot_confusions(report.confusions, report.classes), "Confusion matrices"),
+            embed_image(plot_confusions(report.confusions, report.classes), "Confusion matrices"),
             "<p>Each row is a true condition: what its images were said to be.</p>",
         ),
-        _format_section(
+        format_section(
             "Calibration",
-            _embed_image(plot_reliability(report.calibrations), "Reliability curves"),
+            embed_image(plot_reliability(report.calibrations), "Reliability curves"),
             "<p>Above the diagonal a classifier is right more often than it says, below it less often.</p>",
-            _format_table(_tabulate_calibrations(report)),
-            _format_details("Bins", _format_table(_tabulate_bins(report))),
+            format_table(_tabulate_calibrations(report)),
+            format_details("Bins", format_table(_tabulate_bins(report))),
         ),
     ]
     if report.comparisons and report.baseline is not None:
-        compared = _format_section(
+        compared = format_section(
             f"Against {report.baseline}",
-            _embed_image(plot_differences(report.comparisons, report.baseline, level), "Differences with intervals"),
+            embed_image(plot_differences(report.comparisons, report.baseline, level), "Differences with intervals"),
             "<p>p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
             "which they are where each person has one. Holm's correction is over the runs for all images, and over "
             "runs and conditions for the conditions. A p above 0.05 is no proof that two runs are equal: look at the "
             "interval.</p>",
-            _format_details("Table", _format_table(_tabulate_comparisons(report))),
+            format_details("Table", format_table(_tabulate_comparisons(report))),
         )
         parts.insert(2, compared)
     if report.about:
-        parts.append(_format_section("How it was made", _format_facts(report.about)))
+        parts.append(format_section("How it was made", format_facts(report.about)))
     body = "\n".join(parts)
-    return _PAGE.format(notice=html.escape(NOTICE), body=body)
+    return render_html("Classifiers on one test set", NOTICE, body)
 
 
 def _format_summary(report: ClassifierReport) -> str:
@@ -243,7 +248,7 @@ def _format_summary(report: ClassifierReport) -> str:
     if undecided:
         which = ", ".join(f"{html.escape(name)} {count}" for name, count in undecided.items())
         text += f"<p>Undecided, and counted as wrong: {which}.</p>"
-    return text + _format_table(rows)
+    return text + format_table(rows)
 
 
 def _tabulate_accuracies(report: ClassifierReport) -> list[list[Any]]:
@@ -323,82 +328,9 @@ def _list_ends(interval: Interval) -> list[float]:
     return [interval.value, interval.low, interval.high]
 
 
-def _format_csv(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        cells = ("" if cell is None else protect_cell(cell) for cell in row)
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells])
-    return text.getvalue()
-
-
-def _format_table(rows: Sequence[Sequence[Any]]) -> str:
-    head, *body = rows
-    top = "".join(f"<th>{html.escape(str(cell).replace('_', ' '))}</th>" for cell in head)
-    lines = ["<tr>" + "".join(_format_cell(cell) for cell in row) + "</tr>" for row in body]
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _format_cell(value: Any) -> str:
-    if isinstance(value, (int, float, np.integer)):
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return f'<td class="number">{shown}</td>'
-    return f"<td>{'' if value is None else html.escape(str(value))}</td>"
-
-
-def _format_facts(about: Mapping[str, Any]) -> str:
-    rows = []
-    for name, value in about.items():
-        shown = value if isinstance(value, str) else json.dumps(replace_nonfinite(value))
-        rows.append(f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(shown)}</td></tr>")
-    return f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>'
-
-
-def _format_section(title: str, *parts: str) -> str:
-    return f"<section><h2>{html.escape(title)}</h2>{''.join(parts)}</section>"
-
-
-def _format_details(title: str, content: str) -> str:
-    return f"<details><summary>{html.escape(title)}</summary>{content}</details>"
-
-
-def _embed_image(png: bytes, what: str) -> str:
-    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-
-
 def _format_percent(interval: Interval) -> str:
     return f"{interval.value:.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 
 def _format_p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Classifiers on one test set</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ font-size: 1.5rem; margin-bottom: .3rem; }}
-h2 {{ font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid #e2e8f0; padding-bottom: .2rem; }}
-.notice {{ background: #fffaf0; border-left: 4px solid #dd6b20; padding: .6rem .9rem; }}
-img {{ max-width: 100%; height: auto; display: block; margin: .6rem 0; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 13.5px; margin: .6rem 0; }}
-th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.facts td {{ vertical-align: top; overflow-wrap: anywhere; }}
-.facts td:first-child {{ white-space: nowrap; }}
-summary {{ cursor: pointer; color: #2b6cb0; }}
-</style>
-</head>
-<body>
-<h1>Classifiers on one test set</h1>
-<p class="notice">{notice}</p>
-{body}
-</body>
-</html>
-"""

@@ -1,0 +1,42 @@
+"""The group `gestaltgen explain` and its subcommands, whose modules are imported when one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import typer
+
+from gestaltgen.cli.error_messages import ReportingGroup
+from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
+
+_HERE: Final = "gestaltgen.cli.explain"
+
+COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "ages": LazyCommand(
+        f"{_HERE}.ages",
+        "ages",
+        "Compare the ages of each condition by composite occlusion maps and a permutation test.",
+    ),
+    "regions": LazyCommand(
+        f"{_HERE}.regions",
+        "regions",
+        "Ask what the relevance of facial regions goes with: affected or not, conditions, HPO terms.",
+    ),
+}
+
+
+class _Commands(ReportingGroup, LazyGroup):
+    table = COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    help="Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis.",
+)
+
+
+@app.callback()
+def describe() -> None:
+    """Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis."""
