@@ -28,6 +28,7 @@ from api.operations.receipts import Receipts
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
+from api.photographs.explanations.store import Explanations
 from api.photographs.records import (
     EditRecord,
     ErasureCause,
@@ -86,6 +87,7 @@ def open_process(database: Database, url: str | None) -> Process:
         database,
         photographs,
         edits,
+        Explanations(files, engine),
         packs,
         audit=audit,
         receipts=Receipts(files),

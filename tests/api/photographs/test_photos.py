@@ -521,6 +521,7 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
         "latents and offsets": 1,
         "reconstructions": 1,
         "edits": 2,
+        "maps of explanations": 0,
         "survey packs": 2,
     }
     assert receipt["photo"] == photo["id"]
