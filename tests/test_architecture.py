@@ -93,6 +93,7 @@ LAYERS: dict[str, list[list[str]]] = {
         [
             "recognition.explanation.counterfactuals",
             "recognition.explanation.questions",
+            "recognition.explanation.reports",
             "recognition.explanation.truth",
         ],
     ],

@@ -13,6 +13,11 @@ from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
 _HERE: Final = "gestaltgen.cli.explain"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "faces": LazyCommand(
+        f"{_HERE}.faces",
+        "faces",
+        "Show what a classifier goes by: maps of faces, and the relevance of the regions of the face.",
+    ),
     "ages": LazyCommand(
         f"{_HERE}.ages",
         "ages",
