@@ -52,7 +52,8 @@ class FaceMasks:
         if self._landmarks is not None:
             return self._landmarks[row].astype(np.float64)
         self._detector = self._detector or FaceDetector()
-        return self._detector.largest(pixels).landmarks
+        landmarks: np.ndarray = self._detector.largest(pixels).landmarks
+        return landmarks
 
     def _is_visible(self, region: str, mask: np.ndarray) -> bool:
         try:
