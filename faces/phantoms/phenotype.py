@@ -65,9 +65,13 @@ def describe_phantom(
     base = phantom(UNAFFECTED, age_years, smile, identity)
     base = replace(base, condition=condition, looks=_uncover(base.looks))
     base = replace(base, traits={name: _OWN_VARIATION * value for name, value in base.traits.items()})
+    return _express(base, {term: strength for term, strength in draw_strengths(identity).items() if term in present})
+
+
+def draw_strengths(identity: int) -> dict[str, float]:
+    """Draw the strength at which a person expresses each drawn term, if it is present; 1 is typical."""
     rng = np.random.Generator(np.random.PCG64([identity, _STRENGTH_STREAM]))
-    strengths = dict(zip(DRAWN_TERMS, rng.uniform(_WEAKEST, _STRONGEST, len(DRAWN_TERMS)), strict=True))
-    return _express(base, {term: float(strength) for term, strength in strengths.items() if term in present})
+    return dict(zip(DRAWN_TERMS, rng.uniform(_WEAKEST, _STRONGEST, len(DRAWN_TERMS)).tolist(), strict=True))
 
 
 def average_phantom(terms: Collection[str], age_years: float, smile: float) -> Phantom:

@@ -28,6 +28,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "regions",
         "Ask what the relevance of facial regions goes with: affected or not, conditions, HPO terms.",
     ),
+    "truth": LazyCommand(
+        f"{_HERE}.truth",
+        "truth",
+        "Compare saliency maps of a classifier with what its answers depend on, measured on phantoms.",
+    ),
 }
 
 
