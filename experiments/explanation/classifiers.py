@@ -24,8 +24,7 @@ _TRAINING: Final = ClassifierTrainingConfig(warmup_epochs=0, shift=0.02, colour=
 def train_classifiers(out: Path, confounder: Confounder, scale: Scale) -> Ensemble:
     """Train the classifiers of one confounder, or continue, and open them."""
     torch.set_num_threads(1)
-    epochs = scale.epochs if confounder == "none" else scale.confounded_epochs
-    config = replace(_TRAINING, size=scale.size, epochs=epochs)
+    config = replace(_TRAINING, size=scale.size, epochs=scale.epochs)
     folder = out / confounder
     stack = draw_training_stack(scale, confounder)
     cross_validate(config, stack, folder, count=FOLDS, about={"confounder": confounder}, on_progress=print_epoch)

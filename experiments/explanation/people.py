@@ -49,22 +49,20 @@ class Scale:
         size: side of all pictures in pixels.
         persons: training persons of each class.
         test_persons: measured persons of each condition.
-        epochs: epochs of the classifiers without a confounder.
-        confounded_epochs: epochs of those with one, which is learnt soon.
+        epochs: epochs of every classifier.
     """
 
     size: int = 64
     persons: int = 80
     test_persons: int = 50
     epochs: int = 8
-    confounded_epochs: int = 3
 
 
 FULL: Final = Scale()
 REDUCED: Final = Scale(size=32)
 """Scale of the published table: about ten minutes on one core."""
 
-QUICK: Final = Scale(size=32, persons=10, test_persons=5, epochs=1, confounded_epochs=1)
+QUICK: Final = Scale(size=32, persons=10, test_persons=5, epochs=1)
 
 
 def keep_scale(out: Path, scale: Scale) -> None:

@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from core.atomic_files import write_file
-from experiments.explanation.classifiers import CONFOUNDERS
 from experiments.explanation.people import (
     AFFECTED,
     CONFOUNDED,
@@ -26,7 +25,7 @@ from faces.phantoms.person import Phantom
 from recognition.ensemble import Ensemble
 from recognition.explanation.regions.masks import OUTSIDE
 from recognition.explanation.truth.measurement import TruthMeasurement, compute_face_logits, measure_truth
-from recognition.explanation.truth.test_faces import draw_test_face
+from recognition.explanation.truth.phantom_faces import draw_phantom_face
 from recognition.explanation.truth.truth_picture import draw_truth
 from recognition.explanation.truth.truth_table import (
     find_planted,
@@ -76,9 +75,9 @@ def measure_confounded(out: Path, ensemble: Ensemble, confounder: Confounder, sc
 
 def write_results(out: Path, ensembles: Mapping[Confounder, Ensemble], scale: Scale) -> str:
     """Measure what is not measured yet, and write all results; returns the tables."""
-    measured = {"none": measure_clean(out, ensembles["none"], scale)} | {
-        confounder: measure_confounded(out, ensembles[confounder], confounder, scale) for confounder in CONFOUNDERS[1:]
-    }
+    measured: dict[Confounder, TruthMeasurement] = {"none": measure_clean(out, ensembles["none"], scale)}
+    for confounder in PLACES:
+        measured[confounder] = measure_confounded(out, ensembles[confounder], confounder, scale)
     methods, conditions = measure_methods(measured["none"]), measure_conditions(measured["none"])
     planted = {
         confounder: _measure_planted(measured, ensembles, confounder, region, scale)
@@ -90,7 +89,7 @@ def write_results(out: Path, ensembles: Mapping[Confounder, Ensemble], scale: Sc
     write_file(out / "results.json", (json.dumps(about, indent=1) + "\n").encode())
     tables = [format_methods(methods), format_conditions(conditions), "\n".join(_format_planted(planted)) + "\n"]
     write_file(out / "table.md", "\n".join(tables).encode())
-    shown = [draw_test_face(person, scale.size) for person in draw_test_persons(1)]
+    shown = [draw_phantom_face(person, scale.size) for person in draw_test_persons(1)]
     write_file(out / "maps.png", draw_truth([ensembles["none"].classifiers[0]] * len(shown), shown))
     return "\n".join(tables)
 

@@ -19,8 +19,8 @@ from faces.phantoms.person import Phantom
 from recognition.classifier import Classifier, build_network
 from recognition.explanation.regions.relevance import sum_channels
 from recognition.explanation.saliency.methods import METHODS, attribute, find_obstacle
+from recognition.explanation.truth.phantom_faces import MASKED, Edit, PhantomFace, draw_edges, draw_phantom_face
 from recognition.explanation.truth.restoration import PARTS
-from recognition.explanation.truth.test_faces import MASKED, Edit, TestFace, draw_edges, draw_test_face
 from recognition.images.image_stack import to_network_input
 
 EDGES: Final = "edges"
@@ -118,7 +118,7 @@ def measure_truth(
             continue
         faces = []
         for index, person in enumerate(mine):
-            face = draw_test_face(person, classifier.config.size, edit)
+            face = draw_phantom_face(person, classifier.config.size, edit)
             faces.append(measure_face(classifier, face, sanity=index < SANITY_FACES))
             on_face()
         if faces:
@@ -127,7 +127,7 @@ def measure_truth(
     return TruthMeasurement.join(parts)
 
 
-def measure_face(classifier: Classifier, face: TestFace, sanity: bool) -> TruthMeasurement:
+def measure_face(classifier: Classifier, face: PhantomFace, sanity: bool) -> TruthMeasurement:
     """Measure one face: its moves and its maps."""
     target = classifier.classes.index(face.phantom.condition)
     logits = compute_face_logits(classifier, [face.image, face.unaffected, *face.restored.values()])

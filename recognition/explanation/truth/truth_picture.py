@@ -15,7 +15,7 @@ from recognition.classifier import Classifier
 from recognition.explanation.regions.relevance import sum_channels
 from recognition.explanation.saliency.methods import attribute, find_obstacle
 from recognition.explanation.truth.measurement import Floats, compute_face_logits
-from recognition.explanation.truth.test_faces import TestFace
+from recognition.explanation.truth.phantom_faces import PhantomFace
 from recognition.images.image_stack import to_network_input
 
 SHOWN: Final = ("gradcam", "integrated_gradients", "deeplift", "lrp_epsilon_z_plus", "guided_gradcam", "occlusion")
@@ -25,7 +25,7 @@ _CELL: Final = 1.35  # inches
 _STRONGEST: Final = 99.5  # percentile that is drawn in the strongest colour: single pixels would hide the rest
 
 
-def draw_truth(classifiers: Sequence[Classifier], faces: Sequence[TestFace]) -> bytes:
+def draw_truth(classifiers: Sequence[Classifier], faces: Sequence[PhantomFace]) -> bytes:
     """Draw one face a row: as it is, without the condition, where pixels change, causal moves, and maps. PNG.
 
     Args:
@@ -56,7 +56,7 @@ def draw_truth(classifiers: Sequence[Classifier], faces: Sequence[TestFace]) -> 
     return data.getvalue()
 
 
-def _draw_row(classifier: Classifier, face: TestFace) -> dict[str, Floats]:
+def _draw_row(classifier: Classifier, face: PhantomFace) -> dict[str, Floats]:
     """Compute the pictures (h, w, 3) and maps (h, w) of a face by their titles."""
     target = classifier.classes.index(face.phantom.condition)
     image = to_network_input(torch.from_numpy(face.image)[None])

@@ -19,7 +19,7 @@ from faces.phantoms.person import Phantom, random_phantom
 from faces.phantoms.phantom_dataset import nth_described_phantom
 from recognition.ensemble import Ensemble
 from recognition.explanation.truth.measurement import measure_truth
-from recognition.explanation.truth.test_faces import draw_test_face
+from recognition.explanation.truth.phantom_faces import draw_phantom_face
 from recognition.explanation.truth.truth_picture import draw_truth
 from recognition.explanation.truth.truth_table import (
     format_conditions,
@@ -69,7 +69,7 @@ def report_truth(
     first = ensemble.classifiers[0]
     names = dict.fromkeys(person.condition for person in drawn)
     shown = [next(person for person in drawn if person.condition == name) for name in names]
-    faces = [draw_test_face(person, first.config.size) for person in shown]
+    faces = [draw_phantom_face(person, first.config.size) for person in shown]
     write_file(out / "truth.png", draw_truth([first] * len(faces), faces))
     return tables
 

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from faces.phantoms.drawn_terms import OVERALL
 from faces.phantoms.regions import REGIONS
 from recognition.explanation.saliency.methods import METHODS
 from recognition.explanation.truth.measurement import MAPS, Floats, TruthMeasurement, correlate_ranks
+from recognition.explanation.truth.phantom_faces import MASKED
 from recognition.explanation.truth.restoration import PARTS
-from recognition.explanation.truth.test_faces import MASKED
 from recognition.statistics import Interval, mean_interval
 
 LEAST_TOTAL: Final = 0.5
 """Fall of the logit, if all parts are restored, from which on a face counts: below, the answer does not depend on what
 the condition changed, and its causal shares are noise."""
+
+Indices = npt.NDArray[np.int64]
 
 _REGIONS: Final = [PARTS.index(region) for region in REGIONS]
 
@@ -73,9 +76,9 @@ class ConditionTruth:
     changed: dict[str, float]
 
 
-def select_counting(measured: TruthMeasurement) -> Floats:
+def select_counting(measured: TruthMeasurement) -> Indices:
     """Select the faces that count: the total is large enough, and a region moves."""
-    counting: Floats = np.flatnonzero((measured.total >= LEAST_TOTAL) & measured.moves[:, _REGIONS].any(axis=1))
+    counting: Indices = np.flatnonzero((measured.total >= LEAST_TOTAL) & measured.moves[:, _REGIONS].any(axis=1))
     return counting
 
 
@@ -87,7 +90,7 @@ def measure_methods(measured: TruthMeasurement) -> list[MethodTruth]:
     return [_measure_method(measured, counting, persons, place) for place in defined]
 
 
-def _measure_method(measured: TruthMeasurement, counting: Floats, persons: list[int], place: int) -> MethodTruth:
+def _measure_method(measured: TruthMeasurement, counting: Indices, persons: list[int], place: int) -> MethodTruth:
     means, sums, changes, hits, hits_of_sums = [], [], [], [], []
     for face in counting:
         seen = np.flatnonzero(measured.areas[face, : len(REGIONS)])  # MASKED begins with REGIONS

@@ -9,8 +9,8 @@ from faces.phantoms.regions import REGIONS
 from recognition.explanation.regions.masks import OUTSIDE
 from recognition.explanation.saliency.methods import METHODS
 from recognition.explanation.truth.measurement import MAPS, TruthMeasurement, correlate_ranks
+from recognition.explanation.truth.phantom_faces import MASKED
 from recognition.explanation.truth.restoration import PARTS
-from recognition.explanation.truth.test_faces import MASKED
 from recognition.explanation.truth.truth_table import (
     find_planted,
     format_conditions,

@@ -1,4 +1,4 @@
-"""Test faces: phantoms with a condition, and the same persons with single parts as they are without it."""
+"""Pictures of phantoms with a condition, and of the same persons with single parts as they are without it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Edit = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True)
-class TestFace:
+class PhantomFace:
     """Picture of a phantom with what is known about it.
 
     Attributes:
@@ -34,8 +34,6 @@ class TestFace:
         restored: picture for each of PARTS that the condition changed, with this part restored.
         unaffected: picture with all parts restored.
     """
-
-    __test__ = False  # no test class, whatever pytest thinks
 
     phantom: Phantom
     image: Pixels
@@ -49,7 +47,7 @@ class TestFace:
         return np.array([difference[self.masks[region]].sum() for region in MASKED])
 
 
-def draw_test_face(of: Phantom, size: int, edit: Edit = lambda image: image) -> TestFace:
+def draw_phantom_face(of: Phantom, size: int, edit: Edit = lambda image: image) -> PhantomFace:
     """Draw a phantom and its restored versions.
 
     Args:
@@ -57,13 +55,16 @@ def draw_test_face(of: Phantom, size: int, edit: Edit = lambda image: image) -> 
         edit: applied to every picture, as one that adds a confounder.
     """
     changed = {part for part, _, _ in list_changes(of)}
-    restored = {part: edit(draw_phantom(restore_parts(of, [part]), size).image) for part in PARTS if part in changed}
+    restored: dict[str, Pixels] = {
+        part: edit(draw_phantom(restore_parts(of, [part]), size).image) for part in PARTS if part in changed
+    }
     unaffected = edit(draw_phantom(restore_parts(of, PARTS), size).image)
     masks = add_outside(locate_regions(of, size))
-    return TestFace(of, edit(draw_phantom(of, size).image), masks, restored, unaffected)
+    return PhantomFace(of, edit(draw_phantom(of, size).image), masks, restored, unaffected)
 
 
 def draw_edges(image: Pixels) -> npt.NDArray[np.float64]:
     """Compute the strength of the edges of a picture, (h, w): a map that knows nothing of any classifier."""
     grey = image.astype(np.float64).mean(axis=2)
-    return np.hypot(cv2.Sobel(grey, cv2.CV_64F, 1, 0), cv2.Sobel(grey, cv2.CV_64F, 0, 1))
+    edges: npt.NDArray[np.float64] = np.hypot(cv2.Sobel(grey, cv2.CV_64F, 1, 0), cv2.Sobel(grey, cv2.CV_64F, 0, 1))
+    return edges
