@@ -25,7 +25,7 @@ from gen.networks import Generator
 from inversion import inverter_file as inverters
 from inversion.inverter import Inverter
 from inversion.methods import InversionMethod, Method, choose_method
-from inversion.quality import FLOORS, Judge
+from inversion.quality import FLOORS, Judge, read_tuning_limits
 from inversion.result import Inversion
 from inversion.similarity import DiscriminatorDistance
 
@@ -62,7 +62,7 @@ class FaceEditor:
         files: that it was opened from.
         generator: of the faces.
         inverter: None where there is none.
-        judge: measures inversions, with the limits of the inverter.
+        judge: measures inversions, with the limits of the inverter, or without one those of tuning.
         detector: finds the faces on photographs.
         reader: of the generator's faces.
         find: landmarks (n, 68, 2) of its faces uint8 (n, h, h, 3), NaN where there is no face.
@@ -114,6 +114,7 @@ class FaceEditor:
         judge = Judge(
             perceptual,
             look=describer.look if identity else None,
+            limits=read_tuning_limits(files.generator),
             floors=FLOORS if photographs else None,
             read=None if judges is None else judges.read,
         )

@@ -24,7 +24,7 @@ from inversion import inverter_file
 from inversion.encoder_inverter import EncoderInverter
 from inversion.framing import frame_face
 from inversion.latent_region import sample_latents
-from inversion.quality import HIGHER_IS_BETTER, QualityLimits
+from inversion.quality import HIGHER_IS_BETTER, QualityLimits, read_tuning_limits
 from inversion.result import Inversion
 
 CheckResult: TypeAlias = Literal["ok", "warning", "missing", "failed", "skipped"]
@@ -148,14 +148,13 @@ def _check_inverter(state: _State) -> _Finding:
 
 
 def _check_limits(state: _State) -> _Finding:
-    if state.files.inverter is None:
-        return "skipped", "no inverter"
-    limits = inverter_file.read_info(state.files.inverter).limits
+    inverter = state.files.inverter
+    limits = read_tuning_limits(state.files.generator) if inverter is None else inverter_file.read_info(inverter).limits
     if limits is None:
         return "warning", (
             "none: every result is unjudged. Measure them on 20 or more photographs of your own: `gestaltgen "
-            f"evaluate-inversion {state.files.inverter} --generator {state.files.generator} --data HELD_OUT.zip "
-            "--write-limits`"
+            f"evaluate-inversion {'' if inverter is None else f'{inverter} '}--generator {state.files.generator} "
+            "--data HELD_OUT.zip --write-limits`"
         )
     return _judge_limits(limits)
 

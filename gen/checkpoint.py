@@ -43,6 +43,8 @@ class CheckpointInfo:
         images_seen: real images shown to the discriminator in training; 0 if unknown.
         training_counts: training images by condition and age group; empty if unknown.
         age_steps: calibrated steps of age progressions (`gen.evaluation.age_calibration`); empty if not calibrated.
+        tuning_limits: limits of the verdict on faces that pivotal tuning reproduced with it, as of
+            `inversion.quality.QualityLimits.to_json`; None if not measured.
         seen: the first 16 hex digits of the keys (`faces.images.pixels_key`) of the images that it was trained on, as
             their data sets have them, including those of the networks that it started from; None if unknown.
         seen_complete: whether these are all such images.
@@ -57,6 +59,7 @@ class CheckpointInfo:
     images_seen: int = 0
     training_counts: Counts = field(default_factory=dict)
     age_steps: AgeStepTable = field(default_factory=dict)
+    tuning_limits: Mapping[str, Any] | None = None
     seen: frozenset[str] | None = None
     seen_complete: bool = False
 
@@ -78,6 +81,7 @@ class CheckpointInfo:
             "images_seen": self.images_seen,
             "training_counts": self.training_counts,
             "age_steps": self.age_steps,
+            "tuning_limits": self.tuning_limits,
             "seen": self.seen_images,
         }
 
@@ -91,6 +95,7 @@ def save(
     images_seen: int = 0,
     training_counts: Counts | None = None,
     age_steps: AgeStepTable | None = None,
+    tuning_limits: Mapping[str, Any] | None = None,
     seen: SeenImages = UNKNOWN,
 ) -> None:
     """Write a network; see CheckpointInfo for the arguments. The file appears whole or not at all."""
@@ -106,6 +111,8 @@ def save(
         header["identifiers"] = net.config.vocabulary.identifiers
     if age_steps:
         header["age_steps"] = {condition: list(steps) for condition, steps in age_steps.items()}
+    if tuning_limits is not None:
+        header["tuning_limits"] = dict(tuning_limits)
     if seen.known:
         header["seen"] = seen.to_json()
     tensor_files.write(Path(path), net.state_dict(), header)
@@ -207,6 +214,7 @@ def _info(path: Path, header: Mapping[str, Any]) -> CheckpointInfo:
             images_seen=header["images_seen"],
             training_counts=header["training_counts"],
             age_steps={condition: tuple(steps) for condition, steps in header.get("age_steps", {}).items()},
+            tuning_limits=header.get("tuning_limits"),
             seen=seen.keys if seen.known else None,
             seen_complete=seen.complete,
         )

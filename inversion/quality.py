@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
+from core import tensor_files
 from core.errors import ConfigError
 from faces.images import to_uint8
+from gen import checkpoint
 from inversion.agreement import Look, ReadByJudges, Values, compare_faces, compare_judgements
 from inversion.config import UNJUDGED
 from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
@@ -89,7 +92,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """Limits of verdicts, from the quality of held-out faces that the inverter was not trained on.
+    """Limits of verdicts, from the quality of held-out faces that inverter and generator were not trained on.
 
     Attributes:
         good: by measure, the value that 95 % of the held-out faces reach; an inversion that reaches all is good. That
@@ -148,6 +151,17 @@ class QualityLimits:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(dict(data["good"]), dict(data["worst"]), data["faces"])
+
+
+def read_tuning_limits(generator: Path) -> QualityLimits | None:
+    """Read the limits for pivotal tuning that a generator's checkpoint holds; None if it holds none.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or limits that are none.
+    """
+    stored = checkpoint.read_info(generator).tuning_limits
+    with tensor_files.refuse_malformed_header(generator, "a network's checkpoint"):
+        return None if stored is None else QualityLimits.from_json(stored)
 
 
 FLOORS: Final = QualityLimits(

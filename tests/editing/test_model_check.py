@@ -96,7 +96,7 @@ def test_what_is_missing_is_named_with_a_remedy_and_fails_nothing(generator: Pat
     assert lines["inverter"].result == lines["directions"].result == "missing"
     assert "pti" in lines["inversion"].detail
     assert lines["inversion"].result == "ok"
-    assert (lines["limits"].result, lines["edit"].result) == ("skipped", "skipped")
+    assert (lines["limits"].result, lines["edit"].result) == ("warning", "skipped")
     add_inverter(generator)
     lines = check(generator)
     assert lines["limits"].result == "warning"

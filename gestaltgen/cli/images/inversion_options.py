@@ -24,8 +24,9 @@ LocalOption: TypeAlias = Annotated[
 ]
 
 UNJUDGED_HINT: Final = (
-    "unjudged: no limits are known by which a reconstruction could be good or doubtful. For an inverter measure them "
-    "on 20 or more photographs of your own: `gestaltgen evaluate-inversion INVERTER --data HELD_OUT.zip --write-limits`"
+    "unjudged: no limits are known by which a reconstruction could be good or doubtful. Measure them "
+    "on 20 or more photographs of your own: `gestaltgen evaluate-inversion INVERTER --data HELD_OUT.zip "
+    "--write-limits`, or of pivotal tuning without INVERTER"
 )
 
 

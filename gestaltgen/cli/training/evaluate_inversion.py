@@ -1,4 +1,4 @@
-"""`gestaltgen evaluate-inversion`: an inverter on held-out faces, method by method."""
+"""`gestaltgen evaluate-inversion`: an inverter, or pivotal tuning, on held-out faces, method by method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 import weights as shipped
 from core.atomic_files import write_file
-from core.precision import resolve_precision
+from core.precision import Precision, resolve_precision
 from core.progress import stepping_bar
 from faces.detect import FaceDetector
 from faces.images import encode_png
@@ -37,14 +37,17 @@ from inversion.evaluation import (
     make_slow_methods,
     measure,
 )
-from inversion.quality import FLOORS, Judge, QualityLimits
+from inversion.methods import PROJECTION_STEPS, InversionMethod, Method
+from inversion.quality import FLOORS, Judge, QualityLimits, read_tuning_limits
 
 _console = make_console()
 _progress = ConsoleProgress(_console)
 
 
 def evaluate_inversion(
-    inverter: Annotated[Path, typer.Argument(help="Trained inverter.")],
+    inverter: Annotated[
+        Path | None, typer.Argument(help="Trained inverter. Without one, pivotal tuning with GENERATOR is measured.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Data set of faces kept out of training. Default: new phantoms.")
     ] = None,
@@ -57,7 +60,13 @@ def evaluate_inversion(
     ] = None,
     count: Annotated[int, typer.Option(help="Number of faces.", min=20)] = 300,
     optimised: Annotated[int, typer.Option(help="Number of faces that are also inverted by optimisation.", min=0)] = 8,
-    steps: Annotated[int, typer.Option(help="Number of steps in each part of an optimisation.", min=1)] = 300,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of steps in each part of an optimisation. Default: 300, without INVERTER those of `invert`.",
+            min=1,
+        ),
+    ] = None,
     passes: Annotated[int, typer.Option(help="Number of passes of the hypernetwork.", min=1)] = 5,
     described: Annotated[
         int, typer.Option(help="Number of faces whose dlib descriptors are compared, half a second each.", min=0)
@@ -65,12 +74,16 @@ def evaluate_inversion(
     precision: PrecisionOption = "auto",
     write_limits: Annotated[
         bool,
-        typer.Option("--write-limits", help="Store the limits of verdicts, from these faces, in INVERTER."),
+        typer.Option(
+            "--write-limits", help="Store the limits of verdicts, from these faces, in INVERTER, or else in GENERATOR."
+        ),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for inversion.json and inversion.png.")] = Path("evaluation"),
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
     """Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.
+
+    Without an inverter, pivotal tuning is measured, as `gestaltgen invert` does it.
 
     Likeness is L2, MS-SSIM, the distance of the discriminator's features and the cosine of dlib's descriptors. The
     oracle reads from phantoms whether condition, age group and smile are kept. Optimisation always computes in float32.
@@ -80,9 +93,9 @@ def evaluate_inversion(
     source = generator or shipped.default()
     net = checkpoint.load_generator(source).requires_grad_(False)
     perceptual = load_discriminator_distance(discriminator, source, net)
-    trained = inverter_file.load(inverter, net)
-    settled, limits = resolve_precision(precision, "cpu"), trained.judge.limits
-    trained.judge = Judge()  # what is measured below does not count into the time of a method
+    trained = None if inverter is None else inverter_file.load(inverter, net)
+    limits = read_tuning_limits(source) if trained is None else trained.judge.limits
+    settled: Precision = "float32" if trained is None else resolve_precision(precision, "cpu")
     held_out = load_held_out(data, count, net.config.resolution)
     faces, about = held_out.faces, held_out.description
     oracle = oracle_file.load(shipped.oracle())[0] if held_out.phantoms else None
@@ -95,14 +108,20 @@ def evaluate_inversion(
             with stepping_bar(_progress, name, len(faces)) as step:
                 yield measure(name, invert, faces, judge, oracle, step, described)
 
-    measured = list(measure_methods(make_fast_methods(trained, passes, settled), faces))
+    if trained is None:
+        tuning = InversionMethod(net, None, Judge(perceptual), Method.PTI, steps=steps)
+        measured = list(measure_methods({"PTI": tuning}, faces))
+    else:
+        trained.judge = Judge()  # what is measured below does not count into the time of a method
+        measured = list(measure_methods(make_fast_methods(trained, passes, settled), faces))
     last = measured[-1]
-    if optimised:
-        measured += measure_methods(make_slow_methods(net, steps, perceptual), faces[:optimised])
+    if trained is not None and optimised:
+        measured += measure_methods(make_slow_methods(net, steps or PROJECTION_STEPS, perceptual), faces[:optimised])
     report = {
-        "inverter": inverter.name,
+        "inverter": None if inverter is None else inverter.name,
+        "generator": source.name,
         "faces": about,
-        "steps_of_optimisation": steps,
+        "steps_of_optimisation": steps or PROJECTION_STEPS,
         "threads": torch.get_num_threads(),
         "precision": settled,
         "methods": [asdict(method.figures) for method in measured],
@@ -111,13 +130,14 @@ def evaluate_inversion(
     write_file(out / "inversion.json", json.dumps(report, indent=1).encode())
     _console.print(_make_table([method.figures for method in measured]))
     if write_limits:
-        info = inverter_file.read_info(inverter)
-        inverter_file.save(
-            inverter,
-            trained,
-            replace(info, limits=QualityLimits.of(last.quality), figures=_stored_figures(last, about)),
-        )
-        _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter}", soft_wrap=True)
+        found = QualityLimits.of(last.quality)
+        if inverter is None or trained is None:
+            header = checkpoint.read_info(source).header | {"tuning_limits": found.to_json()}
+            checkpoint.save(source, net, **header)
+        else:
+            info = inverter_file.read_info(inverter)
+            inverter_file.save(inverter, trained, replace(info, limits=found, figures=_stored_figures(last, about)))
+        _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter or source}", soft_wrap=True)
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)
 
 

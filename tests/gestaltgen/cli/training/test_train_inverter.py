@@ -8,13 +8,14 @@ import torch
 from typer.testing import CliRunner
 
 from core.errors import CheckpointError
+from editing.face_editor import EditorFiles, FaceEditor
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.checkpoint import fingerprint
 from gestaltgen.cli.main import app
 from inversion import inverter_file
 from inversion.inverter_file import InverterInfo
-from inversion.quality import Quality, QualityLimits
+from inversion.quality import Quality, QualityLimits, read_tuning_limits
 from inversion.training import run as inverter_run
 from tests.inversion.tiny import ENCODER, HYPERNETWORK, tiny_generator, tiny_inverter
 
@@ -140,3 +141,22 @@ def test_an_inverter_is_measured_and_told_its_limits(generator: Path, tmp_path: 
     verdicts = json.loads((out / "inversion.json").read_text())["methods"][2]["verdicts"]
     assert verdicts["good"] >= 18
     assert "out of domain" not in verdicts
+
+
+def test_tuning_without_an_inverter_is_measured_and_the_generator_told_its_limits(
+    generator: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    before = fingerprint(checkpoint.load_generator(generator))
+    common = ("--generator", generator, "--count", 20, "--described", 0, "--steps", 1, "--threads", 1, "--out", out)
+    go("evaluate-inversion", *common, "--write-limits")
+    report = json.loads((out / "inversion.json").read_text())
+    assert [method["name"] for method in report["methods"]] == ["PTI"]
+    limits = read_tuning_limits(generator)
+    assert limits is not None
+    assert limits.faces == 20
+    assert set(limits.good) == {"l2", "ms_ssim"}
+    assert fingerprint(checkpoint.load_generator(generator)) == before
+    assert FaceEditor.open(EditorFiles(generator), identity=False).judge.limits == limits
+    go("evaluate-inversion", *common)
+    assert json.loads((out / "inversion.json").read_text())["methods"][0]["verdicts"]["good"] >= 18
