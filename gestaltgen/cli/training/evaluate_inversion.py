@@ -37,7 +37,7 @@ from inversion.evaluation import (
     make_slow_methods,
     measure,
 )
-from inversion.methods import PROJECTION_STEPS, InversionMethod, Method
+from inversion.methods import PROJECTION_STEPS, TUNING_STEPS, InversionMethod, Method
 from inversion.quality import FLOORS, Judge, QualityLimits, read_tuning_limits
 
 _console = make_console()
@@ -121,7 +121,7 @@ def evaluate_inversion(
         "inverter": None if inverter is None else inverter.name,
         "generator": source.name,
         "faces": about,
-        "steps_of_optimisation": steps or PROJECTION_STEPS,
+        "steps_of_optimisation": steps or (TUNING_STEPS if trained is None else PROJECTION_STEPS),
         "threads": torch.get_num_threads(),
         "precision": settled,
         "methods": [asdict(method.figures) for method in measured],
