@@ -11,7 +11,7 @@ OLDEST_YEARS: Final = 125.0
 """Oldest age that is believed."""
 
 _DAYS_A_YEAR: Final = 365.25
-_DURATION: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T[\dHMS.]+)?")
+_DURATION: Final = re.compile(r"P(?:(\d{1,5})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T[\dHMS.]+)?")
 
 
 def parse_age(text: str) -> float:

@@ -105,4 +105,4 @@ def join_by_image(rows: Iterator[SourceRow], more: Mapping[str, Mapping[str, str
 
 def _count_raters(cell: str) -> int:
     digits = cell.strip().upper().removesuffix("X")
-    return int(digits) if digits.isdecimal() else 0
+    return int(digits) if digits.isdecimal() and len(digits) == 1 else 0

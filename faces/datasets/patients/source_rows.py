@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import DatasetError
+
+_MOST_BYTES: Final = 500_000_000
+_MOST_ROWS: Final = 1 << 20
+_MOST_CELLS: Final = 10_000_000
+"""Bounds of an Excel file, uncompressed: a small one can take any size, or name a row or a column far away."""
 
 _DELIMITERS: Final = {".tsv": "\t", ".tab": "\t"}
 
@@ -91,10 +97,16 @@ def _read_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
     from openpyxl import load_workbook  # in the extra `full`
 
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        yield from enumerate(([_to_text(value) for value in row] for row in sheet.iter_rows(values_only=True)), 1)
-        book.close()
+        with path.open("rb") as file:
+            if sum(entry.file_size for entry in zipfile.ZipFile(file).infolist()) > _MOST_BYTES:
+                raise ValueError(f"it takes more than {_MOST_BYTES} bytes uncompressed")
+            sheet, cells = load_workbook(file, read_only=True, data_only=True).worksheets[0], 0
+            sheet.reset_dimensions()  # rows are as wide as their cells, whatever the file says
+            for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+                cells += len(row)
+                if line > _MOST_ROWS or cells > _MOST_CELLS:
+                    raise ValueError(f"it has more than {_MOST_ROWS} rows or {_MOST_CELLS} cells, empty ones included")
+                yield line, [_to_text(value) for value in row]
     except Exception as error:  # a damaged file raises errors of zipfile, XML and openpyxl alike
         raise DatasetError(f"{path} cannot be read as Excel ({error}); save it as .xlsx, or as CSV") from error
 
