@@ -91,7 +91,6 @@ LAYERS: dict[str, list[list[str]]] = {
         ["recognition.explanation"],
         ["recognition.explanation.face_explanation"],
         [
-            "recognition.explanation.counterfactuals",
             "recognition.explanation.questions",
             "recognition.explanation.reports",
             "recognition.explanation.truth",
