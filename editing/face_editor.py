@@ -114,7 +114,7 @@ class FaceEditor:
         judge = Judge(
             perceptual,
             look=describer.look if identity else None,
-            limits=read_tuning_limits(files.generator),
+            limits=read_tuning_limits(files.generator) if files.inverter is None else None,
             floors=FLOORS if photographs else None,
             read=None if judges is None else judges.read,
         )

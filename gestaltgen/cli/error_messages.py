@@ -10,7 +10,18 @@ from typer.core import TyperGroup
 from core.errors import GestaltError, MissingPackageError, RequestError
 
 EXTRA_PACKAGES: Final = frozenset(
-    {"dlib", "face_recognition_models", "matplotlib", "numba", "openpyxl", "scipy", "sklearn", "torch", "transformers"}
+    {
+        "captum",
+        "dlib",
+        "face_recognition_models",
+        "matplotlib",
+        "numba",
+        "openpyxl",
+        "scipy",
+        "sklearn",
+        "torch",
+        "transformers",
+    }
 )
 """Packages of the extra `full`, by the names under which they are imported."""
 

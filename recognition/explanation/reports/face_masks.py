@@ -50,7 +50,7 @@ class FaceMasks:
 
     def _locate(self, row: int, pixels: Pixels) -> np.ndarray:
         if self._landmarks is not None:
-            return self._landmarks[row].astype(np.float64)
+            return np.asarray(self._landmarks[row], dtype=np.float64)
         self._detector = self._detector or FaceDetector()
         landmarks: np.ndarray = self._detector.largest(pixels).landmarks
         return landmarks
