@@ -86,6 +86,11 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1240px;
 h1 {{ font-size: 1.5rem; margin-bottom: .3rem; }}
 h2 {{ font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid #e2e8f0; padding-bottom: .2rem; }}
 .notice {{ background: #fffaf0; border-left: 4px solid #dd6b20; padding: .6rem .9rem; }}
+h3 {{ font-size: 1rem; margin: 1.6rem 0 .2rem; }}
+.pictures {{ display: flex; flex-wrap: wrap; gap: .6rem; }}
+figure {{ margin: .4rem 0; }}
+figure img {{ width: 170px; margin: 0; }}
+figcaption {{ font-size: 12.5px; }}
 img {{ max-width: 100%; height: auto; display: block; margin: .6rem 0; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 13.5px; margin: .6rem 0; }}

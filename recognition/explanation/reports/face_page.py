@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +10,7 @@ from statistics import mean
 from typing import Any, Final
 
 from core.atomic_files import write_file
-from core.csv_reports import protect_cell
+from recognition.results.html_pages import format_csv, render_html
 
 FACE: Final = "face"
 REGIONS: Final = "regions"
@@ -52,7 +50,7 @@ def write_tables_and_page(
         "skipped.csv": [["file", "reason"], *([one["file"], one["reason"]] for one in skipped)],
     }
     for name, rows in tables.items():
-        write_file(out / name, _format_csv(rows).encode())
+        write_file(out / name, format_csv(rows).encode())
     write_file(out / "report.json", (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
     write_file(out / PAGE, _render_page(settings, results, skipped).encode())
     return whole
@@ -94,14 +92,6 @@ def _list_regions(results: Iterable[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(regions))
 
 
-def _format_csv(rows: Rows) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else protect_cell(cell or "") for cell in row])
-    return text.getvalue()
-
-
 def _render_page(settings: dict[str, Any], results: Sequence[dict[str, Any]], skipped: Sequence[dict[str, str]]) -> str:
     methods = settings["methods"]
     facts: Rows = [["setting", "value"], *([name, json.dumps(value)] for name, value in settings.items())]
@@ -118,7 +108,7 @@ def _render_page(settings: dict[str, Any], results: Sequence[dict[str, Any]], sk
     if skipped:
         parts.append("<h2>Skipped</h2>" + _format_table([["file", "reason"], *(list(one.values()) for one in skipped)]))
     parts.append("<h2>Settings</h2>" + _format_table(facts))
-    return _PAGE.format(notice=html.escape(NOTICE), body="\n".join(parts))
+    return render_html("Explanations of faces", NOTICE, "\n".join(parts))
 
 
 def _render_face(face: dict[str, Any], methods: Sequence[str]) -> str:
@@ -164,33 +154,3 @@ def _format_cell(value: Any, largest: float) -> str:
         return f"<td>{html.escape(str(value))}</td>"
     strength = 0.7 * value / largest if largest else 0
     return f'<td class="number" style="background: rgba(221,107,32,{strength:.2f})">{value:.3f}</td>'
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Explanations of faces</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }}
-h2 {{ font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid #e2e8f0; }}
-h3 {{ font-size: 1rem; margin: 1.6rem 0 .2rem; }}
-p {{ margin: .2rem 0; }}
-.notice {{ background: #fffaf0; border-left: 4px solid #dd6b20; padding: .6rem .9rem; }}
-.pictures {{ display: flex; flex-wrap: wrap; gap: .6rem; }}
-figure {{ margin: .4rem 0; }}
-figure img {{ width: 170px; display: block; }}
-figcaption {{ font-size: 12.5px; }}
-table {{ border-collapse: collapse; font-size: 13.5px; margin: .6rem 0; }}
-th, td {{ border-bottom: 1px solid #e2e8f0; padding: .2rem .7rem; text-align: left; overflow-wrap: anywhere; }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-</style>
-</head>
-<body>
-<h1>Explanations of faces</h1>
-<p class="notice">{notice}</p>
-{body}
-</body>
-</html>
-"""
