@@ -556,7 +556,7 @@ class RegionRelevance(BaseModel):
 
 
 class ExplanationResult(BaseModel):
-    """What a classifier answers for a face, and what it goes by. No basis for a diagnosis."""
+    """Answer of a classifier for a face, and the parts of the face that it goes by. No basis for a diagnosis."""
 
     classifier: ClassifierUsed
     probabilities: dict[str, float] = Field(description="Probability of each class, by the classifier.")

@@ -98,7 +98,7 @@ async def create_explanation(
     prefer: Prefer = None,
     idempotency_key: IdempotencyKey = None,
 ) -> ExplanationOut:
-    """What the classifier answers, a map by each method, and the relevance of each region of the face."""
+    """Explain the answer of a classifier: a map by each method, and the relevance of each region of the face."""
     wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
     deadline = time.monotonic() + (wait_s or 0)
     request = _ExplanationRequest(service, caller, request_audit, body, idempotency_key)

@@ -53,7 +53,7 @@ class MethodTruth:
 
 @dataclass(frozen=True)
 class ConditionTruth:
-    """What the answers for a condition depend on.
+    """Dependence of the answers for a condition on regions of the face.
 
     Attributes:
         condition: name.
