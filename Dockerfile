@@ -31,6 +31,7 @@ COPY gen gen
 COPY gestaltgen gestaltgen
 COPY inversion inversion
 COPY recognition recognition
+COPY studies studies
 COPY weights weights
 RUN pip install --no-deps --no-build-isolation ./client .
 

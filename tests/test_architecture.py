@@ -23,10 +23,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inversion": {"gen", "faces", "core"},
     "editing": {"inversion", "gen", "faces", "core"},
     "recognition": {"faces", "core", "gestaltgen_client"},
+    "studies": {"core"},
     "api": {"recognition", "editing", "inversion", "gen", "faces", "core", "weights"},
     "gestaltgen": {
         "api",
         "recognition",
+        "studies",
         "editing",
         "inversion",
         "gen",
@@ -95,6 +97,12 @@ LAYERS: dict[str, list[list[str]]] = {
             "recognition.explanation.reports",
             "recognition.explanation.truth",
         ],
+    ],
+    "studies": [
+        ["studies.answers"],
+        ["studies.analysis", "studies.packs"],
+        ["studies.gaze", "studies.plan"],
+        ["studies.report"],
     ],
 }
 """The parts of a package, lowest layer first; parts of one layer do not import each other."""
@@ -210,7 +218,7 @@ def test_examples_use_what_users_have() -> None:
         assert not {module.split(".")[0] for module, _ in imports(file)} & set(MAY_IMPORT), file
 
 
-@pytest.mark.parametrize("package", ["core", "faces", "gen", "inversion", "editing", "recognition"])
+@pytest.mark.parametrize("package", ["core", "faces", "gen", "inversion", "editing", "recognition", "studies"])
 def test_networks_and_mathematics_know_no_command_line(package: str) -> None:
     for file in files_of(package):
         assert not {"typer", "rich", "argparse", "click"} & {module.split(".")[0] for module, _ in imports(file)}, file

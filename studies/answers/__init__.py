@@ -1,0 +1,1 @@
+"""Answers of participants: the table that every analysis reads, and the readers of survey programs' exports."""

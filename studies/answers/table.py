@@ -1,0 +1,180 @@
+"""Table of answers, one for each image that a participant judged, and its CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from core.atomic_files import write_file
+from core.csv_reports import protect_cell, restore_cell
+from core.errors import DatasetError
+
+VARIANTS: Final = ("reconstructed", "edited", "masked", "unedited")
+"""Sorts of pictures of a face: as reconstructed, with another expression, with a masked mouth, and not edited."""
+
+MOST_BYTES: Final = 500_000_000
+MOST_ANSWERS: Final = 2_000_000
+
+_SEPARATOR: Final = "|"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer of one participant to one image.
+
+    Attributes:
+        participant: pseudonym.
+        image: code of the image, as shown.
+        face: whose picture it is; all variants of a face share this.
+        condition: true condition, in the words of the options.
+        variant: one of VARIANTS.
+        answer: chosen condition.
+        version: version of the survey; empty if there is only one.
+        order: place of the image for this participant, from 1.
+        age_group: age group of the face; empty if unknown.
+        options: conditions that could be chosen; empty if unknown.
+        confidence: as given by the participant, on the scale of the survey.
+        seconds: time to the answer.
+        smile: intensity of the smile on the image.
+
+    Raises:
+        DatasetError: an empty name, an unknown variant, a number that is none, or an answer that is no option.
+    """
+
+    participant: str
+    image: str
+    face: str
+    condition: str
+    variant: str
+    answer: str
+    version: str = ""
+    order: int | None = None
+    age_group: str = ""
+    options: tuple[str, ...] = ()
+    confidence: float | None = None
+    seconds: float | None = None
+    smile: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("participant", "image", "face", "condition", "answer"):
+            if not getattr(self, name):
+                raise DatasetError(f"{name} is empty; expected a value for every answer")
+        if self.variant not in VARIANTS:
+            raise DatasetError(f"variant {self.variant!r}; expected one of {', '.join(VARIANTS)}")
+        if self.options and self.answer not in self.options:
+            raise DatasetError(f"answer {self.answer!r}; expected one of {', '.join(self.options)}")
+        for name in ("confidence", "seconds", "smile"):
+            if (value := getattr(self, name)) is not None and not math.isfinite(value):
+                raise DatasetError(f"{name} {value}; expected a finite number, or none")
+
+    @property
+    def correct(self) -> bool:
+        """Whether the true condition was chosen."""
+        return self.answer == self.condition
+
+
+_NAMES: Final = tuple(field.name for field in fields(Answer))
+_REQUIRED: Final = _NAMES[: _NAMES.index("version")]
+
+
+def write_answers(path: Path, answers: Sequence[Answer]) -> None:
+    """Write answers as CSV, one a line; several options are joined by `|`.
+
+    Raises:
+        DatasetError: an option contains `|`.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_NAMES)
+    for answer in answers:
+        if wrong := [option for option in answer.options if _SEPARATOR in option]:
+            raise DatasetError(f"option {wrong[0]!r} contains {_SEPARATOR!r}, which separates options; rename it")
+        table.writerow(_to_cell(getattr(answer, name)) for name in _NAMES)
+    write_file(path, text.getvalue().encode())
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """Read the answers of a CSV file that `write_answers` wrote, or of one with the same columns in any order.
+
+    Only the columns of the fields without a default are required. Other columns are refused, so that none is misspelt.
+
+    Raises:
+        DatasetError: the file cannot be read, has other columns, or has a line that is no answer; the message names it.
+    """
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    answers: list[Answer] = []
+    try:
+        names = next(reader, [])
+        _check_columns(path, names)
+        for cells in reader:
+            if len(answers) >= MOST_ANSWERS:
+                raise DatasetError(f"more than {MOST_ANSWERS} answers; split the file")
+            if len(cells) != len(names):
+                raise DatasetError(f"{len(cells)} cells; expected {len(names)}, as the header has")
+            answers.append(_parse_answer(dict(zip(names, map(restore_cell, cells), strict=True))))
+    except (csv.Error, DatasetError) as error:
+        raise DatasetError(f"{path}, line {reader.line_num}: {error}") from error
+    if not answers:
+        raise DatasetError(f"{path} has no answers; expected one a line below the header")
+    _check_repeated(path, answers)
+    return answers
+
+
+def _to_cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return protect_cell(_SEPARATOR.join(value))
+    return "" if value is None else protect_cell(value)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DatasetError(f"{path} has more than {MOST_BYTES} bytes; split the file")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a CSV file of answers") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text ({error}); save it in UTF-8") from error
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise DatasetError(f"no column {', '.join(missing)}; `gestaltgen study import` writes a table of answers")
+    if unknown := [name for name in names if name not in _NAMES or names.count(name) > 1]:
+        raise DatasetError(f"column {unknown[0]!r} is unknown or twice; expected {', '.join(_NAMES)}, each once")
+
+
+def _parse_answer(cells: Mapping[str, str]) -> Answer:
+    order, options = cells.get("order", ""), cells.get("options", "")
+    numbers = {name: _parse_number(name, cells.get(name, "")) for name in ("confidence", "seconds", "smile")}
+    if order and not (order.isascii() and order.isdigit() and len(order) < 10):
+        raise DatasetError(f"order {order!r}; expected a whole number, or nothing")
+    return Answer(
+        **{name: cells[name] for name in _REQUIRED},
+        version=cells.get("version", ""),
+        order=int(order) if order else None,
+        age_group=cells.get("age_group", ""),
+        options=tuple(options.split(_SEPARATOR)) if options else (),
+        **numbers,
+    )
+
+
+def _parse_number(name: str, text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise DatasetError(f"{name} {text!r}; expected a number, or nothing") from None
+
+
+def _check_repeated(path: Path, answers: Iterable[Answer]) -> None:
+    pairs = set()
+    for answer in answers:
+        pair = answer.participant, answer.image
+        if pair in pairs:
+            raise DatasetError(f"{path}: participant {pair[0]} answers image {pair[1]} twice; keep one answer")
+        pairs.add(pair)
