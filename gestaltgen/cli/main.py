@@ -49,6 +49,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "app",
         "Show which part of a face a classifier goes by, and ask what that depends on.",
     ),
+    "study": LazyCommand(
+        f"{_CLI}.study.group",
+        "app",
+        "Plan, export and analyse studies of how people judge faces.",
+    ),
     "phenotypes": LazyCommand(
         f"{_CLI}.images.phenotypes",
         "app",

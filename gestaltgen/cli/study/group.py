@@ -1,0 +1,33 @@
+"""The group `gestaltgen study` and its subcommands, whose modules are imported when one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import typer
+
+from gestaltgen.cli.error_messages import ReportingGroup
+from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
+
+_HERE: Final = "gestaltgen.cli.study"
+
+COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "simulate": LazyCommand(f"{_HERE}.simulate", "simulate", "Simulate participants who answer a survey."),
+}
+
+
+class _Commands(ReportingGroup, LazyGroup):
+    table = COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    help="Plan, export and analyse studies of how people judge faces. No basis for a diagnosis.",
+)
+
+
+@app.callback()
+def describe() -> None:
+    """Plan, export and analyse studies of how people judge faces. No basis for a diagnosis."""

@@ -1,0 +1,156 @@
+"""Rows of CSV and TSV files with bounds and with errors that name file, line, column and value."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.csv_reports import restore_cell
+from core.errors import DatasetError
+
+MOST_BYTES: Final = 100_000_000
+"""Largest file that is read; a participant's answers take some kilobytes."""
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One row of a table.
+
+    Attributes:
+        source: name of the file.
+        line: from 1.
+        cells: stripped text by column.
+    """
+
+    source: str
+    line: int
+    cells: Mapping[str, str]
+
+    def error(self, column: str, expected: str) -> DatasetError:
+        """Return the error that the cell of a column is not as expected."""
+        return DatasetError(f"{self.source}, line {self.line}, {column}: {self.get(column)!r}; expected {expected}")
+
+    def get(self, column: str) -> str:
+        """Return a cell; empty if the table does not have the column."""
+        return self.cells.get(column, "")
+
+    def require(self, column: str) -> str:
+        """Return a cell.
+
+        Raises:
+            DatasetError: it is empty.
+        """
+        if not (text := self.get(column)):
+            raise self.error(column, "text")
+        return text
+
+    def get_number(self, column: str) -> float | None:
+        """Return a number; None if the cell is empty.
+
+        Raises:
+            DatasetError: it is no finite number.
+        """
+        if not (text := self.get(column)):
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise self.error(column, "a number, or nothing")
+        return number
+
+    def get_integer(self, column: str) -> int | None:
+        """Return a whole number; None if the cell is empty.
+
+        Raises:
+            DatasetError: it is none, or has more than nine digits.
+        """
+        if not (text := self.get(column)):
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise self.error(column, "a whole number, or nothing")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """Header and rows of a table."""
+
+    header: tuple[str, ...]
+    rows: tuple[CsvRow, ...]
+
+
+def read_cells(path: Path) -> list[tuple[int, list[str]]]:
+    """Read the stripped cells of each line that has any, with the number of the line; tabs separate those of a .tsv.
+
+    Raises:
+        DatasetError: the file cannot be read, is larger than MOST_BYTES, is not UTF-8 or UTF-16 text, or is no table.
+    """
+    text = read_text(path)
+    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        return [
+            (reader.line_num, [restore_cell(cell.strip()) for cell in cells])
+            for cells in reader
+            if any(map(str.strip, cells))
+        ]
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {reader.line_num}: {error}; the file is cut off or no CSV") from error
+
+
+def read_rows(path: Path) -> CsvTable:
+    """Read a table whose first line names the columns.
+
+    Raises:
+        DatasetError: as of `read_cells`, or a line has more or fewer cells than the header.
+    """
+    lines = read_cells(path)
+    if not lines:
+        raise DatasetError(f"{path} is empty; expected a table with a header")
+    return name_cells(str(path), lines[0][1], lines[1:])
+
+
+def name_cells(source: str, header: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> CsvTable:
+    """Make a table of a header and lines.
+
+    Raises:
+        DatasetError: a column is there twice, or a line has more or fewer cells than the header.
+    """
+    named = [name for name in header if name]
+    if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+        raise DatasetError(f"{source} has the column {twice[0]!r} twice; expected different names")
+    for line, cells in lines:
+        if len(cells) != len(header):
+            raise DatasetError(
+                f"{source}, line {line} has {len(cells)} cells; expected {len(header)}: the file is cut off, or was "
+                "changed by hand; export it again"
+            )
+    rows = [CsvRow(source, line, dict(zip(header, cells, strict=True))) for line, cells in lines]
+    return CsvTable(tuple(header), tuple(rows))
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, or in UTF-16 with a byte-order mark.
+
+    Raises:
+        DatasetError: it cannot be read, is larger than MOST_BYTES, or is other text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a text file") from error
+    if len(data) > MOST_BYTES:
+        raise DatasetError(f"{path} has more than {MOST_BYTES} bytes; expected the answers of one survey")
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is no text in UTF-8 ({error}); export it in UTF-8") from error
