@@ -13,12 +13,13 @@ from torch import Tensor
 
 from core.csv_reports import format_csv
 from core.errors import DatasetError, DirectionError
+from core.formats.archives import open_sink, zip_bytes
+from core.formats.face_areas import AREAS, Area, find_areas, unite_areas
 from editing.face_editor import FaceEditor
 from editing.face_readers import SMILE, FindLandmarks
 from editing.latent_editor import NOTICE, OPPOSITE, Edit
-from editing.survey_plan import Stimulus, Version, find_mouth_area
+from editing.survey_plan import Stimulus, Version
 from faces.contact_sheets import contact_sheet
-from faces.datasets.archives import open_sink, zip_bytes
 from faces.images import Pixels, encode_png, to_tensor, to_uint8
 from faces.measures.judges import JudgeReading
 from inversion.quality import Quality
@@ -49,7 +50,7 @@ class StimulusPair:
         edit: from one to the other.
         photograph_smile: read from the photograph itself.
         judged: readings of independent judges of the photograph, and of the face before and after.
-        mouth: left, top, right, bottom in pixels: the area of interest, the same for both.
+        areas: areas of interest by name, the same for both.
     """
 
     before: Pixels
@@ -57,7 +58,7 @@ class StimulusPair:
     edit: Edit
     photograph_smile: float
     judged: Judged
-    mouth: tuple[int, int, int, int]
+    areas: Mapping[str, Area]
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class InterestArea:
-    """Line of the areas of interest: the mouth, in pixels; the same for both pictures of a person."""
+    """Line of the areas of interest, in pixels; the same for both pictures of a person."""
 
     version: str
     file: str
+    area: str
     left: int
     top: int
     right: int
@@ -206,7 +208,7 @@ def _refuse_contradiction(shown: float, edit: Edit, target: float) -> None:
 
 
 def make_pair(survey_edit: SurveyEdit, find: FindLandmarks) -> StimulusPair:
-    """Render the two pictures of an edit, and find the area around the mouth in both.
+    """Render the two pictures of an edit, and find the areas of interest that hold for both.
 
     Args:
         find: landmarks, as of `FaceEditor.find`.
@@ -218,13 +220,11 @@ def make_pair(survey_edit: SurveyEdit, find: FindLandmarks) -> StimulusPair:
     before, after = (to_uint8(picture)[0] for picture in (edit.before, edit.image))
     points = find(np.stack([before, after]))
     if np.isnan(points).any():
-        raise DirectionError("no landmarks of the mouth are found in both pictures")
-    areas = np.array([find_mouth_area(face) for face in points])
-    left, top = areas[:, :2].min(axis=0).clip(min=0).tolist()
-    right, bottom = areas[:, 2:].max(axis=0).clip(max=len(before) - 1).tolist()
-    return StimulusPair(
-        before, after, edit, survey_edit.photograph_smile, survey_edit.judged, (left, top, right, bottom)
-    )
+        raise DirectionError("no landmarks are found in both pictures")
+    first, second = (find_areas(face) for face in points)
+    height, width = before.shape[:2]
+    areas = {name: unite_areas(first[name], second[name], width, height) for name in AREAS}
+    return StimulusPair(before, after, edit, survey_edit.photograph_smile, survey_edit.judged, areas)
 
 
 def write_pack(
@@ -232,7 +232,7 @@ def write_pack(
 ) -> None:
     """Write a survey pack; it appears whole or not at all.
 
-    A/ and B/ hold the pictures and order.csv, areas.csv the mouth in each; key/ what must not be seen: answers.csv,
+    A/ and B/ hold the pictures and order.csv, areas.csv the areas of interest; key/ what must not be seen: answers.csv,
     pairs.png and left-out.csv.
 
     Args:
@@ -277,7 +277,11 @@ def _generate_files(
     for version in _VERSIONS:
         files = [_file_name(stimulus) for stimulus in planned if stimulus.version == version]
         yield f"{version}/order.csv", "".join(f"{line}\n" for line in ["file", *files]).encode()
-    areas = [InterestArea(one.version, _file_name(one), *pairs[one.person.name].mouth) for one in planned]
+    areas = [
+        InterestArea(one.version, _file_name(one), name, *area)
+        for one in planned
+        for name, area in pairs[one.person.name].areas.items()
+    ]
     yield "areas.csv", format_csv(areas).encode()
     answers = [_make_answer(stimulus, pairs[stimulus.person.name]) for stimulus in planned]
     yield "key/answers.csv", format_csv(answers).encode()

@@ -13,10 +13,6 @@ from core.errors import DirectionError
 
 Version: TypeAlias = Literal["A", "B"]
 
-MOUTH: Final = slice(48, 68)
-MARGIN: Final = 0.25
-"""Margin around the mouth's landmarks in an area of interest, as a share of the mouth's width."""
-
 _CODE_DIGITS: Final = 8
 
 
@@ -106,13 +102,3 @@ def _draw_codes(count: int, rng: np.random.Generator) -> list[str]:
     while len(drawn) < count:
         drawn[f"{rng.integers(16**_CODE_DIGITS):0{_CODE_DIGITS}x}"] = None
     return list(drawn)
-
-
-def find_mouth_area(landmarks: npt.NDArray[np.floating]) -> tuple[int, int, int, int]:
-    """Find the area around the mouth: left, top, right, bottom in pixels, from landmarks (68, 2) of a face."""
-    mouth = np.asarray(landmarks, dtype=np.float64)[MOUTH]
-    low, high = mouth.min(axis=0), mouth.max(axis=0)
-    margin = MARGIN * (high[0] - low[0])
-    left, top = np.floor(low - margin).astype(int).tolist()
-    right, bottom = np.ceil(high + margin).astype(int).tolist()
-    return left, top, right, bottom

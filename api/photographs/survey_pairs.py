@@ -89,7 +89,7 @@ def write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str) 
             files.write(f"{folder}/{place:04d}-{name}.png", encode_png(picture))
         edit = pair.edit
         fields = {
-            "mouth": pair.mouth,
+            "areas": pair.areas,
             "photograph_smile": pair.photograph_smile,
             "smile": edit.smile,
             "strength": edit.strength,
@@ -125,6 +125,7 @@ def _read_pair(files: Files, folder: str, place: int) -> StimulusPair | str:
         precision=fields["precision"],
         verdict=fields["verdict"],
     )
+    areas = {name: tuple(area) for name, area in fields["areas"].items()}
     in_photograph, was, became = (JudgeReading(**reading) for reading in fields["judged"])
     judged = (in_photograph, was, became)
-    return StimulusPair(before, after, edit, fields["photograph_smile"], judged, tuple(fields["mouth"]))
+    return StimulusPair(before, after, edit, fields["photograph_smile"], judged, areas)

@@ -149,8 +149,8 @@ def show_survey_pack(service: ServiceDep, pack: KnownPack) -> StimuliOut:
     response_class=Response,
 )
 def download_survey_pack(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
-    """A zip: A/ and B/ with blinded file names, areas.csv with the mouth in each, and key/ with the answer key, which
-    participants must not see."""
+    """A zip: A/ and B/ with blinded file names, areas.csv with the areas of interest, and key/ with the answer key,
+    which participants must not see."""
     if pack.result is None:
         raise Problem(
             ProblemType.SURVEY_PACK_NOT_READY, "The pack is not done; wait for its job.", headers={"Retry-After": "1"}

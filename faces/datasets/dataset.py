@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError, LabelError, UnreadableImageError
+from core.formats.archives import open_sink, open_store
 from faces.conditions.catalogue import Identifiers, identify_by_name
-from faces.datasets.archives import open_sink, open_store
 from faces.datasets.records import Record, decode_label, encode_label, read_table, write_table
 from faces.images import Pixels, encode_png, pixels_key, read_image
 from faces.labels import AGE_GROUPS, CONDITIONS, AgeGroup

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from core.errors import ConfigError, DatasetError, DirectionError
+from core.formats.face_areas import AREAS
 from editing import survey_pack
 from editing.direction_file import Directions
 from editing.face_editor import EditorFiles, FaceEditor
@@ -138,12 +139,12 @@ def test_a_pair_has_one_area_for_both_pictures(face_editor: FaceEditor) -> None:
     np.testing.assert_array_equal(pair.before, to_uint8(edit.before)[0])
     np.testing.assert_array_equal(pair.after, to_uint8(edit.image)[0])
     mouths = find(np.stack([pair.before, pair.after]))[:, 48:]
-    left, top, right, bottom = pair.mouth
+    left, top, right, bottom = pair.areas["mouth"]
     assert left == 0
     assert top < mouths[0, :, 1].min()
     assert mouths[1, :, 0].max() < right
     assert mouths[1, :, 1].max() < bottom <= 63
-    with pytest.raises(DirectionError, match="no landmarks of the mouth"):
+    with pytest.raises(DirectionError, match="no landmarks"):
         make_pair(made, lambda images: np.full((2, 68, 2), np.nan))
 
 
@@ -157,7 +158,9 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair]
     names = {f"{one.version}/{one.code}.png" for one in planned} | {"A/order.csv", "B/order.csv", "areas.csv"}
     key = {"key/answers.csv", "key/pairs.png", "key/left-out.csv"}
     assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == names | key
-    for one, answer, area in zip(planned, lines(out / "key" / "answers.csv"), lines(out / "areas.csv"), strict=True):
+    areas = {(line["file"], line["area"]): line for line in lines(out / "areas.csv")}
+    assert len(areas) == len(AREAS) * len(planned)
+    for one, answer in zip(planned, lines(out / "key" / "answers.csv"), strict=True):
         pair = pairs[one.person.name]
         picture = pair.after if one.edited else pair.before
         np.testing.assert_array_equal(read_image(out / one.version / f"{one.code}.png"), picture)
@@ -170,7 +173,9 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair]
             assert (answer["judged_happy_photograph"], answer["judged_age_photograph"]) == ("0.1", "")
             assert (answer["judged_happy_after"], answer["judged_age_before"]) == ("0.9", "30.0")
         assert float(answer["strength"]) == (pair.edit.strength if one.edited else 0)
-        assert tuple(int(area[side]) for side in ("left", "top", "right", "bottom")) == pair.mouth
+        for name, area in pair.areas.items():
+            line = areas[f"{one.code}.png", name]
+            assert tuple(int(line[side]) for side in ("left", "top", "right", "bottom")) == area
     assert lines(out / "key" / "left-out.csv") == [
         {"photograph": "p3.png", "reason": "no face", "source": "clinic/p3.png"}
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import DirectionError
-from editing.survey_plan import Person, find_mouth_area, plan_survey
+from editing.survey_plan import Person, plan_survey
 
 COUNTS = {"WS": 7, "22q11DS": 5, "other": 8}
 PEOPLE = [Person(f"{group} {at}", group) for group, count in COUNTS.items() for at in range(count)]
@@ -49,10 +49,3 @@ def test_what_makes_no_survey_is_refused() -> None:
         plan_survey(PEOPLE[:1], 0)
     with pytest.raises(DirectionError, match="WS 0 twice"):
         plan_survey([*PEOPLE, PEOPLE[0]], 0)
-
-
-def test_the_area_holds_the_mouth_with_a_margin() -> None:
-    landmarks = np.zeros((68, 2))
-    landmarks[48:] = [50, 80]
-    landmarks[54] = [70, 88]
-    assert find_mouth_area(landmarks) == (45, 75, 75, 93)

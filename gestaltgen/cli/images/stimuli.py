@@ -53,9 +53,10 @@ def stimuli(
     """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
 
     Both pictures come from the same inversion, so that what inversion does to a face is the same in both. The folder
-    gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the mouth's
-    area of interest in each, and key/ with what must not be seen: answers.csv, whose column `source` names the file of
-    each photograph, pairs.png and left-out.csv. The same photographs, seed and precision make the same pack.
+    gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the areas of
+    interest (mouth, eyes, nose, face) in each, and key/ with what must not be seen: answers.csv, whose column `source`
+    names the file of each photograph, pairs.png and left-out.csv. The same photographs, seed and precision make the
+    same pack.
 
     Example: gestaltgen stimuli photos/ --groups groups.csv --seed 7 --out survey
     """

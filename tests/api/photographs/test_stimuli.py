@@ -71,7 +71,7 @@ def test_a_pack_has_two_versions_and_their_key(lab: Lab, photos: list[str]) -> N
     csvs = {"A/order.csv", "B/order.csv", "areas.csv", "key/answers.csv", "key/pairs.png"}
     assert set(files) == pictures | csvs
     assert pictures == {f"{line['version']}/{line['file']}" for line in answers}
-    assert len(pictures) == len(areas) == 8
+    assert (len(pictures), {f"{line['version']}/{line['file']}" for line in areas}) == (8, pictures)
     for version in ("A", "B"):
         lines = [line for line in answers if line["version"] == version]
         assert {line["photograph"] for line in lines} == set(photos)

@@ -172,7 +172,7 @@ def test_a_survey_is_made(
     assert {comment(path) for version in "AB" for path in (out / version).glob("*.png")} == {survey_pack.MARK}
     with (out / "areas.csv").open() as file:
         areas = list(csv.DictReader(file))
-    assert [line["file"] for line in areas] == [line["file"] for line in answers]
+    assert list(dict.fromkeys(line["file"] for line in areas)) == [line["file"] for line in answers]
     assert (out / "key" / "pairs.png").exists()
     again = tmp_path / "again"
     go(*command, *options, "--out", again)

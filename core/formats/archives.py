@@ -15,15 +15,18 @@ from typing import Final, Protocol
 
 from core.errors import DatasetError
 
+MOST_BYTES: Final = 1 << 30
+"""Largest file that is read, unless the caller says another size."""
+
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """Time of every zip entry, so that the same files give the same bytes."""
 
 
 class Store(Protocol):
-    """Named files to read."""
+    """Named files to read. `read` raises DatasetError for a file that is larger than `most_bytes`, or is damaged."""
 
     def names(self) -> set[str]: ...
-    def read(self, name: str) -> bytes: ...
+    def read(self, name: str, most_bytes: int = MOST_BYTES) -> bytes: ...
     def close(self) -> None: ...
 
 
@@ -34,8 +37,10 @@ class _Folder:
     def names(self) -> set[str]:
         return {file.relative_to(self._path).as_posix() for file in self._path.rglob("*") if file.is_file()}
 
-    def read(self, name: str) -> bytes:
-        return (self._path / name).read_bytes()
+    def read(self, name: str, most_bytes: int = MOST_BYTES) -> bytes:
+        file = self._path / name
+        _check_size(name, self._path, file.stat().st_size, most_bytes)
+        return file.read_bytes()
 
     def close(self) -> None:
         pass
@@ -53,7 +58,9 @@ class _Zip:
     def names(self) -> set[str]:
         return set(self._zip.namelist())
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most_bytes: int = MOST_BYTES) -> bytes:
+        # zipfile unpacks no more than the size that the entry states.
+        _check_size(name, self._path, self._zip.getinfo(name).file_size, most_bytes)
         try:
             return self._zip.read(name)
         except _BROKEN as error:
@@ -61,6 +68,11 @@ class _Zip:
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _check_size(name: str, path: Path, size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise DatasetError(f"{name} in {path} has {size} bytes; expected at most {most_bytes}")
 
 
 def open_store(path: Path) -> Store:
