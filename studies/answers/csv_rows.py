@@ -92,8 +92,15 @@ def read_cells(path: Path) -> list[tuple[int, list[str]]]:
     Raises:
         DatasetError: the file cannot be read, is larger than MOST_BYTES, is not UTF-8 or UTF-16 text, or is no table.
     """
-    text = read_text(path)
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    return parse_cells(str(path), read_text(path), "\t" if path.suffix.lower() in (".tsv", ".tab") else ",")
+
+
+def parse_cells(source: str, text: str, delimiter: str = ",") -> list[tuple[int, list[str]]]:
+    """Parse text as `read_cells` does.
+
+    Raises:
+        DatasetError: it is no table.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         return [
@@ -102,7 +109,7 @@ def read_cells(path: Path) -> list[tuple[int, list[str]]]:
             if any(map(str.strip, cells))
         ]
     except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: {error}; the file is cut off or no CSV") from error
+        raise DatasetError(f"{source}, line {reader.line_num}: {error}; the file is cut off or no CSV") from error
 
 
 def read_rows(path: Path) -> CsvTable:
@@ -111,10 +118,18 @@ def read_rows(path: Path) -> CsvTable:
     Raises:
         DatasetError: as of `read_cells`, or a line has more or fewer cells than the header.
     """
-    lines = read_cells(path)
+    return name_lines(str(path), read_cells(path))
+
+
+def name_lines(source: str, lines: Sequence[tuple[int, list[str]]]) -> CsvTable:
+    """Make a table of lines, of which the first names the columns.
+
+    Raises:
+        DatasetError: there is no line, or as of `name_cells`.
+    """
     if not lines:
-        raise DatasetError(f"{path} is empty; expected a table with a header")
-    return name_cells(str(path), lines[0][1], lines[1:])
+        raise DatasetError(f"{source} is empty; expected a table with a header")
+    return name_cells(source, lines[0][1], lines[1:])
 
 
 def name_cells(source: str, header: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> CsvTable:
@@ -149,8 +164,17 @@ def read_text(path: Path) -> str:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a text file") from error
     if len(data) > MOST_BYTES:
         raise DatasetError(f"{path} has more than {MOST_BYTES} bytes; expected the answers of one survey")
+    return decode_text(str(path), data)
+
+
+def decode_text(source: str, data: bytes) -> str:
+    """Decode text in UTF-8, or in UTF-16 with a byte-order mark.
+
+    Raises:
+        DatasetError: it is other text.
+    """
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is no text in UTF-8 ({error}); export it in UTF-8") from error
+        raise DatasetError(f"{source} is no text in UTF-8 ({error}); export it in UTF-8") from error

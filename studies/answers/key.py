@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import DatasetError
-from studies.answers.csv_rows import CsvRow, read_rows
+from studies.answers.csv_rows import CsvRow, CsvTable, read_rows
 
 _COLUMNS: Final = ("image", "face", "condition", "variant")
 _PACK_COLUMNS: Final = ("version", "file", "photograph", "group", "edited")
@@ -60,12 +60,20 @@ def read_key(path: Path) -> AnswerKey:
         DatasetError: no such file, other columns, an empty cell, or an image twice.
     """
     path = _find_key(path)
-    table = read_rows(path)
+    return parse_key(str(path), read_rows(path))
+
+
+def parse_key(source: str, table: CsvTable) -> AnswerKey:
+    """Parse the table of a key, as `read_key` does.
+
+    Raises:
+        DatasetError: as of `read_key`, for a table.
+    """
     read = _read_general
     if not {*_COLUMNS} <= {*table.header}:
         if not {*_PACK_COLUMNS} <= {*table.header}:
             raise DatasetError(
-                f"{path} has the columns {', '.join(table.header)}; expected {', '.join(_COLUMNS)}, or the columns of "
+                f"{source} has the columns {', '.join(table.header)}; expected {', '.join(_COLUMNS)}, or those of "
                 "key/answers.csv of a survey pack"
             )
         read = _read_pack
@@ -76,7 +84,7 @@ def read_key(path: Path) -> AnswerKey:
             raise row.error("image", "a code that is there once")
         key[image.image] = image
     if not key:
-        raise DatasetError(f"{path} has no images; expected one on each line")
+        raise DatasetError(f"{source} has no images; expected one on each line")
     return key
 
 
