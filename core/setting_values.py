@@ -11,8 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import ConfigError
 
 
-def split_settings(texts: Sequence[str]) -> dict[str, str]:
+def split_settings(texts: Sequence[str], option: str = "--set", example: str = "r1_gamma=2") -> dict[str, str]:
     """Split NAME=VALUE texts into a mapping; of two texts with one name the last counts.
+
+    Args:
+        option, example: the option on the command line and one of its values, for messages.
 
     Raises:
         ConfigError: a text without an equals sign.
@@ -21,7 +24,7 @@ def split_settings(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            raise ConfigError(f"--set {text!r}; expected NAME=VALUE, as r1_gamma=2")
+            raise ConfigError(f"{option} {text!r}; expected NAME=VALUE, as {example}")
         settings[name.strip()] = value.strip()
     return settings
 

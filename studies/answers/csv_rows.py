@@ -31,9 +31,14 @@ class CsvRow:
     line: int
     cells: Mapping[str, str]
 
+    @property
+    def place(self) -> str:
+        """File and line, for messages."""
+        return f"{self.source}, line {self.line}"
+
     def error(self, column: str, expected: str) -> DatasetError:
         """Return the error that the cell of a column is not as expected."""
-        return DatasetError(f"{self.source}, line {self.line}, {column}: {self.get(column)!r}; expected {expected}")
+        return DatasetError(f"{self.place}, {column}: {self.get(column)!r}; expected {expected}")
 
     def get(self, column: str) -> str:
         """Return a cell; empty if the table does not have the column."""

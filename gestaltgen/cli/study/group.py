@@ -13,6 +13,11 @@ from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
 _HERE: Final = "gestaltgen.cli.study"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "import": LazyCommand(
+        f"{_HERE}.import_answers",
+        "import_answers",
+        "Join the answers of a survey program to the key, and count what is left out.",
+    ),
     "simulate": LazyCommand(f"{_HERE}.simulate", "simulate", "Simulate participants who answer a survey."),
 }
 
