@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from core.reports.figures import encode_figure, hide_spines
 from recognition.statistics import Accuracy, Calibration, Comparison, Interval
 
 _COLOURS: Final = ("#4a5568", "#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#b7791f", "#0987a0")
@@ -243,11 +243,6 @@ def _draw_ticks(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None
         spine.set_color("#cbd5e0")
 
 
-def hide_spines(axis: Axes) -> None:
-    """Hide the lines at the top and the right of a plot."""
-    axis.spines[["top", "right"]].set_visible(False)
-
-
 def _format_tick(name: str, row: Accuracy) -> str:
     return f"{_wrap_words(name)}\n{row.images} of\n{row.persons} persons"
 
@@ -258,10 +253,3 @@ def _wrap_words(name: str) -> str:
 
 def _wrap_title(name: str) -> str:
     return textwrap.fill(name, 30)
-
-
-def encode_figure(figure: Figure) -> bytes:
-    """Encode a figure as PNG; the same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

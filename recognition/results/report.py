@@ -15,9 +15,7 @@ import numpy.typing as npt
 from core.atomic_files import write_file
 from core.errors import ConfigError
 from core.json_text import replace_nonfinite
-from faces.labels import AGE_GROUPS
-from recognition.predictions import Predictions, align_predictions
-from recognition.results.html_pages import (
+from core.reports.html_pages import (
     embed_image,
     format_csv,
     format_details,
@@ -26,6 +24,8 @@ from recognition.results.html_pages import (
     format_table,
     render_html,
 )
+from faces.labels import AGE_GROUPS
+from recognition.predictions import Predictions, align_predictions
 from recognition.results.plots import plot_accuracies, plot_cells, plot_confusions, plot_differences, plot_reliability
 from recognition.statistics import (
     Accuracy,

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from core.atomic_files import write_file
 from core.csv_reports import format_csv
 from core.json_text import to_json_text
+from core.reports.figures import encode_figure
+from core.reports.html_pages import embed_image, format_facts, format_section, format_table, render_html
 from faces.images import Pixels
 from recognition.explanation.questions.age_groups import AgePair, Maps
 from recognition.images.image_stack import Stack
-from recognition.results.html_pages import embed_image, format_facts, format_section, format_table, render_html
-from recognition.results.plots import encode_figure
 
 NOTICE: Final = (
     "A map shows what a classifier went by, not what is the matter with a person. It is no basis for a diagnosis."

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from core.atomic_files import write_file
 from core.json_text import to_json_text
+from core.reports.figures import encode_figure, hide_spines
+from core.reports.html_pages import embed_image, format_csv, format_section, format_table, render_html
 from faces.datasets.records import Record
 from recognition.explanation.questions.affected_or_not import (
     PUBLISHED_LEVEL,
@@ -25,8 +27,6 @@ from recognition.explanation.questions.age_report import NOTICE
 from recognition.explanation.questions.condition_terms import TermTest, compare_terms, map_persons
 from recognition.explanation.questions.hpo_terms import TermCorrelation, TermScores, correlate_terms, score_records
 from recognition.explanation.questions.relevance_table import RelevanceTable
-from recognition.results.html_pages import embed_image, format_csv, format_section, format_table, render_html
-from recognition.results.plots import encode_figure, hide_spines
 from recognition.statistics import Interval, Sampling
 
 FILES: Final = ("affected.csv", "conditions.csv", "correlations.csv", "terms.csv", "regions.json", "regions.html")

@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any, Final
 
 from core.atomic_files import write_file
-from recognition.results.html_pages import format_csv, render_html
+from core.reports.html_pages import format_csv, render_html
 
 FACE: Final = "face"
 REGIONS: Final = "regions"

@@ -1,0 +1,167 @@
+"""Columns of large delimited text files as arrays, with bounds and errors that name file, line, column and value."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import DatasetError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_BYTES: Final = 8 << 30
+MOST_ROWS: Final = 50_000_000
+
+_CHUNK: Final = 1 << 16
+_EMPTY: Final = frozenset({"", "-", ".", "nan", "NaN", "None"})
+"""Cells without a number; a single dot is EyeLink's."""
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """Text of each row as a number (n,) into the different values, in order of their first row."""
+
+    codes: Ints
+    values: tuple[str, ...]
+
+    def __getitem__(self, row: int) -> str:
+        """Return the text of a row."""
+        return self.values[int(self.codes[row])]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a file.
+
+    Attributes:
+        source: name of the file.
+        texts: by name.
+        numbers: by name; NaN where a cell is empty.
+    """
+
+    source: str
+    texts: Mapping[str, TextColumn]
+    numbers: Mapping[str, Floats]
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """Read the names of the columns.
+
+    Raises:
+        DatasetError: the file cannot be read, or is empty.
+    """
+    with _open_text(path) as file:
+        try:
+            header = next(csv.reader(file, delimiter=_choose_delimiter(path)), [])
+        except (csv.Error, UnicodeError) as error:
+            raise DatasetError(f"{path}: {error}; expected a table as UTF-8 or UTF-16 text") from error
+    if not header:
+        raise DatasetError(f"{path} is empty; expected a table with a header")
+    return tuple(name.strip() for name in header)
+
+
+def read_columns(path: Path, texts: Mapping[str, int], numbers: Mapping[str, int]) -> Columns:
+    """Read some columns.
+
+    Args:
+        texts, numbers: index of each column, by the name that it gets.
+
+    Raises:
+        DatasetError: the file cannot be read, is too large, a line has more or fewer cells than the header (as the last
+            line of a truncated export has), or a cell of `numbers` is neither a number nor empty.
+    """
+    width = len(read_header(path))
+    codes: dict[str, list[Ints]] = {name: [] for name in texts}
+    values: dict[str, dict[str, int]] = {name: {} for name in texts}
+    chunks: dict[str, list[Floats]] = {name: [] for name in numbers}
+    for first, rows in _generate_chunks(path, width):
+        for name, index in texts.items():
+            known = values[name]
+            cells = [known.setdefault(cell, len(known)) for cell in map(itemgetter(index), rows)]
+            codes[name].append(np.array(cells, dtype=np.int64))
+        for name, index in numbers.items():
+            chunks[name].append(_parse_numbers(path, first, name, list(map(itemgetter(index), rows))))
+    if not any([*codes.values(), *chunks.values()]):
+        raise DatasetError(f"{path} has no rows below its header")
+    return Columns(
+        str(path),
+        {name: TextColumn(np.concatenate(codes[name]), tuple(values[name])) for name in texts},
+        {name: np.concatenate(parts) for name, parts in chunks.items()},
+    )
+
+
+def _generate_chunks(path: Path, width: int) -> Iterator[tuple[int, list[list[str]]]]:
+    """Generate rows below the header, with the number of the first line of each chunk."""
+    with _open_text(path) as file:
+        reader = csv.reader(file, delimiter=_choose_delimiter(path))
+        next(reader)
+        first = 2
+        try:
+            while rows := list(islice(reader, _CHUNK)):
+                if any(len(row) != width for row in rows):
+                    _refuse_width(path, first, rows, width)
+                yield first, rows
+                first += len(rows)
+                if first > MOST_ROWS:
+                    raise DatasetError(f"{path} has more than {MOST_ROWS} lines; split it by participant")
+        except (csv.Error, UnicodeError) as error:
+            raise DatasetError(f"{path}, line {reader.line_num}: {error}; expected UTF-8 or UTF-16 text") from error
+
+
+def _refuse_width(path: Path, first: int, rows: Sequence[Sequence[str]], width: int) -> None:
+    place, row = next((place, row) for place, row in enumerate(rows) if len(row) != width)
+    raise DatasetError(
+        f"{path}, line {first + place} has {len(row)} cells; expected {width}, as the header has: the export is cut "
+        "off or was changed by hand; export it again"
+    )
+
+
+def _parse_numbers(path: Path, first: int, name: str, cells: list[str]) -> Floats:
+    try:
+        numbers = np.array([math.nan if cell in _EMPTY else float(cell) for cell in cells])
+    except ValueError:
+        for place, cell in enumerate(cells):
+            if cell not in _EMPTY and not _is_number(cell):
+                hint = "; export numbers with a decimal point" if "," in cell else ""
+                raise DatasetError(
+                    f"{path}, line {first + place}, {name}: {cell!r}; expected a number or nothing{hint}"
+                ) from None
+        raise
+    if np.isinf(numbers).any():
+        place = int(np.flatnonzero(np.isinf(numbers))[0])
+        raise DatasetError(f"{path}, line {first + place}, {name}: {cells[place]!r}; expected a finite number")
+    return numbers
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _choose_delimiter(path: Path) -> str:
+    return "," if path.suffix.lower() == ".csv" else "\t"
+
+
+def _open_text(path: Path) -> TextIO:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DatasetError(f"{path} has more than {MOST_BYTES} bytes; split it by participant")
+        with path.open("rb") as file:
+            start = file.read(2)
+        encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return path.open(encoding=encoding, newline="")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a table of gaze") from error

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import DatasetError
+from studies.gaze.areas import InterestArea, read_areas
+
+
+def test_areas_of_packs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "areas.csv"
+    path.write_text("version,file,area,left,top,right,bottom\nA,123.png,eyes,1,2,3,4\n")
+    assert read_areas(path) == [InterestArea("A_123", "eyes", 1, 2, 3, 4)]
+    path.write_text("version,file,left,top,right,bottom\nA,123.png,1,2,3,4\n")
+    assert read_areas(path) == [InterestArea("A_123", "mouth", 1, 2, 3, 4)]
+    path.write_text("image,area,left,top,right,bottom\nB_9,nose,1,2,3,4\n")
+    assert read_areas(path) == [InterestArea("B_9", "nose", 1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    "lines", ["", "A_1,nose,3,2,3,4\n", "A_1,nose,1,2,3,x\n", "A_1,nose,1,2,3,4\nA_1,nose,1,2,3,4\n"]
+)
+def test_areas_that_are_none_are_refused(tmp_path: Path, lines: str) -> None:
+    path = tmp_path / "areas.csv"
+    path.write_text(f"image,area,left,top,right,bottom\n{lines}")
+    with pytest.raises(DatasetError):
+        read_areas(path)
