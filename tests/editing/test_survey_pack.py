@@ -25,6 +25,7 @@ from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from inversion.quality import Judge, Quality
 from inversion.result import Inversion
+from studies.packs.survey_packs import read_survey_pack
 from tests.editing import bright
 from tests.inversion.tiny import shared_generator
 
@@ -176,6 +177,10 @@ def test_a_pack_holds_both_versions_and_their_key(pairs: dict[str, StimulusPair]
         for name, area in pair.areas.items():
             line = areas[f"{one.code}.png", name]
             assert tuple(int(line[side]) for side in ("left", "top", "right", "bottom")) == area
+    for picture, one in zip(read_survey_pack(out).pictures, planned, strict=True):
+        assert picture.file == f"{one.version}/{one.code}.png"
+        assert picture.areas == pairs[one.person.name].areas
+        assert (picture.key.condition, picture.key.face) == (one.person.group, one.person.name)
     assert lines(out / "key" / "left-out.csv") == [
         {"photograph": "p3.png", "reason": "no face", "source": "clinic/p3.png"}
     ]

@@ -13,6 +13,9 @@ from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
 _HERE: Final = "gestaltgen.cli.study"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "export": LazyCommand(
+        f"{_HERE}.export", "export", "Export pictures to Qualtrics, jsPsych, PsychoPy and other tools, the key apart."
+    ),
     "import": LazyCommand(
         f"{_HERE}.import_answers",
         "import_answers",
