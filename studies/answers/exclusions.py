@@ -14,6 +14,8 @@ from studies.answers.key import AnswerKey
 from studies.answers.sessions import GivenAnswer, Session
 
 PREVIEW: Final = "preview, test or spam"
+UNNAMED: Final = "participant is not named"
+IDENTIFIED: Final = "participant is named by an e-mail address"
 BOTH_VERSIONS: Final = "participant answered images of several versions"
 UNFINISHED: Final = "not finished"
 INCOMPLETE: Final = "not all images answered"
@@ -25,6 +27,8 @@ ANSWERED_TWICE: Final = "image answered twice in one session"
 NO_OPTION: Final = "answer is no option"
 
 REMEDIES: Final[Mapping[str, str]] = {
+    UNNAMED: "name the column of the pseudonyms, and see that each participant gives one",
+    IDENTIFIED: "replace addresses by pseudonyms before answers are imported",
     BOTH_VERSIONS: "all answers of these participants are left out; see how both versions came to them",
     UNDATED: "none is used; remove all but the first from the files",
     UNKNOWN_IMAGE: "name the key of this survey",
@@ -115,6 +119,10 @@ def exclude_sessions(
     def find_reason(session: Session) -> str:
         if session.preview:
             return PREVIEW
+        if not session.participant:
+            return UNNAMED
+        if "@" in session.participant:
+            return IDENTIFIED
         mine = versions[session.participant]
         if len(mine) > 1:
             return BOTH_VERSIONS

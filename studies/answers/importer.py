@@ -37,14 +37,14 @@ class ReadingRules:
 
     Attributes:
         columns: columns of plain tables.
-        participant: column of Qualtrics exports with the pseudonym of the person.
+        participant: column of Qualtrics exports with the pseudonym of the person; see `parse_qualtrics`.
         unit: of the times; None for the unit that the survey program uses.
         labels: option by another text that stands for it, such as a number, or its name in another language.
         options: answers that can be given, where the key names none; empty for the conditions of the key.
     """
 
     columns: ColumnMap = field(default_factory=ColumnMap)
-    participant: str = "ResponseId"
+    participant: str = ""
     unit: TimeUnit | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import DatasetError
 from studies.answers.csv_rows import read_text
-from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, check_pseudonym, name_image
+from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, name_image
 
 
 def read_jspsych(path: Path, unit: TimeUnit = "ms") -> Session:
@@ -59,7 +59,7 @@ def read_jspsych(path: Path, unit: TimeUnit = "ms") -> Session:
     if finished is not None and not isinstance(finished, bool):
         raise DatasetError(f"{path}: finished is {finished!r}; expected true or false")
     return Session(
-        participant=check_pseudonym("".join(known), str(path)),
+        participant="".join(known),
         place=str(path),
         answers=tuple(answers),
         finished=finished,

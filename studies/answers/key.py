@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.csv_reports import format_csv
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, CsvTable, read_rows
 
@@ -42,6 +43,13 @@ class KeyImage:
     age_group: str = ""
     smile: float | None = None
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _KeyLine(KeyImage):
+    """Line of the table of a key."""
+
+    options: str = ""  # type: ignore[assignment]
 
 
 AnswerKey = Mapping[str, KeyImage]
@@ -86,6 +94,11 @@ def parse_key(source: str, table: CsvTable) -> AnswerKey:
     if not key:
         raise DatasetError(f"{source} has no images; expected one on each line")
     return key
+
+
+def format_key(images: Iterable[KeyImage]) -> str:
+    """Format a key as the CSV that `read_key` reads."""
+    return format_csv([_KeyLine(**vars(image) | {"options": OPTION_SEPARATOR.join(image.options)}) for image in images])
 
 
 def _find_key(path: Path) -> Path:

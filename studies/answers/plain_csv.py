@@ -9,7 +9,7 @@ from typing import Final
 
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, CsvTable
-from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, check_pseudonym, name_image
+from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, name_image
 
 COLUMNS: Final = ("participant", "image", "answer", "order", "confidence", "seconds", "finished", "started")
 """Columns of a plain table; the first three are required."""
@@ -45,7 +45,7 @@ def parse_plain(path: Path, table: CsvTable, columns: ColumnMap, unit: TimeUnit 
         unit: of the times.
 
     Raises:
-        DatasetError: a column is missing, a participant is not named, or a cell is no number.
+        DatasetError: a column is missing or a cell is no number.
     """
     if missing := [columns[name] for name in (*_REQUIRED, *columns.names) if columns[name] not in table.header]:
         raise DatasetError(
@@ -55,7 +55,7 @@ def parse_plain(path: Path, table: CsvTable, columns: ColumnMap, unit: TimeUnit 
     groups: dict[str, list[CsvRow]] = {}
     for row in table.rows:
         if row.get(columns["image"]) or row.get(columns["answer"]):
-            name = check_pseudonym(row.get(columns["participant"]), row.place)
+            name = row.get(columns["participant"])
             groups.setdefault(name, []).append(row)
     return [_parse_session(name, rows, columns, SECONDS[unit]) for name, rows in groups.items()]
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, name_cells
-from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, check_pseudonym
+from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit
 
 _IMPORT_ID: Final = '"ImportId"'
 _CONFIDENCE: Final = "_confidence"
@@ -22,6 +22,8 @@ _TIME: Final = "_time_Page Submit"
 
 _CODE: Final = re.compile(r"([A-Z]_)?[0-9a-f]{8}")
 """Codes of images as survey packs draw them: a column of such a name is an image, whether the key has it or not."""
+
+_PSEUDONYMS: Final = ("participant", "ResponseId")
 
 _FINISHED: Final = {"1": True, "true": True, "0": False, "false": False}
 _ORDINARY: Final = frozenset({"", "0", "16", "ip address", "offline"})
@@ -37,7 +39,7 @@ def parse_qualtrics(
     path: Path,
     lines: Sequence[tuple[int, list[str]]],
     images: Collection[str],
-    participant: str = "ResponseId",
+    participant: str = "",
     unit: TimeUnit = "s",
 ) -> list[Session]:
     """Parse an export.
@@ -45,7 +47,8 @@ def parse_qualtrics(
     Args:
         lines: its cells, by `csv_rows.read_cells`.
         images: codes of the images in the key.
-        participant: column with the pseudonym. ResponseId differs between two sessions of one person.
+        participant: column with the pseudonym; empty for `participant`, as survey packs ask for it, or, where there is
+            no such column, ResponseId, which differs between two sessions of one person.
         unit: of the times.
 
     Raises:
@@ -56,6 +59,7 @@ def parse_qualtrics(
             f"{path}: the third line has no {_IMPORT_ID}; expected the three header rows of Qualtrics: export it again"
         )
     table = name_cells(str(path), lines[0][1], lines[3:])
+    participant = participant or next((name for name in _PSEUDONYMS if name in table.header), _PSEUDONYMS[-1])
     for column in (participant, "Finished"):
         if column not in table.header:
             raise DatasetError(f"{path} has no column {column}; expected it in an export of all fields")
@@ -86,7 +90,7 @@ def _parse_session(
                 )
             )
     return Session(
-        participant=check_pseudonym(row.get(participant), row.place),
+        participant=row.get(participant),
         place=row.place,
         answers=tuple(answers),
         finished=_FINISHED[finished],

@@ -45,7 +45,7 @@ class Session:
     """One run of a survey.
 
     Attributes:
-        participant: pseudonym.
+        participant: pseudonym as exported; it may be empty, or the e-mail address of somebody who gave no code.
         place: file and line, for messages.
         finished: False if the survey program says that it was not submitted, None if it says nothing.
         preview: a trial of the author's, not of a participant.
@@ -90,16 +90,3 @@ def name_image(text: str) -> str:
     """Return the code of an image that is named by its code, or by the path or address of its file."""
     path = PurePosixPath(text.replace("\\", "/"))
     return path.stem if path.suffix.lower() in _PICTURES else text
-
-
-def check_pseudonym(participant: str, place: str) -> str:
-    """Return the name of a participant.
-
-    Raises:
-        DatasetError: it is empty, or an e-mail address.
-    """
-    if not participant or "@" in participant:
-        raise DatasetError(
-            f"{place}: the participant is {'an e-mail address' if participant else 'not named'}; expected a pseudonym"
-        )
-    return participant

@@ -127,7 +127,7 @@ def design_versions(pack: StudyPack, survey: Survey, participants: int, seed: in
     rng = np.random.default_rng(seed)
     pictures = _add_masked(pack.pictures, rng) if masked else pack.pictures
     versions = sorted({picture.key.version for picture in pictures})
-    presentations = []
+    presentations: list[Presentation] = []
     for participant in _name_participants(participants):
         if len(presentations) % len(versions) == 0:
             block = rng.permutation(versions).tolist()
@@ -158,7 +158,7 @@ def design_samples(pack: StudyPack, survey: Survey, participants: int, seed: int
         if not 1 <= per_condition <= len(group):
             raise ConfigError(f"{per_condition} of {len(group)} pictures of {option}; expected 1 to {len(group)}")
     uses: Counter[str] = Counter()
-    presentations = []
+    presentations: list[Presentation] = []
     for participant in _name_participants(participants):
         shown: list[Picture] = []
         for group in groups.values():

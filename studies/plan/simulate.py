@@ -108,7 +108,7 @@ def draw_study(design: StudyDesign, effects: Effects, generator: np.random.Gener
 
 
 def simulate_answers(
-    design: StudyDesign, effects: Effects, seed: int, images: Sequence[Sequence[KeyImage]] = ()
+    design: StudyDesign, effects: Effects, seed: int | Sequence[int], images: Sequence[Sequence[KeyImage]] = ()
 ) -> list[Answer]:
     """Simulate the answers of all participants.
 

@@ -1,14 +1,23 @@
-"""Options of commands that simulate participants: the effect of a variant, and the variances."""
+"""Options of commands that simulate participants: the design, the effect of a variant, and the variances."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from studies.plan.simulate import Effects
+
+
+class Design(StrEnum):
+    """Published designs (`studies.plan.study_design.DESIGNS`)."""
+
+    PATEL = "patel"
+    DUONG_22Q = "duong-22q11ds"
+    DUONG_WS = "duong-ws"
 
 
 @dataclass(frozen=True)

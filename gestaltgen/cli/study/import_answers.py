@@ -54,8 +54,9 @@ def import_answers(
         list[str] | None, typer.Option(help="OURS=THEIRS: column of a plain CSV, for example answer=Diagnosis.")
     ] = None,
     participant_column: Annotated[
-        str, typer.Option(help="Column of Qualtrics exports with the participant's pseudonym.")
-    ] = "ResponseId",
+        str,
+        typer.Option(help="Column of Qualtrics exports with the pseudonym; default: participant, or else ResponseId."),
+    ] = "",
     time_unit: Annotated[
         Unit | None, typer.Option(help="Unit of the times; default: seconds, and milliseconds of jsPsych.")
     ] = None,

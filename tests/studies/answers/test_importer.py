@@ -12,6 +12,7 @@ from core.errors import DatasetError
 from studies.answers.exclusions import (
     ANSWERED_TWICE,
     BOTH_VERSIONS,
+    IDENTIFIED,
     INCOMPLETE,
     NO_OPTION,
     PREVIEW,
@@ -20,6 +21,7 @@ from studies.answers.exclusions import (
     UNDATED,
     UNFINISHED,
     UNKNOWN_IMAGE,
+    UNNAMED,
     ExclusionRules,
 )
 from studies.answers.importer import ImportedAnswers, ReadingRules, import_answers
@@ -103,9 +105,12 @@ def test_identifying_columns_reach_nothing(tmp_path: Path) -> None:
     assert "doctor" not in json.dumps(imported.to_json())
 
 
-def test_an_email_address_is_no_pseudonym(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError):
-        import_qualtrics(tmp_path, answer_all() | {"person": "doctor@example.org"})
+def test_participants_without_a_pseudonym_are_left_out(tmp_path: Path) -> None:
+    imported = import_qualtrics(
+        tmp_path, *(answer_all() | {"person": person} for person in ("", "doctor@example.org", "P1"))
+    )
+    assert count_left_out(imported) == {UNNAMED: (1, 4), IDENTIFIED: (1, 4)}
+    assert "example.org" not in repr(imported)
 
 
 def test_sessions_are_left_out_by_the_rules(tmp_path: Path) -> None:
