@@ -24,10 +24,17 @@ from studies.answers.psychopy import is_psychopy, parse_psychopy
 from studies.answers.qualtrics import is_qualtrics, parse_qualtrics
 from studies.answers.sessions import Session, TimeUnit, check_times
 from studies.answers.table import Answer
+from studies.answers.wide_csv import QuestionColumns, is_wide, parse_wide
 
-SurveyProgram: TypeAlias = Literal["qualtrics", "jspsych", "psychopy", "plain"]
+SurveyProgram: TypeAlias = Literal["qualtrics", "jspsych", "psychopy", "wide", "plain"]
 
-_UNITS: Final[Mapping[SurveyProgram, TimeUnit]] = {"qualtrics": "s", "jspsych": "ms", "psychopy": "s", "plain": "s"}
+_UNITS: Final[Mapping[SurveyProgram, TimeUnit]] = {
+    "qualtrics": "s",
+    "jspsych": "ms",
+    "psychopy": "s",
+    "wide": "s",
+    "plain": "s",
+}
 _ENDINGS: Final = (".csv", ".tsv", ".json")
 
 
@@ -37,13 +44,15 @@ class ReadingRules:
 
     Attributes:
         columns: columns of plain tables.
-        participant: column of Qualtrics exports with the pseudonym of the person; see `parse_qualtrics`.
+        questions: columns of exports with one line a participant; None if there are none.
+        participant: column of the pseudonym in Qualtrics and wide exports, see `parse_qualtrics` and `parse_wide`.
         unit: of the times; None for the unit that the survey program uses.
         labels: option by another text that stands for it, such as a number, or its name in another language.
         options: answers that can be given, where the key names none; empty for the conditions of the key.
     """
 
     columns: ColumnMap = field(default_factory=ColumnMap)
+    questions: QuestionColumns | None = None
     participant: str = ""
     unit: TimeUnit | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +170,8 @@ def _parse_file(path: Path, key: AnswerKey, reading: ReadingRules) -> tuple[Surv
         unit = reading.unit or _UNITS["qualtrics"]
         return "qualtrics", parse_qualtrics(path, lines, key, reading.participant, unit)
     table = name_cells(str(path), lines[0][1], lines[1:])
+    if reading.questions is not None and is_wide(table, reading.questions):
+        return "wide", parse_wide(path, table, reading.questions, reading.participant)
     if is_psychopy(table):
         return "psychopy", parse_psychopy(path, table, reading.unit or _UNITS["psychopy"])
     return "plain", parse_plain(path, table, reading.columns, reading.unit or _UNITS["plain"])

@@ -21,6 +21,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "import_answers",
         "Join the answers of a survey program to the key, and count what is left out.",
     ),
+    "import-ratings": LazyCommand(
+        f"{_HERE}.import_ratings",
+        "import_ratings",
+        "Join rating sheets of several clinicians, with HPO terms present or absent, to the key.",
+    ),
     "simulate": LazyCommand(f"{_HERE}.simulate", "simulate", "Simulate participants who answer a survey."),
 }
 

@@ -22,6 +22,7 @@ from studies.answers.importer import ImportedAnswers
 from studies.answers.key import read_key
 from studies.answers.plain_csv import ColumnMap
 from studies.answers.table import write_answers
+from studies.answers.wide_csv import read_question_columns
 
 _MOST_PLACES: Final = 10
 """Places that are printed of each problem."""
@@ -36,9 +37,7 @@ class Unit(StrEnum):
 
 
 def import_answers(
-    files: Annotated[
-        list[Path], typer.Argument(help="Exports of Qualtrics, jsPsych or PsychoPy, plain CSV, or folders of them.")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Exports of a survey program, plain CSV, or folders of them.")],
     key: Annotated[Path, typer.Option(help="Key of the survey: key.csv, or answers.csv of a survey pack.")],
     out: Annotated[Path, typer.Option(help="CSV of answers to write; the counts go to a .json beside.")] = Path(
         "answers.csv"
@@ -53,9 +52,12 @@ def import_answers(
     column: Annotated[
         list[str] | None, typer.Option(help="OURS=THEIRS: column of a plain CSV, for example answer=Diagnosis.")
     ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="columns.csv of a LimeSurvey or REDCap survey: its columns and their images."),
+    ] = None,
     participant_column: Annotated[
-        str,
-        typer.Option(help="Column of Qualtrics exports with the pseudonym; default: participant, or else ResponseId."),
+        str, typer.Option(help="Column of the pseudonym; default: participant, or else the number of the response.")
     ] = "",
     time_unit: Annotated[
         Unit | None, typer.Option(help="Unit of the times; default: seconds, and milliseconds of jsPsych.")
@@ -79,6 +81,7 @@ def import_answers(
 
     reading = importer.ReadingRules(
         columns=ColumnMap(split_settings(column or (), "--column", "answer=Diagnosis")),
+        questions=None if questions is None else read_question_columns(questions),
         participant=participant_column,
         unit=None if time_unit is None else time_unit.value,
         labels=split_settings(label or (), "--label", "1=WS"),

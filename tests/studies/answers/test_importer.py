@@ -27,6 +27,7 @@ from studies.answers.exclusions import (
 from studies.answers.importer import ImportedAnswers, ReadingRules, import_answers
 from studies.answers.key import KeyImage, read_key
 from studies.answers.plain_csv import ColumnMap
+from studies.answers.wide_csv import read_question_columns
 
 OPTIONS = ("WS", "Noonan", "unaffected")
 KEY = {
@@ -227,6 +228,26 @@ def test_plain_tables_have_a_column_map(tmp_path: Path) -> None:
     file.write_text(file.read_text() + f"P1,{A[0]},Noonan\n")
     imported = import_answers([file], KEY, None, ReadingRules(columns=columns))
     assert count_left_out(imported) == {ANSWERED_TWICE: (0, 2)}
+
+
+def test_exports_with_a_line_for_each_participant_are_read(tmp_path: Path) -> None:
+    """LimeSurvey's names of questions have no underscore; its table of columns names their images."""
+    columns = "column,image,field\n" + "".join(
+        f"{image.replace('_', '')}{'' if field == 'answer' else field},{image},{field}\n"
+        for image in KEY
+        for field in ("answer", "confidence")
+    )
+    (tmp_path / "columns.csv").write_text(columns)
+    names = [image.replace("_", "") for image in A]
+    header = ["id", "submitdate", *names, *(f"{name}confidence" for name in names)]
+    lines = [["1", "2024-01-01 10:00:00", *"1111", *"5555"], ["2", "", *"1111", *"5555"]]
+    (tmp_path / "export.csv").write_text("".join(",".join(cells) + "\n" for cells in (header, *lines)))
+    questions = read_question_columns(tmp_path / "columns.csv")
+    reading = ReadingRules(questions=questions, labels={"1": "WS"})
+    imported = import_answers([tmp_path / "export.csv"], KEY, None, reading)
+    assert imported.programs == {"wide": 1}
+    assert [(one.image, one.answer, one.confidence) for one in imported.answers] == [(image, "WS", 5) for image in A]
+    assert count_left_out(imported) == {UNFINISHED: (1, 4)}
 
 
 def test_keys_of_survey_packs_are_read(tmp_path: Path) -> None:
