@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,16 +137,19 @@ def load(path: str | Path) -> Generator | Discriminator:
     import torch
 
     from gen.networks import Discriminator, Generator
-    from gen.strict_loading import load_strict
+    from gen.strict_loading import check_fits
 
     tensors, header = tensor_files.read(Path(path))
     config = _config(Path(path), header)
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten below
-        net = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
+    build = partial(Generator, config) if isinstance(config, GeneratorConfig) else partial(Discriminator, config)
     try:
-        load_strict(net, tensors)
+        with torch.device("meta"):  # nothing is allocated for a configuration that does not fit
+            check_fits(build(), tensors)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten below
+        net = build()
+    net.load_state_dict(tensors)
     return net.eval().requires_grad_(False)
 
 

@@ -15,6 +15,9 @@ TruncationCentre: TypeAlias = Literal["global", "label"]
 _LARGEST: Final = 1 << 20
 """Largest number in a configuration, which may come from somebody else's file."""
 
+_MOST_LAYERS: Final = 256
+"""Largest number of layers of a mapping network: each is an object, even where nothing is allocated for it."""
+
 
 class _NetworkConfig:
     """Fields and checks that both networks share; the dataclasses below declare the fields in their own order."""
@@ -30,8 +33,9 @@ class _NetworkConfig:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             least = 0 if field.name in ("mapping_layers", "identity") else 1
-            if field.type == "int" and not (isinstance(value, int) and least <= value <= _LARGEST):
-                raise ConfigError(f"{field.name} is {value!r:.40}; expected an integer from {least} to {_LARGEST:,}")
+            most = _MOST_LAYERS if field.name == "mapping_layers" else _LARGEST
+            if field.type == "int" and not (isinstance(value, int) and least <= value <= most):
+                raise ConfigError(f"{field.name} is {value!r:.40}; expected an integer from {least} to {most:,}")
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
             raise ConfigError(f"resolution is {self.resolution}; expected a power of two, 8 or more")
         if self.conv_clamp is not None and not self.conv_clamp > 0:

@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from core import tensor_files
-from core.errors import CheckpointError
+from core.errors import CheckpointError, GestaltError
 from core.seen_images import NOTHING, SeenImages
 from gen import checkpoint
 from gen.networks import Discriminator
+from tests.fuzzing.bounds import refused_or_read
 from tests.gen.fixtures import discriminator_32, fixture, generator_32
 
 
@@ -68,6 +69,19 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, foreign, {"gestaltgen": "{"})
     with pytest.raises(CheckpointError, match="entry that is not JSON"):
         checkpoint.load(foreign)
+
+
+HUGE = [{"resolution": 4096, "channel_base": 1 << 20}, {"w_dim": 1 << 20}, {"mapping_layers": 1 << 20}]
+
+
+@pytest.mark.parametrize("sizes", HUGE, ids=lambda sizes: next(iter(sizes)))
+def test_huge_sizes_are_refused_before_anything_is_allocated(tmp_path: Path, sizes: dict[str, int]) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, generator_32())
+    tensors, header = tensor_files.read(path)
+    tensor_files.write(path, tensors, header | {"config": header["config"] | sizes})
+    with refused_or_read(), pytest.raises(GestaltError):
+        checkpoint.load(path)
 
 
 def test_a_failed_save_keeps_the_last_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
