@@ -544,6 +544,10 @@ def test_whatever_the_child_does_is_a_refusal(
     ("code", "said"),
     [
         ("confine()\nsay([resource.getrlimit(k)[1] for k in (9, 0, 7, 1, 4)])", "[1500000000, 21, 16, 0, 0]"),
+        (
+            "confine()\nsay(os.getpriority(os.PRIO_PROCESS, 0) - os.getpriority(os.PRIO_PROCESS, os.getppid()))",
+            f"({confined_process.NICENESS})",
+        ),
         ("confine()\nsay(os.write(os.open('written', os.O_CREAT | os.O_WRONLY), b'x'))", "status 1"),
         (
             "import socket\n"
@@ -563,7 +567,7 @@ def test_whatever_the_child_does_is_a_refusal(
             "([])",
         ),
     ],
-    ids=["limits", "files", "outside", "environment", "modules"],
+    ids=["limits", "priority", "files", "outside", "environment", "modules"],
 )
 def test_the_child_has_only_what_it_needs(
     code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
