@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias, overload
+from itertools import accumulate
+from typing import Any, Final, Self, TypeAlias, overload
 
 from core.errors import RequestError
 from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
@@ -50,26 +51,62 @@ class Row:
         return vars(self) | {"c": list(self.c), "soft_label": list(self.soft_label)}
 
 
-class Rows(Sequence[Row]):
-    """Rows of an image set in order. Each is computed when it is read; until then it is a seed and a label.
+@dataclass(frozen=True)
+class _HashedSeeds(Sequence[int]):
+    """Seeds of the first persons of a condition; each is computed when it is read.
+
+    They are hashed, so that neighbouring seeds of requests share no person.
 
     Args:
-        images: seed and label of each image.
+        hashed: start of a JSON list that ends with the number of the person: seed of the request and names.
+        persons: number of them.
+    """
+
+    hashed: str
+    persons: int
+
+    @classmethod
+    def of(cls, seed: int, persons: int, *names: str) -> Self:
+        return cls(json.dumps([seed, *names]).removesuffix("]"), persons)
+
+    def __len__(self) -> int:
+        return self.persons
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(self.persons))]
+        digest = hashlib.sha256(f"{self.hashed}, {range(self.persons)[place]}]".encode()).digest()
+        return int.from_bytes(digest[:8], "big") & LARGEST_SEED
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Consecutive images of a set: for each seed in turn, one with each label."""
+
+    seeds: Sequence[int]
+    labels: Sequence[_Label]
+
+
+class Rows(Sequence[Row]):
+    """Rows of an image set in order. Each is computed when it is read.
+
+    Args:
+        blocks: images in order.
         vocabulary: of the labels.
         person: name of the person of all images; None names each person by the seed.
     """
 
-    def __init__(self, images: Iterable[tuple[int, _Label]], vocabulary: Vocabulary, person: str | None = None) -> None:
+    def __init__(self, blocks: Iterable[_Block], vocabulary: Vocabulary, person: str | None = None) -> None:
         self._person = person
-        self._seeds, self._labels = array("Q"), array("L")
-        numbers: dict[_Label, int] = {}
-        for seed, label in images:
-            self._seeds.append(seed)
-            self._labels.append(numbers.setdefault(label, len(numbers)))
-        self._templates = [label.to_row(vocabulary) for label in numbers]
+        self._blocks = [(block.seeds, [label.to_row(vocabulary) for label in block.labels]) for block in blocks]
+        self._ends = list(accumulate(len(seeds) * len(labels) for seeds, labels in self._blocks))
 
     def __len__(self) -> int:
-        return len(self._seeds)
+        return self._ends[-1] if self._ends else 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and vars(self) == vars(other)
@@ -82,9 +119,12 @@ class Rows(Sequence[Row]):
         if isinstance(place, slice):
             return [self[index] for index in range(*place.indices(len(self)))]
         index = range(len(self))[place]
-        seed = self._seeds[index]
+        number = bisect_right(self._ends, index)
+        seeds, labels = self._blocks[number]
+        of_seed, label = divmod(index - (self._ends[number - 1] if number else 0), len(labels))
+        seed = seeds[of_seed]
         person = f"{seed:016x}" if self._person is None else self._person
-        return replace(self._templates[self._labels[index]], index=index, person=person, seed=seed)
+        return replace(labels[label], index=index, person=person, seed=seed)
 
 
 def expand(
@@ -100,10 +140,10 @@ def expand(
     """
     request = request.with_defaults(vocabulary)
     if request.kind == "age_progression":
-        images = _expand_age_progression(request, vocabulary, counts, age_steps or {})
+        blocks = _expand_age_progression(request, vocabulary, counts, age_steps or {})
     else:
-        images = _EXPANSIONS[request.kind](request, vocabulary, counts)
-    return Rows(images, vocabulary, "average" if request.kind == "average" else None)
+        blocks = _EXPANSIONS[request.kind](request, vocabulary, counts)
+    return Rows(blocks, vocabulary, "average" if request.kind == "average" else None)
 
 
 def list_equal_steps(ages: int) -> list[float]:
@@ -124,7 +164,7 @@ def set_id(resolved: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Label:
-    """Label that images of a set share; one object for each label."""
+    """Label that images of a set share."""
 
     conditions: Mapping[str, float]
     ages: Mapping[str, float]
@@ -145,29 +185,21 @@ class _Label:
         )
 
 
-_Images: TypeAlias = Iterator[tuple[int, _Label]]
-"""Seed and label of each image."""
-
-
-def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
+def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
     """Expand kind 1: one random vector per image."""
     for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
-        label = _Label({condition: 1.0}, {age: 1.0}, age)
-        for seed in seeds:
-            yield seed, label
+        yield _Block(seeds, [_Label({condition: 1.0}, {age: 1.0}, age)])
 
 
-def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
+def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
     """Expand kind 2: one random vector per person, over the age embeddings."""
     for condition, seeds in _persons(request, vocabulary, counts):
-        labels = [_Label({condition: 1.0}, {age: 1.0}, age) for age in request.ages or ()]
-        for seed in seeds:
-            yield from ((seed, label) for label in labels)
+        yield _Block(seeds, [_Label({condition: 1.0}, {age: 1.0}, age) for age in request.ages or ()])
 
 
 def _expand_age_progression(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
-) -> _Images:
+) -> Iterator[_Block]:
     """Expand kind 3: one random vector per person, over steps from the youngest age embedding to the oldest."""
     names = vocabulary.age_names
     steps = {
@@ -179,8 +211,7 @@ def _expand_age_progression(
             for step, age in enumerate(names)
             if age in (request.ages or ())
         ]
-        for seed in seeds:
-            yield from ((seed, label) for label in labels)
+        yield _Block(seeds, labels)
 
 
 def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrated: AgeStepTable) -> Sequence[float]:
@@ -196,7 +227,7 @@ def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrate
     return calibrated[condition]
 
 
-def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
+def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
     """Expand kind 4: one random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
@@ -204,18 +235,17 @@ def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Co
         for partner in request.list_partners(condition):
             for age in request.ages or ():
                 label = _Label({condition: weight, partner: 1 - weight}, {age: 1.0}, age)
-                for seed in seeds[condition, age]:
-                    yield seed, label
+                yield _Block(seeds[condition, age], [label])
 
 
-def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> _Images:
+def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
     """Expand the averages: the mean latent of each label."""
     for condition in request.conditions or ():
         for age in request.ages or ():
-            yield request.seed, _Label({condition: 1.0}, {age: 1.0}, age)
+            yield _Block([request.seed], [_Label({condition: 1.0}, {age: 1.0}, age)])
 
 
-_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], _Images]]] = {
+_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], Iterator[_Block]]]] = {
     "unrelated": _expand_unrelated,
     "age_related": _expand_age_related,
     "blended": _expand_blended,
@@ -231,7 +261,9 @@ def _seeds_by_cell(
     given = request.seeds
     if given is None:
         return {
-            (condition, age): _seeds(request.seed, request.count_persons(condition, vocabulary, counts), condition, age)
+            (condition, age): _HashedSeeds.of(
+                request.seed, request.count_persons(condition, vocabulary, counts), condition, age
+            )
             for condition, age in cells
         }
     if len(given) % len(cells):
@@ -249,16 +281,5 @@ def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -
     for condition in request.conditions or ():
         seeds = request.seeds
         if seeds is None:
-            seeds = _seeds(request.seed, request.count_persons(condition, vocabulary, counts), condition)
+            seeds = _HashedSeeds.of(request.seed, request.count_persons(condition, vocabulary, counts), condition)
         yield condition, seeds
-
-
-def _seeds(seed: int, count: int, *names: str) -> tuple[int, ...]:
-    """Compute the seeds of the first `count` persons of a condition. They are hashed, so that neighbouring seeds share
-    no person."""
-
-    def person(number: int) -> int:
-        digest = hashlib.sha256(json.dumps([seed, *names, number]).encode()).digest()
-        return int.from_bytes(digest[:8], "big") & LARGEST_SEED
-
-    return tuple(person(number) for number in range(count))

@@ -7,6 +7,7 @@ edited for the first time.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
@@ -85,6 +86,7 @@ class GeneratorModel:
         self._editing: EditingNetworks | None = None
         self._renderer: Generator | InferenceGenerator | None = None
         self._samplers: dict[str, Sampler] = {}
+        self._opening = threading.RLock()
         parts = [path] * _COPIES + [part for name, part in self._companions.items() if name in _COMPANIONS]
         self.size_bytes = sum(part.stat().st_size for part in parts)
         self._info = ModelInfo(
@@ -159,20 +161,25 @@ class GeneratorModel:
         """Render rows of plans that are alike."""
         request = cast(ImageSetRequest, plan.request)
         precision = request.arithmetic
-        if precision not in self._samplers:
-            self._samplers[precision] = Sampler(self.renderer, precision=precision)
-        images: Pixels = self._samplers[precision].render(cast(Sequence[imagesets.Row], rows), request)
+        with self._opening:
+            if precision not in self._samplers:
+                self._samplers[precision] = Sampler(self.renderer, precision=precision)
+            sampler = self._samplers[precision]
+        images: Pixels = sampler.render(cast(Sequence[imagesets.Row], rows), request)
         return images
 
     @property
     def renderer(self) -> Generator | InferenceGenerator:
         """Generator that renders image sets, loaded if need be: without PyTorch on a CPU."""
-        if self._renderer is None:
-            on_cpu = self._device == "cpu"
-            self._renderer = (
-                checkpoint.load_for_inference(self._path, self._threads) if on_cpu else self._open_editing().generator
-            )
-        return self._renderer
+        with self._opening:
+            if self._renderer is None:
+                on_cpu = self._device == "cpu"
+                self._renderer = (
+                    checkpoint.load_for_inference(self._path, self._threads)
+                    if on_cpu
+                    else self._open_editing().generator
+                )
+            return self._renderer
 
     def read_seen_images(self) -> SeenImages:
         """Read the keys of the images that it was trained on from its checkpoint."""
@@ -202,15 +209,17 @@ class GeneratorModel:
 
     def release(self) -> None:
         """Release the weights from memory until they are used again."""
-        self._editing = self._renderer = None
-        self._samplers.clear()
+        with self._opening:
+            self._editing = self._renderer = None
+            self._samplers.clear()
 
     def _open_editing(self) -> EditingNetworks:
-        if self._editing is None:
-            check_editing_installed()
-            from api.models.editing_networks import EditingNetworks
+        with self._opening:
+            if self._editing is None:
+                check_editing_installed()
+                from api.models.editing_networks import EditingNetworks
 
-            self._editing = EditingNetworks(
-                self._path, self._companions, self._device, self._detector, self._threads, self._judges
-            )
-        return self._editing
+                self._editing = EditingNetworks(
+                    self._path, self._companions, self._device, self._detector, self._threads, self._judges
+                )
+            return self._editing

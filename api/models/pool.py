@@ -29,7 +29,7 @@ _OLD_DEFAULT_NAME: Final = "generator"
 class Models:
     """Generators of a service.
 
-    Describing and planning need no weights and may run in any thread; `use` belongs to the thread that renders.
+    Any thread may use it. A generator that releases its weights stays usable by who has it.
 
     Args:
         models: generators that are always served, by name; the first is the default.
@@ -55,6 +55,7 @@ class Models:
         self._looking = threading.Lock()
         self._most_bytes = most_bytes
         self._in_memory: OrderedDict[str, Model] = OrderedDict()
+        self._using = threading.Lock()
 
     @property
     def default(self) -> Model:
@@ -101,13 +102,16 @@ class Models:
         """
         model = self.find(name)
         name = model.info.name
-        for other, loaded in list(self._in_memory.items()):
-            if self._all.get(other) is not loaded:  # its file is gone or was replaced
-                self._in_memory.pop(other).release()
-        self._in_memory[name] = model
-        self._in_memory.move_to_end(name)
-        while len(self._in_memory) > 1 and sum(one.size_bytes for one in self._in_memory.values()) > self._most_bytes:
-            self._in_memory.popitem(last=False)[1].release()
+        with self._using:
+            for other, loaded in list(self._in_memory.items()):
+                if self._all.get(other) is not loaded:  # its file is gone or was replaced
+                    self._in_memory.pop(other).release()
+            self._in_memory[name] = model
+            self._in_memory.move_to_end(name)
+            while (
+                len(self._in_memory) > 1 and sum(one.size_bytes for one in self._in_memory.values()) > self._most_bytes
+            ):
+                self._in_memory.popitem(last=False)[1].release()
         return model
 
     def render_probe(self) -> Pixels:

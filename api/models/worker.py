@@ -1,9 +1,10 @@
-"""Worker: the one thread that owns the generators, loads them, and renders in batches."""
+"""Worker: the thread that loads the generators and renders in batches, and the one beside it for photographs."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ BATCH: Final = 32
 """Images rendered at a time: rows of several small requests together, or a slice of a large one."""
 
 _PROBE_EVERY_S: Final = 15.0
+_NICENESS: Final = 5
 _log = logging.getLogger("gestaltgen.worker")
 _T = TypeVar("_T")
 
@@ -67,13 +69,19 @@ class _Rows:
             self.done.set_result(None if self.arriving is not None else np.concatenate(self.parts))
 
 
-class Worker:
-    """Thread that renders for the whole process.
+_Queue: TypeAlias = deque[_Rows | _Task] | FairQueue[_Rows] | FairQueue[_Task]
 
-    Small requests that wait together and are alike are rendered in one batch. They alternate with slices of large
-    requests. The slices of a request are always the same, so that a large set has the same bytes however busy the
-    service is. Large requests of several owners are served in turn (`api.jobs.fair_queue`), so that nobody waits behind
-    all jobs of another owner.
+
+class Worker:
+    """Threads that render and compute for the whole process.
+
+    One thread renders. Small requests that wait together and are alike are rendered in one batch. They alternate with
+    slices of large requests. The slices of a request are always the same, so that a large set has the same bytes
+    however busy the service is. Large requests of several owners are served in turn (`api.jobs.fair_queue`), so that
+    nobody waits behind all jobs of another owner.
+
+    The second thread calls functions that take long, such as the inversion of a photograph, for owners in turn and at
+    a lower priority, so that no image waits for them.
 
     Args:
         load: opens the generators; runs in the worker's thread.
@@ -86,12 +94,17 @@ class Worker:
         self._models: Future[Models] = Future()
         self._turn = threading.Condition()
         self._small: deque[_Rows | _Task] = deque()
-        self._large: FairQueue[_Rows | _Task] = FairQueue()
+        self._large: FairQueue[_Rows] = FairQueue()
+        self._tasks: FairQueue[_Task] = FairQueue()
         self._stopping = False
         self._proof = (-math.inf, "it has not made one yet")
         self._proving = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="gestaltgen-worker")
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name="gestaltgen-worker"),
+            threading.Thread(target=self._run_tasks, name="gestaltgen-tasks"),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def loading(self) -> bool:
@@ -109,7 +122,7 @@ class Worker:
     @property
     def waiting(self) -> dict[Turn, int]:
         """Number of small and large requests that wait."""
-        return {"small": len(self._small), "large": len(self._large)}
+        return {"small": len(self._small), "large": len(self._large) + len(self._tasks)}
 
     @property
     def models(self) -> Models:
@@ -146,7 +159,7 @@ class Worker:
         Raises:
             Stopping: the service shuts down.
         """
-        images: Pixels = self._wait(_Rows(plan, rows), small=small and len(rows) <= BATCH)
+        images: Pixels = self._wait(_Rows(plan, rows), self._small if small and len(rows) <= BATCH else self._large)
         return images
 
     def render_each(self, plan: RenderPlan, rows: Sequence[Row]) -> Iterator[Pixels]:
@@ -159,16 +172,19 @@ class Worker:
         item = _Rows(plan, rows, arriving=arriving)
         # No reference to the item: a circle would keep its images until the garbage collector finds it.
         item.done.add_done_callback(lambda _: arriving.put(None))
-        self._put(item, small=False)
+        self._put(item, self._large)
         return _iterate_arriving(arriving, item.done)
 
     def call(self, work: Callable[[Models], _T], *, small: bool = False) -> _T:
-        """Call a function with the generators in the worker's thread, and return its result.
+        """Call a function with the generators in a thread of the worker's, and return its result.
+
+        Args:
+            small: it is short, and called between batches of images.
 
         Raises:
             Stopping: the service shuts down.
         """
-        found: _T = self._wait(_Task(work), small=small)
+        found: _T = self._wait(_Task(work), self._small if small else self._tasks)
         return found
 
     def check_renders(self) -> None:
@@ -194,19 +210,20 @@ class Worker:
         """Finish requests that have begun and drop those that wait."""
         with self._turn:
             self._stopping = True
-            self._turn.notify()
-        self._thread.join()
+            self._turn.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def _wait(self, item: Any, *, small: bool) -> Any:
-        self._put(item, small=small)
+    def _wait(self, item: Any, queue: _Queue) -> Any:
+        self._put(item, queue)
         return item.done.result()
 
-    def _put(self, item: Any, *, small: bool) -> None:
+    def _put(self, item: Any, queue: _Queue) -> None:
         with self._turn:
             if self._stopping:
                 raise Stopping
-            (self._small if small else self._large).append(item)
-            self._turn.notify()
+            queue.append(item)
+            self._turn.notify_all()
 
     def _run(self) -> None:
         try:
@@ -215,6 +232,8 @@ class Worker:
         except Exception as error:
             _log.error("the weights could not be loaded: %s", error)
             self._models.set_exception(error)
+        with self._turn:
+            self._turn.notify_all()
         large_next = False
         while True:
             with self._turn:
@@ -237,6 +256,18 @@ class Worker:
                 self._render_together([item, *together])
         for item in [*self._small, *self._large]:
             item.done.set_exception(Stopping())
+
+    def _run_tasks(self) -> None:
+        _lower_priority()
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._stopping or (self._tasks and not self.loading))
+                if self._stopping:
+                    break
+                _, task = self._tasks.pop()
+            self._do(task)
+        for task in self._tasks:
+            task.done.set_exception(Stopping())
 
     def _take_joining(self, first: _Rows | _Task) -> list[_Rows]:
         """Take the small requests from the queue that fit into one batch with the first."""
@@ -298,8 +329,13 @@ def _iterate_arriving(arriving: SimpleQueue[Pixels | None], done: Future[Pixels 
     done.result()  # raises what went wrong
 
 
-def _has_begun(item: _Rows | _Task | None) -> bool:
-    return isinstance(item, _Rows) and item.rendered > 0
+def _lower_priority() -> None:
+    """Let the threads of requests and of rendering go before this one, and those that it starts."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
+
+
+def _has_begun(item: _Rows | None) -> bool:
+    return item is not None and item.rendered > 0
 
 
 def _find_trouble(models: Models) -> str:

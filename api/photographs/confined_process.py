@@ -28,8 +28,8 @@ LONGEST_REASON: Final = 120
 """Largest number of characters in the reason of a refusal."""
 
 _OPEN_FILES: Final = 16
-NICENESS: Final = 5
-"""Added to the niceness of the service: where all cores are busy, a decoder gets a third of the time of a request."""
+NICENESS: Final = 10
+"""Added to the niceness of the service: where all cores are busy, a decoder gets a tenth of the time of a request."""
 
 
 class DecoderLimits(NamedTuple):

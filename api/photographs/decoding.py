@@ -22,11 +22,12 @@ from api.photographs.confined_process import DecoderLimits
 from api.photographs.intake import MAX_PIXELS, REMEDY, check_container, detect_format
 from api.problem_types import ProblemType
 from api.problems import Problem
+from core.hardware import count_cores
 from faces.image_containers import Format
 from faces.images import Pixels
 
-_PROCESSES_AT_ONCE: Final = 2
-"""Most processes that decode at a time; further photographs wait."""
+_PROCESSES_AT_ONCE: Final = max(1, count_cores() // 2)
+"""Most processes that decode at a time, on half of the cores; further photographs wait."""
 _log = logging.getLogger("gestaltgen.intake")
 
 _PROGRAM: Final = Path(confined_process.__file__)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -125,21 +125,23 @@ class Lab:
     @contextmanager
     def occupied(self) -> Iterator[threading.Event]:
         """The networks are busy until the event is set, the service is stopped, or the block ends."""
-        begun, go_on, worker = threading.Event(), threading.Event(), self.service.worker
+        both_begun, go_on, worker = threading.Barrier(3), threading.Event(), self.service.worker
 
         def work(_: Models) -> None:
-            begun.set()
+            both_begun.wait(20)
             while not (go_on.is_set() or worker._stopping):
                 go_on.wait(0.01)
 
-        thread = threading.Thread(target=worker.call, args=(work,))
-        thread.start()
+        threads = [threading.Thread(target=partial(worker.call, work, small=small)) for small in (True, False)]
+        for thread in threads:
+            thread.start()
         try:
-            assert begun.wait(20)
+            both_begun.wait(20)
             yield go_on
         finally:
             go_on.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
 
 
 @contextmanager

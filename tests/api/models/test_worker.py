@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 import weakref
@@ -242,15 +243,31 @@ def test_a_large_request_that_fails_half_way_has_no_further_slices() -> None:
     assert [len(call) for call in model.calls] == [BATCH, BATCH, 5]
 
 
-def test_calls_run_in_the_one_thread_and_their_errors_arrive() -> None:
+def test_short_calls_run_in_the_thread_that_renders_and_long_ones_beside_it_and_their_errors_arrive() -> None:
     model = Gated()
     with worker_of(model) as (worker, pool):
-        names = {worker.call(lambda _: threading.current_thread().name, small=small) for small in (True, False)}
-        assert names == {"gestaltgen-worker"}
+        short, long = (worker.call(lambda _: threading.get_ident(), small=small) for small in (True, False))
+        assert short != long
         with pytest.raises(ZeroDivisionError):
             worker.call(lambda _: 1 // 0)
         assert worker.call(lambda models: models.default) is model
         assert pool.submit(worker.call, lambda _: 7).result(10) == 7
+
+
+def test_images_do_not_wait_for_a_long_call_which_has_a_lower_priority() -> None:
+    model, go_on = Gated(), threading.Event()
+    model.let(1)
+    with worker_of(model) as (worker, pool):
+
+        def wait(_: Models) -> int:
+            assert go_on.wait(10)
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        long = pool.submit(worker.call, wait)
+        assert len(worker.render(plan_of(model, 1), plan_of(model, 1).rows, small=True)) == 5
+        assert not long.done()
+        go_on.set()
+        assert long.result(10) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_close_drops_what_waits_and_finishes_what_is_begun() -> None:
@@ -412,7 +429,7 @@ def test_images_that_were_taken_are_freed_at_once() -> None:
         with worker_of(model) as (worker, _):
             plan = plan_of(model, 0, 40)
             assert sum(1 for _ in worker.render_each(plan, plan.rows[: 4 * BATCH])) == 4 * BATCH
-            worker.call(lambda _: None)  # the worker has gone on to something else
+            worker.call(lambda _: None, small=True)  # the worker has gone on to something else
             assert [images() for images in kept] == 4 * [None]
     finally:
         gc.enable()
