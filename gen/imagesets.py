@@ -279,7 +279,7 @@ def _seeds_by_cell(
 def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[tuple[str, Sequence[int]]]:
     """Yield each condition with the seeds of its persons."""
     for condition in request.conditions or ():
-        seeds = request.seeds
+        seeds: Sequence[int] | None = request.seeds
         if seeds is None:
             seeds = _HashedSeeds.of(request.seed, request.count_persons(condition, vocabulary, counts), condition)
         yield condition, seeds

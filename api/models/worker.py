@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -242,18 +243,8 @@ class Worker:
                     break
                 large = bool(self._large) and (large_next or not self._small or self._stopping)
                 large_next = not large
-                if large:
-                    owner, item = self._large.pop()
-                    together = []
-                else:
-                    owner, item = "", self._small.popleft()
-                    together = self._take_joining(item)
-            if isinstance(item, _Task):
-                self._do(item)
-            elif large:
-                self._render_slice(owner, item)
-            else:
-                self._render_together([item, *together])
+                work = partial(self._render_slice, *self._large.pop()) if large else self._take_small()
+            work()
         for item in [*self._small, *self._large]:
             item.done.set_exception(Stopping())
 
@@ -269,17 +260,18 @@ class Worker:
         for task in self._tasks:
             task.done.set_exception(Stopping())
 
-    def _take_joining(self, first: _Rows | _Task) -> list[_Rows]:
-        """Take the small requests from the queue that fit into one batch with the first."""
+    def _take_small(self) -> partial[None]:
+        """Take the first small request from the queue, and those that fit into one batch with it."""
+        first = self._small.popleft()
         if isinstance(first, _Task):
-            return []
-        room, found = BATCH - len(first.rows), []
+            return partial(self._do, first)
+        room, batch = BATCH - len(first.rows), [first]
         for item in list(self._small):
             if isinstance(item, _Rows) and item.plan.alike == first.plan.alike and len(item.rows) <= room:
                 room -= len(item.rows)
-                found.append(item)
+                batch.append(item)
                 self._small.remove(item)
-        return found
+        return partial(self._render_together, batch)
 
     def _render_together(self, batch: Sequence[_Rows]) -> None:
         try:

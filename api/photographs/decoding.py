@@ -26,7 +26,7 @@ from core.hardware import count_cores
 from faces.image_containers import Format
 from faces.images import Pixels
 
-_PROCESSES_AT_ONCE: Final = max(1, count_cores() // 2)
+PROCESSES_AT_ONCE: Final = max(1, count_cores() // 2)
 """Most processes that decode at a time, on half of the cores; further photographs wait."""
 _log = logging.getLogger("gestaltgen.intake")
 
@@ -64,7 +64,7 @@ class Decoder:
     ) -> None:
         self._limits = DecoderLimits(memory_bytes, cpu_s, max_pixels)
         self._wall_s = wall_s
-        self._free_processes = threading.BoundedSemaphore(_PROCESSES_AT_ONCE)
+        self._free_processes = threading.BoundedSemaphore(PROCESSES_AT_ONCE)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file as a viewer would show it, without its metadata; waits for a free process.

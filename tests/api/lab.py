@@ -116,7 +116,7 @@ class Lab:
 
     def until_waiting(self, jobs: int = 1) -> None:
         """Wait until so many jobs wait for the networks, which are occupied."""
-        self.until(lambda: len(self.service.worker._large) >= jobs)
+        self.until(lambda: self.service.worker.waiting["large"] >= jobs)
 
     def idle(self) -> None:
         """Wait until no job is at work, erased and cancelled ones included."""
