@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from core.atomic_files import write_file
-from core.csv_reports import protect_cell, restore_cell
+from core.csv_reports import protect_cell
 from core.errors import DatasetError
+from studies.answers.csv_rows import CsvRow, read_rows
 
 VARIANTS: Final = ("reconstructed", "edited", "masked", "unedited")
 """Sorts of pictures of a face: as reconstructed, with another expression, with a masked mouth, and not edited."""
 
-MOST_BYTES: Final = 500_000_000
 MOST_ANSWERS: Final = 2_000_000
 
 _SEPARATOR: Final = "|"
@@ -106,21 +106,16 @@ def read_answers(path: Path) -> list[Answer]:
     Raises:
         DatasetError: the file cannot be read, has other columns, or has a line that is no answer; the message names it.
     """
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
-    answers: list[Answer] = []
-    try:
-        names = next(reader, [])
-        _check_columns(path, names)
-        for cells in reader:
-            if len(answers) >= MOST_ANSWERS:
-                raise DatasetError(f"more than {MOST_ANSWERS} answers; split the file")
-            if len(cells) != len(names):
-                raise DatasetError(f"{len(cells)} cells; expected {len(names)}, as the header has")
-            answers.append(_parse_answer(dict(zip(names, map(restore_cell, cells), strict=True))))
-    except (csv.Error, DatasetError) as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: {error}") from error
-    if not answers:
-        raise DatasetError(f"{path} has no answers; expected one a line below the header")
+    table = read_rows(path)
+    if missing := [name for name in _REQUIRED if name not in table.header]:
+        raise DatasetError(
+            f"{path} has no column {', '.join(missing)}; `gestaltgen study import` writes a table of answers"
+        )
+    if unknown := [name for name in table.header if name not in _NAMES]:
+        raise DatasetError(f"{path} has the column {unknown[0]!r}; expected only {', '.join(_NAMES)}")
+    if not 0 < len(table.rows) <= MOST_ANSWERS:
+        raise DatasetError(f"{path} has {len(table.rows)} answers; expected 1 to {MOST_ANSWERS}, one a line")
+    answers = [_parse_answer(row) for row in table.rows]
     _check_repeated(path, answers)
     return answers
 
@@ -131,44 +126,19 @@ def _to_cell(value: Any) -> Any:
     return "" if value is None else protect_cell(value)
 
 
-def _read_text(path: Path) -> str:
+def _parse_answer(row: CsvRow) -> Answer:
+    options = row.get("options")
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DatasetError(f"{path} has more than {MOST_BYTES} bytes; split the file")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a CSV file of answers") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 text ({error}); save it in UTF-8") from error
-
-
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    if missing := [name for name in _REQUIRED if name not in names]:
-        raise DatasetError(f"no column {', '.join(missing)}; `gestaltgen study import` writes a table of answers")
-    if unknown := [name for name in names if name not in _NAMES or names.count(name) > 1]:
-        raise DatasetError(f"column {unknown[0]!r} is unknown or twice; expected {', '.join(_NAMES)}, each once")
-
-
-def _parse_answer(cells: Mapping[str, str]) -> Answer:
-    order, options = cells.get("order", ""), cells.get("options", "")
-    numbers = {name: _parse_number(name, cells.get(name, "")) for name in ("confidence", "seconds", "smile")}
-    if order and not (order.isascii() and order.isdigit() and len(order) < 10):
-        raise DatasetError(f"order {order!r}; expected a whole number, or nothing")
-    return Answer(
-        **{name: cells[name] for name in _REQUIRED},
-        version=cells.get("version", ""),
-        order=int(order) if order else None,
-        age_group=cells.get("age_group", ""),
-        options=tuple(options.split(_SEPARATOR)) if options else (),
-        **numbers,
-    )
-
-
-def _parse_number(name: str, text: str) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        raise DatasetError(f"{name} {text!r}; expected a number, or nothing") from None
+        return Answer(
+            **{name: row.get(name) for name in _REQUIRED},
+            version=row.get("version"),
+            order=row.get_integer("order"),
+            age_group=row.get("age_group"),
+            options=tuple(options.split(_SEPARATOR)) if options else (),
+            **{name: row.get_number(name) for name in ("confidence", "seconds", "smile")},
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{row.place}: {error}") from error
 
 
 def _check_repeated(path: Path, answers: Iterable[Answer]) -> None:
