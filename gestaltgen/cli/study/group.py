@@ -13,8 +13,15 @@ from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
 _HERE: Final = "gestaltgen.cli.study"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "plan": LazyCommand(
+        f"{_HERE}.plan",
+        "plan",
+        "Estimate how many participants a comparison of two variants needs, and write its pre-registration sheet.",
+    ),
     "export": LazyCommand(
-        f"{_HERE}.export", "export", "Export pictures to Qualtrics, jsPsych, PsychoPy and other tools, the key apart."
+        f"{_HERE}.export",
+        "export",
+        "Export pictures to the tools of a study, with blinded names, and with the answer key in a folder of its own.",
     ),
     "import": LazyCommand(
         f"{_HERE}.import_answers",

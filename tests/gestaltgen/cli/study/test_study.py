@@ -37,6 +37,25 @@ def test_simulated_answers_can_be_imported(tmp_path: Path) -> None:
     assert counts["kept"] == {"participants": 2, "answers": 64}
 
 
+def test_a_plan_has_power_and_a_sheet_from_a_design_or_a_pilot(tmp_path: Path) -> None:
+    run("simulate", "--participants", 12, "--participant-sd", 1, "--out", tmp_path)
+    common = ("--effect", -0.5, "--participants", 12, "--studies", 2)
+    run("plan", *common, "--participant-sd", 0.3, "--out", tmp_path / "a")
+    run("plan", *common, "--pilot", tmp_path / "answers.csv", "--out", tmp_path / "b")
+    plans = [json.loads((tmp_path / name / "plan.json").read_text()) for name in "ab"]
+    assert [plan["powers"][0]["studies"] for plan in plans] == [2, 2]
+    assert [plan["design"]["name"] for plan in plans] == ["patel", "pilot"]
+    assert plans[0]["effects"]["participant_sd"] == 0.3
+    assert plans[1]["effects"]["participant_sd"] > 0.5
+    assert "-0.50" in (tmp_path / "b" / "preregistration.md").read_text()
+    assert (tmp_path / "a" / "power.png").is_file()
+
+
+def test_designs_of_one_variant_have_no_comparison_to_plan(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["study", "plan", "--design", "duong-ws", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+
+
 def test_ratings_are_joined_to_the_key(tmp_path: Path) -> None:
     (tmp_path / "key.csv").write_text("image,face,condition,variant\na,f,WS,unedited\n")
     (tmp_path / "R1.csv").write_text("image,HP:0000343\na,x\nz,x\n")
