@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,12 @@ MOUTH = "mouth"
 
 @dataclass(frozen=True)
 class InterestArea:
-    """Rectangle on an image, in pixels of the picture; its edges belong to it.
+    """Rectangle on an image; all four sides, in pixels of the picture, belong to it.
 
     Attributes:
         image: code of the image.
         area: name, for example mouth.
+        width, height: of the picture; None if they are not known.
     """
 
     image: str
@@ -27,17 +29,38 @@ class InterestArea:
     top: float
     right: float
     bottom: float
+    width: float | None = None
+    height: float | None = None
+
+
+def find_side(areas: Sequence[InterestArea]) -> float | None:
+    """Find the width and height of the pictures; None if the areas do not tell it.
+
+    Raises:
+        DatasetError: the pictures are not square, or of different sizes.
+    """
+    sizes = {(area.width, area.height) for area in areas}
+    if len(sizes) != 1:
+        raise DatasetError(f"the areas are on pictures of {len(sizes)} sizes; expected pictures of one size")
+    [(width, height)] = sizes
+    if width != height:
+        raise DatasetError(f"the pictures are {width} x {height} pixels; expected square ones")
+    return width
 
 
 def read_areas(path: Path) -> list[InterestArea]:
-    """Read areas.csv of a survey pack.
+    """Read areas.csv of a study or of a survey pack.
 
-    Its columns are left, top, right and bottom, the image as `image` or as `version` and `file`, and, unless all are
-    the mouth, `area`.
+    Its columns are left, top, right and bottom, the image as `image` or as `version` and `file`, `area` unless all are
+    the mouth, and optionally width and height of the picture.
+
+    Args:
+        path: the file, or the folder that holds it.
 
     Raises:
         DatasetError: other columns, a cell that is no number, an empty rectangle, or an area twice on one image.
     """
+    path = path / "areas.csv" if path.is_dir() else path
     table = read_rows(path)
     if not {"left", "top", "right", "bottom"} <= {*table.header} or not {"image", "file"} & {*table.header}:
         raise DatasetError(
@@ -67,7 +90,8 @@ def _read_area(row: CsvRow) -> InterestArea:
         raise row.error("right", f"more than left, {left:g}")
     if top >= bottom:
         raise row.error("bottom", f"more than top, {top:g}")
-    return InterestArea(_read_image(row), row.get("area") or MOUTH, left, top, right, bottom)
+    sizes = row.get_number("width"), row.get_number("height")
+    return InterestArea(_read_image(row), row.get("area") or MOUTH, left, top, right, bottom, *sizes)
 
 
 def _read_image(row: CsvRow) -> str:

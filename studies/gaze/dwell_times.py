@@ -48,7 +48,7 @@ def measure_areas(fixations: Fixations, areas: Sequence[InterestArea]) -> list[A
         x, y, duration = fixations.x[rows], fixations.y[rows], fixations.duration_ms[rows]
         total = float(duration.sum())
         for area in by_image[fixations.images[image]]:
-            inside = (x >= area.left) & (x <= area.right) & (y >= area.top) & (y <= area.bottom)
+            inside = (x >= area.left) & (x < area.right + 1) & (y >= area.top) & (y < area.bottom + 1)
             dwell = float(duration[inside].sum())
             views.append(
                 AreaView(

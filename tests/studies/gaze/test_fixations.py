@@ -64,7 +64,7 @@ def test_views_of_a_second_recording_are_found() -> None:
 def test_an_area_is_measured_with_its_edges() -> None:
     fixations = collect_fixations(make_samples(np.array([1.0, 20, 20, 30]), np.array([1, 2, 2, 3])))
     [inside, empty] = measure_areas(
-        fixations, [InterestArea("A_1", "mouth", 20, 5, 30, 6), InterestArea("A_1", "nose", 40, 0, 50, 9)]
+        fixations, [InterestArea("A_1", "mouth", 20, 5, 29.5, 6), InterestArea("A_1", "nose", 40, 0, 50, 9)]
     )
     assert (inside.dwell_ms, inside.fixations, inside.first_ms, inside.share) == (30, 2, 10, 0.75)
     assert (empty.dwell_ms, empty.fixations, empty.first_ms, empty.share) == (0, 0, None, 0)
