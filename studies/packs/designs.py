@@ -20,6 +20,7 @@ from studies.packs.balanced_draws import draw_balanced, draw_codes
 from studies.packs.pictures import MASKED, Picture, StudyPack
 
 QUESTION: Final = "Which condition does the person in this picture have?"
+PARTICIPANT_QUESTION: Final = "Your code, as you were given it (not your name)"
 CONFIDENCE_QUESTION: Final = "How sure are you? (1: a guess, 5: certain)"
 CONFIDENCE_LEVELS: Final = ("1", "2", "3", "4", "5")
 

@@ -28,6 +28,7 @@ NOTICE: Final = "The pictures are unedited faces of a data set. None is a basis 
 TABLE: Final = "labels.csv"
 _LANDMARKS: Final = "landmarks.npy"
 _MOST_BYTES: Final = 64 << 20
+_MOST_PIXEL: Final = 1e6
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
@@ -80,8 +81,8 @@ def _read_landmarks(store: Store, path: Path, names: set[str]) -> Mapping[str, n
         points = np.load(io.BytesIO(store.read(_LANDMARKS)), allow_pickle=False)
     except (ValueError, SyntaxError, tokenize.TokenError, EOFError, OSError, MemoryError) as error:
         raise DatasetError(f"{path}/{_LANDMARKS} is no array ({error}); write the set again") from error
-    if points.shape != (len(files), 68, 2) or points.dtype.kind != "f" or not np.isfinite(points).all():
-        raise DatasetError(f"{path}/{_LANDMARKS} is {points.shape}; expected {(len(files), 68, 2)} finite numbers")
+    if points.shape != (len(files), 68, 2) or points.dtype.kind != "f" or not (np.abs(points) < _MOST_PIXEL).all():
+        raise DatasetError(f"{path}/{_LANDMARKS} is {points.shape}; expected {(len(files), 68, 2)} places in pixels")
     return dict(zip(files, points, strict=True))
 
 

@@ -42,21 +42,20 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "qualtrics": Tool(
         qualtrics.generate_files,
         f"""{_ADDRESSES} Import each `.txt` file as a survey. Then set every question to "force response", and, if the
-        survey is a version, the order of its pages to random. Import its answers with `--participant-column
-        participant`.""",
+        survey is a version, the order of its pages to random.""",
         web_images=True,
     ),
     "limesurvey": Tool(
         limesurvey.generate_files,
-        f"""{_ADDRESSES} Import each `.txt` file as a survey. `columns.csv` says which column of the export belongs to
-        which image. Export answers with full texts.""",
+        f"""{_ADDRESSES} Import each `.txt` file as a survey. Export the answers as CSV with question codes as
+        headings and full answers, and import them with `--columns limesurvey/columns.csv`.""",
         web_images=True,
     ),
     "redcap": Tool(
         redcap.generate_files,
         f"""{_ADDRESSES} Upload `data-dictionary.csv` (Designer, Data Dictionary). The field `list` chooses the images
-        of a participant; fill it in before you send the survey. `columns.csv` says which field belongs to which
-        image.""",
+        of a participant; fill it in before you send the survey. Export the answers as CSV with labels and raw
+        headers, and import them with `--columns redcap/columns.csv`.""",
         web_images=True,
     ),
     "jspsych": Tool(

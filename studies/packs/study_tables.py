@@ -29,6 +29,15 @@ class KeyLine:
     options: str
 
 
+@dataclass(frozen=True)
+class QuestionColumn:
+    """Line of columns.csv: column of an export, the image that it is about, and the field, answer or confidence."""
+
+    column: str
+    image: str
+    field: str
+
+
 _KEY_FIELDS: Final = tuple(field.name for field in fields(KeyLine) if field.name != "options")
 
 

@@ -1,7 +1,6 @@
-"""LimeSurvey surveys in its format of tab-separated values, and the names of their columns.
+"""LimeSurvey surveys in its format of tab-separated values, and a table that says which question is about which image.
 
-Format: "Tab Separated Value survey structure" in the manual of LimeSurvey. Names of questions can have no underscore
-there, so `columns.csv` says which column is which image.
+Format: "Tab Separated Value survey structure" in the manual of LimeSurvey. Names of questions can have no underscore.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from core.csv_reports import format_csv
-from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, Study
+from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, PARTICIPANT_QUESTION, Study
 from studies.packs.pictures import Picture
 from studies.packs.study_images import StudyImages
+from studies.packs.study_tables import QuestionColumn
 from studies.packs.tools.html_text import escape_html, show_image
 
 _COLUMNS: Final = (
@@ -24,16 +23,8 @@ _COLUMNS: Final = (
 )
 _LANGUAGE: Final = "en"
 _LIST: Final = "L"
-"""Type of a question with radio buttons."""
-
-
-@dataclass(frozen=True)
-class QuestionColumn:
-    """Line of columns.csv: column of the export, the image that it is about, and what was asked."""
-
-    column: str
-    image: str
-    field: str
+_TEXT: Final = "S"
+"""Types of questions with radio buttons, and with a short text."""
 
 
 def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, bytes]]:
@@ -62,9 +53,13 @@ def _write_survey(study: Study, images: StudyImages, name: str, pictures: Sequen
     title = {"surveyls_title": f"Study, list {name}", "surveyls_welcometext": escape_html(study.pack.notice)}
     for setting, value in title.items():
         table.writerow({"class": "SL", "name": setting, "text": value, "language": _LANGUAGE})
+    row = {"id": 1, "relevance": "1", "language": _LANGUAGE}
+    table.writerow(row | {"class": "G", "type/scale": "G0", "name": "Participant"})
+    named = {"name": "participant", "text": PARTICIPANT_QUESTION}
+    table.writerow(row | named | {"class": "Q", "type/scale": _TEXT, "mandatory": "Y", "other": "N"})
     for number, picture in enumerate(pictures, 1):
-        group = {"id": number, "class": "G", "type/scale": f"G{number}", "name": f"Image {number}", "relevance": "1"}
-        table.writerow(group | {"language": _LANGUAGE})
+        group = {"class": "G", "type/scale": f"G{number}", "name": f"Image {number}"}
+        table.writerow({"id": number + 1, "relevance": "1", "language": _LANGUAGE} | group)
         shown = f"{show_image(images.address(picture.code))}<br>{escape_html(survey.question)}"
         asked = [("answer", shown, [escape_html(option) for option in survey.options])]
         if survey.confidence:

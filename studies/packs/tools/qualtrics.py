@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, Study
+from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, PARTICIPANT_QUESTION, Study
 from studies.packs.pictures import Picture
 from studies.packs.study_images import StudyImages
 from studies.packs.tools.html_text import escape_html, show_image
@@ -29,7 +29,7 @@ def _write_survey(study: Study, images: StudyImages, name: str, pictures: Sequen
         "[[AdvancedFormat]]",
         "[[Block:Introduction]]",
         f"[[Question:DB]]\n{escape_html(study.pack.notice)}",
-        "[[Question:TE:SingleLine]]\n[[ID:participant]]\nYour code, as you were given it (not your name)",
+        f"[[Question:TE:SingleLine]]\n[[ID:participant]]\n{PARTICIPANT_QUESTION}",
         f"[[Block:Images {name}]]",
     ]
     for picture in pictures:

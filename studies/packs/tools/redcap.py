@@ -1,4 +1,7 @@
-"""REDCap instrument as a data dictionary: one form that shows each participant the images of the own list."""
+"""REDCap instrument as a data dictionary: one form that shows each participant the images of the own list.
+
+Format: "Data Dictionary" in the help of REDCap, with its 18 columns. A table says which field is about which image.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from core.csv_reports import format_csv
-from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, Study
+from studies.packs.designs import CONFIDENCE_LEVELS, CONFIDENCE_QUESTION, PARTICIPANT_QUESTION, Study
 from studies.packs.study_images import StudyImages
+from studies.packs.study_tables import QuestionColumn
 from studies.packs.tools.html_text import escape_html, show_image
-from studies.packs.tools.limesurvey import QuestionColumn
 
 _COLUMNS: Final = (
     "Variable / Field Name",
@@ -47,7 +50,7 @@ def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, byt
     table.writeheader()
     notice = escape_html(study.pack.notice)
     for name, kind, label, choices in (
-        ("participant", "text", "Code of the participant (not the name)", ""),
+        ("participant", "text", PARTICIPANT_QUESTION, ""),
         ("notice", "descriptive", notice, ""),
         ("list", "dropdown", "List of images", _join_choices(study.lists)),
     ):
@@ -56,17 +59,17 @@ def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, byt
     for name, pictures in study.lists.items():
         for picture in pictures:
             lists_of.setdefault(picture.code, []).append(name)
-    survey, columns = study.survey, []
+    survey = study.survey
+    columns: list[QuestionColumn] = []
     for code, lists in sorted(lists_of.items()):
         shown = " or ".join(f"[list] = '{1 + [*study.lists].index(name)}'" for name in lists)
         question = f"{show_image(images.address(code))}<br>{escape_html(survey.question)}"
-        asked = [("answer", code, question, _join_choices(survey.options))]
+        asked = [("answer", code.lower(), question, survey.options)]
         if survey.confidence:
-            choices = _join_choices(CONFIDENCE_LEVELS)
-            asked.append(("confidence", f"{code}_confidence", CONFIDENCE_QUESTION, choices))
-        for field, name, label, choices in asked:
-            columns.append(QuestionColumn(name.lower(), code, field))
-            row = {_NAME: name.lower(), _FORM: "images", _TYPE: "radio", _LABEL: label, _CHOICES: choices}
+            asked.append(("confidence", f"{code.lower()}_confidence", CONFIDENCE_QUESTION, CONFIDENCE_LEVELS))
+        for field, name, label, answers in asked:
+            columns.append(QuestionColumn(name, code, field))
+            row = {_NAME: name, _FORM: "images", _TYPE: "radio", _LABEL: label, _CHOICES: _join_choices(answers)}
             table.writerow(row | {_BRANCHING: shown, _REQUIRED: "y"})
     yield "data-dictionary.csv", text.getvalue().encode()
     yield "columns.csv", format_csv(columns).encode()

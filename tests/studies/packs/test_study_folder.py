@@ -104,9 +104,9 @@ def test_limesurvey_and_redcap_have_legal_names_of_every_question(study: Study, 
     questions = [row for row in rows if row["class"] == "Q"]
     codes = [picture.code for picture in study.lists["B"]]
     names = [name_question(code, asked) for code in codes for asked in ("answer", "confidence")]
-    assert [row["name"] for row in questions] == names
+    assert [row["name"] for row in questions] == ["participant", *names]
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{1,19}", name) for name in names)
-    assert [row["text"] for row in rows if row["class"] == "A" and row["id"] == questions[0]["id"]] == list(OPTIONS)
+    assert [row["text"] for row in rows if row["class"] == "A" and row["id"] == questions[1]["id"]] == list(OPTIONS)
     assert len({row["id"] for row in questions}) == len(questions)
 
     fields = read_table(folder / "redcap" / "data-dictionary.csv")
