@@ -48,14 +48,14 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "limesurvey": Tool(
         limesurvey.generate_files,
         f"""{_ADDRESSES} Import each `.txt` file as a survey. Export the answers as CSV with question codes as
-        headings and full answers, and import them with `--columns limesurvey/columns.csv`.""",
+        headings and full answers, and import them with `--questions limesurvey/columns.csv`.""",
         web_images=True,
     ),
     "redcap": Tool(
         redcap.generate_files,
         f"""{_ADDRESSES} Upload `data-dictionary.csv` (Designer, Data Dictionary). The field `list` chooses the images
         of a participant; fill it in before you send the survey. Export the answers as CSV with labels and raw
-        headers, and import them with `--columns redcap/columns.csv`.""",
+        headers, and import them with `--questions redcap/columns.csv`.""",
         web_images=True,
     ),
     "jspsych": Tool(
