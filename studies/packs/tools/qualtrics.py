@@ -1,7 +1,8 @@
 """Qualtrics surveys in Advanced Format: a text file that Qualtrics imports as a survey.
 
 Format: "Import and Export Surveys, Preparing an Advanced Format TXT File" in the support pages of Qualtrics. The
-question of an image has the image's code as its name, and the question about the confidence CODE_confidence.
+question of an image has the image's code as its name, the question about the confidence CODE_confidence, and the timer
+of the page CODE_time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _write_survey(study: Study, images: StudyImages, name: str, pictures: Sequen
         parts.append(_ask(picture.code, text, [escape_html(option) for option in survey.options]))
         if survey.confidence:
             parts.append(_ask(f"{picture.code}_confidence", CONFIDENCE_QUESTION, CONFIDENCE_LEVELS))
-        parts.append("[[PageBreak]]")
+        parts += [f"[[Question:Timing]]\n[[ID:{picture.code}_time]]", "[[PageBreak]]"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -55,14 +55,14 @@ def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, byt
         ("list", "dropdown", "List of images", _join_choices(study.lists)),
     ):
         table.writerow({_NAME: name, _FORM: "images", _TYPE: kind, _LABEL: label, _CHOICES: choices})
-    lists_of: dict[str, list[str]] = {}
-    for name, pictures in study.lists.items():
+    lists_of: dict[str, list[int]] = {}
+    for number, pictures in enumerate(study.lists.values(), 1):
         for picture in pictures:
-            lists_of.setdefault(picture.code, []).append(name)
+            lists_of.setdefault(picture.code, []).append(number)
     survey = study.survey
     columns: list[QuestionColumn] = []
     for code, lists in sorted(lists_of.items()):
-        shown = " or ".join(f"[list] = '{1 + [*study.lists].index(name)}'" for name in lists)
+        shown = " or ".join(f"[list] = '{number}'" for number in lists)
         question = f"{show_image(images.address(code))}<br>{escape_html(survey.question)}"
         asked = [("answer", code.lower(), question, survey.options)]
         if survey.confidence:

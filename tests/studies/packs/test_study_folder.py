@@ -90,7 +90,7 @@ def test_qualtrics_has_a_question_with_the_code_of_each_image(study: Study, fold
     assert text.startswith("[[AdvancedFormat]]\n")
     names = re.findall(r"\[\[ID:(.*)\]\]", text)
     codes = [picture.code for picture in study.lists["A"]]
-    assert names == ["participant", *(name for code in codes for name in (code, f"{code}_confidence"))]
+    assert names == ["participant", *(f"{code}{what}" for code in codes for what in ("", "_confidence", "_time"))]
     assert text.count("[[PageBreak]]") == len(codes)
     for code in codes:
         assert f'<img src="https://example.org/faces/{code}.png"' in text
