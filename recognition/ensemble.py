@@ -58,9 +58,7 @@ class Ensemble:
             ConfigError: they are of different classes.
         """
         path = Path(path)
-        files = [path] if path.is_file() else sorted(path.rglob(FILE))
-        if not files:
-            raise CheckpointError(f"{path} holds no {FILE}; expected the folder of a `gestaltgen classify train` run")
+        files = list_classifier_files(path)
         names = tuple(str(file.relative_to(path).parent) if file != path else file.name for file in files)
         return cls(tuple(Classifier.open(file) for file in files), names)
 
@@ -110,6 +108,18 @@ class Ensemble:
             probabilities=mean,
             undecided=undecided,
         )
+
+
+def list_classifier_files(path: Path) -> list[Path]:
+    """List the files of the classifiers in a folder and its subfolders by name, or the one file.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob(FILE))
+    if not files:
+        raise CheckpointError(f"{path} holds no {FILE}; expected the folder of a `gestaltgen classify train` run")
+    return files
 
 
 def _rename_record(seen: TrainingRecord, name: str) -> TrainingRecord:

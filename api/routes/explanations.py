@@ -246,11 +246,11 @@ class _ExplanationRequest:
     def _choose_methods(self, classifier: ClassifierInfo) -> list[str]:
         """Return the methods to compute; raise a Problem, 422, for those that cannot be."""
         from recognition.explanation import METHODS  # it brings PyTorch with it
-        from recognition.explanation.face_explanation import check_method, choose_usual_methods
+        from recognition.explanation.face_explanation import check_method, select_defined
 
         members = self.service.classifiers.use(classifier.name).members
         if self.body.methods is None:
-            return list(choose_usual_methods(members))
+            return list(select_defined(members))
         for name in self.body.methods:
             if name not in METHODS:
                 message = f"unknown {name[:80]!r}; expected one of {', '.join(METHODS)}"

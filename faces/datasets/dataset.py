@@ -112,6 +112,10 @@ class Dataset:
             )
         return image
 
+    def picture_file(self, index: int) -> bytes:
+        """Read the file of one picture, with what it says about itself."""
+        return self._store.read(self._files[index])
+
     def key(self, index: int) -> str:
         """Return the key of the picture (`faces.images.pixels_key`). It raises the errors of `image`."""
         return pixels_key(self.image(index))

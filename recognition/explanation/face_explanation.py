@@ -18,7 +18,7 @@ from torch import Tensor
 from core.errors import ConfigError
 from faces.images import Pixels
 from recognition.classifier import Classifier
-from recognition.explanation.regions.masks import Masks
+from recognition.explanation.regions.masks import Masks, reduce_mask
 from recognition.explanation.regions.relevance import measure_relevance, sum_channels
 from recognition.explanation.saliency.methods import attribute_ensemble, find_obstacle
 from recognition.images.image_stack import resize_face, to_network_input
@@ -140,11 +140,9 @@ def check_method(classifiers: Sequence[Classifier], method: str) -> None:
             raise ConfigError(obstacle)
 
 
-def choose_usual_methods(classifiers: Sequence[Classifier]) -> tuple[str, ...]:
-    """Return those of USUAL_METHODS that are defined for the networks of classifiers."""
-    return tuple(
-        method for method in USUAL_METHODS if all(find_obstacle(one.network, method) is None for one in classifiers)
-    )
+def select_defined(classifiers: Sequence[Classifier], methods: Sequence[str] = USUAL_METHODS) -> tuple[str, ...]:
+    """Select the methods that are defined for the networks of all classifiers."""
+    return tuple(method for method in methods if all(find_obstacle(one.network, method) is None for one in classifiers))
 
 
 def find_class(classes: Sequence[str], target: str | int) -> int:
@@ -161,7 +159,7 @@ def find_class(classes: Sequence[str], target: str | int) -> int:
 
 
 def reduce_masks(masks: Masks, shape: tuple[int, ...], size: int) -> Masks:
-    """Reduce masks of a picture to the input size of a network; a pixel belongs to the region that covers half of it.
+    """Reduce masks of a picture to the input size of a network.
 
     Raises:
         ConfigError: a mask has another shape than the picture, or is empty at the input size.
@@ -173,8 +171,7 @@ def reduce_masks(masks: Masks, shape: tuple[int, ...], size: int) -> Masks:
                 f"the mask of {region} is {mask.shape[0]} x {mask.shape[1]} pixels; expected those of the picture, "
                 f"{shape[0]} x {shape[1]}"
             )
-        covered = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-        reduced[region] = np.asarray(covered >= 0.5, dtype=np.bool_)
+        reduced[region] = reduce_mask(mask, size)
         if not reduced[region].any():
             raise ConfigError(f"the mask of {region} is empty at {size} pixels; expected one pixel or more, or no mask")
     return reduced

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import ConfigError
+from recognition.networks.local_blocks import LocalBlock
 from recognition.networks.small_network import SmallNetwork
 
 SMALL: Final = "small"
@@ -38,7 +39,8 @@ class Network(nn.Module):
         saliency_layer: module of the trunk whose feature maps explanations look at; its last stage.
 
     Args:
-        trunk: maps normalised images to features (n, features); it has an attribute `saliency_layer`.
+        trunk: maps normalised images to features (n, features); it has the attributes `saliency_layer` and `blocks`,
+            and `pool`, which maps the last block's feature maps to features.
         features: number of features.
         classes: number of classes.
         mean, std: mean and standard deviation of the channels in [0, 1], by which images are normalised.
@@ -73,6 +75,11 @@ class Network(nn.Module):
     def saliency_layer(self) -> nn.Module:
         return self.trunk.saliency_layer  # type: ignore[return-value]
 
+    @property
+    def blocks(self) -> tuple[LocalBlock, ...]:
+        """Blocks of the trunk in order; none for a trunk whose feature maps depend on whole images."""
+        return self.trunk.blocks  # type: ignore[return-value]
+
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits (n, classes) of images (n, 3, size, size) float32 in [-1, 1]."""
         return self.classify(self.normalize(images))
@@ -83,12 +90,19 @@ class Network(nn.Module):
 
     def classify(self, x: Tensor) -> Tensor:
         """Compute logits (n, classes) of normalised images in RGB."""
-        x = x.flip(1) if self.bgr else x
-        features = self.trunk(x.contiguous(memory_format=torch.channels_last))
+        features = self.trunk(self.order_channels(x))
         if not self.training or self.dropout == 0:
             return self.head(features)  # type: ignore[no-any-return]
         drawn = [self.head(F.dropout(features, self.dropout)) for _ in range(self.dropout_passes)]
         return torch.stack(drawn).mean(dim=0)
+
+    def order_channels(self, x: Tensor) -> Tensor:
+        """Order the channels of normalised images in RGB as the trunk takes them."""
+        return (x.flip(1) if self.bgr else x).contiguous(memory_format=torch.channels_last)
+
+    def classify_maps(self, maps: Tensor) -> Tensor:
+        """Compute logits (n, classes) of the last feature maps in evaluation mode."""
+        return self.head(self.trunk.pool(maps))  # type: ignore[no-any-return, operator]
 
 
 def build(
@@ -164,9 +178,25 @@ class _PooledModel(nn.Module):
         encoder = self.model.encoder
         return encoder.stages[-1] if hasattr(encoder, "stages") else encoder.top_activation  # type: ignore[no-any-return]
 
+    @property
+    def blocks(self) -> tuple[LocalBlock, ...]:
+        """The blocks of a ResNet. Those of an EfficientNet depend on the mean of their input and are not local."""
+        if not hasattr(self.model.encoder, "stages"):
+            return ()
+        layers = [
+            LocalBlock(layer, stride, stride)
+            for place, stage in enumerate(self.model.encoder.stages)
+            for stride, layer in zip((2 if place else 1, *[1] * len(stage.layers)), stage.layers, strict=False)
+        ]
+        # The pooling of the published weights takes pixels on one side only, and so reaches farther there.
+        return LocalBlock(self.model.embedder, 4, 7), *layers
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Compute the features of the last feature maps."""
+        return maps.mean(dim=(2, 3))
+
     def forward(self, images: Tensor) -> Tensor:
-        last: Tensor = self.model(images).last_hidden_state
-        return last.mean(dim=(2, 3))
+        return self.pool(self.model(images).last_hidden_state)
 
 
 def _build_resnet50(pretraining: str) -> nn.Module:

@@ -7,6 +7,8 @@ from typing import Final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.networks.local_blocks import LocalBlock
+
 WIDTHS: Final = (24, 48, 96, 128)
 """Feature maps of the four stages; each stage but the first halves the side."""
 
@@ -52,9 +54,20 @@ class SmallNetwork(nn.Module):
     def saliency_layer(self) -> nn.Module:
         return self.stages[-1]
 
-    def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.reduced(self.stages(self.stem(images)))
+    @property
+    def blocks(self) -> tuple[LocalBlock, ...]:
+        """The trunk up to its last feature maps."""
+        halvings = sum(isinstance(module, nn.Conv2d) for module in self.stem.modules())
+        stem = LocalBlock(self.stem, 2**halvings, 2**halvings - 1)
+        stages = (LocalBlock(block, block.stride, block.stride + 1) for block in self.stages)  # type: ignore[arg-type, operator]
+        return stem, *stages, LocalBlock(self.reduced, 1, 0)
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Compute the features of the last feature maps."""
         return F.adaptive_avg_pool2d(maps, GRID).flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.pool(self.reduced(self.stages(self.stem(images))))
 
 
 class ResidualBlock(nn.Module):
@@ -62,6 +75,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, into: int, width: int, stride: int) -> None:
         super().__init__()
+        self.stride = stride
         self.first = _build_convolution(into, width, stride)
         self.second = _build_convolution(width, width, 1)
         self.passing = nn.Identity() if (into, stride) == (width, 1) else _ReducedShortcut(into, width, stride)

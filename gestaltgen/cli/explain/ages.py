@@ -23,7 +23,8 @@ def ages(
         ),
     ] = None,
     window: Annotated[
-        int | None, typer.Option(min=1, help="Side of the occluding window; default: 20/448 of the picture's.")
+        int | None,
+        typer.Option(min=1, help="Side of the occluding window; default: 1/8 of the picture's; published: 20/448."),
     ] = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Distance of the windows; default: half a window.")] = None,
     permutations: Annotated[int, typer.Option(min=99, help="Random assignments for each pair.")] = 1000,
@@ -35,7 +36,7 @@ def ages(
     """
     from faces.labels import AGE_GROUPS
     from recognition.ensemble import Ensemble
-    from recognition.explanation.questions.age_groups import compare_ages, compute_occlusion_maps
+    from recognition.explanation.questions.age_groups import choose_window, compare_ages, compute_occlusion_maps
     from recognition.explanation.questions.age_report import compose_groups, write_age_report
     from recognition.explanation.questions.map_embedding import choose_embedding
     from recognition.images.image_stack import stack_images
@@ -47,15 +48,17 @@ def ages(
     samples = load_real_samples(dataset, ensemble.classes)
     names = tuple(group.name for group in AGE_GROUPS)
     chosen = choose_embedding(ensemble, embedding)
+    side, step = choose_window(ensemble.classifiers[0].config.size, window, stride)
     seen = len(ensemble.combined_record().indices_in(samples))
     with progress.bar("covering parts of faces", len(samples) * len(ensemble.classifiers)) as show:
-        maps = compute_occlusion_maps(ensemble, samples, window, stride, show)
+        maps = compute_occlusion_maps(ensemble, samples, side, step, show)
     with console.status("permuting"):
         pairs = compare_ages(maps, samples, names, chosen.compute, permutations=permutations, seed=seed)
     about = {
         "faces": len(samples),
         "faces that a classifier saw in training": seen,
         "classifiers": len(ensemble.classifiers),
+        "window and step, pixels": [side, step],
         "embedding of the composite maps": chosen.name,
         "permutations": permutations,
         "seed": seed,

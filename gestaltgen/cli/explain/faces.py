@@ -31,24 +31,28 @@ def faces(
     activations: Annotated[
         bool, typer.Option("--activations", help="Show the averages of activations by layer too.")
     ] = False,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of the service that made the faces: show them with other conditions and edited, and the "
+            "classifier's answers, about ten seconds a face; its key is taken from GESTALTGEN_KEY."
+        ),
+    ] = None,
 ) -> None:
     """Show what a classifier goes by: maps of faces, and the relevance of the regions of the face.
 
     The command goes on where it was stopped. A face that cannot be explained is named and skipped. `all` takes the
     methods that are defined for the network. A map is no basis for a diagnosis.
     """
-    from recognition.ensemble import Ensemble
-    from recognition.explanation import METHODS
+    from contextlib import nullcontext
+
     from recognition.explanation.reports.face_page import NOTICE, PAGE
     from recognition.explanation.reports.face_report import FaceReportOptions, explain_dataset
-    from recognition.explanation.saliency.methods import find_obstacle
+    from recognition.runs.training_run import connect
 
     console = make_console(soft_wrap=True)
-    methods = tuple(dict.fromkeys(method or ()))
-    if methods == ("all",):
-        networks = [one.network for one in Ensemble.open(classifier).classifiers]
-        methods = tuple(name for name in METHODS if all(find_obstacle(one, name) is None for one in networks))
-    options = FaceReportOptions(methods, count, target, activations)
-    report = explain_dataset(classifier, dataset, out, options, ConsoleProgress(console))
+    options = FaceReportOptions(tuple(dict.fromkeys(method or ())), count, target, activations)
+    with nullcontext() if service is None else connect(service) as client:
+        report = explain_dataset(classifier, dataset, out, options, ConsoleProgress(console), client)
     console.print(f"{len(report['faces'])} faces explained, {len(report['skipped'])} skipped: {out / PAGE}")
     console.print(NOTICE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,14 @@ Maps: TypeAlias = npt.NDArray[np.float32]
 Embedding: TypeAlias = Callable[[Maps], npt.NDArray[np.float64]]
 """Function that maps maps (n, h, w) to vectors (n, features)."""
 
-PUBLISHED_WINDOW: Final = 20 / 448
-"""Side of the occluding window as a share of the picture's; its steps are half as long."""
+USUAL_WINDOW: Final = 1 / 8
+"""Side of the occluding window as a share of the picture's; its steps are half as long. 225 windows cover a picture.
+The published ones, of 20 px at 448 px, are 1936."""
 
 PUBLISHED_PERMUTATIONS: Final = 1000
+
+RESAMPLES: Final = 300
+"""Bootstrap samples of the persons for the interval of a distance."""
 
 _BATCH: Final = 64
 
@@ -45,6 +49,8 @@ class AgePair:
         first, second: the age groups.
         first_persons, second_persons: number of persons in each.
         distance: distance of the embeddings of the two composite maps.
+        low, high: its 95 % bootstrap interval by person, reflected about the distance, because drawing persons again
+            moves the groups apart; at least 0.
         permuted: mean distance where persons are assigned to the two groups at random.
         p: share of assignments whose distance is as large or larger, the observed one counted as one of them
             (Phipson and Smyth 2010). A low value says that the groups differ.
@@ -59,6 +65,8 @@ class AgePair:
     first_persons: int
     second_persons: int
     distance: float
+    low: float
+    high: float
     permuted: float
     p: float
     published: float
@@ -66,11 +74,17 @@ class AgePair:
     holm: float
 
 
+def choose_window(size: int, window: int | None, stride: int | None) -> tuple[int, int]:
+    """Choose side and distance of the windows in pixels; None takes USUAL_WINDOW, and half a window."""
+    window = window or max(4, round(USUAL_WINDOW * size))
+    return window, stride or max(1, window // 2)
+
+
 def compute_occlusion_maps(
     ensemble: Ensemble,
     samples: Samples,
-    window: int | None = None,
-    stride: int | None = None,
+    window: int,
+    stride: int,
     on_face: Callable[[int], None] = lambda done: None,
 ) -> Maps:
     """Compute how far the logit of the true condition falls where a face is covered: mean over the folds, signed.
@@ -78,15 +92,13 @@ def compute_occlusion_maps(
     Args:
         ensemble: classifiers of one input size.
         samples: faces with one condition each, of the classes of the ensemble.
-        window, stride: in pixels of the classifier's input; None takes the published share of the picture.
+        window, stride: in pixels of the classifier's input; see `choose_window`.
         on_face: called with the number of maps computed so far, each fold counted.
 
     Returns:
         (n, size, size) float32.
     """
     size = ensemble.classifiers[0].config.size
-    window = window or max(4, round(PUBLISHED_WINDOW * size))
-    stride = stride or max(1, window // 2)
     stack = stack_images(samples, size)
     truths = stack.labels.argmax(dim=1)
     total = np.zeros((len(stack), size, size), np.float32)
@@ -158,10 +170,11 @@ def compare_ages(
         for (first, some), (second, others) in itertools.combinations(groups.items(), 2):
             generator = np.random.default_rng([seed, len(pairs)])
             distance, drawn = permute_groups(some, others, embed, permutations, generator)
+            low, high = resample_groups(some, others, distance, embed, generator)
             p, published = permutation_values(distance, drawn)
             counts = len(some), len(others)
             mean = float(drawn.mean())
-            pairs.append(AgePair(condition, first, second, *counts, distance, mean, p, published, p, p))
+            pairs.append(AgePair(condition, first, second, *counts, distance, low, high, mean, p, published, p, p))
             on_pair(len(pairs))
     corrected = [
         replace(pair, bonferroni=min(1.0, len(pairs) * pair.p), holm=by_holm)
@@ -181,13 +194,9 @@ def permute_groups(
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """Compute the distance of two groups of maps, and the distances (permutations,) of random groups of these sizes."""
     maps = np.concatenate([first, second])
-    flat = maps.reshape(len(maps), -1)
 
     def measure(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        means = [(inside / inside.sum(axis=1, keepdims=True)).astype(np.float32) @ flat for inside in (chosen, ~chosen)]
-        some, others = (embed(mean.reshape(-1, *maps.shape[1:])) for mean in means)
-        distances: npt.NDArray[np.float64] = np.linalg.norm(some - others, axis=1)
-        return distances
+        return _measure_distances((maps, chosen), (maps, ~chosen), embed)
 
     observed = (np.arange(len(maps)) < len(first))[None]
     drawn = [
@@ -195,6 +204,38 @@ def permute_groups(
         for start in range(0, permutations, _BATCH)
     ]
     return float(measure(observed)[0]), np.concatenate(drawn)
+
+
+def resample_groups(
+    first: Maps, second: Maps, distance: float, embed: Embedding, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Compute the 95 % bootstrap interval of the distance of two groups of maps, one map for each person."""
+    drawn = []
+    for start in range(0, RESAMPLES, _BATCH):
+        count = min(_BATCH, RESAMPLES - start)
+        some, others = (
+            (maps, generator.multinomial(len(maps), np.full(len(maps), 1 / len(maps)), size=count))
+            for maps in (first, second)
+        )
+        drawn.append(_measure_distances(some, others, embed))
+    low, high = 2 * distance - np.quantile(np.concatenate(drawn), (0.975, 0.025))
+    return max(0.0, float(low)), max(0.0, float(high))
+
+
+def _measure_distances(
+    some: tuple[Maps, npt.NDArray[Any]], others: tuple[Maps, npt.NDArray[Any]], embed: Embedding
+) -> npt.NDArray[np.float64]:
+    """Compute the distances between embedded composites of two groups: maps (n, h, w), and weights (draws, n) each."""
+    first, second = (
+        embed(
+            ((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32) @ maps.reshape(len(maps), -1)).reshape(
+                -1, *maps.shape[1:]
+            )
+        )
+        for maps, weights in (some, others)
+    )
+    distances: npt.NDArray[np.float64] = np.linalg.norm(first - second, axis=1)
+    return distances
 
 
 def permutation_values(distance: float, drawn: npt.NDArray[np.float64]) -> tuple[float, float]:

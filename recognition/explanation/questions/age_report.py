@@ -85,7 +85,8 @@ def write_age_report(
             "Pairs of age groups",
             "<p>Pairs that differ most come first. p is the share of random assignments of the persons to the two "
             "groups whose distance is as large or larger, the observed one counted as one of them: low if the groups "
-            "differ. The published value is the share of smaller distances: high if they differ.</p>",
+            "differ. The published value is the share of smaller distances: high if they differ. Low and high are the "
+            "95 % interval of the distance, by person.</p>",
             format_table(rows),
         ),
         format_section("How it was measured", format_facts(about)),

@@ -130,6 +130,12 @@ def _fill(outline: Points, size: int) -> npt.NDArray[np.bool_]:
     return covered
 
 
+def reduce_mask(mask: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
+    """Reduce the mask of a picture to a side; a pixel belongs to the region that covers half of it or more."""
+    covered = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(covered >= 0.5, dtype=np.bool_)
+
+
 def add_outside(masks: Masks) -> Masks:
     """Return the masks and one more, OUTSIDE, of everything that belongs to none of them."""
     return {**masks, OUTSIDE: ~np.any([*masks.values()], axis=0)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.errors import ConfigError, LabelError
+from core.errors import LabelError
 from faces.datasets.dataset import Dataset
 from faces.datasets.records import PHANTOMS, Record
 from faces.detect import FaceDetector
@@ -16,8 +16,7 @@ from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import Phantom, phantom
 from faces.phantoms.phenotype import describe_phantom
 from faces.phantoms.regions import locate_regions
-from recognition.explanation.face_explanation import reduce_masks
-from recognition.explanation.regions.masks import Masks, add_outside, masks_from_landmarks
+from recognition.explanation.regions.masks import Masks, add_outside, masks_from_landmarks, reduce_mask
 
 TRUE, LANDMARKS = "true regions of the phantom", "landmarks"
 """Sources of masks."""
@@ -45,7 +44,7 @@ class FaceMasks:
         side = len(pixels)
         of = find_phantom(self._dataset.record(row), pixels)
         masks = masks_from_landmarks(self._locate(row, pixels), side) if of is None else locate_regions(of, side)
-        visible = {region: mask for region, mask in add_outside(masks).items() if self._is_visible(region, mask)}
+        visible = {region: mask for region, mask in add_outside(masks).items() if reduce_mask(mask, self._size).any()}
         return visible, LANDMARKS if of is None else TRUE
 
     def _locate(self, row: int, pixels: Pixels) -> np.ndarray:
@@ -54,13 +53,6 @@ class FaceMasks:
         self._detector = self._detector or FaceDetector()
         landmarks: np.ndarray = self._detector.largest(pixels).landmarks
         return landmarks
-
-    def _is_visible(self, region: str, mask: np.ndarray) -> bool:
-        try:
-            reduce_masks({region: mask}, mask.shape, self._size)
-        except ConfigError:
-            return False
-        return True
 
 
 def find_phantom(record: Record, pixels: Pixels) -> Phantom | None:

@@ -17,8 +17,10 @@ REGIONS: Final = "regions"
 """Titles of the pictures beside those of the methods."""
 
 PAGE: Final = "index.html"
-FILES: Final = ("relevance.csv", "faces.csv", "skipped.csv", "report.json", PAGE)
+FILES: Final = ("relevance.csv", "faces.csv", "changes.csv", "skipped.csv", "report.json", PAGE)
 """Files of a report."""
+
+_CHANGE: Final = ("change", "to", "answer", "probability", "probability_change", "logit_change", "verdict")
 
 NOTICE: Final = (
     "A map shows what a classifier went by. It does not show what is the matter with a person, and is no basis for a "
@@ -47,6 +49,14 @@ def write_tables_and_page(
     tables = {
         "relevance.csv": _tabulate_relevance(results),
         "faces.csv": _tabulate_faces(results, settings["classes"]),
+        "changes.csv": [
+            ["file", "target", *_CHANGE],
+            *(
+                [face["file"], face["target"], *(one[name] for name in _CHANGE)]
+                for face in results
+                for one in face.get("counterfactuals", ())
+            ),
+        ],
         "skipped.csv": [["file", "reason"], *([one["file"], one["reason"]] for one in skipped)],
     }
     for name, rows in tables.items():
@@ -112,11 +122,7 @@ def _render_page(settings: dict[str, Any], results: Sequence[dict[str, Any]], sk
 
 
 def _render_face(face: dict[str, Any], methods: Sequence[str]) -> str:
-    pictures = "".join(
-        f'<figure><img loading="lazy" alt="{html.escape(title)}" src="{html.escape(file)}">'
-        f"<figcaption>{html.escape(title.replace('_', ' '))}</figcaption></figure>"
-        for title, file in face["pictures"].items()
-    )
+    pictures = "".join(_render_figure(title, file, title.replace("_", " ")) for title, file in face["pictures"].items())
     likely = sorted(face["probabilities"].items(), key=lambda one: -one[1])[:3]
     answers = ", ".join(f"{name} {probability:.0%}" for name, probability in likely)
     known = [
@@ -131,7 +137,39 @@ def _render_face(face: dict[str, Any], methods: Sequence[str]) -> str:
         table.append([region, *(face["methods"][method][region]["scaled"] for method in methods)])
     return (
         f"<section><h3>{html.escape(face['file'])}</h3><p>{html.escape('; '.join(known))}</p>{terms}"
-        f'<div class="pictures">{pictures}</div>{_format_table(table)}</section>'
+        f'<div class="pictures">{pictures}</div>{_format_table(table)}{_render_changes(face)}</section>'
+    )
+
+
+def _render_figure(title: str, file: str, caption: str) -> str:
+    return (
+        f'<figure><img loading="lazy" alt="{html.escape(title)}" src="{html.escape(file)}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _render_changes(face: dict[str, Any]) -> str:
+    """Render the counterfactuals of a face; nothing where none were asked for."""
+    if "counterfactuals" not in face:
+        return ""
+    figures = "".join(
+        _render_figure(
+            one["title"],
+            one["picture"],
+            f"{one['title']}: answer {one['answer']}, {face['target']} {one['probability']:.0%} "
+            f"({100 * one['probability_change']:+.0f})" + (f", {one['verdict']}" if one["verdict"] else ""),
+        )
+        for one in face["counterfactuals"]
+    )
+    reasons = "".join(
+        f"<p>No counterfactual ({html.escape(change)}): {html.escape(reason)}</p>"
+        for change, reason in face["no_counterfactuals"].items()
+    )
+    return (
+        "<h4>What changes the answer?</h4><p>The same random vector with another condition, and edits along single "
+        "traits; in brackets the change of the probability in points.</p>"
+        f'<div class="pictures">{figures}</div>'
+        f"{reasons}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -14,29 +14,37 @@ import cv2
 import numpy as np
 import torch
 
+from core import tensor_files
 from core.atomic_files import write_file
-from core.errors import ConfigError, GestaltError, LabelError
+from core.errors import ConfigError, DatasetError, GestaltError, LabelError
 from core.progress import SILENT, Progress
 from faces.conditions.terms import find_term
 from faces.datasets.dataset import Dataset
 from faces.images import Pixels, encode_png
+from gestaltgen_client import Client
 from recognition.classifier import Classifier
-from recognition.ensemble import Ensemble
+from recognition.ensemble import Ensemble, list_classifier_files
 from recognition.explanation.face_explanation import (
     check_alike,
     check_method,
-    choose_usual_methods,
     draw_map,
     explain_face,
     find_class,
+    select_defined,
 )
 from recognition.explanation.regions.masks import Masks
+from recognition.explanation.reports.counterfactuals import make_counterfactuals
 from recognition.explanation.reports.face_masks import FaceMasks
 from recognition.explanation.reports.face_page import FACE, REGIONS, write_tables_and_page
 from recognition.explanation.saliency.activations import average_activations
+from recognition.explanation.saliency.methods import METHODS
 from recognition.images.image_stack import resize_face, to_network_input
 
+ALL: Final = "all"
+"""Name that stands for every method that is defined for the network."""
+
 _SETTINGS: Final = "settings.json"
+_CLASSIFIER: Final = "classifier"
 _SIDE: Final = 224
 """Least side of the pictures of a report in pixels."""
 
@@ -46,7 +54,7 @@ class FaceReportOptions:
     """Choices for a report of explanations.
 
     Attributes:
-        methods: saliency methods; empty takes the usual ones that are defined for the network.
+        methods: saliency methods, or ALL; empty takes the usual ones that are defined for the network.
         faces: the most faces, spread evenly over the conditions.
         target: class to explain; None takes the most probable one of each face.
         activations: show averages of the activations by layer too.
@@ -59,7 +67,12 @@ class FaceReportOptions:
 
 
 def explain_dataset(
-    classifier: Path, dataset: Path, out: Path, options: FaceReportOptions, progress: Progress = SILENT
+    classifier: Path,
+    dataset: Path,
+    out: Path,
+    options: FaceReportOptions,
+    progress: Progress = SILENT,
+    client: Client | None = None,
 ) -> dict[str, Any]:
     """Explain faces of a data set, and write pictures, tables, JSON and a page into a folder.
 
@@ -69,31 +82,36 @@ def explain_dataset(
         out: folder; a face that it holds already is not explained again.
         options: see FaceReportOptions.
         progress: receives the name of each face that is skipped.
+        client: of the service that made the faces, for counterfactuals; None makes none.
 
     Returns:
         what `report.json` holds.
 
     Raises:
-        ConfigError: an unknown or undefined method, an unknown class, or a folder of other settings.
+        ConfigError: an unknown or undefined method, an unknown class, or a folder of another classifier or other
+            settings.
     """
     if options.faces < 1:
         raise ConfigError(f"faces is {options.faces}; expected 1 or more")
     ensemble, faces = Ensemble.open(classifier), Dataset.open(dataset)
     classifiers = ensemble.classifiers
     size, classes = check_alike(classifiers)
-    options = replace(options, methods=options.methods or choose_usual_methods(classifiers))
+    if options.methods in ((), (ALL,)):
+        options = replace(options, methods=select_defined(classifiers, *([METHODS] if options.methods else [])))
     for method in options.methods:
         check_method(classifiers, method)
     if options.target is not None:
         find_class(classes, options.target)
     settings = {
-        "classifier": str(classifier),
+        _CLASSIFIER: str(classifier),
+        "classifier_sha256": [tensor_files.sha256(file) for file in list_classifier_files(classifier)],
         "folds": list(ensemble.names),
         "classes": list(classes),
         "dataset": str(dataset),
         "methods": list(options.methods),
         "target": options.target,
         "activations": options.activations,
+        "counterfactuals": client is not None,
     }
     _check_settings(out / _SETTINGS, settings)
     masks = FaceMasks(faces, size)
@@ -105,7 +123,7 @@ def explain_dataset(
             file = out / "faces" / f"{row:06d}" / "face.json"
             try:
                 if not file.exists():
-                    _explain_row(faces, row, masks, classifiers, options, file)
+                    _explain_row(faces, row, masks, classifiers, options, file, client)
                 results.append(json.loads(file.read_bytes()))
             except (GestaltError, json.JSONDecodeError) as error:
                 name = faces.record(row).file or f"row {row}"
@@ -124,11 +142,14 @@ def choose_rows(faces: Dataset, count: int) -> list[int]:
     return [row for row in turns if row is not None][:count]
 
 
-def _check_settings(file: Path, settings: dict[str, Any]) -> None:
+def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    """Keep the settings of a folder, or compare them: a classifier by its content, wherever it lies."""
     if not file.exists():
         write_file(file, (json.dumps(settings, indent=1) + "\n").encode())
-    elif (earlier := json.loads(file.read_bytes())) != settings:
-        different = ", ".join(name for name, value in settings.items() if earlier.get(name) != value)
+        return
+    earlier = json.loads(file.read_bytes())
+    compared = {name: value for name, value in settings.items() if name != _CLASSIFIER}
+    if different := ", ".join(name for name, value in compared.items() if earlier.get(name) != value):
         raise ConfigError(f"{file.parent} was begun with other settings ({different}); choose another folder")
 
 
@@ -139,6 +160,7 @@ def _explain_row(
     classifiers: Sequence[Classifier],
     options: FaceReportOptions,
     file: Path,
+    client: Client | None,
 ) -> None:
     """Explain one face; the file is written last, so that a face that has it is complete."""
     pixels, record = faces.image(row), faces.record(row)
@@ -153,6 +175,7 @@ def _explain_row(
     pictures |= {f"activations of {name}": picture for name, picture in layers.items()}
     for number, picture in enumerate(pictures.values()):
         write_file(file.parent / f"{number}.png", encode_png(_enlarge(picture)))
+    target = explained.classes[explained.target]
     result = {
         "row": row,
         "file": record.file,
@@ -163,8 +186,25 @@ def _explain_row(
         "masks": source,
         "pictures": {title: f"faces/{file.parent.name}/{number}.png" for number, title in enumerate(pictures)},
         **explained.to_json(),
+        **({} if client is None else _change_face(faces.picture_file(row), classifiers, target, file.parent, client)),
     }
     write_file(file, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def _change_face(
+    picture: bytes, classifiers: Sequence[Classifier], target: str, folder: Path, client: Client
+) -> dict[str, Any]:
+    """Write the pictures of the counterfactuals of a face, and return what its file says about them."""
+    try:
+        made = make_counterfactuals(classifiers, client, picture, target)
+    except DatasetError as error:
+        return {"counterfactuals": [], "no_counterfactuals": {"all": str(error)}}
+    changes = []
+    for number, one in enumerate(made.changes):
+        name = f"change-{number}.png"
+        write_file(folder / name, encode_png(_enlarge(one.image)))
+        changes.append(one.to_json() | {"picture": f"faces/{folder.name}/{name}"})
+    return {"counterfactuals": changes, "no_counterfactuals": dict(made.left_out)}
 
 
 def _name_term(term: str) -> str:

@@ -75,7 +75,7 @@ def attribute(
     """Compute saliency maps: how much each pixel and channel counts for the logit of a class.
 
     Parameters are those of Sümer et al. 2023. Maps of a layer are enlarged bicubically, and each of the three channels
-    carries the whole map, as in occlusion.
+    carries a third of the map, so that their sum is the map. In occlusion each channel carries the whole map.
 
     Args:
         network: classifier in evaluation mode. Methods of a layer look at its attribute `saliency_layer`.
@@ -195,7 +195,8 @@ def _compute_maps(
         return differentiate(GuidedMode(method)) * F.interpolate(cam, x.shape[2:], mode="nearest")
     if method in ("layer_deeplift", "gradcam"):
         total = _compute_layer_maps(explained, x, targets, method).sum(dim=1, keepdim=True)
-        return F.interpolate(total, x.shape[2:], mode="bicubic", align_corners=False).expand(-1, 3, -1, -1)
+        enlarged = F.interpolate(total, x.shape[2:], mode="bicubic", align_corners=False)
+        return (enlarged / 3).expand(-1, 3, -1, -1)
     if method == "occlusion":
         return occlude(explained, x, targets)
     return differentiate(RuleMode(method))
@@ -217,6 +218,7 @@ def _integrate_gradients(explained: ExplainedNetwork, x: Tensor, targets: Tensor
 
 def _average_gradient(explained: ExplainedNetwork, points: Sequence[Tensor], targets: Tensor) -> Tensor:
     """Average the gradient over several points of each image, as many at a time as fit into a batch."""
+    explained = explained.merge_normalizations()
     count = max(1, find_batch_size(points[0]) // len(targets))
     total = torch.zeros_like(points[0])
     for start in range(0, len(points), count):

@@ -11,6 +11,7 @@ from recognition.explanation.questions.age_groups import (
     compute_occlusion_maps,
     permutation_values,
     permute_groups,
+    resample_groups,
 )
 from tests.recognition.explanation.questions.faces import AGES, make_ensemble, make_stack
 
@@ -35,6 +36,18 @@ def test_p_values_are_uniform_where_nothing_differs() -> None:
 
 def test_a_large_difference_is_found() -> None:
     assert max(permute(1.0, seed) for seed in range(5)) < 0.02
+
+
+def test_the_interval_of_a_distance_holds_the_true_one() -> None:
+    held = []
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        some, others = generator.normal(size=(2, 20, 2, 4)).astype(np.float32)
+        embedded = [embed_pixels(maps.mean(axis=0)[None])[0] for maps in (some, others + 1.0)]
+        distance = float(np.linalg.norm(embedded[0] - embedded[1]))
+        low, high = resample_groups(some, others + 1.0, distance, embed_pixels, generator)
+        held.append(low < 8**0.5 < high)
+    assert np.mean(held) > 0.8
 
 
 def test_the_published_value_counts_smaller_distances() -> None:
