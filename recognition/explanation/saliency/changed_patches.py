@@ -90,14 +90,16 @@ class PatchClassifier:
         tops, lefts = zip(*places, strict=True)
         rows = Extent.cover(tops, [top + size for top in tops], height)
         columns = Extent.cover(lefts, [left + size for left in lefts], width)
-        patches = self.network.order_channels(_cut([*images], rows, columns))
+        patches = self.network.order_channels(_cut(images, rows, columns))
         for block, whole in zip(self.network.blocks, self.maps, strict=False):
             changed_rows, needed_rows = rows.follow(block, whole.shape[2])
             changed_columns, needed_columns = columns.follow(block, whole.shape[3])
             given = _surround(patches, rows, columns, whole, needed_rows, needed_columns)
             inner_rows = _shift(changed_rows, needed_rows, block.stride)
             inner_columns = _shift(changed_columns, needed_columns, block.stride)
-            patches = _cut(block.module(given), inner_rows, inner_columns)
+            patches = block.module(given)
+            if patches.shape[2:] != (inner_rows.length, inner_columns.length):
+                patches = _cut([*patches], inner_rows, inner_columns)
             rows, columns = changed_rows, changed_columns
         last = self.maps[-1]
         every_row, every_column = (Extent((0,) * len(places), side) for side in last.shape[2:])
@@ -110,13 +112,13 @@ def _shift(extent: Extent, origin: Extent, stride: int) -> Extent:
     return Extent(tuple(firsts), extent.length)
 
 
-def _cut(maps: Tensor | Sequence[Tensor], rows: Extent, columns: Extent) -> Tensor:
-    """Cut a patch from each of several maps."""
-    parts = [
-        one[:, top : top + rows.length, left : left + columns.length]
-        for one, top, left in zip(maps, rows.firsts, columns.firsts, strict=True)
-    ]
-    return torch.stack(parts).contiguous(memory_format=torch.channels_last)
+def _cut(maps: Sequence[Tensor], rows: Extent, columns: Extent) -> Tensor:
+    """Copy a patch from each of several maps (c, h, w)."""
+    shape = (len(maps), len(maps[0]), rows.length, columns.length)
+    patches = torch.empty(shape, dtype=maps[0].dtype, memory_format=torch.channels_last)
+    for patch, one, top, left in zip(patches, maps, rows.firsts, columns.firsts, strict=True):
+        patch.copy_(one[:, top : top + rows.length, left : left + columns.length])
+    return patches
 
 
 def _surround(
@@ -125,9 +127,8 @@ def _surround(
     """Put patches into the part of the whole maps that is needed around them."""
     if (needed_rows, needed_columns) == (rows, columns):
         return patches
-    given = _cut(whole.expand(len(patches), -1, -1, -1), needed_rows, needed_columns)
-    for number, patch in enumerate(patches):
-        top = rows.firsts[number] - needed_rows.firsts[number]
-        left = columns.firsts[number] - needed_columns.firsts[number]
-        given[number, :, top : top + rows.length, left : left + columns.length] = patch
+    given = _cut([whole[0]] * len(patches), needed_rows, needed_columns)
+    inner_rows, inner_columns = _shift(rows, needed_rows, 1), _shift(columns, needed_columns, 1)
+    for one, patch, top, left in zip(given, patches, inner_rows.firsts, inner_columns.firsts, strict=True):
+        one[:, top : top + rows.length, left : left + columns.length] = patch
     return given

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from core.errors import DatasetError
 from faces.datasets.records import Record
+from recognition.explanation import METHODS
 from recognition.explanation.questions.affected_or_not import (
     choose_test,
     compare_conditions,
@@ -23,6 +25,7 @@ from recognition.explanation.questions.hpo_terms import (
     read_rater_sheet,
     score_records,
 )
+from recognition.explanation.questions.published import find_correlation, find_count
 from recognition.explanation.questions.region_report import FILES, answer_questions, write_region_report
 from recognition.explanation.questions.relevance_table import RelevanceTable, read_relevance
 from recognition.statistics import Sampling
@@ -151,3 +154,20 @@ def test_the_report_has_its_files(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "regions.json").read_text())
     assert len(written["affected"]) == 4
     assert written["terms"][0]["term"] == LONG_PHILTRUM
+
+
+def test_published_figures_stand_beside_our_own(tmp_path: Path) -> None:
+    table = make_table(persons=6)
+    write_region_report(tmp_path, table, "unaffected", answer_questions(table, "unaffected"))
+    written = json.loads((tmp_path / "regions.json").read_text())
+    assert {(one["region"], one["published"]) for one in written["significant"]} == {("eyes", 9), ("mouth", 11)}
+    rows = list(csv.DictReader((tmp_path / "correlations.csv").read_text().splitlines()))
+    found = {(row["region"], row["method"]): row["published_mean"] for row in rows}
+    assert found["mouth", "gradcam"] == "0.53"
+    assert found["eyes", "occlusion"] == "0.111"
+
+
+def test_every_method_has_published_correlations_and_kabuki_syndrome_no_counts() -> None:
+    assert all(find_correlation(region, method) for method in METHODS for region in ("eyes", "nose", "mouth"))
+    assert find_correlation("chin", "gradcam") is None
+    assert find_count("Kabuki", "eyes") is None
