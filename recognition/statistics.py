@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
+from core.multiple_tests import holm
 from recognition.predictions import Predictions, align_predictions
 
 Floats = npt.NDArray[np.float64]
@@ -434,21 +435,6 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
         signs = 1 - 2 * generator.integers(0, 2, size=(rows, sums.size), dtype=np.int8)
         reached += int((np.abs(signs @ sums) >= observed).sum())
     return (1 + reached) / (1 + sampling.permutations)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number by Holm's step-down method (1979), in the order given.
-
-    Raises:
-        ConfigError: one is not a number from 0 to 1.
-    """
-    if wrong := [p for p in p_values if not 0 <= p <= 1]:
-        raise ConfigError(f"p-value {wrong[0]}; expected a number from 0 to 1")
-    corrected, reached = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
-        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = reached
-    return corrected
 
 
 def _sum_by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
+from core.multiple_tests import holm
 from experiments.expression.views import IDEAL, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE
 from recognition.predictions import Predictions
-from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
+from recognition.statistics import Interval, Sampling, mean_interval, permutation_p
 
 Views = Mapping[str, Predictions]
 """Predictions of one ensemble, or of several pooled, for each view of the same persons in the same order."""

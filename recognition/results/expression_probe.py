@@ -19,13 +19,14 @@ import torch
 
 from core.atomic_files import write_file
 from core.errors import DatasetError
+from core.multiple_tests import holm
 from faces.images import encode_png, read_image
 from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble
 from recognition.images.image_stack import Stack, stack_images
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
-from recognition.statistics import Interval, Sampling, holm, mean_interval, permutation_p
+from recognition.statistics import Interval, Sampling, mean_interval, permutation_p
 
 SMILES: Final = {"smile": 0.8, "rest": 0.2}
 """The smiles that faces are edited to, from 0 to 1."""

@@ -18,7 +18,6 @@ from recognition.statistics import (
     compare_all,
     compare_runs,
     count_confusions,
-    holm,
     mcnemar_p,
     mean_interval,
     measure_accuracies,
@@ -234,17 +233,6 @@ def test_without_a_difference_p_is_uniform() -> None:
     generator = np.random.default_rng(5)
     p = [permutation_p(generator.normal(size=12), list(range(12))) for _ in range(200)]
     assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
-
-
-def test_holm_is_the_textbooks() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([0.2]) == [0.2]
-    assert holm([]) == []
-    with pytest.raises(ConfigError, match=r"p-value 1\.5"):
-        holm([1.5])
-    with pytest.raises(ConfigError, match="p-value nan"):
-        holm([math.nan])
 
 
 def test_a_comparison_is_counted_by_hand() -> None:

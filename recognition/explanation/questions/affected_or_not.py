@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
+from core.multiple_tests import holm
 from faces.labels import UNAFFECTED
 from recognition.explanation.questions.group_size import LEAST_FACES, refuse_small_group
 from recognition.explanation.questions.relevance_table import Floats, RelevanceTable
-from recognition.statistics import Interval, Sampling, holm, resample_means
+from recognition.statistics import Interval, Sampling, resample_means
 
 PUBLISHED_LEVEL: Final = 0.001
 """Level below which p, times the number of methods, counts as significant in the study."""

@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from core.multiple_tests import holm
 from recognition.ensemble import Ensemble
 from recognition.explanation.questions.group_size import refuse_small_group
 from recognition.explanation.saliency.explained_network import ExplainedNetwork
 from recognition.explanation.saliency.occlusion import occlude
 from recognition.images.image_stack import stack_images, to_network_input
 from recognition.images.samples import Samples
-from recognition.statistics import holm
 
 Maps: TypeAlias = npt.NDArray[np.float32]
 Embedding: TypeAlias = Callable[[Maps], npt.NDArray[np.float64]]
