@@ -82,11 +82,12 @@ def cross_answers(answers: Sequence[Answer], variants: tuple[str, str]) -> Cross
     return CrossedAnswers(
         correct=np.array([answer.correct for answer in chosen], dtype=np.float64),
         second=np.array([answer.variant == variants[1] for answer in chosen], dtype=np.int64),
-        participants=_number([answer.participant for answer in chosen]),
-        faces=_number([answer.face for answer in chosen]),
+        participants=number_names([answer.participant for answer in chosen]),
+        faces=number_names([answer.face for answer in chosen]),
     )
 
 
-def _number(names: Sequence[str]) -> Ints:
+def number_names(names: Sequence[str]) -> Ints:
+    """Number names from 0 in the order in which they first appear."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

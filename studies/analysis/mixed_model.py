@@ -117,7 +117,9 @@ def fit_mixed_model(answers: CrossedAnswers) -> MixedModel:
 
 def _find_fixed_point(answers: CrossedAnswers, lowest_share: float, second_order: bool) -> MixedModel | None:
     """Linearise and solve until both agree; None if they never do, or if the error is not defined."""
-    groups = _RandomEffects(answers.second - 0.5, (answers.participants, answers.faces), answers.counts)
+    groups = _RandomEffects(
+        np.asarray(answers.second - 0.5, dtype=np.float64), (answers.participants, answers.faces), answers.counts
+    )
     share = float(answers.correct.mean())
     fixed, variances = np.array([np.log(share / (1 - share)), 0.0]), np.array(_START)
     log_odds, uncertainty = np.full(answers.correct.size, fixed[0]), np.zeros(answers.correct.size)
@@ -278,11 +280,16 @@ def _solve_linear_model(
 
 
 def _describe_fit(step: _Step, variances: Floats, most_df: int) -> MixedModel:
+    participant, participant_slope, face, face_slope = variances.tolist()
     return MixedModel(
-        *step.fixed.tolist(),
+        intercept=float(step.fixed[0]),
+        effect=float(step.fixed[1]),
         error=float(np.sqrt(step.effect_variance)),
         df=2 * step.effect_variance**2 / max(step.effect_variance_error, 2 * step.effect_variance**2 / most_df),
-        **dict(zip(("participant", "participant_slope", "face", "face_slope"), variances.tolist(), strict=True)),
+        participant=participant,
+        participant_slope=participant_slope,
+        face=face,
+        face_slope=face_slope,
     )
 
 

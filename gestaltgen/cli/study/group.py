@@ -18,6 +18,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "plan",
         "Estimate how many participants a comparison of two variants needs, and write its pre-registration sheet.",
     ),
+    "analyse": LazyCommand(
+        f"{_HERE}.analyse", "analyse", "Measure accuracy, the difference between variants, confidence and agreement."
+    ),
     "export": LazyCommand(
         f"{_HERE}.export",
         "export",

@@ -62,3 +62,14 @@ def test_ratings_are_joined_to_the_key(tmp_path: Path) -> None:
     text = run("import-ratings", tmp_path / "R1.csv", "--key", tmp_path, "--out", tmp_path / "ratings.csv")
     assert "1 ratings" in text
     assert "1 rows" in text
+
+
+def test_answers_are_analysed(tmp_path: Path) -> None:
+    run("simulate", "--participants", 8, "--effect", -1, "--out", tmp_path)
+    out = tmp_path / "results.json"
+    text = run("analyse", tmp_path / "answers.csv", "--out", out)
+    assert "256 answers of 8 participants to 32 faces" in text
+    assert "edited - reconstructed" in text
+    results = json.loads(out.read_text())
+    assert results["variant_tests"][0]["comparison"]["difference"] < 0
+    assert "P001" not in out.read_text()

@@ -1,0 +1,94 @@
+"""Accuracy of the answers by condition, variant, age group and version, and confusion of the conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from studies.analysis.estimates import Estimate, estimate_share
+from studies.answers.table import VARIANTS, Answer
+
+_GROUPINGS: Final = (
+    (),
+    ("condition",),
+    ("variant",),
+    ("age_group",),
+    ("version",),
+    ("condition", "variant"),
+    ("condition", "age_group"),
+)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right answers of a group of answers.
+
+    Attributes:
+        group: fields of the answers with their values, such as {"condition": "WS", "variant": "edited"}; empty for all.
+        answers, correct, participants, faces: numbers of them.
+        accuracy: with the interval for other participants and faces.
+    """
+
+    group: Mapping[str, str]
+    answers: int
+    correct: int
+    participants: int
+    faces: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Number of answers of each kind to the faces of each condition.
+
+    Attributes:
+        variant: of the pictures; empty for all.
+        conditions, options: names of the rows and the columns.
+        counts: (conditions, options).
+    """
+
+    variant: str
+    conditions: tuple[str, ...]
+    options: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+def measure_accuracies(answers: Sequence[Answer]) -> list[Accuracy]:
+    """Measure the accuracy of all answers, and by each field, and pair of fields, in which they differ."""
+    rows = []
+    for names in _GROUPINGS:
+        groups: dict[tuple[str, ...], list[Answer]] = {}
+        for answer in answers:
+            groups.setdefault(tuple(getattr(answer, name) for name in names), []).append(answer)
+        if all(len({values[place] for values in groups}) > 1 for place in range(len(names))):
+            rows += [_measure(dict(zip(names, values, strict=True)), groups[values]) for values in sorted(groups)]
+    return rows
+
+
+def count_confusions(answers: Sequence[Answer]) -> list[Confusion]:
+    """Count the answers to each condition, over all pictures and, if there are several variants, for each."""
+    variants = [name for name in VARIANTS if any(answer.variant == name for answer in answers)]
+    conditions = tuple(sorted({answer.condition for answer in answers}))
+    given = {option for answer in answers for option in (answer.answer, *answer.options)}
+    options = (*conditions, *sorted(given - {*conditions}))
+    confusions = []
+    for variant in ["", *(variants if len(variants) > 1 else [])]:
+        counts = {condition: dict.fromkeys(options, 0) for condition in conditions}
+        for answer in answers:
+            if variant in ("", answer.variant):
+                counts[answer.condition][answer.answer] += 1
+        rows = tuple(tuple(counts[condition].values()) for condition in conditions)
+        confusions.append(Confusion(variant, conditions, options, rows))
+    return confusions
+
+
+def _measure(group: Mapping[str, str], answers: Sequence[Answer]) -> Accuracy:
+    return Accuracy(
+        group=group,
+        answers=len(answers),
+        correct=sum(answer.correct for answer in answers),
+        participants=len({answer.participant for answer in answers}),
+        faces=len({answer.face for answer in answers}),
+        accuracy=estimate_share(answers),
+    )
