@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from recognition.predictions import Predictions, align_predictions
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from experiments.expression.views import IDEAL, PHOTOGRAPH, RECONSTRUCTION, REST, SMILE
 from recognition.predictions import Predictions
 from recognition.statistics import Interval, Sampling, mean_interval, permutation_p

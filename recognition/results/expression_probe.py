@@ -19,7 +19,7 @@ import torch
 
 from core.atomic_files import write_file
 from core.errors import DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from faces.images import encode_png, read_image
 from gestaltgen_client import Client, JobError, ServiceError
 from recognition.ensemble import Ensemble

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from studies.analysis.correlation import Correlation, correlate_ranks
 from studies.analysis.estimates import Estimate, estimate_share
 from studies.analysis.permutation import flip_signs

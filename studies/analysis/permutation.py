@@ -38,7 +38,7 @@ def permute_variants(answers: CrossedAnswers, *, permutations: int = 2000, seed:
     reached = 0
     for _ in range(permutations):
         shuffled = second[np.lexsort((generator.random(second.size), people))]
-        reached += abs(residuals @ shuffled) >= observed * (1 - 1e-9)
+        reached += int(abs(residuals @ shuffled) >= observed * (1 - 1e-9))
     return float((1 + reached) / (1 + permutations))
 
 

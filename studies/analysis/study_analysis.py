@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from core.errors import DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from studies.analysis.accuracy import Accuracy, Confusion, count_confusions, measure_accuracies
 from studies.analysis.agreement import Agreement, measure_agreement
 from studies.analysis.bootstrap import bootstrap_difference

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from faces.labels import UNAFFECTED
 from recognition.explanation.questions.group_size import LEAST_FACES, refuse_small_group
 from recognition.explanation.questions.relevance_table import Floats, RelevanceTable

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from recognition.ensemble import Ensemble
 from recognition.explanation.questions.group_size import refuse_small_group
 from recognition.explanation.saliency.explained_network import ExplainedNetwork

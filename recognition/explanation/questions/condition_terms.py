@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 from faces.conditions.terms import find_term
 from faces.datasets.records import Record
 from recognition.explanation.questions.group_size import refuse_small_group

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from core.errors import ConfigError
-from core.multiple_tests import holm
+from core.statistics.multiple_tests import holm
 
 
 def test_holm_is_the_textbooks() -> None:
