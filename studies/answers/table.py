@@ -130,12 +130,19 @@ def _parse_answer(row: CsvRow) -> Answer:
     options = row.get("options")
     try:
         return Answer(
-            **{name: row.get(name) for name in _REQUIRED},
+            participant=row.get("participant"),
+            image=row.get("image"),
+            face=row.get("face"),
+            condition=row.get("condition"),
+            variant=row.get("variant"),
+            answer=row.get("answer"),
             version=row.get("version"),
             order=row.get_integer("order"),
             age_group=row.get("age_group"),
             options=tuple(options.split(_SEPARATOR)) if options else (),
-            **{name: row.get_number(name) for name in ("confidence", "seconds", "smile")},
+            confidence=row.get_number("confidence"),
+            seconds=row.get_number("seconds"),
+            smile=row.get_number("smile"),
         )
     except DatasetError as error:
         raise DatasetError(f"{row.place}: {error}") from error
