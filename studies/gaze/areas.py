@@ -10,7 +10,7 @@ from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, read_rows
 
 MOUTH = "mouth"
-"""Name of the area where a file has no column for it: packs of `gestaltgen stimuli` measure the mouth alone."""
+"""Name of the area where a file has no column for it: older survey packs had the mouth alone."""
 
 
 @dataclass(frozen=True)

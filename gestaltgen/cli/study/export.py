@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
+from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
+from studies.packs.designs import QUESTION, Survey, design_samples, design_versions
+from studies.packs.face_datasets import read_face_dataset
+from studies.packs.study_folder import TOOLS, write_study
+from studies.packs.study_images import PLACEHOLDER, read_addresses
+from studies.packs.survey_packs import is_survey_pack, read_survey_pack
 
 
 class ToolName(StrEnum):
@@ -45,15 +51,15 @@ def export(
     shown: Annotated[
         int, typer.Option(help="Faces of each option of a data set that each participant sees.", min=1)
     ] = 25,
-    question: Annotated[str | None, typer.Option(help="Question about each picture.")] = None,
+    question: Annotated[str, typer.Option(help="Question about each picture.")] = QUESTION,
     confidence: Annotated[bool, typer.Option(help="Also ask how sure the participant is, from 1 to 5.")] = True,
     images: Annotated[
-        str | None,
+        str,
         typer.Option(
             help="Where the images will be for Qualtrics, LimeSurvey and REDCap: the address of a folder, or a CSV "
             "with the columns image and url."
         ),
-    ] = None,
+    ] = PLACEHOLDER,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
 ) -> None:
     """Export pictures to the tools of a study, with blinded names, and with the answer key in a folder of its own.
@@ -65,27 +71,20 @@ def export(
         gestaltgen study export survey/ --participants 56 --seed 7 --out study
         gestaltgen study export faces.zip --option WS --option other --participants 30 --tool jspsych
     """
-    from core.errors import ConfigError
-    from studies.packs.designs import QUESTION, Survey, design_samples, design_versions
-    from studies.packs.face_datasets import read_face_dataset
-    from studies.packs.study_folder import TOOLS, write_study
-    from studies.packs.study_images import PLACEHOLDER, read_addresses
-    from studies.packs.survey_packs import is_survey_pack, read_survey_pack
-
-    asked = question or QUESTION
     if is_survey_pack(pack):
         source = read_survey_pack(pack)
         conditions = sorted({picture.key.condition for picture in source.pictures} - {"unaffected"})
-        survey = Survey(tuple(option or [*conditions, "unaffected"]), asked, confidence)
+        survey = Survey(tuple(option or [*conditions, "unaffected"]), question, confidence)
         study = design_versions(source, survey, participants, seed, masked)
-    elif not option:
-        raise ConfigError("no options for a data set; expected two or more conditions: --option WS --option other")
+    elif not option or masked:
+        raise ConfigError(
+            f"{pack} is a data set: it needs two or more conditions, --option WS --option other, and cannot be --masked"
+        )
     else:
-        survey = Survey(tuple(option), asked, confidence)
+        survey = Survey(tuple(option), question, confidence)
         source = read_face_dataset(pack, survey.options, faces, seed)
         study = design_samples(source, survey, participants, seed, shown)
-    addresses = read_addresses(Path(images)) if images and Path(images).is_file() else images or PLACEHOLDER
-    write_study(out, study, tool or TOOLS, addresses)
+    write_study(out, study, tool or TOOLS, read_addresses(Path(images)) if Path(images).is_file() else images)
     console = make_console(soft_wrap=True)
     console.print(
         f"{len(study.pictures)} images for {len(study.presentations)} participants in {out}; its folder key/ has the "

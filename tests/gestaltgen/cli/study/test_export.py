@@ -39,6 +39,7 @@ def test_a_data_set_needs_options(tmp_path: Path) -> None:
     data = write_files(tmp_path / "faces.zip", dataset_files(2))
     assert "--option" in run(data, "--out", tmp_path / "none", code=1)
     options = ("--option", "WS", "--option", "other", "--faces", 5, "--shown", 3, "--participants", 3)
+    run(data, *options, "--masked", "--out", tmp_path / "none", code=1)
     run(data, *options, "--tool", "sheets", "--out", tmp_path / "study.zip")
     assert (tmp_path / "study.zip").is_file()
 
