@@ -33,7 +33,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     UNDATED: "none is used; remove all but the first from the files",
     UNKNOWN_IMAGE: "name the key of this survey",
     ANSWERED_TWICE: "none of the answers is used; see whether two participants have one name",
-    NO_OPTION: "if it stands for an option, say so by --label TEXT=OPTION; if the key lacks the option, by --option",
+    NO_OPTION: "say by --label TEXT=OPTION what it stands for; a key without options needs an --option for each",
 }
 """Remedies for the reasons that point to an error in the survey, the export or the key."""
 

@@ -83,7 +83,7 @@ def _parse_session(
                 GivenAnswer(
                     image=image,
                     answer=answer,
-                    place=f"{row.place}, {image}",
+                    place=row.place,
                     order=places.get(image),
                     confidence=row.get_number(image + _CONFIDENCE),
                     seconds=None if seconds is None else seconds * unit_s,

@@ -76,7 +76,7 @@ def _parse_session(row: CsvRow, questions: QuestionColumns, participant: str, he
     for image in questions.images:
         if answer := row.get(questions.columns.get((image, "answer"), "")):
             confidence = row.get_number(questions.columns.get((image, "confidence"), ""))
-            answers.append(GivenAnswer(image, answer, f"{row.place}, {image}", confidence=confidence))
+            answers.append(GivenAnswer(image, answer, row.place, confidence=confidence))
     return Session(
         participant=row.get(participant),
         place=row.place,

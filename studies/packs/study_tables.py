@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, replace
 
 from core.csv_reports import format_csv
 from core.formats.face_areas import Area
 from core.json_text import to_json_text
-from studies.answers.key import OPTION_SEPARATOR
+from studies.answers.key import format_key
 from studies.packs.designs import Study
 from studies.packs.study_images import StudyImages
-
-
-@dataclass(frozen=True)
-class KeyLine:
-    """Line of the answer key, as `studies.answers.key` reads it."""
-
-    image: str
-    face: str
-    condition: str
-    variant: str
-    version: str
-    order: int | None
-    age_group: str
-    smile: float | None
-    options: str
 
 
 @dataclass(frozen=True)
@@ -36,9 +20,6 @@ class QuestionColumn:
     column: str
     image: str
     field: str
-
-
-_KEY_FIELDS: Final = tuple(field.name for field in fields(KeyLine) if field.name != "options")
 
 
 @dataclass(frozen=True)
@@ -67,10 +48,8 @@ class AreaLine:
 
 def generate_key(study: Study) -> Iterator[tuple[str, bytes]]:
     """Generate the files that participants must not see: key.csv, and study.json with what was drawn how."""
-    options = OPTION_SEPARATOR.join(study.survey.options)
     keys = [picture.key for picture in study.pictures]
-    lines = [KeyLine(**{name: getattr(key, name) for name in _KEY_FIELDS}, options=options) for key in keys]
-    yield "key.csv", format_csv(lines).encode()
+    yield "key.csv", format_key(replace(key, options=study.survey.options) for key in keys).encode()
     about = {
         "seed": study.seed,
         "participants": len(study.presentations),

@@ -159,7 +159,7 @@ def draw_images(design: StudyDesign, generator: np.random.Generator) -> list[lis
     """
     groups = design.list_face_groups()
     smiles = generator.choice([0.2, 0.8], design.faces) + generator.normal(0, 0.05, design.faces)
-    codes = generator.choice(16**8, (len(design.versions), design.faces))
+    codes = generator.choice(16**8, (len(design.versions), design.faces), replace=False)
     return [
         [
             KeyImage(

@@ -80,6 +80,8 @@ class StudyDesign:
             raise ConfigError(
                 f"{self.participants} participants for {len(self.variants)} versions; expected a number for each"
             )
+        if len({*self.options}) < 2:
+            raise ConfigError(f"options {', '.join(self.options)}; expected two or more different ones")
         if missing := {group.condition for group in self.groups} - {*self.options}:
             raise ConfigError(f"{min(missing)} is no option of {', '.join(self.options)}; name every condition")
 

@@ -84,6 +84,8 @@ def test_impossible_designs_are_refused() -> None:
     with pytest.raises(ConfigError):
         replace(PATEL, participants=(3,))
     with pytest.raises(ConfigError):
-        replace(PATEL, options=("WS",))
+        replace(PATEL, options=("WS", "other"))
+    with pytest.raises(ConfigError):
+        replace(PATEL, groups=PATEL.groups[3:], options=("WS",))
     with pytest.raises(ConfigError):
         draw_study(DUONG_WS, Effects(variants={"edited": 1.0}), np.random.default_rng(0))
