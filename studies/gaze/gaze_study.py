@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from core.atomic_files import write_file
 from core.csv_reports import format_csv
 from core.errors import DatasetError
 from core.json_text import to_json_text
+from core.reports.versions import list_versions
 from studies.answers.key import AnswerKey
 from studies.gaze.area_comparison import (
     ALL,
@@ -61,7 +61,7 @@ class GazeResults:
     """Results of an analysis.
 
     Attributes:
-        settings: what was chosen, with versions and seed.
+        settings: what was chosen, with the seed.
         participants, images, views: numbers that are kept.
         excluded, problems: as of `GazeData`.
         summaries, differences: by area.
@@ -89,6 +89,7 @@ class GazeResults:
         return {
             "notice": NOTICE,
             "settings": dict(self.settings),
+            "versions": list_versions(),
             "participants": self.participants,
             "images": self.images,
             "views": self.views,
@@ -192,9 +193,6 @@ def _compare_saliency(fixations: Fixations, drawn: Maps, saliency: Mapping[str, 
 
 def _describe(options: GazeOptions, smoothing: Smoothing | None, maps: bool, compared: bool) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "gestaltgen": version("gestaltgen"),
-        "numpy": version("numpy"),
-        "scipy": version("scipy"),
         "seed": options.seed,
         "least share of tracked samples": options.reading.least_tracked,
         "fixations": "I-VT at 30 degrees a second, 60 ms or longer, where the file does not classify eye movements",

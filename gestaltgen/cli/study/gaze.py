@@ -18,7 +18,7 @@ from studies.gaze.areas import find_side, read_areas
 from studies.gaze.gaze_data import ReadingOptions
 from studies.gaze.gaze_study import GazeOptions, GazeResults, analyse_gaze, write_results
 from studies.gaze.maps.heat_maps import Smoothing
-from studies.gaze.maps.map_similarity import read_saliency
+from studies.gaze.maps.saliency_files import read_saliency
 from studies.gaze.recordings.column_map import read_column_map
 from studies.gaze.recordings.samples import PicturePlace
 
@@ -66,8 +66,11 @@ def gaze(
     ] = None,
     saliency: Annotated[
         Path | None,
-        typer.Option(help="Folder of saliency maps, .npy or grey .png, named by the codes of the images."),
+        typer.Option(
+            help="Folder of saliency maps, .npy or grey .png, named by the codes of the images; or of `explain faces`."
+        ),
     ] = None,
+    saliency_method: Annotated[str, typer.Option(help="Method of `explain faces` to compare with.")] = "gradcam",
     least_tracked: Annotated[
         float, typer.Option(help="Leave out views with a smaller share of tracked samples.", min=0, max=1)
     ] = 0.5,
@@ -91,7 +94,7 @@ def gaze(
         least_tracked=least_tracked,
     )
     smoothing = None if sigma is None else parse_sigma(sigma, px_per_degree)
-    maps = None if saliency is None else read_saliency(saliency)
+    maps = None if saliency is None else read_saliency(saliency, saliency_method)
     with console.status("analysing gaze"):
         results = analyse_gaze(files, read_key(key), rectangles, GazeOptions(reading, side, smoothing, seed), maps)
     write_results(out, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from core import tensor_files
@@ -33,6 +35,7 @@ from recognition.explanation.face_explanation import (
     select_defined,
 )
 from recognition.explanation.regions.masks import Masks
+from recognition.explanation.regions.relevance import sum_channels
 from recognition.explanation.reports.counterfactuals import make_counterfactuals
 from recognition.explanation.reports.face_masks import FaceMasks
 from recognition.explanation.reports.face_page import FACE, REGIONS, write_tables_and_page
@@ -45,6 +48,8 @@ ALL: Final = "all"
 
 _SETTINGS: Final = "settings.json"
 _CLASSIFIER: Final = "classifier"
+_MAPS: Final = "maps.npz"
+"""Maps of a face by method, (h, w) float32: absolute values summed over the channels."""
 _SIDE: Final = 224
 """Least side of the pictures of a report in pixels."""
 
@@ -176,6 +181,7 @@ def _explain_row(
     for number, picture in enumerate(pictures.values()):
         write_file(file.parent / f"{number}.png", encode_png(_enlarge(picture)))
     target = explained.classes[explained.target]
+    write_file(file.parent / _MAPS, _encode_maps(explained.maps))
     result = {
         "row": row,
         "file": record.file,
@@ -205,6 +211,12 @@ def _change_face(
         write_file(folder / name, encode_png(_enlarge(one.image)))
         changes.append(one.to_json() | {"picture": f"faces/{folder.name}/{name}"})
     return {"counterfactuals": changes, "no_counterfactuals": dict(made.left_out)}
+
+
+def _encode_maps(maps: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: sum_channels(one[None])[0].astype(np.float32) for name, one in maps.items()})
+    return buffer.getvalue()
 
 
 def _name_term(term: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -147,41 +146,3 @@ def _normalise(maps: Maps | Floats, epsilon: float) -> Floats:
 
 def _reduce(saliency: Maps, cells: int) -> Maps:
     return np.asarray(cv2.resize(saliency.astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA))
-
-
-def read_saliency(folder: Path) -> dict[str, Maps]:
-    """Read the saliency maps of a folder: one file for each image, named by its code.
-
-    A .npy file has the shape (h, w), or (3, h, w) whose absolute values are summed over the channels. A .png file is
-    grey, brighter where the map is higher; a picture in colours is refused, because a drawing over a face is no map.
-
-    Raises:
-        DatasetError: no file, or one that is no such map, has no positive cell, or is not finite.
-    """
-    maps = {}
-    for path in sorted(folder.glob("*")):
-        if path.suffix == ".npy":
-            maps[path.stem] = _read_array(path)
-        elif path.suffix == ".png":
-            picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            if picture is None or picture.ndim != 2:
-                raise DatasetError(f"{path} is no grey PNG; expected a map with one channel, or a .npy file")
-            maps[path.stem] = picture.astype(np.float32)
-    if not maps:
-        raise DatasetError(f"{folder} has no .npy or .png file; expected a map for each image, named by its code")
-    for name, array in maps.items():
-        if not np.isfinite(array).all() or array.min() < 0 or not array.any():
-            raise DatasetError(f"{folder}/{name}: a map has finite cells of 0 or more, of which some are positive")
-    return maps
-
-
-def _read_array(path: Path) -> Maps:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is no array that can be read: {error}") from error
-    if array.ndim == 3 and len(array) == 3:
-        array = np.abs(array).sum(axis=0)
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.number):
-        raise DatasetError(f"{path} has the shape {array.shape}; expected (h, w) or (3, h, w) numbers")
-    return np.asarray(array, dtype=np.float32)

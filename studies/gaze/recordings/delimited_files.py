@@ -23,6 +23,9 @@ MOST_ROWS: Final = 50_000_000
 
 _CHUNK: Final = 1 << 8
 """Rows that are transposed at once; they fit into the cache of a processor core, which halves the time."""
+_LARGEST: Final = 1e15
+"""Larger numbers are no times or places, and do not fit into whole numbers."""
+
 _EMPTY: Final = dict.fromkeys(("", "-", ".", "None"), "nan")
 """Cells without a number, and how NaN is written; a single dot is EyeLink's."""
 
@@ -133,11 +136,12 @@ def _parse_numbers(path: Path, first: int, name: str, cells: Sequence[str]) -> F
         numbers = np.fromiter(map(float, map(_EMPTY.get, cells, cells)), np.float64, len(cells))
     except ValueError:
         numbers = np.array([_parse_or_inf(cell) for cell in cells])
-    if np.isinf(numbers).any():
-        place = int(np.flatnonzero(np.isinf(numbers))[0])
+    if (too_large := np.abs(numbers) > _LARGEST).any():
+        place = int(np.flatnonzero(too_large)[0])
         hint = "; export numbers with a decimal point" if "," in cells[place] else ""
         raise DatasetError(
-            f"{path}, line {first + place}, {name}: {cells[place]!r}; expected a finite number or nothing{hint}"
+            f"{path}, line {first + place}, {name}: {cells[place]!r}; expected a number of at most {_LARGEST:g}, "
+            f"or nothing{hint}"
         )
     return numbers
 

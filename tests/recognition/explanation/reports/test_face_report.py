@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -54,6 +55,10 @@ def test_a_report_has_tables_pictures_and_a_page_and_goes_on(phantoms: Path, cla
         assert face["masks"] == "true regions of the phantom"
         assert {"face", "regions", "gradcam", "gradient"} < set(face["pictures"])
         assert all((out / file).exists() for file in face["pictures"].values())
+        with np.load(out / "faces" / f"{face['row']:06d}" / "maps.npz") as maps:
+            assert {*maps.files} == {"gradcam", "gradient"}
+            assert maps["gradient"].ndim == 2
+            assert maps["gradient"].max() > 0
     rows = list(csv.DictReader((out / "relevance.csv").read_text().splitlines()))
     assert {row["method"] for row in rows} == {"gradcam", "gradient"}
     assert {"eyes", "mouth", "outside"} < {row["region"] for row in rows}

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +8,6 @@ from studies.gaze.maps.map_similarity import (
     compare_with_saliency,
     compute_iou,
     compute_symmetric_kl,
-    read_saliency,
 )
 
 FIRST = np.array([[4, 3], [2, 1]], dtype=np.float32)
@@ -53,27 +49,3 @@ def test_too_few_images_or_odd_shares_are_refused() -> None:
         compare_with_saliency(maps, {"A_1": FIRST}, seed=0)
     with pytest.raises(ConfigError):
         compare_with_saliency(maps, maps, seed=0, shares=(1.0,))
-
-
-def test_saliency_is_read_from_arrays_and_grey_pictures(tmp_path: Path) -> None:
-    np.save(tmp_path / "A_1.npy", np.stack([FIRST, -FIRST, FIRST]))
-    cv2.imwrite(str(tmp_path / "A_2.png"), FIRST.astype(np.uint8))
-    maps = read_saliency(tmp_path)
-    assert np.array_equal(maps["A_1"], 3 * FIRST)
-    assert np.array_equal(maps["A_2"], FIRST)
-    cv2.imwrite(str(tmp_path / "A_3.png"), np.zeros((2, 2, 3), dtype=np.uint8))
-    with pytest.raises(DatasetError):
-        read_saliency(tmp_path)
-
-
-@pytest.mark.parametrize("array", [-FIRST, np.zeros((2, 2)), FIRST[0], np.array([[np.nan, 1]]), np.array([["a"]])])
-def test_arrays_that_are_no_maps_are_refused(tmp_path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
-    np.save(tmp_path / "A_1.npy", array)
-    with pytest.raises(DatasetError):
-        read_saliency(tmp_path)
-
-
-def test_pickles_are_not_opened(tmp_path: Path) -> None:
-    np.save(tmp_path / "A_1.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(DatasetError):
-        read_saliency(tmp_path)
