@@ -11,9 +11,9 @@ import numpy as np
 
 from core.errors import DatasetError
 from core.statistics.multiple_tests import holm
+from core.statistics.sign_flips import flip_signs
 from studies.analysis.correlation import Correlation, correlate_ranks
 from studies.analysis.estimates import Estimate, estimate_share
-from studies.analysis.permutation import flip_signs
 from studies.analysis.published import compute_paired_p
 from studies.answers.csv_rows import read_rows
 from studies.answers.table import Answer

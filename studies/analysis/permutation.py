@@ -1,8 +1,7 @@
-"""Permutation tests: of two variants within participants, and of paired differences."""
+"""Permutation test of two variants within participants."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,6 @@ from core.errors import ConfigError
 from studies.analysis.crossed_answers import CrossedAnswers, Floats, Ints
 
 _SWEEPS: Final = 30
-_EXACT: Final = 13
 
 
 def permute_variants(answers: CrossedAnswers, *, permutations: int = 2000, seed: int = 0) -> float:
@@ -40,20 +38,6 @@ def permute_variants(answers: CrossedAnswers, *, permutations: int = 2000, seed:
         shuffled = second[np.lexsort((generator.random(second.size), people))]
         reached += int(abs(residuals @ shuffled) >= observed * (1 - 1e-9))
     return float((1 + reached) / (1 + permutations))
-
-
-def flip_signs(differences: Sequence[float], *, permutations: int = 10_000, seed: int = 0) -> float:
-    """Compute the two-sided p of the mean of paired differences by flipping their signs.
-
-    Up to 13 differences are flipped in all ways, more at random.
-    """
-    values = np.asarray(differences, dtype=np.float64)
-    if values.size <= _EXACT:
-        flipped = np.arange(2**values.size)[:, None] >> np.arange(values.size) & 1
-        return float((np.abs((1 - 2 * flipped) @ values) >= abs(values.sum()) - 1e-9).mean())
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (permutations, values.size))
-    reached = int((np.abs(signs @ values) >= abs(values.sum()) - 1e-9).sum())
-    return (1 + reached) / (1 + permutations)
 
 
 def _average(values: Floats, groups: Ints) -> Floats:

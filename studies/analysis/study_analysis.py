@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from core.errors import DatasetError
+from core.reports.versions import list_versions
 from core.statistics.multiple_tests import holm
 from studies.analysis.accuracy import Accuracy, Confusion, count_confusions, measure_accuracies
 from studies.analysis.agreement import Agreement, measure_agreement
@@ -71,7 +72,7 @@ class StudyAnalysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return all numbers as JSON-able values."""
-        return {"notice": NOTICE, **asdict(self)}
+        return {"notice": NOTICE, "versions": list_versions(), **asdict(self)}
 
 
 def analyse_answers(

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
+from core.statistics.multiple_tests import holm
+from core.statistics.sign_flips import flip_signs
 from studies.answers.key import AnswerKey
 from studies.gaze.dwell_times import AreaView
-from studies.gaze.paired_differences import Bools, compare_crossed, flip_signs, pair_within
+from studies.gaze.paired_differences import Bools, compare_crossed, pair_within
 from studies.gaze.recordings.delimited_files import Floats, Ints
 
 ALL: Final = ""
@@ -222,13 +224,8 @@ def _compare(
 
 def _correct_by_holm(rows: Sequence[AreaDifference]) -> list[AreaDifference]:
     """Return the rows with `holm`."""
-    chosen = [row.p if math.isnan(row.p_crossed) else row.p_crossed for row in rows]
-    order = sorted(range(len(rows)), key=chosen.__getitem__)
-    corrected, largest = list(rows), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, chosen[place] * (len(rows) - rank)))
-        corrected[place] = replace(rows[place], holm=largest)
-    return corrected
+    corrected = holm([row.p if math.isnan(row.p_crossed) else row.p_crossed for row in rows])
+    return [replace(row, holm=p) for row, p in zip(rows, corrected, strict=True)]
 
 
 def _average(group: Ints, values: Floats) -> Floats:

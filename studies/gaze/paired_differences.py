@@ -1,29 +1,21 @@
-"""Differences between edited and other pictures, paired within participants and within faces, and their tests.
+"""Differences between edited and other pictures, paired within participants and within faces, and their test.
 
 Each participant sees each face in one variant. What differs between the faces of the two variants is removed first:
 from each value the midpoint of its face over both variants is subtracted (or the midpoint of its participant, where
-faces are the units). The sign-flip test over participants speaks of other participants who look at these faces. If the
-edit draws more looks in some faces than in others, it rejects too often for a claim about other faces: 14 to 28 % at a
-level of 5 % where the effect varies between faces by half of the deviation of single values. The test over both counts
-this (3 to 7 % in the same simulations).
+faces are the units). A sign-flip test over participants (`core.statistics.sign_flips`) speaks of other participants who
+look at these faces. If the edit draws more looks in some faces than in others, it rejects too often for a claim about
+other faces: 15 to 28 % at a level of 5 % where the effect varies between faces by half of the deviation of single
+values. The test over both counts this (3 to 7 % in the same simulations).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from studies.gaze.recordings.delimited_files import Floats, Ints
-
-FLIPS: Final = 9999
-"""Random assignments of signs, where not all of them can be listed."""
-
-_EXACT_UNITS: Final = 13
-_BATCH: Final = 256
 
 Bools = npt.NDArray[np.bool_]
 
@@ -80,26 +72,6 @@ def _average_variants(group: Ints, edited: Bools, values: Floats) -> Floats:
         return np.asarray((sums / counts).reshape(2, groups, *values.shape[1:]))
 
 
-def generate_signs(units: int, flips: int, seed: int) -> Iterator[Floats]:
-    """Generate batches (m, units) of signs: all assignments of up to 13 units, or `flips` random ones."""
-    if units <= _EXACT_UNITS:
-        numbers = np.arange(2**units)
-        signs = 1.0 - 2.0 * ((numbers[:, None] >> np.arange(units)) & 1)
-        yield from np.array_split(signs, -(-len(signs) // _BATCH))
-        return
-    generator = np.random.default_rng(seed)
-    for start in range(0, flips, _BATCH):
-        yield generator.choice([-1.0, 1.0], (min(_BATCH, flips - start), units))
-
-
-def rank_extremes(extreme: int, units: int, flips: int) -> float:
-    """Return p from the number of assignments at least as extreme as the observed one.
-
-    Of all assignments the observed one is a part; to random ones it is added.
-    """
-    return extreme / 2**units if units <= _EXACT_UNITS else (extreme + 1) / (flips + 1)
-
-
 @dataclass(frozen=True)
 class CrossedTest:
     """Test of a mean difference over participants and faces, both taken as samples.
@@ -147,13 +119,3 @@ def compare_crossed(person: Ints, face: Ints, edited: Bools, values: Floats, lev
 def _center(group: Ints, values: Floats, edited: Bools) -> Floats:
     """Subtract the midpoint of both variants of each group, or the mean where there is one variant."""
     return np.asarray(values - np.nanmean(_average_variants(group, edited, values)[:, group], axis=0))
-
-
-def flip_signs(differences: Floats, seed: int, flips: int = FLIPS) -> float:
-    """Compute the two-sided p of the sign-flip test of the mean of differences (units,); NaN for fewer than two."""
-    units = len(differences)
-    if units < 2:
-        return float("nan")
-    observed = abs(differences.sum()) * (1 - 1e-9)  # sums in another order differ in the last digits
-    extreme = sum(int((np.abs(signs @ differences) >= observed).sum()) for signs in generate_signs(units, flips, seed))
-    return rank_extremes(extreme, units, flips)

@@ -44,6 +44,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "import_ratings",
         "Join rating sheets of several clinicians, with HPO terms present or absent, to the key.",
     ),
+    "report": LazyCommand(
+        f"{_HERE}.report",
+        "report",
+        "Write a page about a study, with tables, plots, a methods paragraph, and all numbers as JSON.",
+    ),
     "simulate": LazyCommand(f"{_HERE}.simulate", "simulate", "Simulate participants who answer a survey."),
     "simulate-gaze": LazyCommand(
         f"{_HERE}.simulate_gaze",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
-from studies.gaze.paired_differences import generate_signs, rank_extremes
+from core.statistics.sign_flips import generate_signs, rank_extremes
 from studies.gaze.recordings.delimited_files import Floats
 
 FLIPS: Final = 1999

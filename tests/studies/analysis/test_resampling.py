@@ -9,7 +9,7 @@ from scipy import stats
 from core.errors import ConfigError
 from studies.analysis.bootstrap import bootstrap_difference
 from studies.analysis.correlation import correlate_ranks
-from studies.analysis.permutation import flip_signs, permute_variants
+from studies.analysis.permutation import permute_variants
 from tests.studies.analysis.test_mixed_model import simulate
 
 
@@ -40,13 +40,6 @@ def test_permutations_find_an_effect_and_are_uniform_without_one() -> None:
     assert stats.kstest(drawn, "uniform").pvalue > 0.01
     with pytest.raises(ConfigError):
         permute_variants(answers, permutations=10)
-
-
-def test_flipped_signs_are_counted() -> None:
-    assert flip_signs([1.0, 1.0, 1.0]) == 0.25
-    assert flip_signs([1.0, -1.0]) == 1
-    values = np.random.default_rng(3).normal(0.2, 1, 40)
-    assert flip_signs(values.tolist()) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.03)
 
 
 def test_rank_correlation_is_spearmans() -> None:

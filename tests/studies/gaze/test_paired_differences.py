@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from studies.gaze.paired_differences import compare_crossed, flip_signs, pair_within
+from core.statistics.sign_flips import flip_signs
+from studies.gaze.paired_differences import compare_crossed, pair_within
 
 
 def draw(people: int, generator: np.random.Generator, effect: float = 0.0, slope: float = 0.0):  # type: ignore[no-untyped-def]
@@ -16,17 +16,6 @@ def draw(people: int, generator: np.random.Generator, effect: float = 0.0, slope
     values = generator.normal(size=people)[person] + 3 * generator.normal(size=faces)[face]
     values += generator.normal(size=len(person)) + np.where(edited, 0.5, -0.5) * (effect + own)
     return person, face, edited, values
-
-
-def test_all_signs_of_few_units_are_tried() -> None:
-    assert flip_signs(np.array([1.0, 2, 3]), seed=0) == 2 / 8
-    assert flip_signs(np.array([1.0, 2, -3]), seed=0) == 1
-    assert np.isnan(flip_signs(np.array([1.0]), seed=0))
-
-
-def test_many_units_agree_with_the_t_test() -> None:
-    values = np.random.default_rng(0).normal(0.3, 1, 40)
-    assert flip_signs(values, seed=1) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.02)
 
 
 def test_differences_between_faces_are_removed_exactly() -> None:

@@ -1,0 +1,48 @@
+"""Test of paired differences by flipping their signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+FLIPS: Final = 9999
+"""Random assignments of signs, where not all of them are listed."""
+
+_EXACT_UNITS: Final = 13
+_BATCH: Final = 256
+
+
+def generate_signs(units: int, flips: int, seed: int) -> Iterator[Floats]:
+    """Generate batches (m, units) of signs: all assignments of up to 13 units, or `flips` random ones."""
+    if units <= _EXACT_UNITS:
+        numbers = np.arange(2**units)
+        signs = 1.0 - 2.0 * ((numbers[:, None] >> np.arange(units)) & 1)
+        yield from np.array_split(signs, -(-len(signs) // _BATCH))
+        return
+    generator = np.random.default_rng(seed)
+    for start in range(0, flips, _BATCH):
+        yield generator.choice([-1.0, 1.0], (min(_BATCH, flips - start), units))
+
+
+def rank_extremes(extreme: int, units: int, flips: int) -> float:
+    """Return p from the number of assignments at least as extreme as the observed one.
+
+    Of all assignments the observed one is a part; to random ones it is added.
+    """
+    return extreme / 2**units if units <= _EXACT_UNITS else (extreme + 1) / (flips + 1)
+
+
+def flip_signs(differences: Sequence[float] | Floats, seed: int = 0, flips: int = FLIPS) -> float:
+    """Compute the two-sided p of the sign-flip test of the mean of differences (units,); NaN for fewer than two."""
+    values = np.asarray(differences, dtype=np.float64)
+    units = len(values)
+    if units < 2:
+        return float("nan")
+    observed = abs(values.sum()) * (1 - 1e-9)  # sums in another order differ in the last digits
+    extreme = sum(int((np.abs(signs @ values) >= observed).sum()) for signs in generate_signs(units, flips, seed))
+    return rank_extremes(extreme, units, flips)

@@ -1,0 +1,113 @@
+"""Report of a study as one page and one JSON file, from the results of answers and of eye tracking."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from core.atomic_files import write_file
+from core.errors import ConfigError, DatasetError
+from core.json_text import to_json_text
+from core.reports.html_pages import format_section, render_html
+from studies.gaze.area_comparison import FEWEST
+from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
+from studies.report.answer_sections import render_answers
+from studies.report.gaze_sections import render_gaze
+from studies.report.methods_text import describe_answers, describe_gaze
+
+NOTICE: Final = (
+    "The pictures of this study are synthetic or edited. Its results describe groups of participants; they say nothing "
+    "about a single person and are no basis for a diagnosis."
+)
+
+_MOST_BYTES: Final = 100_000_000
+_ANSWER_FIELDS: Final = (
+    "answers", "participants", "faces", "images", "accuracies", "confusions", "variant_tests", "confidence", "smile",
+    "agreement", "human_and_model", "seed", "versions",
+)  # fmt: skip
+_GAZE_FIELDS: Final = (
+    "participants", "images", "views", "settings", "versions", "excluded", "problems", "areas", "differences",
+    "clusters", "similarities",
+)  # fmt: skip
+
+Results = Mapping[str, Any]
+
+
+def write_report(out: Path, results: Path | None, gaze: Path | None) -> None:
+    """Write report.html, report.json with all its numbers, and its plots as PNG.
+
+    Args:
+        results: JSON of `gestaltgen study analyse`.
+        gaze: folder of `gestaltgen study gaze`.
+
+    Raises:
+        ConfigError: neither is given.
+        DatasetError: a file that cannot be read, is of other results, or names a single participant.
+    """
+    if results is None and gaze is None:
+        raise ConfigError("nothing to report; name the JSON of `study analyse`, the folder of `study gaze`, or both")
+    answered = None if results is None else _leave_out_few(_read_results(results, _ANSWER_FIELDS), results)
+    looked = None if gaze is None else _read_results(gaze / RESULTS_FILE, _GAZE_FIELDS)
+    plots: dict[str, bytes] = {}
+    sections: list[str] = []
+    methods: dict[str, str] = {}
+    if answered is not None:
+        sections += render_answers(answered, plots)
+        methods["answers"] = describe_answers(answered)
+    if looked is not None and gaze is not None:
+        sections += render_gaze(looked, _read_maps(gaze / MAPS_FILE), plots)
+        methods["gaze"] = describe_gaze(looked)
+    sections.append(format_section("Methods", *(f"<p>{html.escape(text)}</p>" for text in methods.values())))
+    whole = {"notice": NOTICE, "answers": answered, "gaze": looked, "methods": methods}
+    for name, png in plots.items():
+        write_file(out / f"{name}.png", png)
+    write_file(out / "report.json", (to_json_text(whole) + "\n").encode())
+    write_file(out / "report.html", render_html("Report of a study", NOTICE, "\n".join(sections)).encode())
+
+
+def _read_results(path: Path, names: Sequence[str]) -> Results:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DatasetError(f"{path} has more than {_MOST_BYTES} bytes; expected the results of one study")
+        results = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is no JSON file that can be read: {error}") from error
+    if not isinstance(results, dict) or (missing := [name for name in names if name not in results]):
+        lacking = "no object" if not isinstance(results, dict) else f"no {missing[0]!r}"
+        raise DatasetError(f"{path} has {lacking}; expected results that this version wrote: compute them again")
+    if _names_person(results):
+        raise DatasetError(f"{path} has values of single participants; a report shows groups alone")
+    return results
+
+
+def _leave_out_few(results: Results, path: Path) -> Results:
+    """Leave out the accuracies of groups of fewer than FEWEST participants."""
+    if results["participants"] < FEWEST:
+        raise DatasetError(
+            f"{path} has {results['participants']} participants; a report needs {FEWEST} or more, so that it shows "
+            "nothing of a single person"
+        )
+    shown = [row for row in results["accuracies"] if row["participants"] >= FEWEST]
+    return {**results, "accuracies": shown}
+
+
+def _names_person(value: Any) -> bool:
+    """Return whether a field `participant` anywhere is a text, that is, a pseudonym; as a number it is a variance."""
+    if isinstance(value, dict):
+        return isinstance(value.get("participant"), str) or any(map(_names_person, value.values()))
+    return isinstance(value, list) and any(map(_names_person, value))
+
+
+def _read_maps(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} holds no arrays that can be read: {error}") from error

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core.errors import ConfigError, DatasetError
+from core.json_text import to_json_text
+from gestaltgen.cli.main import app
+from studies.analysis.study_analysis import analyse_answers
+from studies.gaze.gaze_study import GazeOptions, analyse_gaze, write_results
+from studies.gaze.simulated_gaze import GazeEffects, simulate_gaze, write_tobii
+from studies.plan.simulate import Effects, simulate_answers
+from studies.plan.study_design import DUONG_WS, PATEL
+from studies.report.study_report import write_report
+from tests.studies.gaze.example_study import SIDE, make_study
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("answers") / "results.json"
+    path.write_text(to_json_text(analyse_answers(simulate_answers(PATEL, Effects({"edited": -1.0}), seed=5)).to_json()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def gaze(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gaze")
+    key, areas = make_study(4)
+    write_tobii(folder / "gaze.tsv", simulate_gaze(key, areas, 4, SIDE, 3, GazeEffects(seconds=1, rate_hz=60)))
+    saliency = {
+        code: np.random.default_rng(number).random((16, 16), dtype=np.float32) for number, code in enumerate(key)
+    }
+    write_results(folder, analyse_gaze([folder / "gaze.tsv"], key, areas, GazeOptions(picture_side=SIDE), saliency))
+    return folder
+
+
+class Headings(HTMLParser):
+    """Headings of a page, and the number of its images."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+        self.images = 0
+        self._inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag == "h2"
+        self.images += tag == "img"
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.titles.append(data)
+            self._inside = False
+
+
+def test_a_report_has_tables_plots_and_methods(answers: Path, gaze: Path, tmp_path: Path) -> None:
+    write_report(tmp_path, answers, gaze)
+    page = (tmp_path / "report.html").read_text()
+    headings = Headings(page)
+    assert headings.titles[0] == "Accuracy"
+    assert headings.titles[-1] == "Methods"
+    assert "Eye tracking" in headings.titles
+    assert headings.images == len(list(tmp_path.glob("*.png"))) == 8
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["answers"]["variant_tests"] == json.loads(answers.read_text())["variant_tests"]
+    assert report["gaze"] == json.loads((gaze / "gaze.json").read_text())
+    for text in report["methods"].values():
+        assert "seed" in text
+        assert "numpy" in text
+    for person in ("P001", "G001"):
+        assert person not in page + json.dumps(report)
+
+
+def test_participants_and_classifier_are_reported(tmp_path: Path) -> None:
+    given = simulate_answers(DUONG_WS, Effects(), seed=1)
+    even = {answer.image: dict.fromkeys(answer.options, 0.5) for answer in given}
+    (tmp_path / "results.json").write_text(to_json_text(analyse_answers(given, even).to_json()))
+    result = CliRunner().invoke(
+        app, ["study", "report", str(tmp_path / "results.json"), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "human-and-model.png").exists()
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_groups_of_one_or_two_participants_are_not_shown(answers: Path, tmp_path: Path) -> None:
+    results: dict[str, Any] = json.loads(answers.read_text())
+    results["accuracies"][1]["participants"] = 2
+    (tmp_path / "few.json").write_text(json.dumps(results))
+    write_report(tmp_path / "out", tmp_path / "few.json", None)
+    shown = json.loads((tmp_path / "out" / "report.json").read_text())["answers"]["accuracies"]
+    assert len(shown) == len(results["accuracies"]) - 1
+    (tmp_path / "few.json").write_text(json.dumps(results | {"participants": 2}))
+    with pytest.raises(DatasetError):
+        write_report(tmp_path / "none", tmp_path / "few.json", None)
+
+
+def test_what_is_no_result_is_refused(answers: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        write_report(tmp_path / "out", None, None)
+    with pytest.raises(DatasetError):
+        write_report(tmp_path / "out", None, tmp_path)
+    named = json.loads(answers.read_text()) | {"extra": [{"participant": "P001"}]}
+    for text in ("[]", "{}", "x", json.dumps(named)):
+        (tmp_path / "results.json").write_text(text)
+        with pytest.raises(DatasetError):
+            write_report(tmp_path / "out", tmp_path / "results.json", None)
+    assert not (tmp_path / "out").exists()
