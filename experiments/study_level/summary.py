@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from experiments.study_level.scenarios import SCENARIOS, Outcome, compute_true_accuracy_difference
 
 LEVEL: Final = 0.05
+
+RECORDED: Final = Path(__file__).parent / "results.json"
+"""Summary of the last run, as of the command; docs/studies.md shows its table."""
 
 
 @dataclass(frozen=True)
