@@ -31,9 +31,9 @@ def merge_normalizations(network: _M) -> _M:
     """Return a copy of a network in evaluation mode that computes the same with fewer operations.
 
     Each batch normalisation is merged into the convolution before it. Both must be members of one module, in the order
-    in which they are computed.
+    in which they are computed. The copy's weights take no gradients.
     """
-    merged = copy.deepcopy(network)
+    merged = copy.deepcopy(network).requires_grad_(False)
     for module in [*merged.modules()]:
         members = [*module.named_children()]
         for (name, first), (next_name, second) in pairwise(members):

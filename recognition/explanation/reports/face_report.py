@@ -47,9 +47,12 @@ ALL: Final = "all"
 """Name that stands for every method that is defined for the network."""
 
 _SETTINGS: Final = "settings.json"
-_CLASSIFIER: Final = "classifier"
+_NAMES: Final = ("classifier", "folds")
+"""Settings that name a classifier, whose content is compared instead."""
+
 _MAPS: Final = "maps.npz"
 """Maps of a face by method, (h, w) float32: absolute values summed over the channels."""
+
 _SIDE: Final = 224
 """Least side of the pictures of a report in pixels."""
 
@@ -108,7 +111,7 @@ def explain_dataset(
     if options.target is not None:
         find_class(classes, options.target)
     settings = {
-        _CLASSIFIER: str(classifier),
+        "classifier": str(classifier),
         "classifier_sha256": [tensor_files.sha256(file) for file in list_classifier_files(classifier)],
         "folds": list(ensemble.names),
         "classes": list(classes),
@@ -153,7 +156,7 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
         write_file(file, (json.dumps(settings, indent=1) + "\n").encode())
         return
     earlier = json.loads(file.read_bytes())
-    compared = {name: value for name, value in settings.items() if name != _CLASSIFIER}
+    compared = {name: value for name, value in settings.items() if name not in _NAMES}
     if different := ", ".join(name for name, value in compared.items() if earlier.get(name) != value):
         raise ConfigError(f"{file.parent} was begun with other settings ({different}); choose another folder")
 

@@ -104,7 +104,7 @@ def measure_truth(
         persons: phantoms whose conditions are classes of the classifiers.
         folder: measurements of single classifiers are kept there.
         edit: applied to every picture.
-        on_face: called after each face.
+        on_face: called after each face, also for those that were measured before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -115,6 +115,8 @@ def measure_truth(
         path = folder / f"fold-{fold}.npz"
         if path.exists():
             parts.append(TruthMeasurement.load(path))
+            for _ in mine:
+                on_face()
             continue
         faces = []
         for index, person in enumerate(mine):

@@ -19,6 +19,7 @@ from faces.phantoms.phantom_dataset import synthesise
 from gestaltgen.cli.main import app
 from recognition.classifier import Classifier
 from recognition.config import ClassifierTrainingConfig
+from recognition.explanation import METHODS
 from recognition.explanation.reports.face_masks import find_phantom
 from recognition.explanation.reports.face_page import FILES
 from recognition.explanation.reports.face_report import FaceReportOptions, choose_rows, explain_dataset
@@ -70,6 +71,20 @@ def test_a_report_has_tables_pictures_and_a_page_and_goes_on(phantoms: Path, cla
     assert first.stat().st_mtime_ns == times
     with pytest.raises(ConfigError):
         explain_dataset(classifier, phantoms, out, replace(OPTIONS, methods=("gradient",)))
+
+
+def test_a_folder_knows_its_classifier_by_content(phantoms: Path, classifier: Path, tmp_path: Path) -> None:
+    options = FaceReportOptions(methods=("all",), faces=1)
+    report = explain_dataset(classifier, phantoms, tmp_path / "out", options)
+    assert list(report["faces"][0]["methods"]) == list(METHODS)
+    moved = tmp_path / "moved.safetensors"
+    shutil.copy(classifier, moved)
+    assert explain_dataset(moved, phantoms, tmp_path / "out", options)["faces"] == report["faces"]
+    changed = Classifier.open(classifier)
+    changed.network.head.bias.data += 1
+    changed.save(moved)
+    with pytest.raises(ConfigError):
+        explain_dataset(moved, phantoms, tmp_path / "out", options)
 
 
 def test_a_broken_face_is_named_and_the_others_are_explained(phantoms: Path, classifier: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recognition.explanation.saliency import occlusion
 from recognition.explanation.saliency.changed_patches import PatchClassifier
 from recognition.explanation.saliency.explained_network import ExplainedNetwork
 from recognition.explanation.saliency.occlusion import occlude
@@ -30,7 +29,7 @@ def test_patches_agree_with_whole_images(
     targets = torch.tensor([0, 2])
     assert (PatchClassifier.for_image(explained, x[:1]) is not None) == patches
     ours = occlude(explained, x, targets, window, stride)
-    monkeypatch.setattr(occlusion.PatchClassifier, "for_image", lambda *_: None)
+    monkeypatch.setattr(PatchClassifier, "for_image", lambda *_: None)
     monkeypatch.setattr(ExplainedNetwork, "merge_normalizations", lambda self: self)
     whole = occlude(explained, x, targets, window, stride)
     torch.testing.assert_close(ours, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))

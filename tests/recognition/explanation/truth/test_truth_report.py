@@ -43,8 +43,10 @@ def test_a_report_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert np.isfinite(first.relevance).all()
     assert first.conditions.tolist() == ["WS", "Kabuki"]
     assert read_image(tmp_path / "truth.png").size
+    times = [file.stat().st_mtime_ns for file in sorted((tmp_path / "measured").iterdir())]
     assert report() == tables
-    assert len(done) == 4
+    assert len(done) == 8
+    assert [file.stat().st_mtime_ns for file in sorted((tmp_path / "measured").iterdir())] == times
     with pytest.raises(ConfigError):
         report(persons=3)
 
