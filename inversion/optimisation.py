@@ -20,6 +20,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from gen.networks import Generator
+from inversion.facial_features import weigh_features
 from inversion.inverter import check_faces
 from inversion.latent_region import LatentRegion, sample_latents
 from inversion.networks.encoder import resize
@@ -85,13 +86,16 @@ class TuningConfig:
         steps: of Adam.
         learning_rate: of the offsets, which are relative to the kernels: its highest, as in ProjectionConfig.
         l2_weight, perceptual_weight: of the two distances.
+        feature_weight: of a pixel of the eyes or the mouth in the first distance, where others have 1
+            (`inversion.facial_features`).
         seconds: stop after so long; None for no limit.
     """
 
     steps: int = 130
     learning_rate: float = 0.02
-    l2_weight: float = 1.0
+    l2_weight: float = 4.0
     perceptual_weight: float = 1.0
+    feature_weight: float = 9.0
     seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -223,7 +227,8 @@ def tune(
     """
     check_faces(images)
     target = resize(images, generator.config.resolution)
-    distance = _measure_distance(target, config, perceptual)
+    weights = weigh_features(generator.config.resolution, config.feature_weight).to(target.device)
+    distance = _measure_distance(target, config, perceptual, weights)
     offsets = {
         name: (start[name].clone() if name in start else target.new_zeros((len(images), *shape))).requires_grad_()
         for name, shape in generator.kernel_shapes.items()
@@ -288,13 +293,20 @@ def _limit_length(vectors: Tensor, most: float) -> Tensor:
 
 
 def _measure_distance(
-    target: Tensor, config: ProjectionConfig | TuningConfig, perceptual: Perceptual | None
+    target: Tensor,
+    config: ProjectionConfig | TuningConfig,
+    perceptual: Perceptual | None,
+    weights: Tensor | None = None,
 ) -> Distance:
-    """Return the weighted distance from a target."""
+    """Return the weighted distance from a target.
+
+    Args:
+        weights: of the pixels, which broadcast to the target; None for 1.
+    """
     of_features = None if perceptual is None else perceptual.measure_from(target)
 
     def measure(picture: Tensor) -> Tensor:
-        loss = config.l2_weight * mean_square(picture, target)
+        loss = config.l2_weight * mean_square(picture, target, weights)
         return loss if of_features is None else loss + config.perceptual_weight * of_features(picture)
 
     return measure

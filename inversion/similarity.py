@@ -42,8 +42,14 @@ _SIGMA: Final = 1.5
 _C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # the range of values is 2
 
 
-def mean_square(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean squared difference (n,) of each pair of pictures."""
+def mean_square(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean squared difference (n,) of each pair of pictures.
+
+    Args:
+        weights: of the pixels, with a mean of 1, which broadcast to the pictures; None for 1.
+    """
+    if weights is not None:
+        return ((a - b).square() * weights).mean(dim=(1, 2, 3))
     if torch.is_grad_enabled() or a.device.type != "cpu":
         return (a - b).square().mean(dim=(1, 2, 3))
     # Without PyTorch's threads, which would go on to wait actively beside those of OpenVINO.
