@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from studies.analysis.estimates import Estimate, estimate_share
-from studies.answers.table import VARIANTS, Answer
+from studies.answers.table import Answer, list_variants
 
 _GROUPINGS: Final = (
     (),
@@ -68,7 +68,7 @@ def measure_accuracies(answers: Sequence[Answer]) -> list[Accuracy]:
 
 def count_confusions(answers: Sequence[Answer]) -> list[Confusion]:
     """Count the answers to each condition, over all pictures and, if there are several variants, for each."""
-    variants = [name for name in VARIANTS if any(answer.variant == name for answer in answers)]
+    variants = list_variants(answer.variant for answer in answers)
     conditions = tuple(sorted({answer.condition for answer in answers}))
     given = {option for answer in answers for option in (answer.answer, *answer.options)}
     options = (*conditions, *sorted(given - {*conditions}))

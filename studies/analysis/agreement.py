@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.errors import ConfigError
 from studies.analysis.estimates import Estimate
-from studies.answers.table import VARIANTS, Answer
+from studies.answers.table import Answer, list_variants
 
 Counts = npt.NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def compute_krippendorff_alpha(counts: Counts) -> float:
 
 def measure_agreement(answers: Sequence[Answer], *, resamples: int = 1000, seed: int = 0) -> list[Agreement]:
     """Measure the agreement about images with two answers or more: of all variants and of each."""
-    variants = [name for name in VARIANTS if any(answer.variant == name for answer in answers)]
+    variants = list_variants(answer.variant for answer in answers)
     options = {option: place for place, option in enumerate(sorted({answer.answer for answer in answers}))}
     rows = []
     for variant in ["", *(variants if len(variants) > 1 else [])]:

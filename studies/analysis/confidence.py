@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from core.statistics.mean_intervals import bound_mean
 from studies.analysis.estimates import Estimate, estimate_share
 from studies.answers.table import Answer
 
@@ -58,7 +59,7 @@ def measure_confidence(answers: Sequence[Answer]) -> Confidence | None:
             share = estimate_share([answer for _, answer in inside])
             levels.append(ConfidenceLevel(min(within), max(within), len(inside), share))
     areas = _measure_areas(given)
-    return Confidence(tuple(levels), _estimate_mean(areas), len(areas))
+    return Confidence(tuple(levels), Estimate(*bound_mean(areas)) if len(areas) > 1 else None, len(areas))
 
 
 def _measure_areas(given: Sequence[tuple[float, Answer]]) -> list[float]:
@@ -72,13 +73,3 @@ def _measure_areas(given: Sequence[tuple[float, Answer]]) -> list[float]:
             signs = np.sign(np.subtract.outer(right, wrong))
             areas.append(float((1 + signs.mean()) / 2))
     return areas
-
-
-def _estimate_mean(values: Sequence[float]) -> Estimate | None:
-    from scipy.special import stdtrit
-
-    if len(values) < 2:
-        return None
-    mean = float(np.mean(values))
-    half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return Estimate(mean, mean - half, mean + half)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
-from studies.answers.table import VARIANTS, Answer
+from studies.answers.table import Answer, list_variants
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -68,7 +68,7 @@ def choose_variants(answers: Sequence[Answer], variants: tuple[str, str] | None 
     Raises:
         DatasetError: the answers have not exactly two variants and none are named, or have no answer to one.
     """
-    present = [name for name in VARIANTS if any(answer.variant == name for answer in answers)]
+    present = list_variants(answer.variant for answer in answers)
     first, *others = variants or present or [""]
     if len(others) != 1 or first == others[0] or not {first, *others} <= {*present}:
         wanted = "two variants are compared" if variants is None else f"{' and '.join(variants)} were to be compared"

@@ -20,7 +20,7 @@ from studies.analysis.human_and_model import HumanAndModel, Probabilities, compa
 from studies.analysis.permutation import permute_variants
 from studies.analysis.published import published_t_test
 from studies.analysis.smile import SmileEffect, measure_smile
-from studies.answers.table import VARIANTS, Answer
+from studies.answers.table import Answer, list_variants
 
 NOTICE: Final = "The pictures are synthetic or edited. No basis for a diagnosis."
 
@@ -111,7 +111,7 @@ def analyse_answers(
 
 def _test_variants(answers: Sequence[Answer], seed: int) -> list[VariantTests]:
     """Test every variant against the first one that the answers have, over all faces and by condition."""
-    first, *others = [name for name in VARIANTS if any(answer.variant == name for answer in answers)]
+    first, *others = list_variants(answer.variant for answer in answers)
     conditions = sorted({answer.condition for answer in answers})
     tests = []
     for second in others:

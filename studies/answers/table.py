@@ -18,6 +18,9 @@ from studies.answers.csv_rows import CsvRow, read_rows
 VARIANTS: Final = ("reconstructed", "edited", "masked", "unedited")
 """Sorts of pictures of a face: as reconstructed, with another expression, with a masked mouth, and not edited."""
 
+FEWEST: Final = 3
+"""Fewest participants of a group whose results are shown: those of fewer would be the answers of a person or two."""
+
 MOST_ANSWERS: Final = 2_000_000
 
 _SEPARATOR: Final = "|"
@@ -80,6 +83,12 @@ class Answer:
 
 _NAMES: Final = tuple(field.name for field in fields(Answer))
 _REQUIRED: Final = _NAMES[: _NAMES.index("version")]
+
+
+def list_variants(variants: Iterable[str]) -> list[str]:
+    """Return the variants that occur, each once, in the order of VARIANTS."""
+    present = {*variants}
+    return [name for name in VARIANTS if name in present]
 
 
 def write_answers(path: Path, answers: Sequence[Answer]) -> None:

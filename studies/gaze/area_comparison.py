@@ -14,6 +14,7 @@ from core.errors import DatasetError
 from core.statistics.multiple_tests import holm
 from core.statistics.sign_flips import flip_signs
 from studies.answers.key import AnswerKey
+from studies.answers.table import FEWEST
 from studies.gaze.dwell_times import AreaView
 from studies.gaze.paired_differences import Bools, compare_crossed, pair_within
 from studies.gaze.recordings.delimited_files import Floats, Ints
@@ -22,9 +23,6 @@ ALL: Final = ""
 """Condition of a row that takes the faces of all conditions."""
 
 LEVEL: Final = 0.95
-
-FEWEST: Final = 3
-"""Participants without whom a mean is not shown, as it would be the gaze of a person or two."""
 
 _READ: Final[dict[str, Callable[[AreaView], float | None]]] = {
     "dwell_ms": lambda view: view.dwell_ms,

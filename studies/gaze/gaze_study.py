@@ -16,9 +16,9 @@ from core.errors import DatasetError
 from core.json_text import to_json_text
 from core.reports.versions import list_versions
 from studies.answers.key import AnswerKey
+from studies.answers.table import FEWEST
 from studies.gaze.area_comparison import (
     ALL,
-    FEWEST,
     AreaDifference,
     AreaSummary,
     compare_areas,

@@ -14,7 +14,7 @@ from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.json_text import to_json_text
 from core.reports.html_pages import format_section, render_html
-from studies.gaze.area_comparison import FEWEST
+from studies.answers.table import FEWEST
 from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
 from studies.report.answer_sections import render_answers
 from studies.report.gaze_sections import render_gaze
