@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from core.errors import DatasetError
 
 MOST_BYTES: Final = 100_000_000
 """Largest file that is read; a participant's answers take some kilobytes."""
+
+
+SIDES: Final = ("left", "top", "right", "bottom")
+"""Columns of the sides of a rectangle on a picture, in pixels; all four belong to the rectangle."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,28 @@ class CsvRow:
             raise self.error(column, "a whole number, or nothing")
         return int(text)
 
+    def require_sides(self, *, whole: bool = False) -> tuple[float, float, float, float]:
+        """Return the SIDES of a rectangle, which lies in the picture if the row has its width and height.
+
+        Args:
+            whole: they are whole numbers.
+
+        Raises:
+            DatasetError: a side is missing, is no such number, or lies outside the picture, or the rectangle is empty.
+        """
+        read = self.get_integer if whole else self.get_number
+        sides = {name: read(name) for name in SIDES}
+        for name, side in sides.items():
+            if side is None or side < 0:
+                raise self.error(name, "a number of pixels, 0 or more")
+        left, top, right, bottom = (side or 0.0 for side in sides.values())
+        for low, name, high, size in ((left, "right", right, "width"), (top, "bottom", bottom, "height")):
+            if low > high:
+                raise self.error(name, f"{low:g} or more, as the rectangle begins there")
+            if (pixels := self.get_number(size)) is not None and high >= pixels:
+                raise self.error(name, f"less than the {size} of the picture, {pixels:g}")
+        return left, top, right, bottom
+
 
 @dataclass(frozen=True)
 class CsvTable:
@@ -89,6 +116,16 @@ class CsvTable:
 
     header: tuple[str, ...]
     rows: tuple[CsvRow, ...]
+
+
+def check_named_once(paths: Sequence[Path]) -> None:
+    """Check that no file is named twice.
+
+    Raises:
+        DatasetError: one is.
+    """
+    if twice := [path for path, count in Counter(paths).items() if count > 1]:
+        raise DatasetError(f"{twice[0]} is named twice; name each file once")
 
 
 def read_cells(path: Path) -> list[tuple[int, list[str]]]:

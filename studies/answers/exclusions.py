@@ -49,7 +49,7 @@ class ExclusionRules:
         images: number of images that a complete session has; None takes that of the version in the key, and does not
             ask for any where the key has no versions.
         least_seconds: median time of an answer below which a session is too fast; 0 for none.
-        unfinished: keep sessions that are not finished or not complete.
+        unfinished: keep sessions that are not finished or not complete, unless they have no answer at all.
 
     Raises:
         ConfigError: a number out of its range.
@@ -129,7 +129,10 @@ def exclude_sessions(
         images = rules.images or max((expected[version] for version in mine), default=0)
         if not rules.unfinished and session.finished is False:
             return UNFINISHED
-        if not rules.unfinished and len(session.answers) < images:
+        given = {answer.image for answer in session.answers} & key.keys()
+        if session.answers and not given:
+            return UNKNOWN_IMAGE
+        if not given or (not rules.unfinished and len(given) < images):
             return INCOMPLETE
         times = [answer.seconds for answer in session.answers if answer.seconds is not None]
         return TOO_FAST if times and median(times) < rules.least_seconds else ""

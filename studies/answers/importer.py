@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from core.errors import DatasetError
-from studies.answers.csv_rows import name_cells, read_cells
+from studies.answers.csv_rows import check_named_once, name_cells, read_cells
 from studies.answers.exclusions import (
     Exclusion,
     ExclusionRules,
@@ -185,8 +185,7 @@ def _list_files(paths: Sequence[Path]) -> list[Path]:
         if not inside:
             raise DatasetError(f"{path} holds no files that end in {', '.join(_ENDINGS)}; name a folder of exports")
         files += inside
-    if twice := [path for path in dict.fromkeys(files) if files.count(path) > 1]:
-        raise DatasetError(f"{twice[0]} is named twice; name each file once")
+    check_named_once(files)
     return files
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from core.csv_reports import format_csv
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, CsvTable, read_rows
+from studies.answers.table import VARIANTS
 
 _COLUMNS: Final = ("image", "face", "condition", "variant")
 _PACK_COLUMNS: Final = ("version", "file", "photograph", "group", "edited")
@@ -26,7 +27,7 @@ class KeyImage:
         image: code that participants see.
         face: the person whom it shows; all images of a person share it.
         condition: the true answer.
-        variant: "reconstructed", "edited", "masked" or "unedited".
+        variant: one of VARIANTS.
         version: of the survey; empty if there is one only.
         order: place in the version, from 1.
         age_group: empty if it is not known.
@@ -65,7 +66,7 @@ def read_key(path: Path) -> AnswerKey:
             stimuli`, whose groups are the conditions; or a folder with one of them.
 
     Raises:
-        DatasetError: no such file, other columns, an empty cell, or an image twice.
+        DatasetError: no such file, other columns, an empty cell, an unknown variant, or an image twice.
     """
     path = _find_key(path)
     return parse_key(str(path), read_rows(path))
@@ -113,6 +114,8 @@ def _find_key(path: Path) -> Path:
 
 def _read_general(row: CsvRow) -> KeyImage:
     image, face, condition, variant = (row.require(name) for name in _COLUMNS)
+    if variant not in VARIANTS:
+        raise row.error("variant", f"one of {', '.join(VARIANTS)}")
     return KeyImage(
         image=image,
         face=face,

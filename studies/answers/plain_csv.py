@@ -81,7 +81,7 @@ def _parse_session(participant: str, rows: Sequence[CsvRow], columns: ColumnMap,
         participant=participant,
         place=rows[0].place,
         answers=tuple(answers),
-        finished=None if None in ends else all(ends),
+        finished=False if False in ends else None if None in ends else True,
         started=rows[0].get(columns["started"]),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import DatasetError
-from studies.answers.csv_rows import CsvRow, read_rows
+from studies.answers.csv_rows import SIDES, CsvRow, read_rows
 
 MOUTH = "mouth"
 """Name of the area where a file has no column for it: older survey packs had the mouth alone."""
@@ -58,11 +58,12 @@ def read_areas(path: Path) -> list[InterestArea]:
         path: the file, or the folder that holds it.
 
     Raises:
-        DatasetError: other columns, a cell that is no number, an empty rectangle, or an area twice on one image.
+        DatasetError: other columns, a cell that is no number, an empty rectangle or one outside the picture, or an area
+            twice on one image.
     """
     path = path / "areas.csv" if path.is_dir() else path
     table = read_rows(path)
-    if not {"left", "top", "right", "bottom"} <= {*table.header} or not {"image", "file"} & {*table.header}:
+    if not {*SIDES} <= {*table.header} or not {"image", "file"} & {*table.header}:
         raise DatasetError(
             f"{path} has the columns {', '.join(table.header)}; expected image (or version and file), area, left, top, "
             "right, bottom"
@@ -79,19 +80,8 @@ def read_areas(path: Path) -> list[InterestArea]:
 
 
 def _read_area(row: CsvRow) -> InterestArea:
-    sides = []
-    for name in ("left", "top", "right", "bottom"):
-        number = row.get_number(name)
-        if number is None:
-            raise row.error(name, "a number of pixels")
-        sides.append(number)
-    left, top, right, bottom = sides
-    if left >= right:
-        raise row.error("right", f"more than left, {left:g}")
-    if top >= bottom:
-        raise row.error("bottom", f"more than top, {top:g}")
     sizes = row.get_number("width"), row.get_number("height")
-    return InterestArea(_read_image(row), row.get("area") or MOUTH, left, top, right, bottom, *sizes)
+    return InterestArea(_read_image(row), row.get("area") or MOUTH, *row.require_sides(), *sizes)
 
 
 def _read_image(row: CsvRow) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
+from studies.answers.csv_rows import check_named_once
 from studies.answers.key import AnswerKey
 from studies.gaze.areas import InterestArea
 from studies.gaze.dwell_times import AreaView, measure_areas
@@ -66,8 +67,9 @@ def read_gaze(
     """Read files of gaze and join them to the key.
 
     Raises:
-        DatasetError: a file that cannot be read (see its reader), or no view of an image of the key.
+        DatasetError: a file that cannot be read (see its reader) or is named twice, or no view of an image of the key.
     """
+    check_named_once(paths)
     parts: list[Fixations] = []
     measured: list[AreaView] = []
     excluded: Counter[str] = Counter()
@@ -151,17 +153,21 @@ def _find_both_versions(people: Sequence[str], codes: Sequence[str], key: Answer
 
 
 def _select_area_views(views: Sequence[AreaView], key: AnswerKey, excluded: Counter[str]) -> list[AreaView]:
-    """Select measures of images of the key and of participants who saw one version; counts the others by reason."""
+    """Select the first measures of each area of the key's images by participants who saw one version.
+
+    The others are counted by reason.
+    """
     both = _find_both_versions([view.participant for view in views], [view.image for view in views], key)
-    kept = []
+    kept: dict[tuple[str, str, str], AreaView] = {}
     for view in views:
+        place = view.participant, view.image, view.area
         if view.image not in key:
             excluded["image that is not in the key (rows of metrics)"] += 1
         elif view.participant in both:
             excluded["participant who saw both versions (rows of metrics)"] += 1
-        else:
-            kept.append(view)
-    return kept
+        elif kept.setdefault(place, view) is not view:
+            excluded["second measures of the participant on the same area of the image"] += 1
+    return [*kept.values()]
 
 
 def _name_some(parts: Sequence[Fixations], views: Sequence[AreaView]) -> str:

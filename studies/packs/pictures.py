@@ -69,7 +69,7 @@ def read_pixels(path: Path, pictures: Sequence[Picture]) -> dict[str, Pixels]:
         path: of the pack.
 
     Raises:
-        DatasetError: a picture is missing, too large, or cannot be decoded.
+        DatasetError: a picture is missing, too large, cannot be decoded, or does not contain its areas.
     """
     store = open_store(path)
     try:
@@ -83,6 +83,12 @@ def _read_picture(store: Store, names: set[str], path: Path, picture: Picture) -
     if picture.file not in names:
         raise DatasetError(f"{path} has no {picture.file}, which its table lists; copy the pack again")
     pixels = _decode(store.read(picture.file, _MOST_BYTES), f"{path}/{picture.file}")
+    height, width, _ = pixels.shape
+    if outside := [name for name, area in picture.areas.items() if area[2] >= width or area[3] >= height]:
+        raise DatasetError(
+            f"{path}/{picture.file} has {width} x {height} pixels, and its area {outside[0]!r} is "
+            f"{picture.areas[outside[0]]}; expected it in the picture: make the pack again"
+        )
     if picture.key.variant == MASKED:
         left, top, right, bottom = picture.areas["mouth"]
         pixels[top : bottom + 1, left : right + 1] = _GREY

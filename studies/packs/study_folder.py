@@ -54,7 +54,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "redcap": Tool(
         redcap.generate_files,
         f"""{_ADDRESSES} Upload `data-dictionary.csv` (Designer, Data Dictionary). The field `list` chooses the images
-        of a participant; fill it in before you send the survey. Export the answers as CSV with labels and raw
+        of a participant, who does not see it: fill it in each record before you send the link to its survey. Export the answers as CSV with labels and raw
         headers, and import them with `--questions redcap/columns.csv`.""",
         web_images=True,
     ),

@@ -10,7 +10,7 @@ from typing import Final
 from core.errors import DatasetError
 from core.formats.archives import Store, open_store
 from core.formats.face_areas import AREAS, Area
-from studies.answers.csv_rows import CsvTable, decode_text, name_lines, parse_cells
+from studies.answers.csv_rows import SIDES, CsvTable, decode_text, name_lines, parse_cells
 from studies.answers.key import parse_key
 from studies.packs.pictures import Picture, StudyPack
 
@@ -18,7 +18,7 @@ NOTICE: Final = "The pictures are synthetic or edited, and no photographs. None 
 
 KEY: Final = "key/answers.csv"
 _AREAS: Final = "areas.csv"
-_AREA_COLUMNS: Final = ("version", "file", "area", "left", "top", "right", "bottom")
+_AREA_COLUMNS: Final = ("version", "file", "area", *SIDES)
 _CODE: Final = re.compile(r"[A-Z]_[0-9a-f]{8}")
 _MOST_BYTES: Final = 16 << 20
 
@@ -72,9 +72,7 @@ def _parse_areas(table: CsvTable) -> Mapping[str, Mapping[str, Area]]:
         raise DatasetError(f"{_AREAS} has no column {missing[0]}; make the pack again with this version")
     areas: dict[str, dict[str, Area]] = {}
     for row in table.rows:
-        left, top, right, bottom = (row.get_integer(name) or 0 for name in _AREA_COLUMNS[3:])
-        if left > right or top > bottom:
-            raise row.error("right", "an area with left <= right and top <= bottom")
+        left, top, right, bottom = map(int, row.require_sides(whole=True))
         file = f"{row.require('version')}/{row.require('file')}"
         areas.setdefault(file, {})[row.require("area")] = left, top, right, bottom
     return areas

@@ -1,6 +1,7 @@
 """REDCap instrument as a data dictionary: one form that shows each participant the images of the own list.
 
-Format: "Data Dictionary" in the help of REDCap, with its 18 columns. A table says which field is about which image.
+Format: "Data Dictionary" in the help of REDCap, with its 18 columns. The first field is the record ID, which surveys
+number themselves. A table says which field is about which image.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _COLUMNS: Final = (
 )
 _NAME, _FORM, _, _TYPE, _LABEL, _CHOICES = _COLUMNS[:6]
 _BRANCHING, _REQUIRED = _COLUMNS[11:13]
+_ANNOTATION = _COLUMNS[-1]
 
 
 def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, bytes]]:
@@ -49,12 +51,14 @@ def generate_files(study: Study, images: StudyImages) -> Iterator[tuple[str, byt
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\n", restval="")
     table.writeheader()
     notice = escape_html(study.pack.notice)
-    for name, kind, label, choices in (
-        ("participant", "text", PARTICIPANT_QUESTION, ""),
-        ("notice", "descriptive", notice, ""),
-        ("list", "dropdown", "List of images", _join_choices(study.lists)),
+    for name, kind, label, choices, annotation in (
+        ("record_id", "text", "Record ID", "", ""),
+        ("participant", "text", PARTICIPANT_QUESTION, "", ""),
+        ("notice", "descriptive", notice, "", ""),
+        ("list", "dropdown", "List of images", _join_choices(study.lists), "@HIDDEN-SURVEY"),
     ):
-        table.writerow({_NAME: name, _FORM: "images", _TYPE: kind, _LABEL: label, _CHOICES: choices})
+        row = {_NAME: name, _FORM: "images", _TYPE: kind, _LABEL: label, _CHOICES: choices, _ANNOTATION: annotation}
+        table.writerow(row)
     lists_of: dict[str, list[int]] = {}
     for number, pictures in enumerate(study.lists.values(), 1):
         for picture in pictures:

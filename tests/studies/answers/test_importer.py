@@ -164,6 +164,30 @@ def test_answers_that_fit_no_key_or_option_are_reported(tmp_path: Path) -> None:
     assert any("A_deadbeef" in one.place for one in imported.left_out)
 
 
+def test_a_session_without_an_answer_to_the_key_hides_no_later_one(tmp_path: Path) -> None:
+    empty = dict.fromkeys(A, "") | {"StartDate": "2023-12-31 09:00:00"}
+    imported = import_qualtrics(tmp_path, empty, answer_all(), rules=ExclusionRules(unfinished=True))
+    assert count_left_out(imported) == {INCOMPLETE: (1, 0)}
+    assert imported.participants == 1
+
+
+def test_only_different_images_of_the_key_make_a_session_complete(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    given = {"P1": [A[0], *A[:3]], "P2": [*A[:3], "A_deadbeef"], "P3": ["A_deadbeef"], "P4": A}
+    lines = [f"{person},{image},WS\n" for person, images in given.items() for image in images]
+    file.write_text("participant,image,answer\n" + "".join(lines))
+    imported = import_answers([file], KEY)
+    assert {answer.participant for answer in imported.answers} == {"P4"}
+    assert count_left_out(imported) == {INCOMPLETE: (2, 8), UNKNOWN_IMAGE: (1, 1)}
+
+
+def test_a_plain_session_is_unfinished_if_a_line_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    ends = zip(A, ("1", "", "0", ""), strict=True)
+    file.write_text("participant,image,answer,finished\n" + "".join(f"P1,{image},WS,{end}\n" for image, end in ends))
+    assert count_left_out(import_answers([file], KEY)) == {UNFINISHED: (1, 4)}
+
+
 def test_labels_stand_for_options(tmp_path: Path) -> None:
     file = write_qualtrics(tmp_path / "export.csv", [SESSION | answer_all(answer="1")])
     imported = import_answers([file], KEY, None, ReadingRules(labels={"1": "Noonan"}))
@@ -261,7 +285,14 @@ def test_keys_of_survey_packs_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a,b\n1,2\n", HEADER, f"{HEADER}x,f,,edited\n", f"{HEADER}x,f,WS,edited\nx,g,WS,edited\n"],
+    [
+        "",
+        "a,b\n1,2\n",
+        HEADER,
+        f"{HEADER}x,f,,edited\n",
+        f"{HEADER}x,f,WS,smiling\n",
+        f"{HEADER}x,f,WS,edited\nx,g,WS,edited\n",
+    ],
 )
 def test_keys_of_other_forms_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "key.csv").write_text(text)

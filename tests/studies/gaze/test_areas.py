@@ -24,11 +24,26 @@ def test_areas_of_packs_are_read(tmp_path: Path) -> None:
             find_side([*areas, other])
 
 
+def test_an_area_may_be_one_pixel(tmp_path: Path) -> None:
+    path = tmp_path / "areas.csv"
+    path.write_text("image,area,left,top,right,bottom,width,height\nA_1,nose,15,15,15,15,16,16\n")
+    assert read_areas(path) == [InterestArea("A_1", "nose", 15, 15, 15, 15, 16, 16)]
+
+
 @pytest.mark.parametrize(
-    "lines", ["", "A_1,nose,3,2,3,4\n", "A_1,nose,1,2,3,x\n", "A_1,nose,1,2,3,4\nA_1,nose,1,2,3,4\n"]
+    "lines",
+    [
+        "",
+        "A_1,nose,4,2,3,4,,\n",
+        "A_1,nose,1,2,3,x,,\n",
+        "A_1,nose,1,2,3,,,\n",
+        "A_1,nose,-1,2,3,4,,\n",
+        "A_1,nose,1,2,16,4,16,16\n",
+        "A_1,nose,1,2,3,4,,\nA_1,nose,1,2,3,4,,\n",
+    ],
 )
 def test_areas_that_are_none_are_refused(tmp_path: Path, lines: str) -> None:
     path = tmp_path / "areas.csv"
-    path.write_text(f"image,area,left,top,right,bottom\n{lines}")
+    path.write_text(f"image,area,left,top,right,bottom,width,height\n{lines}")
     with pytest.raises(DatasetError):
         read_areas(path)

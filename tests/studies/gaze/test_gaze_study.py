@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError, DatasetError
-from studies.gaze.gaze_data import ReadingOptions
+from studies.gaze.gaze_data import ReadingOptions, read_gaze
 from studies.gaze.gaze_study import GazeOptions, GazeResults, analyse_gaze, write_results
 from studies.gaze.simulated_gaze import GazeEffects, simulate_gaze, write_tobii
 from tests.studies.gaze.example_study import SIDE, make_study
@@ -80,6 +80,20 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     assert results.participants == 3
     assert len(results.problems) >= 3
     assert results.maps == {}
+
+
+def test_measures_count_once(tmp_path: Path) -> None:
+    header = (
+        "Recording\tParticipant\tMedia\tAOI\tTotal duration of fixations\tNumber of fixations\tTime to first fixation\n"
+    )
+    lines = [f"R{person}\tP{person}\tA_00000000\tmouth\t{100 * person}\t1\t5\n" for person in range(3)]
+    for name in ("first.tsv", "again.tsv"):
+        (tmp_path / name).write_text(header + "".join(lines))
+    with pytest.raises(DatasetError):
+        read_gaze([tmp_path / "first.tsv"] * 2, KEY, (), ReadingOptions())
+    data = read_gaze([tmp_path / "first.tsv", tmp_path / "again.tsv"], KEY, (), ReadingOptions())
+    assert [view.dwell_ms for view in data.views] == [0, 100, 200]
+    assert sum(data.excluded.values()) == 3
 
 
 def test_gaze_on_other_pictures_is_refused(gaze: Path) -> None:

@@ -17,8 +17,10 @@ import pytest
 from PIL import Image
 
 from core.errors import ConfigError, DatasetError
-from studies.answers.importer import import_answers
+from studies.answers.exclusions import ExclusionRules
+from studies.answers.importer import ReadingRules, import_answers
 from studies.answers.key import read_key
+from studies.answers.wide_csv import read_question_columns
 from studies.packs import study_folder
 from studies.packs.designs import Study, Survey, design_samples, design_versions
 from studies.packs.face_datasets import read_face_dataset
@@ -114,11 +116,26 @@ def test_limesurvey_and_redcap_have_legal_names_of_every_question(study: Study, 
     assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,25}", row["Variable / Field Name"]) for row in fields)
     shown = {row["Variable / Field Name"]: row["Branching Logic (Show field only if...)"] for row in fields}
     assert shown[codes[0].lower()] == shown[f"{codes[0].lower()}_confidence"] == "[list] = '2'"
+    assert [row["Variable / Field Name"] for row in fields[:2]] == ["record_id", "participant"]
+    assert [row["Variable / Field Name"] for row in fields if row["Field Annotation"] == "@HIDDEN-SURVEY"] == ["list"]
     for tool in ("limesurvey", "redcap"):
         columns = read_table(folder / tool / "columns.csv")
         assert {(line["image"], line["field"]) for line in columns} == {
             (picture.code, asked) for picture in study.pictures for asked in ("answer", "confidence")
         }
+
+
+def test_exports_of_redcap_name_participants_by_their_code(folder: Path, tmp_path: Path) -> None:
+    """REDCap numbers the records of a survey; the code is what the participant typed."""
+    [first, *_] = read_table(folder / "redcap" / "columns.csv")
+    path = tmp_path / "export.csv"
+    path.write_text(f"record_id,participant,list,{first['column']},images_complete\n1,P007,1,2,2\n")
+    questions = read_question_columns(folder / "redcap" / "columns.csv")
+    reading = ReadingRules(questions=questions, labels={"2": OPTIONS[1]})
+    imported = import_answers([path], read_key(folder), ExclusionRules(images=1), reading)
+    assert [(one.participant, one.image, one.answer) for one in imported.answers] == [
+        ("P007", first["image"], OPTIONS[1])
+    ]
 
 
 def test_the_page_of_jspsych_has_everybodys_order_and_all_images(study: Study, folder: Path) -> None:

@@ -31,6 +31,8 @@ def test_a_folder_and_a_zip_are_read_alike_and_codes_are_those_of_the_packs_key(
         ("areas.csv", b"left", b"links"),
         ("areas.csv", b"2,3,9,11", b"9,3,2,11"),
         ("areas.csv", b"2,3,9,11", b"2,3,9"),
+        ("areas.csv", b"2,3,9,11", b"2,,9,11"),
+        ("areas.csv", b"2,3,9,11", b"2,3,9.5,11"),
         ("key/answers.csv", b"00000001.png", b"00000002.png"),
         ("key/answers.csv", b"WS", b""),
         ("key/answers.csv", b"True", b"yes"),
@@ -59,6 +61,15 @@ def test_broken_and_missing_pictures_are_refused(data: bytes, tmp_path: Path) ->
         del files[name]
     pack = read_survey_pack(write_files(tmp_path / "pack.zip", files))
     with pytest.raises(DatasetError, match=name):
+        read_pixels(pack.path, pack.pictures)
+
+
+@pytest.mark.parametrize("area", [b"2,3,16,11", b"2,3,9,16"])
+def test_areas_outside_their_pictures_are_refused(area: bytes, tmp_path: Path) -> None:
+    files = pack_files()
+    files["areas.csv"] = files["areas.csv"].replace(b"2,3,9,11", area, 1)
+    pack = read_survey_pack(write_files(tmp_path / "pack.zip", files))
+    with pytest.raises(DatasetError):
         read_pixels(pack.path, pack.pictures)
 
 
