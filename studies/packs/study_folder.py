@@ -54,8 +54,8 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "redcap": Tool(
         redcap.generate_files,
         f"""{_ADDRESSES} Upload `data-dictionary.csv` (Designer, Data Dictionary). The field `list` chooses the images
-        of a participant, who does not see it: fill it in each record before you send the link to its survey. Export the answers as CSV with labels and raw
-        headers, and import them with `--questions redcap/columns.csv`.""",
+        of a participant, who does not see it: fill it in each record before you send the link to its survey. Export
+        the answers as CSV with labels and raw headers, and import them with `--questions redcap/columns.csv`.""",
         web_images=True,
     ),
     "jspsych": Tool(
