@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from studies.analysis.estimates import Estimate, estimate_share
-from studies.answers.table import Answer, list_variants
+from studies.answers.table import Answer, is_shown, list_variants
 
 _GROUPINGS: Final = (
     (),
@@ -56,31 +57,40 @@ class Confusion:
 
 def measure_accuracies(answers: Sequence[Answer]) -> list[Accuracy]:
     """Measure the accuracy of all answers, and by each field, and pair of fields, in which they differ."""
-    rows = []
-    for names in _GROUPINGS:
-        groups: dict[tuple[str, ...], list[Answer]] = {}
-        for answer in answers:
-            groups.setdefault(tuple(getattr(answer, name) for name in names), []).append(answer)
-        if all(len({values[place] for values in groups}) > 1 for place in range(len(names))):
-            rows += [_measure(dict(zip(names, values, strict=True)), groups[values]) for values in sorted(groups)]
-    return rows
+    return [_measure(group, given) for group, given in _group_answers(answers) if is_shown(given)]
+
+
+def list_small_groups(answers: Sequence[Answer]) -> list[Mapping[str, str]]:
+    """List the groups of so few participants that no result shows them."""
+    return [group for group, given in _group_answers(answers) if not is_shown(given)]
 
 
 def count_confusions(answers: Sequence[Answer]) -> list[Confusion]:
     """Count the answers to each condition, over all pictures and, if there are several variants, for each."""
     variants = list_variants(answer.variant for answer in answers)
     conditions = tuple(sorted({answer.condition for answer in answers}))
-    given = {option for answer in answers for option in (answer.answer, *answer.options)}
-    options = (*conditions, *sorted(given - {*conditions}))
+    chosen = {option for answer in answers for option in (answer.answer, *answer.options)}
+    options = (*conditions, *sorted(chosen - {*conditions}))
     confusions = []
     for variant in ["", *(variants if len(variants) > 1 else [])]:
-        counts = {condition: dict.fromkeys(options, 0) for condition in conditions}
-        for answer in answers:
-            if variant in ("", answer.variant):
-                counts[answer.condition][answer.answer] += 1
-        rows = tuple(tuple(counts[condition].values()) for condition in conditions)
-        confusions.append(Confusion(variant, conditions, options, rows))
+        rows = {}
+        for condition in conditions:
+            given = [one for one in answers if variant in ("", one.variant) and one.condition == condition]
+            if is_shown(given):
+                counts = Counter(answer.answer for answer in given)
+                rows[condition] = tuple(counts[option] for option in options)
+        if rows:
+            confusions.append(Confusion(variant, tuple(rows), options, tuple(rows.values())))
     return confusions
+
+
+def _group_answers(answers: Sequence[Answer]) -> Iterator[tuple[Mapping[str, str], Sequence[Answer]]]:
+    for names in _GROUPINGS:
+        groups: dict[tuple[str, ...], list[Answer]] = {}
+        for answer in answers:
+            groups.setdefault(tuple(getattr(answer, name) for name in names), []).append(answer)
+        if all(len({values[place] for values in groups}) > 1 for place in range(len(names))):
+            yield from ((dict(zip(names, values, strict=True)), groups[values]) for values in sorted(groups))
 
 
 def _measure(group: Mapping[str, str], answers: Sequence[Answer]) -> Accuracy:

@@ -1,28 +1,30 @@
-"""Agreement between raters: Fleiss' kappa and Krippendorff's alpha for nominal answers."""
+"""Agreement about images, of participants or of raters: Fleiss' kappa and Krippendorff's alpha, for nominal answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
+from studies.analysis.crossed_answers import number_names
 from studies.analysis.estimates import Estimate
-from studies.answers.table import Answer, list_variants
+from studies.answers.rating_sheets import Rating
+from studies.answers.table import Answer, is_shown, list_variants
 
 Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of the participants about the images.
+    """Agreement about the images.
 
     Attributes:
         variant: of the images; empty for all.
-        images: number of images with two answers or more.
-        fleiss_kappa, krippendorff_alpha: 1 if all agree, 0 for chance; the intervals are of a bootstrap over images.
+        images: number of images that two or more judged.
+        fleiss_kappa, krippendorff_alpha: 1 if all agree, 0 for chance; the intervals are of a bootstrap over faces.
     """
 
     variant: str
@@ -57,29 +59,52 @@ def compute_krippendorff_alpha(counts: Counts) -> float:
 
 
 def measure_agreement(answers: Sequence[Answer], *, resamples: int = 1000, seed: int = 0) -> list[Agreement]:
-    """Measure the agreement about images with two answers or more: of all variants and of each."""
+    """Measure the agreement of participants about images of two faces or more: of all variants and of each."""
     variants = list_variants(answer.variant for answer in answers)
-    options = {option: place for place, option in enumerate(sorted({answer.answer for answer in answers}))}
     rows = []
     for variant in ["", *(variants if len(variants) > 1 else [])]:
-        images: dict[str, Counts] = {}
-        for answer in answers:
-            if variant in ("", answer.variant):
-                row = images.setdefault(answer.image, np.zeros(len(options), dtype=np.int64))
-                row[options[answer.answer]] += 1
-        counts = [row for row in images.values() if row.sum() > 1]
-        if len(counts) > 1:
-            table = np.array(counts)
-            drawn = np.random.default_rng(seed).integers(len(table), size=(resamples, len(table)))
-            kappa, alpha = (
-                _bootstrap(measure, table, drawn) for measure in (compute_fleiss_kappa, compute_krippendorff_alpha)
-            )
-            rows.append(Agreement(variant, len(table), kappa, alpha))
+        chosen = [answer for answer in answers if variant in ("", answer.variant)]
+        judged = [(answer.face, answer.image, answer.answer) for answer in chosen]
+        if is_shown(chosen) and (row := _measure(variant, judged, resamples, seed)) is not None:
+            rows.append(row)
     return rows
 
 
-def _bootstrap(measure: Callable[[Counts], float], table: Counts, drawn: Counts) -> Estimate:
-    values = np.array([measure(table[rows]) for rows in drawn])
+def measure_term_agreement(ratings: Sequence[Rating], *, resamples: int = 1000, seed: int = 0) -> dict[str, Agreement]:
+    """Measure the agreement of raters on whether each term is present, where two or more rated images of two faces."""
+    terms: dict[str, list[tuple[str, str, str]]] = {}
+    for one in ratings:
+        terms.setdefault(one.term, []).append((one.face, one.image, "present" if one.present else "absent"))
+    rows = {term: _measure("", judged, resamples, seed) for term, judged in terms.items()}
+    return {term: row for term, row in rows.items() if row is not None}
+
+
+def _measure(variant: str, judged: Iterable[tuple[str, str, str]], resamples: int, seed: int) -> Agreement | None:
+    """Measure the agreement; None if fewer than two faces have an image that was judged twice.
+
+    Args:
+        judged: face, image and answer of each judgement.
+    """
+    images: dict[tuple[str, str], list[str]] = {}
+    for face, image, answer in judged:
+        images.setdefault((face, image), []).append(answer)
+    images = {names: given for names, given in images.items() if len(given) > 1}
+    faces = number_names([face for face, _ in images])
+    if len({*faces.tolist()}) < 2:
+        return None
+    options = sorted({answer for given in images.values() for answer in given})
+    table = np.array([[given.count(option) for option in options] for given in images.values()])
+    rows = [np.flatnonzero(faces == face) for face in range(faces.max() + 1)]
+    drawn = np.random.default_rng(seed).integers(len(rows), size=(resamples, len(rows)))
+    samples = [table[np.concatenate([rows[face] for face in chosen])] for chosen in drawn]
+    kappa, alpha = (
+        _bootstrap(measure, table, samples) for measure in (compute_fleiss_kappa, compute_krippendorff_alpha)
+    )
+    return Agreement(variant, len(table), kappa, alpha)
+
+
+def _bootstrap(measure: Callable[[Counts], float], table: Counts, samples: Sequence[Counts]) -> Estimate:
+    values = np.array([measure(sample) for sample in samples])
     values = values[np.isfinite(values)]
     low, high = np.quantile(values, [0.025, 0.975]) if values.size else (np.nan, np.nan)
     return Estimate(measure(table), float(low), float(high))

@@ -1,4 +1,4 @@
-"""Rank correlation over images, with a permutation test."""
+"""Rank correlation over faces, with a permutation test."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Correlation:
 
     Attributes:
         value: in [-1, 1].
-        p: two-sided, by permutation of the images.
-        images: number of them.
+        p: two-sided, by permutation of the faces.
+        faces: number of them.
     """
 
     value: float
     p: float
-    images: int
+    faces: int
 
 
 def correlate_ranks(
     first: Sequence[float], second: Sequence[float], *, permutations: int = 2000, seed: int = 0
 ) -> Correlation | None:
-    """Correlate two values of each image; None if there are fewer than four images, or one value is always the same.
+    """Correlate two values of each face; None if there are fewer than four faces, or one value is always the same.
 
     Raises:
         ConfigError: the numbers of values differ.
     """
     if len(first) != len(second):
-        raise ConfigError(f"{len(first)} and {len(second)} values; expected two of each image")
+        raise ConfigError(f"{len(first)} and {len(second)} values; expected two of each face")
     if len(first) < 4 or len(set(first)) < 2 or len(set(second)) < 2:
         return None
     a, b = _standardise(first), _standardise(second)

@@ -87,6 +87,12 @@ def cross_answers(answers: Sequence[Answer], variants: tuple[str, str]) -> Cross
     )
 
 
+def average_by(names: Sequence[str], values: Sequence[float]) -> Floats:
+    """Average the values of each name, in the order in which the names first appear."""
+    groups = number_names(names)
+    return np.asarray(np.bincount(groups, np.asarray(values, dtype=np.float64)) / np.bincount(groups))
+
+
 def number_names(names: Sequence[str]) -> Ints:
     """Number names from 0 in the order in which they first appear."""
     numbers: dict[str, int] = {}

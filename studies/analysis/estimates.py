@@ -20,8 +20,8 @@ class Estimate:
     high: float
 
 
-def estimate_share(answers: Sequence[Answer], level: float = 0.95) -> Estimate:
-    """Estimate the share of right answers, over all participants and all faces.
+def estimate_share(answers: Sequence[Answer]) -> Estimate:
+    """Estimate the share of right answers, over all participants and all faces, with its interval of 95 %.
 
     The variance counts participants and faces as random (two-way clusters, Cameron, Gelbach and Miller 2011). The
     interval is Wilson's for the number of independent answers with this variance, with Student's quantile for the
@@ -41,7 +41,7 @@ def estimate_share(answers: Sequence[Answer], level: float = 0.95) -> Estimate:
         single = share * (1 - share) / count
         total = sum(variances) - single if len(variances) == 2 else max(variances, default=single)
         effective = share * (1 - share) / max(total, single)
-    squared = float(stdtrit(max(1, fewest - 1), (1 + level) / 2)) ** 2
+    squared = float(stdtrit(max(1, fewest - 1), 0.975)) ** 2
     middle = (share + squared / (2 * effective)) / (1 + squared / effective)
     half = np.sqrt(squared * (share * (1 - share) + squared / (4 * effective)) / effective) / (1 + squared / effective)
     return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))

@@ -13,10 +13,11 @@ from core.errors import DatasetError
 from core.statistics.multiple_tests import holm
 from core.statistics.sign_flips import flip_signs
 from studies.analysis.correlation import Correlation, correlate_ranks
+from studies.analysis.crossed_answers import average_by
 from studies.analysis.estimates import Estimate, estimate_share
 from studies.analysis.published import compute_paired_p
 from studies.answers.csv_rows import read_rows
-from studies.answers.table import Answer
+from studies.answers.table import Answer, is_shown
 
 _PROBABILITY: Final = "p:"
 
@@ -33,10 +34,10 @@ class GroupDifference:
         images: number of them.
         human: share of right answers, with its interval for other participants and faces.
         model: share of images that the classifier has right.
-        p: of the difference, with images as units and signs flipped; the participants are these ones.
+        p: of the difference, with faces as units and signs flipped; the participants are these ones. None for one face.
         holm: p corrected for the number of groups of a condition and an age; None for the other groups.
         published_p: paired t-test over participants of their accuracy against the classifier's on the same images, as
-            in Duong et al. 2022; None with fewer than two participants. It holds for these very faces only.
+            in Duong et al. 2022. It holds for these very faces only.
     """
 
     condition: str
@@ -44,14 +45,14 @@ class GroupDifference:
     images: int
     human: Estimate
     model: float
-    p: float
+    p: float | None
     holm: float | None
-    published_p: float | None
+    published_p: float
 
 
 @dataclass(frozen=True)
 class HumanAndModel:
-    """Comparison by group, and the correlation over images.
+    """Comparison by group, and the correlation over faces.
 
     Attributes:
         correlation: of the share of right answers with the classifier's probability of the true condition.
@@ -124,47 +125,43 @@ def compare_with_model(answers: Sequence[Answer], probabilities: Probabilities, 
     keys = {("", "")}
     keys |= {(answer.condition, "") for answer in answers}
     keys |= {(answer.condition, answer.age_group) for answer in answers}
-    groups = [
-        _compare_group(
-            [one for one in answers if condition in ("", one.condition) and age in ("", one.age_group)],
-            condition,
-            age,
-            right,
-            seed,
-        )
-        for condition, age in sorted(keys)
-    ]
-    corrected = iter(holm([group.p for group in groups if group.age_group]))
-    shares = _share_right(answers)
+    groups = []
+    for condition, age in sorted(keys):
+        chosen = [one for one in answers if condition in ("", one.condition) and age in ("", one.age_group)]
+        if is_shown(chosen):
+            groups.append(_compare_group(chosen, condition, age, right, seed))
+    faces = [answer.face for answer in answers]
+    shares = average_by(faces, [answer.correct for answer in answers])
+    probable = average_by(faces, [truths[answer.image] for answer in answers])
     return HumanAndModel(
-        tuple(replace(group, holm=next(corrected)) if group.age_group else group for group in groups),
-        correlate_ranks([*shares.values()], [truths[image] for image in shares], seed=seed),
+        tuple(_correct_by_holm(groups)), correlate_ranks(shares.tolist(), probable.tolist(), seed=seed)
     )
+
+
+def _correct_by_holm(groups: Sequence[GroupDifference]) -> list[GroupDifference]:
+    tested = {place: group.p for place, group in enumerate(groups) if group.age_group and group.p is not None}
+    corrected = dict(zip(tested, holm([*tested.values()]), strict=True))
+    return [replace(group, holm=corrected.get(place)) for place, group in enumerate(groups)]
 
 
 def _compare_group(
     answers: Sequence[Answer], condition: str, age_group: str, right: Mapping[str, bool], seed: int
 ) -> GroupDifference:
-    shares = _share_right(answers)
     people: dict[str, list[tuple[bool, bool]]] = {}
     for answer in answers:
         people.setdefault(answer.participant, []).append((answer.correct, right[answer.image]))
     pairs = [np.mean(given, axis=0).tolist() for given in people.values()]
+    images = {answer.image for answer in answers}
+    differences = average_by(
+        [answer.face for answer in answers], [answer.correct - right[answer.image] for answer in answers]
+    )
     return GroupDifference(
         condition=condition,
         age_group=age_group,
-        images=len(shares),
+        images=len(images),
         human=estimate_share(answers),
-        model=float(np.mean([right[image] for image in shares])),
-        p=flip_signs([share - right[image] for image, share in shares.items()], seed=seed),
+        model=sum(right[image] for image in images) / len(images),
+        p=flip_signs(differences, seed=seed) if differences.size > 1 else None,
         holm=None,
-        published_p=compute_paired_p(*zip(*pairs, strict=True)) if len(pairs) > 1 else None,
+        published_p=compute_paired_p(*zip(*pairs, strict=True)),
     )
-
-
-def _share_right(answers: Sequence[Answer]) -> dict[str, float]:
-    """Compute the share of right answers to each image."""
-    images: dict[str, list[bool]] = {}
-    for answer in answers:
-        images.setdefault(answer.image, []).append(answer.correct)
-    return {image: float(np.mean(given)) for image, given in images.items()}

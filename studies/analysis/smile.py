@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.analysis.correlation import Correlation, correlate_ranks
+from studies.analysis.crossed_answers import average_by
 from studies.analysis.published import compute_student_p
-from studies.answers.table import Answer
+from studies.answers.table import Answer, is_shown
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class SmileEffect:
         condition: of the faces; empty for all.
         right, wrong: mean smile on images that were answered right and wrong, each answer counted.
         published_p: Student's test of the two, as if each answer had an image and a participant of its own.
-        correlation: of the smile with the share of right answers, over images.
+        correlation: of the mean smile of the images of a face with its share of right answers, over faces.
     """
 
     condition: str
@@ -35,18 +36,17 @@ def measure_smile(answers: Sequence[Answer], *, seed: int = 0) -> list[SmileEffe
     conditions = sorted({answer.condition for answer in answers})
     effects = []
     for condition in ["", *(conditions if len(conditions) > 1 else [])]:
-        images: dict[str, list[bool]] = {}
-        smiles: dict[str, float] = {}
-        for answer in answers:
-            if answer.smile is not None and condition in ("", answer.condition):
-                images.setdefault(answer.image, []).append(answer.correct)
-                smiles[answer.image] = answer.smile
-        groups = [
-            [smiles[name] for name, given in images.items() for one in given if one is want] for want in (True, False)
+        given = [
+            (answer.smile, answer)
+            for answer in answers
+            if answer.smile is not None and condition in ("", answer.condition)
         ]
-        if all(groups) and len(groups[0]) + len(groups[1]) > 2:
-            shares = [float(np.mean(given)) for given in images.values()]
-            correlation = correlate_ranks([smiles[name] for name in images], shares, seed=seed)
-            right, wrong = (float(np.mean(group)) for group in groups)
-            effects.append(SmileEffect(condition, right, wrong, compute_student_p(*groups), correlation))
+        groups = [[(smile, answer) for smile, answer in given if answer.correct is want] for want in (True, False)]
+        if all(is_shown(answer for _, answer in group) for group in groups):
+            faces, smiles = [answer.face for _, answer in given], [smile for smile, _ in given]
+            shares = average_by(faces, [answer.correct for _, answer in given])
+            correlation = correlate_ranks(average_by(faces, smiles).tolist(), shares.tolist(), seed=seed)
+            right, wrong = ([smile for smile, _ in group] for group in groups)
+            means = float(np.mean(right)), float(np.mean(wrong))
+            effects.append(SmileEffect(condition, *means, compute_student_p(right, wrong), correlation))
     return effects

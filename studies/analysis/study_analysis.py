@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from core.errors import DatasetError
 from core.reports.versions import list_versions
 from core.statistics.multiple_tests import holm
-from studies.analysis.accuracy import Accuracy, Confusion, count_confusions, measure_accuracies
+from studies.analysis.accuracy import Accuracy, Confusion, count_confusions, list_small_groups, measure_accuracies
 from studies.analysis.agreement import Agreement, measure_agreement
 from studies.analysis.bootstrap import bootstrap_difference
 from studies.analysis.comparison import Comparison, compare_crossed
@@ -20,9 +20,9 @@ from studies.analysis.human_and_model import HumanAndModel, Probabilities, compa
 from studies.analysis.permutation import permute_variants
 from studies.analysis.published import published_t_test
 from studies.analysis.smile import SmileEffect, measure_smile
-from studies.answers.table import Answer, list_variants
+from studies.answers.table import FEWEST, Answer, is_shown, list_variants
 
-NOTICE: Final = "The pictures are synthetic or edited. No basis for a diagnosis."
+NOTICE: Final = "Pictures may be synthetic or edited. No basis for a diagnosis."
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class VariantTests:
     variants: tuple[str, str]
     correct: tuple[int, int]
     answers: tuple[int, int]
-    published_p: float | None
+    published_p: float
     comparison: Comparison | None
     problem: str
     holm: float | None
@@ -55,12 +55,17 @@ class VariantTests:
 
 @dataclass(frozen=True)
 class StudyAnalysis:
-    """Analysis of the answers of a study; it contains no answer of a single person."""
+    """Analysis of the answers of a study; it contains no answer of a single person.
+
+    Attributes:
+        left_out: groups of fewer than FEWEST participants, such as {"condition": "WS"}; no result shows them.
+    """
 
     answers: int
     participants: int
     faces: int
     images: int
+    left_out: tuple[Mapping[str, str], ...]
     accuracies: tuple[Accuracy, ...]
     confusions: tuple[Confusion, ...]
     variant_tests: tuple[VariantTests, ...]
@@ -88,16 +93,20 @@ def analyse_answers(
         seed: of the bootstraps and permutations.
 
     Raises:
-        DatasetError: there are no answers, or the probabilities do not fit them.
+        DatasetError: fewer than FEWEST participants, or the probabilities do not fit the answers.
     """
-    if not answers:
-        raise DatasetError("there are no answers; expected one or more")
+    participants = len({answer.participant for answer in answers})
+    if not is_shown(answers):
+        raise DatasetError(
+            f"answers of {participants} participants; expected {FEWEST} or more, so that no result is that of a person"
+        )
     model = None if probabilities is None else compare_with_model(answers, probabilities, seed=seed)
     return StudyAnalysis(
         answers=len(answers),
-        participants=len({answer.participant for answer in answers}),
+        participants=participants,
         faces=len({answer.face for answer in answers}),
         images=len({answer.image for answer in answers}),
+        left_out=tuple(list_small_groups(answers)),
         variant_tests=tuple(_test_variants(answers, seed)),
         human_and_model=model,
         accuracies=tuple(measure_accuracies(answers)),
@@ -115,10 +124,11 @@ def _test_variants(answers: Sequence[Answer], seed: int) -> list[VariantTests]:
     conditions = sorted({answer.condition for answer in answers})
     tests = []
     for second in others:
-        tests.append(_test_pair(answers, "", (first, second), seed))
+        if (whole := _test_pair(answers, "", (first, second), seed)) is not None:
+            tests.append(whole)
         if len(conditions) > 1:
             rows = [_test_pair(answers, condition, (first, second), seed) for condition in conditions]
-            tests += _correct_by_holm(rows)
+            tests += _correct_by_holm([row for row in rows if row is not None])
     return tests
 
 
@@ -127,16 +137,20 @@ def _correct_by_holm(rows: Sequence[VariantTests]) -> list[VariantTests]:
     return [row if row.comparison is None else replace(row, holm=next(corrected)) for row in rows]
 
 
-def _test_pair(answers: Sequence[Answer], condition: str, variants: tuple[str, str], seed: int) -> VariantTests:
+def _test_pair(answers: Sequence[Answer], condition: str, variants: tuple[str, str], seed: int) -> VariantTests | None:
+    """Test two variants; None if too few participants saw one of them for results to be shown."""
     chosen = [one for one in answers if one.variant in variants and condition in ("", one.condition)]
-    groups = [[one.correct for one in chosen if one.variant == variant] for variant in variants]
-    correct, counts = (sum(groups[0]), sum(groups[1])), (len(groups[0]), len(groups[1]))
+    first, second = ([one for one in chosen if one.variant == variant] for variant in variants)
+    if not is_shown(first) or not is_shown(second):
+        return None
+    correct = sum(one.correct for one in first), sum(one.correct for one in second)
+    counts = len(first), len(second)
     tests = VariantTests(
         condition,
         variants,
         correct,
         counts,
-        published_p=published_t_test(correct[0], counts[0], correct[1], counts[1]) if min(counts) > 1 else None,
+        published_p=published_t_test(correct[0], counts[0], correct[1], counts[1]),
         comparison=None,
         problem="",
         holm=None,

@@ -91,6 +91,11 @@ def list_variants(variants: Iterable[str]) -> list[str]:
     return [name for name in VARIANTS if name in present]
 
 
+def is_shown(answers: Iterable[Answer]) -> bool:
+    """Return whether a group of answers has the participants without whom its results are not shown."""
+    return len({answer.participant for answer in answers}) >= FEWEST
+
+
 def write_answers(path: Path, answers: Sequence[Answer]) -> None:
     """Write answers as CSV, one a line; several options are joined by `|`.
 

@@ -14,7 +14,7 @@ from studies.plan.study_design import StudyDesign
 _SHEET: Final = """\
 # Pre-registration
 
-The pictures are synthetic or edited. The study measures how people judge pictures; nothing in it is a basis for a
+Pictures may be synthetic or edited. The study measures how people judge pictures; nothing in it is a basis for a
 diagnosis. Fill in every line that begins with `To fill in`, and register the sheet before the first answer is
 there.
 
@@ -136,8 +136,13 @@ def describe_exclusions(rules: ExclusionRules) -> Iterator[str]:
     if rules.least_seconds:
         yield f"A survey in which the median time of an answer is below {rules.least_seconds:g} s is left out."
     yield "Previews, tests and spam are left out."
-    yield "A participant who saw images of more than one version, or whom the answers do not name, is left out."
+    yield (
+        "A participant who saw images of more than one version, whom the answers do not name, or who is named by an "
+        "e-mail address, is left out."
+    )
     yield "The first survey of a participant that is kept by these rules is used; further ones are left out."
+    yield "If dates do not tell which survey of a participant was the first, all of them are left out."
+    yield "An image that was answered twice in one survey is left out with both answers."
     yield "Answers to images that are not in the key, and answers that are no option, are left out and reported."
 
 

@@ -55,8 +55,8 @@ def plot_confusions(rows: Sequence[Mapping[str, Any]]) -> bytes:
     Args:
         rows: `confusions` of the results.
     """
-    options, conditions = rows[0]["options"], rows[0]["conditions"]
-    size = (len(rows) * (0.75 * len(options) + 1.3), 0.62 * len(conditions) + 1.5)
+    options = rows[0]["options"]
+    size = (len(rows) * (0.75 * len(options) + 1.3), 0.62 * max(len(row["conditions"]) for row in rows) + 1.5)
     figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     axes: Any = figure.subplots(1, len(rows), squeeze=False)[0]
     for axis, row in zip(axes, rows, strict=True):
@@ -68,7 +68,7 @@ def plot_confusions(rows: Sequence[Mapping[str, Any]]) -> bytes:
             text = f"{share:.0%}\n{counts[down, across]}" if counts[down, across] else ""
             axis.text(across, down, text, ha="center", va="center", fontsize=7.5, color=ink)
         axis.set_xticks(range(len(options)), options, fontsize=8, rotation=30, ha="right", rotation_mode="anchor")
-        axis.set_yticks(range(len(conditions)), conditions, fontsize=8)
+        axis.set_yticks(range(len(row["conditions"])), row["conditions"], fontsize=8)
         axis.set_xlabel("answer", fontsize=9)
         axis.set_title(row["variant"] or "all pictures", fontsize=10)
     axes[0].set_ylabel("true condition", fontsize=9)

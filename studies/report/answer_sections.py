@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.reports.html_pages import embed_image, format_facts, format_section, format_table
+from studies.answers.table import FEWEST
 from studies.report.answer_plots import plot_accuracies, plot_confidence, plot_confusions, plot_human_and_model
 from studies.report.number_formats import format_bounds, format_estimate, format_p
 
@@ -28,6 +30,7 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
         format_facts(counts),
         embed_image(plots["accuracy"], "Share of right answers of each group of answers"),
         format_table(_tabulate_accuracies(results["accuracies"])),
+        _list_left_out(results["left_out"]),
     )
     if tests := results["variant_tests"]:
         yield format_section(
@@ -36,9 +39,11 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
             "t-test over single answers ignores both and is shown for repetition.</p>",
             format_table(_tabulate_tests(tests)),
         )
-    plots["confusion"] = plot_confusions(results["confusions"])
-    yield format_section("Confusion of conditions", embed_image(plots["confusion"], "Answers to each true condition"))
-    if confidence := results["confidence"]:
+    if confusions := results["confusions"]:
+        plots["confusion"] = plot_confusions(confusions)
+        image = embed_image(plots["confusion"], "Answers to each true condition")
+        yield format_section("Confusion of conditions", image)
+    if (confidence := results["confidence"]) and confidence["levels"]:
         plots["confidence"] = plot_confidence(confidence["levels"])
         yield format_section(
             "Confidence",
@@ -46,12 +51,15 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
             "<p>Probability that a participant is surer of a right answer than of a wrong one (0.5 is chance): "
             f"{format_estimate(confidence['discrimination']) or 'not known'}, mean over {confidence['participants']} "
             "participants.</p>",
+            f"<p>{confidence['left_out']} levels of fewer than {FEWEST} participants are left out.</p>"
+            if confidence["left_out"]
+            else "",
         )
     if results["smile"]:
         yield format_section(
             "Smile and accuracy",
-            "<p>Mean smile of images that were answered right and wrong, and the rank correlation over images of the "
-            "smile with the share of right answers.</p>",
+            "<p>Mean smile of images that were answered right and wrong, and the rank correlation over faces of their "
+            "mean smile with the share of right answers.</p>",
             format_table(_tabulate_smile(results["smile"])),
         )
     if results["agreement"]:
@@ -63,10 +71,15 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
             "Participants and classifier",
             embed_image(plots["human-and-model"], "Share of right answers of participants and of the classifier"),
             format_table(_tabulate_model(compared["groups"])),
-            "" if correlation is None else "<p>Rank correlation over images of the share of right answers with the "
+            "" if correlation is None else "<p>Rank correlation over faces of the share of right answers with the "
             f"classifier's probability of the true condition: {correlation['value']:.2f} "
             f"(p {format_p(correlation['p'])}).</p>",
         )  # fmt: skip
+
+
+def _list_left_out(groups: Sequence[Mapping[str, str]]) -> str:
+    names = "; ".join(", ".join(group.values()) for group in groups)
+    return f"<p>Groups of fewer than {FEWEST} participants are left out: {html.escape(names)}.</p>" if names else ""
 
 
 def _tabulate_accuracies(rows: Sequence[Results]) -> Rows:
@@ -100,12 +113,12 @@ def _tabulate_tests(rows: Sequence[Results]) -> Rows:
 
 
 def _tabulate_smile(rows: Sequence[Results]) -> Rows:
-    table: Rows = [["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "images"]]
+    table: Rows = [["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "faces"]]
     for row in rows:
-        correlation = row["correlation"] or {"value": None, "p": None, "images": None}
+        correlation = row["correlation"] or {"value": None, "p": None, "faces": None}
         table.append(
             [row["condition"] or "all", row["right"], row["wrong"], format_p(row["published_p"]), correlation["value"],
-             format_p(correlation["p"]), correlation["images"]]
+             format_p(correlation["p"]), correlation["faces"]]
         )  # fmt: skip
     return table
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from studies.answers.table import FEWEST
+
 Results = Mapping[str, Any]
 
 
@@ -27,13 +29,15 @@ def describe_answers(results: Results) -> str:
         )
     if results["human_and_model"]:
         sentences.append(
-            "Participants were compared with a classifier on the same images, with images as units and random signs; "
+            "Participants were compared with a classifier on the same images, with faces as units and random signs; "
             "its classes were reduced to the options of the survey."
         )
+    if results["left_out"]:
+        sentences.append(f"Groups of fewer than {FEWEST} participants are not shown.")
     if results["agreement"]:
         sentences.append(
             "Agreement is Fleiss' kappa and Krippendorff's alpha for nominal answers, with bootstrap intervals over "
-            "images."
+            "faces."
         )
     return " ".join([*sentences, f"The seed was {results['seed']}.", _name_versions(results)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,4 +26,4 @@ def format_number(value: float | None) -> str:
 
 def format_p(p: float | None) -> str:
     """Format a p-value; nothing if there is none."""
-    return "" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
+    return "" if p is None or math.isnan(p) else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"

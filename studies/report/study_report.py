@@ -14,21 +14,20 @@ from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.json_text import to_json_text
 from core.reports.html_pages import format_section, render_html
-from studies.answers.table import FEWEST
 from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
 from studies.report.answer_sections import render_answers
 from studies.report.gaze_sections import render_gaze
 from studies.report.methods_text import describe_answers, describe_gaze
 
 NOTICE: Final = (
-    "The pictures of this study are synthetic or edited. Its results describe groups of participants; they say nothing "
-    "about a single person and are no basis for a diagnosis."
+    "The pictures of this study may be synthetic or edited. Its results describe groups of participants; they say "
+    "nothing about a single person and are no basis for a diagnosis."
 )
 
 _MOST_BYTES: Final = 100_000_000
 _ANSWER_FIELDS: Final = (
-    "answers", "participants", "faces", "images", "accuracies", "confusions", "variant_tests", "confidence", "smile",
-    "agreement", "human_and_model", "seed", "versions",
+    "answers", "participants", "faces", "images", "left_out", "accuracies", "confusions", "variant_tests", "confidence",
+    "smile", "agreement", "human_and_model", "seed", "versions",
 )  # fmt: skip
 _GAZE_FIELDS: Final = (
     "participants", "images", "views", "settings", "versions", "excluded", "problems", "areas", "differences",
@@ -51,7 +50,7 @@ def write_report(out: Path, results: Path | None, gaze: Path | None) -> None:
     """
     if results is None and gaze is None:
         raise ConfigError("nothing to report; name the JSON of `study analyse`, the folder of `study gaze`, or both")
-    answered = None if results is None else _leave_out_few(_read_results(results, _ANSWER_FIELDS), results)
+    answered = None if results is None else _read_results(results, _ANSWER_FIELDS)
     looked = None if gaze is None else _read_results(gaze / RESULTS_FILE, _GAZE_FIELDS)
     plots: dict[str, bytes] = {}
     sections: list[str] = []
@@ -83,17 +82,6 @@ def _read_results(path: Path, names: Sequence[str]) -> Results:
     if _names_person(results):
         raise DatasetError(f"{path} has values of single participants; a report shows groups alone")
     return results
-
-
-def _leave_out_few(results: Results, path: Path) -> Results:
-    """Leave out the accuracies of groups of fewer than FEWEST participants."""
-    if results["participants"] < FEWEST:
-        raise DatasetError(
-            f"{path} has {results['participants']} participants; a report needs {FEWEST} or more, so that it shows "
-            "nothing of a single person"
-        )
-    shown = [row for row in results["accuracies"] if row["participants"] >= FEWEST]
-    return {**results, "accuracies": shown}
 
 
 def _names_person(value: Any) -> bool:

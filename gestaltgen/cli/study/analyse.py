@@ -15,7 +15,8 @@ from gestaltgen.cli.console import make_console
 from studies.analysis.estimates import Estimate
 from studies.analysis.human_and_model import HumanAndModel, read_probabilities
 from studies.analysis.study_analysis import NOTICE, StudyAnalysis, analyse_answers
-from studies.answers.table import read_answers
+from studies.answers.table import FEWEST, read_answers
+from studies.report.number_formats import format_p
 
 
 def analyse(
@@ -41,6 +42,9 @@ def analyse(
     write_file(out, to_json_text(analysis.to_json()).encode())
     console.print(f"{analysis.answers} answers of {analysis.participants} participants to {analysis.faces} faces")
     console.print(_tabulate_accuracies(analysis))
+    if analysis.left_out:
+        names = "; ".join(", ".join(group.values()) for group in analysis.left_out)
+        console.print(f"left out, with fewer than {FEWEST} participants: {names}", markup=False)
     if analysis.variant_tests:
         console.print(_tabulate_tests(analysis))
     if analysis.human_and_model is not None:
@@ -67,11 +71,11 @@ def _tabulate_tests(analysis: StudyAnalysis) -> Table:
             shown = [
                 f"{one.difference:.2f} ({one.interval[0]:.2f} to {one.interval[1]:.2f})",
                 _format_share(Estimate(one.accuracy_difference, *one.accuracy_interval)),
-                _format_p(one.p),
-                _format_p(test.holm),
+                format_p(one.p),
+                format_p(test.holm),
             ]
         pair = f"{test.variants[1]} - {test.variants[0]}"
-        table.add_row(test.condition or "all", pair, *shown, _format_p(test.published_p))
+        table.add_row(test.condition or "all", pair, *shown, format_p(test.published_p))
     return table
 
 
@@ -80,7 +84,7 @@ def _tabulate_model(comparison: HumanAndModel) -> Table:
     for row in comparison.groups:
         name = ", ".join(filter(None, (row.condition, row.age_group))) or "all"
         shown = (_format_share(row.human), f"{100 * row.model:.1f} %")
-        table.add_row(name, str(row.images), *shown, _format_p(row.p), _format_p(row.holm), _format_p(row.published_p))
+        table.add_row(name, str(row.images), *shown, format_p(row.p), format_p(row.holm), format_p(row.published_p))
     return table
 
 
@@ -94,7 +98,3 @@ def _make_table(first: str, *others: str) -> Table:
 
 def _format_share(share: Estimate) -> str:
     return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
-
-
-def _format_p(p: float | None) -> str:
-    return "" if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"

@@ -54,18 +54,21 @@ def test_shares_of_none_and_all_have_an_interval(answer: str) -> None:
 
 def test_groups_and_confusions_are_counted() -> None:
     answers = [
-        Answer("P1", "a", "f", "WS", "edited", "WS", options=("WS", "AS", "none")),
-        Answer("P1", "b", "g", "AS", "reconstructed", "WS"),
-        Answer("P2", "a", "f", "WS", "edited", "none"),
+        Answer(f"P{p}", image, face, condition, variant, answer, options=("WS", "AS", "none"))
+        for p in range(3)
+        for image, face, condition, variant, answer in (
+            ("a", "f", "WS", "edited", "none" if p else "WS"),
+            ("b", "g", "AS", "reconstructed", "WS"),
+        )
     ]
     rows = {tuple(row.group.values()): (row.correct, row.answers) for row in measure_accuracies(answers)}
-    assert rows[()] == (1, 3)
-    assert rows["WS",] == (1, 2)
-    assert rows["AS", "reconstructed"] == (0, 1)
+    assert rows[()] == (1, 6)
+    assert rows["WS",] == (1, 3)
+    assert rows["AS", "reconstructed"] == (0, 3)
     every, *variants = count_confusions(answers)
     assert (every.conditions, every.options) == (("AS", "WS"), ("AS", "WS", "none"))
-    assert every.counts == ((0, 1, 0), (0, 1, 1))
+    assert every.counts == ((0, 3, 0), (0, 1, 2))
     assert [(one.variant, one.counts) for one in variants] == [
-        ("reconstructed", ((0, 1, 0), (0, 0, 0))),
-        ("edited", ((0, 0, 0), (0, 1, 1))),
+        ("reconstructed", ((0, 3, 0),)),
+        ("edited", ((0, 1, 2),)),
     ]

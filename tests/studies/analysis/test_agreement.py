@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from studies.analysis.agreement import compute_fleiss_kappa, compute_krippendorff_alpha, measure_agreement
+from studies.analysis.agreement import (
+    compute_fleiss_kappa,
+    compute_krippendorff_alpha,
+    measure_agreement,
+    measure_term_agreement,
+)
+from studies.answers.rating_sheets import Rating
 from studies.answers.table import Answer
 
 FLEISS = np.array(
@@ -69,4 +75,31 @@ def test_answers_are_measured_by_variant() -> None:
     assert edited.krippendorff_alpha.value == 1
     assert reconstructed.krippendorff_alpha.value < 0.1
     assert whole.images == 16
-    assert whole.fleiss_kappa.low < whole.fleiss_kappa.value < whole.fleiss_kappa.high
+    assert whole.fleiss_kappa.low < whole.fleiss_kappa.value <= whole.fleiss_kappa.high
+
+
+def test_images_of_one_face_count_once() -> None:
+    """A second image of each face, judged as the first, tells nothing about other faces."""
+    once, twice = (
+        [
+            Answer(f"P{p}", f"{f} {image}", f"f{f}", "WS", "edited", "WS" if (f * p) % 3 else "AS")
+            for f in range(9)
+            for image in range(images)
+            for p in range(5)
+        ]
+        for images in (1, 2)
+    )
+    assert measure_agreement(once)[0].fleiss_kappa == measure_agreement(twice)[0].fleiss_kappa
+
+
+def test_agreement_of_raters_is_measured_by_term() -> None:
+    ratings = [
+        Rating(f"R{r}", f"i{i}", f"f{i}", "WS", "unedited", term, present=bool((i + r * scatter) % 2))
+        for r in range(2)
+        for i in range(8)
+        for term, scatter in (("HP:0000343", 0), ("Ptosis", 1))
+    ]
+    alone = Rating("R1", "i1", "f1", "WS", "unedited", "Long face", present=True)
+    terms = measure_term_agreement([*ratings, alone], resamples=100)
+    assert {term: row.fleiss_kappa.value for term, row in terms.items()} == {"HP:0000343": 1, "Ptosis": -1}
+    assert terms["Ptosis"].images == 8

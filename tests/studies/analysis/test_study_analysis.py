@@ -54,6 +54,49 @@ def test_a_condition_that_cannot_be_compared_has_its_reason() -> None:
     assert tests[""].comparison is not None
 
 
+def test_no_result_shows_fewer_than_three_participants() -> None:
+    answers = [
+        replace(one, smile=float(one.order or 0), confidence=9 if one.condition == "WS" else one.confidence)
+        for one in simulate_answers(PATEL.with_participants(12), Effects(), seed=1)
+        if one.condition != "WS" or one.participant in ("P001", "P002")
+    ]
+    even = {answer.image: dict.fromkeys(answer.options, 0.5) for answer in answers}
+    analysis = analyse_answers(answers, even)
+    assert {"condition": "WS"} in analysis.left_out
+    assert {"condition": "WS", "variant": "edited"} in analysis.left_out
+    assert analysis.human_and_model is not None
+    assert analysis.confidence is not None
+    assert analysis.confidence.left_out == 1
+    assert 9 not in [level.highest for level in analysis.confidence.levels]
+    rows = [*analysis.variant_tests, *analysis.smile, *analysis.human_and_model.groups]
+    shown = {row.condition for row in rows} | {row.group.get("condition", "") for row in analysis.accuracies}
+    shown |= {condition for row in analysis.confusions for condition in row.conditions}
+    assert shown == {"", "22q11DS", "Angelman", "Noonan"}
+    with pytest.raises(DatasetError):
+        analyse_answers([one for one in answers if one.participant in ("P001", "P002")])
+
+
+def test_variants_that_too_few_participants_saw_are_not_shown() -> None:
+    answers = [
+        replace(one, variant="edited" if one.participant in ("P001", "P002") else "reconstructed")
+        for one in simulate_answers(PATEL.with_participants(6), Effects(), seed=1)
+    ]
+    analysis = analyse_answers(answers)
+    assert not analysis.variant_tests
+    assert {row.variant for row in (*analysis.confusions, *analysis.agreement)} == {"", "reconstructed"}
+
+
+def test_the_classifier_is_compared_with_faces_as_units() -> None:
+    answers = [
+        Answer(f"P{p}", f"{f} {image}", f"f{f}", "WS", "unedited", "WS", options=("WS", "AS"))
+        for p in range(3)
+        for f in range(6)
+        for image in range(2)
+    ]
+    wrong = {answer.image: {"WS": 0.4, "AS": 0.6} for answer in answers}
+    assert compare_with_model(answers, wrong).groups[0].p == 2 / 2**6
+
+
 def test_confidence_rises_with_right_answers() -> None:
     confidence = measure_confidence(simulate_answers(PATEL, Effects(face_sd=1.5), seed=2))
     assert confidence is not None
@@ -70,11 +113,13 @@ def test_a_smile_that_decides_is_seen() -> None:
         for p in range(9)
         for f in range(12)
     ]
+    answers += [replace(one, image=f"{one.image} again") for one in answers]
     [effect] = measure_smile(answers)
     assert effect.right > effect.wrong
     assert effect.published_p < 0.001
     assert effect.correlation is not None
     assert effect.correlation.value > 0.8
+    assert effect.correlation.faces == 12
     assert measure_smile([replace(one, smile=None) for one in answers]) == []
 
 

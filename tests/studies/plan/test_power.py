@@ -50,6 +50,17 @@ def test_the_sheet_states_what_was_assumed_and_found() -> None:
     powers = (Power(20, 200, 100, 0), Power(40, 200, 170, 0))
     rules = ExclusionRules(images=30, least_seconds=1.5)
     sheet = format_sheet(StudyPlan(PATEL, EFFECT, powers, rules, 0.05, 0.8, 7, "1.0"))
-    for text in ("-1.00", "| 40 | 0.85 |", "40 participants", "1.5 s", "30 images", "| Noonan |", "diagnosis"):
+    for text in (
+        "-1.00",
+        "| 40 | 0.85 |",
+        "40 participants",
+        "1.5 s",
+        "30 images",
+        "| Noonan |",
+        "diagnosis",
+        "e-mail",
+        "dates",
+        "twice",
+    ):
         assert text in sheet
     assert plot_power(powers, 0.8).startswith(b"\x89PNG")

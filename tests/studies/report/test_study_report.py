@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from studies.gaze.gaze_study import GazeOptions, analyse_gaze, write_results
 from studies.gaze.simulated_gaze import GazeEffects, simulate_gaze, write_tobii
 from studies.plan.simulate import Effects, simulate_answers
 from studies.plan.study_design import DUONG_WS, PATEL
+from studies.report.number_formats import format_p
 from studies.report.study_report import write_report
 from tests.studies.gaze.example_study import SIDE, make_study
 
@@ -90,16 +90,22 @@ def test_participants_and_classifier_are_reported(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_groups_of_one_or_two_participants_are_not_shown(answers: Path, tmp_path: Path) -> None:
-    results: dict[str, Any] = json.loads(answers.read_text())
-    results["accuracies"][1]["participants"] = 2
-    (tmp_path / "few.json").write_text(json.dumps(results))
-    write_report(tmp_path / "out", tmp_path / "few.json", None)
-    shown = json.loads((tmp_path / "out" / "report.json").read_text())["answers"]["accuracies"]
-    assert len(shown) == len(results["accuracies"]) - 1
-    (tmp_path / "few.json").write_text(json.dumps(results | {"participants": 2}))
-    with pytest.raises(DatasetError):
-        write_report(tmp_path / "none", tmp_path / "few.json", None)
+def test_groups_of_one_or_two_participants_are_not_shown(tmp_path: Path) -> None:
+    given = [
+        one
+        for one in simulate_answers(PATEL.with_participants(8), Effects(), seed=1)
+        if one.condition != "WS" or one.participant == "P001" or (one.participant, one.variant) == ("P002", "edited")
+    ]
+    (tmp_path / "results.json").write_text(to_json_text(analyse_answers(given).to_json()))
+    write_report(tmp_path / "out", tmp_path / "results.json", None)
+    shown = json.loads((tmp_path / "out" / "report.json").read_text())["answers"]
+    assert all(row["participants"] >= 3 for row in shown["accuracies"])
+    assert all("WS" not in row["conditions"] for row in shown["confusions"])
+    assert "WS, edited" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_unknown_p_is_nothing() -> None:
+    assert [format_p(p) for p in (None, float("nan"), 0.00001, 0.0123)] == ["", "", "< 0.0001", "0.0123"]
 
 
 def test_what_is_no_result_is_refused(answers: Path, tmp_path: Path) -> None:

@@ -56,12 +56,18 @@ def test_designs_of_one_variant_have_no_comparison_to_plan(tmp_path: Path) -> No
     assert result.exit_code == 1
 
 
-def test_ratings_are_joined_to_the_key(tmp_path: Path) -> None:
-    (tmp_path / "key.csv").write_text("image,face,condition,variant\na,f,WS,unedited\n")
-    (tmp_path / "R1.csv").write_text("image,HP:0000343\na,x\nz,x\n")
-    text = run("import-ratings", tmp_path / "R1.csv", "--key", tmp_path, "--out", tmp_path / "ratings.csv")
-    assert "1 ratings" in text
+def test_ratings_are_joined_to_the_key_and_their_agreement_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "key.csv").write_text("image,face,condition,variant\na,f,WS,unedited\nb,g,WS,unedited\n")
+    for rater, marks in (("R1", "a,x,0\nb,0,0\nz,x,0"), ("R2", "a,x,0\nb,0,0")):
+        (tmp_path / f"{rater}.csv").write_text(f"image,HP:0000343,Ptosis\n{marks}\n")
+    sheets = (tmp_path / "R1.csv", tmp_path / "R2.csv")
+    text = run("import-ratings", *sheets, "--key", tmp_path, "--out", tmp_path / "ratings.csv")
+    assert "8 ratings" in text
     assert "1 rows" in text
+    assert "nan" not in text
+    terms = json.loads((tmp_path / "ratings.json").read_text())["terms"]
+    assert terms["HP:0000343"]["fleiss_kappa"]["value"] == 1
+    assert terms["Ptosis"]["fleiss_kappa"]["value"] is None
 
 
 def test_answers_are_analysed(tmp_path: Path) -> None:
