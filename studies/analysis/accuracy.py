@@ -65,6 +65,12 @@ def list_small_groups(answers: Sequence[Answer]) -> list[Mapping[str, str]]:
     return [group for group, given in _group_answers(answers) if not is_shown(given)]
 
 
+def describe_groups(groups: Sequence[Mapping[str, str]]) -> str:
+    """Describe groups in words, such as "condition WS, variant edited"."""
+    fields = ([f"{name.replace('_', ' ')} {value or 'unknown'}" for name, value in group.items()] for group in groups)
+    return "; ".join(map(", ".join, fields))
+
+
 def count_confusions(answers: Sequence[Answer]) -> list[Confusion]:
     """Count the answers to each condition, over all pictures and, if there are several variants, for each."""
     variants = list_variants(answer.variant for answer in answers)

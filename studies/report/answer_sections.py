@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.reports.html_pages import embed_image, format_facts, format_section, format_table
+from studies.analysis.accuracy import describe_groups
 from studies.answers.table import FEWEST
 from studies.report.answer_plots import plot_accuracies, plot_confidence, plot_confusions, plot_human_and_model
 from studies.report.number_formats import format_bounds, format_estimate, format_p
@@ -78,8 +79,8 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
 
 
 def _list_left_out(groups: Sequence[Mapping[str, str]]) -> str:
-    names = "; ".join(", ".join(group.values()) for group in groups)
-    return f"<p>Groups of fewer than {FEWEST} participants are left out: {html.escape(names)}.</p>" if names else ""
+    names = html.escape(describe_groups(groups))
+    return f"<p>Groups of fewer than {FEWEST} participants are left out: {names}.</p>" if groups else ""
 
 
 def _tabulate_accuracies(rows: Sequence[Results]) -> Rows:
@@ -113,7 +114,9 @@ def _tabulate_tests(rows: Sequence[Results]) -> Rows:
 
 
 def _tabulate_smile(rows: Sequence[Results]) -> Rows:
-    table: Rows = [["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "faces"]]
+    table: Rows = [
+        ["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "number of faces"]
+    ]
     for row in rows:
         correlation = row["correlation"] or {"value": None, "p": None, "faces": None}
         table.append(

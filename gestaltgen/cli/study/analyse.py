@@ -12,6 +12,7 @@ from rich.table import Table
 from core.atomic_files import write_file
 from core.json_text import to_json_text
 from gestaltgen.cli.console import make_console
+from studies.analysis.accuracy import describe_groups
 from studies.analysis.estimates import Estimate
 from studies.analysis.human_and_model import HumanAndModel, read_probabilities
 from studies.analysis.study_analysis import NOTICE, StudyAnalysis, analyse_answers
@@ -43,8 +44,8 @@ def analyse(
     console.print(f"{analysis.answers} answers of {analysis.participants} participants to {analysis.faces} faces")
     console.print(_tabulate_accuracies(analysis))
     if analysis.left_out:
-        names = "; ".join(", ".join(group.values()) for group in analysis.left_out)
-        console.print(f"left out, with fewer than {FEWEST} participants: {names}", markup=False)
+        groups = describe_groups(analysis.left_out)
+        console.print(f"left out, with fewer than {FEWEST} participants: {groups}", markup=False)
     if analysis.variant_tests:
         console.print(_tabulate_tests(analysis))
     if analysis.human_and_model is not None:

@@ -101,7 +101,7 @@ def test_groups_of_one_or_two_participants_are_not_shown(tmp_path: Path) -> None
     shown = json.loads((tmp_path / "out" / "report.json").read_text())["answers"]
     assert all(row["participants"] >= 3 for row in shown["accuracies"])
     assert all("WS" not in row["conditions"] for row in shown["confusions"])
-    assert "WS, edited" in (tmp_path / "out" / "report.html").read_text()
+    assert "condition WS, variant edited" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_an_unknown_p_is_nothing() -> None:
