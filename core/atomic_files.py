@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: each is written under a temporary name and then renamed."""
+"""Files that appear whole or not at all: each is written under a temporary name and then renamed.
+
+Results that people may have worked on are written under new names alone, which `check_new` checks before any work.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,20 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from core.errors import DatasetError
+
 _PRIVATE: Final = 0o600
 _READABLE: Final = 0o644
+
+
+def check_new(out: Path) -> None:
+    """Check that a result has a new name, before the work whose result it is begins.
+
+    Raises:
+        DatasetError: a file or folder of that name exists.
+    """
+    if out.exists():
+        raise DatasetError(f"{out} is there already; choose another name for --out, or remove it")
 
 
 def write_file(path: Path | str, data: bytes) -> None:

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from core.atomic_files import check_new
 from core.csv_reports import format_csv
-from core.errors import DatasetError, DirectionError
+from core.errors import DirectionError
 from core.formats.archives import open_sink, zip_bytes
 from core.formats.face_areas import AREAS, Area, find_areas, unite_areas
 from editing.face_editor import FaceEditor
@@ -258,12 +259,6 @@ def write_pack(
 def pack_bytes(planned: Sequence[Stimulus], pairs: Mapping[str, StimulusPair], left: Sequence[LeftOut] = ()) -> bytes:
     """Return the zip that `write_pack` writes."""
     return zip_bytes(_generate_files(planned, pairs, left))
-
-
-def check_new(out: Path) -> None:
-    """Raise DatasetError if a pack, or anything else, is there already."""
-    if out.exists():
-        raise DatasetError(f"{out} is there already; name a folder that is not, a pack is made whole")
 
 
 def _generate_files(

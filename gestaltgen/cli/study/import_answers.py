@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from core.atomic_files import write_file
+from core.atomic_files import check_new, write_file
 from core.errors import DatasetError
 from core.json_text import to_json_text
 from core.setting_values import split_settings
@@ -38,8 +38,8 @@ class Unit(StrEnum):
 
 def import_answers(
     files: Annotated[list[Path], typer.Argument(help="Exports of a survey program, plain CSV, or folders of them.")],
-    key: Annotated[Path, typer.Option(help="Key of the survey: key.csv, or answers.csv of a survey pack.")],
-    out: Annotated[Path, typer.Option(help="CSV of answers to write; the counts go to a .json beside.")] = Path(
+    key: Annotated[Path, typer.Option(help="Key of the study: key.csv, answers.csv of a survey pack, or the folder.")],
+    out: Annotated[Path, typer.Option(help="New CSV of answers to write; the counts go to a .json beside.")] = Path(
         "answers.csv"
     ),
     option: Annotated[
@@ -76,9 +76,10 @@ def import_answers(
     no option, and participants who saw several versions are listed and left out. Names, addresses and places of
     participants in a Qualtrics export are not read.
 
-    Example: gestaltgen study import export.csv --key pack/key --option WS --option unaffected --least-seconds 1
+    Example: gestaltgen study import export.csv --key study/key/key.csv --least-seconds 1
     """
 
+    check_new(out)
     reading = importer.ReadingRules(
         columns=ColumnMap(split_settings(column or (), "--column", "answer=Diagnosis")),
         questions=None if questions is None else read_question_columns(questions),

@@ -23,7 +23,7 @@ from studies.report.number_formats import format_estimate
 
 def import_ratings(
     sheets: Annotated[list[Path], typer.Argument(help="Sheets with the column image, and a column for each term.")],
-    key: Annotated[Path, typer.Option(help="Key of the survey: key.csv, or answers.csv of a survey pack.")],
+    key: Annotated[Path, typer.Option(help="Key of the study: key.csv, answers.csv of a survey pack, or the folder.")],
     out: Annotated[Path, typer.Option(help="CSV of ratings to write, one a line.")] = Path("ratings.csv"),
     blank_is_absent: Annotated[
         bool, typer.Option("--blank-is-absent", help="The raters marked only what they see.")

@@ -10,7 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from core.atomic_files import write_file
+from core.atomic_files import check_new, write_file
 from core.errors import ConfigError
 from core.json_text import to_json_text
 from gestaltgen.cli.console import make_console
@@ -28,7 +28,10 @@ def plan(
     design: Annotated[Design, typer.Option(help="Published design of two variants.")] = Design.PATEL,
     pilot: Annotated[
         Path | None,
-        typer.Option(help="Answers of a pilot, whose faces, accuracies and standard deviations are taken instead."),
+        typer.Option(
+            help="Answers of a pilot, whose faces, accuracies and standard deviations are taken instead; not its "
+            "effect, which --effect states."
+        ),
     ] = None,
     participants: Annotated[
         list[int] | None, typer.Option(help="Number of participants to try; repeat. Default: 10, 20, 40 and 60.")
@@ -44,7 +47,7 @@ def plan(
     ] = 0.0,
     images: Annotated[int | None, typer.Option(help="Exclusion: images of a complete survey.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulations.", min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("plan"),
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("plan"),
     effects: EffectOptions,
 ) -> None:
     """Estimate how many participants a comparison of two variants needs, and write its pre-registration sheet.
@@ -65,6 +68,7 @@ def plan(
     from studies.plan.preregistration import StudyPlan, format_sheet
     from studies.plan.study_design import DESIGNS
 
+    check_new(out)
     console = make_console(soft_wrap=True)
     chosen = DESIGNS[design.value]
     assumed = effects.to_effects(chosen.variants)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 
-from core.atomic_files import write_file
+from core.atomic_files import check_new, write_file
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.study.effect_options import Design, EffectOptions
@@ -25,14 +25,15 @@ def simulate(
         typer.Option(help="Number of participants; default: as published, 40 with a key.", min=1, max=100_000),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("simulated"),
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("simulated"),
     key: Annotated[
-        Path | None, typer.Option(help="Key of a survey whose images are answered; default: images of the design.")
+        Path | None,
+        typer.Option(help="Key of a study, file or folder, whose images are answered; default: those of the design."),
     ] = None,
     accuracy: Annotated[
         float, typer.Option(help="Share of right answers to the images of a key.", min=0.01, max=0.99)
     ] = 0.6,
-    shown: Annotated[
+    shown_per_group: Annotated[
         int | None,
         typer.Option(help="Faces of each condition and age group that a participant sees, of a key.", min=1),
     ] = None,
@@ -52,13 +53,14 @@ def simulate(
     from studies.plan.simulated_export import format_qualtrics
     from studies.plan.study_design import DESIGNS
 
+    check_new(out)
     if key is None:
         chosen = DESIGNS[design.value]
         if participants is not None:
             chosen = chosen.with_participants(participants)
         images = draw_images(chosen, np.random.default_rng(seed))
     else:
-        chosen, images = describe_key(read_key(key), participants or _PARTICIPANTS, accuracy, shown)
+        chosen, images = describe_key(read_key(key), participants or _PARTICIPANTS, accuracy, shown_per_group)
     answers = simulate_answers(chosen, effects.to_effects(chosen.variants), seed, images)
     write_answers(out / "answers.csv", answers)
     write_file(out / "qualtrics.csv", format_qualtrics(answers).encode())

@@ -94,6 +94,16 @@ def test_qualtrics_answers_are_joined_to_the_key(tmp_path: Path) -> None:
     assert [answer.correct for answer in imported.answers] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("rows", [(1,), (2,), (1, 2)])
+def test_missing_header_rows_of_qualtrics_are_named_and_not_the_columns(tmp_path: Path, rows: tuple[int, ...]) -> None:
+    file = write_qualtrics(tmp_path / "export.csv", [SESSION | answer_all()])
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for at, line in enumerate(lines) if at not in rows))
+    with pytest.raises(DatasetError) as refused:
+        import_answers([file], KEY)
+    assert A[0] not in str(refused.value)
+
+
 def test_orders_of_single_questions_are_read(tmp_path: Path) -> None:
     orders = {f"Faces_DO_{image}": str(place) for place, image in enumerate(A, 3)}
     assert [answer.order for answer in import_qualtrics(tmp_path, answer_all() | orders).answers] == [3, 4, 5, 6]

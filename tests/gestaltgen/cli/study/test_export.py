@@ -36,12 +36,19 @@ def test_a_pack_is_exported_for_the_tools_that_are_named(tmp_path: Path) -> None
 
 
 def test_a_data_set_needs_options(tmp_path: Path) -> None:
-    data = write_files(tmp_path / "faces.zip", dataset_files(2))
-    assert "--option" in run(data, "--out", tmp_path / "none", code=1)
-    options = ("--option", "WS", "--option", "other", "--faces", 5, "--shown", 3, "--participants", 3)
+    files = dataset_files(2)
+    data = write_files(tmp_path / "faces.zip", files | {"labels.csv": files["labels.csv"].replace(b"other", b"Kabuki")})
+    assert "WS" in (text := run(data, "--out", tmp_path / "none", code=1))
+    assert "Kabuki" in text
+    run(write_files(tmp_path / "pictures", {"0000.png": files["0000.png"]}), "--out", tmp_path / "none", code=1)
+    options = ("--option", "WS", "--option", "Kabuki", "--faces", 5, "--shown", 3, "--participants", 3)
     run(data, *options, "--masked", "--out", tmp_path / "none", code=1)
     run(data, *options, "--tool", "sheets", "--out", tmp_path / "study.zip")
     assert (tmp_path / "study.zip").is_file()
+
+
+def test_a_study_that_exists_is_refused_before_the_pack_is_read(tmp_path: Path) -> None:
+    assert str(tmp_path) in run("no-pack", "--out", tmp_path, code=1)
 
 
 def test_every_tool_has_a_name_on_the_command_line() -> None:

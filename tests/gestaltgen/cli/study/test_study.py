@@ -25,11 +25,12 @@ def test_the_list_of_commands_says_what_each_command_says(name: str) -> None:
 
 
 def test_simulated_answers_can_be_imported(tmp_path: Path) -> None:
-    run("simulate", "--participants", 4, "--out", tmp_path)
-    export = tmp_path / "qualtrics.csv"
+    survey = tmp_path / "simulated"
+    run("simulate", "--participants", 4, "--out", survey)
+    export = survey / "qualtrics.csv"
     export.write_text(export.read_text().replace("P004", "P001"))
     out = tmp_path / "imported.csv"
-    text = run("import", export, "--key", tmp_path, "--out", out, "--least-seconds", 0.5)
+    text = run("import", export, "--key", survey, "--out", out, "--least-seconds", 0.5)
     assert "several versions 2 64" in text
     assert len(read_answers(out)) == 2 * 32
     counts = json.loads(out.with_suffix(".json").read_text())
@@ -38,10 +39,10 @@ def test_simulated_answers_can_be_imported(tmp_path: Path) -> None:
 
 
 def test_a_plan_has_power_and_a_sheet_from_a_design_or_a_pilot(tmp_path: Path) -> None:
-    run("simulate", "--participants", 12, "--participant-sd", 1, "--out", tmp_path)
+    run("simulate", "--participants", 12, "--participant-sd", 1, "--out", tmp_path / "pilot")
     common = ("--effect", -0.5, "--participants", 12, "--studies", 2)
     run("plan", *common, "--participant-sd", 0.3, "--out", tmp_path / "a")
-    run("plan", *common, "--pilot", tmp_path / "answers.csv", "--out", tmp_path / "b")
+    run("plan", *common, "--pilot", tmp_path / "pilot" / "answers.csv", "--out", tmp_path / "b")
     plans = [json.loads((tmp_path / name / "plan.json").read_text()) for name in "ab"]
     assert [plan["powers"][0]["studies"] for plan in plans] == [2, 2]
     assert [plan["design"]["name"] for plan in plans] == ["patel", "pilot"]
@@ -52,8 +53,32 @@ def test_a_plan_has_power_and_a_sheet_from_a_design_or_a_pilot(tmp_path: Path) -
 
 
 def test_designs_of_one_variant_have_no_comparison_to_plan(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["study", "plan", "--design", "duong-ws", "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["study", "plan", "--design", "duong-ws", "--out", str(tmp_path / "plan")])
     assert result.exit_code == 1
+
+
+def test_nothing_that_exists_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "preregistration.md").write_text("filled in")
+    key, answers = tmp_path / "key.csv", tmp_path / "answers.csv"
+    key.write_text("image,face,condition,variant\na,f,WS,unedited\n")
+    answers.write_text("participant,image,answer\nP1,a,WS\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments in (
+        ("plan", "--participants", 4, "--studies", 1, "--out", tmp_path),
+        ("simulate", "--participants", 4, "--out", tmp_path),
+        ("import", answers, "--key", key, "--out", answers),
+    ):
+        result = CliRunner().invoke(app, ["study", *map(str, arguments)])
+        assert result.exit_code == 1, result.output
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_simulated_participants_see_some_faces_of_each_group(tmp_path: Path) -> None:
+    rows = [f"a{at},f{at},{'WS' if at % 2 else 'other'},unedited\n" for at in range(8)]
+    (tmp_path / "key.csv").write_text("image,face,condition,variant\n" + "".join(rows))
+    out = tmp_path / "simulated"
+    run("simulate", "--key", tmp_path, "--participants", 3, "--shown-per-group", 2, "--out", out)
+    assert len(read_answers(out / "answers.csv")) == 3 * 2 * 2
 
 
 def test_ratings_are_joined_to_the_key_and_their_agreement_is_shown(tmp_path: Path) -> None:
@@ -71,9 +96,9 @@ def test_ratings_are_joined_to_the_key_and_their_agreement_is_shown(tmp_path: Pa
 
 
 def test_answers_are_analysed(tmp_path: Path) -> None:
-    run("simulate", "--participants", 8, "--effect", -1, "--out", tmp_path)
+    run("simulate", "--participants", 8, "--effect", -1, "--out", tmp_path / "simulated")
     out = tmp_path / "results.json"
-    text = run("analyse", tmp_path / "answers.csv", "--out", out)
+    text = run("analyse", tmp_path / "simulated" / "answers.csv", "--out", out)
     assert "256 answers of 8 participants to 32 faces" in text
     assert "edited - reconstructed" in text
     results = json.loads(out.read_text())
