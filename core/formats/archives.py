@@ -46,8 +46,8 @@ class _Folder:
         pass
 
 
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
-"""Errors of damaged, encrypted (RuntimeError) and unknown (NotImplementedError, which is one) entries of a zip."""
+BROKEN_FILE: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
+"""Errors of files that are damaged, encrypted (RuntimeError) or unknown (NotImplementedError, a kind of it)."""
 
 
 class _Zip:
@@ -63,7 +63,7 @@ class _Zip:
         _check_size(name, self._path, self._zip.getinfo(name).file_size, most_bytes)
         try:
             return self._zip.read(name)
-        except _BROKEN as error:
+        except BROKEN_FILE as error:
             raise DatasetError(f"{name} in {self._path} cannot be read ({error}); copy the archive again") from error
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ def open_store(path: Path) -> Store:
         return _Folder(path)
     try:
         return _Zip(path)
-    except _BROKEN as error:
+    except BROKEN_FILE as error:
         raise DatasetError(f"{path} cannot be opened ({error}); expected a folder or a zip") from error
 
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from core.errors import ConfigError
 from studies.answers.key import AnswerKey
-from studies.answers.sessions import GivenAnswer, Session
+from studies.answers.sessions import GivenAnswer, Session, identifies_person
 
 PREVIEW: Final = "preview, test or spam"
 UNNAMED: Final = "participant is not named"
-IDENTIFIED: Final = "participant is named by an e-mail address"
+IDENTIFIED: Final = "participant is named by an e-mail or IP address"
 BOTH_VERSIONS: Final = "participant answered images of several versions"
 UNFINISHED: Final = "not finished"
 INCOMPLETE: Final = "not all images answered"
@@ -121,7 +121,7 @@ def exclude_sessions(
             return PREVIEW
         if not session.participant:
             return UNNAMED
-        if "@" in session.participant:
+        if identifies_person(session.participant):
             return IDENTIFIED
         mine = versions[session.participant]
         if len(mine) > 1:

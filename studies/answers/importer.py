@@ -45,7 +45,7 @@ class ReadingRules:
     Attributes:
         columns: columns of plain tables.
         questions: columns of exports with one line a participant; None if there are none.
-        participant: column of the pseudonym in Qualtrics and wide exports, see `parse_qualtrics` and `parse_wide`.
+        participant: column of the pseudonym in tables; empty for that of the survey program.
         unit: of the times; None for the unit that the survey program uses.
         labels: option by another text that stands for it, such as a number, or its name in another language.
         options: answers that can be given, where the key names none; empty for the conditions of the key.
@@ -130,20 +130,13 @@ def import_answers(
         for given in usable:
             image = key[given.image]
             answers.append(
-                Answer(
-                    participant=session.participant,
-                    image=image.image,
-                    face=image.face,
-                    condition=image.condition,
-                    variant=image.variant,
-                    answer=given.answer,
-                    version=image.version,
+                image.to_answer(
+                    session.participant,
+                    given.answer,
                     order=given.order,
-                    age_group=image.age_group,
                     options=image.options or options,
                     confidence=given.confidence,
                     seconds=given.seconds,
-                    smile=image.smile,
                 )
             )
     given_answers = sum(len(session.answers) for session in sessions)
@@ -173,8 +166,11 @@ def _parse_file(path: Path, key: AnswerKey, reading: ReadingRules) -> tuple[Surv
     if reading.questions is not None and is_wide(table, reading.questions):
         return "wide", parse_wide(path, table, reading.questions, reading.participant)
     if is_psychopy(table):
-        return "psychopy", parse_psychopy(path, table, reading.unit or _UNITS["psychopy"])
-    return "plain", parse_plain(path, table, reading.columns, reading.unit or _UNITS["plain"])
+        return "psychopy", parse_psychopy(path, table, reading.participant, reading.unit or _UNITS["psychopy"])
+    columns = reading.columns
+    if reading.participant:
+        columns = ColumnMap({**columns.names, "participant": reading.participant})
+    return "plain", parse_plain(path, table, columns, reading.unit or _UNITS["plain"])
 
 
 def _list_files(paths: Sequence[Path]) -> list[Path]:

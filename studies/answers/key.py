@@ -10,7 +10,7 @@ from typing import Final
 from core.csv_reports import format_csv
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, CsvTable, read_rows
-from studies.answers.table import VARIANTS
+from studies.answers.table import VARIANTS, Answer
 
 _COLUMNS: Final = ("image", "face", "condition", "variant")
 _PACK_COLUMNS: Final = ("version", "file", "photograph", "group", "edited")
@@ -44,6 +44,37 @@ class KeyImage:
     age_group: str = ""
     smile: float | None = None
     options: tuple[str, ...] = ()
+
+    def to_answer(
+        self,
+        participant: str,
+        answer: str,
+        *,
+        order: int | None,
+        options: tuple[str, ...],
+        confidence: float | None,
+        seconds: float | None,
+    ) -> Answer:
+        """Return the answer of a participant to this image.
+
+        Args:
+            options: answers that could be given.
+        """
+        return Answer(
+            participant=participant,
+            image=self.image,
+            face=self.face,
+            condition=self.condition,
+            variant=self.variant,
+            answer=answer,
+            version=self.version,
+            order=order,
+            age_group=self.age_group,
+            options=options,
+            confidence=confidence,
+            seconds=seconds,
+            smile=self.smile,
+        )
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,18 @@ def is_psychopy(table: CsvTable) -> bool:
     return bool(_MARKS & {*table.header})
 
 
-def parse_psychopy(path: Path, table: CsvTable, unit: TimeUnit = "s") -> list[Session]:
+def parse_psychopy(path: Path, table: CsvTable, participant: str = "", unit: TimeUnit = "s") -> list[Session]:
     """Parse a file of PsychoPy with the columns participant, image, answer or key_resp.keys, confidence, key_resp.rt.
 
     The image may be named by its file. Lines without an image or an answer, such as instructions, are skipped.
 
+    Args:
+        participant: column of the pseudonym; empty for `participant`.
+
     Raises:
         DatasetError: a column is missing, or a cell is no number.
     """
-    names = {"participant": "participant", "image": "image"}
+    names = {"participant": participant or "participant", "image": "image"}
     for name, candidates in (("answer", _ANSWERS), ("seconds", _TIMES)):
         if (chosen := next((column for column in candidates if column in table.header), None)) is not None:
             names[name] = chosen

@@ -11,7 +11,7 @@ from typing import Final
 from core.errors import DatasetError
 from studies.answers.csv_rows import CsvRow, CsvTable, read_rows
 from studies.answers.key import AnswerKey
-from studies.answers.sessions import name_image
+from studies.answers.sessions import identifies_person, name_image
 
 _IMAGE: Final = "image"
 _RATER: Final = "rater"
@@ -69,8 +69,8 @@ def import_ratings(paths: Sequence[Path], key: AnswerKey, *, blank_is_absent: bo
         blank_is_absent: the raters marked only what they see, so that an empty cell means absent.
 
     Raises:
-        DatasetError: a sheet cannot be read, has other columns in another sheet's place, an unknown mark, or an image
-            that a rater has twice.
+        DatasetError: a sheet cannot be read, has other columns in another sheet's place, an unknown mark, a rater who
+            is named by an address, or an image that a rater has twice.
     """
     ratings: list[Rating] = []
     unknown: list[str] = []
@@ -85,6 +85,10 @@ def import_ratings(paths: Sequence[Path], key: AnswerKey, *, blank_is_absent: bo
         terms = tuple(mine.values())
         for row in table.rows:
             rater = row.require(_RATER) if _RATER in table.header else path.stem
+            if identifies_person(rater):
+                raise DatasetError(
+                    f"{row.place}: the rater is named by an e-mail or IP address; replace it by a pseudonym"
+                )
             image = key.get(name_image(row.require(_IMAGE)))
             if image is None:
                 unknown.append(f"{row.place}: {row.get(_IMAGE)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from ipaddress import ip_address
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
@@ -18,7 +18,7 @@ SECONDS: Final[Mapping[TimeUnit, float]] = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _PLAUSIBLE: Final = (0.1, 600.0)
 """Seconds between which the median time of an answer lies in any survey of pictures."""
 
-_PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+_PICTURES: Final = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,15 @@ class Session:
     started: str = ""
 
 
+def identifies_person(participant: str) -> bool:
+    """Tell whether a participant is named by an e-mail or IP address, and not by a pseudonym."""
+    try:
+        ip_address(participant)
+    except ValueError:
+        return "@" in participant
+    return True
+
+
 def check_times(source: str, sessions: list[Session], unit: TimeUnit) -> list[Session]:
     """Return the sessions if the times of their answers are plausible.
 
@@ -88,5 +97,6 @@ def number_answers(session: Session) -> Session:
 
 def name_image(text: str) -> str:
     """Return the code of an image that is named by its code, or by the path or address of its file."""
-    path = PurePosixPath(text.replace("\\", "/"))
-    return path.stem if path.suffix.lower() in _PICTURES else text
+    name = text.strip().replace("\\", "/").rpartition("/")[2]
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and ending.lower() in _PICTURES else name

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
+from core.statistics.mean_intervals import bound_mean
 from core.statistics.multiple_tests import holm
 from core.statistics.sign_flips import flip_signs
+from studies.analysis.published import compute_student_p
 from studies.answers.key import AnswerKey
 from studies.answers.table import FEWEST
 from studies.gaze.dwell_times import AreaView
@@ -151,7 +153,7 @@ def summarise_areas(views: Sequence[AreaView], key: AnswerKey) -> list[AreaSumma
                     chosen = selected & (table.variant == variant)
                     means = _average(table.person[chosen], table.values[measure][chosen])
                     if len(means) >= FEWEST:
-                        bounds = _bound_mean(means)
+                        bounds = bound_mean(means, LEVEL)
                         rows.append(
                             AreaSummary(area, condition, variant, measure, len(means), int(chosen.sum()), *bounds)
                         )
@@ -185,8 +187,6 @@ def compare_areas(views: Sequence[AreaView], key: AnswerKey, seed: int) -> list[
 def _compare(
     table: _ViewTable, compared: Bools, area: str, condition: str, measure: str, seed: int
 ) -> AreaDifference | None:
-    from scipy import stats
-
     rows = compared & _select(table, area, condition, measure)
     edited, values = (table.variant == "edited")[rows], table.values[measure][rows]
     if edited.all() or not edited.any():
@@ -195,11 +195,10 @@ def _compare(
     if len(people.values) < FEWEST:
         return None
     faces = table.face[rows]
-    difference, low, high = _bound_mean(people.values)
+    difference, low, high = bound_mean(people.values, LEVEL)
     crossed = compare_crossed(table.person[rows], table.face[rows], edited, values, LEVEL)
     if crossed is not None:
         low, high = crossed.low, crossed.high
-    spread = np.ptp(values) > 0
     return AreaDifference(
         area=area,
         condition=condition,
@@ -214,7 +213,7 @@ def _compare(
         p=flip_signs(people.values, seed),
         holm=math.nan,
         p_crossed=math.nan if crossed is None else crossed.p,
-        p_published=float(stats.ttest_ind(values[edited], values[~edited]).pvalue) if spread else math.nan,
+        p_published=compute_student_p(values[edited].tolist(), values[~edited].tolist()),
         adjusted=people.adjusted,
         left_out=people.left_out,
     )
@@ -230,12 +229,3 @@ def _average(group: Ints, values: Floats) -> Floats:
     """Average the values of each group that has any."""
     counts = np.bincount(group)
     return np.asarray(np.bincount(group, weights=values)[counts > 0] / counts[counts > 0])
-
-
-def _bound_mean(values: Floats) -> tuple[float, float, float]:
-    """Return the mean of two or more values and its interval by Student's t."""
-    from scipy import stats
-
-    mean = float(values.mean())
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-    return mean, mean - reach, mean + reach

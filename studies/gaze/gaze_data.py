@@ -12,7 +12,9 @@ import numpy as np
 
 from core.errors import DatasetError
 from studies.answers.csv_rows import check_named_once
+from studies.answers.exclusions import IDENTIFIED
 from studies.answers.key import AnswerKey
+from studies.answers.sessions import identifies_person
 from studies.gaze.areas import InterestArea
 from studies.gaze.dwell_times import AreaView, measure_areas
 from studies.gaze.fixations import Fixations, collect_fixations, find_first_views, join_fixations
@@ -117,6 +119,7 @@ def _select_views(
         lost = fixations.tracked < options.least_tracked
     reasons = {
         "image that is not in the key": np.array([code not in key for code in codes]),
+        IDENTIFIED: np.array([identifies_person(person) for person in people]),
         "participant who saw both versions": np.array([person in both for person in people]),
         "second recording of the participant": ~find_first_views(fixations),
         f"eyes tracked on less than {options.least_tracked:.0%} of the samples": lost,
@@ -163,6 +166,8 @@ def _select_area_views(views: Sequence[AreaView], key: AnswerKey, excluded: Coun
         place = view.participant, view.image, view.area
         if view.image not in key:
             excluded["image that is not in the key (rows of metrics)"] += 1
+        elif identifies_person(view.participant):
+            excluded[f"{IDENTIFIED} (rows of metrics)"] += 1
         elif view.participant in both:
             excluded["participant who saw both versions (rows of metrics)"] += 1
         elif kept.setdefault(place, view) is not view:

@@ -25,7 +25,7 @@ from studies.gaze.area_comparison import (
     summarise_areas,
 )
 from studies.gaze.areas import InterestArea, find_side
-from studies.gaze.fixations import Fixations
+from studies.gaze.fixations import SHORTEST_MS, VELOCITY_DEGREES, Fixations
 from studies.gaze.gaze_data import GazeData, ReadingOptions, read_gaze
 from studies.gaze.maps.cluster_permutation import FLIPS, FORMING_P, ClusterTest, find_clusters
 from studies.gaze.maps.heat_maps import CELLS, Maps, Smoothing, average_by, draw_view_maps
@@ -195,7 +195,8 @@ def _describe(options: GazeOptions, smoothing: Smoothing | None, maps: bool, com
     settings: dict[str, Any] = {
         "seed": options.seed,
         "least share of tracked samples": options.reading.least_tracked,
-        "fixations": "I-VT at 30 degrees a second, 60 ms or longer, where the file does not classify eye movements",
+        "fixations": f"I-VT at {VELOCITY_DEGREES:g} degrees a second, {SHORTEST_MS:g} ms or longer, where the file "
+        "does not classify eye movements",
     }
     if options.reading.pixels_per_degree is not None:
         settings["pixels per degree"] = options.reading.pixels_per_degree

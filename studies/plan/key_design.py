@@ -6,7 +6,7 @@ from collections import Counter
 
 from core.errors import DatasetError
 from studies.answers.key import AnswerKey, KeyImage
-from studies.answers.table import VARIANTS
+from studies.answers.table import list_variants
 from studies.plan.study_design import FaceGroup, StudyDesign
 
 
@@ -30,7 +30,7 @@ def describe_key(
     for image in key.values():
         if versions.setdefault(image.version, {}).setdefault(image.face, image) is not image:
             raise DatasetError(f"version {image.version!r} shows face {image.face!r} twice; expected each face once")
-    names, variants = sorted(versions), [name for name in VARIANTS if any(one.variant == name for one in key.values())]
+    names, variants = sorted(versions), list_variants(image.variant for image in key.values())
     if len(names) != len(variants) or any(faces.keys() != versions[names[0]].keys() for faces in versions.values()):
         raise DatasetError(
             f"the key has versions {', '.join(names)} of the variants {', '.join(variants)}; expected as many versions "

@@ -8,7 +8,7 @@ from math import sqrt
 from statistics import median
 
 from studies.analysis import compare
-from studies.answers.table import VARIANTS, Answer
+from studies.answers.table import Answer, list_variants
 from studies.plan.simulate import Effects
 from studies.plan.study_design import FaceGroup, StudyDesign
 
@@ -26,7 +26,7 @@ def describe_pilot(answers: Sequence[Answer], effect: float) -> tuple[StudyDesig
         DatasetError: the mixed model cannot be fitted to the answers.
     """
     model = compare(answers).model
-    variants = tuple(name for name in VARIANTS if any(answer.variant == name for answer in answers))
+    variants = tuple(list_variants(answer.variant for answer in answers))
     groups = dict.fromkeys((answer.condition, answer.age_group) for answer in answers)
     options = dict.fromkeys(option for answer in answers for option in (*answer.options, answer.condition))
     design = StudyDesign(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
+from studies.analysis.mixed_model import to_share
 from studies.answers.key import KeyImage
 from studies.answers.table import Answer
 from studies.plan.study_design import Ints, StudyDesign
@@ -103,7 +104,7 @@ def draw_study(design: StudyDesign, effects: Effects, generator: np.random.Gener
         + _draw_slopes(people, variants, effects.participant_slope_sd, generator)[persons, shown]
         + _draw_slopes(design.faces, variants, effects.face_slope_sd, generator)[faces, shown]
     )
-    correct = generator.random(log_odds.shape) < _to_share(log_odds)
+    correct = generator.random(log_odds.shape) < to_share(log_odds)
     return SimulatedStudy(versions, faces, shown, log_odds, correct)
 
 
@@ -133,20 +134,13 @@ def simulate_answers(
             wrong = [option for option in design.options if option != image.condition]
             right = study.correct[person, place]
             answers.append(
-                Answer(
-                    participant=f"P{person + 1:03d}",
-                    image=image.image,
-                    face=image.face,
-                    condition=image.condition,
-                    variant=image.variant,
-                    answer=image.condition if right else wrong[others[person, place]],
-                    version=image.version,
+                image.to_answer(
+                    f"P{person + 1:03d}",
+                    image.condition if right else wrong[others[person, place]],
                     order=place + 1,
-                    age_group=image.age_group,
                     options=design.options,
                     confidence=float(confidence[person, place]),
                     seconds=float(seconds[person, place]),
-                    smile=image.smile,
                 )
             )
     return answers
@@ -201,10 +195,6 @@ def solve_log_odds(accuracy: float, spread: float) -> float:
     low, high = -50.0, 50.0
     for _ in range(60):
         middle = (low + high) / 2
-        share = float(_to_share(middle + spread * nodes) @ weights / weights.sum())
+        share = float(to_share(middle + spread * nodes) @ weights / weights.sum())
         low, high = (middle, high) if share < accuracy else (low, middle)
     return (low + high) / 2
-
-
-def _to_share(log_odds: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-log_odds)))

@@ -27,8 +27,11 @@ def format_qualtrics(answers: Sequence[Answer]) -> str:
     table.writerow(header)
     table.writerow([*_SESSION[:-1], *(f"Question {name}" for name in header[len(_SESSION) - 1 :])])
     table.writerow([json.dumps({"ImportId": name}) for name in header])
+    by_participant: dict[str, list[Answer]] = {}
+    for answer in sorted(answers, key=lambda one: one.order or 0):
+        by_participant.setdefault(answer.participant, []).append(answer)
     for number, participant in enumerate(dict.fromkeys(answer.participant for answer in answers)):
-        given = sorted((one for one in answers if one.participant == participant), key=lambda one: one.order or 0)
+        given = by_participant[participant]
         began = _BEGINNING + timedelta(minutes=17 * number)
         ended = began + timedelta(seconds=round(sum(one.seconds or 0 for one in given)))
         cells = dict(zip(_SESSION, (began, ended, 0, 100, 1, f"R_{number:015d}", participant), strict=True))

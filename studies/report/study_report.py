@@ -12,6 +12,7 @@ import numpy as np
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
+from core.formats.archives import BROKEN_FILE
 from core.json_text import to_json_text
 from core.reports.html_pages import format_section, render_html
 from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
@@ -95,7 +96,7 @@ def _read_maps(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (*BROKEN_FILE, TypeError) as error:
         raise DatasetError(f"{path} holds no arrays that can be read: {error}") from error

@@ -21,6 +21,7 @@ from studies.gaze.maps.heat_maps import Smoothing
 from studies.gaze.maps.saliency_files import read_saliency
 from studies.gaze.recordings.column_map import read_column_map
 from studies.gaze.recordings.samples import PicturePlace
+from studies.report.number_formats import format_p
 
 
 class TimeUnit(StrEnum):
@@ -148,6 +149,6 @@ def make_table(results: GazeResults) -> Table:
                 f"{row.edited:.0f}",
                 f"{row.reconstructed:.0f}",
                 f"{row.difference:.0f} ({row.low:.0f} to {row.high:.0f})",
-                *(f"{p:.4f}" for p in (row.p_crossed, row.p, row.p_published)),
+                *map(format_p, (row.p_crossed, row.p, row.p_published)),
             )
     return table

@@ -11,12 +11,11 @@ from rich import box
 from rich.table import Table
 
 from core.atomic_files import check_new, write_file
-from core.errors import ConfigError
 from core.json_text import to_json_text
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.progress import ConsoleProgress
-from gestaltgen.cli.study.effect_options import Design, EffectOptions
+from gestaltgen.cli.study.effect_options import EffectOptions
 from studies.answers.exclusions import ExclusionRules
 
 _PARTICIPANTS: Final = (10, 20, 40, 60)
@@ -25,12 +24,11 @@ _PARTICIPANTS: Final = (10, 20, 40, 60)
 @expand_options
 def plan(
     *,
-    design: Annotated[Design, typer.Option(help="Published design of two variants.")] = Design.PATEL,
     pilot: Annotated[
         Path | None,
         typer.Option(
-            help="Answers of a pilot, whose faces, accuracies and standard deviations are taken instead; not its "
-            "effect, which --effect states."
+            help="Answers of a pilot, whose faces, accuracies and standard deviations are taken, not those of "
+            "Patel et al. 2024. Its effect is not taken: --effect states it."
         ),
     ] = None,
     participants: Annotated[
@@ -56,7 +54,7 @@ def plan(
     study analyse` does. The power is the share in which the test finds the effect; with an effect of 0, it is
     the test's level.
 
-    Example: gestaltgen study plan --design patel --effect -0.4 --participants 20 --participants 40
+    Example: gestaltgen study plan --effect -0.4 --participants 20 --participants 40
     """
     from importlib.metadata import version
 
@@ -66,16 +64,13 @@ def plan(
     from studies.plan.power import estimate_power
     from studies.plan.power_plot import plot_power
     from studies.plan.preregistration import StudyPlan, format_sheet
-    from studies.plan.study_design import DESIGNS
+    from studies.plan.study_design import PATEL
 
     check_new(out)
     console = make_console(soft_wrap=True)
-    chosen = DESIGNS[design.value]
-    assumed = effects.to_effects(chosen.variants)
+    chosen, assumed = PATEL, effects.to_effects(PATEL.variants)
     if pilot is not None:
         chosen, assumed = describe_pilot(read_answers(pilot), effects.effect)
-    if len(chosen.variants) != 2:
-        raise ConfigError(f"design {chosen.name} has one variant; expected two that are compared, as those of patel")
     if faces is not None:
         chosen = chosen.with_faces(faces)
     estimates = []

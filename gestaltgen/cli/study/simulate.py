@@ -22,7 +22,7 @@ def simulate(
     design: Annotated[Design, typer.Option(help="Published design.")] = Design.PATEL,
     participants: Annotated[
         int | None,
-        typer.Option(help="Number of participants; default: as published, 40 with a key.", min=1, max=100_000),
+        typer.Option(help="Number of participants; default: as published, 40 with a key.", min=1, max=40_000),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("simulated"),

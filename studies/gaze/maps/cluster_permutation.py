@@ -43,19 +43,15 @@ class ClusterTest:
 
     Attributes:
         difference: (h, w) mean over units.
-        t: (h, w)
         labels: (h, w) number of the cluster of each cell from 1, in the order of `clusters`; 0 for none.
         clusters: by their mass, largest first.
         units: number of participants.
-        threshold: |t| above which a cell belongs to a cluster.
     """
 
     difference: Floats
-    t: Floats
     labels: npt.NDArray[np.int64]
     clusters: tuple[Cluster, ...]
     units: int
-    threshold: float
 
 
 def find_clusters(differences: Floats, seed: int, flips: int = FLIPS, forming_p: float = FORMING_P) -> ClusterTest:
@@ -96,7 +92,7 @@ def find_clusters(differences: Floats, seed: int, flips: int = FLIPS, forming_p:
         rows, columns = np.nonzero(mask)
         p = rank_extremes(int(extreme[number - 1]), units, flips)
         clusters.append(Cluster(sign, len(rows), mass, float(rows.mean()), float(columns.mean()), p))
-    return ClusterTest(differences.mean(axis=0), t, labels, tuple(clusters), units, threshold)
+    return ClusterTest(differences.mean(axis=0), labels, tuple(clusters), units)
 
 
 def _compute_t(sums: Floats, squares: Floats, units: int) -> Floats:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from core.errors import ConfigError, DatasetError
+from core.statistics.mean_intervals import bound_mean
 from studies.gaze.maps.heat_maps import Maps
 from studies.gaze.paired_differences import Bools
 from studies.gaze.recordings.delimited_files import Floats
@@ -114,20 +115,14 @@ def _test(
     seed: int,
 ) -> Similarity:
     """Test the diagonal of a matrix of all pairs against permutations of it."""
-    from scipy import stats
-
     generator = np.random.default_rng(seed)
     own = np.diagonal(pairs)
     count, better = len(own), -1.0 if share is None else 1.0
     rows = np.arange(count)
     means = np.array([pairs[rows, generator.permutation(count)].mean() for _ in range(permutations)])
     extreme = int((better * means >= better * own.mean() - 1e-12).sum())
-    reach = float(stats.t.ppf(0.975, count - 1) * own.std(ddof=1) / np.sqrt(count))
-    mean = float(own.mean())
     mismatched = float((pairs.sum() - own.sum()) / (count * (count - 1)))
-    return Similarity(
-        measure, share, count, mean, mean - reach, mean + reach, mismatched, (extreme + 1) / (permutations + 1)
-    )
+    return Similarity(measure, share, count, *bound_mean(own), mismatched, (extreme + 1) / (permutations + 1))
 
 
 def _take_highest(maps: Maps | Floats, share: float) -> Bools:

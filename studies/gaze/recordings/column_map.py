@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from core.errors import DatasetError
+from studies.answers.sessions import name_image
 from studies.gaze.fixations import Fixations
 from studies.gaze.recordings.delimited_files import read_columns, read_header
-from studies.gaze.recordings.samples import TIME_UNITS, GazeSamples, PicturePlace, check_order, name_image, recode
+from studies.gaze.recordings.samples import TIME_UNITS, GazeSamples, PicturePlace, check_order, recode
 
 
 @dataclass(frozen=True)

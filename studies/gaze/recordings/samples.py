@@ -81,13 +81,6 @@ class PicturePlace:
         )
 
 
-def name_image(media: str) -> str:
-    """Return the code of an image from the name of its file or of its stimulus."""
-    name = media.strip().replace("\\", "/").rpartition("/")[2]
-    stem, dot, ending = name.rpartition(".")
-    return stem if dot and ending.lower() in ("png", "jpg", "jpeg", "bmp", "tif", "tiff") else name
-
-
 def recode(column: TextColumn, names: Sequence[str]) -> TextColumn:
     """Rename the values of a column; values of one new name become one."""
     known: dict[str, int] = {}

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
+from studies.answers.sessions import name_image
 from studies.gaze.recordings.delimited_files import Columns, Floats, Ints, read_columns, read_header
 from studies.gaze.recordings.samples import (
     TIME_UNITS,
@@ -17,7 +18,6 @@ from studies.gaze.recordings.samples import (
     PicturePlace,
     check_order,
     explain_missing_unit,
-    name_image,
     recode,
 )
 

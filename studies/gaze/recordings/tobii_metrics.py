@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from core.errors import DatasetError
+from studies.answers.sessions import name_image
 from studies.gaze.dwell_times import AreaView
 from studies.gaze.recordings.delimited_files import Columns, Floats, read_columns, read_header
-from studies.gaze.recordings.samples import TIME_UNITS, name_image
 
 _TEXTS: Final = {"recording": "recording", "participant": "participant", "image": "media", "area": "aoi"}
 _NUMBERS: Final = {
@@ -27,11 +27,8 @@ def is_metrics(header: tuple[str, ...]) -> bool:
     return {"aoi", _NUMBERS["dwell"]} <= names
 
 
-def read_tobii_metrics(path: Path, time_unit: str = "ms") -> tuple[list[AreaView], int]:
-    """Read metrics; names of columns may have underscores or spaces.
-
-    Args:
-        time_unit: of the durations; Tobii Pro Lab exports metrics in milliseconds.
+def read_tobii_metrics(path: Path) -> tuple[list[AreaView], int]:
+    """Read metrics, whose durations are milliseconds; names of columns may have underscores or spaces.
 
     Returns:
         the views of areas, and the number of lines that are left out because the participant saw the image in an
@@ -61,7 +58,7 @@ def read_tobii_metrics(path: Path, time_unit: str = "ms") -> tuple[list[AreaView
                 f"{path} has the column {_NUMBERS[original]!r} twice with different numbers; export it again"
             )
     _check_numbers(columns)
-    return _select_views(columns, TIME_UNITS[time_unit])
+    return _select_views(columns)
 
 
 def _normalise(name: str) -> str:
@@ -83,7 +80,7 @@ def _check_numbers(columns: Columns) -> None:
             )
 
 
-def _select_views(columns: Columns, factor: float) -> tuple[list[AreaView], int]:
+def _select_views(columns: Columns) -> tuple[list[AreaView], int]:
     texts, numbers = columns.texts, columns.numbers
     views, left_out = [], 0
     recordings: dict[tuple[str, str], str] = {}
@@ -111,9 +108,9 @@ def _select_views(columns: Columns, factor: float) -> tuple[list[AreaView], int]
                 participant=person,
                 image=image,
                 area=area.lower(),
-                dwell_ms=float(numbers["dwell"][row] * factor),
+                dwell_ms=float(numbers["dwell"][row]),
                 fixations=int(numbers["fixations"][row]),
-                first_ms=None if np.isnan(first) or not numbers["fixations"][row] else float(first * factor),
+                first_ms=None if np.isnan(first) or not numbers["fixations"][row] else float(first),
                 share=None,
             )
         )

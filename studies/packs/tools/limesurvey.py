@@ -61,9 +61,9 @@ def _write_survey(study: Study, images: StudyImages, name: str, pictures: Sequen
         group = {"class": "G", "type/scale": f"G{number}", "name": f"Image {number}"}
         table.writerow({"id": number + 1, "relevance": "1", "language": _LANGUAGE} | group)
         shown = f"{show_image(images.address(picture.code))}<br>{escape_html(survey.question)}"
-        asked = [("answer", shown, [escape_html(option) for option in survey.options])]
+        asked = [("answer", shown, survey.options)]
         if survey.confidence:
-            asked.append(("confidence", CONFIDENCE_QUESTION, list(CONFIDENCE_LEVELS)))
+            asked.append(("confidence", CONFIDENCE_QUESTION, CONFIDENCE_LEVELS))
         for at, (field, question, choices) in enumerate(asked):
             row = {"id": 2 * number + at, "relevance": "1", "language": _LANGUAGE}
             named = {"name": name_question(picture.code, field), "text": question}

@@ -36,7 +36,7 @@ def _write_survey(study: Study, images: StudyImages, name: str, pictures: Sequen
     for picture in pictures:
         shown = show_image(images.address(picture.code))
         text = f"{shown}<br>{escape_html(survey.question)}"
-        parts.append(_ask(picture.code, text, [escape_html(option) for option in survey.options]))
+        parts.append(_ask(picture.code, text, survey.options))
         if survey.confidence:
             parts.append(_ask(f"{picture.code}_confidence", CONFIDENCE_QUESTION, CONFIDENCE_LEVELS))
         parts += [f"[[Question:Timing]]\n[[ID:{picture.code}_time]]", "[[PageBreak]]"]

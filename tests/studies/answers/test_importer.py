@@ -118,9 +118,9 @@ def test_identifying_columns_reach_nothing(tmp_path: Path) -> None:
 
 def test_participants_without_a_pseudonym_are_left_out(tmp_path: Path) -> None:
     imported = import_qualtrics(
-        tmp_path, *(answer_all() | {"person": person} for person in ("", "doctor@example.org", "P1"))
+        tmp_path, *(answer_all() | {"person": person} for person in ("", "doctor@example.org", "192.0.2.7", "P1"))
     )
-    assert count_left_out(imported) == {UNNAMED: (1, 4), IDENTIFIED: (1, 4)}
+    assert count_left_out(imported) == {UNNAMED: (1, 4), IDENTIFIED: (2, 8)}
     assert "example.org" not in repr(imported)
 
 
@@ -248,6 +248,8 @@ def test_psychopy_files_are_read(tmp_path: Path) -> None:
     file.write_text("\n".join(lines))
     imported = import_answers([file], KEY, None, ReadingRules(labels={"w": "WS"}))
     assert imported.programs == {"psychopy": 1}
+    named = import_answers([file], KEY, None, ReadingRules(participant="psychopyVersion", labels={"w": "WS"}))
+    assert {answer.participant for answer in named.answers} == {"2023.2.3"}
     assert [answer.order for answer in imported.answers] == [1, 2, 3, 4]
     assert imported.answers[0].seconds == pytest.approx(2.31)
 
@@ -257,6 +259,8 @@ def test_plain_tables_have_a_column_map(tmp_path: Path) -> None:
     file.write_text("Who,Slide,Diagnosis\n" + "".join(f"P1,{image},WS\n" for image in A))
     columns = ColumnMap({"participant": "Who", "image": "Slide", "answer": "Diagnosis"})
     assert len(import_answers([file], KEY, None, ReadingRules(columns=columns)).answers) == 4
+    others = ColumnMap({name: columns[name] for name in ("image", "answer")})
+    assert len(import_answers([file], KEY, None, ReadingRules(columns=others, participant="Who")).answers) == 4
     with pytest.raises(DatasetError):
         import_answers([file], KEY)
     file.write_text(file.read_text() + f"P1,{A[0]},Noonan\n")

@@ -44,6 +44,8 @@ def test_sheets_of_several_raters_are_joined(tmp_path: Path) -> None:
         "image,Ptosis\na,2X\n",
         "image,Ptosis\na,1\na,0\n",
         "image,Ptosis\na,1,1\n",
+        "image,rater,Ptosis\na,192.0.2.7,1\n",
+        "image,rater,Ptosis\na,someone@example.org,1\n",
     ],
 )
 def test_other_sheets_are_refused(tmp_path: Path, text: str) -> None:

@@ -94,6 +94,9 @@ def test_measures_count_once(tmp_path: Path) -> None:
     data = read_gaze([tmp_path / "first.tsv", tmp_path / "again.tsv"], KEY, (), ReadingOptions())
     assert [view.dwell_ms for view in data.views] == [0, 100, 200]
     assert sum(data.excluded.values()) == 3
+    (tmp_path / "first.tsv").write_text(header + "".join(lines).replace("P0", "someone@example.org"))
+    data = read_gaze([tmp_path / "first.tsv"], KEY, (), ReadingOptions())
+    assert {view.participant for view in data.views} == {"P1", "P2"}
 
 
 def test_gaze_on_other_pictures_is_refused(gaze: Path) -> None:

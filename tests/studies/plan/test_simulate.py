@@ -78,6 +78,7 @@ def test_a_seed_gives_the_same_answers() -> None:
 def test_log_odds_of_an_accuracy_allow_for_the_spread() -> None:
     assert solve_log_odds(0.8, 0.0) == pytest.approx(np.log(4))
     assert solve_log_odds(0.8, 2.0) > np.log(4)
+    assert solve_log_odds(0.5, 100.0) == pytest.approx(0, abs=1e-6)  # no overflow
 
 
 def test_impossible_designs_are_refused() -> None:

@@ -52,9 +52,9 @@ def test_a_plan_has_power_and_a_sheet_from_a_design_or_a_pilot(tmp_path: Path) -
     assert (tmp_path / "a" / "power.png").is_file()
 
 
-def test_designs_of_one_variant_have_no_comparison_to_plan(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["study", "plan", "--design", "duong-ws", "--out", str(tmp_path / "plan")])
-    assert result.exit_code == 1
+def test_more_answers_than_can_be_read_are_not_simulated(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["study", "simulate", "--participants", "40001", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
 
 
 def test_nothing_that_exists_is_replaced(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_difference_is_found_where_it_is() -> None:
     assert (first.sign, first.p) == (1, 1 / 500)
     assert (first.row, first.column) == (pytest.approx(4.5, abs=1.5), pytest.approx(4.5, abs=1.5))
     assert (test.labels == 1).sum() == first.cells
-    assert (test.t[test.labels == 1] > test.threshold).all()
+    assert (test.difference[test.labels == 1] > 0).all()
 
 
 def test_the_level_holds_over_the_whole_map() -> None:

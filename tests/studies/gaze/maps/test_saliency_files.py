@@ -37,6 +37,20 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
         read_saliency(tmp_path)
 
 
+@pytest.mark.parametrize("data", [b"", b"PK\3\4", b"\x93NUMPY"])
+def test_broken_arrays_are_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "A_1.npy").write_bytes(data)
+    with pytest.raises(DatasetError):
+        read_saliency(tmp_path)
+
+
+def test_archives_of_arrays_are_no_array(tmp_path: Path) -> None:
+    with (tmp_path / "A_1.npy").open("wb") as file:
+        np.savez(file, FIRST)
+    with pytest.raises(DatasetError):
+        read_saliency(tmp_path)
+
+
 def test_maps_of_explained_faces_are_read_by_method(tmp_path: Path) -> None:
     face = tmp_path / "faces" / "000000"
     face.mkdir(parents=True)
@@ -45,6 +59,7 @@ def test_maps_of_explained_faces_are_read_by_method(tmp_path: Path) -> None:
     assert np.array_equal(read_saliency(tmp_path, "gradient")["A_1"], 2 * FIRST)
     with pytest.raises(DatasetError):
         read_saliency(tmp_path, "lime")
-    (face / "maps.npz").write_bytes(b"PK")
-    with pytest.raises(DatasetError):
-        read_saliency(tmp_path, "gradient")
+    for data in (b"", b"PK\3\4"):
+        (face / "maps.npz").write_bytes(data)
+        with pytest.raises(DatasetError):
+            read_saliency(tmp_path, "gradient")
