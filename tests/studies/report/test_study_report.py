@@ -108,6 +108,14 @@ def test_an_unknown_p_is_nothing() -> None:
     assert [format_p(p) for p in (None, float("nan"), 0.00001, 0.0123)] == ["", "", "< 0.0001", "0.0123"]
 
 
+def test_broken_maps_are_refused(gaze: Path, tmp_path: Path) -> None:
+    (tmp_path / "gaze.json").write_bytes((gaze / "gaze.json").read_bytes())
+    for data in (b"", b"PK\3\4"):
+        (tmp_path / "maps.npz").write_bytes(data)
+        with pytest.raises(DatasetError):
+            write_report(tmp_path / "out", None, tmp_path)
+
+
 def test_what_is_no_result_is_refused(answers: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         write_report(tmp_path / "out", None, None)
