@@ -10,7 +10,7 @@ import numpy as np
 from studies.analysis.correlation import Correlation, correlate_ranks
 from studies.analysis.crossed_answers import average_by
 from studies.analysis.published import compute_student_p
-from studies.answers.table import Answer, is_shown
+from studies.answers.table import Answer, is_shown, list_variants
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class SmileEffect:
         right, wrong: mean smile on images that were answered right and wrong, each answer counted.
         published_p: Student's test of the two, as if each answer had an image and a participant of its own.
         correlation: of the mean smile of the images of a face with its share of right answers, over faces.
+        correlation_of_changes: of the change of a face's smile between two variants with that of its share of right
+            answers, over the faces that are shown in both.
     """
 
     condition: str
@@ -29,6 +31,7 @@ class SmileEffect:
     wrong: float
     published_p: float
     correlation: Correlation | None
+    correlation_of_changes: Correlation | None
 
 
 def measure_smile(answers: Sequence[Answer], *, seed: int = 0) -> list[SmileEffect]:
@@ -43,10 +46,38 @@ def measure_smile(answers: Sequence[Answer], *, seed: int = 0) -> list[SmileEffe
         ]
         groups = [[(smile, answer) for smile, answer in given if answer.correct is want] for want in (True, False)]
         if all(is_shown(answer for _, answer in group) for group in groups):
-            faces, smiles = [answer.face for _, answer in given], [smile for smile, _ in given]
-            shares = average_by(faces, [answer.correct for _, answer in given])
-            correlation = correlate_ranks(average_by(faces, smiles).tolist(), shares.tolist(), seed=seed)
             right, wrong = ([smile for smile, _ in group] for group in groups)
-            means = float(np.mean(right)), float(np.mean(wrong))
-            effects.append(SmileEffect(condition, *means, compute_student_p(right, wrong), correlation))
+            effects.append(
+                SmileEffect(
+                    condition,
+                    right=float(np.mean(right)),
+                    wrong=float(np.mean(wrong)),
+                    published_p=compute_student_p(right, wrong),
+                    correlation=_correlate_faces([answer for _, answer in given], seed),
+                    correlation_of_changes=_correlate_changes([answer for _, answer in given], seed),
+                )
+            )
     return effects
+
+
+def _correlate_faces(answers: Sequence[Answer], seed: int) -> Correlation | None:
+    means = _average_by_face(answers)
+    return correlate_ranks([smile for smile, _ in means.values()], [share for _, share in means.values()], seed=seed)
+
+
+def _correlate_changes(answers: Sequence[Answer], seed: int) -> Correlation | None:
+    """Correlate the changes from the first to the second variant; None if there are not two."""
+    variants = list_variants(answer.variant for answer in answers)
+    if len(variants) != 2:
+        return None
+    first, second = (_average_by_face([answer for answer in answers if answer.variant == name]) for name in variants)
+    changes = [np.subtract(second[face], first[face]) for face in first if face in second]
+    return correlate_ranks([smile for smile, _ in changes], [share for _, share in changes], seed=seed)
+
+
+def _average_by_face(answers: Sequence[Answer]) -> dict[str, tuple[float, float]]:
+    """Return the mean smile and the share of right answers of each face."""
+    faces = [answer.face for answer in answers]
+    smiles = average_by(faces, [answer.smile or 0.0 for answer in answers]).tolist()
+    shares = average_by(faces, [answer.correct for answer in answers]).tolist()
+    return dict(zip(dict.fromkeys(faces), zip(smiles, shares, strict=True), strict=True))

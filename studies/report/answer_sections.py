@@ -60,7 +60,7 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
         yield format_section(
             "Smile and accuracy",
             "<p>Mean smile of images that were answered right and wrong, and the rank correlation over faces of their "
-            "mean smile with the share of right answers.</p>",
+            "mean smile with the share of right answers; then of the changes of both between two variants.</p>",
             format_table(_tabulate_smile(results["smile"])),
         )
     if results["agreement"]:
@@ -115,14 +115,15 @@ def _tabulate_tests(rows: Sequence[Results]) -> Rows:
 
 def _tabulate_smile(rows: Sequence[Results]) -> Rows:
     table: Rows = [
-        ["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "number of faces"]
-    ]
+        ["faces", "smile, right", "smile, wrong", "published t-test p", "correlation", "p", "number of faces",
+         "correlation of changes", "p", "number of faces"]
+    ]  # fmt: skip
     for row in rows:
-        correlation = row["correlation"] or {"value": None, "p": None, "faces": None}
-        table.append(
-            [row["condition"] or "all", row["right"], row["wrong"], format_p(row["published_p"]), correlation["value"],
-             format_p(correlation["p"]), correlation["faces"]]
-        )  # fmt: skip
+        cells = [row["condition"] or "all", row["right"], row["wrong"], format_p(row["published_p"])]
+        for name in ("correlation", "correlation_of_changes"):
+            correlation = row[name] or {"value": None, "p": None, "faces": None}
+            cells += [correlation["value"], format_p(correlation["p"]), correlation["faces"]]
+        table.append(cells)
     return table
 
 

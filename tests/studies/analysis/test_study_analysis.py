@@ -122,6 +122,7 @@ def test_a_smile_that_decides_is_seen() -> None:
     assert effect.correlation is not None
     assert effect.correlation.value > 0.8
     assert effect.correlation.faces == 12
+    assert effect.correlation_of_changes is None
     assert measure_smile([replace(one, smile=None) for one in answers]) == []
 
 
@@ -172,3 +173,17 @@ def test_probabilities_that_do_not_fit_are_refused() -> None:
         compare_with_model(answers, {"i": {"WS": 0.0, "AS": 0.0}})
     with pytest.raises(DatasetError):
         analyse_answers([])
+
+
+def test_changes_of_the_smile_are_set_against_changes_of_the_answers() -> None:
+    """Each face is as hard as another, and its edited picture the easier the more its smile grows."""
+    answers = [
+        Answer(f"P{p}", f"{variant}{f}", f"f{f}", "WS", variant, "WS" if p < right else "AS", smile=smile)
+        for f in range(8)
+        for variant, right, smile in (("reconstructed", 2, 0.9 - f / 10), ("edited", 2 + f, 0.9))
+        for p in range(12)
+    ]
+    [effect] = measure_smile(answers)
+    assert effect.correlation_of_changes is not None
+    assert effect.correlation_of_changes.value == pytest.approx(1)
+    assert effect.correlation_of_changes.p < 0.05
