@@ -15,6 +15,9 @@ COLUMNS: Final = ("participant", "image", "answer", "order", "confidence", "seco
 """Columns of a plain table; the first three are required."""
 
 _REQUIRED: Final = COLUMNS[:3]
+_MOST_COLUMNS: Final = 8
+"""Columns of a file that an error lists."""
+
 _TRUTHS: Final = {"": None, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -47,10 +50,13 @@ def parse_plain(path: Path, table: CsvTable, columns: ColumnMap, unit: TimeUnit 
     Raises:
         DatasetError: a column is missing or a cell is no number.
     """
-    if missing := [columns[name] for name in (*_REQUIRED, *columns.names) if columns[name] not in table.header]:
+    required = dict.fromkeys((*_REQUIRED, *columns.names))
+    if missing := [name for name in required if columns[name] not in table.header]:
+        more = len(table.header) - _MOST_COLUMNS
         raise DatasetError(
-            f"{path} has the columns {', '.join(table.header)}, and not {', '.join(dict.fromkeys(missing))}; name them "
-            "as `--column answer=NAME`"
+            f"{path} has the columns {', '.join(table.header[:_MOST_COLUMNS])}{f' and {more} more' * (more > 0)}, "
+            f"and not {', '.join(columns[name] for name in missing)}; expected "
+            f"{' '.join(f'--column {name}=NAME' for name in missing)} with names of the file"
         )
     groups: dict[str, list[CsvRow]] = {}
     for row in table.rows:

@@ -18,6 +18,7 @@ from core.reports.html_pages import format_section, render_html
 from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
 from studies.report.answer_sections import render_answers
 from studies.report.gaze_sections import render_gaze
+from studies.report.import_section import render_import
 from studies.report.methods_text import describe_answers, describe_gaze
 
 NOTICE: Final = (
@@ -35,27 +36,33 @@ _GAZE_FIELDS: Final = (
     "clusters", "similarities",
 )  # fmt: skip
 
+_IMPORT_FIELDS: Final = ("files", "read", "kept", "left_out", "rules")
+
 Results = Mapping[str, Any]
 
 
-def write_report(out: Path, results: Path | None, gaze: Path | None) -> None:
+def write_report(out: Path, results: Path | None, gaze: Path | None, imported: Path | None = None) -> None:
     """Write report.html, report.json with all its numbers, and its plots as PNG.
 
     Args:
         results: JSON of `gestaltgen study analyse`.
         gaze: folder of `gestaltgen study gaze`.
+        imported: counts that `gestaltgen study import` wrote.
 
     Raises:
-        ConfigError: neither is given.
+        ConfigError: neither results nor gaze are given.
         DatasetError: a file that cannot be read, is of other results, or names a single participant.
     """
     if results is None and gaze is None:
         raise ConfigError("nothing to report; name the JSON of `study analyse`, the folder of `study gaze`, or both")
     answered = None if results is None else _read_results(results, _ANSWER_FIELDS)
     looked = None if gaze is None else _read_results(gaze / RESULTS_FILE, _GAZE_FIELDS)
+    counts = None if imported is None else _read_results(imported, _IMPORT_FIELDS)
     plots: dict[str, bytes] = {}
     sections: list[str] = []
     methods: dict[str, str] = {}
+    if counts is not None:
+        sections.append(render_import(counts))
     if answered is not None:
         sections += render_answers(answered, plots)
         methods["answers"] = describe_answers(answered)
@@ -63,7 +70,7 @@ def write_report(out: Path, results: Path | None, gaze: Path | None) -> None:
         sections += render_gaze(looked, _read_maps(gaze / MAPS_FILE), plots)
         methods["gaze"] = describe_gaze(looked)
     sections.append(format_section("Methods", *(f"<p>{html.escape(text)}</p>" for text in methods.values())))
-    whole = {"notice": NOTICE, "answers": answered, "gaze": looked, "methods": methods}
+    whole = {"notice": NOTICE, "imported": counts, "answers": answered, "gaze": looked, "methods": methods}
     for name, png in plots.items():
         write_file(out / f"{name}.png", png)
     write_file(out / "report.json", (to_json_text(whole) + "\n").encode())

@@ -104,6 +104,16 @@ def test_missing_header_rows_of_qualtrics_are_named_and_not_the_columns(tmp_path
     assert A[0] not in str(refused.value)
 
 
+def test_missing_columns_of_a_plain_table_are_named_and_few_of_those_it_has(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text("image,answer," + ",".join(f"column{at}" for at in range(20)) + "\n")
+    with pytest.raises(DatasetError) as refused:
+        import_answers([file], KEY)
+    assert "participant=" in str(refused.value)
+    assert "answer=" not in str(refused.value)
+    assert "column19" not in str(refused.value)
+
+
 def test_orders_of_single_questions_are_read(tmp_path: Path) -> None:
     orders = {f"Faces_DO_{image}": str(place) for place, image in enumerate(A, 3)}
     assert [answer.order for answer in import_qualtrics(tmp_path, answer_all() | orders).answers] == [3, 4, 5, 6]

@@ -127,3 +127,22 @@ def test_what_is_no_result_is_refused(answers: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError):
             write_report(tmp_path / "out", tmp_path / "results.json", None)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_states_what_was_left_out(answers: Path, tmp_path: Path) -> None:
+    counts = tmp_path / "answers.json"
+    left_out = [{"reason": "too fast", "sessions": 2, "answers": 64}]
+    counts.write_text(
+        json.dumps(
+            {
+                "files": {"qualtrics": 1},
+                "read": {"sessions": 58, "answers": 1856},
+                "kept": {"participants": 56, "answers": 1792},
+                "left_out": left_out,
+                "rules": {},
+            }
+        )
+    )
+    write_report(tmp_path / "report", answers, None, counts)
+    assert "left out: too fast" in (tmp_path / "report" / "report.html").read_text()
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["imported"]["left_out"] == left_out
