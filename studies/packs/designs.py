@@ -113,7 +113,7 @@ class Study:
 def design_versions(pack: StudyPack, survey: Survey, participants: int, seed: int, masked: bool = False) -> Study:
     """Design a study in versions, to which participants are assigned at random and equally often.
 
-    Each participant sees all pictures of one version in an own random order.
+    Each participant sees all pictures of one version in a random order of their own.
 
     Args:
         pack: pairs of pictures of each face, one in each version.

@@ -45,20 +45,14 @@ def read_face_dataset(path: Path, conditions: Sequence[str], per_condition: int,
     """
     store = open_store(path)
     try:
-        names = store.names()
-        if TABLE not in names:
-            raise DatasetError(f"{path} has no {TABLE}; expected a data set of `gestaltgen dataset`, or a survey pack")
-        source = f"{path}/{TABLE}"
-        table = name_lines(source, parse_cells(source, decode_text(source, store.read(TABLE, _MOST_BYTES))))
-        landmarks = _read_landmarks(store, path, names)
+        faces = _read_rows(store, path)
+        landmarks = _read_landmarks(store, path, {*store.names()})
     finally:
         store.close()
-    if missing := {"file", "condition"} - {*table.header}:
-        raise DatasetError(f"{source} has no column {min(missing)}; expected the table of a data set")
     rng = np.random.default_rng(seed)
     drawn: list[CsvRow] = []
     for condition in conditions:
-        rows = _keep_one_each([row for row in table.rows if row.get("condition") == condition], rng)
+        rows = _keep_one_each([row for row in faces if row.get("condition") == condition], rng)
         if len(rows) < per_condition:
             raise DatasetError(
                 f"{path} has {len(rows)} people with {condition}; expected {per_condition} or more: draw fewer faces"
@@ -70,6 +64,30 @@ def read_face_dataset(path: Path, conditions: Sequence[str], per_condition: int,
         sizes = {code: pixels.shape[:2] for code, pixels in read_pixels(path, pictures).items()}
         pictures = [Picture(one.key, one.file, _find_areas(landmarks[one.file], *sizes[one.code])) for one in pictures]
     return StudyPack(path, tuple(pictures), NOTICE)
+
+
+def list_conditions(path: Path) -> list[str]:
+    """List the conditions of a data set.
+
+    Raises:
+        DatasetError: it is no data set with a table.
+    """
+    store = open_store(path)
+    try:
+        return sorted({row.require("condition") for row in _read_rows(store, path)})
+    finally:
+        store.close()
+
+
+def _read_rows(store: Store, path: Path) -> Sequence[CsvRow]:
+    """Read the table of a data set, a row for each face."""
+    if TABLE not in store.names():
+        raise DatasetError(f"{path} has no {TABLE}; expected a data set of `gestaltgen dataset`, or a survey pack")
+    source = f"{path}/{TABLE}"
+    table = name_lines(source, parse_cells(source, decode_text(source, store.read(TABLE, _MOST_BYTES))))
+    if missing := {"file", "condition"} - {*table.header}:
+        raise DatasetError(f"{source} has no column {min(missing)}; expected the table of a data set")
+    return table.rows
 
 
 def _read_landmarks(store: Store, path: Path, names: set[str]) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Final, TypeAlias
 
-from core.errors import ConfigError, DatasetError
+from core.atomic_files import check_new
+from core.errors import ConfigError
 from core.formats.archives import open_sink
 from studies.packs.designs import Study
 from studies.packs.study_images import PLACEHOLDER, StudyImages
@@ -96,8 +97,7 @@ def write_study(
     """
     if unknown := [tool for tool in tools if tool not in TOOLS]:
         raise ConfigError(f"tool {unknown[0]!r}; expected some of {', '.join(TOOLS)}")
-    if out.exists():
-        raise DatasetError(f"{out} is there already; name a folder that is not")
+    check_new(out)
     images = StudyImages(study, addresses)
     out.parent.mkdir(parents=True, exist_ok=True)
     sink = open_sink(out)

@@ -9,12 +9,10 @@ from typing import Annotated
 import typer
 
 from core.atomic_files import check_new
-from core.errors import ConfigError, DatasetError
-from core.formats.archives import open_store
+from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
-from studies.answers.csv_rows import decode_text, name_lines, parse_cells
 from studies.packs.designs import QUESTION, Survey, design_samples, design_versions
-from studies.packs.face_datasets import TABLE, read_face_dataset
+from studies.packs.face_datasets import list_conditions, read_face_dataset
 from studies.packs.study_folder import TOOLS, write_study
 from studies.packs.study_images import PLACEHOLDER, read_addresses
 from studies.packs.survey_packs import is_survey_pack, read_survey_pack
@@ -88,7 +86,7 @@ def export(
     elif not option:
         raise ConfigError(
             f"{pack} is a data set; expected two or more of its conditions as --option CONDITION: "
-            f"{', '.join(_list_conditions(pack))}"
+            f"{', '.join(list_conditions(pack))}"
         )
     else:
         survey = Survey(tuple(option), question, confidence)
@@ -101,20 +99,3 @@ def export(
         "answers, which no participant may see"
     )
     console.print(study.pack.notice)
-
-
-def _list_conditions(pack: Path) -> list[str]:
-    """List the conditions of a data set.
-
-    Raises:
-        DatasetError: it has no table of its faces.
-    """
-    store = open_store(pack)
-    try:
-        if TABLE not in store.names():
-            raise DatasetError(f"{pack} has no {TABLE}; expected a data set of `gestaltgen dataset`, or a survey pack")
-        source = f"{pack}/{TABLE}"
-        table = name_lines(source, parse_cells(source, decode_text(source, store.read(TABLE))))
-    finally:
-        store.close()
-    return sorted({row.require("condition") for row in table.rows})
