@@ -91,9 +91,9 @@ def _tabulate_model(comparison: HumanAndModel) -> Table:
 
 def _make_table(first: str, *others: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     return table
 
 

@@ -487,7 +487,7 @@ def test_a_set_is_the_same_with_a_job_and_without(tmp_path: Path) -> None:
 
 
 def test_a_wait_that_is_too_short_ends_in_a_job_that_ends_well(tmp_path: Path) -> None:
-    model = FakeModel(1.5)
+    model = FakeModel(3.0)
     with service(tmp_path, model) as client, ThreadPoolExecutor(1) as pool:
         body = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
         asking = pool.submit(client.send, "POST", "v1/image-sets", json=body, headers={"Prefer": "wait=1"})
