@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.reports.figures import show_data_as_text
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
 from faces.measures.reading_statistics import Accuracy
@@ -21,7 +21,7 @@ _COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#4a5568")
 _WIDTH, _ROW = 17.0, 4.1
 
 
-@rc_context({"text.parse_math": False})  # a name with dollar signs is no formula
+@show_data_as_text()
 def page(report: GeneratorReport) -> bytes:
     """Draw the whole report as a PNG about 1,900 pixels wide."""
     wide = max(2, len(report.figures))

@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from gestaltgen.cli.error_messages import ReportingGroup
+
 Command: TypeAlias = TyperCommand | TyperGroup
 
 
@@ -85,3 +87,18 @@ class LazyGroup(TyperGroup):
             subcommand_metavar=self.subcommand_metavar,
         )
         listed.format_help(ctx, formatter)
+
+
+def make_group(commands: Mapping[str, LazyCommand], about: str) -> typer.Typer:
+    """Make a group of commands below `gestaltgen`, which reports errors as the whole command line does.
+
+    Args:
+        about: its help.
+    """
+
+    class Commands(ReportingGroup, LazyGroup):
+        table = commands
+
+    group = typer.Typer(cls=Commands, no_args_is_help=True, help=about)
+    group.callback()(lambda: None)
+    return group

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from core.reports.figures import encode_figure, hide_spines
+from core.reports.figures import encode_figure, hide_spines, show_data_as_text
 from recognition.statistics import Accuracy, Calibration, Comparison, Interval
 
 _COLOURS: Final = ("#4a5568", "#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#b7791f", "#0987a0")
@@ -21,11 +20,9 @@ _MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
 _GRID: Final = "#e2e8f0"
 _WIDE: Final = 4  # small plots in a row
 _SIGNIFICANT: Final = 0.05
-_DATA_AS_TEXT: Final = rc_context({"text.parse_math": False})
-"""Decorator under which a name with dollar signs is not taken for a formula."""
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_accuracies(
     runs: Mapping[str, Sequence[Accuracy]], means: Mapping[str, Interval], classes: Sequence[str], level: float
 ) -> bytes:
@@ -65,7 +62,7 @@ def plot_accuracies(
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -> bytes:
     """Plot the accuracy of each run by condition and age group, with counts; cells without images stay empty.
 
@@ -89,7 +86,7 @@ def plot_cells(runs: Mapping[str, Sequence[Accuracy]], classes: Sequence[str]) -
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]], classes: Sequence[str]) -> bytes:
     """Plot confusion matrices, each row as shares of a true class with counts.
 
@@ -117,7 +114,7 @@ def plot_confusions(matrices: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
     """Plot the reliability curve of each run above the share of images at each confidence."""
     figure, axes = _make_small_multiples(len(runs), 3.4, 3.5)
@@ -148,7 +145,7 @@ def plot_reliability(runs: Mapping[str, Calibration]) -> bytes:
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_differences(runs: Mapping[str, Sequence[Comparison]], baseline: str, level: float) -> bytes:
     """Plot the difference of accuracy to a baseline with its interval, over all images and for each condition.
 

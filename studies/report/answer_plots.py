@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from core.reports.figures import encode_figure, hide_spines
+from core.reports.figures import encode_figure, hide_spines, show_data_as_text
 
 _BLUE: Final = "#2b6cb0"
 _COLOURS: Final = ("#2b6cb0", "#c05621", "#2f855a")
-_DATA_AS_TEXT: Final = rc_context({"text.parse_math": False})
-"""Decorator under which a name with dollar signs is not taken for a formula."""
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_accuracies(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Plot the accuracy of each group of answers with its interval.
 
@@ -36,19 +34,11 @@ def plot_accuracies(rows: Sequence[Mapping[str, Any]]) -> bytes:
         axis.plot(value, place, "o", color=colour, markersize=5)
     for place in (place for place in range(1, len(rows)) if kinds[place] != kinds[place - 1]):
         axis.axhline(place - 0.5, color="#e2e8f0", linewidth=1)
-    axis.set_yticks(range(len(rows)), labels)
-    axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlim(0, 1.01)
-    axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axis.set_xlabel("right answers, 95 % interval", fontsize=9)
-    axis.tick_params(labelsize=8.5)
-    axis.grid(axis="x", color="#e2e8f0")
-    axis.set_axisbelow(True)
-    hide_spines(axis)
+    _draw_share_axis(axis, labels, "right answers, 95 % interval")
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_confusions(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Plot the confusion of conditions of each variant, as shares of each true condition with counts.
 
@@ -75,7 +65,7 @@ def plot_confusions(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_confidence(levels: Sequence[Mapping[str, Any]]) -> bytes:
     """Plot the accuracy at each level of confidence with its interval, above the number of answers.
 
@@ -103,7 +93,7 @@ def plot_confidence(levels: Sequence[Mapping[str, Any]]) -> bytes:
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_human_and_model(groups: Sequence[Mapping[str, Any]]) -> bytes:
     """Plot the accuracy of participants with its interval beside the classifier's, for each group of images.
 
@@ -118,14 +108,19 @@ def plot_human_and_model(groups: Sequence[Mapping[str, Any]]) -> bytes:
         axis.plot([human["low"], human["high"]], [place, place], color=_BLUE, linewidth=1.4)
         axis.plot(human["value"], place, "o", color=_BLUE, label="participants" if not place else None)
         axis.plot(row["model"], place, "D", color=_COLOURS[1], label="classifier" if not place else None)
-    axis.set_yticks(range(len(groups)), labels)
-    axis.set_ylim(len(groups) - 0.5, -0.5)
+    _draw_share_axis(axis, labels, "right answers")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
+    return encode_figure(figure)
+
+
+def _draw_share_axis(axis: Axes, labels: Sequence[str], title: str) -> None:
+    """Draw the axes of a plot that has a share from 0 to 1 in each of its lines, the first line at the top."""
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set_xlim(0, 1.01)
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axis.set_xlabel("right answers", fontsize=9)
+    axis.set_xlabel(title, fontsize=9)
     axis.tick_params(labelsize=8.5)
     axis.grid(axis="x", color="#e2e8f0")
     axis.set_axisbelow(True)
     hide_spines(axis)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
-    return encode_figure(figure)

@@ -7,22 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from core.reports.figures import encode_figure, hide_spines
+from core.reports.figures import encode_figure, hide_spines, show_data_as_text
 
 _ALL: Final = "all faces"
 _COLOURS: Final = ("#4a5568", "#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#b7791f", "#0987a0")
 _VARIANTS: Final = ("unedited", "reconstructed", "edited", "masked")
 _SIGNIFICANT: Final = 0.05
-_DATA_AS_TEXT: Final = rc_context({"text.parse_math": False})
-"""Decorator under which a name with dollar signs is not taken for a formula."""
 
 Maps = Mapping[str, npt.NDArray[Any]]
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_area_differences(rows: Sequence[Mapping[str, Any]], measure: str, label: str) -> bytes:
     """Plot the difference of each area with its interval, one colour for each condition.
 
@@ -59,7 +56,7 @@ def plot_area_differences(rows: Sequence[Mapping[str, Any]], measure: str, label
     return encode_figure(figure)
 
 
-@_DATA_AS_TEXT
+@show_data_as_text()
 def plot_heat_maps(maps: Maps, clusters: Sequence[Mapping[str, Any]]) -> bytes:
     """Plot the mean heat map of each variant and their difference, one row for each condition.
 

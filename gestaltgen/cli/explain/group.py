@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import typer
-
-from gestaltgen.cli.error_messages import ReportingGroup
-from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
+from gestaltgen.cli.lazy_group import LazyCommand, make_group
 
 _HERE: Final = "gestaltgen.cli.explain"
 
@@ -36,17 +33,6 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
 }
 
 
-class _Commands(ReportingGroup, LazyGroup):
-    table = COMMANDS
-
-
-app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    help="Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis.",
+app = make_group(
+    COMMANDS, "Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis."
 )
-
-
-@app.callback()
-def describe() -> None:
-    """Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis."""
