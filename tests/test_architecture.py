@@ -97,6 +97,9 @@ LAYERS: dict[str, list[list[str]]] = {
             "recognition.explanation.reports",
             "recognition.explanation.truth",
         ],
+        ["recognition.syndromes.cohorts", "recognition.syndromes.features"],
+        ["recognition.syndromes.models"],
+        ["recognition.syndromes.comparison", "recognition.syndromes.assessment"],
     ],
     "studies": [
         ["studies.answers"],
