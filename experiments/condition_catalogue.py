@@ -1,4 +1,4 @@
-"""Builds the catalogue of conditions and the table of HPO terms that `faces.conditions` ships.
+"""Builds the catalogue of conditions, the table of HPO terms and their hierarchy that `faces.conditions` ships.
 
 Usage: python -m experiments.condition_catalogue FOLDER
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from faces.conditions.catalogue import CATALOGUE_FILE
+from faces.conditions.ontology import HIERARCHY_FILE, ROOT
 from faces.conditions.terms import TERMS_FILE
 
 LICENCE: Final = (
@@ -235,6 +236,36 @@ def build(folder: Path) -> tuple[dict[str, Any], str]:
     return catalogue, "\n".join([f"#HPO {release}", *sorted(lines), ""])
 
 
+def describe_hierarchy(folder: Path) -> str:
+    """Describe the phenotypic abnormalities as text: number, annotated diseases and parents of each."""
+    release, terms = read_ontology(folder / "hp.obo")
+    replacements = find_replacements(terms)
+    below = find_descendants(terms, [ROOT])
+    parents = {term: [parent for parent in terms[term].parents if parent in below] for term in below}
+    above = {term: find_ancestors(parents, term) for term in below}
+    diseases: dict[str, set[str]] = {term: set() for term in below}
+    for row in read_rows(folder / "phenotype.hpoa"):
+        term = replacements.get(row["hpo_id"], row["hpo_id"])
+        if term in below and row["qualifier"] != "NOT" and estimate_frequency([row["frequency"]]) != 0:
+            for name in above[term]:
+                diseases[name].add(row["database_id"])
+    lines = [
+        f"{int(term[3:])}\t{len(diseases[term])}\t{' '.join(str(int(parent[3:])) for parent in sorted(parents[term]))}"
+        for term in sorted(below)
+    ]
+    return "\n".join([f"#HPO {release}", *lines, ""])
+
+
+def find_ancestors(parents: Mapping[str, list[str]], term: str) -> set[str]:
+    """Return the term and everything above it."""
+    above, waiting = set(), [term]
+    while waiting:
+        if (name := waiting.pop()) not in above:
+            above.add(name)
+            waiting += parents[name]
+    return above
+
+
 def describe_conditions(folder: Path, facial: set[str]) -> Iterator[dict[str, Any]]:
     """Describe the conditions of the catalogue in its order: the default four, then the others."""
     chosen = {disease for definition in CONDITIONS for disease in definition.diseases}
@@ -284,6 +315,7 @@ def main(folder: Path) -> None:
     catalogue, terms = build(folder)
     CATALOGUE_FILE.write_text(json.dumps(catalogue, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     TERMS_FILE.write_text(terms, encoding="utf-8")
+    HIERARCHY_FILE.write_text(describe_hierarchy(folder), encoding="utf-8")
     print(f"{len(catalogue['conditions'])} conditions: {CATALOGUE_FILE}")
 
 
