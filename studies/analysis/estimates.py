@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.statistics.shares import bound_share
 from studies.analysis.crossed_answers import Floats, number_names
 from studies.answers.table import Answer
 
@@ -41,10 +42,7 @@ def estimate_share(answers: Sequence[Answer]) -> Estimate:
         single = share * (1 - share) / count
         total = sum(variances) - single if len(variances) == 2 else max(variances, default=single)
         effective = share * (1 - share) / max(total, single)
-    squared = float(stdtrit(max(1, fewest - 1), 0.975)) ** 2
-    middle = (share + squared / (2 * effective)) / (1 + squared / effective)
-    half = np.sqrt(squared * (share * (1 - share) + squared / (4 * effective)) / effective) / (1 + squared / effective)
-    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Estimate(share, *bound_share(share, effective, float(stdtrit(max(1, fewest - 1), 0.975))))
 
 
 def _sum_squares(deviations: Floats, group: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:

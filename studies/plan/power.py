@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from core.errors import ConfigError, DatasetError
 from core.progress import SILENT, Progress, stepping_bar
+from core.statistics.shares import bound_share
 from studies.answers.table import Answer
 from studies.plan.simulate import Effects, simulate_answers
 from studies.plan.study_design import StudyDesign
 
 StudyTest: TypeAlias = Callable[[Sequence[Answer]], float]
 """Test of the answers of a study, which returns its p."""
-
-_QUANTILE: Final = 1.959964
-"""Of the normal distribution, for intervals of 95 %."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,7 @@ class Power:
     @property
     def interval(self) -> tuple[float, float]:
         """Interval of 95 % of the power (Wilson), which says how exactly the simulation knows it."""
-        n, z = self.studies, _QUANTILE
-        middle = (self.share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(self.share * (1 - self.share) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        return bound_share(self.share, self.studies)
 
 
 def estimate_power(
