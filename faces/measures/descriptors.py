@@ -77,6 +77,22 @@ class FaceDescriber:
         """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
         return self.look(images).descriptors
 
+    def describe_landmarks(self, image: Pixels, landmarks: Features) -> Features:
+        """Compute the descriptor (128,) of the face with these landmarks.
+
+        Args:
+            image: uint8 (h, h, 3).
+            landmarks: (68, 2) in pixels of the image.
+        """
+        large = enlarge(image)
+        points = _reduce_landmarks(landmarks, len(image), len(large))
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        with self._lock:
+            descriptor = self._network.compute_face_descriptor(
+                np.ascontiguousarray(large), _shape(Face((left, top, right, bottom), np.nan, points))
+            )
+        return np.array(descriptor, dtype=np.float64)
+
     def look(self, images: Pixels) -> DetectedFaces:
         """Find the largest face of each picture, and describe it, with one search for faces."""
         landmarks, descriptors = np.full((len(images), LANDMARKS, 2), np.nan), np.full((len(images), SIZE), np.nan)

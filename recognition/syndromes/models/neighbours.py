@@ -1,0 +1,75 @@
+"""Nearest neighbours by a face descriptor, the first model of the comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recognition.syndromes.features.layout import DESCRIPTOR, Layout
+from recognition.syndromes.models.estimator import REASONS, Estimator, Floats, Matrix, Predictor
+from recognition.syndromes.models.nearest_faces import (
+    check_neighbours,
+    list_neighbours,
+    measure_to_faces,
+    share_patients,
+)
+from recognition.syndromes.models.reasons import Reason, rank_reasons
+
+
+@dataclass(frozen=True)
+class NeighboursPredictor(Predictor):
+    """Fitted `Neighbours`.
+
+    Attributes:
+        known: descriptors (m, d) of the training faces, of length 1.
+        patients: (m,).
+    """
+
+    known: Floats
+    patients: npt.NDArray[np.bool_]
+    neighbours: int
+    weighting: str
+
+    def predict_patients(self, X: Matrix) -> Floats:
+        return share_patients(self.measure(X), self.patients, self.neighbours, self.weighting)
+
+    def explain(self, x: Matrix) -> tuple[Reason, ...]:
+        near = list_neighbours(self.measure(x[None])[0], self.patients, self.neighbours, self.weighting)
+        return rank_reasons(near, REASONS)
+
+    def measure(self, X: Matrix) -> Floats:
+        """Compute the distances (n, m) of faces to the training faces; they are 0 to 2."""
+        return measure_to_faces(_unit_descriptors(X, self.layout), self.known)
+
+
+@dataclass(eq=False)
+class Neighbours(Estimator):
+    """Share of patients among the nearest faces.
+
+    The thesis states neither metric nor scaling. Here the distance is Euclidean between descriptors of length 1, which
+    orders faces as the cosine does. With three neighbours, the probability has four values only; `weighting`
+    "distance" makes it continuous.
+
+    Attributes:
+        neighbours: number of nearest faces that count.
+        weighting: "uniform" as published, or "distance".
+    """
+
+    neighbours: int = 3
+    weighting: str = "uniform"
+
+    BLOCKS: ClassVar[tuple[str, ...]] = (DESCRIPTOR,)
+
+    def train(self, X: Matrix, patients: npt.NDArray[np.bool_]) -> NeighboursPredictor:
+        check_neighbours(self.neighbours, self.weighting, len(X))
+        known = _unit_descriptors(X, self.layout)
+        return NeighboursPredictor(self.layout, known, patients, self.neighbours, self.weighting)
+
+
+def _unit_descriptors(X: Matrix, layout: Layout) -> Floats:
+    descriptors = X[:, layout[DESCRIPTOR]].astype(np.float64)
+    unit: Floats = descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)
+    return unit
