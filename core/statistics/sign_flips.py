@@ -11,15 +11,19 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 FLIPS: Final = 9999
-"""Random assignments of signs, where not all of them are listed."""
+"""Assignments of signs: all of them if there are no more, otherwise that many at random."""
 
-_EXACT_UNITS: Final = 13
 _BATCH: Final = 256
 
 
+def is_exact(units: int, flips: int) -> bool:
+    """Tell whether all assignments of signs are listed."""
+    return 1 << units <= flips + 1
+
+
 def generate_signs(units: int, flips: int, seed: int) -> Iterator[Floats]:
-    """Generate batches (m, units) of signs: all assignments of up to 13 units, or `flips` random ones."""
-    if units <= _EXACT_UNITS:
+    """Generate batches (m, units) of signs: all assignments, or `flips` random ones if there are more than that."""
+    if is_exact(units, flips):
         numbers = np.arange(2**units)
         signs = 1.0 - 2.0 * ((numbers[:, None] >> np.arange(units)) & 1)
         yield from np.array_split(signs, -(-len(signs) // _BATCH))
@@ -34,7 +38,7 @@ def rank_extremes(extreme: int, units: int, flips: int) -> float:
 
     Of all assignments the observed one is a part; to random ones it is added.
     """
-    return extreme / 2**units if units <= _EXACT_UNITS else (extreme + 1) / (flips + 1)
+    return extreme / 2**units if is_exact(units, flips) else (extreme + 1) / (flips + 1)
 
 
 def flip_signs(differences: Sequence[float] | Floats, seed: int = 0, flips: int = FLIPS) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ class Spread:
     deviation: float
 
 
-def measure_scores(labels: npt.NDArray[np.integer[Any]], probabilities: Floats, pairs: Ints | None = None) -> Scores:
+def measure_scores(labels: Ints, probabilities: Floats, pairs: Ints | None = None) -> Scores:
     """Measure the scores of predictions.
 
     Args:
@@ -85,26 +85,18 @@ def measure_scores(labels: npt.NDArray[np.integer[Any]], probabilities: Floats, 
     )
 
 
-def compute_auc(labels: npt.NDArray[np.integer[Any]], probabilities: Floats) -> Floats:
-    """Compute the area under the ROC curve by ranks.
+def compute_auc(labels: Ints, probabilities: Floats) -> float:
+    """Compute the area under the ROC curve by the ranks of the patients among the controls.
 
     Args:
-        labels: (..., n) 1 for patients, 0 for controls; as many patients in each row.
-        probabilities: (..., n).
-
-    Returns:
-        (...) areas in [0, 1]; NaN without patients or without controls.
+        labels, probabilities: see `measure_scores`; patients and controls are both there.
     """
-    from scipy.stats import rankdata
-
-    ranks = rankdata(probabilities, axis=-1)
-    patients = labels.sum(axis=-1)
-    above = (ranks * labels).sum(axis=-1) - patients * (patients + 1) / 2
-    with np.errstate(invalid="ignore"):
-        return np.asarray(above / (patients * (labels.shape[-1] - patients)))
+    patients, controls = probabilities[labels == 1], np.sort(probabilities[labels == 0])
+    below = np.searchsorted(controls, patients, "left") + np.searchsorted(controls, patients, "right")
+    return float(below.mean()) / (2 * len(controls))
 
 
-def bound_auc(labels: npt.NDArray[np.integer[Any]], probabilities: Floats, pairs: Ints | None = None) -> Interval:
+def bound_auc(labels: Ints, probabilities: Floats, pairs: Ints | None = None) -> Interval:
     """Compute the area under the ROC curve with its interval of 95 %.
 
     The variance is DeLong's (1988), for clusters of the patient and the control of a pair (Obuchowski 1997). The
@@ -120,7 +112,7 @@ def bound_auc(labels: npt.NDArray[np.integer[Any]], probabilities: Floats, pairs
     from scipy.special import expit, logit, stdtrit
 
     patients, controls = _split(labels, probabilities)
-    area = float(compute_auc(labels, probabilities))
+    area = compute_auc(labels, probabilities)
     smaller = min(len(patients), len(controls))
     if area in (0, 1):
         bound = 0.025 ** (1 / smaller)
@@ -143,7 +135,7 @@ def bound_auc(labels: npt.NDArray[np.integer[Any]], probabilities: Floats, pairs
     return Interval(area, float(expit(logit(area) - reach)), float(expit(logit(area) + reach)))
 
 
-def trace_roc(labels: npt.NDArray[np.integer[Any]], probabilities: Floats) -> RocCurve:
+def trace_roc(labels: Ints, probabilities: Floats) -> RocCurve:
     """Trace the ROC curve of predictions.
 
     Args:
@@ -168,7 +160,7 @@ def _measure_share(right: npt.NDArray[np.bool_]) -> Interval:
     return Interval(share, *bound_share(share, right.size))
 
 
-def _split(labels: npt.NDArray[np.integer[Any]], probabilities: Floats) -> tuple[Floats, Floats]:
+def _split(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats]:
     """Return the probabilities of the patients and those of the controls."""
     patients, controls = probabilities[labels == 1], probabilities[labels == 0]
     if not (len(patients) and len(controls)):

@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
+from recognition.syndromes.cohorts.scores import Floats, Ints
 
 _DECIMALS: Final = 12
 """Of probabilities. Equal ones that were summed in another order must stay equal, because ties count half in an AUC."""
@@ -54,7 +52,7 @@ Scheme: TypeAlias = LeaveOneOut | RepeatedFolds
 def predict_unseen(
     estimator: Any,
     X: npt.NDArray[np.floating[Any]],
-    y: npt.NDArray[np.integer[Any]],
+    y: Ints,
     scheme: Scheme | None = None,
     seed: int = 0,
     groups: Sequence[Hashable] | Ints | None = None,
@@ -95,7 +93,7 @@ def number_groups(groups: Sequence[Hashable] | range | Ints) -> Ints:
     return np.array([numbers[group] for group in groups], dtype=np.int64)
 
 
-def split_rows(y: npt.NDArray[np.integer[Any]], units: Ints, scheme: Scheme, seed: int) -> Iterator[Ints]:
+def split_rows(y: Ints, units: Ints, scheme: Scheme, seed: int) -> Iterator[Ints]:
     """Yield the rows that each model is tested on; every row is in one part of each repeat.
 
     Args:

@@ -16,6 +16,7 @@ from recognition.syndromes.cohorts.validation import (
     predict_unseen,
     split_rows,
 )
+from tests.recognition.syndromes.cohorts.people import Neighbours
 
 SCHEMES: tuple[Scheme, ...] = (LeaveOneOut(), RepeatedFolds(5, 3))
 
@@ -32,20 +33,6 @@ class SeenFace(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Any:
         seen = np.array([face in self.seen_ for face in X[:, 0].tolist()], dtype=float)
         return np.stack([1 - seen, seen], axis=1)
-
-
-class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Share of patients among the three nearest neighbours."""
-
-    def fit(self, X: Any, y: Any) -> Neighbours:
-        self.classes_ = np.unique(y)
-        self.faces_ = X, y
-        return self
-
-    def predict_proba(self, X: Any) -> Any:
-        known, y = self.faces_
-        nearest = np.linalg.norm(X[:, None] - known, axis=-1).argsort(axis=1)[:, :3]
-        return np.stack([1 - y[nearest].mean(axis=1), y[nearest].mean(axis=1)], axis=1)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -81,7 +68,7 @@ def test_leaving_one_out_of_balanced_groups_biases_nearest_neighbours_against_th
     for _ in range(40):
         X = generator.normal(size=(16, 4))
         for (scheme, groups), found in zip(schemes, areas, strict=True):
-            found.append(float(compute_auc(labels, predict_unseen(Neighbours(), X, labels, scheme, groups=groups))))
+            found.append(compute_auc(labels, predict_unseen(Neighbours(), X, labels, scheme, groups=groups)))
     alone, together, folds = map(np.mean, areas)
     assert alone < 0.44
     assert together > alone + 0.03

@@ -1,0 +1,137 @@
+"""Runs of a comparison: controls redrawn for each, a model's scores in each, and their mean and deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from core.errors import ConfigError
+from recognition.syndromes.cohorts.distances import Descriptors
+from recognition.syndromes.cohorts.matching import Matching, MatchingRule, Method, match
+from recognition.syndromes.cohorts.permutation import combine_p_values
+from recognition.syndromes.cohorts.person import Cohort, Person
+from recognition.syndromes.cohorts.scores import Floats, Scores, Spread, measure_scores, summarise_runs
+from recognition.syndromes.cohorts.validation import Scheme, predict_unseen
+
+FEWEST_PAIRS: Final = 2
+"""Pairs below which two groups are not compared."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Predictions of a model in one run.
+
+    Attributes:
+        matching: the people, in the order of the probabilities.
+        probabilities: (2n,) of being a patient, from models that have not seen the person.
+        scores: of these probabilities.
+        p: of a permutation test; None if it was not made.
+    """
+
+    matching: Matching
+    probabilities: Floats
+    scores: Scores
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Scores of a model over runs.
+
+    Attributes:
+        runs: number of them.
+        pairs: mean number of pairs of a run.
+        different_controls: number of people who were a control in any run.
+        auc, sensitivity, specificity: mean and deviation. The runs share the patients, so that the deviation shows
+            what other controls change, and less than other patients would.
+        p: of all runs together (`combine_p_values`); None if a run has none.
+    """
+
+    runs: int
+    pairs: float
+    different_controls: int
+    auc: Spread
+    sensitivity: Spread
+    specificity: Spread
+    p: float | None
+
+
+def draw_matchings(
+    patients: Sequence[Person],
+    controls: Sequence[Person],
+    runs: int = 3,
+    *,
+    rule: MatchingRule | None = None,
+    method: Method = "assignment",
+    seed: int = 0,
+) -> list[Matching]:
+    """Match the patients with controls that are drawn anew for each run. More runs leave the first ones as they are.
+
+    Raises:
+        ConfigError: no run.
+        DatasetError: see `match`.
+    """
+    if runs < 1:
+        raise ConfigError(f"{runs} runs; expected 1 or more")
+    seeds = [int(np.random.SeedSequence([seed, run]).generate_state(1)[0]) for run in range(runs)]
+    return [match(patients, controls, rule, method, one) for one in seeds]
+
+
+def match_syndromes(
+    cohort: Cohort, *, rule: MatchingRule | None = None, method: Method = "assignment", seed: int = 0
+) -> Iterator[tuple[str, str, Matching | None]]:
+    """Match the patients with each syndrome with those of each other one, who take the place of the controls.
+
+    Yields:
+        the two syndromes, in both orders, because the limits of age are those of the first; and the pairs, None if
+        they are fewer than `FEWEST_PAIRS`.
+    """
+    for first in cohort.syndromes:
+        for second in cohort.syndromes:
+            if first != second:
+                matching = match(cohort.patients(first), cohort.patients(second), rule, method, seed)
+                yield first, second, matching if len(matching.pairs) >= FEWEST_PAIRS else None
+
+
+def evaluate_run(
+    matching: Matching,
+    estimator: Any,
+    X: Descriptors,
+    scheme: Scheme | None = None,
+    seed: int = 0,
+    *,
+    pairs_together: bool = False,
+) -> RunResult:
+    """Predict everybody of a matching by models that have not seen the person, and measure the scores.
+
+    Args:
+        estimator, scheme, seed: see `predict_unseen`.
+        X: (2n, p) features of `matching.people`.
+        pairs_together: True if a model has not seen the other one of the pair either.
+    """
+    pairs = matching.pair_numbers
+    probabilities = predict_unseen(estimator, X, matching.labels, scheme, seed, pairs if pairs_together else None)
+    return RunResult(matching, probabilities, measure_scores(matching.labels, probabilities, pairs))
+
+
+def summarise(results: Sequence[RunResult]) -> RunSummary:
+    """Summarise the runs of a model."""
+    scores = [one.scores for one in results]
+    p_values = [one.p for one in results if one.p is not None]
+    return RunSummary(
+        len(results),
+        pairs=float(np.mean([len(one.matching.pairs) for one in results])),
+        different_controls=count_controls([one.matching for one in results]),
+        auc=summarise_runs([one.auc.value for one in scores]),
+        sensitivity=summarise_runs([one.sensitivity.value for one in scores]),
+        specificity=summarise_runs([one.specificity.value for one in scores]),
+        p=combine_p_values(p_values) if len(p_values) == len(results) else None,
+    )
+
+
+def count_controls(matchings: Sequence[Matching]) -> int:
+    """Count the different people who are a control in one of the matchings."""
+    return len({control.person for matching in matchings for _, control in matching.pairs})
