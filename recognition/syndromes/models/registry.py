@@ -24,7 +24,17 @@ def make_neighbours(layout: Layout, seed: int) -> Estimator:
     return Neighbours(layout, seed)
 
 
-MODELS: Final[Mapping[str, Callable[[Layout, int], Estimator]]] = {"neighbours": make_neighbours}
+def make_face_and_terms(layout: Layout, seed: int) -> Estimator:
+    """Make the model of the face and the HPO terms."""
+    from recognition.syndromes.models.face_and_terms import FaceAndTerms
+
+    return FaceAndTerms(layout, seed)
+
+
+MODELS: Final[Mapping[str, Callable[[Layout, int], Estimator]]] = {
+    "neighbours": make_neighbours,
+    "face_and_terms": make_face_and_terms,
+}
 """Function that makes the estimator of a layout and a seed, by the name of the model."""
 
 
@@ -49,4 +59,8 @@ def _predictor_class(name: object) -> type[Predictor]:
         from recognition.syndromes.models.neighbours import NeighboursPredictor
 
         return NeighboursPredictor
+    if name == "face_and_terms":
+        from recognition.syndromes.models.face_and_terms import FaceAndTermsPredictor
+
+        return FaceAndTermsPredictor
     raise CheckpointError(f"there is no model {name!r}; expected one of {', '.join(MODELS)}")

@@ -6,8 +6,9 @@ common ancestor. Two persons are compared by the best match of each term of one 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -23,20 +24,24 @@ PUBLISHED_LEFT_OUT: Final = ("HP:0000708", "HP:0000271", "HP:0011297", "HP:00317
 the photograph shows most of it, and digits are described unevenly."""
 
 
-def compare_terms(first: Sequence[str], second: Sequence[str], ontology: Ontology) -> Floats:
+@lru_cache(maxsize=16)  # models of one cohort compare the same terms, once for each fold and permutation
+def compare_terms(first: tuple[str, ...], second: tuple[str, ...], ontology: Ontology | None = None) -> Floats:
     """Compute the Resnik similarity of each term with each.
 
     Args:
         first, second: ids of terms of the ontology.
+        ontology: None takes the shipped one.
 
     Returns:
         (len(first), len(second)); the similarity of a term to itself is its information content.
     """
+    ontology = ontology or load_ontology()
     rows, columns = _find_places(first, ontology), _find_places(second, ontology)
     similarity = np.zeros((len(first), len(second)))
     # In the order of information, so that the most informative common ancestor of two terms is written last.
     for ancestor in sorted(rows.keys() & columns.keys(), key=ontology.measure_information):
         similarity[np.ix_(rows[ancestor], columns[ancestor])] = ontology.measure_information(ancestor)
+    similarity.flags.writeable = False
     return similarity
 
 
@@ -67,7 +72,8 @@ def compare_people(first: npt.ArrayLike, second: npt.ArrayLike, similarity: Floa
     matches = _sum_best_matches(first, second, similarity) + _sum_best_matches(second, first, similarity.T).T
     counts = np.add.outer(first.sum(axis=1), second.sum(axis=1))
     known = np.logical_and.outer(first.any(axis=1), second.any(axis=1))
-    return np.divide(matches, counts, out=np.full(matches.shape, np.nan), where=known)
+    average: Floats = np.divide(matches, counts, out=np.full(matches.shape, np.nan), where=known)
+    return average
 
 
 def _sum_best_matches(people: Bools, others: Bools, similarity: Floats) -> Floats:
@@ -97,7 +103,8 @@ class TermSelection:
         return np.asarray(block, dtype=np.float32) @ self.columns.astype(np.float32) > 0
 
 
-def select_terms(vocabulary: Sequence[str], left_out: Collection[str] = PUBLISHED_LEFT_OUT) -> TermSelection:
+@lru_cache(maxsize=16)
+def select_terms(vocabulary: tuple[str, ...], left_out: tuple[str, ...] = PUBLISHED_LEFT_OUT) -> TermSelection:
     """Select the terms of a vocabulary: obsolete ids are replaced, and unknown ones reported.
 
     Args:
@@ -131,4 +138,5 @@ def average_similarity(similarity: Floats, groups: Bools, *, same: bool = False)
     if same:
         sums = sums - np.diag(similarity)[:, None] * weights
         counts = counts - weights
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    mean: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return mean
