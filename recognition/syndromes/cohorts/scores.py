@@ -80,8 +80,8 @@ def measure_scores(labels: Ints, probabilities: Floats, pairs: Ints | None = Non
         len(patients),
         len(controls),
         bound_auc(labels, probabilities, pairs),
-        _measure_share(patients > THRESHOLD),
-        _measure_share(controls <= THRESHOLD),
+        measure_share(patients > THRESHOLD),
+        measure_share(controls <= THRESHOLD),
     )
 
 
@@ -150,14 +150,15 @@ def trace_roc(labels: Ints, probabilities: Floats) -> RocCurve:
     return RocCurve(false, true, thresholds)
 
 
+def measure_share(right: npt.NDArray[np.bool_]) -> Interval:
+    """Compute the share of what is right, with Wilson's interval of 95 %."""
+    share = float(right.mean())
+    return Interval(share, *bound_share(share, right.size))
+
+
 def summarise_runs(values: Sequence[float]) -> Spread:
     """Compute the mean and the deviation of a score over runs."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan)
-
-
-def _measure_share(right: npt.NDArray[np.bool_]) -> Interval:
-    share = float(right.mean())
-    return Interval(share, *bound_share(share, right.size))
 
 
 def _split(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats]:
