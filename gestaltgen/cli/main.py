@@ -49,6 +49,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "app",
         "Show which part of a face a classifier goes by, and ask what that depends on.",
     ),
+    "syndromes": LazyCommand(
+        f"{_CLI}.syndromes.group",
+        "app",
+        "Ask whether faces speak for one syndrome, against matched controls.",
+    ),
     "study": LazyCommand(
         f"{_CLI}.study.group",
         "app",

@@ -1,0 +1,26 @@
+"""The group `gestaltgen syndromes` and its subcommands, whose modules are imported when one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gestaltgen.cli.lazy_group import LazyCommand, make_group
+
+_HERE: Final = "gestaltgen.cli.syndromes"
+
+COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "compare": LazyCommand(
+        f"{_HERE}.compare",
+        "compare",
+        "Compare models that tell patients with a syndrome from matched controls, on your own photographs.",
+    ),
+    "grouping": LazyCommand(
+        f"{_HERE}.grouping",
+        "grouping",
+        "Ask whether the patients with a syndrome look more like each other than like matched controls.",
+    ),
+}
+
+
+app = make_group(COMMANDS, "Ask whether faces speak for one syndrome, against matched controls. No diagnosis.")

@@ -1,0 +1,59 @@
+"""`gestaltgen syndromes grouping`: are the patients with a syndrome a group?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gestaltgen.cli.console import make_console
+from gestaltgen.cli.progress import ConsoleProgress
+
+
+def grouping(
+    dataset: Annotated[
+        Path,
+        typer.Argument(help="Data set with the columns condition, person, sex, ancestry and age_years."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder in which the features of the faces are kept.")] = Path(
+        "runs/syndromes"
+    ),
+    photo: Annotated[
+        Path | None, typer.Option(help="Photograph of one more person: is this face like the patients?")
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition of the controls, may be given several times; default: other, unaffected."),
+    ] = None,
+    ancestry: Annotated[bool, typer.Option(help="Match by ancestry too.")] = True,
+    permutations: Annotated[int, typer.Option(help="Random labellings of the test.", min=1)] = 999,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)] = 0,
+) -> None:
+    """Ask whether the patients with a syndrome look more like each other than like matched controls.
+
+    The clustering improvement factor says how much nearer a patient's nearest fellow is than by chance; p is that of a
+    permutation test inside the matched pairs. A photograph has a p for each syndrome too: a small one says that the
+    face is less like the patients than they are like each other. Research use: no figure is a diagnosis.
+    """
+    from rich.table import Table
+
+    from faces.images import read_image
+    from recognition.syndromes.comparison.groups import measure_groups, tabulate_groups
+    from recognition.syndromes.comparison.settings import ComparisonSettings
+
+    console = make_console(soft_wrap=True)
+    usual = ComparisonSettings()
+    settings = ComparisonSettings(
+        controls=tuple(control or usual.controls), ancestry=ancestry, permutations=permutations, seed=seed
+    )
+    face = None if photo is None else read_image(photo)
+    results, cohort = measure_groups(dataset, out, settings, face, ConsoleProgress(console))
+    header, *rows = tabulate_groups(results)
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for problem in cohort.problems:
+        console.print(f"{problem.file}: {problem.reason}", markup=False)
+    console.print("Research use: no figure is a diagnosis.")

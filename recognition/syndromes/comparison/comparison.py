@@ -1,0 +1,299 @@
+"""Comparison of all models on a data set: the plan, the questions to the models, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core.errors import DatasetError
+from core.progress import SILENT, Progress
+from faces.datasets.dataset import Dataset
+from recognition.syndromes.cohorts.matching import Matching
+from recognition.syndromes.cohorts.person import Cohort, Person, Problem, read_cohort
+from recognition.syndromes.cohorts.runs import (
+    FEWEST_PAIRS,
+    RunResult,
+    RunSummary,
+    draw_matchings,
+    match_syndromes,
+    summarise,
+)
+from recognition.syndromes.cohorts.scores import THRESHOLD, measure_scores
+from recognition.syndromes.comparison.settings import ComparisonSettings
+from recognition.syndromes.comparison.tasks import (
+    Answer,
+    PermutationTask,
+    PredictionTask,
+    Task,
+    answer_tasks,
+    find_blocks,
+)
+from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.face_features import FaceFeatures
+
+FEATURES: Final = "features"
+"""Folder, within that of a comparison, of the features of the faces."""
+ANSWERS: Final = "answers"
+"""Folder of the answers of the models."""
+
+_REFITTED: Final = 4
+"""A model that is fitted anew for each labelling is tested with a fourth of the labellings."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Patients with one syndrome and their matched controls, for one model in one run.
+
+    Attributes:
+        syndrome: name.
+        opponent: syndrome whose patients are the controls; None if the controls are.
+        run: number, from 0.
+        model: name.
+        matching: pairs, and patients without control.
+        rows: rows of the features of `matching.people`.
+    """
+
+    syndrome: str
+    opponent: str | None
+    run: int
+    model: str
+    matching: Matching
+    rows: tuple[int, ...]
+
+    def list_tasks(self, settings: ComparisonSettings) -> Iterator[Task]:
+        """Yield the questions to the models."""
+        seed = settings.seed + self.run
+        schemes = settings.list_schemes(self.opponent)
+        for member in settings.find_members(self.model):
+            for scheme in schemes:
+                yield PredictionTask(member, self.rows, seed, scheme)
+        if self.opponent is None and self.model in settings.tested:
+            yield self.make_test(settings)
+
+    def make_test(self, settings: ComparisonSettings) -> PermutationTask:
+        """Make the question for the p-value."""
+        refitted = self.model != "neighbours"
+        permutations = -(-settings.permutations // _REFITTED) if refitted else settings.permutations
+        return PermutationTask(self.model, self.rows, settings.seed + self.run, permutations)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Result of one model for one syndrome against controls, or against another syndrome.
+
+    Attributes:
+        scheme: of validation.
+        runs: results by run.
+        seconds: processor time of the predictions, those of the ensemble's members included.
+    """
+
+    syndrome: str
+    opponent: str | None
+    model: str
+    scheme: str
+    runs: tuple[RunResult, ...]
+    seconds: float
+
+    @property
+    def summary(self) -> RunSummary:
+        """Scores over the runs."""
+        return summarise(self.runs)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Syndrome that is not compared, with the reason."""
+
+    syndrome: str
+    patients: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Comparison of all models on a data set.
+
+    Attributes:
+        settings: of the comparison.
+        cohort: people whose faces could be represented; its problems are those of the table and of the photographs.
+        matched: all matchings, with the rows of the features.
+        results: of all models.
+        left_out: syndromes with too few patients or pairs.
+        gaps: files whose faces some models cannot take, with the reason.
+        features: of the faces.
+    """
+
+    settings: ComparisonSettings
+    cohort: Cohort
+    matched: tuple[Matched, ...]
+    results: tuple[Result, ...]
+    left_out: tuple[LeftOut, ...]
+    gaps: Mapping[str, str]
+    features: FaceFeatures
+
+
+def compare_syndromes(
+    dataset: Path,
+    out: Path,
+    settings: ComparisonSettings | None = None,
+    *,
+    workers: int = 1,
+    progress: Progress = SILENT,
+) -> Comparison:
+    """Compare all models on the faces of a data set. What the folder holds is not computed again.
+
+    Args:
+        dataset: folder or zip with the columns condition, person, sex, ancestry and age_years.
+        out: folder in which features and answers are kept. They are personal data.
+        workers: number of processes.
+        progress: receives a line for each syndrome that is left out.
+
+    Raises:
+        DatasetError: nobody can be compared.
+    """
+    settings = settings or ComparisonSettings()
+    with Dataset.open(dataset) as data:
+        cohort = read_cohort(data.records, controls=settings.controls, ancestry=settings.ancestry)
+        features, failures = extract(data, flat=settings.flat, cache=out / FEATURES, progress=progress)
+    return compare_features(
+        drop_failures(cohort, failures), features, out, settings, workers=workers, progress=progress
+    )
+
+
+def compare_features(
+    cohort: Cohort,
+    features: FaceFeatures,
+    out: Path,
+    settings: ComparisonSettings,
+    *,
+    workers: int = 1,
+    progress: Progress = SILENT,
+) -> Comparison:
+    """Compare all models on people whose features are known; see `compare_syndromes`."""
+    settings = settings.choose_models(features.layout)
+    matched, left_out = plan_comparison(cohort, features, settings)
+    for one in left_out:
+        progress.say(f"{one.syndrome} is left out: {one.reason}")
+    if not matched:
+        raise DatasetError(f"nobody can be compared: {_describe_emptiness(cohort, left_out)}")
+    tasks = [task for one in matched for task in one.list_tasks(settings)]
+    answers = answer_tasks(features, tasks, out / ANSWERS, workers, progress)
+    results = tuple(_summarise(matched, answers, settings))
+    return Comparison(settings, cohort, matched, results, left_out, features.gaps, features)
+
+
+def drop_failures(cohort: Cohort, failures: Mapping[str, str]) -> Cohort:
+    """Return the cohort without the people whose face could not be represented, who become problems."""
+    lost = [one for one in cohort.persons if one.file in failures]
+    problems = [*cohort.problems, *(Problem(one.file, one.person, failures[one.file]) for one in lost)]
+    kept = tuple(one for one in cohort.persons if one.file not in failures)
+    return Cohort(kept, tuple(sorted(problems, key=lambda one: one.file)))
+
+
+def plan_comparison(
+    cohort: Cohort, features: FaceFeatures, settings: ComparisonSettings
+) -> tuple[tuple[Matched, ...], tuple[LeftOut, ...]]:
+    """Match the people of each syndrome for each model and run, and then those of each pair of syndromes.
+
+    A model is asked only about people whose features it can take. The second of two syndromes takes the place of the
+    controls.
+
+    Returns:
+        Matchings of two pairs or more, and syndromes that are left out.
+    """
+    rows = {file: row for row, file in enumerate(features.files)}
+    left_out = [
+        LeftOut(name, count, f"{count} patients; expected {settings.least_patients} or more")
+        for name in cohort.syndromes
+        if (count := len(cohort.patients(name))) < settings.least_patients
+    ]
+    compared = [name for name in cohort.syndromes if name not in {one.syndrome for one in left_out}]
+
+    usable = {model: _find_usable(features, settings.find_members(model)) for model in settings.models}
+    matchings = {
+        files: [*_match_people(tuple(one for one in cohort.persons if one.file in files), compared, settings)]
+        for files in set(usable.values())
+    }
+    matched = []
+    for model, files in usable.items():
+        for syndrome, opponent, run, matching in matchings[files]:
+            if len(matching.pairs) >= FEWEST_PAIRS:
+                people = tuple(rows[one.file] for one in matching.people)
+                matched.append(Matched(syndrome, opponent, run, model, matching, people))
+            elif opponent is None and run == 0:
+                reason = f"{model}: {len(matching.pairs)} of {len(cohort.patients(syndrome))} patients have a control"
+                left_out.append(LeftOut(syndrome, len(cohort.patients(syndrome)), reason))
+    return tuple(sorted(matched, key=lambda one: (one.opponent or "", one.syndrome))), tuple(left_out)
+
+
+def _match_people(
+    persons: Sequence[Person], syndromes: Sequence[str], settings: ComparisonSettings
+) -> Iterator[tuple[str, str | None, int, Matching]]:
+    """Yield syndrome, opponent, run and matching: of all syndromes with controls, then of each two syndromes."""
+    rule, method, seed = settings.rule, settings.method, settings.seed
+    usable = Cohort(tuple(one for one in persons if one.syndrome is None or one.syndrome in syndromes))
+    for name in usable.syndromes:
+        patients = usable.patients(name)
+        draws = draw_matchings(patients, usable.controls, settings.runs, rule=rule, method=method, seed=seed)
+        for run, matching in enumerate(draws):
+            yield name, None, run, matching
+    if settings.opponents:
+        for first, second, versus in match_syndromes(usable, rule=rule, method=method, seed=seed):
+            if versus is not None:
+                yield first, second, 0, versus
+
+
+def _find_usable(features: FaceFeatures, members: Sequence[str]) -> frozenset[str]:
+    """Return the files whose features all of these models can take."""
+    blocks = {block for member in members for block in find_blocks(member, features.layout)}
+    return frozenset(np.array(features.files)[features.complete(blocks)].tolist())
+
+
+def _summarise(
+    matched: Sequence[Matched], answers: Mapping[Task, Answer], settings: ComparisonSettings
+) -> Iterator[Result]:
+    """Yield the result of each model, for each syndrome and its controls or opponents, by each scheme."""
+    together: dict[tuple[str, str | None, str], list[Matched]] = {}
+    for one in matched:
+        together.setdefault((one.syndrome, one.opponent, one.model), []).append(one)
+    for (syndrome, opponent, model), runs in together.items():
+        for scheme in settings.list_schemes(opponent):
+            given = [[*_collect_members(run, scheme, answers, settings)] for run in runs]
+            results = tuple(_measure_run(*pair, answers, settings) for pair in zip(runs, given, strict=True))
+            seconds = sum(answer["seconds"] for members in given for answer in members)
+            yield Result(syndrome, opponent, model, scheme, results, seconds)
+
+
+def _collect_members(
+    one: Matched, scheme: str, answers: Mapping[Task, Answer], settings: ComparisonSettings
+) -> Iterator[Answer]:
+    """Yield the answers of the models whose predictions are combined."""
+    for member in settings.find_members(one.model):
+        yield answers[PredictionTask(member, one.rows, settings.seed + one.run, scheme)]
+
+
+def _measure_run(
+    one: Matched, given: Sequence[Answer], answers: Mapping[Task, Answer], settings: ComparisonSettings
+) -> RunResult:
+    each = np.array([answer["probabilities"] for answer in given])
+    probabilities = each.mean(axis=0)
+    labels, pairs = one.matching.labels, one.matching.pair_numbers
+    scores = measure_scores(labels, probabilities, pairs)
+    if len(each) > 2:  # the ensemble predicts the mode of its members' predictions; two of them have none
+        votes = measure_scores(labels, (each > THRESHOLD).mean(axis=0), pairs)
+        scores = replace(scores, sensitivity=votes.sensitivity, specificity=votes.specificity)
+    tested = one.opponent is None and one.model in settings.tested
+    p = answers[one.make_test(settings)]["p"] if tested else None
+    return RunResult(one.matching, probabilities, scores, p)
+
+
+def _describe_emptiness(cohort: Cohort, left_out: Sequence[LeftOut]) -> str:
+    if not cohort.controls:
+        return "there are no controls; name their conditions, or complete the columns sex, ancestry and age_years"
+    if not left_out:
+        return "there are no patients; complete the columns condition, sex, ancestry and age_years"
+    return "; ".join(f"{one.syndrome}: {one.reason}" for one in left_out[:3])

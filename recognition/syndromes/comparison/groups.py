@@ -1,0 +1,129 @@
+"""Question whether the patients with a syndrome are a group, asked of all syndromes of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core.errors import DatasetError
+from core.progress import SILENT, Progress
+from faces.datasets.dataset import Dataset
+from faces.images import Pixels
+from recognition.syndromes.cohorts.grouping import GroupTest, Likeness, measure_group, measure_likeness
+from recognition.syndromes.cohorts.matching import match
+from recognition.syndromes.cohorts.person import Cohort, read_cohort
+from recognition.syndromes.comparison.comparison import FEATURES, drop_failures
+from recognition.syndromes.comparison.settings import ComparisonSettings
+from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.face_features import FaceFeatures, Matrix
+from recognition.syndromes.features.layout import DESCRIPTOR
+
+_FEWEST: Final = 3
+"""Fewest patients of whom it can be asked whether they are a group."""
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """Answer for one syndrome.
+
+    Attributes:
+        patients: number of patients, with or without a control.
+        test: of the matched patients; None if there are too few.
+        likeness: of one more face to all patients; None if no face was given.
+        reason: why there is no test; empty if there is one.
+    """
+
+    syndrome: str
+    patients: int
+    test: GroupTest | None
+    likeness: Likeness | None = None
+    reason: str = ""
+
+
+def measure_groups(
+    dataset: Path,
+    out: Path,
+    settings: ComparisonSettings,
+    photograph: Pixels | None = None,
+    progress: Progress = SILENT,
+) -> tuple[tuple[GroupResult, ...], Cohort]:
+    """Ask of each syndrome whether its patients look more like each other than like matched controls.
+
+    Args:
+        dataset, out: as of `compare_syndromes`.
+        settings: those of the matching, and the number of permutations, are used.
+        photograph: uint8 (h, w, 3) of one more person, who is compared with the patients and their controls.
+
+    Returns:
+        Results by syndrome, and the cohort with the problems of its records.
+
+    Raises:
+        DatasetError: there are no patients, or no controls; or no face on the photograph.
+    """
+    with Dataset.open(dataset) as data:
+        cohort = read_cohort(data.records, controls=settings.controls, ancestry=settings.ancestry)
+        features, failures = extract(data, flat=True, cache=out / FEATURES, progress=progress)
+    cohort = drop_failures(cohort, failures)
+    if not cohort.syndromes or not cohort.controls:
+        raise DatasetError(
+            f"{dataset} has {len(cohort.syndromes)} syndromes and {len(cohort.controls)} controls; expected one "
+            "or more of each, with condition, sex, ancestry and age_years of everybody"
+        )
+    newcomer = None if photograph is None else _describe(photograph)
+    return tuple(_measure_group(name, cohort, features, settings, newcomer) for name in cohort.syndromes), cohort
+
+
+def _describe(photograph: Pixels) -> Matrix:
+    features, failures = extract({"photograph": photograph}, flat=True)
+    for reason in failures.values():
+        raise DatasetError(f"the photograph cannot be used: {reason}")
+    return _scale(features.block(DESCRIPTOR))[0]
+
+
+def _scale(descriptors: Matrix) -> Matrix:
+    """Scale descriptors to a length of 1, as the model of the nearest faces does."""
+    return np.asarray(descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True))
+
+
+def _measure_group(
+    syndrome: str, cohort: Cohort, features: FaceFeatures, settings: ComparisonSettings, newcomer: Matrix | None
+) -> GroupResult:
+    patients = cohort.patients(syndrome)
+    matching = match(patients, cohort.controls, settings.rule, settings.method, settings.seed)
+    if len(matching.pairs) < _FEWEST:
+        reason = f"{len(matching.pairs)} of {len(patients)} patients have a control; expected {_FEWEST} or more"
+        return GroupResult(syndrome, len(patients), None, reason=reason)
+    rows = {file: row for row, file in enumerate(features.files)}
+    descriptors = _scale(features.block(DESCRIPTOR)[[rows[one.file] for one in matching.people]])
+    test = measure_group(
+        descriptors,
+        matching.labels,
+        matching.pair_numbers,
+        permutations=settings.permutations,
+        seed=settings.seed,
+    )
+    half = len(matching.pairs)
+    likeness = None if newcomer is None else measure_likeness(descriptors[:half], descriptors[half:], newcomer)
+    return GroupResult(syndrome, len(patients), test, likeness)
+
+
+def tabulate_groups(results: Sequence[GroupResult]) -> list[list[str]]:
+    """Tabulate the answers; the first row is the header."""
+    asked = any(one.likeness for one in results)
+    more = ["intruders", "p of the photograph", "controls as like"] if asked else []
+    rows = [["syndrome", "patients", "matched", "improvement", "by chance", "p", *more]]
+    for one in results:
+        cells = [one.syndrome, str(one.patients)]
+        if one.test is None:
+            rows.append([*cells, one.reason, "", "", "", *[""] * len(more)])
+            continue
+        test = one.test
+        cells += [str(test.patients), f"{test.improvement:.2f}", f"{test.by_chance:.2f}", f"{test.p:.3f}"]
+        if one.likeness is not None:
+            cells += [str(one.likeness.intruders), f"{one.likeness.p:.3f}", f"{one.likeness.controls_alike:.2f}"]
+        rows.append(cells)
+    return rows

@@ -1,0 +1,175 @@
+"""Report of a comparison: results.json, tables as CSV, and a page that needs no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from core.atomic_files import write_file
+from core.json_text import to_json_text
+from core.reports.html_pages import (
+    embed_image,
+    format_csv,
+    format_details,
+    format_facts,
+    format_section,
+    format_table,
+    render_html,
+)
+from core.reports.versions import list_versions
+from recognition.syndromes.comparison.comparison import Comparison, Result
+from recognition.syndromes.comparison.figures import plot_curves, plot_matrix
+from recognition.syndromes.comparison.settings import ENSEMBLE
+from recognition.syndromes.comparison.tables import (
+    find_areas,
+    select_results,
+    tabulate_cohort,
+    tabulate_predictions,
+    tabulate_problems,
+    tabulate_results,
+    tabulate_runs,
+    tabulate_unmatched,
+)
+
+NOTICE: Final = (
+    "Research use: these figures compare methods on the people of one data set. Nothing here is a diagnosis. The files "
+    "beside this page hold names and predictions of these people; handle them as their photographs."
+)
+PAGE: Final = "report.html"
+RESULTS: Final = "results.json"
+
+_SCHEMES: Final = {
+    "leave_one_out": "each person is left out once, as published. With as many patients as controls, the models that "
+    "predict a patient have seen fewer patients than controls, which biases nearest neighbours downward.",
+    "folds": "five parts, repeated, with a patient and the matched control always in the same part, so that all "
+    "models see as many patients as controls.",
+}
+
+
+def write_report(out: Path, comparison: Comparison) -> dict[str, Any]:
+    """Write results.json, the tables as CSV and the page into a folder; returns what results.json holds."""
+    tables = {
+        "runs.csv": tabulate_runs(comparison),
+        "predictions.csv": tabulate_predictions(comparison),
+        "unmatched.csv": tabulate_unmatched(comparison),
+        "problems.csv": tabulate_problems(comparison),
+    }
+    for name, rows in tables.items():
+        write_file(out / name, format_csv(rows).encode())
+    about = to_json(comparison)
+    write_file(out / RESULTS, (to_json_text(about) + "\n").encode())
+    write_file(out / PAGE, render_html("Syndrome or not", NOTICE, "".join(_format_body(comparison))).encode())
+    return about
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Return settings, cohort and all scores, JSON-able; no names of people."""
+    cohort = comparison.cohort
+    return {
+        "notice": NOTICE,
+        "versions": list_versions(),
+        "settings": asdict(comparison.settings),
+        "people": len(cohort.persons),
+        "controls": len(cohort.controls),
+        "problems": len(cohort.problems),
+        "left_out": [asdict(one) for one in comparison.left_out],
+        "cohort": _to_objects(tabulate_cohort(comparison)),
+        "unmatched": len(tabulate_unmatched(comparison)) - 1,
+        "results": [_result_to_json(one) for one in comparison.results],
+        "seconds": sum(one.seconds for one in comparison.results if one.model != ENSEMBLE),
+    }
+
+
+def _to_objects(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    header, *body = rows
+    return [dict(zip(header, row, strict=True)) for row in body]
+
+
+def _result_to_json(one: Result) -> dict[str, Any]:
+    about = {"syndrome": one.syndrome, "opponent": one.opponent, "model": one.model, "scheme": one.scheme}
+    runs = [{"p": run.p, **asdict(run.scores)} for run in one.runs]
+    return about | {"summary": asdict(one.summary), "runs": runs, "seconds": one.seconds}
+
+
+def _format_body(comparison: Comparison) -> list[str]:
+    settings = comparison.settings
+    sections = [_format_design(comparison)]
+    for scheme in settings.schemes:
+        results = select_results(comparison, scheme)
+        sections.append(
+            format_section(
+                f"Against controls, {scheme.replace('_', ' ')}",
+                f"<p>Validation: {_SCHEMES[scheme]} Means over {settings.runs} runs with redrawn controls, with the "
+                "deviation over the runs in brackets. N: patients with a control. p: probability of such an area if "
+                "patients and controls were alike, by exchanging the two inside the pairs; twice the mean over the "
+                "runs, which is valid although the runs share the patients.</p>",
+                format_table(tabulate_results(comparison, scheme)),
+                embed_image(plot_curves(results), f"ROC curves of all models by syndrome, {scheme}"),
+            )
+        )
+    if any(one.opponent for one in comparison.results):
+        sections.append(_format_opponents(comparison))
+    sections.append(_format_people(comparison))
+    sections.append(
+        format_section(
+            "All runs",
+            format_details("Scores of every run with intervals of 95 %", format_table(tabulate_runs(comparison))),
+        )
+    )
+    return sections
+
+
+def _format_design(comparison: Comparison) -> str:
+    settings, cohort = comparison.settings, comparison.cohort
+    facts: Mapping[str, Any] = {
+        "people": f"{len(cohort.persons)}, of whom {len(cohort.controls)} are controls",
+        "models": ", ".join(settings.models),
+        "ensemble": f"mean probability, most frequent prediction of {', '.join(settings.members)}",
+        "matching": f"same sex{' and ancestry' if settings.ancestry else ''}, same age in years if possible, else "
+        f"{settings.rule.lower:.2f} to {settings.rule.upper:.2f} times the patient's; by {settings.method}; each "
+        "control once in a run",
+        "runs": settings.runs,
+        "seed": settings.seed,
+        "versions": ", ".join(f"{name} {version}" for name, version in list_versions().items()),
+    }
+    return format_section("Design", format_facts(facts), format_table(tabulate_cohort(comparison)))
+
+
+def _format_opponents(comparison: Comparison) -> str:
+    (scheme,) = comparison.settings.list_schemes("another")
+    results = select_results(comparison, scheme, opponents=True)
+    syndromes = [*dict.fromkeys(name for one in results for name in (one.syndrome, one.opponent or ""))]
+    pictures = [
+        embed_image(
+            plot_matrix(sorted(syndromes), dict(find_areas(comparison, model)), model),
+            f"Areas under the curve of syndrome against syndrome, {model}",
+        )
+        for model in comparison.settings.models
+    ]
+    return format_section(
+        "Syndrome against syndrome",
+        "<p>Patients of the syndrome of the row, matched with those of the column as with controls, in one run: area "
+        f"under the curve by {scheme.replace('_', ' ')}, and n, the number of pairs. An empty cell has fewer than two "
+        "pairs. A row and its column differ, because the limits of age are those of the row's patients.</p>",
+        '<div class="pictures">',
+        *pictures,
+        "</div>",
+    )
+
+
+def _format_people(comparison: Comparison) -> str:
+    unmatched, problems = tabulate_unmatched(comparison), tabulate_problems(comparison)
+    left_out = [["syndrome", "patients", "reason"]]
+    left_out += [[one.syndrome, one.patients, one.reason] for one in comparison.left_out]
+    parts = [
+        (left_out, "All syndromes are compared.", "Syndromes that are left out"),
+        (unmatched, "Every patient has a control in every run.", "Patients without a control"),
+        (problems, "All records and photographs are used.", "Records and photographs with a problem"),
+    ]
+    blocks = []
+    for rows, otherwise, title in parts:
+        blocks.append(f"<h3>{title}: {len(rows) - 1}</h3>")
+        blocks.append(format_table(rows) if len(rows) > 1 else f"<p>{otherwise}</p>")
+    return format_section("Who could not be compared, and why", *blocks)

@@ -1,0 +1,104 @@
+"""Settings of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final, get_args
+
+from core.errors import ConfigError
+from recognition.syndromes.cohorts.matching import MatchingRule, Method
+from recognition.syndromes.cohorts.person import CONTROLS
+from recognition.syndromes.comparison.tasks import SCHEMES, find_blocks
+from recognition.syndromes.features.layout import Layout
+from recognition.syndromes.models.registry import MODELS
+
+ENSEMBLE: Final = "ensemble"
+MEMBERS: Final = ("neighbours", "pointnet", "distances")
+"""Models of which the ensemble is made, as far as they are compared."""
+
+SLOW: Final = ("pointnet", "pointnet_tuned")
+"""Models that are compared only if they are asked for."""
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """Settings of a comparison.
+
+    Attributes:
+        models: names of models; empty takes all but SLOW that the data set has features for.
+        runs: number of times that controls are drawn anew.
+        schemes: names of schemes of validation.
+        opponents: compare each syndrome with each other one too, in the first run.
+        tested: models that are tested by permutation; all but "neighbours" are fitted anew for each labelling.
+        permutations: random labellings of a test; a quarter of them for models that are fitted anew.
+        least_patients: syndromes with fewer patients are left out.
+        controls: conditions of the controls.
+        ancestry: False if ancestry is not compared.
+        rule, method: see `match`.
+        flat: the points of the face are its flat landmarks, not those of a head.
+        seed: seed of everything that is drawn.
+
+    Raises:
+        ConfigError: a setting that is unknown or out of range.
+    """
+
+    models: tuple[str, ...] = ()
+    runs: int = 3
+    schemes: tuple[str, ...] = tuple(SCHEMES)
+    opponents: bool = True
+    tested: tuple[str, ...] = ("neighbours",)
+    permutations: int = 999
+    least_patients: int = 5
+    controls: tuple[str, ...] = CONTROLS
+    ancestry: bool = True
+    rule: MatchingRule = field(default_factory=MatchingRule)
+    method: Method = "assignment"
+    flat: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for what, given, known in (
+            ("model", self.models, MODELS),
+            ("tested model", self.tested, MODELS),
+            ("scheme", self.schemes, SCHEMES),
+            ("matching method", (self.method,), get_args(Method)),
+        ):
+            if unknown := [name for name in given if name not in known]:
+                raise ConfigError(f"there is no {what} {unknown[0]!r}; expected one of {', '.join(known)}")
+        for what, number, least in (
+            ("runs", self.runs, 1),
+            ("permutations", self.permutations, 1),
+            ("least number of patients", self.least_patients, 2),
+            ("seed", self.seed, 0),
+        ):
+            if number < least:
+                raise ConfigError(f"{what} is {number}; expected {least} or more")
+        if not self.schemes:
+            raise ConfigError(f"no scheme of validation is chosen; expected one or more of {', '.join(SCHEMES)}")
+        if ENSEMBLE in self.models and len(self.members) < 2:
+            raise ConfigError(
+                f"the ensemble needs two or more of the models {', '.join(MEMBERS)}; add them, or leave it out"
+            )
+
+    def choose_models(self, layout: Layout) -> ComparisonSettings:
+        """Return settings with models that can be compared: those that are named, or those that the layout allows."""
+        if self.models:
+            return self
+        names = [name for name in MODELS if name not in (*SLOW, ENSEMBLE)]
+        possible = [name for name in names if all(block in layout for block in find_blocks(name, layout))]
+        if len([name for name in possible if name in MEMBERS]) > 1:
+            possible.append(ENSEMBLE)
+        return replace(self, models=tuple(possible))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Models of which the ensemble is made."""
+        return tuple(name for name in MEMBERS if name in self.models)
+
+    def list_schemes(self, opponent: str | None) -> tuple[str, ...]:
+        """Return the schemes of validation: all against controls (None), and the last one against another syndrome."""
+        return self.schemes if opponent is None else self.schemes[-1:]
+
+    def find_members(self, model: str) -> tuple[str, ...]:
+        """Return the models whose predictions a model combines: itself, unless it is the ensemble."""
+        return self.members if model == ENSEMBLE else (model,)

@@ -1,0 +1,115 @@
+"""Tables of a comparison, as rows of which the first is the header."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+from recognition.syndromes.cohorts.runs import count_controls
+from recognition.syndromes.cohorts.scores import Spread
+from recognition.syndromes.comparison.comparison import Comparison, Matched, Result
+
+Rows: TypeAlias = list[list[Any]]
+
+SCORES: Final = ("auc", "specificity", "sensitivity")
+
+
+def select_results(comparison: Comparison, scheme: str, *, opponents: bool = False) -> tuple[Result, ...]:
+    """Return the results by one scheme, against controls or against other syndromes."""
+    chosen = [one for one in comparison.results if one.scheme == scheme]
+    return tuple(one for one in chosen if (one.opponent is not None) == opponents)
+
+
+def tabulate_results(comparison: Comparison, scheme: str) -> Rows:
+    """Tabulate all models by syndrome, as the thesis did: number of patients, then means with deviations over runs."""
+    rows: Rows = [["syndrome", "model", "N", "AUC", "specificity", "sensitivity", "p"]]
+    for one in select_results(comparison, scheme):
+        summary = one.summary
+        cells = [format_spread(getattr(summary, score)) for score in SCORES]
+        p = "" if summary.p is None else f"{summary.p:.3f}"
+        rows.append([one.syndrome, one.model, f"{summary.pairs:.4g}", *cells, p])
+    return rows
+
+
+def format_spread(spread: Spread) -> str:
+    """Format a mean and, if there is one, its deviation over runs."""
+    return f"{spread.mean:.3f}" + ("" if math.isnan(spread.deviation) else f" ({spread.deviation:.3f})")
+
+
+def tabulate_runs(comparison: Comparison) -> Rows:
+    """Tabulate every run: scores with their intervals and p."""
+    bounds = [f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")]
+    rows: Rows = [["syndrome", "opponent", "model", "scheme", "run", "patients", "controls", *bounds, "p"]]
+    for one in comparison.results:
+        for number, run in enumerate(one.runs, 1):
+            intervals = [getattr(run.scores, score) for score in SCORES]
+            values = [value for interval in intervals for value in (interval.value, interval.low, interval.high)]
+            numbers = [number, run.scores.patients, run.scores.controls, *values, run.p]
+            rows.append([one.syndrome, one.opponent, one.model, one.scheme, *numbers])
+    return rows
+
+
+def tabulate_cohort(comparison: Comparison) -> Rows:
+    """Tabulate the syndromes: patients, those with a control in each run, and the number of different controls used."""
+    rows: Rows = [["syndrome", "model", "patients", "matched in each run", "different controls"]]
+    for (syndrome, model), runs in _group_runs(comparison).items():
+        numbers = [len(one.matching.pairs) for one in runs]
+        patients = len(comparison.cohort.patients(syndrome))
+        matchings = [one.matching for one in runs]
+        row = [syndrome, model, patients, ", ".join(map(str, numbers)), count_controls(matchings)]
+        if rows[-1][0] == syndrome and rows[-1][2:] == row[2:]:
+            rows[-1][1] += f", {model}"
+        else:
+            rows.append(row)
+    return rows
+
+
+def tabulate_unmatched(comparison: Comparison) -> Rows:
+    """Tabulate the patients who had no control in some run, with the reason."""
+    runs: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for one in comparison.matched:
+        if one.opponent is None:
+            for person, reason in one.matching.unmatched:
+                key = (one.syndrome, person.person, person.sex, person.ancestry, person.age, reason.value)
+                runs[key].add(one.run + 1)
+    header = ["syndrome", "person", "sex", "ancestry", "age", "reason", "runs"]
+    return [header, *([*key, ", ".join(map(str, sorted(numbers)))] for key, numbers in sorted(runs.items()))]
+
+
+def tabulate_problems(comparison: Comparison) -> Rows:
+    """Tabulate the records that could not be used, or not fully, with the reason."""
+    rows: Rows = [["file", "person", "problem", "used"]]
+    for problem in comparison.cohort.problems:
+        rows.append([problem.file, problem.person, problem.reason, "yes" if problem.used else "no"])
+    rows += [[file, "", reason, "by some models"] for file, reason in sorted(comparison.gaps.items())]
+    return rows
+
+
+def tabulate_predictions(comparison: Comparison) -> Rows:
+    """Tabulate the probability of every person in every run against controls."""
+    rows: Rows = [["syndrome", "model", "scheme", "run", "pair", "person", "file", "patient", "probability"]]
+    for one in comparison.results:
+        for number, run in enumerate(one.runs if one.opponent is None else (), 1):
+            labels, pairs = run.matching.labels, run.matching.pair_numbers
+            for place, person in enumerate(run.matching.people):
+                about = [one.syndrome, one.model, one.scheme, number, int(pairs[place]) + 1, person.person, person.file]
+                rows.append([*about, "yes" if labels[place] else "no", float(run.probabilities[place])])
+    return rows
+
+
+def _group_runs(comparison: Comparison) -> dict[tuple[str, str], list[Matched]]:
+    runs: dict[tuple[str, str], list[Matched]] = defaultdict(list)
+    for one in comparison.matched:
+        if one.opponent is None:
+            runs[one.syndrome, one.model].append(one)
+    return runs
+
+
+def find_areas(comparison: Comparison, model: str) -> Iterator[tuple[tuple[str, str], tuple[float, int]]]:
+    """Yield each two syndromes with the area under the curve of a model, and the number of pairs."""
+    for one in comparison.results:
+        if one.opponent is not None and one.model == model:
+            scores = one.runs[0].scores
+            yield (one.syndrome, one.opponent), (scores.auc.value, scores.patients)

@@ -1,0 +1,118 @@
+"""Comparison of models on drawn descriptors: the plan, the scores, what is kept, and the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import ConfigError, DatasetError
+from recognition.syndromes.cohorts.person import Cohort
+from recognition.syndromes.comparison import tasks
+from recognition.syndromes.comparison.comparison import Comparison, compare_features, drop_failures, plan_comparison
+from recognition.syndromes.comparison.page import write_report
+from recognition.syndromes.comparison.settings import ComparisonSettings
+from tests.recognition.syndromes.comparison.people import draw_cohort
+
+SETTINGS = ComparisonSettings(("neighbours",), runs=2, permutations=199)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("comparison")
+
+
+@pytest.fixture(scope="module")
+def comparison(folder: Path) -> Comparison:
+    cohort, features = draw_cohort({"clear": 12, "hidden": 8, "rare": 4}, 60)
+    return compare_features(cohort, features, folder, SETTINGS)
+
+
+def test_a_clear_syndrome_is_recognised_and_a_hidden_one_is_not(comparison: Comparison) -> None:
+    against_controls = {one.syndrome: one for one in comparison.results if not one.opponent and one.scheme == "folds"}
+    clear, hidden = against_controls["clear"], against_controls["hidden"]
+    assert clear.summary.auc.mean > 0.9
+    assert (clear.summary.p or 1) < 0.05 < (hidden.summary.p or 0)
+
+
+def test_syndromes_of_few_patients_are_left_out_with_the_reason(comparison: Comparison) -> None:
+    (left_out,) = comparison.left_out
+    assert (left_out.syndrome, left_out.patients) == ("rare", 4)
+    assert {one.syndrome for one in comparison.results} == {"clear", "hidden"}
+
+
+def test_controls_are_redrawn_and_used_once_in_a_run(comparison: Comparison) -> None:
+    runs = [one.matching for one in comparison.matched if one.syndrome == "clear" and not one.opponent]
+    used = [{control.person for _, control in run.pairs} for run in runs]
+    assert all(len(names) == len(run.pairs) for names, run in zip(used, runs, strict=True))
+    assert used[0] != used[1]
+
+
+def test_syndromes_are_compared_with_each_other(comparison: Comparison) -> None:
+    versus = [(one.syndrome, one.opponent, one.scheme) for one in comparison.results if one.opponent]
+    assert sorted(versus) == [("clear", "hidden", "folds"), ("hidden", "clear", "folds")]
+
+
+def test_the_order_of_the_files_does_not_matter(comparison: Comparison, tmp_path: Path) -> None:
+    order = np.random.default_rng(1).permutation(len(comparison.features))
+    shuffled = compare_features(comparison.cohort, comparison.features.take(order), tmp_path, SETTINGS)
+    for one, other in zip(comparison.results, shuffled.results, strict=True):
+        for run, again in zip(one.runs, other.runs, strict=True):
+            assert run.scores == again.scores
+
+
+def test_answers_are_kept(comparison: Comparison, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "predict_unseen", None)
+    again = compare_features(comparison.cohort, comparison.features, folder, SETTINGS)
+    assert [one.runs[0].scores for one in again.results] == [one.runs[0].scores for one in comparison.results]
+
+
+def test_processes_answer_as_one_does(comparison: Comparison, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, runs=1, opponents=False, schemes=("folds",))
+    alone, together = (
+        compare_features(comparison.cohort, comparison.features, tmp_path / str(workers), settings, workers=workers)
+        for workers in (1, 2)
+    )
+    assert [one.runs[0].scores for one in alone.results] == [one.runs[0].scores for one in together.results]
+
+
+def test_people_whose_features_a_model_cannot_take_are_not_matched(comparison: Comparison) -> None:
+    features = comparison.features
+    lost = next(row for row, file in enumerate(features.files) if file.startswith("clear"))
+    X = features.X.copy()
+    X[lost] = np.nan
+    matched, _ = plan_comparison(comparison.cohort, replace(features, X=X), SETTINGS)
+    assert lost not in {row for one in matched for row in one.rows}
+
+
+def test_faces_that_cannot_be_represented_become_problems(comparison: Comparison) -> None:
+    cohort = drop_failures(comparison.cohort, {"clear-00.png": "no face"})
+    assert [problem.person for problem in cohort.problems] == ["clear-00"]
+    assert len(cohort.persons) == len(comparison.cohort.persons) - 1
+
+
+def test_a_cohort_without_controls_is_refused(comparison: Comparison, tmp_path: Path) -> None:
+    patients = tuple(one for one in comparison.cohort.persons if one.syndrome)
+    with pytest.raises(DatasetError):
+        compare_features(Cohort(patients), comparison.features, tmp_path, replace(SETTINGS, opponents=False))
+
+
+def test_unknown_models_are_refused() -> None:
+    with pytest.raises(ConfigError):
+        ComparisonSettings(("oracle",))
+
+
+def test_the_report_has_the_scores_and_everybody_left_out(comparison: Comparison, tmp_path: Path) -> None:
+    write_report(tmp_path, comparison)
+    about = json.loads((tmp_path / "results.json").read_text())
+    assert [one["syndrome"] for one in about["left_out"]] == ["rare"]
+    assert about["results"][0]["runs"][0]["auc"]["value"] == comparison.results[0].runs[0].scores.auc.value
+    page = (tmp_path / "report.html").read_text()
+    assert "rare" in page
+    predictions = (tmp_path / "predictions.csv").read_text()
+    unmatched = (tmp_path / "unmatched.csv").read_text()
+    patients = [one.person for one in comparison.cohort.patients("clear")]
+    assert all(name in predictions or name in unmatched for name in patients)
