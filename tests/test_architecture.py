@@ -60,7 +60,7 @@ LAYERS: dict[str, list[list[str]]] = {
     "faces": [
         ["faces.conditions"],
         ["faces"],
-        ["faces.datasets"],
+        ["faces.datasets", "faces.heads"],
         ["faces.phantoms"],
         ["faces.measures"],
         ["faces.oracle"],
