@@ -25,6 +25,16 @@ from faces.shipped_models import LANDMARKS as LANDMARK_MODEL
 LANDMARKS: Final = 68
 """Points per face in iBUG order: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
 
+MIRRORED: Final = (
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
+)
+"""Place of each landmark's mirror image, iBUG order."""
+
 MODEL_VARIABLE: Final = "GESTALTGEN_LANDMARK_MODEL"
 """Environment variable with the path of another landmark model."""
 

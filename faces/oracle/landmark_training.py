@@ -12,21 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConfigError
+from faces.detect import MIRRORED
 from faces.expression import CALIBRATED
 from faces.images import Pixels
 from faces.oracle.attribute_network import SIDE, round_weights
 from faces.oracle.attribute_training import OracleTrainingConfig, degrade, learn
 from faces.oracle.landmark_network import LandmarkNetwork
-
-MIRRORED: Final = (
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *range(27, 31),
-    *range(35, 30, -1),
-    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
-    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
-)
-"""Place of each landmark's mirror image, iBUG order."""
 
 _WEIGHTS: Final = torch.ones(68, 1)
 _WEIGHTS[36:] = 3.0

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
-from recognition.syndromes.models.estimator import Floats
+from recognition.syndromes.features.layout import DESCRIPTOR, Layout
+from recognition.syndromes.models.estimator import Floats, Matrix
 from recognition.syndromes.models.reasons import Reason
 
 WEIGHTINGS = ("uniform", "distance")
@@ -22,6 +23,13 @@ def check_neighbours(count: int, weighting: str, faces: int) -> None:
         raise ConfigError(f"{count} neighbours among {faces} faces; expected 1 or more, and as many faces")
     if weighting not in WEIGHTINGS:
         raise ConfigError(f"weighting is {weighting!r}; expected one of {', '.join(WEIGHTINGS)}")
+
+
+def unit_descriptors(X: Matrix, layout: Layout) -> Floats:
+    """Return the descriptors (n, d) of faces, scaled to length 1."""
+    descriptors = X[:, layout[DESCRIPTOR]].astype(np.float64)
+    unit: Floats = descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)
+    return unit
 
 
 def measure_to_faces(rows: Floats, known: Floats) -> Floats:

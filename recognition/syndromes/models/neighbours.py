@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from recognition.syndromes.features.layout import DESCRIPTOR, Layout
+from recognition.syndromes.features.layout import DESCRIPTOR
 from recognition.syndromes.models.estimator import REASONS, Estimator, Floats, Matrix, Predictor
 from recognition.syndromes.models.nearest_faces import (
     check_neighbours,
     list_neighbours,
     measure_to_faces,
     share_patients,
+    unit_descriptors,
 )
 from recognition.syndromes.models.reasons import Reason, rank_reasons
 
@@ -42,7 +43,7 @@ class NeighboursPredictor(Predictor):
 
     def measure(self, X: Matrix) -> Floats:
         """Compute the distances (n, m) of faces to the training faces; they are 0 to 2."""
-        return measure_to_faces(_unit_descriptors(X, self.layout), self.known)
+        return measure_to_faces(unit_descriptors(X, self.layout), self.known)
 
 
 @dataclass(eq=False)
@@ -65,11 +66,5 @@ class Neighbours(Estimator):
 
     def train(self, X: Matrix, patients: npt.NDArray[np.bool_]) -> NeighboursPredictor:
         check_neighbours(self.neighbours, self.weighting, len(X))
-        known = _unit_descriptors(X, self.layout)
+        known = unit_descriptors(X, self.layout)
         return NeighboursPredictor(self.layout, known, patients, self.neighbours, self.weighting)
-
-
-def _unit_descriptors(X: Matrix, layout: Layout) -> Floats:
-    descriptors = X[:, layout[DESCRIPTOR]].astype(np.float64)
-    unit: Floats = descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)
-    return unit

@@ -1,11 +1,13 @@
 """Registry of the models by name, and loading of fitted models from their arrays.
 
-Each module is imported when its model is asked for, because some need PyTorch or scikit-learn.
+Each module is imported when its model is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 import numpy.typing as npt
@@ -16,25 +18,26 @@ from recognition.syndromes.models.estimator import Arrays, Estimator, Predictor,
 
 _KIND: Final = "model"
 
-
-def make_neighbours(layout: Layout, seed: int) -> Estimator:
-    """Make the model of the nearest faces by descriptor."""
-    from recognition.syndromes.models.neighbours import Neighbours
-
-    return Neighbours(layout, seed)
-
-
-def make_face_and_terms(layout: Layout, seed: int) -> Estimator:
-    """Make the model of the face and the HPO terms."""
-    from recognition.syndromes.models.face_and_terms import FaceAndTerms
-
-    return FaceAndTerms(layout, seed)
-
-
-MODELS: Final[Mapping[str, Callable[[Layout, int], Estimator]]] = {
-    "neighbours": make_neighbours,
-    "face_and_terms": make_face_and_terms,
+_CLASSES: Final = {
+    "neighbours": ("neighbours", "Neighbours", "NeighboursPredictor"),
+    "pointnet": ("pointnet", "PointNet", "PointNetPredictor"),
+    "pointnet_tuned": ("pointnet", "TunedPointNet", "PointNetPredictor"),
+    "distances": ("distance_forest", "DistanceForest", "DistanceForestPredictor"),
+    "ensemble": ("ensemble", "Ensemble", "EnsemblePredictor"),
+    "hybrid": ("hybrid", "Hybrid", "HybridPredictor"),
+    "face_and_terms": ("face_and_terms", "FaceAndTerms", "FaceAndTermsPredictor"),
 }
+"""Module, estimator and predictor of each model."""
+
+
+def make_model(name: str, layout: Layout, seed: int) -> Estimator:
+    """Make the estimator of a model, with its usual settings, for rows of this layout."""
+    module, estimator, _ = _CLASSES[name]
+    made: Estimator = getattr(import_module(f"recognition.syndromes.models.{module}"), estimator)(layout, seed)
+    return made
+
+
+MODELS: Final[Mapping[str, Callable[[Layout, int], Estimator]]] = {name: partial(make_model, name) for name in _CLASSES}
 """Function that makes the estimator of a layout and a seed, by the name of the model."""
 
 
@@ -50,17 +53,9 @@ def load(arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any]) ->
     Raises:
         CheckpointError: the arrays are of no such model.
     """
-    others = {name: value for name, value in settings.items() if name != _KIND}
-    return _predictor_class(settings.get(_KIND)).from_arrays(arrays, others)
-
-
-def _predictor_class(name: object) -> type[Predictor]:
-    if name == "neighbours":
-        from recognition.syndromes.models.neighbours import NeighboursPredictor
-
-        return NeighboursPredictor
-    if name == "face_and_terms":
-        from recognition.syndromes.models.face_and_terms import FaceAndTermsPredictor
-
-        return FaceAndTermsPredictor
-    raise CheckpointError(f"there is no model {name!r}; expected one of {', '.join(MODELS)}")
+    name = settings.get(_KIND)
+    if name not in _CLASSES:
+        raise CheckpointError(f"there is no model {name!r}; expected one of {', '.join(MODELS)}")
+    module, _, predictor = _CLASSES[name]
+    kind: type[Predictor] = getattr(import_module(f"recognition.syndromes.models.{module}"), predictor)
+    return kind.from_arrays(arrays, {key: value for key, value in settings.items() if key != _KIND})

@@ -11,11 +11,12 @@ import torch
 import weights
 from core.errors import CheckpointError, ConfigError, ImageError
 from faces.align import ffhq_quad
+from faces.detect import MIRRORED
 from faces.expression import CALIBRATED
 from faces.images import Pixels
 from faces.oracle import attribute_network, landmark_network
 from faces.oracle.attribute_training import OracleTrainingConfig
-from faces.oracle.landmark_training import MIRRORED, measure, move_faces, train_landmarks
+from faces.oracle.landmark_training import measure, move_faces, train_landmarks
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from tests.faces.oracle.test_attribute_network import tiny
