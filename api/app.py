@@ -25,7 +25,9 @@ from api.photographs.request_audit import RequestAuditMiddleware
 from api.problems import refuse_unknown_query
 from api.resources import Resources, reserve_state_folder
 from api.routes import (
+    assessments,
     catalogue,
+    cohort,
     edits,
     explanations,
     health,
@@ -40,7 +42,9 @@ from api.routes import (
 from api.schemas import ProblemOut
 from api.settings import Settings
 
-_ROUTES_OF_CALLERS: Final = (image_sets, set_metadata, edits, explanations, photos, stimuli, verify, jobs, catalogue)
+_ROUTES_OF_CALLERS: Final = (
+    *(image_sets, set_metadata, edits, explanations, assessments, cohort, photos, stimuli, verify, jobs, catalogue),
+)
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 
 DESCRIPTION: Final = """

@@ -19,6 +19,7 @@ from api.jobs.job_list import Job
 from api.models.model import Model, ModelInfo
 from api.photographs.inversion_effort import InversionEffort
 from api.photographs.records import (
+    AssessmentRecord,
     EditRecord,
     ExplanationRecord,
     FaceReference,
@@ -142,6 +143,7 @@ _SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {
     Kind.EDIT: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
     Kind.STIMULI: frozenset({Scope.PHOTOS}),
     Kind.EXPLANATION: frozenset({Scope.IMAGE_SETS, Scope.PHOTOS}),
+    Kind.ASSESSMENT: frozenset({Scope.PHOTOS}),
 }
 
 
@@ -207,6 +209,9 @@ _SURVEY_PACK: Final = _OwnedObject(
 
 _EXPLANATION: Final = _OwnedObject(
     Kind.EXPLANATION, ProblemType.EXPLANATION_NOT_FOUND, "explanation", "; POST /v1/explanations makes one."
+)
+_ASSESSMENT: Final = _OwnedObject(
+    Kind.ASSESSMENT, ProblemType.ASSESSMENT_NOT_FOUND, "assessment", "; POST /v1/assessments makes one."
 )
 
 
@@ -407,6 +412,22 @@ def find_explanation(
 
 KnownExplanation = Annotated[ExplanationRecord, Depends(find_explanation)]
 
+
+def find_assessment(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    assessment_id: Annotated[str, Path(description="Id of an assessment.")],
+) -> AssessmentRecord:
+    """Return an assessment of the caller.
+
+    Raises:
+        Problem: 404.
+    """
+    return _ASSESSMENT.find(service, caller, assessment_id, service.assessments.get)
+
+
+KnownAssessment = Annotated[AssessmentRecord, Depends(find_assessment)]
+
 OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
     (
         find_image_set,
@@ -416,6 +437,7 @@ OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
         find_image_edit,
         find_survey_pack,
         find_explanation,
+        find_assessment,
     )
 )
 """Dependencies that check that an object in a path belongs to the caller."""
@@ -460,19 +482,24 @@ def _refuse_field(name: str, message: str, value: object) -> NoReturn:
     raise Problem(ProblemType.REQUEST_INVALID, f"{name}: {message}", errors=[field_error(name, message, value)])
 
 
+_KINDS_OF_PARAMETERS: Final = {
+    "pack_id": Kind.STIMULI,
+    "explanation_id": Kind.EXPLANATION,
+    "assessment_id": Kind.ASSESSMENT,
+}
+
+
 def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ids of the photographs that a path concerns: by their own id, or that of a survey pack, an
-    explanation or a job.
+    """Return the ids of the photographs that a path concerns: by their own id, or that of something made from them.
 
     Args:
         path: parameters of the path. Whether they belong to the caller is not checked.
     """
     if "photo_id" in path:
         return (path["photo_id"],)
-    if "pack_id" in path:
-        return _find_photographs(service, Kind.STIMULI, path["pack_id"])
-    if "explanation_id" in path:
-        return _find_photographs(service, Kind.EXPLANATION, path["explanation_id"])
+    for name, kind in _KINDS_OF_PARAMETERS.items():
+        if name in path:
+            return _find_photographs(service, kind, path[name])
     if "job_id" in path and (job := service.jobs.get(path["job_id"])) is not None:
         return _find_photographs(service, job.kind, job.subject)
     return ()
@@ -481,13 +508,15 @@ def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tup
 def _find_photographs(service: Resources, kind: Kind, subject: str) -> tuple[str, ...]:
     if kind is Kind.PHOTO:
         return (subject,)
-    if kind is Kind.EDIT:
-        edit = service.edits.get(subject)
-        return edit.photos if edit is not None else ()
-    if kind is Kind.EXPLANATION:
-        explanation = service.explanations.get(subject)
-        return explanation.photos if explanation is not None else ()
-    if kind is Kind.STIMULI:
-        pack = service.survey_packs.get(subject)
-        return pack.photos if pack is not None else ()
-    return ()
+    find = {
+        Kind.EDIT: service.edits.get,
+        Kind.EXPLANATION: service.explanations.get,
+        Kind.ASSESSMENT: service.assessments.get,
+        Kind.STIMULI: service.survey_packs.get,
+    }.get(kind, _find_nothing)
+    record = find(subject)
+    return () if record is None else record.photos
+
+
+def _find_nothing(_: str) -> None:
+    return None

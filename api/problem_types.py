@@ -196,6 +196,20 @@ class ProblemType(Enum):
         "There is no such explanation, or no map by this method in it, or it has been erased.",
         "List the explanations of a face with `GET …/explanations`, or make one with `POST /v1/explanations`.",
     )
+    ASSESSMENT_NOT_FOUND = (
+        "assessment-not-found",
+        404,
+        "not_found",
+        "There is no such assessment, or it has been erased.",
+        "List the assessments of a photograph with `GET …/assessments`, or make one with `POST /v1/assessments`.",
+    )
+    NOT_IN_COHORT = (
+        "not-in-cohort",
+        404,
+        "not_found",
+        "The photograph is not in the cohort.",
+        "Add it with `PUT …/cohort`.",
+    )
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
         405,
@@ -265,6 +279,20 @@ class ProblemType(Enum):
         "not_possible_now",
         "The map is not computed yet.",
         "Wait for the job of the explanation.",
+    )
+    ASSESSMENT_NOT_READY = (
+        "assessment-not-ready",
+        409,
+        "not_possible_now",
+        "The photograph is not assessed yet.",
+        "Wait for the job of the assessment.",
+    )
+    CONSENT_TOO_NARROW = (
+        "consent-too-narrow",
+        409,
+        "not_possible_now",
+        "The consent of the person shown does not include the cohort, as the photograph was sent.",
+        "Ask the person, and send the photograph again with the header `Consent-Scope: cohort` if they agree.",
     )
     BODY_TOO_LARGE = (
         "body-too-large",
@@ -405,6 +433,13 @@ class ProblemType(Enum):
         "broken_model",
         "The service has no classifier whose answers it could explain.",
         "Ask the operator to name a folder of classifiers as `GESTALTGEN_CLASSIFIERS`.",
+    )
+    NO_SYNDROME_SERVED = (
+        "no-syndrome-served",
+        503,
+        "broken_model",
+        "The service has no trained model of a syndrome.",
+        "Ask the operator to name a folder of trained models as `GESTALTGEN_SYNDROMES`.",
     )
     DATABASE_UNAVAILABLE = (
         "database-unavailable",

@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.access.ownership import Kind
+from api.assessment_schemas import (
+    AssessmentLinks,
+    AssessmentOut,
+    AssessmentResult,
+    CohortMemberOut,
+)
 from api.image_sets.derived_files import SHARD_IMAGES, shard_count
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
 from api.photographs.audit import Entry
 from api.photographs.records import (
+    AssessmentRecord,
+    CohortMember,
     EditRecord,
     ExplanationRecord,
     FaceReference,
@@ -43,12 +51,14 @@ from api.schemas import (
     StimuliOut,
 )
 from inversion.config import UNJUDGED
+from recognition.syndromes.assessment.answer import NOTICE as ASSESSMENT_NOTICE
 
 _PATHS = {
     Kind.IMAGE_SET: "/v1/image-sets",
     Kind.PHOTO: "/v1/photos",
     Kind.STIMULI: "/v1/stimuli",
     Kind.EXPLANATION: "/v1/explanations",
+    Kind.ASSESSMENT: "/v1/assessments",
 }
 
 
@@ -70,6 +80,11 @@ def pack_path(pack: str) -> str:
 def explanation_path(explanation: str) -> str:
     """Return the path of an explanation."""
     return f"{_PATHS[Kind.EXPLANATION]}/{explanation}"
+
+
+def assessment_path(assessment: str) -> str:
+    """Return the path of an assessment."""
+    return f"{_PATHS[Kind.ASSESSMENT]}/{assessment}"
 
 
 def job_path(job_id: str) -> str:
@@ -191,6 +206,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
         state=_state(job, done=photo.quality is not None),
         model=photo.model,
         consent=photo.consent,
+        consent_scope=photo.consent_scope or None,
         purpose=photo.purpose,
         reference=service.photographs.read_reference(photo.id) or None,
         created=to_datetime(photo.created_ms),
@@ -198,6 +214,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
         keep_original=photo.keep_original,
         quality=None if photo.quality is None else describe_quality(photo.quality),
         notes=photo.notes,
+        cohort=None if (member := service.cohort.find(photo.id)) is None else describe_member(service, member),
         error=photo.error or (job.error if job and photo.quality is None else None),
         notice=EDITED_NOTICE,
         links=PhotoLinks(
@@ -207,6 +224,8 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
             reconstruction=f"{here}/reconstruction.png",
             edits=f"{here}/edits",
             explanations=f"{here}/explanations",
+            assessments=f"{here}/assessments",
+            cohort=f"{here}/cohort",
             accesses=f"{here}/accesses",
             job=job_path(job.id) if job else None,
         ),
@@ -293,6 +312,35 @@ def describe_explanation(service: Resources, explanation: ExplanationRecord) -> 
             maps={method: f"{here}/maps/{method}.png" for method in methods},
             job=job_path(job.id) if job else None,
         ),
+    )
+
+
+def describe_assessment(service: Resources, assessment: AssessmentRecord) -> AssessmentOut:
+    """An assessment, with the state of its job."""
+    job = service.jobs.find_latest(assessment.id)
+    here = assessment_path(assessment.id)
+    return AssessmentOut(
+        id=assessment.id,
+        state=_state(job, done=assessment.result is not None),
+        request=dict(assessment.asked),
+        result=AssessmentResult(**assessment.result) if assessment.result else None,
+        error=job.error if job and assessment.result is None else None,
+        created=to_datetime(assessment.created_ms),
+        notice=ASSESSMENT_NOTICE,
+        links=AssessmentLinks(
+            self=here,
+            photo=face_path(assessment.face),
+            picture=f"{here}/picture.png",
+            job=job_path(job.id) if job else None,
+        ),
+    )
+
+
+def describe_member(service: Resources, member: CohortMember) -> CohortMemberOut:
+    """A photograph in the cohort, with what is known of the person shown."""
+    return CohortMemberOut(
+        since=to_datetime(member.since_ms),
+        **service.cohort.read_details(member),
     )
 
 

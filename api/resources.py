@@ -26,6 +26,7 @@ from api.jobs.job_list import Jobs
 from api.models.classifiers import Classifiers
 from api.models.model import ModelInfo
 from api.models.pool import Models
+from api.models.syndrome_models import SyndromeModels
 from api.models.worker import Worker
 from api.operations.database import Database
 from api.operations.file_stores import open_files
@@ -33,6 +34,9 @@ from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
 from api.operations.receipts import Receipts
 from api.operations.state_folder import CACHE, check_layout, lock_state_folder
+from api.photographs.assessments.cohort import Cohort
+from api.photographs.assessments.job import AssessmentWork
+from api.photographs.assessments.store import Assessments
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.decoding import Decoder
 from api.photographs.edit_job import EditWork
@@ -85,6 +89,9 @@ class Resources:
     explanations: Explanations
     explanation_work: ExplanationWork
     classifiers: Classifiers
+    assessments: Assessments
+    cohort: Cohort
+    syndrome_models: SyndromeModels
     survey_packs: SurveyPacks
     eraser: Eraser
     audit: Audit
@@ -130,11 +137,15 @@ class Resources:
             edits, survey_packs = Edits(sealed, engine), SurveyPacks(sealed, engine)
             explanations = Explanations(sealed, engine)
             classifiers = Classifiers(settings.classifiers, settings.model_memory_mb << 20)
+            assessments, cohort = Assessments(sealed, engine), Cohort(sealed, engine)
+            syndrome_models = SyndromeModels(settings.syndromes, settings.model_memory_mb << 20)
             eraser = Eraser(
                 database,
                 photographs,
                 edits,
                 explanations,
+                assessments,
+                cohort,
                 survey_packs,
                 audit=audit,
                 receipts=Receipts(open_files(settings.receipts, settings.state) if settings.receipts else files),
@@ -178,6 +189,7 @@ class Resources:
                     Kind.EDIT: EditWork(context),
                     Kind.STIMULI: SurveyPackWork(context),
                     Kind.EXPLANATION: explanation_work,
+                    Kind.ASSESSMENT: AssessmentWork(context, assessments, cohort, syndrome_models),
                 },
                 concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
                 most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
@@ -204,6 +216,9 @@ class Resources:
             explanations=explanations,
             explanation_work=explanation_work,
             classifiers=classifiers,
+            assessments=assessments,
+            cohort=cohort,
+            syndrome_models=syndrome_models,
             survey_packs=survey_packs,
             eraser=eraser,
             audit=audit,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.access.ownership import Kind as WorkKind
+from api.assessment_schemas import CohortMemberOut
 from api.jobs.job_list import State
 from api.photographs.audit import Outcome
 from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, MethodName
@@ -307,6 +308,9 @@ class QualityOut(BaseModel):
     method: str | None = Field(None, description="Method of the inversion: `hyperstyle`, `encoder` or `pti` (tuning).")
 
 
+ConsentScope = Literal["cohort"]
+
+
 class PhotoLinks(BaseModel):
     """Paths that belong to a photograph."""
 
@@ -316,6 +320,8 @@ class PhotoLinks(BaseModel):
     reconstruction: str
     edits: str
     explanations: str
+    assessments: str
+    cohort: str
     accesses: str
     job: str | None
 
@@ -327,6 +333,7 @@ class PhotoOut(BaseModel):
     state: State
     model: str
     consent: str = Field(description="The reference that was given.")
+    consent_scope: ConsentScope | None = Field(description="What the consent includes besides the purpose.")
     purpose: str
     reference: str | None = Field(description="Your own name for the photograph, from the header `Reference`.")
     created: datetime
@@ -334,6 +341,7 @@ class PhotoOut(BaseModel):
     keep_original: bool
     quality: QualityOut | None = Field(description="null until it is inverted.")
     notes: str = Field(description="What is to be known of the face that was taken.")
+    cohort: CohortMemberOut | None = Field(description="null unless it is in the cohort; see PUT …/cohort.")
     error: str | None = Field(description="Why it could not be inverted.")
     notice: str
     links: PhotoLinks

@@ -87,11 +87,16 @@ class Settings(BaseSettings):
         "`gestaltgen classify train` writes it; several `classifier.safetensors` in it answer as one, by their mean. "
         "It is looked at again for each request; unset, there are none.",
     )
+    syndromes: Path | None = Field(
+        default=None,
+        description="Folder of trained models of syndromes, as `gestaltgen syndromes train` writes it, by which "
+        "photographs can be assessed. It is looked at again for each request; unset, there are none.",
+    )
     model_memory_mb: int = Field(
         default=2048,
         ge=1,
-        description="Weights in memory at most, of generators, and again of classifiers; those unused for longest make "
-        "room.",
+        description="Weights in memory at most, of generators, again of classifiers, and again of models of syndromes; "
+        "those unused for longest make room.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",

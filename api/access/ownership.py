@@ -1,4 +1,4 @@
-"""Ownership: every image set, photograph, edit, survey pack and explanation belongs to the owners who asked for it.
+"""Ownership: every image set, photograph, and thing that is made from one belongs to the owners who asked for it.
 
 An image set is identified by its content, so several owners can have one; each sees it as theirs alone.
 """
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     EDIT = "edit"
     STIMULI = "stimuli"
     EXPLANATION = "explanation"
+    ASSESSMENT = "assessment"
 
 
 owned: Final = Table(

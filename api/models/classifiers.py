@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from api.models.loaded_models import LoadedModels
 from api.models.model import Pixels
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
@@ -31,15 +30,15 @@ _NEEDED: Final = ("torch", "dlib")
 _log = logging.getLogger("gestaltgen.models")
 
 
-def check_explaining_installed() -> None:
-    """Check that the packages are installed that explanations need.
+def check_explaining_installed(purpose: str = "explanations of classifiers") -> None:
+    """Check that the packages are installed that explanations and assessments need.
 
     Raises:
         MissingPackageError: one of them is not.
     """
     for package in _NEEDED:
         if importlib.util.find_spec(package) is None:
-            raise MissingPackageError(package, "explanations of classifiers")
+            raise MissingPackageError(package, purpose)
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,7 @@ class Classifiers:
 
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
-        self._using = threading.Lock()
-        self._in_memory: OrderedDict[ClassifierInfo, LoadedClassifier] = OrderedDict()
+        self._loaded = LoadedModels(_load, most_bytes)
 
     def list_infos(self) -> list[ClassifierInfo]:
         """List the classifiers by name; those that cannot be read are logged once and left out until they change."""
@@ -153,20 +150,13 @@ class Classifiers:
         return next(iter(infos.values())) if name is None else infos[name]
 
     def use(self, name: str) -> LoadedClassifier:
-        """Load a classifier. Those unused for longest make room.
+        """Load a classifier.
 
         Raises:
             Problem: as `find`.
             CheckpointError: a file cannot be read.
         """
-        info = self.find(name)
-        with self._using:
-            if info not in self._in_memory:
-                self._in_memory[info] = _load(info)
-            self._in_memory.move_to_end(info)
-            while len(self._in_memory) > 1 and sum(one.size_bytes for one in self._in_memory) > self._most_bytes:
-                self._in_memory.popitem(last=False)
-            return self._in_memory[info]
+        return self._loaded.use(self.find(name))
 
 
 def _find_files(folder: Path) -> Iterator[tuple[str, list[Path]]]:

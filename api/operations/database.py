@@ -33,7 +33,7 @@ from core.errors import ConfigError
 TABLES: Final = MetaData()
 """Tables of the service. Each package adds its own; `Database.open` creates those that are missing."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Version of the tables. Raise it when one of them changes."""
 
 _VERSIONS: Final = MetaData()

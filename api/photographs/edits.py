@@ -38,6 +38,9 @@ class FaceStore(ABC, Generic[_Record]):
         engine: of the service's database.
         table: table of the records; its name is that of the folder.
         record_type: class of the records.
+
+    Attributes:
+        name: name of the table and of the folder.
     """
 
     def __init__(self, files: Files, engine: Engine, table: Table, record_type: type[_Record]) -> None:
@@ -45,6 +48,7 @@ class FaceStore(ABC, Generic[_Record]):
         self._engine = engine
         self._table = table
         self._record_type = record_type
+        self.name = table.name
         files.keep_private(table.name)
 
     @abstractmethod

@@ -1,11 +1,11 @@
-"""Erasure of photographs, survey packs and explanations, on request and when their time is over; each is recorded."""
+"""Erasure of photographs and of what is made from them, on request and when their time is over; each is recorded."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -19,10 +19,21 @@ from api.operations.free_space import FreeSpace
 from api.operations.metrics import Cause, Metrics
 from api.operations.receipts import Receipts
 from api.operations.state_folder import EXPLANATIONS
+from api.photographs.assessments.cohort import Cohort
+from api.photographs.assessments.store import Assessments
 from api.photographs.audit import Audit
-from api.photographs.edits import Edits
+from api.photographs.edits import Edits, FaceStore
 from api.photographs.explanations.store import Explanations
-from api.photographs.records import EditRecord, ErasureCause, ExplanationRecord, Receipt, new_id
+from api.photographs.records import (
+    COHORT,
+    AssessmentRecord,
+    CohortMember,
+    EditRecord,
+    ErasureCause,
+    ExplanationRecord,
+    Receipt,
+    new_id,
+)
 from api.photographs.storage import Photographs
 from api.photographs.survey_packs import SurveyPacks
 from core.errors import GestaltError
@@ -30,7 +41,7 @@ from core.errors import GestaltError
 ERASE_PHOTO: Final = "erase photograph"
 ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
-ERASE_EXPLANATION: Final = "erase explanation"
+LEAVE_COHORT: Final = "leave cohort"
 
 _EVERY_S: Final = 15.0
 _LEAD_S: Final = 60.0
@@ -43,16 +54,19 @@ _METRIC_LABELS: Final[dict[ErasureCause, Cause]] = {
 }
 _log = logging.getLogger("gestaltgen.erasing")
 
+_Derived = ExplanationRecord | AssessmentRecord
+"""Record of what can be erased alone, is recorded then, and stays erased."""
+
 
 class Eraser:
-    """Erases photographs, survey packs and explanations with all that is derived from them.
+    """Erases photographs, survey packs, explanations and assessments with all that is derived from them.
 
     Each erasure is recorded before it begins, and again with its outcome when it ends. What cannot be recorded, or
     needs a receipt that cannot be stored, is not erased.
 
     Args:
         database: of the service.
-        photographs, edits, explanations, survey_packs: the stores.
+        photographs, edits, explanations, assessments, cohort, survey_packs: the stores.
         audit: the audit record.
         receipts: of erasures.
         forget_jobs: removes the jobs of an object, given its id.
@@ -68,6 +82,8 @@ class Eraser:
         photographs: Photographs,
         edits: Edits,
         explanations: Explanations,
+        assessments: Assessments,
+        cohort: Cohort,
         survey_packs: SurveyPacks,
         *,
         audit: Audit,
@@ -82,6 +98,8 @@ class Eraser:
         self._photographs = photographs
         self._edits = edits
         self._explanations = explanations
+        self._assessments = assessments
+        self._cohort = cohort
         self._survey_packs = survey_packs
         self._audit = audit
         self._receipts = receipts
@@ -92,9 +110,7 @@ class Eraser:
         self._metrics = metrics
 
     @contextmanager
-    def block_erasure(
-        self, *photos: str, pack: str | None = None, explanation: ExplanationRecord | None = None
-    ) -> Iterator[None]:
+    def block_erasure(self, *photos: str, pack: str | None = None, derived: _Derived | None = None) -> Iterator[None]:
         """Prevent erasures while something that is derived from photographs is written.
 
         Without a shared lock another process may erase all the same. It deletes files before and after it removes the
@@ -103,17 +119,17 @@ class Eraser:
         Args:
             photos: ids of the photographs.
             pack: id of a survey pack that is being made from them.
-            explanation: explanation that is being made, of a photograph or of an image of a set.
+            derived: explanation or assessment that is being made.
 
         Raises:
             GestaltError: one of them was erased before, or by another process meanwhile.
         """
         with self._database.locks.hold("photographs"):
-            self._check_existence(photos, pack, explanation)
+            self._check_existence(photos, pack, derived)
             try:
                 yield
             finally:
-                self._check_existence(photos, pack, explanation)
+                self._check_existence(photos, pack, derived)
 
     def erase_photograph(self, photo: str, caller: Caller, cause: ErasureCause) -> Receipt | None:
         """Erase a photograph with all that is derived from it, survey packs included.
@@ -130,7 +146,7 @@ class Eraser:
         self._free_space.release_reserve()
         with self.block_erasure():
             packs = self._survey_packs.list_of_photograph(photo)
-            stores = (self._edits, self._explanations)
+            stores = (self._edits, self._explanations, self._assessments)
             derived = [record.id for store in stores for record in store.list_of_parent(photo)]
             receipt = None if self._photographs.get(photo) is None else self.erase_files(photo, caller, cause)
         self._forget(photo, *derived, *packs)
@@ -157,24 +173,40 @@ class Eraser:
         self._edits.remove(edit)
         self._forget(edit.id)
 
-    def erase_explanation(self, explanation: ExplanationRecord, caller: Caller, cause: ErasureCause) -> None:
-        """Erase an explanation: maps, record, jobs, ownership and Idempotency-Keys. One of a photograph is recorded.
+    def erase_derived(self, record: _Derived, caller: Caller, cause: ErasureCause) -> None:
+        """Erase an explanation or assessment: files, record, jobs, ownership and Idempotency-Keys.
+
+        One of a photograph is recorded.
 
         Raises:
             AuditError: the erasure cannot be recorded, and so is not done.
             StorageError: files or receipts cannot be reached.
         """
         self._free_space.release_reserve()
+        store = self._store_of(record)
         with self.block_erasure():
-            if explanation.photos:
-                receipt = {"erased_ms": now_ms(), "because": cause}
-                self._receipts.write(f"{EXPLANATIONS}/{explanation.id}", receipt)
-                with self._record_erasure(caller, ERASE_EXPLANATION, *explanation.photos):
-                    self._explanations.remove(explanation)
+            if record.photos:
+                self._receipts.write(f"{store.name}/{record.id}", {"erased_ms": now_ms(), "because": cause})
+                with self._record_erasure(caller, f"erase {record.kind}", *record.photos):
+                    store.remove(record)
             else:
-                self._explanations.remove(explanation)
-            self._explanations.delete_files(explanation)  # again, for the reason in `block_erasure`
-        self._forget(explanation.id)
+                store.remove(record)
+            store.delete_files(record)  # again, for the reason in `block_erasure`
+        self._forget(record.id)
+
+    def leave_cohort(self, member: CohortMember, caller: Caller, cause: ErasureCause) -> None:
+        """Remove a photograph from the cohort, with its details and its descriptor.
+
+        Raises:
+            AuditError: it cannot be recorded, and so is not done.
+            StorageError: files or receipts cannot be reached.
+        """
+        self._free_space.release_reserve()
+        with self.block_erasure():
+            self._receipts.write(f"{COHORT.name}/{member.id}", {"erased_ms": now_ms(), "because": cause})
+            with self._record_erasure(caller, LEAVE_COHORT, member.photo):
+                self._cohort.leave(member.photo)
+        self._empty_change_log()
 
     def erase_original(self, photo: str) -> None:
         """Delete the file that was sent.
@@ -216,13 +248,25 @@ class Eraser:
             packs = [pack for pack in self._survey_packs.list_ids() if self._survey_packs.folder(pack) in erased]
             for pack in packs:
                 self.erase_pack(pack, SERVICE, ErasureCause.REPEATED)
-            explanations = [one for one in self._explanations.list_ids() if f"{EXPLANATIONS}/{one}" in erased]
-            for record in filter(None, map(self._explanations.get, explanations)):
-                self.erase_explanation(record, SERVICE, ErasureCause.REPEATED)
+            derived = [
+                record
+                for store in (self._explanations, self._assessments)
+                for one in store.list_ids()
+                if f"{store.name}/{one}" in erased and (record := store.get(one)) is not None
+            ]
+            for record in derived:
+                self.erase_derived(record, SERVICE, ErasureCause.REPEATED)
+            members = [one for one in self._cohort.list_all() if f"{COHORT.name}/{one.id}" in erased]
+            for member in members:
+                self.leave_cohort(member, SERVICE, ErasureCause.REPEATED)
         _log.info("%d receipts of erasures", len(erased))
-        if photos or packs or explanations:
-            counts = len(photos), len(packs), len(explanations)
-            _log.warning("%d photographs, %d survey packs and %d explanations were erased again", *counts)
+        if photos or packs or derived or members:
+            counts = len(photos), len(packs), len(derived), len(members)
+            _log.warning(
+                "%d photographs, %d survey packs, %d explanations and assessments, and %d members of cohorts were "
+                "erased again",
+                *counts,
+            )
 
     @asynccontextmanager
     async def erase_regularly(self) -> AsyncIterator[None]:
@@ -275,6 +319,8 @@ class Eraser:
             "reconstructions": names.count("reconstruction.png"),
             "edits": sum(name.startswith("edits/") for name in names) // 2,
             "maps of explanations": sum(name.startswith(f"{EXPLANATIONS}/") for name in names),
+            "assessments": len(self._assessments.list_of_parent(photo)),
+            "places in a cohort": int(self._cohort.find(photo) is not None),
             "survey packs": len(packs),
         }
         receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
@@ -283,6 +329,8 @@ class Eraser:
         files.delete_tree(folder)
         self._edits.remove_of_photograph(photo)
         self._explanations.remove_of_photograph(photo)
+        self._assessments.remove_of_photograph(photo)
+        self._cohort.remove_of_photograph(photo)
         self._photographs.remove(photo)
         files.delete_tree(folder)  # again, for the reason in `block_erasure`
         return receipt
@@ -316,13 +364,14 @@ class Eraser:
             except Exception:
                 _log.exception("an original could not be erased")
 
-    def _check_existence(
-        self, photos: tuple[str, ...], pack: str | None, explanation: ExplanationRecord | None
-    ) -> None:
+    def _store_of(self, record: _Derived) -> FaceStore[Any]:
+        return self._explanations if isinstance(record, ExplanationRecord) else self._assessments
+
+    def _check_existence(self, photos: tuple[str, ...], pack: str | None, derived: _Derived | None) -> None:
         """Delete the files of whatever was erased, and raise GestaltError for it."""
-        if explanation is not None and self._explanations.get(explanation.id) is None:
-            self._explanations.delete_files(explanation)
-            raise GestaltError(f"explanation {explanation.id} was erased")
+        if derived is not None and self._store_of(derived).get(derived.id) is None:
+            self._store_of(derived).delete_files(derived)
+            raise GestaltError(f"{derived.kind} {derived.id} was erased")
         if pack is not None and self._survey_packs.get(pack) is None:
             self._survey_packs.files.delete_tree(self._survey_packs.folder(pack))
             raise GestaltError(f"survey pack {pack} was erased")

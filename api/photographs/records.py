@@ -3,7 +3,8 @@
 Files that belong to these records:
 
 photos/<id>/   original (until it is inverted), reference, crop.png, inversion.safetensors, reconstruction.png,
-               edits/<id>.png and edits/<id>-before.png, explanations/<id>/<method>.png
+               edits/<id>.png and edits/<id>-before.png, explanations/<id>/<method>.png,
+               assessments/<id>/request.json, result.json and picture.png, cohort/member.json and descriptor
 edits/<id>.png edits of synthetic faces, with <id>-before.png beside each
 explanations/<id>/<method>.png   maps of synthetic faces
 stimuli/<id>/  pairs of a survey pack that is being made, and pack.zip
@@ -16,7 +17,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -35,6 +36,7 @@ from sqlalchemy import (
     update,
 )
 
+from api.access.ownership import Kind
 from api.operations.database import TABLES
 
 Json = Mapping[str, Any]
@@ -83,6 +85,7 @@ class Photograph:
 
     Attributes:
         consent: the sender's reference to the consent of the person shown.
+        consent_scope: "cohort" if the consent includes that other faces are compared with this one, else empty.
         purpose: what the sender uses the photograph for.
         keep_original: whether the file that was sent is kept after the inversion.
         aligned: whether the picture is an aligned square already.
@@ -108,6 +111,7 @@ class Photograph:
     quality: Json | None = None
     notes: str = ""
     error: str | None = None
+    consent_scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,10 +119,13 @@ class FaceRecord:
     """Record of something that is made from a face.
 
     Attributes:
+        kind: kind of object that it is.
         face: the face.
         asked: fields of the request.
         result: measured figures; None before there are any.
     """
+
+    kind: ClassVar[Kind]
 
     id: str
     owner: str
@@ -136,14 +143,38 @@ class FaceRecord:
 class EditRecord(FaceRecord):
     """Edit of a face; its result is complete."""
 
+    kind = Kind.EDIT
+
 
 class ExplanationRecord(FaceRecord):
     """Explanation of a classifier's answer for a face; its result grows by one method after the other."""
+
+    kind = Kind.EXPLANATION
 
     @property
     def complete(self) -> bool:
         """Whether there is a map by each method that was asked for."""
         return self.result is not None and all(name in self.result["methods"] for name in self.asked["methods"])
+
+
+class AssessmentRecord(FaceRecord):
+    """Assessment of the face of a photograph by the models of a syndrome; its result is complete."""
+
+    kind = Kind.ASSESSMENT
+
+
+@dataclass(frozen=True)
+class CohortMember:
+    """Photograph that other faces are compared with, as long as the consent of the person shown includes that.
+
+    Attributes:
+        id: of the membership; a photograph that leaves and joins again gets another.
+    """
+
+    id: str
+    owner: str
+    photo: str
+    since_ms: int
 
 
 @dataclass(frozen=True)
@@ -197,6 +228,7 @@ PHOTOS: Final = Table(
     Column("quality", Text),
     Column("notes", String, nullable=False),
     Column("error", String),
+    Column("consent_scope", String, nullable=False),
 )
 
 
@@ -217,6 +249,15 @@ def _define_face_table(name: str) -> Table:
 
 EDITS: Final = _define_face_table("edits")
 EXPLANATIONS: Final = _define_face_table("explanations")
+ASSESSMENTS: Final = _define_face_table("assessments")
+COHORT: Final = Table(
+    "cohort",
+    TABLES,
+    Column("photo", String, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("owner", String, nullable=False, index=True),
+    Column("since_ms", BigInteger, nullable=False),
+)
 PACKS: Final = Table(
     "packs",
     TABLES,

@@ -183,7 +183,7 @@ def download_map(
 )
 def erase_explanation(service: ServiceDep, caller: AnyCaller, explanation: KnownExplanation) -> None:
     """Erases its maps and figures, and cancels its job. The face stays."""
-    service.eraser.erase_explanation(explanation, caller, ErasureCause.REQUESTED)
+    service.eraser.erase_derived(explanation, caller, ErasureCause.REQUESTED)
     service.registry.forget(explanation.id)
 
 
@@ -295,7 +295,7 @@ class _ExplanationRequest:
         try:
             service.jobs.submit(Kind.EXPLANATION, record.id, total, owner)
         except BaseException:
-            service.eraser.erase_explanation(record, self.caller, ErasureCause.NOT_ACCEPTED)
+            service.eraser.erase_derived(record, self.caller, ErasureCause.NOT_ACCEPTED)
             raise
         return record
 

@@ -232,7 +232,7 @@ def delete(service: ServiceDep, caller: ImageSetsCaller, known: KnownSet) -> Non
             service.registry.forget(edit.id)
     for explanation in service.explanations.list_of_parent(known.id):
         if explanation.owner == caller.owner:
-            service.eraser.erase_explanation(explanation, caller, ErasureCause.REQUESTED)
+            service.eraser.erase_derived(explanation, caller, ErasureCause.REQUESTED)
             service.registry.forget(explanation.id)
     service.keys.forget(known.id, caller.owner)
     deleted = service.sets.delete(known.id, caller.owner)

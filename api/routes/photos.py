@@ -28,6 +28,7 @@ from api.schemas import (
     ABOUT_SECONDS,
     ABOUT_STEPS,
     AccessList,
+    ConsentScope,
     PhotoOut,
     PhotoPage,
     ReceiptOut,
@@ -75,6 +76,13 @@ async def send_photograph(
         str, Header(min_length=1, max_length=200, description="Your reference to the consent of the person shown.")
     ],
     purpose: Annotated[str, Header(min_length=1, max_length=200, description="What the photograph is used for.")],
+    consent_scope: Annotated[
+        ConsentScope | None,
+        Header(
+            description="What the consent includes besides the purpose. `cohort`: other faces of yours may be compared "
+            "with this one, until it leaves the cohort."
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         Header(
@@ -143,6 +151,7 @@ async def send_photograph(
                 expires_ms=created + 1000 * kept_s,
                 media_type=FORMATS[received.format],
                 asked=effort.list_fields() | points,
+                consent_scope=consent_scope or "",
             )
             sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
             accepted = await service.work.run(caller.owner, _accept, service, caller, request_audit, sent)
@@ -224,6 +233,7 @@ class _ReceivedPhotograph:
             "sha256": self.received.sha256,
             "model": photo.model,
             "consent": photo.consent,
+            "consent_scope": photo.consent_scope,
             "purpose": photo.purpose,
             "keep_original": photo.keep_original,
             "aligned": photo.aligned,
@@ -317,8 +327,9 @@ def show_photograph(service: ServiceDep, photo: KnownPhoto) -> PhotoOut:
     responses={404: FILE[404]},
 )
 def erase_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> ReceiptOut:
-    """Erases the original, your reference, crop, latents, offsets, reconstruction, edits, and the survey packs that it
-    is in, and returns a receipt. What remains is the audit record, without pixels."""
+    """Erases the original, your reference, crop, latents, offsets, reconstruction, edits, maps, assessments, the place
+    in the cohort, and the survey packs that it is in, and returns a receipt. What remains is the audit record, without
+    pixels."""
     receipt = service.eraser.erase_photograph(photo.id, caller, ErasureCause.REQUESTED)
     if receipt is None:
         raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")

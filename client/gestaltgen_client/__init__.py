@@ -1,4 +1,4 @@
-"""Client of the gestaltgen service: labelled image sets, photographs and their edits, survey packs, explanations.
+"""Client of the gestaltgen service: labelled image sets, photographs, and what is made from these.
 
 This package needs httpx alone, and works without the service's own code. Pixels need the extra `images` (numpy,
 Pillow). No image of a set is handed out unless its sha256 matches the manifest. All images are synthetic or edited:
@@ -15,6 +15,7 @@ they are no basis for a diagnosis.
     photo.erase()
 """
 
+from gestaltgen_client.assessments import Assessment
 from gestaltgen_client.client import Client
 from gestaltgen_client.connection import Connection
 from gestaltgen_client.errors import ChecksumError, JobError, ServiceError
@@ -23,6 +24,7 @@ from gestaltgen_client.image_sets import ImageSet, Item
 from gestaltgen_client.photographs import Edit, Pack, Photo
 
 __all__ = [
+    "Assessment",
     "ChecksumError",
     "Client",
     "Connection",

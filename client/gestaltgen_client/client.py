@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from gestaltgen_client.assessments import Assessment
 from gestaltgen_client.connection import Connection, make_idempotency_key
 from gestaltgen_client.explanations import Explanation
 from gestaltgen_client.image_sets import ImageSet
@@ -117,6 +118,7 @@ class Client(Connection):
         consent: str,
         purpose: str,
         reference: str | None = None,
+        consent_scope: str | None = None,
         model: str | None = None,
         keep_original: bool = False,
         aligned: bool = False,
@@ -136,6 +138,8 @@ class Client(Connection):
             photo: JPEG, PNG or WebP: a path, or the bytes of the file.
             consent: your reference to the consent of the person shown, ASCII.
             purpose: what the photograph is used for, ASCII.
+            consent_scope: what the consent includes besides the purpose: cohort, so that other faces may be compared
+                with this one; None includes nothing else.
             reference: your own name for the photograph, ASCII, at most 100 characters; survey packs name it in their
                 key. It must not name a patient.
             keep_original: keep the file too.
@@ -149,11 +153,13 @@ class Client(Connection):
         Raises:
             ServiceError: the request was refused. Reasons that are known only after decoding, such as a picture
                 without a face, are raised by `wait`.
-            ValueError: `consent`, `purpose` or `reference` is not printable ASCII.
+            ValueError: `consent`, `purpose`, `reference` or `consent_scope` is not printable ASCII.
         """
         headers = {"Consent-Reference": consent, "Purpose": purpose}
         if reference is not None:
             headers["Reference"] = reference
+        if consent_scope is not None:
+            headers["Consent-Scope"] = consent_scope
         if landmarks is not None:
             headers["Landmarks"] = json.dumps({name: list(point) for name, point in landmarks.items()})
         for name, text in headers.items():
@@ -258,6 +264,43 @@ class Client(Connection):
     def classifiers(self) -> list[dict[str, Any]]:
         """List the classifiers whose answers the service can explain."""
         return list(self.send("GET", "v1/classifiers").json()["items"])
+
+    def assess(
+        self,
+        photo: Photo,
+        syndrome: str,
+        *,
+        sex: str | None = None,
+        age: float | None = None,
+        terms: Sequence[str] | None = None,
+        prior: float | None = None,
+        wait_s: float = 0,
+    ) -> Assessment:
+        """Ask whether a face speaks for a syndrome, compared with matched controls. Research use, no diagnosis.
+
+        Args:
+            photo: a photograph that is inverted.
+            syndrome: a name from `syndromes`.
+            sex: female, male or other.
+            age: in years, when the photograph was taken.
+            terms: ids of HPO terms that were observed; None uses the face alone.
+            prior: share of patients among the people whom you would ask about; None takes 0.5.
+            wait_s: seconds for which the service may wait for the result before it answers.
+
+        Raises:
+            ServiceError: a field is not valid, or the service has no trained model of a syndrome.
+        """
+        body = {"photo": photo.id, "syndrome": syndrome, "sex": sex, "age": age, "terms": _as_list(terms)}
+        body |= {} if prior is None else {"prior": prior}
+        return read_work(Assessment, self.ask("v1/assessments", body, wait_s, make_idempotency_key()), self)
+
+    def assessment(self, assessment_id: str) -> Assessment:
+        """Look up an assessment by its id."""
+        return read_work(Assessment, self.send("GET", f"v1/assessments/{assessment_id}"), self)
+
+    def syndromes(self) -> list[dict[str, Any]]:
+        """List the syndromes that the service can assess photographs for, with the cards of their models."""
+        return list(self.send("GET", "v1/syndromes").json()["items"])
 
     def verify(self, picture: str | Path | bytes) -> dict[str, Any]:
         """Ask whether the service made a picture, given as a path or as bytes.

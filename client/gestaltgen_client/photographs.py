@@ -98,6 +98,24 @@ class Photo(Work):
         fields |= {"local": local, "method": method, "steps": steps, "seconds": seconds}
         return request_edit(self._connection, self.links["edits"], fields, wait_s)
 
+    def join_cohort(
+        self, syndrome: str, *, sex: str | None = None, age: float | None = None, ancestry: str | None = None
+    ) -> dict[str, Any]:
+        """Let other faces of yours be compared with this one. It must have been sent with this scope of consent.
+
+        Args:
+            syndrome: of the person shown.
+            sex: female, male or other.
+            age: in years, when the photograph was taken.
+            ancestry: in your own words.
+        """
+        body = {"syndrome": syndrome, "sex": sex, "age": age, "ancestry": ancestry}
+        return dict(self._connection.send("PUT", self.links["cohort"], json=body).json())
+
+    def leave_cohort(self) -> None:
+        """Take the photograph out of the cohort. The photograph itself stays."""
+        self._connection.send("DELETE", self.links["cohort"])
+
     def erase(self) -> dict[str, Any]:
         """Erase it with everything derived from it, survey packs included, and return the receipt."""
         return dict(self._connection.send("DELETE", self.links["self"]).json())

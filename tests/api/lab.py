@@ -145,13 +145,15 @@ class Lab:
 
 
 @contextmanager
-def open_lab(state: Path, **settings: Any) -> Iterator[Lab]:
-    """A service on a state folder, with new keys."""
+def open_lab(
+    state: Path, load: Callable[[Settings], Models] = lambda _: _shipped_models(), **settings: Any
+) -> Iterator[Lab]:
+    """A service on a state folder, with new keys, and with the shipped models unless others are loaded."""
     with closing(Database.open(state)) as database:
         keys = ApiKeys(database.engine)
         secret, known = keys.create("lab", list(Scope))
         secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
-    app = create_app(Settings(state=state, without_keys=False, threads=1, **settings), load=lambda _: _shipped_models())
+    app = create_app(Settings(state=state, without_keys=False, threads=1, **settings), load=load)
     with (
         serving(app) as url,
         client(url, secrets[0]) as ours,

@@ -30,14 +30,26 @@ _EXPLANATIONS: Final = (
     "erase_explanation_v1_explanations__explanation_id__delete",
 )
 
+_ASSESSMENTS: Final = (
+    "list_syndromes_v1_syndromes_get",
+    "create_assessment_v1_assessments_post",
+    "list_assessments_v1_photos__photo_id__assessments_get",
+    "show_assessment_v1_assessments__assessment_id__get",
+    "download_assessment_picture_v1_assessments__assessment_id__picture_png_get",
+    "erase_assessment_v1_assessments__assessment_id__delete",
+    "join_cohort_v1_photos__photo_id__cohort_put",
+    "leave_cohort_v1_photos__photo_id__cohort_delete",
+)
+
 ADDED_OPERATIONS: Final = frozenset(
-    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_EXPLANATIONS}
+    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_EXPLANATIONS, *_ASSESSMENTS}
 )
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
 ADDED_PARAMETERS: Final = frozenset(
     {
-        *(("send_v1_photos_post", name) for name in ("reference", "method", "steps", "seconds", "landmarks")),
+        *(("send_v1_photos_post", name) for name in ("reference", "consent-scope", "landmarks")),
+        *(("send_v1_photos_post", name) for name in ("method", "steps", "seconds")),
         ("delete_v1_image_sets__set_id__delete", "set_id"),
         *((operation, "set_id") for operation in _METADATA),
         (_METADATA[-1], "individuals"),
@@ -50,14 +62,17 @@ ADDED_SCHEMAS: Final = frozenset(
         *("ServiceOut", "ServiceLinks", "ClassifierOut", "ClassifiersOut", "ClassifierUsed", "RegionRelevance"),
         *("PhotographFaceBody", "ImageFaceBody"),
         *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
+        *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
+        *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
+        *("EstimateOut", "NoveltyOut", "GroupOut", "DistanceOut", "ReasonsOut"),
     }
 )
 """Names of schemas that `openapi.json` does not have yet."""
 
 ADDED_FIELDS: Final = frozenset(
     {
-        ("PhotoOut", "reference"),
-        ("PhotoLinks", "explanations"),
+        *(("PhotoOut", field) for field in ("reference", "consent_scope", "cohort")),
+        *(("PhotoLinks", field) for field in ("explanations", "assessments", "cohort")),
         ("QualityOut", "judged"),
         *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years", "method")),
         *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds", "local")),

@@ -90,7 +90,7 @@ class ExplanationWork(Undivided):
             "methods": result["methods"] | found["methods"],
         }
         what = {"explanation": {"method": method, "target": found["target"], "classifier": classifier.name}}
-        with context.eraser.block_erasure(*record.photos, explanation=record):
+        with context.eraser.block_erasure(*record.photos, derived=record):
             data = self._encode(record, method, picture, classifier, what)
             self._explanations.files.write(self._explanations.map_path(record, method), data)
             self._explanations.record_result(record.id, result)

@@ -28,6 +28,7 @@ from api.dependencies import (
     AnyCaller,
     KnownSet,
     RequireScope,
+    find_assessment,
     find_explanation,
     find_image_edit,
     find_image_set,
@@ -38,6 +39,7 @@ from api.dependencies import (
 )
 from api.operations.clock import now_ms
 from api.photographs.records import (
+    AssessmentRecord,
     EditRecord,
     ExplanationRecord,
     FaceReference,
@@ -62,6 +64,7 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "edit_id": {find_photograph_edit, find_image_edit},
     "pack_id": {find_survey_pack},
     "explanation_id": {find_explanation},
+    "assessment_id": {find_assessment},
 }
 PLACES: Final = {"n", "name", "method"}
 """Parameters that are a place in an object, or the name of a model or method, and name nobody's object."""
@@ -244,12 +247,16 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
     explanation = ExplanationRecord(new_id(), "alice", PhotographFace(photo), {"methods": ["gradcam"]}, now_ms())
     service.explanations.add(explanation)
     service.ownership.give(explanation.id, Kind.EXPLANATION, "alice")
+    assessment = AssessmentRecord(new_id(), "alice", PhotographFace(photo), {"syndrome": "KdVS"}, now_ms())
+    service.assessments.add(assessment)
+    service.ownership.give(assessment.id, Kind.ASSESSMENT, "alice")
     return {
         SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", SyntheticFace(made["id"], 0))},
         "/v1/jobs": {"job_id": large["links"]["job"].rpartition("/")[2]},
         "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", PhotographFace(photo))},
         "/v1/stimuli": {"pack_id": pack},
         "/v1/explanations": {"explanation_id": explanation.id, "method": "gradcam"},
+        "/v1/assessments": {"assessment_id": assessment.id},
     }
 
 
@@ -375,6 +382,8 @@ def test_what_belongs_to_another_owner_is_not_found(guarded: Guarded, alices: di
     assert guarded.alice.get("/v1/stimuli/{pack_id}".format(**alices["/v1/stimuli"])).status_code == 200
     explanation = "/v1/explanations/{explanation_id}".format(**alices["/v1/explanations"])
     assert guarded.alice.get(explanation).status_code == 200
+    assessment = "/v1/assessments/{assessment_id}".format(**alices["/v1/assessments"])
+    assert guarded.alice.get(assessment).status_code == 200
     accesses = guarded.alice.get("/v1/photos/{photo_id}/accesses".format(**alices["/v1/photos"])).json()
     assert {access["owner"] for access in accesses["items"]} == {"alice"}
 

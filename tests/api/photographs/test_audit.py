@@ -471,6 +471,7 @@ READS: Final = (
     "GET /v1/photos/{photo_id}/edits/{edit_id}/image.png",
     "GET /v1/photos/{photo_id}/edits/{edit_id}/before.png",
     "GET /v1/photos/{photo_id}/explanations",
+    "GET /v1/photos/{photo_id}/assessments",
     "GET /v1/stimuli/{pack_id}",
     "GET /v1/stimuli/{pack_id}/archive.zip",
     "GET /v1/jobs/{job_id}",
@@ -479,6 +480,8 @@ READS: Final = (
 CHANGES: Final = (
     "DELETE /v1/photos/{photo_id}",
     "POST /v1/photos/{photo_id}/edits",
+    "PUT /v1/photos/{photo_id}/cohort",
+    "DELETE /v1/photos/{photo_id}/cohort",
     "DELETE /v1/stimuli/{pack_id}",
     "POST /v1/jobs/{job_id}/cancel",
 )
@@ -498,7 +501,10 @@ def test_the_routes_are_all_that_touch_photographs(lab: Lab) -> None:
 
 def send_request(http: httpx.Client, action: str, path: str) -> httpx.Response:
     method = action.partition(" ")[0]
-    body = {"json": {"strength": 1.0}} if action.endswith("/edits") and method == "POST" else {}
+    body = {
+        "POST /v1/photos/{photo_id}/edits": {"json": {"strength": 1.0}},
+        "PUT /v1/photos/{photo_id}/cohort": {"json": {"syndrome": "KdVS"}},
+    }.get(action, {})
     return http.request(method, path, headers=WAIT, **body)  # type: ignore[arg-type]
 
 

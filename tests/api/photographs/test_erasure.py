@@ -25,6 +25,8 @@ from api.operations.file_stores import Files, open_files
 from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
 from api.operations.receipts import Receipts
+from api.photographs.assessments.cohort import Cohort
+from api.photographs.assessments.store import Assessments
 from api.photographs.audit import Audit, redact_purpose
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
@@ -88,6 +90,8 @@ def open_process(database: Database, url: str | None) -> Process:
         photographs,
         edits,
         Explanations(files, engine),
+        Assessments(files, engine),
+        Cohort(files, engine),
         packs,
         audit=audit,
         receipts=Receipts(files),

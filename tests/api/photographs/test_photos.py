@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -385,7 +386,11 @@ PATHS = (
     ("GET", "/edits/EDIT/image.png"),
     ("GET", "/edits/EDIT/before.png"),
     ("GET", "/explanations"),
+    ("GET", "/assessments"),
+    ("PUT", "/cohort"),
+    ("DELETE", "/cohort"),
 )
+BODIES: Final[dict[str, dict[str, Any]]] = {"POST": {"json": {"smile": 0.3}}, "PUT": {"json": {"syndrome": "KdVS"}}}
 
 
 def test_the_paths_are_all_of_them(lab: Lab) -> None:
@@ -404,7 +409,7 @@ def test_a_photograph_is_its_owners(lab: Lab, photo: str, method: str, path: str
     edit = good(lab.edit(photo, strength=1.0))["id"] if "EDIT" in path else ""
     noted = len(list(lab.service.audit.entries(photo=photo, outcomes=["begun", "done"])))
     asked = f"/v1/photos/{photo}{path.replace('EDIT', edit)}"
-    body = {"json": {"smile": 0.3}} if method == "POST" else {}
+    body = BODIES.get(method, {})
     unknown = lab.other.request(method, f"/v1/photos/{'0' * 32}{path.replace('EDIT', edit)}", **body)  # type: ignore[arg-type]
     theirs = lab.other.request(method, asked, **body)  # type: ignore[arg-type]
     assert refused(theirs, 404).replace(photo, "0" * 32) == refused(unknown, 404)
@@ -522,6 +527,8 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
         "reconstructions": 1,
         "edits": 2,
         "maps of explanations": 0,
+        "assessments": 0,
+        "places in a cohort": 0,
         "survey packs": 2,
     }
     assert receipt["photo"] == photo["id"]
@@ -530,7 +537,7 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
         assert files_of(lab.state, subject) == []
         assert tables_naming(lab.state, subject) == set()
     for method, path in PATHS:
-        body = {"json": {"smile": 0.3}} if method == "POST" else {}
+        body = BODIES.get(method, {})
         assert refused(lab.http.request(method, here + path.replace("EDIT", edits[0]), **body), 404)  # type: ignore[arg-type]
     assert refused(lab.http.get(f"/v1/stimuli/{packs[0]}"), 404)
     assert refused(lab.http.get(f"/v1/jobs/{photo['id']}-1"), 404)

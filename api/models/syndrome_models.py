@@ -1,0 +1,110 @@
+"""Syndromes that the service can assess photographs for: their trained models, and which of these are in memory."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from api.models.loaded_models import LoadedModels
+from api.problem_types import ProblemType
+from api.problems import Problem, field_error
+from core import tensor_files
+from core.errors import GestaltError
+from recognition.syndromes.assessment.model_files import CARD, FILE, SyndromeCard, read_card
+
+if TYPE_CHECKING:  # it brings PyTorch with it
+    from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+
+_log: Final = logging.getLogger("gestaltgen.models")
+
+
+@dataclass(frozen=True)
+class SyndromeInfo:
+    """Description of the trained model of a syndrome.
+
+    Attributes:
+        file: the file of the model.
+        changed_ns: time of its last change.
+        size_bytes: memory that it needs.
+        sha256: digest of the file.
+        card: what its file says of it.
+        text: the same for people, in Markdown; empty if the card was deleted.
+    """
+
+    file: Path
+    changed_ns: int
+    size_bytes: int
+    sha256: str
+    card: SyndromeCard = field(hash=False)
+    text: str
+
+
+class SyndromeModels:
+    """Trained models of syndromes in a folder, which is looked at for each request.
+
+    Args:
+        folder: holds a folder for each syndrome, as `gestaltgen syndromes train` writes it; None serves none.
+        most_bytes: bound of the models in memory; one may always be.
+    """
+
+    def __init__(self, folder: Path | None, most_bytes: int) -> None:
+        self._folder = folder
+        self._loaded = LoadedModels(_load, most_bytes)
+
+    def list_infos(self) -> list[SyndromeInfo]:
+        """List the models by syndrome; those that cannot be read are logged once and left out until they change."""
+        if self._folder is None:
+            return []
+        files = sorted(self._folder.glob(f"[!.]*/{FILE}"))
+        infos = [_read_info(file, file.stat().st_mtime_ns) for file in files]
+        return sorted((info for info in infos if info is not None), key=lambda info: info.card.syndrome)
+
+    def find(self, syndrome: str) -> SyndromeInfo:
+        """Return the model of a syndrome.
+
+        Raises:
+            Problem: 503, no model is served; 422, there is none of that syndrome.
+        """
+        infos = {info.card.syndrome: info for info in self.list_infos()}
+        if not infos:
+            raise Problem(
+                ProblemType.NO_SYNDROME_SERVED,
+                "The service has no trained model of a syndrome; the operator names a folder of them as "
+                "GESTALTGEN_SYNDROMES, such as one that `gestaltgen syndromes train` wrote.",
+            )
+        if syndrome not in infos:
+            message = f"there is no model of {syndrome[:80]!r}; expected one of {', '.join(infos)}"
+            entry = field_error("syndrome", message, syndrome, accepted=list(infos))
+            raise Problem(ProblemType.REQUEST_INVALID, f"syndrome: {message}", errors=[entry])
+        return infos[syndrome]
+
+    def use(self, syndrome: str) -> SyndromeModel:
+        """Load the model of a syndrome.
+
+        Raises:
+            Problem: as `find`.
+            CheckpointError: its file cannot be read.
+        """
+        return self._loaded.use(self.find(syndrome))
+
+
+@lru_cache(maxsize=256)
+def _read_info(file: Path, changed_ns: int) -> SyndromeInfo | None:
+    """Describe a model by the header of its file; None if that cannot be read."""
+    try:
+        card = read_card(file)
+    except GestaltError as error:
+        _log.warning("model %s is not served: %s", file, error)
+        return None
+    text = file.with_name(CARD)
+    size, digest = file.stat().st_size, tensor_files.sha256(file)
+    return SyndromeInfo(file, changed_ns, size, digest, card, text.read_text() if text.exists() else "")
+
+
+def _load(info: SyndromeInfo) -> SyndromeModel:
+    from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+
+    return SyndromeModel.open(info.file)

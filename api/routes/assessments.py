@@ -1,0 +1,183 @@
+"""Routes of assessments: whether the face of a photograph speaks for a syndrome, compared with matched controls."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.access.api_keys import Caller
+from api.access.ownership import Kind
+from api.assessment_schemas import AssessmentBody, AssessmentList, AssessmentOut, SyndromeOut, SyndromesOut
+from api.dependencies import (
+    KnownAssessment,
+    KnownPhoto,
+    PhotosCaller,
+    ServiceDep,
+    check_inverted,
+    find_photograph,
+)
+from api.file_responses import private_picture, read_private_file
+from api.json_bodies import JsonBodyRoute
+from api.models.classifiers import check_explaining_installed
+from api.operations.clock import now_ms
+from api.photographs.records import AssessmentRecord, ErasureCause, PhotographFace, new_id
+from api.photographs.request_audit import RequestAudit, RequestAuditDep
+from api.problem_types import ProblemType
+from api.problems import Problem
+from api.representations import assessment_path, describe_assessment
+from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
+from api.resources import Resources
+from recognition.syndromes.assessment.answer import NOTICE
+
+router = APIRouter(prefix="/v1", tags=["assessments"], route_class=JsonBodyRoute)
+
+
+@router.get("/syndromes", response_model=SyndromesOut, summary="Syndromes")
+def list_syndromes(service: ServiceDep, caller: PhotosCaller) -> SyndromesOut:
+    """The syndromes that photographs can be assessed for, with the cards of their models."""
+    return SyndromesOut(
+        items=[
+            SyndromeOut(
+                syndrome=info.card.syndrome,
+                sha256=info.sha256,
+                figures=info.card.to_json(),
+                card=info.text,
+                notice=NOTICE,
+            )
+            for info in service.syndrome_models.list_infos()
+        ]
+    )
+
+
+@router.post(
+    "/assessments",
+    status_code=202,
+    response_model=AssessmentOut,
+    summary="Assess a photograph",
+    responses={
+        200: {"model": AssessmentOut, "description": "It is done, within `Prefer: wait`; or it failed: see `error`."},
+        404: FILE[404],
+        409: problem("The photograph is not inverted."),
+        422: problem("A field cannot be; `errors` says which."),
+        503: problem("No trained model of a syndrome is served, or a package is missing."),
+    },
+)
+async def create_assessment(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    request_audit: RequestAuditDep,
+    body: AssessmentBody,
+    response: Response,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
+) -> AssessmentOut:
+    """Probability of a syndrome by several models, for one photograph. Research use, no diagnosis.
+
+    No answer is given for a face that is unlike all faces of the training.
+    """
+    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
+    deadline = time.monotonic() + (wait_s or 0)
+    with service.work.admit(caller.owner):
+        record = await service.work.run(caller.owner, _submit, service, caller, request_audit, body, idempotency_key)
+        response.headers["Location"] = assessment_path(record.id)
+
+        def describe() -> AssessmentOut:
+            return describe_assessment(service, service.assessments.get(record.id) or record)
+
+        return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
+
+
+@router.get(
+    "/photos/{photo_id}/assessments",
+    response_model=AssessmentList,
+    summary="List assessments of a photograph",
+    responses={404: FILE[404]},
+)
+def list_assessments(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> AssessmentList:
+    """All assessments of the photograph."""
+    records = service.assessments.list_of_face(PhotographFace(photo.id), caller.owner)
+    return AssessmentList(items=[describe_assessment(service, one) for one in records])
+
+
+@router.get(
+    "/assessments/{assessment_id}",
+    response_model=AssessmentOut,
+    summary="An assessment",
+    responses={404: FILE[404]},
+)
+def show_assessment(service: ServiceDep, assessment: KnownAssessment) -> AssessmentOut:
+    """State, probabilities with their intervals, and the reasons for them."""
+    return describe_assessment(service, assessment)
+
+
+@router.get(
+    "/assessments/{assessment_id}/picture.png",
+    summary="The reasons as a picture",
+    responses=FILE,
+    response_class=Response,
+)
+def download_assessment_picture(request: Request, service: ServiceDep, assessment: KnownAssessment) -> Response:
+    """A PNG of the face with the distances that spoke most for the syndrome or against it. It shows the person."""
+    if assessment.result is None:
+        raise Problem(
+            ProblemType.ASSESSMENT_NOT_READY,
+            "The photograph is not assessed yet; wait for the job.",
+            headers={"Retry-After": "1"},
+        )
+    store = service.assessments
+    return private_picture(request, service.credentials, read_private_file(store.files, store.picture_path(assessment)))
+
+
+@router.delete(
+    "/assessments/{assessment_id}",
+    status_code=204,
+    summary="Erase an assessment",
+    responses={404: FILE[404]},
+)
+def erase_assessment(service: ServiceDep, caller: PhotosCaller, assessment: KnownAssessment) -> None:
+    """Erases its request, answer and picture, and cancels its job. The photograph stays."""
+    service.eraser.erase_derived(assessment, caller, ErasureCause.REQUESTED)
+
+
+def _submit(
+    service: Resources, caller: Caller, request_audit: RequestAudit, body: AssessmentBody, key: str | None
+) -> AssessmentRecord:
+    """Store the assessment and submit its job; or return the one that was asked for with the same key before.
+
+    Raises:
+        Problem: the photograph is not the caller's, or not ready; there is no model of the syndrome; the
+            Idempotency-Key was used for another request; there is no room.
+        AuditError: the access cannot be recorded.
+    """
+    request_audit.touch(service.photographs.find_purposes([body.photo]))
+    photo = find_photograph(service, caller, body.photo)
+    check_inverted(photo)
+    service.check_bytes(caller)
+    check_explaining_installed("assessments of photographs")
+    service.syndrome_models.find(body.syndrome)
+    with service.eraser.block_erasure():
+        if service.photographs.get(photo.id) is None:
+            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
+        return _store(service, caller, request_audit, body.model_dump(exclude_none=True), key)
+
+
+def _store(
+    service: Resources, caller: Caller, request_audit: RequestAudit, asked: dict[str, Any], key: str | None
+) -> AssessmentRecord:
+    assessment_id = service.keys.claim(caller.owner, key, {"assess": asked}, new_id())
+    if (known := service.assessments.get(assessment_id)) is not None:
+        return known
+    service.check_room(caller, Kind.ASSESSMENT, assessment_id, 1)
+    photo = asked.pop("photo")
+    record = AssessmentRecord(assessment_id, caller.owner, PhotographFace(photo), asked, now_ms())
+    request_audit.begin()
+    service.assessments.add(record)
+    service.ownership.give(record.id, Kind.ASSESSMENT, caller.owner)
+    try:
+        service.jobs.submit(Kind.ASSESSMENT, record.id, 1, caller.owner)
+    except BaseException:
+        service.eraser.erase_derived(record, caller, ErasureCause.NOT_ACCEPTED)
+        raise
+    return record

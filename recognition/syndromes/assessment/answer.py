@@ -1,0 +1,125 @@
+"""Answer of the models of a syndrome for one photograph, and the numbers that describe whom they were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from faces.images import Pixels
+
+NOTICE: Final = (
+    "Research use only; no diagnosis. The probability compares this face with the faces of matched controls, and says "
+    "nothing of a person whom these do not represent."
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Calibrated probability of a syndrome, with the 95 % interval of its calibration."""
+
+    probability: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Distance of a face from the nearest face of the training.
+
+    Attributes:
+        distance: to the nearest training face.
+        limit: 99th percentile of the distances of training faces from the nearest other one.
+        share: share of the training faces that lie at least as far from the nearest other one.
+    """
+
+    distance: float
+    limit: float
+    share: float
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the face is unlike everything that the models were trained on."""
+        return self.distance > self.limit
+
+
+@dataclass(frozen=True)
+class Group:
+    """Description of patients or controls in numbers, which name nobody.
+
+    Attributes:
+        persons: number of different persons.
+        sexes, ancestries: number of persons by their value.
+        ages: youngest, quartiles and oldest in years; empty if no age is known.
+    """
+
+    persons: int
+    sexes: Mapping[str, int]
+    ancestries: Mapping[str, int]
+    ages: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DistanceReason:
+    """Distance between two points of the face that spoke for or against a syndrome.
+
+    Attributes:
+        points: the two points in the picture, as (x, y) in shares of its width and height.
+        weight: change of the probability; positive for the syndrome.
+    """
+
+    points: tuple[tuple[float, float], tuple[float, float]]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Reasons for an answer, as far as the models give them.
+
+    Attributes:
+        distances: most important first.
+        regions: weight of each region of the face.
+        terms: weight of each HPO term.
+    """
+
+    distances: tuple[DistanceReason, ...] = ()
+    regions: Mapping[str, float] = field(default_factory=dict)
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Answer for one photograph.
+
+    Attributes:
+        syndrome: name of the syndrome.
+        model_sha256: digest of the trained model.
+        prior: share of patients among those who are asked about that the probabilities are for.
+        estimates: by the name of the model, `ensemble` included; empty where no answer is given.
+        refusals: reasons why no answer is given.
+        remarks: what else a reader has to know.
+        novelty: by the name of the space.
+        patients, controls: people whom the face was compared with.
+        reasons: what spoke for or against the syndrome.
+        picture: face with the most important distances, (h, w, 3) uint8.
+    """
+
+    syndrome: str
+    model_sha256: str
+    prior: float
+    estimates: Mapping[str, Estimate]
+    refusals: tuple[str, ...]
+    remarks: tuple[str, ...]
+    novelty: Mapping[str, Novelty]
+    patients: Group
+    controls: Group
+    reasons: Reasons
+    picture: Pixels = field(repr=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the picture as a mapping for JSON."""
+        plain = asdict(self)
+        del plain["picture"]
+        for name, one in self.novelty.items():
+            plain["novelty"][name]["beyond"] = one.beyond
+        return plain | {"notice": NOTICE}
