@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from api.access.ownership import Kind
 from api.assessment_schemas import (
@@ -33,6 +33,7 @@ from api.provenance.claims import EDITED_NOTICE, MAP_NOTICE, NOTICE
 from api.resources import Resources
 from api.schemas import (
     AccessOut,
+    ConsentScope,
     EditLinks,
     EditOut,
     EditResult,
@@ -206,7 +207,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
         state=_state(job, done=photo.quality is not None),
         model=photo.model,
         consent=photo.consent,
-        consent_scope=photo.consent_scope or None,
+        consent_scope=cast(ConsentScope, photo.consent_scope) if photo.consent_scope else None,
         purpose=photo.purpose,
         reference=service.photographs.read_reference(photo.id) or None,
         created=to_datetime(photo.created_ms),

@@ -55,7 +55,7 @@ class QuickModel:
         )
 
     def describe(self, image: Pixels) -> npt.NDArray[np.float32]:
-        return image[::16, ::16].mean(-1).ravel().astype(np.float32)
+        return np.asarray(image[::16, ::16].mean(-1).ravel(), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def store(lab: Lab, n: int, consent_scope: str = "") -> str:
         )
     )
     photographs.files.write(f"{photographs.folder(photo)}/crop.png", phantom(n))
-    quality = {"l2": 0.1, "ms_ssim": None, "perceptual": None, "identity": None, "verdict": "good", "because": []}
+    quality: Json = {"l2": 0.1, "ms_ssim": None, "perceptual": None, "identity": None, "verdict": "good", "because": []}
     photographs.record_inversion(photo, quality, "")
     lab.service.ownership.give(photo, Kind.PHOTO, "lab")
     return photo
