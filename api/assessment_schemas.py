@@ -87,21 +87,18 @@ class GroupOut(BaseModel):
     ages: list[float] = Field(description="Youngest, quartiles and oldest, in years; empty if no age is known.")
 
 
-class DistanceOut(BaseModel):
-    """A distance between two points of the face that spoke for the syndrome, or against it."""
+class ReasonOut(BaseModel):
+    """A reason of the answer of one model."""
 
-    points: tuple[tuple[float, float], tuple[float, float]] = Field(
-        description="(x, y) of both, in shares of the picture's width and height."
+    model: str
+    kind: str = Field(
+        description="`distance`, `region`, `block` of the features, `term`, or `patient` or `control` who looks alike."
     )
-    weight: float = Field(description="Change of the probability by it.")
-
-
-class ReasonsOut(BaseModel):
-    """Reasons for the answer, as far as the models give them."""
-
-    distances: list[DistanceOut]
-    regions: dict[str, float]
-    terms: dict[str, float]
+    name: str
+    weight: float = Field(description="Contribution to the model's answer; above 0 it speaks for the syndrome.")
+    line: tuple[tuple[float, float], tuple[float, float]] | None = Field(
+        description="Ends of a distance in the picture, as (x, y) in shares of its side."
+    )
 
 
 class CohortAnswer(BaseModel):
@@ -109,8 +106,13 @@ class CohortAnswer(BaseModel):
 
     members: int
     left_out: int = Field(description="Members whose face could not be described.")
-    p_value: float | None = Field(
-        description="Small where the face is unlike the members; null where they are too few to say."
+    p: float | None = Field(
+        description="Small if the face is less like the members than they are like each other, at least "
+        "1 / (members + 1); null where there are fewer than two members."
+    )
+    intruders: int | None = Field(description="Controls of the training that are nearer than the nearest member.")
+    controls_alike: float | None = Field(
+        description="Share of the controls of the training that are as like the members. If it is large, p says little."
     )
 
 
@@ -128,7 +130,7 @@ class AssessmentResult(BaseModel):
     novelty: dict[str, NoveltyOut]
     patients: GroupOut
     controls: GroupOut = Field(description="The control group that the face was compared with.")
-    reasons: ReasonsOut
+    reasons: list[ReasonOut]
     cohort: CohortAnswer | None = Field(description="null where your cohort has no member with the syndrome.")
     notice: str
 

@@ -64,7 +64,7 @@ ADDED_SCHEMAS: Final = frozenset(
         *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
-        *("EstimateOut", "NoveltyOut", "GroupOut", "DistanceOut", "ReasonsOut"),
+        *("EstimateOut", "NoveltyOut", "GroupOut", "ReasonOut"),
     }
 )
 """Names of schemas that `openapi.json` does not have yet."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,11 @@ from api.provenance.claims import Claim
 from core.errors import GestaltError
 from faces.images import Pixels
 
-if TYPE_CHECKING:  # it brings PyTorch with it
-    from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+if TYPE_CHECKING:
+    from recognition.syndromes.cohorts.grouping import Likeness
+
+_FEWEST: Final = 2
+"""Members of a cohort below which no face is compared with them."""
 
 
 class AssessmentWork(Undivided):
@@ -85,7 +89,15 @@ class AssessmentWork(Undivided):
         if not members:
             return None
         descriptors = [found for one in members if (found := self._describe_member(record, one)) is not None]
-        return {"members": len(descriptors), "left_out": len(members) - len(descriptors), "p_value": None}
+        answer = {"members": len(descriptors), "left_out": len(members) - len(descriptors)}
+        if len(descriptors) < _FEWEST:
+            return answer | {"p": None, "intruders": None, "controls_alike": None}
+
+        def measure(_: Models) -> Likeness:
+            model = self._syndrome_models.use(record.asked["syndrome"])
+            return model.measure_likeness(np.stack(descriptors), crop)
+
+        return answer | asdict(self._context.worker.call(measure))
 
     def _describe_member(self, record: AssessmentRecord, member: CohortMember) -> npt.NDArray[np.float32] | None:
         """Return the descriptor of a member's face, which is computed once; None if it left, or shows no face."""
@@ -105,5 +117,4 @@ class AssessmentWork(Undivided):
 
     def _describe(self, record: AssessmentRecord, crop: Pixels, _: Models) -> npt.NDArray[np.float32]:
         """Return the descriptor of a face. Call it in the worker's thread."""
-        model: SyndromeModel = self._syndrome_models.use(record.asked["syndrome"])
-        return model.describe(crop)
+        return self._syndrome_models.use(record.asked["syndrome"]).describe(crop)

@@ -60,31 +60,22 @@ class Group:
 
 
 @dataclass(frozen=True)
-class DistanceReason:
-    """Distance between two points of the face that spoke for or against a syndrome.
+class AnswerReason:
+    """Reason of the answer of one model.
 
     Attributes:
-        points: the two points in the picture, as (x, y) in shares of its width and height.
-        weight: change of the probability; positive for the syndrome.
+        model: name of the model.
+        kind: a distance, a region, a block of the features, an HPO term, or a patient or control who looks alike.
+        name: text for people.
+        weight: contribution to the model's answer; above 0 it speaks for the syndrome.
+        line: ends of a distance in the picture, as (x, y) in shares of its side.
     """
 
-    points: tuple[tuple[float, float], tuple[float, float]]
+    model: str
+    kind: str
+    name: str
     weight: float
-
-
-@dataclass(frozen=True)
-class Reasons:
-    """Reasons for an answer, as far as the models give them.
-
-    Attributes:
-        distances: most important first.
-        regions: weight of each region of the face.
-        terms: weight of each HPO term.
-    """
-
-    distances: tuple[DistanceReason, ...] = ()
-    regions: Mapping[str, float] = field(default_factory=dict)
-    terms: Mapping[str, float] = field(default_factory=dict)
+    line: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +86,14 @@ class Assessment:
         syndrome: name of the syndrome.
         model_sha256: digest of the trained model.
         prior: share of patients among those who are asked about that the probabilities are for.
-        estimates: by the name of the model, `ensemble` included; empty where no answer is given.
+        estimates: by the name of the model, `ensemble` included; empty where no answer is given. A model that cannot
+            take the face is left out, with a remark.
         refusals: reasons why no answer is given.
         remarks: what else a reader has to know.
         novelty: by the name of the space.
         patients, controls: people whom the face was compared with.
-        reasons: what spoke for or against the syndrome.
-        picture: face with the most important distances, (h, w, 3) uint8.
+        reasons: what spoke for the syndrome or against it, by model, the largest first.
+        picture: aligned face with the most important distances, (side, side, 3) uint8.
     """
 
     syndrome: str
@@ -113,7 +105,7 @@ class Assessment:
     novelty: Mapping[str, Novelty]
     patients: Group
     controls: Group
-    reasons: Reasons
+    reasons: tuple[AnswerReason, ...]
     picture: Pixels = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class StoredModel:
         import torch
 
         header = {"kind": _KIND, "version": _VERSION, "card": self.card.to_json(), "settings": dict(self.settings)}
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in self.arrays.items()}
+        tensors = {name: torch.from_numpy(np.array(array, order="C")) for name, array in self.arrays.items()}
         folder.mkdir(mode=0o700, parents=True)
         create_private_file(folder / CARD, text.encode())
         create_private_file(folder / FILE, tensor_files.to_bytes(tensors, header))

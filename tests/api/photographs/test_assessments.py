@@ -20,8 +20,9 @@ from api.operations.receipts import Receipts
 from api.photographs.records import ErasureCause, Photograph, new_id
 from api.problem_types import ProblemType
 from faces.images import Pixels, read_image
-from recognition.syndromes.assessment.answer import NOTICE, Assessment, DistanceReason, Estimate, Novelty, Reasons
+from recognition.syndromes.assessment.answer import NOTICE, AnswerReason, Assessment, Estimate, Novelty
 from recognition.syndromes.assessment.model_files import StoredModel
+from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
 from tests.api.fake import FakeModel, served
 from tests.api.lab import WAIT, Json, Lab, files_of, good, open_lab, phantom, problem_of, tables_naming
 from tests.recognition.syndromes.assessment.cards import CARD
@@ -50,12 +51,16 @@ class QuickModel:
             novelty={"descriptor": Novelty(0.3, 0.5, 0.4)},
             patients=card.patients,
             controls=card.controls,
-            reasons=Reasons((DistanceReason(((0.1, 0.2), (0.3, 0.4)), 0.05),), {"eyes": 0.1}, {}),
+            reasons=(AnswerReason("distances", "distance", "nose – mouth", 0.05, ((0.1, 0.2), (0.3, 0.4))),),
             picture=255 - image,
         )
 
     def describe(self, image: Pixels) -> npt.NDArray[np.float32]:
         return np.asarray(image[::16, ::16].mean(-1).ravel(), np.float32)
+
+    def measure_likeness(self, members: npt.NDArray[np.float32], image: Pixels) -> Likeness:
+        controls = np.random.default_rng(0).normal(100, 50, (5, members.shape[1]))
+        return measure_likeness(members, controls, self.describe(image))
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +259,19 @@ def test_a_member_that_left_is_not_brought_back_by_a_backup_but_may_join_again(l
     receipt = good(lab.http.delete(f"/v1/photos/{photo}"))
     assert receipt["erased"]["places in a cohort"] == 1
     assert tables_naming(lab.state, photo) == set()
+
+
+def test_a_face_is_compared_with_the_members_of_the_owners_cohort_who_have_the_syndrome(lab: Lab) -> None:
+    photos = [join(lab, n) for n in (1, 2, 3)]
+    other = join(lab, 4, syndrome="ADNP")
+    compared = good(ask(lab.http, photos[0]))["result"]["cohort"]
+    assert (compared["members"], compared["left_out"]) == (2, 0)
+    assert 1 / 3 <= compared["p"] <= 1
+    assert lab.http.delete(f"/v1/photos/{photos[1]}/cohort").status_code == 204
+    compared = good(ask(lab.http, photos[0]))["result"]["cohort"]
+    assert (compared["members"], compared["p"], compared["intruders"]) == (1, None, None)
+    for photo in (*photos, other):
+        assert lab.http.delete(f"/v1/photos/{photo}").status_code == 200
 
 
 def test_a_service_without_models_says_what_to_set(lab: Lab, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:

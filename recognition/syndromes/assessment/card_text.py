@@ -1,0 +1,72 @@
+"""Card of the trained models of a syndrome, in Markdown."""
+
+from __future__ import annotations
+
+from recognition.statistics import Interval
+from recognition.syndromes.assessment.answer import NOTICE, Group
+from recognition.syndromes.assessment.model_files import SyndromeCard
+
+
+def write_card(card: SyndromeCard) -> str:
+    """Return the card as Markdown."""
+    rows = [
+        f"| {name} | {_interval(one.auc)} | {_interval(one.sensitivity)} | {_interval(one.specificity)} "
+        f"| {one.brier:.3f} | {one.calibration} |"
+        for name, one in card.figures.items()
+    ]
+    lower, upper = card.age_tolerance
+    lines = [
+        f"# Models of {card.syndrome}",
+        "",
+        f"**{NOTICE}**",
+        "",
+        "**The file beside this card holds personal data.** It has descriptors and landmarks of the faces of patients "
+        "and controls. They name nobody, but a person can be recognised by them. Keep the file as you keep the "
+        "photographs. If a consent is withdrawn, delete it, and train again without the person.",
+        "",
+        f"Trained on {card.created} with {card.software}.",
+        "",
+        "## People",
+        "",
+        f"- {_describe(card.patients, 'patients')}",
+        f"- {_describe(card.controls, 'controls')}",
+        *(f"- left out: {count} patients, {reason}" for reason, count in card.unmatched.items()),
+        "",
+        f"Each patient is matched with a control of the same sex, ancestry and an age of {lower:.2f} to {upper:.2f} "
+        f"times the patient's. Controls were drawn {card.draws} times. The mean of the models of all draws answers.",
+        "",
+        "## Figures",
+        "",
+        f"Cross-validated in {card.folds} parts, on people whom the models did not see, with 95 % intervals. "
+        "Sensitivity and specificity are those of a calibrated probability above 0.5; the Brier score is the mean "
+        "squared error of the probability. Patients and controls weigh the same: a probability is that of a group of "
+        "which half are patients, unless a prior is given.",
+        "",
+        "| model | AUC | sensitivity | specificity | Brier score | calibration |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        "## Limits",
+        "",
+        "- No answer is given for a face whose distance from the nearest face of the training is larger than 99 % of "
+        f"those between them: {', '.join(f'{name} {limit:.3g}' for name, limit in card.novelty_limits.items())}.",
+        "- The models compare with controls like those above, and not with other syndromes or with healthy people, "
+        "unless these are among the controls.",
+        "- The intervals of probabilities are those of the calibration. Other patients would have given other models.",
+        "- Nothing here is clinically validated, and exome evidence is not used.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _describe(group: Group, called: str) -> str:
+    counts = [f"{count} {value}" for part in (group.sexes, group.ancestries) for value, count in part.items()]
+    ages = "ages unknown"
+    if group.ages:
+        youngest, first, median, third, oldest = group.ages
+        ages = f"{youngest:g} to {oldest:g} years old (median {median:g}, quartiles {first:g} and {third:g})"
+    return f"{group.persons} {called}: {', '.join([*counts, ages])}"
+
+
+def _interval(one: Interval) -> str:
+    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"

@@ -1,0 +1,95 @@
+"""Members: the fitted models of one draw of controls, and their answers for faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import TERMS, Layout
+from recognition.syndromes.models.estimator import Predictor
+from recognition.syndromes.models.reasons import Reason
+from recognition.syndromes.models.registry import MODELS, load, to_arrays
+
+ENSEMBLE: Final = "ensemble"
+ENSEMBLE_MEMBERS: Final = ("neighbours", "pointnet", "distances")
+"""Models whose mean probability is the answer of the ensemble."""
+
+FACE_AND_TERMS: Final = "face_and_terms"
+SLOW: Final = ("pointnet_tuned",)
+"""Models that are trained only if they are named."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """Model that was trained on one draw of controls.
+
+    Attributes:
+        name: name of the model.
+        draw: number of the draw, from 0.
+        predictor: the fitted model.
+    """
+
+    name: str
+    draw: int
+    predictor: Predictor
+
+    def answer(self, features: FaceFeatures) -> Floats:
+        """Compute the uncalibrated probability (n,) of each face."""
+        predictor, X = self._take(features)
+        return predictor.predict_patients(X)
+
+    def explain(self, features: FaceFeatures) -> tuple[Reason, ...]:
+        """Return the reasons of the answer for the only face."""
+        predictor, X = self._take(features)
+        return predictor.explain(X[0])
+
+    def _take(self, features: FaceFeatures) -> tuple[Predictor, npt.NDArray[np.float32]]:
+        layout = self.predictor.layout
+        if self.name == FACE_AND_TERMS and TERMS in features.layout:
+            # This model compares terms that nobody of the training has with similar ones, in columns of their own.
+            others = tuple((name, width) for name, width in layout.blocks if name != TERMS)
+            layout = Layout((*others, (TERMS, len(features.layout.terms))), features.layout.terms)
+        return replace(self.predictor, layout=layout), features.arrange(layout).X
+
+
+def choose_models(layout: Layout, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the models that are named, or all that can be trained on features of a layout, without the ensemble."""
+    known = [name for name in names or MODELS if name != ENSEMBLE and (names or name not in SLOW)]
+    return tuple(name for name in known if all(block in layout for block in list_blocks(name, layout)))
+
+
+def list_blocks(name: str, layout: Layout) -> tuple[str, ...]:
+    """Return the blocks of the features that a model needs."""
+    return MODELS[name](layout, 0).BLOCKS
+
+
+def average_members(answers: Mapping[str, Floats]) -> Floats | None:
+    """Return the mean of the answers of the ensemble's models; None if there are fewer than two."""
+    parts = [answers[name] for name in ENSEMBLE_MEMBERS if name in answers]
+    return np.mean(parts, axis=0) if len(parts) > 1 else None
+
+
+def store_members(members: Sequence[tuple[str, int, Any]]) -> tuple[dict[str, npt.NDArray[Any]], list[dict[str, Any]]]:
+    """Return the arrays and the JSON settings of fitted estimators, each with its name and its draw."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    listed = []
+    for place, (name, draw, estimator) in enumerate(members):
+        own, settings = to_arrays(name, estimator)
+        arrays |= {f"member{place}/{key}": value for key, value in own.items()}
+        listed.append({"name": name, "draw": draw, "settings": settings})
+    return arrays, listed
+
+
+def load_members(arrays: Mapping[str, npt.NDArray[Any]], listed: Sequence[Mapping[str, Any]]) -> Iterator[Member]:
+    """Yield the members that `store_members` stored."""
+    for place, one in enumerate(listed):
+        start = f"member{place}/"
+        own = {key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)}
+        yield Member(one["name"], one["draw"], load(own, one["settings"]))

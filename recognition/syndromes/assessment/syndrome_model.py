@@ -1,0 +1,232 @@
+"""Trained models of a syndrome, which answer for a photograph."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from core import tensor_files
+from core.errors import NoFaceError
+from faces.images import Pixels
+from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group, Novelty
+from recognition.syndromes.assessment.calibration import Calibration
+from recognition.syndromes.assessment.members import (
+    ENSEMBLE,
+    FACE_AND_TERMS,
+    Floats,
+    Member,
+    average_members,
+    list_blocks,
+    load_members,
+)
+from recognition.syndromes.assessment.model_files import StoredModel, SyndromeCard
+from recognition.syndromes.assessment.novelty_space import NoveltySpace, scale_block
+from recognition.syndromes.assessment.picture import AlignedFace
+from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
+from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
+
+_FACE: Final = "face"
+_MOST_REASONS: Final = 10
+
+
+@dataclass(frozen=True)
+class SyndromeModel:
+    """Trained models of a syndrome.
+
+    Attributes:
+        card: what people read of it.
+        sha256: digest of the file.
+        members: models of all draws.
+        calibrations: by the name of the model.
+        spaces: faces of the training, by the name of the space.
+        patients: (n,) whether each face of the training is a patient's.
+        flat: whether the points of the face are flat landmarks.
+    """
+
+    card: SyndromeCard
+    sha256: str
+    members: tuple[Member, ...]
+    calibrations: Mapping[str, Calibration]
+    spaces: Mapping[str, NoveltySpace]
+    patients: npt.NDArray[np.bool_]
+    flat: bool
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a file of `gestaltgen syndromes train`.
+
+        Raises:
+            CheckpointError: it cannot be read, or is another file.
+        """
+        stored = StoredModel.read(path)
+        arrays, settings = stored.arrays, stored.settings
+        with tensor_files.refuse_malformed_header(path, "a trained model of a syndrome"):
+            return cls(
+                card=stored.card,
+                sha256=tensor_files.sha256(path),
+                members=tuple(load_members(arrays, settings["members"])),
+                calibrations={
+                    name: Calibration(
+                        method, *(arrays[f"calibration/{name}/{part}"] for part in ("probability", "low", "high"))
+                    )
+                    for name, method in settings["calibrations"].items()
+                },
+                spaces={
+                    name: NoveltySpace(arrays[f"space/{name}/faces"], arrays[f"space/{name}/nearest"])
+                    for name in stored.card.novelty_limits
+                },
+                patients=arrays["patients"].astype(bool),
+                flat=bool(settings["flat"]),
+            )
+
+    def assess(
+        self,
+        image: Pixels,
+        *,
+        sex: str | None = None,
+        age: float | None = None,
+        terms: Sequence[str] | None = None,
+        prior: float = 0.5,
+    ) -> Assessment:
+        """Answer whether the largest face of a photograph speaks for the syndrome.
+
+        Args:
+            image: uint8 (h, w, 3).
+            sex, age: of the person, in the words of `faces.datasets.records.SEXES` and in years.
+            terms: ids of HPO terms that were observed; None if they are not known.
+            prior: share of patients among the people who are asked about.
+
+        Raises:
+            ImageError: there is no face, or it is too small.
+        """
+        face = AlignedFace.find(image)
+        features = self._represent(image, sex, age)
+        if terms:
+            features = features.with_terms([terms])
+        novelty = {name: space.measure(name, features.block(name)[0]) for name, space in self.spaces.items()}
+        refusals = tuple(_refuse(name, one) for name, one in novelty.items() if one.beyond)
+        able = [] if refusals else self._select_members(features)
+        reasons = tuple(self._explain(able, features, face))
+        return Assessment(
+            syndrome=self.card.syndrome,
+            model_sha256=self.sha256,
+            prior=prior,
+            estimates=self._estimate(able, features, prior),
+            refusals=refusals,
+            remarks=tuple(self._remark(able, features, sex, age, terms)) if not refusals else (),
+            novelty=novelty,
+            patients=self.card.patients,
+            controls=self.card.controls,
+            reasons=reasons,
+            picture=face.draw([(one.line, one.weight) for one in reasons if one.line is not None]),
+        )
+
+    def describe(self, image: Pixels) -> npt.NDArray[np.float32]:
+        """Return the descriptor (p,) of the largest face of a photograph, of length 1.
+
+        Raises:
+            ImageError: there is no face, or it is too small.
+        """
+        return scale_block(DESCRIPTOR, self._represent(image, None, None).block(DESCRIPTOR))[0]
+
+    def measure_likeness(self, members: npt.NDArray[np.float32], image: Pixels) -> Likeness:
+        """Measure whether a face is like the members of a cohort, compared with the controls of the training.
+
+        Args:
+            members: (n, p) descriptors of two members or more, from `describe`.
+
+        Raises:
+            ImageError: there is no face, or it is too small.
+        """
+        controls = self.spaces[DESCRIPTOR].faces[~self.patients]
+        return measure_likeness(members, controls, self.describe(image))
+
+    def _represent(self, image: Pixels, sex: str | None, age: float | None) -> FaceFeatures:
+        features, failures = extract(
+            {_FACE: image},
+            flat=self.flat,
+            ages={} if age is None else {_FACE: age},
+            sexes={} if sex is None else {_FACE: sex},
+        )
+        if failures:
+            raise NoFaceError(failures[_FACE])
+        return features
+
+    def _select_members(self, features: FaceFeatures) -> list[Member]:
+        """Return the members that can answer for a face: those whose blocks of the features are known."""
+        return [one for one in self.members if features.complete(list_blocks(one.name, one.predictor.layout)).all()]
+
+    def _estimate(self, members: Sequence[Member], features: FaceFeatures, prior: float) -> dict[str, Estimate]:
+        answers: dict[str, list[Floats]] = defaultdict(list)
+        for one in members:
+            answers[one.name].append(one.answer(features))
+        means = {name: np.mean(parts, axis=0) for name, parts in answers.items()}
+        ensemble = average_members(means)
+        if ensemble is not None:
+            means[ENSEMBLE] = ensemble
+        return {
+            name: self.calibrations[name].estimate(float(mean[0]), prior)
+            for name, mean in means.items()
+            if name in self.calibrations
+        }
+
+    def _explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
+        """Return the reasons of each model, each weighted by the share of the draws that give it."""
+        draws = self.card.draws
+        weights: dict[tuple[str, str, str, tuple[int, ...]], float] = defaultdict(float)
+        for one in members:
+            for reason in one.explain(features):
+                weights[one.name, str(reason.kind), reason.name, tuple(reason.points)] += reason.weight / draws
+        points = features.block(POINTS)[0].reshape(-1, 3) if POINTS in features.layout else None
+        reasons: dict[str, list[AnswerReason]] = defaultdict(list)
+        for (model, kind, name, ends), weight in sorted(weights.items(), key=lambda item: -abs(item[1])):
+            line = face.place_line(points[list(ends)]) if points is not None and len(ends) == 2 else None
+            if len(reasons[model]) < _MOST_REASONS:
+                reasons[model].append(AnswerReason(model, kind, name, weight, line))
+        return [one for own in reasons.values() for one in own]
+
+    def _remark(
+        self,
+        members: Sequence[Member],
+        features: FaceFeatures,
+        sex: str | None,
+        age: float | None,
+        terms: Sequence[str] | None,
+    ) -> list[str]:
+        card, able = self.card, {one.name for one in members}
+        remarks = [
+            f"{name} cannot take this face: {features.gaps.get(_FACE, 'a part of the features is missing')}"
+            for name in sorted({one.name for one in self.members} - able)
+        ]
+        if FACE_AND_TERMS in able and not terms:
+            remarks.append("no HPO terms were given; face_and_terms goes by the face alone")
+        for group, called in ((card.patients, "patients"), (card.controls, "controls")):
+            remarks += _compare_person(group, called, sex, age)
+        return remarks
+
+
+def _compare_person(group: Group, called: str, sex: str | None, age: float | None) -> list[str]:
+    """Return what is unlike the people of a group in a person."""
+    remarks = []
+    if sex is not None and sex not in group.sexes:
+        remarks.append(f"the {called} of the training have no person of sex {sex}")
+    if age is not None and group.ages and not group.ages[0] <= age <= group.ages[-1]:
+        remarks.append(
+            f"the {called} of the training are {group.ages[0]:g} to {group.ages[-1]:g} years old, this person {age:g}"
+        )
+    return remarks
+
+
+def _refuse(space: str, novelty: Novelty) -> str:
+    return (
+        f"the face is unlike all faces of the training: its {space} lies {novelty.distance:.3g} from the nearest one, "
+        f"beyond the limit of {novelty.limit:.3g}"
+    )

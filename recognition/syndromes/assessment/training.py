@@ -1,0 +1,233 @@
+"""Training of the models of one syndrome on matched patients and controls, with calibration and card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ConfigError, DatasetError
+from core.progress import SILENT, Progress
+from recognition.syndromes.assessment.answer import Group
+from recognition.syndromes.assessment.calibration import calibrate, calibrate_unseen
+from recognition.syndromes.assessment.members import (
+    ENSEMBLE,
+    Floats,
+    average_members,
+    choose_models,
+    list_blocks,
+    store_members,
+)
+from recognition.syndromes.assessment.model_files import ModelFigures, StoredModel, SyndromeCard
+from recognition.syndromes.assessment.novelty_space import SPACES, NoveltySpace
+from recognition.syndromes.cohorts.matching import Matching, MatchingRule
+from recognition.syndromes.cohorts.person import Cohort, Person
+from recognition.syndromes.cohorts.runs import draw_matchings
+from recognition.syndromes.cohorts.scores import measure_scores
+from recognition.syndromes.cohorts.validation import RepeatedFolds, predict_unseen
+from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.models.registry import MODELS
+
+FEWEST_PAIRS: Final = 5
+"""Pairs of a patient and a control below which no model is trained."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a training.
+
+    Attributes:
+        models: names of the models; empty for all that the features allow, without those that take long.
+        draws: number of times that controls are drawn; models are trained on each draw, and their mean answers.
+        folds: parts of the cross-validation.
+        rule: ages of controls.
+        flat: whether the points of the face are flat landmarks.
+        seed: of all that is drawn.
+
+    Raises:
+        ConfigError: no draw, fewer than two folds, or an unknown model.
+    """
+
+    models: tuple[str, ...] = ()
+    draws: int = 3
+    folds: int = 5
+    rule: MatchingRule = field(default_factory=MatchingRule)
+    flat: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.draws < 1 or self.folds < 2:
+            raise ConfigError(f"{self.draws} draws and {self.folds} folds; expected 1 or more, and 2 or more")
+        for name in self.models:
+            if name not in MODELS:
+                raise ConfigError(f"there is no model {name!r}; expected some of {', '.join(MODELS)}")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Result of a training.
+
+    Attributes:
+        stored: the trained models.
+        left_out: people who could not be used, with the reason.
+    """
+
+    stored: StoredModel
+    left_out: tuple[tuple[Person, str], ...]
+
+
+def train_models(
+    cohort: Cohort,
+    features: FaceFeatures,
+    failures: Mapping[str, str],
+    syndrome: str,
+    settings: TrainingSettings,
+    software: str,
+    progress: Progress = SILENT,
+) -> Training:
+    """Train the models of a syndrome. The result does not depend on the order of the files.
+
+    Args:
+        cohort: people of a data set.
+        features: of their faces.
+        failures: reason for each file that has no features.
+        syndrome: name of the syndrome.
+        settings: of the training.
+        software: name and version of the program, for the card.
+        progress: receives the number of models that are trained.
+
+    Raises:
+        DatasetError: nobody has the syndrome, or too few patients could be matched.
+        ConfigError: the features allow none of the models.
+    """
+    models = choose_models(features.layout, settings.models)
+    if not models:
+        raise ConfigError(f"the features, {', '.join(features.layout)}, allow none of the models; name others")
+    rows, unusable = _find_rows(features, failures, models)
+    patients = [one for one in cohort.patients(syndrome) if one.file in rows]
+    controls = [one for one in cohort.controls if one.file in rows]
+    matchings = draw_matchings(patients, controls, settings.draws, rule=settings.rule, seed=settings.seed)
+    fewest = min(len(matching.pairs) for matching in matchings)
+    if fewest < FEWEST_PAIRS:
+        reasons = Counter(str(reason) for matching in matchings for _, reason in matching.unmatched)
+        raise DatasetError(
+            f"{fewest} of {len(cohort.patients(syndrome))} patients with {syndrome} have a face and a control; "
+            f"expected {FEWEST_PAIRS} or more"
+            + "".join(f"; {reason}: {count // settings.draws}" for reason, count in reasons.items())
+        )
+    people = sorted({person for matching in matchings for person in matching.people})
+    faces = features.take([rows[one.file] for one in people])
+    place = {one: at for at, one in enumerate(people)}
+    answers: dict[str, list[Floats]] = {name: [] for name in models}
+    members = []
+    with progress.bar("training models", len(models) * len(matchings)) as report:
+        for draw, matching in enumerate(matchings):
+            inside = [place[one] for one in matching.people]
+            for name in models:
+                estimator = MODELS[name](features.layout, settings.seed)
+                predicted = _predict_all(estimator, faces, inside, matching, settings)
+                members.append((name, draw, estimator))
+                answers[name].append(predicted)
+                report(len(members))
+    means = {name: np.mean(parts, axis=0) for name, parts in answers.items()}
+    ensemble = average_members(means)
+    if ensemble is not None:
+        means[ENSEMBLE] = ensemble
+    labels = np.array([int(one.syndrome is not None) for one in people])
+    unmatched = {patient: reason for matching in matchings for patient, reason in matching.unmatched}
+    everybody = (*cohort.patients(syndrome), *cohort.controls)
+    left_out = [(one, unusable[one.file]) for one in everybody if one.file in unusable]
+    left_out += [(one, str(reason)) for one, reason in unmatched.items() if one not in place]
+    return Training(
+        _store(syndrome, people, labels, faces, means, members, left_out, settings, software), tuple(left_out)
+    )
+
+
+def _find_rows(
+    features: FaceFeatures, failures: Mapping[str, str], models: Sequence[str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the row of each file that has all blocks of the models, and the reason for each other file."""
+    blocks = sorted({block for name in models for block in list_blocks(name, features.layout)} | set(SPACES))
+    complete = features.complete(blocks)
+    rows = {file: row for row, file in enumerate(features.files) if complete[row]}
+    unusable = dict(failures)
+    unusable |= {
+        file: features.gaps.get(file, "a block of the features is missing")
+        for file in features.files
+        if file not in rows
+    }
+    return rows, unusable
+
+
+def _predict_all(
+    estimator: Any, faces: FaceFeatures, inside: Sequence[int], matching: Matching, settings: TrainingSettings
+) -> Floats:
+    """Fit an estimator to one draw, and return answers for everybody by models that did not see the person."""
+    X, labels = faces.X[inside], matching.labels
+    scheme = RepeatedFolds(settings.folds, repeats=1)
+    unseen = predict_unseen(estimator, X, labels, scheme, settings.seed, matching.pair_numbers)
+    answers = np.asarray(estimator.fit(X, labels).predict_proba(faces.X)[:, 1], np.float64)
+    answers[inside] = unseen
+    return answers
+
+
+def _store(
+    syndrome: str,
+    people: Sequence[Person],
+    labels: npt.NDArray[np.int64],
+    faces: FaceFeatures,
+    answers: Mapping[str, Floats],
+    members: Sequence[tuple[str, int, Any]],
+    left_out: Sequence[tuple[Person, str]],
+    settings: TrainingSettings,
+    software: str,
+) -> StoredModel:
+    arrays, listed = store_members(members)
+    methods, figures = {}, {}
+    for name, answer in answers.items():
+        calibration = calibrate(answer, labels, settings.seed)
+        methods[name] = calibration.method
+        arrays |= {f"calibration/{name}/{part}": getattr(calibration, part) for part in ("probability", "low", "high")}
+        figures[name] = _measure(answer, labels, calibration.method, settings.seed)
+    spaces = {name: NoveltySpace.fit(name, faces.block(name)) for name in SPACES}
+    for name, space in spaces.items():
+        arrays |= {f"space/{name}/faces": space.faces, f"space/{name}/nearest": space.nearest}
+    arrays["patients"] = labels
+    card = SyndromeCard(
+        syndrome=syndrome,
+        patients=describe_group([one for one in people if one.syndrome is not None]),
+        controls=describe_group([one for one in people if one.syndrome is None]),
+        unmatched=dict(sorted(Counter(reason for one, reason in left_out if one.syndrome is not None).items())),
+        draws=settings.draws,
+        folds=settings.folds,
+        age_tolerance=(settings.rule.lower, settings.rule.upper),
+        figures=figures,
+        novelty_limits={name: space.limit for name, space in spaces.items()},
+        software=software,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    return StoredModel(card, arrays, {"members": listed, "calibrations": methods, "flat": settings.flat})
+
+
+def _measure(answers: Floats, labels: npt.NDArray[np.int64], method: str, seed: int) -> ModelFigures:
+    probabilities = calibrate_unseen(answers, labels, seed)
+    ranked, called = measure_scores(labels, answers), measure_scores(labels, probabilities)
+    errors = (probabilities - labels) ** 2
+    brier = float((errors[labels == 1].mean() + errors[labels == 0].mean()) / 2)
+    return ModelFigures(ranked.auc, called.sensitivity, called.specificity, brier, method)
+
+
+def describe_group(people: Sequence[Person]) -> Group:
+    """Describe people in numbers."""
+    ages = np.quantile([one.age for one in people], (0, 0.25, 0.5, 0.75, 1)) if people else []
+    return Group(
+        len(people),
+        dict(sorted(Counter(one.sex for one in people).items())),
+        dict(sorted(Counter(one.ancestry for one in people if one.ancestry).items())),
+        tuple(round(float(age), 1) for age in ages),
+    )

@@ -1,0 +1,148 @@
+"""Training of the models of a syndrome, and what their files hold."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import CheckpointError, DatasetError
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.phantom_dataset import nth_phantom
+from recognition.syndromes.assessment.card_text import write_card
+from recognition.syndromes.assessment.model_files import CARD, FILE, StoredModel, read_card
+from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+from recognition.syndromes.assessment.training import Training, TrainingSettings, train_models
+from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import TERMS
+from tests.recognition.syndromes.assessment.people import SYNDROME, draw_cohort
+
+SETTINGS = TrainingSettings(models=("neighbours", "face_and_terms"), draws=2, folds=3)
+FACE = draw_phantom(nth_phantom(3, 0), 128).image
+
+
+def train(settings: TrainingSettings = SETTINGS, seed: int = 0, reverse: bool = False) -> Training:
+    cohort, features = draw_cohort(seed=seed)
+    if reverse:
+        cohort = replace(cohort, persons=cohort.persons[::-1])
+        features = features.take(range(len(features) - 1, -1, -1))
+    return train_models(cohort, features, {}, SYNDROME, settings, "gestaltgen")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    trained = train()
+    folder = tmp_path_factory.mktemp("models") / "kdvs"
+    trained.stored.write(folder, write_card(trained.stored.card))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> SyndromeModel:
+    return SyndromeModel.open(folder / FILE)
+
+
+def represent(monkeypatch: pytest.MonkeyPatch, features: FaceFeatures) -> None:
+    """Let the features of every photograph be these, of one face."""
+    monkeypatch.setattr(SyndromeModel, "_represent", lambda *_: features)
+
+
+def test_the_files_are_their_owners_and_name_nobody(folder: Path) -> None:
+    assert [stat.S_IMODE((folder / name).stat().st_mode) for name in (FILE, CARD)] == [0o600] * 2
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for content in ((folder / name).read_bytes() for name in (FILE, CARD)):
+        assert b"p00" not in content
+    card = read_card(folder / FILE)
+    assert (card.syndrome, card.patients.persons, card.draws) == (SYNDROME, 8, 2)
+    assert 8 <= card.controls.persons <= 16
+    assert card.controls.ancestries == {"European": card.controls.persons}
+    text = (folder / CARD).read_text()
+    for expected in (SYNDROME, "no diagnosis", "personal data", "8 patients", "neighbours", "face_and_terms"):
+        assert expected in text
+
+
+def test_the_order_of_the_files_does_not_matter() -> None:
+    one, other = train().stored, train(reverse=True).stored
+    assert one.card == other.card
+    assert all(np.array_equal(one.arrays[name], other.arrays[name]) for name in one.arrays)
+
+
+def test_a_patient_is_told_from_a_control(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, features = draw_cohort(seed=1)
+    means = {}
+    for place in (0, 20):
+        represent(monkeypatch, features.take([place]))
+        monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
+        found = model.assess(FACE, age=6.0, sex="female")
+        assert set(found.estimates) == {"neighbours", "face_and_terms"}
+        for one in found.estimates.values():
+            assert one.low <= one.probability <= one.high
+        means[place] = np.mean([one.probability for one in found.estimates.values()])
+        assert found.refusals == ()
+        assert any("HPO" in remark for remark in found.remarks)
+        assert found.picture.shape == (512, 512, 3)
+    assert means[0] > 0.6 > 0.4 > means[20]
+
+
+def test_a_smaller_prior_makes_the_syndrome_less_probable(
+    model: SyndromeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    represent(monkeypatch, draw_cohort()[1].take([0]))
+    likely, unlikely = (model.assess(FACE, prior=prior).estimates["neighbours"] for prior in (0.5, 0.01))
+    assert unlikely.probability < likely.probability
+
+
+def test_a_face_unlike_all_others_has_no_answer(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = draw_cohort()[1].take([0])
+    X = features.X.copy()
+    X[0, 128:] += 10
+    represent(monkeypatch, replace(features, X=X))
+    found = model.assess(FACE)
+    assert found.estimates == {}
+    assert found.reasons == ()
+    assert found.novelty["landmarks"].beyond
+    assert found.novelty["landmarks"].share == 0
+    assert len(found.refusals) == 1
+    assert found.to_json()["novelty"]["landmarks"]["beyond"]
+
+
+def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    represent(monkeypatch, draw_cohort()[1].take([0]))
+    remarks = model.assess(FACE, age=60, sex="other").remarks
+    assert sum("60" in one for one in remarks) == sum("other" in one for one in remarks) == 2
+
+
+def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cohort, features = draw_cohort()
+    has = [["HP:0000286"] if place < 8 else ["HP:0001250"] for place in range(len(features))]
+    stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS, "gestaltgen").stored
+    stored.write(tmp_path / "model", "")
+    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    represent(monkeypatch, features.take([0]))
+    unlike, without = model.assess(FACE, terms=["HP:0002069"]), model.assess(FACE)
+    assert TERMS not in features.layout
+    assert unlike.estimates["face_and_terms"].probability < without.estimates["face_and_terms"].probability
+    assert {one.kind for one in unlike.reasons} >= {"term"}
+
+
+def test_people_who_cannot_be_used_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort, features = draw_cohort()
+    keep = [place for place in range(len(features)) if place != 3]
+    trained = train_models(cohort, features.take(keep), {"p003.png": "no face"}, SYNDROME, SETTINGS, "gestaltgen")
+    assert [(person.file, reason) for person, reason in trained.left_out] == [("p003.png", "no face")]
+    assert trained.stored.card.unmatched == {"no face": 1}
+
+
+def test_too_few_patients_are_refused() -> None:
+    cohort, features = draw_cohort(patients=4)
+    with pytest.raises(DatasetError):
+        train_models(cohort, features, {}, SYNDROME, SETTINGS, "gestaltgen")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"nothing")
+    with pytest.raises(CheckpointError):
+        StoredModel.read(tmp_path / FILE)
