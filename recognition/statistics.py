@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
 from core.statistics.multiple_tests import holm
+from core.statistics.sign_flips import flip_signs
 from recognition.predictions import Predictions, align_predictions
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +24,6 @@ Floats = npt.NDArray[np.float64]
 LEAST_PROBABILITY: Final = 1e-12
 """Lower bound of probabilities in the negative log-likelihood, which would be infinite for 0."""
 
-_EXACT_PERSONS: Final = 14  # up to 2^14 sign patterns are all tried
 _CELLS_AT_ONCE: Final = 1_000_000  # cells of the matrices of random draws
 
 
@@ -413,7 +413,7 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
     """Compute the two-sided p of a mean of paired differences by flipping the signs of persons at random.
 
     If few persons differ, all sign patterns are tried. Otherwise `sampling.permutations` patterns are drawn, and the
-    observed one counts as one of them (Phipson and Smyth 2010), so that p is never 0.
+    observed one is added (Phipson and Smyth 2010), so that p is never 0.
 
     Args:
         differences: (n,), one for each image.
@@ -422,19 +422,7 @@ def permutation_p(differences: Floats, persons: Sequence[Hashable], sampling: Sa
     sampling = sampling or Sampling()
     sums, _ = _sum_by_person(differences, persons)
     sums = sums[np.abs(sums) > 1e-12]
-    if not sums.size:
-        return 1.0
-    # Sums of the same numbers in another order differ by rounding, and must still count as equal.
-    observed = abs(float(sums.sum())) - 1e-9 * float(np.abs(sums).sum())
-    if sums.size <= _EXACT_PERSONS:
-        patterns = np.arange(2**sums.size)[:, None] >> np.arange(sums.size) & 1
-        return float((np.abs((1 - 2 * patterns) @ sums) >= observed).mean())
-    generator = np.random.default_rng([sampling.seed, 2**20])
-    reached = 0
-    for rows in _split_rows(sampling.permutations, sums.size):
-        signs = 1 - 2 * generator.integers(0, 2, size=(rows, sums.size), dtype=np.int8)
-        reached += int((np.abs(signs @ sums) >= observed).sum())
-    return (1 + reached) / (1 + sampling.permutations)
+    return flip_signs(sums, sampling.seed, sampling.permutations) if sums.size > 1 else 1.0
 
 
 def _sum_by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats, Floats]:

@@ -47,6 +47,7 @@ def flip_signs(differences: Sequence[float] | Floats, seed: int = 0, flips: int 
     units = len(values)
     if units < 2:
         return float("nan")
-    observed = abs(values.sum()) * (1 - 1e-9)  # sums in another order differ in the last digits
+    # Sums of the same numbers in another order differ by rounding, and must still count as equal.
+    observed = abs(values.sum()) - 1e-9 * np.abs(values).sum()
     extreme = sum(int((np.abs(signs @ values) >= observed).sum()) for signs in generate_signs(units, flips, seed))
     return rank_extremes(extreme, units, flips)

@@ -11,6 +11,7 @@ def test_all_signs_of_few_units_are_tried() -> None:
     assert flip_signs(np.array([1.0, 2, 3]), seed=0) == 2 / 8
     assert flip_signs(np.array([1.0, 2, -3]), seed=0) == 1
     assert flip_signs([1.0, -1.0]) == 1
+    assert flip_signs([0.1, 0.2, -0.3]) == flip_signs([-0.3, 0.2, 0.1]) == 1  # their sums differ by rounding
     assert np.isnan(flip_signs(np.array([1.0]), seed=0))
 
 
