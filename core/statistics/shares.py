@@ -1,4 +1,4 @@
-"""Interval of a share."""
+"""Intervals of a share."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ def bound_share(share: float, count: float, quantile: float = NORMAL_QUANTILE) -
     middle = (share + squared / 2) / (1 + squared)
     half = math.sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def bound_share_exactly(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Compute the bounds of the exact interval of a share (Clopper and Pearson 1934); from 0 to 1 without observations.
+
+    Args:
+        hits: observations that count, of all.
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    low = float(betaincinv(hits, count - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
+    return low, high

@@ -32,6 +32,7 @@ from gen.training.warm_start import with_label_centres
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.progress import stepping_bar
+from gestaltgen.cli.training.audit import audit
 from gestaltgen.cli.training.inverter_import import INVERTER, import_inverter
 from inversion.published.importing import describe_inverter
 
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Bring weights in, look into them, export them.",
 )
+app.command()(audit)
 _console = make_console(soft_wrap=True)
 
 NVIDIA_LICENCE = (

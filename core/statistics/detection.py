@@ -1,0 +1,145 @@
+"""Detection by a score that is large for those who are sought: area under the ROC curve, rates at few false ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ConfigError
+from core.statistics.shares import NORMAL_QUANTILE, bound_share_exactly
+
+Floats = npt.NDArray[np.float64]
+
+_TAIL: Final = 0.025
+
+
+@dataclass(frozen=True)
+class RocArea:
+    """Probability that a positive has a larger score than a negative, ties counted half.
+
+    Attributes:
+        area: the probability; 0.5 for scores that say nothing.
+        low, high: its interval of 95 %.
+        p: of the one-sided test that the area is above 0.5.
+    """
+
+    area: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class DetectionRate:
+    """Share of the positives above a threshold that few negatives exceed.
+
+    Attributes:
+        false_positives: the share of negatives that was allowed.
+        false_found, negatives: number of negatives above the threshold, and of all.
+        rate: share of the positives above it.
+        low, high: its exact interval of 95 %, at this threshold.
+        positives: number of all positives.
+    """
+
+    false_positives: float
+    false_found: int
+    negatives: int
+    rate: float
+    low: float
+    high: float
+    positives: int
+
+
+def measure_area(positives: Floats, negatives: Floats) -> RocArea:
+    """Compute the area under the ROC curve of scores (m,) and (n,).
+
+    The interval is that of DeLong et al. 1988. Where the scores separate the two completely, DeLong's has no width; the
+    open end is then the exact one of Clopper and Pearson for the smaller number. The test is that of Mann and Whitney
+    in its normal approximation, with ties.
+
+    Raises:
+        ConfigError: fewer than two scores of either, or one that is not finite.
+    """
+    m, n = len(positives), len(negatives)
+    if min(m, n) < 2 or not (np.isfinite(positives).all() and np.isfinite(negatives).all()):
+        raise ConfigError(f"{m} and {n} scores; expected two or more of each, and finite numbers")
+    above = _rank_among(positives, negatives)
+    below = 1 - _rank_among(negatives, positives)
+    area = float(above.mean())
+    if area in (0.0, 1.0):
+        bound = _TAIL ** (1 / min(m, n))
+        low, high = (bound, 1.0) if area else (0.0, 1 - bound)
+    else:
+        reach = NORMAL_QUANTILE * math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
+        low, high = max(0.0, area - reach), min(1.0, area + reach)
+    return RocArea(area, low, high, _test_area(area, positives, negatives))
+
+
+def measure_detection(positives: Floats, negatives: Floats, false_positives: float) -> DetectionRate:
+    """Compute the share of positives above the lowest threshold that at most this share of the negatives exceeds.
+
+    Raises:
+        ConfigError: no score of either, or a share outside (0, 1).
+    """
+    if not 0 < false_positives < 1 or not len(positives) or not len(negatives):
+        raise ConfigError(
+            f"{len(positives)} and {len(negatives)} scores at a share of {false_positives} false positives; expected "
+            "scores of both, and a share between 0 and 1"
+        )
+    allowed = math.floor(false_positives * len(negatives) + 1e-9)  # 0.001 · 3000 is just below 3
+    threshold = np.sort(negatives)[::-1][allowed]
+    found = int((positives > threshold).sum())
+    low, high = bound_share_exactly(found, len(positives))
+    return DetectionRate(
+        false_positives,
+        int((negatives > threshold).sum()),
+        len(negatives),
+        found / len(positives),
+        low,
+        high,
+        len(positives),
+    )
+
+
+def compute_precedence_p(sought: Floats, reference: Floats, rank: int) -> float:
+    """Compute the exact p of as many of `sought` (n,) below the rank-th smallest of `reference` (m,), if both are of
+    one distribution.
+
+    That g of them come first means that at most rank - 1 of the first g + rank - 1 in the common order are of the
+    reference.
+    """
+    n, m = len(sought), len(reference)
+    before = int((sought < np.sort(reference)[rank - 1]).sum())
+    first = before + rank - 1
+    of_reference = np.arange(max(0, first - n), rank)
+    logs = _log_choose(m, of_reference) + _log_choose(n, first - of_reference) - _log_choose(n + m, first)
+    return float(min(1.0, np.exp(logs).sum()))
+
+
+def _log_choose(n: int, k: int | npt.NDArray[np.int64]) -> Floats:
+    from scipy.special import gammaln
+
+    logs: Floats = gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(n - np.asarray(k) + 1)
+    return logs
+
+
+def _rank_among(scores: Floats, others: Floats) -> Floats:
+    """Compute for each score the share of others that are smaller, and half of those that are equal."""
+    ordered = np.sort(others)
+    ranks: Floats = (np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")) / 2
+    return ranks / len(others)
+
+
+def _test_area(area: float, positives: Floats, negatives: Floats) -> float:
+    from scipy.special import ndtr
+
+    m, n = len(positives), len(negatives)
+    total = m + n
+    _, counts = np.unique(np.concatenate([positives, negatives]), return_counts=True)
+    ties = float((counts.astype(np.float64) ** 3 - counts).sum()) / (total * (total - 1))
+    variance = (total + 1 - ties) / (12 * m * n)
+    return float(ndtr((0.5 - area) / math.sqrt(variance))) if variance > 0 else 1.0
