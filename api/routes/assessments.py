@@ -25,10 +25,12 @@ from api.operations.clock import now_ms
 from api.photographs.records import AssessmentRecord, ErasureCause, PhotographFace, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem
+from api.problems import Problem, field_error
 from api.representations import assessment_path, describe_assessment
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
+from core.errors import LabelError
+from faces.conditions.terms import find_term
 from recognition.syndromes.assessment.answer import NOTICE
 
 router = APIRouter(prefix="/v1", tags=["assessments"], route_class=JsonBodyRoute)
@@ -157,10 +159,27 @@ def _submit(
     service.check_bytes(caller)
     check_explaining_installed("assessments of photographs")
     service.syndrome_models.find(body.syndrome)
+    asked = body.model_dump(exclude_none=True)
+    if body.terms is not None:
+        asked["terms"] = [_find_term(number, term) for number, term in enumerate(body.terms)]
     with service.eraser.block_erasure():
         if service.photographs.get(photo.id) is None:
             raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
-        return _store(service, caller, request_audit, body.model_dump(exclude_none=True), key)
+        return _store(service, caller, request_audit, asked, key)
+
+
+def _find_term(number: int, term: str) -> str:
+    """Return the current id of an HPO term.
+
+    Raises:
+        Problem: 422, there is no such term.
+    """
+    try:
+        return find_term(term).term.id
+    except LabelError as error:
+        field = f"terms.{number}"
+        entry = field_error(field, str(error), term)
+        raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {error}", errors=[entry]) from error
 
 
 def _store(

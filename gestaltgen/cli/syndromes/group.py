@@ -10,6 +10,7 @@ from gestaltgen.cli.lazy_group import LazyCommand, make_group
 _HERE: Final = "gestaltgen.cli.syndromes"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
+    "assess": LazyCommand(f"{_HERE}.assess", "assess", "Ask whether the face on a photograph speaks for a syndrome."),
     "compare": LazyCommand(
         f"{_HERE}.compare",
         "compare",
@@ -19,6 +20,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         f"{_HERE}.grouping",
         "grouping",
         "Ask whether the patients with a syndrome look more like each other than like matched controls.",
+    ),
+    "train": LazyCommand(
+        f"{_HERE}.train", "train", "Train models that tell patients with a syndrome from matched controls."
     ),
 }
 

@@ -11,14 +11,12 @@ import numpy.typing as npt
 
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import TERMS, Layout
+from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.estimator import Predictor
 from recognition.syndromes.models.reasons import Reason
 from recognition.syndromes.models.registry import MODELS, load, to_arrays
 
 ENSEMBLE: Final = "ensemble"
-ENSEMBLE_MEMBERS: Final = ("neighbours", "pointnet", "distances")
-"""Models whose mean probability is the answer of the ensemble."""
-
 FACE_AND_TERMS: Final = "face_and_terms"
 SLOW: Final = ("pointnet_tuned",)
 """Models that are trained only if they are named."""
@@ -72,7 +70,7 @@ def list_blocks(name: str, layout: Layout) -> tuple[str, ...]:
 
 def average_members(answers: Mapping[str, Floats]) -> Floats | None:
     """Return the mean of the answers of the ensemble's models; None if there are fewer than two."""
-    parts = [answers[name] for name in ENSEMBLE_MEMBERS if name in answers]
+    parts = [answers[name] for name in MEMBERS if name in answers]
     return np.mean(parts, axis=0) if len(parts) > 1 else None
 
 

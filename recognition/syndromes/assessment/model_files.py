@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from core import tensor_files
 from core.atomic_files import create_private_file
-from core.errors import CheckpointError
+from core.errors import CheckpointError, ConfigError
 from recognition.statistics import Interval
 from recognition.syndromes.assessment.answer import Group
 
@@ -127,6 +127,22 @@ def read_card(path: Path) -> SyndromeCard:
         CheckpointError: the file cannot be read, or is of another kind or version.
     """
     return _parse_card(path, tensor_files.read_header(path))
+
+
+def find_model(folder: Path, syndrome: str) -> Path:
+    """Return the file of the model of a syndrome, in a folder that has a folder for each.
+
+    Raises:
+        ConfigError: there is none.
+        CheckpointError: a file cannot be read, or is of another kind or version.
+    """
+    files = {read_card(file).syndrome: file for file in sorted(folder.glob(f"[!.]*/{FILE}"))}
+    if syndrome not in files:
+        raise ConfigError(
+            f"{folder} has no model of {syndrome!r}; expected one of {', '.join(files) or '(none)'}: train it with "
+            "`gestaltgen syndromes train`"
+        )
+    return files[syndrome]
 
 
 def _parse_card(path: Path, header: Mapping[str, Any]) -> SyndromeCard:

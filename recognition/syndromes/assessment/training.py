@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -87,7 +88,6 @@ def train_models(
     failures: Mapping[str, str],
     syndrome: str,
     settings: TrainingSettings,
-    software: str,
     progress: Progress = SILENT,
 ) -> Training:
     """Train the models of a syndrome. The result does not depend on the order of the files.
@@ -98,7 +98,6 @@ def train_models(
         failures: reason for each file that has no features.
         syndrome: name of the syndrome.
         settings: of the training.
-        software: name and version of the program, for the card.
         progress: receives the number of models that are trained.
 
     Raises:
@@ -143,9 +142,7 @@ def train_models(
     everybody = (*cohort.patients(syndrome), *cohort.controls)
     left_out = [(one, unusable[one.file]) for one in everybody if one.file in unusable]
     left_out += [(one, str(reason)) for one, reason in unmatched.items() if one not in place]
-    return Training(
-        _store(syndrome, people, labels, faces, means, members, left_out, settings, software), tuple(left_out)
-    )
+    return Training(_store(syndrome, people, labels, faces, means, members, left_out, settings), tuple(left_out))
 
 
 def _find_rows(
@@ -185,7 +182,6 @@ def _store(
     members: Sequence[tuple[str, int, Any]],
     left_out: Sequence[tuple[Person, str]],
     settings: TrainingSettings,
-    software: str,
 ) -> StoredModel:
     arrays, listed = store_members(members)
     methods, figures = {}, {}
@@ -208,7 +204,7 @@ def _store(
         age_tolerance=(settings.rule.lower, settings.rule.upper),
         figures=figures,
         novelty_limits={name: space.limit for name, space in spaces.items()},
-        software=software,
+        software=f"gestaltgen {version('gestaltgen')}",
         created=datetime.now(UTC).date().isoformat(),
     )
     return StoredModel(card, arrays, {"members": listed, "calibrations": methods, "flat": settings.flat})

@@ -29,7 +29,7 @@ def train(settings: TrainingSettings = SETTINGS, seed: int = 0, reverse: bool = 
     if reverse:
         cohort = replace(cohort, persons=cohort.persons[::-1])
         features = features.take(range(len(features) - 1, -1, -1))
-    return train_models(cohort, features, {}, SYNDROME, settings, "gestaltgen")
+    return train_models(cohort, features, {}, SYNDROME, settings)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monke
 def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cohort, features = draw_cohort()
     has = [["HP:0000286"] if place < 8 else ["HP:0001250"] for place in range(len(features))]
-    stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS, "gestaltgen").stored
+    stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS).stored
     stored.write(tmp_path / "model", "")
     model = SyndromeModel.open(tmp_path / "model" / FILE)
     represent(monkeypatch, features.take([0]))
@@ -131,7 +131,7 @@ def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.
 def test_people_who_cannot_be_used_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort, features = draw_cohort()
     keep = [place for place in range(len(features)) if place != 3]
-    trained = train_models(cohort, features.take(keep), {"p003.png": "no face"}, SYNDROME, SETTINGS, "gestaltgen")
+    trained = train_models(cohort, features.take(keep), {"p003.png": "no face"}, SYNDROME, SETTINGS)
     assert [(person.file, reason) for person, reason in trained.left_out] == [("p003.png", "no face")]
     assert trained.stored.card.unmatched == {"no face": 1}
 
@@ -139,7 +139,7 @@ def test_people_who_cannot_be_used_are_reported(monkeypatch: pytest.MonkeyPatch)
 def test_too_few_patients_are_refused() -> None:
     cohort, features = draw_cohort(patients=4)
     with pytest.raises(DatasetError):
-        train_models(cohort, features, {}, SYNDROME, SETTINGS, "gestaltgen")
+        train_models(cohort, features, {}, SYNDROME, SETTINGS)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
