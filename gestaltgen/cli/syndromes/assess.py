@@ -71,14 +71,12 @@ def assess(
         console.print(_tabulate_estimates(answer))
         console.print(_tabulate_reasons(answer))
     for name, one in answer.novelty.items():
+        console.print(f"distance from the nearest face of the training by {name}: {one.distance:.3g}")
         console.print(
-            f"distance from the nearest face of the training by {name}: {one.distance:.3g}; {one.share:.0%} of these lie "
-            f"as far from each other, and no answer is given beyond {one.limit:.3g}"
+            f"  {one.share:.0%} of these lie as far from each other; no answer is given beyond {one.limit:.3g}"
         )
     patients, controls = answer.patients.persons, answer.controls.persons
-    console.print(
-        f"compared with {patients} patients and {controls} controls; the card beside the model describes them"
-    )
+    console.print(f"compared with {patients} patients and {controls} controls, whom the card of the model describes")
     console.print(NOTICE)
 
 

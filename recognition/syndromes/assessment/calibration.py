@@ -140,7 +140,7 @@ def _fit_isotonic(answers: Floats, labels: npt.NDArray[np.int64], counts: Floats
     weights = _weigh(labels, counts)[rows]
     fitted = IsotonicRegression(out_of_bounds="clip").fit(answers[rows], labels[rows], weights).predict(_GRID)
     least = 1 / (counts.sum() + 2)
-    return np.clip(fitted, least, 1 - least)
+    return np.asarray(np.clip(fitted, least, 1 - least))
 
 
 def _log_odds(answers: Floats) -> Floats:

@@ -63,4 +63,4 @@ def scale_block(name: str, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
 
 
 def _measure(faces: npt.NDArray[np.float32], face: npt.NDArray[np.float32]) -> Floats:
-    return np.linalg.norm(faces.astype(np.float64) - face, axis=1)
+    return np.asarray(np.linalg.norm(faces.astype(np.float64) - face, axis=1))

@@ -135,7 +135,7 @@ class SyndromeModel:
         Raises:
             ImageError: there is no face, or it is too small.
         """
-        return scale_block(DESCRIPTOR, self._represent(image, None, None).block(DESCRIPTOR))[0]
+        return np.asarray(scale_block(DESCRIPTOR, self._represent(image, None, None).block(DESCRIPTOR))[0])
 
     def measure_likeness(self, members: npt.NDArray[np.float32], image: Pixels) -> Likeness:
         """Measure whether a face is like the members of a cohort, compared with the controls of the training.

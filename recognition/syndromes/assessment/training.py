@@ -220,7 +220,7 @@ def _measure(answers: Floats, labels: npt.NDArray[np.int64], method: str, seed: 
 
 def describe_group(people: Sequence[Person]) -> Group:
     """Describe people in numbers."""
-    ages = np.quantile([one.age for one in people], (0, 0.25, 0.5, 0.75, 1)) if people else []
+    ages = np.quantile([one.age for one in people], (0, 0.25, 0.5, 0.75, 1))
     return Group(
         len(people),
         dict(sorted(Counter(one.sex for one in people).items())),
