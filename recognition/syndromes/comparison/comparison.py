@@ -26,6 +26,7 @@ from recognition.syndromes.cohorts.scores import THRESHOLD, measure_scores
 from recognition.syndromes.comparison.settings import ComparisonSettings
 from recognition.syndromes.comparison.tasks import (
     Answer,
+    ImportanceTask,
     PermutationTask,
     PredictionTask,
     Task,
@@ -34,11 +35,15 @@ from recognition.syndromes.comparison.tasks import (
 )
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.models.ensemble import average_probabilities, vote
 
 FEATURES: Final = "features"
 """Folder, within that of a comparison, of the features of the faces."""
 ANSWERS: Final = "answers"
 """Folder of the answers of the models."""
+
+DISTANCES: Final = "distances"
+"""Name of the model whose most important distances are drawn."""
 
 _REFITTED: Final = 4
 """A model that is fitted anew for each labelling is tested with a fourth of the labellings."""
@@ -73,12 +78,18 @@ class Matched:
                 yield PredictionTask(member, self.rows, seed, scheme)
         if self.opponent is None and self.model in settings.tested:
             yield self.make_test(settings)
+        if self.opponent is None and self.run == 0 and self.model == DISTANCES:
+            yield self.make_importance(settings)
 
     def make_test(self, settings: ComparisonSettings) -> PermutationTask:
         """Make the question for the p-value."""
         refitted = self.model != "neighbours"
         permutations = -(-settings.permutations // _REFITTED) if refitted else settings.permutations
         return PermutationTask(self.model, self.rows, settings.seed + self.run, permutations)
+
+    def make_importance(self, settings: ComparisonSettings) -> ImportanceTask:
+        """Make the question for the most important distances."""
+        return ImportanceTask(self.model, self.rows, settings.seed + self.run)
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,7 @@ class Comparison:
         results: of all models.
         left_out: syndromes with too few patients or pairs.
         gaps: files whose faces some models cannot take, with the reason.
-        features: of the faces.
+        important: syndrome -> the most important distances, as `ImportanceTask` answers; empty without that model.
     """
 
     settings: ComparisonSettings
@@ -133,7 +144,7 @@ class Comparison:
     results: tuple[Result, ...]
     left_out: tuple[LeftOut, ...]
     gaps: Mapping[str, str]
-    features: FaceFeatures
+    important: Mapping[str, Answer]
 
 
 def compare_syndromes(
@@ -183,7 +194,12 @@ def compare_features(
     tasks = [task for one in matched for task in one.list_tasks(settings)]
     answers = answer_tasks(features, tasks, out / ANSWERS, workers, progress)
     results = tuple(_summarise(matched, answers, settings))
-    return Comparison(settings, cohort, matched, results, left_out, features.gaps, features)
+    important = {
+        one.syndrome: answers[one.make_importance(settings)]
+        for one in matched
+        if one.make_importance(settings) in answers
+    }
+    return Comparison(settings, cohort, matched, results, left_out, features.gaps, important)
 
 
 def drop_failures(cohort: Cohort, failures: Mapping[str, str]) -> Cohort:
@@ -280,11 +296,11 @@ def _measure_run(
     one: Matched, given: Sequence[Answer], answers: Mapping[Task, Answer], settings: ComparisonSettings
 ) -> RunResult:
     each = np.array([answer["probabilities"] for answer in given])
-    probabilities = each.mean(axis=0)
+    probabilities = average_probabilities(each)
     labels, pairs = one.matching.labels, one.matching.pair_numbers
     scores = measure_scores(labels, probabilities, pairs)
     if len(each) > 2:  # the ensemble predicts the mode of its members' predictions; two of them have none
-        votes = measure_scores(labels, (each > THRESHOLD).mean(axis=0), pairs)
+        votes = measure_scores(labels, vote((each > THRESHOLD).astype(np.int64)).astype(float), pairs)
         scores = replace(scores, sensitivity=votes.sensitivity, specificity=votes.specificity)
     tested = one.opponent is None and one.model in settings.tested
     p = answers[one.make_test(settings)]["p"] if tested else None

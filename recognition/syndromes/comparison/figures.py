@@ -11,8 +11,21 @@ from matplotlib.figure import Figure
 from core.reports.figures import encode_figure, hide_spines, show_data_as_text
 from recognition.syndromes.cohorts.scores import Floats, trace_roc
 from recognition.syndromes.comparison.comparison import Result
+from recognition.syndromes.comparison.tasks import Answer
 
 _COLUMNS: Final = 4
+_OUTLINES: Final = (
+    (0, 16, False),  # jaw
+    (17, 21, False),  # brows
+    (22, 26, False),
+    (27, 30, False),  # nose
+    (31, 35, False),
+    (36, 41, True),  # eyes
+    (42, 47, True),
+    (48, 59, True),  # lips
+    (60, 67, True),
+)
+"""First and last landmark of each line of a face, and whether it is closed."""
 _GRID: Final = np.linspace(0, 1, 101)
 
 
@@ -50,6 +63,37 @@ def average_curve(result: Result) -> Floats:
     curves = [trace_roc(run.matching.labels, run.probabilities) for run in result.runs]
     each = [np.interp(_GRID, curve.false_positives, curve.true_positives) for curve in curves]
     return np.asarray(np.mean(each, axis=0))
+
+
+@show_data_as_text()
+def plot_distances(important: Mapping[str, Answer]) -> bytes:
+    """Draw the most important distances of each syndrome on the mean face of its patients and controls.
+
+    The wider the line, the more important is the distance.
+
+    Args:
+        important: syndrome -> answer to an `ImportanceTask`.
+    """
+    rows = -(-len(important) // _COLUMNS)
+    figure = Figure((2.6 * _COLUMNS, 2.9 * rows), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (syndrome, answer) in zip(axes, important.items(), strict=False):
+        points, landmarks = np.array(answer["points"]), np.array(answer["landmarks"])
+        for first, last, closed in _OUTLINES:
+            line = [*range(first, last + 1), *[first] * closed]
+            axis.plot(*landmarks[line].T, color="#718096", linewidth=1)
+        axis.scatter(points[:, 0], points[:, 1], s=1.5, color="#cbd5e0", zorder=0)
+        largest = max((distance["importance"] for distance in answer["distances"]), default=1.0)
+        for distance in answer["distances"]:
+            for pair in distance["points"]:
+                width = 0.4 + 2.2 * distance["importance"] / largest
+                axis.plot(*points[pair, :2].T, color="#c53030", linewidth=width, alpha=0.7)
+        axis.set_title(syndrome, fontsize=10)
+        axis.set_aspect("equal")
+        axis.invert_yaxis()
+    return encode_figure(figure)
 
 
 @show_data_as_text()

@@ -10,12 +10,10 @@ from recognition.syndromes.cohorts.matching import MatchingRule, Method
 from recognition.syndromes.cohorts.person import CONTROLS
 from recognition.syndromes.comparison.tasks import SCHEMES, find_blocks
 from recognition.syndromes.features.layout import Layout
+from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.registry import MODELS
 
 ENSEMBLE: Final = "ensemble"
-MEMBERS: Final = ("neighbours", "pointnet", "distances")
-"""Models of which the ensemble is made, as far as they are compared."""
-
 SLOW: Final = ("pointnet", "pointnet_tuned")
 """Models that are compared only if they are asked for."""
 
@@ -92,7 +90,7 @@ class ComparisonSettings:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Models of which the ensemble is made."""
+        """Models of which the ensemble is made: those of the published one that are compared."""
         return tuple(name for name in MEMBERS if name in self.models)
 
     def list_schemes(self, opponent: str | None) -> tuple[str, ...]:

@@ -99,6 +99,16 @@ def tabulate_predictions(comparison: Comparison) -> Rows:
     return rows
 
 
+def tabulate_distances(comparison: Comparison) -> Rows:
+    """Tabulate the most important distances of each syndrome."""
+    rows: Rows = [["syndrome", "rank", "distance", "importance", "points"]]
+    for syndrome, answer in comparison.important.items():
+        for rank, one in enumerate(answer["distances"], 1):
+            points = "; ".join("-".join(map(str, pair)) for pair in one["points"])
+            rows.append([syndrome, rank, one["name"], float(one["importance"]), points])
+    return rows
+
+
 def _group_runs(comparison: Comparison) -> dict[tuple[str, str], list[Matched]]:
     runs: dict[tuple[str, str], list[Matched]] = defaultdict(list)
     for one in comparison.matched:

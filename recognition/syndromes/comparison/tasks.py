@@ -24,6 +24,7 @@ from recognition.syndromes.cohorts.permutation import permute_labels, score_esti
 from recognition.syndromes.cohorts.validation import LeaveOneOut, RepeatedFolds, Scheme, predict_unseen
 from recognition.syndromes.features.face_features import FaceFeatures, Matrix
 from recognition.syndromes.features.layout import TERMS, Layout
+from recognition.syndromes.models.distance_forest import DistanceForest
 from recognition.syndromes.models.registry import MODELS
 
 SCHEMES: Final[Mapping[str, Scheme]] = {"leave_one_out": LeaveOneOut(), "folds": RepeatedFolds(folds=5, repeats=4)}
@@ -106,6 +107,24 @@ class PermutationTask(Task):
             score = score_estimator(model, X, self.pairs, RepeatedFolds(repeats=1), self.seed)
         test = permute_labels(score, self.labels, self.pairs, permutations=self.permutations, seed=self.seed)
         return {"p": test.p, "area": float(test.score), "exact": test.exact}
+
+
+@dataclass(frozen=True)
+class ImportanceTask(Task):
+    """Asks what the model of distances goes by if it learns from all these people.
+
+    The answer has `distances`, each with the `points` of one pair or two mirrored ones, its `importance` and `name`;
+    and the mean face, in eye distances from the middle between the eyes: `points` (m, 3) and `landmarks` (68, 2).
+    """
+
+    def answer(self, X: Matrix, layout: Layout) -> Answer:
+        forest = DistanceForest(layout, self.seed)
+        face = forest.train(X, self.labels == 1)
+        distances = [
+            {"points": distance.pairs, "importance": distance.importance, "name": distance.name}
+            for distance in face.list_important()
+        ]
+        return {"distances": distances, "points": face.points.tolist(), "landmarks": face.landmarks.tolist()}
 
 
 def find_blocks(model: str, layout: Layout) -> tuple[str, ...]:

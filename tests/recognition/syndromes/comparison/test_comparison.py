@@ -15,7 +15,8 @@ from recognition.syndromes.comparison import tasks
 from recognition.syndromes.comparison.comparison import Comparison, compare_features, drop_failures, plan_comparison
 from recognition.syndromes.comparison.page import write_report
 from recognition.syndromes.comparison.settings import ComparisonSettings
-from tests.recognition.syndromes.comparison.people import draw_cohort
+from recognition.syndromes.comparison.tasks import ImportanceTask
+from tests.recognition.syndromes.comparison.people import draw_cohort, draw_faces
 
 SETTINGS = ComparisonSettings(("neighbours",), runs=2, permutations=199)
 
@@ -25,10 +26,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("comparison")
 
 
+COHORT, FEATURES = draw_cohort({"clear": 12, "hidden": 8, "rare": 4}, 60)
+
+
 @pytest.fixture(scope="module")
 def comparison(folder: Path) -> Comparison:
-    cohort, features = draw_cohort({"clear": 12, "hidden": 8, "rare": 4}, 60)
-    return compare_features(cohort, features, folder, SETTINGS)
+    return compare_features(COHORT, FEATURES, folder, SETTINGS)
 
 
 def test_a_clear_syndrome_is_recognised_and_a_hidden_one_is_not(comparison: Comparison) -> None:
@@ -57,8 +60,8 @@ def test_syndromes_are_compared_with_each_other(comparison: Comparison) -> None:
 
 
 def test_the_order_of_the_files_does_not_matter(comparison: Comparison, tmp_path: Path) -> None:
-    order = np.random.default_rng(1).permutation(len(comparison.features))
-    shuffled = compare_features(comparison.cohort, comparison.features.take(order), tmp_path, SETTINGS)
+    order = np.random.default_rng(1).permutation(len(FEATURES))
+    shuffled = compare_features(COHORT, FEATURES.take(order), tmp_path, SETTINGS)
     for one, other in zip(comparison.results, shuffled.results, strict=True):
         for run, again in zip(one.runs, other.runs, strict=True):
             assert run.scores == again.scores
@@ -66,38 +69,36 @@ def test_the_order_of_the_files_does_not_matter(comparison: Comparison, tmp_path
 
 def test_answers_are_kept(comparison: Comparison, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "predict_unseen", None)
-    again = compare_features(comparison.cohort, comparison.features, folder, SETTINGS)
+    again = compare_features(COHORT, FEATURES, folder, SETTINGS)
     assert [one.runs[0].scores for one in again.results] == [one.runs[0].scores for one in comparison.results]
 
 
 def test_processes_answer_as_one_does(comparison: Comparison, tmp_path: Path) -> None:
     settings = replace(SETTINGS, runs=1, opponents=False, schemes=("folds",))
     alone, together = (
-        compare_features(comparison.cohort, comparison.features, tmp_path / str(workers), settings, workers=workers)
-        for workers in (1, 2)
+        compare_features(COHORT, FEATURES, tmp_path / str(workers), settings, workers=workers) for workers in (1, 2)
     )
     assert [one.runs[0].scores for one in alone.results] == [one.runs[0].scores for one in together.results]
 
 
 def test_people_whose_features_a_model_cannot_take_are_not_matched(comparison: Comparison) -> None:
-    features = comparison.features
-    lost = next(row for row, file in enumerate(features.files) if file.startswith("clear"))
-    X = features.X.copy()
+    lost = next(row for row, file in enumerate(FEATURES.files) if file.startswith("clear"))
+    X = FEATURES.X.copy()
     X[lost] = np.nan
-    matched, _ = plan_comparison(comparison.cohort, replace(features, X=X), SETTINGS)
+    matched, _ = plan_comparison(COHORT, replace(FEATURES, X=X), SETTINGS)
     assert lost not in {row for one in matched for row in one.rows}
 
 
 def test_faces_that_cannot_be_represented_become_problems(comparison: Comparison) -> None:
-    cohort = drop_failures(comparison.cohort, {"clear-00.png": "no face"})
+    cohort = drop_failures(COHORT, {"clear-00.png": "no face"})
     assert [problem.person for problem in cohort.problems] == ["clear-00"]
-    assert len(cohort.persons) == len(comparison.cohort.persons) - 1
+    assert len(cohort.persons) == len(COHORT.persons) - 1
 
 
 def test_a_cohort_without_controls_is_refused(comparison: Comparison, tmp_path: Path) -> None:
-    patients = tuple(one for one in comparison.cohort.persons if one.syndrome)
+    patients = tuple(one for one in COHORT.persons if one.syndrome)
     with pytest.raises(DatasetError):
-        compare_features(Cohort(patients), comparison.features, tmp_path, replace(SETTINGS, opponents=False))
+        compare_features(Cohort(patients), FEATURES, tmp_path, replace(SETTINGS, opponents=False))
 
 
 def test_unknown_models_are_refused() -> None:
@@ -114,5 +115,16 @@ def test_the_report_has_the_scores_and_everybody_left_out(comparison: Comparison
     assert "rare" in page
     predictions = (tmp_path / "predictions.csv").read_text()
     unmatched = (tmp_path / "unmatched.csv").read_text()
-    patients = [one.person for one in comparison.cohort.patients("clear")]
+    patients = [one.person for one in COHORT.patients("clear")]
     assert all(name in predictions or name in unmatched for name in patients)
+
+
+def test_the_most_important_distances_are_those_that_differ(comparison: Comparison, tmp_path: Path) -> None:
+    faces = draw_faces(COHORT)
+    matched = next(one for one in comparison.matched if one.syndrome == "clear")
+    rows = [faces.files.index(one.file) for one in matched.matching.people]
+    answer = ImportanceTask("distances", tuple(rows), 0).answer(faces.X[rows], faces.layout)
+    most = answer["distances"][0]
+    assert all(max(pair) >= 48 for pair in most["points"])  # a point of the mouth
+    write_report(tmp_path, replace(comparison, important={"clear": answer}))
+    assert most["name"] in (tmp_path / "distances.csv").read_text("utf-8")

@@ -1,0 +1,169 @@
+"""How many patients are needed? The area on unseen people by number of patients, and what a laboratory would report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from core.atomic_files import write_file
+from core.json_text import to_json_text
+from core.progress import Progress
+from core.reports.figures import encode_figure, hide_spines
+from experiments.syndromes.holdout import HoldoutTask, make_holdout
+from experiments.syndromes.people import CLEAR, CONTROLS, HARDLY_VISIBLE, MILD, SIZE, draw_controls, draw_patients
+from faces.datasets.dataset import Dataset
+from faces.phantoms.phantom_dataset import write_phantoms
+from recognition.syndromes.cohorts.matching import match
+from recognition.syndromes.cohorts.person import Cohort, read_cohort
+from recognition.syndromes.cohorts.scores import compute_auc, summarise_runs
+from recognition.syndromes.comparison.tasks import PredictionTask, answer_tasks
+from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.face_features import FaceFeatures
+
+SYNDROME: Final = "EHMT1"
+STRENGTHS: Final = {"clear": CLEAR, "mild": MILD, "hardly visible": HARDLY_VISIBLE}
+SEED: Final = 2902
+RESULTS: Final = "learning.json"
+
+
+@dataclass(frozen=True)
+class LearningScale:
+    """Size of the experiment.
+
+    Attributes:
+        numbers: numbers of patients.
+        unseen: patients who are only predicted.
+        repeats: times that the patients are drawn.
+        controls: number of controls.
+        models: models compared.
+    """
+
+    numbers: tuple[int, ...] = (5, 10, 20, 40, 80)
+    unseen: int = 60
+    repeats: int = 5
+    controls: int = 370
+    models: tuple[str, ...] = ("neighbours", "distances", "hybrid")
+
+
+FULL: Final = LearningScale()
+QUICK: Final = LearningScale((5, 10), 10, 2, 60, ("neighbours",))
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """Areas at one number of patients, mean and deviation over the draws.
+
+    Attributes:
+        strength: of the syndrome's features.
+        unseen: mean area on unseen people, and its deviation.
+        reported: the same by leave-one-out on the training people, which a laboratory would report.
+    """
+
+    strength: str
+    model: str
+    patients: int
+    unseen: tuple[float, float]
+    reported: tuple[float, float]
+
+
+def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Progress) -> list[LearningPoint]:
+    """Measure the curves, or continue, and write learning.json and learning.png."""
+    cohort, features = _open_people(out, scale, progress)
+    asked: dict[tuple[str, str, int], list[tuple[HoldoutTask, PredictionTask]]] = {}
+    for strength in STRENGTHS:
+        for number in scale.numbers:
+            for repeat in range(scale.repeats):
+                training, unseen = _draw_people(cohort, features, strength, number, repeat, scale)
+                for model in scale.models:
+                    pair = (
+                        make_holdout(model, repeat, training, unseen),
+                        PredictionTask(model, tuple(training), repeat, "leave_one_out"),
+                    )
+                    asked.setdefault((strength, model, number), []).append(pair)
+    tasks = [task for pairs in asked.values() for pair in pairs for task in pair]
+    answers = answer_tasks(features, tasks, out / "answers", workers, progress)
+    points = []
+    for (strength, model, number), pairs in asked.items():
+        unseen_areas = [answers[holdout]["auc"] for holdout, _ in pairs]
+        reported = [float(compute_auc(task.labels, np.array(answers[task]["probabilities"]))) for _, task in pairs]
+        spreads = (summarise_runs(unseen_areas), summarise_runs(reported))
+        points.append(LearningPoint(strength, model, number, *((spread.mean, spread.deviation) for spread in spreads)))
+    write_file(out / RESULTS, (to_json_text([asdict(point) for point in points]) + "\n").encode())
+    write_file(out / "learning.png", plot_learning(points))
+    return points
+
+
+def _open_people(out: Path, scale: LearningScale, progress: Progress) -> tuple[Cohort, FaceFeatures]:
+    """Draw patients at each strength and controls, and compute their features; patients are half as many again as the
+    largest number, because not all have a control."""
+    path = out / "people.zip"
+    if not path.exists():
+        people = [*draw_controls(scale.controls, SEED)]
+        count = 3 * max(scale.numbers) // 2 + scale.unseen
+        for place, (name, strength) in enumerate(STRENGTHS.items()):
+            drawn = draw_patients(SYNDROME, count, SEED + place, strength)
+            people += [replace(person, condition=name) for person in drawn]
+        write_phantoms(path, people, size=SIZE, conditions=(*STRENGTHS, CONTROLS), workers=2)
+    with Dataset.open(path) as data:
+        cohort = read_cohort(data.records)
+        features, _ = extract(data, cache=out / "features", progress=progress)
+    return cohort, features
+
+
+def _draw_people(
+    cohort: Cohort, features: FaceFeatures, strength: str, number: int, repeat: int, scale: LearningScale
+) -> tuple[list[int], list[int]]:
+    """Draw rows of the features: training patients and controls, and the unseen ones, who are the same every time."""
+    rows = {file: row for row, file in enumerate(features.files)}
+    patients = cohort.patients(strength)
+    unseen = match(patients[: scale.unseen], cohort.controls)
+    taken = {one.person for one in unseen.people}
+    others = [one for one in cohort.controls if one.person not in taken]
+    pairs = match(patients[scale.unseen :], others, seed=repeat).pairs
+    chosen = np.random.default_rng([repeat, number]).permutation(len(pairs))[:number]
+    training = [pairs[place] for place in sorted(chosen)]
+    people = [patient for patient, _ in training] + [control for _, control in training]
+    return [rows[one.file] for one in people], [rows[one.file] for one in unseen.people]
+
+
+def plot_learning(points: Sequence[LearningPoint]) -> bytes:
+    """Plot the areas by number of patients, one plot for each strength."""
+    strengths, models = ([*dict.fromkeys(getattr(one, name) for one in points)] for name in ("strength", "model"))
+    figure = Figure((3.6 * len(strengths), 3.8), dpi=110, layout="constrained")
+    axes = figure.subplots(1, len(strengths), sharey=True, squeeze=False)[0]
+    for axis, strength in zip(axes, strengths, strict=True):
+        for place, model in enumerate(models):
+            curve = [one for one in points if (one.strength, one.model) == (strength, model)]
+            numbers = [one.patients for one in curve]
+            values = [one.unseen[0] for one in curve]
+            axis.errorbar(numbers, values, [one.unseen[1] for one in curve], color=f"C{place}", label=model, capsize=2)
+            axis.plot(numbers, [one.reported[0] for one in curve], color=f"C{place}", linestyle=":")
+        axis.axhline(0.5, color="#cbd5e0", linewidth=1)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(numbers, [str(number) for number in numbers])
+        axis.set_title(strength, fontsize=10)
+        axis.set_xlabel("patients, each with a control")
+        hide_spines(axis)
+    axes[0].set_ylabel("area under the curve")
+    axes[-1].legend(frameon=False, fontsize=8)
+    figure.suptitle("lines: unseen people; dotted: leave-one-out on the same patients", fontsize=9)
+    return encode_figure(figure)
+
+
+def format_learning(points: Sequence[LearningPoint]) -> str:
+    """Format the areas as a Markdown table."""
+    numbers = [*dict.fromkeys(one.patients for one in points)]
+    lines = [f"| features | model | {' | '.join(f'{number} patients' for number in numbers)} |"]
+    lines.append("|---" * (2 + len(numbers)) + "|")
+    by_row: dict[tuple[str, str], list[LearningPoint]] = {}
+    for one in points:
+        by_row.setdefault((one.strength, one.model), []).append(one)
+    for (strength, model), row in by_row.items():
+        cells = [f"{one.unseen[0]:.2f} ({one.unseen[1]:.2f}); {one.reported[0]:.2f}" for one in row]
+        lines.append(f"| {strength} | {model} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,29 @@
+"""Phantoms of the experiment on syndromes, and its tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.syndromes.people import CONTROLS, SYNDROMES, draw_controls, draw_patients
+from experiments.syndromes.thesis import read_thesis
+
+
+def test_the_numbers_of_patients_are_the_largest_of_the_thesis() -> None:
+    thesis = read_thesis()
+    for name, syndrome in SYNDROMES.items():
+        numbers = [result.patients for (other, _), result in thesis.items() if other == name]
+        assert len(numbers) == 5
+        assert syndrome.patients == max(numbers)
+
+
+def test_strength_scales_what_the_terms_change() -> None:
+    plain, weak, strong = (next(iter(draw_patients("KDVS", 1, 0, strength))) for strength in (0.0, 0.2, 0.8))
+    moved = [np.array([*person.traits.values()]) - [*plain.traits.values()] for person in (weak, strong)]
+    assert np.abs(moved[1]).max() > 0
+    assert np.allclose(4 * moved[0], moved[1])
+    assert weak.described_terms == strong.described_terms
+
+
+def test_longer_lists_begin_with_the_shorter_ones() -> None:
+    assert [*draw_controls(2, 0)] == [*draw_controls(4, 0)][:2]
+    assert {person.condition for person in draw_controls(4, 0)} == {CONTROLS}
