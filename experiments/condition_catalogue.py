@@ -1,4 +1,5 @@
-"""Builds the catalogue of conditions, the table of HPO terms and their hierarchy that `faces.conditions` ships.
+"""Builds the catalogue of conditions, the table of HPO terms and their hierarchy that `faces.conditions` ships, and the
+terms of the conditions that are not facial, which experiments draw.
 
 Usage: python -m experiments.condition_catalogue FOLDER
 
@@ -53,6 +54,9 @@ class Definition:
 def _omim(*numbers: int) -> tuple[str, ...]:
     return tuple(f"OMIM:{number}" for number in numbers)
 
+
+CLINICAL_TERMS_FILE: Final = Path(__file__).parent / "syndromes" / "clinical_terms.json"
+"""Frequency of the other terms: name of the condition -> term -> part of the patients who have it, or null."""
 
 CONDITIONS: Final = (
     # Duong et al. 2022; `other` and `unaffected` follow
@@ -226,7 +230,7 @@ def build(folder: Path) -> tuple[dict[str, Any], str]:
     catalogue = {
         "hpo_version": release,
         "licence": LICENCE,
-        "conditions": [*describe_conditions(folder, find_descendants(terms, FACIAL_ROOTS) | facial.keys())],
+        "conditions": [*describe_conditions(folder, find_facial_terms(terms))],
     }
     lines = [f"{old}\t>{new}" for old, new in replacements.items()]
     for name, term in terms.items():
@@ -234,6 +238,20 @@ def build(folder: Path) -> tuple[dict[str, Any], str]:
         if not term.obsolete:
             lines.append("\t".join([name, term.label, facial.get(name, ""), *synonyms]).rstrip("\t"))
     return catalogue, "\n".join([f"#HPO {release}", *sorted(lines), ""])
+
+
+def find_facial_terms(terms: Mapping[str, OntologyTerm]) -> set[str]:
+    """Return the terms below `FACIAL_ROOTS`, and the current ids of `FACIAL_TERMS`."""
+    replacements = find_replacements(terms)
+    published = (f"HP:{number}" for text in FACIAL_TERMS.values() for number in text.split())
+    return find_descendants(terms, FACIAL_ROOTS) | {replacements.get(name, name) for name in published}
+
+
+def describe_clinical_terms(folder: Path) -> dict[str, dict[str, float | None]]:
+    """Return the frequencies of the abnormalities of each disease that are not facial."""
+    terms = read_ontology(folder / "hp.obo")[1]
+    clinical = find_descendants(terms, [ROOT]) - find_facial_terms(terms) - {ROOT}
+    return {entry["name"]: entry["terms"] for entry in describe_conditions(folder, clinical) if entry not in OTHERS}
 
 
 def describe_hierarchy(folder: Path) -> str:
@@ -316,6 +334,7 @@ def main(folder: Path) -> None:
     CATALOGUE_FILE.write_text(json.dumps(catalogue, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     TERMS_FILE.write_text(terms, encoding="utf-8")
     HIERARCHY_FILE.write_text(describe_hierarchy(folder), encoding="utf-8")
+    CLINICAL_TERMS_FILE.write_text(json.dumps(describe_clinical_terms(folder), indent=1) + "\n", encoding="utf-8")
     print(f"{len(catalogue['conditions'])} conditions: {CATALOGUE_FILE}")
 
 

@@ -19,6 +19,7 @@ _TOLERANCE: Final = 1e-3  # of the optimality conditions, as in LIBSVM
 _MOST_STEPS: Final = 100_000
 _LEAST_CURVATURE: Final = 1e-12
 _NEWTON_STEPS: Final = 50
+_STEEPEST: Final = 1e-6  # gradient of the mean loss at which a calibration is found
 _LEAST_SLOPE: Final = 0.01  # of a calibration, for decision values of mean square 1
 
 
@@ -111,14 +112,14 @@ def fit_calibrations(decisions: Floats, affected: npt.NDArray[np.bool_], shares:
     for _ in range(_NEWTON_STEPS):
         probabilities = logistic((design @ found[:, :, None])[:, :, 0])
         gradient = ((shares * (probabilities - targets))[:, None, :] @ design)[:, 0]
+        if abs(gradient).max() < _STEEPEST * shares.sum():
+            break
         curvature = shares * probabilities * (1 - probabilities)
         hessian = (design * curvature[:, :, None]).transpose(0, 2, 1) @ design
         hessian += damping[:, None, None] * shares.sum() * np.eye(2)
         trial = found - np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         trial_losses = _measure_loss(trial, design, targets, shares)
         better = trial_losses < losses
-        if not better.any() and (damping > 1).all():
-            break
         found, losses = np.where(better[:, None], trial, found), np.where(better, trial_losses, losses)
         damping = np.where(better, damping / 10, damping * 100)
     found[found[:, 0] < _LEAST_SLOPE] = _LEAST_SLOPE, 0.0
