@@ -50,8 +50,10 @@ class FaceFeatures:
 
     def complete(self, blocks: Iterable[str]) -> npt.NDArray[np.bool_]:
         """Return for each face whether all of these blocks are known, (n,)."""
-        known: list[npt.NDArray[np.bool_]] = [np.isfinite(self.block(name)).all(axis=1) for name in blocks]
-        return np.logical_and.reduce([np.ones(len(self), bool), *known])
+        known = np.ones(len(self), dtype=bool)
+        for name in blocks:
+            known &= np.isfinite(self.block(name)).all(axis=1)
+        return known
 
     def with_block(self, name: str, values: npt.NDArray[Any], terms: tuple[str, ...] = ()) -> FaceFeatures:
         """Return the features with one more block, (n, width); `terms` names the columns of the block "terms"."""

@@ -29,7 +29,8 @@ def average_probabilities(members: npt.NDArray[np.floating[Any]]) -> Floats:
 
 def vote(predictions: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """Return what most of the members (k, n) predict, 0 or 1. It can differ from what the mean probability says."""
-    return (2 * predictions.sum(axis=0) > len(predictions)).astype(np.int64)
+    most: npt.NDArray[np.int64] = (2 * predictions.sum(axis=0) > len(predictions)).astype(np.int64)
+    return most
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def choose_schedule(
                 with torch.inference_mode():
                     loss = F.binary_cross_entropy_with_logits(network(points[unseen]), labels[unseen].float())
                 losses[row, column] += float(loss)
-    row, column = np.unravel_index(losses.argmin(), losses.shape)
+    row, column = divmod(int(losses.argmin()), len(epochs))
     return sorted(epochs)[column], rates[row]
 
 
@@ -108,7 +108,8 @@ def _learn(
             # Batches of nearly equal size: one of a single face has no deviation to normalise by.
             for chosen in torch.randperm(len(points)).tensor_split(max(1, len(points) // batch)):
                 optimizer.zero_grad()
-                F.binary_cross_entropy_with_logits(network(points[chosen]), labels[chosen].float()).backward()
+                loss = F.binary_cross_entropy_with_logits(network(points[chosen]), labels[chosen].float())
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             state = torch.get_rng_state()
         if epoch in stops:
