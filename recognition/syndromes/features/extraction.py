@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from core.atomic_files import create_private_file
 from core.errors import ImageError
@@ -19,6 +20,8 @@ from core.progress import SILENT, Progress, stepping_bar
 from faces.align import align
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
+from faces.heads import POINTS as HEAD_POINTS
+from faces.heads import fit_heads
 from faces.images import Pixels, pixels_key
 from recognition.syndromes.features.appearance import PATCH, sample_appearance
 from recognition.syndromes.features.descriptors import DlibDescriptor, FaceDescriptor
@@ -29,6 +32,7 @@ from recognition.syndromes.features.layout import (
     DISTANCES,
     LANDMARKS,
     POINTS,
+    RESTING,
     Layout,
 )
 from recognition.syndromes.features.shape import Floats, locate_eyes, measure_distances, normalise_landmarks
@@ -36,7 +40,7 @@ from recognition.syndromes.features.shape import Floats, locate_eyes, measure_di
 PHOTOGRAPH_SIDE_PX: Final = 256
 """Side to which photographs are aligned before their features are computed."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Number that changes with the computation of any feature, so that a cache of an earlier version is not read."""
 
 _BATCH: Final = 64
@@ -154,36 +158,53 @@ class _Representation:
     """Computation of rows of features, with a cache."""
 
     def __init__(self, descriptor: FaceDescriptor, flat: bool, cache: Path | None) -> None:
-        self._descriptor, self._cache = descriptor, cache
-        self.layout = Layout(
-            (
-                (DESCRIPTOR, descriptor.size),
-                (LANDMARKS, 136),
-                (APPEARANCE, 68 * PATCH * PATCH),
-                (DISTANCES, 68 * 67 // 2),
-                (POINTS, 68 * 3),
-            )
-        )
+        self._descriptor, self._flat, self._cache = descriptor, flat, cache
+        blocks = [
+            (DESCRIPTOR, descriptor.size),
+            (LANDMARKS, 2 * 68),
+            (APPEARANCE, 68 * PATCH * PATCH),
+            (DISTANCES, 68 * 67 // 2),
+        ]
+        blocks += [(POINTS, 3 * 68)] if flat else [(POINTS, 3 * HEAD_POINTS), (RESTING, 3 * HEAD_POINTS)]
+        self.layout = Layout(tuple(blocks))
         self._settings = json.dumps([_VERSION, descriptor.name, flat, self.layout.to_json()])
 
     def compute(self, faces: Sequence[_Face], gaps: dict[str, str]) -> list[Matrix]:
-        """Compute the rows of some faces; add faces to which no head can be fitted to `gaps`."""
+        """Compute the rows of some faces; add those to which no head can be fitted to `gaps`."""
         paths = [self._path(face) for face in faces]
         rows = [_read_row(path) for path in paths]
         absent = [place for place, row in enumerate(rows) if row is None]
-        for place in absent:
+        points, failures = self._place_points([faces[place] for place in absent])
+        for number, place in enumerate(absent):
             face = faces[place]
-            shape = normalise_landmarks(face.landmarks)
-            parts = [
-                self._descriptor(face.image, face.landmarks),
-                shape.ravel(),
-                sample_appearance(face.image, face.landmarks),
-                measure_distances(shape),
-                np.column_stack([shape, np.zeros(68)]).ravel(),
-            ]
-            rows[place] = row = np.concatenate(parts).astype(np.float32)
-            _write_row(paths[place], row)
+            rows[place] = row = np.concatenate([self._describe(face), points[number]]).astype(np.float32)
+            if number in failures:
+                gaps[face.file] = failures[number]
+            else:
+                _write_row(paths[place], row)
         return [row for row in rows if row is not None]
+
+    def _describe(self, face: _Face) -> Floats:
+        """Compute all blocks of a face but its points."""
+        shape = normalise_landmarks(face.landmarks)
+        parts = (
+            self._descriptor(face.image, face.landmarks),
+            shape.ravel(),
+            sample_appearance(face.image, face.landmarks),
+            measure_distances(shape),
+        )
+        return np.concatenate(parts)
+
+    def _place_points(self, faces: Sequence[_Face]) -> tuple[npt.NDArray[Any], Mapping[int, str]]:
+        """Compute the points of faces, one row for each, and the reasons for those whose points are NaN."""
+        if not faces:
+            return np.empty((0, 0)), {}
+        if self._flat:
+            shapes = np.stack([normalise_landmarks(face.landmarks) for face in faces])
+            return np.pad(shapes, ((0, 0), (0, 0), (0, 1))).reshape(len(faces), -1), {}
+        landmarks = np.stack([face.landmarks for face in faces])
+        fits = fit_heads(landmarks, [face.age for face in faces], [face.sex for face in faces])
+        return np.concatenate([fits.points, fits.resting], axis=1).reshape(len(faces), -1), fits.failures
 
     def _path(self, face: _Face) -> Path | None:
         if self._cache is None:

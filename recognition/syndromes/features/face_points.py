@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from core.errors import ConfigError
 from faces.detect import LANDMARKS, MIRRORED
+from faces.heads import HALVES, POINTS
 from recognition.explanation.regions.masks import FACE_REGIONS, masks_from_landmarks
 
 Ints = npt.NDArray[np.int64]
@@ -33,10 +34,12 @@ def find_halves(points: int) -> tuple[Ints, Ints]:
     Raises:
         ConfigError: another number.
     """
+    if points == POINTS:
+        return HALVES
     if points == LANDMARKS:
         left = np.array(_MIDLINE + _LEFT)
         return left, np.array(MIRRORED)[left]
-    raise ConfigError(f"a face has {points} points; expected {LANDMARKS}")
+    raise ConfigError(f"a face has {points} points; expected {POINTS} of a head or {LANDMARKS} landmarks")
 
 
 def name_regions(points: npt.NDArray[np.floating[Any]], landmarks: npt.NDArray[np.floating[Any]]) -> list[str]:

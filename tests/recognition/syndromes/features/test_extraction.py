@@ -33,6 +33,29 @@ def test_faces_of_a_data_set_are_represented_without_a_search_for_faces(
     np.testing.assert_allclose(features.block("appearance").mean(axis=1), 0, atol=1e-5)
 
 
+def test_points_of_heads_lie_where_the_landmarks_are(phantoms: Dataset) -> None:
+    features, _ = extract(phantoms)
+    assert features.block("points").shape == features.block("resting").shape == (3, 510 * 3)
+    points, landmarks = features.block("points").reshape(3, 510, 3), features.block("landmarks").reshape(3, 68, 2)
+    chins = [shape[:, 1].max() for shape in points]
+    np.testing.assert_allclose(chins, landmarks[:, 8, 1], atol=0.25)
+    assert np.ptp(points[:, :, 2]) > 0.3
+    rested = features.rest()
+    np.testing.assert_array_equal(rested.block("points"), features.block("resting"))
+
+
+def test_a_face_without_a_head_keeps_its_other_blocks_and_has_a_reason(
+    phantoms: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("faces.heads.fit.LARGEST_RESIDUAL", 0.0)
+    for _ in range(2):
+        features, failures = extract(phantoms, cache=tmp_path)
+        assert not failures
+        assert [*features.gaps] == [*features.files]
+        assert features.complete(["descriptor", "distances2d"]).all()
+        assert not features.complete(["points"]).any()
+
+
 def test_a_cache_gives_the_same_and_is_private(
     phantoms: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

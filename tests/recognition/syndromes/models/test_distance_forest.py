@@ -18,6 +18,12 @@ def test_distances_are_those_of_the_listed_pairs_and_of_their_mirror_images() ->
     np.testing.assert_allclose(mirrored, np.roll(distances, len(pairs) // 2, axis=1), 1e-5)
 
 
+def test_a_head_has_36315_distances_in_each_half() -> None:
+    pairs = list_pairs(510)
+    assert pairs.shape == (2 * 36_315, 2)
+    assert len(np.unique(pairs)) == 510
+
+
 def list_mirror() -> list[int]:
     """Mirror images of the landmarks, as the two halves pair them."""
     image = {}
