@@ -5,7 +5,8 @@ float16.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -82,3 +83,13 @@ def is_finite(net: nn.Module) -> bool:
     """Tell whether every weight is finite."""
     norms = torch._foreach_norm([tensor.detach() for tensor in net.parameters()], ord=math.inf)
     return bool(torch.stack(norms).isfinite().all())
+
+
+@contextmanager
+def freeze(net: nn.Module) -> Iterator[None]:
+    """Keep the weights of a network fixed in what is computed inside the context."""
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        net.requires_grad_(True)

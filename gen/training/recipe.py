@@ -50,6 +50,9 @@ class TrainingConfig:
         classifier_weight: weight of the auxiliary classification (Odena et al. 2017); 0 for none.
         identity_weight: weight of reading the identity from an image, and of keeping the person of a random vector the
             same for every label (`gen.training.losses.identity_shift`); 0 for none, as published.
+        feature_weight: weight of a second discriminator, on features of a face network (`gen.face_features`); 0 for
+            none, as published for StyleGAN2-ADA.
+        feature_network: file `face_recognition_model.bin` of face-api for it; None takes it from GESTALTGEN_JUDGES.
         sampling: shares of the shown images: a rule of gen.training.batches.RULES, or shares by name.
         precision: precision of the convolutions.
         seed: seed of all random numbers.
@@ -75,6 +78,8 @@ class TrainingConfig:
     generator_waits_images: int = 0
     classifier_weight: float = 0.0
     identity_weight: float = 0.0
+    feature_weight: float = 0.0
+    feature_network: str | None = None
     sampling: str | Mapping[str, float] = "shuffled"
     precision: TrainingPrecision = "bfloat16"
     seed: int = 0
@@ -88,7 +93,8 @@ class TrainingConfig:
         for name in ("learning_rate", "ema_halflife_images"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
-        for name in ("r1_gamma", "path_length_weight", "classifier_weight", "identity_weight", "ema_rampup"):
+        weights = ("r1_gamma", "path_length_weight", "classifier_weight", "identity_weight", "feature_weight")
+        for name in (*weights, "ema_rampup"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 (off) or more")
         for name in ("style_mixing", "augment_p", "path_length_decay"):

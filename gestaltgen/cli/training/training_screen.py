@@ -148,6 +148,7 @@ def progress_line(progress: Progress[StepReport]) -> str:
         f"D {r.discriminator_loss:.2f}",
         f"labels {r.classification_real:.2f}/{r.classification_fake:.2f}" if r.classification_real else "",
         f"identity {r.identity_error:.2f}/{r.identity_shift:.2f}" if r.identity_error else "",
+        f"features {r.feature_loss:.2f}/{r.feature_discriminator_loss:.2f}" if r.feature_discriminator_loss else "",
         f"R1 {r.r1:.3f}" if r.r1 else "",
         f"path {r.path_length:.2f}" if r.path_length else "",
         f"r_t {r.real_sign:+.2f}",

@@ -16,13 +16,16 @@ from gen.training.distributed import Processes
 from gen.training.losses import path_lengths, r1_penalty
 from gen.training.recipe import TrainingConfig
 from gen.training.trainer import Trainer
+from tests.gen.face_features.face_networks import write_network
 from tests.gen.training.tiny import DISCRIMINATOR, EVERYTHING, GENERATOR, PLAIN, data, states_differ, trainer
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_resumed_equals_uninterrupted(tmp_path: Path, precision: str) -> None:
-    """With everything that has a state: the controller's p between two decisions, the path length, the samplers."""
-    config = replace(EVERYTHING, precision=precision)  # type: ignore[arg-type]
+    """With everything that has a state: the controller's p between two decisions, the path length, the samplers, the
+    discriminator on face features."""
+    network = str(write_network(tmp_path))
+    config = replace(EVERYTHING, precision=precision, feature_weight=1, feature_network=network)  # type: ignore[arg-type]
     straight, stopped, resumed = trainer(config), trainer(config), trainer(config)
     reports = [straight.step() for _ in range(6)]
     for _ in range(3):
@@ -34,6 +37,28 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, precision: str) -> None:
     assert states_differ(straight.state_dict(), stopped.state_dict()) != []
     assert reports[-1].augment_p != reports[0].augment_p
     assert reports[-1].path_length > 0
+
+
+def test_a_run_goes_on_with_face_features(tmp_path: Path) -> None:
+    """The generator learns from both discriminators; the heads begin new, and what was there before stays."""
+    plain, featured = trainer(), trainer(feature_weight=1, feature_network=str(write_network(tmp_path)))
+    plain.step()
+    before = plain.state_dict()
+    featured.load_state_dict(before)
+    assert states_differ(before, {name: featured.state_dict()[name] for name in before}) == []
+    without, with_features = plain.step(), featured.step()
+    assert (without.feature_loss, without.feature_discriminator_loss) == (0, 0)
+    assert with_features.generator_loss == without.generator_loss
+    assert with_features.feature_discriminator_loss > 0
+    after = plain.state_dict()
+    moved = states_differ(after, {name: featured.state_dict()[name] for name in after})
+    assert "generator.synthesis.b16.conv1.weight" in moved
+
+
+def test_a_run_says_which_network_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GESTALTGEN_JUDGES", raising=False)
+    with pytest.raises(ConfigError):
+        trainer(feature_weight=1)
 
 
 def test_the_controller_raises_p_while_the_discriminator_is_sure() -> None:

@@ -1,0 +1,106 @@
+"""Small discriminators on randomly mixed feature maps of a face network (Sauer et al. 2021, section 3).
+
+Only the heads learn. The mixing across channels and scales is drawn once and fixed, as the network is.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gen.augment import AugmentPipe
+from gen.augmentation.draws import Draws
+from gen.face_features.recognition_network import RecognitionNetwork
+
+_CROP: Final = (33 / 128, 123 / 128, 19 / 128, 109 / 128)
+"""Top, bottom, left and right of dlib's crop of a face in an aligned picture, as shares of its side."""
+
+_SIDE: Final = 112
+"""Side in pixels of what the network sees; it was trained on 150, which takes 1.8 times as long."""
+
+_STRENGTHS: Final = {"xint": 1.0, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "cutout": 0.5}
+_P: Final = 0.6
+"""Probability of each augmentation: below 1, so that generated images do not take it over."""
+
+_STAGES: Final = slice(1, None)
+"""Stages whose maps have a head. The finest tells least and costs most; the other discriminator sees fine detail."""
+
+_HEAD_CHANNELS: Final = 128
+
+
+class FeatureDiscriminator(nn.Module):
+    """Heads on the feature maps of a fixed network, trained with the hinge loss.
+
+    Args:
+        network: the fixed network, which is not part of the state.
+    """
+
+    def __init__(self, network: RecognitionNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self._augment = AugmentPipe(**_STRENGTHS)
+        channels = network.channels[_STAGES]
+        self.across_channels = nn.ModuleList(nn.Conv2d(count, count, 1, bias=False) for count in channels)
+        self.across_scales = nn.ModuleList(
+            nn.Conv2d(deep, shallow, 3, padding=1, bias=False) for shallow, deep in pairwise(channels)
+        )
+        for mixer in (*self.across_channels, *self.across_scales):
+            nn.init.kaiming_normal_(mixer.weight, nonlinearity="linear")  # type: ignore[arg-type]
+            mixer.requires_grad_(False)
+        self.heads = nn.ModuleList(
+            _make_head(count, halvings)
+            for halvings, count in zip(reversed(range(len(channels))), channels, strict=True)
+        )
+
+    def forward(self, images: Tensor, draws: Draws) -> list[Tensor]:
+        """Judge images (n, 3, h, h) in [-1, 1], augmented by `draws`: logits (n, 1, h, w) of every head."""
+        return self.judge(self.project(images, draws))
+
+    def project(self, images: Tensor, draws: Draws) -> list[Tensor]:
+        """Compute the mixed feature maps of augmented images, from the finest to the coarsest."""
+        self._augment.p = torch.tensor(_P)
+        faces = _crop_faces(self._augment(images, draws=draws))
+        maps = [mix(map_) for mix, map_ in zip(self.across_channels, self.network(faces)[_STAGES], strict=True)]
+        for fine in reversed(range(len(maps) - 1)):
+            coarse = self.across_scales[fine](maps[fine + 1])
+            maps[fine] = maps[fine] + F.interpolate(coarse, maps[fine].shape[2:], mode="bilinear", align_corners=False)
+        return maps
+
+    def judge(self, maps: list[Tensor]) -> list[Tensor]:
+        """Compute the logits of every head from its feature map."""
+        return [head(map_) for head, map_ in zip(self.heads, maps, strict=True)]
+
+
+def hinge_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Compute the loss of the heads: the mean of relu(1 - D(real)) + relu(1 + D(fake)); 2 if they know nothing."""
+    pairs = zip(real, fake, strict=True)
+    return torch.stack([F.relu(1 - one).mean() + F.relu(1 + other).mean() for one, other in pairs]).mean()
+
+
+def feature_loss(fake: list[Tensor]) -> Tensor:
+    """Compute the generator's loss, the mean of -D(fake) over the heads."""
+    return -torch.stack([logits.mean() for logits in fake]).mean()
+
+
+def _make_head(channels: int, halvings: int) -> nn.Sequential:
+    """Make a head that halves the sides of its map a number of times, with normalised spectra."""
+    layers: list[nn.Module] = []
+    for _ in range(halvings):
+        layers += [spectral_norm(nn.Conv2d(channels, _HEAD_CHANNELS, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        channels = _HEAD_CHANNELS
+    return nn.Sequential(
+        *layers,
+        spectral_norm(nn.Conv2d(channels, _HEAD_CHANNELS, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(_HEAD_CHANNELS, 1, 3, padding=1)),
+    )
+
+
+def _crop_faces(images: Tensor) -> Tensor:
+    top, bottom, left, right = (round(share * images.shape[2]) for share in _CROP)
+    return F.interpolate(images[:, :, top:bottom, left:right], (_SIDE, _SIDE), mode="bilinear", align_corners=False)
