@@ -14,6 +14,7 @@ from core.errors import ConfigError
 from faces.measures.judges import VARIABLE
 from gen.face_features.feature_discriminator import FeatureDiscriminator, feature_loss, hinge_loss
 from gen.face_features.recognition_network import load_recognition_network
+from gen.training.data import TrainingImages
 from gen.training.distributed import Processes
 from gen.training.inputs import BatchShare
 from gen.training.optimizer import Optimizer, freeze
@@ -21,12 +22,19 @@ from gen.training.recipe import TrainingConfig
 
 _FILE: Final = "face_recognition_model.bin"
 
+_STANDARDISED_BY: Final = 64
+"""Training images whose feature maps set the scale of the channels."""
+
+_PACE: Final = 1 / 3
+"""Learning rate of the heads as a share of the networks'."""
+
 
 class FeatureTraining:
     """The discriminator on face features and its optimiser.
 
     Args:
         config: the recipe, with the file of the network.
+        data: training images.
         device: device of the networks.
         processes: processes that train together.
 
@@ -34,11 +42,15 @@ class FeatureTraining:
         ConfigError: the file of the network is not named, missing or damaged.
     """
 
-    def __init__(self, config: TrainingConfig, device: torch.device, processes: Processes) -> None:
-        self._discriminator = FeatureDiscriminator(load_recognition_network(_find_network(config))).to(device)
+    def __init__(
+        self, config: TrainingConfig, data: TrainingImages, device: torch.device, processes: Processes
+    ) -> None:
+        network = load_recognition_network(_find_network(config))
+        images = data.images[:_STANDARDISED_BY].float() / 127.5 - 1
+        self._discriminator = FeatureDiscriminator(network, images).to(device)
         self._optimizer = Optimizer(
             self._discriminator.heads,
-            config.learning_rate,
+            config.learning_rate * _PACE,
             0,
             scaled=config.precision == "float16",
             processes=processes,

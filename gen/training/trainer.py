@@ -120,7 +120,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             self.generator = Generator(generator_config).to(device)
             self.discriminator = Discriminator(discriminator_config).to(device)
-            self._features = FeatureTraining(config, device, processes) if config.feature_weight > 0 else None
+            self._features = FeatureTraining(config, data, device, processes) if config.feature_weight > 0 else None
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.augment_p = config.augment_p
         self._augment = AugmentPipe(**AUGMENTATIONS[config.augment]) if config.augment else None

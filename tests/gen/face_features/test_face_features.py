@@ -43,7 +43,7 @@ def test_a_damaged_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_the_heads_learn(tmp_path: Path) -> None:
-    discriminator = FeatureDiscriminator(load_recognition_network(write_network(tmp_path)))
+    discriminator = FeatureDiscriminator(load_recognition_network(write_network(tmp_path)), torch.rand(4, 3, 32, 32))
     draws = Draws.random(2, torch.Generator().manual_seed(0))
     images = torch.rand(2, 3, 32, 32).requires_grad_()
     feature_loss(discriminator(images, draws)).backward()
