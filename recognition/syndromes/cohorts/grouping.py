@@ -136,23 +136,24 @@ def measure_likeness(patients: Descriptors, controls: Descriptors, newcomer: npt
     """
     if len(patients) < 2 or len(controls) < 2:
         raise DatasetError(f"{len(patients)} patients and {len(controls)} controls; expected 2 or more of each")
-    between = measure_distances(patients, patients)
-    to_controls = measure_distances(patients, controls)
-
-    def compute_p(one: Descriptors, others: npt.NDArray[np.intp]) -> tuple[int, float]:
-        """Return the intruders and the p of one person (1, p), against some of the controls."""
-        to_patients = measure_distances(one, patients)
-        fellows = np.block([[between, to_patients.T], [to_patients, np.zeros((1, 1))]])
-        np.fill_diagonal(fellows, np.inf)
-        nearest = fellows.min(axis=1, keepdims=True)
-        strangers = np.vstack([to_controls[:, others], measure_distances(one, controls[others])])
-        intruders = (strangers < nearest).sum(axis=1)
-        # The share of the two nearest distances, below 1, decides between equal numbers of intruders.
-        both = nearest[:, 0] + strangers.min(axis=1)
-        unlikeness = intruders + nearest[:, 0] / np.maximum(both, np.finfo(np.float64).tiny)
-        return int(intruders[-1]), float((unlikeness >= unlikeness[-1]).mean())
-
-    everybody = np.arange(len(controls))
-    intruders, p = compute_p(newcomer[None], everybody)
-    alike = [compute_p(controls[[at]], np.delete(everybody, at))[1] >= p for at in everybody]
+    intruders, p = rank_newcomer(patients, controls, newcomer)
+    alike = [
+        rank_newcomer(patients, np.delete(controls, place, axis=0), control)[1] >= p
+        for place, control in enumerate(controls)
+    ]
     return Likeness(intruders, p, float(np.mean(alike)))
+
+
+def rank_newcomer(
+    patients: Descriptors, controls: Descriptors, newcomer: npt.NDArray[np.floating[Any]]
+) -> tuple[int, float]:
+    """Compute the intruders and the p of a newcomer; see `measure_likeness`."""
+    group = np.vstack([patients, newcomer])
+    between = measure_distances(group, group)
+    np.fill_diagonal(between, np.inf)
+    nearest, strangers = between.min(axis=1), measure_distances(group, controls)
+    intruders = (strangers < nearest[:, None]).sum(axis=1)
+    # The share of the two nearest distances, below 1, decides between equal numbers of intruders.
+    both = nearest + strangers.min(axis=1)
+    unlikeness = intruders + nearest / np.maximum(both, np.finfo(np.float64).tiny)
+    return int(intruders[-1]), float((unlikeness >= unlikeness[-1]).mean())

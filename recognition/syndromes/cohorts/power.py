@@ -12,7 +12,7 @@ from core.errors import ConfigError, DatasetError
 from core.progress import SILENT, Progress, stepping_bar
 from recognition.statistics import Interval
 from recognition.syndromes.cohorts.distances import Descriptors
-from recognition.syndromes.cohorts.grouping import measure_group, measure_likeness
+from recognition.syndromes.cohorts.grouping import measure_group, rank_newcomer
 from recognition.syndromes.cohorts.scores import compute_auc, measure_share
 
 SIZES: Final = (3, 4, 5, 6, 8, 10, 15, 20, 30, 40)
@@ -87,7 +87,7 @@ def simulate_power(
                 members, others = patients[drawn], controls[drawn]
                 together = np.concatenate([members, others])
                 test = measure_group(together, labels, pairs, permutations=permutations, seed=number)
-                newcomers = [measure_likeness(members, others, group[last]).p for group in (patients, controls)]
+                newcomers = [rank_newcomer(members, others, group[last])[1] for group in (patients, controls)]
                 p_values.append([test.p, *newcomers])
             of_group, of_patients, of_controls = np.array(p_values).T
             results.append(

@@ -1,0 +1,76 @@
+"""How many patients are needed to find that they are a group, and that one more person is not like them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core.atomic_files import write_file
+from core.json_text import to_json_text
+from core.progress import SILENT, Progress
+from experiments.syndromes.graded_people import STRENGTHS, open_graded_people
+from recognition.statistics import Interval
+from recognition.syndromes.cohorts.matching import match
+from recognition.syndromes.cohorts.power import SIZES, GroupPower, simulate_power
+from recognition.syndromes.features.layout import DESCRIPTOR
+
+SEED: Final = 2905
+RESULTS: Final = "power.json"
+
+
+@dataclass(frozen=True)
+class PowerScale:
+    """Size of the experiment.
+
+    Attributes:
+        sizes: numbers of patients of a group.
+        patients: patients drawn at each strength, of whom the groups are drawn.
+        controls: controls drawn.
+        groups: groups of each size.
+    """
+
+    sizes: tuple[int, ...] = SIZES
+    patients: int = 90
+    controls: int = 250
+    groups: int = 100
+
+
+FULL: Final = PowerScale()
+QUICK: Final = PowerScale((3, 5), 12, 40, 20)
+
+
+def measure_power(out: Path, scale: PowerScale, progress: Progress = SILENT) -> dict[str, list[GroupPower]]:
+    """Measure the power at each strength by descriptors of dlib's network of length 1, and write power.json."""
+    cohort, features = open_graded_people(out, scale.patients, scale.controls, SEED, flat=True, progress=progress)
+    descriptors = features.block(DESCRIPTOR).astype(np.float64)
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    rows = {file: row for row, file in enumerate(features.files)}
+    results = {}
+    for strength in STRENGTHS:
+        pairs = match(cohort.patients(strength), cohort.controls).pairs
+        patients, controls = (descriptors[[rows[pair[side].file] for pair in pairs]] for side in (0, 1))
+        results[strength] = simulate_power(patients, controls, scale.sizes, groups=scale.groups, progress=progress)
+    written = {strength: [asdict(one) for one in rows] for strength, rows in results.items()}
+    write_file(out / RESULTS, (to_json_text(written) + "\n").encode())
+    return results
+
+
+def format_power(results: Mapping[str, Sequence[GroupPower]]) -> str:
+    """Format the power as a Markdown table."""
+    lines = [
+        "| features | patients | group found | further controls excluded | further patients kept | separation |",
+        "|---|---|---|---|---|---|",
+    ]
+    for strength, rows in results.items():
+        for one in rows:
+            shares = [_format(share) for share in (one.found, one.told_apart, one.kept)]
+            lines.append(f"| {strength} | {one.patients} | {' | '.join(shares)} | {one.separation:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _format(share: Interval) -> str:
+    return f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"
