@@ -14,6 +14,7 @@ from core.atomic_files import write_file
 from experiments.processes import run_app
 from experiments.syndromes import comparison as compared
 from experiments.syndromes import learning, matching, synthetic
+from experiments.syndromes import power as groups
 from gestaltgen.cli.progress import ConsoleProgress
 from recognition.syndromes.comparison.settings import ComparisonSettings
 
@@ -52,6 +53,14 @@ def learn(out: OutOption = OUT, quick: QuickOption = False, workers: WorkersOpti
     scale = learning.QUICK if quick else learning.FULL
     points = learning.measure_learning(out / "learn", scale, workers, ConsoleProgress(_console))
     _write_table(out / "learn", learning.format_learning(points))
+
+
+@app.command()
+def power(out: OutOption = OUT, quick: QuickOption = False) -> None:
+    """Measure how many patients make a group that can be found, at three strengths of the features."""
+    scale = groups.QUICK if quick else groups.FULL
+    results = groups.measure_power(out / "power", scale, ConsoleProgress(_console))
+    _write_table(out / "power", groups.format_power(results))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +14,14 @@ from core.atomic_files import write_file
 from core.json_text import to_json_text
 from core.progress import Progress
 from core.reports.figures import encode_figure, hide_spines
+from experiments.syndromes.graded_people import STRENGTHS, open_graded_people
 from experiments.syndromes.holdout import HoldoutTask, make_holdout
-from experiments.syndromes.people import CLEAR, CONTROLS, HARDLY_VISIBLE, MILD, SIZE, draw_controls, draw_patients
-from faces.datasets.dataset import Dataset
-from faces.phantoms.phantom_dataset import write_phantoms
 from recognition.syndromes.cohorts.matching import match
-from recognition.syndromes.cohorts.person import Cohort, read_cohort
+from recognition.syndromes.cohorts.person import Cohort
 from recognition.syndromes.cohorts.scores import compute_auc, summarise_runs
 from recognition.syndromes.comparison.tasks import PredictionTask, answer_tasks
-from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 
-SYNDROME: Final = "EHMT1"
-STRENGTHS: Final = {"clear": CLEAR, "mild": MILD, "hardly visible": HARDLY_VISIBLE}
 SEED: Final = 2902
 RESULTS: Final = "learning.json"
 
@@ -73,7 +68,9 @@ class LearningPoint:
 
 def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Progress) -> list[LearningPoint]:
     """Measure the curves, or continue, and write learning.json and learning.png."""
-    cohort, features = _open_people(out, scale, progress)
+    # Half as many patients again as the largest number are drawn, because not all have a control.
+    patients = 3 * max(scale.numbers) // 2 + scale.unseen
+    cohort, features = open_graded_people(out, patients, scale.controls, SEED, progress=progress)
     asked: dict[tuple[str, str, int], list[tuple[HoldoutTask, PredictionTask]]] = {}
     for strength in STRENGTHS:
         for number in scale.numbers:
@@ -96,23 +93,6 @@ def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Pr
     write_file(out / RESULTS, (to_json_text([asdict(point) for point in points]) + "\n").encode())
     write_file(out / "learning.png", plot_learning(points))
     return points
-
-
-def _open_people(out: Path, scale: LearningScale, progress: Progress) -> tuple[Cohort, FaceFeatures]:
-    """Draw patients at each strength and controls, and compute their features; patients are half as many again as the
-    largest number, because not all have a control."""
-    path = out / "people.zip"
-    if not path.exists():
-        people = [*draw_controls(scale.controls, SEED)]
-        count = 3 * max(scale.numbers) // 2 + scale.unseen
-        for place, (name, strength) in enumerate(STRENGTHS.items()):
-            drawn = draw_patients(SYNDROME, count, SEED + place, strength)
-            people += [replace(person, condition=name) for person in drawn]
-        write_phantoms(path, people, size=SIZE, conditions=(*STRENGTHS, CONTROLS), workers=2)
-    with Dataset.open(path) as data:
-        cohort = read_cohort(data.records)
-        features, _ = extract(data, cache=out / "features", progress=progress)
-    return cohort, features
 
 
 def _draw_people(
