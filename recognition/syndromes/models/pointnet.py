@@ -132,9 +132,10 @@ class PointNet(Estimator):
     BLOCKS: ClassVar[tuple[str, ...]] = (POINTS, LANDMARKS)
 
     def train(self, X: Matrix, patients: npt.NDArray[np.bool_]) -> PointNetPredictor:
-        from recognition.syndromes.models.pointnet_training import train_pointnet
+        from recognition.syndromes.models.pointnet_training import Schedule, train_pointnet
 
-        return train_pointnet(self.layout, X, patients, self.epochs, self.rate, self.batch, self.seed)
+        schedule = Schedule(self.epochs, self.rate, self.batch, None, self.seed)
+        return train_pointnet(self.layout, X, patients, schedule)
 
 
 @dataclass(eq=False)
@@ -144,20 +145,23 @@ class TunedPointNet(Estimator):
     Attributes:
         epochs, rates: values that are tried.
         batch: faces in a batch.
+        most_points: random points of a face that each training step takes, which saves time and adds variety.
     """
 
     epochs: Sequence[int] = TUNED_EPOCHS
     rates: Sequence[float] = TUNED_RATES
     batch: int = 16
+    most_points: int = 128
 
     BLOCKS: ClassVar[tuple[str, ...]] = (POINTS, LANDMARKS)
 
     def train(self, X: Matrix, patients: npt.NDArray[np.bool_]) -> PointNetPredictor:
-        from recognition.syndromes.models.pointnet_training import choose_schedule, train_pointnet
+        from recognition.syndromes.models.pointnet_training import Schedule, choose_schedule, train_pointnet
 
         folds = _deal_folds(patients)
-        epochs, rate = choose_schedule(self.layout, X, patients, folds, self.epochs, self.rates, self.batch, self.seed)
-        return train_pointnet(self.layout, X, patients, epochs, rate, self.batch, self.seed)
+        usual = Schedule(max(self.epochs), self.rates[0], self.batch, self.most_points, self.seed)
+        schedule = choose_schedule(self.layout, X, patients, folds, sorted(self.epochs), self.rates, usual)
+        return train_pointnet(self.layout, X, patients, schedule)
 
 
 def _deal_folds(patients: npt.NDArray[np.bool_]) -> Ints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +21,25 @@ from recognition.syndromes.models.pointnet import Dense, PointNetPredictor
 _SHARED: Final = (3, 32, 64, 256)
 _HEAD: Final = (256, 64, 1)
 _DROPOUT: Final = 0.3
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Numbers of a training.
+
+    Attributes:
+        epochs: passes over the training faces.
+        rate: learning rate of Adam.
+        batch: faces in a batch.
+        most_points: random points of a face that each step takes; None for all.
+        seed: seed of everything that is drawn.
+    """
+
+    epochs: int
+    rate: float
+    batch: int
+    most_points: int | None
+    seed: int
 
 
 class PointNetwork(nn.Module):
@@ -48,12 +68,10 @@ class PointNetwork(nn.Module):
         return logits
 
 
-def train_pointnet(
-    layout: Layout, X: Matrix, patients: npt.NDArray[np.bool_], epochs: int, rate: float, batch: int, seed: int
-) -> PointNetPredictor:
+def train_pointnet(layout: Layout, X: Matrix, patients: npt.NDArray[np.bool_], schedule: Schedule) -> PointNetPredictor:
     """Train on faces (n, layout.width); the global random state does not change."""
     points = _points(layout, X)
-    *_, network = _learn(points, torch.from_numpy(patients), range(epochs, epochs + 1), rate, batch, seed)
+    *_, network = _learn(points, torch.from_numpy(patients), [schedule.epochs], schedule)
     with torch.inference_mode():
         usual = network.describe(points[torch.from_numpy(~patients)]).mean(dim=0).numpy()
     shared = tuple(_fold_normalisation(layer) for layer in network.shared)  # type: ignore[arg-type]
@@ -70,45 +88,45 @@ def choose_schedule(
     folds: Ints,
     epochs: Sequence[int],
     rates: Sequence[float],
-    batch: int,
-    seed: int,
-) -> tuple[int, float]:
-    """Return the epochs and the learning rate with the smallest log loss on unseen folds; of equal ones the first.
+    schedule: Schedule,
+) -> Schedule:
+    """Return the schedule with the epochs and the learning rate of the smallest log loss on unseen folds.
 
     Args:
         folds: (n,) inner fold of each face.
+        schedule: the other numbers.
     """
     points, labels = _points(layout, X), torch.from_numpy(patients)
     losses: Floats = np.zeros((len(rates), len(epochs)))
     for fold in np.unique(folds):
         unseen = torch.from_numpy(folds == fold)
         for row, rate in enumerate(rates):
-            networks = _learn(points[~unseen], labels[~unseen], sorted(epochs), rate, batch, seed)
+            networks = _learn(points[~unseen], labels[~unseen], epochs, replace(schedule, rate=rate))
             for column, network in enumerate(networks):
                 with torch.inference_mode():
                     loss = F.binary_cross_entropy_with_logits(network(points[unseen]), labels[unseen].float())
                 losses[row, column] += float(loss)
     row, column = divmod(int(losses.argmin()), len(epochs))
-    return sorted(epochs)[column], rates[row]
+    return replace(schedule, epochs=epochs[column], rate=rates[row])
 
 
-def _learn(
-    points: Tensor, labels: Tensor, stops: Sequence[int], rate: float, batch: int, seed: int
-) -> Iterator[PointNetwork]:
-    """Train, and yield the network in evaluation mode after each of these numbers of epochs."""
+def _learn(points: Tensor, labels: Tensor, stops: Sequence[int], schedule: Schedule) -> Iterator[PointNetwork]:
+    """Train, and yield the network in evaluation mode after each of these numbers of epochs, in ascending order."""
+    most_points = min(points.shape[1], schedule.most_points or points.shape[1])
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(schedule.seed)
         network = PointNetwork()
-        optimizer = torch.optim.Adam(network.parameters(), rate)
+        optimizer = torch.optim.Adam(network.parameters(), schedule.rate)
         state = torch.get_rng_state()
     for epoch in range(1, max(stops) + 1):
         network.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(state)
             # Batches of nearly equal size: one of a single face has no deviation to normalise by.
-            for chosen in torch.randperm(len(points)).tensor_split(max(1, len(points) // batch)):
+            for chosen in torch.randperm(len(points)).tensor_split(max(1, len(points) // schedule.batch)):
                 optimizer.zero_grad()
-                loss = F.binary_cross_entropy_with_logits(network(points[chosen]), labels[chosen].float())
+                seen = points[chosen][:, torch.randperm(points.shape[1])[:most_points]]
+                loss = F.binary_cross_entropy_with_logits(network(seen), labels[chosen].float())
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             state = torch.get_rng_state()
