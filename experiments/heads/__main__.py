@@ -26,5 +26,21 @@ def build(out: Annotated[Path, typer.Option(help="File to write.")] = SHIPPED) -
     build(out)
 
 
+@app.command()
+def measure(
+    count: Annotated[int, typer.Option(help="Number of random heads.", min=2)] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of the heads and of the errors.")] = 7,
+    out: Annotated[Path, typer.Option(help="File of the table, in Markdown.")] = Path("runs/heads.md"),
+) -> None:
+    """Measure the fit of random heads of all ages against the mean head of their age and sex. Takes some minutes."""
+    from core.atomic_files import write_file
+    from experiments.heads.measure import measure, table
+
+    text = table(list(measure(count, seed)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_file(out, text.encode())
+    print(text)
+
+
 if __name__ == "__main__":
     run_app(app)

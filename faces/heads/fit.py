@@ -28,6 +28,7 @@ _SMALLEST_EYE_DISTANCE: Final = 4.0
 """In pixels."""
 
 _BATCH: Final = 64
+_RESIDUAL, _POSE = 3, slice(4, 7)
 _SEXES: Final = {"female": 1.0, "male": 0.0}
 
 
@@ -86,16 +87,19 @@ def fit_heads(
             raise ImageError(f"there are {len(values)} {name} for {count} faces; expected one for each, or None")
     failures = {index: reason for index, face in enumerate(given) if (reason := _unusable(face))}
     usable = np.array([index for index in range(count) if index not in failures], dtype=np.int64)
-    fits = HeadFits(
-        *(np.full((count, POINTS, 3), np.nan, dtype=np.float32) for _ in range(2)),
-        *(np.full(count, np.nan) for _ in range(4)),
-        pose=np.full((count, 3), np.nan),
-        failures=failures,
-    )
+    values = np.full((count, _POSE.stop), np.nan)
+    points, resting = np.full((2, count, POINTS, 3), np.nan, dtype=np.float32)
     for start in range(0, len(usable), _BATCH):
         rows = usable[start : start + _BATCH]
-        _fit_batch(fits, rows, given[rows], known_ages[rows], females[rows])
-    return fits
+        points[rows], resting[rows], values[rows] = _fit_batch(given[rows], known_ages[rows], females[rows])
+    for row in np.flatnonzero(values[:, _RESIDUAL] >= LARGEST_RESIDUAL).tolist():
+        failures[row] = (
+            f"the fitted head is {values[row, _RESIDUAL]:.0%} of the eye distance from the landmarks; "
+            f"expected less than {LARGEST_RESIDUAL:.0%}"
+        )
+        points[row] = resting[row] = values[row] = np.nan
+    smile, age, female, residual = values[:, : _POSE.start].T
+    return HeadFits(points, resting, smile, age, female, residual, values[:, _POSE], failures)
 
 
 def _number(age: float | None) -> float:
@@ -116,29 +120,16 @@ def _unusable(landmarks: Floats) -> str | None:
     return None
 
 
-def _fit_batch(fits: HeadFits, rows: npt.NDArray[np.int64], landmarks: Floats, ages: Floats, females: Floats) -> None:
-    """Fit some faces and enter the results in their rows."""
+def _fit_batch(landmarks: Floats, ages: Floats, females: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fit some faces: points and points at rest (n, 510, 3), and smile, age, female, residual and pose (n, 7)."""
     model = load_head_model()
     upright, roll = _upright(landmarks)
     solver = HeadSolver(model, upright, ages, females)
     heads, pose = solver.solve()
-    points, resting = heads.points(model), heads.points(model, at_rest=True)
-    residual = solver.residual()
-    fits.points[rows] = model.in_eye_distances(points)
-    fits.resting[rows] = model.in_eye_distances(resting)
-    fits.smile[rows] = heads.smile(model)
-    fits.age[rows] = years_of_age(heads.phenotype[:, 0])
-    fits.female[rows] = heads.phenotype[:, 1]
-    fits.residual[rows] = residual
-    fits.pose[rows] = np.degrees(pose + np.stack([0 * roll, 0 * roll, roll], axis=1))
-    for row, distance in zip(rows.tolist(), residual.tolist(), strict=True):
-        if not distance < LARGEST_RESIDUAL:
-            fits.failures[row] = (
-                f"the fitted head is {distance:.0%} of the eye distance from the landmarks; "
-                f"expected less than {LARGEST_RESIDUAL:.0%}"
-            )
-            for values in (fits.points, fits.resting, fits.smile, fits.age, fits.female, fits.residual, fits.pose):
-                values[row] = np.nan
+    pose[:, 2] += roll
+    ones = (heads.smile(model), years_of_age(heads.phenotype[:, 0]), heads.phenotype[:, 1], solver.residual())
+    points, resting = (model.in_eye_distances(heads.points(model, at_rest=rest)) for rest in (False, True))
+    return points, resting, np.column_stack([*ones, np.degrees(pose)])
 
 
 def _upright(landmarks: Floats) -> tuple[Floats, Floats]:

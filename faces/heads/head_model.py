@@ -77,12 +77,12 @@ is 25 years old and its old one 90."""
 
 def age_of_years(years: npt.ArrayLike) -> Floats:
     """Convert years to the age of the model."""
-    return np.interp(years, _YEARS, _AGES)
+    return np.interp(np.asarray(years, dtype=np.float64), _YEARS, _AGES)
 
 
 def years_of_age(age: npt.ArrayLike) -> Floats:
     """Convert the age of the model to years; below 0, which are newborns, to 0."""
-    return np.interp(age, _AGES, _YEARS)
+    return np.interp(np.asarray(age, dtype=np.float64), _AGES, _YEARS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class HeadModel:
         phenotype: (480, 510, 3), the blocks of PHENOTYPE_BLOCKS one after the other.
         changes: (changes, 2, 510, 3): of the value 1, and of the value -1.
         actions: (actions, 510, 3).
-        landmarks: (68,) the landmarks' places among the points, in iBUG order.
+        landmarks: (68, 2) the two points that each landmark lies midway between, in iBUG order; often one and the same.
         change_names: names of the local changes.
         action_names: names of the facial actions.
     """
@@ -110,16 +110,19 @@ class HeadModel:
     @cached_property
     def at_landmarks(self) -> HeadModel:
         """The model of the 68 landmarks alone."""
-        own = self.landmarks
         return HeadModel(
-            self.template[own],
-            np.ascontiguousarray(self.phenotype[:, own]),
-            np.ascontiguousarray(self.changes[:, :, own]),
-            np.ascontiguousarray(self.actions[:, own]),
-            np.arange(len(own)),
+            self.landmark_points(self.template),
+            self.landmark_points(self.phenotype),
+            self.landmark_points(self.changes),
+            self.landmark_points(self.actions),
+            np.repeat(np.arange(68)[:, None], 2, axis=1),
             self.change_names,
             self.action_names,
         )
+
+    def landmark_points(self, points: Floats) -> Floats:
+        """Compute the landmarks (..., 68, 3) of points (..., 510, 3)."""
+        return np.asarray(points[..., self.landmarks, :].mean(axis=-2))
 
     def points(self, phenotype: Floats, changes: Floats, actions: Floats) -> Floats:
         """Compute the points (n, p, 3) of heads.
@@ -144,19 +147,13 @@ class HeadModel:
 
     def eye_centres(self, points: Floats) -> Floats:
         """Compute the centres (n, 2, 3) of the right and the left eye."""
-        eyes = points[:, self.landmarks]
-        return np.stack([eyes[:, RIGHT_EYE].mean(axis=1), eyes[:, LEFT_EYE].mean(axis=1)], axis=1)
+        landmarks = self.landmark_points(points)
+        return np.stack([landmarks[:, RIGHT_EYE].mean(axis=1), landmarks[:, LEFT_EYE].mean(axis=1)], axis=1)
 
-    def in_eye_distances(self, points: Floats, eyes: Floats | None = None) -> Floats:
-        """Scale points (n, p, 3) to units of the eye distance, with the origin between the eyes.
-
-        Args:
-            points: heads without pose.
-            eyes: (n, 2, 3) the centres of the eyes to take instead of the heads' own.
-        """
-        centres = self.eye_centres(points) if eyes is None else eyes
-        distance = np.linalg.norm(centres[:, 1] - centres[:, 0], axis=-1)
-        return np.asarray((points - centres.mean(axis=1)[:, None]) / distance[:, None, None])
+    def in_eye_distances(self, points: Floats) -> Floats:
+        """Scale heads (n, p, 3) to units of their eye distance, with the origin between the eyes."""
+        centres = self.eye_centres(points).mean(axis=1)
+        return np.asarray((points - centres[:, None]) / self.eye_distances(points)[:, None, None])
 
 
 def phenotype_weights(phenotype: Floats, derivative: str | None = None) -> Floats:

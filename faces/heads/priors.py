@@ -104,11 +104,8 @@ class HeadPrior:
 
     def mean_heads(self, ages: Floats, females: Floats) -> Floats:
         """Compute the points (n, 510, 3) of the mean head of an age and sex, at rest."""
-        means, _ = self.phenotype(ages, females)
-        names = self.model
-        return self.model.points(
-            means, np.zeros((len(ages), len(names.change_names))), np.zeros((len(ages), len(names.action_names)))
-        )
+        none = (np.zeros((len(ages), len(names))) for names in (self.model.change_names, self.model.action_names))
+        return self.model.points(self.phenotype(ages, females)[0], *none)
 
     def draw(self, ages: Floats, females: Floats, seed: int) -> HeadParameters:
         """Draw random heads (n) of given ages in years and sexes (1 for female, 0 for male).

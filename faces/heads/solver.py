@@ -68,7 +68,7 @@ class HeadSolver:
         self._mean, self._sd = np.zeros(size), np.ones(size)
         self._mean[:, _PHENOTYPE] = phenotype
         self._mean[:, 3] = -np.log(model.eye_distances(heads))
-        self._mean[:, 4:6] = -(heads[:, model.landmarks[36:48], :2].mean(axis=1) * np.exp(self._mean[:, 3:4]))
+        self._mean[:, 4:6] = -(model.eye_centres(heads).mean(axis=1)[:, :2] * np.exp(self._mean[:, 3:4]))
         self._sd[:, _POSE], self._sd[:, _PHENOTYPE], self._sd[:, self._actions] = (
             _POSE_SD,
             phenotype_sd,
@@ -167,12 +167,10 @@ class HeadSolver:
         changes = theta[:, self._changes, None, None]
         # At 0 a change has two slopes, one to each side; the mean is taken.
         more, less = (changes >= 0) / (1.0 + (changes == 0)), (changes <= 0) / (1.0 + (changes == 0))
+        slopes_of_phenotype = np.stack([phenotype_weights(theta[:, _PHENOTYPE], name) for name in PHENOTYPE], axis=1)
         shapes = np.concatenate(
             [
-                np.stack([phenotype_weights(theta[:, _PHENOTYPE], name) for name in PHENOTYPE], axis=1)
-                .reshape(count * len(PHENOTYPE), -1)
-                .__matmul__(model.phenotype.reshape(len(model.phenotype), -1))
-                .reshape(count, len(PHENOTYPE), -1, 3),
+                np.tensordot(slopes_of_phenotype, model.phenotype, 1),
                 more * model.changes[:, 0] - less * model.changes[:, 1],
                 np.broadcast_to(model.actions, (count, *model.actions.shape)),
             ],
