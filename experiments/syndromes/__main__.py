@@ -15,11 +15,11 @@ from experiments.processes import run_app
 from experiments.syndromes import comparison as compared
 from experiments.syndromes import learning, matching, synthetic
 from experiments.syndromes import power as groups
+from experiments.syndromes.document import PAGE, TABLE, write_section
 from gestaltgen.cli.progress import ConsoleProgress
 from recognition.syndromes.comparison.settings import ComparisonSettings
 
 OUT: Final = Path("runs/syndromes-experiment")
-TABLE: Final = "table.md"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _console = Console(highlight=False, soft_wrap=True)
@@ -77,6 +77,13 @@ def synthesise(out: OutOption = OUT, quick: QuickOption = False, workers: Worker
     scale = synthetic.QUICK if quick else synthetic.FULL
     results = synthetic.measure_synthetic(out / "synthesise", scale, workers, ConsoleProgress(_console))
     _write_table(out / "synthesise", synthetic.format_synthetic(results))
+
+
+@app.command()
+def document(out: OutOption = OUT) -> None:
+    """Write the section of docs/syndromes.md from the files of the experiments."""
+    absent = write_section(out)
+    _console.print(f"wrote {PAGE}" + (f"; not there yet: {', '.join(absent)}" if absent else ""))
 
 
 def _write_table(folder: Path, table: str) -> None:

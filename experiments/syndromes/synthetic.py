@@ -15,9 +15,10 @@ from core.atomic_files import write_file
 from core.json_text import to_json_text
 from core.progress import Progress
 from experiments.syndromes.holdout import HoldoutTask, make_holdout
-from experiments.syndromes.people import SIZE
+from experiments.syndromes.people import MILD, SIZE, weaken
 from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import Record
+from faces.labels import UNAFFECTED
 from faces.phantoms.person import phantom
 from faces.phantoms.phantom_dataset import write_phantoms
 from recognition.syndromes.cohorts.matching import match
@@ -127,15 +128,16 @@ def measure_synthetic(out: Path, scale: SyntheticScale, workers: int, progress: 
 
 
 def _draw_real(path: Path, scale: SyntheticScale) -> None:
-    """Draw children and adolescents with the syndrome as the generator knows it, and controls of the class other."""
+    """Draw children and adolescents with the syndrome, and controls of the class other, both mildly."""
     if path.exists():
         return
     rng = np.random.default_rng(SEED)
     patients = 3 * max(scale.numbers) // 2 + scale.unseen
     people = []
     for index in range(4 * patients):
-        name = SYNDROME if index < patients else CONTROLS
-        people.append(phantom(name, int(rng.integers(2, 20)), round(rng.uniform(), 3), (SEED << 32) + index))
+        years, smile, identity = int(rng.integers(2, 20)), round(rng.uniform(), 3), (SEED << 32) + index
+        drawn = phantom(SYNDROME if index < patients else CONTROLS, years, smile, identity)
+        people.append(weaken(drawn, phantom(UNAFFECTED, years, smile, identity), MILD))
     write_phantoms(path, people, size=SIZE, workers=2)
 
 
@@ -156,8 +158,8 @@ def _render_synthetic(path: Path, scale: SyntheticScale) -> None:
     rows = [*plan.rows]
     with DatasetWriter(path) as writer:
         for row, image in zip(rows, model.render(plan, rows), strict=True):
-            condition = SYNDROME if row.soft_label[writer.conditions.index(SYNDROME)] == 1 else CONTROLS
-            writer.add(image, Record(condition=condition, person=f"synthetic-{row.index}"))
+            about = row.to_json()
+            writer.add(image, Record(condition=about["condition"], person=f"synthetic-{about['index']}"))
 
 
 def _join(first: FaceFeatures, second: FaceFeatures) -> FaceFeatures:

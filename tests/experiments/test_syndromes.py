@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from experiments.syndromes import document
 from experiments.syndromes.people import CONTROLS, SYNDROMES, draw_controls, draw_patients
 from experiments.syndromes.thesis import read_thesis
 
@@ -27,3 +31,16 @@ def test_strength_scales_what_the_terms_change() -> None:
 def test_longer_lists_begin_with_the_shorter_ones() -> None:
     assert [*draw_controls(2, 0)] == [*draw_controls(4, 0)][:2]
     assert {person.condition for person in draw_controls(4, 0)} == {CONTROLS}
+
+
+def test_the_section_is_replaced_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n## Comparison on phantoms\n\nsuperseded\n\n## Next\n\nkept\n")
+    monkeypatch.setattr(document, "PAGE", page)
+    (tmp_path / "match").mkdir()
+    (tmp_path / "match" / document.TABLE).write_text("| a table |\n")
+    absent = document.write_section(tmp_path)
+    assert absent == ["compare", "learn", "synthesise"]
+    text = page.read_text()
+    assert "superseded" not in text
+    assert text.endswith("| a table |\n\n## Next\n\nkept\n")

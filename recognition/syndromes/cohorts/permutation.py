@@ -76,12 +76,12 @@ def permute_labels(
 
 
 def combine_p_values(p_values: Sequence[float]) -> float:
-    """Combine the p-values of runs with redrawn controls: twice their mean, at most 1 (Rüschendorf 1982).
+    """Combine the p-values of runs with redrawn controls: twice their mean, at most 1 (Rüschendorf 1982); one stays.
 
     The runs share the patients, so that their p-values depend on each other. This combination is valid whatever the
     dependence (Vovk and Wang 2020), and conservative; Fisher's is not valid for dependent p-values.
     """
-    return min(1.0, 2 * float(np.mean(p_values)))
+    return float(p_values[0]) if len(p_values) == 1 else min(1.0, 2 * float(np.mean(p_values)))
 
 
 def score_neighbours(descriptors: Descriptors, pairs: Ints | None = None, k: int = 3) -> Score:

@@ -45,7 +45,7 @@ def plot_curves(results: Sequence[Result]) -> bytes:
         for one in results:
             if one.syndrome == syndrome:
                 colour = f"C{models.index(one.model)}"
-                axis.plot(_GRID, average_curve(one), color=colour, label=one.model, linewidth=1.4)
+                axis.plot([0, *_GRID], [0, *average_curve(one)], color=colour, label=one.model, linewidth=1.4)
         axis.set_title(syndrome, fontsize=10)
         axis.set_aspect("equal")
         hide_spines(axis)

@@ -81,7 +81,8 @@ def _describe(photograph: Pixels) -> Matrix:
     features, failures = extract({"photograph": photograph}, flat=True)
     for reason in failures.values():
         raise DatasetError(f"the photograph cannot be used: {reason}")
-    return _scale(features.block(DESCRIPTOR))[0]
+    (descriptor,) = _scale(features.block(DESCRIPTOR))
+    return np.asarray(descriptor)
 
 
 def _scale(descriptors: Matrix) -> Matrix:

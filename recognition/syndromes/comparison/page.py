@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -103,10 +103,10 @@ def _format_body(comparison: Comparison) -> list[str]:
         sections.append(
             format_section(
                 f"Against controls, {scheme.replace('_', ' ')}",
-                f"<p>Validation: {_SCHEMES[scheme]} Means over {settings.runs} runs with redrawn controls, with the "
-                "deviation over the runs in brackets. N: patients with a control. p: probability of such an area if "
-                "patients and controls were alike, by exchanging the two inside the pairs; twice the mean over the "
-                "runs, which is valid although the runs share the patients.</p>",
+                f"<p>Validation: {_SCHEMES[scheme]} Means over the runs, with their deviation in brackets. N: patients "
+                "with a control. p: probability of such an area if patients and controls were alike, by exchanging the "
+                "two inside the pairs; of several runs, twice the mean, which is valid although they share the "
+                "patients.</p>",
                 format_table(tabulate_results(comparison, scheme)),
                 embed_image(plot_curves(results), f"ROC curves of all models by syndrome, {scheme}"),
             )
@@ -127,10 +127,9 @@ def _format_body(comparison: Comparison) -> list[str]:
 
 def _format_design(comparison: Comparison) -> str:
     settings, cohort = comparison.settings, comparison.cohort
-    facts: Mapping[str, Any] = {
+    facts: dict[str, Any] = {
         "people": f"{len(cohort.persons)}, of whom {len(cohort.controls)} are controls",
         "models": ", ".join(settings.models),
-        "ensemble": f"mean probability, most frequent prediction of {', '.join(settings.members)}",
         "matching": f"same sex{' and ancestry' if settings.ancestry else ''}, same age in years if possible, else "
         f"{settings.rule.lower:.2f} to {settings.rule.upper:.2f} times the patient's; by {settings.method}; each "
         "control once in a run",
@@ -138,6 +137,9 @@ def _format_design(comparison: Comparison) -> str:
         "seed": settings.seed,
         "versions": ", ".join(f"{name} {version}" for name, version in list_versions().items()),
     }
+    if ENSEMBLE in settings.models:
+        combined = "mean probability, most frequent prediction" if len(settings.members) > 2 else "mean probability"
+        facts[ENSEMBLE] = f"{combined} of {', '.join(settings.members)}"
     return format_section("Design", format_facts(facts), format_table(tabulate_cohort(comparison)))
 
 
@@ -177,7 +179,7 @@ def _format_distances(comparison: Comparison) -> str:
 
 def _format_people(comparison: Comparison) -> str:
     unmatched, problems = tabulate_unmatched(comparison), tabulate_problems(comparison)
-    left_out = [["syndrome", "patients", "reason"]]
+    left_out: list[list[Any]] = [["syndrome", "patients", "reason"]]
     left_out += [[one.syndrome, one.patients, one.reason] for one in comparison.left_out]
     parts = [
         (left_out, "All syndromes are compared.", "Syndromes that are left out"),

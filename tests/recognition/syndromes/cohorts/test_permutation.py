@@ -69,6 +69,7 @@ def test_the_fast_score_of_neighbours_is_that_of_the_estimator() -> None:
 def test_runs_are_combined_without_the_claim_that_they_are_independent() -> None:
     assert combine_p_values([0.02, 0.02, 0.02]) == pytest.approx(0.04)
     assert combine_p_values([0.9, 0.5]) == 1
+    assert combine_p_values([0.03]) == 0.03
 
 
 def test_bad_input_is_refused() -> None:

@@ -1,0 +1,147 @@
+"""Section "Comparison on phantoms" of docs/syndromes.md, written from the files of the experiments alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from core.atomic_files import write_file
+from experiments.syndromes.people import (
+    CLEAR,
+    CONTROL_COUNT,
+    CONTROLS,
+    HARDLY_VISIBLE,
+    MILD,
+    OTHER_CAUSES,
+    SYNDROMES,
+)
+
+TABLE: Final = "table.md"
+PAGE: Final = Path("docs/syndromes.md")
+
+_WIDTH: Final = 128
+_HEADING: Final = "## Comparison on phantoms"
+_SECTION: Final = re.compile(rf"{_HEADING}\n.*?(?=\n## )", re.DOTALL)
+
+_PEOPLE: Final = f"""
+Phantoms are drawn faces ([phenotypes](phenotypes.md)), so that every figure here is about methods and none
+about patients. There are as many patients with each of twelve syndromes as the thesis had for the model with
+the most, and {CONTROL_COUNT} controls of the class `{CONTROLS}`. Each person has HPO terms by their frequency
+in the catalogue. The features are drawn at {CLEAR:g} of their typical strength (clear), {MILD:g} (mild) or
+{HARDLY_VISIBLE:g} (hardly visible). The three take turns down the list of syndromes by number of patients, so
+that neither goes with the other. Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
+drawn at {MILD:g}; the others have no feature. Half of all people are younger than nine years, and one in six is
+older than nineteen. Sex, skin and age are drawn: men have a wider jaw, thicker brows, thinner lips and may have
+a beard, three groups of skin tones stand for ancestry, and faces grow. A phantom has no ancestors, and its
+sexes and ages differ more regularly than those of people.
+"""
+
+
+def write_section(out: Path) -> list[str]:
+    """Replace the section by what the files say; returns the names of the experiments that are not there.
+
+    Args:
+        out: folder of all experiments.
+    """
+    parts, absent = [_HEADING, "", _fill(_PEOPLE)], []
+    for name, describe in (("compare", _compare), ("learn", _learn), ("match", _match), ("synthesise", _synthesise)):
+        folder = out / name
+        if (folder / TABLE).exists():
+            parts += ["", *describe(folder)]
+        else:
+            absent.append(name)
+    text = PAGE.read_text("utf-8")
+    section = "\n".join(parts) + "\n"
+    write_file(PAGE, _SECTION.sub(lambda _: section, text).encode())
+    return absent
+
+
+def _fill(text: str) -> str:
+    """Break text into lines as long as those of the page."""
+    return textwrap.fill(" ".join(text.split()), _WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+def _compare(folder: Path) -> Iterator[str]:
+    about = json.loads((folder / "results.json").read_bytes())
+    against = [one for one in about["results"] if one["opponent"] is None]
+    runs = about["settings"]["runs"]
+    seconds = sum(one["seconds"] for one in about["results"] if one["model"] != "ensemble")
+    yield "### The thesis's table beside ours"
+    yield ""
+    if len({one["syndrome"] for one in against}) < len(SYNDROMES):
+        yield "**A trial with few people, not the experiment that is described above.**"
+        yield ""
+    yield _fill(
+        f"Leave-one-out, mean and deviation over {runs} {'run' if runs == 1 else 'runs'} (`python -m "
+        f"experiments.syndromes compare`; {about['people']} people, of whom {about['controls']} are controls). N is "
+        "the number of patients with a control. The thesis's figures are those of photographs of real patients; the "
+        "faces here are drawn at the strength of the second column, so that the two halves of the table cannot agree "
+        f"but by chance. `neighbours` stands for Deepface. All predictions together took {seconds / 60:.0f} minutes of "
+        "one processor core, without the features of the faces; two processes share them."
+    )
+    yield ""
+    yield (folder / TABLE).read_text("utf-8").rstrip()
+    if len(about["settings"]["schemes"]) > 1:
+        yield ""
+        yield from _compare_schemes(against)
+
+
+def _compare_schemes(against: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the mean area over the syndromes by each scheme."""
+    models = [*dict.fromkeys(one["model"] for one in against)]
+    schemes = [*dict.fromkeys(one["scheme"] for one in against)]
+    yield "Mean area over the syndromes, by both schemes of validation:"
+    yield ""
+    yield f"| scheme | {' | '.join(models)} |"
+    yield "|---" * (1 + len(models)) + "|"
+    for scheme in schemes:
+        cells = []
+        for model in models:
+            values = [
+                one["summary"]["auc"]["mean"] for one in against if (one["model"], one["scheme"]) == (model, scheme)
+            ]
+            cells.append(f"{sum(values) / len(values):.3f}")
+        yield f"| {scheme.replace('_', ' ')} | {' | '.join(cells)} |"
+
+
+def _learn(folder: Path) -> Iterator[str]:
+    yield "### How many patients are needed?"
+    yield ""
+    yield _fill(
+        "Area on unseen people, all the same for every number (`python -m experiments.syndromes learn`): mean, in "
+        "brackets the deviation over draws of the training people; after the semicolon the area by leave-one-out on "
+        "the same training people, which is what a laboratory would report."
+    )
+    yield ""
+    yield (folder / TABLE).read_text("utf-8").rstrip()
+
+
+def _match(folder: Path) -> Iterator[str]:
+    yield "### What does matching prevent?"
+    yield ""
+    yield _fill(
+        "A syndrome that changes no face: four of five patients are boys, all are two to five years old, and the "
+        "controls are those of the clinic. 0.5 is right; more is the age and the sex that a model recognises in place "
+        "of the syndrome (`python -m experiments.syndromes match`; five folds, mean and deviation over draws of "
+        "controls)."
+    )
+    yield ""
+    yield (folder / TABLE).read_text("utf-8").rstrip()
+
+
+def _synthesise(folder: Path) -> Iterator[str]:
+    yield "### What do synthetic faces add?"
+    yield ""
+    yield _fill(
+        "Synthetic patients with 22q11DS, and as many synthetic controls, of the shipped generator of phantoms are "
+        "added to the training only; areas on unseen real phantoms (`python -m experiments.syndromes synthesise`; "
+        f"mean and deviation over draws of the training people). The real ones are drawn mildly ({MILD:g}); the "
+        "generator was trained on thousands of phantoms whose features are as strong as those of textbooks. One that "
+        "was trained on the laboratory's own few patients has less to add."
+    )
+    yield ""
+    yield (folder / TABLE).read_text("utf-8").rstrip()
