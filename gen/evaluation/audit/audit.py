@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from core.atomic_files import write_file
 from core.errors import ConfigError
@@ -26,44 +25,35 @@ from faces.oracle import attribute_network as oracle_file
 from faces.phantoms.phantom_dataset import is_phantoms
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
-from gen.evaluation.audit.closeness import NearestTraining, measure_closeness
+from gen.evaluation.audit.closeness import measure_closeness
 from gen.evaluation.audit.descriptions import (
-    IDENTITY,
     PERCEPTUAL,
-    PIXELS,
     Describe,
     Descriptions,
     describe_phantoms,
     describe_photographs,
-    find_nearest,
-    join,
-    reduce,
 )
 from gen.evaluation.audit.extraction import extract_people
 from gen.evaluation.audit.membership import (
     BLIND,
     COMBINED,
+    Floats,
     Scores,
     combine_scores,
-    fit_and_score,
     make_discriminator_score,
     measure_attacks,
 )
 from gen.evaluation.audit.page import draw_pairs, render_page
 from gen.evaluation.audit.people import AuditedPeople, choose_people
+from gen.evaluation.audit.pictures import AuditedPictures
 from gen.evaluation.audit.report import AuditReport, to_json
 from gen.evaluation.experiments import CHUNK, EVALUATION_SEED, require_vocabulary, rows_like
-from gen.evaluation.real_images import ImageSubset
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.sampler import Sampler
 
-Floats = npt.NDArray[np.float64]
-
-MeasureInversion = Callable[[Generator, Pixels, Callable[[int], None]], Floats]
+MeasureInversion: TypeAlias = Callable[[Generator, Pixels, Callable[[int], None]], Floats]
 """Errors (n,) with which a generator reproduces pictures; the function is told the number of pictures done."""
-
-_PAIRS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -141,16 +131,12 @@ def audit_generator(
                 on_progress=step,
             )
         phantoms = is_phantoms(data) if options.phantoms is None else options.phantoms
-        audit = _Audit(options, people, generator, vocabulary, _make_describe(options, phantoms), progress)
-        scores = audit.score_by_images()
-        if discriminator is not None:
-            scores["discriminator"] = audit.score_by_discriminator(discriminator)
-        if options.inversions:
-            scores["inversion error"] = audit.score_by_inversion(measure_inversion)
-        counts = len(people.members), len(people.unseen)
-        whole = [kind for kind in scores.values() if (len(kind.members), len(kind.unseen)) == counts]
-        scores[COMBINED] = combine_scores(whole, options.seed)
-        nearest, unseen_nearest = (audit.find_training_people(rows) for rows in (audit.generated, audit.unseen))
+        images = _render_images(generator, people, vocabulary, options, progress)
+        pictures = AuditedPictures(people, images, _make_describe(options, phantoms), progress)
+        scores = _score_people(options, pictures, generator, discriminator, vocabulary, measure_inversion)
+        nearest, unseen_nearest = (
+            pictures.find_training_people(described) for described in (pictures.generated, pictures.unseen)
+        )
         closeness = tuple(
             measure_closeness(name, nearest[name], unseen_nearest[name], people.persons) for name in nearest
         )
@@ -158,22 +144,22 @@ def audit_generator(
             about=_describe_audit(options, info, people, phantoms, generator.config.resolution),
             closeness=closeness,
             attacks=measure_attacks(scores, options.false_positives),
-            blind=measure_attacks({BLIND: audit.score_blindly()}, options.false_positives)[0],
+            blind=measure_attacks({BLIND: pictures.score_blindly(options.seed)}, options.false_positives)[0],
             extraction=tuple(
                 extract_people(
                     c.measure,
-                    audit.generated[c.measure],
-                    audit.unseen[c.measure],
+                    pictures.generated[c.measure],
+                    pictures.unseen[c.measure],
                     nearest[c.measure],
                     c.threshold,
                     people.persons,
                 )
                 for c in closeness
             ),
-            left_out=_explain_omissions(options, people, audit.generated),
+            left_out=_explain_omissions(options, people, pictures.generated),
             distances={name: (nearest[name].distance, unseen_nearest[name].distance) for name in nearest},
             scores=scores,
-            pairs=audit.find_pairs(nearest) if options.show_pairs else (),
+            pairs=pictures.find_pairs(nearest) if options.show_pairs else (),
         )
 
 
@@ -185,98 +171,49 @@ def write_report(folder: Path, report: AuditReport) -> None:
     write_file(folder / "audit.json", to_json(report).encode())
 
 
-class _Audit:
-    """Pictures and their descriptions in one audit."""
-
-    def __init__(
-        self,
-        options: AuditOptions,
-        people: AuditedPeople,
-        generator: Generator,
-        vocabulary: Vocabulary,
-        describe: Describe,
-        progress: Progress,
-    ) -> None:
-        self.options, self.people, self.generator, self.progress = options, people, generator, progress
-        self._side, self._vocabulary = generator.config.resolution, vocabulary
-        self.trained = self._read("reading training people", people.trained, describe)
-        self.unseen = self._read("reading unseen people", people.unseen, describe)
-        places = np.searchsorted(people.trained.places, people.members.places)
-        self.members = {name: rows[places] for name, rows in self.trained.items()}
-        self.images, self.generated = self._render(describe)
-
-    def score_by_images(self) -> dict[str, Scores]:
-        """Score people by the distance to the nearest generated image, by each measure."""
-        return {
-            f"nearest image, {name}": Scores(
-                -find_nearest(self.members[name], images, name)[0], -find_nearest(self.unseen[name], images, name)[0]
-            )
-            for name, images in self.generated.items()
-        }
-
-    def score_by_discriminator(self, discriminator: Discriminator) -> Scores:
-        """Score people by the discriminator's logit of their pictures."""
-        score = make_discriminator_score(discriminator)
-        return Scores(*(score(self._pixels(part), part.labels(self._vocabulary)) for part in self._both()))
-
-    def score_by_inversion(self, measure: MeasureInversion) -> Scores:
-        """Score the first people by how well the generator reproduces their pictures."""
-        pictures = [self._pixels(part, self.options.inversions) for part in self._both()]
-        with stepping_bar(self.progress, "inverting people", sum(map(len, pictures))) as step:
-            return Scores(*(-measure(self.generator, part, step) for part in pictures))
-
-    def score_blindly(self) -> Scores:
-        """Score people by their descriptions alone."""
-        name = PERCEPTUAL if PERCEPTUAL in self.members else IDENTITY
-        return fit_and_score(self.members[name], self.unseen[name], self.options.seed)
-
-    def find_training_people(self, described: Descriptions) -> dict[str, NearestTraining]:
-        """Find the nearest training picture by each measure, for as many images as there are unseen people."""
-        count = min(len(self.images), len(self.people.unseen))
-        return {name: NearestTraining.of(rows[:count], self.trained[name], name) for name, rows in described.items()}
-
-    def find_pairs(self, nearest: Mapping[str, NearestTraining]) -> tuple[tuple[Pixels, Pixels], ...]:
-        """Return the generated images that are nearest to a training person, by identity and by pixels, with it."""
-        return tuple(
-            (self.images[at], self.people.trained.image(int(nearest[name].place[at])))
-            for name in (IDENTITY, PIXELS)
-            for at in np.argsort(nearest[name].distance)[:_PAIRS]  # NaN comes last
+def _score_people(
+    options: AuditOptions,
+    pictures: AuditedPictures,
+    generator: Generator,
+    discriminator: Discriminator | None,
+    vocabulary: Vocabulary,
+    measure_inversion: MeasureInversion,
+) -> dict[str, Scores]:
+    """Score members and unseen people by every attack that the options allow, and by those together."""
+    scores = pictures.score_by_images()
+    if discriminator is not None:
+        judge = make_discriminator_score(discriminator)
+        scores["discriminator"] = pictures.score_people("judging people", judge, vocabulary)
+    if options.inversions:
+        scores["inversion error"] = pictures.score_people(
+            "inverting people",
+            lambda images, _, on_progress: -measure_inversion(generator, images, on_progress),
+            vocabulary,
+            options.inversions,
         )
+    most = max(len(kind.members) for kind in scores.values()), max(len(kind.unseen) for kind in scores.values())
+    of_all = [kind for kind in scores.values() if (len(kind.members), len(kind.unseen)) == most]
+    return scores | {COMBINED: combine_scores(of_all, options.seed)}
 
-    def _both(self) -> tuple[ImageSubset, ImageSubset]:
-        return self.people.members, self.people.unseen
 
-    def _pixels(self, part: ImageSubset, count: int | None = None) -> Pixels:
-        return reduce(np.stack([part.image(index) for index in range(len(part))[:count]]), self._side)
-
-    def _read(self, title: str, part: ImageSubset, describe: Describe) -> Descriptions:
-        parts = []
-        with stepping_bar(self.progress, title, len(part)) as step:
-            for _, images in part.chunks():
-                parts.append(describe(reduce(images, self._side)))
-                step(len(images))
-        return join(parts)
-
-    def _render(self, describe: Describe) -> tuple[Pixels, Descriptions]:
-        """Render images with the labels of the training data, and describe them."""
-        options = self.options
-        request = ImageSetRequest(
-            "unrelated",
-            self._vocabulary.conditions,
-            seed=options.seed,
-            truncation=options.truncation,
-            precision=options.precision,
-        )
-        labels = self.people.trained.labels(self._vocabulary)
-        rows = rows_like(labels, request, self._vocabulary, options.images)
-        sampler = Sampler(self.generator, precision=options.precision)
-        images, parts = [], []
-        with stepping_bar(self.progress, "rendering images", len(rows)) as step:
-            for start in range(0, len(rows), CHUNK):
-                images.append(sampler.render(rows[start : start + CHUNK], request))
-                parts.append(describe(images[-1]))
-                step(len(images[-1]))
-        return np.concatenate(images), join(parts)
+def _render_images(
+    generator: Generator, people: AuditedPeople, vocabulary: Vocabulary, options: AuditOptions, progress: Progress
+) -> Pixels:
+    """Render images with the labels of the training data."""
+    request = ImageSetRequest(
+        "unrelated",
+        vocabulary.conditions,
+        seed=options.seed,
+        truncation=options.truncation,
+        precision=options.precision,
+    )
+    rows = rows_like(people.trained.labels(vocabulary), request, vocabulary, options.images)
+    sampler, images = Sampler(generator, precision=options.precision), []
+    with stepping_bar(progress, "rendering images", len(rows)) as step:
+        for start in range(0, len(rows), CHUNK):
+            images.append(sampler.render(rows[start : start + CHUNK], request))
+            step(len(images[-1]))
+    return np.concatenate(images)
 
 
 def _load_discriminator(path: Path | None, generator: Generator) -> Discriminator | None:

@@ -58,10 +58,11 @@ def extract_people(
 
     Args:
         images, unseen: (n, d) and (m, d) descriptions; the same number of both is compared.
-        neighbours: the nearest training pictures of the images.
+        neighbours: the nearest training pictures of all images, or of the first ones, which are then compared.
         near: distance below which an image is near a training person.
         persons: name of the person on each training picture.
     """
+    images = images[: len(neighbours.place)]
     ours, theirs = np.isfinite(images).all(axis=1), np.isfinite(unseen).all(axis=1)
     count = min(ours.sum(), theirs.sum())
     places, reference = np.flatnonzero(ours)[:count], unseen[theirs][:count]

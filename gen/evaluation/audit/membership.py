@@ -102,7 +102,9 @@ def fit_and_score(members: Floats, unseen: Floats, seed: int) -> Scores:
     return Scores(*((half[1] - mean) @ weights for half in halves))
 
 
-def make_discriminator_score(discriminator: Discriminator) -> Callable[[Pixels, npt.NDArray[np.float32]], Floats]:
+def make_discriminator_score(
+    discriminator: Discriminator,
+) -> Callable[[Pixels, npt.NDArray[np.float32], Callable[[int], None]], Floats]:
     """Return a function that gives the logits (n,) of pictures uint8 (n, h, h, 3) with labels (n, c_dim).
 
     Each picture is judged alone: the statistic of a batch, by which the discriminator sees variety, is that of one.
@@ -110,11 +112,12 @@ def make_discriminator_score(discriminator: Discriminator) -> Callable[[Pixels, 
     discriminator.b4.group_size = 1
 
     @torch.inference_mode()
-    def score(images: Pixels, labels: npt.NDArray[np.float32]) -> Floats:
-        parts = [
-            discriminator(to_tensor(images[at : at + _BATCH]), torch.from_numpy(labels[at : at + _BATCH]))[:, 0]
-            for at in range(0, len(images), _BATCH)
-        ]
+    def score(images: Pixels, labels: npt.NDArray[np.float32], on_progress: Callable[[int], None]) -> Floats:
+        parts = []
+        for at in range(0, len(images), _BATCH):
+            batch = to_tensor(images[at : at + _BATCH])
+            parts.append(discriminator(batch, torch.from_numpy(labels[at : at + _BATCH]))[:, 0])
+            on_progress(len(batch))
         return torch.cat(parts).double().numpy()
 
     return score

@@ -25,7 +25,7 @@ class AuditReport:
     Attributes:
         about: what was audited, with which people and how.
         closeness: by measure.
-        attacks: membership attacks, by success of each kind of score.
+        attacks: membership attacks.
         blind: the attack that knows no generator.
         extraction: by measure.
         left_out: measure or attack -> reason why it was not done.
@@ -56,8 +56,8 @@ class AuditReport:
 
     @property
     def strongest(self) -> Attack:
-        """The attack with the largest area under its ROC curve."""
-        return max(self.attacks, key=lambda attack: attack.area.area)
+        """The attack whose success is least likely by chance."""
+        return min(self.attacks, key=lambda attack: attack.area.p)
 
 
 def describe_verdict(report: AuditReport) -> str:

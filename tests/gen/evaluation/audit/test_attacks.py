@@ -111,6 +111,8 @@ def test_the_discriminator_judges_each_picture_alone() -> None:
     images = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     labels = torch.rand(6, vocabulary.c_dim).numpy()
     score = make_discriminator_score(net)
-    together, alone = score(images, labels), score(images[2:3], labels[2:3])
+    done: list[int] = []
+    together, alone = score(images, labels, done.append), score(images[2:3], labels[2:3], done.append)
+    assert sum(done) == 7
     assert together.std() > 0
     assert together[2:3] == pytest.approx(alone, abs=1e-4 * together.std())
