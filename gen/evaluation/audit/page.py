@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.reports.figures import encode_figure, hide_spines, show_data_as_text
+from core.reports.figures import encode_figure, hide_spines
 from core.reports.html_pages import embed_image, format_details, format_facts, format_section, format_table, render_html
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
@@ -34,7 +34,6 @@ def render_page(report: AuditReport) -> str:
     return render_html("Leakage audit of a generator", NOTICE, body)
 
 
-@show_data_as_text()
 def draw_plots(report: AuditReport) -> bytes:
     """Draw the distances by each measure, and the ROC curves, as a PNG."""
     from matplotlib.figure import Figure

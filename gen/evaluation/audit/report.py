@@ -16,6 +16,10 @@ from gen.evaluation.audit.membership import Attack, Scores
 NOTICE: Final = "An audit finds leaks; it does not prove that there are none."
 
 SIGNIFICANT: Final = 0.05
+"""Level of the attacks."""
+
+DIFFERENT: Final = 0.01
+"""Level of the test whether members and unseen people are of the same source."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class AuditReport:
     @property
     def comparable(self) -> bool:
         """False if members and unseen people can be told apart without the generator, so that no figure counts."""
-        return self.blind.area.p >= SIGNIFICANT
+        return self.blind.area.p >= DIFFERENT
 
     @property
     def strongest(self) -> Attack:

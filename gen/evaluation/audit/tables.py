@@ -13,7 +13,7 @@ def list_attacks(report: AuditReport) -> Rows:
     rates = sorted({rate.false_positives for attack in report.attacks for rate in attack.rates}, reverse=True)
     rows = [
         ["membership by", "members, unseen", "area under the ROC curve", "p (Holm)"]
-        + [f"found at {rate:.2g} false" for rate in rates]
+        + [f"found at {100 * rate:g} % false" for rate in rates]
     ]
     for attack in (*report.attacks, report.blind):
         rows.append(
@@ -39,7 +39,7 @@ def list_closeness(report: AuditReport) -> Rows:
             [
                 c.measure,
                 f"{c.image_quantiles[2]:.3g}, {c.unseen_quantiles[2]:.3g}",
-                f"{c.share:.1%} [{c.low:.1%}, {c.high:.1%}]",
+                _format_share(c.share, c.low, c.high),
                 f"{c.p:.2g}",
                 f"{c.persons}, {c.persons_by_chance}",
             ]
@@ -58,5 +58,9 @@ def list_extraction(report: AuditReport) -> Rows:
 def _format_rate(attack: Attack, false_positives: float) -> str:
     for rate in attack.rates:
         if rate.false_positives == false_positives:
-            return f"{rate.rate:.1%} [{rate.low:.1%}, {rate.high:.1%}]"
+            return _format_share(rate.rate, rate.low, rate.high)
     return "too few unseen"
+
+
+def _format_share(share: float, low: float, high: float) -> str:
+    return f"{100 * share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
