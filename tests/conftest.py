@@ -65,6 +65,7 @@ SLOW_FILES = frozenset(
         "gestaltgen/cli/images/test_invert.py",
         "gestaltgen/cli/service/test_backup.py",
         "gestaltgen/cli/service/test_demo.py",
+        "gestaltgen/cli/training/test_audit.py",
         "gestaltgen/cli/training/test_oracle.py",
         "gestaltgen/cli/training/test_train.py",
         "gestaltgen/cli/training/test_train_inverter.py",
