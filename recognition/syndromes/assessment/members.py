@@ -58,9 +58,22 @@ class Member:
 
 
 def choose_models(layout: Layout, names: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the models that are named, or all that can be trained on features of a layout, without the ensemble."""
-    known = [name for name in names or MODELS if name != ENSEMBLE and (names or name not in SLOW)]
-    return tuple(name for name in known if all(block in layout for block in list_blocks(name, layout)))
+    """Return the models to train on features of a layout; in place of the ensemble, those that it is made of.
+
+    Args:
+        names: of models; empty for all that the layout allows, but those of `SLOW`.
+
+    Raises:
+        ConfigError: a model that is named needs a block that the layout does not have.
+    """
+    if not names:
+        usual = [name for name in MODELS if name not in (ENSEMBLE, *SLOW)]
+        return tuple(name for name in usual if all(block in layout for block in list_blocks(name, layout)))
+    chosen = tuple(dict.fromkeys(part for name in names for part in (MEMBERS if name == ENSEMBLE else (name,))))
+    for name in chosen:
+        for block in list_blocks(name, layout):
+            layout[block]
+    return chosen
 
 
 def list_blocks(name: str, layout: Layout) -> tuple[str, ...]:

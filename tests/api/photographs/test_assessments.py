@@ -20,6 +20,7 @@ from api.operations.receipts import Receipts
 from api.photographs.records import ErasureCause, Photograph, new_id
 from api.problem_types import ProblemType
 from faces.images import Pixels, read_image
+from gestaltgen_client import Client
 from recognition.syndromes.assessment.answer import NOTICE, AnswerReason, Assessment, Estimate, Novelty
 from recognition.syndromes.assessment.model_files import StoredModel
 from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
@@ -273,6 +274,23 @@ def test_a_face_is_compared_with_the_members_of_the_owners_cohort_who_have_the_s
     assert (compared["members"], compared["p"], compared["intruders"]) == (1, None, None)
     for photo in (*photos, other):
         assert lab.http.delete(f"/v1/photos/{photo}").status_code == 200
+
+
+def test_the_client_assesses_and_lets_a_photograph_join_and_leave(lab: Lab) -> None:
+    photo_id = store(lab, 1, "cohort")
+    with Client(str(lab.http.base_url), key=lab.http.headers["Authorization"].removeprefix("Bearer ")) as client:
+        photo = client.photo(photo_id)
+        made = client.assess(photo, "KdVS", age=60, terms="HP:0000286", wait_s=30).wait(timeout_s=60)
+        assert made.result is not None
+        assert made.result["estimates"]["ensemble"]["probability"] == 0.6
+        assert read_image(made.picture()).shape == (128, 128, 3)
+        assert client.assessment(made.id) == made
+        assert [one["syndrome"] for one in client.syndromes()] == ["ADNP", "KdVS"]
+        made.erase()
+        assert photo.join_cohort("KdVS", age=7)["age"] == 7
+        photo.leave_cohort()
+        photo.erase()
+    assert lab.service.cohort.find(photo_id) is None
 
 
 def test_a_service_without_models_says_what_to_set(lab: Lab, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:

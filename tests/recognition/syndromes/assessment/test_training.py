@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import CheckpointError, DatasetError
+from core.errors import CheckpointError, ConfigError, DatasetError
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from recognition.syndromes.assessment.card_text import write_card
@@ -136,10 +136,12 @@ def test_people_who_cannot_be_used_are_reported(monkeypatch: pytest.MonkeyPatch)
     assert trained.stored.card.unmatched == {"no face": 1}
 
 
-def test_too_few_patients_are_refused() -> None:
+def test_too_few_patients_and_models_without_their_features_are_refused() -> None:
     cohort, features = draw_cohort(patients=4)
     with pytest.raises(DatasetError):
         train_models(cohort, features, {}, SYNDROME, SETTINGS)
+    with pytest.raises(ConfigError, match="points"):
+        train_models(*draw_cohort(), {}, SYNDROME, TrainingSettings(models=("ensemble",)))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
