@@ -27,11 +27,12 @@ from recognition.syndromes.assessment.members import (
 )
 from recognition.syndromes.assessment.model_files import StoredModel, SyndromeCard
 from recognition.syndromes.assessment.novelty_space import NoveltySpace, scale_block
-from recognition.syndromes.assessment.picture import AlignedFace
+from recognition.syndromes.assessment.picture import AlignedFace, Line
 from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
+from recognition.syndromes.models.reasons import Reason
 
 _FACE: Final = "face"
 _MOST_REASONS: Final = 10
@@ -179,18 +180,24 @@ class SyndromeModel:
         }
 
     def _explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
-        """Return the reasons of each model, each weighted by the share of the draws that give it."""
-        draws = self.card.draws
-        weights: dict[tuple[str, str, str, tuple[int, ...]], float] = defaultdict(float)
+        """Return the most important reasons of each model; the weights are means over the draws."""
+        weights: dict[tuple[str, str | tuple[int, ...]], float] = defaultdict(float)
+        first: dict[tuple[str, str | tuple[int, ...]], Reason] = {}
         for one in members:
             for reason in one.explain(features):
-                weights[one.name, str(reason.kind), reason.name, tuple(reason.points)] += reason.weight / draws
-        points = features.block(POINTS)[0].reshape(-1, 3) if POINTS in features.layout else None
+                key = one.name, reason.points or reason.name
+                first.setdefault(key, reason)
+                weights[key] += reason.weight / self.card.draws
+
+        def place(points: tuple[int, ...]) -> Line:
+            return face.place_line(features.block(POINTS)[0].reshape(-1, 3)[list(points)])
+
         reasons: dict[str, list[AnswerReason]] = defaultdict(list)
-        for (model, kind, name, ends), weight in sorted(weights.items(), key=lambda item: -abs(item[1])):
-            line = face.place_line(points[list(ends)]) if points is not None and len(ends) == 2 else None
+        for (model, what), weight in sorted(weights.items(), key=lambda item: -abs(item[1])):
+            reason = first[model, what]
+            line = place(reason.points) if reason.kind == "distance" else None
             if len(reasons[model]) < _MOST_REASONS:
-                reasons[model].append(AnswerReason(model, kind, name, weight, line))
+                reasons[model].append(AnswerReason(model, reason.kind, reason.name, weight, line))
         return [one for own in reasons.values() for one in own]
 
     def _remark(
