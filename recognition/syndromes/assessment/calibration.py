@@ -23,6 +23,7 @@ _RESAMPLES: Final = 300
 _FOLDS: Final = 5
 _CLIP: Final = 0.01  # three nearest neighbours answer 0 or 1, whose log-odds are infinite
 _STEPS: Final = 25
+_LEAST_STEP: Final = 1e-6
 _RIDGE: Final = 1e-3  # of the slope: answers that separate the groups have none that is finite
 
 
@@ -114,19 +115,28 @@ def _weigh(labels: npt.NDArray[np.int64], counts: Floats) -> Floats:
 
 
 def _fit_platt(answers: Floats, labels: npt.NDArray[np.int64], counts: Floats) -> Floats:
-    """Fit Platt's logistic function by Newton's method, and return its values on the grid."""
+    """Fit Platt's logistic function by Newton's method with halved steps, and return its values on the grid."""
     patients, controls = (counts[labels == label].sum() for label in (1, 0))
     targets = np.where(labels == 1, (patients + 1) / (patients + 2), 1 / (controls + 2))
     weights = _weigh(labels, counts)
     inputs = np.column_stack([_log_odds(answers), np.ones(len(answers))])
     ridge = np.diag([_RIDGE, 0.0])
+
+    def measure_loss(coefficients: Floats) -> float:
+        values = inputs @ coefficients
+        return float(weights @ (np.logaddexp(0, values) - targets * values) + coefficients @ ridge @ coefficients / 2)
+
     coefficients = np.array([1.0, 0.0])
     for _ in range(_STEPS):
         fitted = 1 / (1 + np.exp(-inputs @ coefficients))
         gradient = inputs.T @ (weights * (fitted - targets)) + ridge @ coefficients
         curvature = (inputs * (weights * fitted * (1 - fitted))[:, None]).T @ inputs + ridge + 1e-9 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        coefficients = coefficients - step * min(1.0, 2.0 / np.abs(step).max(initial=1e-12))
+        while measure_loss(coefficients - step) > measure_loss(coefficients) and np.abs(step).max() > _LEAST_STEP:
+            step = step / 2
+        coefficients = coefficients - step
+        if np.abs(step).max() < _LEAST_STEP:
+            break
     if coefficients[0] < 0:
         return np.full(len(_GRID), 0.5)
     return np.asarray(1 / (1 + np.exp(-(coefficients[0] * _log_odds(_GRID) + coefficients[1]))))

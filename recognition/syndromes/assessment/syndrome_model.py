@@ -198,7 +198,7 @@ class SyndromeModel:
             line = place(reason.points) if reason.kind == "distance" else None
             if len(reasons[model]) < _MOST_REASONS:
                 reasons[model].append(AnswerReason(model, reason.kind, reason.name, weight, line))
-        return [one for own in reasons.values() for one in own]
+        return [one for model in dict.fromkeys(one.name for one in members) for one in reasons[model]]
 
     def _remark(
         self,

@@ -46,6 +46,14 @@ def test_the_interval_covers_the_true_probability() -> None:
     assert np.mean(covered) >= 0.85
 
 
+def test_answers_that_nearly_separate_the_groups_have_a_narrow_interval() -> None:
+    labels = np.repeat([1, 0], [23, 31])
+    answers = np.where(labels == 1, 1.0, 0.0)
+    answers[[0, 1, 2, 23, 24, 25]] = (0.0, 1 / 3, 2 / 3, 1.0, 1 / 3, 2 / 3)
+    found = calibrate(answers, labels).estimate(1.0)
+    assert found.low > 0.75
+
+
 def test_answers_no_better_than_chance_become_one_half() -> None:
     labels = np.repeat([1, 0], 20)
     calibration = calibrate(1 - draw(40, 1.5, 0)[0], labels)
