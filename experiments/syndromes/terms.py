@@ -55,6 +55,7 @@ class TermsScale:
         cohorts: simulated cohorts.
         permutations: random labellings of each of them.
         syndromes: syndromes of phantoms.
+        strength: how strongly their facial features are drawn, so that the face alone leaves something to add.
         patients, controls: people of each of them at most, and controls.
     """
 
@@ -63,12 +64,13 @@ class TermsScale:
     cohorts: int = 300
     permutations: int = 9
     syndromes: tuple[str, ...] = ("KDVS", "22q11DS", "EHMT1", "CDK13")
+    strength: float = 0.1
     patients: int = 45
     controls: int = 200
 
 
 FULL: Final = TermsScale()
-QUICK: Final = TermsScale(1, (6,), 4, 3, ("EHMT1",), 6, 24)
+QUICK: Final = TermsScale(1, (6,), 4, 3, ("EHMT1",), patients=6, controls=24)
 
 
 def load_frequencies() -> dict[str, Frequencies]:

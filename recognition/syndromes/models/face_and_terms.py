@@ -8,8 +8,8 @@ probabilities are calibrated on inner folds that a seed decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Final, Literal, Self, get_args
 
 import numpy as np
@@ -46,30 +46,35 @@ _TIE: Final = 1e-6  # difference of two Brier scores below which the smaller C i
 
 @dataclass(frozen=True)
 class Scaling:
-    """Means and deviations of the training set: of the face (p,) and of the similarities (2,), or (0,) if unused."""
+    """Means and deviations of the training set: of the face (p,) and of the similarities (2,), or (0,) if unused.
+
+    Those of several training sets have the shapes (k, 1, p) and (k, 1, 2).
+    """
 
     face_mean: Floats
     face_deviation: Floats
     terms_mean: Floats
     terms_deviation: Floats
 
-    @classmethod
-    def fit(cls, face: Floats, means: Floats) -> Self:
-        return cls(*_standardise(face), *_standardise(means))
-
     def apply(self, face: Floats, means: Floats) -> Floats:
         """Return (n, p + 2): the face at unit length, and similarities; 0, their mean, for one that does not exist."""
         face = (face - self.face_mean) / self.face_deviation
-        length = np.linalg.norm(face, axis=1, keepdims=True)
-        terms = np.nan_to_num((means - self.terms_mean) / self.terms_deviation)
-        return np.hstack([np.divide(face, length, out=face, where=length > 0), terms])
+        length = np.sqrt((face**2).sum(axis=-1, keepdims=True))
+        terms = (means - self.terms_mean) / self.terms_deviation
+        return np.concatenate(
+            [face / np.where(length > 0, length, 1.0), np.where(np.isnan(terms), 0.0, terms)], axis=-1
+        )
+
+    def take(self, index: int) -> Self:
+        """Return the scaling of one of several training sets."""
+        return replace(self, **{f.name: getattr(self, f.name)[index, 0] for f in fields(self)})
 
 
-def _standardise(values: Floats) -> tuple[Floats, Floats]:
-    known = np.isfinite(values)
-    counts = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0.0).sum(axis=0) / counts
-    deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / counts)
+def _standardise(values: Floats, known: Bools) -> tuple[Floats, Floats]:
+    """Return mean and deviation over the known ones of n values, (k, 1, p) of (k, n, p); 1 for one that is constant."""
+    counts = np.maximum(known.sum(axis=-2, keepdims=True), 1)
+    mean = np.where(known, values, 0.0).sum(axis=-2, keepdims=True) / counts
+    deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=-2, keepdims=True) / counts)
     return mean, np.where(deviation > 0, deviation, 1.0)
 
 
@@ -126,12 +131,12 @@ class Machine:
         return cls(scaling, arrays["vectors"], arrays["weights"], **numbers)
 
 
-def _multiply(first: Floats, second: Floats, gamma: float) -> Floats:
-    """Return the kernel of each row with each."""
-    products: Floats = first @ second.T
-    if gamma == 0:
+def _multiply(first: Floats, second: Floats, gamma: float | Floats) -> Floats:
+    """Return the kernel of each row with each, (..., n, m)."""
+    products: Floats = first @ np.swapaxes(second, -1, -2)
+    if np.ndim(gamma) == 0 and gamma == 0:
         return products
-    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :] - 2 * products
+    squares = (first**2).sum(axis=-1)[..., :, None] + (second**2).sum(axis=-1)[..., None, :] - 2 * products
     return np.asarray(np.exp(-gamma * np.maximum(squares, 0.0)))
 
 
@@ -144,77 +149,87 @@ class _TrainingSet:
     affected: Bools
 
     def describe(self, rows: Bools) -> tuple[Scaling, Floats]:
-        """Describe all people by those of some rows: the scaling, and the inputs (n, p + 2)."""
-        means = np.empty((len(self.face), 0))
+        """Describe all people by those of some rows, for k choices of rows at once.
+
+        Args:
+            rows: (k, n).
+
+        Returns:
+            The scalings, and the inputs (k, n, p + 2).
+        """
+        means = np.empty((len(rows), len(self.face), 0))
         if self.similarity is not None:
-            groups = np.stack([self.affected & rows, ~self.affected & rows], axis=1)
+            groups = np.stack([self.affected & rows, ~self.affected & rows], axis=-1)
             means = average_similarity(self.similarity, groups, same=True)
-        scaling = Scaling.fit(self.face[rows], means[rows])
+        inside = rows[:, :, None]
+        scaling = Scaling(*_standardise(self.face, inside), *_standardise(means, inside & np.isfinite(means)))
         return scaling, scaling.apply(self.face, means)
 
     def weigh(self, rows: Bools) -> Floats:
-        """Return (n,) weights with the same sum for the patients and the controls of some rows, and mean 1 there."""
-        shares = np.zeros(len(rows))
-        for group in (self.affected & rows, ~self.affected & rows):
-            shares[group] = rows.sum() / (2 * group.sum())
+        """Return (k, n) weights with the same sum for the patients and the controls of some rows, and mean 1 there."""
+        counts = rows.sum(axis=1, keepdims=True)
+        patients = (rows & self.affected).sum(axis=1, keepdims=True)
+        shares: Floats = rows * np.where(self.affected, counts / (2 * patients), counts / (2 * (counts - patients)))
         return shares
 
 
-def _fit_machine(training: _TrainingSet, limits: Sequence[float], seed: int) -> Machine:
-    everyone = np.ones(len(training.face), dtype=bool)
-    if len(everyone) < FEW:
+def _fit_machine(training: _TrainingSet, limits: tuple[float, ...], seed: int) -> Machine:
+    if len(training.face) < FEW:
         return _fit_logistic_regression(training, limits)
     folds = _draw_folds(training.affected, seed)
-    sets = [everyone, *(folds != fold for fold in range(folds.max() + 1))]
-    inputs = [training.describe(rows)[1] for rows in sets]
-    gammas = [1 / (one.shape[1] * one[rows].var()) for one, rows in zip(inputs, sets, strict=True)]
-    kernels = np.stack([_multiply(one, one, gamma) for one, gamma in zip(inputs, gammas, strict=True)])
-    signs = np.where(training.affected, 1.0, -1.0)
-    inner = np.repeat(np.arange(1, len(sets)), len(limits))
-    bounds = np.stack([limit * training.weigh(rows) for rows in sets[1:] for limit in limits])
+    rows = np.stack([folds != fold for fold in range(-1, folds.max() + 1)])  # everybody, and those outside each fold
+    scalings, inputs = training.describe(rows)
+    gammas = _measure_gammas(inputs, rows)
+    kernels = _multiply(inputs, inputs, gammas[:, None, None])
+    signs, shares = np.where(training.affected, 1.0, -1.0), training.weigh(rows)
+    inner = np.repeat(np.arange(1, len(rows)), len(limits))
+    bounds = np.tile(limits, len(rows) - 1)[:, None] * shares[inner]
     weights, intercepts = fit_support_vectors(kernels, inner, signs, bounds)
     values = (kernels[inner] @ weights[:, :, None])[:, :, 0] + intercepts[:, None]
-    unseen = values.reshape(len(sets) - 1, len(limits), -1)[folds, :, np.arange(len(folds))].T
-    shares = training.weigh(everyone)
-    slopes, offsets = fit_calibrations(unseen, training.affected, shares)
-    best = _choose(logistic(slopes[:, None] * unseen + offsets[:, None]), training.affected, shares)
-    weights, intercepts = fit_support_vectors(kernels, np.array([0]), signs, limits[best] * shares[None])
+    unseen = values.reshape(len(rows) - 1, len(limits), -1)[folds, :, np.arange(len(folds))].T
+    slopes, offsets = fit_calibrations(unseen, training.affected, shares[0])
+    best = _choose(logistic(slopes[:, None] * unseen + offsets[:, None]), training.affected, shares[0])
+    weights, intercepts = fit_support_vectors(kernels, np.array([0]), signs, limits[best] * shares[:1])
     used = weights[0] != 0
-    scaling, _ = training.describe(everyone)
     numbers = map(float, (intercepts[0], gammas[0], slopes[best], offsets[best]))
-    return Machine(scaling, inputs[0][used], weights[0][used], *numbers)
+    return Machine(scalings.take(0), inputs[0][used], weights[0][used], *numbers)
 
 
-def _fit_logistic_regression(training: _TrainingSet, limits: Sequence[float]) -> Machine:
+def _measure_gammas(inputs: Floats, rows: Bools) -> Floats:
+    """Return 1 / (number · variance) of the inputs (k, n, d) of some rows (k, n), (k,)."""
+    d = inputs.shape[2]
+    inside = rows / (rows.sum(axis=1, keepdims=True) * d)
+    variance = (inside * (inputs**2).sum(axis=2)).sum(axis=1) - (inside * inputs.sum(axis=2)).sum(axis=1) ** 2
+    return np.asarray(1 / (d * variance))
+
+
+def _fit_logistic_regression(training: _TrainingSet, limits: tuple[float, ...]) -> Machine:
     """Fit a logistic regression, with C chosen by leaving out one person after the other."""
     from sklearn.linear_model import LogisticRegression
 
-    everyone = np.ones(len(training.face), dtype=bool)
+    rows = np.vstack([np.ones((1, len(training.face)), dtype=bool), ~np.eye(len(training.face), dtype=bool)])
+    scalings, inputs = training.describe(rows)
 
-    def fit(limit: float, rows: Bools) -> tuple[Scaling, Floats, Any]:
-        scaling, inputs = training.describe(rows)
+    def fit(place: int, limit: float) -> Any:
         regression = LogisticRegression(C=limit, class_weight="balanced", max_iter=10_000)
-        return scaling, inputs, regression.fit(inputs[rows], training.affected[rows])
+        return regression.fit(inputs[place][rows[place]], training.affected[rows[place]])
 
-    probabilities = np.empty((len(limits), len(everyone)))
-    for row in everyone.nonzero()[0]:
-        rows = everyone.copy()
-        rows[row] = False
-        for place, limit in enumerate(limits):
-            _, inputs, regression = fit(limit, rows)
-            probabilities[place, row] = regression.predict_proba(inputs[row : row + 1])[0, 1]
-    best = _choose(probabilities, training.affected, training.weigh(everyone))
-    scaling, _, regression = fit(limits[best], everyone)
-    return Machine(scaling, regression.coef_, np.ones(1), float(regression.intercept_[0]), 0.0, 1.0, 0.0)
+    people = range(len(training.face))
+    probabilities = [
+        [fit(1 + person, limit).predict_proba(inputs[1 + person, [person]])[0, 1] for person in people]
+        for limit in limits
+    ]
+    best = _choose(np.array(probabilities), training.affected, training.weigh(rows)[0])
+    regression = fit(0, limits[best])
+    return Machine(scalings.take(0), regression.coef_, np.ones(1), float(regression.intercept_[0]), 0.0, 1.0, 0.0)
 
 
 def _draw_folds(affected: Bools, seed: int) -> npt.NDArray[np.intp]:
     """Draw the inner fold of each person, the same number of patients in each, and of controls."""
-    smaller = min(affected.sum(), (~affected).sum())
     folds = np.empty(len(affected), dtype=np.intp)
     rng = np.random.default_rng(seed)
     for group in (affected, ~affected):
-        folds[group] = rng.permutation(group.sum()) % min(_INNER_FOLDS, smaller)
+        folds[group] = rng.permutation(group.sum()) % min(_INNER_FOLDS, _count_smaller(affected))
     return folds
 
 

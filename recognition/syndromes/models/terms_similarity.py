@@ -126,17 +126,18 @@ def average_similarity(similarity: Floats, groups: Bools, *, same: bool = False)
 
     Args:
         similarity: (n, m) of n people with m people of the training set.
-        groups: (m, g) who belongs to which group.
+        groups: (..., m, g) who belongs to which group.
         same: whether the n people are the m people. Then the similarity of a person to itself does not count, so that
             people of the training set are described like those who are not in it.
 
     Returns:
-        (n, g); not a number where a group has nobody else.
+        (..., n, g); not a number where a group has nobody else.
     """
     weights = groups.astype(np.float64)
-    sums, counts = similarity @ weights, np.broadcast_to(weights.sum(axis=0), (len(similarity), weights.shape[1]))
+    sums, counts = similarity @ weights, weights.sum(axis=-2, keepdims=True)
     if same:
         sums = sums - np.diag(similarity)[:, None] * weights
         counts = counts - weights
+    counts = np.broadcast_to(counts, sums.shape)
     mean: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return mean
