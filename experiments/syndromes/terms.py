@@ -117,7 +117,7 @@ class Addition:
 def measure_addition(out: Path, scale: TermsScale, progress: Progress) -> list[Addition]:
     """Measure the areas of face, of terms and of both for each syndrome of phantoms, and write addition.json."""
     syndromes = {
-        name: Syndrome(min(one.patients, scale.patients), one.strength)
+        name: Syndrome(min(one.patients, scale.patients), scale.strength)
         for name, one in SYNDROMES.items()
         if name in scale.syndromes
     }
@@ -199,12 +199,14 @@ class Effort:
     Attributes:
         patients, controls: mean numbers of terms.
         areas: of the terms alone, by cohort.
+        one_sided: of the terms alone with the one-sided similarity, by cohort.
         counts: of the number of terms alone, by cohort.
     """
 
     patients: int
     controls: int
     areas: tuple[float, ...]
+    one_sided: tuple[float, ...]
     counts: tuple[float, ...]
 
 
@@ -213,28 +215,26 @@ def measure_effort(out: Path, scale: TermsScale) -> list[Effort]:
     efforts = []
     y, pairs = 1 - np.arange(60) % 2, np.arange(60) // 2
     for patients, controls in ((6, 6), (8, 6), (12, 6), (6, 3)):
-        areas, counts = [], []
+        areas: dict[bool, list[float]] = {False: [], True: []}
+        counts = []
         for index in range(max(scale.cohorts // 15, 1)):
             features = draw_cohort(np.random.default_rng([SEED, 2, index]), 30, patients, controls)
-            model = FaceAndTerms(features.layout, parts="terms", left_out=())
-            areas.append(float(compute_auc(y, predict_unseen(model, features.X, y, _FOLDS, index, pairs))))
             counts.append(float(compute_auc(y, features.X[:, _FACE:].sum(axis=1))))
-        efforts.append(Effort(patients, controls, tuple(areas), tuple(counts)))
+            for one_sided, values in areas.items():
+                model = FaceAndTerms(features.layout, parts="terms", left_out=(), one_sided=one_sided)
+                values.append(float(compute_auc(y, predict_unseen(model, features.X, y, _FOLDS, index, pairs))))
+        efforts.append(Effort(patients, controls, tuple(areas[False]), tuple(areas[True]), tuple(counts)))
     _keep(out / "effort.json", [asdict(one) for one in efforts])
     return efforts
 
 
 def format_effort(efforts: Sequence[Effort]) -> str:
     """Format the areas as a Markdown table."""
-    lines = [
-        "| terms of patients | terms of controls | area of the terms | area of their number |",
-        "|---|---|---|---|",
-    ]
+    lines = ["| terms of patients | of controls | their number | published | one-sided |", "|---|---|---|---|---|"]
     for one in efforts:
-        areas, counts = summarise_runs(one.areas), summarise_runs(one.counts)
-        lines.append(
-            f"| {one.patients} | {one.controls} | {areas.mean:.2f} ({areas.deviation:.2f}) | {counts.mean:.2f} |"
-        )
+        spreads = [summarise_runs(values) for values in (one.counts, one.areas, one.one_sided)]
+        cells = (f"{spread.mean:.2f} ({spread.deviation:.2f})" for spread in spreads)
+        lines.append(f"| {one.patients} | {one.controls} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -248,6 +248,7 @@ class FaceAndTermsPredictor(Predictor):
     Attributes:
         parts: what it goes by.
         left_out: terms that do not count, with all below them.
+        one_sided: see `FaceAndTerms`.
         terms: (u,) ids of the terms of the training set.
         people: (m, u) terms of its people who have some. They are personal data.
         affected: (m,) whether these are patients.
@@ -256,6 +257,7 @@ class FaceAndTermsPredictor(Predictor):
 
     parts: Parts
     left_out: tuple[str, ...]
+    one_sided: bool
     terms: tuple[str, ...]
     people: Bools
     affected: Bools
@@ -313,7 +315,8 @@ class FaceAndTermsPredictor(Predictor):
         return select_features(X, self.layout, self.left_out)
 
     def _average(self, terms: tuple[str, ...], has: Bools) -> Floats:
-        similarity = compare_people(has, self.people, compare_terms(terms, self.terms))
+        compared = compare_terms(terms, self.terms)
+        similarity = compare_people(has, self.people, compared, one_sided=self.one_sided)
         return average_similarity(similarity, np.stack([self.affected, ~self.affected], axis=1))
 
     def to_arrays(self) -> tuple[Arrays, Settings]:
@@ -354,11 +357,14 @@ class FaceAndTerms(Estimator):
         parts: "both", or "face" or "terms" alone.
         limits: values of C, ascending.
         left_out: HPO terms that do not count, with all below them.
+        one_sided: compare by the terms of the described person alone, not by those of the other one too as published.
+            Then somebody with many terms is not taken for a patient because patients were described more thoroughly.
     """
 
     parts: Parts = "both"
     limits: tuple[float, ...] = LIMITS
     left_out: tuple[str, ...] = PUBLISHED_LEFT_OUT
+    one_sided: bool = False
 
     BLOCKS: ClassVar[tuple[str, ...]] = (DESCRIPTOR,)
 
@@ -372,10 +378,11 @@ class FaceAndTerms(Estimator):
         if self.parts != "terms":
             machines["face"] = self._fit(face, None, patients)
         if self.parts == "terms" or (self.parts == "both" and _count_smaller(patients[known]) >= 2):
-            similarity = compare_people(has[known], has[known], compare_terms(terms, terms))
+            compared = compare_terms(terms, terms)
+            similarity = compare_people(has[known], has[known], compared, one_sided=self.one_sided)
             machines[self.parts] = self._fit(_take(self.parts, face[known], face)[0], similarity, patients[known])
         return FaceAndTermsPredictor(
-            self.layout, self.parts, self.left_out, terms, has[known], patients[known], machines
+            self.layout, self.parts, self.left_out, self.one_sided, terms, has[known], patients[known], machines
         )
 
     def _fit(self, face: Floats, similarity: Floats | None, patients: Bools) -> Machine:

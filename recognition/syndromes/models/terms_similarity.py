@@ -54,23 +54,29 @@ def _find_places(terms: Sequence[str], ontology: Ontology) -> dict[str, list[int
     return places
 
 
-def compare_people(first: npt.ArrayLike, second: npt.ArrayLike, similarity: Floats) -> Floats:
+def compare_people(
+    first: npt.ArrayLike, second: npt.ArrayLike, similarity: Floats, *, one_sided: bool = False
+) -> Floats:
     """Compute the best-match average of each person with each: the mean of all best matches in both directions.
 
-    It is symmetric. A person is not always the most similar one to itself: information content is not normalised, so
-    that somebody with fewer and rarer terms can be more similar.
+    It is symmetric, unless one-sided. A person is not always the most similar one to itself: information content is
+    not normalised, so that somebody with fewer and rarer terms can be more similar.
 
     Args:
         first: (n, u) whether a person has a term.
         second: (m, v) the same of other people and terms.
         similarity: (u, v) of the terms, not negative.
+        one_sided: take the mean over the terms of the first people alone. It does not depend on how many they have.
 
     Returns:
         (n, m); not a number for a person without a term.
     """
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
-    matches = _sum_best_matches(first, second, similarity) + _sum_best_matches(second, first, similarity.T).T
-    counts = np.add.outer(first.sum(axis=1), second.sum(axis=1))
+    matches = _sum_best_matches(first, second, similarity)
+    counts = np.broadcast_to(first.sum(axis=1)[:, None], matches.shape)
+    if not one_sided:
+        matches = matches + _sum_best_matches(second, first, similarity.T).T
+        counts = counts + second.sum(axis=1)
     known = np.logical_and.outer(first.any(axis=1), second.any(axis=1))
     average: Floats = np.divide(matches, counts, out=np.full(matches.shape, np.nan), where=known)
     return average

@@ -45,6 +45,8 @@ def test_the_similarity_of_persons_is_the_mean_of_all_best_matches() -> None:
     # a1 and ab find a2 by a, and a2 finds either by a; a1 finds nothing, ab finds b, b1 and b find ab by b
     expected = [IC["a"], (0 + IC["b"] + IC["b"] + IC["b"]) / 4, math.nan]
     np.testing.assert_allclose(compare_people(first, second, similarity), [expected])
+    one_sided = [IC["a"], (0 + IC["b"]) / 2, math.nan]
+    np.testing.assert_allclose(compare_people(first, second, similarity, one_sided=True), [one_sided])
 
 
 _people = st.lists(st.lists(st.booleans(), min_size=12, max_size=12).filter(any), min_size=1, max_size=5)
