@@ -13,7 +13,6 @@ from core.atomic_files import write_file
 from core.json_text import to_json_text
 from core.progress import SILENT, Progress
 from experiments.syndromes.graded_people import STRENGTHS, open_graded_people
-from recognition.statistics import Interval
 from recognition.syndromes.cohorts.matching import match
 from recognition.syndromes.cohorts.power import SIZES, GroupPower, simulate_power
 from recognition.syndromes.features.layout import DESCRIPTOR
@@ -60,17 +59,11 @@ def measure_power(out: Path, scale: PowerScale, progress: Progress = SILENT) -> 
 
 
 def format_power(results: Mapping[str, Sequence[GroupPower]]) -> str:
-    """Format the power as a Markdown table."""
-    lines = [
-        "| features | patients | group found | further controls excluded | further patients kept | separation |",
-        "|---|---|---|---|---|---|",
-    ]
-    for strength, rows in results.items():
-        for one in rows:
-            shares = [_format(share) for share in (one.found, one.told_apart, one.kept)]
-            lines.append(f"| {strength} | {one.patients} | {' | '.join(shares)} | {one.separation:.2f} |")
+    """Format the power as a Markdown table: a row for each number of patients, columns for each strength."""
+    columns = [f"{strength}: {name}" for strength in results for name in ("found", "excluded", "separation")]
+    lines = [f"| patients | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for rows in zip(*results.values(), strict=True):
+        values = [(one.found.value, one.told_apart.value, one.separation) for one in rows]
+        cells = [f"{value:.2f}" for row in values for value in row]
+        lines.append(f"| {rows[0].patients} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _format(share: Interval) -> str:
-    return f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
+from recognition.syndromes.cohorts.permutation import combine_p_values, permute_labels, score_neighbours
 from recognition.syndromes.cohorts.person import Cohort
 from recognition.syndromes.cohorts.runs import draw_matchings, evaluate_run, match_syndromes, summarise
 from tests.recognition.syndromes.cohorts.people import Neighbours, make_people
@@ -46,3 +47,18 @@ def test_syndromes_are_matched_with_each_other_if_there_are_pairs_enough() -> No
         ("AS", "WS"): None,
         ("WS", "AS"): None,
     }
+
+
+def test_the_p_of_runs_that_share_the_patients_holds_its_level() -> None:
+    generator, controls = np.random.default_rng(0), make_people([5] * 24)
+    patients = make_people([5] * 8, "WS")
+    found = []
+    for seed in range(120):
+        faces = dict(zip((*patients, *controls), generator.normal(size=(32, 3)), strict=True))
+        p_values = []
+        for run in draw_matchings(patients, controls, 3, seed=seed):
+            score = score_neighbours(np.array([faces[one] for one in run.people]), run.pair_numbers)
+            p_values.append(permute_labels(score, run.labels, run.pair_numbers, permutations=99, seed=seed).p)
+        found.append(combine_p_values(p_values))
+    for level in (0.05, 0.1, 0.25, 0.5):
+        assert np.mean(np.array(found) <= level) <= level + 3 * math.sqrt(level * (1 - level) / len(found)), level
