@@ -40,8 +40,8 @@ from recognition.syndromes.features.shape import Floats, locate_eyes, measure_di
 PHOTOGRAPH_SIDE_PX: Final = 256
 """Side to which photographs are aligned before their features are computed."""
 
-_VERSION: Final = 2
-"""Number that changes with the computation of any feature, so that a cache of an earlier version is not read."""
+_VERSION: Final = 3
+"""Number that changes with the computation of any feature, heads included. Caches of earlier versions are not read."""
 
 _BATCH: Final = 64
 

@@ -200,8 +200,9 @@ def _measure_importance(tree: Any, used: Ints) -> Floats:
     inner = np.flatnonzero(tree.feature >= 0)
     weighted = tree.weighted_n_node_samples * tree.impurity
     decrease = weighted[inner] - weighted[tree.children_left[inner]] - weighted[tree.children_right[inner]]
-    importances: Floats = np.bincount(np.searchsorted(used, tree.feature[inner]), decrease, minlength=len(used))
-    importances /= max(importances.sum(), 1e-12)
+    importances = np.zeros(len(used))
+    np.add.at(importances, np.searchsorted(used, tree.feature[inner]), decrease)
+    importances /= max(float(importances.sum()), 1e-12)
     return importances
 
 
