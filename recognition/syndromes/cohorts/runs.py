@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from core.errors import ConfigError
-from recognition.syndromes.cohorts.distances import Descriptors
 from recognition.syndromes.cohorts.matching import Matching, MatchingRule, Method, match
 from recognition.syndromes.cohorts.permutation import combine_p_values
 from recognition.syndromes.cohorts.person import Cohort, Person
-from recognition.syndromes.cohorts.scores import Floats, Scores, Spread, measure_scores, summarise_runs
-from recognition.syndromes.cohorts.validation import Scheme, predict_unseen
+from recognition.syndromes.cohorts.scores import Floats, Scores, Spread, summarise_runs
 
 FEWEST_PAIRS: Final = 2
 """Pairs below which two groups are not compared."""
@@ -94,27 +92,6 @@ def match_syndromes(
             if first != second:
                 matching = match(cohort.patients(first), cohort.patients(second), rule, method, seed)
                 yield first, second, matching if len(matching.pairs) >= FEWEST_PAIRS else None
-
-
-def evaluate_run(
-    matching: Matching,
-    estimator: Any,
-    X: Descriptors,
-    scheme: Scheme | None = None,
-    seed: int = 0,
-    *,
-    pairs_together: bool = False,
-) -> RunResult:
-    """Predict everybody of a matching by models that have not seen the person, and measure the scores.
-
-    Args:
-        estimator, scheme, seed: see `predict_unseen`.
-        X: (2n, p) features of `matching.people`.
-        pairs_together: True if a model has not seen the other one of the pair either.
-    """
-    pairs = matching.pair_numbers
-    probabilities = predict_unseen(estimator, X, matching.labels, scheme, seed, pairs if pairs_together else None)
-    return RunResult(matching, probabilities, measure_scores(matching.labels, probabilities, pairs))
 
 
 def summarise(results: Sequence[RunResult]) -> RunSummary:

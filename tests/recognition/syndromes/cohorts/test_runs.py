@@ -9,8 +9,9 @@ import pytest
 from core.errors import ConfigError
 from recognition.syndromes.cohorts.permutation import combine_p_values, permute_labels, score_neighbours
 from recognition.syndromes.cohorts.person import Cohort
-from recognition.syndromes.cohorts.runs import draw_matchings, evaluate_run, match_syndromes, summarise
-from tests.recognition.syndromes.cohorts.people import Neighbours, make_people
+from recognition.syndromes.cohorts.runs import RunResult, draw_matchings, match_syndromes, summarise
+from recognition.syndromes.cohorts.scores import measure_scores
+from tests.recognition.syndromes.cohorts.people import make_people
 
 PATIENTS = make_people([4, 5, 6, 7, 8, 9], "WS")
 CONTROLS = make_people([4, 5, 6, 7, 8, 9] * 4)
@@ -20,11 +21,8 @@ def test_controls_are_redrawn_and_counted_over_the_runs() -> None:
     matchings = draw_matchings(PATIENTS, CONTROLS, 3)
     assert draw_matchings(PATIENTS, CONTROLS, 2) == matchings[:2]
     assert draw_matchings(PATIENTS, CONTROLS, 2, seed=1) != matchings[:2]
-    generator = np.random.default_rng(0)
-    results = [
-        evaluate_run(one, Neighbours(), generator.normal(size=(12, 2)) + 9 * one.labels[:, None], pairs_together=True)
-        for one in matchings
-    ]
+    certain = [one.labels.astype(np.float64) for one in matchings]
+    results = [RunResult(one, p, measure_scores(one.labels, p)) for one, p in zip(matchings, certain, strict=True)]
     summary = summarise(results)
     assert (summary.runs, summary.pairs, summary.p) == (3, 6, None)
     assert (summary.auc.mean, summary.auc.deviation) == (1, 0)
