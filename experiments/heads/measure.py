@@ -129,8 +129,8 @@ def table(results: list[tuple[Case, Measurement]]) -> str:
     """Write results as a table in Markdown."""
     lines = [
         "| landmarks | mean head | fit | nearer by | at rest: mean head | fit | nearer by | depth: mean head | fit | r "
-        "| smile: r | error | failed | CPU ms a face |",
-        "|---|" + "--:|" * 13,
+        "| smile: r | error | age: error in years | failed | CPU ms a face |",
+        "|---|" + "--:|" * 14,
     ]
     for case, x in results:
         cells = [
@@ -138,7 +138,13 @@ def table(results: list[tuple[Case, Measurement]]) -> str:
             *(f"{x.mean_head:.1f}", f"{x.fit:.1f}", f"{1 - x.fit / x.mean_head:.0%}"),
             *(f"{x.mean_head_at_rest:.1f}", f"{x.fit_at_rest:.1f}", f"{1 - x.fit_at_rest / x.mean_head_at_rest:.0%}"),
             *(f"{x.depth[0]:.1f}", f"{x.depth[1]:.1f}", f"{x.depth_correlation:.2f}"),
-            *(f"{x.smile_correlation:.2f}", f"{x.smile_error:.2f}", f"{x.failures}", f"{x.cpu_ms:.0f}"),
+            *(
+                f"{x.smile_correlation:.2f}",
+                f"{x.smile_error:.2f}",
+                f"{x.age_error:.0f}",
+                f"{x.failures}",
+                f"{x.cpu_ms:.0f}",
+            ),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
