@@ -54,6 +54,12 @@ def write_section(out: Path) -> list[str]:
             parts += ["", *describe(folder)]
         else:
             absent.append(name)
+    if absent:
+        commands = ", ".join(f"`python -m experiments.syndromes {name}`" for name in absent)
+        parts += [
+            "",
+            _fill(f"Not measured yet: {commands}. `python -m experiments.syndromes document` adds the figures."),
+        ]
     text = PAGE.read_text("utf-8")
     section = "\n".join(parts) + "\n"
     write_file(PAGE, _SECTION.sub(lambda _: section, text).encode())
