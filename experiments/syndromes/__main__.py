@@ -15,6 +15,7 @@ from experiments.processes import run_app
 from experiments.syndromes import comparison as compared
 from experiments.syndromes import learning, matching, synthetic
 from experiments.syndromes import power as groups
+from experiments.syndromes import terms as described
 from experiments.syndromes.document import PAGE, TABLE, write_section
 from gestaltgen.cli.progress import ConsoleProgress
 from recognition.syndromes.comparison.settings import ComparisonSettings
@@ -77,6 +78,19 @@ def synthesise(out: OutOption = OUT, quick: QuickOption = False, workers: Worker
     scale = synthetic.QUICK if quick else synthetic.FULL
     results = synthetic.measure_synthetic(out / "synthesise", scale, workers, ConsoleProgress(_console))
     _write_table(out / "synthesise", synthetic.format_synthetic(results))
+
+
+@app.command()
+def terms(out: OutOption = OUT, quick: QuickOption = False) -> None:
+    """Measure what HPO terms add to the face, the level of the test, and what uneven descriptions do."""
+    scale = described.QUICK if quick else described.FULL
+    folder = out / "terms"
+    tables = (
+        described.format_addition(described.measure_addition(folder, scale, ConsoleProgress(_console))),
+        described.format_level(described.measure_level(folder, scale)),
+        described.format_effort(described.measure_effort(folder, scale)),
+    )
+    _write_table(folder, "\n".join(tables))
 
 
 @app.command()

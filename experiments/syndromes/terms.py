@@ -7,7 +7,7 @@ them by a parent. They are terms that are not facial; given the condition, they 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -172,7 +172,7 @@ def draw_cohort(rng: np.random.Generator, pairs: int, patients: float, controls:
     return FaceFeatures(files, faces, Layout(((DESCRIPTOR, _FACE),))).with_terms(terms)
 
 
-def measure_level(out: Path, scale: TermsScale, on_cohort: Callable[[int], None]) -> list[float]:
+def measure_level(out: Path, scale: TermsScale) -> list[float]:
     """Compute the p-values of cohorts of 10 pairs without a difference, and write level.json."""
     p_values = []
     for index in range(scale.cohorts):
@@ -180,7 +180,6 @@ def measure_level(out: Path, scale: TermsScale, on_cohort: Callable[[int], None]
         y, pairs = 1 - np.arange(20) % 2, np.arange(20) // 2
         score = score_estimator(FaceAndTerms(features.layout), features.X, pairs, _FOLDS, index)
         p_values.append(permute_labels(score, y, pairs, permutations=scale.permutations, seed=index).p)
-        on_cohort(index + 1)
     _keep(out / "level.json", p_values)
     return p_values
 

@@ -40,7 +40,7 @@ def test_more_thorough_descriptions_have_more_terms() -> None:
 
 
 def test_level_and_effort_are_measured_on_cohorts_without_a_difference(tmp_path: Path) -> None:
-    p_values = measure_level(tmp_path, QUICK, lambda done: None)
+    p_values = measure_level(tmp_path, QUICK)
     assert len(p_values) == QUICK.cohorts
     assert all(0 < p <= 1 for p in p_values)
     efforts = measure_effort(tmp_path, QUICK)
