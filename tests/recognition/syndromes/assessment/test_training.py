@@ -117,7 +117,7 @@ def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monke
 
 def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cohort, features = draw_cohort()
-    has = [["HP:0000286"] if place < 8 else ["HP:0001250"] for place in range(len(features))]
+    has = [["HP:0001629"] if place < 8 else ["HP:0001250"] for place in range(len(features))]
     stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS).stored
     stored.write(tmp_path / "model", "")
     model = SyndromeModel.open(tmp_path / "model" / FILE)
