@@ -1,7 +1,6 @@
 """Distribution of heads: what random heads are drawn from, and what the fit takes as prior.
 
-MakeHuman and anny model which changes exist, and not how frequent they are. The standard deviations here are choices:
-heads drawn with them look like people, as the pictures of `python -m experiments.heads` show.
+MakeHuman and anny model which changes exist, and not how frequent they are. The standard deviations here are choices.
 """
 
 from __future__ import annotations

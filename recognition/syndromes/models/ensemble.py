@@ -14,7 +14,8 @@ from recognition.syndromes.features.layout import DESCRIPTOR, LANDMARKS, POINTS,
 from recognition.syndromes.models.distance_forest import DistanceForest, DistanceForestPredictor
 from recognition.syndromes.models.estimator import REASONS, Arrays, Estimator, Floats, Matrix, Predictor, Settings
 from recognition.syndromes.models.neighbours import Neighbours, NeighboursPredictor
-from recognition.syndromes.models.pointnet import PointNet, PointNetPredictor
+from recognition.syndromes.models.pointnet import PointNet
+from recognition.syndromes.models.pointnet_predictor import PointNetPredictor
 from recognition.syndromes.models.reasons import Reason, rank_reasons
 
 MEMBERS: Final = ("neighbours", "pointnet", "distances")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recognition.syndromes.features.face_points import Ints
 from recognition.syndromes.features.layout import LANDMARKS, POINTS, Layout
 from recognition.syndromes.models.estimator import Floats, Matrix
-from recognition.syndromes.models.pointnet import Dense, PointNetPredictor
+from recognition.syndromes.models.pointnet_predictor import Dense, PointNetPredictor
 
 _SHARED: Final = (3, 32, 64, 256)
 _HEAD: Final = (256, 64, 1)
