@@ -70,12 +70,13 @@ class EstimateOut(BaseModel):
 
 
 class NoveltyOut(BaseModel):
-    """Distance of the face from the nearest face of the training."""
+    """How far the face lies from the nearest face of the training."""
 
-    distance: float
-    limit: float = Field(description="Beyond it no answer is given.")
-    share: float = Field(description="Share of the training faces that lie at least as far from the others.")
-    beyond: bool
+    share: float = Field(
+        description="Share of the training faces that lie at least as far from the nearest other one, in tenths; 0.9 "
+        "stands for more too."
+    )
+    beyond: bool = Field(description="Whether it lies farther out than the limit in the card: no answer is given.")
 
 
 class GroupOut(BaseModel):
@@ -91,9 +92,7 @@ class ReasonOut(BaseModel):
     """A reason of the answer of one model."""
 
     model: str
-    kind: str = Field(
-        description="`distance`, `region`, `block` of the features, `term`, or `patient` or `control` who looks alike."
-    )
+    kind: str = Field(description="`distance`, `region`, `block` of the features, or `term`.")
     name: str
     weight: float = Field(description="Contribution to the model's answer; above 0 it speaks for the syndrome.")
     line: tuple[tuple[float, float], tuple[float, float]] | None = Field(

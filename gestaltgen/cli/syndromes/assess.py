@@ -71,9 +71,8 @@ def assess(
         console.print(_tabulate_estimates(answer))
         console.print(_tabulate_reasons(answer))
     for name, one in answer.novelty.items():
-        console.print(f"distance from the nearest face of the training by {name}: {one.distance:.3g}")
         console.print(
-            f"  {one.share:.0%} of these lie as far from each other; no answer is given beyond {one.limit:.3g}"
+            f"by {name}, about {one.share:.0%} of the faces of the training lie as far from the nearest other one"
         )
     patients, controls = answer.patients.persons, answer.controls.persons
     console.print(f"compared with {patients} patients and {controls} controls, whom the card of the model describes")

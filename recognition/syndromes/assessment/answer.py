@@ -25,22 +25,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Distance of a face from the nearest face of the training.
+    """How far a face lies from the nearest face of the training, without the distance, which could identify a person.
 
     Attributes:
-        distance: to the nearest training face.
-        limit: 99th percentile of the distances of training faces from the nearest other one.
-        share: share of the training faces that lie at least as far from the nearest other one.
+        share: share of the training faces that lie at least as far from the nearest other one, in tenths. 0.9 stands
+            for more too, so that a person of the training is not told from others who are like them.
+        beyond: whether the face is unlike everything that the models were trained on.
     """
 
-    distance: float
-    limit: float
     share: float
-
-    @property
-    def beyond(self) -> bool:
-        """Whether the face is unlike everything that the models were trained on."""
-        return self.distance > self.limit
+    beyond: bool
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class AnswerReason:
 
     Attributes:
         model: name of the model.
-        kind: a distance, a region, a block of the features, an HPO term, or a patient or control who looks alike.
+        kind: a distance, a region, a block of the features, or an HPO term.
         name: text for people.
         weight: contribution to the model's answer; above 0 it speaks for the syndrome.
         line: ends of a distance in the picture, as (x, y) in shares of its side.
@@ -112,6 +106,4 @@ class Assessment:
         """Return everything but the picture as a mapping for JSON."""
         plain = asdict(self)
         del plain["picture"]
-        for name, one in self.novelty.items():
-            plain["novelty"][name]["beyond"] = one.beyond
         return plain | {"notice": NOTICE}

@@ -15,6 +15,7 @@ SPACES: Final = (DESCRIPTOR, LANDMARKS)
 """Blocks of the features that are spaces: descriptors of length 1, and landmarks in units of the eye distance."""
 
 _LIMIT: Final = 0.99
+_LARGEST_SHARE: Final = 0.9
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +53,8 @@ class NoveltySpace:
     def measure(self, name: str, row: npt.NDArray[np.float32]) -> Novelty:
         """Measure how far a face (p,) lies from all faces of the training."""
         distance = float(_measure(self.faces, scale_block(name, row[None])[0]).min())
-        return Novelty(distance, self.limit, float((self.nearest >= distance).mean()))
+        share = float((self.nearest >= distance).mean())
+        return Novelty(min(round(share, 1), _LARGEST_SHARE), distance > self.limit)
 
 
 def scale_block(name: str, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

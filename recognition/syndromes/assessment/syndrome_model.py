@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core import tensor_files
 from core.errors import NoFaceError
 from faces.images import Pixels
-from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group, Novelty
+from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group
 from recognition.syndromes.assessment.calibration import Calibration
 from recognition.syndromes.assessment.members import (
     ENSEMBLE,
@@ -113,7 +113,7 @@ class SyndromeModel:
         if terms:
             features = features.with_terms([terms])
         novelty = {name: space.measure(name, features.block(name)[0]) for name, space in self.spaces.items()}
-        refusals = tuple(_refuse(name, one) for name, one in novelty.items() if one.beyond)
+        refusals = tuple(_refuse(name) for name, one in novelty.items() if one.beyond)
         able = [] if refusals else self._select_members(features)
         reasons = tuple(self._explain(able, features, face))
         return Assessment(
@@ -182,12 +182,15 @@ class SyndromeModel:
     def _explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
         """Return the most important reasons of each model; the weights are means over the draws."""
         weights: dict[tuple[str, str | tuple[int, ...]], float] = defaultdict(float)
+        nearest: dict[tuple[str, str | tuple[int, ...]], list[tuple[int, int]]] = defaultdict(list)
         first: dict[tuple[str, str | tuple[int, ...]], Reason] = {}
         for one in members:
             for reason in one.explain(features):
                 key = one.name, reason.points or reason.name
                 first.setdefault(key, reason)
                 weights[key] += reason.weight / self.card.draws
+                if reason.nearest is not None:
+                    nearest[key].append(reason.nearest)
 
         def place(points: tuple[int, ...]) -> Line:
             return face.place_line(features.block(POINTS)[0].reshape(-1, 3)[list(points)])
@@ -197,7 +200,8 @@ class SyndromeModel:
             reason = first[model, what]
             line = place(reason.points) if reason.kind == "distance" else None
             if len(reasons[model]) < _MOST_REASONS:
-                reasons[model].append(AnswerReason(model, reason.kind, reason.name, weight, line))
+                name = _name_nearest(reason.name, nearest[model, what]) if reason.nearest else reason.name
+                reasons[model].append(AnswerReason(model, reason.kind, name, weight, line))
         return [one for model in dict.fromkeys(one.name for one in members) for one in reasons[model]]
 
     def _remark(
@@ -232,8 +236,14 @@ def _compare_person(group: Group, called: str, sex: str | None, age: float | Non
     return remarks
 
 
-def _refuse(space: str, novelty: Novelty) -> str:
+def _name_nearest(name: str, nearest: Sequence[tuple[int, int]]) -> str:
+    """Return a text for the nearest faces of all draws: numbers of patients, and of these faces."""
+    patients, faces = np.sum(nearest, axis=0)
+    return f"{name}: {patients} of the {faces} nearest faces of {len(nearest)} draws are patients'"
+
+
+def _refuse(space: str) -> str:
     return (
-        f"the face is unlike all faces of the training: its {space} lies {novelty.distance:.3g} from the nearest one, "
-        f"beyond the limit of {novelty.limit:.3g}"
+        f"the face is unlike all faces of the training: its {space} lies farther from the nearest one than the limit "
+        "that the card of the model states"
     )

@@ -12,7 +12,7 @@ from recognition.syndromes.features.layout import APPEARANCE, DESCRIPTOR, DISTAN
 from recognition.syndromes.models.estimator import REASONS, Estimator, Floats, Matrix, Predictor
 from recognition.syndromes.models.nearest_faces import (
     check_neighbours,
-    list_neighbours,
+    count_patients,
     measure_to_faces,
     share_patients,
     unit_descriptors,
@@ -53,17 +53,17 @@ class HybridPredictor(Predictor):
         return share_patients(self.measure(X), self.patients, self.neighbours, self.weighting)
 
     def explain(self, x: Matrix) -> tuple[Reason, ...]:
-        """Return the nearest faces, and for each block the share of patients among the nearest faces by it alone."""
+        """Count the patients among the nearest faces, by all blocks and by each alone."""
         row = self.project(x[None])
-        reasons = list_neighbours(measure_to_faces(row, self.known)[0], self.patients, self.neighbours, self.weighting)
+        distances = measure_to_faces(row, self.known)[0]
+        reasons = [count_patients("all blocks", distances, self.patients, self.neighbours, self.weighting)]
         start = 0
         for block, width in self._widths().items():
             columns = slice(start, start + width)
             start += width
-            distances = measure_to_faces(row[:, columns], self.known[:, columns])
-            share = float(share_patients(distances, self.patients, self.neighbours, "uniform")[0])
-            text = f"{block} alone: {share * self.neighbours:.0f} of the {self.neighbours} nearest faces are patients'"
-            reasons.append(Reason("block", text, (share - 0.5) / len(_WEIGHTS)))
+            distances = measure_to_faces(row[:, columns], self.known[:, columns])[0]
+            reason = count_patients(f"{block} alone", distances, self.patients, self.neighbours)
+            reasons.append(replace(reason, weight=reason.weight / len(_WEIGHTS)))
         return rank_reasons(reasons, REASONS)
 
     def measure(self, X: Matrix) -> Floats:

@@ -54,20 +54,20 @@ def share_patients(distances: Floats, patients: npt.NDArray[np.bool_], count: in
     return shares
 
 
-def list_neighbours(distances: Floats, patients: npt.NDArray[np.bool_], count: int, weighting: str) -> list[Reason]:
-    """List the nearest faces of one face, whose distances are (m,), as reasons; controls have negative weights."""
+def count_patients(
+    name: str, distances: Floats, patients: npt.NDArray[np.bool_], count: int, weighting: str = "uniform"
+) -> Reason:
+    """Count the patients among the nearest faces of one face, whose distances are (m,), as a reason.
+
+    Neither persons nor distances are named: whoever has a photograph of somebody could find that person among the
+    patients by them.
+
+    Args:
+        name: of the blocks by which the distances are measured.
+    """
+    share = float(share_patients(distances[None], patients, count, weighting)[0])
     nearest = _sort_nearest(distances[None], count)[0]
-    weights = _weigh(distances[nearest][None], weighting)[0]
-    return [
-        Reason(
-            "patient" if patients[person] else "control",
-            f"{'patient' if patients[person] else 'control'} at distance {distances[person]:.3g}",
-            float(weight if patients[person] else -weight),
-            person=int(person),
-            distance=float(distances[person]),
-        )
-        for person, weight in zip(nearest, weights, strict=True)
-    ]
+    return Reason("block", name, share - 0.5, nearest=(int(patients[nearest].sum()), count))
 
 
 def _sort_nearest(distances: Floats, count: int) -> npt.NDArray[np.int64]:

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from recognition.syndromes.features.layout import DESCRIPTOR
-from recognition.syndromes.models.estimator import REASONS, Estimator, Floats, Matrix, Predictor
+from recognition.syndromes.models.estimator import Estimator, Floats, Matrix, Predictor
 from recognition.syndromes.models.nearest_faces import (
     check_neighbours,
-    list_neighbours,
+    count_patients,
     measure_to_faces,
     share_patients,
     unit_descriptors,
 )
-from recognition.syndromes.models.reasons import Reason, rank_reasons
+from recognition.syndromes.models.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class NeighboursPredictor(Predictor):
         return share_patients(self.measure(X), self.patients, self.neighbours, self.weighting)
 
     def explain(self, x: Matrix) -> tuple[Reason, ...]:
-        near = list_neighbours(self.measure(x[None])[0], self.patients, self.neighbours, self.weighting)
-        return rank_reasons(near, REASONS)
+        distances = self.measure(x[None])[0]
+        return (count_patients(DESCRIPTOR, distances, self.patients, self.neighbours, self.weighting),)
 
     def measure(self, X: Matrix) -> Floats:
         """Compute the distances (n, m) of faces to the training faces; they are 0 to 2."""

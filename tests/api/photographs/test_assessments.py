@@ -49,7 +49,7 @@ class QuickModel:
             estimates={"ensemble": estimate},
             refusals=(),
             remarks=() if terms else ("no terms were given",),
-            novelty={"descriptor": Novelty(0.3, 0.5, 0.4)},
+            novelty={"descriptor": Novelty(0.4, False)},
             patients=card.patients,
             controls=card.controls,
             reasons=(AnswerReason("distances", "distance", "nose – mouth", 0.05, ((0.1, 0.2), (0.3, 0.4))),),

@@ -54,7 +54,7 @@ def test_a_photograph_is_assessed(models: Path, tmp_path: Path) -> None:
     assert read_image(tmp_path / "reasons.png").shape == (512, 512, 3)
     printed = run("assess", photo, *options)
     assert "no diagnosis" in printed
-    assert "nearest face of the training" in printed
+    assert "of the faces of the training" in printed
 
 
 def test_what_cannot_be_is_refused_with_its_name(models: Path, tmp_path: Path) -> None:

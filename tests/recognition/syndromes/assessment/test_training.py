@@ -109,6 +109,16 @@ def test_a_face_unlike_all_others_has_no_answer(model: SyndromeModel, monkeypatc
     assert found.to_json()["novelty"]["landmarks"]["beyond"]
 
 
+def test_an_answer_has_neither_a_person_of_the_training_nor_a_distance(
+    model: SyndromeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    represent(monkeypatch, draw_cohort()[1].take([0]))
+    answer = model.assess(FACE).to_json()
+    assert {one["kind"] for one in answer["reasons"]} == {"block"}
+    assert any("of the 6 nearest faces of 2 draws" in one["name"] for one in answer["reasons"])
+    assert list(answer["novelty"].values()) == [{"share": 0.9, "beyond": False}] * 2
+
+
 def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     represent(monkeypatch, draw_cohort()[1].take([0]))
     remarks = model.assess(FACE, age=60, sex="other").remarks

@@ -30,8 +30,8 @@ def test_is_nearest_neighbours_on_scaled_principal_components() -> None:
     np.testing.assert_allclose(distances, theirs.kneighbors(rows)[0], rtol=1e-4)
 
 
-def test_reasons_are_neighbours_and_blocks() -> None:
+def test_reasons_are_patients_among_the_nearest_by_all_blocks_and_by_each() -> None:
     X, y = draw_faces(30, strength=3)
     reasons = Hybrid(LAYOUT).fit(X, y).explain(X[1])
-    assert [reason.kind for reason in reasons].count("block") == 3
-    assert sum(reason.weight for reason in reasons if reason.kind == "block") == pytest.approx(0.5)
+    assert [reason.nearest for reason in reasons] == [(3, 3)] * 4
+    assert [reason.weight for reason in reasons] == pytest.approx([1 / 2] + [1 / 6] * 3)
