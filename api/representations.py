@@ -29,7 +29,7 @@ from api.photographs.records import (
     Receipt,
     SyntheticFace,
 )
-from api.provenance.claims import EDITED_NOTICE, MAP_NOTICE, NOTICE
+from api.provenance.claims import ANNOTATED_NOTICE, EDITED_NOTICE, MAP_NOTICE, NOTICE
 from api.resources import Resources
 from api.schemas import (
     AccessOut,
@@ -306,7 +306,7 @@ def describe_explanation(service: Resources, explanation: ExplanationRecord) -> 
         result=None if explanation.result is None else ExplanationResult(**explanation.result),
         error=job.error if job and not explanation.complete else None,
         created=to_datetime(explanation.created_ms),
-        notice=f"{MAP_NOTICE} {EDITED_NOTICE if explanation.photos else NOTICE}",
+        notice=f"{MAP_NOTICE} {ANNOTATED_NOTICE if explanation.photos else NOTICE}",
         links=ExplanationLinks(
             self=here,
             face=face_path(explanation.face),

@@ -693,7 +693,9 @@ class VerifyOut(BaseModel):
 
     verdict: Literal["made here", "made here, changed since", "not recognised"]
     how: str = Field(description="What it was recognised by.")
-    source: Source | None = Field(description="`synthetic`, `edited` or `reconstructed`, as far as that is known.")
+    source: Source | None = Field(
+        description="`synthetic`, `edited`, `reconstructed` or `annotated`, as far as that is known."
+    )
     claim: dict[str, Any] | None = Field(
         description="What the file says of itself; hearsay unless the verdict is `made here`."
     )

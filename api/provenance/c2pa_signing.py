@@ -18,7 +18,7 @@ import numpy as np
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.c2pa_certificate import CERTIFICATE, Identity, make_rules
-from api.provenance.claims import Claim, this_software
+from api.provenance.claims import Claim, Source, this_software
 from api.provenance.marks import encode, read_claim
 from core.errors import ConfigError, GestaltError
 from faces.image_containers import FORMATS, sniff
@@ -27,6 +27,9 @@ _RULES: Final[Mapping[str, Any]] = make_rules(()) | {"builder": {"thumbnail": {"
 
 _NOT_FOR: Final = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
 """Uses that are not allowed for pictures of real people (CAWG Training and Data Mining Assertion)."""
+
+_ACTIONS: Final[Mapping[Source, tuple[str, ...]]] = {"edited": ("c2pa.edited",), "annotated": ("c2pa.drawing",)}
+"""What was done to a picture after it was created."""
 
 _ACTIVE: Final = "activeManifest"
 _UNTRUSTED: Final = "signingCredential.untrusted"
@@ -88,14 +91,14 @@ def make_manifest(claim: Claim) -> dict[str, Any]:
     """Return a manifest for c2pa.Builder.
 
     For pictures that come from a photograph, the specification suggests `c2pa.opened` with the photograph as an
-    ingredient. This manifest says instead that the picture was created, in part by a network.
+    ingredient. This manifest says instead that the picture was created, by a network or with marks that were drawn.
     """
     made = {
         "digitalSourceType": claim.digital_source_type,
         "softwareAgent": _software(claim.software),
         "description": claim.notice,
     }
-    actions = ["c2pa.created", "c2pa.edited"] if claim.source == "edited" else ["c2pa.created"]
+    actions = ["c2pa.created", *_ACTIONS.get(claim.source, ())]
     assertions: list[dict[str, Any]] = [
         {
             "label": "c2pa.actions.v2",

@@ -13,16 +13,29 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from core.errors import ConfigError
 from faces.datasets.records import PHANTOMS
 
-Source: TypeAlias = Literal["synthetic", "edited", "reconstructed"]
+Source: TypeAlias = Literal["synthetic", "edited", "reconstructed", "annotated"]
 
 NOTICE: Final = "Synthetic image of a person who does not exist; not a patient, not a basis for a diagnosis."
 MAP_NOTICE: Final = "Map of what a classifier went by, which may be wrong; no basis for a diagnosis."
 EDITED_NOTICE: Final = "Edited image, not a photograph, and no basis for a diagnosis."
+ANNOTATED_NOTICE: Final = "Photograph with marks drawn by a program, which may be wrong; no basis for a diagnosis."
 
 MAX_CLAIM_CHARACTERS: Final = 32_768
 """Longest claim, as escaped JSON: a JPEG holds an XMP packet in one segment of 65,535 bytes."""
 
 _NEWSCODES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_MEDIA: Final[Mapping[Source, str]] = {
+    "synthetic": "trainedAlgorithmicMedia",
+    "edited": "compositeWithTrainedAlgorithmicMedia",
+    "reconstructed": "compositeWithTrainedAlgorithmicMedia",
+    "annotated": "composite",
+}
+_NOTICES: Final[Mapping[Source, str]] = {
+    "synthetic": NOTICE,
+    "edited": EDITED_NOTICE,
+    "reconstructed": EDITED_NOTICE,
+    "annotated": ANNOTATED_NOTICE,
+}
 
 
 @cache
@@ -46,8 +59,8 @@ class Claim:
 
     Args:
         source: "synthetic" shows nobody and was made by a generator; "edited" and "reconstructed" come from a
-            photograph that a network rendered again.
-        weights_sha256: checksum of the weights that rendered the picture.
+            photograph that a network rendered again; "annotated" is a photograph that a program drew on.
+        weights_sha256: checksum of the weights that rendered the picture; empty if none did.
         what: JSON that says how to make the picture again, or what was done to it.
         software: name and version of the program.
 
@@ -102,10 +115,9 @@ class Claim:
     @property
     def digital_source_type(self) -> str:
         """The IPTC term by which search engines and agencies know such pictures."""
-        media = "trainedAlgorithmicMedia" if self.source == "synthetic" else "compositeWithTrainedAlgorithmicMedia"
-        return _NEWSCODES + media
+        return _NEWSCODES + _MEDIA[self.source]
 
     @property
     def notice(self) -> str:
         """The notice for people who read a file's properties."""
-        return NOTICE if self.source == "synthetic" else EDITED_NOTICE
+        return _NOTICES[self.source]

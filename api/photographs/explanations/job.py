@@ -119,7 +119,7 @@ class ExplanationWork(Undivided):
         """Return the PNG of a map with its claim; pictures of synthetic faces are registered, and others signed."""
         weights = classifier.weights_sha256
         if not isinstance(record.face, SyntheticFace):
-            return self._context.marker.encode(picture, Claim("edited", weights, what))
+            return self._context.marker.encode(picture, Claim("annotated", weights, what))
         claim = Claim("synthetic", weights, what | {"image_set": record.face.image_set, "image": record.face.image})
         data = encode(picture, claim)
         digests = pixels_digest(picture), hashlib.sha256(data).hexdigest()

@@ -118,7 +118,7 @@ def test_maps_are_pictures_that_say_what_they_are(lab: Lab, face: Face) -> None:
         pictures.append(read_image(answer.content))
         marked = lab.service.marker.read(answer.content)
         assert marked is not None
-        assert marked.claim.source == ("edited" if face.private else "synthetic")
+        assert marked.claim.source == ("annotated" if face.private else "synthetic")
         assert "diagnosis" in marked.claim.notice
         assert marked.claim.what["explanation"]["method"] == method
         assert marked.claim.weights_sha256 == made["result"]["classifier"]["weights_sha256"]

@@ -79,10 +79,12 @@ def test_a_manifest_says_what_the_mark_says(
     [generator] = manifest["claim_generator_info"]
     assert generator["name"] == "gestaltgen"
     assertions = {one["label"]: one["data"] for one in manifest["assertions"]}
-    media = "trainedAlgorithmicMedia" if source == "synthetic" else "compositeWithTrainedAlgorithmicMedia"
+    media = {"synthetic": "trainedAlgorithmicMedia", "annotated": "composite"}.get(
+        source, "compositeWithTrainedAlgorithmicMedia"
+    )
     agent = {"name": "gestaltgen", "version": "1.2"}
     done = {"digitalSourceType": IPTC + media, "softwareAgent": agent, "description": claim.notice}
-    actions = ["c2pa.created", "c2pa.edited"] if source == "edited" else ["c2pa.created"]
+    actions = ["c2pa.created", *{"edited": ["c2pa.edited"], "annotated": ["c2pa.drawing"]}.get(source, [])]
     assert assertions.pop("c2pa.actions.v2") == {"actions": [{"action": name} | done for name in actions]}
     if source == "synthetic":
         assert not assertions
