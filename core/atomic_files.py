@@ -26,13 +26,16 @@ def check_new(out: Path) -> None:
         raise DatasetError(f"{out} is there already; choose another name for --out, or remove it")
 
 
-def write_file(path: Path | str, data: bytes) -> None:
+def write_file(path: Path | str, data: bytes, *, private: bool = False) -> None:
     """Write a file beside its target and rename it: readers see the old file or the whole new one, never a part.
 
     The folder is made if it does not exist. The file is readable by everyone (mode 0o644).
+
+    Args:
+        private: only the owner can read the file (mode 0o600).
     """
     path = Path(path)
-    temporary = _write_temporary(path, data, _READABLE)
+    temporary = _write_temporary(path, data, _PRIVATE if private else _READABLE)
     try:
         os.replace(temporary, path)
     except BaseException:

@@ -29,6 +29,13 @@ def test_a_file_is_readable_whatever_the_umask_is(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new" / "a.txt").stat().st_mode) == 0o644
 
 
+def test_a_private_file_replaces_one_that_others_can_read(tmp_path: Path) -> None:
+    write_file(tmp_path / "a.csv", b"old")
+    write_file(tmp_path / "a.csv", b"new", private=True)
+    assert (tmp_path / "a.csv").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == 0o600
+
+
 def test_a_private_file_is_created_once(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "secret"
     assert create_private_file(path, b"first")

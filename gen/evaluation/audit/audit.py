@@ -167,7 +167,7 @@ def write_report(folder: Path, report: AuditReport) -> None:
     """Write page, pairs if there are any, and then figures, so that a folder with audit.json is complete."""
     write_file(folder / "audit.html", render_page(report).encode())
     if report.pairs:
-        write_file(folder / "pairs.png", encode_png(draw_pairs(report.pairs)))
+        write_file(folder / "pairs.png", encode_png(draw_pairs(report.pairs)), private=True)
     write_file(folder / "audit.json", to_json(report).encode())
 
 
