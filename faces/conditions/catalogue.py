@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -176,6 +176,28 @@ def identify_by_name(conditions: Iterable[str]) -> dict[str, dict[str, str]]:
     """
     shipped = _read_shipped()
     return shipped.identify(name for name in conditions if shipped.get(name))
+
+
+def find_name(name: str, names: Collection[str]) -> str:
+    """Find the one of several names that means a condition: this name, or another of the catalogue for the same one.
+
+    Capitals, hyphens, underscores and spaces do not matter.
+
+    Args:
+        name: name, label, alias or identifier.
+        names: such as those of the conditions of a data set.
+
+    Raises:
+        LabelError: none means it.
+    """
+    if name in names:
+        return name
+    catalogue = load_catalogue()
+    meant, ordered = catalogue.find(name), sorted(names)
+    written = [other for other in ordered if _normalise(other) == _normalise(name)]
+    for other in written or [other for other in ordered if meant is not None and catalogue.find(other) is meant]:
+        return other
+    raise LabelError(f"no condition is {name!r}; expected one of {', '.join(sorted(names)) or '(none)'}")
 
 
 @cache

@@ -54,13 +54,17 @@ def train(
     whom the models were trained on, in numbers, and how well they do. Research use, no diagnosis.
     """
     from core.atomic_files import check_new
+    from faces.conditions.catalogue import find_name
     from faces.datasets.dataset import Dataset
     from recognition.syndromes.assessment.answer import NOTICE
     from recognition.syndromes.assessment.card_text import write_card
     from recognition.syndromes.assessment.training import TrainingSettings, train_models
-    from recognition.syndromes.cohorts.person import CONTROLS, read_cohort
+    from recognition.syndromes.cohorts.person import CONTROLS, find_controls, read_cohort
     from recognition.syndromes.features.extraction import extract
 
+    with Dataset.open(dataset) as data:
+        conditions = {record.condition for record in data.records if record.condition is not None}
+        syndrome = [find_name(name, conditions) for name in syndrome]
     console = make_console(soft_wrap=True)
     progress = ConsoleProgress(console)
     settings = TrainingSettings(models=tuple(model or ()), draws=draws, folds=folds, flat=flat, seed=seed)
@@ -68,7 +72,7 @@ def train(
     for folder in folders.values():
         check_new(folder)
     with Dataset.open(dataset) as data:
-        cohort = read_cohort(data.records, controls=tuple(control or CONTROLS), ancestry=ancestry)
+        cohort = read_cohort(data.records, controls=find_controls(control or CONTROLS, data.records), ancestry=ancestry)
         for name in folders:
             cohort.patients(name)
         # The landmarks are found anew, as they will be on photographs that are assessed.

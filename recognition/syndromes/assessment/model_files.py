@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from core import tensor_files
 from core.atomic_files import create_private_file
-from core.errors import CheckpointError, ConfigError
+from core.errors import CheckpointError, ConfigError, LabelError
+from faces.conditions.catalogue import find_name
 from recognition.statistics import Interval
 from recognition.syndromes.assessment.answer import Group
 
@@ -137,12 +138,13 @@ def find_model(folder: Path, syndrome: str) -> Path:
         CheckpointError: a file cannot be read, or is of another kind or version.
     """
     files = {read_card(file).syndrome: file for file in sorted(folder.glob(f"[!.]*/{FILE}"))}
-    if syndrome not in files:
+    try:
+        return files[find_name(syndrome, files)]
+    except LabelError:
         raise ConfigError(
             f"{folder} has no model of {syndrome!r}; expected one of {', '.join(files) or '(none)'}: train it with "
             "`gestaltgen syndromes train`"
-        )
-    return files[syndrome]
+        ) from None
 
 
 def _parse_card(path: Path, header: Mapping[str, Any]) -> SyndromeCard:

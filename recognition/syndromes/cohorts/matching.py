@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,6 +71,12 @@ class Matching:
 
     pairs: tuple[tuple[Person, Person], ...]
     unmatched: tuple[tuple[Person, Reason], ...] = ()
+
+    def describe(self) -> str:
+        """Describe in words how many patients have a control, with the reasons of the others."""
+        reasons = Counter(str(reason) for _, reason in self.unmatched)
+        text = f"{len(self.pairs)} of {len(self.pairs) + len(self.unmatched)} patients have a control"
+        return text + "".join(f", {reason}: {count}" for reason, count in sorted(reasons.items()))
 
     @property
     def people(self) -> tuple[Person, ...]:

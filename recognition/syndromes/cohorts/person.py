@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from core.errors import DatasetError
+from faces.conditions.catalogue import find_name
 from faces.datasets.records import Record
 
 CONTROLS: Final = ("other", "unaffected")
@@ -59,10 +60,12 @@ class Cohort:
     Attributes:
         persons: everybody once.
         problems: in the order of the files.
+        absent: syndromes that records name, but of which no patient can be used.
     """
 
     persons: tuple[Person, ...]
     problems: tuple[Problem, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def syndromes(self) -> tuple[str, ...]:
@@ -87,21 +90,42 @@ class Cohort:
         return found
 
 
-def read_cohort(records: Iterable[Record], *, controls: Collection[str] = CONTROLS, ancestry: bool = True) -> Cohort:
+def find_controls(names: Iterable[str], records: Iterable[Record]) -> tuple[str, ...]:
+    """Find the conditions of the controls among those of a data set, by the names that the catalogue knows too.
+
+    Raises:
+        LabelError: nobody has a condition of this name; those of `CONTROLS` need not be there.
+    """
+    conditions = {record.condition for record in records if record.condition is not None}
+    return tuple(name if name in CONTROLS else find_name(name, conditions) for name in names)
+
+
+def read_cohort(
+    records: Iterable[Record],
+    *,
+    controls: Collection[str] = CONTROLS,
+    ancestry: bool = True,
+    failures: Mapping[str, str] | None = None,
+) -> Cohort:
     """Read the people of a data set. The result does not depend on the order of the records.
 
-    Of several pictures of a person the one at the youngest age is used, then the first by its name. A record without
-    person counts as a person of its own, and is reported. A record without condition, sex, age or ancestry, and all
-    records of a person that contradict each other, are reported and left out.
+    Of several pictures of a person whose faces can be used, the one at the youngest age is taken, then the first by its
+    name. A record without person counts as a person of its own, and is reported. A record without condition, sex, age
+    or ancestry, and all records of a person that contradict each other, are reported and left out.
 
     Args:
         controls: conditions of the controls.
         ancestry: False if ancestry is neither required nor compared.
+        failures: reason for each file whose face cannot be used.
     """
+    failures = failures or {}
+    syndromes = set()
     people: dict[str, list[Person]] = defaultdict(list)
     problems = []
     for record in records:
         name = record.person or record.file
+        if record.condition is not None and record.condition not in controls:
+            syndromes.add(record.condition)
         lacking = [what for what in ("condition", "sex") if getattr(record, what) is None]
         lacking += ["age"] * (record.age_years is None) + ["ancestry"] * (ancestry and record.ancestry is None)
         if lacking:
@@ -119,15 +143,26 @@ def read_cohort(records: Iterable[Record], *, controls: Collection[str] = CONTRO
                 age=float(record.age_years or 0),
             )
         )
-    persons = []
-    for name, pictures in sorted(people.items()):
-        first, *others = sorted(pictures, key=lambda one: (one.age, one.file))
-        if len({(one.syndrome, one.sex, one.ancestry) for one in pictures}) > 1:
-            reason = "condition, sex or ancestry differs between the pictures of this person"
-            problems += [Problem(one.file, name, reason) for one in pictures]
-            continue
-        persons.append(first)
-        problems += [
-            Problem(one.file, name, f"another picture of this person, {first.file}, is used") for one in others
-        ]
-    return Cohort(tuple(persons), tuple(sorted(problems, key=lambda one: one.file)))
+    persons = [
+        one
+        for _, pictures in sorted(people.items())
+        if (one := _choose_picture(pictures, failures, problems)) is not None
+    ]
+    absent = syndromes - {one.syndrome for one in persons}
+    return Cohort(tuple(persons), tuple(sorted(problems, key=lambda one: one.file)), tuple(sorted(absent)))
+
+
+def _choose_picture(pictures: list[Person], failures: Mapping[str, str], problems: list[Problem]) -> Person | None:
+    """Choose the picture of a person that counts, if any, and add what is wrong with the others to the problems."""
+    name = pictures[0].person
+    if len({(one.syndrome, one.sex, one.ancestry) for one in pictures}) > 1:
+        reason = "condition, sex or ancestry differs between the pictures of this person"
+        problems += [Problem(one.file, name, reason) for one in pictures]
+        return None
+    problems += [Problem(one.file, name, failures[one.file]) for one in pictures if one.file in failures]
+    usable = [one for one in pictures if one.file not in failures]
+    if not usable:
+        return None
+    first, *others = sorted(usable, key=lambda one: (one.age, one.file))
+    problems += [Problem(one.file, name, f"another picture of this person, {first.file}, is used") for one in others]
+    return first

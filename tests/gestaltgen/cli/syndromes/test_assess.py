@@ -35,7 +35,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 record = Record(**vars(record) | {"age_years": 6.0 + number % 3, "age_group": "child"})
             writer.add(draw_phantom(one, 128).image, record)
     out = folder / "models"
-    options = ("--syndrome", "WS", "--no-ancestry", "--flat", "--draws", "1", "--folds", "2", "--model", "neighbours")
+    options = (
+        "--syndrome",
+        "williams syndrome",
+        "--no-ancestry",
+        "--flat",
+        "--draws",
+        "1",
+        "--folds",
+        "2",
+        "--model",
+        "neighbours",
+    )
     printed = run("train", folder / "faces", *options, "--out", out)
     assert "img00000014.png: age unknown" in printed
     assert (out / "ws" / FILE).exists()
@@ -47,7 +58,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_photograph_is_assessed(models: Path, tmp_path: Path) -> None:
     photo = tmp_path / "face.png"
     photo.write_bytes(encode_png(draw_phantom(phantom("WS", 7, 0.2, 100), 256).image))
-    options = ("--syndrome", "WS", "--models", models, "--sex", "female", "--age", "7")
+    options = ("--syndrome", "ws", "--models", models, "--sex", "female", "--age", "7")
     answer = json.loads(run("assess", photo, *options, "--json", "--out", tmp_path / "reasons.png"))
     assert (answer["syndrome"], answer["prior"], answer["patients"]["persons"]) == ("WS", 0.5, 6)
     assert bool(answer["estimates"]) != bool(answer["refusals"])

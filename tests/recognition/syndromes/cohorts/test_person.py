@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import DatasetError
+from core.errors import DatasetError, LabelError
 from faces.datasets.records import Record
-from recognition.syndromes.cohorts.person import Person, read_cohort
+from recognition.syndromes.cohorts.person import Person, find_controls, read_cohort
 
 RECORDS = [
     Record("a.png", "WS", 7.0, person="p1", sex="male", ancestry="A"),
@@ -40,6 +40,20 @@ def test_ancestry_is_not_needed_where_it_is_not_compared() -> None:
     cohort = read_cohort(RECORDS, ancestry=False)
     assert "p7" in [one.person for one in cohort.persons]
     assert {one.ancestry for one in cohort.persons} == {""}
+
+
+def test_of_several_pictures_one_whose_face_is_found_is_taken() -> None:
+    cohort = read_cohort(RECORDS, failures={"c.png": "no face", "i.png": "no face"})
+    assert [one.file for one in cohort.patients("WS")] == ["a.png"]
+    assert {one.file: one.reason for one in cohort.problems}["c.png"] == "no face"
+    assert "a.png" not in [one.file for one in cohort.problems]
+    assert cohort.absent == ("22q11DS",)
+
+
+def test_controls_are_found_by_the_names_of_the_catalogue() -> None:
+    assert find_controls(["williams SYNDROME", "other"], RECORDS) == ("WS", "other")
+    with pytest.raises(LabelError):
+        find_controls(["Kabuki"], RECORDS)
 
 
 def test_the_order_of_files_does_not_matter() -> None:
