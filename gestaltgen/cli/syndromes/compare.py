@@ -10,16 +10,18 @@ import typer
 
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.cli.syndromes.options import (
+    AncestryOption,
+    ControlOption,
+    DatasetArgument,
+    FlatOption,
+    PermutationsOption,
+    SeedOption,
+)
 
 
 def compare(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            help="Data set, a folder or a zip, with the columns condition, person, sex, ancestry and age_years; "
-            "`gestaltgen dataset prepare` makes one of photographs."
-        ),
-    ],
+    dataset: DatasetArgument,
     out: Annotated[
         Path, typer.Option(help="Folder of the report; what it holds already is not computed again.")
     ] = Path("runs/syndromes"),
@@ -27,12 +29,9 @@ def compare(
         list[str] | None,
         typer.Option(help="Model, may be given several times; default: all but pointnet and pointnet_tuned."),
     ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(help="Condition of the controls, may be given several times; default: other, unaffected."),
-    ] = None,
+    control: ControlOption = None,
     runs: Annotated[int, typer.Option(help="Number of times that the controls are drawn anew.", min=1)] = 3,
-    ancestry: Annotated[bool, typer.Option(help="Match by ancestry too.")] = True,
+    ancestry: AncestryOption = True,
     youngest: Annotated[
         float,
         typer.Option(help="Least age of a control, as a multiple of the patient's.", min=0, max=1, show_default="2/3"),
@@ -51,12 +50,10 @@ def compare(
             "Others are fitted more than a thousand times for each syndrome and run."
         ),
     ] = None,
-    permutations: Annotated[int, typer.Option(help="Random labellings of a test.", min=1)] = 999,
-    flat: Annotated[
-        bool, typer.Option("--flat", help="Take the 68 flat landmarks for the points of the face, not a fitted head.")
-    ] = False,
+    permutations: PermutationsOption = 999,
+    flat: FlatOption = False,
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = os.cpu_count() or 1,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Compare models that tell patients with a syndrome from matched controls, on your own photographs.
 
@@ -73,6 +70,7 @@ def compare(
     from recognition.syndromes.comparison.comparison import compare_syndromes
     from recognition.syndromes.comparison.page import NOTICE, PAGE, write_report
     from recognition.syndromes.comparison.settings import ComparisonSettings
+    from recognition.syndromes.comparison.tables import summarise_people
 
     console = make_console(soft_wrap=True)
     usual = ComparisonSettings()
@@ -80,7 +78,7 @@ def compare(
         models=tuple(dict.fromkeys(model or ())),
         runs=runs,
         opponents=opponents,
-        tested=tuple(dict.fromkeys(test or usual.tested)),
+        tested=tuple(dict.fromkeys(test or ())),
         permutations=permutations,
         controls=tuple(control or usual.controls),
         ancestry=ancestry,
@@ -91,8 +89,7 @@ def compare(
     )
     comparison = compare_syndromes(dataset, out, settings, workers=workers, progress=ConsoleProgress(console))
     write_report(out, comparison)
-    console.print(
-        f"{len(comparison.cohort.syndromes)} syndromes, {len(comparison.cohort.problems)} problems of records"
-    )
+    for line in summarise_people(comparison):
+        console.print(line, markup=False)
     console.print(f"look at {out / PAGE}")
     console.print(NOTICE)

@@ -9,32 +9,34 @@ import typer
 
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.cli.syndromes.options import (
+    AncestryOption,
+    ControlOption,
+    DatasetArgument,
+    PermutationsOption,
+    SeedOption,
+)
 
 
 def grouping(
-    dataset: Annotated[
-        Path,
-        typer.Argument(help="Data set with the columns condition, person, sex, ancestry and age_years."),
-    ],
+    dataset: DatasetArgument,
     out: Annotated[Path, typer.Option(help="Folder in which the features of the faces are kept.")] = Path(
         "runs/syndromes"
     ),
     photo: Annotated[
         Path | None, typer.Option(help="Photograph of one more person: is this face like the patients?")
     ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(help="Condition of the controls, may be given several times; default: other, unaffected."),
-    ] = None,
-    ancestry: Annotated[bool, typer.Option(help="Match by ancestry too.")] = True,
-    permutations: Annotated[int, typer.Option(help="Random labellings of the test.", min=1)] = 999,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)] = 0,
+    control: ControlOption = None,
+    ancestry: AncestryOption = True,
+    permutations: PermutationsOption = 999,
+    seed: SeedOption = 0,
 ) -> None:
     """Ask whether the patients with a syndrome look more like each other than like matched controls.
 
     The clustering improvement factor says how much nearer a patient's nearest fellow is than by chance; p is that of a
-    permutation test inside the matched pairs. A photograph has a p for each syndrome too: a small one says that the
-    face is less like the patients than they are like each other. Research use: no figure is a diagnosis.
+    permutation test inside the matched pairs, and p (Holm) is corrected for the number of syndromes. A photograph has a
+    p for each syndrome too, which is not corrected: a small one says that the face is less like the patients than they
+    are like each other. Research use: no figure is a diagnosis.
     """
     from rich.table import Table
 

@@ -13,7 +13,7 @@ from core.progress import SILENT, Progress, stepping_bar
 from recognition.statistics import Interval
 from recognition.syndromes.cohorts.distances import Descriptors
 from recognition.syndromes.cohorts.grouping import measure_group, rank_newcomer
-from recognition.syndromes.cohorts.scores import compute_auc, measure_share
+from recognition.syndromes.cohorts.scores import Floats, compute_auc, measure_share
 
 SIZES: Final = (3, 4, 5, 6, 8, 10, 15, 20, 30, 40)
 """Numbers of patients at which the power is measured."""
@@ -79,26 +79,37 @@ def simulate_power(
     results = []
     with stepping_bar(progress, "drawing groups", len(sizes)) as advance:
         for size in sizes:
-            generator = np.random.default_rng([seed, size])
-            labels, pairs = np.repeat([1, 0], size), np.tile(np.arange(size), 2)
-            p_values = []
-            for number in range(groups):
-                *drawn, last = generator.choice(len(patients), size + 1, replace=False)
-                members, others = patients[drawn], controls[drawn]
-                together = np.concatenate([members, others])
-                test = measure_group(together, labels, pairs, permutations=permutations, seed=number)
-                newcomers = [rank_newcomer(members, others, group[last])[1] for group in (patients, controls)]
-                p_values.append([test.p, *newcomers])
-            of_group, of_patients, of_controls = np.array(p_values).T
-            results.append(
-                GroupPower(
-                    size,
-                    groups,
-                    found=measure_share(of_group <= level),
-                    told_apart=measure_share(of_controls <= level),
-                    kept=measure_share(of_patients > level),
-                    separation=compute_auc(np.repeat([1, 0], groups), np.concatenate([of_patients, of_controls])),
-                )
-            )
+            p_values = _draw_groups(patients, controls, size, groups, permutations, seed)
+            results.append(_summarise(size, p_values, level))
             advance(1)
     return results
+
+
+def _draw_groups(
+    patients: Descriptors, controls: Descriptors, size: int, groups: int, permutations: int, seed: int
+) -> Floats:
+    """Draw groups of one size; returns the p of each, of a further patient, and of a further control, (groups, 3)."""
+    generator = np.random.default_rng([seed, size])
+    labels, pairs = np.repeat([1, 0], size), np.tile(np.arange(size), 2)
+    p_values = []
+    for number in range(groups):
+        *drawn, last = generator.choice(len(patients), size + 1, replace=False)
+        members, others = patients[drawn], controls[drawn]
+        together = np.concatenate([members, others])
+        test = measure_group(together, labels, pairs, permutations=permutations, seed=number)
+        newcomers = [rank_newcomer(members, others, group[last])[1] for group in (patients, controls)]
+        p_values.append([test.p, *newcomers])
+    return np.array(p_values)
+
+
+def _summarise(size: int, p_values: Floats, level: float) -> GroupPower:
+    of_group, of_patients, of_controls = p_values.T
+    groups = len(p_values)
+    return GroupPower(
+        size,
+        groups,
+        found=measure_share(of_group <= level),
+        told_apart=measure_share(of_controls <= level),
+        kept=measure_share(of_patients > level),
+        separation=compute_auc(np.repeat([1, 0], groups), np.concatenate([of_patients, of_controls])),
+    )

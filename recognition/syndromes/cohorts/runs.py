@@ -12,10 +12,10 @@ from core.errors import ConfigError
 from recognition.syndromes.cohorts.matching import Matching, MatchingRule, Method, match
 from recognition.syndromes.cohorts.permutation import combine_p_values
 from recognition.syndromes.cohorts.person import Cohort, Person
-from recognition.syndromes.cohorts.scores import Floats, Scores, Spread, summarise_runs
+from recognition.syndromes.cohorts.scores import Floats, Scores, Spread, summarise_intervals
 
-FEWEST_PAIRS: Final = 2
-"""Pairs below which two groups are not compared."""
+FEWEST_PAIRS: Final = 5
+"""Pairs below which two groups are not compared: every model can be validated on as many, in five folds too."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class RunResult:
         probabilities: (2n,) of being a patient, from models that have not seen the person.
         scores: of these probabilities.
         p: of a permutation test; None if it was not made.
+        tested_area: area under the curve that the test is about, of a validation of its own.
     """
 
     matching: Matching
     probabilities: Floats
     scores: Scores
     p: float | None = None
+    tested_area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class RunSummary:
         runs: number of them.
         pairs: mean number of pairs of a run.
         different_controls: number of people who were a control in any run.
-        auc, sensitivity, specificity: mean and deviation. The runs share the patients, so that the deviation shows
-            what other controls change, and less than other patients would.
+        auc, sensitivity, specificity: mean, deviation and interval. The runs share the patients, so that the deviation
+            shows what other controls change, and less than other patients would.
         p: of all runs together (`combine_p_values`); None if a run has none.
+        tested_area: mean area under the curve that p is about.
     """
 
     runs: int
@@ -55,6 +58,7 @@ class RunSummary:
     sensitivity: Spread
     specificity: Spread
     p: float | None
+    tested_area: float | None
 
 
 def draw_matchings(
@@ -98,14 +102,16 @@ def summarise(results: Sequence[RunResult]) -> RunSummary:
     """Summarise the runs of a model."""
     scores = [one.scores for one in results]
     p_values = [one.p for one in results if one.p is not None]
+    areas = [one.tested_area for one in results if one.tested_area is not None]
     return RunSummary(
         len(results),
         pairs=float(np.mean([len(one.matching.pairs) for one in results])),
         different_controls=count_controls([one.matching for one in results]),
-        auc=summarise_runs([one.auc.value for one in scores]),
-        sensitivity=summarise_runs([one.sensitivity.value for one in scores]),
-        specificity=summarise_runs([one.specificity.value for one in scores]),
+        auc=summarise_intervals([one.auc for one in scores]),
+        sensitivity=summarise_intervals([one.sensitivity for one in scores]),
+        specificity=summarise_intervals([one.specificity for one in scores]),
         p=combine_p_values(p_values) if len(p_values) == len(results) else None,
+        tested_area=float(np.mean(areas)) if areas else None,
     )
 
 

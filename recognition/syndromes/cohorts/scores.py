@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,6 +19,9 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 THRESHOLD: Final = 0.5
 """A face is called affected if its probability is above."""
+
+_ROUNDING: Final = 1e-12
+"""Variances below are 0 but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,16 @@ class RocCurve:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean of a score over runs, and its standard deviation (n - 1); NaN for a single run."""
+    """Mean of a score over runs, its standard deviation (n - 1), NaN for a single run, and the mean bounds of the
+    intervals of the runs, NaN where these are unknown.
+
+    The runs share the patients: their intervals are not independent, and the mean interval is as wide as one of them.
+    """
 
     mean: float
     deviation: float
+    low: float = math.nan
+    high: float = math.nan
 
 
 def measure_scores(labels: Ints, probabilities: Floats, pairs: Ints | None = None) -> Scores:
@@ -101,7 +110,10 @@ def bound_auc(labels: Ints, probabilities: Floats, pairs: Ints | None = None) ->
 
     The variance is DeLong's (1988), for clusters of the patient and the control of a pair (Obuchowski 1997). The
     interval is symmetric on the scale of log-odds, with Student's quantile. For an area of 0 or 1, which leaves no
-    variance, the open end is that of Clopper and Pearson for the smaller number of patients and controls.
+    variance, the open end is that of Clopper and Pearson for the smaller number of patients and controls. Other areas
+    without variance, such as that of equal answers for everybody, have the interval of a share of that number
+    (Wilson's, with Student's quantile), whose variance is the largest that such an area can have (Birnbaum and Klose
+    1957).
 
     Args:
         labels, probabilities, pairs: see `measure_scores`.
@@ -131,7 +143,10 @@ def bound_auc(labels: Ints, probabilities: Floats, pairs: Ints | None = None) ->
     else:
         sums = np.bincount(np.unique(pairs, return_inverse=True)[1], deviations)
         variance = float((sums**2).sum()) * sums.size / (sums.size - 1)
-    reach = float(stdtrit(smaller - 1, 0.975)) * math.sqrt(variance) / (area * (1 - area))
+    quantile = float(stdtrit(smaller - 1, 0.975))
+    if variance < _ROUNDING:
+        return Interval(area, *bound_share(area, smaller, quantile))
+    reach = quantile * math.sqrt(variance) / (area * (1 - area))
     return Interval(area, float(expit(logit(area) - reach)), float(expit(logit(area) + reach)))
 
 
@@ -159,6 +174,12 @@ def measure_share(right: npt.NDArray[np.bool_]) -> Interval:
 def summarise_runs(values: Sequence[float]) -> Spread:
     """Compute the mean and the deviation of a score over runs."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan)
+
+
+def summarise_intervals(intervals: Sequence[Interval]) -> Spread:
+    """Compute mean, deviation and mean interval of a score over runs."""
+    bounds = np.mean([(one.low, one.high) for one in intervals], axis=0)
+    return replace(summarise_runs([one.value for one in intervals]), low=float(bounds[0]), high=float(bounds[1]))
 
 
 def _split(labels: Ints, probabilities: Floats) -> tuple[Floats, Floats]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,8 @@ import numpy as np
 
 from core.errors import DatasetError
 from core.progress import SILENT, Progress
-from faces.datasets.dataset import Dataset
 from recognition.syndromes.cohorts.matching import Matching
-from recognition.syndromes.cohorts.person import Cohort, Person, Problem, read_cohort
+from recognition.syndromes.cohorts.person import Cohort
 from recognition.syndromes.cohorts.runs import (
     FEWEST_PAIRS,
     RunResult,
@@ -23,6 +23,7 @@ from recognition.syndromes.cohorts.runs import (
     summarise,
 )
 from recognition.syndromes.cohorts.scores import THRESHOLD, measure_scores
+from recognition.syndromes.comparison.people import read_people
 from recognition.syndromes.comparison.settings import ComparisonSettings
 from recognition.syndromes.comparison.tasks import (
     Answer,
@@ -33,14 +34,11 @@ from recognition.syndromes.comparison.tasks import (
     answer_tasks,
     find_blocks,
 )
-from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.models.ensemble import average_probabilities, vote
 
-FEATURES: Final = "features"
-"""Folder, within that of a comparison, of the features of the faces."""
 ANSWERS: Final = "answers"
-"""Folder of the answers of the models."""
+"""Folder, within that of a comparison, of the answers of the models."""
 
 DISTANCES: Final = "distances"
 """Name of the model whose most important distances are drawn."""
@@ -76,7 +74,7 @@ class Matched:
         for member in settings.find_members(self.model):
             for scheme in schemes:
                 yield PredictionTask(member, self.rows, seed, scheme)
-        if self.opponent is None and self.model in settings.tested:
+        if self.opponent is None and settings.tests(self.model):
             yield self.make_test(settings)
         if self.opponent is None and self.run == 0 and self.model == DISTANCES:
             yield self.make_importance(settings)
@@ -117,11 +115,19 @@ class Result:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Syndrome that is not compared, with the reason."""
+    """Syndrome that is not compared.
+
+    Attributes:
+        syndrome: name.
+        patients: number of patients whose records can be used.
+        reason: in words.
+        models: those that leave it out; empty for all.
+    """
 
     syndrome: str
     patients: int
     reason: str
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ class Comparison:
         cohort: people whose faces could be represented; its problems are those of the table and of the photographs.
         matched: all matchings, with the rows of the features.
         results: of all models.
-        left_out: syndromes with too few patients or pairs.
+        left_out: syndromes with too few patients or pairs, for all models or some.
         gaps: files whose faces some models cannot take, with the reason.
         important: syndrome -> the most important distances, as `ImportanceTask` answers; empty without that model.
     """
@@ -167,12 +173,8 @@ def compare_syndromes(
         DatasetError: nobody can be compared.
     """
     settings = settings or ComparisonSettings()
-    with Dataset.open(dataset) as data:
-        cohort = read_cohort(data.records, controls=settings.controls, ancestry=settings.ancestry)
-        features, failures = extract(data, flat=settings.flat, cache=out / FEATURES, progress=progress)
-    return compare_features(
-        drop_failures(cohort, failures), features, out, settings, workers=workers, progress=progress
-    )
+    cohort, features = read_people(dataset, out, settings, FEWEST_PAIRS, flat=settings.flat, progress=progress)
+    return compare_features(cohort, features, out, settings, workers=workers, progress=progress)
 
 
 def compare_features(
@@ -188,9 +190,11 @@ def compare_features(
     settings = settings.choose_models(features.layout)
     matched, left_out = plan_comparison(cohort, features, settings)
     for one in left_out:
-        progress.say(f"{one.syndrome} is left out: {one.reason}")
+        by = f" by {', '.join(one.models)}" if one.models else ""
+        progress.say(f"{one.syndrome} is left out{by}: {one.reason}")
     if not matched:
-        raise DatasetError(f"nobody can be compared: {_describe_emptiness(cohort, left_out)}")
+        reasons = "; ".join(f"{one.syndrome}: {one.reason}" for one in left_out[:3]) or "there are no patients"
+        raise DatasetError(f"nobody can be compared; {reasons}")
     tasks = [task for one in matched for task in one.list_tasks(settings)]
     answers = answer_tasks(features, tasks, out / ANSWERS, workers, progress)
     results = tuple(_summarise(matched, answers, settings))
@@ -202,14 +206,6 @@ def compare_features(
     return Comparison(settings, cohort, matched, results, left_out, features.gaps, important)
 
 
-def drop_failures(cohort: Cohort, failures: Mapping[str, str]) -> Cohort:
-    """Return the cohort without the people whose face could not be represented, who become problems."""
-    lost = [one for one in cohort.persons if one.file in failures]
-    problems = [*cohort.problems, *(Problem(one.file, one.person, failures[one.file]) for one in lost)]
-    kept = tuple(one for one in cohort.persons if one.file not in failures)
-    return Cohort(kept, tuple(sorted(problems, key=lambda one: one.file)))
-
-
 def plan_comparison(
     cohort: Cohort, features: FaceFeatures, settings: ComparisonSettings
 ) -> tuple[tuple[Matched, ...], tuple[LeftOut, ...]]:
@@ -219,48 +215,63 @@ def plan_comparison(
     controls.
 
     Returns:
-        Matchings of two pairs or more, and syndromes that are left out.
+        Matchings of `FEWEST_PAIRS` pairs or more, and syndromes that have fewer in some run, or too few patients.
     """
     rows = {file: row for row, file in enumerate(features.files)}
-    left_out = [
+    counts = {name: len(cohort.patients(name)) for name in cohort.syndromes}
+    left_out = [LeftOut(name, 0, "no record of a patient can be used") for name in cohort.absent]
+    left_out += [
         LeftOut(name, count, f"{count} patients; expected {settings.least_patients} or more")
-        for name in cohort.syndromes
-        if (count := len(cohort.patients(name))) < settings.least_patients
+        for name, count in counts.items()
+        if count < settings.least_patients
     ]
-    compared = [name for name in cohort.syndromes if name not in {one.syndrome for one in left_out}]
+    compared = [name for name, count in counts.items() if count >= settings.least_patients]
 
     usable = {model: _find_usable(features, settings.find_members(model)) for model in settings.models}
-    matchings = {
-        files: [*_match_people(tuple(one for one in cohort.persons if one.file in files), compared, settings)]
-        for files in set(usable.values())
-    }
-    matched = []
+    plans = {files: _match_people(cohort, files, compared, settings) for files in set(usable.values())}
+    matched: list[Matched] = []
+    without: dict[tuple[str, str], list[str]] = defaultdict(list)
     for model, files in usable.items():
-        for syndrome, opponent, run, matching in matchings[files]:
-            if len(matching.pairs) >= FEWEST_PAIRS:
-                people = tuple(rows[one.file] for one in matching.people)
-                matched.append(Matched(syndrome, opponent, run, model, matching, people))
-            elif opponent is None and run == 0:
-                reason = f"{model}: {len(matching.pairs)} of {len(cohort.patients(syndrome))} patients have a control"
-                left_out.append(LeftOut(syndrome, len(cohort.patients(syndrome)), reason))
+        for (syndrome, opponent), matchings in plans[files].items():
+            worst = min(matchings, key=lambda one: len(one.pairs))
+            if len(worst.pairs) >= FEWEST_PAIRS:
+                for run, matching in enumerate(matchings):
+                    people = tuple(rows[one.file] for one in matching.people)
+                    matched.append(Matched(syndrome, opponent, run, model, matching, people))
+            elif opponent is None:
+                without[syndrome, f"{worst.describe()}; expected {FEWEST_PAIRS} or more"].append(model)
+        for syndrome in compared:
+            if (syndrome, None) not in plans[files]:
+                reason = f"too few of {counts[syndrome]} patients have the features; expected {settings.least_patients}"
+                without[syndrome, f"{reason} or more"].append(model)
+    for (syndrome, reason), models in without.items():
+        some = tuple(models) if len(models) < len(settings.models) else ()
+        left_out.append(LeftOut(syndrome, counts[syndrome], reason, some))
     return tuple(sorted(matched, key=lambda one: (one.opponent or "", one.syndrome))), tuple(left_out)
 
 
 def _match_people(
-    persons: Sequence[Person], syndromes: Sequence[str], settings: ComparisonSettings
-) -> Iterator[tuple[str, str | None, int, Matching]]:
-    """Yield syndrome, opponent, run and matching: of all syndromes with controls, then of each two syndromes."""
+    cohort: Cohort, files: Collection[str], syndromes: Sequence[str], settings: ComparisonSettings
+) -> dict[tuple[str, str | None], list[Matching]]:
+    """Match the people of some files: by syndrome and opponent (None for controls), the matching of each run.
+
+    Syndromes of which too few patients are among them are not matched.
+    """
     rule, method, seed = settings.rule, settings.method, settings.seed
-    usable = Cohort(tuple(one for one in persons if one.syndrome is None or one.syndrome in syndromes))
-    for name in usable.syndromes:
-        patients = usable.patients(name)
-        draws = draw_matchings(patients, usable.controls, settings.runs, rule=rule, method=method, seed=seed)
-        for run, matching in enumerate(draws):
-            yield name, None, run, matching
+    counts = Counter(one.syndrome for one in cohort.persons if one.file in files)
+    names = {None, *(name for name in syndromes if counts[name] >= settings.least_patients)}
+    usable = Cohort(tuple(one for one in cohort.persons if one.file in files and one.syndrome in names))
+    plans: dict[tuple[str, str | None], list[Matching]] = {
+        (name, None): draw_matchings(
+            usable.patients(name), usable.controls, settings.runs, rule=rule, method=method, seed=seed
+        )
+        for name in usable.syndromes
+    }
     if settings.opponents:
         for first, second, versus in match_syndromes(usable, rule=rule, method=method, seed=seed):
             if versus is not None:
-                yield first, second, 0, versus
+                plans[first, second] = [versus]
+    return plans
 
 
 def _find_usable(features: FaceFeatures, members: Sequence[str]) -> frozenset[str]:
@@ -302,14 +313,6 @@ def _measure_run(
     if len(each) > 2:  # the ensemble predicts the mode of its members' predictions; two of them have none
         votes = measure_scores(labels, vote((each > THRESHOLD).astype(np.int64)).astype(float), pairs)
         scores = replace(scores, sensitivity=votes.sensitivity, specificity=votes.specificity)
-    tested = one.opponent is None and one.model in settings.tested
-    p = answers[one.make_test(settings)]["p"] if tested else None
-    return RunResult(one.matching, probabilities, scores, p)
-
-
-def _describe_emptiness(cohort: Cohort, left_out: Sequence[LeftOut]) -> str:
-    if not cohort.controls:
-        return "there are no controls; name their conditions, or complete the columns sex, ancestry and age_years"
-    if not left_out:
-        return "there are no patients; complete the columns condition, sex, ancestry and age_years"
-    return "; ".join(f"{one.syndrome}: {one.reason}" for one in left_out[:3])
+    tested = one.opponent is None and settings.tests(one.model)
+    test = answers[one.make_test(settings)] if tested else {}
+    return RunResult(one.matching, probabilities, scores, test.get("p"), test.get("area"))

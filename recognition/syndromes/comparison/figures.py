@@ -37,9 +37,9 @@ def plot_curves(results: Sequence[Result]) -> bytes:
         results: against controls, of one scheme.
     """
     syndromes, models = ([*dict.fromkeys(getattr(one, name) for one in results)] for name in ("syndrome", "model"))
-    rows = -(-len(syndromes) // _COLUMNS)
-    figure = Figure((2.9 * _COLUMNS, 2.9 * rows + 0.5), dpi=110, layout="constrained")
-    axes = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
+    rows, columns = _arrange(len(syndromes))
+    figure = Figure((2.9 * columns + 0.3, 2.9 * rows + 0.5), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axis, syndrome in zip(axes, syndromes, strict=False):
         axis.plot([0, 1], [0, 1], color="#cbd5e0", linewidth=1)
         for one in results:
@@ -54,8 +54,14 @@ def plot_curves(results: Sequence[Result]) -> bytes:
     figure.supxlabel("controls above the threshold (1 - specificity)", fontsize=9)
     figure.supylabel("patients above it (sensitivity)", fontsize=9)
     handles = {text: line for axis in axes for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
+    width = min(len(handles), 2 * columns)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=width, frameon=False)
     return encode_figure(figure)
+
+
+def _arrange(plots: int) -> tuple[int, int]:
+    """Return the numbers of rows and columns of several plots."""
+    return -(-plots // _COLUMNS), min(plots, _COLUMNS)
 
 
 def average_curve(result: Result) -> Floats:
@@ -74,9 +80,9 @@ def plot_distances(important: Mapping[str, Answer]) -> bytes:
     Args:
         important: syndrome -> answer to an `ImportanceTask`.
     """
-    rows = -(-len(important) // _COLUMNS)
-    figure = Figure((2.6 * _COLUMNS, 2.9 * rows), dpi=110, layout="constrained")
-    axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    rows, columns = _arrange(len(important))
+    figure = Figure((2.6 * columns, 2.9 * rows), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
     for axis, (syndrome, answer) in zip(axes, important.items(), strict=False):

@@ -11,12 +11,12 @@ import numpy as np
 
 from core.errors import DatasetError
 from core.progress import SILENT, Progress
-from faces.datasets.dataset import Dataset
+from core.statistics.multiple_tests import holm
 from faces.images import Pixels
 from recognition.syndromes.cohorts.grouping import GroupTest, Likeness, measure_group, measure_likeness
 from recognition.syndromes.cohorts.matching import match
-from recognition.syndromes.cohorts.person import Cohort, read_cohort
-from recognition.syndromes.comparison.comparison import FEATURES, drop_failures
+from recognition.syndromes.cohorts.person import Cohort
+from recognition.syndromes.comparison.people import read_people
 from recognition.syndromes.comparison.settings import ComparisonSettings
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures, Matrix
@@ -62,19 +62,13 @@ def measure_groups(
         Results by syndrome, and the cohort with the problems of its records.
 
     Raises:
-        DatasetError: there are no patients, or no controls; or no face on the photograph.
+        DatasetError: no syndrome has three pairs; or there is no face on the photograph.
     """
-    with Dataset.open(dataset) as data:
-        cohort = read_cohort(data.records, controls=settings.controls, ancestry=settings.ancestry)
-        features, failures = extract(data, flat=True, cache=out / FEATURES, progress=progress)
-    cohort = drop_failures(cohort, failures)
-    if not cohort.syndromes or not cohort.controls:
-        raise DatasetError(
-            f"{dataset} has {len(cohort.syndromes)} syndromes and {len(cohort.controls)} controls; expected one "
-            "or more of each, with condition, sex, ancestry and age_years of everybody"
-        )
+    cohort, features = read_people(dataset, out, settings, _FEWEST, flat=True, progress=progress)
     newcomer = None if photograph is None else _describe(photograph)
-    return tuple(_measure_group(name, cohort, features, settings, newcomer) for name in cohort.syndromes), cohort
+    results = [_measure_group(name, cohort, features, settings, newcomer) for name in cohort.syndromes]
+    results += [GroupResult(name, 0, None, reason="no record of a patient can be used") for name in cohort.absent]
+    return tuple(results), cohort
 
 
 def _describe(photograph: Pixels) -> Matrix:
@@ -96,7 +90,7 @@ def _measure_group(
     patients = cohort.patients(syndrome)
     matching = match(patients, cohort.controls, settings.rule, settings.method, settings.seed)
     if len(matching.pairs) < _FEWEST:
-        reason = f"{len(matching.pairs)} of {len(patients)} patients have a control; expected {_FEWEST} or more"
+        reason = f"{matching.describe()}; expected {_FEWEST} or more"
         return GroupResult(syndrome, len(patients), None, reason=reason)
     rows = {file: row for row, file in enumerate(features.files)}
     descriptors = _scale(features.block(DESCRIPTOR)[[rows[one.file] for one in matching.people]])
@@ -113,17 +107,19 @@ def _measure_group(
 
 
 def tabulate_groups(results: Sequence[GroupResult]) -> list[list[str]]:
-    """Tabulate the answers; the first row is the header."""
+    """Tabulate the answers; the first row is the header. Holm's p is corrected for the number of syndromes tested."""
     asked = any(one.likeness for one in results)
     more = ["intruders", "p of the photograph", "controls as like"] if asked else []
-    rows = [["syndrome", "patients", "matched", "improvement", "by chance", "p", *more]]
+    rows = [["syndrome", "patients", "matched", "improvement", "by chance", "p", "p (Holm)", *more]]
+    corrected = iter(holm([one.test.p for one in results if one.test is not None]))
     for one in results:
         cells = [one.syndrome, str(one.patients)]
         if one.test is None:
-            rows.append([*cells, one.reason, "", "", "", *[""] * len(more)])
+            rows.append([*cells, one.reason, *[""] * (4 + len(more))])
             continue
         test = one.test
         cells += [str(test.patients), f"{test.improvement:.2f}", f"{test.by_chance:.2f}", f"{test.p:.3f}"]
+        cells.append(f"{next(corrected):.3f}")
         if one.likeness is not None:
             cells += [str(one.likeness.intruders), f"{one.likeness.p:.3f}", f"{one.likeness.controls_alike:.2f}"]
         rows.append(cells)

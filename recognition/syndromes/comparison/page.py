@@ -19,6 +19,7 @@ from core.reports.html_pages import (
     render_html,
 )
 from core.reports.versions import list_versions
+from recognition.syndromes.cohorts.runs import FEWEST_PAIRS
 from recognition.syndromes.comparison.comparison import Comparison, Result
 from recognition.syndromes.comparison.figures import plot_curves, plot_distances, plot_matrix
 from recognition.syndromes.comparison.settings import ENSEMBLE
@@ -27,6 +28,7 @@ from recognition.syndromes.comparison.tables import (
     select_results,
     tabulate_cohort,
     tabulate_distances,
+    tabulate_left_out,
     tabulate_predictions,
     tabulate_problems,
     tabulate_results,
@@ -48,9 +50,21 @@ _SCHEMES: Final = {
     "models see as many patients as controls.",
 }
 
+_TESTS: Final = (
+    "p: probability of an area as large as the tested AUC if patients and controls were alike, by exchanging the two "
+    "inside the pairs. The tested AUC is that of a validation of its own, with pairs held out together: leave-one-out "
+    "for nearest neighbours, five folds, once, for other models. Of several runs, twice the mean p, which is valid "
+    "although they share the patients. That of n pairs cannot be below 2 / 2<sup>n</sup>: five pairs can never reach "
+    "0.05. p (Holm) is corrected for the number of tests in this table."
+)
+
 
 def write_report(out: Path, comparison: Comparison) -> dict[str, Any]:
-    """Write results.json, the tables as CSV and the page into a folder; returns what results.json holds."""
+    """Write results.json, the tables as CSV and the page, which only their owner can read, into a folder.
+
+    Returns:
+        content of results.json.
+    """
     tables = {
         "runs.csv": tabulate_runs(comparison),
         "predictions.csv": tabulate_predictions(comparison),
@@ -59,10 +73,11 @@ def write_report(out: Path, comparison: Comparison) -> dict[str, Any]:
         "distances.csv": tabulate_distances(comparison),
     }
     for name, rows in tables.items():
-        write_file(out / name, format_csv(rows).encode())
+        write_file(out / name, format_csv(rows).encode(), private=True)
     about = to_json(comparison)
-    write_file(out / RESULTS, (to_json_text(about) + "\n").encode())
-    write_file(out / PAGE, render_html("Syndrome or not", NOTICE, "".join(_format_body(comparison))).encode())
+    write_file(out / RESULTS, (to_json_text(about) + "\n").encode(), private=True)
+    page = render_html("Syndrome or not", NOTICE, "".join(_format_body(comparison)))
+    write_file(out / PAGE, page.encode(), private=True)
     return about
 
 
@@ -96,33 +111,27 @@ def _result_to_json(one: Result) -> dict[str, Any]:
 
 
 def _format_body(comparison: Comparison) -> list[str]:
-    settings = comparison.settings
     sections = [_format_design(comparison)]
-    for scheme in settings.schemes:
-        results = select_results(comparison, scheme)
-        sections.append(
-            format_section(
-                f"Against controls, {scheme.replace('_', ' ')}",
-                f"<p>Validation: {_SCHEMES[scheme]} Means over the runs, with their deviation in brackets. N: patients "
-                "with a control. p: probability of such an area if patients and controls were alike, by exchanging the "
-                "two inside the pairs; of several runs, twice the mean, which is valid although they share the "
-                "patients.</p>",
-                format_table(tabulate_results(comparison, scheme)),
-                embed_image(plot_curves(results), f"ROC curves of all models by syndrome, {scheme}"),
-            )
-        )
+    sections += [_format_results(comparison, scheme) for scheme in comparison.settings.schemes]
     if any(one.opponent for one in comparison.results):
         sections.append(_format_opponents(comparison))
     if comparison.important:
         sections.append(_format_distances(comparison))
-    sections.append(_format_people(comparison))
-    sections.append(
-        format_section(
-            "All runs",
-            format_details("Scores of every run with intervals of 95 %", format_table(tabulate_runs(comparison))),
-        )
+    runs = format_details("Scores of every run with intervals of 95 %", format_table(tabulate_runs(comparison)))
+    return [*sections, _format_people(comparison), format_section("All runs", runs)]
+
+
+def _format_results(comparison: Comparison, scheme: str) -> str:
+    name = scheme.replace("_", " ")
+    return format_section(
+        f"Against controls, {name}",
+        f"<p>Validation: {_SCHEMES[scheme]} Means over the runs, with their deviation in brackets; all runs have "
+        "the same patients, so that a small deviation is no certainty. 95 %: the interval of one run, mean over "
+        "the runs. N: patients with a control.</p>",
+        f"<p>{_TESTS}</p>",
+        format_table(tabulate_results(comparison, scheme)),
+        embed_image(plot_curves(select_results(comparison, scheme)), f"ROC curves of all models by syndrome, {name}"),
     )
-    return sections
 
 
 def _format_design(comparison: Comparison) -> str:
@@ -157,8 +166,9 @@ def _format_opponents(comparison: Comparison) -> str:
     return format_section(
         "Syndrome against syndrome",
         "<p>Patients of the syndrome of the row, matched with those of the column as with controls, in one run: area "
-        f"under the curve by {scheme.replace('_', ' ')}, and n, the number of pairs. An empty cell has fewer than two "
-        "pairs. A row and its column differ, because the limits of age are those of the row's patients.</p>",
+        f"under the curve by {scheme.replace('_', ' ')}, and n, the number of pairs. An empty cell has fewer than "
+        f"{FEWEST_PAIRS} pairs. A row and its column differ, because the limits of age are those of the row's "
+        "patients.</p>",
         '<div class="pictures">',
         *pictures,
         "</div>",
@@ -179,10 +189,8 @@ def _format_distances(comparison: Comparison) -> str:
 
 def _format_people(comparison: Comparison) -> str:
     unmatched, problems = tabulate_unmatched(comparison), tabulate_problems(comparison)
-    left_out: list[list[Any]] = [["syndrome", "patients", "reason"]]
-    left_out += [[one.syndrome, one.patients, one.reason] for one in comparison.left_out]
     parts = [
-        (left_out, "All syndromes are compared.", "Syndromes that are left out"),
+        (tabulate_left_out(comparison), "All syndromes are compared.", "Syndromes that are left out"),
         (unmatched, "Every patient has a control in every run.", "Patients without a control"),
         (problems, "All records and photographs are used.", "Records and photographs with a problem"),
     ]

@@ -17,6 +17,9 @@ ENSEMBLE: Final = "ensemble"
 SLOW: Final = ("pointnet", "pointnet_tuned")
 """Models that are compared only if they are asked for."""
 
+_TESTED: Final = ("neighbours",)
+"""Models that are tested if none is named: their test takes no time."""
+
 
 @dataclass(frozen=True)
 class ComparisonSettings:
@@ -27,7 +30,8 @@ class ComparisonSettings:
         runs: number of times that controls are drawn anew.
         schemes: names of schemes of validation.
         opponents: compare each syndrome with each other one too, in the first run.
-        tested: models that are tested by permutation; all but "neighbours" are fitted anew for each labelling.
+        tested: models, of those that are compared, that are tested by permutation; all but "neighbours" are fitted
+            anew for each labelling. Empty tests "neighbours" if it is compared. The ensemble cannot be tested.
         permutations: random labellings of a test; a quarter of them for models that are fitted anew.
         least_patients: syndromes with fewer patients are left out.
         controls: conditions of the controls.
@@ -44,7 +48,7 @@ class ComparisonSettings:
     runs: int = 3
     schemes: tuple[str, ...] = tuple(SCHEMES)
     opponents: bool = True
-    tested: tuple[str, ...] = ("neighbours",)
+    tested: tuple[str, ...] = ()
     permutations: int = 999
     least_patients: int = 5
     controls: tuple[str, ...] = CONTROLS
@@ -57,7 +61,6 @@ class ComparisonSettings:
     def __post_init__(self) -> None:
         for what, given, known in (
             ("model", self.models, MODELS),
-            ("tested model", self.tested, MODELS),
             ("scheme", self.schemes, SCHEMES),
             ("matching method", (self.method,), get_args(Method)),
         ):
@@ -73,10 +76,20 @@ class ComparisonSettings:
                 raise ConfigError(f"{what} is {number}; expected {least} or more")
         if not self.schemes:
             raise ConfigError(f"no scheme of validation is chosen; expected one or more of {', '.join(SCHEMES)}")
+        possible = [name for name in self.models or MODELS if name != ENSEMBLE and (self.models or name not in SLOW)]
+        if untestable := [name for name in self.tested if name not in possible]:
+            raise ConfigError(
+                f"{untestable[0]!r} cannot be tested; expected some of the models that are compared but the ensemble: "
+                f"{', '.join(possible)}"
+            )
         if ENSEMBLE in self.models and len(self.members) < 2:
             raise ConfigError(
                 f"the ensemble needs two or more of the models {', '.join(MEMBERS)}; add them, or leave it out"
             )
+
+    def tests(self, model: str) -> bool:
+        """Tell whether a model is tested by permutation."""
+        return model in (self.tested or _TESTED)
 
     def choose_models(self, layout: Layout) -> ComparisonSettings:
         """Return settings with models that can be compared: those that are named, or those that the layout allows."""

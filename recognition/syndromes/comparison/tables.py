@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+from core.statistics.multiple_tests import holm
 from recognition.syndromes.cohorts.runs import count_controls
 from recognition.syndromes.cohorts.scores import Spread
 from recognition.syndromes.comparison.comparison import Comparison, Matched, Result
@@ -23,19 +24,38 @@ def select_results(comparison: Comparison, scheme: str, *, opponents: bool = Fal
 
 
 def tabulate_results(comparison: Comparison, scheme: str) -> Rows:
-    """Tabulate all models by syndrome, as the thesis did: number of patients, then means with deviations over runs."""
-    rows: Rows = [["syndrome", "model", "N", "AUC", "specificity", "sensitivity", "p"]]
-    for one in select_results(comparison, scheme):
+    """Tabulate all models by syndrome, as the thesis did: number of patients, then means with deviations over runs.
+
+    Mean intervals of the runs, p, and p corrected by Holm for all p of the table, are added.
+    """
+    results = select_results(comparison, scheme)
+    corrected = iter(holm([one.summary.p for one in results if one.summary.p is not None]))
+    scores = [cell for score in ("AUC", "specificity", "sensitivity") for cell in (score, "95 %")]
+    rows: Rows = [["syndrome", "model", "N", *scores, "tested AUC", "p", "p (Holm)"]]
+    for one in results:
         summary = one.summary
-        cells = [format_spread(getattr(summary, score)) for score in SCORES]
-        p = "" if summary.p is None else f"{summary.p:.3f}"
-        rows.append([one.syndrome, one.model, f"{summary.pairs:.4g}", *cells, p])
+        spreads = [getattr(summary, score) for score in SCORES]
+        cells = [
+            cell for spread in spreads for cell in (format_spread(spread), f"{spread.low:.2f} to {spread.high:.2f}")
+        ]
+        tests = ["", "", ""]
+        if summary.p is not None:
+            tests = [f"{summary.tested_area:.3f}", f"{summary.p:.3f}", f"{next(corrected):.3f}"]
+        rows.append([one.syndrome, one.model, f"{summary.pairs:.4g}", *cells, *tests])
     return rows
 
 
 def format_spread(spread: Spread) -> str:
     """Format a mean and, if there is one, its deviation over runs."""
     return f"{spread.mean:.3f}" + ("" if math.isnan(spread.deviation) else f" ({spread.deviation:.3f})")
+
+
+def tabulate_left_out(comparison: Comparison) -> Rows:
+    """Tabulate the syndromes that all models or some leave out, with the reason."""
+    rows: Rows = [["syndrome", "patients", "models", "reason"]]
+    for one in comparison.left_out:
+        rows.append([one.syndrome, one.patients, ", ".join(one.models) or "all", one.reason])
+    return rows
 
 
 def tabulate_runs(comparison: Comparison) -> Rows:
@@ -66,15 +86,26 @@ def tabulate_cohort(comparison: Comparison) -> Rows:
     return rows
 
 
+def summarise_people(comparison: Comparison) -> Iterator[str]:
+    """Yield in words how many patients with each syndrome are compared, and how many people are not."""
+    for syndrome, models, patients, pairs, _ in tabulate_cohort(comparison)[1:]:
+        yield f"{syndrome}: {patients} patients, pairs in each run: {pairs} ({models})"
+    left_out = {one.syndrome for one in comparison.left_out}
+    unmatched = len(tabulate_unmatched(comparison)) - 1
+    yield f"syndromes left out by all or some models: {len(left_out)}"
+    yield f"patients of the others without a control in some run: {unmatched}"
+    yield f"problems of records and photographs: {len(comparison.cohort.problems)}"
+
+
 def tabulate_unmatched(comparison: Comparison) -> Rows:
     """Tabulate the patients who had no control in some run, with the reason."""
     runs: dict[tuple[Any, ...], set[int]] = defaultdict(set)
     for one in comparison.matched:
         if one.opponent is None:
             for person, reason in one.matching.unmatched:
-                key = (one.syndrome, person.person, person.sex, person.ancestry, person.age, reason.value)
+                key = (one.syndrome, person.person, person.file, person.sex, person.ancestry, person.age, reason.value)
                 runs[key].add(one.run + 1)
-    header = ["syndrome", "person", "sex", "ancestry", "age", "reason", "runs"]
+    header = ["syndrome", "person", "file", "sex", "ancestry", "age", "reason", "runs"]
     return [header, *([*key, ", ".join(map(str, sorted(numbers)))] for key, numbers in sorted(runs.items()))]
 
 
@@ -105,7 +136,7 @@ def tabulate_distances(comparison: Comparison) -> Rows:
     for syndrome, answer in comparison.important.items():
         for rank, one in enumerate(answer["distances"], 1):
             points = "; ".join("-".join(map(str, pair)) for pair in one["points"])
-            rows.append([syndrome, rank, one["name"], float(one["importance"]), points])
+            rows.append([syndrome, rank, one["name"], f"{one['importance']:.4f}", points])
     return rows
 
 

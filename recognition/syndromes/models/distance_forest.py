@@ -114,9 +114,10 @@ class DistanceForestPredictor(Predictor):
         for number, mirrored in enumerate(self.mirrored.tolist()):
             by_mirror[mirrored].append(number)
         regions = name_regions(self.points, self.landmarks)
+        both = list_pairs(len(self.points)).reshape(2, -1, 2)
         distances = []
-        for numbers in by_mirror.values():
-            pairs = tuple(dict.fromkeys((int(i), int(j)) for i, j in self.pairs[numbers]))
+        for place, numbers in by_mirror.items():
+            pairs = tuple(dict.fromkeys((int(i), int(j)) for i, j in both[:, place]))
             distances.append(ImportantDistance(pairs, float(self.importances[numbers].sum()), _name(pairs[0], regions)))
         distances.sort(key=lambda distance: (-distance.importance, distance.pairs))
         total = np.cumsum([distance.importance for distance in distances])

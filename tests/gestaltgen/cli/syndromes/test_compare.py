@@ -53,6 +53,7 @@ def test_a_comparison_reports_everybody_who_cannot_be_compared(dataset: Path, tm
     options = ["--no-ancestry", "--model", "neighbours", "--runs", "1", "--permutations", "9", "--workers", "1"]
     output = run("compare", dataset, "--out", tmp_path, *options)
     assert "22q11DS is left out" in output
+    assert "WS: 6 patients, pairs in each run: 6" in output
     page = (tmp_path / "report.html").read_text()
     problems = (tmp_path / "problems.csv").read_text()
     for number in (0, 13, 14):

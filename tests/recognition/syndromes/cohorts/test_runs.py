@@ -35,13 +35,13 @@ def test_controls_are_redrawn_and_counted_over_the_runs() -> None:
 
 
 def test_syndromes_are_matched_with_each_other_if_there_are_pairs_enough() -> None:
-    cohort = Cohort((*PATIENTS, *make_people([5, 6.5, 30], "NS"), *make_people([6, 29], "AS"), *CONTROLS))
+    cohort = Cohort((*PATIENTS, *make_people([5] * 5 + [30], "NS"), *make_people([6] * 4 + [30], "AS"), *CONTROLS))
     numbers = {(a, b): matching and len(matching.pairs) for a, b, matching in match_syndromes(cohort)}
     assert numbers == {
-        ("AS", "NS"): 2,
-        ("NS", "AS"): 2,
-        ("NS", "WS"): 2,
-        ("WS", "NS"): 2,
+        ("AS", "NS"): 5,
+        ("NS", "AS"): 5,
+        ("NS", "WS"): None,
+        ("WS", "NS"): None,
         ("AS", "WS"): None,
         ("WS", "AS"): None,
     }

@@ -8,10 +8,12 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from core.errors import DatasetError
+from recognition.statistics import Interval
 from recognition.syndromes.cohorts.scores import (
     bound_auc,
     compute_auc,
     measure_scores,
+    summarise_intervals,
     summarise_runs,
     trace_roc,
 )
@@ -59,6 +61,20 @@ def test_a_perfect_area_has_an_interval_with_a_width() -> None:
     assert bound_auc(labels, labels.astype(float)).low == pytest.approx(0.025 ** (1 / 3))
     assert bound_auc(labels, 1.0 - labels).high == pytest.approx(1 - 0.025 ** (1 / 3))
     assert bound_auc(np.array([1, 0, 0]), np.array([0.5, 0.6, 0.4])).low == 0
+
+
+def test_an_area_without_variance_has_an_interval_with_a_width() -> None:
+    labels, pairs = np.repeat([1, 0], 4), np.tile(np.arange(4), 2)
+    equal = bound_auc(labels, np.full(8, 0.3), pairs)
+    assert equal.low < 0.2 < 0.8 < equal.high
+    balanced = bound_auc(labels, np.array([2.0, 1, 1, 2, 1, 0, 0, 1]), pairs)  # the deviations of each pair cancel
+    assert balanced.value == 0.875
+    assert balanced.low < 0.6 < balanced.high
+
+
+def test_the_interval_over_runs_is_that_of_a_run() -> None:
+    spread = summarise_intervals([Interval(0.6, 0.5, 0.7), Interval(0.8, 0.7, 0.9)])
+    assert (spread.mean, spread.low, spread.high) == pytest.approx((0.7, 0.6, 0.8))
 
 
 def test_spread_and_bad_input() -> None:

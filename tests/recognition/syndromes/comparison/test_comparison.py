@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 from core.errors import ConfigError, DatasetError
 from recognition.syndromes.cohorts.person import Cohort
 from recognition.syndromes.comparison import tasks
-from recognition.syndromes.comparison.comparison import Comparison, compare_features, drop_failures, plan_comparison
+from recognition.syndromes.comparison.comparison import Comparison, compare_features, plan_comparison
 from recognition.syndromes.comparison.page import write_report
 from recognition.syndromes.comparison.settings import ComparisonSettings
+from recognition.syndromes.comparison.tables import tabulate_results
 from recognition.syndromes.comparison.tasks import ImportanceTask
+from recognition.syndromes.features.layout import Layout
 from tests.recognition.syndromes.comparison.people import draw_cohort, draw_faces
 
 SETTINGS = ComparisonSettings(("neighbours",), runs=2, permutations=199)
@@ -29,6 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 COHORT, FEATURES = draw_cohort({"clear": 12, "hidden": 8, "rare": 4}, 60)
 
 
+LONELY = [one.person for one in COHORT.patients("hidden")[:5]]
+
+
 @pytest.fixture(scope="module")
 def comparison(folder: Path) -> Comparison:
     return compare_features(COHORT, FEATURES, folder, SETTINGS)
@@ -39,6 +45,18 @@ def test_a_clear_syndrome_is_recognised_and_a_hidden_one_is_not(comparison: Comp
     clear, hidden = against_controls["clear"], against_controls["hidden"]
     assert clear.summary.auc.mean > 0.9
     assert (clear.summary.p or 1) < 0.05 < (hidden.summary.p or 0)
+
+
+def test_the_main_table_has_intervals_and_corrected_p_values_of_the_area_that_is_tested(comparison: Comparison) -> None:
+    header, *rows = tabulate_results(comparison, "folds")
+    results = [one for one in comparison.results if not one.opponent and one.scheme == "folds"]
+    for row, result in zip(rows, results, strict=True):
+        cells = dict(zip(header, row, strict=True))
+        assert f"{result.summary.auc.low:.2f}" in row[header.index("95 %")]
+        assert float(cells["p (Holm)"]) >= float(cells["p"])
+        assert 0 < float(cells["tested AUC"]) <= 1
+    (clear, _) = rows
+    assert clear[header.index("p (Holm)")] == f"{2 * float(clear[header.index('p')]):.3f}"
 
 
 def test_syndromes_of_few_patients_are_left_out_with_the_reason(comparison: Comparison) -> None:
@@ -89,10 +107,31 @@ def test_people_whose_features_a_model_cannot_take_are_not_matched(comparison: C
     assert lost not in {row for one in matched for row in one.rows}
 
 
-def test_faces_that_cannot_be_represented_become_problems(comparison: Comparison) -> None:
-    cohort = drop_failures(COHORT, {"clear-00.png": "no face"})
-    assert [problem.person for problem in cohort.problems] == ["clear-00"]
-    assert len(cohort.persons) == len(COHORT.persons) - 1
+def test_a_syndrome_of_few_pairs_is_left_out_and_the_others_are_compared(tmp_path: Path) -> None:
+    cohort = Cohort(tuple(replace(one, age=90.0) if one.person in LONELY else one for one in COHORT.persons))
+    settings = replace(SETTINGS, runs=1, schemes=("leave_one_out",))
+    few = compare_features(cohort, FEATURES, tmp_path, settings)
+    assert {one.syndrome for one in few.left_out} == {"hidden", "rare"}
+    assert {one.syndrome for one in few.results} == {"clear"}
+
+
+@pytest.mark.parametrize("lost", [3, 12])
+def test_a_syndrome_that_some_models_cannot_take_is_left_out_there(lost: int) -> None:
+    X = FEATURES.X.copy()
+    patients = [row for row, file in enumerate(FEATURES.files) if file.startswith("clear")]
+    X[patients[: 12 - lost] if lost == 3 else patients] = np.nan
+    faces = draw_faces(COHORT)
+    rows = [faces.files.index(file) for file in FEATURES.files]
+    layout = Layout((*FEATURES.layout.blocks, *faces.layout.blocks))
+    both = replace(FEATURES, X=np.concatenate([X, faces.X[rows]], axis=1), layout=layout)
+    matched, left_out = plan_comparison(COHORT, both, replace(SETTINGS, models=("neighbours", "distances")))
+    assert ("clear", ("neighbours",)) in [(one.syndrome, one.models) for one in left_out]
+    assert {one.model for one in matched if one.syndrome == "clear"} == {"distances"}
+
+
+def test_a_syndrome_of_which_no_record_can_be_used_is_left_out() -> None:
+    _, left_out = plan_comparison(replace(COHORT, absent=("lost",)), FEATURES, SETTINGS)
+    assert ("lost", 0) in [(one.syndrome, one.patients) for one in left_out]
 
 
 def test_a_cohort_without_controls_is_refused(comparison: Comparison, tmp_path: Path) -> None:
@@ -106,8 +145,18 @@ def test_unknown_models_are_refused() -> None:
         ComparisonSettings(("oracle",))
 
 
+@pytest.mark.parametrize(
+    ("models", "tested"), [((), "ensemble"), (("hybrid",), "neighbours"), ((), "pointnet_tuned"), ((), "oracle")]
+)
+def test_models_that_are_not_compared_cannot_be_tested(models: tuple[str, ...], tested: str) -> None:
+    with pytest.raises(ConfigError):
+        ComparisonSettings(models, tested=(tested,))
+
+
 def test_the_report_has_the_scores_and_everybody_left_out(comparison: Comparison, tmp_path: Path) -> None:
+    (tmp_path / "report.html").touch(0o644)
     write_report(tmp_path, comparison)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     about = json.loads((tmp_path / "results.json").read_text())
     assert [one["syndrome"] for one in about["left_out"]] == ["rare"]
     assert about["results"][0]["runs"][0]["auc"]["value"] == comparison.results[0].runs[0].scores.auc.value

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recognition.syndromes.features.face_points import find_halves
 from recognition.syndromes.models.distance_forest import DistanceForest, fit_forest, read_forest
 from recognition.syndromes.models.point_distances import list_pairs, measure_all, measure_pairs
 from tests.recognition.syndromes.models.faces import LAYOUT, draw_faces
@@ -55,6 +56,8 @@ def test_names_the_distance_that_differs() -> None:
     assert len(important) <= 30
     assert all("mouth" in distance.name for distance in important[:5])
     assert sum(distance.importance for distance in important) <= 1
+    midline = set.intersection(*({*half.tolist()} for half in find_halves(68)))
+    assert all(len(distance.pairs) == 2 for distance in important if not midline.issuperset(distance.pairs[0]))
     reasons = model.explain(X[1])
     assert "mouth" in reasons[0].name
     assert {48, 49, 53, 54} & {*reasons[0].points}
