@@ -21,6 +21,7 @@ from recognition.syndromes.cohorts.person import Cohort, Person, read_cohort
 from recognition.syndromes.cohorts.scores import compute_auc, summarise_runs
 from recognition.syndromes.comparison.tasks import PredictionTask, answer_tasks
 from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.layout import POINTS
 
 SEED: Final = 2903
 RESULTS: Final = "matching.json"
@@ -71,9 +72,10 @@ def measure_matching(out: Path, scale: MatchingScale, workers: int, progress: Pr
             people.append(draw_person(invisible, [SEED, 1, index], 1.0, _AGES, sex))
         write_phantoms(path, people, size=SIZE, conditions=(INVISIBLE, CONTROLS), workers=2)
     with Dataset.open(path) as data:
-        cohort = read_cohort(data.records)
         features, _ = extract(data, cache=out / "features", progress=progress)
-    rows = {file: row for row, file in enumerate(features.files)}
+        features = features.take(features.complete([POINTS]))
+        rows = {file: row for row, file in enumerate(features.files)}
+        cohort = read_cohort(record for record in data.records if record.file in rows)
     asked: dict[tuple[str, str], list[PredictionTask]] = {}
     for matched_by in ("nothing", "sex and ancestry", "age", "sex, ancestry and age"):
         for run in range(scale.runs):

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from core.atomic_files import write_file
 from core.json_text import to_json_text
 from core.progress import SILENT, Progress
 from experiments.syndromes.graded_people import STRENGTHS, open_graded_people
+from recognition.syndromes.cohorts.distances import scale_to_unit_length
 from recognition.syndromes.cohorts.matching import match
 from recognition.syndromes.cohorts.power import SIZES, GroupPower, simulate_power
 from recognition.syndromes.features.layout import DESCRIPTOR
@@ -45,8 +44,7 @@ QUICK: Final = PowerScale((3, 5), 12, 40, 20)
 def measure_power(out: Path, scale: PowerScale, progress: Progress = SILENT) -> dict[str, list[GroupPower]]:
     """Measure the power at each strength by descriptors of dlib's network of length 1, and write power.json."""
     cohort, features = open_graded_people(out, scale.patients, scale.controls, SEED, flat=True, progress=progress)
-    descriptors = features.block(DESCRIPTOR).astype(np.float64)
-    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    descriptors = scale_to_unit_length(features.block(DESCRIPTOR))
     rows = {file: row for row, file in enumerate(features.files)}
     results = {}
     for strength in STRENGTHS:

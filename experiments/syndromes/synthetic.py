@@ -42,7 +42,7 @@ class SyntheticScale:
 
     Attributes:
         numbers: numbers of real patients in the training, each with a control.
-        added: numbers of synthetic patients, and of synthetic controls, that are added.
+        added: numbers of synthetic patients, and of synthetic controls, that are added; fewer if not all show a face.
         unseen: real patients who are only predicted.
         repeats: times that the training people are drawn.
         models: models compared.
@@ -92,6 +92,8 @@ def measure_synthetic(out: Path, scale: SyntheticScale, workers: int, progress: 
         name: [offset + row for row, file in enumerate(made.files) if conditions[file] == name]
         for name in (SYNDROME, CONTROLS)
     }
+    fewest = min(map(len, synthetic.values()))
+    numbers_added = sorted({min(number, fewest) for number in scale.added})
     rows = {file: row for row, file in enumerate(real.files)}
     usable = [one for one in cohort.persons if one.file not in failures]
     patients = [one for one in usable if one.syndrome == SYNDROME]
@@ -105,7 +107,7 @@ def measure_synthetic(out: Path, scale: SyntheticScale, workers: int, progress: 
         order = np.random.default_rng(repeat).permutation(len(pairs))
         for number in (0, *scale.numbers):
             chosen = [pairs[place] for place in order[:number]]
-            for added in scale.added:
+            for added in numbers_added:
                 if number + added == 0:
                     continue
                 groups = [

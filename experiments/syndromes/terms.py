@@ -125,8 +125,8 @@ def measure_addition(out: Path, scale: TermsScale, progress: Progress) -> list[A
     write_cohort(path, SEED, syndromes, scale.controls)
     with Dataset.open(path) as data:
         records = data.records
-        faces = extract(data, flat=True, cache=out / "features", progress=progress).features
-    cohort = read_cohort(records)
+        faces, failures = extract(data, flat=True, cache=out / "features", progress=progress)
+    cohort = read_cohort(record for record in records if record.file not in failures)
     known = load_frequencies()
     controls = [record.file for record in records if record.condition == CONTROLS]
     causes = {file: OTHER_CAUSES[i // 2 % len(OTHER_CAUSES)] if i % 2 else CONTROLS for i, file in enumerate(controls)}
@@ -142,7 +142,7 @@ def measure_addition(out: Path, scale: TermsScale, progress: Progress) -> list[A
             areas: dict[str, list[float]] = {part: [] for part in _ORDER}
             for run in range(scale.runs):
                 matching = match(cohort.patients(name), cohort.controls, seed=run)
-                people = [rows[person.file] for pair in matching.pairs for person in pair if person.file in rows]
+                people = [rows[person.file] for pair in matching.pairs for person in pair]
                 pairs = np.arange(len(people)) // 2
                 X, y = features.X[people], 1 - np.arange(len(people)) % 2
                 for part in _ORDER:

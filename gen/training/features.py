@@ -23,7 +23,7 @@ from gen.training.recipe import TrainingConfig
 _FILE: Final = "face_recognition_model.bin"
 
 _STANDARDISED_BY: Final = 64
-"""Training images whose feature maps set the scale of the channels."""
+"""Number of random training images whose feature maps set the scale of the channels."""
 
 _PACE: Final = 1 / 3
 """Learning rate of the heads as a share of the networks'."""
@@ -46,7 +46,8 @@ class FeatureTraining:
         self, config: TrainingConfig, data: TrainingImages, device: torch.device, processes: Processes
     ) -> None:
         network = load_recognition_network(_find_network(config))
-        images = data.images[:_STANDARDISED_BY].float() / 127.5 - 1
+        drawn = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(config.seed))
+        images = data.images[drawn[:_STANDARDISED_BY]].float() / 127.5 - 1
         self._discriminator = FeatureDiscriminator(network, images).to(device)
         self._optimizer = Optimizer(
             self._discriminator.heads,

@@ -12,7 +12,9 @@ from core.errors import ConfigError, TrainingError
 from gen.augment import AugmentPipe
 from gen.augmentation.ada import AdaConfig
 from gen.labels import Vocabulary
+from gen.training.data import TrainingImages
 from gen.training.distributed import Processes
+from gen.training.features import FeatureTraining
 from gen.training.losses import path_lengths, r1_penalty
 from gen.training.recipe import TrainingConfig
 from gen.training.trainer import Trainer
@@ -53,6 +55,19 @@ def test_a_run_goes_on_with_face_features(tmp_path: Path) -> None:
     after = plain.state_dict()
     moved = states_differ(after, {name: featured.state_dict()[name] for name in after})
     assert "generator.synthesis.b16.conv1.weight" in moved
+
+
+def test_face_features_are_standardised_by_images_of_the_whole_data_set(tmp_path: Path) -> None:
+    """Data sets that are sorted by condition begin with one of them."""
+    config = replace(PLAIN, feature_weight=1, feature_network=str(write_network(tmp_path)))  # type: ignore[arg-type]
+    states = []
+    for later in (0, 200):
+        images = torch.zeros(128, 3, 16, 16, dtype=torch.uint8)
+        images[64:, :, 8:] = later
+        torch.manual_seed(0)
+        images_of_run = TrainingImages(images, torch.zeros(128, 1))
+        states.append(FeatureTraining(config, images_of_run, torch.device("cpu"), Processes()).state_dict())
+    assert any("running_mean" in name for name in states_differ(*states))
 
 
 def test_a_run_says_which_network_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
