@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognition.syndromes.assessment.answer import Novelty
+from recognition.syndromes.cohorts.distances import scale_to_unit_length
 from recognition.syndromes.features.layout import DESCRIPTOR, LANDMARKS
 
 SPACES: Final = (DESCRIPTOR, LANDMARKS)
@@ -61,7 +62,7 @@ def scale_block(name: str, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     """Scale descriptors (n, p) to length 1; landmarks stay."""
     if name != DESCRIPTOR:
         return rows
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    return scale_to_unit_length(rows).astype(np.float32)
 
 
 def _measure(faces: npt.NDArray[np.float32], face: npt.NDArray[np.float32]) -> Floats:

@@ -1,4 +1,4 @@
-"""Euclidean distances between the descriptors of people."""
+"""Descriptors of people: their length, and Euclidean distances between them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy.typing as npt
 
 Descriptors: TypeAlias = npt.NDArray[np.floating[Any]]
 """(n, p), one row for each person."""
+
+
+def scale_to_unit_length(descriptors: Descriptors) -> npt.NDArray[np.float64]:
+    """Scale the descriptors (n, p) of people to length 1."""
+    values = descriptors.astype(np.float64)
+    return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
 
 
 def measure_distances(first: Descriptors, second: Descriptors) -> npt.NDArray[np.float64]:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from core.errors import DatasetError
 from core.progress import SILENT, Progress
 from core.statistics.multiple_tests import holm
 from faces.images import Pixels
+from recognition.syndromes.cohorts.distances import scale_to_unit_length
 from recognition.syndromes.cohorts.grouping import GroupTest, Likeness, measure_group, measure_likeness
 from recognition.syndromes.cohorts.matching import match
 from recognition.syndromes.cohorts.person import Cohort
+from recognition.syndromes.cohorts.scores import Floats
 from recognition.syndromes.comparison.people import read_people
 from recognition.syndromes.comparison.settings import ComparisonSettings
 from recognition.syndromes.features.extraction import extract
-from recognition.syndromes.features.face_features import FaceFeatures, Matrix
+from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR
 
 _FEWEST: Final = 3
@@ -71,21 +71,15 @@ def measure_groups(
     return tuple(results), cohort
 
 
-def _describe(photograph: Pixels) -> Matrix:
+def _describe(photograph: Pixels) -> Floats:
     features, failures = extract({"photograph": photograph}, flat=True)
     for reason in failures.values():
         raise DatasetError(f"the photograph cannot be used: {reason}")
-    (descriptor,) = _scale(features.block(DESCRIPTOR))
-    return np.asarray(descriptor)
-
-
-def _scale(descriptors: Matrix) -> Matrix:
-    """Scale descriptors to a length of 1, as the model of the nearest faces does."""
-    return np.asarray(descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True))
+    return scale_to_unit_length(features.block(DESCRIPTOR))[0]
 
 
 def _measure_group(
-    syndrome: str, cohort: Cohort, features: FaceFeatures, settings: ComparisonSettings, newcomer: Matrix | None
+    syndrome: str, cohort: Cohort, features: FaceFeatures, settings: ComparisonSettings, newcomer: Floats | None
 ) -> GroupResult:
     patients = cohort.patients(syndrome)
     matching = match(patients, cohort.controls, settings.rule, settings.method, settings.seed)
@@ -93,7 +87,7 @@ def _measure_group(
         reason = f"{matching.describe()}; expected {_FEWEST} or more"
         return GroupResult(syndrome, len(patients), None, reason=reason)
     rows = {file: row for row, file in enumerate(features.files)}
-    descriptors = _scale(features.block(DESCRIPTOR)[[rows[one.file] for one in matching.people]])
+    descriptors = scale_to_unit_length(features.block(DESCRIPTOR)[[rows[one.file] for one in matching.people]])
     test = measure_group(
         descriptors,
         matching.labels,

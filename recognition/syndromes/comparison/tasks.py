@@ -20,6 +20,7 @@ import numpy.typing as npt
 from core.atomic_files import create_private_file
 from core.progress import SILENT, Progress, stepping_bar
 from core.reports.versions import list_versions
+from recognition.syndromes.cohorts.distances import scale_to_unit_length
 from recognition.syndromes.cohorts.permutation import permute_labels, score_estimator, score_neighbours
 from recognition.syndromes.cohorts.validation import LeaveOneOut, RepeatedFolds, Scheme, predict_unseen
 from recognition.syndromes.features.face_features import FaceFeatures, Matrix
@@ -101,7 +102,7 @@ class PermutationTask(Task):
 
     def answer(self, X: Matrix, layout: Layout) -> Answer:
         if self.model == "neighbours":  # nothing has to be fitted anew
-            score = score_neighbours(X / np.linalg.norm(X, axis=1, keepdims=True), self.pairs)
+            score = score_neighbours(scale_to_unit_length(X), self.pairs)
         else:
             model = MODELS[self.model](layout, self.seed)
             score = score_estimator(model, X, self.pairs, RepeatedFolds(repeats=1), self.seed)

@@ -32,7 +32,6 @@ from recognition.syndromes.features.layout import (
     DISTANCES,
     LANDMARKS,
     POINTS,
-    RESTING,
     Layout,
 )
 from recognition.syndromes.features.shape import Floats, locate_eyes, measure_distances, normalise_landmarks
@@ -40,7 +39,7 @@ from recognition.syndromes.features.shape import Floats, locate_eyes, measure_di
 PHOTOGRAPH_SIDE_PX: Final = 256
 """Side to which photographs are aligned before their features are computed."""
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 """Number that changes with the computation of any feature, heads included. Caches of earlier versions are not read."""
 
 _BATCH: Final = 64
@@ -159,14 +158,14 @@ class _Representation:
 
     def __init__(self, descriptor: FaceDescriptor, flat: bool, cache: Path | None) -> None:
         self._descriptor, self._flat, self._cache = descriptor, flat, cache
-        blocks = [
+        blocks = (
             (DESCRIPTOR, descriptor.size),
             (LANDMARKS, 2 * 68),
             (APPEARANCE, 68 * PATCH * PATCH),
             (DISTANCES, 68 * 67 // 2),
-        ]
-        blocks += [(POINTS, 3 * 68)] if flat else [(POINTS, 3 * HEAD_POINTS), (RESTING, 3 * HEAD_POINTS)]
-        self.layout = Layout(tuple(blocks))
+            (POINTS, 3 * (68 if flat else HEAD_POINTS)),
+        )
+        self.layout = Layout(blocks)
         self._settings = json.dumps([_VERSION, descriptor.name, flat, self.layout.to_json()])
 
     def compute(self, faces: Sequence[_Face], gaps: dict[str, str]) -> list[Matrix]:
@@ -204,7 +203,7 @@ class _Representation:
             return np.pad(shapes, ((0, 0), (0, 0), (0, 1))).reshape(len(faces), -1), {}
         landmarks = np.stack([face.landmarks for face in faces])
         fits = fit_heads(landmarks, [face.age for face in faces], [face.sex for face in faces])
-        return np.concatenate([fits.points, fits.resting], axis=1).reshape(len(faces), -1), fits.failures
+        return fits.points.reshape(len(faces), -1), fits.failures
 
     def _path(self, face: _Face) -> Path | None:
         if self._cache is None:

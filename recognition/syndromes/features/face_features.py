@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
-from recognition.syndromes.features.layout import POINTS, RESTING, TERMS, Layout
+from recognition.syndromes.features.layout import TERMS, Layout
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
 
@@ -54,16 +54,6 @@ class FaceFeatures:
         for name in blocks:
             known &= np.isfinite(self.block(name)).all(axis=1)
         return known
-
-    def rest(self) -> FaceFeatures:
-        """Return the features with the points of the faces at rest, without expression, in the block "points".
-
-        Raises:
-            ConfigError: they are flat landmarks, whose expression is not known.
-        """
-        X = self.X.copy()
-        X[:, self.layout[POINTS]] = self.block(RESTING)
-        return replace(self, X=X)
 
     def with_block(self, name: str, values: npt.NDArray[Any], terms: tuple[str, ...] = ()) -> FaceFeatures:
         """Return the features with one more block, (n, width); `terms` names the columns of the block "terms"."""

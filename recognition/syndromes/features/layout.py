@@ -11,14 +11,12 @@ from core.errors import CheckpointError, ConfigError
 DESCRIPTOR: Final = "descriptor"
 LANDMARKS: Final = "landmarks"
 POINTS: Final = "points"
-RESTING: Final = "resting"
 APPEARANCE: Final = "appearance"
 DISTANCES: Final = "distances2d"
 TERMS: Final = "terms"
 
 _REMEDIES: Final = {
     POINTS: "extract the features with 3D heads, or with flat=True",
-    RESTING: "extract the features with 3D heads",
     TERMS: "give the HPO terms of the persons in the column `present` of the table",
 }
 

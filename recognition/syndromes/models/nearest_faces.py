@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
+from recognition.syndromes.cohorts.distances import scale_to_unit_length
 from recognition.syndromes.features.layout import DESCRIPTOR, Layout
 from recognition.syndromes.models.estimator import Floats, Matrix
 from recognition.syndromes.models.reasons import Reason
@@ -27,9 +28,7 @@ def check_neighbours(count: int, weighting: str, faces: int) -> None:
 
 def unit_descriptors(X: Matrix, layout: Layout) -> Floats:
     """Return the descriptors (n, d) of faces, scaled to length 1."""
-    descriptors = X[:, layout[DESCRIPTOR]].astype(np.float64)
-    unit: Floats = descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)
-    return unit
+    return scale_to_unit_length(X[:, layout[DESCRIPTOR]])
 
 
 def measure_to_faces(rows: Floats, known: Floats) -> Floats:

@@ -35,13 +35,11 @@ def test_faces_of_a_data_set_are_represented_without_a_search_for_faces(
 
 def test_points_of_heads_lie_where_the_landmarks_are(phantoms: Dataset) -> None:
     features, _ = extract(phantoms)
-    assert features.block("points").shape == features.block("resting").shape == (3, 510 * 3)
+    assert features.block("points").shape == (3, 510 * 3)
     points, landmarks = features.block("points").reshape(3, 510, 3), features.block("landmarks").reshape(3, 68, 2)
     chins = [shape[:, 1].max() for shape in points]
     np.testing.assert_allclose(chins, landmarks[:, 8, 1], atol=0.25)
     assert np.ptp(points[:, :, 2]) > 0.3
-    rested = features.rest()
-    np.testing.assert_array_equal(rested.block("points"), features.block("resting"))
 
 
 def test_a_face_without_a_head_keeps_its_other_blocks_and_has_a_reason(

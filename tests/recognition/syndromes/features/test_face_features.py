@@ -35,7 +35,7 @@ def test_terms_become_columns_and_follow_the_layout_of_a_model() -> None:
 
 def test_features_of_another_layout_are_refused() -> None:
     features = features_of((1, 2, 3))
-    for blocks in ((("descriptor", 3),), (("resting", 1),)):
+    for blocks in ((("descriptor", 3),), (("appearance", 1),)):
         with pytest.raises(ConfigError):
             features.arrange(Layout(blocks))
     for blocks in ((("points", 1), ("points", 2)), (("terms", 2),)):
