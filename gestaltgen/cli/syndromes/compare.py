@@ -27,7 +27,9 @@ def compare(
     ] = Path("runs/syndromes"),
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model, may be given several times; default: all but pointnet and pointnet_tuned."),
+        typer.Option(
+            help="Model, may be given several times; default: all but pointnet, pointnet_tuned and face_and_own_terms."
+        ),
     ] = None,
     control: ControlOption = None,
     runs: Annotated[int, typer.Option(help="Number of times that the controls are drawn anew.", min=1)] = 3,

@@ -28,7 +28,7 @@ def train(
     ] = Path("runs/syndrome-models"),
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model, may be given several times; default: all but pointnet_tuned."),
+        typer.Option(help="Model, may be given several times; default: all but pointnet_tuned and face_and_own_terms."),
     ] = None,
     control: Annotated[
         list[str] | None,
@@ -61,6 +61,7 @@ def train(
     from recognition.syndromes.assessment.training import TrainingSettings, train_models
     from recognition.syndromes.cohorts.person import CONTROLS, find_controls, read_cohort
     from recognition.syndromes.features.extraction import extract
+    from recognition.syndromes.models.face_and_terms import list_unusable_terms
 
     with Dataset.open(dataset) as data:
         conditions = {record.condition for record in data.records if record.condition is not None}
@@ -79,6 +80,8 @@ def train(
         features, failures = extract(data, flat=flat, detect=True, cache=cache, progress=progress)
     for problem in cohort.problems:
         console.print(f"{problem.file}: {problem.reason}", markup=False)
+    for file, reason in list_unusable_terms(features):
+        console.print(f"{file}: {reason}", markup=False)
     for name, folder in folders.items():
         trained = train_models(cohort, features, failures, name, settings, progress)
         for person, reason in trained.left_out:

@@ -46,6 +46,7 @@ def write_card(card: SyndromeCard) -> str:
         "|---|---|---|---|---|---|",
         *rows,
         "",
+        *_describe_terms(card),
         "## Limits",
         "",
         "- No answer is given for a face whose distance from the nearest face of the training is larger than 99 % of "
@@ -66,6 +67,18 @@ def _describe(group: Group, called: str) -> str:
         youngest, first, median, third, oldest = group.ages
         ages = f"{youngest:g} to {oldest:g} years old (median {median:g}, quartiles {first:g} and {third:g})"
     return f"{group.persons} {called}: {', '.join([*counts, ages])}"
+
+
+def _describe_terms(card: SyndromeCard) -> list[str]:
+    one = card.term_counts
+    if one is None:
+        return []
+    return [
+        f"HPO terms that count: {one.patients:.1f} of a patient and {one.controls:.1f} of a control on average. "
+        f"The AUC of this number alone is {_interval(one.auc)}; away from 0.5, models of terms recognise how thoroughly "
+        "people were described.",
+        "",
+    ]
 
 
 def _interval(one: Interval) -> str:

@@ -18,8 +18,9 @@ from recognition.syndromes.models.registry import MODELS, load, to_arrays
 
 ENSEMBLE: Final = "ensemble"
 FACE_AND_TERMS: Final = "face_and_terms"
-SLOW: Final = ("pointnet_tuned",)
-"""Models that are trained only if they are named."""
+TERM_MODELS: Final = (FACE_AND_TERMS, "face_and_own_terms")
+BY_REQUEST: Final = ("pointnet_tuned", "face_and_own_terms")
+"""Models that are trained only if they are named: a slow one, and a variant."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class Member:
 
     def _take(self, features: FaceFeatures) -> tuple[Predictor, npt.NDArray[np.float32]]:
         layout = self.predictor.layout
-        if self.name == FACE_AND_TERMS and TERMS in features.layout:
+        if self.name in TERM_MODELS and TERMS in features.layout:
             # This model compares terms that nobody of the training has with similar ones, in columns of their own.
             others = tuple((name, width) for name, width in layout.blocks if name != TERMS)
             layout = Layout((*others, (TERMS, len(features.layout.terms))), features.layout.terms)
@@ -61,13 +62,13 @@ def choose_models(layout: Layout, names: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the models to train on features of a layout; in place of the ensemble, those that it is made of.
 
     Args:
-        names: of models; empty for all that the layout allows, but those of `SLOW`.
+        names: of models; empty for all that the layout allows, but those of `BY_REQUEST`.
 
     Raises:
         ConfigError: a model that is named needs a block that the layout does not have.
     """
     if not names:
-        usual = [name for name in MODELS if name not in (ENSEMBLE, *SLOW)]
+        usual = [name for name in MODELS if name not in (ENSEMBLE, *BY_REQUEST)]
         return tuple(name for name in usual if all(block in layout for block in list_blocks(name, layout)))
     chosen = tuple(dict.fromkeys(part for name in names for part in (MEMBERS if name == ENSEMBLE else (name,))))
     for name in chosen:

@@ -22,6 +22,7 @@ from core.errors import CheckpointError, ConfigError, LabelError
 from faces.conditions.catalogue import find_name
 from recognition.statistics import Interval
 from recognition.syndromes.assessment.answer import Group
+from recognition.syndromes.cohorts.term_counts import TermCounts
 
 FILE: Final = "model.safetensors"
 CARD: Final = "README.md"
@@ -62,6 +63,7 @@ class SyndromeCard:
         novelty_limits: distance beyond which no answer is given, by the name of the space.
         software: name and version of the program.
         created: date of the training, as 2026-01-31.
+        term_counts: numbers of HPO terms of patients and controls; None if nobody has any.
     """
 
     syndrome: str
@@ -75,6 +77,7 @@ class SyndromeCard:
     novelty_limits: Mapping[str, float]
     software: str
     created: str
+    term_counts: TermCounts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as a mapping for JSON."""

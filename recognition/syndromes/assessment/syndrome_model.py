@@ -18,7 +18,7 @@ from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Es
 from recognition.syndromes.assessment.calibration import Calibration
 from recognition.syndromes.assessment.members import (
     ENSEMBLE,
-    FACE_AND_TERMS,
+    TERM_MODELS,
     Floats,
     Member,
     average_members,
@@ -33,6 +33,7 @@ from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
 from recognition.syndromes.models.reasons import Reason
+from recognition.syndromes.models.terms_similarity import select_terms
 
 _FACE: Final = "face"
 _MOST_REASONS: Final = 10
@@ -217,11 +218,24 @@ class SyndromeModel:
             f"{name} cannot take this face: {features.gaps.get(_FACE, 'a part of the features is missing')}"
             for name in sorted({one.name for one in self.members} - able)
         ]
-        if FACE_AND_TERMS in able and not terms:
-            remarks.append("no HPO terms were given; face_and_terms goes by the face alone")
+        for name in sorted(able.intersection(TERM_MODELS)):
+            remarks += _remark_terms(name, tuple(terms or ()))
         for group, called in ((card.patients, "patients"), (card.controls, "controls")):
             remarks += _compare_person(group, called, sex, age)
         return remarks
+
+
+def _remark_terms(model: str, terms: tuple[str, ...]) -> list[str]:
+    """Return which terms a model does not compare, with the reason, and whether the face alone decides."""
+    selection = select_terms(terms)
+    remarks = []
+    for name, columns in zip(terms, selection.columns, strict=True):
+        if not columns.any():
+            reason = selection.problems.get(name, "photographs show such features, or they are of behaviour")
+            remarks.append(f"{model} does not compare the term {name}: {reason}")
+    if not selection.terms:
+        remarks.append(f"no HPO terms that count were given; {model} goes by the face alone")
+    return remarks
 
 
 def _compare_person(group: Group, called: str, sex: str | None, age: float | None) -> list[str]:

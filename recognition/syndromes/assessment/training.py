@@ -30,8 +30,11 @@ from recognition.syndromes.cohorts.matching import Matching, MatchingRule
 from recognition.syndromes.cohorts.person import Cohort, Person
 from recognition.syndromes.cohorts.runs import draw_matchings
 from recognition.syndromes.cohorts.scores import measure_scores
+from recognition.syndromes.cohorts.term_counts import measure_term_counts
 from recognition.syndromes.cohorts.validation import RepeatedFolds, predict_unseen
 from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import TERMS
+from recognition.syndromes.models.face_and_terms import count_terms
 from recognition.syndromes.models.registry import MODELS
 
 FEWEST_PAIRS: Final = 5
@@ -204,6 +207,7 @@ def _store(
         novelty_limits={name: space.limit for name, space in spaces.items()},
         software=f"gestaltgen {version('gestaltgen')}",
         created=datetime.now(UTC).date().isoformat(),
+        term_counts=measure_term_counts(labels, count_terms(faces)) if TERMS in faces.layout else None,
     )
     return StoredModel(card, arrays, {"members": listed, "calibrations": methods, "flat": settings.flat})
 

@@ -23,6 +23,7 @@ from recognition.syndromes.cohorts.runs import (
     summarise,
 )
 from recognition.syndromes.cohorts.scores import THRESHOLD, measure_scores
+from recognition.syndromes.cohorts.term_counts import TermCounts, measure_term_counts
 from recognition.syndromes.comparison.people import read_people
 from recognition.syndromes.comparison.settings import ComparisonSettings
 from recognition.syndromes.comparison.tasks import (
@@ -35,7 +36,9 @@ from recognition.syndromes.comparison.tasks import (
     find_blocks,
 )
 from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import TERMS
 from recognition.syndromes.models.ensemble import average_probabilities, vote
+from recognition.syndromes.models.face_and_terms import count_terms, list_unusable_terms
 
 ANSWERS: Final = "answers"
 """Folder, within that of a comparison, of the answers of the models."""
@@ -141,6 +144,8 @@ class Comparison:
         results: of all models.
         left_out: syndromes with too few patients or pairs, for all models or some.
         gaps: files whose faces some models cannot take, with the reason.
+        unusable_terms: file and reason of each HPO term that does not count.
+        term_counts: by syndrome, numbers of terms in the first run; empty without terms.
         important: syndrome -> the most important distances, as `ImportanceTask` answers; empty without that model.
     """
 
@@ -150,6 +155,8 @@ class Comparison:
     results: tuple[Result, ...]
     left_out: tuple[LeftOut, ...]
     gaps: Mapping[str, str]
+    unusable_terms: Sequence[tuple[str, str]]
+    term_counts: Mapping[str, TermCounts]
     important: Mapping[str, Answer]
 
 
@@ -203,7 +210,29 @@ def compare_features(
         for one in matched
         if one.make_importance(settings) in answers
     }
-    return Comparison(settings, cohort, matched, results, left_out, features.gaps, important)
+    return Comparison(
+        settings,
+        cohort,
+        matched,
+        results,
+        left_out,
+        features.gaps,
+        list_unusable_terms(features),
+        _count_terms(matched, features),
+        important,
+    )
+
+
+def _count_terms(matched: Sequence[Matched], features: FaceFeatures) -> dict[str, TermCounts]:
+    """Measure the numbers of HPO terms of each syndrome's patients and their controls in the first run."""
+    if TERMS not in features.layout:
+        return {}
+    counts = count_terms(features)
+    return {
+        one.syndrome: measure_term_counts(one.matching.labels, counts[list(one.rows)], one.matching.pair_numbers)
+        for one in matched
+        if one.opponent is None and one.run == 0
+    }
 
 
 def plan_comparison(

@@ -14,8 +14,8 @@ from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.registry import MODELS
 
 ENSEMBLE: Final = "ensemble"
-SLOW: Final = ("pointnet", "pointnet_tuned")
-"""Models that are compared only if they are asked for."""
+BY_REQUEST: Final = ("pointnet", "pointnet_tuned", "face_and_own_terms")
+"""Models that are compared only if they are named: slow ones, and a variant."""
 
 _TESTED: Final = ("neighbours",)
 """Models that are tested if none is named: their test takes no time."""
@@ -26,7 +26,7 @@ class ComparisonSettings:
     """Settings of a comparison.
 
     Attributes:
-        models: names of models; empty takes all but SLOW that the data set has features for.
+        models: names of models; empty takes all but BY_REQUEST that the data set has features for.
         runs: number of times that controls are drawn anew.
         schemes: names of schemes of validation.
         opponents: compare each syndrome with each other one too, in the first run.
@@ -95,7 +95,7 @@ class ComparisonSettings:
         """Return settings with models that can be compared: those that are named, or those that the layout allows."""
         if self.models:
             return self
-        names = [name for name in MODELS if name not in (*SLOW, ENSEMBLE)]
+        names = [name for name in MODELS if name not in (*BY_REQUEST, ENSEMBLE)]
         possible = [name for name in names if all(block in layout for block in find_blocks(name, layout))]
         if len([name for name in possible if name in MEMBERS]) > 1:
             possible.append(ENSEMBLE)

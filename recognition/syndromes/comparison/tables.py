@@ -114,7 +114,17 @@ def tabulate_problems(comparison: Comparison) -> Rows:
     rows: Rows = [["file", "person", "problem", "used"]]
     for problem in comparison.cohort.problems:
         rows.append([problem.file, problem.person, problem.reason, "yes" if problem.used else "no"])
+    rows += [[file, "", reason, "without this term"] for file, reason in comparison.unusable_terms]
     rows += [[file, "", reason, "by some models"] for file, reason in sorted(comparison.gaps.items())]
+    return rows
+
+
+def tabulate_terms(comparison: Comparison) -> Rows:
+    """Tabulate the mean numbers of HPO terms, and the area under the curve of the number alone, in the first run."""
+    rows: Rows = [["syndrome", "terms of a patient", "terms of a control", "AUC of the number"]]
+    for syndrome, one in comparison.term_counts.items():
+        auc = f"{one.auc.value:.3f} ({one.auc.low:.3f} to {one.auc.high:.3f})"
+        rows.append([syndrome, f"{one.patients:.1f}", f"{one.controls:.1f}", auc])
     return rows
 
 

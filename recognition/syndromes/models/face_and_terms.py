@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
 from faces.conditions.terms import find_term
+from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, TERMS, Layout
 from recognition.syndromes.models.estimator import REASONS, Arrays, Estimator, Matrix, Predictor, Settings
 from recognition.syndromes.models.reasons import Reason, rank_reasons
@@ -392,6 +393,33 @@ class FaceAndTerms(Estimator):
                 + (", with HPO terms that count" if similarity is not None else "")
             )
         return _fit_machine(_TrainingSet(face, similarity, patients), self.limits, self.seed)
+
+
+@dataclass(eq=False)
+class FaceAndOwnTerms(FaceAndTerms):
+    """`FaceAndTerms` by the terms of the described person alone, for groups that were described unevenly."""
+
+    one_sided: bool = True
+
+
+def count_terms(features: FaceFeatures) -> Floats:
+    """Count the terms of each face that the model compares, (n,)."""
+    has = select_features(features.X, features.layout, PUBLISHED_LEFT_OUT)[1]
+    return has.sum(axis=1).astype(np.float64)
+
+
+def list_unusable_terms(features: FaceFeatures) -> list[tuple[str, str]]:
+    """List the file and the reason for each term of a face that is no phenotypic abnormality of HPO."""
+    terms = features.layout.terms
+    problems = select_terms(terms).problems
+    block = features.block(TERMS) if terms else np.empty((len(features), 0))
+    places = [(terms.index(name), name, problem) for name, problem in problems.items()]
+    return [
+        (file, f"the term {name!r} does not count: {problem}")
+        for file, row in zip(features.files, block, strict=True)
+        for column, name, problem in places
+        if row[column]
+    ]
 
 
 def _count_smaller(patients: Bools) -> int:

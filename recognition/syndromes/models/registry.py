@@ -26,6 +26,7 @@ _CLASSES: Final = {
     "ensemble": ("ensemble", "Ensemble", "EnsemblePredictor"),
     "hybrid": ("hybrid", "Hybrid", "HybridPredictor"),
     "face_and_terms": ("face_and_terms", "FaceAndTerms", "FaceAndTermsPredictor"),
+    "face_and_own_terms": ("face_and_terms", "FaceAndOwnTerms", "FaceAndTermsPredictor"),
 }
 """Module, estimator and predictor of each model."""
 

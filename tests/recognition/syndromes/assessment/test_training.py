@@ -133,6 +133,11 @@ def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.
     model = SyndromeModel.open(tmp_path / "model" / FILE)
     represent(monkeypatch, features.take([0]))
     assert {one.kind for one in model.assess(FACE, terms=["HP:0002069"]).reasons} >= {"term"}
+    remarks = model.assess(FACE, terms=["HP:0000286", "HP:0000007"]).remarks  # a sign of the face, an inheritance
+    assert all(any(term in one for one in remarks) for term in ("HP:0000286", "HP:0000007", "face alone"))
+    assert stored.card.term_counts is not None
+    assert (stored.card.term_counts.patients, stored.card.term_counts.auc.value) == (1, 0.5)
+    assert "0.50 (" in write_card(stored.card)
     [member, *_] = [one for one in model.members if one.name == FACE_AND_TERMS]
     face = features.take([0])
     assert member.answer(face.with_terms([["HP:0002069"]])) < member.answer(face)

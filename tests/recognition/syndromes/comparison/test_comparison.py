@@ -177,3 +177,17 @@ def test_the_most_important_distances_are_those_that_differ(comparison: Comparis
     assert all(max(pair) >= 48 for pair in most["points"])  # a point of the mouth
     write_report(tmp_path, replace(comparison, important={"clear": answer}))
     assert most["name"] in (tmp_path / "distances.csv").read_text("utf-8")
+
+
+def test_the_report_shows_unevenly_described_people_and_terms_that_do_not_count(tmp_path: Path) -> None:
+    cohort, features = draw_cohort({"clear": 8}, 30)
+    seizures = ["HP:0001250", "HP:0001629"]
+    terms = [seizures if person.syndrome else seizures[:1] for person in cohort.persons]
+    terms[0] = [*terms[0], "HP:0000007"]  # an inheritance
+    settings = replace(SETTINGS, models=("face_and_own_terms",), runs=1, schemes=("folds",), tested=())
+    rows = {file: row for row, file in enumerate(features.files)}
+    features = features.take([rows[person.file] for person in cohort.persons]).with_terms(terms)
+    about = write_report(tmp_path, compare_features(cohort, features, tmp_path, settings))
+    counts = about["terms"]["clear"]
+    assert (counts["patients"], counts["controls"], counts["auc"]["value"]) == (2, 1, 1)
+    assert "HP:0000007" in (tmp_path / "problems.csv").read_text()
