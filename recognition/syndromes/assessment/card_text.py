@@ -74,9 +74,9 @@ def _describe_terms(card: SyndromeCard) -> list[str]:
     if one is None:
         return []
     return [
-        f"HPO terms that count: {one.patients:.1f} of a patient and {one.controls:.1f} of a control on average. "
-        f"The AUC of this number alone is {_interval(one.auc)}; away from 0.5, models of terms recognise how thoroughly "
-        "people were described.",
+        f"HPO terms that count: {one.patients:.1f} of a patient and {one.controls:.1f} of a control on "
+        f"average. The AUC of this number alone is {_interval(one.auc)}; away from 0.5, models of terms recognise how "
+        "thoroughly people were described.",
         "",
     ]
 

@@ -194,9 +194,9 @@ def _format_distances(comparison: Comparison) -> str:
 def _format_terms(comparison: Comparison) -> str:
     return format_section(
         "Numbers of HPO terms",
-        "<p>Mean number of terms that count, of the patients and their controls in the first run. Where the area of the "
-        "number alone is away from 0.5, one group was described more thoroughly, and models of terms recognise that; "
-        "neither matching nor p protects against it. face_and_own_terms depends on it less.</p>",
+        "<p>Mean number of terms that count, of the patients and their controls in the first run. Where the area of "
+        "the number alone is away from 0.5, one group was described more thoroughly, and models of terms "
+        "recognise that; neither matching nor p protects against it. face_and_own_terms depends on it less.</p>",
         format_table(tabulate_terms(comparison)),
     )
 
