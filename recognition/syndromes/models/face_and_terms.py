@@ -405,7 +405,7 @@ class FaceAndOwnTerms(FaceAndTerms):
 def count_terms(features: FaceFeatures) -> Floats:
     """Count the terms of each face that the model compares, (n,)."""
     has = select_features(features.X, features.layout, PUBLISHED_LEFT_OUT)[1]
-    return has.sum(axis=1).astype(np.float64)
+    return np.asarray(has.sum(axis=1), np.float64)
 
 
 def list_unusable_terms(features: FaceFeatures) -> list[tuple[str, str]]:
