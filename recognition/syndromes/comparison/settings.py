@@ -76,7 +76,9 @@ class ComparisonSettings:
                 raise ConfigError(f"{what} is {number}; expected {least} or more")
         if not self.schemes:
             raise ConfigError(f"no scheme of validation is chosen; expected one or more of {', '.join(SCHEMES)}")
-        possible = [name for name in self.models or MODELS if name != ENSEMBLE and (self.models or name not in SLOW)]
+        possible = [
+            name for name in self.models or MODELS if name != ENSEMBLE and (self.models or name not in BY_REQUEST)
+        ]
         if untestable := [name for name in self.tested if name not in possible]:
             raise ConfigError(
                 f"{untestable[0]!r} cannot be tested; expected some of the models that are compared but the ensemble: "
