@@ -130,7 +130,9 @@ class AssessmentResult(BaseModel):
     patients: GroupOut
     controls: GroupOut = Field(description="The control group that the face was compared with.")
     reasons: list[ReasonOut]
-    cohort: CohortAnswer | None = Field(description="null where your cohort has no member with the syndrome.")
+    cohort: CohortAnswer | None = Field(
+        description="null where no answer is given, or your cohort has no member with the syndrome."
+    )
     notice: str
 
 

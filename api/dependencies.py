@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import anyio.to_thread
 from fastapi import Depends, Path, Request
@@ -16,8 +16,7 @@ from api.access.api_keys import ANYONE, Caller, Scope
 from api.access.ownership import Kind
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
-from api.models.model import Model, ModelInfo
-from api.photographs.inversion_effort import InversionEffort
+from api.models.model import Model
 from api.photographs.records import (
     AssessmentRecord,
     EditRecord,
@@ -458,28 +457,6 @@ def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
             errors=[field_error("model", message, name, accepted=known)],
         )
     return service.worker.models.find(name or known[0])
-
-
-def check_effort(model: ModelInfo, effort: InversionEffort) -> None:
-    """Check that a generator can invert photographs as a request asks.
-
-    Raises:
-        Problem: 422, it has no inverter for the method, or steps or seconds are given for one that has none.
-    """
-    if effort.method == "hyperstyle" and not model.has_inverter:
-        message = (
-            f"{model.name} has no inverter; take the method tuning, or ask the operator for an inverter: "
-            "`gestaltgen train-encoder`, or `gestaltgen weights import --part inverter`"
-        )
-        _refuse_field("method", message, effort.method)
-    tunes = effort.method == "tuning" or (effort.method is None and not model.has_inverter)
-    for name, value in (("steps", effort.steps), ("seconds", effort.seconds)):
-        if value is not None and not tunes:
-            _refuse_field(name, f"{value:g} without tuning; set method to tuning, or leave it out", value)
-
-
-def _refuse_field(name: str, message: str, value: object) -> NoReturn:
-    raise Problem(ProblemType.REQUEST_INVALID, f"{name}: {message}", errors=[field_error(name, message, value)])
 
 
 _KINDS_OF_PARAMETERS: Final = {

@@ -58,8 +58,7 @@ class SyndromeModels:
         """List the models by syndrome; those that cannot be read are logged once and left out until they change."""
         if self._folder is None:
             return []
-        files = sorted(self._folder.glob(f"[!.]*/{FILE}"))
-        infos = [_read_info(file, file.stat().st_mtime_ns) for file in files]
+        infos = [_find_info(file) for file in sorted(self._folder.glob(f"[!.]*/{FILE}"))]
         return sorted((info for info in infos if info is not None), key=lambda info: info.card.syndrome)
 
     def find(self, syndrome: str) -> SyndromeInfo:
@@ -89,6 +88,14 @@ class SyndromeModels:
             CheckpointError: its file cannot be read.
         """
         return self._loaded.use(self.find(syndrome))
+
+
+def _find_info(file: Path) -> SyndromeInfo | None:
+    """Describe a model; None if it cannot be read, or is being replaced."""
+    try:
+        return _read_info(file, file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return None
 
 
 @lru_cache(maxsize=256)

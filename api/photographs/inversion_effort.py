@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
+from api.models.model import ModelInfo
+from api.problem_types import ProblemType
+from api.problems import Problem, field_error
 from core.precision import PrecisionChoice
 from faces.images import Pixels, to_tensor
 
@@ -51,3 +54,25 @@ class InversionEffort:
         from inversion.methods import Method  # it needs PyTorch, which is loaded by now
 
         return editor.invert_by(Method.PTI, steps=self.steps, seconds=self.seconds or MOST_SECONDS)(to_tensor(face))
+
+
+def check_effort(model: ModelInfo, effort: InversionEffort) -> None:
+    """Check that a generator can invert photographs as a request asks.
+
+    Raises:
+        Problem: 422, it has no inverter for the method, or steps or seconds are given for one that has none.
+    """
+    if effort.method == "hyperstyle" and not model.has_inverter:
+        message = (
+            f"{model.name} has no inverter; take the method tuning, or ask the operator for an inverter: "
+            "`gestaltgen train-encoder`, or `gestaltgen weights import --part inverter`"
+        )
+        _refuse_field("method", message, effort.method)
+    tunes = effort.method == "tuning" or (effort.method is None and not model.has_inverter)
+    for name, value in (("steps", effort.steps), ("seconds", effort.seconds)):
+        if value is not None and not tunes:
+            _refuse_field(name, f"{value:g} without tuning; set method to tuning, or leave it out", value)
+
+
+def _refuse_field(name: str, message: str, value: object) -> NoReturn:
+    raise Problem(ProblemType.REQUEST_INVALID, f"{name}: {message}", errors=[field_error(name, message, value)])

@@ -162,6 +162,8 @@ def _submit(
     asked = body.model_dump(exclude_none=True)
     if body.terms is not None:
         asked["terms"] = [_find_term(number, term) for number, term in enumerate(body.terms)]
+    fellows = service.cohort.list_fellows(photo.id, caller.owner, body.syndrome, now_ms())
+    request_audit.touch(service.photographs.find_purposes([one.photo for one in fellows]))
     with service.eraser.block_erasure():
         if service.photographs.get(photo.id) is None:
             raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")

@@ -45,6 +45,7 @@ def join_cohort(
             "The photograph was sent without the header `Consent-Scope: cohort`; send it again with it, if the consent "
             "of the person shown includes that other faces are compared with it.",
         )
+    service.syndrome_models.find(body.syndrome)
     service.check_bytes(caller)
     with service.eraser.block_erasure():
         if service.photographs.get(photo.id) is None:

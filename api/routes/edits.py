@@ -19,14 +19,13 @@ from api.dependencies import (
     KnownPhotoEdit,
     PhotosCaller,
     ServiceDep,
-    check_effort,
     check_inverted,
 )
 from api.file_responses import picture, private_picture, read_private_file
 from api.json_bodies import JsonBodyRoute
 from api.models.model import check_editing_installed
 from api.operations.clock import now_ms
-from api.photographs.inversion_effort import InversionEffort
+from api.photographs.inversion_effort import InversionEffort, check_effort
 from api.photographs.records import (
     EditRecord,
     FaceReference,

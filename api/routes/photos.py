@@ -10,13 +10,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.access.api_keys import SERVICE, Caller
 from api.access.ownership import Kind
-from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_effort, check_inverted, find_model
+from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_inverted, find_model
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
 from api.models.model import check_editing_installed
 from api.operations.clock import now_ms
 from api.photographs.intake import Received, check_container, receive
-from api.photographs.inversion_effort import InversionEffort, MethodName
+from api.photographs.inversion_effort import InversionEffort, MethodName, check_effort
 from api.photographs.records import ErasureCause, Photograph, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType

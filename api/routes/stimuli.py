@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.dependencies import KnownPack, PhotosCaller, ServiceDep, check_effort
+from api.dependencies import KnownPack, PhotosCaller, ServiceDep
 from api.file_responses import Content, private_file
 from api.json_bodies import JsonBodyRoute
 from api.operations.clock import now_ms
-from api.photographs.inversion_effort import InversionEffort
+from api.photographs.inversion_effort import InversionEffort, check_effort
 from api.photographs.records import ErasureCause, PackRecord, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType

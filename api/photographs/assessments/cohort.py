@@ -45,6 +45,21 @@ class Cohort:
         """List the members of an owner, in the order in which they joined."""
         return self._list(COHORT.c.owner == owner)
 
+    def list_fellows(self, photo: str, owner: str, syndrome: str, until_ms: int) -> list[CohortMember]:
+        """List the members of an owner with a syndrome whom a photograph is compared with.
+
+        Args:
+            photo: is none of them.
+            until_ms: those who joined later are left out.
+        """
+        return [
+            member
+            for member in self.list_members(owner)
+            if member.photo != photo
+            and member.since_ms <= until_ms
+            and self.read_details(member).get("syndrome") == syndrome
+        ]
+
     def list_all(self) -> list[CohortMember]:
         """List the members of all owners."""
         return self._list(true())

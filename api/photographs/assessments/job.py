@@ -62,7 +62,7 @@ class AssessmentWork(Undivided):
         (photo,) = record.photos
         crop = context.read_crop(photo)
         answer, picture = context.worker.call(partial(self._compute, record, crop))
-        answer["cohort"] = self._compare_with_cohort(record, crop)
+        answer["cohort"] = None if answer["refusals"] else self._compare_with_cohort(record, crop)
         claim = Claim("annotated", "", {"drawn": "reasons of an assessment"})  # the picture may be passed on
         with context.eraser.block_erasure(photo, derived=record):
             size = self._assessments.write_answer(record, answer, context.marker.encode(picture, claim))
@@ -81,11 +81,7 @@ class AssessmentWork(Undivided):
     def _compare_with_cohort(self, record: AssessmentRecord, crop: Pixels) -> dict[str, Any] | None:
         """Return how the face fits among the members of the owner's cohort with the syndrome; None without members."""
         (photo,) = record.photos
-        members = [
-            member
-            for member in self._cohort.list_members(record.owner)
-            if member.photo != photo and self._cohort.read_details(member).get("syndrome") == record.asked["syndrome"]
-        ]
+        members = self._cohort.list_fellows(photo, record.owner, record.asked["syndrome"], record.created_ms)
         if not members:
             return None
         descriptors = [found for one in members if (found := self._describe_member(record, one)) is not None]

@@ -28,6 +28,9 @@ from tests.api.fake import FakeModel, served
 from tests.api.lab import WAIT, Json, Lab, files_of, good, open_lab, phantom, problem_of, tables_naming
 from tests.recognition.syndromes.assessment.cards import CARD
 
+UNLIKE = 99.0
+"""Age for which the model gives no answer."""
+
 PERSON = {"syndrome": "KdVS", "sex": "female", "age": 7.5, "ancestry": "European"}
 
 
@@ -47,7 +50,7 @@ class QuickModel:
             model_sha256=self._info.sha256,
             prior=prior,
             estimates={"ensemble": estimate},
-            refusals=(),
+            refusals=("unlike all faces",) if age == UNLIKE else (),
             remarks=() if terms else ("no terms were given",),
             novelty={"descriptor": Novelty(0.4, False)},
             patients=card.patients,
@@ -265,12 +268,23 @@ def test_a_member_that_left_is_not_brought_back_by_a_backup_but_may_join_again(l
     assert tables_naming(lab.state, photo) == set()
 
 
+def test_only_a_syndrome_that_is_served_is_known_to_the_cohort(lab: Lab) -> None:
+    photo = store(lab, 1, "cohort")
+    answer = lab.http.put(f"/v1/photos/{photo}/cohort", json=PERSON | {"syndrome": "KDVS"})
+    assert problem_of(answer) is ProblemType.REQUEST_INVALID
+    assert lab.service.cohort.find(photo) is None
+
+
 def test_a_face_is_compared_with_the_members_of_the_owners_cohort_who_have_the_syndrome(lab: Lab) -> None:
     photos = [join(lab, n) for n in (1, 2, 3)]
     other = join(lab, 4, syndrome="ADNP")
     compared = good(ask(lab.http, photos[0]))["result"]["cohort"]
     assert (compared["members"], compared["left_out"]) == (2, 0)
     assert 1 / 3 <= compared["p"] <= 1
+    assert good(ask(lab.http, photos[0], age=UNLIKE))["result"]["cohort"] is None
+    for photo, uses in ((photos[1], 2), (other, 0)):
+        entries = lab.service.audit.entries(photo=photo)
+        assert [(one.action, one.outcome) for one in entries].count(("POST /v1/assessments", "done")) == uses
     assert lab.http.delete(f"/v1/photos/{photos[1]}/cohort").status_code == 204
     compared = good(ask(lab.http, photos[0]))["result"]["cohort"]
     assert (compared["members"], compared["p"], compared["intruders"]) == (1, None, None)
@@ -309,4 +323,5 @@ def test_a_new_model_is_served_and_a_changed_file_is_read_again(lab: Lab) -> Non
     StoredModel(replace(CARD, syndrome="later"), {}, {}).write(folder / "later", "")
     assert "later" in [one["syndrome"] for one in good(lab.http.get("/v1/syndromes"))["items"]]
     (folder / "later" / "model.safetensors").unlink()
+    (folder / "later" / "model.safetensors").symlink_to(folder / "being-replaced")
     assert "later" not in [one["syndrome"] for one in good(lab.http.get("/v1/syndromes"))["items"]]

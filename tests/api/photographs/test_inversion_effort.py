@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.dependencies import check_effort
 from api.models.model import ModelInfo
-from api.photographs.inversion_effort import MOST_SECONDS, InversionEffort
+from api.photographs.inversion_effort import MOST_SECONDS, InversionEffort, check_effort
 from api.problems import Problem
 from tests.api.lab import CONSENT, WAIT, Lab, good, phantom
 
