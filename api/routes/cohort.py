@@ -24,6 +24,8 @@ router = APIRouter(prefix="/v1/photos/{photo_id}/cohort", tags=["assessments"], 
     responses={
         404: FILE[404],
         409: problem("The photograph is not inverted, or the consent of the person shown does not include the cohort."),
+        422: problem("There is no trained model of the syndrome."),
+        503: problem("No trained model of a syndrome is served."),
     },
 )
 def join_cohort(
