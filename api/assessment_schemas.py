@@ -96,7 +96,7 @@ class ReasonOut(BaseModel):
     name: str
     weight: float = Field(description="Contribution to the model's answer; above 0 it speaks for the syndrome.")
     line: tuple[tuple[float, float], tuple[float, float]] | None = Field(
-        description="Ends of a distance in the picture, as (x, y) in shares of its side."
+        description="Ends of a distance in the picture, as (x, y) in shares of its width."
     )
 
 
@@ -141,7 +141,9 @@ class AssessmentLinks(BaseModel):
 
     self: str
     photo: str
-    picture: str = Field(description="The face with the most important distances. It shows the person.")
+    picture: str = Field(
+        description="The face with the most important distances, named beneath it. It shows the person."
+    )
     job: str | None
 
 

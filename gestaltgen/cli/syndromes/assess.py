@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from recognition.syndromes.assessment.answer import Assessment
 
-_REASONS_SHOWN = 12
+_REASONS_SHOWN: Final = 4
+"""Reasons of each model that are printed; JSON has more."""
+
+_RARE: Final = 0.01
+"""Second share of patients, for which the probability is printed too."""
+
+NO_ANSWER: Final = 3
+"""Status of the command for a face that gets no answer."""
 
 
 def assess(
@@ -36,19 +43,22 @@ def assess(
             help="Share of patients with the syndrome among the people whom you would ask about, above 0 and below 1.",
         ),
     ] = 0.5,
-    out: Annotated[Path | None, typer.Option(help="PNG of the face with the most important distances.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG of the face with the most important distances, and their names.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask whether the face on a photograph speaks for a syndrome, compared with matched controls.
 
-    A face that is unlike all faces of the training gets no answer. Research use, no diagnosis.
+    A face that is unlike all faces of the training gets no answer: the exit status is then 3, also with --json, and
+    the picture says so. It is 0 with an answer, and 1 after an error. A probability holds for a group of people of
+    whom the share --prior has the syndrome. Research use, no diagnosis.
     """
     from core.atomic_files import create_private_file
     from core.errors import ConfigError
     from faces.conditions.terms import find_term
     from faces.datasets.records import SEXES
     from faces.images import encode_png, read_image
-    from recognition.syndromes.assessment.answer import NOTICE
     from recognition.syndromes.assessment.model_files import find_model
     from recognition.syndromes.assessment.syndrome_model import SyndromeModel
 
@@ -63,36 +73,66 @@ def assess(
         raise ConfigError(f"--out {out} exists; expected a new name")
     if as_json:
         typer.echo(json.dumps(answer.to_json(), indent=2))
-        return
+    else:
+        _print(answer)
+    if answer.refusals:
+        raise typer.Exit(NO_ANSWER)
+
+
+def _print(answer: Assessment) -> None:
+    from recognition.syndromes.assessment.answer import NOTICE
+    from recognition.syndromes.assessment.card_text import describe_people
+
     console = make_console(soft_wrap=True)
     for line in (*answer.refusals, *answer.remarks):
         console.print(line, markup=False)
     if answer.estimates:
         console.print(_tabulate_estimates(answer))
+        console.print(
+            f"Each is the probability in a group of people of whom {answer.prior:.3g} have {answer.syndrome}; set "
+            "--prior to that of your own group. The interval is that of the calibration; other patients would give "
+            "other models.",
+            markup=False,
+        )
         console.print(_tabulate_reasons(answer))
     for name, one in answer.novelty.items():
         console.print(
             f"by {name}, about {one.share:.0%} of the faces of the training lie as far from the nearest other one"
         )
-    patients, controls = answer.patients.persons, answer.controls.persons
-    console.print(f"compared with {patients} patients and {controls} controls, whom the card of the model describes")
+    for group, called in ((answer.patients, "patients"), (answer.controls, "controls")):
+        console.print(f"compared with {describe_people(group, called)}", markup=False)
     console.print(NOTICE)
 
 
 def _tabulate_estimates(answer: Assessment) -> Table:
     from rich.table import Table
 
-    table = Table("model", "probability", "95 % interval", title=f"{answer.syndrome}, prior {answer.prior:g}")
+    from recognition.syndromes.assessment.calibration import shift_prior
+
+    rare = answer.prior != _RARE
+    table = Table(
+        "model",
+        f"probability at prior {answer.prior:.3g}",
+        "95 % interval",
+        *([f"probability at prior {_RARE:g}"] if rare else []),
+        title=answer.syndrome,
+    )
     for name, one in answer.estimates.items():
-        table.add_row(name, f"{one.probability:.2f}", f"{one.low:.2f} to {one.high:.2f}")
+        at_half = shift_prior(one.probability, 1 - answer.prior)
+        cells = [f"{shift_prior(at_half, _RARE):.3f}"] if rare else []
+        table.add_row(name, f"{one.probability:.2f}", f"{one.low:.2f} to {one.high:.2f}", *cells)
     return table
 
 
 def _tabulate_reasons(answer: Assessment) -> Table:
+    """Tabulate the largest reasons of each model, with the numbers of the lines in the picture."""
     from rich.table import Table
 
-    table = Table("model", "reason", "for (+) or against (-)")
-    largest = sorted(answer.reasons, key=lambda one: -abs(one.weight))[:_REASONS_SHOWN]
-    for one in largest:
-        table.add_row(one.model, one.name, f"{one.weight:+.3f}")
+    from recognition.syndromes.assessment.answer import number_lines
+
+    table = Table("model", "line", "reason", "for (+) or against (-)", title="reasons")
+    numbers = {one: str(number) for number, one in number_lines(answer.reasons).items()}
+    for model in dict.fromkeys(one.model for one in answer.reasons):
+        for one in [one for one in answer.reasons if one.model == model][:_REASONS_SHOWN]:
+            table.add_row(one.model, numbers.get(one, ""), one.name, f"{one.weight:+.3f}")
     return table

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from faces.images import Pixels
+
+Line: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+"""Ends of a line in a picture, (x, y) in shares of its width."""
 
 NOTICE: Final = (
     "Research use only; no diagnosis. The probability compares this face with the faces of matched controls, and says "
@@ -62,14 +65,19 @@ class AnswerReason:
         kind: a distance, a region, a block of the features, or an HPO term.
         name: text for people.
         weight: contribution to the model's answer; above 0 it speaks for the syndrome.
-        line: ends of a distance in the picture, as (x, y) in shares of its side.
+        line: ends of a distance in the picture.
     """
 
     model: str
     kind: str
     name: str
     weight: float
-    line: tuple[tuple[float, float], tuple[float, float]] | None = None
+    line: Line | None = None
+
+
+def number_lines(reasons: Sequence[AnswerReason]) -> dict[int, AnswerReason]:
+    """Return the reasons that are drawn in the picture, by their numbers there, from 1."""
+    return dict(enumerate((one for one in reasons if one.line is not None), 1))
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,8 @@ class Assessment:
         novelty: by the name of the space.
         patients, controls: people whom the face was compared with.
         reasons: what spoke for the syndrome or against it, by model, the largest first.
-        picture: aligned face with the most important distances, (side, side, 3) uint8.
+        picture: aligned face with the most important distances, and their names beneath it, (height, width, 3) uint8;
+            without an answer it says so.
     """
 
     syndrome: str

@@ -28,8 +28,8 @@ def write_card(card: SyndromeCard) -> str:
         "",
         "## People",
         "",
-        f"- {_describe(card.patients, 'patients')}",
-        f"- {_describe(card.controls, 'controls')}",
+        f"- {describe_people(card.patients, 'patients')}",
+        f"- {describe_people(card.controls, 'controls')}",
         *(f"- left out: {count} patients, {reason}" for reason, count in card.unmatched.items()),
         "",
         f"Each patient is matched with a control of the same sex, ancestry and an age of {lower:.2f} to {upper:.2f} "
@@ -60,7 +60,8 @@ def write_card(card: SyndromeCard) -> str:
     return "\n".join(lines)
 
 
-def _describe(group: Group, called: str) -> str:
+def describe_people(group: Group, called: str) -> str:
+    """Describe a group in numbers: people, sexes, ancestries and ages."""
     counts = [f"{count} {value}" for part in (group.sexes, group.ancestries) for value, count in part.items()]
     ages = "ages unknown"
     if group.ages:

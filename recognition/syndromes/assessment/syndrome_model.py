@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core import tensor_files
 from core.errors import NoFaceError
 from faces.images import Pixels
-from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group
+from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group, Line
 from recognition.syndromes.assessment.calibration import Calibration
 from recognition.syndromes.assessment.members import (
     ENSEMBLE,
@@ -27,11 +27,12 @@ from recognition.syndromes.assessment.members import (
 )
 from recognition.syndromes.assessment.model_files import StoredModel, SyndromeCard
 from recognition.syndromes.assessment.novelty_space import NoveltySpace, scale_block
-from recognition.syndromes.assessment.picture import AlignedFace, Line
+from recognition.syndromes.assessment.picture import AlignedFace
 from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
+from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.reasons import Reason
 from recognition.syndromes.models.terms_similarity import select_terms
 
@@ -128,7 +129,7 @@ class SyndromeModel:
             patients=self.card.patients,
             controls=self.card.controls,
             reasons=reasons,
-            picture=face.draw([(one.line, one.weight) for one in reasons if one.line is not None]),
+            picture=face.draw(not refusals, reasons),
         )
 
     def describe(self, image: Pixels) -> npt.NDArray[np.float32]:
@@ -222,6 +223,13 @@ class SyndromeModel:
             remarks += _remark_terms(name, tuple(terms or ()))
         for group, called in ((card.patients, "patients"), (card.controls, "controls")):
             remarks += _compare_person(group, called, sex, age)
+        if unknown := [what for what, value in (("sex", sex), ("age", age)) if value is None]:
+            remarks.append(f"{' and '.join(unknown)} not given, and so not compared with those of the training")
+        if self.flat and any(POINTS in list_blocks(one.name, one.predictor.layout) for one in members):
+            remarks.append("the points of the face are flat landmarks, as in the training, and no fitted head")
+        averaged = [name for name in MEMBERS if name in able]
+        if len(averaged) > 1:
+            remarks.append(f"{ENSEMBLE} is the mean of {', '.join(averaged)}")
         return remarks
 
 

@@ -14,7 +14,10 @@ from faces.images import encode_png, read_image
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.person import phantom
 from gestaltgen.cli.main import app
+from gestaltgen.cli.syndromes.assess import NO_ANSWER
+from recognition.syndromes.assessment.answer import Novelty
 from recognition.syndromes.assessment.model_files import CARD, FILE
+from recognition.syndromes.assessment.novelty_space import NoveltySpace
 
 
 def run(*arguments: str | Path, status: int = 0) -> str:
@@ -55,22 +58,49 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_photograph_is_assessed(models: Path, tmp_path: Path) -> None:
-    photo = tmp_path / "face.png"
-    photo.write_bytes(encode_png(draw_phantom(phantom("WS", 7, 0.2, 100), 256).image))
-    options = ("--syndrome", "ws", "--models", models, "--sex", "female", "--age", "7")
-    answer = json.loads(run("assess", photo, *options, "--json", "--out", tmp_path / "reasons.png"))
-    assert (answer["syndrome"], answer["prior"], answer["patients"]["persons"]) == ("WS", 0.5, 6)
-    assert bool(answer["estimates"]) != bool(answer["refusals"])
-    assert read_image(tmp_path / "reasons.png").shape == (512, 512, 3)
-    printed = run("assess", photo, *options)
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "face.png"
+    path.write_bytes(encode_png(draw_phantom(phantom("WS", 7, 0.2, 100), 256).image))
+    return path
+
+
+def assess(
+    patch: pytest.MonkeyPatch, beyond: bool, photo: Path, models: Path, *options: str | Path, status: int = 0
+) -> str:
+    """Assess a face that lies beyond the limits of the training, or within them."""
+    patch.setattr(NoveltySpace, "measure", lambda *_: Novelty(0.1, beyond))
+    return run("assess", photo, "--syndrome", "ws", "--models", models, *options, status=status)
+
+
+def test_a_photograph_is_assessed(models: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--sex", "female", "--prior", "0.2")
+    answer = json.loads(assess(monkeypatch, False, photo, models, *options, "--json", "--out", tmp_path / "a.png"))
+    assert (answer["syndrome"], answer["prior"], answer["patients"]["persons"]) == ("WS", 0.2, 6)
+    assert read_image(tmp_path / "a.png").shape[1] == 512
+    printed = assess(monkeypatch, False, photo, models, *options)
+    probability = answer["estimates"]["neighbours"]["probability"]
+    odds = probability / (1 - probability) * 4 / 99  # from a prior of 0.2 to one of 0.01
+    assert f"{probability:.2f}" in printed
+    assert f"{odds / (1 + odds):.3f}" in printed
+    assert "age not given" in printed
     assert "no diagnosis" in printed
-    assert "of the faces of the training" in printed
+    for group in (answer["patients"], answer["controls"]):
+        for text in (f"{group['persons']} ", *(f"{count} {sex}" for sex, count in group["sexes"].items())):
+            assert text in printed
+    assert answer["reasons"][0]["name"] in printed
 
 
-def test_what_cannot_be_is_refused_with_its_name(models: Path, tmp_path: Path) -> None:
-    photo = tmp_path / "face.png"
-    photo.write_bytes(encode_png(draw_phantom(phantom("WS", 7, 0.2, 100), 128).image))
+def test_a_face_without_an_answer_has_a_status_of_its_own(
+    models: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = assess(monkeypatch, True, photo, models, "--json", "--out", tmp_path / "none.png", status=NO_ANSWER)
+    assert not json.loads(printed)["estimates"]
+    assert "unlike" in assess(monkeypatch, True, photo, models, status=NO_ANSWER)
+    assert f"status is then {NO_ANSWER}" in " ".join(run("assess", "--help").split())
+
+
+def test_what_cannot_be_is_refused_with_its_name(models: Path, photo: Path) -> None:
     for option, value in (("--syndrome", "Kabuki"), ("--term", "HP:9999999"), ("--sex", "f"), ("--prior", "1")):
         options = {"--syndrome": "WS", option: value}
         arguments = [part for pair in options.items() for part in pair]

@@ -12,12 +12,14 @@ import pytest
 from core.errors import CheckpointError, ConfigError, DatasetError
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
+from recognition.syndromes.assessment.answer import number_lines
 from recognition.syndromes.assessment.card_text import write_card
 from recognition.syndromes.assessment.members import FACE_AND_TERMS
 from recognition.syndromes.assessment.model_files import CARD, FILE, StoredModel, read_card
 from recognition.syndromes.assessment.syndrome_model import SyndromeModel
 from recognition.syndromes.assessment.training import Training, TrainingSettings, train_models
 from recognition.syndromes.features.face_features import FaceFeatures
+from recognition.syndromes.features.layout import LANDMARKS, POINTS, Layout
 from tests.recognition.syndromes.assessment.people import SYNDROME, draw_cohort
 
 SETTINGS = TrainingSettings(models=("neighbours", "face_and_terms"), draws=2, folds=3)
@@ -83,7 +85,7 @@ def test_a_patient_is_told_from_a_control(model: SyndromeModel, monkeypatch: pyt
         means[place] = np.mean([one.probability for one in found.estimates.values()])
         assert found.refusals == ()
         assert any("HPO" in remark for remark in found.remarks)
-        assert found.picture.shape == (512, 512, 3)
+        assert found.picture.shape[1] == 512 <= found.picture.shape[0]
     assert means[0] > 0.6 > 0.4 > means[20]
 
 
@@ -102,6 +104,8 @@ def test_a_face_unlike_all_others_has_no_answer(model: SyndromeModel, monkeypatc
     represent(monkeypatch, replace(features, X=X))
     found = model.assess(FACE)
     assert found.estimates == {}
+    strip = found.picture[512:]
+    assert strip.min() == 0  # which says that there is no answer
     assert found.reasons == ()
     assert found.novelty["landmarks"].beyond
     assert found.novelty["landmarks"].share == 0
@@ -123,6 +127,26 @@ def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monke
     represent(monkeypatch, draw_cohort()[1].take([0]))
     remarks = model.assess(FACE, age=60, sex="other").remarks
     assert sum("60" in one for one in remarks) == sum("other" in one for one in remarks) == 2
+    for person, unknown in (({}, "sex and age"), ({"age": 6.0}, "sex not"), ({"sex": "male"}, "age not")):
+        assert sum(unknown in one for one in model.assess(FACE, **person).remarks) == 1
+
+
+def test_an_answer_says_what_the_ensemble_is_made_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cohort, features = draw_cohort()
+    points = np.pad(features.block(LANDMARKS).reshape(-1, 68, 2), ((0, 0), (0, 0), (0, 1)))
+    layout = Layout((*features.layout.blocks, (POINTS, 68 * 3)))
+    features = replace(features, X=np.hstack([features.X, points.reshape(len(features), -1)]), layout=layout)
+    settings = TrainingSettings(models=("neighbours", "distances"), draws=1, folds=2, flat=True)
+    train_models(cohort, features, {}, SYNDROME, settings).stored.write(tmp_path / "model", "")
+    represent(monkeypatch, features.take([0]))
+    answer = SyndromeModel.open(tmp_path / "model" / FILE).assess(FACE, age=6, sex="male")
+    assert any("neighbours, distances" in one for one in answer.remarks)
+    assert any("flat" in one for one in answer.remarks)
+    assert {one.model for one in answer.reasons} == {"neighbours", "distances"}
+    numbered = number_lines(answer.reasons)
+    assert list(numbered) == list(range(1, len(numbered) + 1))
+    assert all(one.model == "distances" for one in numbered.values())
+    assert len(answer.picture) >= 512 + 10 * len(numbered)  # their names are beneath the face
 
 
 def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
