@@ -83,9 +83,11 @@ class GroupOut(BaseModel):
     """Patients or controls of the training, in numbers."""
 
     persons: int
-    sexes: dict[str, int]
+    sexes: dict[str, int] = Field(description="Numbers below 5 are left out.")
     ancestries: dict[str, int]
-    ages: list[float] = Field(description="Youngest, quartiles and oldest, in years; empty if no age is known.")
+    ages: list[float] = Field(
+        description="Limits in multiples of 5 years; between them the quartiles, from 20 persons on."
+    )
 
 
 class ReasonOut(BaseModel):

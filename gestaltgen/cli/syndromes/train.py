@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import ConsoleProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from recognition.syndromes.assessment.training import Training
+
+T = TypeVar("T")
 
 
 def train(
@@ -48,17 +56,16 @@ def train(
     """Train models that tell patients with a syndrome from matched controls, for `gestaltgen syndromes assess`.
 
     Each patient is matched with a control of the same sex, ancestry and about the same age. The answers of the models
-    are calibrated on people whom they did not see.
+    are calibrated on people whom they did not see. A syndrome with too few patients who have a control is reported,
+    and the others are trained; the status is then 1.
 
     The files hold descriptors of the faces, which are personal data; only you can read them. A card beside each says
     whom the models were trained on, in numbers, and how well they do. Research use, no diagnosis.
     """
-    from core.atomic_files import check_new
     from faces.conditions.catalogue import find_name
     from faces.datasets.dataset import Dataset
     from recognition.syndromes.assessment.answer import NOTICE
-    from recognition.syndromes.assessment.card_text import write_card
-    from recognition.syndromes.assessment.training import TrainingSettings, train_models
+    from recognition.syndromes.assessment.training import TrainingSettings, match_patients, train_models
     from recognition.syndromes.cohorts.person import CONTROLS, find_controls, read_cohort
     from recognition.syndromes.features.extraction import extract
     from recognition.syndromes.models.face_and_terms import list_unusable_terms
@@ -69,26 +76,73 @@ def train(
     console = make_console(soft_wrap=True)
     progress = ConsoleProgress(console)
     settings = TrainingSettings(models=tuple(model or ()), draws=draws, folds=folds, flat=flat, seed=seed)
-    folders = {name: out / (re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "syndrome") for name in syndrome}
-    for folder in folders.values():
-        check_new(folder)
+    folders = _name_folders(out, syndrome)
     with Dataset.open(dataset) as data:
         cohort = read_cohort(data.records, controls=find_controls(control or CONTROLS, data.records), ancestry=ancestry)
+        for problem in cohort.problems:
+            console.print(f"{problem.file}: {problem.reason}", markup=False)
         for name in folders:
             cohort.patients(name)
+        matched = [name for name in folders if _try(console, name, lambda one: match_patients(cohort, one, settings))]
+        if not matched:
+            raise typer.Exit(1)
         # The landmarks are found anew, as they will be on photographs that are assessed.
         features, failures = extract(data, flat=flat, detect=True, cache=cache, progress=progress)
-    for problem in cohort.problems:
-        console.print(f"{problem.file}: {problem.reason}", markup=False)
     for file, reason in list_unusable_terms(features):
         console.print(f"{file}: {reason}", markup=False)
-    for name, folder in folders.items():
-        trained = train_models(cohort, features, failures, name, settings, progress)
-        for person, reason in trained.left_out:
-            console.print(f"{person.file}: {reason}", markup=False)
-        trained.stored.write(folder, write_card(trained.stored.card))
-        for which, figures in trained.stored.card.figures.items():
-            auc = figures.auc
-            console.print(f"{name}, {which}: AUC {auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})", markup=False)
-        console.print(f"{folder}: model and card", markup=False)
+    trained = [
+        _try(console, name, lambda one: train_models(cohort, features, failures, one, settings, progress))
+        for name in matched
+    ]
+    written = [one for one in trained if one is not None]
+    for one in written:
+        _write(console, one, folders[one.stored.card.syndrome])
     console.print(NOTICE)
+    if len(written) < len(folders):
+        raise typer.Exit(1)
+
+
+def _name_folders(out: Path, syndromes: Sequence[str]) -> dict[str, Path]:
+    """Return the new folder of each syndrome."""
+    from core.atomic_files import check_new
+    from core.errors import ConfigError
+
+    folders: dict[str, Path] = {}
+    for name in dict.fromkeys(syndromes):
+        folder = out / (re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "syndrome")
+        check_new(folder)
+        if folder in folders.values():
+            raise ConfigError(
+                f"--syndrome {name!r} would be stored in {folder}, as another one that is named; expected names that "
+                "differ in letters or digits: train one of them with another --out"
+            )
+        folders[name] = folder
+    return folders
+
+
+def _try(console: Console, name: str, work: Callable[[str], T]) -> T | None:
+    """Do the work for a syndrome; None if too few of its people can be used, which is reported."""
+    from core.errors import DatasetError
+
+    try:
+        return work(name)
+    except DatasetError as error:
+        console.print(f"{name} is not trained: {error}", markup=False)
+        return None
+
+
+def _write(console: Console, trained: Training, folder: Path) -> None:
+    """Write the files of a syndrome, and print who was left out and how well the models do."""
+    from recognition.syndromes.assessment.card_text import write_card
+
+    card = trained.stored.card
+    if trained.left_out:
+        console.print(f"{card.syndrome}, left out:", markup=False)
+    for person, reason in trained.left_out:
+        role = "control" if person.syndrome is None else "patient"
+        console.print(f"  {person.file} ({role}): {reason}", markup=False)
+    trained.stored.write(folder, write_card(card))
+    for which, figures in card.figures.items():
+        auc = figures.auc
+        console.print(f"{card.syndrome}, {which}: AUC {auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})", markup=False)
+    console.print(f"{folder}: model and card", markup=False)

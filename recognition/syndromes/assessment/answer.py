@@ -46,8 +46,9 @@ class Group:
 
     Attributes:
         persons: number of different persons.
-        sexes, ancestries: number of persons by their value.
-        ages: youngest, quartiles and oldest in years; empty if no age is known.
+        sexes, ancestries: number of persons by their value, without numbers below 5.
+        ages: limits of the ages in multiples of 5 years, and between them the quartiles in whole years if the group has
+            20 persons or more.
     """
 
     persons: int

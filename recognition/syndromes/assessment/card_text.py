@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from recognition.statistics import Interval
 from recognition.syndromes.assessment.answer import NOTICE, Group
+from recognition.syndromes.assessment.members import TERM_MODELS, name_face_alone
 from recognition.syndromes.assessment.model_files import SyndromeCard
+from recognition.syndromes.assessment.novelty_space import bound_refusals
 
 
 def write_card(card: SyndromeCard) -> str:
@@ -15,6 +17,10 @@ def write_card(card: SyndromeCard) -> str:
         for name, one in card.figures.items()
     ]
     lower, upper = card.age_tolerance
+    same = "sex and ancestry" if card.ancestry_matched else "sex (ancestry was not matched)"
+    faces = card.patients.persons + card.controls.persons
+    limits = ", ".join(f"{name} {limit:.3g}" for name, limit in card.novelty_limits.items())
+    refused = bound_refusals(faces)
     lines = [
         f"# Models of {card.syndrome}",
         "",
@@ -32,7 +38,9 @@ def write_card(card: SyndromeCard) -> str:
         f"- {describe_people(card.controls, 'controls')}",
         *(f"- left out: {count} patients, {reason}" for reason, count in card.unmatched.items()),
         "",
-        f"Each patient is matched with a control of the same sex, ancestry and an age of {lower:.2f} to {upper:.2f} "
+        "A number below 5 is not given, nor one from which it would follow. Ages lie within multiples of 5 years.",
+        "",
+        f"Each patient is matched with a control of the same {same} and an age of {lower:.2f} to {upper:.2f} "
         f"times the patient's. Controls were drawn {card.draws} times. The mean of the models of all draws answers.",
         "",
         "## Figures",
@@ -49,11 +57,19 @@ def write_card(card: SyndromeCard) -> str:
         *_describe_terms(card),
         "## Limits",
         "",
-        "- No answer is given for a face whose distance from the nearest face of the training is larger than 99 % of "
-        f"those between them: {', '.join(f'{name} {limit:.3g}' for name, limit in card.novelty_limits.items())}.",
+        f"- No answer is given for a face that lies too far from the nearest one of the {faces} faces of the training: "
+        f"beyond {limits} (descriptors have length 1; landmarks are in eye distances). Each limit refuses at most "
+        f"{refused:.1%} of faces like those of the training, both together at most {2 * refused:.1%}.",
+        "- No answer is given either for a photograph of the training itself. Another photograph of a person of the "
+        "training is not noticed; its probabilities do not hold.",
         "- The models compare with controls like those above, and not with other syndromes or with healthy people, "
         "unless these are among the controls.",
         "- The intervals of probabilities are those of the calibration. Other patients would have given other models.",
+        *(
+            f"- For a person without HPO terms, {name} has a calibration of its own: '{name_face_alone(name)}'."
+            for name in TERM_MODELS
+            if name_face_alone(name) in card.figures
+        ),
         "- Nothing here is clinically validated, and exome evidence is not used.",
         "",
     ]
@@ -63,10 +79,11 @@ def write_card(card: SyndromeCard) -> str:
 def describe_people(group: Group, called: str) -> str:
     """Describe a group in numbers: people, sexes, ancestries and ages."""
     counts = [f"{count} {value}" for part in (group.sexes, group.ancestries) for value, count in part.items()]
-    ages = "ages unknown"
-    if group.ages:
-        youngest, first, median, third, oldest = group.ages
-        ages = f"{youngest:g} to {oldest:g} years old (median {median:g}, quartiles {first:g} and {third:g})"
+    youngest, *quartiles, oldest = group.ages
+    ages = f"{youngest:g} to {oldest:g} years old"
+    if quartiles:
+        first, median, third = quartiles
+        ages += f" (median {median:g}, quartiles {first:g} and {third:g})"
     return f"{group.persons} {called}: {', '.join([*counts, ages])}"
 
 

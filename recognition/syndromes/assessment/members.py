@@ -13,6 +13,7 @@ from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import TERMS, Layout
 from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.estimator import Predictor
+from recognition.syndromes.models.face_and_terms import FaceAndTermsPredictor
 from recognition.syndromes.models.reasons import Reason
 from recognition.syndromes.models.registry import MODELS, load, to_arrays
 
@@ -44,6 +45,11 @@ class Member:
         predictor, X = self._take(features)
         return predictor.predict_patients(X)
 
+    def goes_by_face(self, features: FaceFeatures) -> bool:
+        """Tell whether this is one of `TERM_MODELS` and goes by the face alone, as no term of the only face counts."""
+        predictor, X = self._take(features)
+        return isinstance(predictor, FaceAndTermsPredictor) and predictor.name_parts(X) == ["face"]
+
     def explain(self, features: FaceFeatures) -> tuple[Reason, ...]:
         """Return the reasons of the answer for the only face."""
         predictor, X = self._take(features)
@@ -56,6 +62,11 @@ class Member:
             others = tuple((name, width) for name, width in layout.blocks if name != TERMS)
             layout = Layout((*others, (TERMS, len(features.layout.terms))), features.layout.terms)
         return replace(self.predictor, layout=layout), features.arrange(layout).X
+
+
+def name_face_alone(model: str) -> str:
+    """Return the name of the calibration of the answers of one of `TERM_MODELS` for people without terms."""
+    return f"{model}, face alone"
 
 
 def choose_models(layout: Layout, names: Sequence[str] = ()) -> tuple[str, ...]:

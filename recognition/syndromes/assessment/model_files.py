@@ -28,7 +28,7 @@ FILE: Final = "model.safetensors"
 CARD: Final = "README.md"
 
 _KIND: Final = "syndrome"
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class SyndromeCard:
         unmatched: number of patients who were left out, by the reason.
         draws: number of times that controls were drawn, each with models of its own.
         folds: parts of the cross-validation.
+        ancestry_matched: whether controls have the ancestry of their patients.
         age_tolerance: smallest and largest age of a control, as a share of the patient's age.
         figures: by the name of the model.
         novelty_limits: distance beyond which no answer is given, by the name of the space.
@@ -72,6 +73,7 @@ class SyndromeCard:
     unmatched: Mapping[str, int]
     draws: int
     folds: int
+    ancestry_matched: bool
     age_tolerance: tuple[float, float]
     figures: Mapping[str, ModelFigures]
     novelty_limits: Mapping[str, float]

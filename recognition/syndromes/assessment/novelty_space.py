@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -15,8 +16,9 @@ from recognition.syndromes.features.layout import DESCRIPTOR, LANDMARKS
 SPACES: Final = (DESCRIPTOR, LANDMARKS)
 """Blocks of the features that are spaces: descriptors of length 1, and landmarks in units of the eye distance."""
 
-_LIMIT: Final = 0.99
 _LARGEST_SHARE: Final = 0.9
+_REFUSED: Final = 0.01
+"""Largest share of faces like those of the training that one space refuses, where there are enough faces for it."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,14 +50,30 @@ class NoveltySpace:
 
     @property
     def limit(self) -> float:
-        """Distance beyond which a face is unlike all faces of the training."""
-        return float(np.quantile(self.nearest, _LIMIT))
+        """Distance beyond which a face is unlike all faces of the training.
+
+        It is the smallest one that refuses a face like those of n persons of the training with a probability of at
+        most 1 %, or 1 / (n + 1) if that is more (a conformal rank: the face has the farthest nearest one of n + 1 faces
+        no more often than each other).
+        """
+        n = len(self.nearest)
+        return float(np.sort(self.nearest)[min(n, math.ceil((n + 1) * (1 - _REFUSED) - 1e-9)) - 1])
 
     def measure(self, name: str, row: npt.NDArray[np.float32]) -> Novelty:
         """Measure how far a face (p,) lies from all faces of the training."""
         distance = float(_measure(self.faces, scale_block(name, row[None])[0]).min())
         share = float((self.nearest >= distance).mean())
         return Novelty(min(round(share, 1), _LARGEST_SHARE), distance > self.limit)
+
+    def knows(self, name: str, row: npt.NDArray[np.float32]) -> bool:
+        """Tell whether a face (p,) is one of the training: nearer than half the smallest distance between persons."""
+        distance = _measure(self.faces, scale_block(name, row[None])[0]).min()
+        return bool(distance < self.nearest.min() / 2)
+
+
+def bound_refusals(faces: int) -> float:
+    """Return the largest probability that one space refuses a face like those of a training on this many."""
+    return max(_REFUSED, 1 / (faces + 1))
 
 
 def scale_block(name: str, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import tensor_files
-from core.errors import NoFaceError
+from core.errors import CheckpointError, NoFaceError
 from faces.images import Pixels
 from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group, Line
 from recognition.syndromes.assessment.calibration import Calibration
@@ -24,12 +24,14 @@ from recognition.syndromes.assessment.members import (
     average_members,
     list_blocks,
     load_members,
+    name_face_alone,
 )
 from recognition.syndromes.assessment.model_files import StoredModel, SyndromeCard
 from recognition.syndromes.assessment.novelty_space import NoveltySpace, scale_block
 from recognition.syndromes.assessment.picture import AlignedFace
 from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
-from recognition.syndromes.features.extraction import extract
+from recognition.syndromes.features.descriptors import DlibDescriptor
+from recognition.syndromes.features.extraction import extract, name_features
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
 from recognition.syndromes.models.ensemble import MEMBERS
@@ -67,10 +69,16 @@ class SyndromeModel:
         """Open a file of `gestaltgen syndromes train`.
 
         Raises:
-            CheckpointError: it cannot be read, or is another file.
+            CheckpointError: it cannot be read, is another file, or was trained on features of another computation.
         """
         stored = StoredModel.read(path)
         arrays, settings = stored.arrays, stored.settings
+        trained, here = settings.get("features"), name_features(DlibDescriptor.name)
+        if trained != here:
+            raise CheckpointError(
+                f"{path} was trained on features {trained!r}; this program computes {here!r}: train the models again "
+                "with `gestaltgen syndromes train`"
+            )
         with tensor_files.refuse_malformed_header(path, "a trained model of a syndrome"):
             return cls(
                 card=stored.card,
@@ -116,6 +124,10 @@ class SyndromeModel:
             features = features.with_terms([terms])
         novelty = {name: space.measure(name, features.block(name)[0]) for name, space in self.spaces.items()}
         refusals = tuple(_refuse(name) for name, one in novelty.items() if one.beyond)
+        if self.spaces[DESCRIPTOR].knows(DESCRIPTOR, features.block(DESCRIPTOR)[0]):
+            refusals += (
+                "this photograph seems to be one of the training; the models answer for people whom they have not seen",
+            )
         able = [] if refusals else self._select_members(features)
         reasons = tuple(self._explain(able, features, face))
         return Assessment(
@@ -175,10 +187,15 @@ class SyndromeModel:
         ensemble = average_members(means)
         if ensemble is not None:
             means[ENSEMBLE] = ensemble
+        calibrated = {name: name for name in means}
+        for name in TERM_MODELS:
+            alone = all(one.goes_by_face(features) for one in members if one.name == name)
+            if name in means and alone and name_face_alone(name) in self.calibrations:
+                calibrated[name] = name_face_alone(name)
         return {
-            name: self.calibrations[name].estimate(float(mean[0]), prior)
+            name: self.calibrations[calibrated[name]].estimate(float(mean[0]), prior)
             for name, mean in means.items()
-            if name in self.calibrations
+            if calibrated[name] in self.calibrations
         }
 
     def _explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
@@ -219,6 +236,13 @@ class SyndromeModel:
             f"{name} cannot take this face: {features.gaps.get(_FACE, 'a part of the features is missing')}"
             for name in sorted({one.name for one in self.members} - able)
         ]
+        unknown = " and ".join(what for what, value in (("sex", sex), ("age", age)) if value is None)
+        fitted = sorted({one.name for one in members if POINTS in list_blocks(one.name, one.predictor.layout)})
+        if unknown and fitted and not self.flat:
+            remarks.append(
+                f"the {unknown} of the person was not given, but was known of the people of the training: the head "
+                f"that is fitted to the face is less exact, and with it {', '.join(fitted)} and the ensemble"
+            )
         for name in sorted(able.intersection(TERM_MODELS)):
             remarks += _remark_terms(name, tuple(terms or ()))
         for group, called in ((card.patients, "patients"), (card.controls, "controls")):
@@ -250,7 +274,9 @@ def _compare_person(group: Group, called: str, sex: str | None, age: float | Non
     """Return what is unlike the people of a group in a person."""
     remarks = []
     if sex is not None and sex not in group.sexes:
-        remarks.append(f"the {called} of the training have no person of sex {sex}")
+        remarks.append(
+            f"the {called} of the training have fewer than 5 persons of sex {sex}, or their number is withheld"
+        )
     if age is not None and group.ages and not group.ages[0] <= age <= group.ages[-1]:
         remarks.append(
             f"the {called} of the training are {group.ages[0]:g} to {group.ages[-1]:g} years old, this person {age:g}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +19,12 @@ from recognition.syndromes.assessment.answer import Group
 from recognition.syndromes.assessment.calibration import calibrate, calibrate_unseen
 from recognition.syndromes.assessment.members import (
     ENSEMBLE,
+    TERM_MODELS,
     Floats,
     average_members,
     choose_models,
     list_blocks,
+    name_face_alone,
     store_members,
 )
 from recognition.syndromes.assessment.model_files import ModelFigures, StoredModel, SyndromeCard
@@ -34,11 +37,17 @@ from recognition.syndromes.cohorts.term_counts import measure_term_counts
 from recognition.syndromes.cohorts.validation import RepeatedFolds, predict_unseen
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import TERMS
-from recognition.syndromes.models.face_and_terms import count_terms
+from recognition.syndromes.models.face_and_terms import FaceAndTerms, count_terms, select_features
 from recognition.syndromes.models.registry import MODELS
+from recognition.syndromes.models.terms_similarity import PUBLISHED_LEFT_OUT
 
 FEWEST_PAIRS: Final = 5
 """Pairs of a patient and a control below which no model is trained."""
+
+_AGE_BAND: Final = 5  # years
+_FEWEST_COUNTED: Final = 5
+_FEWEST_FOR_QUARTILES: Final = 20
+"""Persons below which quartiles of ages would be the ages of single ones."""
 
 
 @dataclass(frozen=True)
@@ -109,21 +118,11 @@ def train_models(
     """
     models = choose_models(features.layout, settings.models)
     rows, unusable = _find_rows(features, failures, models)
-    patients = [one for one in cohort.patients(syndrome) if one.file in rows]
-    controls = [one for one in cohort.controls if one.file in rows]
-    matchings = draw_matchings(patients, controls, settings.draws, rule=settings.rule, seed=settings.seed)
-    fewest = min(len(matching.pairs) for matching in matchings)
-    if fewest < FEWEST_PAIRS:
-        reasons = Counter(str(reason) for matching in matchings for _, reason in matching.unmatched)
-        raise DatasetError(
-            f"{fewest} of {len(cohort.patients(syndrome))} patients with {syndrome} have a face and a control; "
-            f"expected {FEWEST_PAIRS} or more"
-            + "".join(f"; {reason}: {count // settings.draws}" for reason, count in reasons.items())
-        )
+    matchings = match_patients(cohort, syndrome, settings, unusable)
     people = sorted({person for matching in matchings for person in matching.people})
     faces = features.take([rows[one.file] for one in people])
     place = {one: at for at, one in enumerate(people)}
-    answers: dict[str, list[Floats]] = {name: [] for name in models}
+    answers: dict[str, list[Floats]] = defaultdict(list)
     members = []
     with progress.bar("training models", len(models) * len(matchings)) as report:
         for draw, matching in enumerate(matchings):
@@ -132,6 +131,9 @@ def train_models(
                 estimator = MODELS[name](features.layout, settings.seed)
                 predicted = _predict_all(estimator, faces, inside, matching, settings)
                 members.append((name, draw, estimator))
+                if name in TERM_MODELS and TERMS in features.layout:
+                    alone = FaceAndTerms(features.layout, settings.seed, parts="face")
+                    answers[name_face_alone(name)].append(_predict_all(alone, faces, inside, matching, settings))
                 answers[name].append(predicted)
                 report(len(members))
     means = {name: np.mean(parts, axis=0) for name, parts in answers.items()}
@@ -144,6 +146,36 @@ def train_models(
     left_out = [(one, unusable[one.file]) for one in everybody if one.file in unusable]
     left_out += [(one, str(reason)) for one, reason in unmatched.items() if one not in place]
     return Training(_store(syndrome, people, labels, faces, means, members, left_out, settings), tuple(left_out))
+
+
+def match_patients(
+    cohort: Cohort, syndrome: str, settings: TrainingSettings, unusable: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Matching, ...]:
+    """Match the patients of a syndrome with controls, once for each draw.
+
+    Args:
+        cohort: people of a data set.
+        syndrome: name of the syndrome.
+        settings: of the training.
+        unusable: reason for each file that cannot be used. Without it the result tells, before any feature is
+            computed, whether there are enough people.
+
+    Raises:
+        DatasetError: nobody has the syndrome, or too few patients could be matched.
+    """
+    everybody = cohort.patients(syndrome)
+    patients = [one for one in everybody if one.file not in unusable]
+    controls = [one for one in cohort.controls if one.file not in unusable]
+    matchings = draw_matchings(patients, controls, settings.draws, rule=settings.rule, seed=settings.seed)
+    worst = min(matchings, key=lambda matching: len(matching.pairs))
+    if len(worst.pairs) < FEWEST_PAIRS:
+        reasons = Counter([unusable[one.file] for one in everybody if one.file in unusable])
+        reasons.update(str(reason) for _, reason in worst.unmatched)
+        raise DatasetError(
+            f"{len(worst.pairs)} of {len(everybody)} patients with {syndrome} have a face and a control; "
+            f"expected {FEWEST_PAIRS} or more" + "".join(f"; {reason}: {count}" for reason, count in reasons.items())
+        )
+    return tuple(matchings)
 
 
 def _find_rows(
@@ -187,10 +219,11 @@ def _store(
     arrays, listed = store_members(members)
     methods, figures = {}, {}
     for name, answer in answers.items():
-        calibration = calibrate(answer, labels, settings.seed)
+        rows = _find_described(faces, labels) if name in TERM_MODELS else np.arange(len(labels))
+        calibration = calibrate(answer[rows], labels[rows])
         methods[name] = calibration.method
         arrays |= {f"calibration/{name}/{part}": getattr(calibration, part) for part in ("probability", "low", "high")}
-        figures[name] = _measure(answer, labels, calibration.method, settings.seed)
+        figures[name] = _measure(answer[rows], labels[rows], calibration.method, settings.seed)
     spaces = {name: NoveltySpace.fit(name, faces.block(name)) for name in SPACES}
     for name, space in spaces.items():
         arrays |= {f"space/{name}/faces": space.faces, f"space/{name}/nearest": space.nearest}
@@ -202,6 +235,7 @@ def _store(
         unmatched=dict(sorted(Counter(reason for one, reason in left_out if one.syndrome is not None).items())),
         draws=settings.draws,
         folds=settings.folds,
+        ancestry_matched=any(one.ancestry for one in people),
         age_tolerance=(settings.rule.lower, settings.rule.upper),
         figures=figures,
         novelty_limits={name: space.limit for name, space in spaces.items()},
@@ -209,7 +243,16 @@ def _store(
         created=datetime.now(UTC).date().isoformat(),
         term_counts=measure_term_counts(labels, count_terms(faces)) if TERMS in faces.layout else None,
     )
-    return StoredModel(card, arrays, {"members": listed, "calibrations": methods, "flat": settings.flat})
+    stored = {"members": listed, "calibrations": methods, "flat": settings.flat, "features": faces.computation}
+    return StoredModel(card, arrays, stored)
+
+
+def _find_described(faces: FaceFeatures, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the rows of the people with HPO terms that count; of everybody if these are too few of either group."""
+    _, has = select_features(faces.X, faces.layout, PUBLISHED_LEFT_OUT)
+    described = np.flatnonzero(has.any(axis=1))
+    enough = min((labels[described] == label).sum() for label in (0, 1)) >= FEWEST_PAIRS
+    return described if enough else np.arange(len(labels))
 
 
 def _measure(answers: Floats, labels: npt.NDArray[np.int64], method: str, seed: int) -> ModelFigures:
@@ -221,11 +264,21 @@ def _measure(answers: Floats, labels: npt.NDArray[np.int64], method: str, seed: 
 
 
 def describe_group(people: Sequence[Person]) -> Group:
-    """Describe people in numbers."""
-    ages = np.quantile([one.age for one in people], (0, 0.25, 0.5, 0.75, 1))
+    """Describe people in numbers that tell the age, sex or ancestry of nobody."""
+    ages = np.array([one.age for one in people])
+    youngest, oldest = ages.min() // _AGE_BAND * _AGE_BAND, (ages.max() // _AGE_BAND + 1) * _AGE_BAND
+    quartiles = np.floor(np.quantile(ages, (0.25, 0.5, 0.75))) if len(ages) >= _FEWEST_FOR_QUARTILES else ()
     return Group(
         len(people),
-        dict(sorted(Counter(one.sex for one in people).items())),
-        dict(sorted(Counter(one.ancestry for one in people if one.ancestry).items())),
-        tuple(round(float(age), 1) for age in ages),
+        _count_values([one.sex for one in people]),
+        _count_values([one.ancestry for one in people if one.ancestry]),
+        tuple(map(float, (youngest, *quartiles, oldest))),
     )
+
+
+def _count_values(values: Sequence[str]) -> dict[str, int]:
+    """Count each value, but none of fewer than `_FEWEST_COUNTED`, nor one from which such a number would follow."""
+    counts = Counter(values).most_common()
+    while counts and (counts[-1][1] < _FEWEST_COUNTED or 0 < len(values) - sum(n for _, n in counts) < _FEWEST_COUNTED):
+        counts.pop()
+    return dict(sorted(counts))

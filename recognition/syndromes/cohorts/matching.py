@@ -57,6 +57,7 @@ class Reason(StrEnum):
     SEX = "no control of this sex"
     ANCESTRY = "no control of this sex and ancestry"
     AGE = "no control of this sex and ancestry at a similar age"
+    AGE_ALONE = "no control of this sex at a similar age"
     TAKEN = "all similar controls are matched with other patients"
 
 
@@ -166,4 +167,6 @@ def _explain(patient: Person, controls: Sequence[Person], rule: MatchingRule) ->
         return Reason.SEX
     if not of_ancestry:
         return Reason.ANCESTRY
-    return Reason.TAKEN if any(rule.admits_age(patient, one) for one in of_ancestry) else Reason.AGE
+    if any(rule.admits_age(patient, one) for one in of_ancestry):
+        return Reason.TAKEN
+    return Reason.AGE if patient.ancestry else Reason.AGE_ALONE

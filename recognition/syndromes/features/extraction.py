@@ -104,11 +104,16 @@ def extract(
             files += [face.file for face in batch]
             advance(len(batch))
     X = np.stack(rows) if rows else np.empty((0, represent.layout.width), np.float32)
-    features = FaceFeatures(tuple(files), X, represent.layout, gaps)
+    features = FaceFeatures(tuple(files), X, represent.layout, gaps, name_features(descriptor.name))
     if isinstance(source, Dataset):
         terms = {record.file: record.present for record in source.records}
         features = features.with_terms([terms[file] for file in files])
     return Extraction(features, failures)
+
+
+def name_features(descriptor: str) -> str:
+    """Return the name of the computation of features with a descriptor: features of another name are others."""
+    return f"{descriptor}, version {_VERSION}"
 
 
 def _drop_failures(pictures: Iterable[_Face | tuple[str, str]], failures: dict[str, str]) -> Iterator[_Face]:

@@ -24,12 +24,14 @@ class FaceFeatures:
         X: (n, layout.width) float32. A block that could not be computed for a face holds NaN in its row.
         layout: blocks of the columns.
         gaps: for each file with such a block, the reason.
+        computation: name of the computation; empty if the features are not those of pictures.
     """
 
     files: tuple[str, ...]
     X: Matrix
     layout: Layout
     gaps: Mapping[str, str] = field(default_factory=dict)
+    computation: str = ""
 
     def __post_init__(self) -> None:
         if self.X.shape != (len(self.files), self.layout.width):

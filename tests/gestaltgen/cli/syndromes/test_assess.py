@@ -31,7 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained models of Williams syndrome, of six patients and their controls, one of whom has no age."""
     folder = tmp_path_factory.mktemp("syndromes")
     with DatasetWriter(folder / "faces") as writer:
-        for number, condition in enumerate(["WS"] * 6 + ["other"] * 9):
+        for number, condition in enumerate(["WS"] * 6 + ["other"] * 9 + ["22q11DS"] * 2):
             one = phantom(condition, 6 + number % 3, 0.2, number)
             record = Record(person=str(number), condition=condition, sex=("female", "male")[number % 2])
             if number != 14:
@@ -50,8 +50,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--model",
         "neighbours",
     )
-    printed = run("train", folder / "faces", *options, "--out", out)
+    printed = run("train", folder / "faces", "--syndrome", "22q11DS", *options, "--out", out, status=1)
     assert "img00000014.png: age unknown" in printed
+    assert "22q11DS is not trained: 2 of 2" in printed  # and the other one is
+    assert not (out / "22q11ds").exists()
     assert (out / "ws" / FILE).exists()
     assert "6 patients" in (out / "ws" / CARD).read_text()
     assert "ws" in run("train", folder / "faces", *options, "--out", out, status=1)  # nothing is overwritten

@@ -17,6 +17,7 @@ CARD: Final = SyndromeCard(
     unmatched={"no control of the age": 1},
     draws=3,
     folds=5,
+    ancestry_matched=True,
     age_tolerance=(2 / 3, 4 / 3),
     figures={"ensemble": ModelFigures(_FIGURE, _FIGURE, _FIGURE, 0.2, "Platt")},
     novelty_limits={"descriptor": 0.6},

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from recognition.syndromes.assessment.calibration import (
-    LEAST_FOR_ISOTONIC,
     calibrate,
     calibrate_unseen,
     shift_prior,
@@ -26,11 +25,10 @@ def find_truth(answer: float) -> float:
     return float(1 / (1 + (1 / answer - 1) ** (1 / 3)))
 
 
-@pytest.mark.parametrize("people", [60, 2 * LEAST_FOR_ISOTONIC])
+@pytest.mark.parametrize("people", [60, 400])
 def test_probabilities_of_an_overconfident_model_are_corrected(people: int) -> None:
     answers, labels = draw(people, 1.5, seed=0)
     calibration = calibrate(answers, labels)
-    assert calibration.method == ("Platt" if people < LEAST_FOR_ISOTONIC else "isotonic")
     for answer in (0.1, 0.3, 0.7, 0.9):
         found = calibration.estimate(answer)
         assert abs(found.probability - find_truth(answer)) < 0.15
@@ -38,11 +36,28 @@ def test_probabilities_of_an_overconfident_model_are_corrected(people: int) -> N
     assert (np.diff(calibration.probability) >= 0).all()
 
 
-def test_the_interval_covers_the_true_probability() -> None:
+@pytest.mark.parametrize("people", [20, 60, 200])
+def test_the_interval_covers_the_true_probability(people: int) -> None:
     covered = []
     for seed in range(40):
-        found = calibrate(*draw(60, 1.2, seed), seed).estimate(0.9)
-        covered.append(found.low <= find_truth(0.9) <= found.high)
+        calibration = calibrate(*draw(people, 1.2, seed))
+        for answer in (0.1, 0.5, 0.9, 0.99):
+            found = calibration.estimate(answer)
+            covered.append(found.low <= find_truth(answer) <= found.high)
+    assert np.mean(covered) >= 0.9
+
+
+def test_the_interval_covers_the_shares_among_three_neighbours() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat([1, 0], 30)
+    covered = []
+    for _ in range(40):
+        answers = generator.binomial(3, np.where(labels == 1, 0.75, 0.25)) / 3
+        calibration = calibrate(answers, labels)
+        for patients in range(4):
+            found = calibration.estimate(patients / 3)
+            odds = 3.0 ** (2 * patients - 3)
+            covered.append(found.low <= odds / (1 + odds) <= found.high)
     assert np.mean(covered) >= 0.85
 
 

@@ -12,12 +12,14 @@ import pytest
 from core.errors import CheckpointError, ConfigError, DatasetError
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
-from recognition.syndromes.assessment.answer import number_lines
+from recognition.syndromes.assessment.answer import Group, number_lines
 from recognition.syndromes.assessment.card_text import write_card
-from recognition.syndromes.assessment.members import FACE_AND_TERMS
+from recognition.syndromes.assessment.members import FACE_AND_TERMS, name_face_alone
 from recognition.syndromes.assessment.model_files import CARD, FILE, StoredModel, read_card
+from recognition.syndromes.assessment.novelty_space import NoveltySpace, bound_refusals
 from recognition.syndromes.assessment.syndrome_model import SyndromeModel
-from recognition.syndromes.assessment.training import Training, TrainingSettings, train_models
+from recognition.syndromes.assessment.training import Training, TrainingSettings, describe_group, train_models
+from recognition.syndromes.cohorts.person import Cohort, Person
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import LANDMARKS, POINTS, Layout
 from tests.recognition.syndromes.assessment.people import SYNDROME, draw_cohort
@@ -89,16 +91,113 @@ def test_a_patient_is_told_from_a_control(model: SyndromeModel, monkeypatch: pyt
     assert means[0] > 0.6 > 0.4 > means[20]
 
 
+def move(features: FaceFeatures, distance: float) -> FaceFeatures:
+    """Move the first face to a distance from where it is, about as descriptors of length 1 measure it."""
+    one = features.take([0])
+    X = one.X.copy()
+    X[0, :128] += np.random.default_rng(5).normal(size=128) * distance * np.linalg.norm(X[0, :128]) / 128**0.5
+    return replace(one, X=X)
+
+
+def test_a_photograph_of_the_training_has_no_answer(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    smallest = model.spaces["descriptor"].nearest.min()
+    answers = {}
+    for share in (0.0, 0.1, 0.75):
+        represent(monkeypatch, move(draw_cohort()[1], share * smallest))
+        answers[share] = model.assess(FACE)
+    assert [len(one.refusals) for one in answers.values()] == [1, 1, 0]
+    assert [bool(one.estimates) for one in answers.values()] == [False, False, True]
+
+
+def test_without_terms_the_answer_by_the_face_has_its_own_calibration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cohort, features = draw_cohort(patients=12, controls=24)
+    has = [["HP:0001629"] if place < 12 else ["HP:0001250"] for place in range(len(features))]
+    settings = TrainingSettings(models=("face_and_terms",), draws=1, folds=3)
+    stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, settings).stored
+    assert set(stored.card.figures) == {FACE_AND_TERMS, name_face_alone(FACE_AND_TERMS)}
+    stored.write(tmp_path / "model", "")
+    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
+    represent(monkeypatch, move(features, 1.0))
+    uncalibrated = float(model.members[0].answer(move(features, 1.0))[0])
+    found = model.assess(FACE).estimates
+    assert found == {FACE_AND_TERMS: model.calibrations[name_face_alone(FACE_AND_TERMS)].estimate(uncalibrated)}
+    described = move(features, 1.0).with_terms([["HP:0001629"]])
+    uncalibrated = float(model.members[0].answer(described)[0])
+    found = model.assess(FACE, terms=["HP:0001629"]).estimates
+    assert found == {FACE_AND_TERMS: model.calibrations[FACE_AND_TERMS].estimate(uncalibrated)}
+
+
+def test_a_head_that_is_fitted_without_age_is_remarked_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cohort, features = draw_cohort()
+    drawn = np.random.default_rng(0).normal(size=(len(features), 3 * 68))
+    features = features.with_block("points", drawn)
+    settings = TrainingSettings(models=("neighbours", "distances"), draws=1, folds=2)
+    stored = train_models(cohort, features, {}, SYNDROME, settings).stored
+    stored.write(tmp_path / "model", "")
+    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    monkeypatch.setattr(SyndromeModel, "_explain", lambda *_: [])
+    represent(monkeypatch, move(features, 1.05))
+    monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
+    assert any("distances" in one for one in model.assess(FACE, sex="female").remarks)
+    assert not any("distances" in one for one in model.assess(FACE, sex="female", age=6.0).remarks)
+
+
+def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
+    cohort, features = draw_cohort()
+    stored = train_models(cohort, replace(features, computation="arcface"), {}, SYNDROME, SETTINGS).stored
+    stored.write(tmp_path / "model", "")
+    with pytest.raises(CheckpointError, match="arcface"):
+        SyndromeModel.open(tmp_path / "model" / FILE)
+
+
+def test_a_limit_of_novelty_refuses_hardly_any_face_like_those_of_the_training() -> None:
+    generator = np.random.default_rng(0)
+    for faces in (10, 30):
+        refused = []
+        for _ in range(300):
+            rows = generator.normal(size=(faces + 1, 8)).astype(np.float32)
+            refused.append(NoveltySpace.fit("landmarks", rows[:-1]).measure("landmarks", rows[-1]).beyond)
+        assert np.mean(refused) <= bound_refusals(faces) + 2 * (bound_refusals(faces) / 300) ** 0.5
+    many = NoveltySpace(np.zeros((199, 1), np.float32), np.arange(199.0))
+    assert (many.limit, bound_refusals(199)) == (197, 0.01)
+
+
+def test_a_group_is_described_without_single_ages_and_small_numbers() -> None:
+    def describe(people: int, males: int) -> Group:
+        return describe_group(
+            [
+                Person(str(n), f"{n}.png", None, "male" if n < males else "female", "European", 3.3 + n)
+                for n in range(people)
+            ]
+        )
+
+    assert describe(8, 3) == Group(8, {}, {"European": 8}, (0.0, 15.0))  # 5 females would give 3 males away
+    assert describe(11, 5) == Group(11, {"female": 6, "male": 5}, {"European": 11}, (0.0, 15.0))
+    assert describe(20, 10).ages == (0.0, 8.0, 12.0, 17.0, 25.0)
+
+
+def test_ancestry_that_is_not_matched_is_named_nowhere_as_a_reason() -> None:
+    cohort, features = draw_cohort()
+    unknown = [replace(one, ancestry="", age=90.0 if one.person == "p000" else one.age) for one in cohort.persons]
+    trained = train_models(Cohort(tuple(unknown)), features, {}, SYNDROME, SETTINGS)
+    assert not trained.stored.card.ancestry_matched
+    assert ["ancestry" in reason for _, reason in trained.left_out] == [False]
+    assert "ancestry was not matched" in write_card(trained.stored.card)
+
+
 def test_a_smaller_prior_makes_the_syndrome_less_probable(
     model: SyndromeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    represent(monkeypatch, draw_cohort()[1].take([0]))
+    represent(monkeypatch, move(draw_cohort()[1], 0.75))
     likely, unlikely = (model.assess(FACE, prior=prior).estimates["neighbours"] for prior in (0.5, 0.01))
     assert unlikely.probability < likely.probability
 
 
 def test_a_face_unlike_all_others_has_no_answer(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    features = draw_cohort()[1].take([0])
+    features = move(draw_cohort()[1], 0.75)
     X = features.X.copy()
     X[0, 128:] += 10
     represent(monkeypatch, replace(features, X=X))
@@ -124,9 +223,9 @@ def test_an_answer_has_neither_a_person_of_the_training_nor_a_distance(
 
 
 def test_a_person_unlike_the_training_is_remarked_on(model: SyndromeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    represent(monkeypatch, draw_cohort()[1].take([0]))
+    represent(monkeypatch, move(draw_cohort()[1], 0.75))
     remarks = model.assess(FACE, age=60, sex="other").remarks
-    assert sum("60" in one for one in remarks) == sum("other" in one for one in remarks) == 2
+    assert sum("60" in one for one in remarks) == sum("sex other" in one for one in remarks) == 2
     for person, unknown in (({}, "sex and age"), ({"age": 6.0}, "sex not"), ({"sex": "male"}, "age not")):
         assert sum(unknown in one for one in model.assess(FACE, **person).remarks) == 1
 
@@ -138,7 +237,7 @@ def test_an_answer_says_what_the_ensemble_is_made_of(monkeypatch: pytest.MonkeyP
     features = replace(features, X=np.hstack([features.X, points.reshape(len(features), -1)]), layout=layout)
     settings = TrainingSettings(models=("neighbours", "distances"), draws=1, folds=2, flat=True)
     train_models(cohort, features, {}, SYNDROME, settings).stored.write(tmp_path / "model", "")
-    represent(monkeypatch, features.take([0]))
+    represent(monkeypatch, move(features, 0.75))
     answer = SyndromeModel.open(tmp_path / "model" / FILE).assess(FACE, age=6, sex="male")
     assert any("neighbours, distances" in one for one in answer.remarks)
     assert any("flat" in one for one in answer.remarks)
@@ -155,7 +254,7 @@ def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.
     stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS).stored
     stored.write(tmp_path / "model", "")
     model = SyndromeModel.open(tmp_path / "model" / FILE)
-    represent(monkeypatch, features.take([0]))
+    represent(monkeypatch, move(features, 0.75))
     assert {one.kind for one in model.assess(FACE, terms=["HP:0002069"]).reasons} >= {"term"}
     remarks = model.assess(FACE, terms=["HP:0000286", "HP:0000007"]).remarks  # a sign of the face, an inheritance
     assert all(any(term in one for one in remarks) for term in ("HP:0000286", "HP:0000007", "face alone"))
