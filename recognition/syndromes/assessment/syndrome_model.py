@@ -236,11 +236,11 @@ class SyndromeModel:
             f"{name} cannot take this face: {features.gaps.get(_FACE, 'a part of the features is missing')}"
             for name in sorted({one.name for one in self.members} - able)
         ]
-        unknown = " and ".join(what for what, value in (("sex", sex), ("age", age)) if value is None)
+        lacking = " and ".join(what for what, value in (("sex", sex), ("age", age)) if value is None)
         fitted = sorted({one.name for one in members if POINTS in list_blocks(one.name, one.predictor.layout)})
-        if unknown and fitted and not self.flat:
+        if lacking and fitted and not self.flat:
             remarks.append(
-                f"the {unknown} of the person was not given, but was known of the people of the training: the head "
+                f"the {lacking} of the person was not given, but was known of the people of the training: the head "
                 f"that is fitted to the face is less exact, and with it {', '.join(fitted)} and the ensemble"
             )
         for name in sorted(able.intersection(TERM_MODELS)):
