@@ -75,7 +75,8 @@ def _describe(photograph: Pixels) -> Floats:
     features, failures = extract({"photograph": photograph}, flat=True)
     for reason in failures.values():
         raise DatasetError(f"the photograph cannot be used: {reason}")
-    return scale_to_unit_length(features.block(DESCRIPTOR))[0]
+    descriptor: Floats = scale_to_unit_length(features.block(DESCRIPTOR))[0]
+    return descriptor
 
 
 def _measure_group(
