@@ -34,6 +34,7 @@ class GroupResult:
         patients: number of patients, with or without a control.
         test: of the matched patients; None if there are too few.
         likeness: of one more face to all patients; None if no face was given.
+        unmatched: patients without a control, each with the reason.
         reason: why there is no test; empty if there is one.
     """
 
@@ -41,6 +42,7 @@ class GroupResult:
     patients: int
     test: GroupTest | None
     likeness: Likeness | None = None
+    unmatched: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
 
@@ -84,9 +86,10 @@ def _measure_group(
 ) -> GroupResult:
     patients = cohort.patients(syndrome)
     matching = match(patients, cohort.controls, settings.rule, settings.method, settings.seed)
+    unmatched = tuple((patient.person, str(reason)) for patient, reason in matching.unmatched)
     if len(matching.pairs) < _FEWEST:
         reason = f"{matching.describe()}; expected {_FEWEST} or more"
-        return GroupResult(syndrome, len(patients), None, reason=reason)
+        return GroupResult(syndrome, len(patients), None, unmatched=unmatched, reason=reason)
     rows = {file: row for row, file in enumerate(features.files)}
     descriptors = scale_to_unit_length(features.block(DESCRIPTOR)[[rows[one.file] for one in matching.people]])
     test = measure_group(
@@ -98,7 +101,7 @@ def _measure_group(
     )
     half = len(matching.pairs)
     likeness = None if newcomer is None else measure_likeness(descriptors[:half], descriptors[half:], newcomer)
-    return GroupResult(syndrome, len(patients), test, likeness)
+    return GroupResult(syndrome, len(patients), test, likeness, unmatched)
 
 
 def tabulate_groups(results: Sequence[GroupResult]) -> list[list[str]]:

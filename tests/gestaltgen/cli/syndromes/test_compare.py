@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,15 @@ def test_a_comparison_reports_everybody_who_cannot_be_compared(dataset: Path, tm
     for number in (0, 13, 14):
         assert f"img{number:08d}.png" in problems
         assert f"img{number:08d}.png" in page
-    assert "WS" in run("grouping", dataset, "--out", tmp_path, "--no-ancestry", "--permutations", "9")
+
+
+def test_groups_name_the_patients_without_a_control(dataset: Path, tmp_path: Path) -> None:
+    output = run("grouping", dataset, "--out", tmp_path, "--no-ancestry", "--permutations", "9")
+    answers = {one["syndrome"]: one for one in json.loads((tmp_path / "groups.json").read_text())["groups"]}
+    assert answers["WS"]["test"]["patients"] == 6
+    left_out = [person for one in answers.values() for person, _ in one["unmatched"]]
+    assert all(person in output for person in left_out)
+    assert all(one["patients"] == len(one["unmatched"]) for one in answers.values() if one["test"] is None)
 
 
 def test_unknown_models_and_matchings_are_refused(dataset: Path, tmp_path: Path) -> None:
