@@ -326,7 +326,7 @@ def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch
     written = set(os.listdir(tmp_path / "state"))
     databases = {f"{name}.sqlite{part}" for name in ("jobs", "service", "audit") for part in ("", "-wal", "-shm")}
     assert {"jobs.sqlite", "service.sqlite", "lock"} <= written
-    folders = {"sets", "photos", "edits", "explanations", "stimuli", "cache"}
+    folders = {"sets", "photos", "edits", "explanations", "assessments", "stimuli", "cache"}
     assert written <= databases | folders | {"secret", "server.keys", "lock", "reserve", "receipts"}
 
 
