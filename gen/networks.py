@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, get_args
+from typing import Final, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,10 @@ class LatentMapping(nn.Module):
         return torch.einsum("nc,na,caw->nw", condition, age, self.label_centres)
 
 
+_EXACT_PX: Final = 8
+"""Blocks up to this side compute in float32 whatever the dtype: they cost least and their rounding is enlarged most."""
+
+
 class Synthesis(nn.Module):
     """Style latents (n, num_ws, w_dim) -> images (n, 3, resolution, resolution)."""
 
@@ -119,11 +123,13 @@ class Synthesis(nn.Module):
     ) -> Tensor:
         const = self.blocks[0].const
         assert const is not None  # noqa: S101  for the type checker; every first block has it
-        x = const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         rgb: Tensor | None = None
         styles = iter(ws.unbind(dim=1))
         w = next(styles)
         for block in self.blocks:
+            if x.shape[-1] >= _EXACT_PX:
+                x = x.to(dtype)
             for name, conv in block.convs.items():
                 x = conv(x, w, _noise(name, conv, noise, source, len(ws)), offsets.get(name))
                 w = next(styles)
