@@ -90,7 +90,7 @@ def test_a_photograph_is_assessed(models: Path, photo: Path, tmp_path: Path, mon
     for group in (answer["patients"], answer["controls"]):
         for text in (f"{group['persons']} ", *(f"{count} {sex}" for sex, count in group["sexes"].items())):
             assert text in printed
-    assert answer["reasons"][0]["name"] in printed
+    assert answer["reasons"][0]["name"].split()[0] in printed  # the table wraps long names
 
 
 def test_a_face_without_an_answer_has_a_status_of_its_own(
