@@ -92,7 +92,7 @@ def test_answers_are_kept(comparison: Comparison, folder: Path, monkeypatch: pyt
 
 
 def test_processes_answer_as_one_does(comparison: Comparison, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, runs=1, opponents=False, schemes=("folds",))
+    settings = replace(SETTINGS, models=("neighbours",), runs=1, opponents=False, schemes=("folds",))
     alone, together = (
         compare_features(COHORT, FEATURES, tmp_path / str(workers), settings, workers=workers) for workers in (1, 2)
     )
