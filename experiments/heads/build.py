@@ -203,10 +203,10 @@ def _mirror(template: Floats) -> Ints:
 def _face_region(head: SourceHead, vertices: Floats) -> npt.NDArray[np.bool_]:
     """Return which vertices (v,) belong to the face: skin in front of the ears that is seen from one of five sides."""
     eyes = np.mean([vertices[RIGHT_LANDMARKS[point][0]] for point in range(36, 42)], axis=0)
-    skin = _connected(head.triangles, len(vertices), _JAW[0])
+    skin = _find_connected(head.triangles, len(vertices), _JAW[0])
     seen = np.zeros(len(vertices), dtype=bool)
     for yaw in (-50, -25, 0, 25, 50):
-        seen |= _visible(vertices, head.triangles, np.radians(yaw))
+        seen |= _find_visible(vertices, head.triangles, np.radians(yaw))
     # The lower border follows the jaw; the neck below it is left out.
     jaw = vertices[[*_JAW]]
     order = np.argsort(jaw[:, 0])
@@ -216,7 +216,7 @@ def _face_region(head: SourceHead, vertices: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(skin & seen & above_jaw & below_hair & (vertices[:, 2] < jaw[0, 2] + 2e-3))
 
 
-def _connected(triangles: Ints, count: int, start: int) -> npt.NDArray[np.bool_]:
+def _find_connected(triangles: Ints, count: int, start: int) -> npt.NDArray[np.bool_]:
     """Return which vertices hang together with one, by edges."""
     reached = np.zeros(count, dtype=bool)
     reached[start] = True
@@ -227,7 +227,7 @@ def _connected(triangles: Ints, count: int, start: int) -> npt.NDArray[np.bool_]
         reached[touched] = True
 
 
-def _visible(vertices: Floats, triangles: Ints, yaw: float) -> npt.NDArray[np.bool_]:
+def _find_visible(vertices: Floats, triangles: Ints, yaw: float) -> npt.NDArray[np.bool_]:
     """Return which vertices (v,) no triangle hides, seen from the front after a turn of the head."""
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     points = vertices @ turn.T

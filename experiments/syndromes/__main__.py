@@ -37,7 +37,7 @@ def compare(
     quick: QuickOption = False,
     workers: WorkersOption = WORKERS,
     pointnet: Annotated[
-        bool, typer.Option("--pointnet", help="Compare both PointNets too, which takes hours.")
+        bool, typer.Option("--pointnet", help="Compare both PointNets too, which takes much longer.")
     ] = False,
 ) -> None:
     """Compare all models for twelve syndromes: the thesis's table beside ours."""

@@ -1,4 +1,4 @@
-"""How many patients are needed? The area on unseen people by number of patients, and what a laboratory would report."""
+"""Experiment on how many patients are needed: the area on unseen people, and that which a laboratory would report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does matching prevent? A syndrome that changes no face, whose patients are mostly small boys."""
+"""Experiment on what matching prevents: patients whose faces do not differ, but who are mostly small boys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many patients are needed to find that they are a group, and that one more person is not like them?"""
+"""Experiment on how many patients it takes to find that they are a group, and that one more person is unlike them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do synthetic faces add? Faces of the shipped generator of phantoms, in the training only."""
+"""Experiment on what synthetic faces add to the training: faces that the shipped generator of phantoms makes."""
 
 from __future__ import annotations
 

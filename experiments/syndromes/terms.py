@@ -1,4 +1,4 @@
-"""What do HPO terms add to the face, is the test of the model of both level, and what does uneven description do?
+"""Experiment on what HPO terms add to the face, on the level of the test, and on what uneven descriptions do.
 
 The terms of a person are drawn by their frequency in the condition, and a clinician writes down some of them, part of
 them by a parent. They are terms that are not facial; given the condition, they do not depend on the face.

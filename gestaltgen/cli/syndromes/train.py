@@ -70,14 +70,12 @@ def train(
     from recognition.syndromes.features.extraction import extract
     from recognition.syndromes.models.face_and_terms import list_unusable_terms
 
-    with Dataset.open(dataset) as data:
-        conditions = {record.condition for record in data.records if record.condition is not None}
-        syndrome = [find_name(name, conditions) for name in syndrome]
     console = make_console(soft_wrap=True)
     progress = ConsoleProgress(console)
     settings = TrainingSettings(models=tuple(model or ()), draws=draws, folds=folds, flat=flat, seed=seed)
-    folders = _name_folders(out, syndrome)
     with Dataset.open(dataset) as data:
+        conditions = {record.condition for record in data.records if record.condition is not None}
+        folders = _name_folders(out, [find_name(name, conditions) for name in syndrome])
         cohort = read_cohort(data.records, controls=find_controls(control or CONTROLS, data.records), ancestry=ancestry)
         for problem in cohort.problems:
             console.print(f"{problem.file}: {problem.reason}", markup=False)

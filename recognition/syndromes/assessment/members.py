@@ -15,9 +15,8 @@ from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.estimator import Predictor
 from recognition.syndromes.models.face_and_terms import FaceAndTermsPredictor
 from recognition.syndromes.models.reasons import Reason
-from recognition.syndromes.models.registry import MODELS, load, to_arrays
+from recognition.syndromes.models.registry import ENSEMBLE, list_blocks, list_possible_models, load, to_arrays
 
-ENSEMBLE: Final = "ensemble"
 FACE_AND_TERMS: Final = "face_and_terms"
 TERM_MODELS: Final = (FACE_AND_TERMS, "face_and_own_terms")
 BY_REQUEST: Final = ("pointnet_tuned", "face_and_own_terms")
@@ -79,18 +78,12 @@ def choose_models(layout: Layout, names: Sequence[str] = ()) -> tuple[str, ...]:
         ConfigError: a model that is named needs a block that the layout does not have.
     """
     if not names:
-        usual = [name for name in MODELS if name not in (ENSEMBLE, *BY_REQUEST)]
-        return tuple(name for name in usual if all(block in layout for block in list_blocks(name, layout)))
+        return list_possible_models(layout, BY_REQUEST)
     chosen = tuple(dict.fromkeys(part for name in names for part in (MEMBERS if name == ENSEMBLE else (name,))))
     for name in chosen:
         for block in list_blocks(name, layout):
             layout[block]
     return chosen
-
-
-def list_blocks(name: str, layout: Layout) -> tuple[str, ...]:
-    """Return the blocks of the features that a model needs."""
-    return MODELS[name](layout, 0).BLOCKS
 
 
 def average_members(answers: Mapping[str, Floats]) -> Floats | None:

@@ -17,12 +17,10 @@ from faces.images import Pixels
 from recognition.syndromes.assessment.answer import AnswerReason, Assessment, Estimate, Group, Line
 from recognition.syndromes.assessment.calibration import Calibration
 from recognition.syndromes.assessment.members import (
-    ENSEMBLE,
     TERM_MODELS,
     Floats,
     Member,
     average_members,
-    list_blocks,
     load_members,
     name_face_alone,
 )
@@ -36,6 +34,7 @@ from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
 from recognition.syndromes.models.ensemble import MEMBERS
 from recognition.syndromes.models.reasons import Reason
+from recognition.syndromes.models.registry import ENSEMBLE, list_blocks
 from recognition.syndromes.models.terms_similarity import select_terms
 
 _FACE: Final = "face"

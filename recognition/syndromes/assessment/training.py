@@ -18,12 +18,10 @@ from core.progress import SILENT, Progress
 from recognition.syndromes.assessment.answer import Group
 from recognition.syndromes.assessment.calibration import calibrate, calibrate_unseen
 from recognition.syndromes.assessment.members import (
-    ENSEMBLE,
     TERM_MODELS,
     Floats,
     average_members,
     choose_models,
-    list_blocks,
     name_face_alone,
     store_members,
 )
@@ -31,18 +29,15 @@ from recognition.syndromes.assessment.model_files import ModelFigures, StoredMod
 from recognition.syndromes.assessment.novelty_space import SPACES, NoveltySpace
 from recognition.syndromes.cohorts.matching import Matching, MatchingRule
 from recognition.syndromes.cohorts.person import Cohort, Person
-from recognition.syndromes.cohorts.runs import draw_matchings
+from recognition.syndromes.cohorts.runs import FEWEST_PAIRS, draw_matchings
 from recognition.syndromes.cohorts.scores import measure_scores
 from recognition.syndromes.cohorts.term_counts import measure_term_counts
 from recognition.syndromes.cohorts.validation import RepeatedFolds, predict_unseen
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import TERMS
 from recognition.syndromes.models.face_and_terms import FaceAndTerms, count_terms, select_features
-from recognition.syndromes.models.registry import MODELS
+from recognition.syndromes.models.registry import ENSEMBLE, MODELS, list_blocks
 from recognition.syndromes.models.terms_similarity import PUBLISHED_LEFT_OUT
-
-FEWEST_PAIRS: Final = 5
-"""Pairs of a patient and a control below which no model is trained."""
 
 _AGE_BAND: Final = 5  # years
 _FEWEST_COUNTED: Final = 5

@@ -33,12 +33,12 @@ from recognition.syndromes.comparison.tasks import (
     PredictionTask,
     Task,
     answer_tasks,
-    find_blocks,
 )
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import TERMS
 from recognition.syndromes.models.ensemble import average_probabilities, vote
 from recognition.syndromes.models.face_and_terms import count_terms, list_unusable_terms
+from recognition.syndromes.models.registry import list_blocks
 
 ANSWERS: Final = "answers"
 """Folder, within that of a comparison, of the answers of the models."""
@@ -305,7 +305,7 @@ def _match_people(
 
 def _find_usable(features: FaceFeatures, members: Sequence[str]) -> frozenset[str]:
     """Return the files whose features all of these models can take."""
-    blocks = {block for member in members for block in find_blocks(member, features.layout)}
+    blocks = {block for member in members for block in list_blocks(member, features.layout)}
     return frozenset(np.array(features.files)[features.complete(blocks)].tolist())
 
 

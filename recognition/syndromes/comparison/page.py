@@ -22,7 +22,6 @@ from core.reports.versions import list_versions
 from recognition.syndromes.cohorts.runs import FEWEST_PAIRS
 from recognition.syndromes.comparison.comparison import Comparison, Result
 from recognition.syndromes.comparison.figures import plot_curves, plot_distances, plot_matrix
-from recognition.syndromes.comparison.settings import ENSEMBLE
 from recognition.syndromes.comparison.tables import (
     find_areas,
     select_results,
@@ -36,6 +35,7 @@ from recognition.syndromes.comparison.tables import (
     tabulate_terms,
     tabulate_unmatched,
 )
+from recognition.syndromes.models.registry import ENSEMBLE
 
 NOTICE: Final = (
     "Research use: these figures compare methods on the people of one data set. Nothing here is a diagnosis. The files "

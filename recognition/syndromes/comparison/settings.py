@@ -8,12 +8,11 @@ from typing import Final, get_args
 from core.errors import ConfigError
 from recognition.syndromes.cohorts.matching import MatchingRule, Method
 from recognition.syndromes.cohorts.person import CONTROLS
-from recognition.syndromes.comparison.tasks import SCHEMES, find_blocks
+from recognition.syndromes.comparison.tasks import SCHEMES
 from recognition.syndromes.features.layout import Layout
 from recognition.syndromes.models.ensemble import MEMBERS
-from recognition.syndromes.models.registry import MODELS
+from recognition.syndromes.models.registry import ENSEMBLE, MODELS, list_possible_models
 
-ENSEMBLE: Final = "ensemble"
 BY_REQUEST: Final = ("pointnet", "pointnet_tuned", "face_and_own_terms")
 """Models that are compared only if they are named: slow ones, and a variant."""
 
@@ -97,11 +96,9 @@ class ComparisonSettings:
         """Return settings with models that can be compared: those that are named, or those that the layout allows."""
         if self.models:
             return self
-        names = [name for name in MODELS if name not in (*BY_REQUEST, ENSEMBLE)]
-        possible = [name for name in names if all(block in layout for block in find_blocks(name, layout))]
-        if len([name for name in possible if name in MEMBERS]) > 1:
-            possible.append(ENSEMBLE)
-        return replace(self, models=tuple(possible))
+        possible = list_possible_models(layout, BY_REQUEST)
+        combined = len([name for name in possible if name in MEMBERS]) > 1
+        return replace(self, models=(*possible, ENSEMBLE) if combined else possible)
 
     @property
     def members(self) -> tuple[str, ...]:

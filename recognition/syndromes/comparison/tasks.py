@@ -26,7 +26,7 @@ from recognition.syndromes.cohorts.validation import LeaveOneOut, RepeatedFolds,
 from recognition.syndromes.features.face_features import FaceFeatures, Matrix
 from recognition.syndromes.features.layout import TERMS, Layout
 from recognition.syndromes.models.distance_forest import DistanceForest
-from recognition.syndromes.models.registry import MODELS
+from recognition.syndromes.models.registry import MODELS, list_blocks
 
 SCHEMES: Final[Mapping[str, Scheme]] = {"leave_one_out": LeaveOneOut(), "folds": RepeatedFolds(folds=5, repeats=2)}
 """Schemes of validation by name: as published, and one in which pairs stay together and nothing is biased."""
@@ -128,14 +128,9 @@ class ImportanceTask(Task):
         return {"distances": distances, "points": face.points.tolist(), "landmarks": face.landmarks.tolist()}
 
 
-def find_blocks(model: str, layout: Layout) -> tuple[str, ...]:
-    """Return the blocks of features that a model learns from."""
-    return MODELS[model](layout, 0).BLOCKS
-
-
 def select_blocks(features: FaceFeatures, model: str) -> FaceFeatures:
     """Return the features with the blocks alone that a model learns from."""
-    blocks = find_blocks(model, features.layout)
+    blocks = list_blocks(model, features.layout)
     layout = Layout(
         tuple(block for block in features.layout.blocks if block[0] in blocks),
         features.layout.terms if TERMS in blocks else (),

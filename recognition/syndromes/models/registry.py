@@ -5,7 +5,7 @@ Each module is imported when its model is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -15,6 +15,9 @@ import numpy.typing as npt
 from core.errors import CheckpointError
 from recognition.syndromes.features.layout import Layout
 from recognition.syndromes.models.estimator import Arrays, Estimator, Predictor, Settings
+
+ENSEMBLE: Final = "ensemble"
+"""Name of the ensemble. Comparisons and assessments combine the answers of its models, and train no ensemble."""
 
 _KIND: Final = "model"
 
@@ -40,6 +43,17 @@ def make_model(name: str, layout: Layout, seed: int) -> Estimator:
 
 MODELS: Final[Mapping[str, Callable[[Layout, int], Estimator]]] = {name: partial(make_model, name) for name in _CLASSES}
 """Function that makes the estimator of a layout and a seed, by the name of the model."""
+
+
+def list_blocks(name: str, layout: Layout) -> tuple[str, ...]:
+    """Return the blocks of the features that a model learns from."""
+    return MODELS[name](layout, 0).BLOCKS
+
+
+def list_possible_models(layout: Layout, by_request: Collection[str]) -> tuple[str, ...]:
+    """Return the models whose blocks the layout has, without the ensemble and those of `by_request`."""
+    usual = [name for name in MODELS if name != ENSEMBLE and name not in by_request]
+    return tuple(name for name in usual if all(block in layout for block in list_blocks(name, layout)))
 
 
 def to_arrays(name: str, model: Estimator) -> tuple[Arrays, Settings]:
