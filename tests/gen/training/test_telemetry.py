@@ -17,7 +17,23 @@ from core.errors import ConfigError
 from gen.training.telemetry import JsonLines, Meter, Progress, TensorBoard
 from gen.training.trainer import StepReport
 
-REPORT = StepReport(8, 1.0, 2.0, 0.5, 0.25, 0.0, 0.0, 3.0, 0.7, 0.1, 0.2, 4.0, 5.0)
+REPORT = StepReport(
+    images_seen=8,
+    generator_loss=1.0,
+    discriminator_loss=2.0,
+    classification_real=0.5,
+    classification_fake=0.25,
+    identity_error=0.0,
+    identity_shift=0.0,
+    r1=3.0,
+    path_length=0.7,
+    real_sign=0.1,
+    augment_p=0.2,
+    generator_gradient=4.0,
+    discriminator_gradient=5.0,
+    feature_loss=0.0,
+    feature_discriminator_loss=0.0,
+)
 
 
 def progress(images_seen: int = 8, **values: float) -> Progress:
