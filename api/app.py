@@ -41,6 +41,7 @@ from api.routes import (
 )
 from api.schemas import ProblemOut
 from api.settings import Settings
+from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
     *(image_sets, set_metadata, edits, explanations, assessments, cohort, photos, stimuli, verify, jobs, catalogue),
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
-        routes=_join_routes(settings.role).routes,
+        routes=[*_join_routes(settings.role).routes, *([] if settings.role == "worker" else list_studio_routes())],
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
     )
@@ -142,6 +143,8 @@ def _largest_body(settings: Settings, path: str) -> int:
     match path.rstrip("/"):
         case "/v1/photos" | "/v1/verify":
             return settings.max_photo_bytes
+        case "/studio/photographs":
+            return settings.max_photo_bytes + LARGEST_ORDINARY_BYTES  # the other fields of the form
         case "/v1/image-sets" | "/v1/stimuli":
             return settings.max_body_bytes
         case _:

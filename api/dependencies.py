@@ -14,6 +14,7 @@ from fastapi import Depends, Path, Request
 
 from api.access.api_keys import ANYONE, Caller, Scope
 from api.access.ownership import Kind
+from api.access.sessions import COOKIE
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
 from api.models.model import Model
@@ -40,7 +41,12 @@ async def get_service(request: Request) -> Resources:
 
 ServiceDep = Annotated[Resources, Depends(get_service)]
 
-_CALLER: Final = "caller"
+CALLER_IN_STATE: Final = "caller"
+"""Name under which the state of a request has its caller, once it is known."""
+
+PAGES: Final = "/studio/"
+"""Beginning of the paths of pages, whose forms carry a token of the session."""
+
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
 
 
@@ -57,7 +63,7 @@ class RequireScope:
         self.scope = scope
 
     async def __call__(self, request: Request, service: ServiceDep) -> Caller:
-        if _CALLER in request.scope["state"] and not request.path_params:  # so that nothing is looked up
+        if CALLER_IN_STATE in request.scope["state"] and not request.path_params:  # so that nothing is looked up
             return self._check(request, service)
         return await anyio.to_thread.run_sync(self._check, request, service)
 
@@ -96,16 +102,30 @@ def _look_up(request: Request, service: Resources) -> None:
 
 def _authenticate(request: Request, service: Resources) -> Caller:
     """Return the caller of a request; a key is looked up once."""
-    known: Caller | None = getattr(request.state, _CALLER, None)
+    known: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
     if known is None:
         known = _find_caller(request, service)
-        setattr(request.state, _CALLER, known)
+        setattr(request.state, CALLER_IN_STATE, known)
     return known
+
+
+def _may_carry_session(request: Request) -> bool:
+    """Return whether a session may stand in place of an API key: nothing is changed, or a page checks its form."""
+    return request.method in ("GET", "HEAD") or request.url.path.startswith(PAGES)
 
 
 def _find_caller(request: Request, service: Resources) -> Caller:
     if service.settings.without_keys:
         return ANYONE
+    if "Authorization" not in request.headers and COOKIE in request.cookies and _may_carry_session(request):
+        caller = service.sessions.find_caller(request.cookies[COOKIE])
+        if caller is None:
+            raise Problem(
+                ProblemType.API_KEY_INVALID,
+                "This session is over, or its API key is: sign in again.",
+                headers=_CHALLENGE,
+            )
+        return caller
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Problem(

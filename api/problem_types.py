@@ -98,6 +98,13 @@ class ProblemType(Enum):
         "The service runs without keys, and the request is for another host or comes from another site.",
         "Use `http://127.0.0.1:PORT`, or a service with keys.",
     )
+    FORM_REFUSED = (
+        "form-refused",
+        403,
+        "other_scope",
+        "A form of the studio was not sent from its own page, or its session is over.",
+        "Open the page anew, and send the form again.",
+    )
     NO_MODEL_ALLOWED = (
         "no-model-allowed",
         403,

@@ -14,6 +14,7 @@ from api.access.api_keys import ApiKeys, Caller
 from api.access.idempotency import IdempotencyKeys
 from api.access.owner_threads import OwnerThreads
 from api.access.ownership import Kind, Ownership
+from api.access.sessions import Sessions
 from api.access.tenants import Tenants
 from api.encryption.key_store import SubjectKeys, load_or_create_secret
 from api.encryption.sealed_files import SealedFiles
@@ -82,6 +83,7 @@ class Resources:
     sets: ImageSets
     keys: IdempotencyKeys
     api_keys: ApiKeys
+    sessions: Sessions
     ownership: Ownership
     tenants: Tenants
     photographs: Photographs
@@ -130,7 +132,7 @@ class Resources:
             engine, store, audit = database.engine, ImageSetStore(files, metrics), Audit.open(database)
             opened.callback(audit.close)
             ownership, idempotency_keys, tenants = Ownership(engine), IdempotencyKeys(engine), Tenants(engine)
-            registry, secret = Registry(engine), load_or_create_secret(database)
+            registry, secret, api_keys = Registry(engine), load_or_create_secret(database), ApiKeys(engine)
             sealed = SealedFiles(files, SubjectKeys.open(database, settings.server_keys))
             purposes = partial(redact_purpose, named=settings.named_purposes, secret=secret)
             photographs = Photographs(sealed, database, audit, purposes)
@@ -208,7 +210,8 @@ class Resources:
             jobs=jobs,
             sets=ImageSets(store, set_work, jobs, ownership, database.locks, at_once=settings.role == "all"),
             keys=idempotency_keys,
-            api_keys=ApiKeys(engine),
+            api_keys=api_keys,
+            sessions=Sessions(engine, api_keys, secret),
             ownership=ownership,
             tenants=tenants,
             photographs=photographs,

@@ -713,6 +713,7 @@ class HealthOut(BaseModel):
 class ServiceLinks(BaseModel):
     """Paths where the service can be explored."""
 
+    studio: str = Field(description="Pages for people who do not program.")
     docs: str = Field(description="Reference of every path and field, as a page.")
     openapi: str = Field(description="The same as an OpenAPI document.")
     models: str

@@ -56,6 +56,12 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.html_pages", "api.openapi_page"],
         ["api.json_bodies"],
         ["api.routes"],
+        ["api.studio", "api.studio.words"],
+        ["api.studio.forms", "api.studio.service_calls"],
+        ["api.studio.pages"],
+        ["api.studio.page_route"],
+        ["api.studio.routes"],
+        ["api.studio.application"],
         ["api.app"],
     ],
     "faces": [

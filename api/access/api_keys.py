@@ -123,10 +123,11 @@ class ApiKeys:
 
     def find_caller(self, secret: str) -> Caller | None:
         """Return the caller with this key; None if it is unknown, expired or revoked."""
-        found = self._find(_keys.c.sha256 == _hash_key(secret))
-        if not found or not found[0].is_valid_at(clock.now()):
-            return None
-        return Caller(found[0].owner, found[0].id, frozenset(found[0].scopes))
+        return self._find_valid(_keys.c.sha256 == _hash_key(secret))
+
+    def find_caller_by_id(self, key: str) -> Caller | None:
+        """Return the caller with the key of this id; None if it is unknown, expired or revoked."""
+        return self._find_valid(_keys.c.id == key)
 
     def list_all(self) -> list[ApiKey]:
         """Return the records of all keys, the oldest first."""
@@ -142,6 +143,12 @@ class ApiKeys:
         with self._engine.begin() as connection:
             if not connection.execute(changed).rowcount:
                 raise ConfigError(f"there is no key {key!r}; `gestaltgen keys list` shows them")
+
+    def _find_valid(self, where: Any) -> Caller | None:
+        found = self._find(where)
+        if not found or not found[0].is_valid_at(clock.now()):
+            return None
+        return Caller(found[0].owner, found[0].id, frozenset(found[0].scopes))
 
     def _find(self, *where: Any) -> list[ApiKey]:
         with self._engine.connect() as connection:

@@ -49,8 +49,8 @@ def leave_turn() -> None:
 class KeyTurns:
     """ASGI middleware that answers a few requests of each key at a time; further ones wait, first come, first served.
 
-    A request leaves its place when its answer begins, with `leave_turn`, or after some time. Requests without a key
-    share the places of one. Nothing is looked up, so that a request that waits costs nothing.
+    A request leaves its place when its answer begins, with `leave_turn`, or after some time. A cookie counts as a key,
+    and requests with neither share the places of one. Nothing is looked up, so that a request that waits costs nothing.
 
     Args:
         app: the application behind it.
@@ -69,7 +69,8 @@ class KeyTurns:
         if scope["type"] != "http" or not scope["path"].startswith(_PATHS):
             await self._app(scope, receive, send)
             return
-        key = dict(scope["headers"]).get(b"authorization", b"")
+        headers = dict(scope["headers"])
+        key = headers.get(b"authorization") or headers.get(b"cookie", b"")
         places = self._places.setdefault(key, asyncio.Semaphore(self._at_once))
         self._requests[key] = self._requests.get(key, 0) + 1
         try:

@@ -16,6 +16,7 @@ from api.schemas import HealthOut, ProblemOut, ServiceLinks, ServiceOut
 router = APIRouter(tags=["health"])
 
 _LINKS: Final = ServiceLinks(
+    studio="/studio",
     docs="/docs",
     openapi="/openapi.json",
     models="/v1/models",

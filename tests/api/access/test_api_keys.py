@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from api.access.api_keys import Scope
 from api.access.ownership import Kind
+from api.access.sessions import COOKIE
 from api.app import create_app
 from api.dependencies import (
     OWNER_CHECKS,
@@ -56,7 +57,9 @@ from tests.api.fake import FakeModel, served
 from tests.api.lab import of_sqlite, problem_of
 from tests.api.serving import caller, serving
 
-OPEN: Final = {"/", "/livez", "/readyz", "/docs", "/openapi.json"}
+OPEN: Final = {"/", "/livez", "/readyz", "/docs", "/openapi.json", "/studio/sign-in"}
+FILES: Final = "/studio/static"
+PAGES: Final = "/studio"
 CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "set_id": {find_image_set},
     "job_id": {find_job},
@@ -66,7 +69,7 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "explanation_id": {find_explanation},
     "assessment_id": {find_assessment},
 }
-PLACES: Final = {"n", "name", "method"}
+PLACES: Final = {"n", "name", "method", "path"}
 """Parameters that are a place in an object, or the name of a model or method, and name nobody's object."""
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  to be refused
@@ -105,7 +108,7 @@ def unguarded(routes: Iterable[Any]) -> list[str]:
     """What is wrong with routes that anybody could use, or with an object of somebody else's."""
     found = []
     for path, route in every_route(routes):
-        if path in OPEN:
+        if path in OPEN or path == FILES:
             continue
         calls = depends_on(route)
         if not any(isinstance(call, RequireScope) for call in calls):
@@ -263,12 +266,18 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
 def all_requests() -> list[tuple[str, str]]:
     """Method and path of everything that is not open."""
     routes = every_route(create_app().routes)
-    return sorted({(method, path) for path, route in routes if path not in OPEN for method in route.methods})
+    closed = [(path, route) for path, route in routes if path not in OPEN and path != FILES]
+    return sorted({(method, path) for path, route in closed for method in route.methods})
 
 
 def test_without_a_key_nothing_is_answered(guarded: Guarded) -> None:
     for method, path in all_requests():
         filled = path.replace("{n}", "0").replace("{", "").replace("}", "")
+        if path.startswith(PAGES):
+            answer = guarded.nobody.request(method, filled)
+            assert answer.status_code == 303, (method, path)
+            assert answer.headers["Location"].startswith("/studio/sign-in")
+            continue
         answer = guarded.nobody.request(method, filled, json={})
         assert answer.status_code == 401, (method, path, answer.text)
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="gestaltgen"'
@@ -363,7 +372,7 @@ def test_a_key_opens_what_its_scopes_say(guarded: Guarded) -> None:
 def test_what_belongs_to_another_owner_is_not_found(guarded: Guarded, alices: dict[str, dict[str, str]]) -> None:
     asked = 0
     for method, path in all_requests():
-        if not parameters(path) - PLACES:
+        if not parameters(path) - PLACES or path.startswith(PAGES):
             continue
         [ids] = [ids for start, ids in alices.items() if path.startswith(start)]
         answer = guarded.bob.request(method, path.format(**ids), json={"smile": 0.2})
@@ -386,6 +395,23 @@ def test_what_belongs_to_another_owner_is_not_found(guarded: Guarded, alices: di
     assert guarded.alice.get(assessment).status_code == 200
     accesses = guarded.alice.get("/v1/photos/{photo_id}/accesses".format(**alices["/v1/photos"])).json()
     assert {access["owner"] for access in accesses["items"]} == {"alice"}
+
+
+def test_pages_of_what_belongs_to_another_owner_are_not_found(
+    guarded: Guarded, alices: dict[str, dict[str, str]]
+) -> None:
+    service = guarded.app.state.service
+    bob = service.api_keys.find_caller(guarded.bob.headers["Authorization"].removeprefix("Bearer "))
+    token = service.sessions.begin(bob.key)
+    session, csrf = {"Cookie": f"{COOKIE}={token}"}, service.sessions.derive_csrf_token(token)
+    ids = {name: value for of_kind in alices.values() for name, value in of_kind.items()}
+    assert guarded.nobody.get("/studio", headers=session).status_code == 200
+    for method, path in all_requests():
+        if path.startswith(PAGES) and parameters(path) - PLACES:
+            edit = alices["/v1/photos" if "{photo_id}" in path else SETS]["edit_id"]
+            filled = path.format(**ids | {"edit_id": edit})
+            answer = guarded.nobody.request(method, filled, headers=session, data={"csrf": csrf})
+            assert answer.status_code == 404, (method, path, answer.text)
 
 
 def test_what_belongs_to_another_owner_is_in_no_list(guarded: Guarded, alices: dict[str, dict[str, str]]) -> None:

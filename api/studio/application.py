@@ -1,0 +1,29 @@
+"""All routes of the studio, and its files for browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from api.studio.routes import home, sign_in
+
+_ROUTERS: Final = (
+    sign_in.router,
+    home.router,
+)
+_STATIC: Final = Path(__file__).parent / "static"
+
+
+@cache
+def list_studio_routes() -> Sequence[BaseRoute]:
+    """Return the routes of the studio. All applications of a process share them."""
+    joined = APIRouter()
+    for router in (*_ROUTERS, home.missing):
+        joined.include_router(router)
+    return [Mount("/studio/static", StaticFiles(directory=_STATIC)), *joined.routes]

@@ -1,0 +1,177 @@
+"""Pages of the studio: templates with their filters, and the headers that every page has.
+
+Scripts and styles come from files of the service only, which the Content-Security-Policy enforces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+from urllib.parse import quote
+
+import jinja2
+from fastapi import Request, Response
+
+from api.access.api_keys import Caller, Scope
+from api.access.sessions import COOKIE
+from api.dependencies import CALLER_IN_STATE
+from api.resources import Resources
+from api.studio import words
+from api.studio.forms import NO_ERRORS
+
+HOME: Final = "/studio"
+SIGN_IN: Final = "/studio/sign-in"
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Headers of every page."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Entry of the navigation.
+
+    Args:
+        title: name of the part of the studio, in English.
+        path: of its first page.
+        summary: a sentence that says what it is for, in English.
+        scopes: permissions of which a key needs one; empty: none.
+    """
+
+    title: str
+    path: str
+    summary: str = ""
+    scopes: frozenset[Scope] = frozenset()
+
+
+def _mark(text: str) -> str:
+    """Mark a text for the catalogue of words, which is translated where it is shown."""
+    return text
+
+
+_SETS: Final = frozenset({Scope.IMAGE_SETS})
+_PHOTOS: Final = frozenset({Scope.PHOTOS})
+_EITHER: Final = _SETS | _PHOTOS
+
+NAVIGATION: Final = [
+    Link(_mark("Home"), HOME),
+]
+"""Parts of the studio in their order."""
+
+
+def render(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """Render a page.
+
+    Args:
+        request: the request that it answers.
+        template: file in `templates`.
+        status: HTTP status code.
+        context: variables of the template. It also gets `caller` (None before signing in), `scopes`, `navigation`,
+            `path`, `csrf`, `language` and `with_keys`.
+    """
+    caller: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
+    service: Resources = request.app.state.service
+    token = request.cookies.get(COOKIE, "")
+    content = (
+        _environment()
+        .get_template(template)
+        .render(
+            {
+                "caller": caller,
+                "scopes": frozenset() if caller is None else caller.scopes,
+                "navigation": [] if caller is None else list_links(caller),
+                "path": request.url.path,
+                "csrf": service.sessions.derive_csrf_token(token),
+                "language": words.current_language(),
+                "with_keys": not service.settings.without_keys,
+                **context,
+            }
+        )
+    )
+    return Response(content, status, HEADERS, "text/html; charset=utf-8")
+
+
+def list_links(caller: Caller) -> list[Link]:
+    """List the parts of the studio that a caller's key is for."""
+    return [link for link in NAVIGATION if not link.scopes or link.scopes & caller.scopes]
+
+
+def sign_in_path(request: Request) -> str:
+    """Return the path of the page to sign in, which leads back to a request's page."""
+    if request.method != "GET" or request.url.path == HOME:
+        return SIGN_IN
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"{SIGN_IN}?next={quote(target, safe='')}"
+
+
+def format_number(value: float) -> str:
+    """Return a number with thin groups of three digits, as 12,345, and at most one digit after the point."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def format_bytes(value: float) -> str:
+    """Return a size as 640 bytes, 1.5 MB."""
+    if value < 1000:
+        return words.translate_plural("%(count)d byte", "%(count)d bytes", int(value)) % {"count": int(value)}
+    power = 1 + (value >= 1e6) + (value >= 1e9)
+    value, unit = value / 1000**power, ("kB", "MB", "GB")[power - 1]
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time as 'less than a second', '40 seconds', '3 minutes', '5 hours', '2 days'."""
+    if seconds < 1:
+        return words.translate("less than a second")
+    for size, one, many in (
+        (86_400, "%(count)d day", "%(count)d days"),
+        (3_600, "%(count)d hour", "%(count)d hours"),
+        (60, "%(count)d minute", "%(count)d minutes"),
+        (1, "%(count)d second", "%(count)d seconds"),
+    ):
+        if seconds >= 2 * size or size == 1:
+            count = round(seconds / size)
+            return words.translate_plural(one, many, count) % {"count": count}
+    raise AssertionError("unreachable")
+
+
+def format_date(value: datetime | str | int) -> str:
+    """Return a moment as 2026-02-28 13:05 UTC.
+
+    Args:
+        value: a time, its ISO 8601 text, or milliseconds since 1970.
+    """
+    if isinstance(value, int):
+        value = datetime.fromtimestamp(value / 1000, UTC)
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("api.studio"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(words.translate, words.translate_plural, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {"no_errors": NO_ERRORS, "Scope": Scope}
+    environment.filters |= {
+        "number": format_number,
+        "bytes": format_bytes,
+        "duration": format_duration,
+        "date": format_date,
+        "translate": words.translate,
+    }
+    return environment

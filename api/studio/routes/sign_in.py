@@ -1,0 +1,77 @@
+"""Routes to sign in with an API key, and to sign out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.access.key_turns import REFUSAL_S
+from api.access.sessions import COOKIE, LIFETIME
+from api.dependencies import ServiceDep
+from api.studio.forms import NO_ERRORS, FieldErrors, check_origin
+from api.studio.page_route import PageRoute, ReaderDep
+from api.studio.pages import HOME, SIGN_IN, render
+from api.studio.words import translate as _
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+Next = Annotated[str, Query(max_length=2_000)]
+
+
+@router.get(SIGN_IN)
+def show_sign_in(request: Request, service: ServiceDep, next: Next = HOME) -> Response:  # noqa: A002  name in the URL
+    """Show the form for an API key; without keys there is nothing to sign in to."""
+    if service.settings.without_keys:
+        return RedirectResponse(_check_target(next), 303)
+    return render(request, "sign_in.html", target=_check_target(next), errors=NO_ERRORS)
+
+
+@router.post(SIGN_IN)
+async def sign_in(request: Request, service: ServiceDep) -> Response:
+    """Begin a session for the key of the form."""
+    check_origin(request)
+    form = await request.form(max_files=0, max_fields=10)
+    target = _check_target(str(form.get("next", HOME)))
+    caller = await anyio.to_thread.run_sync(service.api_keys.find_caller, str(form.get("key", "")).strip()[:200])
+    if caller is None:
+        await anyio.sleep(REFUSAL_S)
+        message = _("This API key is unknown, past its end, or revoked. Ask whoever runs the service for one.")
+        return render(request, "sign_in.html", status=422, target=target, errors=FieldErrors({"key": message}))
+    token = await anyio.to_thread.run_sync(service.sessions.begin, caller.key)
+    answer = RedirectResponse(target, 303)
+    set_session(request, answer, token)
+    return answer
+
+
+@router.post("/studio/sign-out")
+async def sign_out(request: Request, service: ServiceDep, reader: ReaderDep) -> Response:
+    """End the session."""
+    await anyio.to_thread.run_sync(service.sessions.end, request.cookies.get(COOKIE, ""))
+    answer = RedirectResponse(SIGN_IN, 303)
+    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+def set_session(request: Request, answer: Response, token: str) -> None:
+    """Let an answer set the cookie of a session; behind TLS the browser sends it over TLS only."""
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(LIFETIME / timedelta(seconds=1)),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def _check_target(target: str) -> str:
+    """Return the page to go on to: one of the studio, whatever an address says."""
+    parts = urlsplit(target)
+    inside = not parts.scheme and not parts.netloc and (parts.path == HOME or parts.path.startswith(f"{HOME}/"))
+    return target if inside and "\\" not in target else HOME

@@ -1,0 +1,82 @@
+"""Requests of pages to the routes under /v1, which the application answers itself, in process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.access.api_keys import Caller
+from api.dependencies import CALLER_IN_STATE
+from api.problem_types import ProblemType
+from api.problems import Problem
+
+
+async def call_service(
+    request: Request,
+    method: str,
+    path: str,
+    *,
+    json: Any = None,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Send a request to a route of the service as the caller of a page, who must be known.
+
+    Args:
+        request: the request of the page.
+        method, path: of the route, such as POST and `/v1/image-sets`.
+        json: body as JSON.
+        content: body as bytes.
+        headers: further headers.
+    """
+    caller: Caller = getattr(request.state, CALLER_IN_STATE)
+    transport = httpx.ASGITransport(_CallerApplication(request.app, caller), raise_app_exceptions=False)
+    sent = {"Host": request.headers.get("Host", "localhost"), "Cookie": request.headers.get("Cookie", "")}
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", trust_env=False) as client:
+        return await client.request(method, path, json=json, content=content, headers=sent | dict(headers or {}))
+
+
+def check_answer(answer: httpx.Response) -> httpx.Response:
+    """Return an answer of the service that is not a problem.
+
+    Raises:
+        Problem: the one that the service answered with.
+    """
+    if answer.is_error:
+        raise read_problem(answer)
+    return answer
+
+
+def read_problem(answer: httpx.Response) -> Problem:
+    """Return the problem that the service answered with."""
+    document = answer.json()
+    kind = next((one for one in ProblemType if one.uri == document["type"]), ProblemType.OTHER)
+    return Problem(
+        kind,
+        document["detail"],
+        errors=document.get("errors", ()),
+        error_count=document.get("error_count", 0),
+        headers={name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers},
+        status=answer.status_code,
+    )
+
+
+class _CallerApplication:
+    """The application for requests whose caller is known already.
+
+    Args:
+        app: the application.
+        caller: of all requests.
+    """
+
+    def __init__(self, app: ASGIApp, caller: Caller) -> None:
+        self._app = app
+        self._caller = caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {CALLER_IN_STATE: self._caller}
+        await self._app(scope, receive, send)
