@@ -35,6 +35,7 @@ from api.routes import (
     jobs,
     metrics,
     photos,
+    quizzes,
     set_metadata,
     stimuli,
     verify,
@@ -44,7 +45,8 @@ from api.settings import Settings
 from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
-    *(image_sets, set_metadata, edits, explanations, assessments, cohort, photos, stimuli, verify, jobs, catalogue),
+    *(image_sets, set_metadata, quizzes, edits, explanations, assessments, cohort, photos, stimuli, verify, jobs),
+    catalogue,
 )
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 

@@ -21,6 +21,7 @@ from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
 from api.image_sets.file_cache import FileCache
+from api.image_sets.quizzes import Quizzes
 from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest
 from api.jobs.job_list import Jobs
@@ -255,6 +256,10 @@ class Resources:
     def open_set_metadata(self, known: StoredRequest) -> SetMetadata:
         """Return the metadata of an image set; errors as `open_derived_files`."""
         return SetMetadata(self.store, self._find_generator(known))
+
+    def open_quizzes(self, known: StoredRequest) -> Quizzes:
+        """Return the quizzes about an image set; errors as `open_derived_files`."""
+        return Quizzes(self.store, self._find_generator(known), self.catalogue)
 
     def _find_generator(self, known: StoredRequest) -> ModelInfo:
         """Find the generator that made an image set; errors as `open_derived_files`."""

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "editing": {"inversion", "gen", "faces", "core"},
     "recognition": {"faces", "core", "gestaltgen_client"},
     "studies": {"core"},
-    "api": {"recognition", "editing", "inversion", "gen", "faces", "core", "weights"},
+    "api": {"recognition", "studies", "editing", "inversion", "gen", "faces", "core", "weights"},
     "gestaltgen": {
         "api",
         "recognition",
@@ -111,7 +111,7 @@ LAYERS: dict[str, list[list[str]]] = {
     "studies": [
         ["studies.answers"],
         ["studies.analysis", "studies.packs"],
-        ["studies.gaze", "studies.plan"],
+        ["studies.gaze", "studies.plan", "studies.quiz"],
         ["studies.report"],
     ],
 }
@@ -237,7 +237,17 @@ def test_networks_and_mathematics_know_no_command_line(package: str) -> None:
 SLOW_TO_IMPORT = {"sklearn", "scipy.stats", "matplotlib"}
 """Packages that take seconds to import. Modules that a service or a command imports load them when they are needed."""
 
-LOADED_BY_SERVICE = ("core", "faces", "weights", "gen.kernels", "gen.published", "inversion", "editing", "api")
+LOADED_BY_SERVICE = (
+    "core",
+    "faces",
+    "weights",
+    "gen.kernels",
+    "gen.published",
+    "inversion",
+    "editing",
+    "studies.quiz",
+    "api",
+)
 
 
 @pytest.mark.parametrize("package", LOADED_BY_SERVICE)

@@ -10,7 +10,8 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Literal
+from urllib.parse import urlencode
 
 from gestaltgen_client.errors import ChecksumError
 from gestaltgen_client.partial_files import write_whole_file
@@ -177,6 +178,35 @@ class ImageSet(Work):
     def sheet(self) -> bytes:
         """Fetch the contact sheet as PNG bytes."""
         return self._connection.fetch(self.links["sheet"])
+
+    def quiz(
+        self,
+        form: Literal["moodle", "qti"] = "moodle",
+        *,
+        questions: int | None = None,
+        seed: int = 0,
+        more: Sequence[ImageSet] = (),
+    ) -> bytes:
+        """Fetch a quiz about the faces of this set: Moodle XML, or a zip in QTI 2.1 for other learning platforms.
+
+        Args:
+            questions: number of questions; None takes as many as there can be, up to 20.
+            seed: where the random choice of the questions comes from.
+            more: further image sets of the same weights: of other conditions, or averages, which explain the
+                answers.
+
+        Raises:
+            ServiceError: the sets have too few conditions or pictures.
+        """
+        query = urlencode(
+            {
+                **({} if questions is None else {"questions": questions}),
+                "seed": seed,
+                "more": [image_set.id for image_set in more],
+            },
+            doseq=True,
+        )
+        return self._connection.fetch(f"{self.links['self']}/quiz.{'xml' if form == 'moodle' else 'zip'}?{query}")
 
     def _conditions(self) -> list[str]:
         """Ask for the conditions of the model that made this set, in the order of the class indices."""

@@ -20,6 +20,8 @@ _METADATA: Final = (
     "phenopackets_v1_image_sets__set_id__phenopackets_jsonl_get",
 )
 
+_QUIZZES: Final = ("moodle_v1_image_sets__set_id__quiz_xml_get", "qti_v1_image_sets__set_id__quiz_zip_get")
+
 _EXPLANATIONS: Final = (
     "list_classifiers_v1_classifiers_get",
     "create_explanation_v1_explanations_post",
@@ -42,7 +44,7 @@ _ASSESSMENTS: Final = (
 )
 
 ADDED_OPERATIONS: Final = frozenset(
-    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_EXPLANATIONS, *_ASSESSMENTS}
+    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_QUIZZES, *_EXPLANATIONS, *_ASSESSMENTS}
 )
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
