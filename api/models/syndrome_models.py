@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from recognition.syndromes.assessment.model_files import CARD, FILE, SyndromeCar
 if TYPE_CHECKING:  # it brings PyTorch with it
     from recognition.syndromes.assessment.syndrome_model import SyndromeModel
 
+_DESCRIPTORS: Final = ("descriptor.onnx", "descriptor.safetensors")
 _log: Final = logging.getLogger("gestaltgen.models")
 
 
@@ -46,7 +48,9 @@ class SyndromeModels:
     """Trained models of syndromes in a folder, which is looked at for each request.
 
     Args:
-        folder: holds a folder for each syndrome, as `gestaltgen syndromes train` writes it; None serves none.
+        folder: holds a folder for each syndrome, as `gestaltgen syndromes train` writes it, and the file of the
+            descriptor that they were trained with, unless it is dlib's: `descriptor.onnx` or `descriptor.safetensors`;
+            None serves none.
         most_bytes: bound of the models in memory; one may always be.
     """
 
@@ -59,7 +63,11 @@ class SyndromeModels:
         if self._folder is None:
             return []
         infos = [_find_info(file) for file in sorted(self._folder.glob(f"[!.]*/{FILE}"))]
-        return sorted((info for info in infos if info is not None), key=lambda info: info.card.syndrome)
+        served = sorted((info for info in infos if info is not None), key=lambda info: info.card.syndrome)
+        for first, second in pairwise(served):
+            if first.card.syndrome == second.card.syndrome:
+                _warn_of_second(first.file, second.file)
+        return [*{info.card.syndrome: info for info in served}.values()]
 
     def find(self, syndrome: str) -> SyndromeInfo:
         """Return the model of a syndrome.
@@ -111,7 +119,15 @@ def _read_info(file: Path, changed_ns: int) -> SyndromeInfo | None:
     return SyndromeInfo(file, changed_ns, size, digest, card, text.read_text() if text.exists() else "")
 
 
+@lru_cache(maxsize=256)
+def _warn_of_second(left_out: Path, served: Path) -> None:
+    _log.warning("%s is not served: %s is of the same syndrome; move one of them away", left_out, served)
+
+
 def _load(info: SyndromeInfo) -> SyndromeModel:
     from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+    from recognition.syndromes.features.descriptors import load_descriptor
 
-    return SyndromeModel.open(info.file)
+    folder = info.file.parent.parent
+    files = [file for name in _DESCRIPTORS if (file := folder / name).exists()]
+    return SyndromeModel.open(info.file, load_descriptor(files[0] if files else None))

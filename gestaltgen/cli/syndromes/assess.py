@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gestaltgen.cli.console import make_console
+from gestaltgen.cli.syndromes.options import DescriptorOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +32,7 @@ def assess(
     models: Annotated[
         Path, typer.Option(help="Folder with trained models, as `gestaltgen syndromes train` writes it.")
     ] = Path("runs/syndrome-models"),
+    descriptor: DescriptorOption = None,
     sex: Annotated[str | None, typer.Option(help="Sex of the person: female, male or other.")] = None,
     age: Annotated[float | None, typer.Option(help="Age in years, when the photograph was taken.", min=0)] = None,
     term: Annotated[
@@ -61,13 +63,14 @@ def assess(
     from faces.images import encode_png, read_image
     from recognition.syndromes.assessment.model_files import find_model
     from recognition.syndromes.assessment.syndrome_model import SyndromeModel
+    from recognition.syndromes.features.descriptors import load_descriptor
 
     if not 0 < prior < 1:
         raise ConfigError(f"--prior {prior:g}; expected a share above 0 and below 1")
     if sex is not None and sex not in SEXES:
         raise ConfigError(f"--sex {sex!r}; expected one of {', '.join(SEXES)}")
     terms = [find_term(name).term.id for name in term] if term else None
-    model = SyndromeModel.open(find_model(models, syndrome))
+    model = SyndromeModel.open(find_model(models, syndrome), load_descriptor(descriptor))
     answer = model.assess(read_image(photo), sex=sex, age=age, terms=terms, prior=prior)
     if out is not None and not create_private_file(out, encode_png(answer.picture)):
         raise ConfigError(f"--out {out} exists; expected a new name")

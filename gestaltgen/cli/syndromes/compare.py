@@ -14,6 +14,7 @@ from gestaltgen.cli.syndromes.options import (
     AncestryOption,
     ControlOption,
     DatasetArgument,
+    DescriptorOption,
     FlatOption,
     PermutationsOption,
     SeedOption,
@@ -55,6 +56,7 @@ def compare(
     permutations: PermutationsOption = 999,
     flat: FlatOption = False,
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = os.cpu_count() or 1,
+    descriptor: DescriptorOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Compare models that tell patients with a syndrome from matched controls, on your own photographs.
@@ -87,6 +89,7 @@ def compare(
         rule=MatchingRule(youngest, oldest),
         method=cast(Method, matching),
         flat=flat,
+        descriptor=descriptor,
         seed=seed,
     )
     comparison = compare_syndromes(dataset, out, settings, workers=workers, progress=ConsoleProgress(console))

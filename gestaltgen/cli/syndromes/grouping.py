@@ -15,6 +15,7 @@ from gestaltgen.cli.syndromes.options import (
     AncestryOption,
     ControlOption,
     DatasetArgument,
+    DescriptorOption,
     PermutationsOption,
     SeedOption,
 )
@@ -31,6 +32,7 @@ def grouping(
     control: ControlOption = None,
     ancestry: AncestryOption = True,
     permutations: PermutationsOption = 999,
+    descriptor: DescriptorOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Ask whether the patients with a syndrome look more like each other than like matched controls.
@@ -54,7 +56,11 @@ def grouping(
     console = make_console(soft_wrap=True)
     usual = ComparisonSettings()
     settings = ComparisonSettings(
-        controls=tuple(control or usual.controls), ancestry=ancestry, permutations=permutations, seed=seed
+        controls=tuple(control or usual.controls),
+        ancestry=ancestry,
+        permutations=permutations,
+        descriptor=descriptor,
+        seed=seed,
     )
     face = None if photo is None else read_image(photo)
     results, cohort = measure_groups(dataset, out, settings, face, ConsoleProgress(console))

@@ -23,4 +23,10 @@ PermutationsOption: TypeAlias = Annotated[int, typer.Option(help="Random labelli
 FlatOption: TypeAlias = Annotated[
     bool, typer.Option("--flat", help="Take the 68 flat landmarks for the points of the face, not a fitted head.")
 ]
+DescriptorOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Network that describes faces: ArcFace as .onnx, or VGGFace2 weights as .safetensors; default: dlib's."
+    ),
+]
 SeedOption: TypeAlias = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -11,6 +12,14 @@ import typer
 
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.progress import ConsoleProgress
+from gestaltgen.cli.syndromes.options import (
+    AncestryOption,
+    ControlOption,
+    DatasetArgument,
+    DescriptorOption,
+    FlatOption,
+    SeedOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,13 +30,7 @@ T = TypeVar("T")
 
 
 def train(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            help="Data set, a folder or a zip, with the columns condition, person, sex, ancestry and age_years; "
-            "`gestaltgen dataset prepare` makes one of photographs."
-        ),
-    ],
+    dataset: DatasetArgument,
     syndrome: Annotated[
         list[str], typer.Option(help="Condition of the patients, may be given several times: each gets its models.")
     ],
@@ -38,20 +41,16 @@ def train(
         list[str] | None,
         typer.Option(help="Model, may be given several times; default: all but pointnet_tuned and face_and_own_terms."),
     ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(help="Condition of the controls, may be given several times; default: other, unaffected."),
-    ] = None,
+    control: ControlOption = None,
     draws: Annotated[int, typer.Option(help="Number of times that controls are drawn.", min=1)] = 3,
     folds: Annotated[int, typer.Option(help="Parts of the cross-validation.", min=2)] = 5,
-    ancestry: Annotated[bool, typer.Option(help="Match by ancestry too.")] = True,
-    flat: Annotated[
-        bool, typer.Option("--flat", help="Take the 68 flat landmarks for the points of the face, not a fitted head.")
-    ] = False,
+    ancestry: AncestryOption = True,
+    flat: FlatOption = False,
+    descriptor: DescriptorOption = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder in which features of the faces are kept. They are personal data.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Train models that tell patients with a syndrome from matched controls, for `gestaltgen syndromes assess`.
 
@@ -67,25 +66,30 @@ def train(
     from recognition.syndromes.assessment.answer import NOTICE
     from recognition.syndromes.assessment.training import TrainingSettings, match_patients, train_models
     from recognition.syndromes.cohorts.person import CONTROLS, find_controls, read_cohort
+    from recognition.syndromes.features.descriptors import load_descriptor
     from recognition.syndromes.features.extraction import extract
     from recognition.syndromes.models.face_and_terms import list_unusable_terms
 
     console = make_console(soft_wrap=True)
-    progress = ConsoleProgress(console)
+    progress, describe = ConsoleProgress(console), load_descriptor(descriptor)
     settings = TrainingSettings(models=tuple(model or ()), draws=draws, folds=folds, flat=flat, seed=seed)
     with Dataset.open(dataset) as data:
         conditions = {record.condition for record in data.records if record.condition is not None}
         folders = _name_folders(out, [find_name(name, conditions) for name in syndrome])
-        cohort = read_cohort(data.records, controls=find_controls(control or CONTROLS, data.records), ancestry=ancestry)
-        for problem in cohort.problems:
-            console.print(f"{problem.file}: {problem.reason}", markup=False)
+        read = partial(
+            read_cohort, data.records, controls=find_controls(control or CONTROLS, data.records), ancestry=ancestry
+        )
+        cohort = read()
         for name in folders:
             cohort.patients(name)
         matched = [name for name in folders if _try(console, name, lambda one: match_patients(cohort, one, settings))]
         if not matched:
             raise typer.Exit(1)
         # The landmarks are found anew, as they will be on photographs that are assessed.
-        features, failures = extract(data, flat=flat, detect=True, cache=cache, progress=progress)
+        features, failures = extract(data, descriptor=describe, flat=flat, detect=True, cache=cache, progress=progress)
+        cohort = read(failures=failures)
+    for problem in cohort.problems:
+        console.print(f"{problem.file}: {problem.reason}", markup=False)
     for file, reason in list_unusable_terms(features):
         console.print(f"{file}: {reason}", markup=False)
     trained = [

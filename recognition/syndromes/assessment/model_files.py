@@ -6,6 +6,7 @@ only the owner of the files can read them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -139,17 +140,25 @@ def find_model(folder: Path, syndrome: str) -> Path:
     """Return the file of the model of a syndrome, in a folder that has a folder for each.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or more than one.
         CheckpointError: a file cannot be read, or is of another kind or version.
     """
-    files = {read_card(file).syndrome: file for file in sorted(folder.glob(f"[!.]*/{FILE}"))}
+    files: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(folder.glob(f"[!.]*/{FILE}")):
+        files[read_card(file).syndrome].append(file)
     try:
-        return files[find_name(syndrome, files)]
+        found = files[find_name(syndrome, files)]
     except LabelError:
         raise ConfigError(
             f"{folder} has no model of {syndrome!r}; expected one of {', '.join(files) or '(none)'}: train it with "
             "`gestaltgen syndromes train`"
         ) from None
+    if len(found) > 1:
+        raise ConfigError(
+            f"{folder} has {len(found)} models of {syndrome!r}, in {', '.join(one.parent.name for one in found)}; "
+            "expected one: move the others away"
+        )
+    return found[0]
 
 
 def _parse_card(path: Path, header: Mapping[str, Any]) -> SyndromeCard:

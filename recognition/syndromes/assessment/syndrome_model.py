@@ -28,7 +28,7 @@ from recognition.syndromes.assessment.model_files import StoredModel, SyndromeCa
 from recognition.syndromes.assessment.novelty_space import NoveltySpace, scale_block
 from recognition.syndromes.assessment.picture import AlignedFace
 from recognition.syndromes.cohorts.grouping import Likeness, measure_likeness
-from recognition.syndromes.features.descriptors import DlibDescriptor
+from recognition.syndromes.features.descriptors import FaceDescriptor
 from recognition.syndromes.features.extraction import extract, name_features
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR, POINTS
@@ -53,6 +53,7 @@ class SyndromeModel:
         spaces: faces of the training, by the name of the space.
         patients: (n,) whether each face of the training is a patient's.
         flat: whether the points of the face are flat landmarks.
+        descriptor: network that describes faces.
     """
 
     card: SyndromeCard
@@ -62,21 +63,25 @@ class SyndromeModel:
     spaces: Mapping[str, NoveltySpace]
     patients: npt.NDArray[np.bool_]
     flat: bool
+    descriptor: FaceDescriptor
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, descriptor: FaceDescriptor) -> Self:
         """Open a file of `gestaltgen syndromes train`.
+
+        Args:
+            descriptor: network that describes faces, the same as in the training.
 
         Raises:
             CheckpointError: it cannot be read, is another file, or was trained on features of another computation.
         """
         stored = StoredModel.read(path)
         arrays, settings = stored.arrays, stored.settings
-        trained, here = settings.get("features"), name_features(DlibDescriptor.name)
+        trained, here = settings.get("features"), name_features(descriptor.name)
         if trained != here:
             raise CheckpointError(
-                f"{path} was trained on features {trained!r}; this program computes {here!r}: train the models again "
-                "with `gestaltgen syndromes train`"
+                f"{path} was trained on features {trained!r}; this program computes {here!r}: name the descriptor of "
+                "the training with --descriptor, or train the models again with `gestaltgen syndromes train`"
             )
         with tensor_files.refuse_malformed_header(path, "a trained model of a syndrome"):
             return cls(
@@ -95,6 +100,7 @@ class SyndromeModel:
                 },
                 patients=arrays["patients"].astype(bool),
                 flat=bool(settings["flat"]),
+                descriptor=descriptor,
             )
 
     def assess(
@@ -166,6 +172,7 @@ class SyndromeModel:
     def _represent(self, image: Pixels, sex: str | None, age: float | None) -> FaceFeatures:
         features, failures = extract(
             {_FACE: image},
+            descriptor=self.descriptor,
             flat=self.flat,
             ages={} if age is None else {_FACE: age},
             sexes={} if sex is None else {_FACE: sex},

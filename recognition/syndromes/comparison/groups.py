@@ -18,6 +18,7 @@ from recognition.syndromes.cohorts.person import Cohort
 from recognition.syndromes.cohorts.scores import Floats
 from recognition.syndromes.comparison.people import read_people
 from recognition.syndromes.comparison.settings import ComparisonSettings
+from recognition.syndromes.features.descriptors import load_descriptor
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import DESCRIPTOR
@@ -57,7 +58,7 @@ def measure_groups(
 
     Args:
         dataset, out: as of `compare_syndromes`.
-        settings: those of the matching, and the number of permutations, are used.
+        settings: those of the matching, the number of permutations and the descriptor are used.
         photograph: uint8 (h, w, 3) of one more person, who is compared with the patients and their controls.
 
     Returns:
@@ -67,18 +68,18 @@ def measure_groups(
         DatasetError: no syndrome has three pairs; or there is no face on the photograph.
     """
     cohort, features = read_people(dataset, out, settings, _FEWEST, flat=True, progress=progress)
-    newcomer = None if photograph is None else _describe(photograph)
+    newcomer = None if photograph is None else _describe(photograph, settings.descriptor)
     results = [_measure_group(name, cohort, features, settings, newcomer) for name in cohort.syndromes]
     results += [GroupResult(name, 0, None, reason="no record of a patient can be used") for name in cohort.absent]
     return tuple(results), cohort
 
 
-def _describe(photograph: Pixels) -> Floats:
-    features, failures = extract({"photograph": photograph}, flat=True)
+def _describe(photograph: Pixels, descriptor: Path | None) -> Floats:
+    features, failures = extract({"photograph": photograph}, descriptor=load_descriptor(descriptor), flat=True)
     for reason in failures.values():
         raise DatasetError(f"the photograph cannot be used: {reason}")
-    descriptor: Floats = scale_to_unit_length(features.block(DESCRIPTOR))[0]
-    return descriptor
+    described: Floats = scale_to_unit_length(features.block(DESCRIPTOR))[0]
+    return described
 
 
 def _measure_group(

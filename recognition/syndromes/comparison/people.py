@@ -11,6 +11,7 @@ from faces.datasets.dataset import Dataset
 from recognition.syndromes.cohorts.matching import match
 from recognition.syndromes.cohorts.person import Cohort, find_controls, read_cohort
 from recognition.syndromes.comparison.settings import ComparisonSettings
+from recognition.syndromes.features.descriptors import load_descriptor
 from recognition.syndromes.features.extraction import extract
 from recognition.syndromes.features.face_features import FaceFeatures
 
@@ -32,7 +33,7 @@ def read_people(
     Args:
         dataset: folder or zip with the columns condition, person, sex, ancestry and age_years.
         out: folder of the comparison; if it does not exist, it is made for its owner alone.
-        settings: those of the matching are used.
+        settings: those of the matching, and the descriptor, are used.
         fewest: pairs without which no syndrome can be asked about. This is checked before any face is looked at.
         flat: see `extract`.
 
@@ -40,10 +41,11 @@ def read_people(
         DatasetError: there is no syndrome with as many pairs, or a condition of the controls that nobody has.
     """
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = load_descriptor(settings.descriptor)
     with Dataset.open(dataset) as data:
         controls = find_controls(settings.controls, data.records)
         _check_pairs(read_cohort(data.records, controls=controls, ancestry=settings.ancestry), settings, fewest)
-        features, failures = extract(data, flat=flat, cache=out / FEATURES, progress=progress)
+        features, failures = extract(data, descriptor=descriptor, flat=flat, cache=out / FEATURES, progress=progress)
         cohort = read_cohort(data.records, controls=controls, ancestry=settings.ancestry, failures=failures)
     return cohort, features
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final, get_args
 
 from core.errors import ConfigError
@@ -37,6 +38,7 @@ class ComparisonSettings:
         ancestry: False if ancestry is not compared.
         rule, method: see `match`.
         flat: the points of the face are its flat landmarks, not those of a head.
+        descriptor: file of the network that describes faces, for `load_descriptor`; None takes dlib's.
         seed: seed of everything that is drawn.
 
     Raises:
@@ -55,6 +57,7 @@ class ComparisonSettings:
     rule: MatchingRule = field(default_factory=MatchingRule)
     method: Method = "assignment"
     flat: bool = False
+    descriptor: Path | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -112,12 +112,17 @@ class VggFace2Descriptor:
         return np.asarray(features[0].double().numpy())
 
 
-def load_descriptor(path: Path) -> FaceDescriptor:
+def load_descriptor(path: Path | None) -> FaceDescriptor:
     """Load the descriptor of a file: .onnx for ArcFace, .safetensors for a ResNet-50 with VGGFace2 weights.
+
+    Args:
+        path: the file; None for dlib's network, which needs none.
 
     Raises:
         CheckpointError: another kind of file, or weights that do not fit.
     """
+    if path is None:
+        return DlibDescriptor()
     if path.suffix == ".onnx":
         return ArcFaceDescriptor(path)
     if path.suffix == ".safetensors":

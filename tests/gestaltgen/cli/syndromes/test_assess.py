@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -37,6 +38,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if number != 14:
                 record = Record(**vars(record) | {"age_years": 6.0 + number % 3, "age_group": "child"})
             writer.add(draw_phantom(one, 128).image, record)
+        younger = Record(person="0", condition="WS", sex="female", age_years=5.0, age_group="child")
+        writer.add(np.full((128, 128, 3), 127, np.uint8), younger)  # has no face, so that the other picture counts
     out = folder / "models"
     options = (
         "--syndrome",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,22 @@ import numpy as np
 import pytest
 
 from core.errors import CheckpointError, ConfigError, DatasetError
+from faces.images import Pixels
 from faces.phantoms.drawing import draw_phantom
 from faces.phantoms.phantom_dataset import nth_phantom
 from recognition.syndromes.assessment.answer import Group, number_lines
 from recognition.syndromes.assessment.card_text import write_card
 from recognition.syndromes.assessment.members import FACE_AND_TERMS, name_face_alone
-from recognition.syndromes.assessment.model_files import CARD, FILE, StoredModel, read_card
+from recognition.syndromes.assessment.model_files import CARD, FILE, StoredModel, find_model, read_card
 from recognition.syndromes.assessment.novelty_space import NoveltySpace, bound_refusals
 from recognition.syndromes.assessment.syndrome_model import SyndromeModel
 from recognition.syndromes.assessment.training import Training, TrainingSettings, describe_group, train_models
 from recognition.syndromes.cohorts.person import Cohort, Person
+from recognition.syndromes.features.descriptors import load_descriptor
+from recognition.syndromes.features.extraction import name_features
 from recognition.syndromes.features.face_features import FaceFeatures
 from recognition.syndromes.features.layout import LANDMARKS, POINTS, Layout
+from recognition.syndromes.features.shape import Floats
 from tests.recognition.syndromes.assessment.people import SYNDROME, draw_cohort
 
 SETTINGS = TrainingSettings(models=("neighbours", "face_and_terms"), draws=2, folds=3)
@@ -46,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> SyndromeModel:
-    return SyndromeModel.open(folder / FILE)
+    return SyndromeModel.open(folder / FILE, load_descriptor(None))
 
 
 def represent(monkeypatch: pytest.MonkeyPatch, features: FaceFeatures) -> None:
@@ -118,7 +123,7 @@ def test_without_terms_the_answer_by_the_face_has_its_own_calibration(
     stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, settings).stored
     assert set(stored.card.figures) == {FACE_AND_TERMS, name_face_alone(FACE_AND_TERMS)}
     stored.write(tmp_path / "model", "")
-    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    model = SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None))
     monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
     represent(monkeypatch, move(features, 1.0))
     uncalibrated = float(model.members[0].answer(move(features, 1.0))[0])
@@ -137,7 +142,7 @@ def test_a_head_that_is_fitted_without_age_is_remarked_on(monkeypatch: pytest.Mo
     settings = TrainingSettings(models=("neighbours", "distances"), draws=1, folds=2)
     stored = train_models(cohort, features, {}, SYNDROME, settings).stored
     stored.write(tmp_path / "model", "")
-    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    model = SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None))
     monkeypatch.setattr(SyndromeModel, "_explain", lambda *_: [])
     represent(monkeypatch, move(features, 1.05))
     monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
@@ -145,12 +150,32 @@ def test_a_head_that_is_fitted_without_age_is_remarked_on(monkeypatch: pytest.Mo
     assert not any("less exact" in one for one in model.assess(FACE, sex="female", age=6.0).remarks)
 
 
-def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
+def test_a_model_takes_the_descriptor_of_its_training_only(tmp_path: Path) -> None:
     cohort, features = draw_cohort()
-    stored = train_models(cohort, replace(features, computation="arcface"), {}, SYNDROME, SETTINGS).stored
+    stored = train_models(
+        cohort, replace(features, computation=name_features("arcface")), {}, SYNDROME, SETTINGS
+    ).stored
     stored.write(tmp_path / "model", "")
     with pytest.raises(CheckpointError, match="arcface"):
-        SyndromeModel.open(tmp_path / "model" / FILE)
+        SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None))
+
+    class Brightness:
+        name, size = "arcface", 128
+
+        def __call__(self, image: Pixels, landmarks: Floats) -> Floats:
+            return np.full(128, image.mean())
+
+    model = SyndromeModel.open(tmp_path / "model" / FILE, Brightness())
+    np.testing.assert_allclose(model.describe(FACE), 128**-0.5, rtol=1e-6)
+
+
+def test_two_models_of_one_syndrome_are_refused_with_their_folders(folder: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(folder, tmp_path / name)
+    with pytest.raises(ConfigError, match="first, second"):
+        find_model(tmp_path, SYNDROME)
+    shutil.rmtree(tmp_path / "second")
+    assert find_model(tmp_path, SYNDROME) == tmp_path / "first" / FILE
 
 
 def test_a_limit_of_novelty_refuses_hardly_any_face_like_those_of_the_training() -> None:
@@ -238,7 +263,7 @@ def test_an_answer_says_what_the_ensemble_is_made_of(monkeypatch: pytest.MonkeyP
     settings = TrainingSettings(models=("neighbours", "distances"), draws=1, folds=2, flat=True)
     train_models(cohort, features, {}, SYNDROME, settings).stored.write(tmp_path / "model", "")
     represent(monkeypatch, move(features, 0.75))
-    answer = SyndromeModel.open(tmp_path / "model" / FILE).assess(FACE, age=6, sex="male")
+    answer = SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None)).assess(FACE, age=6, sex="male")
     assert any("neighbours, distances" in one for one in answer.remarks)
     assert any("flat" in one for one in answer.remarks)
     assert {one.model for one in answer.reasons} == {"neighbours", "distances"}
@@ -253,7 +278,7 @@ def test_terms_that_nobody_of_the_training_has_are_compared(monkeypatch: pytest.
     has = [["HP:0001629"] if place < 8 else ["HP:0001250"] for place in range(len(features))]
     stored = train_models(cohort, features.with_terms(has), {}, SYNDROME, SETTINGS).stored
     stored.write(tmp_path / "model", "")
-    model = SyndromeModel.open(tmp_path / "model" / FILE)
+    model = SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None))
     represent(monkeypatch, move(features, 0.75))
     assert {one.kind for one in model.assess(FACE, terms=["HP:0002069"]).reasons} >= {"term"}
     remarks = model.assess(FACE, terms=["HP:0000286", "HP:0000007"]).remarks  # a sign of the face, an inheritance
