@@ -21,7 +21,8 @@ with such requests sends few of them."""
 
 _REFUSED: Final = frozenset({401, 413, 429})
 
-_PATHS: Final = "/v1/"
+_PATHS: Final = ("/v1/", "/studio")
+_FREE: Final = "/studio/static/"
 
 
 class _Turn:
@@ -66,7 +67,7 @@ class KeyTurns:
         self._requests: dict[bytes, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_PATHS):
+        if scope["type"] != "http" or not _takes_turns(scope["path"]):
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -95,3 +96,7 @@ class KeyTurns:
         finally:
             end.cancel()
             turn.leave()
+
+
+def _takes_turns(path: str) -> bool:
+    return path.startswith(_PATHS) and not path.startswith(_FREE)

@@ -20,6 +20,10 @@ CSRF: Final = "csrf"
 """Name of the hidden field with the token against forged requests."""
 
 
+ONCE: Final = "once"
+"""Name of the hidden field with the token of one filling in of a form."""
+
+
 @dataclass(frozen=True)
 class FieldErrors:
     """Errors of a form, in the service's words.

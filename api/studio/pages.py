@@ -5,6 +5,7 @@ Scripts and styles come from files of the service only, which the Content-Securi
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +77,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
         template: file in `templates`.
         status: HTTP status code.
         context: variables of the template. It also gets `caller` (None before signing in), `scopes`, `navigation`,
-            `path`, `csrf`, `language` and `with_keys`.
+            `path`, `csrf`, `once`, `language` and `with_keys`.
     """
     caller: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
     service: Resources = request.app.state.service
@@ -90,6 +91,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
                 "scopes": frozenset() if caller is None else caller.scopes,
                 "navigation": [] if caller is None else list_links(caller),
                 "path": request.url.path,
+                "once": secrets.token_urlsafe(12),
                 "csrf": service.sessions.derive_csrf_token(token),
                 "language": words.current_language(),
                 "with_keys": not service.settings.without_keys,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -10,9 +11,11 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.api_keys import Caller
+from api.access.key_turns import leave_turn
 from api.dependencies import CALLER_IN_STATE
 from api.problem_types import ProblemType
 from api.problems import Problem
+from api.studio.forms import ONCE
 
 
 async def call_service(
@@ -26,6 +29,9 @@ async def call_service(
 ) -> httpx.Response:
     """Send a request to a route of the service as the caller of a page, who must be known.
 
+    A form with `forms.once_field()` in its template is answered once, however often it is sent: its token is the
+    Idempotency-Key of the request, for the routes that know it.
+
     Args:
         request: the request of the page.
         method, path: of the route, such as POST and `/v1/image-sets`.
@@ -34,8 +40,12 @@ async def call_service(
         headers: further headers.
     """
     caller: Caller = getattr(request.state, CALLER_IN_STATE)
+    leave_turn()  # or two pages of one session could wait for each other
     transport = httpx.ASGITransport(_CallerApplication(request.app, caller), raise_app_exceptions=False)
     sent = {"Host": request.headers.get("Host", "localhost"), "Cookie": request.headers.get("Cookie", "")}
+    if method == "POST" and (once := (await request.form()).get(ONCE)):
+        about = repr((once, path, json)).encode() + (content or b"")  # a form that was changed since is another one
+        sent["Idempotency-Key"] = f"studio {sha256(about).hexdigest()}"
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", trust_env=False) as client:
         return await client.request(method, path, json=json, content=content, headers=sent | dict(headers or {}))
 

@@ -56,6 +56,11 @@ def test_of_each_key_a_few_requests_begin() -> None:
     assert count_begun([("a", "/v1/models")] * 5 + [("b", "/v1/models")]) == {"a": 2, "b": 1}
 
 
+def test_pages_take_turns_and_their_files_do_not() -> None:
+    assert count_begun([("a", "/studio/jobs")] * 5) == {"a": 2}
+    assert count_begun([("a", "/studio/static/studio.css")] * 5) == {"a": 5}
+
+
 def test_requests_without_a_key_share_places_but_for_health_checks() -> None:
     assert count_begun([("", "/v1/models")] * 5) == {"": 2}
     assert count_begun([("", "/livez")] * 5) == {"": 5}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from api.access.api_keys import Scope
 from api.app import create_app
@@ -26,6 +27,7 @@ class Studio:
     """
 
     url: str
+    app: FastAPI
     service: Resources
     key: str
     sets_only: str
@@ -49,6 +51,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         keys = app.state.service.api_keys
         yield Studio(
             url,
+            app,
             app.state.service,
             keys.create("lab", [Scope.IMAGE_SETS, Scope.PHOTOS])[0],
             keys.create("lab", [Scope.IMAGE_SETS])[0],
