@@ -30,6 +30,7 @@ from api.routes import (
     cohort,
     edits,
     explanations,
+    faces,
     health,
     image_sets,
     jobs,
@@ -45,8 +46,8 @@ from api.settings import Settings
 from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
-    *(image_sets, set_metadata, quizzes, edits, explanations, assessments, cohort, photos, stimuli, verify, jobs),
-    catalogue,
+    *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, cohort, photos, stimuli),
+    *(verify, jobs, catalogue),
 )
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 

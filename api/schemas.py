@@ -14,7 +14,7 @@ from api.photographs.audit import Outcome
 from api.photographs.inversion_effort import MOST_SECONDS, MOST_STEPS, MethodName
 from api.provenance.claims import Source
 from core.precision import Precision, PrecisionChoice
-from faces.image_set_request import LARGEST_SEED, AgeSteps, Kind, Noise
+from faces.image_set_request import DEFAULT_TRUNCATION, LARGEST_SEED, OLDEST_YEARS, AgeSteps, Kind, Noise
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
@@ -103,6 +103,13 @@ class ImageSetBody(BaseModel):
         "(the default), `calibrated` one for each age group, where the generator's faces are read as of that group; "
         "see `calibrated_ages` of /v1/models.",
     )
+    years: list[Annotated[float, Field(ge=0, le=OLDEST_YEARS, allow_inf_nan=False)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="`age_progression` and `blended` only, instead of `ages`: ages in years. Each lies between the "
+        "calibrated steps of the age groups, or between equal ones where the weights have none.",
+    )
     noise: Noise | None = Field(
         None, description="Image noise: the same in every image (the default), none, or drawn from the seed."
     )
@@ -119,6 +126,50 @@ class ImageSetBody(BaseModel):
     def dump_fields(self) -> dict[str, Any]:
         """Return the fields that the caller gave."""
         return self.model_dump(exclude_none=True)
+
+
+class FaceQuery(BaseModel):
+    """One face: a person, the label, and how far the latent is moved along a direction."""
+
+    condition: str = Field(max_length=200, description="Name from /v1/conditions.")
+    years: float = Field(ge=0, le=OLDEST_YEARS, allow_inf_nan=False, description="Age in years.")
+    seed: Seed = Field(0, description="Random seed of the person.")
+    partner: str | None = Field(None, max_length=200, description="Second condition of a blend.")
+    blend: float = Field(
+        1.0, ge=0, le=1, allow_inf_nan=False, description="Weight of the first condition; the rest is the partner's."
+    )
+    truncation: float = Field(
+        DEFAULT_TRUNCATION,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="psi: 0 is the average face, 1 the full variety.",
+    )
+    strength: float = Field(
+        0.0, ge=-100, le=100, allow_inf_nan=False, description="Units along the direction; see its `spread`."
+    )
+    direction: str = Field("smile", max_length=100, description="Name from /v1/directions.")
+    model: str | None = Field(
+        None, max_length=200, description="Name of a generator from /v1/models; unset takes the first."
+    )
+
+    def list_set_fields(self) -> dict[str, Any]:
+        """Return the request for the image set that has this face as its only image, before the latent is moved."""
+        fields = {
+            "conditions": [self.condition],
+            "years": [self.years],
+            "seeds": [self.seed],
+            "truncation": self.truncation,
+        }
+        if self.partner in (None, self.condition):
+            return {"kind": "age_progression"} | fields
+        return {"kind": "blended", "partners": [self.partner], "blend": self.blend} | fields
+
+    def list_edit_fields(self) -> dict[str, Any] | None:
+        """Return the request for the edit of that image that gives the moved face; None if it is not moved."""
+        if not self.strength:
+            return None
+        return {"direction": self.direction, "strength": self.strength, "hold": False}
 
 
 class JobLinks(BaseModel):

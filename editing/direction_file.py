@@ -11,14 +11,12 @@ from torch import Tensor
 
 from core import tensor_files
 from core.errors import CheckpointError, DirectionError
-from editing.direction_info import KIND, DirectionEffects, check_kind
+from editing.direction_info import ALONG, KIND, VECTOR, DirectionEffects, check_kind
 from editing.directions import Direction
 from gen.checkpoint import fingerprint
 from gen.networks import Generator
 from inversion.latent_region import LatentRegion
 
-_VECTOR: Final = "direction."
-_ALONG: Final = "along."
 _PATTERN: Final = "pattern."
 
 
@@ -62,10 +60,10 @@ class Directions:
 
 def save(path: Path, directions: Directions) -> None:
     """Write directions; the file appears whole or not at all."""
-    tensors = {f"{_VECTOR}{name}": direction.vector for name, direction in directions.directions.items()}
+    tensors = {f"{VECTOR}{name}": direction.vector for name, direction in directions.directions.items()}
     for name, direction in directions.directions.items():
         if direction.pattern is not None:
-            tensors[f"{_ALONG}{name}"] = direction.pattern
+            tensors[f"{ALONG}{name}"] = direction.pattern
     tensors |= {f"{_PATTERN}{name}": pattern for name, pattern in directions.patterns.items()}
     tensors |= {"region.centre": directions.region.centre, "region.whitening": directions.region.whitening.half()}
     header = {
@@ -101,9 +99,7 @@ def load(path: Path, generator: Generator | None = None) -> Directions:
         )
     with tensor_files.refuse_malformed_header(path, "a file of directions"):
         found = {
-            name: Direction(
-                tensors[f"{_VECTOR}{name}"], **_restore_entry(entry), pattern=tensors.get(f"{_ALONG}{name}")
-            )
+            name: Direction(tensors[f"{VECTOR}{name}"], **_restore_entry(entry), pattern=tensors.get(f"{ALONG}{name}"))
             for name, entry in header["directions"].items()
         }
         patterns = {

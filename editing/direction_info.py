@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from core import tensor_files
-from core.errors import CheckpointError
+from core.errors import CheckpointError, DirectionError
 
 KIND: Final = "directions"
 """Value of `network` in the header of a file of directions."""
+
+VECTOR: Final = "direction."
+"""Beginning of the names of the tensors that hold the directions."""
+
+ALONG: Final = "along."
+"""Beginning of the names of the tensors along which latents are moved instead, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,21 @@ def read_direction_infos(path: Path) -> list[DirectionInfo]:
             )
             for name, entry in header["directions"].items()
         ]
+
+
+def read_direction_vector(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """Read the vector along which a direction moves latents by one unit: (d,), or (num_ws, d) for each layer.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or not directions.
+        DirectionError: there is no direction of this name.
+    """
+    tensors, header = tensor_files.read_arrays(path)
+    check_kind(path, header)
+    if f"{VECTOR}{name}" not in tensors:
+        raise DirectionError(f"there is no direction {name!r}; expected one of {', '.join(header['directions'])}")
+    vector: npt.NDArray[np.float32] = tensors.get(f"{ALONG}{name}", tensors[f"{VECTOR}{name}"])
+    return vector.astype(np.float32)
 
 
 def check_kind(path: Path, header: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ DEFAULT_TRUNCATION: Final = 0.6
 DEFAULT_BLEND: Final = 0.55
 DEFAULT_PRECISION: Final[Precision] = "float32"
 LARGEST_SEED: Final = 2**63 - 1
+OLDEST_YEARS: Final = 120
 
 
 class KnownLabels(Protocol):
@@ -74,6 +75,8 @@ class ImageSetRequest:
         total_images: instead of `count`: number of images in the whole set.
         age_steps: `age_progression` only: None and "published" take equal steps, "calibrated" those that are stored
             with the weights.
+        years: `age_progression` and `blended` only, instead of `ages`: ages in years, which lie between the steps that
+            are stored with the weights (`gen.imagesets.place_years`).
     """
 
     kind: str
@@ -89,6 +92,7 @@ class ImageSetRequest:
     precision: PrecisionChoice | None = None
     total_images: int | None = None
     age_steps: AgeSteps | None = None
+    years: tuple[float, ...] | None = None
 
     @property
     def psi(self) -> float:
@@ -151,8 +155,12 @@ class ImageSetRequest:
             conditions = tuple(c for c in labels.conditions if c != UNAFFECTED) or labels.conditions
         else:
             conditions = _check_names("conditions", self.conditions, labels.conditions)
-        ages = labels.age_names if self.ages is None else _check_names("ages", self.ages, labels.age_names)
-        request = replace(self, conditions=conditions, ages=ages, truncation=self.psi, precision=self.arithmetic)
+        request = replace(self, conditions=conditions, truncation=self.psi, precision=self.arithmetic)
+        if self.years is not None:
+            request = replace(request, years=tuple(map(float, self.years)))
+        else:
+            ages = labels.age_names if self.ages is None else _check_names("ages", self.ages, labels.age_names)
+            request = replace(request, ages=ages)
         if self.age_steps == "published":  # a request that names the default is the same request
             request = replace(request, age_steps=None)
         if self.kind == "average":
@@ -226,7 +234,8 @@ def published_count(kind: str, images: int, *, ages: int, conditions: int) -> in
 
 def _images_of_one_person(request: ImageSetRequest, condition: str) -> int:
     """Return how many images of a condition one more person in `count` adds to a request with defaults."""
-    return len(request.ages or ()) * (len(request.list_partners(condition)) if request.kind == "blended" else 1)
+    labels = len(request.list_partners(condition)) if request.kind == "blended" else 1
+    return labels * len(request.years or request.ages or ())
 
 
 def _count_for(total: int, request: ImageSetRequest) -> int:
@@ -280,12 +289,27 @@ def _check(request: ImageSetRequest) -> None:
         raise RequestError("age_steps", f"{request.age_steps!r}; expected one of {', '.join(get_args(AgeSteps))}")
     if request.age_steps is not None and request.kind != "age_progression":
         raise RequestError("age_steps", f"has no meaning for kind {request.kind!r}; leave it out")
+    if request.years is not None:
+        _check_years(request, request.years)
     if request.kind == "average":
         for field in ("count", "seeds", "total_images"):
             if getattr(request, field) is not None:
                 raise RequestError(field, "has no meaning for kind 'average', one image per label; leave it out")
     if request.noise not in get_args(Noise):
         raise RequestError("noise", f"{request.noise!r}; expected one of {', '.join(get_args(Noise))}")
+
+
+def _check_years(request: ImageSetRequest, years: Sequence[float]) -> None:
+    if request.kind not in ("age_progression", "blended"):
+        raise RequestError("years", f"has no meaning for kind {request.kind!r}; leave it out, and give ages")
+    for field in ("ages", "age_steps"):
+        if getattr(request, field) is not None:
+            raise RequestError(field, "is given with years, which say the ages already; leave one of them out")
+    for age in years:
+        if isinstance(age, bool) or not isinstance(age, int | float) or not 0 <= age <= OLDEST_YEARS:
+            raise RequestError("years", f"{age!r}; expected numbers in [0, {OLDEST_YEARS}]")
+    if not years or len(set(years)) != len(years):
+        raise RequestError("years", f"{list(years)}; expected one or more ages, each named once")
 
 
 def _check_integer(field: str, value: object, least: int, most: int) -> None:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final, Self, TypeAlias, overload
 
+import numpy as np
+
 from core.errors import RequestError
 from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
+from faces.labels import AgeGroup, find_age_group
 from gen.labels import Vocabulary
 
 AgeStepTable: TypeAlias = Mapping[str, Sequence[float]]
 """Steps of an age progression by condition: the weight of the oldest age for each age group, the others' being that of
 the youngest."""
+
+_OLDEST_YEARS: Final = 90.0
+"""Oldest age of an age group without an upper limit, for its middle."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +146,7 @@ def expand(
         RequestError: a field is not valid; the error holds its value and the accepted ones.
     """
     request = request.with_defaults(vocabulary)
-    if request.kind == "age_progression":
-        blocks = _expand_age_progression(request, vocabulary, counts, age_steps or {})
-    else:
-        blocks = _EXPANSIONS[request.kind](request, vocabulary, counts)
+    blocks = _EXPANSIONS[request.kind](request, vocabulary, counts, age_steps or {})
     return Rows(blocks, vocabulary, "average" if request.kind == "average" else None)
 
 
@@ -154,6 +158,18 @@ def list_equal_steps(ages: int) -> list[float]:
 def mix_ages(names: Sequence[str], place: float) -> dict[str, float]:
     """Mix the youngest and the oldest of ages in their order, the oldest with the weight `place`."""
     return {names[0]: 1 - place, names[-1]: place} if len(names) > 1 else {names[0]: 1.0}
+
+
+def list_middle_years(groups: Sequence[AgeGroup]) -> list[float]:
+    """Return the age in years that stands for each age group: its middle on the scale log(1 + years)."""
+    ends = [max(_OLDEST_YEARS, g.from_years) if math.isinf(g.to_years) else g.to_years for g in groups]
+    return [math.sqrt((1 + group.from_years) * (1 + end)) - 1 for group, end in zip(groups, ends, strict=True)]
+
+
+def place_years(years: float, groups: Sequence[AgeGroup], steps: Sequence[float]) -> float:
+    """Return the weight of the oldest age for an age in years, by interpolation between the steps of the age groups on
+    the scale log(1 + years). An age before the middle of the first group, or after that of the last, takes its step."""
+    return float(np.interp(math.log1p(years), np.log1p(list_middle_years(groups)), steps))
 
 
 def set_id(resolved: Mapping[str, Any]) -> str:
@@ -185,13 +201,17 @@ class _Label:
         )
 
 
-def _expand_unrelated(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
+def _expand_unrelated(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
+) -> Iterator[_Block]:
     """Expand kind 1: one random vector per image."""
     for (condition, age), seeds in _seeds_by_cell(request, vocabulary, counts).items():
         yield _Block(seeds, [_Label({condition: 1.0}, {age: 1.0}, age)])
 
 
-def _expand_age_related(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
+def _expand_age_related(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
+) -> Iterator[_Block]:
     """Expand kind 2: one random vector per person, over the age embeddings."""
     for condition, seeds in _persons(request, vocabulary, counts):
         yield _Block(seeds, [_Label({condition: 1.0}, {age: 1.0}, age) for age in request.ages or ()])
@@ -201,17 +221,30 @@ def _expand_age_progression(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
 ) -> Iterator[_Block]:
     """Expand kind 3: one random vector per person, over steps from the youngest age embedding to the oldest."""
-    names = vocabulary.age_names
-    steps = {
-        condition: _choose_steps(request, condition, len(names), calibrated) for condition in request.conditions or ()
+    labels = {
+        condition: _list_progression(request, condition, vocabulary, calibrated)
+        for condition in request.conditions or ()
     }
     for condition, seeds in _persons(request, vocabulary, counts):
-        labels = [
-            _Label({condition: 1.0}, mix_ages(names, steps[condition][step]), age, step)
-            for step, age in enumerate(names)
-            if age in (request.ages or ())
+        yield _Block(seeds, labels[condition])
+
+
+def _list_progression(
+    request: ImageSetRequest, condition: str, vocabulary: Vocabulary, calibrated: AgeStepTable
+) -> list[_Label]:
+    """List the labels of one person of a progression."""
+    if request.years is not None:
+        return [
+            _label_years({condition: 1.0}, years, vocabulary, calibrated, step)
+            for step, years in enumerate(request.years)
         ]
-        yield _Block(seeds, labels)
+    names = vocabulary.age_names
+    steps = _choose_steps(request, condition, len(names), calibrated)
+    return [
+        _Label({condition: 1.0}, mix_ages(names, steps[step]), age, step)
+        for step, age in enumerate(names)
+        if age in (request.ages or ())
+    ]
 
 
 def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrated: AgeStepTable) -> Sequence[float]:
@@ -227,29 +260,53 @@ def _choose_steps(request: ImageSetRequest, condition: str, ages: int, calibrate
     return calibrated[condition]
 
 
-def _expand_blended(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
+def _label_years(
+    conditions: Mapping[str, float],
+    years: float,
+    vocabulary: Vocabulary,
+    calibrated: AgeStepTable,
+    step: int | None = None,
+) -> _Label:
+    """Return the label of an age in years. The steps of a blend are the mix of those of its conditions; where the
+    weights store none, they are equal."""
+    equal = list_equal_steps(len(vocabulary.ages))
+    table = np.array([calibrated.get(condition, equal) for condition in conditions])
+    place = place_years(years, vocabulary.ages, np.array([*conditions.values()]) @ table)
+    group = find_age_group(years, vocabulary.ages)
+    return _Label(conditions, mix_ages(vocabulary.age_names, place), group.name, step)
+
+
+def _expand_blended(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
+) -> Iterator[_Block]:
     """Expand kind 4: one random vector per person and age, the same for every partner."""
     weight = request.blend or 0.0
     seeds = _seeds_by_cell(request, vocabulary, counts)
     for condition in request.conditions or ():
         for partner in request.list_partners(condition):
+            mix = {condition: weight, partner: 1 - weight}
             for age in request.ages or ():
-                label = _Label({condition: weight, partner: 1 - weight}, {age: 1.0}, age)
-                yield _Block(seeds[condition, age], [label])
+                yield _Block(seeds[condition, age], [_Label(mix, {age: 1.0}, age)])
+            for years in request.years or ():
+                label = _label_years(mix, years, vocabulary, calibrated)
+                yield _Block(seeds[condition, str(years)], [label])
 
 
-def _expand_average(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[_Block]:
+def _expand_averages(
+    request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts, calibrated: AgeStepTable
+) -> Iterator[_Block]:
     """Expand the averages: the mean latent of each label."""
     for condition in request.conditions or ():
         for age in request.ages or ():
             yield _Block([request.seed], [_Label({condition: 1.0}, {age: 1.0}, age)])
 
 
-_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts], Iterator[_Block]]]] = {
+_EXPANSIONS: Final[Mapping[str, Callable[[ImageSetRequest, Vocabulary, Counts, AgeStepTable], Iterator[_Block]]]] = {
     "unrelated": _expand_unrelated,
     "age_related": _expand_age_related,
+    "age_progression": _expand_age_progression,
     "blended": _expand_blended,
-    "average": _expand_average,
+    "average": _expand_averages,
 }
 
 
@@ -257,7 +314,8 @@ def _seeds_by_cell(
     request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts
 ) -> dict[tuple[str, str], Sequence[int]]:
     """Choose the seeds of each pair of condition and age: hashed, or the given ones in order."""
-    cells = [(condition, age) for condition in request.conditions or () for age in request.ages or ()]
+    ages = list(map(str, request.years or request.ages or ()))
+    cells = [(condition, age) for condition in request.conditions or () for age in ages]
     given = request.seeds
     if given is None:
         return {

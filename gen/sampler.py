@@ -46,15 +46,21 @@ class Sampler:
         self.batch = batch
         self._precision: Precision = precision
 
-    def render(self, rows: Sequence[Row], request: ImageSetRequest) -> npt.NDArray[np.uint8]:
-        """Render rows of one request as images (n, h, h, 3) uint8 RGB, in their order."""
+    def render(
+        self, rows: Sequence[Row], request: ImageSetRequest, shift: Floats | float = 0.0
+    ) -> npt.NDArray[np.uint8]:
+        """Render rows of one request as images (n, h, h, 3) uint8 RGB, in their order.
+
+        Args:
+            shift: added to all latents, (w_dim,) or (num_ws, w_dim).
+        """
         side = self._generator.config.resolution
         images = np.empty((len(rows), side, side, 3), dtype=np.uint8)
         for start in range(0, len(rows), self.batch):
             part = rows[start : start + self.batch]
             noise = self._draw_noise(part) if request.noise == "random" else request.noise
             images[start : start + len(part)] = self._generator.render(
-                self.latents(part, request), noise, self._precision
+                self.latents(part, request) + shift, noise, self._precision
             )
         return images
 

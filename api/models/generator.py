@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row, check_editing_installed
-from core.errors import CheckpointError, ImageSetTooLargeError, RequestError
+from core.errors import CheckpointError, DirectionError, ImageSetTooLargeError, RequestError
 from core.precision import resolve_precision
 from core.seen_images import SeenImages
-from editing.direction_info import DirectionInfo, read_direction_infos
+from editing.direction_info import DirectionInfo, read_direction_infos, read_direction_vector
 from faces.image_set_request import ImageSetRequest
 from gen import checkpoint, imagesets
 from gen.inference.generator import InferenceGenerator
+from gen.inference.mapping import Floats
 from gen.labels import Vocabulary
 from gen.sampler import Sampler
 
@@ -83,6 +84,7 @@ class GeneratorModel:
         self._judges = judges
         self._companions = weights.companions(path) | weights.find_companions(path)
         self._directions: Sequence[DirectionInfo] | None = None
+        self._vectors: dict[str, Floats] = {}
         self._editing: EditingNetworks | None = None
         self._renderer: Generator | InferenceGenerator | None = None
         self._samplers: dict[str, Sampler] = {}
@@ -165,8 +167,22 @@ class GeneratorModel:
             if precision not in self._samplers:
                 self._samplers[precision] = Sampler(self.renderer, precision=precision)
             sampler = self._samplers[precision]
-        images: Pixels = sampler.render(cast(Sequence[imagesets.Row], rows), request)
+        shift: Floats | float = 0.0 if plan.direction is None else plan.strength * self._read_vector(plan.direction)
+        images: Pixels = sampler.render(cast(Sequence[imagesets.Row], rows), request, shift)
         return images
+
+    def _read_vector(self, direction: str) -> Floats:
+        """Return the vector of a direction.
+
+        Raises:
+            DirectionError: there is no direction of this name.
+        """
+        if direction not in self._vectors:
+            file = self._companions.get("directions")
+            if file is None:
+                raise DirectionError(f"no directions are known for {self._info.name}, so {direction!r} is none of them")
+            self._vectors[direction] = read_direction_vector(file, direction)
+        return self._vectors[direction]
 
     @property
     def renderer(self) -> Generator | InferenceGenerator:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,8 @@ class RenderPlan:
         rows: rows to render, in order.
         request: the request in the generator's own form.
         alike: equal for plans whose rows can be rendered in one batch.
+        direction: name of the direction along which all faces are moved; None for the faces as they are.
+        strength: units by which they are moved.
     """
 
     id: str
@@ -61,6 +63,12 @@ class RenderPlan:
     rows: Sequence[Row]
     request: Any
     alike: Hashable
+    direction: str | None = None
+    strength: float = 0.0
+
+    def move(self, direction: str, strength: float) -> Self:
+        """Return the plan of the same faces moved along a direction. Such a plan has no image set."""
+        return replace(self, direction=direction, strength=strength, alike=(self.alike, direction, strength))
 
 
 @dataclass(frozen=True)

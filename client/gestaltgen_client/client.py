@@ -38,6 +38,7 @@ class Client(Connection):
         blend: float | None = None,
         partners: Sequence[str] | None = None,
         age_steps: str | None = None,
+        years: Sequence[float] | None = None,
         noise: str | None = None,
         precision: str | None = None,
         model: str | None = None,
@@ -63,6 +64,7 @@ class Client(Connection):
             partners: the second conditions, for `blended`; None takes all others.
             age_steps: published or calibrated, for `age_progression`: equal steps, or one for each age group where the
                 generator's faces are read as of it.
+            years: ages in years instead of `ages`, for `age_progression` and `blended`.
             noise: const, none or random.
             precision: float32, bfloat16 or auto; name one of the first two to get the same set on any hardware.
             model: a name from `models`; None takes the first.
@@ -85,11 +87,56 @@ class Client(Connection):
             "blend": blend,
             "partners": _as_list(partners),
             "age_steps": age_steps,
+            "years": _as_list(years),
             "noise": noise,
             "precision": precision,
             "model": model,
         }
         return read_work(ImageSet, self.ask("v1/image-sets", body, wait_s, idempotency_key), self)
+
+    def face(
+        self,
+        condition: str,
+        years: float,
+        *,
+        seed: int | None = None,
+        partner: str | None = None,
+        blend: float | None = None,
+        truncation: float | None = None,
+        strength: float | None = None,
+        direction: str | None = None,
+        model: str | None = None,
+        format: str | None = None,  # noqa: A002
+    ) -> bytes:
+        """Fetch the picture of one face. The service stores nothing; `create` with `years` makes a set of such faces.
+
+        None takes the service's default.
+
+        Args:
+            condition: a name from `conditions`.
+            years: age in years.
+            seed: of the person.
+            partner: second condition of a blend.
+            blend: weight of the first condition in it.
+            truncation: 0 (everybody is average) to 1 (as varied as the training data).
+            strength: units along the direction.
+            direction: a name from `directions`; the smile if it is None.
+            model: a name from `models`.
+            format: png, webp or jpeg.
+        """
+        asked = {
+            "condition": condition,
+            "years": years,
+            "seed": seed,
+            "partner": partner,
+            "blend": blend,
+            "truncation": truncation,
+            "strength": strength,
+            "direction": direction,
+            "model": model,
+            "format": format,
+        }
+        return self.send("GET", "v1/face", params={k: v for k, v in asked.items() if v is not None}).content
 
     def image_set(self, set_id: str) -> ImageSet:
         """Look up an image set by its id."""

@@ -44,7 +44,15 @@ _ASSESSMENTS: Final = (
 )
 
 ADDED_OPERATIONS: Final = frozenset(
-    {"delete_v1_image_sets__set_id__delete", "describe__get", *_METADATA, *_QUIZZES, *_EXPLANATIONS, *_ASSESSMENTS}
+    {
+        "delete_v1_image_sets__set_id__delete",
+        "describe__get",
+        "face_v1_face_get",
+        *_METADATA,
+        *_QUIZZES,
+        *_EXPLANATIONS,
+        *_ASSESSMENTS,
+    }
 )
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
 
@@ -82,6 +90,7 @@ ADDED_FIELDS: Final = frozenset(
         *(("EditResult", f"judged_{what}_{when}") for what in ("happy", "age") for when in ("before", "after")),
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
+        ("ImageSetBody", "years"),
         ("ModelOut", "calibrated_ages"),
         ("ProblemOut", "error_count"),
         ("JobOut", "detached"),

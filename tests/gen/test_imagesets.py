@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import RequestError
 from faces.image_set_request import ImageSetRequest
-from gen.imagesets import Row, expand, set_id
+from gen.imagesets import Row, expand, list_middle_years, set_id
 from gen.labels import Vocabulary
 
 VOCABULARY = Vocabulary()
@@ -184,6 +184,12 @@ def test_a_set_is_named_by_all_that_makes_its_pictures() -> None:
         ({"truncation": math.nan}, "truncation", "nan; expected a number"),
         ({"kind": "blended", "blend": 1.2}, "blend", r"1.2; expected a number in \[0, 1\]"),
         ({"blend": 0.5}, "blend", "no meaning for kind 'age_progression'"),
+        ({"years": (3, 3)}, "years", "each named once"),
+        ({"years": ()}, "years", "one or more"),
+        ({"years": (-1,)}, "years", "expected numbers in"),
+        ({"years": (3,), "ages": ("child",)}, "ages", "with years"),
+        ({"years": (3,), "age_steps": "calibrated"}, "age_steps", "with years"),
+        ({"kind": "unrelated", "years": (3,)}, "years", "no meaning for kind 'unrelated'"),
         ({"kind": "blended", "conditions": ("WS",), "partners": ("WS",)}, "partners", "needs two conditions"),
         ({"kind": "blended", "conditions": ("WS", "other"), "partners": ("WS",)}, "partners", "needs two conditions"),
         ({"kind": "average", "count": 3}, "count", "no meaning for kind 'average'"),
@@ -240,6 +246,44 @@ def test_calibrated_steps_replace_the_equal_ones_of_a_progression() -> None:
         expand(replace(request, conditions=("WS", "other")), VOCABULARY, {}, steps)
     assert refused.value.field == "age_steps"
     assert "other" in str(refused.value)
+
+
+STEPS = {"WS": (0.0, 0.4, 0.5, 0.6, 0.9), "other": (0.0, 0.2, 0.4, 0.8, 1.0)}
+
+
+def test_years_lie_between_the_steps_of_the_age_groups() -> None:
+    middles = list_middle_years(VOCABULARY.ages)
+    assert all(years in group for years, group in zip(middles, VOCABULARY.ages, strict=True))
+    request = ImageSetRequest("age_progression", conditions=("WS",), seeds=(5,), years=(*middles, 0, 7.5, 100))
+    made = expand(request, VOCABULARY, {}, STEPS)
+    oldest = [row.c[-1] for row in made]
+    assert oldest[:5] == pytest.approx(STEPS["WS"])
+    assert oldest[5] == 0.0
+    assert 0.4 < oldest[6] < 0.5
+    assert oldest[7] == pytest.approx(0.9)
+    assert all(sum(row.c[4:]) == pytest.approx(1) and not any(row.c[5:8]) for row in made)
+    assert [row.age_group for row in made[5:]] == ["infant", "child", "older_adult"]
+    assert request.count_images(VOCABULARY, {}) == len(made) == 8
+
+
+def test_a_blend_takes_the_mix_of_the_steps_and_weights_without_steps_take_equal_ones() -> None:
+    middle = list_middle_years(VOCABULARY.ages)[1]
+    request = ImageSetRequest(
+        "blended", conditions=("WS",), partners=("other",), blend=0.25, seeds=(5, 6), years=(middle, 50)
+    )
+    calibrated, equal = expand(request, VOCABULARY, {}, STEPS), expand(request, VOCABULARY, {})
+    assert [row.seed for row in calibrated] == [5, 6]
+    assert calibrated[0].c[-1] == pytest.approx(0.25 * 0.4 + 0.75 * 0.2)
+    assert equal[0].c[-1] == pytest.approx(0.25)
+    assert (calibrated[0].soft_label, calibrated[0].age_group) == ((0.25, 0, 0.75, 0), "child")
+
+
+def test_a_set_with_years_is_cited_by_them_and_by_no_age_groups() -> None:
+    resolved = ImageSetRequest("age_progression", count=1, years=(6, 40)).resolve(VOCABULARY, COUNTS, "abc")
+    assert resolved["years"] == [6.0, 40.0]
+    assert "ages" not in resolved
+    without = ImageSetRequest("age_progression", count=1).resolve(VOCABULARY, COUNTS, "abc")
+    assert "years" not in without
 
 
 def test_a_request_that_names_the_published_steps_is_the_one_that_names_none() -> None:

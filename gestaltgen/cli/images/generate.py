@@ -80,6 +80,12 @@ class RequestOptions:
             rich_help_panel=_PICTURES,
         ),
     ] = None
+    years: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="age_progression, blended: age in years, repeatable; instead of --age.", rich_help_panel=_PEOPLE
+        ),
+    ] = None
     noise: Annotated[str, typer.Option(help="Image noise: const, none or random.", rich_help_panel=_PICTURES)] = "const"
     precision: PrecisionOption = "auto"
 
@@ -97,6 +103,7 @@ class RequestOptions:
             "blend": self.blend,
             "partners": self.partner,
             "age_steps": self.age_steps,
+            "years": self.years,
             "noise": self.noise,
             "precision": self.precision,
         }
