@@ -11,7 +11,7 @@ TOOLS := .venv/tools
 BUNDLES := build/bundles
 FUZZ_SECONDS := 600
 
-.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format lock audit bundle test-bundle clean
+.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format words lock audit bundle test-bundle clean
 
 setup: .venv/installed
 
@@ -73,6 +73,10 @@ $(TOOLS)/installed: $(LOCKS)/tools.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	    --requirement $(LOCKS)/build.txt --requirement $(LOCKS)/tools.txt
 	touch $@
+
+# The list of all words of the studio, which translations are made of.
+words: setup
+	$(BIN)/python -m release.words
 
 # Writes the lock files from pyproject.toml; `make lock UPGRADE=--upgrade` takes the newest versions.
 lock: $(TOOLS)/installed

@@ -59,6 +59,19 @@ def _mark(text: str) -> str:
     return text
 
 
+def _mark_plural(one: str, many: str) -> tuple[str, str]:
+    """Mark the text of a number for the catalogue of words."""
+    return one, many
+
+
+_UNITS: Final = {
+    86_400: _mark_plural("%(count)d day", "%(count)d days"),
+    3_600: _mark_plural("%(count)d hour", "%(count)d hours"),
+    60: _mark_plural("%(count)d minute", "%(count)d minutes"),
+    1: _mark_plural("%(count)d second", "%(count)d seconds"),
+}
+"""Texts of units of time, by their seconds."""
+
 _SETS: Final = frozenset({Scope.IMAGE_SETS})
 _PHOTOS: Final = frozenset({Scope.PHOTOS})
 _EITHER: Final = _SETS | _PHOTOS
@@ -133,12 +146,7 @@ def format_duration(seconds: float) -> str:
     """Return a time as 'less than a second', '40 seconds', '3 minutes', '5 hours', '2 days'."""
     if seconds < 1:
         return words.translate("less than a second")
-    for size, one, many in (
-        (86_400, "%(count)d day", "%(count)d days"),
-        (3_600, "%(count)d hour", "%(count)d hours"),
-        (60, "%(count)d minute", "%(count)d minutes"),
-        (1, "%(count)d second", "%(count)d seconds"),
-    ):
+    for size, (one, many) in _UNITS.items():
         if seconds >= 2 * size or size == 1:
             count = round(seconds / size)
             return words.translate_plural(one, many, count) % {"count": count}
