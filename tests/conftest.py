@@ -31,7 +31,7 @@ sys.dont_write_bytecode = False
 # What modules create as they are imported lives until the end: collecting garbage among it takes a tenth of that time.
 gc.disable()
 
-SLOW_FOLDERS = ("api", "client")
+SLOW_FOLDERS = ("api", "client", "studio_browser")
 """Folders whose tests start a service."""
 
 SLOW_FILES = frozenset(

@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class PageErrors:
-    """Errors that a browser reports of pages: of scripts, of the Content-Security-Policy, and of parts that are missing.
+    """Errors that a browser reports: of scripts, of the Content-Security-Policy, and of parts that are missing.
 
     The status of a page itself is no error: tests ask for pages of problems.
     """

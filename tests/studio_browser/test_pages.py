@@ -1,4 +1,4 @@
-"""Every page of the studio: accessible, without errors of the browser, still while it loads, and readable when narrow."""
+"""Every page of the studio: accessible, without errors of the browser, at rest while it loads, readable when narrow."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def things(lab: Lab) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_accessible_and_does_not_move(
-    lab: Lab, visit: Visit, things: Mapping[str, str], path: str
-) -> None:
+def test_a_page_is_accessible_and_does_not_move(lab: Lab, visit: Visit, things: Mapping[str, str], path: str) -> None:
     address = re.sub(r"\{(\w+)(:\w+)?\}", lambda found: things[found[1]], path)
     page = visit(lab.http, "/studio/static/icon.svg")
     answer = page.context.request.get(address)

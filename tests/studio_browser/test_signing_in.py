@@ -51,14 +51,14 @@ def test_a_form_without_the_token_of_its_session_changes_nothing(lab: Lab, visit
     page.get_by_role("button", name="Sign out").wait_for()
 
 
-def test_another_site_can_neither_send_forms_nor_show_pages(lab: Lab, visit: Visit, page_errors: object) -> None:
+def test_another_site_cannot_send_forms(lab: Lab, visit: Visit) -> None:
     page = visit(lab.http)
     token = page.locator("input[name=csrf]").first.input_value()
-    elsewhere = str(lab.http.base_url).replace("127.0.0.1", "localhost")
-    page.goto(f"{elsewhere}/studio/static/icon.svg")
-    address = f"{lab.http.base_url}/studio/sign-out"
-    page.set_content(f'<form method="post" action="{address}"><input name="csrf" value="{token}"><button>Go</button>')
+    form = f"""<form method="post" action="{lab.http.base_url}/studio/sign-out">
+        <input name="csrf" value="{token}"><button>Go</button></form>"""
+    page.route("http://elsewhere.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
+    page.goto("http://elsewhere.example/")
     page.get_by_role("button").click()
-    page.get_by_label("API key").wait_for()
-    page.goto(f"{lab.http.base_url}/studio")
+    page.get_by_label("API key").or_(page.get_by_role("alert")).wait_for()
+    page.goto("/studio")
     page.get_by_role("button", name="Sign out").wait_for()
