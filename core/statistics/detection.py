@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
-from core.statistics.shares import NORMAL_QUANTILE, bound_share_exactly
+from core.statistics.roc_area import bound_area, compute_area
+from core.statistics.shares import bound_share_exactly
 
 Floats = npt.NDArray[np.float64]
-
-_TAIL: Final = 0.025
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,7 @@ class DetectionRate:
 def measure_area(positives: Floats, negatives: Floats) -> RocArea:
     """Compute the area under the ROC curve of scores (m,) and (n,).
 
-    The interval is that of DeLong et al. 1988. Where the scores separate the two completely, DeLong's has no width; the
-    open end is then the exact one of Clopper and Pearson for the smaller number. The test is that of Mann and Whitney
-    in its normal approximation, with ties.
+    The interval is that of `bound_area`. The test is that of Mann and Whitney in its normal approximation, with ties.
 
     Raises:
         ConfigError: fewer than two scores of either, or one that is not finite.
@@ -67,16 +63,8 @@ def measure_area(positives: Floats, negatives: Floats) -> RocArea:
     m, n = len(positives), len(negatives)
     if min(m, n) < 2 or not (np.isfinite(positives).all() and np.isfinite(negatives).all()):
         raise ConfigError(f"{m} and {n} scores; expected two or more of each, and finite numbers")
-    above = _rank_among(positives, negatives)
-    below = 1 - _rank_among(negatives, positives)
-    area = float(above.mean())
-    if area in (0.0, 1.0):
-        bound = _TAIL ** (1 / min(m, n))
-        low, high = (bound, 1.0) if area else (0.0, 1 - bound)
-    else:
-        reach = NORMAL_QUANTILE * math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
-        low, high = max(0.0, area - reach), min(1.0, area + reach)
-    return RocArea(area, low, high, _test_area(area, positives, negatives))
+    area = compute_area(positives, negatives)
+    return RocArea(area, *bound_area(positives, negatives), _test_area(area, positives, negatives))
 
 
 def measure_detection(positives: Floats, negatives: Floats, false_positives: float) -> DetectionRate:
@@ -125,13 +113,6 @@ def _log_choose(n: int, k: int | npt.NDArray[np.int64]) -> Floats:
 
     logs: Floats = gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(n - np.asarray(k) + 1)
     return logs
-
-
-def _rank_among(scores: Floats, others: Floats) -> Floats:
-    """Compute for each score the share of others that are smaller, and half of those that are equal."""
-    ordered = np.sort(others)
-    ranks: Floats = (np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")) / 2
-    return ranks / len(others)
 
 
 def _test_area(area: float, positives: Floats, negatives: Floats) -> float:

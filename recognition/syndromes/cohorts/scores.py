@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
+from core.statistics.roc_area import bound_area, compute_area
 from core.statistics.shares import bound_share
 from recognition.statistics import Interval
 
@@ -19,9 +20,6 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 THRESHOLD: Final = 0.5
 """A face is called affected if its probability is above."""
-
-_ROUNDING: Final = 1e-12
-"""Variances below are 0 but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -95,25 +93,16 @@ def measure_scores(labels: Ints, probabilities: Floats, pairs: Ints | None = Non
 
 
 def compute_auc(labels: Ints, probabilities: Floats) -> float:
-    """Compute the area under the ROC curve by the ranks of the patients among the controls.
+    """Compute the area under the ROC curve.
 
     Args:
         labels, probabilities: see `measure_scores`; patients and controls are both there.
     """
-    patients, controls = probabilities[labels == 1], np.sort(probabilities[labels == 0])
-    below = np.searchsorted(controls, patients, "left") + np.searchsorted(controls, patients, "right")
-    return float(below.mean()) / (2 * len(controls))
+    return compute_area(probabilities[labels == 1], probabilities[labels == 0])
 
 
 def bound_auc(labels: Ints, probabilities: Floats, pairs: Ints | None = None) -> Interval:
-    """Compute the area under the ROC curve with its interval of 95 %.
-
-    The variance is DeLong's (1988), for clusters of the patient and the control of a pair (Obuchowski 1997). The
-    interval is symmetric on the scale of log-odds, with Student's quantile. For an area of 0 or 1, which leaves no
-    variance, the open end is that of Clopper and Pearson for the smaller number of patients and controls. Other areas
-    without variance, such as that of equal answers for everybody, have the interval of a share of that number
-    (Wilson's, with Student's quantile), whose variance is the largest that such an area can have (Birnbaum and Klose
-    1957).
+    """Compute the area under the ROC curve with its interval of 95 %, for clusters of the people of a pair.
 
     Args:
         labels, probabilities, pairs: see `measure_scores`.
@@ -121,33 +110,9 @@ def bound_auc(labels: Ints, probabilities: Floats, pairs: Ints | None = None) ->
     Raises:
         DatasetError: no patient, or no control.
     """
-    from scipy.special import expit, logit, stdtrit
-
     patients, controls = _split(labels, probabilities)
-    area = compute_auc(labels, probabilities)
-    smaller = min(len(patients), len(controls))
-    if area in (0, 1):
-        bound = 0.025 ** (1 / smaller)
-        return Interval(area, bound, 1.0) if area else Interval(area, 0.0, 1 - bound)
-    wins = (np.sign(patients[:, None] - controls) + 1) / 2
-    deviations = np.empty(len(labels))
-    deviations[labels == 1] = (wins.mean(axis=1) - area) / len(patients)
-    deviations[labels == 0] = (wins.mean(axis=0) - area) / len(controls)
-    if smaller < 2:
-        return Interval(area, 0.0, 1.0)
-    if pairs is None:
-        variance = sum(
-            float((deviations[labels == label] ** 2).sum()) * count / (count - 1)
-            for label, count in ((1, len(patients)), (0, len(controls)))
-        )
-    else:
-        sums = np.bincount(np.unique(pairs, return_inverse=True)[1], deviations)
-        variance = float((sums**2).sum()) * sums.size / (sums.size - 1)
-    quantile = float(stdtrit(smaller - 1, 0.975))
-    if variance < _ROUNDING:
-        return Interval(area, *bound_share(area, smaller, quantile))
-    reach = quantile * math.sqrt(variance) / (area * (1 - area))
-    return Interval(area, float(expit(logit(area) - reach)), float(expit(logit(area) + reach)))
+    clusters = None if pairs is None else (pairs[labels == 1], pairs[labels == 0])
+    return Interval(compute_area(patients, controls), *bound_area(patients, controls, clusters))
 
 
 def trace_roc(labels: Ints, probabilities: Floats) -> RocCurve:
