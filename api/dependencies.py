@@ -479,6 +479,19 @@ def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
     return service.worker.models.find(name or known[0])
 
 
+def find_named_model(service: Resources, caller: Caller, name: str) -> Model:
+    """Return the generator that a path names, and that a caller may use.
+
+    Raises:
+        Problem: 404, there is none of that name; 403, the caller may use none; 503, they are not open yet.
+    """
+    known = [info.name for info in service.list_models(caller)]
+    if name not in known:
+        expected = ", ".join(known)
+        raise Problem(ProblemType.MODEL_NOT_FOUND, f"There is no model {name[:80]!r}; expected one of {expected}.")
+    return service.worker.models.find(name)
+
+
 _KINDS_OF_PARAMETERS: Final = {
     "pack_id": Kind.STIMULI,
     "explanation_id": Kind.EXPLANATION,

@@ -292,6 +292,16 @@ class ModelsOut(BaseModel):
     items: list[ModelOut]
 
 
+class ModelCardsOut(BaseModel):
+    """Cards of a generator and of the networks that belong to it."""
+
+    model: str
+    cards: dict[str, str] = Field(
+        description="Markdown by role: `generator`, `inverter`, `directions`, `oracle`, `landmarks`, as far as there "
+        "are cards."
+    )
+
+
 class TrainingImagesOut(BaseModel):
     """Keys of the images that a generator was trained on, so that nobody measures anything on them."""
 

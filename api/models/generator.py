@@ -201,6 +201,12 @@ class GeneratorModel:
         """Read the keys of the images that it was trained on from its checkpoint."""
         return checkpoint.read_info(self._path).seen_images
 
+    def read_cards(self) -> dict[str, str]:
+        """Read the Markdown files beside its weights and those of its networks, such as NAME.md, by their roles."""
+        files = {"generator": self._path, **self._companions}
+        cards = {role: path.with_suffix(".md") for role, path in files.items()}
+        return {role: card.read_text(encoding="utf-8") for role, card in cards.items() if card.is_file()}
+
     def directions(self) -> Sequence[DirectionInfo]:
         """Return the directions along which faces can be edited."""
         if self._directions is None:

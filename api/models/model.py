@@ -143,6 +143,10 @@ class Model(Protocol):
         """Read the keys of the images that it was trained on; there can be very many."""
         ...
 
+    def read_cards(self) -> Mapping[str, str]:
+        """Read what is written about it, and about each network that belongs to it, in Markdown, by their roles."""
+        ...
+
     def directions(self) -> Sequence[DirectionInfo]:
         """Return the directions along which faces can be edited; may be empty."""
         ...

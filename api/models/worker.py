@@ -188,17 +188,20 @@ class Worker:
         found: _T = self._wait(_Task(work), self._small if small else self._tasks)
         return found
 
-    def check_renders(self) -> None:
+    def check_renders(self, *, probe: bool = True) -> None:
         """Check that the default generator can render an image.
 
         The last result counts if it is recent, or while another thread checks.
+
+        Args:
+            probe: render an image if the last result is old; otherwise that counts too, and nothing is waited for.
 
         Raises:
             Problem: 503, it cannot.
         """
         self.models  # noqa: B018  raises the problem that says why not
         seen, trouble = self._proof
-        if time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
+        if probe and time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
             try:
                 trouble = self.call(_find_trouble, small=True)
                 self._proof = (time.monotonic(), trouble)

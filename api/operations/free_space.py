@@ -37,7 +37,7 @@ class FreeSpace:
 
     def is_scarce(self) -> bool:
         """Return whether less than the floor is free."""
-        return self._measure() < self._floor_bytes
+        return self.measure() < self._floor_bytes
 
     def check(self) -> None:
         """Check that something large may be written.
@@ -58,12 +58,12 @@ class FreeSpace:
 
         Only erasures do so: whatever fills the disk may take the space that is given up.
         """
-        if self._measure() < _FULL_BYTES:
+        if self.measure() < _FULL_BYTES:
             self._reserve.unlink(missing_ok=True)
 
     def keep_reserve(self) -> None:
         """Take the reserve if it is not there and the disk has room for it."""
-        if self._reserve.exists() or self._measure() < self._floor_bytes + _RESERVE_BYTES:
+        if self._reserve.exists() or self.measure() < self._floor_bytes + _RESERVE_BYTES:
             return
         try:
             with self._reserve.open("wb") as file:
@@ -71,5 +71,6 @@ class FreeSpace:
         except OSError:  # the disk filled up meanwhile, or the file system cannot reserve space
             _log.warning("no space can be reserved for the databases")
 
-    def _measure(self) -> int:
+    def measure(self) -> int:
+        """Return the free bytes of the disk."""
         return shutil.disk_usage(self._state).free

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 
-from api.dependencies import AnyCaller, ServiceDep, find_model
+from api.dependencies import AnyCaller, ServiceDep, find_model, find_named_model
 from api.models.model import ModelInfo
-from api.problem_types import ProblemType
-from api.problems import Problem
 from api.provenance.claims import NOTICE
 from api.schemas import (
     AgeGroupOut,
@@ -18,6 +16,7 @@ from api.schemas import (
     ConditionsOut,
     DirectionOut,
     DirectionsOut,
+    ModelCardsOut,
     ModelOut,
     ModelsOut,
     ProblemOut,
@@ -34,6 +33,10 @@ router = APIRouter(
 ModelName = Annotated[
     str | None, Query(alias="model", max_length=200, description="Name from /v1/models; unset takes the first.")
 ]
+ModelPath = Annotated[str, Path(max_length=200, description="Name from /v1/models.")]
+_NO_MODEL: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": ProblemOut, "description": "There is no such generator."}
+}
 
 
 @router.get("/conditions", response_model=ConditionsOut, summary="Conditions and age groups")
@@ -82,21 +85,24 @@ def models(service: ServiceDep, caller: AnyCaller) -> ModelsOut:
     "/models/{name}/training-images",
     response_model=TrainingImagesOut,
     summary="Training images",
-    responses={404: {"model": ProblemOut, "description": "There is no such generator."}},
+    responses=_NO_MODEL,
 )
 def training_images(
     service: ServiceDep,
     caller: AnyCaller,
-    name: Annotated[str, Path(max_length=200, description="Name from /v1/models.")],
+    name: ModelPath,
 ) -> TrainingImagesOut:
     """Keys of the images that a generator was trained on, so that no classifier is measured on one of them. Who has an
     image can tell whether it is among them; the image cannot be had from its key."""
-    theirs = [info.name for info in service.list_models(caller)]
-    if name not in theirs:
-        expected = ", ".join(theirs)
-        raise Problem(ProblemType.MODEL_NOT_FOUND, f"There is no model {name[:80]!r}; expected one of {expected}.")
-    seen = service.worker.models.find(name).read_seen_images()
+    seen = find_named_model(service, caller, name).read_seen_images()
     return TrainingImagesOut(known=seen.known, complete=seen.complete, keys=sorted(seen.keys))
+
+
+@router.get("/models/{name}/cards", response_model=ModelCardsOut, summary="Model cards", responses=_NO_MODEL)
+def model_cards(service: ServiceDep, caller: AnyCaller, name: ModelPath) -> ModelCardsOut:
+    """What is written about a generator and the networks that belong to it: training, use, measurements, limits."""
+    model = find_named_model(service, caller, name)
+    return ModelCardsOut(model=model.info.name, cards=dict(model.read_cards()))
 
 
 @router.get("/directions", response_model=DirectionsOut, summary="Directions")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -95,7 +94,7 @@ def _look_up_models(service: Resources) -> Iterator[Metric]:
 
 def _look_up_disk(service: Resources) -> Iterator[Metric]:
     free = _make_gauge("state_free_bytes", "Room on the disk of the state folder.")
-    free.add_metric([], shutil.disk_usage(service.settings.state).free)
+    free.add_metric([], service.free_space.measure())
     yield free
 
 

@@ -11,11 +11,14 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from api.studio.routes import home, sign_in
+from api.studio.routes import home, jobs, models, operate, sign_in
 
 _ROUTERS: Final = (
     sign_in.router,
     home.router,
+    jobs.router,
+    models.router,
+    operate.router,
 )
 _STATIC: Final = Path(__file__).parent / "static"
 

@@ -22,6 +22,7 @@ from api.dependencies import CALLER_IN_STATE
 from api.resources import Resources
 from api.studio import words
 from api.studio.forms import NO_ERRORS
+from api.studio.markdown import render_markdown
 
 HOME: Final = "/studio"
 SIGN_IN: Final = "/studio/sign-in"
@@ -78,6 +79,15 @@ _EITHER: Final = _SETS | _PHOTOS
 
 NAVIGATION: Final = [
     Link(_mark("Home"), HOME),
+    Link(_mark("Jobs"), "/studio/jobs", _mark("Follow and cancel what takes longer."), _EITHER),
+    Link(_mark("Models"), "/studio/models", _mark("Read the cards of the weights that draw faces."), _EITHER),
+    Link(
+        _mark("Conditions"),
+        "/studio/conditions",
+        _mark("Look up names, identifiers, genes and facial features."),
+        _EITHER,
+    ),
+    Link(_mark("Service"), "/studio/service", _mark("See its health, your storage and your limits.")),
 ]
 """Parts of the studio in their order."""
 
@@ -182,6 +192,7 @@ def _environment() -> jinja2.Environment:
         "bytes": format_bytes,
         "duration": format_duration,
         "date": format_date,
+        "markdown": render_markdown,
         "translate": words.translate,
     }
     return environment

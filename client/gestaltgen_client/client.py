@@ -370,6 +370,18 @@ class Client(Connection):
         """List the generators of the service. The first is used for requests that name none."""
         return list(self.send("GET", "v1/models").json()["items"])
 
+    def model_cards(self, model: str | None = None) -> dict[str, str]:
+        """Read the cards of a generator and of the networks that belong to it: Markdown by role, as `generator`.
+
+        Args:
+            model: a name from `models`; None takes the first.
+
+        Raises:
+            ServiceError: 404, there is no generator of that name, or the service is too old to have cards.
+        """
+        name = self.models()[0]["name"] if model is None else model
+        return dict(self.send("GET", f"v1/models/{quote(name, safe='')}/cards").json()["cards"])
+
     def training_images(self, model: str | None = None) -> dict[str, Any]:
         """List the images that a generator was trained on.
 

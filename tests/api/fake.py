@@ -133,6 +133,9 @@ class FakeModel:
     def read_seen_images(self) -> SeenImages:
         return UNKNOWN if self._seen is None else SeenImages(self._seen)
 
+    def read_cards(self) -> Mapping[str, str]:
+        return {"generator": "# Fake\n\nA [paper](https://example.org/) and <script>alert(1)</script>."}
+
     def directions(self) -> Sequence[DirectionInfo]:
         return ()
 

@@ -48,6 +48,7 @@ ADDED_OPERATIONS: Final = frozenset(
         "delete_v1_image_sets__set_id__delete",
         "describe__get",
         "face_v1_face_get",
+        "model_cards_v1_models__name__cards_get",
         *_METADATA,
         *_QUIZZES,
         *_EXPLANATIONS,
@@ -63,6 +64,7 @@ ADDED_PARAMETERS: Final = frozenset(
         ("delete_v1_image_sets__set_id__delete", "set_id"),
         *((operation, "set_id") for operation in _METADATA),
         (_METADATA[-1], "individuals"),
+        ("model_cards_v1_models__name__cards_get", "name"),
     }
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
@@ -74,6 +76,7 @@ ADDED_SCHEMAS: Final = frozenset(
         *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
+        "ModelCardsOut",
         *("EstimateOut", "NoveltyOut", "GroupOut", "ReasonOut"),
     }
 )

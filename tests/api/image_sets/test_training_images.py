@@ -23,6 +23,7 @@ def test_training_images_are_told_by_generator(tmp_path: Path) -> None:
     settings = Settings(state=tmp_path / "state", weights=default, models=models, without_keys=True, threads=1)
     app = create_app(settings)
     with serving(app) as url, Client(url) as client:
+        assert client.model_cards()["generator"].startswith("# Fake")
         assert client.training_images() == {"known": False, "complete": False, "keys": []}
         assert client.training_images("part") == {"known": True, "complete": False, "keys": ["ab" * 8]}
         assert client.training_images("whole") == {"known": True, "complete": True, "keys": ["ab" * 8, "cd" * 8]}

@@ -1,0 +1,81 @@
+"""Pages of jobs, models, conditions and the service."""
+
+from __future__ import annotations
+
+import re
+
+from api.access.tenants import TenantLimits
+from tests.api.studio.conftest import Studio, csrf_of
+
+
+def test_a_job_is_listed_followed_and_cancelled(studio: Studio) -> None:
+    http = studio.visit(studio.key)
+    assert "There are no jobs yet" in http.get("/studio/jobs").text
+    [model] = [studio.service.worker.models.default]
+    model.chunk_s = 1.0  # type: ignore[attr-defined]
+    try:
+        asked = {"kind": "unrelated", "conditions": ["WS"], "count": 20}
+        answer = http.post("/v1/image-sets", json=asked, headers={"Authorization": f"Bearer {studio.key}"}).json()
+        job = answer["links"]["job"].rpartition("/")[2]
+        assert f"/studio/jobs/{job}" in http.get("/studio/jobs").text
+        page = http.get(f"/studio/jobs/{job}").text
+        assert f'data-events="/v1/jobs/{job}/events"' in page
+        assert f"/studio/image-sets/{answer['id']}" in page
+        page = http.post(f"/studio/jobs/{job}/cancel", data={"csrf": csrf_of(page)})
+    finally:
+        model.chunk_s = 0.0  # type: ignore[attr-defined]
+    assert page.url.path == f"/studio/jobs/{job}"
+    assert "cancelled" in page.text
+    assert "data-events" not in page.text
+
+
+def test_older_jobs_are_on_further_pages(studio: Studio) -> None:
+    http = studio.visit(studio.other)
+    for seed in range(3):
+        asked = {"kind": "unrelated", "conditions": ["WS"], "count": 1, "seed": seed}
+        http.post("/v1/image-sets", json=asked, headers={"Authorization": f"Bearer {studio.other}"})
+    seen = []
+    path = "/studio/jobs?limit=1"
+    while path:
+        page = http.get(path).text
+        seen += re.findall(r"/studio/jobs/(\S+?)\"", page)
+        older = re.search(r'href="(/studio/jobs\?[^"]+)"', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert len(seen) == len(set(seen)) == 3
+
+
+def test_cards_are_rendered_without_html_of_theirs(studio: Studio) -> None:
+    http = studio.visit(studio.sets_only)
+    page = http.get("/studio/models").text
+    assert "/studio/models/fake" in page
+    assert "Models of syndromes" not in page
+    page = http.get("/studio/models/fake").text
+    assert "<h2>Fake</h2>" in page
+    assert "<script>alert" not in page
+    assert 'href="https://example.org/"' in page
+    assert "f" * 64 in page
+    assert http.get("/studio/models/none").status_code == 404
+    assert http.get("/studio/models/syndromes/KdVS").status_code == 403
+    assert http.get("/v1/models/fake/cards").json()["cards"]["generator"].startswith("# Fake")
+
+
+def test_conditions_are_found_by_name_identifier_gene_and_feature(studio: Studio) -> None:
+    http = studio.visit(studio.sets_only)
+    for query in ("williams", "OMIM:194050", "Long philtrum"):
+        assert "Williams syndrome" in http.get("/studio/conditions", params={"q": query}).text
+    answer = http.get("/studio/conditions", params={"q": "<b>nothing"})
+    assert answer.status_code == 200
+    assert "<b>nothing" not in answer.text
+    page = http.get("/studio/conditions/WS").text
+    assert "HP:0000343" in page
+    assert "OMIM:194050" in page
+    assert http.get("/studio/conditions/none").status_code == 404
+
+
+def test_the_service_says_what_is_stored_and_allowed(studio: Studio) -> None:
+    studio.service.tenants.set("limited", TenantLimits(stored_mb=5, images_waiting=123))
+    secret, _ = studio.service.api_keys.create("limited", ["image-sets"])  # type: ignore[list-item]
+    page = studio.visit(secret).get("/studio/service").text
+    assert "The service is ready" in page
+    assert "5.0 MB" in page
+    assert "123" in page
