@@ -116,10 +116,14 @@ class ExplanationWork(Undivided):
         classifier: LoadedClassifier,
         what: dict[str, Any],
     ) -> bytes:
-        """Return the PNG of a map with its claim; pictures of synthetic faces are registered, and others signed."""
+        """Return the PNG of a map with its claim; pictures of synthetic faces are registered, and others signed.
+
+        A map of a photograph does not name its target, which may be a condition of the person: it may be passed on.
+        """
         weights = classifier.weights_sha256
         if not isinstance(record.face, SyntheticFace):
-            return self._context.marker.encode(picture, Claim("annotated", weights, what))
+            unnamed = {name: value for name, value in what["explanation"].items() if name != "target"}
+            return self._context.marker.encode(picture, Claim("annotated", weights, {"explanation": unnamed}))
         claim = Claim("synthetic", weights, what | {"image_set": record.face.image_set, "image": record.face.image})
         data = encode(picture, claim)
         digests = pixels_digest(picture), hashlib.sha256(data).hexdigest()

@@ -121,6 +121,7 @@ def test_maps_are_pictures_that_say_what_they_are(lab: Lab, face: Face) -> None:
         assert marked.claim.source == ("annotated" if face.private else "synthetic")
         assert "diagnosis" in marked.claim.notice
         assert marked.claim.what["explanation"]["method"] == method
+        assert ("target" in marked.claim.what["explanation"]) != face.private  # the picture may be passed on
         assert marked.claim.weights_sha256 == made["result"]["classifier"]["weights_sha256"]
         assert marked.genuine == face.private
         assert good(lab.http.post("/v1/verify", content=answer.content))["verdict"] == "made here"
