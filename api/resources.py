@@ -16,6 +16,7 @@ from api.access.owner_threads import OwnerThreads
 from api.access.ownership import Kind, Ownership
 from api.access.sessions import Sessions
 from api.access.tenants import Tenants
+from api.access.tickets import Tickets
 from api.encryption.key_store import SubjectKeys, load_or_create_secret
 from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
@@ -85,6 +86,7 @@ class Resources:
     keys: IdempotencyKeys
     api_keys: ApiKeys
     sessions: Sessions
+    tickets: Tickets
     ownership: Ownership
     tenants: Tenants
     photographs: Photographs
@@ -213,6 +215,7 @@ class Resources:
             keys=idempotency_keys,
             api_keys=api_keys,
             sessions=Sessions(engine, api_keys, secret),
+            tickets=Tickets(engine),
             ownership=ownership,
             tenants=tenants,
             photographs=photographs,

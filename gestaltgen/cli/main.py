@@ -119,6 +119,11 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "stimuli",
         "Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.",
     ),
+    "studio": LazyCommand(
+        f"{_CLI}.service.studio",
+        "studio",
+        "Start the service on this machine, and open the studio, its pages for people, in the browser.",
+    ),
     "serve": LazyCommand(f"{_CLI}.service.serve", "serve", "Serve image sets and edits over REST."),
     "backup": LazyCommand(
         f"{_CLI}.service.backup",

@@ -1,4 +1,4 @@
-"""Routes to sign in with an API key, and to sign out."""
+"""Routes to sign in with an API key or a ticket, and to sign out."""
 
 from __future__ import annotations
 
@@ -24,11 +24,25 @@ Next = Annotated[str, Query(max_length=2_000)]
 
 
 @router.get(SIGN_IN)
-def show_sign_in(request: Request, service: ServiceDep, next: Next = HOME) -> Response:  # noqa: A002  name in the URL
-    """Show the form for an API key; without keys there is nothing to sign in to."""
+def show_sign_in(
+    request: Request,
+    service: ServiceDep,
+    next: Next = HOME,  # noqa: A002  name in the URL
+    ticket: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Begin a session for a ticket, or show the form for an API key; without keys there is nothing to sign in to."""
+    target = _check_target(next)
     if service.settings.without_keys:
-        return RedirectResponse(_check_target(next), 303)
-    return render(request, "sign_in.html", target=_check_target(next), errors=NO_ERRORS)
+        return RedirectResponse(target, 303)
+    if not ticket:
+        return render(request, "sign_in.html", target=target, errors=NO_ERRORS)
+    key = service.tickets.redeem(ticket)
+    if key is None:
+        message = _(
+            "This address was used before, or is older than two minutes. Start the command again, or use a key."
+        )
+        return render(request, "sign_in.html", status=403, target=target, errors=FieldErrors(others=(message,)))
+    return _begin_session(request, target, service.sessions.begin(key))
 
 
 @router.post(SIGN_IN)
@@ -42,10 +56,7 @@ async def sign_in(request: Request, service: ServiceDep) -> Response:
         await anyio.sleep(REFUSAL_S)
         message = _("This API key is unknown, past its end, or revoked. Ask whoever runs the service for one.")
         return render(request, "sign_in.html", status=422, target=target, errors=FieldErrors({"key": message}))
-    token = await anyio.to_thread.run_sync(service.sessions.begin, caller.key)
-    answer = RedirectResponse(target, 303)
-    set_session(request, answer, token)
-    return answer
+    return _begin_session(request, target, await anyio.to_thread.run_sync(service.sessions.begin, caller.key))
 
 
 @router.post("/studio/sign-out")
@@ -57,8 +68,9 @@ async def sign_out(request: Request, service: ServiceDep, reader: ReaderDep) -> 
     return answer
 
 
-def set_session(request: Request, answer: Response, token: str) -> None:
-    """Let an answer set the cookie of a session; behind TLS the browser sends it over TLS only."""
+def _begin_session(request: Request, target: str, token: str) -> Response:
+    """Lead to a page with the cookie of a session; behind TLS the browser sends it over TLS only."""
+    answer = RedirectResponse(target, 303, {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
     answer.set_cookie(
         COOKIE,
         token,
@@ -68,6 +80,7 @@ def set_session(request: Request, answer: Response, token: str) -> None:
         httponly=True,
         samesite="strict",
     )
+    return answer
 
 
 def _check_target(target: str) -> str:

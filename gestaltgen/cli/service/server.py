@@ -1,6 +1,6 @@
-"""Server of `gestaltgen serve`: everything that it needs is opened, and requests are answered until it is stopped.
+"""Server of `gestaltgen serve` and `studio`: it opens what it needs, and answers requests until it is stopped.
 
-`gestaltgen.cli.service.serve` imports this module, and the web framework with it, while the models are loaded.
+The commands import this module, and the web framework with it, while the models are loaded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import uvicorn
@@ -36,13 +38,18 @@ SWITCH_S: Final = 0.001
 _log = logging.getLogger("gestaltgen.serve")
 
 
-def serve_models(settings: Settings, loading: Future[Models]) -> None:
+def serve_models(
+    settings: Settings,
+    loading: Future[Models],
+    attend: Callable[[str], AbstractContextManager[None]] = nullcontext,
+) -> None:
     """Serve models until the process is told to stop.
 
     Errors that the worker would only log are raised here, before the port is opened.
 
     Args:
         loading: the models, which are being loaded.
+        attend: opens, for the URL of the service, a context that lasts as long as requests are answered.
 
     Raises:
         GestaltError: a setting or a checkpoint cannot be used, or the port is taken.
@@ -60,7 +67,9 @@ def serve_models(settings: Settings, loading: Future[Models]) -> None:
         _log.warning(line)
     _log.info(confinement)
     _log.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
-    run_server(create_app(settings, load=lambda _: models), listener, settings.max_connections_per_address)
+    app = create_app(settings, load=lambda _: models)
+    with attend(f"http://{settings.host}:{listener.getsockname()[1]}"):
+        run_server(app, listener, settings.max_connections_per_address)
 
 
 def open_listener(host: str, port: int) -> socket.socket:

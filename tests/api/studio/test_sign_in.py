@@ -9,6 +9,7 @@ import pytest
 
 from api.access.api_keys import Scope
 from api.access.sessions import COOKIE, LIFETIME
+from api.access.tickets import LIFETIME as TICKET_LIFETIME
 from api.operations import clock
 from tests.api.studio.conftest import Studio, csrf_of
 
@@ -103,3 +104,25 @@ def test_what_is_missing_is_a_page(studio: Studio) -> None:
     assert "<script>alert" not in answer.text
     assert 'href="/studio"' in http.get("/", headers={"Accept": "text/html"}).text
     assert http.get("/studio/static/studio.css").status_code == 200
+
+
+def test_a_ticket_signs_in_once_and_for_a_short_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = studio.service.api_keys.find_caller(studio.key)
+    assert key
+    ticket = studio.service.tickets.issue(key.key)
+    stored = b"".join(path.read_bytes() for path in studio.service.settings.state.glob("*.sqlite*"))
+    assert ticket.encode() not in stored
+    with httpx.Client(base_url=studio.url) as http:
+        answer = http.get("/studio/sign-in", params={"ticket": ticket})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/studio")
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert "lab" in http.get("/studio").text
+    late = studio.service.tickets.issue(key.key)
+    with monkeypatch.context() as patch:
+        moment = clock.now() + TICKET_LIFETIME
+        patch.setattr(clock, "now", lambda: moment)
+        assert studio.service.tickets.redeem(late) is None
+    for used in (ticket, late, "unknown", "é"):
+        answer = httpx.get(f"{studio.url}/studio/sign-in", params={"ticket": used})
+        assert answer.status_code == 403
+        assert "Set-Cookie" not in answer.headers

@@ -13,7 +13,7 @@ from gestaltgen.cli import main
 from tests.gen.fixtures import generator_32
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("dataset", "generate", "train", "evaluate", "weights", "oracle", "serve", "demo")
+COMMANDS = ("dataset", "generate", "train", "evaluate", "weights", "oracle", "serve", "studio", "demo")
 
 
 def test_help_lists_every_command_and_the_limits_of_use() -> None:
