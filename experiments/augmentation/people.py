@@ -61,7 +61,7 @@ def draw_people(counts: Mapping[str, Sequence[int]], seed: int, *, twice: bool =
 
 
 def write_dataset(
-    path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False
+    path: Path, counts: Mapping[str, Sequence[int]], seed: int, *, size: int, twice: bool = False, workers: int = 2
 ) -> None:
     """Draw a data set and write it; a file that exists is complete."""
-    write_phantoms(path, list(draw_people(counts, seed, twice=twice)), size=size, workers=2)
+    write_phantoms(path, list(draw_people(counts, seed, twice=twice)), size=size, workers=workers)

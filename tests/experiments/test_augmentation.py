@@ -21,7 +21,7 @@ from experiments.augmentation import people
 from experiments.augmentation.arms import ARMS, build_requests, count_as_study, select_further_faces
 from experiments.augmentation.classifiers import TRAIN, locate_predictions, locate_sets, split_folds
 from experiments.augmentation.results import write_results
-from experiments.augmentation.sheet import draw_sheet
+from experiments.augmentation.sheet import SHOWN, draw_sheet
 from experiments.processes import SideProcess, run_side_by_side
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
@@ -34,6 +34,7 @@ from recognition.predictions import Predictions
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
 from tests.recognition.coloured import squares
+from tests.recognition.plots import skip_plots
 
 
 def cells(counts: dict[str, int]) -> Stack:
@@ -103,15 +104,16 @@ def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -
 
 
 def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people.write_dataset(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32)
+    people.write_dataset(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (2,) * 5), 1, size=32, workers=1)
     real = load_real_samples(tmp_path / TRAIN)
     learnt = real.subset(split_folds(real)[0][0])
     models = Models({"fold-0": FakeModel(name="fold-0")})
     app = create_app(Settings(state=tmp_path / "state", without_keys=True), load=lambda _: models)
     with serving(app) as url, Client(url) as client:
         for arm in (arm for arm in ARMS if arm.kind and arm.real):
-            for name, request in build_requests(arm, "fold-0", learnt).items():
-                pull_set(client, request, locate_sets(arm, tmp_path, 0) / name).wait().close()
+            requests = build_requests(arm, "fold-0", learnt)
+            for name in SHOWN:
+                pull_set(client, requests[name], locate_sets(arm, tmp_path, 0) / name).wait().close()
     rows: list[list[Pixels]] = []
 
     def keep(shown: list[list[Pixels]], **words: Any) -> Pixels:
@@ -128,7 +130,8 @@ def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypa
         draw_sheet(tmp_path)
 
 
-def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path) -> None:
+def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_plots(monkeypatch)
     n = 80
     truths = np.arange(n, dtype=np.int64) % 4
 

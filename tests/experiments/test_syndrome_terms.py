@@ -20,9 +20,9 @@ from faces.conditions.ontology import load_ontology
 
 
 def test_the_terms_written_down_of_a_person_are_its_own_or_parents_of_them() -> None:
-    ontology = load_ontology()
+    ontology, known = load_ontology(), load_frequencies()
     for name in (*SYNDROMES, *OTHER_CAUSES, CONTROLS):
-        frequencies = load_frequencies()[name]
+        frequencies = known[name]
         assert all(0 < frequency <= 1 for frequency in frequencies.values())
         noted = describe_person(frequencies, 6, np.random.default_rng(1))
         above = set().union(*(ontology.find_ancestors(term) for term in frequencies))

@@ -58,16 +58,13 @@ def test_a_batch_is_part_real_and_part_generated() -> None:
 
 @pytest.mark.parametrize("stage", ["encoder", "hypernetwork"])
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(stage: Stage) -> None:
-    straight = trainer(stage)
-    for _ in range(5):
-        straight.step()
-    stopped = trainer(stage)
+    straight, resumed = trainer(stage), trainer(stage)
     for _ in range(2):
-        stopped.step()
-    resumed = trainer(stage)
-    resumed.load_state_dict({name: value.clone() for name, value in stopped.state_dict().items()})
-    for _ in range(3):
-        resumed.step()
+        straight.step()
+    resumed.load_state_dict({name: value.clone() for name, value in straight.state_dict().items()})
+    for learning in (straight, resumed):
+        for _ in range(2):
+            learning.step()
     ours, theirs = resumed.state_dict(), straight.state_dict()
     assert [name for name, value in theirs.items() if not torch.equal(ours[name], value)] == []
 

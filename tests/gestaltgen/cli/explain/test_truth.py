@@ -11,13 +11,14 @@ from gestaltgen.cli.main import app
 from recognition.classifier import FILE, Classifier, build_network
 from recognition.config import ClassifierTrainingConfig
 from recognition.explanation import METHODS
-from recognition.explanation.truth import truth_table
+from recognition.explanation.truth import measurement, truth_table
 from recognition.images.leakage import TrainingRecord
 from tests.recognition.explanation.truth.test_truth_report import build_ensemble
 
 
 def test_the_truth_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truth_table, "LEAST_TOTAL", -np.inf)  # an untrained classifier depends on nothing
+    monkeypatch.setattr(measurement, "SANITY_FACES", 1)
     for fold, classifier in enumerate(build_ensemble().classifiers):
         classifier.save(tmp_path / "run" / f"fold-{fold}" / FILE)
     command = ["explain", "truth", str(tmp_path / "run"), "--persons", "2", "--out", str(tmp_path / "truth")]

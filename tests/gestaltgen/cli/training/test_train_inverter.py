@@ -119,6 +119,7 @@ def test_what_makes_no_sense_is_refused(generator: Path, tmp_path: Path, argumen
     assert says in " ".join(result.output.split())
 
 
+@pytest.mark.usefixtures("computed_by_layers")
 def test_an_inverter_is_measured_and_told_its_limits(generator: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "inverter.safetensors", tmp_path / "out"
     inverter_file.save(path, tiny_inverter(), InverterInfo(fingerprint(tiny_generator())))
