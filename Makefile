@@ -67,12 +67,6 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes the catalogue of the studio's words, from which translations begin: pybabel init --locale de ...
-words: setup
-	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keyword _mark --keyword translate --keyword translate_plural:1,2 \
-	    --omit-header --no-location --sort-output \
-	    --output-file api/studio/words/studio.pot .
-
 # What only a release needs: uv, pip-audit and the CycloneDX generator.
 $(TOOLS)/installed: $(LOCKS)/tools.txt
 	$(PYTHON) -m venv $(TOOLS)
