@@ -31,7 +31,7 @@ def render_markdown(text: str) -> Markup:
         if token.attrs.pop("style", "") == _RIGHT:  # which the Content-Security-Policy would refuse
             token.attrs["class"] = "number"
     html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
-    box = f'<div class="table" role="region" tabindex="0" aria-label="{_("Table")}"><table>'
+    box = f'<div class="table" role="group" tabindex="0" aria-label="{_("Table")}"><table>'
     return Markup(html.replace("<table>", box).replace("</table>", "</table></div>"))  # noqa: S704  escaped above
 
 

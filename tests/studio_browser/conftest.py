@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, WebError, sync_playwright
 
+from api.models import syndrome_models
+from recognition.syndromes.assessment.model_files import StoredModel
 from tests.api.lab import Lab, open_lab, remember_faces
+from tests.api.photographs.test_assessments import QuickModel
+from tests.recognition.explanation.classifiers import build_classifier
+from tests.recognition.syndromes.assessment.cards import CARD
 
 WIDE: Final = 1600
 NARROW: Final = 360
@@ -26,9 +32,16 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
-    """The service with the shipped phantoms; started only where there is a browser."""
-    with remember_faces(), open_lab(tmp_path_factory.mktemp("studio")) as lab:
-        yield lab
+    """The service with the shipped phantoms, a classifier and the model of a syndrome, started only for a browser."""
+    folder = tmp_path_factory.mktemp("models")
+    build_classifier().save(folder / "classifiers" / "small.safetensors")
+    StoredModel(CARD, {"a": np.zeros(3)}, {}).write(folder / "syndromes" / "kdvs", "# KdVS\n\nA card.\n")
+    with pytest.MonkeyPatch.context() as patches, remember_faces():
+        patches.setattr(syndrome_models, "_load", QuickModel)
+        with open_lab(
+            tmp_path_factory.mktemp("studio"), classifiers=folder / "classifiers", syndromes=folder / "syndromes"
+        ) as lab:
+            yield lab
 
 
 @pytest.fixture(scope="package")
