@@ -188,6 +188,7 @@ def _describe_set(
             shard=f"{here}/shards/{{n}}.tar",
             archive=f"{here}/archive.zip",
             sheet=f"{here}/sheet.png",
+            printed_sheet=f"{here}/sheet.pdf",
             croissant=f"{here}/croissant.json",
             card=f"{here}/README.md",
             gestaltmatcher=f"{here}/image_metadata.tsv",

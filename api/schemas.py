@@ -206,6 +206,7 @@ class ImageSetLinks(BaseModel):
     shard: str
     archive: str
     sheet: str
+    printed_sheet: str
     croissant: str
     card: str
     gestaltmatcher: str
@@ -228,6 +229,23 @@ class ImageSetOut(BaseModel):
     request: dict[str, Any] = Field(description="The request with every default spelt out, weights included.")
     notice: str = Field(description="What these images are, and are not.")
     links: ImageSetLinks
+
+
+class ImageSetEstimate(BaseModel):
+    """An image set that was not asked for yet: how many images, and about how long and how much room they take."""
+
+    id: str = Field(description="The id that the set has.")
+    images: int = Field(description="Images of the set.")
+    complete: bool = Field(description="Whether you have the set already: then it takes no more time and room.")
+    seconds: float = Field(
+        description="About how long rendering and storing take, without waiting for other jobs; 0 if it is complete."
+    )
+    size_bytes: int = Field(description="About how much room the images take.")
+    measured: bool = Field(
+        description="Whether `seconds` follows from images that this service has made since it started; otherwise from "
+        "figures of the documentation, for two processor cores."
+    )
+    request: dict[str, Any] = Field(description="The request with every default spelt out, weights included.")
 
 
 class ImageSetPage(BaseModel):

@@ -14,6 +14,7 @@ from api.models.model import Model, RenderPlan
 from api.operations.file_stores import LocalFiles
 from core.errors import DatasetError
 from core.progress import SILENT, Progress
+from faces.printed_sheets import Paper
 
 
 def holds_image_set(out: Path, plan: RenderPlan) -> bool:
@@ -31,7 +32,13 @@ def holds_image_set(out: Path, plan: RenderPlan) -> bool:
 
 
 def write_image_set(
-    out: Path, plan: RenderPlan, model: Model, *, tile: int | None = None, progress: Progress = SILENT
+    out: Path,
+    plan: RenderPlan,
+    model: Model,
+    *,
+    tile: int | None = None,
+    paper: Paper | None = None,
+    progress: Progress = SILENT,
 ) -> None:
     """Render an image set into a folder: images, manifest, request, shards, contact sheet and metadata.
 
@@ -40,6 +47,7 @@ def write_image_set(
     Args:
         out: the folder; it appears only when everything is in it.
         tile: side of an image on the contact sheet in pixels; None takes the images' own, but at least 96.
+        paper: size of the pages of a printed sheet; None writes none.
         progress: receives the number of images that are stored.
     """
     scratch = out.with_name(f".{out.name}.partial")
@@ -58,6 +66,9 @@ def write_image_set(
             derived.shard(plan.id, number, file)
     with (complete / "sheet.png").open("wb") as file:
         derived.sheet(plan.id, tile, file)
+    if paper is not None:
+        with (complete / "sheet.pdf").open("wb") as file:
+            derived.printed_sheet(plan.id, paper, None, file)
     metadata = SetMetadata(store, model.info)
     for name, write in (("croissant.json", metadata.croissant), ("README.md", metadata.card)):
         with (complete / name).open("wb") as file:

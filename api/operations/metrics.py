@@ -48,6 +48,9 @@ _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST"
 _BATCH_IMAGES: Final = (1, 2, 4, 8, 16, 24, 32)
 _ENCODE_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 _WORK_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LEAST_MEASURED: Final = 64
+"""Images after which their average time is stated."""
+
 _PART_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -135,6 +138,22 @@ class Metrics:
         """Count an export without some figures, which could not be looked up."""
         self._lookup_failures.labels(figures).inc()
 
+    def measure_image_seconds(self, model: str) -> float | None:
+        """Return the seconds that an image of a generator has taken on average: rendering, encoding and storing.
+
+        None while too few images were made for an average, since the first batch includes opening the weights.
+        """
+        images = _add_samples(self.images, "_total", model=model)
+        encoded = _add_samples(self.encode_seconds, "_count", format="png")
+        stored = _add_samples(self.stored_images, "_total")
+        if images < _LEAST_MEASURED or not encoded or not stored:
+            return None
+        return (
+            _add_samples(self.render_seconds, "_sum", model=model) / images
+            + _add_samples(self.encode_seconds, "_sum", format="png") / encoded
+            + _add_samples(self.store_seconds, "_sum") / stored
+        )
+
     def export(self, looked_up: Iterable[Metric] = ()) -> bytes:
         """Return all metrics in the Prometheus text format.
 
@@ -164,6 +183,16 @@ class _Families(Collector):
         for family in self._metrics:
             family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
             yield family
+
+
+def _add_samples(metric: Collector, suffix: str, **labels: str) -> float:
+    """Add up the samples of a metric that have this ending of their name and these labels."""
+    return sum(
+        sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.name.endswith(suffix) and labels.items() <= sample.labels.items()
+    )
 
 
 def _software_version() -> str:

@@ -18,6 +18,7 @@ from api.access.ownership import Kind
 from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, ServiceDep, find_model
 from api.file_responses import bytes_response, cached_file, cached_picture
 from api.image_sets.derived_files import shard_count
+from api.image_sets.estimates import estimate_set
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
 from api.json_bodies import JsonBodyRoute
@@ -37,9 +38,10 @@ from api.request_headers import (
     wait_for_answer,
 )
 from api.resources import Resources
-from api.schemas import ImageSetBody, ImageSetOut, ImageSetPage
+from api.schemas import ImageSetBody, ImageSetEstimate, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
+from faces.printed_sheets import Paper
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], route_class=JsonBodyRoute)
 
@@ -97,6 +99,39 @@ async def create(
         found = await wait_for_answer(service.jobs.ends, known.id, describe, response, wait_s, deadline)
     response.status_code = 200 if found.state == "done" else 202
     return found
+
+
+@router.post(
+    "/estimate",
+    response_model=ImageSetEstimate,
+    summary="What an image set would take",
+    responses={
+        400: problem("The body is not JSON, or a header is malformed."),
+        422: problem("A field cannot be; `errors` says which, and what is accepted."),
+        503: problem("The weights are still being loaded; try again after `Retry-After` seconds."),
+    },
+)
+async def estimate(service: ServiceDep, caller: ImageSetsCaller, body: ImageSetBody) -> ImageSetEstimate:
+    """Checks a request as `POST /v1/image-sets` does, and says how many images it is, and about how many seconds and
+    bytes they take. Nothing is stored, and no job begins."""
+    return await service.work.run(caller.owner, _estimate, service, caller, body)
+
+
+def _estimate(service: Resources, caller: Caller, body: ImageSetBody) -> ImageSetEstimate:
+    plan = _plan(service, caller, body)
+    model = service.worker.models.find(plan.model).info
+    about = estimate_set(model, len(plan.rows), service.metrics.measure_image_seconds(plan.model))
+    theirs = service.ownership.has(plan.id, Kind.IMAGE_SET, caller.owner)
+    complete = theirs and service.store.is_complete(plan.id)
+    return ImageSetEstimate(
+        id=plan.id,
+        images=len(plan.rows),
+        complete=complete,
+        seconds=0 if complete else about.seconds,
+        size_bytes=about.size_bytes,
+        measured=about.measured,
+        request=dict(plan.resolved),
+    )
 
 
 @dataclass(frozen=True)
@@ -333,3 +368,25 @@ async def sheet(
     write = partial(service.open_derived_files(known).sheet, known.id, tile)
     made = await service.work.run(caller.owner, service.cache.get, f"{known.id}-{tile or 0}.png", write)
     return await service.work.run(caller.owner, cached_picture, request, service.credentials, made)
+
+
+@router.head("/{set_id}/sheet.pdf", include_in_schema=False)
+@router.get("/{set_id}/sheet.pdf", summary="A sheet to print", responses=FILE, response_class=Response)
+async def printed_sheet(
+    request: Request,
+    service: ServiceDep,
+    caller: ImageSetsCaller,
+    known: CompleteSet,
+    paper: Annotated[Paper, Query(description="`a4`: upright pages; `slide`: pages of 16:9.")] = "a4",
+    columns: Annotated[
+        int | None,
+        Query(ge=1, le=12, description="Images side by side; unset: one for each age group of the set."),
+    ] = None,
+) -> Response:
+    """The set as a PDF of at most 20 pages, with captions that can be selected. Each page says that the images are
+    synthetic, and names the set and the weights. Images have their own pixels, or 300 for each inch where those are
+    fewer."""
+    write = partial(service.open_derived_files(known).printed_sheet, known.id, paper, columns)
+    name = f"{known.id}-{paper}-{columns or 0}.pdf"
+    made = await service.work.run(caller.owner, service.cache.get, name, write)
+    return cached_file(request, made, "application/pdf", f"{known.id[:16]}-{paper}.pdf")

@@ -138,6 +138,22 @@ class Client(Connection):
         }
         return self.send("GET", "v1/face", params={k: v for k, v in asked.items() if v is not None}).content
 
+    def estimate(self, *, kind: str, **fields: Any) -> dict[str, Any]:
+        """Ask how many images a request would give, and about how many seconds and bytes they take. Nothing is made.
+
+        Args:
+            kind, fields: the arguments of `create` that describe images.
+
+        Returns:
+            `images`, `seconds`, `size_bytes`; `complete`, if you have the set already; `measured`, if the seconds
+            follow from what the service has made; `id` and `request` as the set would have them.
+
+        Raises:
+            ServiceError: a field is not valid, as for `create`.
+        """
+        answer: dict[str, Any] = self.send("POST", "v1/image-sets/estimate", json={"kind": kind, **fields}).json()
+        return answer
+
     def image_set(self, set_id: str) -> ImageSet:
         """Look up an image set by its id."""
         return read_work(ImageSet, self.send("GET", f"v1/image-sets/{set_id}"), self)

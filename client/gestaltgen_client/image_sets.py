@@ -208,6 +208,16 @@ class ImageSet(Work):
         )
         return self._connection.fetch(f"{self.links['self']}/quiz.{'xml' if form == 'moodle' else 'zip'}?{query}")
 
+    def printed_sheet(self, paper: str = "a4", columns: int | None = None) -> bytes:
+        """Fetch the set as the pages of a PDF.
+
+        Args:
+            paper: a4, or slide for pages of 16:9.
+            columns: images side by side; None takes one for each age group.
+        """
+        chosen = "" if columns is None else f"&columns={columns}"
+        return self._connection.fetch(f"{self.links['printed_sheet']}?paper={paper}{chosen}")
+
     def _conditions(self) -> list[str]:
         """Ask for the conditions of the model that made this set, in the order of the class indices."""
         models = self._connection.send("GET", "v1/models").json()["items"]

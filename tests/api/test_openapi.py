@@ -43,6 +43,11 @@ _ASSESSMENTS: Final = (
     "leave_cohort_v1_photos__photo_id__cohort_delete",
 )
 
+_SHEETS_AND_ESTIMATES: Final = (
+    "estimate_v1_image_sets_estimate_post",
+    "printed_sheet_v1_image_sets__set_id__sheet_pdf_get",
+)
+
 ADDED_OPERATIONS: Final = frozenset(
     {
         "delete_v1_image_sets__set_id__delete",
@@ -53,6 +58,7 @@ ADDED_OPERATIONS: Final = frozenset(
         *_QUIZZES,
         *_EXPLANATIONS,
         *_ASSESSMENTS,
+        *_SHEETS_AND_ESTIMATES,
     }
 )
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
@@ -77,7 +83,7 @@ ADDED_SCHEMAS: Final = frozenset(
         *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
         "ModelCardsOut",
-        *("EstimateOut", "NoveltyOut", "GroupOut", "ReasonOut"),
+        *("ImageSetEstimate", "EstimateOut", "NoveltyOut", "GroupOut", "ReasonOut"),
     }
 )
 """Names of schemas that `openapi.json` does not have yet."""
@@ -98,6 +104,7 @@ ADDED_FIELDS: Final = frozenset(
         ("ProblemOut", "error_count"),
         ("JobOut", "detached"),
         *(("ImageSetLinks", name) for name in ("croissant", "card", "gestaltmatcher", "phenopackets")),
+        ("ImageSetLinks", "printed_sheet"),
         *(("ConditionOut", field) for field in ("label", "identifiers", "genes")),
     }
 )

@@ -13,6 +13,7 @@ from api.image_sets.local_sets import holds_image_set, write_image_set
 from api.models.generator import GeneratorModel
 from api.provenance.claims import sheet_notice
 from faces.image_set_request import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from faces.printed_sheets import Paper
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import PrecisionOption
@@ -128,6 +129,9 @@ def generate(
             help="Side of an image on the contact sheet in pixels; unset: as the images are, but at least 96.",
         ),
     ] = None,
+    paper: Annotated[
+        Paper | None, typer.Option(help="Also write the sheet as sheet.pdf, on pages of this size.")
+    ] = None,
 ) -> None:
     """Make an image set in a folder: images, manifest, WebDataset shards, a contact sheet and metadata.
 
@@ -138,7 +142,7 @@ def generate(
     model = GeneratorModel(weights or shipped.default())
     plan = model.plan(request.request(kind), max_images)
     if not holds_image_set(out, plan):
-        write_image_set(out, plan, model, tile=tile, progress=ConsoleProgress(_console))
+        write_image_set(out, plan, model, tile=tile, paper=paper, progress=ConsoleProgress(_console))
     _console.print(f"{len(plan.rows)} images in {out}, image set {plan.id}")
     _console.print(f"look at {out / 'sheet.png'}; labels are in manifest.jsonl, shards in shards/")
     _console.print(sheet_notice(model.info.origin))

@@ -174,6 +174,33 @@ def test_the_sheet_is_a_picture(running: Running) -> None:
     assert height > width > 400  # 12 persons in 5 ages
 
 
+def test_the_printed_sheet_is_the_same_file_each_time(running: Running) -> None:
+    path = path_of(made(running.http, PROGRESSION), "sheet.pdf")
+    answer = running.http.get(path, params={"paper": "slide"})
+    assert (answer.headers["Content-Type"], answer.content[:5]) == ("application/pdf", b"%PDF-")
+    for kept in (running.state / "cache").glob("*-slide-0.pdf.*"):
+        kept.unlink()
+    assert running.http.get(path, params={"paper": "slide"}).content == answer.content
+    assert running.client.image_set(path.split("/")[3]).printed_sheet(columns=2) not in (b"", answer.content)
+    assert running.http.get(path, params={"paper": "letter"}).status_code == 422
+
+
+def test_an_estimate_makes_nothing(running: Running) -> None:
+    body = {"kind": "age_progression", "conditions": ["WS"], "count": 40, "seed": 91}
+    rendered = running.model.rendered
+    before = running.client.estimate(**body)
+    assert (before["images"], before["complete"]) == (200, False)
+    assert before["seconds"] > 0
+    assert before["size_bytes"] > 0
+    assert running.model.rendered == rendered
+    assert running.http.get(f"{SETS}/{before['id']}").status_code == 404
+    assert made(running.http, body)["id"] == before["id"]
+    after = running.client.estimate(**body)
+    assert (after["complete"], after["seconds"], after["measured"]) == (True, 0, True)
+    refused = running.http.post(f"{SETS}/estimate", json=body | {"count": 0})
+    assert [entry["field"] for entry in refused.json()["errors"]] == ["count"]
+
+
 def test_sets_are_listed_in_pages(running: Running) -> None:
     for seed in (21, 22, 23):
         made(running.http, {"kind": "unrelated", "count": 1, "seed": seed})

@@ -35,7 +35,7 @@ def generate(weights: Path, out: Path, *extra: str) -> str:
 
 def test_a_set_comes_with_manifest_shard_and_sheet(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
-    text = generate(weights, out, "--count", "2")
+    text = generate(weights, out, "--count", "2", "--paper", "a4")
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [line["age_group"] for line in lines[:2]] == ["infant", "child"]
     for line in lines:
@@ -45,6 +45,7 @@ def test_a_set_comes_with_manifest_shard_and_sheet(weights: Path, tmp_path: Path
     with tarfile.open(out / "shards" / "000000.tar") as tar:
         assert len(tar.getnames()) == 3 * len(lines) == 30
     assert read_image(out / "sheet.png").std() > 0
+    assert (out / "sheet.pdf").read_bytes().startswith(b"%PDF-")
     metadata = json.loads((out / "croissant.json").read_text())
     assert metadata["distribution"][1]["sha256"] == sha256((out / "manifest.jsonl").read_bytes()).hexdigest()
     assert "OMIM:194050" in (out / "README.md").read_text()

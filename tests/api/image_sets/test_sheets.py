@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from api.image_sets import derived_files
-from api.image_sets.derived_files import draw_sheet
+from api.image_sets import sheets
+from api.image_sets.sheets import draw_sheet, print_sheet
 from api.image_sets.storage import Line
 from api.provenance.claims import sheet_notice
 from faces.images import Pixels
+from faces.printed_sheets import CaptionedImage, PageLayout
 
 CONDITIONS = ("WS", "other", "unaffected")
 
@@ -28,16 +30,20 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(titles, rows=rows)
         return np.zeros((1, 1, 3), np.uint8)
 
-    monkeypatch.setattr(derived_files, "contact_sheet", draw)
+    monkeypatch.setattr(sheets, "contact_sheet", draw)
     return seen
 
 
-def draw(lines: list[Line]) -> None:
-    def read(chosen: Sequence[Line]) -> Iterator[Pixels]:
-        yield from (np.zeros((8, 8, 3), np.uint8) for _ in chosen)
+def read(chosen: Sequence[Line]) -> Iterator[Pixels]:
+    yield from (np.zeros((8, 8, 3), np.uint8) for _ in chosen)
 
-    numbered = [{**line, "index": index} for index, line in enumerate(lines)]
-    draw_sheet(numbered, CONDITIONS, read, title="t", notice="n", set_id="00ff")
+
+def number_lines(lines: Sequence[Line]) -> list[Line]:
+    return [{**line, "index": index} for index, line in enumerate(lines)]
+
+
+def draw(lines: list[Line]) -> None:
+    draw_sheet(number_lines(lines), CONDITIONS, read, title="t", notice="n", set_id="00ff")
 
 
 def test_ages_are_columns_and_conditions_share_the_rows(drawn: dict[str, Any]) -> None:
@@ -64,6 +70,53 @@ def test_blends_are_named_with_their_weights(drawn: dict[str, Any]) -> None:
 def test_ages_that_a_row_lacks_stay_empty(drawn: dict[str, Any]) -> None:
     draw([line("WS", "child"), line("WS", "infant"), line("other", "infant")])
     assert [[image is not None for image in row] for row in drawn["rows"]] == [[True, True], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (None, [["0", "1"], ["2", "3"], ["-", "4"]]),  # a person in each row
+        (5, [["0", "1", "2", "3"], ["-", "4"]]),  # two persons side by side
+        (1, [["0"], ["1"], ["2"], ["3"], ["-"], ["4"]]),
+    ],
+)
+def test_printed_rows_hold_whole_persons(
+    monkeypatch: pytest.MonkeyPatch, columns: int | None, shown: list[list[str]]
+) -> None:
+    rows: list[list[str]] = []
+
+    def write(file: object, places: Iterable[Sequence[CaptionedImage | None]], *_: object, **__: object) -> None:
+        rows.extend([place.caption[1].rpartition(" ")[2] if place else "-" for place in row] for row in places)
+
+    monkeypatch.setattr(sheets, "write_printed_sheet", write)
+    lines = [line("WS", age) for _ in range(2) for age in ("infant", "child")] + [line("other", "child")]
+    print_lines(lines, columns)
+    assert rows == shown
+
+
+def test_a_large_set_is_printed_on_at_most_twenty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Sequence[CaptionedImage | None]] = []
+    monkeypatch.setattr(sheets, "write_printed_sheet", lambda file, places, *_, **__: rows.extend(places))
+    print_lines([line(condition, "child") for condition in ("WS", "other") for _ in range(400)], columns=1)
+    captions = [place.caption[0] for row in rows for place in row if place]
+    assert captions == ["WS"] * (len(rows) // 2) + ["other"] * (len(rows) // 2)
+    assert len(rows) == 20 * PageLayout("slide", 1).rows
+
+
+def print_lines(lines: Sequence[Line], columns: int | None) -> None:
+    print_sheet(
+        io.BytesIO(),
+        number_lines(lines),
+        CONDITIONS,
+        read,
+        title="t",
+        notice="n",
+        set_id="00ff",
+        weights_sha256="ff",
+        software="s",
+        paper="slide",
+        columns=columns,
+    )
 
 
 def test_the_notice_says_phantoms_only_of_phantoms() -> None:

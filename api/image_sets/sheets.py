@@ -1,0 +1,175 @@
+"""Sheets of image sets, for people who look at them: one picture, or pages to print.
+
+Columns are ages. Rows are persons, or examples in kinds without persons; where not all fit, they are shared out evenly
+among the conditions or blends. Images are named by their index in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final, TypeAlias
+
+from api.image_sets.storage import Line
+from faces.contact_sheets import contact_sheet
+from faces.images import Pixels
+from faces.printed_sheets import CaptionedImage, PageLayout, Paper, write_printed_sheet
+
+ReadImages: TypeAlias = Callable[[Sequence[Line]], Iterable[Pixels]]
+"""Function that reads the images of manifest lines, in their order."""
+
+_SHEET_ROWS: Final = 12
+_MOST_PAGES: Final = 20
+_COLUMNS_OF_EXAMPLES: Final[Mapping[Paper, int]] = {"a4": 4, "slide": 6}
+"""Images side by side in a set of a single age group."""
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Images of a person, or one example of each age.
+
+    Args:
+        mix: the condition, or the conditions of a blend with their weights.
+        lines: line of the manifest by age group.
+    """
+
+    mix: Sequence[str]
+    lines: Mapping[str, Line]
+
+
+def draw_sheet(
+    lines: Sequence[Line],
+    conditions: Sequence[str],
+    read: ReadImages,
+    *,
+    title: str,
+    notice: str,
+    set_id: str,
+    tile: int | None = None,
+) -> Pixels:
+    """Draw the contact sheet of a set, with at most 12 rows.
+
+    Args:
+        lines: of the manifest.
+        conditions: of the model, in the order of the soft labels.
+        title: heading.
+        notice: statement at the foot that the images are synthetic.
+        tile: side of an image on the sheet in pixels; None takes the image's own, but at least 96.
+    """
+    ages, persons = _list_ages(lines), _choose_persons(lines, conditions, _SHEET_ROWS)
+    chosen = [person.lines[age] for person in persons for age in ages if age in person.lines]
+    pictures = iter(read(chosen))
+    images = [[next(pictures) if age in person.lines else None for age in ages] for person in persons]
+    return contact_sheet(
+        images,
+        row_titles=["\n".join([*person.mix, _number_images(person.lines.values())]) for person in persons],
+        column_titles=[_spell_age(age) for age in ages],
+        title=title,
+        tile=tile,
+        footer=f"{notice}\n{_count_shown(chosen, lines, set_id)}; images are numbered as in its manifest",
+    )
+
+
+def print_sheet(
+    file: IO[bytes],
+    lines: Sequence[Line],
+    conditions: Sequence[str],
+    read: ReadImages,
+    *,
+    title: str,
+    notice: str,
+    set_id: str,
+    weights_sha256: str,
+    software: str,
+    paper: Paper = "a4",
+    columns: int | None = None,
+) -> None:
+    """Write a set as a PDF of at most 20 pages; arguments as `draw_sheet`. Each page says what the images are.
+
+    Args:
+        columns: images side by side; None takes one for each age group of the set, and a few examples if there is one.
+    """
+    ages = _list_ages(lines)
+    columns = columns or (len(ages) if len(ages) > 1 else _COLUMNS_OF_EXAMPLES[paper])
+    layout = PageLayout(paper, columns)
+    side_by_side, rows_of_one = max(1, columns // len(ages)), -(-len(ages) // columns)
+    most = max(1, _MOST_PAGES * layout.rows // rows_of_one) * side_by_side
+    persons = _choose_persons(lines, conditions, most)
+    rows = list(_arrange(persons, ages, columns, side_by_side))
+    chosen = [place[1] for row in rows for place in row if place]
+    pictures = iter(read(chosen))
+    write_printed_sheet(
+        file,
+        ([place and CaptionedImage(next(pictures), _caption(*place)) for place in row] for row in rows),
+        layout,
+        title=title,
+        footer=(
+            notice,
+            f"{_count_shown(chosen, lines, set_id)}, numbered as in its manifest",
+            f"made by {software} with weights {weights_sha256}",
+        ),
+        subject=notice,
+        keywords=f"image set {set_id}, weights {weights_sha256}",
+        software=software,
+    )
+
+
+def _list_ages(lines: Sequence[Line]) -> list[str]:
+    return list(dict.fromkeys(str(line["age_group"]) for line in lines))
+
+
+def _choose_persons(lines: Sequence[Line], conditions: Sequence[str], most: int) -> list[_Person]:
+    """Choose at most so many persons, shared out evenly among the conditions or blends, in the order of the set."""
+    grid: dict[tuple[tuple[str, ...], int], dict[str, Line]] = {}
+    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    for line in lines:
+        mix, age = _name_mix(line, conditions), str(line["age_group"])
+        grid.setdefault((mix, seen[mix, age]), {})[age] = line
+        seen[mix, age] += 1
+    chosen = set(sorted(grid, key=lambda row: row[1])[:most])
+    return [_Person(row[0], grid[row]) for row in grid if row in chosen]
+
+
+def _arrange(
+    persons: Sequence[_Person], ages: Sequence[str], columns: int, side_by_side: int
+) -> Iterator[list[tuple[_Person, Line] | None]]:
+    """Yield rows of places: several persons where there is room, a person in several rows where there is none."""
+    for at in range(0, len(persons), side_by_side):
+        places = [
+            (person, person.lines[age]) if age in person.lines else None
+            for person in persons[at : at + side_by_side]
+            for age in ages
+        ]
+        yield from (places[start : start + columns] for start in range(0, len(places), columns))
+
+
+def _caption(person: _Person, line: Line) -> tuple[str, str]:
+    return ", ".join(person.mix), f"{_spell_age(line['age_group'])}, image {line['index']}"
+
+
+def _count_shown(chosen: Sequence[Line], lines: Sequence[Line], set_id: str) -> str:
+    return f"{len(chosen)} of {len(lines)} images of image set {set_id}"
+
+
+def _spell_age(age: str) -> str:
+    return age.replace("_", " ")
+
+
+def _name_mix(line: Line, conditions: Sequence[str]) -> tuple[str, ...]:
+    """Name the condition, or the conditions of a blend with their weights."""
+    weights = [(name, weight) for name, weight in zip(conditions, line["soft_label"], strict=True) if weight]
+    if len(weights) == 1:
+        return (weights[0][0],)
+    weights.sort(key=lambda entry: entry[0] != line["condition"])
+    return tuple(f"{weight:.0%} {name}" for name, weight in weights)
+
+
+def _number_images(lines: Iterable[Line]) -> str:
+    """Name the images of a row by their index: `image 7`, `images 0-4`, or `images 0, 20, 40` in lines of three."""
+    numbers = sorted(int(line["index"]) for line in lines)
+    if len(numbers) == 1:
+        return f"image {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"images {numbers[0]}-{numbers[-1]}"
+    return "images " + ",\n".join(", ".join(map(str, numbers[at : at + 3])) for at in range(0, len(numbers), 3))
