@@ -25,7 +25,7 @@ _SIZES: Final[dict[Paper, tuple[float, float]]] = {"a4": (210 * _MM, 297 * _MM),
 _MARGIN: Final = 12 * _MM
 _GAP: Final = 3 * _MM
 _HEADING: Final = 13.0
-_SMALL: Final = 6.5
+_SMALL: Final[dict[Paper, float]] = {"a4": 6.5, "slide": 9.0}
 _MOST_CAPTION: Final = 10.0
 _LEAST_CAPTION: Final = 5.0
 _LEADING: Final = 1.25
@@ -70,6 +70,11 @@ class PageLayout:
         return min(wide, self._height - self.caption_lines * _MOST_CAPTION * _LEADING)
 
     @property
+    def small(self) -> float:
+        """Size of the letters at the foot."""
+        return _SMALL[self.paper]
+
+    @property
     def caption_size(self) -> float:
         """Size of the captions' letters."""
         return max(_LEAST_CAPTION, min(_MOST_CAPTION, self.tile / 11))
@@ -92,7 +97,7 @@ class PageLayout:
     @property
     def _height(self) -> float:
         """Height that the rows share."""
-        return self.top - _MARGIN - self.footer_lines * _SMALL * _LEADING - _GAP
+        return self.top - _MARGIN - self.footer_lines * self.small * _LEADING - _GAP
 
 
 def write_printed_sheet(
@@ -151,19 +156,11 @@ def _draw_frame(canvas: Canvas, layout: PageLayout, title: str, footer: Sequence
     canvas.setFillColorRGB(*_INK)
     canvas.setFont(_BOLD, _HEADING)
     canvas.drawString(_MARGIN, height - _MARGIN - _HEADING, title)
-    canvas.setFont(_TEXT, _SMALL)
+    canvas.setFont(_TEXT, layout.small)
     canvas.drawRightString(width - _MARGIN, height - _MARGIN - _HEADING, str(page))
     for line, text in enumerate(footer):
-        below = layout.footer_lines - 1 - line
-        _draw_text(
-            canvas,
-            _TEXT if line else _BOLD,
-            _SMALL,
-            width - 2 * _MARGIN,
-            text,
-            _MARGIN,
-            _MARGIN + below * _SMALL * _LEADING,
-        )
+        y = _MARGIN + (layout.footer_lines - 1 - line) * layout.small * _LEADING
+        _draw_text(canvas, _TEXT if line else _BOLD, layout.small, width - 2 * _MARGIN, text, _MARGIN, y)
 
 
 def _draw_row(canvas: Canvas, layout: PageLayout, row: Sequence[CaptionedImage | None], top: float) -> None:

@@ -113,6 +113,13 @@ class Ownership:
             others = select(owned.c.owner).where(owned.c.subject == subject).limit(1)
             return connection.execute(others).first() is None
 
+    def list_newest(self, kind: Kind, owner: str, limit: int, skip: int = 0) -> list[tuple[str, int]]:
+        """Return ids of an owner's objects, those that the owner got last first, and since when (Unix time in ms)."""
+        theirs = select(owned.c.subject, owned.c.since_ms).where(owned.c.owner == owner, owned.c.kind == kind)
+        newest_first = theirs.order_by(owned.c.since_ms.desc(), owned.c.subject).limit(limit).offset(skip)
+        with self._engine.connect() as connection:
+            return [(row.subject, row.since_ms) for row in connection.execute(newest_first)]
+
     def page(self, kind: Kind, owner: str, limit: int, after: str) -> tuple[list[str], bool]:
         """Return ids of an owner's objects that follow `after`, in order, and whether there are more."""
         theirs = select(owned.c.subject).where(owned.c.owner == owner, owned.c.kind == kind, owned.c.subject > after)

@@ -26,15 +26,17 @@ _COLUMNS_OF_EXAMPLES: Final[Mapping[Paper, int]] = {"a4": 4, "slide": 6}
 
 
 @dataclass(frozen=True)
-class _Person:
+class Person:
     """Images of a person, or one example of each age.
 
     Args:
         mix: the condition, or the conditions of a blend with their weights.
+        number: place among those with the same mix, from 0.
         lines: line of the manifest by age group.
     """
 
-    mix: Sequence[str]
+    mix: tuple[str, ...]
+    number: int
     lines: Mapping[str, Line]
 
 
@@ -57,14 +59,14 @@ def draw_sheet(
         notice: statement at the foot that the images are synthetic.
         tile: side of an image on the sheet in pixels; None takes the image's own, but at least 96.
     """
-    ages, persons = _list_ages(lines), _choose_persons(lines, conditions, _SHEET_ROWS)
+    ages, persons = list_ages(lines), _choose_persons(lines, conditions, _SHEET_ROWS)
     chosen = [person.lines[age] for person in persons for age in ages if age in person.lines]
     pictures = iter(read(chosen))
     images = [[next(pictures) if age in person.lines else None for age in ages] for person in persons]
     return contact_sheet(
         images,
         row_titles=["\n".join([*person.mix, _number_images(person.lines.values())]) for person in persons],
-        column_titles=[_spell_age(age) for age in ages],
+        column_titles=[spell_age(age) for age in ages],
         title=title,
         tile=tile,
         footer=f"{notice}\n{_count_shown(chosen, lines, set_id)}; images are numbered as in its manifest",
@@ -90,7 +92,7 @@ def print_sheet(
     Args:
         columns: images side by side; None takes one for each age group of the set, and a few examples if there is one.
     """
-    ages = _list_ages(lines)
+    ages = list_ages(lines)
     columns = columns or (len(ages) if len(ages) > 1 else _COLUMNS_OF_EXAMPLES[paper])
     layout = PageLayout(paper, columns)
     side_by_side, rows_of_one = max(1, columns // len(ages)), -(-len(ages) // columns)
@@ -115,25 +117,37 @@ def print_sheet(
     )
 
 
-def _list_ages(lines: Sequence[Line]) -> list[str]:
+def list_ages(lines: Sequence[Line]) -> list[str]:
+    """List the age groups of a set in their order."""
     return list(dict.fromkeys(str(line["age_group"]) for line in lines))
 
 
-def _choose_persons(lines: Sequence[Line], conditions: Sequence[str], most: int) -> list[_Person]:
-    """Choose at most so many persons, shared out evenly among the conditions or blends, in the order of the set."""
+def group_persons(lines: Sequence[Line], conditions: Sequence[str]) -> list[Person]:
+    """Group the images of a set by person, or by example of each age, in the order of the set.
+
+    Args:
+        lines: of the manifest.
+        conditions: of the model, in the order of the soft labels.
+    """
     grid: dict[tuple[tuple[str, ...], int], dict[str, Line]] = {}
     seen: Counter[tuple[tuple[str, ...], str]] = Counter()
     for line in lines:
-        mix, age = _name_mix(line, conditions), str(line["age_group"])
+        mix, age = name_mix(line, conditions), str(line["age_group"])
         grid.setdefault((mix, seen[mix, age]), {})[age] = line
         seen[mix, age] += 1
-    chosen = set(sorted(grid, key=lambda row: row[1])[:most])
-    return [_Person(row[0], grid[row]) for row in grid if row in chosen]
+    return [Person(mix, number, images) for (mix, number), images in grid.items()]
+
+
+def _choose_persons(lines: Sequence[Line], conditions: Sequence[str], most: int) -> list[Person]:
+    """Choose at most so many persons, shared out evenly among the conditions or blends, in the order of the set."""
+    persons = group_persons(lines, conditions)
+    chosen = sorted(range(len(persons)), key=lambda place: persons[place].number)[:most]
+    return [persons[place] for place in sorted(chosen)]
 
 
 def _arrange(
-    persons: Sequence[_Person], ages: Sequence[str], columns: int, side_by_side: int
-) -> Iterator[list[tuple[_Person, Line] | None]]:
+    persons: Sequence[Person], ages: Sequence[str], columns: int, side_by_side: int
+) -> Iterator[list[tuple[Person, Line] | None]]:
     """Yield rows of places: several persons where there is room, a person in several rows where there is none."""
     for at in range(0, len(persons), side_by_side):
         places = [
@@ -144,19 +158,20 @@ def _arrange(
         yield from (places[start : start + columns] for start in range(0, len(places), columns))
 
 
-def _caption(person: _Person, line: Line) -> tuple[str, str]:
-    return ", ".join(person.mix), f"{_spell_age(line['age_group'])}, image {line['index']}"
+def _caption(person: Person, line: Line) -> tuple[str, str]:
+    return ", ".join(person.mix), f"{spell_age(line['age_group'])}, image {line['index']}"
 
 
 def _count_shown(chosen: Sequence[Line], lines: Sequence[Line], set_id: str) -> str:
     return f"{len(chosen)} of {len(lines)} images of image set {set_id}"
 
 
-def _spell_age(age: str) -> str:
+def spell_age(age: str) -> str:
+    """Return the name of an age group as people write it."""
     return age.replace("_", " ")
 
 
-def _name_mix(line: Line, conditions: Sequence[str]) -> tuple[str, ...]:
+def name_mix(line: Line, conditions: Sequence[str]) -> tuple[str, ...]:
     """Name the condition, or the conditions of a blend with their weights."""
     weights = [(name, weight) for name, weight in zip(conditions, line["soft_label"], strict=True) if weight]
     if len(weights) == 1:
