@@ -57,7 +57,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.json_bodies"],
         ["api.routes"],
         ["api.studio", "api.studio.words"],
-        ["api.studio.forms", "api.studio.markdown"],
+        ["api.studio.forms", "api.studio.image_set_requests", "api.studio.markdown"],
         ["api.studio.service_calls"],
         ["api.studio.pages"],
         ["api.studio.page_route"],

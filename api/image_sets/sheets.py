@@ -122,12 +122,12 @@ def list_ages(lines: Sequence[Line]) -> list[str]:
     return list(dict.fromkeys(str(line["age_group"]) for line in lines))
 
 
-def group_persons(lines: Sequence[Line], conditions: Sequence[str]) -> list[Person]:
+def group_persons(lines: Sequence[Line], conditions: Sequence[str] | None) -> list[Person]:
     """Group the images of a set by person, or by example of each age, in the order of the set.
 
     Args:
         lines: of the manifest.
-        conditions: of the model, in the order of the soft labels.
+        conditions: of the model, in the order of the soft labels; None if they are unknown.
     """
     grid: dict[tuple[tuple[str, ...], int], dict[str, Line]] = {}
     seen: Counter[tuple[tuple[str, ...], str]] = Counter()
@@ -171,8 +171,14 @@ def spell_age(age: str) -> str:
     return age.replace("_", " ")
 
 
-def name_mix(line: Line, conditions: Sequence[str]) -> tuple[str, ...]:
-    """Name the condition, or the conditions of a blend with their weights."""
+def name_mix(line: Line, conditions: Sequence[str] | None) -> tuple[str, ...]:
+    """Name the condition, or the conditions of a blend with their weights.
+
+    Args:
+        conditions: of the model, in the order of the soft labels; None if they are unknown.
+    """
+    if conditions is None:
+        return (str(line["condition"]),)
     weights = [(name, weight) for name, weight in zip(conditions, line["soft_label"], strict=True) if weight]
     if len(weights) == 1:
         return (weights[0][0],)

@@ -79,6 +79,12 @@ _EITHER: Final = _SETS | _PHOTOS
 
 NAVIGATION: Final = [
     Link(_mark("Home"), HOME),
+    Link(
+        _mark("Image sets"),
+        "/studio/image-sets",
+        _mark("Make labelled sets of synthetic faces, and print or download them."),
+        _SETS,
+    ),
     Link(_mark("Jobs"), "/studio/jobs", _mark("Follow and cancel what takes longer."), _EITHER),
     Link(_mark("Models"), "/studio/models", _mark("Read the cards of the weights that draw faces."), _EITHER),
     Link(

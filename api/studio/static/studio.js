@@ -29,6 +29,28 @@ const behaviours = {
     window.addEventListener("pagehide", () => source.close());
   },
 
+  // A form of which a change is answered in another element, before it is sent: what it would take.
+  live(form) {
+    const target = document.getElementById(form.dataset.liveTarget);
+    let timer, asking;
+    const ask = async () => {
+      asking?.abort();
+      asking = new AbortController();
+      try {
+        const answer = await fetch(form.dataset.live, { method: "POST", body: new FormData(form), signal: asking.signal });
+        if (!answer.ok) return;
+        target.innerHTML = await answer.text();
+        attachAll(target);
+      } catch (error) {
+        if (error.name !== "AbortError") throw error;
+      }
+    };
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 300);
+    });
+  },
+
   // A button that copies the text of an element.
   copy(button) {
     button.hidden = false;
@@ -47,7 +69,11 @@ const behaviours = {
   },
 };
 
-for (const [name, attach] of Object.entries(behaviours)) {
-  const attribute = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  document.querySelectorAll(`[data-${attribute}]`).forEach(attach);
+function attachAll(root) {
+  for (const [name, attach] of Object.entries(behaviours)) {
+    const attribute = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    root.querySelectorAll(`[data-${attribute}]`).forEach(attach);
+  }
 }
+
+attachAll(document);
