@@ -16,7 +16,24 @@ TEMPLATES = sorted((STUDIO / "templates").rglob("*.html"))
 READ = re.compile(r'\b(?:alt|aria-label|title|placeholder|data-copied)="([^"]*[A-Za-z]{2}[^"]*)"')
 """Attributes that a person reads."""
 
-NAMES = {"gestaltgen", "curl", "Python", "PDF", "A4", "CSV", "ZIP", "SHA-256", "Moodle", "QTI", "HPO", "OMIM", "JSON"}
+NAMES = {
+    "gestaltgen",
+    "curl",
+    "Python",
+    "PDF",
+    "A4",
+    "CSV",
+    "ZIP",
+    "SHA-256",
+    "PNG",
+    "WebP",
+    "JPEG",
+    "Moodle",
+    "QTI",
+    "HPO",
+    "OMIM",
+    "JSON",
+}
 """Words that are the same in every language."""
 
 
