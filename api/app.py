@@ -25,6 +25,7 @@ from api.photographs.request_audit import RequestAuditMiddleware
 from api.problems import refuse_unknown_query
 from api.resources import Resources, reserve_state_folder
 from api.routes import (
+    administration,
     assessments,
     catalogue,
     cohort,
@@ -47,7 +48,7 @@ from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
     *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, cohort, photos, stimuli),
-    *(verify, jobs, catalogue),
+    *(verify, jobs, catalogue, administration),
 )
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 

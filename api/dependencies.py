@@ -154,6 +154,7 @@ class _RequireMetricsScope(RequireScope):
 
 
 MetricsCaller = Annotated[Caller, Depends(_RequireMetricsScope())]
+AdminCaller = Annotated[Caller, Depends(RequireScope(Scope.ADMIN))]
 ImageSetsCaller = Annotated[Caller, Depends(RequireScope(Scope.IMAGE_SETS))]
 PhotosCaller = Annotated[Caller, Depends(RequireScope(Scope.PHOTOS))]
 _SCOPES_OF: Final[Mapping[Kind, frozenset[Scope]]] = {

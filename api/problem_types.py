@@ -168,6 +168,13 @@ class ProblemType(Enum):
         "There is no such generator.",
         "List the generators with `GET /v1/models`.",
     )
+    KEY_NOT_FOUND = (
+        "key-not-found",
+        404,
+        "not_found",
+        "There is no such API key.",
+        "List the keys with `GET /v1/keys`.",
+    )
     PHOTO_NOT_FOUND = (
         "photo-not-found",
         404,

@@ -50,7 +50,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.jobs", "api.provenance"],
         ["api.models"],
         ["api.image_sets", "api.photographs"],
-        ["api.assessment_schemas"],
+        ["api.admin_schemas", "api.assessment_schemas"],
         ["api.schemas", "api.resources"],
         ["api.dependencies", "api.representations", "api.request_headers", "api.file_responses"],
         ["api.html_pages", "api.openapi_page"],

@@ -23,7 +23,8 @@ from core.errors import ConfigError
 
 PREFIX: Final = "gestaltgen_"
 
-_OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+OWNER_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+"""Regular expression of the names of owners."""
 
 
 class Scope(StrEnum):
@@ -35,6 +36,8 @@ class Scope(StrEnum):
     """Photographs: uploading, inverting, editing, erasing; and survey packs of them."""
     METRICS = "metrics"
     """Metrics of the service, and nothing else."""
+    ADMIN = "admin"
+    """Keys and limits of all owners. Whoever has it can make themselves a key of any owner."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class ApiKey:
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
-ANYONE: Final = Caller("anyone", "none", frozenset(Scope))
-"""The caller of a service that was started without keys."""
+ANYONE: Final = Caller("anyone", "none", frozenset(Scope) - {Scope.ADMIN})
+"""The caller of a service that was started without keys, who must not make any for when it is started with keys."""
 
 SERVICE: Final = Caller("service", "-", frozenset())
 """The service itself, which erases photographs at the end of their retention time; no key has this owner."""
@@ -104,7 +107,7 @@ class ApiKeys:
             ConfigError: the owner is no valid name, there is no scope, or the expiry date has passed.
         """
         now = clock.now()
-        if not _OWNER.fullmatch(owner):
+        if not re.fullmatch(OWNER_PATTERN, owner):
             raise ConfigError(
                 f"owner {owner!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
             )

@@ -94,6 +94,8 @@ NAVIGATION: Final = [
         _EITHER,
     ),
     Link(_mark("Service"), "/studio/service", _mark("See its health, your storage and your limits.")),
+    Link(_mark("Keys"), "/studio/keys", _mark("Make and revoke API keys."), frozenset({Scope.ADMIN})),
+    Link(_mark("Owners"), "/studio/tenants", _mark("Limit what each owner of keys may use."), frozenset({Scope.ADMIN})),
 ]
 """Parts of the studio in their order."""
 

@@ -48,12 +48,21 @@ _SHEETS_AND_ESTIMATES: Final = (
     "printed_sheet_v1_image_sets__set_id__sheet_pdf_get",
 )
 
+_ADMINISTRATION: Final = (
+    "list_keys_v1_keys_get",
+    "create_key_v1_keys_post",
+    "revoke_key_v1_keys__key_id__revoke_post",
+    "list_tenants_v1_tenants_get",
+    "limit_tenant_v1_tenants__owner__put",
+)
+
 ADDED_OPERATIONS: Final = frozenset(
     {
         "delete_v1_image_sets__set_id__delete",
         "describe__get",
         "face_v1_face_get",
         "model_cards_v1_models__name__cards_get",
+        *_ADMINISTRATION,
         *_METADATA,
         *_QUIZZES,
         *_EXPLANATIONS,
@@ -71,6 +80,8 @@ ADDED_PARAMETERS: Final = frozenset(
         *((operation, "set_id") for operation in _METADATA),
         (_METADATA[-1], "individuals"),
         ("model_cards_v1_models__name__cards_get", "name"),
+        ("revoke_key_v1_keys__key_id__revoke_post", "key_id"),
+        ("limit_tenant_v1_tenants__owner__put", "owner"),
     }
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
@@ -84,6 +95,7 @@ ADDED_SCHEMAS: Final = frozenset(
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
         "ModelCardsOut",
         *("ImageSetEstimate", "EstimateOut", "NoveltyOut", "GroupOut", "ReasonOut"),
+        *("KeyBody", "KeyOut", "KeysOut", "NewKeyOut", "LimitsBody", "TenantOut", "TenantsOut", "Scope"),
     }
 )
 """Names of schemas that `openapi.json` does not have yet."""

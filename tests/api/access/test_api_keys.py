@@ -69,8 +69,9 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "explanation_id": {find_explanation},
     "assessment_id": {find_assessment},
 }
-PLACES: Final = {"n", "name", "method", "path"}
-"""Parameters that are a place in an object, or the name of a model or method, and name nobody's object."""
+PLACES: Final = {"n", "name", "method", "path", "key_id", "owner"}
+"""Parameters that are a place in an object, the name of a model or method, or what an administrator looks after, and
+name nobody's object."""
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  to be refused
 SETS: Final = "/v1/image-sets"
@@ -130,6 +131,7 @@ def test_every_route_needs_a_key_and_checks_whose_objects_are() -> None:
 
 def test_what_is_of_persons_needs_the_scope_for_it() -> None:
     wanted = {"/v1/photos": Scope.PHOTOS, "/v1/stimuli": Scope.PHOTOS, SETS: Scope.IMAGE_SETS}
+    wanted |= dict.fromkeys(("/v1/keys", "/v1/tenants", "/studio/keys", "/studio/tenants"), Scope.ADMIN)
     checked = 0
     for path, route in every_route(create_app().routes):
         for start, scope in wanted.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from api.access.api_keys import Scope
 from api.access.tenants import TenantLimits
 from tests.api.studio.conftest import Studio, csrf_of
 
@@ -74,8 +75,47 @@ def test_conditions_are_found_by_name_identifier_gene_and_feature(studio: Studio
 
 def test_the_service_says_what_is_stored_and_allowed(studio: Studio) -> None:
     studio.service.tenants.set("limited", TenantLimits(stored_mb=5, images_waiting=123))
-    secret, _ = studio.service.api_keys.create("limited", ["image-sets"])  # type: ignore[list-item]
+    secret, _ = studio.service.api_keys.create("limited", [Scope.IMAGE_SETS])
     page = studio.visit(secret).get("/studio/service").text
     assert "The service is ready" in page
     assert "5.0 MB" in page
     assert "123" in page
+
+
+def test_administrators_make_and_revoke_keys_and_limit_owners(studio: Studio) -> None:
+    secret, _ = studio.service.api_keys.create("office", [Scope.ADMIN])
+    http = studio.visit(secret)
+    home = http.get("/studio").text
+    assert "/studio/keys" in home
+    assert "/studio/jobs" not in home
+    csrf = csrf_of(http.get("/studio/keys").text)
+    refused = http.post("/studio/keys", data={"csrf": csrf, "owner": "<b>", "ttl_s": ""})
+    assert refused.status_code == 422
+    assert 'id="owner-error"' in refused.text
+    assert "scopes-error" in refused.text
+    assert "<b>" not in refused.text
+    asked = {"csrf": csrf, "owner": "guest", "scopes": ["image-sets", "photos"], "ttl_s": "86400"}
+    made = re.search(r"gestaltgen_[\w-]{43}", http.post("/studio/keys", data=asked).text)
+    assert made
+    caller = studio.service.api_keys.find_caller(made[0])
+    assert caller
+    assert (caller.owner, caller.scopes) == ("guest", {Scope.IMAGE_SETS, Scope.PHOTOS})
+    assert made[0] not in http.get("/studio/keys").text
+    assert http.post(f"/studio/keys/{caller.key}/revoke", data={"csrf": csrf}).url.path == "/studio/keys"
+    assert studio.service.api_keys.find_caller(made[0]) is None
+    assert "guest" in http.get("/studio/tenants").text
+    wrong = http.post("/studio/tenants/guest", data={"csrf": csrf, "stored_mb": "much"})
+    assert wrong.status_code == 422
+    assert "stored_mb-error" in wrong.text
+    http.post("/studio/tenants/guest", data={"csrf": csrf, "stored_mb": "12", "models": "fake, other"})
+    assert studio.service.tenants.list_all()["guest"] == TenantLimits(stored_mb=12, models=("fake", "other"))
+    assert "fake, other" in http.get("/studio/tenants/guest").text
+
+
+def test_others_manage_no_keys(studio: Studio) -> None:
+    http = studio.visit(studio.key)
+    page = http.get("/studio/service").text
+    assert "/studio/keys" not in page
+    for path in ("/studio/keys", "/studio/tenants", "/studio/tenants/lab"):
+        assert http.get(path).status_code == 403
+        assert http.post(path, data={"csrf": csrf_of(page)}).status_code in (403, 405)
