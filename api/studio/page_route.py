@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -15,6 +16,8 @@ from api.problem_types import ProblemType
 from api.problems import Problem, to_problem
 from api.studio import pages, words
 from api.studio.forms import check_form
+
+_log: Final = logging.getLogger("gestaltgen.studio")
 
 ReaderDep = Annotated[Caller, Depends(RequireScope(*Scope))]
 """The caller of a page that every key may see."""
@@ -39,8 +42,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except Exception as error:
                 problem = to_problem(error, request)
-                if problem.status >= 500 and not isinstance(error, Problem):
-                    raise  # it is logged, and counted, as any other
+                if problem.type is ProblemType.INTERNAL_ERROR:
+                    _log.exception("the page %s failed", getattr(request.scope.get("route"), "path", ""))
                 return await render_problem(request, problem)
 
         return answer

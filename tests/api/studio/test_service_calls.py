@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from api.dependencies import ImageSetsCaller
 from api.problem_types import ProblemType
 from api.problems import Problem
-from api.studio.page_route import PageRoute
+from api.studio.page_route import PageRoute, ReaderDep
 from api.studio.service_calls import call_service, check_answer, read_problem
 from tests.api.studio.conftest import Studio, csrf_of
 
@@ -30,10 +30,15 @@ async def make_set(request: Request, caller: ImageSetsCaller) -> Response:
     return JSONResponse(check_answer(answer).json())
 
 
+@router.get("/studio/trial")
+def fail(reader: ReaderDep) -> Response:
+    raise ZeroDivisionError("a secret of the service")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def trial(studio: Studio) -> None:
     app: FastAPI = studio.app
-    app.router.routes.insert(0, router.routes[0])
+    app.router.routes[:0] = router.routes
 
 
 def test_a_page_asks_the_service_as_its_reader(studio: Studio) -> None:
@@ -59,3 +64,11 @@ def test_a_problem_of_the_service_is_the_same_one_for_a_page() -> None:
     sent = problem.response("/v1/image-sets")
     read = read_problem(httpx.Response(sent.status_code, headers=sent.headers, content=bytes(sent.body)))
     assert (read.type, read.detail, read.headers) == (problem.type, "too many", {"Retry-After": "3"})
+
+
+def test_a_page_that_fails_says_so_on_a_page(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    answer = studio.visit(studio.key).get("/studio/trial")
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "secret" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
