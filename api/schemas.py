@@ -161,7 +161,7 @@ class FaceQuery(BaseModel):
             "seeds": [self.seed],
             "truncation": self.truncation,
         }
-        if self.partner in (None, self.condition):
+        if self.partner in (None, self.condition) or self.blend == 1:
             return {"kind": "age_progression"} | fields
         return {"kind": "blended", "partners": [self.partner], "blend": self.blend} | fields
 

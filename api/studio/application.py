@@ -11,13 +11,14 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from api.studio.routes import home, image_edits, image_sets, jobs, models, operate, sign_in
+from api.studio.routes import explore, home, image_edits, image_sets, jobs, models, operate, sign_in
 
 _ROUTERS: Final = (
     sign_in.router,
     home.router,
     image_sets.router,
     image_edits.router,
+    explore.router,
     jobs.router,
     models.router,
     operate.router,

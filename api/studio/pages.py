@@ -85,6 +85,12 @@ NAVIGATION: Final = [
         _mark("Make labelled sets of synthetic faces, and print or download them."),
         _SETS,
     ),
+    Link(
+        _mark("Explore one person"),
+        "/studio/explore",
+        _mark("Change age, condition and smile of a face with sliders, and keep what you find."),
+        _SETS,
+    ),
     Link(_mark("Jobs"), "/studio/jobs", _mark("Follow and cancel what takes longer."), _EITHER),
     Link(_mark("Models"), "/studio/models", _mark("Read the cards of the weights that draw faces."), _EITHER),
     Link(

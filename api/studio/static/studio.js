@@ -51,6 +51,58 @@ const behaviours = {
     });
   },
 
+  // A form whose changes show the page anew: the parts with one name are replaced, once their pictures are there. Only
+  // the newest change is asked for; those that come while one is on its way wait as one.
+  preview(form) {
+    form.querySelector("[data-without-script]").hidden = true;
+    let next = null, busy = false;
+    const change = async (submitter) => {
+      next = `${form.action}?${new URLSearchParams(new FormData(form, submitter))}`;
+      if (busy) return;
+      busy = true;
+      while (next) {
+        const address = next;
+        next = null;
+        try {
+          await show(address);
+        } catch {  // a service that is busy or restarts; a newer change matters more
+          await new Promise((wait) => { setTimeout(wait, 1000); });
+          next ??= address;
+        }
+      }
+      busy = false;
+    };
+    const show = async (address) => {
+      const answer = await fetch(address);
+      if ([429, 503].includes(answer.status)) throw new Error(answer.statusText);
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const form2 = page.querySelector("[data-preview]");
+      if (!form2) { location.reload(); return; }  // the session has ended
+      await Promise.all([...page.querySelectorAll("[data-part] img")].map((one) => {
+        const picture = new Image();
+        picture.src = one.getAttribute("src");
+        return picture.decode();
+      }));
+      for (const part of page.querySelectorAll("[data-part]")) {
+        document.querySelector(`[data-part="${part.dataset.part}"]`)?.replaceWith(part);
+      }
+      for (const control of form.elements) {
+        const now = form2.elements[control.name];
+        if (!now?.getAttribute) continue;
+        const words = now.getAttribute("aria-valuetext");
+        if (words) control.setAttribute("aria-valuetext", words);
+        if (!next && control.type === "number") control.value = now.value;
+      }
+      history.replaceState(null, "", answer.url);
+    };
+    form.addEventListener("input", () => change());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      change(event.submitter);
+    });
+  },
+
   // A button that copies the text of an element.
   copy(button) {
     button.hidden = false;

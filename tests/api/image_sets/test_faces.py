@@ -91,7 +91,7 @@ def test_nothing_is_stored(lab: Lab) -> None:
     ("asked", "field"),
     [
         ({"condition": "Noonan"}, "condition"),
-        ({"partner": "Noonan"}, "partner"),
+        ({"partner": "Noonan", "blend": 0.5}, "partner"),
         ({"years": -1}, "years"),
         ({"years": "nan"}, "years"),
         ({"truncation": 2}, "truncation"),
