@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+PRELOADED = ["gestaltgen.cli.training.train", "torch._dynamo"]
+"""Modules that the server of forks imports."""
+
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["gestaltgen.cli.training.train", "torch._dynamo"])
+_SERVER.set_forkserver_preload(PRELOADED)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def test_the_applications_client_brings_nothing_else_of_it(own: Path) -> None:
     loaded = {module.split(".")[0] for module in said["modules"]}
     ours = {folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").is_file()}
     assert loaded & ours == {"api", "gestaltgen"}
-    assert not {"torch", "scipy", "numpy", "PIL"} & loaded
+    assert not {"torch", "scipy", "numpy", "PIL", "fastapi"} & loaded
     assert (said["mine"], said["client"]) == ("mine", "gestaltgen_client.client")
 
 

@@ -33,6 +33,7 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
 
 
 @torch.no_grad()
+@pytest.mark.usefixtures("computed_by_layers")
 def test_the_published_networks_compute_what_the_reference_does() -> None:
     f, inverter = fixture("hyperstyle_256"), load_hyperstyle(published())
     image = f["image"].float() / 127.5 - 1

@@ -299,13 +299,6 @@ def test_weights_that_cannot_be_loaded_are_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_service_holds_a_state_folder(tmp_path: Path) -> None:
-    app = create_app(Settings(state=tmp_path, without_keys=True), load=served(FakeModel()))
-    with process(tmp_path, 0), pytest.raises(ConfigError, match="in use by another service"):
-        start_and_stop(app)
-    start_and_stop(app)
-
-
 def test_one_service_runs_in_a_process(tmp_path: Path) -> None:
     app = create_app(Settings(state=tmp_path / "b", without_keys=True), load=served(FakeModel()))
     with (
@@ -331,13 +324,17 @@ def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_process_is_quiet(tmp_path: Path) -> None:
+def test_a_process_is_quiet_and_holds_its_state_folder(tmp_path: Path) -> None:
+    app = create_app(Settings(state=tmp_path, without_keys=True), load=served(FakeModel()))
     with process(tmp_path, 0) as (child, client):
         client.create(**PROGRESSION).wait(timeout_s=60)
         client.create(kind="unrelated", count=1).cancel()
+        with pytest.raises(ConfigError, match="in use by another service"):
+            start_and_stop(app)
         child.terminate()
         said, _ = child.communicate(timeout=60)
     assert said == b""
+    start_and_stop(app)
 
 
 def events_of(client: Client, job: str, last: str | None = None) -> list[dict[str, str]]:

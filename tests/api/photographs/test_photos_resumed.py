@@ -18,7 +18,6 @@ from api.access.api_keys import ApiKeys, Scope
 from api.operations.database import Database
 from tests.api.lab import (
     CONSENT,
-    WAIT,
     Lab,
     client,
     files_of,
@@ -27,11 +26,19 @@ from tests.api.lab import (
     open_lab,
     phantom,
     refused,
+    remember_faces,
     tables_naming,
 )
 from tests.api.stores import environment, files_in
 
 Inverted = tuple[str, str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered() -> Iterator[None]:
+    """Every service of this process computes a result from the same inputs once."""
+    with remember_faces():
+        yield
 
 
 def ask(http: httpx.Client, inverted: Inverted) -> list[str]:
@@ -106,12 +113,9 @@ def test_a_stopped_service_goes_on(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
     secret, _ = ApiKeys(Database.open(tmp_path).engine).create("lab", list(Scope))
+    with open_lab(tmp_path) as lab:
+        inverted = lab.photo(0), lab.photo(1)
     with process(tmp_path, secret) as (child, http):
-        sent = [
-            http.post("/v1/photos?aligned=true", content=phantom(n), headers=CONSENT | WAIT).json()["id"]
-            for n in (0, 1)
-        ]
-        inverted = sent[0], sent[1]
         asked = ask(http, inverted)
         child.send_signal(signal.SIGKILL)
         child.wait()

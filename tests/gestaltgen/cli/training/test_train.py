@@ -33,9 +33,15 @@ from gen.training import run as run_module
 from gen.training.run import RunFolder, cells_sheet, progression_sheet
 from gestaltgen.cli.main import app
 from gestaltgen.cli.training import training_screen
-from tests.forked_process import fork_python, wait_until
+from tests.forked_process import PRELOADED, fork_python, wait_until
 
 COMMAND = "from gestaltgen.cli.main import app; app()"
+TORCHRUN = f"""
+import multiprocessing
+from torch.distributed.run import main
+multiprocessing.set_forkserver_preload({PRELOADED})  # imported once for all processes
+main()
+"""
 IMAGES = 40
 SETTINGS = (
     "batch=8",
@@ -480,9 +486,11 @@ def test_two_processes_train_as_one(phantoms: Path, tmp_path: Path) -> None:
     one, two, log = tmp_path / "one", tmp_path / "two", tmp_path / "output"
     every_step = ("--report", "8", "--snapshot", "1000")
     train(*arguments(phantoms, one, *every_step, images=48, settings=EVERYTHING))
-    torchrun = ("--standalone", "--nproc-per-node", "2", "--no-python", sys.executable, "-c", COMMAND)
+    script = tmp_path / "command.py"
+    script.write_text("from gestaltgen.cli.main import app; app(standalone_mode=False)")
+    torchrun = ("--standalone", "--nproc-per-node", "2", "--start-method", "forkserver", "--run-path", str(script))
     args = arguments(phantoms, two, *every_step, images=48, settings=EVERYTHING)
-    with fork_python("from torch.distributed.run import main; main()", [*torchrun, *args], log) as child:
+    with fork_python(TORCHRUN, [*torchrun, *args], log) as child:
         child.join(300)
         assert child.exitcode == 0, log.read_text()
     assert log.read_text().count("done: ") == 1

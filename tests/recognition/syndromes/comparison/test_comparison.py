@@ -91,7 +91,9 @@ def test_answers_are_kept(comparison: Comparison, folder: Path, monkeypatch: pyt
     assert [one.runs[0].scores for one in again.results] == [one.runs[0].scores for one in comparison.results]
 
 
-def test_processes_answer_as_one_does(comparison: Comparison, tmp_path: Path) -> None:
+def test_processes_answer_as_one_does(comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = tasks.ProcessPoolExecutor  # of one process, since each takes seconds to start
+    monkeypatch.setattr(tasks, "ProcessPoolExecutor", lambda _, *arguments, **named: pool(1, *arguments, **named))
     settings = replace(SETTINGS, models=("neighbours",), runs=1, opponents=False, schemes=("folds",))
     alone, together = (
         compare_features(COHORT, FEATURES, tmp_path / str(workers), settings, workers=workers) for workers in (1, 2)
