@@ -15,6 +15,7 @@ from api.access.body_limit import BodyLimit
 from api.access.key_turns import KeyTurns
 from api.access.local_requests import LocalRequests
 from api.access.ownership import Kind
+from api.access.proxy_users import ProxyUsers
 from api.html_pages import build_page
 from api.json_bodies import LARGEST_ORDINARY_BYTES
 from api.models.pool import Models, open_models
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
     else:
         app.add_middleware(KeyTurns)
     app.add_middleware(RequestLog, metrics=service_metrics)
+    app.add_middleware(ProxyUsers, proxies=settings.proxy_networks, user_header=settings.user_header)
     problems.install(app)
     return app
 

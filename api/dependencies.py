@@ -14,6 +14,7 @@ from fastapi import Depends, Path, Request
 
 from api.access.api_keys import ANYONE, Caller, Scope
 from api.access.ownership import Kind
+from api.access.proxy_users import find_proxy_user
 from api.access.sessions import COOKIE
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
@@ -118,7 +119,7 @@ def _find_caller(request: Request, service: Resources) -> Caller:
     if service.settings.without_keys:
         return ANYONE
     if "Authorization" not in request.headers and COOKIE in request.cookies and _may_carry_session(request):
-        caller = service.sessions.find_caller(request.cookies[COOKIE])
+        caller = service.sessions.find_caller(request.cookies[COOKIE], find_proxy_user(request))
         if caller is None:
             raise Problem(
                 ProblemType.API_KEY_INVALID,

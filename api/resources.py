@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
-from api.access.api_keys import ApiKeys, Caller
+from api.access.api_keys import ApiKeys, Caller, Scope
 from api.access.idempotency import IdempotencyKeys
 from api.access.owner_threads import OwnerThreads
 from api.access.ownership import Kind, Ownership
@@ -214,7 +214,7 @@ class Resources:
             sets=ImageSets(store, set_work, jobs, ownership, database.locks, at_once=settings.role == "all"),
             keys=idempotency_keys,
             api_keys=api_keys,
-            sessions=Sessions(engine, api_keys, secret),
+            sessions=Sessions(engine, api_keys, secret, map(Scope, settings.scopes_of_users)),
             tickets=Tickets(engine),
             ownership=ownership,
             tenants=tenants,

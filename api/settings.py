@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_USER_SCOPES: Final = ("image-sets", "photos")
 _PREFIX: Final = "GESTALTGEN_"
 _OTHERS: Final = ("GESTALTGEN_KEY", "GESTALTGEN_PORTRAITS")
 """Variables of other commands and of the tests."""
@@ -121,6 +123,21 @@ class Settings(BaseSettings):
         description="Names of hosts, with commas between, under which a service without keys may be reached besides "
         "loopback.",
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1, ::1",
+        description="Addresses or networks of proxies, with commas between, that are believed when they say by "
+        "`X-Forwarded-Proto` that a browser came by TLS, and by `GESTALTGEN_USER_HEADER` who it is.",
+    )
+    user_header: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9-]{1,64}$",
+        description="Header in which a trusted proxy names the user whom it has signed in, such as `X-Remote-User`, "
+        "who then needs no key for the studio; unset, there is none. The proxy must replace what browsers send in it.",
+    )
+    user_scopes: str = Field(
+        default="image-sets",
+        description="What users whom a proxy has signed in may do, with commas between: `image-sets`, `photos`.",
+    )
     concurrent_jobs: int = Field(
         default=4, ge=1, le=64, description="Jobs of one owner in progress at once in a process; they take turns."
     )
@@ -194,7 +211,17 @@ class Settings(BaseSettings):
     @property
     def local_hosts(self) -> tuple[str, ...]:
         """Names under which a service without keys may be reached."""
-        return (*_LOOPBACK, *(name.strip().lower() for name in (self.allowed_hosts or "").split(",") if name.strip()))
+        return (*_LOOPBACK, *(name.lower() for name in _split(self.allowed_hosts or "")))
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks in `trusted_proxies`."""
+        return tuple(ip_network(one) for one in _split(self.trusted_proxies))
+
+    @property
+    def scopes_of_users(self) -> tuple[str, ...]:
+        """Scopes in `user_scopes`."""
+        return _split(self.user_scopes)
 
     @property
     def database_url(self) -> str | None:
@@ -218,6 +245,31 @@ class Settings(BaseSettings):
                 "keys with `gestaltgen keys create`"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_proxies(self) -> Self:
+        try:
+            self.proxy_networks  # noqa: B018  raises what is wrong
+        except ValueError as error:
+            raise ValueError(
+                f"trusted_proxies {self.trusted_proxies!r}; expected addresses or networks with commas between, as "
+                f"10.0.0.5, 10.1.0.0/16: {error}"
+            ) from error
+        if not self.scopes_of_users or not set(self.scopes_of_users) <= set(_USER_SCOPES):
+            raise ValueError(
+                f"user_scopes {self.user_scopes!r}; expected some of {', '.join(_USER_SCOPES)}, with commas between"
+            )
+        if self.user_header and (self.without_keys or "trusted_proxies" not in self.model_fields_set):
+            raise ValueError(
+                f"user_header {self.user_header!r} needs keys, and GESTALTGEN_TRUSTED_PROXIES with the addresses of "
+                "the proxies alone: whoever sends requests from there can be any user"
+            )
+        return self
+
+
+def _split(text: str) -> tuple[str, ...]:
+    """Return the parts of a text between commas, without spaces around them."""
+    return tuple(part for one in text.split(",") if (part := one.strip()))
 
 
 def unknown_settings(variables: Iterable[str]) -> list[str]:

@@ -104,15 +104,10 @@ class ApiKeys:
         """Create a key and return it, which is possible only now, with its record.
 
         Raises:
-            ConfigError: the owner is no valid name, there is no scope, or the expiry date has passed.
+            ConfigError: the owner cannot have this name, there is no scope, or the expiry date has passed.
         """
         now = clock.now()
-        if not re.fullmatch(OWNER_PATTERN, owner):
-            raise ConfigError(
-                f"owner {owner!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
-            )
-        if owner == SERVICE.owner:
-            raise ConfigError(f"owner {owner!r} stands for the service itself in the audit record; take another name")
+        check_owner(owner)
         if not scopes:
             raise ConfigError(f"no scope; expected one or more of {', '.join(Scope)}")
         if expires is not None and expires <= now:
@@ -167,6 +162,20 @@ class ApiKeys:
             )
             for row in rows
         ]
+
+
+def check_owner(owner: str) -> None:
+    """Check that an owner can have a name.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not re.fullmatch(OWNER_PATTERN, owner):
+        raise ConfigError(
+            f"owner {owner[:80]!r}; expected 1 to 64 letters, digits, dots, dashes, underscores or @, as genetics-lab"
+        )
+    if owner == SERVICE.owner:
+        raise ConfigError(f"owner {owner!r} stands for the service itself in the audit record; take another name")
 
 
 def _hash_key(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""Routes to sign in with an API key or a ticket, and to sign out."""
+"""Routes to sign in with an API key, a ticket or the word of a trusted proxy, and to sign out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from api.access.key_turns import REFUSAL_S
+from api.access.proxy_users import find_proxy_user
 from api.access.sessions import COOKIE, LIFETIME
 from api.dependencies import ServiceDep
 from api.studio.forms import NO_ERRORS, FieldErrors, check_origin
 from api.studio.page_route import PageRoute, ReaderDep
 from api.studio.pages import HOME, SIGN_IN, render
 from api.studio.words import translate as _
+from core.errors import ConfigError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -35,27 +37,33 @@ def show_sign_in(
     if service.settings.without_keys:
         return RedirectResponse(target, 303)
     if not ticket:
-        return render(request, "sign_in.html", target=target, errors=NO_ERRORS)
+        return _render_form(request, target)
     key = service.tickets.redeem(ticket)
     if key is None:
         message = _(
             "This address was used before, or is older than two minutes. Start the command again, or use a key."
         )
-        return render(request, "sign_in.html", status=403, target=target, errors=FieldErrors(others=(message,)))
+        return _render_form(request, target, 403, FieldErrors(others=(message,)))
     return _begin_session(request, target, service.sessions.begin(key))
 
 
 @router.post(SIGN_IN)
 async def sign_in(request: Request, service: ServiceDep) -> Response:
-    """Begin a session for the key of the form."""
+    """Begin a session for the key of the form, or for the user whom a proxy has signed in."""
     check_origin(request)
     form = await request.form(max_files=0, max_fields=10)
-    target = _check_target(str(form.get("next", HOME)))
+    target, user = _check_target(str(form.get("next", HOME))), find_proxy_user(request)
+    if user is not None and "key" not in form:
+        try:
+            token = await anyio.to_thread.run_sync(service.sessions.begin_for_user, user)
+        except ConfigError as error:
+            return _render_form(request, target, 403, FieldErrors(others=(str(error),)))
+        return _begin_session(request, target, token)
     caller = await anyio.to_thread.run_sync(service.api_keys.find_caller, str(form.get("key", "")).strip()[:200])
     if caller is None:
         await anyio.sleep(REFUSAL_S)
         message = _("This API key is unknown, past its end, or revoked. Ask whoever runs the service for one.")
-        return render(request, "sign_in.html", status=422, target=target, errors=FieldErrors({"key": message}))
+        return _render_form(request, target, 422, FieldErrors({"key": message}))
     return _begin_session(request, target, await anyio.to_thread.run_sync(service.sessions.begin, caller.key))
 
 
@@ -66,6 +74,11 @@ async def sign_out(request: Request, service: ServiceDep, reader: ReaderDep) -> 
     answer = RedirectResponse(SIGN_IN, 303)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
+
+
+def _render_form(request: Request, target: str, status: int = 200, errors: FieldErrors = NO_ERRORS) -> Response:
+    user = find_proxy_user(request)
+    return render(request, "sign_in.html", status=status, target=target, user=user, errors=errors)
 
 
 def _begin_session(request: Request, target: str, token: str) -> Response:

@@ -104,7 +104,13 @@ def run_server(app: FastAPI, listener: socket.socket, most_of_address: int) -> N
     """
     connection = bound_connections(most_of_address)
     config = uvicorn.Config(
-        app, http=connection, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=10
+        app,
+        http=connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # uvicorn would put the browser's address in place of the proxy's
+        timeout_graceful_shutdown=10,
     )
     gc.freeze()
     sys.setswitchinterval(SWITCH_S)

@@ -69,9 +69,9 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "explanation_id": {find_explanation},
     "assessment_id": {find_assessment},
 }
-PLACES: Final = {"n", "name", "method", "path", "key_id", "owner"}
-"""Parameters that are a place in an object, the name of a model or method, or what an administrator looks after, and
-name nobody's object."""
+PLACES: Final = {"n", "name", "method", "path", "kind", "key_id", "owner"}
+"""Parameters that name nobody's object: a place in one, the name of a model, method or kind of set, or what an
+administrator looks after."""
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  to be refused
 SETS: Final = "/v1/image-sets"

@@ -126,3 +126,10 @@ def test_a_ticket_signs_in_once_and_for_a_short_time(studio: Studio, monkeypatch
         answer = httpx.get(f"{studio.url}/studio/sign-in", params={"ticket": used})
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
+
+
+def test_no_header_signs_in_anybody_unless_a_setting_names_it(studio: Studio) -> None:
+    for name in ("X-Remote-User", "Remote-User", "X-Forwarded-User"):
+        answer = httpx.post(f"{studio.url}/studio/sign-in", headers={name: "lab"}, data={"next": "/studio"})
+        assert answer.status_code == 422
+        assert "Set-Cookie" not in answer.headers
