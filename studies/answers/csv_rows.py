@@ -134,7 +134,12 @@ def read_cells(path: Path) -> list[tuple[int, list[str]]]:
     Raises:
         DatasetError: the file cannot be read, is larger than MOST_BYTES, is not UTF-8 or UTF-16 text, or is no table.
     """
-    return parse_cells(str(path), read_text(path), "\t" if path.suffix.lower() in (".tsv", ".tab") else ",")
+    return parse_cells(str(path), read_text(path), find_delimiter(path))
+
+
+def find_delimiter(path: Path) -> str:
+    """Return what separates the cells of a file, by the ending of its name."""
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
 
 
 def parse_cells(source: str, text: str, delimiter: str = ",") -> list[tuple[int, list[str]]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from core.errors import DatasetError
-from studies.answers.csv_rows import check_named_once, name_cells, read_cells
+from studies.answers.csv_rows import check_named_once, find_delimiter, name_cells, parse_cells, read_text
 from studies.answers.exclusions import (
     Exclusion,
     ExclusionRules,
@@ -17,7 +17,7 @@ from studies.answers.exclusions import (
     exclude_answers,
     exclude_sessions,
 )
-from studies.answers.jspsych import read_jspsych
+from studies.answers.jspsych import parse_jspsych
 from studies.answers.key import AnswerKey
 from studies.answers.plain_csv import ColumnMap, parse_plain
 from studies.answers.psychopy import is_psychopy, parse_psychopy
@@ -35,7 +35,21 @@ _UNITS: Final[Mapping[SurveyProgram, TimeUnit]] = {
     "wide": "s",
     "plain": "s",
 }
-_ENDINGS: Final = (".csv", ".tsv", ".json")
+ENDINGS: Final = (".csv", ".tsv", ".json")
+"""Endings of the names of exports."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """File of a survey program.
+
+    Attributes:
+        path: its name, whose ending tells the format, and which messages give.
+        text: its content.
+    """
+
+    path: Path
+    text: str
 
 
 @dataclass(frozen=True)
@@ -114,11 +128,25 @@ def import_answers(
     Raises:
         DatasetError: a file cannot be read as a whole, is cut off, or has times in another unit.
     """
+    return import_exports((Export(path, read_text(path)) for path in _list_files(paths)), key, rules, reading)
+
+
+def import_exports(
+    exports: Iterable[Export],
+    key: AnswerKey,
+    rules: ExclusionRules | None = None,
+    reading: ReadingRules | None = None,
+) -> ImportedAnswers:
+    """Import the content of files as `import_answers` does.
+
+    Raises:
+        DatasetError: as of `import_answers`.
+    """
     rules, reading = rules or ExclusionRules(), reading or ReadingRules()
     programs: dict[SurveyProgram, int] = {}
     sessions: list[Session] = []
-    for path in _list_files(paths):
-        program, read = read_sessions(path, key, reading)
+    for export in exports:
+        program, read = parse_sessions(export, key, reading)
         programs[program] = programs.get(program, 0) + 1
         sessions += read
     options = reading.options or tuple(dict.fromkeys(image.condition for image in key.values()))
@@ -143,20 +171,21 @@ def import_answers(
     return ImportedAnswers(tuple(answers), programs, len(sessions), given_answers, tuple(left_out), rules)
 
 
-def read_sessions(path: Path, key: AnswerKey, reading: ReadingRules) -> tuple[SurveyProgram, list[Session]]:
-    """Read the sessions of one file, and tell the survey program that wrote it.
+def parse_sessions(export: Export, key: AnswerKey, reading: ReadingRules) -> tuple[SurveyProgram, list[Session]]:
+    """Parse the sessions of one file, and tell the survey program that wrote it.
 
     Raises:
         DatasetError: as `import_answers`.
     """
-    program, sessions = _parse_file(path, key, reading)
-    return program, check_times(str(path), sessions, reading.unit or _UNITS[program])
+    program, sessions = _parse_file(export, key, reading)
+    return program, check_times(str(export.path), sessions, reading.unit or _UNITS[program])
 
 
-def _parse_file(path: Path, key: AnswerKey, reading: ReadingRules) -> tuple[SurveyProgram, list[Session]]:
+def _parse_file(export: Export, key: AnswerKey, reading: ReadingRules) -> tuple[SurveyProgram, list[Session]]:
+    path = export.path
     if path.suffix.lower() == ".json":
-        return "jspsych", [read_jspsych(path, reading.unit or _UNITS["jspsych"])]
-    lines = read_cells(path)
+        return "jspsych", [parse_jspsych(str(path), export.text, reading.unit or _UNITS["jspsych"])]
+    lines = parse_cells(str(path), export.text, find_delimiter(path))
     if not lines:
         raise DatasetError(f"{path} is empty; expected answers")
     if is_qualtrics(lines, key):
@@ -177,9 +206,9 @@ def _list_files(paths: Sequence[Path]) -> list[Path]:
     """List the files of folders, and the files themselves, each once."""
     files: list[Path] = []
     for path in paths:
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in _ENDINGS) if path.is_dir() else [path]
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in ENDINGS) if path.is_dir() else [path]
         if not inside:
-            raise DatasetError(f"{path} holds no files that end in {', '.join(_ENDINGS)}; name a folder of exports")
+            raise DatasetError(f"{path} holds no files that end in {', '.join(ENDINGS)}; name a folder of exports")
         files += inside
     check_named_once(files)
     return files

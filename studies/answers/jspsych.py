@@ -5,39 +5,38 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from core.errors import DatasetError
-from studies.answers.csv_rows import read_text
 from studies.answers.sessions import SECONDS, GivenAnswer, Session, TimeUnit, name_image
 
 
-def read_jspsych(path: Path, unit: TimeUnit = "ms") -> Session:
-    """Read the file of one participant.
+def parse_jspsych(source: str, text: str, unit: TimeUnit = "ms") -> Session:
+    """Parse the file of one participant.
 
     The file holds a list of trials, or an object with the list `trials` and what is the same for all of them:
     `participant`, and optionally `finished` and `started`. Trials without an image or an answer, such as instructions,
     are skipped. `participant` may stand in the trials instead.
 
     Args:
+        source: name of the file, for messages.
         unit: of the reaction times `rt`.
 
     Raises:
         DatasetError: it is no JSON, or a field is not as expected.
     """
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} is no JSON ({error}); the file is cut off, or of another format") from error
+        raise DatasetError(f"{source} is no JSON ({error}); the file is cut off, or of another format") from error
     about: Mapping[str, Any] = document if isinstance(document, dict) else {}
     trials = about.get("trials") if about else document
     if not isinstance(trials, list) or not all(isinstance(trial, dict) for trial in trials):
-        raise DatasetError(f"{path} has no trials; expected a list of objects, or an object with the list `trials`")
+        raise DatasetError(f"{source} has no trials; expected a list of objects, or an object with the list `trials`")
     answers: list[GivenAnswer] = []
     names = [about.get("participant")]
     for number, trial in enumerate(trials, 1):
-        place = f"{path}, trial {number}"
+        place = f"{source}, trial {number}"
         names.append(trial.get("participant"))
         image, answer = (_read_text(trial, name, place) for name in ("image", "answer"))
         if image and answer:
@@ -54,16 +53,16 @@ def read_jspsych(path: Path, unit: TimeUnit = "ms") -> Session:
             )
     known = {str(name).strip() for name in names if isinstance(name, str | int)}
     if len(known) > 1:
-        raise DatasetError(f"{path} has {len(known)} participants; expected one in each file")
+        raise DatasetError(f"{source} has {len(known)} participants; expected one in each file")
     finished = about.get("finished")
     if finished is not None and not isinstance(finished, bool):
-        raise DatasetError(f"{path}: finished is {finished!r}; expected true or false")
+        raise DatasetError(f"{source}: finished is {finished!r}; expected true or false")
     return Session(
         participant="".join(known),
-        place=str(path),
+        place=source,
         answers=tuple(answers),
         finished=finished,
-        started=_read_text(about, "started", str(path)),
+        started=_read_text(about, "started", source),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,28 @@ _IMPORT_FIELDS: Final = ("files", "read", "kept", "left_out", "rules")
 Results = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class StudyReport:
+    """Report of a study.
+
+    Attributes:
+        sections: HTML of its sections, with their plots.
+        numbers: all its numbers, for JSON.
+        plots: PNGs by name.
+    """
+
+    sections: str
+    numbers: Results
+    plots: Mapping[str, bytes]
+
+    def list_files(self) -> dict[str, bytes]:
+        """Return the files of the report by name: page, numbers and plots."""
+        return {f"{name}.png": png for name, png in self.plots.items()} | {
+            "report.json": (to_json_text(self.numbers) + "\n").encode(),
+            "report.html": render_html("Report of a study", NOTICE, self.sections).encode(),
+        }
+
+
 def write_report(out: Path, results: Path | None, gaze: Path | None, imported: Path | None = None) -> None:
     """Write report.html, report.json with all its numbers, and its plots as PNG.
 
@@ -58,6 +81,25 @@ def write_report(out: Path, results: Path | None, gaze: Path | None, imported: P
     answered = None if results is None else _read_results(results, _ANSWER_FIELDS)
     looked = None if gaze is None else _read_results(gaze / RESULTS_FILE, _GAZE_FIELDS)
     counts = None if imported is None else _read_results(imported, _IMPORT_FIELDS)
+    maps = {} if gaze is None else _read_maps(gaze / MAPS_FILE)
+    report = compose_report(answered, counts, looked, maps)
+    for name, data in report.list_files().items():
+        write_file(out / name, data)
+
+
+def compose_report(
+    answered: Results | None,
+    counts: Results | None = None,
+    looked: Results | None = None,
+    maps: Mapping[str, Any] | None = None,
+) -> StudyReport:
+    """Compose a report.
+
+    Args:
+        answered: what `gestaltgen study analyse` computes.
+        counts: what `gestaltgen study import` counts.
+        looked, maps: what `gestaltgen study gaze` computes.
+    """
     plots: dict[str, bytes] = {}
     sections: list[str] = []
     methods: dict[str, str] = {}
@@ -66,15 +108,12 @@ def write_report(out: Path, results: Path | None, gaze: Path | None, imported: P
     if answered is not None:
         sections += render_answers(answered, plots)
         methods["answers"] = describe_answers(answered)
-    if looked is not None and gaze is not None:
-        sections += render_gaze(looked, _read_maps(gaze / MAPS_FILE), plots)
+    if looked is not None:
+        sections += render_gaze(looked, maps or {}, plots)
         methods["gaze"] = describe_gaze(looked)
     sections.append(format_section("Methods", *(f"<p>{html.escape(text)}</p>" for text in methods.values())))
     whole = {"notice": NOTICE, "imported": counts, "answers": answered, "gaze": looked, "methods": methods}
-    for name, png in plots.items():
-        write_file(out / f"{name}.png", png)
-    write_file(out / "report.json", (to_json_text(whole) + "\n").encode())
-    write_file(out / "report.html", render_html("Report of a study", NOTICE, "\n".join(sections)).encode())
+    return StudyReport("\n".join(sections), whole, plots)
 
 
 def _read_results(path: Path, names: Sequence[str]) -> Results:
