@@ -289,7 +289,12 @@ def describe_survey_pack(service: Resources, pack: PackRecord) -> StimuliOut:
         created=to_datetime(pack.created_ms),
         expires=to_datetime(pack.expires_ms),
         notice=EDITED_NOTICE,
-        links=StimuliLinks(self=here, archive=f"{here}/archive.zip", job=job_path(job.id) if job else None),
+        links=StimuliLinks(
+            self=here,
+            archive=f"{here}/archive.zip",
+            picture=f"{here}/versions/{{version}}/{{n}}.png",
+            job=job_path(job.id) if job else None,
+        ),
     )
 
 

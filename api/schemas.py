@@ -725,6 +725,9 @@ class StimuliLinks(BaseModel):
 
     self: str
     archive: str
+    picture: str = Field(
+        description="The n-th picture of a version, A or B, from 1; `{version}` and `{n}` stand in it."
+    )
     job: str | None
 
 

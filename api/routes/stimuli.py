@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
@@ -16,6 +17,7 @@ from api.operations.clock import now_ms
 from api.photographs.inversion_effort import InversionEffort, check_effort
 from api.photographs.records import ErasureCause, PackRecord, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
+from api.photographs.survey_packs import Version
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.representations import describe_survey_pack, pack_path
@@ -151,13 +153,46 @@ def show_survey_pack(service: ServiceDep, pack: KnownPack) -> StimuliOut:
 def download_survey_pack(request: Request, service: ServiceDep, pack: KnownPack) -> Response:
     """A zip: A/ and B/ with blinded file names, areas.csv with the areas of interest, and key/ with the answer key,
     which participants must not see."""
+    check_pack_done(pack)
+    files, name = service.survey_packs.files, service.survey_packs.archive_path(pack.id)
+    content = Content(files.size(name), partial(files.read, name))
+    return private_file(request, content, "application/zip", f"stimuli-{pack.id[:8]}.zip")
+
+
+@router.get(
+    "/{pack_id}/versions/{version}/{n}.png",
+    summary="A picture of a survey",
+    responses=FILE,
+    response_class=Response,
+)
+def show_survey_picture(
+    request: Request,
+    service: ServiceDep,
+    pack: KnownPack,
+    version: Annotated[Version, Path(description="Version of the survey.")],
+    n: Annotated[int, Path(description="The picture's place in the version, from 1.")],
+) -> Response:
+    """A picture as the participants see it: the person as reconstructed, or edited."""
+    check_pack_done(pack)
+    png = service.survey_packs.read_picture(pack.id, version, n)
+    if png is None:
+        raise Problem(
+            ProblemType.IMAGE_NOT_FOUND,
+            f"There is no picture {n}; version {version} has pictures 1 to {(pack.result or {})['people']}.",
+        )
+    return private_file(request, png, "image/png")
+
+
+def check_pack_done(pack: PackRecord) -> None:
+    """Check that the files of a survey pack can be served.
+
+    Raises:
+        Problem: 409.
+    """
     if pack.result is None:
         raise Problem(
             ProblemType.SURVEY_PACK_NOT_READY, "The pack is not done; wait for its job.", headers={"Retry-After": "1"}
         )
-    files, name = service.survey_packs.files, service.survey_packs.archive_path(pack.id)
-    content = Content(files.size(name), partial(files.read, name))
-    return private_file(request, content, "application/zip", f"stimuli-{pack.id[:8]}.zip")
 
 
 @router.delete(

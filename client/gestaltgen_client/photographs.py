@@ -149,6 +149,11 @@ class Pack(Work):
             self._connection.stream_to(file, self.links["archive"], checked=False)
         return path
 
+    def picture(self, version: str, place: int) -> bytes:
+        """Return the PNG at a place of version A or B, from 1, as the participants see it."""
+        path = self.links["picture"].format(version=version, n=place)
+        return self._connection.send("GET", path).content
+
     def erase(self) -> None:
         """Erase the pack. Its photographs stay."""
         self._connection.send("DELETE", self.links["self"])

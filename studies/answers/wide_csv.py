@@ -40,8 +40,17 @@ def read_question_columns(path: Path) -> QuestionColumns:
     Raises:
         DatasetError: it cannot be read, has an unknown field, or names a question twice.
     """
+    return parse_question_columns(read_rows(path))
+
+
+def parse_question_columns(table: CsvTable) -> QuestionColumns:
+    """Parse a table as `read_question_columns` does.
+
+    Raises:
+        DatasetError: as of `read_question_columns`, for a table.
+    """
     columns: dict[tuple[str, str], str] = {}
-    for row in read_rows(path).rows:
+    for row in table.rows:
         question = row.require("image"), row.require("field")
         if question[1] not in FIELDS or question in columns:
             raise row.error("field", f"one of {', '.join(FIELDS)}, each once for an image")

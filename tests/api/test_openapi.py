@@ -56,6 +56,8 @@ _ADMINISTRATION: Final = (
     "limit_tenant_v1_tenants__owner__put",
 )
 
+_SURVEY_PICTURE: Final = "show_survey_picture_v1_stimuli__pack_id__versions__version___n__png_get"
+
 ADDED_OPERATIONS: Final = frozenset(
     {
         "delete_v1_image_sets__set_id__delete",
@@ -65,6 +67,7 @@ ADDED_OPERATIONS: Final = frozenset(
         *_ADMINISTRATION,
         *_METADATA,
         *_QUIZZES,
+        _SURVEY_PICTURE,
         *_EXPLANATIONS,
         *_ASSESSMENTS,
         *_SHEETS_AND_ESTIMATES,
@@ -109,6 +112,7 @@ ADDED_FIELDS: Final = frozenset(
         *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds", "local")),
         *(("EditResult", field) for field in ("inversion", "sharpness", "scores", "local")),
         *(("EditResult", f"judged_{what}_{when}") for what in ("happy", "age") for when in ("before", "after")),
+        ("StimuliLinks", "picture"),
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
         ("ImageSetBody", "years"),

@@ -147,6 +147,7 @@ def test_a_survey_pack_is_downloaded_whole(theirs: Client, photo: Photo, tmp_pat
     groups = {photo.id: "one", other.id: "one"}
     pack = theirs.stimuli([photo, other.id], smile=0.5, groups=groups, seed=7, doubtful=True).wait(timeout_s=120)
     assert (pack.people, pack.total, pack.left_out) == (2, 2, [])
+    assert pack.picture("A", 1).startswith(b"\x89PNG")
     path = pack.download(tmp_path / "survey" / "pack.zip")
     assert os.listdir(path.parent) == ["pack.zip"]
     with zipfile.ZipFile(path) as archive:

@@ -69,7 +69,7 @@ CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "explanation_id": {find_explanation},
     "assessment_id": {find_assessment},
 }
-PLACES: Final = {"n", "name", "method", "path", "kind", "key_id", "owner"}
+PLACES: Final = {"n", "name", "method", "path", "version", "kind", "key_id", "owner"}
 """Parameters that name nobody's object: a place in one, the name of a model, method or kind of set, or what an
 administrator looks after."""
 

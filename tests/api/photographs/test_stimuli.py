@@ -77,11 +77,17 @@ def test_a_pack_has_two_versions_and_their_key(lab: Lab, photos: list[str]) -> N
         assert {line["photograph"] for line in lines} == set(photos)
         assert [line["edited"] for line in lines].count("True") == 2
         assert table(files, f"{version}/order.csv") == [{"file": line["file"]} for line in lines]
+        picture = lab.http.get(pack["links"]["picture"].format(version=version, n=2))
+        assert picture.content == files[f"{version}/{lines[1]['file']}"]
+        assert picture.headers["Cache-Control"] == "private, no-store"
     edited = {(line["photograph"], line["version"]) for line in answers if line["edited"] == "True"}
     assert len({photo for photo, _ in edited}) == 4
     for name in pictures:
         assert read_image(files[name]).shape == (128, 128, 3)
         assert MARK.encode() in files[name]
+    for place in (0, 5):
+        missing = lab.http.get(pack["links"]["picture"].format(version="A", n=place))
+        assert problem_of(missing) is ProblemType.IMAGE_NOT_FOUND
     blinded = b"".join(files[name] for name in files if not name.startswith("key/")) + "".join(pictures).encode()
     assert not any(photo.encode() in blinded for photo in photos)
 
