@@ -45,6 +45,7 @@ from api.routes import (
 )
 from api.schemas import ProblemOut
 from api.settings import Settings
+from api.studio.answer_analysis import LARGEST_STUDY_BYTES
 from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
@@ -151,6 +152,8 @@ def _largest_body(settings: Settings, path: str) -> int:
             return settings.max_photo_bytes
         case "/studio/photographs":
             return settings.max_photo_bytes + LARGEST_ORDINARY_BYTES  # the other fields of the form
+        case "/studio/studies/answers":
+            return LARGEST_STUDY_BYTES
         case "/v1/image-sets" | "/v1/stimuli":
             return settings.max_body_bytes
         case _:

@@ -58,6 +58,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.routes"],
         ["api.studio", "api.studio.words"],
         ["api.studio.forms", "api.studio.image_set_requests", "api.studio.markdown"],
+        ["api.studio.answer_analysis", "api.studio.explanation_words", "api.studio.photograph_choices"],
         ["api.studio.service_calls"],
         ["api.studio.pages"],
         ["api.studio.page_route"],

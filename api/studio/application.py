@@ -11,7 +11,19 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from api.studio.routes import explore, home, image_edits, image_sets, jobs, models, operate, sign_in
+from api.studio.routes import (
+    assessments,
+    explanations,
+    explore,
+    home,
+    image_edits,
+    image_sets,
+    jobs,
+    models,
+    operate,
+    sign_in,
+    studies,
+)
 
 _ROUTERS: Final = (
     sign_in.router,
@@ -19,6 +31,9 @@ _ROUTERS: Final = (
     image_sets.router,
     image_edits.router,
     explore.router,
+    studies.router,
+    explanations.router,
+    assessments.router,
     jobs.router,
     models.router,
     operate.router,

@@ -71,7 +71,7 @@ async def check_form(request: Request) -> None:
         Problem: 403, another site sent it, or its token is not that of the session.
     """
     check_origin(request)
-    form = await request.form(max_files=1, max_fields=1_000)
+    form = await request.form(max_files=3, max_fields=1_000)
     service: Resources = request.app.state.service
     expected = service.sessions.derive_csrf_token(request.cookies.get(COOKIE, ""))
     if not hmac.compare_digest(str(form.get(CSRF, "")).encode(), expected.encode()):

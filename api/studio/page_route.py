@@ -45,6 +45,8 @@ class PageRoute(APIRoute):
                 if problem.type is ProblemType.INTERNAL_ERROR:
                     _log.exception("the page %s failed", getattr(request.scope.get("route"), "path", ""))
                 return await render_problem(request, problem)
+            finally:
+                await request.close()  # the files of its form
 
         return answer
 

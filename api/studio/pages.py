@@ -91,6 +91,24 @@ NAVIGATION: Final = [
         _mark("Change age, condition and smile of a face with sliders, and keep what you find."),
         _SETS,
     ),
+    Link(
+        _mark("Studies"),
+        "/studio/studies",
+        _mark("Make survey packs of photographs in two versions, and analyse the answers."),
+        _PHOTOS,
+    ),
+    Link(
+        _mark("Explanations"),
+        "/studio/explanations",
+        _mark("See which parts of a face a classifier goes by."),
+        _EITHER,
+    ),
+    Link(
+        _mark("Assessments"),
+        "/studio/assessments",
+        _mark("Ask whether a face speaks for a syndrome, compared with matched controls."),
+        _PHOTOS,
+    ),
     Link(_mark("Jobs"), "/studio/jobs", _mark("Follow and cancel what takes longer."), _EITHER),
     Link(_mark("Models"), "/studio/models", _mark("Read the cards of the weights that draw faces."), _EITHER),
     Link(

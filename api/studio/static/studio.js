@@ -103,6 +103,14 @@ const behaviours = {
     });
   },
 
+  // A part of the page whose pictures on top are as opaque as a slider says, in percent.
+  opacity(box) {
+    const control = document.getElementById(box.dataset.opacity);
+    const show = () => box.style.setProperty("--opacity", control.value / 100);
+    control.addEventListener("input", show);
+    show();
+  },
+
   // A button that copies the text of an element.
   copy(button) {
     button.hidden = false;

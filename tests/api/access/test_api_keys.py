@@ -259,7 +259,7 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
         SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", SyntheticFace(made["id"], 0))},
         "/v1/jobs": {"job_id": large["links"]["job"].rpartition("/")[2]},
         "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", PhotographFace(photo))},
-        "/v1/stimuli": {"pack_id": pack},
+        "/v1/stimuli": {"pack_id": pack, "version": "A", "n": "1"},
         "/v1/explanations": {"explanation_id": explanation.id, "method": "gradcam"},
         "/v1/assessments": {"assessment_id": assessment.id},
     }
