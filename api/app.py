@@ -39,6 +39,7 @@ from api.routes import (
     metrics,
     photos,
     quizzes,
+    receipts,
     set_metadata,
     stimuli,
     verify,
@@ -49,8 +50,8 @@ from api.studio.answer_analysis import LARGEST_STUDY_BYTES
 from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
-    *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, cohort, photos, stimuli),
-    *(verify, jobs, catalogue, administration),
+    *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, cohort, photos, receipts),
+    *(stimuli, verify, jobs, catalogue, administration),
 )
 _ROUTES_OF_WORKERS: Final = (health, metrics)
 

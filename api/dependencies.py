@@ -13,6 +13,7 @@ import anyio.to_thread
 from fastapi import Depends, Path, Request
 
 from api.access.api_keys import ANYONE, Caller, Scope
+from api.access.body_limit import PAGES
 from api.access.ownership import Kind
 from api.access.proxy_users import find_proxy_user
 from api.access.sessions import COOKIE
@@ -27,6 +28,7 @@ from api.photographs.records import (
     PackRecord,
     Photograph,
     PhotographFace,
+    Receipt,
     SyntheticFace,
 )
 from api.photographs.request_audit import find_request_audit
@@ -44,9 +46,6 @@ ServiceDep = Annotated[Resources, Depends(get_service)]
 
 CALLER_IN_STATE: Final = "caller"
 """Name under which the state of a request has its caller, once it is known."""
-
-PAGES: Final = "/studio/"
-"""Beginning of the paths of pages, whose forms carry a token of the session."""
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
 
@@ -312,6 +311,28 @@ def find_photograph(
 KnownPhoto = Annotated[Photograph, Depends(find_photograph)]
 
 
+def find_receipt(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    photo_id: Annotated[str, Path(description="Id of a photograph that was erased.")],
+) -> Receipt:
+    """Return the receipt of a photograph that the caller erased.
+
+    Raises:
+        Problem: 404, also if another owner erased it.
+    """
+    receipt = service.eraser.find_receipt(photo_id, caller.owner)
+    if receipt is None:
+        raise Problem(
+            ProblemType.PHOTO_NOT_FOUND,
+            f"There is no receipt of a photograph {photo_id[:64]!r}; only what is erased on request leaves one.",
+        )
+    return receipt
+
+
+KnownReceipt = Annotated[Receipt, Depends(find_receipt)]
+
+
 def check_inverted(photo: Photograph) -> None:
     """Check that a photograph is inverted.
 
@@ -454,6 +475,7 @@ OWNER_CHECKS: Final[frozenset[Callable[..., Any]]] = frozenset(
         find_image_set,
         find_job,
         find_photograph,
+        find_receipt,
         find_photograph_edit,
         find_image_edit,
         find_survey_pack,

@@ -223,6 +223,7 @@ def describe_photo(service: Resources, photo: Photograph) -> PhotoOut:
             self=here,
             original=f"{here}/original" if kept else None,
             crop=f"{here}/crop.png",
+            landmarks=f"{here}/landmarks",
             reconstruction=f"{here}/reconstruction.png",
             edits=f"{here}/edits",
             explanations=f"{here}/explanations",

@@ -390,12 +390,29 @@ class QualityOut(BaseModel):
 ConsentScope = Literal["cohort"]
 
 
+class LandmarksOut(BaseModel):
+    """Landmarks of the aligned face of a photograph; null where no face is found in it."""
+
+    side: int | None = Field(None, description="Side of `crop.png` in pixels; null if an earlier version inverted it.")
+    landmarks: list[tuple[float, float]] | None = Field(
+        None,
+        description="68 points [x, y] in iBUG order, in pixels of `crop.png`; the centre of its first pixel is (0, 0).",
+    )
+    areas: dict[str, tuple[int, int, int, int]] | None = Field(
+        None, description="Areas of interest `mouth`, `eyes`, `nose` and `face`: left, top, right and bottom in pixels."
+    )
+    smile: float | None = Field(
+        None, description="Smile that the landmarks show: 0 at rest, 1 broad. The `smile` of `quality` is a difference."
+    )
+
+
 class PhotoLinks(BaseModel):
     """Paths that belong to a photograph."""
 
     self: str
     original: str | None = Field(description="null where it is deleted, or will be.")
     crop: str
+    landmarks: str
     reconstruction: str
     edits: str
     explanations: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -11,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problem_types import ProblemType
 from api.problems import Problem
+
+PAGES: Final = "/studio/"
+"""Beginning of the paths of pages: their forms carry a token of the session, and they answer problems themselves."""
 
 
 class BodyLimit:
@@ -34,13 +38,16 @@ class BodyLimit:
         most, seen = self._limit_of(scope["path"]), 0
         text = f"The body is larger than {most} bytes, the most that is accepted here."
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > most:
+        too_large = declared.isdigit() and int(declared[:20]) > most
+        if too_large and not scope["path"].startswith(PAGES):
             await Problem(ProblemType.BODY_TOO_LARGE, text).response(scope["path"])(scope, receive, send)
             return
         deadline, ended = time.monotonic() + self._seconds, False
 
         async def receive_and_count() -> Message:
             nonlocal seen, ended
+            if too_large:
+                raise HTTPException(413, text)
             if ended:  # what follows is the caller's going away, which may take its time
                 return await receive()
             with anyio.move_on_after(deadline - time.monotonic()) as scope:

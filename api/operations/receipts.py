@@ -37,6 +37,15 @@ class Receipts:
         """
         self._files.write(f"{RECEIPTS}/{folder}{_SUFFIX}", json.dumps(dict(receipt)).encode())
 
+    def read(self, folder: str) -> Mapping[str, Any] | None:
+        """Return the receipt of a photograph or survey pack, given the folder of its files; None if there is none.
+
+        Raises:
+            StorageError: the receipts cannot be reached.
+        """
+        data = self._files.find(f"{RECEIPTS}/{folder}{_SUFFIX}")
+        return None if data is None else dict(json.loads(data))
+
     def list_folders(self) -> set[str]:
         """Return the folders of the files of everything that has a receipt."""
         return {name.removesuffix(_SUFFIX) for name in self._files.names(RECEIPTS)}

@@ -154,6 +154,19 @@ class Eraser:
             self._metrics.count_erasure(_METRIC_LABELS[cause])
         return receipt
 
+    def find_receipt(self, photo: str, owner: str) -> Receipt | None:
+        """Return the receipt of a photograph that an owner erased; None if there is none, or it was another owner.
+
+        Raises:
+            AuditError: the audit record, which knows the owner, cannot be read.
+            StorageError: the receipts cannot be reached.
+        """
+        known = self._audit.entries(photo=photo, owners=(owner,), outcomes=("done",))
+        if not any(entry.action == ERASE_PHOTO for entry in known):
+            return None
+        stored = self._receipts.read(self._photographs.folder(photo))
+        return None if stored is None else Receipt(**stored)
+
     def erase_pack(self, pack: str, caller: Caller, cause: ErasureCause) -> None:
         """Erase a survey pack: files, records, jobs, ownership and Idempotency-Keys.
 
@@ -315,6 +328,7 @@ class Eraser:
         erased = {
             "originals": names.count("original"),
             "crops": names.count("crop.png"),
+            "landmarks": names.count("landmarks.json"),
             "latents and offsets": names.count("inversion.safetensors"),
             "reconstructions": names.count("reconstruction.png"),
             "edits": sum(name.startswith("edits/") for name in names) // 2,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from api.photographs.records import Photograph
 from api.problems import Problem
 from api.provenance.claims import Claim
 from core.errors import AuditError, GestaltError, ImageError, NoFaceError, StorageError
+from core.formats.face_areas import find_areas
 from faces.align import spread_anchors
+from faces.expression import CALIBRATED, Floats
 from faces.images import Pixels, encode_png, to_uint8
 
 if TYPE_CHECKING:  # it brings PyTorch with it
@@ -61,17 +64,19 @@ class InversionWork(Undivided):
         by_hand = photo.asked.get("landmarks")
         landmarks = None if by_hand is None else spread_anchors(np.array(by_hand))
 
-        def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Inversion]:
+        def invert(models: Models) -> tuple[Pixels, tuple[str, ...], Floats, Inversion]:
             editor = models.use(photo.model).face_editor
             from inversion.framing import frame_face  # it needs PyTorch, which is loaded by now
 
             frame = frame_face(pixels, editor.side, editor.detector, aligned=photo.aligned, landmarks=landmarks)
-            return frame.face, frame.notes, effort.invert(editor, frame.face, context.precision)
+            landmarks_of_crop = editor.find(frame.face[None])[0]
+            return frame.face, frame.notes, landmarks_of_crop, effort.invert(editor, frame.face, context.precision)
 
-        crop, notes, inversion = context.worker.call(invert)
+        crop, notes, landmarks_of_crop, inversion = context.worker.call(invert)
         with context.eraser.block_erasure(photo_id):
             encode = partial(self._encode_results, photo, crop, inversion)
             files = context.worker.call(encode, small=True)  # at once, as others wait for the lock
+            files |= {context.photographs.landmarks_path(photo_id): _encode_landmarks(crop, landmarks_of_crop)}
             context.photographs.files.write_each(files)
             original = context.photographs.original_path(photo_id)
             kept = context.photographs.files.size(original) if photo.keep_original else 0
@@ -115,6 +120,23 @@ class InversionWork(Undivided):
             self._context.eraser.erase_original(photo.id)
         except (AuditError, StorageError) as error:  # `Eraser.erase_expired` tries again
             _log.error("an original stays until it can be erased: %s", error)
+
+
+def _encode_landmarks(crop: Pixels, landmarks: Floats) -> bytes:
+    """Encode what `GET /v1/photos/{photo_id}/landmarks` answers.
+
+    Args:
+        crop: aligned face uint8 (h, h, 3).
+        landmarks: (68, 2) in its pixels, NaN where no face is found.
+    """
+    described: dict[str, Any] = {"side": len(crop)}
+    if np.isfinite(landmarks).all():
+        described |= {
+            "landmarks": landmarks.round(2).tolist(),
+            "areas": find_areas(landmarks),
+            "smile": float(CALIBRATED(landmarks)[0]),
+        }
+    return json.dumps(described).encode()
 
 
 def _classify_failure(error: Exception) -> Unusable | None:

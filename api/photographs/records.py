@@ -2,7 +2,8 @@
 
 Files that belong to these records:
 
-photos/<id>/   original (until it is inverted), reference, crop.png, inversion.safetensors, reconstruction.png,
+photos/<id>/   original (until it is inverted), reference, crop.png, landmarks.json, inversion.safetensors,
+               reconstruction.png,
                edits/<id>.png and edits/<id>-before.png, explanations/<id>/<method>.png,
                assessments/<id>/request.json, result.json and picture.png, cohort/member.json and descriptor
 edits/<id>.png edits of synthetic faces, with <id>-before.png beside each

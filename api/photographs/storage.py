@@ -45,6 +45,10 @@ class Photographs:
         """Return the path of its latent and offsets."""
         return f"{self.folder(photo)}/inversion.safetensors"
 
+    def landmarks_path(self, photo: str) -> str:
+        """Return the path of the landmarks of its aligned face, in JSON."""
+        return f"{self.folder(photo)}/landmarks.json"
+
     def original_path(self, photo: str) -> str:
         """Return the path of the file that was sent, which is deleted after the inversion."""
         return f"{self.folder(photo)}/original"

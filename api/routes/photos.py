@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -29,6 +30,7 @@ from api.schemas import (
     ABOUT_STEPS,
     AccessList,
     ConsentScope,
+    LandmarksOut,
     PhotoOut,
     PhotoPage,
     ReceiptOut,
@@ -380,6 +382,20 @@ def download_original(request: Request, service: ServiceDep, photo: KnownPhoto) 
 def download_crop(request: Request, service: ServiceDep, photo: KnownPhoto) -> Response:
     """The picture that was inverted."""
     return private_file(request, _read_result(service, photo, "crop.png"), "image/png")
+
+
+@router.get(
+    "/{photo_id}/landmarks",
+    response_model=LandmarksOut,
+    operation_id="landmarks_v1_photos__photo_id__landmarks_get",
+    summary="The landmarks of the aligned face",
+    responses={404: FILE[404], 409: FILE[409]},
+)
+def show_landmarks(service: ServiceDep, photo: KnownPhoto) -> LandmarksOut:
+    """Where the face, its eyes, nose and mouth were found, in pixels of `crop.png`, and the smile that follows."""
+    check_inverted(photo)
+    data = service.photographs.files.find(service.photographs.landmarks_path(photo.id))
+    return LandmarksOut() if data is None else LandmarksOut(**json.loads(data))
 
 
 @router.get(

@@ -21,6 +21,7 @@ from api.studio.routes import (
     jobs,
     models,
     operate,
+    photographs,
     sign_in,
     studies,
 )
@@ -31,6 +32,7 @@ _ROUTERS: Final = (
     image_sets.router,
     image_edits.router,
     explore.router,
+    photographs.router,
     studies.router,
     explanations.router,
     assessments.router,

@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartParser
 
 from api.access.sessions import COOKIE
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.resources import Resources
+
+MultiPartParser.spool_max_size = 0
+"""Files of forms stay in memory, whatever their size: a photograph must not lie on a disk unencrypted."""
 
 CSRF: Final = "csrf"
 """Name of the hidden field with the token against forged requests."""

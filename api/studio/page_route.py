@@ -44,11 +44,15 @@ class PageRoute(APIRoute):
                 problem = to_problem(error, request)
                 if problem.type is ProblemType.INTERNAL_ERROR:
                     _log.exception("the page %s failed", getattr(request.scope.get("route"), "path", ""))
-                return await render_problem(request, problem)
+                return await self.answer_problem(request, problem)
             finally:
                 await request.close()  # the files of its form
 
         return answer
+
+    async def answer_problem(self, request: Request, problem: Problem) -> Response:
+        """Answer a problem with its page."""
+        return await render_problem(request, problem)
 
 
 async def render_problem(request: Request, problem: Problem) -> Response:

@@ -92,6 +92,12 @@ NAVIGATION: Final = [
         _SETS,
     ),
     Link(
+        _mark("Photographs"),
+        "/studio/photographs",
+        _mark("Reproduce the face on a photograph, change its smile, and erase it again."),
+        _PHOTOS,
+    ),
+    Link(
         _mark("Studies"),
         "/studio/studies",
         _mark("Make survey packs of photographs in two versions, and analyse the answers."),

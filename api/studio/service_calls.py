@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from fastapi import Request
+from starlette.datastructures import UploadFile
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.api_keys import Caller
@@ -17,6 +18,8 @@ from api.problem_types import ProblemType
 from api.problems import Problem
 from api.studio.forms import ONCE
 
+_BLOCK_BYTES: Final = 262_144
+
 
 async def call_service(
     request: Request,
@@ -24,7 +27,7 @@ async def call_service(
     path: str,
     *,
     json: Any = None,
-    content: bytes | None = None,
+    content: bytes | UploadFile | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
     """Send a request to a route of the service as the caller of a page, who must be known.
@@ -36,18 +39,32 @@ async def call_service(
         request: the request of the page.
         method, path: of the route, such as POST and `/v1/image-sets`.
         json: body as JSON.
-        content: body as bytes.
-        headers: further headers.
+        content: body as bytes, or as a file of the form, which is read in pieces.
+        headers: further headers, in letters of ISO 8859-1.
     """
     caller: Caller = getattr(request.state, CALLER_IN_STATE)
     leave_turn()  # or two pages of one session could wait for each other
     transport = httpx.ASGITransport(_CallerApplication(request.app, caller), raise_app_exceptions=False)
     sent = {"Host": request.headers.get("Host", "localhost"), "Cookie": request.headers.get("Cookie", "")}
     if method == "POST" and (once := (await request.form()).get(ONCE)):
-        about = repr((once, path, json)).encode() + (content or b"")  # a form that was changed since is another one
-        sent["Idempotency-Key"] = f"studio {sha256(about).hexdigest()}"
+        about = sha256(repr((once, path, json, headers)).encode())  # a form that was changed since is another one
+        async for block in _read_blocks(content):
+            about.update(block)
+        sent["Idempotency-Key"] = f"studio {about.hexdigest()}"
+    encoded = httpx.Headers(sent | dict(headers or {}), encoding="latin-1")
+    body = _read_blocks(content) if isinstance(content, UploadFile) else content
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", trust_env=False) as client:
-        return await client.request(method, path, json=json, content=content, headers=sent | dict(headers or {}))
+        return await client.request(method, path, json=json, content=body, headers=encoded)
+
+
+async def _read_blocks(content: bytes | UploadFile | None) -> AsyncIterator[bytes]:
+    """Yield a body in pieces; a file is copied piece by piece, because photographs are large."""
+    if isinstance(content, UploadFile):
+        await content.seek(0)
+        while block := await content.read(_BLOCK_BYTES):
+            yield block
+    elif content:
+        yield content
 
 
 def check_answer(answer: httpx.Response) -> httpx.Response:

@@ -252,6 +252,10 @@ class Client(Connection):
         """Look up a photograph by its id."""
         return read_work(Photo, self.send("GET", f"v1/photos/{photo_id}"), self)
 
+    def receipt(self, photo_id: str) -> dict[str, Any]:
+        """Return the receipt of a photograph that you erased, as `Photo.erase` returned it."""
+        return dict(self.send("GET", f"v1/receipts/{photo_id}").json())
+
     def stimuli(
         self,
         photos: Sequence[Photo | str],

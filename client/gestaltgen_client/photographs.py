@@ -60,6 +60,10 @@ class Photo(Work):
         """Fetch the aligned face as PNG bytes."""
         return self._connection.send("GET", self.links["crop"]).content
 
+    def landmarks(self) -> dict[str, Any]:
+        """Return the 68 landmarks of the aligned face in pixels, areas of interest, and the smile that they show."""
+        return dict(self._connection.send("GET", self.links["landmarks"]).json())
+
     def reconstruction(self) -> bytes:
         """Fetch the face as the generator reproduces it, as PNG bytes."""
         return self._connection.send("GET", self.links["reconstruction"]).content

@@ -71,6 +71,7 @@ ADDED_OPERATIONS: Final = frozenset(
         *_EXPLANATIONS,
         *_ASSESSMENTS,
         *_SHEETS_AND_ESTIMATES,
+        *("landmarks_v1_photos__photo_id__landmarks_get", "show_v1_receipts__photo_id__get"),
     }
 )
 """Operation ids that `openapi.json` does not have yet. List a new one here, or write the file again."""
@@ -85,6 +86,8 @@ ADDED_PARAMETERS: Final = frozenset(
         ("model_cards_v1_models__name__cards_get", "name"),
         ("revoke_key_v1_keys__key_id__revoke_post", "key_id"),
         ("limit_tenant_v1_tenants__owner__put", "owner"),
+        ("landmarks_v1_photos__photo_id__landmarks_get", "photo_id"),
+        ("show_v1_receipts__photo_id__get", "photo_id"),
     }
 )
 """(operation id, name of the parameter) that `openapi.json` does not have yet."""
@@ -92,7 +95,7 @@ ADDED_PARAMETERS: Final = frozenset(
 ADDED_SCHEMAS: Final = frozenset(
     {
         *("ServiceOut", "ServiceLinks", "ClassifierOut", "ClassifiersOut", "ClassifierUsed", "RegionRelevance"),
-        *("PhotographFaceBody", "ImageFaceBody"),
+        *("PhotographFaceBody", "ImageFaceBody", "LandmarksOut"),
         *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),
@@ -106,7 +109,7 @@ ADDED_SCHEMAS: Final = frozenset(
 ADDED_FIELDS: Final = frozenset(
     {
         *(("PhotoOut", field) for field in ("reference", "consent_scope", "cohort")),
-        *(("PhotoLinks", field) for field in ("explanations", "assessments", "cohort")),
+        *(("PhotoLinks", field) for field in ("landmarks", "explanations", "assessments", "cohort")),
         ("QualityOut", "judged"),
         *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years", "method")),
         *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds", "local")),

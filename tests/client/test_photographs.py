@@ -72,7 +72,9 @@ def test_a_photograph_is_sent_edited_and_erased(theirs: Client, tmp_path: Path) 
     assert edit.result["strength"] == 1.5
     assert pixels(edit.before()).shape == pixels(edit.image()).shape == (128, 128, 3)
     assert (pixels(edit.before()) != pixels(edit.image())).any()
+    assert len(photo.landmarks()["landmarks"]) == 68
     receipt = photo.erase()
+    assert theirs.receipt(photo.id) == receipt
     assert (receipt["photo"], receipt["because"]) == (photo.id, "it was asked for")
     with pytest.raises(ServiceError, match=r"404 .* may have been erased"):
         photo.refresh()

@@ -26,7 +26,14 @@ def addresses(lab: Lab) -> Mapping[str, str]:
     """An address for each path with parameters, at which there is something to see."""
     good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))
     [job] = lab.jobs()
+    photo, erased = lab.photo(0), lab.photo(1)
+    edit = good(lab.edit(photo, smile=0.8))["id"]
+    good(lab.http.delete(f"/v1/photos/{erased}"))
     return {
+        "/studio/photographs/{photo_id}": f"/studio/photographs/{photo}",
+        "/studio/photographs/{photo_id}/edits/{edit_id}": f"/studio/photographs/{photo}/edits/{edit}",
+        "/studio/photographs/{photo_id}/accesses": f"/studio/photographs/{photo}/accesses",
+        "/studio/photographs/{photo_id}/receipt": f"/studio/photographs/{erased}/receipt",
         "/studio/jobs/{job_id}": f"/studio/jobs/{job}",
         "/studio/models/{name}": "/studio/models/phantom128",
         "/studio/models/syndromes/{name}": "/studio/models/syndromes/KdVS",

@@ -122,6 +122,15 @@ const behaviours = {
     });
   },
 
+  // A choice of a file, which is refused before it is sent if it is too large.
+  largest(input) {
+    input.addEventListener("change", () => {
+      const tooLarge = input.files[0]?.size > Number(input.dataset.largest);
+      input.setCustomValidity(tooLarge ? input.dataset.tooLarge : "");
+      input.reportValidity();
+    });
+  },
+
   // A button that prints the page.
   print(button) {
     button.hidden = false;

@@ -36,6 +36,7 @@ from api.dependencies import (
     find_job,
     find_photograph,
     find_photograph_edit,
+    find_receipt,
     find_survey_pack,
 )
 from api.operations.clock import now_ms
@@ -63,7 +64,7 @@ PAGES: Final = "/studio"
 CHECKS: Final[Mapping[str, set[Callable[..., Any]]]] = {
     "set_id": {find_image_set},
     "job_id": {find_job},
-    "photo_id": {find_photograph},
+    "photo_id": {find_photograph, find_receipt},
     "edit_id": {find_photograph_edit, find_image_edit},
     "pack_id": {find_survey_pack},
     "explanation_id": {find_explanation},
@@ -259,6 +260,7 @@ def alices(guarded: Guarded) -> dict[str, dict[str, str]]:
         SETS: {"set_id": made["id"], "n": "0", "edit_id": an_edit(guarded, "alice", SyntheticFace(made["id"], 0))},
         "/v1/jobs": {"job_id": large["links"]["job"].rpartition("/")[2]},
         "/v1/photos": {"photo_id": photo, "edit_id": an_edit(guarded, "alice", PhotographFace(photo))},
+        "/v1/receipts": {"photo_id": photo},
         "/v1/stimuli": {"pack_id": pack, "version": "A", "n": "1"},
         "/v1/explanations": {"explanation_id": explanation.id, "method": "gradcam"},
         "/v1/assessments": {"assessment_id": assessment.id},

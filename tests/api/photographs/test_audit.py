@@ -465,6 +465,7 @@ READS: Final = (
     "GET /v1/photos/{photo_id}/accesses",
     "GET /v1/photos/{photo_id}/original",
     "GET /v1/photos/{photo_id}/crop.png",
+    "GET /v1/photos/{photo_id}/landmarks",
     "GET /v1/photos/{photo_id}/reconstruction.png",
     "GET /v1/photos/{photo_id}/edits",
     "GET /v1/photos/{photo_id}/edits/{edit_id}",

@@ -25,6 +25,8 @@ from api.photographs.records import EditRecord, ErasureCause, PackRecord
 from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE
 from faces.images import Pixels, encode_png, read_image
+from faces.phantoms.drawing import draw_phantom
+from faces.phantoms.phantom_dataset import nth_phantom
 from tests.api.lab import (
     CONSENT,
     WAIT,
@@ -216,6 +218,18 @@ def test_an_upload_that_breaks_off_leaves_nothing(lab: Lab) -> None:
     assert all_files(lab.state) == before
 
 
+def test_landmarks_of_the_aligned_face_are_told(lab: Lab, photo: str) -> None:
+    """They are those of the drawing, as exactly as the network for phantoms finds them."""
+    found = good(lab.http.get(f"/v1/photos/{photo}/landmarks"))
+    drawn = draw_phantom(nth_phantom(3, 0), 128).landmarks
+    assert found["side"] == 128
+    assert np.abs(np.array(found["landmarks"]) - drawn).mean() < 3
+    left, top, right, bottom = found["areas"]["mouth"]
+    assert left < found["landmarks"][48][0] < found["landmarks"][54][0] < right
+    assert top < bottom < found["areas"]["face"][3]
+    assert 0 <= found["smile"] <= 1
+
+
 # What is kept
 
 
@@ -224,6 +238,7 @@ def test_the_original_is_deleted_when_it_is_inverted(lab: Lab) -> None:
     assert files_of(lab.state, photo) == [
         f"photos/{photo}/crop.png",
         f"photos/{photo}/inversion.safetensors",
+        f"photos/{photo}/landmarks.json",
         f"photos/{photo}/reconstruction.png",
     ]
     assert good(lab.http.get(f"/v1/photos/{photo}"))["links"]["original"] is None
@@ -379,6 +394,7 @@ PATHS = (
     ("GET", "/accesses"),
     ("GET", "/original"),
     ("GET", "/crop.png"),
+    ("GET", "/landmarks"),
     ("GET", "/reconstruction.png"),
     ("POST", "/edits"),
     ("GET", "/edits"),
@@ -523,6 +539,7 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
     assert receipt["erased"] == {
         "originals": 1,
         "crops": 1,
+        "landmarks": 1,
         "latents and offsets": 1,
         "reconstructions": 1,
         "edits": 2,
@@ -533,6 +550,9 @@ def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
     }
     assert receipt["photo"] == photo["id"]
     assert receipt["because"] == "it was asked for"
+    assert good(lab.http.get(f"/v1/receipts/{photo['id']}")) == receipt
+    assert problem_of(lab.other.get(f"/v1/receipts/{photo['id']}")) is ProblemType.PHOTO_NOT_FOUND
+    assert problem_of(lab.http.get(f"/v1/receipts/{second}")) is ProblemType.PHOTO_NOT_FOUND
     for subject in subjects:
         assert files_of(lab.state, subject) == []
         assert tables_naming(lab.state, subject) == set()
