@@ -16,7 +16,7 @@ from api.settings import Settings
 from gestaltgen_client import Client
 from tests.api import stores
 from tests.api.fake import FakeModel, served
-from tests.api.lab import Lab, open_lab, remember_faces
+from tests.api.lab import Lab, open_lab
 from tests.api.postgres import running_server
 from tests.api.serving import serving
 
@@ -74,5 +74,5 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The service with the shipped phantoms, behind keys."""
-    with remember_faces(), open_lab(tmp_path_factory.mktemp("lab")) as lab:
+    with open_lab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab

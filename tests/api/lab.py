@@ -148,13 +148,17 @@ class Lab:
 def open_lab(
     state: Path, load: Callable[[Settings], Models] = lambda _: _shipped_models(), **settings: Any
 ) -> Iterator[Lab]:
-    """A service on a state folder, with new keys, and with the shipped models unless others are loaded."""
+    """A service on a state folder, with new keys, and with the shipped models unless others are loaded.
+
+    It computes each face once in a process; `forget_faces` lets it compute anew.
+    """
     with closing(Database.open(state)) as database:
         keys = ApiKeys(database.engine)
         secret, known = keys.create("lab", list(Scope))
         secrets = secret, keys.create("lab", [Scope.IMAGE_SETS])[0], keys.create("other-lab", list(Scope))[0]
     app = create_app(Settings(state=state, without_keys=False, threads=1, **settings), load=load)
     with (
+        remember_faces(),
         serving(app) as url,
         client(url, secrets[0]) as ours,
         client(url, secrets[1]) as sets_only,

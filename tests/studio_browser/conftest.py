@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from api.models import syndrome_models
 from recognition.syndromes.assessment.model_files import StoredModel
-from tests.api.lab import Lab, open_lab, remember_faces
+from tests.api.lab import Lab, open_lab
 from tests.api.photographs.test_assessments import QuickModel
 from tests.recognition.explanation.classifiers import build_classifier
 from tests.recognition.syndromes.assessment.cards import CARD
@@ -36,7 +36,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
     folder = tmp_path_factory.mktemp("models")
     build_classifier().save(folder / "classifiers" / "small.safetensors")
     StoredModel(CARD, {"a": np.zeros(3)}, {}).write(folder / "syndromes" / "kdvs", "# KdVS\n\nA card.\n")
-    with pytest.MonkeyPatch.context() as patches, remember_faces():
+    with pytest.MonkeyPatch.context() as patches:
         patches.setattr(syndrome_models, "_load", QuickModel)
         with open_lab(
             tmp_path_factory.mktemp("studio"), classifiers=folder / "classifiers", syndromes=folder / "syndromes"

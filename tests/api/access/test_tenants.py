@@ -12,7 +12,7 @@ from api.access.tenants import TenantLimits, Tenants
 from api.operations.database import Database
 from api.problem_types import ProblemType
 from api.problems import Problem
-from tests.api.lab import CONSENT, Lab, good, open_lab, phantom, problem_of, refused, remember_faces
+from tests.api.lab import CONSENT, Lab, good, open_lab, phantom, problem_of, refused
 from tests.api.stores import files_in
 
 SETS = "/v1/image-sets"
@@ -39,7 +39,7 @@ def tenants(tmp_path: Path, clock: Clock) -> Iterator[Tenants]:
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with remember_faces(), open_lab(tmp_path_factory.mktemp("tenants")) as lab:
+    with open_lab(tmp_path_factory.mktemp("tenants")) as lab:
         yield lab
 
 

@@ -17,7 +17,7 @@ from api.photographs.records import ErasureCause
 from api.problem_types import ProblemType
 from api.provenance.claims import MAP_NOTICE
 from faces.images import read_image
-from tests.api.lab import WAIT, Json, Lab, files_of, good, open_lab, phantom, problem_of, remember_faces, tables_naming
+from tests.api.lab import WAIT, Json, Lab, files_of, good, open_lab, phantom, problem_of, tables_naming
 from tests.recognition.explanation.classifiers import CLASSES, build_classifier
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 2, "seed": 5}
@@ -32,7 +32,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         build_classifier(seed=fold).save(folder / "folds" / f"fold-{fold}" / "classifier.safetensors")
     build_classifier(network="efficientnet-b4").save(folder / "smooth.safetensors")
     (folder / "broken.safetensors").write_bytes(b"no weights")
-    with remember_faces(), open_lab(tmp_path_factory.mktemp("lab"), classifiers=folder) as lab:
+    with open_lab(tmp_path_factory.mktemp("lab"), classifiers=folder) as lab:
         yield lab
 
 

@@ -26,19 +26,11 @@ from tests.api.lab import (
     open_lab,
     phantom,
     refused,
-    remember_faces,
     tables_naming,
 )
 from tests.api.stores import environment, files_in
 
 Inverted = tuple[str, str]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def remembered() -> Iterator[None]:
-    """Every service of this process computes a result from the same inputs once."""
-    with remember_faces():
-        yield
 
 
 def ask(http: httpx.Client, inverted: Inverted) -> list[str]:

@@ -25,7 +25,7 @@ from api.provenance.marks import Marker
 from api.settings import Settings
 from core.errors import ConfigError
 from faces.images import encode_png, read_image
-from tests.api.lab import CONSENT, WAIT, Json, Lab, all_files, good, open_lab, phantom, remember_faces
+from tests.api.lab import CONSENT, WAIT, Json, Lab, all_files, good, open_lab, phantom
 from tests.api.signing import NAME, Signing, failures, manifest_in, signing, store_of, with_manifest
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 2, "seed": 9}
@@ -38,7 +38,7 @@ def made() -> Signing:
 
 @pytest.fixture(scope="module")
 def signing_lab(tmp_path_factory: pytest.TempPathFactory, made: Signing) -> Iterator[Lab]:
-    with remember_faces(), open_lab(tmp_path_factory.mktemp("signing"), **made.settings) as lab:
+    with open_lab(tmp_path_factory.mktemp("signing"), **made.settings) as lab:
         yield lab
 
 
