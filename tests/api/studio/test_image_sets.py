@@ -12,8 +12,11 @@ import pytest
 from starlette.datastructures import ImmutableMultiDict
 
 from api.studio.image_set_requests import KINDS, read_request, write_curl, write_python
+from editing.direction_info import DirectionInfo
+from tests.api.fake import FakeModel
 from tests.api.studio.conftest import Studio, csrf_of
 
+SMILE = DirectionInfo("smile", 0.9, (0.8, 1.0), 1.0, (), None)
 NEW = "/studio/image-sets/new/age_progression"
 
 
@@ -107,6 +110,20 @@ def test_the_address_fills_the_form(browser: httpx.Client) -> None:
     page = browser.get(NEW, params={"conditions": "WS", "count": "2", "seed": "5"}).text
     assert "10 images" in page
     assert re.search(r'name="seed"[^>]*value="5"', page)
+
+
+def test_a_face_is_edited_by_a_form(browser: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = make_set(browser, 3)
+    assert f'action="{here}/images/2/edits"' not in browser.get(f"{here}/images/2").text
+    monkeypatch.setattr(FakeModel, "directions", lambda _: [SMILE])
+    assert f'action="{here}/images/2/edits"' in browser.get(f"{here}/images/2").text
+    wrong = post(browser, f"{here}/images/2/edits", direction="smile", strength="<i>much")
+    assert wrong.status_code == 422
+    assert 'id="strength-error"' in wrong.text
+    edit = post(browser, f"{here}/images/2/edits", smile="0.8")
+    assert edit.url.path.startswith(f"{here}/images/2/edits/")
+    assert browser.get(edit.url.path.replace("/studio", "/v1")).json()["request"]["smile"] == 0.8
+    assert str(edit.url.path) in browser.get(f"{here}/images/2").text
 
 
 def test_a_request_is_the_same_for_programs() -> None:
