@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.atomic_files import write_file
+from experiments.syndromes.learning import LearningScale
 from experiments.syndromes.people import (
     CLEAR,
     CONTROL_COUNT,
@@ -120,7 +121,8 @@ def _learn(folder: Path) -> Iterator[str]:
     yield _fill(
         "Area on unseen people, all the same for every number (`python -m experiments.syndromes learn`): mean, in "
         "brackets the deviation over draws of the training people; after the semicolon the area by leave-one-out on "
-        "the same training people, which is what a laboratory would report."
+        "the same training people, which is what a laboratory would report; it is measured up to "
+        f"{LearningScale.most_left_out} patients."
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class LearningScale:
         repeats: times that the patients are drawn.
         controls: number of controls.
         models: models compared.
+        most_left_out: largest number of patients for which leave-one-out is measured too, whose time grows with the
+            square of the number.
     """
 
     numbers: tuple[int, ...] = (5, 10, 20, 40, 80)
@@ -43,6 +46,7 @@ class LearningScale:
     repeats: int = 5
     controls: int = 370
     models: tuple[str, ...] = ("neighbours", "distances", "hybrid")
+    most_left_out: int = 20
 
 
 FULL: Final = LearningScale()
@@ -56,14 +60,15 @@ class LearningPoint:
     Attributes:
         strength: of the syndrome's features.
         unseen: mean area on unseen people, and its deviation.
-        reported: the same by leave-one-out on the training people, which a laboratory would report.
+        reported: the same by leave-one-out on the training people, which a laboratory would report; None where it is
+            not measured.
     """
 
     strength: str
     model: str
     patients: int
     unseen: tuple[float, float]
-    reported: tuple[float, float]
+    reported: tuple[float, float] | None
 
 
 def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Progress) -> list[LearningPoint]:
@@ -71,28 +76,32 @@ def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Pr
     # Half as many patients again as the largest number are drawn, because not all have a control.
     patients = 3 * max(scale.numbers) // 2 + scale.unseen
     cohort, features = open_graded_people(out, patients, scale.controls, SEED, progress=progress)
-    asked: dict[tuple[str, str, int], list[tuple[HoldoutTask, PredictionTask]]] = {}
+    holdouts: dict[tuple[str, str, int], list[HoldoutTask]] = defaultdict(list)
+    left_out: dict[tuple[str, str, int], list[PredictionTask]] = defaultdict(list)
     for strength in STRENGTHS:
         for number in scale.numbers:
             for repeat in range(scale.repeats):
                 training, unseen = _draw_people(cohort, features, strength, number, repeat, scale)
                 for model in scale.models:
-                    pair = (
-                        make_holdout(model, repeat, training, unseen),
-                        PredictionTask(model, tuple(training), repeat, "leave_one_out"),
-                    )
-                    asked.setdefault((strength, model, number), []).append(pair)
-    tasks = [task for pairs in asked.values() for pair in pairs for task in pair]
+                    key = strength, model, number
+                    holdouts[key].append(make_holdout(model, repeat, training, unseen))
+                    if number <= scale.most_left_out:
+                        left_out[key].append(PredictionTask(model, tuple(training), repeat, "leave_one_out"))
+    tasks = [task for one in (holdouts, left_out) for tasks in one.values() for task in tasks]
     answers = answer_tasks(features, tasks, out / "answers", workers, progress)
     points = []
-    for (strength, model, number), pairs in asked.items():
-        unseen_areas = [answers[holdout]["auc"] for holdout, _ in pairs]
-        reported = [float(compute_auc(task.labels, np.array(answers[task]["probabilities"]))) for _, task in pairs]
-        spreads = (summarise_runs(unseen_areas), summarise_runs(reported))
-        points.append(LearningPoint(strength, model, number, *((spread.mean, spread.deviation) for spread in spreads)))
+    for key, of_key in holdouts.items():
+        unseen_areas = [answers[task]["auc"] for task in of_key]
+        reported = [compute_auc(task.labels, np.array(answers[task]["probabilities"])) for task in left_out[key]]
+        points.append(LearningPoint(*key, _summarise(unseen_areas), _summarise(reported) if reported else None))
     write_file(out / RESULTS, (to_json_text([asdict(point) for point in points]) + "\n").encode())
     write_file(out / "learning.png", plot_learning(points))
     return points
+
+
+def _summarise(areas: Sequence[float]) -> tuple[float, float]:
+    spread = summarise_runs(areas)
+    return spread.mean, spread.deviation
 
 
 def _draw_people(
@@ -122,7 +131,8 @@ def plot_learning(points: Sequence[LearningPoint]) -> bytes:
             numbers = [one.patients for one in curve]
             values = [one.unseen[0] for one in curve]
             axis.errorbar(numbers, values, [one.unseen[1] for one in curve], color=f"C{place}", label=model, capsize=2)
-            axis.plot(numbers, [one.reported[0] for one in curve], color=f"C{place}", linestyle=":")
+            reported = {one.patients: one.reported[0] for one in curve if one.reported}
+            axis.plot([*reported], [*reported.values()], color=f"C{place}", linestyle=":")
         axis.axhline(0.5, color="#cbd5e0", linewidth=1)
         axis.set_xscale("log", base=2)
         axis.set_xticks(numbers, [str(number) for number in numbers])
@@ -144,6 +154,9 @@ def format_learning(points: Sequence[LearningPoint]) -> str:
     for one in points:
         by_row.setdefault((one.strength, one.model), []).append(one)
     for (strength, model), row in by_row.items():
-        cells = [f"{one.unseen[0]:.2f} ({one.unseen[1]:.2f}); {one.reported[0]:.2f}" for one in row]
+        cells = [
+            f"{one.unseen[0]:.2f} ({one.unseen[1]:.2f})" + (f"; {one.reported[0]:.2f}" if one.reported else "")
+            for one in row
+        ]
         lines.append(f"| {strength} | {model} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
