@@ -24,8 +24,10 @@ PAGES = [
 @pytest.fixture(scope="module")
 def addresses(lab: Lab) -> Mapping[str, str]:
     """An address for each path with parameters, at which there is something to see."""
-    good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))
-    [job] = lab.jobs()
+    image_set = good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))["id"]
+    job = lab.jobs()[0]
+    image_edits = f"/image-sets/{image_set}/images/1/edits"
+    image_edit = good(lab.http.post(f"/v1{image_edits}", json={"smile": 0.8}, headers=WAIT))["id"]
     photo, erased = lab.photo(0), lab.photo(1)
     edit = good(lab.edit(photo, smile=0.8))["id"]
     good(lab.http.delete(f"/v1/photos/{erased}"))
@@ -34,6 +36,10 @@ def addresses(lab: Lab) -> Mapping[str, str]:
         "/studio/photographs/{photo_id}/edits/{edit_id}": f"/studio/photographs/{photo}/edits/{edit}",
         "/studio/photographs/{photo_id}/accesses": f"/studio/photographs/{photo}/accesses",
         "/studio/photographs/{photo_id}/receipt": f"/studio/photographs/{erased}/receipt",
+        "/studio/image-sets/new/{kind}": "/studio/image-sets/new/blended",
+        "/studio/image-sets/{set_id}": f"/studio/image-sets/{image_set}",
+        "/studio/image-sets/{set_id}/images/{n}": f"/studio/image-sets/{image_set}/images/1",
+        "/studio/image-sets/{set_id}/images/{n}/edits/{edit_id}": f"/studio{image_edits}/{image_edit}",
         "/studio/jobs/{job_id}": f"/studio/jobs/{job}",
         "/studio/models/{name}": "/studio/models/phantom128",
         "/studio/models/syndromes/{name}": "/studio/models/syndromes/KdVS",

@@ -168,7 +168,7 @@ def render_image(
         side=find_side(service, known),
         edits=[describe_edit(service, edit) for edit in service.edits.list_of_face(SyntheticFace(known.id, n), owner)],
         errors=errors,
-        values={"smile": "0.5", "direction": "", "strength": ""} | dict(values or {}),
+        values={"smile": "0.5", "direction": "", "strength": "1"} | dict(values or {}),
     )
 
 
