@@ -26,7 +26,7 @@ from recognition.training.trainer import EpochReport, TrainingResult, train
 from tests.recognition.coloured import CLASSES, QUICK, squares
 from tests.recognition.plots import skip_plots
 
-TRAIN, VALIDATION = squares(48, seed=1), squares(24, seed=2)
+TRAIN, VALIDATION, FEW = squares(48, seed=1), squares(24, seed=2), squares(16, seed=4)
 EXTRA = squares(24, seed=3, synthetic=True, blend=0.75)
 
 
@@ -44,6 +44,12 @@ def lines(out: Path) -> list[dict[str, Any]]:
         {name: value for name, value in json.loads(line).items() if name != "seconds"}
         for line in (out / "metrics.jsonl").read_text().splitlines()
     ]
+
+
+def assert_alike(one: Path, other: Path) -> None:
+    ours, theirs = weights_of(one), weights_of(other)
+    assert all(ours[name].equal(theirs[name]) for name in theirs)
+    assert lines(one) == lines(other)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,16 +91,14 @@ def test_it_learns_and_leaves_its_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert read_image(tmp_path / "curves.png").std() > 10
 
 
-@pytest.mark.parametrize("batches", [0, 4, 9, 10, 20])
+@pytest.mark.parametrize("batches", [0, 4, 9])
 def test_interrupted_equals_uninterrupted(batches: int, done: Path, tmp_path: Path) -> None:
-    """Nine batches an epoch: before the first, within, at the end of one, within the next."""
+    """Nine batches an epoch: before the first, within, and at the end of one; the test of killed runs stops later."""
     result = run(tmp_path, stop=stopping_after(batches))
     assert not result.finished
     assert not run(tmp_path, stop=stopping_after(2)).finished
     assert run(tmp_path).finished
-    ours, theirs = weights_of(tmp_path), weights_of(done)
-    assert all(ours[name].equal(theirs[name]) for name in theirs)
-    assert lines(tmp_path) == lines(done)
+    assert_alike(tmp_path, done)
 
 
 @pytest.mark.parametrize("changes", [{"optimizer": "sgd", "learning_rate": 0.01}, {"sampling": "balanced"}])
@@ -112,7 +116,7 @@ def test_killed_after_a_line_but_before_its_state(done: Path, tmp_path: Path) ->
         file.write(json.dumps({"epoch": 2}) + '\n{"epo')
     (tmp_path / ".state.safetensors.abc").write_bytes(b"half")
     run(tmp_path)
-    assert lines(tmp_path) == lines(done)
+    assert_alike(tmp_path, done)
     assert not (tmp_path / ".state.safetensors.abc").exists()
 
 
@@ -148,7 +152,7 @@ def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
     figures = lambda run: trainer.ValidationFigures(next(losses), 0.5, 0.5)  # noqa: E731
     monkeypatch.setattr(trainer._Run, "measure", figures)
-    result = run(tmp_path, replace(QUICK, epochs=9, patience=2))
+    result = train(replace(QUICK, epochs=9, patience=2), FEW, None, VALIDATION, tmp_path)
     assert (result.epochs, result.best_epoch) == (5, 2)
 
 
@@ -162,7 +166,8 @@ def test_which_epoch_is_the_best(select: str, best: int, tmp_path: Path, monkeyp
         ]
     )
     monkeypatch.setattr(trainer._Run, "measure", lambda run: next(figures))
-    assert run(tmp_path, replace(QUICK, select=select)).best_epoch == best
+    result = train(replace(QUICK, select=select), FEW, None, VALIDATION, tmp_path)
+    assert result.best_epoch == best
 
 
 def test_a_classifier_says_what_it_saw(done: Path) -> None:
