@@ -40,6 +40,7 @@ DEFAULT_BLEND: Final = 0.55
 DEFAULT_PRECISION: Final[Precision] = "float32"
 LARGEST_SEED: Final = 2**63 - 1
 OLDEST_YEARS: Final = 120
+"""Oldest age that can be asked for."""
 
 
 class KnownLabels(Protocol):

@@ -18,16 +18,13 @@ from typing import Any, Final, Self, TypeAlias, overload
 import numpy as np
 
 from core.errors import RequestError
-from faces.image_set_request import LARGEST_SEED, Counts, ImageSetRequest
+from faces.image_set_request import LARGEST_SEED, OLDEST_YEARS, Counts, ImageSetRequest
 from faces.labels import AgeGroup, find_age_group
 from gen.labels import Vocabulary
 
 AgeStepTable: TypeAlias = Mapping[str, Sequence[float]]
 """Steps of an age progression by condition: the weight of the oldest age for each age group, the others' being that of
 the youngest."""
-
-_OLDEST_YEARS: Final = 90.0
-"""Oldest age of an age group without an upper limit, for its middle."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +158,11 @@ def mix_ages(names: Sequence[str], place: float) -> dict[str, float]:
 
 
 def list_middle_years(groups: Sequence[AgeGroup]) -> list[float]:
-    """Return the age in years that stands for each age group: its middle on the scale log(1 + years)."""
-    ends = [max(_OLDEST_YEARS, g.from_years) if math.isinf(g.to_years) else g.to_years for g in groups]
+    """Return the age in years that stands for each age group: its middle on the scale log(1 + years).
+
+    A group without an upper limit ends with OLDEST_YEARS. With another end, phantoms are read as older than asked for.
+    """
+    ends = [OLDEST_YEARS if math.isinf(group.to_years) else group.to_years for group in groups]
     return [math.sqrt((1 + group.from_years) * (1 + end)) - 1 for group, end in zip(groups, ends, strict=True)]
 
 

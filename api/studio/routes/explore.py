@@ -153,7 +153,7 @@ class _Words:
         if face.partner not in (None, face.condition):
             mix = {face.condition: face.blend, str(face.partner): 1 - face.blend}
         parts = {self.name_condition(name): weight for name, weight in mix.items() if weight}
-        return ", ".join(name if weight == 1 else f"{weight:.0%} {name}" for name, weight in parts.items())
+        return ", ".join(name if weight == 1 else f"{100 * weight:.0f} % {name}" for name, weight in parts.items())
 
     @property
     def mix(self) -> str:
