@@ -18,6 +18,7 @@ from api.access.sessions import Sessions
 from api.access.tenants import Tenants
 from api.access.tickets import Tickets
 from api.encryption.key_store import SubjectKeys, load_or_create_secret
+from api.encryption.opaque_tokens import OpaqueTokens
 from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
@@ -87,6 +88,7 @@ class Resources:
     api_keys: ApiKeys
     sessions: Sessions
     tickets: Tickets
+    quiz_tokens: OpaqueTokens
     ownership: Ownership
     tenants: Tenants
     photographs: Photographs
@@ -216,6 +218,7 @@ class Resources:
             api_keys=api_keys,
             sessions=Sessions(engine, api_keys, secret, map(Scope, settings.scopes_of_users)),
             tickets=Tickets(engine),
+            quiz_tokens=OpaqueTokens(secret, "quiz"),
             ownership=ownership,
             tenants=tenants,
             photographs=photographs,

@@ -7,12 +7,12 @@ from typing import IO, Final, Literal
 
 from api.image_sets.storage import ImageSetStore, Line, StoredRequest
 from api.models.model import ModelInfo
-from api.provenance.claims import NOTICE, Claim
-from api.provenance.marks import encode
+from api.provenance.claims import Claim, sheet_notice
+from api.provenance.marks import ImageFormat, encode
 from core.errors import RequestError
 from faces.conditions.catalogue import Catalogue
 from faces.conditions.terms import find_term
-from faces.images import Pixels, read_image
+from faces.images import read_image
 from studies.quiz.moodle import write_moodle
 from studies.quiz.qti import write_qti
 from studies.quiz.questions import Choice, Quiz, QuizPicture, draw_quiz
@@ -42,7 +42,7 @@ class Quizzes:
     @property
     def notice(self) -> str:
         """Statement that the pictures are synthetic, and by which weights they were made."""
-        return f"{NOTICE} Weights {self._model.weights_sha256[:12]} ({self._model.origin})."
+        return f"{sheet_notice(self._model.origin)} Weights {self._model.name}, {self._model.weights_sha256[:12]}."
 
     def draw(self, sets: Sequence[StoredRequest], count: int | None, seed: int) -> Quiz:
         """Draw a quiz from complete image sets; the same sets, count and seed give the same quiz.
@@ -71,20 +71,16 @@ class Quizzes:
 
     def write(self, quiz: Quiz, form: QuizFormat, file: IO[bytes]) -> None:
         """Write a quiz for learning platforms, with its pictures."""
-        _WRITERS[form](quiz, self.notice, self._encode, file)
 
-    def read_pixels(self, picture: QuizPicture) -> Pixels:
-        """Read a picture of a quiz."""
-        line = self._store.manifest(picture.image_set)[picture.index]
-        [data] = self._store.read_images(picture.image_set, [line])
-        return read_image(data)
+        def read(picture: QuizPicture) -> bytes:
+            return self.encode_picture(picture.image_set, picture.index, "jpeg")
 
-    def claim(self) -> Claim:
-        """Return the claim of a picture of a quiz. It does not have the label, which is what the quiz asks for."""
-        return Claim("synthetic", self._model.weights_sha256, {"quiz": True})
+        _WRITERS[form](quiz, self.notice, read, file)
 
-    def _encode(self, picture: QuizPicture) -> bytes:
-        return encode(self.read_pixels(picture), self.claim(), "jpeg")
+    def encode_picture(self, set_id: str, index: int, form: ImageFormat) -> bytes:
+        """Return the file of a picture, whose claim does not have its label, which is what a quiz asks for."""
+        [data] = self._store.read_images(set_id, [self._store.manifest(set_id)[index]])
+        return encode(read_image(data), Claim("synthetic", self._model.weights_sha256, {"quiz": True}), form)
 
     def _list_pictures(self, image_set: StoredRequest) -> Iterator[QuizPicture]:
         return (_to_picture(image_set.id, line) for line in self._store.manifest(image_set.id))

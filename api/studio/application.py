@@ -22,8 +22,10 @@ from api.studio.routes import (
     models,
     operate,
     photographs,
+    quiz,
     sign_in,
     studies,
+    teach,
 )
 
 _ROUTERS: Final = (
@@ -32,6 +34,8 @@ _ROUTERS: Final = (
     image_sets.router,
     image_edits.router,
     explore.router,
+    teach.router,
+    quiz.router,
     photographs.router,
     studies.router,
     explanations.router,

@@ -92,6 +92,12 @@ NAVIGATION: Final = [
         _SETS,
     ),
     Link(
+        _mark("Teach"),
+        "/studio/teach",
+        _mark("Make sheets and quizzes of synthetic faces for your students."),
+        _SETS,
+    ),
+    Link(
         _mark("Photographs"),
         "/studio/photographs",
         _mark("Reproduce the face on a photograph, change its smile, and erase it again."),

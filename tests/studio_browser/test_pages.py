@@ -8,6 +8,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from api.studio.application import list_studio_routes
+from api.studio.quiz_runs import QuizRun
 from tests.api.lab import WAIT, Lab, good
 from tests.studio_browser.conftest import NARROW, Visit, check_accessibility, check_layout
 
@@ -31,6 +32,8 @@ def addresses(lab: Lab) -> Mapping[str, str]:
     photo, erased = lab.photo(0), lab.photo(1)
     edit = good(lab.edit(photo, smile=0.8))["id"]
     good(lab.http.delete(f"/v1/photos/{erased}"))
+    run = QuizRun([image_set], 2, 0, after_each=False, confidence=True, answers=[(0, 5), (0, 1)])
+    quiz = lab.service.quiz_tokens.seal(run.to_json())
     return {
         "/studio/photographs/{photo_id}": f"/studio/photographs/{photo}",
         "/studio/photographs/{photo_id}/edits/{edit_id}": f"/studio/photographs/{photo}/edits/{edit}",
@@ -40,6 +43,11 @@ def addresses(lab: Lab) -> Mapping[str, str]:
         "/studio/image-sets/{set_id}": f"/studio/image-sets/{image_set}",
         "/studio/image-sets/{set_id}/images/{n}": f"/studio/image-sets/{image_set}/images/1",
         "/studio/image-sets/{set_id}/images/{n}/edits/{edit_id}": f"/studio{image_edits}/{image_edit}",
+        "/studio/teach/sheet/{set_id}": f"/studio/teach/sheet/{image_set}",
+        "/studio/teach/quiz/{set_id}": f"/studio/teach/quiz/{image_set}",
+        "/studio/teach/run": f"/studio/teach/run?at={quiz}",
+        "/studio/teach/run/answers.csv": f"/studio/teach/run/answers.csv?at={quiz}",
+        "/studio/teach/run/picture": f"/studio/teach/run/picture?of={lab.service.quiz_tokens.seal([image_set, 0])}",
         "/studio/jobs/{job_id}": f"/studio/jobs/{job}",
         "/studio/models/{name}": "/studio/models/phantom128",
         "/studio/models/syndromes/{name}": "/studio/models/syndromes/KdVS",
@@ -51,7 +59,7 @@ def addresses(lab: Lab) -> Mapping[str, str]:
 def test_a_page_is_accessible_and_does_not_move(
     lab: Lab, visit: Visit, addresses: Mapping[str, str], path: str
 ) -> None:
-    address = addresses[path] if "{" in path else path
+    address = addresses[path] if "{" in path else addresses.get(path, path)
     page = visit(lab.http, "/studio/static/icon.svg")
     answer = page.context.request.get(address)
     assert answer.ok
