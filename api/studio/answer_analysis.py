@@ -88,7 +88,7 @@ def analyse(study: UploadedStudy) -> dict[str, Any]:
         "least_seconds": study.least_seconds,
         "unfinished": study.unfinished,
     }
-    command = [sys.executable, "-m", _PROGRAM, str(_CPU_S), str(_MEMORY_BYTES)]
+    command = [sys.executable, "-P", "-m", _PROGRAM, str(_CPU_S), str(_MEMORY_BYTES)]
     environment = {name: value for name in ("PATH", "HOME") if (value := os.environ.get(name))}
     environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
