@@ -43,8 +43,9 @@ REGIONS: Final[Mapping[str, str]] = {
     "ears": _("ears"),
     "hair": _("hair"),
     "overall": _("the whole face"),
+    "other": _("other features"),
 }
-"""Regions of a face."""
+"""Regions of a face, and features that are of none."""
 
 
 def list_terms(catalogue: Catalogue, condition: str) -> dict[str, list[tuple[str, str, float | None]]]:
@@ -53,5 +54,5 @@ def list_terms(catalogue: Catalogue, condition: str) -> dict[str, list[tuple[str
     terms: dict[str, list[tuple[str, str, float | None]]] = {}
     for one in () if known is None else known.terms:
         term = find_term(one.term_id).term
-        terms.setdefault(term.region or "overall", []).append((term.id, term.label, one.frequency))
+        terms.setdefault(term.region or "other", []).append((term.id, term.label, one.frequency))
     return terms

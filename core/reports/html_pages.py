@@ -39,9 +39,15 @@ def format_csv(rows: Iterable[Sequence[Any]]) -> str:
 def format_table(rows: Sequence[Sequence[Any]]) -> str:
     """Format rows, of which the first is the header, as a table."""
     head, *body = rows
-    top = "".join(f"<th>{html.escape(str(cell).replace('_', ' '))}</th>" for cell in head)
+    names = [html.escape(str(cell).replace("_", " ")) for cell in head]
+    top = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in names)
     lines = ["<tr>" + "".join(_format_cell(cell) for cell in row) + "</tr>" for row in body]
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return _put_in_box(f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>")
+
+
+def _put_in_box(table: str) -> str:
+    """Put a table in a box that scrolls, with the keyboard too, where the page is narrower."""
+    return f'<div class="wide" tabindex="0">{table}</div>'
 
 
 def _format_cell(value: Any) -> str:
@@ -57,7 +63,7 @@ def format_facts(about: Mapping[str, Any]) -> str:
     for name, value in about.items():
         shown = value if isinstance(value, str) else json.dumps(replace_nonfinite(value))
         rows.append(f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(shown)}</td></tr>")
-    return f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>'
+    return _put_in_box(f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>')
 
 
 def format_section(title: str, *parts: str) -> str:

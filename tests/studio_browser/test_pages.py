@@ -34,7 +34,19 @@ def addresses(lab: Lab) -> Mapping[str, str]:
     good(lab.http.delete(f"/v1/photos/{erased}"))
     run = QuizRun([image_set], 2, 0, after_each=False, confidence=True, answers=[(0, 5), (0, 1)])
     quiz = lab.service.quiz_tokens.seal(run.to_json())
+    face = {"face": {"photo": photo}, "methods": ["gradient", "gradcam"]}
+    explanation = good(lab.http.post("/v1/explanations", json=face, headers=WAIT))["id"]
+    asked = {"photo": photo, "syndrome": "KdVS", "age": 60}
+    assessment = good(lab.http.post("/v1/assessments", json=asked, headers=WAIT))["id"]
+    pack = good(lab.pack(photo, lab.photo(2)))["id"]
     return {
+        "/studio/studies/{pack_id}": f"/studio/studies/{pack}",
+        "/studio/explanations/sets/{set_id}": f"/studio/explanations/sets/{image_set}",
+        "/studio/explanations/sets/{set_id}/images/{n}": f"/studio/explanations/sets/{image_set}/images/0",
+        "/studio/explanations/photographs/{photo_id}": f"/studio/explanations/photographs/{photo}",
+        "/studio/explanations/{explanation_id}": f"/studio/explanations/{explanation}",
+        "/studio/assessments/photographs/{photo_id}": f"/studio/assessments/photographs/{photo}",
+        "/studio/assessments/{assessment_id}": f"/studio/assessments/{assessment}",
         "/studio/photographs/{photo_id}": f"/studio/photographs/{photo}",
         "/studio/photographs/{photo_id}/edits/{edit_id}": f"/studio/photographs/{photo}/edits/{edit}",
         "/studio/photographs/{photo_id}/accesses": f"/studio/photographs/{photo}/accesses",

@@ -89,7 +89,7 @@ def show_assessment(request: Request, service: ServiceDep, assessment: KnownAsse
         request,
         "assessments/show.html",
         assessment=described,
-        photo=assessment.face.photo,
+        photo=assessment.photos[0],
         terms=[find_term(term).term for term in described.request.get("terms", ())],
         main=None if result is None else result.estimates.get(_ENSEMBLE) or next(iter(result.estimates.values()), None),
         rare=_RARE,

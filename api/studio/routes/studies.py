@@ -97,7 +97,7 @@ async def analyse_answers(
         else:
             if form.get("show") == "files":
                 attachment = {"Content-Disposition": 'attachment; filename="study-report.zip"'}
-                return Response(b64decode(report["files"]), 200, HEADERS | attachment, "application/zip")
+                return Response(b64decode(report["files"]), 200, {**HEADERS, **attachment}, "application/zip")
             context = {"sections": Markup(report["sections"]), "problems": report["problems"]}  # noqa: S704  escaped
             page = render(request, "studies/report.html", **context, files=report["files"])
             page.headers["Content-Security-Policy"] = _POLICY

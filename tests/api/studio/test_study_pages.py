@@ -20,6 +20,7 @@ from api.photographs.records import PackRecord, new_id
 from api.studio import answer_analysis
 from api.studio.explanation_words import METHODS, REGIONS, USUAL
 from core.formats.archives import zip_bytes
+from recognition.syndromes.assessment.answer import NOTICE
 from recognition.syndromes.assessment.model_files import StoredModel
 from tests.api.fake import FakeModel, served
 from tests.api.lab import Lab, open_lab, phantom
@@ -70,7 +71,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
                 opened[-1].post("/studio/sign-in", data={"key": secret})
             photos = [store(lab, n) for n in range(3)]
             lab.service.photographs.write_reference(photos[0], XSS)
-            yield Pages(lab, *opened, photos)
+            ours, sets_only, other = opened
+            yield Pages(lab, ours, sets_only, other, photos)
             for one in opened:
                 one.close()
 
@@ -243,7 +245,7 @@ def test_a_photograph_is_assessed(pages: Pages) -> None:
         path, syndrome="KdVS", age="60", sex="male", terms=["HP:0000343 Long philtrum", "seizure", ""], prior="0.1"
     )
     page = pages.wait(answer)
-    for shown in ("60 %", "Seizure", "HP:0000343", "nose – mouth", f"{CARD.controls.persons}", "no diagnosis"):
+    for shown in ("60 %", "Seizure", "HP:0000343", "nose – mouth", f"{CARD.controls.persons}", NOTICE):
         assert shown in page
     identifier = answer.url.path.rpartition("/")[2]
     assert f"/v1/assessments/{identifier}/picture.png" in page
