@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 
 from api.access.ownership import Kind
 from api.dependencies import AnyCaller, KnownJob, ServiceDep
-from api.photographs.records import PhotographFace
+from api.photographs.records import PhotographFace, SyntheticFace
 from api.representations import describe_job
 from api.resources import Resources
 from api.routes import jobs as job_routes
@@ -68,6 +68,8 @@ def _find_page(service: Resources, kind: Kind, subject: str) -> str:
     edit = service.edits.get(subject)
     if edit is None:
         return ""
-    if isinstance(edit.face, PhotographFace):
-        return f"{_PAGES[Kind.PHOTO]}/{edit.face.photo}"
-    return f"{_PAGES[Kind.IMAGE_SET]}/{edit.face.image_set}/images/{edit.face.image}"
+    match edit.face:
+        case PhotographFace(photo):
+            return f"{_PAGES[Kind.PHOTO]}/{photo}/edits/{edit.id}"
+        case SyntheticFace(image_set, image):
+            return f"{_PAGES[Kind.IMAGE_SET]}/{image_set}/images/{image}/edits/{edit.id}"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -41,7 +41,7 @@ _log = logging.getLogger("gestaltgen.serve")
 def serve_models(
     settings: Settings,
     loading: Future[Models],
-    attend: Callable[[str], AbstractContextManager[None]] = nullcontext,
+    attend: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> None:
     """Serve models until the process is told to stop.
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from api.access.api_keys import Scope
+from api.access.ownership import Kind
 from api.access.tenants import TenantLimits
+from api.operations.clock import now_ms
+from api.photographs.records import EditRecord, FaceReference, PhotographFace, SyntheticFace, new_id
 from tests.api.studio.conftest import Studio, csrf_of
 
 
@@ -22,12 +27,30 @@ def test_a_job_is_listed_followed_and_cancelled(studio: Studio) -> None:
         page = http.get(f"/studio/jobs/{job}").text
         assert f'data-events="/v1/jobs/{job}/events"' in page
         assert f"/studio/image-sets/{answer['id']}" in page
-        page = http.post(f"/studio/jobs/{job}/cancel", data={"csrf": csrf_of(page)})
+        ended = http.post(f"/studio/jobs/{job}/cancel", data={"csrf": csrf_of(page)})
     finally:
         model.chunk_s = 0.0  # type: ignore[attr-defined]
-    assert page.url.path == f"/studio/jobs/{job}"
-    assert "cancelled" in page.text
-    assert "data-events" not in page.text
+    assert ended.url.path == f"/studio/jobs/{job}"
+    assert "cancelled" in ended.text
+    assert "data-events" not in ended.text
+
+
+@pytest.mark.parametrize(
+    ("face", "page"),
+    [(PhotographFace("p1"), "/studio/photographs/p1"), (SyntheticFace("s1", 3), "/studio/image-sets/s1/images/3")],
+)
+def test_a_job_that_failed_says_why_and_leads_to_what_it_works_on(
+    studio: Studio, face: FaceReference, page: str
+) -> None:
+    service, http, edit = studio.service, studio.visit(studio.key), new_id()
+    service.edits.add(EditRecord(edit, "lab", face, {"smile": 0.2}, now_ms()))
+    service.ownership.give(edit, Kind.EDIT, "lab")
+    job = service.jobs.submit(Kind.EDIT, edit, 1, "lab")
+    http.get(f"/v1/jobs/{job.id}/events")  # until it has ended
+    shown = http.get(f"/studio/jobs/{job.id}").text
+    assert "failed" in shown
+    assert 'role="alert"' in shown
+    assert f'href="{page}/edits/{edit}"' in shown
 
 
 def test_older_jobs_are_on_further_pages(studio: Studio) -> None:
@@ -99,7 +122,8 @@ def test_administrators_make_and_revoke_keys_and_limit_owners(studio: Studio) ->
     assert made
     caller = studio.service.api_keys.find_caller(made[0])
     assert caller
-    assert (caller.owner, caller.scopes) == ("guest", {Scope.IMAGE_SETS, Scope.PHOTOS})
+    assert caller.owner == "guest"
+    assert caller.scopes == {Scope.IMAGE_SETS, Scope.PHOTOS}
     assert made[0] not in http.get("/studio/keys").text
     assert http.post(f"/studio/keys/{caller.key}/revoke", data={"csrf": csrf}).url.path == "/studio/keys"
     assert studio.service.api_keys.find_caller(made[0]) is None
