@@ -161,7 +161,7 @@ class Eraser:
             AuditError: the audit record, which knows the owner, cannot be read.
             StorageError: the receipts cannot be reached.
         """
-        known = self._audit.entries(photo=photo, owners=(owner,), outcomes=("done",))
+        known = self._audit.entries(photo=photo, owners=(owner,), outcomes=["done"])
         if not any(entry.action == ERASE_PHOTO for entry in known):
             return None
         stored = self._receipts.read(self._photographs.folder(photo))

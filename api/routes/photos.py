@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -395,7 +394,7 @@ def show_landmarks(service: ServiceDep, photo: KnownPhoto) -> LandmarksOut:
     """Where the face, its eyes, nose and mouth were found, in pixels of `crop.png`, and the smile that follows."""
     check_inverted(photo)
     data = service.photographs.files.find(service.photographs.landmarks_path(photo.id))
-    return LandmarksOut() if data is None else LandmarksOut(**json.loads(data))
+    return LandmarksOut.model_validate_json(data or b"{}")
 
 
 @router.get(

@@ -18,7 +18,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
-from api.access.api_keys import Caller
+from api.access.api_keys import Caller, Scope
+from api.access.ownership import Kind
 from api.dependencies import (
     CALLER_IN_STATE,
     KnownPhoto,
@@ -45,7 +46,7 @@ from faces.align import ANCHORS
 
 PHOTOGRAPHS: Final = "/studio/photographs"
 
-_LISTED: Final = 100
+_LISTED: Final = 50
 WAIT: Final = {"Prefer": "wait=3"}
 """So long a form waits for its job; the page that it leads to shows the progress of what takes longer."""
 
@@ -77,8 +78,8 @@ class _UploadRoute(PageRoute):
     """Route of the form with a photograph; it answers a body that is too large or too slow beside the file."""
 
     async def answer_problem(self, request: Request, problem: Problem) -> Response:
-        if problem.type in _OF_THE_FILE:
-            caller: Caller = getattr(request.state, CALLER_IN_STATE)
+        caller: Caller = getattr(request.state, CALLER_IN_STATE)
+        if problem.type in _OF_THE_FILE and Scope.PHOTOS in caller.scopes:
             return await _render_form(request, caller, {}, _read_errors(problem), status=problem.status)
         return await super().answer_problem(request, problem)
 
@@ -92,13 +93,15 @@ def list_photographs(
     service: ServiceDep,
     caller: PhotosCaller,
     request_audit: RequestAuditDep,
-    after: Annotated[str, Query(max_length=64)] = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
-    """Show the caller's photographs, each page of them with the newest first."""
-    page = photos.list_photographs(service, caller, request_audit, _LISTED, after)
-    items = sorted(page.items, key=lambda photo: photo.created, reverse=True)
-    following = None if page.next is None else page.next.rpartition("after=")[2]
-    return render(request, "photographs.html", photographs=items, following=following, now=now())
+    """Show the caller's photographs, the newest first, without pictures: whoever lists them looks at none."""
+    newest = service.ownership.list_newest(Kind.PHOTO, caller.owner, _LISTED + 1, (page - 1) * _LISTED)
+    records = [photo for one, _since in newest[:_LISTED] if (photo := service.photographs.get(one)) is not None]
+    request_audit.touch(service.photographs.find_purposes([photo.id for photo in records]))
+    described = [describe_photo(service, photo) for photo in records]
+    more = len(newest) > _LISTED
+    return render(request, "photographs/list.html", photographs=described, page=page, more=more, now=now())
 
 
 @router.get(f"{PHOTOGRAPHS}/new")
@@ -179,7 +182,7 @@ async def edit_photograph(request: Request, service: ServiceDep, caller: PhotosC
 def show_accesses(request: Request, service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> Response:
     """Show who did what with a photograph."""
     accesses = photos.list_accesses(service, caller, photo).items[::-1]
-    return render(request, "photograph_accesses.html", photo=photo, accesses=accesses)
+    return render(request, "photographs/accesses.html", photo=photo, accesses=accesses)
 
 
 @router.post(f"{PHOTOGRAPHS}/{{photo_id}}/erase")
@@ -192,7 +195,7 @@ async def erase_photograph(request: Request, caller: PhotosCaller, photo: KnownP
 @router.get(f"{PHOTOGRAPHS}/{{photo_id}}/receipt")
 def show_receipt(request: Request, receipt: KnownReceipt) -> Response:
     """Show the receipt of an erasure."""
-    return render(request, "photograph_receipt.html", receipt=describe_receipt(receipt))
+    return render(request, "photographs/receipt.html", receipt=describe_receipt(receipt))
 
 
 async def _render_form(
@@ -205,7 +208,7 @@ async def _render_form(
         longest = service.photo_ttl_s(caller)
         return render(
             request,
-            "photograph_new.html",
+            "photographs/new.html",
             status=status,
             values=defaultdict(str, values),
             errors=errors,
@@ -239,7 +242,7 @@ def _render_photograph(
     directions = [] if served is None else service.worker.models.find(photo.model).directions()
     return render(
         request,
-        "photograph.html",
+        "photographs/show.html",
         status=422 if errors else 200,
         photo=described,
         job=service.jobs.find_latest(photo.id),

@@ -102,7 +102,7 @@ def test_the_form_leaves_nothing_on_the_disk_unencrypted(
         (b"", {}, 400, "file"),
         (b"GIF89a" + bytes(100), {}, 415, "file"),
         (phantom(0)[:-200], {}, 422, "file"),
-        (encode_png(np.full((64, 64, 3), 128, np.uint8)), {"aligned": ""}, 422, "file"),
+        (encode_png(np.full((64, 32, 3), 128, np.uint8)), {}, 422, "file"),
         (bytes(20_100_000), {}, 413, "file"),
         (phantom(0), {"consent-reference": ""}, 422, "consent-reference"),
         (phantom(0), {"purpose": "x" * 201}, 422, "purpose"),
