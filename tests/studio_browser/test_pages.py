@@ -26,9 +26,8 @@ PAGES = [
 def addresses(lab: Lab) -> Mapping[str, str]:
     """An address for each path with parameters, at which there is something to see."""
     image_set = good(lab.http.post("/v1/image-sets", json=SET, headers=WAIT))["id"]
-    job = lab.jobs()[0]
     image_edits = f"/image-sets/{image_set}/images/1/edits"
-    image_edit = good(lab.http.post(f"/v1{image_edits}", json={"smile": 0.8}, headers=WAIT))["id"]
+    image_edit = good(lab.http.post(f"/v1{image_edits}", json={"smile": 0.8}, headers=WAIT))
     photo, erased = lab.photo(0), lab.photo(1)
     edit = good(lab.edit(photo, smile=0.8))["id"]
     good(lab.http.delete(f"/v1/photos/{erased}"))
@@ -54,13 +53,13 @@ def addresses(lab: Lab) -> Mapping[str, str]:
         "/studio/image-sets/new/{kind}": "/studio/image-sets/new/blended",
         "/studio/image-sets/{set_id}": f"/studio/image-sets/{image_set}",
         "/studio/image-sets/{set_id}/images/{n}": f"/studio/image-sets/{image_set}/images/1",
-        "/studio/image-sets/{set_id}/images/{n}/edits/{edit_id}": f"/studio{image_edits}/{image_edit}",
+        "/studio/image-sets/{set_id}/images/{n}/edits/{edit_id}": f"/studio{image_edits}/{image_edit['id']}",
         "/studio/teach/sheet/{set_id}": f"/studio/teach/sheet/{image_set}",
         "/studio/teach/quiz/{set_id}": f"/studio/teach/quiz/{image_set}",
         "/studio/teach/run": f"/studio/teach/run?at={quiz}",
         "/studio/teach/run/answers.csv": f"/studio/teach/run/answers.csv?at={quiz}",
         "/studio/teach/run/picture": f"/studio/teach/run/picture?of={lab.service.quiz_tokens.seal([image_set, 0])}",
-        "/studio/jobs/{job_id}": f"/studio/jobs/{job}",
+        "/studio/jobs/{job_id}": image_edit["links"]["job"].replace("/v1", "/studio"),
         "/studio/models/{name}": "/studio/models/phantom128",
         "/studio/models/syndromes/{name}": "/studio/models/syndromes/KdVS",
         "/studio/conditions/{name:path}": "/studio/conditions/WS",
