@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.api.lab import Lab
 from tests.studio_browser.conftest import Visit, check_accessibility
 
+WAIT_MS = 30_000
 SHOWN = "/studio/explore?condition=WS&years=6&seed=7&other=8"
 
 
@@ -20,15 +21,15 @@ def test_the_face_follows_a_slider_and_fast_changes_do_not_pile_up(lab: Lab, vis
         """slider => { for (slider.value = 10; slider.value < 50; slider.stepUp())
             slider.dispatchEvent(new Event("input", {bubbles: true})); }"""
     )
-    expect(page.get_by_role("img", name="49 years (older adult)")).to_be_visible()
+    expect(page.get_by_role("img", name="49 years (older adult)")).to_be_visible(timeout=WAIT_MS)
     assert "years=49" in page.url
     assert {re.findall(r"years=(\d+)", url)[0] for url in asked} == {"10", "49"}
 
     page.get_by_label("Two persons side by side").check()
     page.get_by_label("The same person without the condition").check()
-    expect(page.get_by_role("img", name="unaffected")).to_have_count(2)
+    expect(page.get_by_role("img", name="unaffected")).to_have_count(2, timeout=WAIT_MS)
     page.get_by_role("button", name="Another person").click()
-    expect(page.get_by_label("Number of the person")).not_to_have_value("7")
+    expect(page.get_by_label("Number of the person")).not_to_have_value("7", timeout=WAIT_MS)
     check_accessibility(page)
 
 
@@ -36,6 +37,6 @@ def test_without_a_script_a_button_draws_the_face(lab: Lab, visit: Visit) -> Non
     page = visit(lab.sets_only, SHOWN, java_script_enabled=False)
     page.get_by_label("Age").press("ArrowRight")
     page.get_by_role("button", name="Draw").click()
-    expect(page.get_by_role("img", name="7 years (child)")).to_be_visible()
+    expect(page.get_by_role("img", name="7 years (child)")).to_be_visible(timeout=WAIT_MS)
     page.get_by_role("button", name="Keep as an image set").click()
-    expect(page.get_by_role("status").filter(has_text="Kept.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Kept.")).to_be_visible(timeout=WAIT_MS)
