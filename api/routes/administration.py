@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["administration"], route_class=JsonBodyRo
 @router.get("/keys", response_model=KeysOut, summary="API keys")
 def list_keys(service: ServiceDep, caller: AdminCaller) -> KeysOut:
     """All keys with their owners, scopes and ends. The keys themselves are stored nowhere."""
-    return KeysOut(items=[describe_key(key) for key in service.api_keys.list_all()])
+    return KeysOut(items=[_describe_key(key) for key in service.api_keys.list_all()])
 
 
 @router.post("/keys", response_model=NewKeyOut, status_code=201, summary="Make an API key")
@@ -45,7 +45,7 @@ def create_key(service: ServiceDep, caller: AdminCaller, request_audit: RequestA
         entry = field_error("owner", str(error), body.owner)
         raise Problem(ProblemType.REQUEST_INVALID, str(error), errors=[entry]) from error
     _note(request_audit, key)
-    return NewKeyOut(**dict(describe_key(key)), key=secret)
+    return NewKeyOut(**dict(_describe_key(key)), key=secret)
 
 
 @router.post(
@@ -69,7 +69,7 @@ def revoke_key(
         ) from error
     key = next(key for key in service.api_keys.list_all() if key.id == key_id)
     _note(request_audit, key)
-    return describe_key(key)
+    return _describe_key(key)
 
 
 @router.get("/tenants", response_model=TenantsOut, summary="Owners and their limits")
@@ -100,7 +100,7 @@ def limit_tenant(
     return _describe_tenant(service, owner, valid, limits)
 
 
-def describe_key(key: ApiKey) -> KeyOut:
+def _describe_key(key: ApiKey) -> KeyOut:
     """Describe a key."""
     state = "revoked" if key.revoked else "valid" if key.is_valid_at(clock.now()) else "expired"
     return KeyOut(**vars(key) | {"scopes": list(key.scopes), "state": state})
