@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,22 +47,48 @@ def run_local_service(weights: Path, models: Path | None = None, *, progress: Pr
         LocalServiceError: the service ended, or did not become ready within three minutes.
     """
     with tempfile.TemporaryDirectory(prefix="gestaltgen-service-") as scratch:
-        port = _find_free_port()
-        log = Path(scratch) / "service.log"
-        command = [sys.executable, "-m", "gestaltgen", "serve", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--state", str(Path(scratch) / "state"), "--weights", str(weights.resolve()), "--without-keys"]
-        command += [] if models is None else ["--models", str(models.resolve())]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
-        with log.open("wb") as stream:
-            process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)  # noqa: S603
-        try:
-            url = f"http://127.0.0.1:{port}"
-            progress.say("Starting the service ...")
-            model = call_in_thread(lambda: _wait_until_ready(process, url, log))
-            progress.say(f"Service at {url}, {model['resolution']} px weights {model['weights_sha256'][:12]}")
+        further = ["--without-keys", *([] if models is None else ["--models", str(models.resolve())])]
+        with start_service(weights, Path(scratch) / "state", further, progress=progress) as url:
             yield url
-        finally:
-            _stop(process)
+
+
+@contextmanager
+def start_service(
+    weights: Path,
+    state: Path,
+    options: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+    *,
+    progress: Progress = SILENT,
+) -> Iterator[str]:
+    """Start the service on a free port of the loopback interface, and stop it at the end, whatever happens.
+
+    Args:
+        weights: checkpoint of the generator.
+        state: folder of its state; its log is beside it.
+        options: of `gestaltgen serve`.
+        settings: environment variables, the only ones of the service.
+
+    Yields:
+        The URL of the service, which is ready.
+
+    Raises:
+        LocalServiceError: the service ended, or did not become ready within three minutes.
+    """
+    port, log = _find_free_port(), state.with_name("service.log")
+    command = [sys.executable, "-m", "gestaltgen", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--state", str(state), "--weights", str(weights.resolve()), *options]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GESTALTGEN_")}
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment | dict(settings or {}))  # noqa: S603
+    try:
+        url = f"http://127.0.0.1:{port}"
+        progress.say("Starting the service ...")
+        call_in_thread(lambda: _wait_until_ready(process, url, log))
+        progress.say(f"Service at {url}, weights {weights.name}")
+        yield url
+    finally:
+        _stop(process)
 
 
 def call_in_thread(work: Callable[[], _T]) -> _T:
@@ -83,14 +109,12 @@ def call_in_thread(work: Callable[[], _T]) -> _T:
     return result.result()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> dict[str, str]:
-    """Wait until the service is ready, and return its first model."""
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _READY_S
     with Client(url) as client:
         while True:
             try:
-                client.wait_ready(timeout_s=0)
-                return client.models()[0]
+                return client.wait_ready(timeout_s=0)
             except ServiceError as error:
                 if process.poll() is not None:
                     end = _read_end(log)
