@@ -243,7 +243,7 @@ def _find_kind(kind: str) -> KindOfSet:
     return KINDS[kind]
 
 
-def _write_code(request: Request, service: Resources, body: Mapping[str, Any]) -> dict[str, str]:
+def _write_code(request: Request, service: Resources, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a request as programs write it."""
     url, with_key = str(request.base_url).rstrip("/"), not service.settings.without_keys
     return {write.__name__: write(url, body, with_key=with_key) for write in (write_curl, write_python)}

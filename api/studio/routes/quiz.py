@@ -115,8 +115,7 @@ def _show_form(
         model=info.name,
         conditions=conditions,
         ages=ages,
-        values={name: [value for value, _ in options] for name, options in (("conditions", conditions), ("ages", ages))}
-        | values,
+        values={"conditions": [name for name, _ in conditions], "ages": [name for name, _ in ages], **values},
         most=MOST_QUESTIONS,
         errors=errors,
     )

@@ -19,7 +19,8 @@ const behaviours = {
       bar.max = Math.max(job.total ?? 1, 1);
       bar.value = job.done ?? 0;
       box.querySelector("[data-done]").textContent = (job.done ?? 0).toLocaleString();
-      box.querySelector("[data-state]").textContent = job.state;
+      const state = box.querySelector("[data-state]");
+      state.textContent = state.dataset[job.state] ?? state.textContent;
       if (["done", "failed", "cancelled"].includes(job.state)) {
         source.close();
         location.reload();
