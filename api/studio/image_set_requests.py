@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,9 +92,9 @@ def read_request(kind: str, values: ImmutableMultiDict[str, Any]) -> dict[str, A
             body[name] = chosen
     for name in (*NUMBERS, *TEXTS):
         if text := str(values.get(name, "")).strip():
-            body[name] = _read_number(text) if name in NUMBERS else text
+            body[name] = read_number(text) if name in NUMBERS else text
     if seeds := str(values.get(SEEDS, "")).replace(",", " ").split():
-        body[SEEDS] = [_read_number(seed) for seed in seeds]
+        body[SEEDS] = [read_number(seed) for seed in seeds]
     return body
 
 
@@ -125,10 +126,10 @@ def write_python(url: str, body: Mapping[str, Any], *, with_key: bool) -> str:
     )
 
 
-def _read_number(text: str) -> int | float | str:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+def read_number(text: str) -> int | float | str:
+    """Return the finite number that a text is, or the text: the service then says what is wrong with it."""
+    try:
+        number = int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text

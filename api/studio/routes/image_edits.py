@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 from api.dependencies import ImageSetsCaller, KnownImage, KnownImageEdit, ServiceDep
 from api.representations import describe_edit
 from api.studio.forms import FieldErrors, keep_values
+from api.studio.image_set_requests import read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.routes.image_sets import find_side, render_image
@@ -52,10 +53,5 @@ def show(request: Request, service: ServiceDep, image: KnownImage, edit: KnownIm
 
 def _read_edit(form: FormData) -> dict[str, Any]:
     """Return the body that a form asks the service for; what is no number stays as it is."""
-    asked: dict[str, Any] = {name: form[name] for name in _FIELDS if form.get(name)}
-    for name in ("smile", "strength"):
-        try:
-            asked |= {name: float(asked[name])} if name in asked else {}
-        except ValueError:
-            continue
-    return asked
+    asked = {name: str(form[name]) for name in _FIELDS if form.get(name)}
+    return {name: text if name == "direction" else read_number(text) for name, text in asked.items()}

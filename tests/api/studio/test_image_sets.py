@@ -87,6 +87,11 @@ def test_a_set_is_deleted_after_a_question(browser: httpx.Client) -> None:
     assert browser.get(here).status_code == 404
 
 
+@pytest.mark.parametrize("number", ["nan", "1e999", "²", "9" * 5000])
+def test_a_text_that_is_no_finite_number_is_refused(browser: httpx.Client, number: str) -> None:
+    assert 'id="count-error"' in post(browser, NEW, conditions="WS", count=number).text
+
+
 def test_what_cannot_be_is_said_beside_its_field(browser: httpx.Client) -> None:
     answer = post(browser, NEW, conditions="WS", count="<i>many")
     assert answer.status_code == 422
