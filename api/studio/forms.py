@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -109,3 +110,12 @@ def keep_values(form: FormData) -> dict[str, Any]:
         texts = [one for one in form.getlist(name) if isinstance(one, str)]
         values[name] = texts[0] if len(texts) == 1 else texts
     return values
+
+
+def read_number(text: str) -> float | str:
+    """Return the number of a field; a text that is no finite one stays as it is: the service says what it expects."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text

@@ -22,13 +22,11 @@ class PhotographChoice:
     Attributes:
         id: its id.
         reference: the owner's own name for it; empty if it has none.
-        created_ms: when it was sent.
         verdict: on its reconstruction; None if it was not judged.
     """
 
     id: str
     reference: str
-    created_ms: int
     verdict: str | None
 
     @property
@@ -49,4 +47,4 @@ def _find_photographs(service: Resources, caller: Caller) -> Iterator[Photograph
         photo = service.photographs.get(photo_id)
         if photo is not None and photo.quality is not None:
             reference = service.photographs.read_reference(photo_id)
-            yield PhotographChoice(photo_id, reference, photo.created_ms, photo.quality["verdict"])
+            yield PhotographChoice(photo_id, reference, photo.quality["verdict"])

@@ -19,7 +19,7 @@ from api.photographs.records import Photograph
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.representations import assessment_path, describe_assessment, photo_path
 from api.resources import Resources
-from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
+from api.studio.forms import NO_ERRORS, FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.photograph_choices import list_photographs
@@ -151,7 +151,7 @@ def _read_request(form: FormData, photo: str) -> dict[str, Any]:
         asked["sex"] = sex
     for name in ("age", "prior"):
         if text := str(form.get(name, "")).strip():
-            asked[name] = _read_number(text)
+            asked[name] = read_number(text)
     texts = [text for field in form.getlist("terms") for text in str(field).split(";") if text.strip()]
     terms = dict.fromkeys(_find_id(text) for text in texts)
     return asked | ({"terms": list(terms)} if terms else {})
@@ -161,10 +161,3 @@ def _find_id(text: str) -> str:
     """Return the id of a term: that which the text begins with, or that of its name."""
     found = _TERM_ID.match(text.strip())
     return find_term(found[0] if found else text).term.id
-
-
-def _read_number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text

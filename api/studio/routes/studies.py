@@ -23,7 +23,7 @@ from api.representations import describe_survey_pack, pack_path
 from api.resources import Resources
 from api.routes.stimuli import check_pack_done
 from api.studio.answer_analysis import UploadedFile, UploadedStudy, analyse
-from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
+from api.studio.forms import NO_ERRORS, FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import HEADERS, render
 from api.studio.photograph_choices import list_photographs
@@ -170,21 +170,14 @@ def _read_request(form: FormData) -> dict[str, Any]:
         "local": "local" in form,
     }
     if form.get("change") == "reach":
-        asked["smile"] = _read_number(str(form.get("smile", "")))
+        asked["smile"] = read_number(str(form.get("smile", "")))
     if seed := str(form.get("seed", "")).strip():
         asked["seed"] = int(seed) if seed.isascii() and seed.isdigit() else seed
     if method := form.get("method"):
         asked["method"] = method
     if seconds := str(form.get("seconds", "")).strip():
-        asked["seconds"] = _read_number(seconds)
+        asked["seconds"] = read_number(seconds)
     return asked
-
-
-def _read_number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 class _FormError(Exception):
@@ -215,8 +208,8 @@ async def _read_study(form: FormData, service: Resources, caller: Caller, reques
         key = await service.work.run(caller.owner, _read_pack_key, service, caller, request_audit, pack)
     if key is None:
         raise _FormError("key", _("Choose a survey pack, or the file with the key."))
-    seconds = _read_number(str(form.get("least_seconds") or "0"))
-    if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+    seconds = read_number(str(form.get("least_seconds") or "0"))
+    if not isinstance(seconds, float) or seconds < 0:
         raise _FormError("least_seconds", _("Expected a number of seconds, 0 or more."))
     options = tuple(filter(None, (option.strip() for option in str(form.get("options", "")).split(","))))
     questions = await _read_file(form, "questions")

@@ -239,7 +239,7 @@ def test_a_photograph_is_assessed(pages: Pages) -> None:
     assert path in pages.http.get("/studio/assessments").text
     wrong = pages.send(path, syndrome="KdVS", terms=[XSS])
     assert (wrong.status_code, 'id="terms-error"' in wrong.text, XSS in wrong.text) == (422, True, False)
-    refused = pages.send(path, syndrome="Kabuki", age="old")
+    refused = pages.send(path, syndrome="Kabuki", age="nan")
     assert (refused.status_code, 'id="age-error"' in refused.text) == (422, True)
     answer = pages.send(
         path, syndrome="KdVS", age="60", sex="male", terms=["HP:0000343 Long philtrum", "seizure", ""], prior="0.1"
