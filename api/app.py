@@ -29,7 +29,6 @@ from api.routes import (
     administration,
     assessments,
     catalogue,
-    cohort,
     edits,
     explanations,
     faces,
@@ -44,13 +43,13 @@ from api.routes import (
     stimuli,
     verify,
 )
-from api.schemas import ProblemOut
+from api.schemas.problems import ProblemOut
 from api.settings import Settings
 from api.studio.answer_analysis import LARGEST_STUDY_BYTES
 from api.studio.application import list_studio_routes
 
 _ROUTES_OF_CALLERS: Final = (
-    *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, cohort, photos, receipts),
+    *(image_sets, set_metadata, quizzes, faces, edits, explanations, assessments, photos, receipts),
     *(stimuli, verify, jobs, catalogue, administration),
 )
 _ROUTES_OF_WORKERS: Final = (health, metrics)

@@ -7,12 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from api.access.ownership import Kind
-from api.assessment_schemas import (
-    AssessmentLinks,
-    AssessmentOut,
-    AssessmentResult,
-    CohortMemberOut,
-)
 from api.image_sets.derived_files import SHARD_IMAGES, shard_count
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
@@ -31,26 +25,18 @@ from api.photographs.records import (
 )
 from api.provenance.claims import ANNOTATED_NOTICE, EDITED_NOTICE, MAP_NOTICE, NOTICE
 from api.resources import Resources
-from api.schemas import (
-    AccessOut,
-    ConsentScope,
-    EditLinks,
-    EditOut,
-    EditResult,
-    ExplanationLinks,
-    ExplanationOut,
-    ExplanationResult,
-    ImageSetLinks,
-    ImageSetOut,
-    JobLinks,
-    JobOut,
-    PhotoLinks,
-    PhotoOut,
-    QualityOut,
-    ReceiptOut,
-    StimuliLinks,
-    StimuliOut,
+from api.schemas.assessments import (
+    AssessmentLinks,
+    AssessmentOut,
+    AssessmentResult,
+    CohortMemberOut,
 )
+from api.schemas.edits import EditLinks, EditOut, EditResult
+from api.schemas.explanations import ExplanationLinks, ExplanationOut, ExplanationResult
+from api.schemas.image_sets import ImageSetLinks, ImageSetOut
+from api.schemas.jobs import JobLinks, JobOut
+from api.schemas.photographs import AccessOut, ConsentScope, PhotoLinks, PhotoOut, QualityOut, ReceiptOut
+from api.schemas.stimuli import StimuliLinks, StimuliOut
 from inversion.config import UNJUDGED
 from recognition.syndromes.assessment.answer import NOTICE as ASSESSMENT_NOTICE
 

@@ -13,7 +13,7 @@ from fastapi import Header, Response
 
 from api.jobs.job_ends import JobEnds
 from api.jobs.job_list import ENDED, State
-from api.schemas import ProblemOut
+from api.schemas.problems import ProblemOut
 
 _FIRST_PAUSE_S: Final = 0.005
 

@@ -50,7 +50,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.jobs", "api.provenance"],
         ["api.models"],
         ["api.image_sets", "api.photographs"],
-        ["api.admin_schemas", "api.assessment_schemas"],
+        ["api.schemas.administration", "api.schemas.assessments"],
         ["api.schemas", "api.resources"],
         ["api.dependencies", "api.representations", "api.request_headers", "api.file_responses"],
         ["api.html_pages", "api.openapi_page"],

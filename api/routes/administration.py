@@ -11,7 +11,6 @@ from fastapi import APIRouter, Path
 
 from api.access.api_keys import OWNER_PATTERN, ApiKey
 from api.access.tenants import TenantLimits
-from api.admin_schemas import KeyBody, KeyOut, KeysOut, LimitsBody, NewKeyOut, TenantOut, TenantsOut
 from api.dependencies import AdminCaller, ServiceDep
 from api.json_bodies import JsonBodyRoute
 from api.operations import clock
@@ -21,6 +20,7 @@ from api.problem_types import ProblemType
 from api.problems import Problem, field_error
 from api.request_headers import problem
 from api.resources import Resources
+from api.schemas.administration import KeyBody, KeyOut, KeysOut, LimitsBody, NewKeyOut, TenantOut, TenantsOut
 from core.errors import ConfigError
 
 router = APIRouter(prefix="/v1", tags=["administration"], route_class=JsonBodyRoute)

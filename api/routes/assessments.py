@@ -1,4 +1,5 @@
-"""Routes of assessments: whether the face of a photograph speaks for a syndrome, compared with matched controls."""
+"""Routes of assessments: whether the face of a photograph speaks for a syndrome, compared with matched controls; and of
+the cohort, photographs with which assessed ones are compared."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.assessment_schemas import AssessmentBody, AssessmentList, AssessmentOut, SyndromeOut, SyndromesOut
 from api.dependencies import (
     KnownAssessment,
     KnownPhoto,
@@ -26,9 +26,18 @@ from api.photographs.records import AssessmentRecord, ErasureCause, PhotographFa
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
-from api.representations import assessment_path, describe_assessment
+from api.representations import assessment_path, describe_assessment, describe_member
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
+from api.schemas.assessments import (
+    AssessmentBody,
+    AssessmentList,
+    AssessmentOut,
+    CohortMemberBody,
+    CohortMemberOut,
+    SyndromeOut,
+    SyndromesOut,
+)
 from core.errors import LabelError
 from faces.conditions.terms import find_term
 from recognition.syndromes.assessment.answer import NOTICE
@@ -141,6 +150,63 @@ def download_assessment_picture(request: Request, service: ServiceDep, assessmen
 def erase_assessment(service: ServiceDep, caller: PhotosCaller, assessment: KnownAssessment) -> None:
     """Erases its request, answer and picture, and cancels its job. The photograph stays."""
     service.eraser.erase_derived(assessment, caller, ErasureCause.REQUESTED)
+
+
+@router.put(
+    "/photos/{photo_id}/cohort",
+    response_model=CohortMemberOut,
+    summary="Add a photograph to the cohort",
+    responses={
+        404: FILE[404],
+        409: problem("The photograph is not inverted, or the consent of the person shown does not include the cohort."),
+        422: problem("There is no trained model of the syndrome."),
+        503: problem("No trained model of a syndrome is served."),
+    },
+)
+def join_cohort(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    request_audit: RequestAuditDep,
+    photo: KnownPhoto,
+    body: CohortMemberBody,
+) -> CohortMemberOut:
+    """Other photographs of yours are then compared with this one when they are assessed for the syndrome.
+
+    The photograph must have been sent with `Consent-Scope: cohort`. One photograph of a person is enough. To change
+    what is known of the person, send all of it again; `cohort` of the photograph has it.
+    """
+    check_inverted(photo)
+    if photo.consent_scope != "cohort":
+        raise Problem(
+            ProblemType.CONSENT_TOO_NARROW,
+            "The photograph was sent without the header `Consent-Scope: cohort`; send it again with it, if the consent "
+            "of the person shown includes that other faces are compared with it.",
+        )
+    service.syndrome_models.find(body.syndrome)
+    service.check_bytes(caller)
+    with service.eraser.block_erasure():
+        if service.photographs.get(photo.id) is None:
+            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
+        request_audit.begin()
+        member = service.cohort.join(photo, body.model_dump(exclude_none=True))
+    return describe_member(service, member)
+
+
+@router.delete(
+    "/photos/{photo_id}/cohort",
+    status_code=204,
+    summary="Take a photograph out of the cohort",
+    responses={404: FILE[404]},
+)
+def leave_cohort(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> None:
+    """Erases what is known of the person, and the descriptor of the face. The photograph stays.
+
+    Answers that were given before stay as they are: they hold the number of members, and nothing of one member.
+    """
+    member = service.cohort.find(photo.id)
+    if member is None:
+        raise Problem(ProblemType.NOT_IN_COHORT, f"The photograph {photo.id} is not in the cohort; PUT adds it.")
+    service.eraser.leave_cohort(member, caller, ErasureCause.REQUESTED)
 
 
 def _submit(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from api.dependencies import AnyCaller, ServiceDep, find_model, find_named_model
 from api.models.model import ModelInfo
 from api.provenance.claims import NOTICE
-from api.schemas import (
+from api.schemas.models import (
     AgeGroupOut,
     ConditionOut,
     ConditionsOut,
@@ -19,9 +19,9 @@ from api.schemas import (
     ModelCardsOut,
     ModelOut,
     ModelsOut,
-    ProblemOut,
     TrainingImagesOut,
 )
+from api.schemas.problems import ProblemOut
 from faces.conditions.catalogue import Catalogue
 
 router = APIRouter(

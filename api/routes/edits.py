@@ -47,7 +47,7 @@ from api.request_headers import (
     wait_for_answer,
 )
 from api.resources import Resources
-from api.schemas import EditBody, EditList, EditOut
+from api.schemas.edits import EditBody, EditList, EditOut
 
 _OF_PHOTOGRAPHS: Final = APIRouter(
     prefix="/v1/photos/{photo_id}/edits", tags=["photographs"], route_class=JsonBodyRoute

@@ -45,7 +45,7 @@ from api.provenance.claims import MAP_NOTICE
 from api.representations import describe_explanation, explanation_path
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
-from api.schemas import (
+from api.schemas.explanations import (
     ClassifierOut,
     ClassifiersOut,
     ExplanationBody,

@@ -16,7 +16,7 @@ from api.provenance.claims import Claim
 from api.provenance.marks import MEDIA_TYPES, ImageFormat
 from api.request_headers import problem
 from api.resources import Resources
-from api.schemas import FaceQuery
+from api.schemas.image_sets import FaceQuery
 from core.errors import RequestError
 
 router = APIRouter(prefix="/v1/face", tags=["image sets"])

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request, Response
 from api.dependencies import ServiceDep
 from api.html_pages import build_page
 from api.provenance.claims import NOTICE
-from api.schemas import HealthOut, ProblemOut, ServiceLinks, ServiceOut
+from api.schemas.problems import ProblemOut
+from api.schemas.service import HealthOut, ServiceLinks, ServiceOut
 
 router = APIRouter(tags=["health"])
 

@@ -38,7 +38,7 @@ from api.request_headers import (
     wait_for_answer,
 )
 from api.resources import Resources
-from api.schemas import ImageSetBody, ImageSetEstimate, ImageSetOut, ImageSetPage
+from api.schemas.image_sets import ImageSetBody, ImageSetEstimate, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
 from faces.images import read_image
 from faces.printed_sheets import Paper

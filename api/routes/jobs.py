@@ -18,7 +18,8 @@ from api.problem_types import ProblemType
 from api.problems import Problem
 from api.representations import describe_job
 from api.resources import Resources
-from api.schemas import JobOut, JobPage, ProblemOut
+from api.schemas.jobs import JobOut, JobPage
+from api.schemas.problems import ProblemOut
 
 _POLL_S: Final = 0.2
 _END: Final = "end"

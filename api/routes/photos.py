@@ -24,18 +24,8 @@ from api.problems import Problem, field_error
 from api.representations import describe_access, describe_photo, describe_receipt, photo_path
 from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
-from api.schemas import (
-    ABOUT_SECONDS,
-    ABOUT_STEPS,
-    AccessList,
-    ConsentScope,
-    LandmarksOut,
-    PhotoOut,
-    PhotoPage,
-    ReceiptOut,
-    TuningSeconds,
-    TuningSteps,
-)
+from api.schemas.edits import ABOUT_SECONDS, ABOUT_STEPS, TuningSeconds, TuningSteps
+from api.schemas.photographs import AccessList, ConsentScope, LandmarksOut, PhotoOut, PhotoPage, ReceiptOut
 from core.errors import ImageError
 from faces.align import find_anchors
 from faces.image_containers import FORMATS

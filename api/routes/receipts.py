@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.dependencies import KnownReceipt
 from api.representations import describe_receipt
 from api.request_headers import problem
-from api.schemas import ReceiptOut
+from api.schemas.photographs import ReceiptOut
 
 router = APIRouter(prefix="/v1/receipts", tags=["photographs"])
 

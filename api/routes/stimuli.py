@@ -30,7 +30,7 @@ from api.request_headers import (
     wait_for_answer,
 )
 from api.resources import Resources
-from api.schemas import StimuliBody, StimuliOut
+from api.schemas.stimuli import StimuliBody, StimuliOut
 
 router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"], route_class=JsonBodyRoute)
 

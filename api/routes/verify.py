@@ -10,7 +10,7 @@ from api.problems import Problem
 from api.provenance.verification import verify_picture
 from api.request_headers import problem
 from api.resources import Resources
-from api.schemas import CredentialsOut, VerifyOut
+from api.schemas.service import CredentialsOut, VerifyOut
 from faces.image_containers import FORMATS
 
 router = APIRouter(prefix="/v1/verify", tags=["provenance"])

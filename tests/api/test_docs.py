@@ -12,7 +12,7 @@ import pytest
 
 from api.app import create_app
 from api.openapi_page import render_reference
-from api.schemas import ImageSetBody
+from api.schemas.image_sets import ImageSetBody
 from api.settings import Settings
 from tests.api.conftest import Running
 

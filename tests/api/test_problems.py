@@ -14,7 +14,7 @@ from api import json_bodies
 from api.json_bodies import parse_body
 from api.problem_types import ProblemType
 from api.problems import TYPE_OF_ERROR, Problem, to_problem
-from api.schemas import ImageSetBody
+from api.schemas.image_sets import ImageSetBody
 from core import errors
 from tests.api.conftest import Running
 

@@ -13,12 +13,12 @@ from starlette.responses import RedirectResponse
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.assessment_schemas import AssessmentOut, AssessmentResult
 from api.dependencies import KnownAssessment, KnownPhoto, PhotosCaller, ServiceDep, check_inverted
 from api.photographs.records import Photograph
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.representations import assessment_path, describe_assessment, photo_path
 from api.resources import Resources
+from api.schemas.assessments import AssessmentOut, AssessmentResult
 from api.studio.forms import NO_ERRORS, FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import render

@@ -27,7 +27,7 @@ from api.photographs.records import FaceReference, PhotographFace, SyntheticFace
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.representations import describe_explanation, describe_image_set, explanation_path, face_path
 from api.resources import Resources
-from api.schemas import ExplanationOut
+from api.schemas.explanations import ExplanationOut
 from api.studio.explanation_words import METHODS, REGIONS, USUAL, list_terms
 from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
 from api.studio.page_route import PageRoute

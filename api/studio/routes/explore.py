@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 
 from api.dependencies import ImageSetsCaller, ServiceDep, find_model
 from api.models.model import Model, ModelInfo
-from api.schemas import FaceQuery, Seed
+from api.schemas.image_sets import FaceQuery, Seed
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.service_calls import call_service, check_answer

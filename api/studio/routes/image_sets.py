@@ -23,7 +23,7 @@ from api.provenance.marks import read_claim
 from api.representations import describe_edit, describe_image_set
 from api.resources import Resources
 from api.routes import catalogue
-from api.schemas import AgeGroupOut, ConditionsOut
+from api.schemas.models import AgeGroupOut, ConditionsOut
 from api.studio.forms import NO_ERRORS, FieldErrors
 from api.studio.image_set_requests import FIELDS, KINDS, LISTS, KindOfSet, read_request, write_curl, write_python
 from api.studio.page_route import PageRoute

@@ -36,7 +36,7 @@ from api.problems import Problem
 from api.representations import describe_edit, describe_photo, describe_receipt
 from api.resources import Resources
 from api.routes import photos
-from api.schemas import EditOut
+from api.schemas.edits import EditOut
 from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
 from api.studio.page_route import PageRoute
 from api.studio.pages import render

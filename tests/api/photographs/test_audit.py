@@ -450,7 +450,7 @@ def pack(lab: Lab, photo: str, second: str) -> str:
 @pytest.fixture
 def path_of(photo: str, edit: str, pack: str) -> Callable[[str], str]:
     """The path of a route, with the ids above in it."""
-    ids = {"photo_id": photo, "edit_id": edit, "pack_id": pack, "job_id": f"{photo}-1"}
+    ids = {"photo_id": photo, "edit_id": edit, "pack_id": pack, "job_id": f"{photo}-1", "version": "A", "n": 1}
     return lambda route: route.format(**ids)
 
 
@@ -475,6 +475,7 @@ READS: Final = (
     "GET /v1/photos/{photo_id}/assessments",
     "GET /v1/stimuli/{pack_id}",
     "GET /v1/stimuli/{pack_id}/archive.zip",
+    "GET /v1/stimuli/{pack_id}/versions/{version}/{n}.png",
     "GET /v1/jobs/{job_id}",
     "GET /v1/jobs/{job_id}/events",
 )
