@@ -45,7 +45,7 @@ def screenshots(
 
 @app.command()
 def measure() -> None:
-    """Measure clicks and seconds to the first picture, the first byte of pages, and the answer to a slider."""
+    """Measure clicks and seconds to the first picture, and the first byte of pages."""
     with (
         run_studio() as service,
         sync_playwright() as playwright,
