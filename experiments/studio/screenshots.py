@@ -30,7 +30,7 @@ DARK: Final = (SIGN_IN, "/studio", "/studio/explore", "/studio/image-sets/{set_i
 _TALLEST: Final = 4_000
 """Most pixels of the height of a picture; the rest of a longer page is left out."""
 
-_COLOURS: Final = 128
+_COLOURS: Final = 64
 
 
 def list_pages() -> list[str]:
