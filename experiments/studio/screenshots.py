@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from fastapi.routing import iter_route_contexts
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from api.studio.application import list_studio_routes
 from api.studio.pages import SIGN_IN
@@ -55,7 +55,7 @@ def take_screenshots(
     for old in out.glob("*.png"):
         old.unlink()
     for name, (width, scheme) in LOOKS.items():
-        size = {"width": width, "height": 900}
+        size: ViewportSize = {"width": width, "height": 900}
         with browser.new_context(base_url=service.url, viewport=size, color_scheme=scheme) as context:
             page = context.new_page()
             for path in list_pages() if scheme == "light" else DARK:
