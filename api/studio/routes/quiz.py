@@ -18,6 +18,7 @@ from api.access.api_keys import Caller
 from api.dependencies import ImageSetsCaller, KnownSet, ServiceDep, find_complete_set, find_image_set, find_model
 from api.file_responses import bytes_response
 from api.image_sets.quizzes import Quizzes
+from api.image_sets.sheets import list_ages
 from api.image_sets.storage import StoredRequest
 from api.problem_types import ProblemType
 from api.problems import Problem
@@ -141,10 +142,14 @@ def show_quiz(
         quizzes = service.open_quizzes(known)
         quiz = quizzes.draw(sets, questions, seed)
         run = QuizRun([one.id for one in sets], len(quiz.questions), seed, each, sure)
+        asked = dict.fromkeys(age for one in sets for age in list_ages(service.store.manifest(one.id)))
+        drawn = {question.picture.age_group for question in quiz.questions}
+        used = [age for age in asked if age in drawn]
         query = "".join(f"&more={set_id}" for set_id in more)
         context |= {
             "quiz": quiz,
-            "ages": sorted({question.picture.age_group for question in quiz.questions}),
+            "ages": used,
+            "left_out": _explain_ages(quiz, len(used), len(asked)),
             "notice": quizzes.notice,
             "start": _link_to(service, run),
             "query": f"?questions={run.questions}&seed={seed}{query}",
@@ -152,6 +157,22 @@ def show_quiz(
             "sure": sure,
         }
     return render(request, "teach/quiz.html", **context)
+
+
+def _explain_ages(quiz: Quiz, used: int, asked: int) -> str:
+    """Say why a quiz has fewer age groups than its image sets; empty if it has all."""
+    if used == asked:
+        return ""
+    return _(
+        "It has %(used)s of %(asked)s age groups: a group needs a face of each condition, and there are %(questions)s "
+        "questions for %(conditions)s conditions. All groups need %(needed)s questions."
+    ) % {
+        "used": used,
+        "asked": asked,
+        "questions": len(quiz.questions),
+        "conditions": len(quiz.choices),
+        "needed": asked * len(quiz.choices),
+    }
 
 
 def _link_to(service: Resources, run: QuizRun) -> str:

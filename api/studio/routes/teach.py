@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from starlette.datastructures import ImmutableMultiDict
+from starlette.datastructures import FormData, ImmutableMultiDict
 from starlette.responses import RedirectResponse
 
 from api.access.api_keys import Caller
@@ -26,7 +26,8 @@ from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.routes.image_sets import find_side
 from api.studio.service_calls import call_service, read_problem
-from api.studio.words import mark as _
+from api.studio.words import mark as _mark
+from api.studio.words import translate as _
 from faces.image_set_request import DEFAULT_BLEND
 from faces.labels import UNAFFECTED
 
@@ -57,26 +58,26 @@ class Recipe:
 
 RECIPES: Final[Mapping[str, Recipe]] = {
     "age_progression": Recipe(
-        _("One person through the ages"),
-        _("How a face with a condition changes from infancy to old age."),
+        _mark("One person through the ages"),
+        _mark("How a face with a condition changes from infancy to old age."),
         several=True,
-        count=3,
+        count=1,
     ),
     "unrelated": Recipe(
-        _("One condition in several people"),
-        _("What people of one age with the same condition have in common, and how much they differ."),
+        _mark("One condition in several people"),
+        _mark("What people of one age with the same condition have in common, and how much they differ."),
         several=False,
         count=12,
     ),
     "average": Recipe(
-        _("Average faces by condition and age"),
-        _("What 10,000 faces of a condition and age have in common."),
+        _mark("Average faces by condition and age"),
+        _mark("What 10,000 faces of a condition and age have in common."),
         several=True,
         count=None,
     ),
     "blended": Recipe(
-        _("Blends of two conditions"),
-        _("Faces between a condition and another, or none: how slight features look."),
+        _mark("Blends of two conditions"),
+        _mark("Faces between a condition and another, or none: how slight features look."),
         several=False,
         count=3,
     ),
@@ -106,10 +107,15 @@ def show_form(
 async def make_sheet(request: Request, service: ServiceDep, caller: ImageSetsCaller) -> Response:
     """Ask for the image set of a recipe."""
     form = await request.form()
-    kind = str(form.get("kind", ""))
-    answer = await call_service(request, "POST", "/v1/image-sets", json=read_request(kind, form))
+    kind, model = str(form.get("kind", "")), str(form.get("model", "")) or None
+    errors = _check_form(kind, form)
+    if errors:
+        return _show_form(request, service, caller, kind, model, form, errors)
+    body = read_request(kind, form)
+    if _is_calibrated(kind, find_model(service, caller, model).info):
+        body["age_steps"] = "calibrated"
+    answer = await call_service(request, "POST", "/v1/image-sets", json=body)
     if answer.is_error:
-        model = str(form.get("model", "")) or None
         errors = FieldErrors.of_problem(read_problem(answer), FIELDS)
         return _show_form(request, service, caller, kind, model, form, errors)
     return RedirectResponse(f"/studio/teach/sheet/{answer.json()['id']}", 303)
@@ -126,6 +132,21 @@ def show_sheet(request: Request, service: ServiceDep, known: KnownSet) -> Respon
         recipe=RECIPES.get(described.request["kind"]),
         sheet=_lay_out(service, known) if described.state == "done" else None,
     )
+
+
+def _check_form(kind: str, form: FormData) -> FieldErrors:
+    """Refuse what the service would take for all conditions or all ages."""
+    errors = {}
+    if not form.getlist("conditions"):
+        errors["conditions"] = _("Choose at least one condition.")
+    if kind != "age_progression" and not form.getlist("ages"):
+        errors["ages"] = _("Choose an age group or more.")
+    return FieldErrors(errors)
+
+
+def _is_calibrated(kind: str, model: ModelInfo) -> bool:
+    """Return whether a recipe takes steps of age that look their age."""
+    return kind == "age_progression" and model.age_steps.keys() >= {*model.conditions}
 
 
 def _show_form(
@@ -153,7 +174,6 @@ def _show_form(
         model=info.name,
         conditions=[(name, service.catalogue.describe(name, {}).label) for name in info.conditions],
         ages=[(age.name, age.name.replace("_", " ")) for age in info.ages],
-        calibrated=kind == "age_progression" and info.age_steps.keys() >= {*info.conditions},
         chosen={name: fields.getlist(name) for name in LISTS},
         values={name: fields.get(name, "") for name in FIELDS},
         errors=errors,

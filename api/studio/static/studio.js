@@ -112,6 +112,11 @@ const behaviours = {
     show();
   },
 
+  // A choice that opens the page anew, with the chosen value at the end of its address.
+  reload(select) {
+    select.addEventListener("change", () => location.assign(select.dataset.reload + encodeURIComponent(select.value)));
+  },
+
   // A button that copies the text of an element.
   copy(button) {
     button.hidden = false;

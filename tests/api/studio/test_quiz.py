@@ -48,6 +48,11 @@ def set_up(http: httpx.Client, **values: object) -> str:
     raise AssertionError("the image sets of the quiz were not made")
 
 
+def test_a_quiz_says_why_age_groups_are_left_out(teacher: httpx.Client) -> None:
+    assert "2 of 5 age groups" in set_up(teacher)
+    assert "of 5 age groups" not in set_up(teacher, questions="15")
+
+
 @pytest.fixture(scope="module")
 def first_question(teacher: httpx.Client) -> str:
     [begin] = links(set_up(teacher), "/studio/teach/run")

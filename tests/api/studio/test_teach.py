@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import httpx
 import pytest
 
+from api.resources import Resources
 from api.studio.routes.teach import RECIPES
 from tests.api.studio.conftest import Studio, csrf_of
 
@@ -53,11 +57,24 @@ def test_a_recipe_is_another_one_with_another_number(teacher: httpx.Client) -> N
     assert make(teacher, "age_progression", seed="6").url != first
 
 
-@pytest.mark.parametrize("values", [{"count": "0"}, {"count": "many"}, {"conditions": "nothing"}])
+@pytest.mark.parametrize(
+    "values", [{"count": "0"}, {"count": "many"}, {"conditions": "nothing"}, {"conditions": []}, {"ages": []}]
+)
 def test_errors_of_the_service_stand_beside_their_field(teacher: httpx.Client, values: dict[str, object]) -> None:
     answer = make(teacher, "unrelated", **values)
     assert answer.status_code == 422
     assert f'id="{next(iter(values))}-error"' in answer.text
+
+
+@pytest.mark.parametrize("path", [SHEET, "/studio/teach/quiz", "/studio/image-sets/new/unrelated"])
+def test_the_generator_is_sent_with_the_form(
+    studio: Studio, teacher: httpx.Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    [info] = studio.service.worker.models.infos
+    monkeypatch.setattr(Resources, "list_models", lambda *_: [info, replace(info, name="second")])
+    page = teacher.get(path).text
+    [form] = re.findall(rf'<form[^>]* method="post" action="{path}".*?</form>', page, re.DOTALL)
+    assert re.findall(r'name="model"', page) == re.findall(r'<select[^>]* (name="model")', form) == ['name="model"']
 
 
 def test_there_is_no_recipe_of_another_kind(teacher: httpx.Client) -> None:
