@@ -40,6 +40,7 @@ from api.schemas.edits import EditOut
 from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
+from api.studio.photograph_words import group_accesses, list_measures
 from api.studio.service_calls import call_service, check_answer, read_problem
 from api.studio.words import translate as _
 from faces.align import ANCHORS
@@ -84,7 +85,20 @@ class _UploadRoute(PageRoute):
         return await super().answer_problem(request, problem)
 
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+class _PhotographRoute(PageRoute):
+    """Route of a photograph's pages; in place of one that its owner erased it shows the way to the receipt."""
+
+    async def answer_problem(self, request: Request, problem: Problem) -> Response:
+        caller: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
+        photo = request.path_params.get("photo_id")
+        if problem.type is ProblemType.PHOTO_NOT_FOUND and caller is not None and photo is not None:
+            service: Resources = request.app.state.service
+            if await anyio.to_thread.run_sync(service.eraser.find_receipt, photo, caller.owner) is not None:
+                return render(request, "photographs/erased.html", status=problem.status, photo=photo)
+        return await super().answer_problem(request, problem)
+
+
+router = APIRouter(route_class=_PhotographRoute, include_in_schema=False)
 
 
 @router.get(PHOTOGRAPHS)
@@ -181,8 +195,8 @@ async def edit_photograph(request: Request, service: ServiceDep, caller: PhotosC
 @router.get(f"{PHOTOGRAPHS}/{{photo_id}}/accesses")
 def show_accesses(request: Request, service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> Response:
     """Show who did what with a photograph."""
-    accesses = photos.list_accesses(service, caller, photo).items[::-1]
-    return render(request, "photographs/accesses.html", photo=photo, accesses=accesses)
+    lines = group_accesses(photos.list_accesses(service, caller, photo).items[::-1])
+    return render(request, "photographs/accesses.html", photo=photo, lines=lines)
 
 
 @router.post(f"{PHOTOGRAPHS}/{{photo_id}}/erase")
@@ -254,6 +268,8 @@ def _render_photograph(
         edit_job=None if shown is None else service.jobs.find_latest(shown.id),
         reached=find_reached_smiles(edits),
         model=served,
+        others=[name for name in models if name != photo.model],
+        measures={} if described.quality is None else list_measures(described.quality),
         directions=[direction.name for direction in directions],
         values=defaultdict(str, values),
         errors=errors,

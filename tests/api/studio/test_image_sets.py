@@ -64,6 +64,7 @@ def test_a_form_makes_a_set_that_is_listed_and_shown(browser: httpx.Client) -> N
     page = browser.get(here).text
     assert len(re.findall(r'src="/v1/image-sets/\w+/images/\d+\?format=webp" width="8" height="8"', page)) == 10
     assert page.count('scope="row"') == 2
+    assert "<dt>Conditions</dt>" in page
     assert "synthetic face, WS, infant, person 1" in page
     assert f'href="{here}"' in browser.get("/studio/image-sets").text
     image = browser.get(f"{here}/images/7").text

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ import httpx
 import numpy as np
 import pytest
 
+from api.representations import describe_photo
+from api.schemas.photographs import AccessOut, QualityOut
+from api.studio.photograph_words import group_accesses, list_measures
 from api.studio.routes import photographs
 from api.studio.routes.photographs import draw_lines
 from faces.images import encode_png
@@ -186,9 +190,63 @@ def test_erased_it_leaves_a_receipt_for_its_owner_only(lab: Lab, http: httpx.Cli
     receipt = http.post(f"{PAGE}/{sent}/erase", data={"csrf": csrf})
     assert receipt.url.path == f"{PAGE}/{sent}/receipt"
     assert good(http.get(f"/v1/receipts/{sent}"))["id"] in receipt.text
-    assert http.get(f"{PAGE}/{sent}").status_code == 404
+    gone = http.get(f"{PAGE}/{sent}")
+    assert gone.status_code == 404
+    assert f'href="{PAGE}/{sent}/receipt"' in gone.text
     with sign_in(lab.other) as other:
         assert other.get(f"{PAGE}/{sent}/receipt").status_code == 404
+        assert "/receipt" not in other.get(f"{PAGE}/{sent}").text
+
+
+def test_a_reconstruction_that_is_not_to_be_used_says_so_above_the_folded_edit(
+    http: httpx.Client, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(service: Any, record: Any) -> Any:
+        described = describe_photo(service, record)
+        verdict = {"verdict": "out of domain", "because": ["identity"], "identity": 0.5}
+        return described.model_copy(update={"quality": described.quality.model_copy(update=verdict)})
+
+    monkeypatch.setattr(photographs, "describe_photo", judge)
+    page = http.get(f"{PAGE}/{photo}").text
+    assert (
+        page.index('id="quality-title"')
+        < page.index("<details>\n  <summary>Edit all the same")
+        < page.index('id="smile"')
+    )
+    assert "good from 0.92, unusable below 0.84</td><td>failed by far" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "limit", "outcome"),
+    [
+        ({"verdict": "good"}, "landmarks", "good up to 0.06, unusable above 0.11", "passed"),
+        ({"verdict": "doubtful", "because": ["landmarks"]}, "landmarks", "as other faces of this generator", "failed"),
+        ({"verdict": "out of domain", "because": ["l2"]}, "l2", "as other faces of this generator", "failed"),
+        ({"verdict": "out of domain", "because": ["smile"]}, "l2", "", "not judged"),
+        ({"verdict": "doubtful", "because": ["age_years"], "age_years": 20.0}, "age_years", "good up to 15", "failed"),
+    ],
+)
+def test_a_measure_shows_the_limit_that_explains_its_outcome(
+    fields: dict[str, Any], name: str, limit: str, outcome: str
+) -> None:
+    known = {"l2": 0.1, "ms_ssim": None, "perceptual": None, "identity": 0.95, "landmarks": 0.03, "because": []}
+    measure = list_measures(QualityOut(**known | {"judged": True} | fields))[name]
+    assert (measure.limit, measure.outcome) == (limit, outcome)
+
+
+def test_accesses_of_one_minute_stand_on_one_line_in_words() -> None:
+    paths = (
+        "GET /v1/photos/{photo_id}/crop.png",
+        "GET /v1/photos/{photo_id}/crop.png",
+        "erase original",
+        "PUT /v1/else",
+    )
+    minute = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+    accesses = [AccessOut(at=minute, owner="o", key="k", action=path, outcome="done") for path in paths]
+    later = accesses[0].model_copy(update={"at": minute.replace(minute=6)})
+    first, second = group_accesses([later, *accesses])
+    assert (first.actions, len(first.routes)) == (["looked at the face"], 1)
+    assert second.actions == ["looked at the face", "deleted the file that was sent", "other use"]
 
 
 def test_no_lines_are_drawn_without_landmarks() -> None:
