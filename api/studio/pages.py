@@ -54,6 +54,10 @@ class Link:
     summary: str = ""
     scopes: frozenset[Scope] = frozenset()
 
+    def leads_to(self, path: str) -> bool:
+        """Return whether the page of a path belongs to the part."""
+        return path == self.path or (self.path != HOME and path.startswith(f"{self.path}/"))
+
 
 def _mark(text: str) -> str:
     """Mark a text for the catalogue of words, which is translated where it is shown."""
@@ -144,11 +148,12 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
         template: file in `templates`.
         status: HTTP status code.
         context: variables of the template. It also gets `caller` (None before signing in), `scopes`, `navigation`,
-            `path`, `csrf`, `once`, `language` and `with_keys`.
+            `part` (the link of the navigation that leads here, or None), `csrf`, `once`, `language` and `with_keys`.
     """
     caller: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
     service: Resources = request.app.state.service
     token = request.cookies.get(COOKIE, "")
+    links, path = [] if caller is None else list_links(caller), request.url.path
     content = (
         _environment()
         .get_template(template)
@@ -156,8 +161,8 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             {
                 "caller": caller,
                 "scopes": frozenset() if caller is None else caller.scopes,
-                "navigation": [] if caller is None else list_links(caller),
-                "path": request.url.path,
+                "navigation": links,
+                "part": next((link for link in links if link.leads_to(path)), None),
                 "once": secrets.token_urlsafe(12),
                 "csrf": service.sessions.derive_csrf_token(token),
                 "language": words.current_language(),

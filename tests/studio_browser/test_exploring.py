@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.api.lab import Lab
-from tests.studio_browser.conftest import Visit, check_accessibility
+from tests.studio_browser.conftest import NARROW, Visit, check_accessibility, check_layout
 
 WAIT_MS = 30_000
 SHOWN = "/studio/explore?condition=WS&years=6&seed=7&other=8"
@@ -31,6 +31,22 @@ def test_the_face_follows_a_slider_and_fast_changes_do_not_pile_up(lab: Lab, vis
     page.get_by_role("button", name="Another person").click()
     expect(page.get_by_label("Number of the person")).not_to_have_value("7", timeout=WAIT_MS)
     check_accessibility(page)
+
+
+def test_on_a_narrow_screen_the_face_stays_in_sight(lab: Lab, visit: Visit) -> None:
+    page = visit(lab.sets_only, SHOWN, NARROW)
+    page.get_by_label("Variety").press("ArrowLeft")
+    face = page.get_by_role("img", name="Synthetic face").first
+    expect(face).to_be_in_viewport(ratio=1)
+    page.get_by_label("Two persons side by side").check()
+    expect(page.get_by_label("Number of the second person")).to_be_visible()
+    expect(page.get_by_role("img", name="Person 8")).to_be_in_viewport(ratio=1, timeout=WAIT_MS)
+    check_layout(page)
+
+    page.get_by_text("Menu: Explore one person").click()
+    check_accessibility(page)
+    page.get_by_role("navigation").get_by_role("link", name="Service").click()
+    page.get_by_text("Menu: Service").wait_for()
 
 
 def test_without_a_script_a_button_draws_the_face(lab: Lab, visit: Visit) -> None:

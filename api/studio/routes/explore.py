@@ -39,7 +39,7 @@ _MUCH: Final = 2.0
 """Standard deviations beyond which a smile is changed much."""
 
 _WAIT: Final = {"Prefer": "wait=20"}
-_SetId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+_Kept = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}(/images/[0-9](/edits/[0-9a-f]{32})?)?$", max_length=200)]
 
 
 class View(BaseModel):
@@ -54,7 +54,8 @@ class View(BaseModel):
         pair: whether the second person is shown.
         without: whether each person is also shown without the condition.
         draw: the person who is replaced by another one.
-        kept: image sets that were just made of the faces.
+        kept: path below the image sets' of the page of each face that was just kept: of its edit, if the smile is
+            changed, else of the image; of the set, if that takes longer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,7 +72,7 @@ class View(BaseModel):
     pair: bool = False
     without: bool = False
     draw: Literal["seed", "other"] | None = None
-    kept: list[_SetId] = Field(default_factory=list, max_length=2)
+    kept: list[_Kept] = Field(default_factory=list, max_length=4)
 
     @property
     def query(self) -> str:
@@ -122,13 +123,13 @@ class _Picture:
 
     Attributes:
         src: path of the picture.
-        title: who is shown.
-        label: condition, age and smile, in words.
+        caption: person, condition, age and smile, in words.
+        alt: the same for those who do not see the picture.
     """
 
     src: str
-    title: str
-    label: str
+    caption: str
+    alt: str
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,9 @@ class _Words:
         return ", ".join(name if weight == 1 else f"{100 * weight:.0f} % {name}" for name, weight in parts.items())
 
     @property
-    def mix(self) -> str:
-        """Conditions of the first face."""
-        return self.describe_mix(FaceQuery(**self.view.model_dump(include={"condition", "partner", "blend", "years"})))
+    def weight(self) -> str:
+        """Weight of the condition."""
+        return f"{100 * self.view.blend:.0f} %"
 
     @property
     def age(self) -> str:
@@ -176,7 +177,7 @@ class _Words:
             words = _("much more") if spreads > _MUCH else _("a little more")
         else:
             words = _("much less") if spreads < -_MUCH else _("a little less")
-        return _("%(words)s (%(spreads)s SD)") % {"words": words, "spreads": f"{spreads:+.1f}"}
+        return f"{words} ({self.view.strength:+.2f})"
 
     @property
     def variety(self) -> str:
@@ -197,7 +198,9 @@ class _Words:
         if face.strength:
             label += _(", smile %(smile)s") % {"smile": self.smile}
         asked = face.model_dump(exclude_none=True) | {"format": "jpeg"}
-        return _Picture(f"/v1/face?{urlencode(asked)}", _("Person %(seed)s") % {"seed": face.seed}, label)
+        person = _("Person %(seed)s") % {"seed": face.seed}
+        alt = _("Synthetic face: %(label)s, %(person)s") % {"label": label, "person": person}
+        return _Picture(f"/v1/face?{urlencode(asked)}", f"{person}: {label}", alt)
 
 
 def _name_age_group(name: str) -> str:
@@ -235,6 +238,7 @@ def explore(
     words = _Words(name_condition, ages, view, spread or 1.0)
     middles = list_middle_years(ages)
     faces = [face.model_copy(update={"seed": seed}) for seed in view.seeds for face in view.list_faces(info)]
+    pictures = [words.show(face) for face in faces]
     return render(
         request,
         "explore/explore.html",
@@ -242,7 +246,8 @@ def explore(
         models=[(name, name) for name in models],
         view=view,
         words=words,
-        pictures=[words.show(face) for face in faces],
+        pictures=pictures,
+        kept=list(zip(view.kept, pictures, strict=False)),
         conditions=[(name, name_condition(name)) for name in info.conditions],
         years=(math.ceil(middles[0]), math.floor(middles[-1])),
         smile_step=None if spread is None else round(spread / 2, 2),
@@ -258,16 +263,24 @@ async def keep(
     """Make image sets of the faces of a view, and edits of their images where the smile is changed."""
     model = find_model(service, caller, asked.model)
     view = asked.complete(model.info, smiles=_find_spread(model) is not None)
-    kept = []
-    for face in view.list_faces(model.info):
-        body = face.list_set_fields() | {"seeds": view.seeds, "model": view.model}
-        made = check_answer(await call_service(request, "POST", "/v1/image-sets", json=body, headers=_WAIT)).json()
-        kept.append(made["id"])
-        if made["state"] == "done" and (edit := face.list_edit_fields()) is not None:
-            for n in range(made["total"]):
-                path = f"/v1/image-sets/{made['id']}/images/{n}/edits"
-                check_answer(await call_service(request, "POST", path, json=edit))
+    rows = [await _keep(request, face, view.seeds) for face in view.list_faces(model.info)]
+    kept = [path for person in zip(*rows, strict=True) for path in person]
     return RedirectResponse(view.model_copy(update={"kept": kept}).path, 303)
+
+
+async def _keep(request: Request, face: FaceQuery, seeds: list[int]) -> list[str]:
+    """Keep a face of each person, and return the paths of `View.kept`."""
+    body = face.list_set_fields() | {"seeds": seeds, "model": face.model}
+    made = check_answer(await call_service(request, "POST", "/v1/image-sets", json=body, headers=_WAIT)).json()
+    if made["state"] != "done":
+        return [made["id"]] * len(seeds)
+    images = [f"{made['id']}/images/{n}" for n in range(made["total"])]
+    edit = face.list_edit_fields()
+    if edit is None:
+        return images
+    paths = [f"{image}/edits" for image in images]
+    answers = [check_answer(await call_service(request, "POST", f"/v1/image-sets/{path}", json=edit)) for path in paths]
+    return [f"{path}/{answer.json()['id']}" for path, answer in zip(paths, answers, strict=True)]
 
 
 def _find_spread(model: Model) -> float | None:

@@ -79,16 +79,29 @@ def test_shown_faces_are_kept_as_image_sets_and_a_smile_as_edits(
     assert "a little more" in shown.text
     [action] = re.findall(r'action="(/studio/explore/keep[^"]+)"', shown.text)
     kept = http.post(unescape(action), data={"csrf": csrf_of(shown.text)})
-    sets = kept.url.params.get_list("kept")
-    requests = [good(lab.http.get(f"/v1/image-sets/{set_id}"))["request"] for set_id in sets]
+    paths = kept.url.params.get_list("kept")
+    assert all(f'href="/studio/image-sets/{path}"' in kept.text for path in paths)
+    images, edits = zip(*(path.split("/edits/") for path in paths), strict=True)
+    affected, unaffected = (image.removesuffix("/images/0") for image in images[:2])
+    assert list(images) == [f"{one}/images/{n}" for n in range(2) for one in (affected, unaffected)]
+    requests = [good(lab.http.get(f"/v1/image-sets/{set_id}"))["request"] for set_id in (affected, unaffected)]
     assert [(one["kind"], one["conditions"]) for one in requests] == [
         ("blended", ["WS"]),
         ("age_progression", ["unaffected"]),
     ]
     assert all((one["seeds"], one["years"]) == ([7, 8], [6.0]) for one in requests)
-    for set_id in sets:
-        assert f"/studio/image-sets/{set_id}" in kept.text
-        for n in range(2):
-            [edit] = good(lab.http.get(f"/v1/image-sets/{set_id}/images/{n}/edits"))["items"]
-            assert (edit["request"]["strength"], edit["request"]["hold"]) == (1.42, False)
+    for image, edit_id in zip(images, edits, strict=True):
+        [edit] = good(lab.http.get(f"/v1/image-sets/{image}/edits"))["items"]
+        assert (edit["id"], edit["request"]["strength"], edit["request"]["hold"]) == (edit_id, 1.42, False)
     lab.idle()
+
+
+def test_a_kept_face_leads_to_its_image(http: httpx.Client) -> None:
+    shown = http.get(SHOWN)
+    [action] = re.findall(r'action="(/studio/explore/keep[^"]+)"', shown.text)
+    kept = http.post(unescape(action), data={"csrf": csrf_of(shown.text)})
+    [path] = kept.url.params.get_list("kept")
+    assert path.endswith("/images/0")
+    assert http.get(f"/studio/image-sets/{path}").status_code == 200
+    first, second = list_pictures(kept.text)
+    assert first == second
