@@ -265,7 +265,7 @@ async def keep(
     view = asked.complete(model.info, smiles=_find_spread(model) is not None)
     rows = [await _keep(request, face, view.seeds) for face in view.list_faces(model.info)]
     kept = [path for person in zip(*rows, strict=True) for path in person]
-    return RedirectResponse(view.model_copy(update={"kept": kept}).path, 303)
+    return RedirectResponse(view.model_copy(update={"kept": kept}).path + "#kept", 303)
 
 
 async def _keep(request: Request, face: FaceQuery, seeds: list[int]) -> list[str]:
