@@ -39,7 +39,8 @@ _MUCH: Final = 2.0
 """Standard deviations beyond which a smile is changed much."""
 
 _WAIT: Final = {"Prefer": "wait=20"}
-_Kept = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}(/images/[0-9](/edits/[0-9a-f]{32})?)?$", max_length=200)]
+_KEPT: Final = "^[0-9a-f]{32}(/images/[0-9](/edits/[0-9a-f]{32})?)?$"
+_Kept = Annotated[str, StringConstraints(pattern=_KEPT, max_length=200)]
 
 
 class View(BaseModel):
