@@ -79,8 +79,8 @@ class _UploadRoute(PageRoute):
     """Route of the form with a photograph; it answers a body that is too large or too slow beside the file."""
 
     async def answer_problem(self, request: Request, problem: Problem) -> Response:
-        caller: Caller = getattr(request.state, CALLER_IN_STATE)
-        if problem.type in _OF_THE_FILE and Scope.PHOTOS in caller.scopes:
+        caller: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
+        if problem.type in _OF_THE_FILE and caller is not None and Scope.PHOTOS in caller.scopes:
             return await _render_form(request, caller, {}, _read_errors(problem), status=problem.status)
         return await super().answer_problem(request, problem)
 
