@@ -64,6 +64,7 @@ LAYERS: dict[str, list[list[str]]] = {
             "api.studio.image_set_requests",
             "api.studio.markdown",
             "api.studio.photograph_choices",
+            "api.studio.photograph_words",
             "api.studio.quiz_runs",
         ],
         ["api.studio.service_calls"],

@@ -15,7 +15,16 @@ import httpx
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, WebError, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
 from api.models import syndrome_models
 from api.studio.quiz_runs import QuizRun
@@ -29,6 +38,15 @@ from tests.recognition.syndromes.assessment.cards import CARD
 
 WIDE: Final = 1600
 NARROW: Final = 360
+
+_LONGEST_MS: Final = 120_000
+"""Time after which a test gives up: the first photograph or assessment of a service takes long on a busy machine."""
+
+_LARGEST_SHIFT: Final = 0.01
+"""A tenth of the layout shift that counts as good. Chromium may show a page while it is still read, on a busy machine
+with half a button, which then grows."""
+
+expect.set_options(timeout=_LONGEST_MS)
 
 Visit = Callable[..., Page]
 """Function that opens a window; see `visit`."""
@@ -159,6 +177,7 @@ def open_window(
     """
     size = {"width": width, "height": 900}
     with browser.new_context(base_url=str(lab.http.base_url), viewport=size, **options) as context:
+        context.set_default_timeout(_LONGEST_MS)
         errors.watch(context)
         if whose is not None:
             assert context.request.post("/studio/sign-in", form={"key": key_of(whose)}).ok
@@ -189,7 +208,7 @@ def check_accessibility(page: Page, *rules: str) -> None:
 
 
 def check_layout(page: Page) -> None:
-    """Check that nothing on a page moved as it was loaded, and that it needs no scrolling to the side."""
+    """Check that hardly anything on a page moved as it was loaded, and that it needs no scrolling to the side."""
     shift = page.evaluate(
         """() => new Promise(resolve => {
             let sum = 0;
@@ -198,7 +217,7 @@ def check_layout(page: Page) -> None:
             requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
         })"""
     )
-    assert shift == 0, page.url
+    assert shift < _LARGEST_SHIFT, page.url
     beyond = page.evaluate(
         """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("main *")]
             .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML.slice(0, 200))"""

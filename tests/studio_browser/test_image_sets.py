@@ -25,9 +25,10 @@ def test_forms_and_sheets_need_no_scripts(lab: Lab, visit: Visit) -> None:
     page = visit(lab.http, "/studio/image-sets/new/unrelated", java_script_enabled=False)
     page.get_by_label("Williams syndrome").uncheck()
     page.get_by_role("button", name="What would it take?").click()
-    assert page.get_by_text("40 images").is_visible()
+    page.get_by_text("40 images").wait_for()
     assert not page.get_by_label("Williams syndrome").is_checked()
-    page.get_by_role("button", name="Make the images").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Make the images").click()
     lab.finished(page.url.replace("/studio", "/v1"))
     page.reload()
     with page.expect_download() as download:

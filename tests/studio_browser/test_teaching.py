@@ -25,5 +25,6 @@ def test_a_quiz_is_taken_with_the_keyboard(lab: Lab, visit: Visit) -> None:
         page.get_by_role("link", name="Next picture" if number == 1 else "To the result").first.press("Enter")
     page.get_by_text("1 of 2 right").wait_for()
     page.set_viewport_size({"width": NARROW, "height": 800})
+    page.reload()
     check_layout(page)
     check_accessibility(page)

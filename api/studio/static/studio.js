@@ -55,7 +55,6 @@ const behaviours = {
   // A form whose changes show the page anew: the parts with one name are replaced, once their pictures are there. Only
   // the newest change is asked for; those that come while one is on its way wait as one.
   preview(form) {
-    form.querySelector("[data-without-script]").hidden = true;
     let next = null, busy = false;
     const change = async (submitter) => {
       next = `${form.action}?${new URLSearchParams(new FormData(form, submitter))}`;
@@ -119,7 +118,6 @@ const behaviours = {
 
   // A button that copies the text of an element.
   copy(button) {
-    button.hidden = false;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
       const label = button.textContent;
@@ -139,7 +137,6 @@ const behaviours = {
 
   // A button that prints the page.
   print(button) {
-    button.hidden = false;
     button.addEventListener("click", () => window.print());
   },
 };
