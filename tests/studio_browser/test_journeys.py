@@ -38,7 +38,7 @@ def test_a_researcher_makes_a_pack_of_photographs(lab: Lab, visit: Visit) -> Non
         page.get_by_label("Consent", exact=True).fill(f"form {n}")
         page.get_by_label("Purpose").fill("survey stimuli")
         page.get_by_label("Your name for it").fill(f"journey-{condition}")
-        page.get_by_text("Generator, method, and a face that was missed").click()
+        page.get_by_text("Method, and a face that was missed").click()
         page.get_by_label("is an aligned square already").check()
         page.get_by_role("button", name="Send").click()
         page.get_by_alt_text("as the generator reproduces it").wait_for()
@@ -63,7 +63,7 @@ def test_a_doctor_assesses_a_photograph(lab: Lab, visit: Visit, addresses: Mappi
     page.get_by_label("Sex").select_option("female")
     page.get_by_label("Age in years").fill("6")
     page.get_by_role("button", name="Assess").click()
-    page.get_by_role("meter").wait_for()
+    page.get_by_text("Probability by model").wait_for()
     expect(page.get_by_text("no diagnosis").first).to_be_visible()
     check_accessibility(page)
 
