@@ -114,14 +114,14 @@ class ApiKeys:
             raise ConfigError(f"the expiry date {expires:%Y-%m-%d %H:%M} UTC has passed; name a later one")
         secret = PREFIX + secrets.token_urlsafe(32)
         known = ApiKey(secrets.token_hex(4), owner, tuple(sorted(set(scopes))), now, expires, None)
-        values = vars(known) | {"scopes": " ".join(known.scopes), "sha256": _hash_key(secret)}
+        values = vars(known) | {"scopes": " ".join(known.scopes), "sha256": hash_secret(secret)}
         with self._engine.begin() as connection:
             connection.execute(insert(_keys).values(values))
         return secret, known
 
     def find_caller(self, secret: str) -> Caller | None:
         """Return the caller with this key; None if it is unknown, expired or revoked."""
-        return self._find_valid(_keys.c.sha256 == _hash_key(secret))
+        return self._find_valid(_keys.c.sha256 == hash_secret(secret))
 
     def find_caller_by_id(self, key: str) -> Caller | None:
         """Return the caller with the key of this id; None if it is unknown, expired or revoked."""
@@ -178,6 +178,6 @@ def check_owner(owner: str) -> None:
         raise ConfigError(f"owner {owner!r} stands for the service itself in the audit record; take another name")
 
 
-def _hash_key(secret: str) -> str:
-    """Return a single SHA-256: 256 random bits cannot be guessed, however fast the hash."""
+def hash_secret(secret: str) -> str:
+    """Return the single SHA-256 of a secret: 256 random bits cannot be guessed, however fast the hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

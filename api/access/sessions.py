@@ -6,7 +6,6 @@ out. That of a user whom a proxy has signed in counts only where the proxy names
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select
 
-from api.access.api_keys import ApiKeys, Caller, Scope, check_owner
+from api.access.api_keys import ApiKeys, Caller, Scope, check_owner, hash_secret
 from api.operations import clock
 from api.operations.database import TABLES
 
@@ -74,7 +73,7 @@ class Sessions:
             user: whom a trusted proxy names in this request; None: nobody.
         """
         chosen = select(_sessions.c.key, _sessions.c.proxy_user)
-        chosen = chosen.where(_sessions.c.sha256 == _hash(token), _sessions.c.expires > clock.now())
+        chosen = chosen.where(_sessions.c.sha256 == hash_secret(token), _sessions.c.expires > clock.now())
         with self._engine.connect() as connection:
             row = connection.execute(chosen).one_or_none()
         if row is None or row.proxy_user is None:
@@ -84,7 +83,7 @@ class Sessions:
     def _begin(self, key: str, user: str | None) -> str:
         """Begin a session; those that are over are forgotten."""
         token, now = secrets.token_urlsafe(32), clock.now()
-        values = {"sha256": _hash(token), "key": key, "proxy_user": user, "expires": now + LIFETIME}
+        values = {"sha256": hash_secret(token), "key": key, "proxy_user": user, "expires": now + LIFETIME}
         with self._engine.begin() as connection:
             connection.execute(delete(_sessions).where(_sessions.c.expires <= now))
             connection.execute(insert(_sessions).values(values))
@@ -93,7 +92,7 @@ class Sessions:
     def end(self, token: str) -> None:
         """End a session; nothing happens if there is none."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_sessions).where(_sessions.c.sha256 == _hash(token)))
+            connection.execute(delete(_sessions).where(_sessions.c.sha256 == hash_secret(token)))
 
     def derive_csrf_token(self, token: str) -> str:
         """Return the token that every form of a session carries, which no other site can know.
@@ -102,7 +101,3 @@ class Sessions:
             token: of the session; empty where the service runs without keys.
         """
         return hmac.new(self._secret, b"form:" + token.encode("utf-8", "surrogateescape"), "sha256").hexdigest()
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -5,13 +5,13 @@ The database stores the SHA-256 of a ticket. It is valid for two minutes.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import UTC, timedelta
 from typing import Final
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert
 
+from api.access.api_keys import hash_secret
 from api.operations import clock
 from api.operations.database import TABLES
 
@@ -41,16 +41,16 @@ class Tickets:
         ticket, now = secrets.token_urlsafe(32), clock.now()
         with self._engine.begin() as connection:
             connection.execute(delete(_tickets).where(_tickets.c.expires <= now))
-            connection.execute(insert(_tickets).values(sha256=_hash(ticket), key=key, expires=now + LIFETIME))
+            connection.execute(insert(_tickets).values(sha256=hash_secret(ticket), key=key, expires=now + LIFETIME))
         return ticket
 
     def redeem(self, ticket: str) -> str | None:
         """Return the id of the API key that a ticket is for, which nobody can use again; None if it is not valid."""
-        used = delete(_tickets).where(_tickets.c.sha256 == _hash(ticket)).returning(_tickets.c.key, _tickets.c.expires)
+        used = (
+            delete(_tickets)
+            .where(_tickets.c.sha256 == hash_secret(ticket))
+            .returning(_tickets.c.key, _tickets.c.expires)
+        )
         with self._engine.begin() as connection:
             row = connection.execute(used).one_or_none()
         return row.key if row is not None and clock.now() < row.expires.replace(tzinfo=UTC) else None
-
-
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).hexdigest()

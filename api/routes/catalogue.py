@@ -100,7 +100,7 @@ def training_images(
 
 @router.get("/models/{name}/cards", response_model=ModelCardsOut, summary="Model cards", responses=_NO_MODEL)
 def model_cards(service: ServiceDep, caller: AnyCaller, name: ModelPath) -> ModelCardsOut:
-    """What is written about a generator and the networks that belong to it: training, use, measurements, limits."""
+    """Cards of a generator and of the networks that belong to it: their training, use, measurements and limits."""
     model = find_named_model(service, caller, name)
     return ModelCardsOut(model=model.info.name, cards=dict(model.read_cards()))
 

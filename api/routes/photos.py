@@ -381,7 +381,7 @@ def download_crop(request: Request, service: ServiceDep, photo: KnownPhoto) -> R
     responses={404: FILE[404], 409: FILE[409]},
 )
 def show_landmarks(service: ServiceDep, photo: KnownPhoto) -> LandmarksOut:
-    """Where the face, its eyes, nose and mouth were found, in pixels of `crop.png`, and the smile that follows."""
+    """68 landmarks and areas of interest of the face, in pixels of `crop.png`, and the smile that they show."""
     check_inverted(photo)
     data = service.photographs.files.find(service.photographs.landmarks_path(photo.id))
     return LandmarksOut.model_validate_json(data or b"{}")

@@ -1,4 +1,4 @@
-"""What a page says about methods of explanation and regions of a face."""
+"""Texts of pages about methods of explanation and regions of a face."""
 
 from __future__ import annotations
 

@@ -112,10 +112,10 @@ def keep_values(form: FormData) -> dict[str, Any]:
     return values
 
 
-def read_number(text: str) -> float | str:
-    """Return the number of a field; a text that is no finite one stays as it is: the service says what it expects."""
+def read_number(text: str) -> int | float | str:
+    """Return the finite number that a text is, or the text: the service then says what it expects."""
     try:
-        number = float(text)
+        number = int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:
         return text
-    return number if math.isfinite(number) else text
+    return number if isinstance(number, int) or math.isfinite(number) else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from starlette.datastructures import ImmutableMultiDict
 
+from api.studio.forms import read_number
 from api.studio.words import mark as _
 from faces.image_set_request import Kind
 
@@ -124,12 +124,3 @@ def write_python(url: str, body: Mapping[str, Any], *, with_key: bool) -> str:
             '    image_set.download("images")',
         ]
     )
-
-
-def read_number(text: str) -> int | float | str:
-    """Return the finite number that a text is, or the text: the service then says what is wrong with it."""
-    try:
-        number = int(text) if text.lstrip("-").isdigit() else float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text

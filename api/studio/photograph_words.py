@@ -1,4 +1,4 @@
-"""What the pages of a photograph say about the measures of its reconstruction, and about who used it."""
+"""Texts of the pages of a photograph: the measures of its reconstruction, and the accesses to it."""
 
 from __future__ import annotations
 

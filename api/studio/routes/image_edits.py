@@ -10,8 +10,7 @@ from starlette.responses import RedirectResponse
 
 from api.dependencies import ImageSetsCaller, KnownImage, KnownImageEdit, ServiceDep
 from api.representations import describe_edit
-from api.studio.forms import FieldErrors, keep_values
-from api.studio.image_set_requests import read_number
+from api.studio.forms import FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.routes.image_sets import find_side, render_image

@@ -37,7 +37,7 @@ from api.representations import describe_edit, describe_photo, describe_receipt
 from api.resources import Resources
 from api.routes import photos
 from api.schemas.edits import EditOut
-from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
+from api.studio.forms import NO_ERRORS, FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute
 from api.studio.pages import render
 from api.studio.photograph_words import group_accesses, list_measures
@@ -299,19 +299,11 @@ def _read_headers(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers of a photograph that a form fills in."""
     headers = {name: " ".join(str(values[name]).split()) for name in _HEADERS if values.get(name)}
     points = {
-        point: [_read_number(values.get(f"{point}_{axis}", "")) for axis in "xy"]
+        point: [read_number(values.get(f"{point}_{axis}", "")) for axis in "xy"]
         for point in ANCHORS
         if any(values.get(f"{point}_{axis}") for axis in "xy")
     }
     return headers | {"Landmarks": json.dumps(points)} if points else headers
-
-
-def _read_number(text: str) -> float | str:
-    """Return the number that a text is; what is none is left to the service to refuse."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _find_foreign_letters(headers: Mapping[str, str]) -> FieldErrors:

@@ -209,7 +209,7 @@ async def _read_study(form: FormData, service: Resources, caller: Caller, reques
     if key is None:
         raise _FormError("key", _("Choose a survey pack, or the file with the key."))
     seconds = read_number(str(form.get("least_seconds") or "0"))
-    if not isinstance(seconds, float) or seconds < 0:
+    if isinstance(seconds, str) or seconds < 0:
         raise _FormError("least_seconds", _("Expected a number of seconds, 0 or more."))
     options = tuple(filter(None, (option.strip() for option in str(form.get("options", "")).split(","))))
     questions = await _read_file(form, "questions")
