@@ -24,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _console = make_console()
-_SPAN: Final = re.compile(r"(\d{1,5})([hdwy])")
+_SPAN: Final = re.compile(r"([1-9]\d{0,4})([hdwy])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
 
@@ -144,7 +144,7 @@ def _parse_end(text: str) -> datetime | None:
     found = _SPAN.fullmatch(text)
     if found is None:
         raise typer.BadParameter(
-            f"{text!r}; expected a number and h, d, w or y, as 90d, or never", param_hint="--expires"
+            f"{text!r}; expected a number above 0 and h, d, w or y, as 90d, or never", param_hint="--expires"
         )
     try:
         return datetime.now(UTC) + timedelta(hours=int(found[1]) * _HOURS[found[2]])
