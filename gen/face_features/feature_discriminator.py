@@ -45,11 +45,13 @@ class FeatureDiscriminator(nn.Module):
         network: the fixed network, which is not part of the state.
         images: some real images (n, 3, h, h) in [-1, 1], by whose maps every channel is standardised. Without this the
             heads need several times as many steps.
+        dtype: of the convolutions.
     """
 
-    def __init__(self, network: RecognitionNetwork, images: Tensor) -> None:
+    def __init__(self, network: RecognitionNetwork, images: Tensor, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.network = network
+        self._dtype = dtype
         self._augment = AugmentPipe(**_COLOUR)
         channels = network.channels[_STAGES]
         self.across_channels = nn.ModuleList(nn.Conv2d(count, count, 1, bias=False) for count in channels)
@@ -75,7 +77,9 @@ class FeatureDiscriminator(nn.Module):
     def project(self, images: Tensor, draws: Draws) -> list[Tensor]:
         """Compute the mixed feature maps of augmented images, from the finest to the coarsest."""
         self._augment.p = torch.tensor(_P)
-        return self._project(_crop_faces(self._augment(images, draws=draws), draws.uniform("xint") * _SHIFT))
+        faces = _crop_faces(self._augment(images, draws=draws), draws.uniform("xint") * _SHIFT)
+        with self._cast():
+            return self._project(faces)
 
     def _project(self, faces: Tensor) -> list[Tensor]:
         maps = [mix(map_) for mix, map_ in zip(self.across_channels, self.network(faces)[_STAGES], strict=True)]
@@ -86,7 +90,12 @@ class FeatureDiscriminator(nn.Module):
 
     def judge(self, maps: list[Tensor]) -> list[Tensor]:
         """Compute the logits of every head from its feature map."""
-        return [head(map_) for head, map_ in zip(self.heads, maps, strict=True)]
+        with self._cast():
+            return [head(map_).float() for head, map_ in zip(self.heads, maps, strict=True)]
+
+    def _cast(self) -> torch.autocast:
+        device = self.network.mean.device.type
+        return torch.autocast(device, self._dtype, enabled=self._dtype != torch.float32)
 
 
 def hinge_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from gen.training.data import TrainingImages
 from gen.training.distributed import Processes
 from gen.training.inputs import BatchShare
 from gen.training.optimizer import Optimizer, freeze
-from gen.training.recipe import TrainingConfig
+from gen.training.recipe import TRAINING_DTYPES, TrainingConfig
 
 _FILE: Final = "face_recognition_model.bin"
 
@@ -48,7 +48,7 @@ class FeatureTraining:
         network = load_recognition_network(_find_network(config))
         drawn = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(config.seed))
         images = data.images[drawn[:_STANDARDISED_BY]].float() / 127.5 - 1
-        self._discriminator = FeatureDiscriminator(network, images).to(device)
+        self._discriminator = FeatureDiscriminator(network, images, TRAINING_DTYPES[config.precision]).to(device)
         self._optimizer = Optimizer(
             self._discriminator.heads,
             config.learning_rate * _PACE,

@@ -54,6 +54,18 @@ def test_only_the_heads_learn(tmp_path: Path) -> None:
     assert not any(name.startswith("network.") for name in discriminator.state_dict())
 
 
+def test_heads_judge_in_bfloat16_nearly_as_in_float32(tmp_path: Path) -> None:
+    network = load_recognition_network(write_network(tmp_path))
+    images, draws = torch.rand(4, 3, 32, 32), Draws.random(4, torch.Generator().manual_seed(0))
+    exact = FeatureDiscriminator(network, images)
+    fast = FeatureDiscriminator(network, images, torch.bfloat16)
+    fast.load_state_dict(exact.state_dict())
+    for one, other in zip(exact(images, draws), fast(images, draws), strict=True):
+        assert other.dtype == torch.float32
+        assert not torch.equal(one, other)
+        assert (one - other).abs().max() < 0.05 * one.abs().max()
+
+
 def test_losses_of_heads() -> None:
     sure, unsure = [torch.full((2, 1, 4, 4), 2.0)], [torch.zeros(2, 1, 4, 4)]
     assert hinge_loss(unsure, unsure) == 2
