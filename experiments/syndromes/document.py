@@ -1,4 +1,4 @@
-"""Section "Comparison on phantoms" of docs/syndromes.md, written from the files of the experiments alone."""
+"""Section "Comparison on phantoms" of docs/syndromes.md, written from the files of the experiments."""
 
 from __future__ import annotations
 
@@ -43,16 +43,20 @@ sexes and ages differ more regularly than those of people.
 
 
 def write_section(out: Path) -> list[str]:
-    """Replace the section by what the files say; returns the names of the experiments that are not there.
+    """Write what the files say into the section; returns the names of the experiments that the page does not have.
+
+    The part of an experiment whose files are not there stays as it is.
 
     Args:
         out: folder of all experiments.
     """
+    page = PAGE.read_text("utf-8")
     parts, absent = [_HEADING, "", _fill(_PEOPLE)], []
-    for name, describe in (("compare", _compare), ("learn", _learn), ("match", _match), ("synthesise", _synthesise)):
-        folder = out / name
-        if (folder / TABLE).exists():
-            parts += ["", *describe(folder)]
+    for name, (heading, describe) in _EXPERIMENTS.items():
+        if (out / name / TABLE).exists():
+            parts += ["", heading, "", *describe(out / name)]
+        elif written := re.search(rf"{re.escape(heading)}\n.*?(?=\n##|\nNot measured yet)", page, re.DOTALL):
+            parts += ["", written[0].rstrip()]
         else:
             absent.append(name)
     if absent:
@@ -61,9 +65,8 @@ def write_section(out: Path) -> list[str]:
             "",
             _fill(f"Not measured yet: {commands}. `python -m experiments.syndromes document` adds the figures."),
         ]
-    text = PAGE.read_text("utf-8")
     section = "\n".join(parts) + "\n"
-    write_file(PAGE, _SECTION.sub(lambda _: section, text).encode())
+    write_file(PAGE, _SECTION.sub(lambda _: section, page).encode())
     return absent
 
 
@@ -77,8 +80,6 @@ def _compare(folder: Path) -> Iterator[str]:
     against = [one for one in about["results"] if one["opponent"] is None]
     runs = about["settings"]["runs"]
     seconds = sum(one["seconds"] for one in about["results"] if one["model"] != "ensemble")
-    yield "### The thesis's table beside ours"
-    yield ""
     if len({one["syndrome"] for one in against}) < len(SYNDROMES):
         yield "**A trial with few people, not the experiment that is described above.**"
         yield ""
@@ -116,8 +117,6 @@ def _compare_schemes(against: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _learn(folder: Path) -> Iterator[str]:
-    yield "### How many patients are needed?"
-    yield ""
     yield _fill(
         "Area on unseen people, all the same for every number (`python -m experiments.syndromes learn`): mean, in "
         "brackets the deviation over draws of the training people; after the semicolon the area by leave-one-out on "
@@ -129,8 +128,6 @@ def _learn(folder: Path) -> Iterator[str]:
 
 
 def _match(folder: Path) -> Iterator[str]:
-    yield "### What does matching prevent?"
-    yield ""
     yield _fill(
         "A syndrome that changes no face: four of five patients are boys, all are two to five years old, and the "
         "controls are those of the clinic. 0.5 is right; more is the age and the sex that a model recognises in place "
@@ -142,8 +139,6 @@ def _match(folder: Path) -> Iterator[str]:
 
 
 def _synthesise(folder: Path) -> Iterator[str]:
-    yield "### What do synthetic faces add?"
-    yield ""
     yield _fill(
         "Synthetic patients with 22q11DS, and as many synthetic controls, of the shipped generator of phantoms are "
         "added to the training only; areas on unseen real phantoms (`python -m experiments.syndromes synthesise`; "
@@ -153,3 +148,12 @@ def _synthesise(folder: Path) -> Iterator[str]:
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()
+
+
+_EXPERIMENTS: Final = {
+    "compare": ("### The thesis's table beside ours", _compare),
+    "learn": ("### How many patients are needed?", _learn),
+    "match": ("### What does matching prevent?", _match),
+    "synthesise": ("### What do synthetic faces add?", _synthesise),
+}
+"""Heading and text of each experiment, in the order of the page."""

@@ -45,3 +45,17 @@ def test_the_section_is_replaced_and_nothing_else(tmp_path: Path, monkeypatch: p
     assert "superseded" not in text
     assert "| a table |" in text
     assert text.endswith("\n\n## Next\n\nkept\n")
+
+
+def test_parts_whose_files_are_gone_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n## Comparison on phantoms\n\nsuperseded\n\n## Next\n\nkept\n")
+    monkeypatch.setattr(document, "PAGE", page)
+    for name, table in (("match", "| a table |"), ("learn", "| another |")):
+        (tmp_path / name / name).mkdir(parents=True)
+        (tmp_path / name / name / document.TABLE).write_text(f"{table}\n")
+    document.write_section(tmp_path / "match")
+    assert document.write_section(tmp_path / "learn") == ["compare", "synthesise"]
+    text = page.read_text()
+    assert text.index("| another |") < text.index("| a table |")
+    assert text.count("Not measured yet") == 1
