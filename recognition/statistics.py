@@ -7,7 +7,7 @@ makes every interval too narrow. All random draws follow from a seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from core.errors import ConfigError, DatasetError
 from core.statistics.multiple_tests import holm
+from core.statistics.shares import bound_share_exactly
 from core.statistics.sign_flips import flip_signs
 from recognition.predictions import Predictions, align_predictions
 
@@ -167,8 +168,8 @@ def share_interval(
     sampling = sampling or Sampling()
     value = float(right.mean())
     if value in (0.0, 1.0):
-        bound = sampling.tails[0] ** (1 / len(set(persons)))
-        return Interval(value, bound, 1.0) if value else Interval(value, 0.0, 1 - bound)
+        count = len(set(persons))
+        return Interval(value, *bound_share_exactly(count if value else 0, count, sampling.level))
     return mean_interval(right.astype(np.float64), persons, sampling)
 
 
@@ -199,15 +200,23 @@ def resample_means(
     Returns:
         (resamples,) float64.
     """
+    from scipy.stats import bootstrap  # takes 2 seconds
+
     sampling = sampling or Sampling()
     sums, counts = _sum_by_person(values, persons)
-    generator = np.random.default_rng([sampling.seed, stream])
-    means = []
-    for rows in _split_rows(sampling.resamples, len(sums)):
-        drawn = generator.integers(0, len(sums), size=(rows, len(sums)))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    together: Floats = np.concatenate(means)
-    return together
+    if len(sums) == 1:
+        return np.full(sampling.resamples, sums[0] / counts[0])
+    drawn = bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
+        n_resamples=sampling.resamples,
+        batch=max(1, _CELLS_AT_ONCE // len(sums)),
+        vectorized=True,
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng([sampling.seed, stream]),
+    )
+    return np.asarray(drawn.bootstrap_distribution)
 
 
 def count_confusions(predictions: Predictions) -> npt.NDArray[np.int64]:
@@ -433,10 +442,3 @@ def _sum_by_person(values: Floats, persons: Sequence[Hashable]) -> tuple[Floats,
     places = np.array([number[person] for person in persons])
     sums = np.bincount(places, weights=values, minlength=len(number))
     return sums.astype(np.float64), np.bincount(places, minlength=len(number)).astype(np.float64)
-
-
-def _split_rows(rows: int, width: int) -> Iterator[int]:
-    """Split a number of rows into portions with few enough cells to hold at once."""
-    step = max(1, _CELLS_AT_ONCE // max(1, width))
-    for start in range(0, rows, step):
-        yield min(step, rows - start)

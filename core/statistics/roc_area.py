@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.statistics.shares import bound_share
+from core.statistics.shares import bound_share, bound_share_exactly
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -44,8 +44,7 @@ def bound_area(positives: Floats, negatives: Floats, clusters: tuple[Ints, Ints]
 
     area, smaller = compute_area(positives, negatives), min(len(positives), len(negatives))
     if area in (0, 1):
-        bound = 0.025 ** (1 / smaller)
-        return (bound, 1.0) if area else (0.0, 1 - bound)
+        return bound_share_exactly(smaller if area else 0, smaller)
     if smaller < 2:
         return 0.0, 1.0
     above = (_rank_among(positives, negatives) - area) / len(positives)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ConfigError
+from core.statistics.rank_correlation import compute_spearman
 
 Array = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -54,30 +55,6 @@ def accuracy(asked: Places, read: Places, asked_names: Sequence[str], read_names
         read=tuple(read_names),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
-
-
-def spearman(x: Array, y: Array) -> Array:
-    """Compute Spearman's rank correlation of x (k,) with each row of y (n, k): (n,). Tied values share their mean rank;
-    a constant row, which has no order, gives 0.
-
-    Raises:
-        ConfigError: fewer than two columns, or shapes that do not fit.
-    """
-    if y.ndim != 2 or x.shape != y.shape[1:] or len(x) < 2:
-        raise ConfigError(f"ranks of {x.shape} against {y.shape}; expected (k,) and (n, k), k of 2 or more")
-    a, b = _ranks(x[None]), _ranks(y)
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    correlation: Array = np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(y)), where=scale > 0)
-    return correlation
-
-
-def _ranks(x: Array) -> Array:
-    """Compute mean ranks along the rows: the number of smaller entries, plus half of the number of equal ones."""
-    below = (x[:, None, :] < x[:, :, None]).sum(axis=2)
-    equal = (x[:, None, :] == x[:, :, None]).sum(axis=2)
-    ranks: Array = below + (equal - 1) / 2
-    return ranks
 
 
 @dataclass(frozen=True)
@@ -141,7 +118,7 @@ def response(weights: Array, log_probability: Array) -> Response:
 
     Logarithms in float64 are needed, because different probabilities near 1 become equal in floating point.
     """
-    ranks = spearman(weights, log_probability)
+    ranks = np.nan_to_num(compute_spearman(weights, log_probability))  # equal probabilities have no order
     return Response(
         rising=float((ranks >= 0.9 - 1e-9).mean()),
         strictly_rising=float((np.diff(log_probability, axis=1) > 0).all(axis=1).mean()),

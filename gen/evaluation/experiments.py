@@ -17,10 +17,11 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from core.precision import Precision
+from core.statistics.rank_correlation import compute_spearman
 from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
 from faces.measures.distances import Coverage, Features, Moments, coverage, drop_unknown_rows, frechet, kernel, moments
-from faces.measures.reading_statistics import Accuracy, Drift, Places, Response, accuracy, drift, response, spearman
+from faces.measures.reading_statistics import Accuracy, Drift, Places, Response, accuracy, drift, response
 from faces.oracle.attribute_network import Oracle, OracleConfig, Reading
 from gen.imagesets import Row, expand
 from gen.labels import Vocabulary
@@ -304,7 +305,7 @@ class Experiment:
         years = reading.age_years.double().numpy().reshape(-1, steps)
         order = None
         if self.readable.ages is None:
-            correlation = float(spearman(np.arange(steps, dtype=np.float64), years).mean())
+            correlation = float(np.nan_to_num(compute_spearman(np.arange(steps), years)).mean())
             order = Order(correlation, tuple(_quantiles(years[:, step]) for step in range(steps)))
         conditions = find_requested_cells(rows, self.vocabulary)[0][::steps]
         who = reading.identity.double().numpy().reshape(len(years), steps, -1)

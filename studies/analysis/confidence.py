@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from core.statistics.mean_intervals import bound_mean
+from core.statistics.roc_area import compute_area
 from studies.analysis.estimates import Estimate, estimate_share
 from studies.answers.table import FEWEST, Answer, is_shown
 
@@ -76,6 +77,5 @@ def _measure_areas(given: Sequence[tuple[float, Answer]]) -> list[float]:
     areas = []
     for wrong, right in people.values():
         if wrong and right:
-            signs = np.sign(np.subtract.outer(right, wrong))
-            areas.append(float((1 + signs.mean()) / 2))
+            areas.append(compute_area(np.array(right), np.array(wrong)))
     return areas

@@ -12,10 +12,11 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from core.errors import DatasetError, LabelError
+from core.statistics.rank_correlation import compute_spearman
 from faces.conditions.terms import find_term
 from faces.datasets.records import Record
 from recognition.explanation.questions.group_size import LEAST_FACES, refuse_small_group
-from recognition.explanation.questions.relevance_table import Floats, RelevanceTable
+from recognition.explanation.questions.relevance_table import RelevanceTable
 
 TermScores: TypeAlias = Mapping[str, Mapping[str, float]]
 """File of each face -> id of each term -> share of the raters who see it, in [0, 1]. A term that is absent is 0."""
@@ -90,8 +91,6 @@ def correlate_terms(
     Raises:
         DatasetError: fewer than five persons with scores.
     """
-    from scipy.stats import spearmanr  # takes 2 seconds
-
     kept = [row for row, face in enumerate(table.faces) if face.file in scores]
     faces = tuple(table.faces[row] for row in kept)
     refuse_small_group("with HPO terms", [face.person or face.file for face in faces])
@@ -108,9 +107,9 @@ def correlate_terms(
             score, relevance = sums[known, r], values[:, known, m, r]
             if known.sum() < LEAST_FACES or np.ptp(score) == 0 or (np.ptp(relevance, axis=1) == 0).any():
                 continue
-            folds = [float(spearmanr(fold, score).statistic) for fold in relevance]
+            folds = compute_spearman(relevance, score)
             drawn = generator.integers(0, len(score), (resamples, len(score)))
-            low, high = np.nanquantile(_correlate_rows(relevance.mean(axis=0)[drawn], score[drawn]), (0.025, 0.975))
+            low, high = np.nanquantile(compute_spearman(relevance.mean(axis=0)[drawn], score[drawn]), (0.025, 0.975))
             deviation = float(np.std(folds, ddof=1)) if len(folds) > 1 else float("nan")
             results.append(
                 TermCorrelation(region, method, len(score), float(np.mean(folds)), deviation, float(low), float(high))
@@ -120,14 +119,3 @@ def correlate_terms(
 
 def _sum_scores(scores: Mapping[str, float], region: str) -> float:
     return sum(score for term, score in scores.items() if find_term(term).term.region == region)
-
-
-def _correlate_rows(first: Floats, second: Floats) -> Floats:
-    """Compute Spearman's correlation of each row; NaN where a row has one value only."""
-    from scipy.stats import rankdata
-
-    some, others = (rankdata(values, axis=1) for values in (first, second))
-    some, others = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (some, others))
-    with np.errstate(invalid="ignore"):
-        correlations: Floats = (some * others).sum(axis=1) / np.sqrt((some**2).sum(axis=1) * (others**2).sum(axis=1))
-    return correlations

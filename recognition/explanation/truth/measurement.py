@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from core.atomic_files import write_file
+from core.statistics.rank_correlation import compute_spearman
 from faces.images import Pixels
 from faces.phantoms.person import Phantom
 from recognition.classifier import Classifier, build_network
@@ -153,7 +154,7 @@ def measure_face(classifier: Classifier, face: PhantomFace, sanity: bool) -> Tru
             seconds[row] = time.process_time() - began
             if random is not None:
                 before = sum_channels(attribute(random, image, [target], name))[0]
-                similarity[row] = correlate_ranks(values.ravel(), before.ravel())
+                similarity[row] = float(compute_spearman(values.ravel(), before.ravel()))
         else:
             continue
         relevance[row] = [values[face.masks[region]].sum() for region in MASKED]
@@ -181,13 +182,3 @@ def compute_face_logits(classifier: Classifier, images: Sequence[Pixels]) -> Flo
     with torch.inference_mode():
         logits = classifier.network(to_network_input(torch.from_numpy(np.stack(images))))
     return np.asarray(logits.double().numpy())
-
-
-def correlate_ranks(first: Floats, second: Floats) -> float:
-    """Compute Spearman's rank correlation; NaN if one of the two has one value only."""
-    from scipy.stats import rankdata  # scipy takes seconds to import
-
-    ranks = np.stack([rankdata(first), rankdata(second)])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    norm = float(np.sqrt((ranks**2).sum(axis=1).prod()))
-    return float(ranks[0] @ ranks[1]) / norm if norm > 0 else float("nan")

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from core.statistics.rank_correlation import compute_spearman
 from faces.phantoms.drawn_terms import OVERALL
 from faces.phantoms.regions import REGIONS
 from recognition.explanation.saliency.methods import METHODS
-from recognition.explanation.truth.measurement import MAPS, Floats, TruthMeasurement, correlate_ranks
+from recognition.explanation.truth.measurement import MAPS, Floats, TruthMeasurement
 from recognition.explanation.truth.phantom_faces import MASKED
 from recognition.explanation.truth.restoration import PARTS
 from recognition.statistics import Interval, mean_interval
@@ -118,7 +119,7 @@ def _measure_method(measured: TruthMeasurement, counting: Indices, persons: list
 
 def _correlate(relevance: Floats, moves: Floats) -> float:
     """Correlate ranks; a map of one value, or moves of one size, tell no order: 0."""
-    return float(np.nan_to_num(correlate_ranks(relevance, moves)))
+    return float(np.nan_to_num(compute_spearman(relevance, moves)))
 
 
 def measure_conditions(measured: TruthMeasurement) -> list[ConditionTruth]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from core.errors import ConfigError, DatasetError
-from core.statistics.sign_flips import generate_signs, is_exact
 from recognition.syndromes.cohorts.distances import Descriptors, measure_distances
 from recognition.syndromes.cohorts.scores import Floats, Ints, compute_auc
 from recognition.syndromes.cohorts.validation import Scheme, predict_unseen
@@ -18,9 +18,6 @@ Score: TypeAlias = Callable[[Ints], float]
 """Score of labels (n,) of fixed people, 1 for patients; larger is better."""
 
 PERMUTATIONS: Final = 999
-
-_ROUNDING: Final = 1e-9
-"""Scores that differ by less are equal."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +54,33 @@ def permute_labels(
     Args:
         labels: (n,) 1 for patients, 0 for controls.
         pairs: (n,) number of the pair of each of the people, from 0.
-        permutations: random labellings. All are tried if they are not more than this number and the true one.
+        permutations: random labellings. All are tried if there are not more than this number.
         seed: of the random labellings.
 
     Raises:
         ConfigError: no permutation.
         DatasetError: a pair that is not one patient and one control.
     """
+    from scipy.stats import permutation_test  # takes 2 seconds
+
     if permutations < 1:
         raise ConfigError(f"{permutations} permutations; expected 1 or more")
-    exact = pairs is not None and is_exact(int(pairs.max()) + 1, permutations)
-    given = _exchange_all(labels, permutations, seed) if pairs is None else _exchange(labels, pairs, permutations, seed)
-    observed = score(labels)
-    null = np.array([score(one) for one in given])
-    reached = int((null >= observed - _ROUNDING).sum())
-    p = reached / len(null) if exact else (1 + reached) / (1 + len(null))
-    return PermutationTest(observed, p, null, exact)
+    settings = {"n_resamples": permutations, "alternative": "greater", "rng": np.random.default_rng(seed)}
+    if pairs is None:
+        test = permutation_test((labels,), score, permutation_type="pairings", **settings)
+        labellings = math.factorial(len(labels))
+    else:
+        if (np.bincount(pairs) != 2).any() or (np.bincount(pairs, labels) != 1).any():
+            raise DatasetError("a pair is not one patient and one control; expected the pairs of a matching")
+
+        def score_exchanged(signs: Floats) -> float:
+            return score(np.where(signs[pairs] > 0, labels, 1 - labels))
+
+        signs = np.ones(int(pairs.max()) + 1)  # of the pairs; the test turns some of them round
+        test = permutation_test((signs,), score_exchanged, permutation_type="samples", **settings)
+        labellings = 2**signs.size
+    null = test.null_distribution
+    return PermutationTest(float(test.statistic), float(test.pvalue), null, exact=len(null) == labellings)
 
 
 def combine_p_values(p_values: Sequence[float]) -> float:
@@ -110,19 +118,3 @@ def score_estimator(
         pairs: (n,) people who are held out together.
     """
     return lambda labels: compute_auc(labels, predict_unseen(estimator, X, labels, scheme, seed, pairs))
-
-
-def _exchange(labels: Ints, pairs: Ints, permutations: int, seed: int) -> Iterator[Ints]:
-    """Yield labels with those of some pairs exchanged."""
-    if (np.bincount(pairs) != 2).any() or (np.bincount(pairs, labels) != 1).any():
-        raise DatasetError("a pair is not one patient and one control; expected the pairs of a matching")
-    for signs in generate_signs(int(pairs.max()) + 1, permutations, seed):
-        for sign in signs:
-            yield np.where(sign[pairs] > 0, labels, 1 - labels)
-
-
-def _exchange_all(labels: Ints, permutations: int, seed: int) -> Iterator[Ints]:
-    """Yield random permutations of labels."""
-    generator = np.random.default_rng(seed)
-    for _ in range(permutations):
-        yield generator.permutation(labels)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from faces.measures.reading_statistics import accuracy, drift, neighbours, response, spearman, spread
+from faces.measures.reading_statistics import accuracy, drift, neighbours, response, spread
 
 
 def places(*values: int) -> np.ndarray:
@@ -26,14 +26,10 @@ def test_accuracy_counts_names_not_places() -> None:
         accuracy(places(), places(), ("a",), ("a",))
 
 
-def test_spearman_of_known_orders() -> None:
-    x = np.arange(5.0)
-    rows = np.array([[1, 2, 3, 4, 9], [9, 4, 3, 2, 1], [1, 1, 1, 1, 1], [2, 1, 3, 4, 5], [1, 2, 2, 2, 3]], dtype=float)
-    # one swap: 1 - 6·2/(5·24); a tie of three at mean rank: r = 8/√(10·8)
-    np.testing.assert_allclose(spearman(x, rows), [1, -1, 0, 0.9, 8 / math.sqrt(80)])
-    np.testing.assert_allclose(spearman(x, np.exp(rows)), spearman(x, rows))
-    with pytest.raises(ConfigError, match="k of 2 or more"):
-        spearman(x, rows[:, :3])
+def test_a_person_without_an_order_counts_as_no_correlation() -> None:
+    rows = np.log([[0.1, 0.2, 0.3, 0.4, 0.9], [0.9, 0.4, 0.3, 0.2, 0.1], [0.1, 0.1, 0.1, 0.1, 0.1]])
+    found = response(np.arange(5.0), rows)
+    assert (found.rising, found.correlation) == (1 / 3, 0)
 
 
 def test_drift_by_hand() -> None:

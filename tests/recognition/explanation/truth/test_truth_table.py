@@ -8,7 +8,7 @@ import pytest
 from faces.phantoms.regions import REGIONS
 from recognition.explanation.regions.masks import OUTSIDE
 from recognition.explanation.saliency.methods import METHODS
-from recognition.explanation.truth.measurement import MAPS, TruthMeasurement, correlate_ranks
+from recognition.explanation.truth.measurement import MAPS, TruthMeasurement
 from recognition.explanation.truth.phantom_faces import MASKED
 from recognition.explanation.truth.restoration import PARTS
 from recognition.explanation.truth.truth_table import (
@@ -83,9 +83,3 @@ def test_a_region_that_cannot_be_seen_takes_no_part(measured: TruthMeasurement) 
 
 def test_a_planted_confounder_is_found_where_its_region_comes_first(measured: TruthMeasurement) -> None:
     assert find_planted(measured, OUTSIDE) == {"gradcam": (1, 1), "occlusion": (0, 1)}
-
-
-def test_ranks_correlate_with_ties() -> None:
-    assert correlate_ranks(np.array([1.0, 2, 3]), np.array([10.0, 20, 90])) == pytest.approx(1)
-    assert correlate_ranks(np.array([1.0, 1, 3]), np.array([2.0, 2, 1])) == pytest.approx(-1)
-    assert np.isnan(correlate_ranks(np.ones(3), np.arange(3.0)))
