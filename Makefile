@@ -8,10 +8,11 @@ SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len
 TORCH ?= $(if $(PIP_EXTRA_INDEX_URL)$(PIP_FIND_LINKS),cpu,default)
 LOCKS := release/locks
 TOOLS := .venv/tools
+SPHINX := .venv/sphinx
 BUNDLES := build/bundles
 FUZZ_SECONDS := 600
 
-.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format words lock audit bundle test-bundle clean
+.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format docs words lock audit bundle test-bundle clean
 
 setup: .venv/installed
 
@@ -66,6 +67,18 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Sphinx with its theme, which nothing but the documentation site needs.
+$(SPHINX)/installed: $(LOCKS)/docs.txt
+	$(PYTHON) -m venv $(SPHINX)
+	$(SPHINX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCKS)/docs.txt
+	touch $@
+
+# The documentation site in build/docs/html. Every warning is an error: a link without a target, a page in no group.
+docs: setup $(SPHINX)/installed
+	$(BIN)/python -m release.documentation build/docs/source
+	$(SPHINX)/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --conf-dir release/documentation \
+	    --doctree-dir build/docs/doctrees build/docs/source build/docs/html
 
 # What only a release needs: uv, pip-audit and the CycloneDX generator.
 $(TOOLS)/installed: $(LOCKS)/tools.txt

@@ -7,6 +7,7 @@
 #   full.txt            what the extra `full` adds to it, but PyTorch
 #   dev.txt             what the extra `dev` adds to both
 #   tools.txt           what `make lock`, `audit` and `bundle` need
+#   docs.txt            what `make docs` needs: Sphinx, and httpx for the reference of the client
 #   torch-default.txt   PyTorch as PyPI has it, for GPUs on Linux; torch-cpu.txt is kept by hand
 set -eu
 cd "$(dirname "$0")/locks"
@@ -29,3 +30,4 @@ project --extra dev --constraint "$all" $(except serve.txt full.txt) --output-fi
 compile --no-config --constraint "$all" $(except serve.txt full.txt dev.txt) "$pytorch" --output-file torch-default.txt
 echo setuptools | compile --no-config --constraint "$all" - --output-file build.txt
 printf 'cyclonedx-bom\npip-audit\nuv\n' | compile --no-config --constraint "$all" - --output-file tools.txt
+printf 'furo\nhttpx\nmyst-parser\nsphinx\n' | compile --no-config --constraint "$all" - --output-file docs.txt

@@ -2,7 +2,7 @@
 
 This package needs httpx alone, and works without the service's own code. Pixels need the extra `images` (numpy,
 Pillow). No image of a set is handed out unless its sha256 matches the manifest. All images are synthetic or edited:
-they are no basis for a diagnosis.
+they are no basis for a diagnosis. For example::
 
     client = Client("http://127.0.0.1:8000")  # the API key is read from GESTALTGEN_KEY
     image_set = client.create(kind="age_progression", conditions=["WS"], count=20).wait()
