@@ -11,14 +11,18 @@ TOOLS := .venv/tools
 SPHINX := .venv/sphinx
 BUNDLES := build/bundles
 FUZZ_SECONDS := 600
+RELEASES := build/releases
+# Packages whose coverage is measured, each by its own tests.
+COVERED := api core editing faces gen gestaltgen inversion recognition studies
 
-.PHONY: setup demo test test-fast test-shared test-s3 fuzz serve bench lint format docs words lock audit bundle test-bundle clean
+.PHONY: setup demo test test-fast test-shared test-s3 coverage fuzz serve bench lint format docs words lock audit release bundle test-bundle clean
 
 setup: .venv/installed
 
 # The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
 .venv/installed: pyproject.toml client/pyproject.toml $(wildcard $(LOCKS)/*.txt)
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else "gestaltgen needs Python 3.11 or 3.12, this is %d.%d: make setup PYTHON=python3.11" % v)'
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else "gestaltgen needs Python 3.11 to 3.14, this is %d.%d: make setup PYTHON=python3.11" % v)'
+	$(PYTHON) -c 'import sys; sys.exit("The CPU build of PyTorch is locked for Python 3.11 and 3.12 only: make setup TORCH=default" if "$(TORCH)" == "cpu" and sys.version_info >= (3, 13) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCKS)/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation \
@@ -42,6 +46,17 @@ test-shared: setup
 	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -k 'not large_sets' \
 	    tests/api/image_sets/test_image_sets.py tests/api/photographs/test_photos.py
 	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/test_audit.py
+
+# Measures which code the tests of packages run, and writes the table of CONTRIBUTING.md. Takes about twice the time.
+# `make coverage COVERED="core studies"` measures these two.
+coverage: setup
+	mkdir -p build/coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run --source $(shell echo $(COVERED) | tr ' ' ,) -m pytest $(SIDE_BY_SIDE) \
+	    -m 'not slow and not shared' $(COVERED:%=tests/%)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage json --quiet -o build/coverage/figures.json
+	$(BIN)/python -m release.coverage_table build/coverage/figures.json
 
 # Looks for files that no reader refuses as it should, with new examples. Those that fail are kept in .hypothesis.
 fuzz: setup
@@ -99,6 +114,11 @@ lock: $(TOOLS)/installed
 audit: $(TOOLS)/installed
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 	    $(foreach set,serve full dev torch-default,--requirement $(LOCKS)/$(set).txt)
+
+# Wheels and sources of project and client, image, checksums and notes in build/releases, from the tag of the version:
+# `make release VERSION=1.0.0`.
+release: $(TOOLS)/installed
+	$(TOOLS)/bin/python -m release.build $(RELEASES) --version $(VERSION)
 
 # An offline bundle in build/bundles; `make bundle MODELS=FOLDER` adds checkpoints.
 bundle: $(TOOLS)/installed

@@ -6,7 +6,8 @@ A command's module is imported only when the command runs or its own `--help` is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
@@ -151,6 +152,17 @@ app = typer.Typer(
 )
 
 
+def show_version(wanted: bool) -> None:
+    """Print the version and exit, if the option is given."""
+    if wanted:
+        typer.echo(f"gestaltgen {version('gestaltgen')}")
+        raise typer.Exit
+
+
 @app.callback()
-def describe() -> None:
+def describe(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Synthetic face images for medical genetics: of people who do not exist, and no basis for a diagnosis."""

@@ -1,4 +1,4 @@
-"""The lock files fit pyproject.toml: everything it asks for is there once, exactly, with hashes, for both Pythons."""
+"""The lock files fit pyproject.toml: everything it asks for is there once, exactly, with hashes, for every Python."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import NamedTuple
 import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "release" / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SETS = {
     ("serve",): ["c2pa", "s3"],
     ("serve", "full", "torch-cpu"): ["full"],
@@ -46,7 +48,7 @@ def read_pins(name: str) -> list[Pin]:
     return pins
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.12"])
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("sets", SETS, ids="+".join)
 def test_everything_is_locked_once_and_within_its_range(sets: tuple[str, ...], python: str) -> None:
     environment = {"python_version": python, "python_full_version": f"{python}.1"}
@@ -60,6 +62,13 @@ def test_everything_is_locked_once_and_within_its_range(sets: tuple[str, ...], p
         asked = Requirement(line)
         if not asked.name.startswith("gestaltgen"):
             assert asked.specifier.contains(versions[canonicalize_name(asked.name)]), line
+
+
+def test_every_python_that_is_locked_is_one_that_the_project_takes() -> None:
+    takes = [f"3.{minor}" for minor in range(20) if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.1")]
+    assert takes == PYTHONS
+    named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
+    assert named == PYTHONS
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in LOCKS.glob("*.txt")))

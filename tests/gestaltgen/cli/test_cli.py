@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ def test_help_lists_every_command_and_the_limits_of_use() -> None:
     text = CliRunner().invoke(main.app, ["--help"]).output
     assert all(command in text for command in COMMANDS)
     assert "no basis for a diagnosis" in " ".join(text.split())
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    result = CliRunner().invoke(main.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"gestaltgen {version('gestaltgen')}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
