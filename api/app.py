@@ -16,7 +16,7 @@ from api.access.key_turns import KeyTurns
 from api.access.local_requests import LocalRequests
 from api.access.ownership import Kind
 from api.access.proxy_users import ProxyUsers
-from api.html_pages import build_page
+from api.html_pages import answer_page
 from api.json_bodies import LARGEST_ORDINARY_BYTES
 from api.models.pool import Models, open_models
 from api.openapi_page import render_reference
@@ -113,7 +113,7 @@ def create_app(settings: Settings | None = None, *, load: Callable[[Settings], M
 
     @app.get("/docs", include_in_schema=False)
     def describe_interface() -> Response:
-        return build_page(f"{app.title}: {app.summary}", render_page())
+        return answer_page(render_page())
 
     app.add_middleware(RequestAuditMiddleware)
     app.add_middleware(BodyLimit, limit_of=partial(_largest_body, settings), seconds=settings.body_timeout_s)

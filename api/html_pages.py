@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-from typing import Final
+import json
+from functools import cache
+from typing import Any, Final
 
 from fastapi import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
@@ -28,16 +32,23 @@ POLICY: Final = (
 """Content-Security-Policy of every page: no script, no frame, and nothing from any host; only the style above."""
 
 
-def build_page(title: str, body: str) -> Response:
-    """Return a page.
+def render_page(template: str, title: str, **values: Any) -> str:
+    """Render a template of `api/templates` that extends `page.html`; all values are escaped."""
+    return _make_environment().get_template(template).render(title=title, style=Markup(_STYLE), **values)  # noqa: S704
 
-    Args:
-        title: as text.
-        body: as HTML, without scripts and styles.
-    """
-    document = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>"
-    )
+
+def answer_page(document: str) -> Response:
+    """Return a rendered page with the policy that its browser enforces."""
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     return Response(document, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@cache
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api"), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    markdown = MarkdownIt("commonmark", {"html": False})
+    environment.filters["markdown"] = lambda text: Markup(markdown.render(text))  # noqa: S704  it escapes HTML
+    environment.filters["json"] = lambda value, indent=None: json.dumps(value, indent=indent)
+    return environment

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
 from api.dependencies import ServiceDep
-from api.html_pages import build_page
+from api.html_pages import answer_page, render_page
 from api.provenance.claims import NOTICE
 from api.schemas.problems import ProblemOut
 from api.schemas.service import HealthOut, ServiceLinks, ServiceOut
@@ -37,7 +36,7 @@ async def describe(request: Request) -> ServiceOut | Response:
     """Name, version and links. Needs no key."""
     service = ServiceOut(name="gestaltgen", version=_read_version(), notice=NOTICE, links=_LINKS)
     if "text/html" in request.headers.get("Accept", ""):
-        return build_page(f"{service.name} {service.version}", _render_links(service))
+        return answer_page(render_page("service.html", f"{service.name} {service.version}", service=service))
     return service
 
 
@@ -64,8 +63,3 @@ def _read_version() -> str:
         return version("gestaltgen")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _render_links(service: ServiceOut) -> str:
-    links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in service.links.model_dump().values())
-    return f"<p>{html.escape(service.notice)}</p><ul>{links}</ul>"

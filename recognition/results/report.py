@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -184,27 +183,27 @@ def render_page(report: ClassifierReport) -> str:
     """Render one HTML page that needs no other file."""
     level = report.sampling.level
     parts = [
-        format_section("What came out", _format_summary(report)),
+        format_section("What came out", *_format_summary(report)),
         format_section(
             "Accuracy",
             embed_image(
                 plot_accuracies(report.accuracies, report.means, report.classes, level), "Accuracy with intervals"
             ),
-            f"<p>The dotted line is chance, 1 of {len(report.classes)}. Intervals: {level:.0%}, from "
+            f"The dotted line is chance, 1 of {len(report.classes)}. Intervals: {level:.0%}, from "
             f"{report.sampling.resamples} bootstrap samples of the persons. A group of a few persons has a wide one, "
-            "or, where all its images are right, that of Clopper and Pearson.</p>",
+            "or, where all its images are right, that of Clopper and Pearson.",
             embed_image(plot_cells(report.accuracies, report.classes), "Accuracy by condition and age group"),
             format_details("Table", format_table(_tabulate_accuracies(report))),
         ),
         format_section(
             "Confusion",
             embed_image(plot_confusions(report.confusions, report.classes), "Confusion matrices"),
-            "<p>Each row is a true condition: what its images were said to be.</p>",
+            "Each row is a true condition: what its images were said to be.",
         ),
         format_section(
             "Calibration",
             embed_image(plot_reliability(report.calibrations), "Reliability curves"),
-            "<p>Above the diagonal a classifier is right more often than it says, below it less often.</p>",
+            "Above the diagonal a classifier is right more often than it says, below it less often.",
             format_table(_tabulate_calibrations(report)),
             format_details("Bins", format_table(_tabulate_bins(report))),
         ),
@@ -213,20 +212,19 @@ def render_page(report: ClassifierReport) -> str:
         compared = format_section(
             f"Against {report.baseline}",
             embed_image(plot_differences(report.comparisons, report.baseline, level), "Differences with intervals"),
-            "<p>p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
+            "p of the permutation test swaps the two runs within persons; McNemar's counts images as independent, "
             "which they are where each person has one. Holm's correction is over the runs for all images, and over "
             "runs and conditions for the conditions. A p above 0.05 is no proof that two runs are equal: look at the "
-            "interval.</p>",
+            "interval.",
             format_details("Table", format_table(_tabulate_comparisons(report))),
         )
         parts.insert(2, compared)
     if report.about:
         parts.append(format_section("How it was made", format_facts(report.about)))
-    body = "\n".join(parts)
-    return render_html("Classifiers on one test set", NOTICE, body)
+    return render_html("Classifiers on one test set", NOTICE, parts)
 
 
-def _format_summary(report: ClassifierReport) -> str:
+def _format_summary(report: ClassifierReport) -> Iterator[str]:
     head = ["run", "accuracy", "mean of conditions", "calibration error"]
     if report.comparisons:
         head += [f"points more than {report.baseline}", "p (permutation, Holm)", "p (McNemar, Holm)"]
@@ -243,12 +241,12 @@ def _format_summary(report: ClassifierReport) -> str:
                 row.append(f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})")
                 row += [_format_p(one.permutation_holm), _format_p(one.mcnemar_holm)]
         rows.append(row)
-    text = f"<p>{report.images} test images of {report.persons} persons.</p>"
+    yield f"{report.images} test images of {report.persons} persons."
     undecided = {name: rows[0].undecided for name, rows in report.accuracies.items() if rows[0].undecided}
     if undecided:
-        which = ", ".join(f"{html.escape(name)} {count}" for name, count in undecided.items())
-        text += f"<p>Undecided, and counted as wrong: {which}.</p>"
-    return text + format_table(rows)
+        which = ", ".join(f"{name} {count}" for name, count in undecided.items())
+        yield f"Undecided, and counted as wrong: {which}."
+    yield format_table(rows)
 
 
 def _tabulate_accuracies(report: ClassifierReport) -> list[list[Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup
 
 from core.reports.html_pages import embed_image, format_facts, format_section, format_table
 from studies.analysis.accuracy import describe_groups
@@ -17,7 +18,7 @@ Rows = list[list[Any]]
 Plots = dict[str, bytes]
 
 
-def render_answers(results: Results, plots: Plots) -> Iterator[str]:
+def render_answers(results: Results, plots: Plots) -> Iterator[Markup]:
     """Generate the sections, and add their plots.
 
     Args:
@@ -36,8 +37,8 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
     if tests := results["variant_tests"]:
         yield format_section(
             "Difference between variants",
-            "<p>Second variant minus first. The recommended p takes participants and faces as random. The published "
-            "t-test over single answers ignores both and is shown for repetition.</p>",
+            "Second variant minus first. The recommended p takes participants and faces as random. The published "
+            "t-test over single answers ignores both and is shown for repetition.",
             format_table(_tabulate_tests(tests)),
         )
     if confusions := results["confusions"]:
@@ -49,18 +50,18 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
         yield format_section(
             "Confidence",
             embed_image(plots["confidence"], "Share of right answers at each level of confidence"),
-            "<p>Probability that a participant is surer of a right answer than of a wrong one (0.5 is chance): "
+            "Probability that a participant is surer of a right answer than of a wrong one (0.5 is chance): "
             f"{format_estimate(confidence['discrimination']) or 'not known'}, mean over {confidence['participants']} "
-            "participants.</p>",
-            f"<p>{confidence['left_out']} levels of fewer than {FEWEST} participants are left out.</p>"
+            "participants.",
+            f"{confidence['left_out']} levels of fewer than {FEWEST} participants are left out."
             if confidence["left_out"]
             else "",
         )
     if results["smile"]:
         yield format_section(
             "Smile and accuracy",
-            "<p>Mean smile of images that were answered right and wrong, and the rank correlation over faces of their "
-            "mean smile with the share of right answers; then of the changes of both between two variants.</p>",
+            "Mean smile of images that were answered right and wrong, and the rank correlation over faces of their "
+            "mean smile with the share of right answers; then of the changes of both between two variants.",
             format_table(_tabulate_smile(results["smile"])),
         )
     if results["agreement"]:
@@ -72,15 +73,14 @@ def render_answers(results: Results, plots: Plots) -> Iterator[str]:
             "Participants and classifier",
             embed_image(plots["human-and-model"], "Share of right answers of participants and of the classifier"),
             format_table(_tabulate_model(compared["groups"])),
-            "" if correlation is None else "<p>Rank correlation over faces of the share of right answers with the "
+            "" if correlation is None else "Rank correlation over faces of the share of right answers with the "
             f"classifier's probability of the true condition: {correlation['value']:.2f} "
-            f"(p {format_p(correlation['p'])}).</p>",
+            f"(p {format_p(correlation['p'])}).",
         )  # fmt: skip
 
 
 def _list_left_out(groups: Sequence[Mapping[str, str]]) -> str:
-    names = html.escape(describe_groups(groups))
-    return f"<p>Groups of fewer than {FEWEST} participants are left out: {names}.</p>" if groups else ""
+    return f"Groups of fewer than {FEWEST} participants are left out: {describe_groups(groups)}." if groups else ""
 
 
 def _tabulate_accuracies(rows: Sequence[Results]) -> Rows:

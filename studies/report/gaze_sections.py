@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from markupsafe import Markup
 
 from core.reports.html_pages import embed_image, format_details, format_facts, format_section, format_table
 from studies.report.gaze_plots import plot_area_differences, plot_heat_maps
@@ -22,7 +23,7 @@ Rows = list[list[Any]]
 Plots = dict[str, bytes]
 
 
-def render_gaze(gaze: Results, maps: Mapping[str, Any], plots: Plots) -> Iterator[str]:
+def render_gaze(gaze: Results, maps: Mapping[str, Any], plots: Plots) -> Iterator[Markup]:
     """Generate the sections, and add their plots.
 
     Args:
@@ -36,7 +37,7 @@ def render_gaze(gaze: Results, maps: Mapping[str, Any], plots: Plots) -> Iterato
         "Eye tracking",
         format_facts(counts | gaze["settings"]),
         format_table(excluded) if len(excluded) > 1 else "",
-        "".join(f"<p>{html.escape(problem)}</p>" for problem in gaze["problems"]),
+        *gaze["problems"],
     )
     if gaze["differences"]:
         images = []
@@ -49,8 +50,8 @@ def render_gaze(gaze: Results, maps: Mapping[str, Any], plots: Plots) -> Iterato
                 images.append(embed_image(plots[name], f"Difference in {label} by area"))
         yield format_section(
             "Areas of interest: edited minus reconstructed",
-            "<p>p takes participants and faces as random; the second p speaks of other participants who look at these "
-            "faces; the published form is a t-test over single views, which ignores both.</p>",
+            "p takes participants and faces as random; the second p speaks of other participants who look at these "
+            "faces; the published form is a t-test over single views, which ignores both.",
             *images,
             format_table(_tabulate_differences(gaze["differences"])),
         )
@@ -63,16 +64,16 @@ def render_gaze(gaze: Results, maps: Mapping[str, Any], plots: Plots) -> Iterato
         plots["heat-maps"] = plot_heat_maps(maps, gaze["clusters"])
         yield format_section(
             "Heat maps",
-            "<p>Share of the fixation time. In the differences, red is looked at more in edited pictures; outlines are "
-            "clusters with p &lt; 0.05.</p>",
+            "Share of the fixation time. In the differences, red is looked at more in edited pictures; outlines are "
+            "clusters with p < 0.05.",
             embed_image(plots["heat-maps"], "Mean heat maps by condition and variant, and their difference"),
             format_table(_tabulate_clusters(gaze["clusters"])) if gaze["clusters"] else "",
         )
     if gaze["similarities"]:
         yield format_section(
             "Heat maps and saliency maps of the classifier",
-            "<p>The p asks whether a heat map is more similar to the saliency map of its own image than to those of "
-            "others, whose mean similarity is shown too.</p>",
+            "The p asks whether a heat map is more similar to the saliency map of its own image than to those of "
+            "others, whose mean similarity is shown too.",
             format_table(_tabulate_similarities(gaze["similarities"])),
         )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from core.reports.html_pages import format_section, format_table
 
 
-def render_import(counts: Mapping[str, Any]) -> str:
+def render_import(counts: Mapping[str, Any]) -> Markup:
     """Render the counts that `gestaltgen study import` wrote.
 
     Args:

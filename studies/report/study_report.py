@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from markupsafe import Markup
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
@@ -52,7 +52,7 @@ class StudyReport:
         plots: PNGs by name.
     """
 
-    sections: str
+    sections: tuple[Markup, ...]
     numbers: Results
     plots: Mapping[str, bytes]
 
@@ -101,7 +101,7 @@ def compose_report(
         looked, maps: what `gestaltgen study gaze` computes.
     """
     plots: dict[str, bytes] = {}
-    sections: list[str] = []
+    sections: list[Markup] = []
     methods: dict[str, str] = {}
     if counts is not None:
         sections.append(render_import(counts))
@@ -111,9 +111,9 @@ def compose_report(
     if looked is not None:
         sections += render_gaze(looked, maps or {}, plots)
         methods["gaze"] = describe_gaze(looked)
-    sections.append(format_section("Methods", *(f"<p>{html.escape(text)}</p>" for text in methods.values())))
+    sections.append(format_section("Methods", *methods.values()))
     whole = {"notice": NOTICE, "imported": counts, "answers": answered, "gaze": looked, "methods": methods}
-    return StudyReport("\n".join(sections), whole, plots)
+    return StudyReport(tuple(sections), whole, plots)
 
 
 def _read_results(path: Path, names: Sequence[str]) -> Results:

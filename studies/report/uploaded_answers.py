@@ -70,7 +70,7 @@ def report_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
     analysis = json.loads(to_json_text(analyse_answers(imported.answers).to_json()))
     report = compose_report(analysis, imported.to_json())
     files = zip_bytes(report.list_files().items())
-    return {"sections": report.sections, "problems": problems, "files": b64encode(files).decode()}
+    return {"sections": "\n".join(report.sections), "problems": problems, "files": b64encode(files).decode()}
 
 
 def _read_table(name: str, data: str) -> CsvTable:

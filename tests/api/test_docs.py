@@ -125,7 +125,7 @@ def test_the_reference_takes_no_html_from_descriptions() -> None:
     operation = {"operationId": hostile, "tags": [hostile], "summary": hostile, "description": hostile}
     field = {"type": "string", "default": hostile, "description": hostile}
     document = {
-        "info": {"description": hostile},
+        "info": {"title": hostile, "summary": hostile, "description": hostile},
         "paths": {"/": {"get": operation | {"responses": {"200": {"description": hostile}}}}},
         "components": {"schemas": {hostile: {"properties": {hostile: field}, "examples": [hostile]}}},
     }

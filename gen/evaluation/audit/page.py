@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 def render_page(report: AuditReport) -> str:
     """Render the report without pictures of people."""
     plots = embed_image(draw_plots(report), "Distances to the nearest training person, and ROC curves of the attacks")
-    left_out = "".join(f"<p>Not done: {name}: {reason}.</p>" for name, reason in report.left_out.items())
-    body = (
-        f"<p><strong>{describe_verdict(report)}</strong></p>"
-        + format_section("Membership attacks", format_table(list_attacks(report)))
-        + format_section("Nearest training person of each image", format_table(list_closeness(report)))
-        + format_section("Extraction", format_table(list_extraction(report)), left_out)
-        + format_section("Distributions", plots)
-        + format_details("How it was made", format_facts(report.about))
-    )
+    left_out = (f"Not done: {name}: {reason}." for name, reason in report.left_out.items())
+    body = [
+        format_section("Verdict", describe_verdict(report)),
+        format_section("Membership attacks", format_table(list_attacks(report))),
+        format_section("Nearest training person of each image", format_table(list_closeness(report))),
+        format_section("Extraction", format_table(list_extraction(report)), *left_out),
+        format_section("Distributions", plots),
+        format_details("How it was made", format_facts(report.about)),
+    ]
     return render_html("Leakage audit of a generator", NOTICE, body)
 
 

@@ -78,20 +78,20 @@ def write_age_report(
         format_section(
             "Composite maps",
             embed_image(picture, "Composite occlusion maps by condition and age group"),
-            "<p>Red: covering this place lowers the logit of the true condition. Blue: it raises it. All maps have one "
-            "scale and lie on the mean face of their group.</p>",
+            "Red: covering this place lowers the logit of the true condition. Blue: it raises it. All maps have one "
+            "scale and lie on the mean face of their group.",
         ),
         format_section(
             "Pairs of age groups",
-            "<p>Pairs that differ most come first. p is the share of random assignments of the persons to the two "
+            "Pairs that differ most come first. p is the share of random assignments of the persons to the two "
             "groups whose distance is as large or larger, the observed one counted as one of them: low if the groups "
             "differ. The published value is the share of smaller distances: high if they differ. Low and high are the "
-            "95 % interval of the distance, by person.</p>",
+            "95 % interval of the distance, by person.",
             format_table(rows),
         ),
         format_section("How it was measured", format_facts(about)),
     ]
-    write_file(out / "ages.html", render_html("Ages in the eyes of a classifier", NOTICE, "\n".join(body)).encode())
+    write_file(out / "ages.html", render_html("Ages in the eyes of a classifier", NOTICE, body).encode())
 
 
 def plot_composites(composites: Sequence[Composite]) -> bytes:

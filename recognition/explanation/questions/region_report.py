@@ -101,9 +101,9 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
     body = [
         format_section(
             f"Affected and {unaffected}",
-            f"<p>Number of the {len(table.methods)} methods whose test is significant: p times the number of methods "
+            f"Number of the {len(table.methods)} methods whose test is significant: p times the number of methods "
             f"below {PUBLISHED_LEVEL}, as published. The published number is of {COUNTED_METHODS} methods, for "
-            "photographs of patients (Sümer et al. 2023, Table 3).</p>",
+            "photographs of patients (Sümer et al. 2023, Table 3).",
             format_table(_tabulate_counts(counts)),
             *(
                 embed_image(plot_boxes(table, method), f"Relevance by region and condition, {method}")
@@ -114,8 +114,8 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
         format_section("Do conditions differ? (Kruskal and Wallis)", format_table(rows["conditions.csv"])),
         format_section(
             "Correlation with HPO terms (Spearman)",
-            "<p>Terms of a region against its relevance, over persons; mean and deviation over the folds. The "
-            "published ones are of photographs of patients (Sümer et al. 2023, Table 4).</p>",
+            "Terms of a region against its relevance, over persons; mean and deviation over the folds. The "
+            "published ones are of photographs of patients (Sümer et al. 2023, Table 4).",
             format_table(rows["correlations.csv"]),
         ),
         format_section(
@@ -124,9 +124,7 @@ def write_region_report(out: Path, table: RelevanceTable, unaffected: str, repor
             format_table(rows["terms.csv"]),
         ),
     ]
-    write_file(
-        out / "regions.html", render_html("Regions in the eyes of a classifier", NOTICE, "\n".join(body)).encode()
-    )
+    write_file(out / "regions.html", render_html("Regions in the eyes of a classifier", NOTICE, body).encode())
 
 
 def _tabulate(kind: type[Any], rows: Sequence[Any]) -> list[list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from statistics import mean
 from typing import Any, Final
 
 from core.atomic_files import write_file
-from core.reports.html_pages import format_csv, render_html
+from core.reports.html_pages import format_csv, render_template
 
 FACE: Final = "face"
 REGIONS: Final = "regions"
@@ -104,91 +103,45 @@ def _list_regions(results: Iterable[dict[str, Any]]) -> list[str]:
 
 def _render_page(settings: dict[str, Any], results: Sequence[dict[str, Any]], skipped: Sequence[dict[str, str]]) -> str:
     methods = settings["methods"]
-    facts: Rows = [["setting", "value"], *([name, json.dumps(value)] for name, value in settings.items())]
-    parts = [f"<p>{len(results)} faces explained, {len(skipped)} skipped.</p>"]
-    if results:
-        parts += [
-            "<h2>Mean relevance of regions</h2><p>Mean of each map over a region, with the map scaled to 0 to 1, "
-            "averaged over the faces of a class. The darkest cells of a column are the regions that the method names."
-            "</p>",
-            _format_table(_tabulate_means(results, methods)),
-            "<h2>Faces</h2>",
-            *(_render_face(face, methods) for face in results),
-        ]
-    if skipped:
-        parts.append("<h2>Skipped</h2>" + _format_table([["file", "reason"], *(list(one.values()) for one in skipped)]))
-    parts.append("<h2>Settings</h2>" + _format_table(facts))
-    return render_html("Explanations of faces", NOTICE, "\n".join(parts))
+    return render_template(
+        __package__ or "",
+        "faces.html",
+        title="Explanations of faces",
+        notice=NOTICE,
+        means=_shade(_tabulate_means(results, methods)),
+        faces=[(face, _summarise_face(face), _shade(_tabulate_face(face, methods))) for face in results],
+        skipped=skipped,
+        skipped_table=_shade([["file", "reason"], *(list(one.values()) for one in skipped)]),
+        settings=_shade([["setting", "value"], *([name, json.dumps(value)] for name, value in settings.items())]),
+    )
 
 
-def _render_face(face: dict[str, Any], methods: Sequence[str]) -> str:
-    pictures = "".join(_render_figure(title, file, title.replace("_", " ")) for title, file in face["pictures"].items())
+def _summarise_face(face: dict[str, Any]) -> str:
     likely = sorted(face["probabilities"].items(), key=lambda one: -one[1])[:3]
     answers = ", ".join(f"{name} {probability:.0%}" for name, probability in likely)
-    known = [
-        f"labelled {face['condition'] or 'unknown'}",
-        f"answer: {answers}",
-        f"explained: {face['target']}",
-        f"regions: {face['masks']}",
+    known = f"labelled {face['condition'] or 'unknown'}; answer: {answers}"
+    return f"{known}; explained: {face['target']}; regions: {face['masks']}"
+
+
+def _tabulate_face(face: dict[str, Any], methods: Sequence[str]) -> Rows:
+    regions = _list_regions([face])
+    return [
+        ["region", *methods],
+        *([region, *(face["methods"][method][region]["scaled"] for method in methods)] for region in regions),
     ]
-    terms = f"<p>HPO terms of the table: {html.escape(', '.join(face['terms']))}</p>" if face["terms"] else ""
-    table: Rows = [["region", *methods]]
-    for region in _list_regions([face]):
-        table.append([region, *(face["methods"][method][region]["scaled"] for method in methods)])
-    return (
-        f"<section><h3>{html.escape(face['file'])}</h3><p>{html.escape('; '.join(known))}</p>{terms}"
-        f'<div class="pictures">{pictures}</div>{_format_table(table)}{_render_changes(face)}</section>'
-    )
 
 
-def _render_figure(title: str, file: str, caption: str) -> str:
-    return (
-        f'<figure><img loading="lazy" alt="{html.escape(title)}" src="{html.escape(file)}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
-
-
-def _render_changes(face: dict[str, Any]) -> str:
-    """Render the counterfactuals of a face; nothing where none were asked for."""
-    if "counterfactuals" not in face:
-        return ""
-    figures = "".join(
-        _render_figure(
-            one["title"],
-            one["picture"],
-            f"{one['title']}: answer {one['answer']}, {face['target']} {one['probability']:.0%} "
-            f"({100 * one['probability_change']:+.0f})" + (f", {one['verdict']}" if one["verdict"] else ""),
-        )
-        for one in face["counterfactuals"]
-    )
-    reasons = "".join(
-        f"<p>No counterfactual ({html.escape(change)}): {html.escape(reason)}</p>"
-        for change, reason in face["no_counterfactuals"].items()
-    )
-    return (
-        "<h4>What changes the answer?</h4><p>The same random vector with another condition, and edits along single "
-        "traits; in brackets the change of the probability in points.</p>"
-        f'<div class="pictures">{figures}</div>'
-        f"{reasons}"
-    )
-
-
-def _format_table(rows: Rows) -> str:
-    """Format a table; numbers are shaded by their share of the largest one in their column."""
+def _shade(rows: Rows) -> tuple[list[str], list[list[tuple[str, str | None]]]]:
+    """Return the header, and each cell as text with its shade: numbers have their share of the largest one in the
+    column, 0 to 0.7, and others None."""
     head, *body = rows
-    top = "".join(f"<th>{html.escape(str(cell).replace('_', ' '))}</th>" for cell in head)
     largest = [
         max((cell for cell in column if isinstance(cell, float)), default=0) for column in zip(*rows, strict=True)
     ]
-    lines = [
-        "<tr>" + "".join(_format_cell(cell, top) for cell, top in zip(row, largest, strict=True)) + "</tr>"
-        for row in body
-    ]
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return head, [[_shade_cell(cell, most) for cell, most in zip(row, largest, strict=True)] for row in body]
 
 
-def _format_cell(value: Any, largest: float) -> str:
+def _shade_cell(value: Any, largest: float) -> tuple[str, str | None]:
     if not isinstance(value, float):
-        return f"<td>{html.escape(str(value))}</td>"
-    strength = 0.7 * value / largest if largest else 0
-    return f'<td class="number" style="background: rgba(221,107,32,{strength:.2f})">{value:.3f}</td>'
+        return str(value), None
+    return f"{value:.3f}", f"{0.7 * value / largest if largest else 0:.2f}"

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from core.atomic_files import write_file
 from core.json_text import to_json_text
 from core.reports.html_pages import (
@@ -14,7 +16,9 @@ from core.reports.html_pages import (
     format_csv,
     format_details,
     format_facts,
+    format_gallery,
     format_section,
+    format_subsection,
     format_table,
     render_html,
 )
@@ -55,7 +59,7 @@ _TESTS: Final = (
     "p: probability of an area as large as the tested AUC if patients and controls were alike, by exchanging the two "
     "inside the pairs. The tested AUC is that of a validation of its own, with pairs held out together: leave-one-out "
     "for nearest neighbours, five folds, once, for other models. Of several runs, twice the mean p, which is valid "
-    "although they share the patients. That of n pairs cannot be below 2 / 2<sup>n</sup>: five pairs can never reach "
+    "although they share the patients. That of n pairs cannot be below 2 / 2ⁿ: five pairs can never reach "
     "0.05. p (Holm) is corrected for the number of tests in this table."
 )
 
@@ -77,7 +81,7 @@ def write_report(out: Path, comparison: Comparison) -> dict[str, Any]:
         write_file(out / name, format_csv(rows).encode(), private=True)
     about = to_json(comparison)
     write_file(out / RESULTS, (to_json_text(about) + "\n").encode(), private=True)
-    page = render_html("Syndrome or not", NOTICE, "".join(_format_body(comparison)))
+    page = render_html("Syndrome or not", NOTICE, _format_body(comparison))
     write_file(out / PAGE, page.encode(), private=True)
     return about
 
@@ -112,7 +116,7 @@ def _result_to_json(one: Result) -> dict[str, Any]:
     return about | {"summary": asdict(one.summary), "runs": runs, "seconds": one.seconds}
 
 
-def _format_body(comparison: Comparison) -> list[str]:
+def _format_body(comparison: Comparison) -> list[Markup]:
     sections = [_format_design(comparison)]
     sections += [_format_results(comparison, scheme) for scheme in comparison.settings.schemes]
     if any(one.opponent for one in comparison.results):
@@ -125,20 +129,20 @@ def _format_body(comparison: Comparison) -> list[str]:
     return [*sections, _format_people(comparison), format_section("All runs", runs)]
 
 
-def _format_results(comparison: Comparison, scheme: str) -> str:
+def _format_results(comparison: Comparison, scheme: str) -> Markup:
     name = scheme.replace("_", " ")
     return format_section(
         f"Against controls, {name}",
-        f"<p>Validation: {_SCHEMES[scheme]} Means over the runs, with their deviation in brackets; all runs have "
+        f"Validation: {_SCHEMES[scheme]} Means over the runs, with their deviation in brackets; all runs have "
         "the same patients, so that a small deviation is no certainty. 95 %: the interval of one run, mean over "
-        "the runs. N: patients with a control.</p>",
-        f"<p>{_TESTS}</p>",
+        "the runs. N: patients with a control.",
+        _TESTS,
         format_table(tabulate_results(comparison, scheme)),
         embed_image(plot_curves(select_results(comparison, scheme)), f"ROC curves of all models by syndrome, {name}"),
     )
 
 
-def _format_design(comparison: Comparison) -> str:
+def _format_design(comparison: Comparison) -> Markup:
     settings, cohort = comparison.settings, comparison.cohort
     facts: dict[str, Any] = {
         "people": f"{len(cohort.persons)}, of whom {len(cohort.controls)} are controls",
@@ -156,7 +160,7 @@ def _format_design(comparison: Comparison) -> str:
     return format_section("Design", format_facts(facts), format_table(tabulate_cohort(comparison)))
 
 
-def _format_opponents(comparison: Comparison) -> str:
+def _format_opponents(comparison: Comparison) -> Markup:
     (scheme,) = comparison.settings.list_schemes("another")
     results = select_results(comparison, scheme, opponents=True)
     syndromes = [*dict.fromkeys(name for one in results for name in (one.syndrome, one.opponent or ""))]
@@ -169,47 +173,45 @@ def _format_opponents(comparison: Comparison) -> str:
     ]
     return format_section(
         "Syndrome against syndrome",
-        "<p>Patients of the syndrome of the row, matched with those of the column as with controls, in one run: area "
+        "Patients of the syndrome of the row, matched with those of the column as with controls, in one run: area "
         f"under the curve by {scheme.replace('_', ' ')}, and n, the number of pairs. An empty cell has fewer than "
         f"{FEWEST_PAIRS} pairs. A row and its column differ, because the limits of age are those of the row's "
-        "patients.</p>",
-        '<div class="pictures">',
-        *pictures,
-        "</div>",
+        "patients.",
+        format_gallery(pictures),
     )
 
 
-def _format_distances(comparison: Comparison) -> str:
+def _format_distances(comparison: Comparison) -> Markup:
     return format_section(
         "Most important distances",
-        "<p>Distances between points of one half of the face that the random forest goes by, after learning from all "
+        "Distances between points of one half of the face that the random forest goes by, after learning from all "
         "patients of the first run and their controls: the most important ones until they have 80 % of the importance, "
         "30 at most, seen from the front on the mean face. A distance between regions appears here because it helps to "
-        "tell these people apart; few people give other distances with every draw of controls.</p>",
+        "tell these people apart; few people give other distances with every draw of controls.",
         embed_image(plot_distances(comparison.important), "Most important distances of each syndrome on a mean face"),
         format_details("All of these distances", format_table(tabulate_distances(comparison))),
     )
 
 
-def _format_terms(comparison: Comparison) -> str:
+def _format_terms(comparison: Comparison) -> Markup:
     return format_section(
         "Numbers of HPO terms",
-        "<p>Mean number of terms that count, of the patients and their controls in the first run. Where the area of "
+        "Mean number of terms that count, of the patients and their controls in the first run. Where the area of "
         "the number alone is away from 0.5, one group was described more thoroughly, and models of terms "
-        "recognise that; neither matching nor p protects against it. face_and_own_terms depends on it less.</p>",
+        "recognise that; neither matching nor p protects against it. face_and_own_terms depends on it less.",
         format_table(tabulate_terms(comparison)),
     )
 
 
-def _format_people(comparison: Comparison) -> str:
+def _format_people(comparison: Comparison) -> Markup:
     unmatched, problems = tabulate_unmatched(comparison), tabulate_problems(comparison)
     parts = [
         (tabulate_left_out(comparison), "All syndromes are compared.", "Syndromes that are left out"),
         (unmatched, "Every patient has a control in every run.", "Patients without a control"),
         (problems, "All records and photographs are used.", "Records and photographs with a problem"),
     ]
-    blocks = []
-    for rows, otherwise, title in parts:
-        blocks.append(f"<h3>{title}: {len(rows) - 1}</h3>")
-        blocks.append(format_table(rows) if len(rows) > 1 else f"<p>{otherwise}</p>")
+    blocks = [
+        format_subsection(f"{title}: {len(rows) - 1}", format_table(rows) if len(rows) > 1 else otherwise)
+        for rows, otherwise, title in parts
+    ]
     return format_section("Who could not be compared, and why", *blocks)
