@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Files of tests side by side, one more than there are cores, because some of them wait for a service; at most 5, for memory.
-SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))') --dist loadfile
+# They begin in the order of tests/conftest.py: the longest first.
+SIDE_BY_SIDE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))') --dist loadfile --no-loadscope-reorder
 
 # The build of PyTorch: `cpu` where another index or folder is configured to have it, or else PyPI's, with CUDA on Linux.
 TORCH ?= $(if $(PIP_EXTRA_INDEX_URL)$(PIP_FIND_LINKS),cpu,default)

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 # The networks of the tests are too small for more threads, and a busy machine punishes them; processes that tests start
 # take this over.
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from faces.detect import FaceDetector
 from faces.images import Pixels
@@ -96,13 +98,31 @@ SHARED_FILES = frozenset(["api/image_sets/test_shared_storage.py", "api/jobs/tes
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow files and folders as slow, and those of stores that processes share as shared."""
+    """Mark the tests of slow files and folders as slow, and those of stores that processes share as shared.
+
+    Processes side by side begin with those in the browser, which take longest, and end with quick ones.
+    """
     for item in items:
         file = item.path.relative_to(Path(__file__).parent)
         if file.parts[0] in SLOW_FOLDERS or file.as_posix() in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
         if file.as_posix() in SHARED_FILES:
             item.add_marker(pytest.mark.shared)
+    items.sort(key=lambda item: ("tests/studio_browser/" not in item.nodeid, item.get_closest_marker("slow") is None))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Give each file of tests to one process, and all files of a folder with one service for all to one process."""
+    return ServiceScheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ServiceScheduling(LoadFileScheduling):
+    """Files side by side, but those in the browser after one another: they share a service and a browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "tests/studio_browser" if file.startswith("tests/studio_browser/") else file
 
 
 def pytest_collection_finish() -> None:

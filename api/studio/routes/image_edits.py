@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
@@ -32,7 +33,9 @@ async def ask(request: Request, service: ServiceDep, caller: ImageSetsCaller, im
     if answer.is_error:
         problem = read_problem(answer)
         errors = FieldErrors.of_problem(problem, _FIELDS)
-        return render_image(request, service, caller.owner, image, errors, keep_values(form), problem.status)
+        return await to_thread.run_sync(
+            render_image, request, service, caller.owner, image, errors, keep_values(form), problem.status
+        )
     return RedirectResponse(f"/studio/{path}/{answer.json()['id']}", 303)
 
 

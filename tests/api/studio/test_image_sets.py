@@ -128,6 +128,9 @@ def test_a_face_is_edited_by_a_form(browser: httpx.Client, monkeypatch: pytest.M
     assert 'id="strength-error"' in wrong.text
     edit = post(browser, f"{here}/images/2/edits", smile="0.8")
     assert edit.url.path.startswith(f"{here}/images/2/edits/")
+    again = post(browser, f"{here}/images/2/edits", direction="smile", strength="<i>much")
+    assert again.status_code == wrong.status_code == 422
+    assert edit.url.path in again.text
     assert browser.get(edit.url.path.replace("/studio", "/v1")).json()["request"]["smile"] == 0.8
     assert str(edit.url.path) in browser.get(f"{here}/images/2").text
 
