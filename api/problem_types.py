@@ -154,6 +154,13 @@ class ProblemType(Enum):
         "The image set has no shard of this number.",
         "Use a number from 0 to `shards` - 1.",
     )
+    SELECTION_NOT_FOUND = (
+        "selection-not-found",
+        404,
+        "not_found",
+        "Nothing was left out of the image set.",
+        "Ask for the set with a minimum, such as `min_condition`, if images shall be left out.",
+    )
     JOB_NOT_FOUND = (
         "job-not-found",
         404,

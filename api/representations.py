@@ -37,6 +37,7 @@ from api.schemas.image_sets import ImageSetLinks, ImageSetOut
 from api.schemas.jobs import JobLinks, JobOut
 from api.schemas.photographs import AccessOut, ConsentScope, PhotoLinks, PhotoOut, QualityOut, ReceiptOut
 from api.schemas.stimuli import StimuliLinks, StimuliOut
+from faces.image_set_request import MINIMA
 from inversion.config import UNJUDGED
 from recognition.syndromes.assessment.answer import NOTICE as ASSESSMENT_NOTICE
 
@@ -155,6 +156,7 @@ def _describe_set(
     pace: tuple[float | None, float | None],
 ) -> ImageSetOut:
     here = set_path(request.id)
+    filtered = any(name in request.resolved for name in MINIMA)
     return ImageSetOut(
         id=request.id,
         state=state,
@@ -179,6 +181,8 @@ def _describe_set(
             card=f"{here}/README.md",
             gestaltmatcher=f"{here}/image_metadata.tsv",
             phenopackets=f"{here}/phenopackets.jsonl?individuals=synthetic",
+            selection=f"{here}/selection.json" if filtered else None,
+            left_out=f"{here}/left-out.png" if filtered else None,
             job=job_path(job.id) if job else None,
         ),
     )

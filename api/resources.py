@@ -169,6 +169,8 @@ class Resources:
                 worker,
                 registry,
                 ownership,
+                classifiers=classifiers,
+                locks=database.locks,
                 max_images=settings.max_images_per_set,
                 max_waiting=settings.max_waiting,
                 metrics=metrics,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias, get_args
@@ -31,6 +31,12 @@ Noise: TypeAlias = Literal["const", "none", "random"]
 AgeSteps: TypeAlias = Literal["published", "calibrated"]
 """Steps of an age progression: equal ones between the youngest and the oldest age, as published, or one for each age
 group, where the generator's faces are read as of that group."""
+
+SeedsByLabel: TypeAlias = Mapping[str, Sequence[int] | Mapping[str, Sequence[int]]]
+"""Seeds of the persons of each condition; in `unrelated` and `blended`, of the images of each condition and age."""
+
+MINIMA: Final = ("min_condition", "min_age", "min_face", "min_sharpness", "min_novelty")
+"""Fields that refuse images: the name of each is `min_` and that of a score of the manifest."""
 
 Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 """Number of training images by condition and age group."""
@@ -94,6 +100,28 @@ class ImageSetRequest:
     total_images: int | None = None
     age_steps: AgeSteps | None = None
     years: tuple[float, ...] | None = None
+    seeds_by_label: SeedsByLabel | None = None
+    scores: bool | None = None
+    classifier: str | None = None
+    classifier_sha256: str | None = None
+    min_condition: float | None = None
+    min_age: float | None = None
+    min_face: float | None = None
+    min_sharpness: float | None = None
+    min_novelty: float | None = None
+
+    @property
+    def minima(self) -> dict[str, float]:
+        """The least score that is asked for, by the name of the score; empty if no image is refused."""
+        values = {name.removeprefix("min_"): getattr(self, name) for name in MINIMA}
+        return {name: float(value) for name, value in values.items() if value is not None}
+
+    def keep(self, seeds: SeedsByLabel) -> Self:
+        """Return the request for the images of these seeds alone, which is not filtered or scored again."""
+        no_longer: dict[str, Any] = dict.fromkeys(
+            ("count", "total_images", "seeds", "scores", "classifier", "classifier_sha256", *MINIMA)
+        )
+        return replace(self, **no_longer, seed=0, seeds_by_label=seeds)
 
     @property
     def psi(self) -> float:
@@ -139,7 +167,7 @@ class ImageSetRequest:
         """
         request = self.with_defaults(labels)
         settled = {name: value for name, value in asdict(request).items() if value is not None}
-        if request.seeds is not None:
+        if request.seeds is not None or request.seeds_by_label is not None:
             del settled["seed"]
         elif request.count is None:
             settled["counts"] = {c: request.count_persons(c, labels, counts) for c in request.conditions or ()}
@@ -152,11 +180,14 @@ class ImageSetRequest:
             RequestError: see `resolve`.
         """
         _check(self)
-        if self.conditions is None:
+        if self.conditions is None and self.seeds_by_label is not None:
+            conditions = _check_names("seeds_by_label", [*self.seeds_by_label], labels.conditions)
+        elif self.conditions is None:
             conditions = tuple(c for c in labels.conditions if c != UNAFFECTED) or labels.conditions
         else:
             conditions = _check_names("conditions", self.conditions, labels.conditions)
         request = replace(self, conditions=conditions, truncation=self.psi, precision=self.arithmetic)
+        request = replace(request, scores=True if self.scores or self.minima else None)
         if self.years is not None:
             request = replace(request, years=tuple(map(float, self.years)))
         else:
@@ -177,6 +208,8 @@ class ImageSetRequest:
             )
             if not all(request.list_partners(condition) for condition in conditions):
                 raise RequestError("partners", f"{list(conditions)} with {partners}: a blend needs two conditions")
+        if self.seeds_by_label is not None:
+            _check_seeds_by_label(request, self.seeds_by_label)
         if self.total_images is not None:
             request = replace(request, count=_count_for(self.total_images, request), total_images=None)
         return request
@@ -210,6 +243,13 @@ class ImageSetRequest:
         request = self.with_defaults(labels)
         if request.kind == "unrelated" and request.seeds:
             return len(request.seeds)
+        if request.seeds_by_label is not None:
+            return sum(
+                len(seeds)
+                * (1 if age is not None else len(request.years or request.ages or ()))
+                * (len(request.list_partners(condition)) if request.kind == "blended" else 1)
+                for condition, age, seeds in list_seeds(request.seeds_by_label)
+            )
         return sum(
             (len(request.seeds or ()) or request.count_persons(condition, labels, counts))
             * _images_of_one_person(request, condition)
@@ -272,6 +312,7 @@ def _check(request: ImageSetRequest) -> None:
             _check_integer(field, getattr(request, field), least, LARGEST_SEED)
     if request.total_images is not None and (request.count is not None or request.seeds is not None):
         raise RequestError("total_images", "is given with count or seeds; expected one of the three")
+    _check_scores(request)
     if request.seeds is not None:
         if not request.seeds or request.count is not None:
             raise RequestError("seeds", "expected one or more seeds and no count, or a count and no seeds")
@@ -293,11 +334,58 @@ def _check(request: ImageSetRequest) -> None:
     if request.years is not None:
         _check_years(request, request.years)
     if request.kind == "average":
-        for field in ("count", "seeds", "total_images"):
+        for field in ("count", "seeds", "seeds_by_label", "total_images", *MINIMA):
             if getattr(request, field) is not None:
                 raise RequestError(field, "has no meaning for kind 'average', one image per label; leave it out")
     if request.noise not in get_args(Noise):
         raise RequestError("noise", f"{request.noise!r}; expected one of {', '.join(get_args(Noise))}")
+
+
+def list_seeds(seeds: SeedsByLabel) -> Iterator[tuple[str, str | None, Sequence[int]]]:
+    """Yield condition, age and seeds of each entry; the age is None where persons are shown at all ages."""
+    for condition, of_condition in seeds.items():
+        if isinstance(of_condition, Mapping):
+            for age, of_age in of_condition.items():
+                yield condition, age, of_age
+        else:
+            yield condition, None, of_condition
+
+
+def _check_seeds_by_label(request: ImageSetRequest, seeds: SeedsByLabel) -> None:
+    """Check the seeds of a request whose conditions and ages are filled in."""
+    for field in ("count", "seeds", "total_images", *MINIMA):
+        if getattr(request, field) is not None:
+            raise RequestError(
+                field, "is given with seeds_by_label, which say the images already; leave one of them out"
+            )
+    by_age = request.kind in ("unrelated", "blended")
+    ages = tuple(map(str, request.years or request.ages or ()))
+    for condition, age, given in list_seeds(seeds):
+        if condition not in (request.conditions or ()):
+            raise RequestError("seeds_by_label", f"{condition!r} is not among the conditions of the request")
+        if (age is not None) is not by_age or (by_age and age not in ages):
+            expected = f"seeds by age ({', '.join(ages)})" if by_age else "a list of seeds"
+            raise RequestError(
+                "seeds_by_label", f"{condition}, {age or 'all ages'}: kind {request.kind!r} takes {expected}"
+            )
+        for seed in given:
+            _check_integer("seeds_by_label", seed, 0, LARGEST_SEED)
+        if len(set(given)) != len(given):
+            raise RequestError("seeds_by_label", f"{condition}, {age or 'all ages'}: a seed is given twice")
+    if not any(given for _, _, given in list_seeds(seeds)):
+        raise RequestError("seeds_by_label", "has no seeds; expected one or more")
+
+
+def _check_scores(request: ImageSetRequest) -> None:
+    """Check the fields of scores and filters."""
+    for name, value in request.minima.items():
+        most = 1.0 if name in ("condition", "age") else 255.0
+        if isinstance(value, bool) or not 0 <= value <= most:
+            raise RequestError(f"min_{name}", f"{value:g}; expected a number in [0, {most:g}], or null")
+    if request.minima and request.seeds is not None:
+        raise RequestError("seeds", "name the images already, so that none can be replaced; give count, or no minimum")
+    if request.classifier is not None and not (request.scores or request.minima):
+        raise RequestError("classifier", "has no meaning without scores; ask for scores or a minimum, or leave it out")
 
 
 def _check_years(request: ImageSetRequest, years: Sequence[float]) -> None:

@@ -18,9 +18,15 @@ from typing import Any, Final, Self, TypeAlias, overload
 import numpy as np
 
 from core.errors import RequestError
-from faces.image_set_request import LARGEST_SEED, OLDEST_YEARS, Counts, ImageSetRequest
+from faces.image_set_request import LARGEST_SEED, OLDEST_YEARS, Counts, ImageSetRequest, list_seeds
 from faces.labels import AgeGroup, find_age_group
 from gen.labels import Vocabulary
+
+MOST_TRIES: Final = 20
+"""Persons of a label who are drawn for each one that a filter should keep, at most."""
+
+LEAST_TRIES: Final = 100
+"""Persons of a label who may be drawn even if very few are to be kept."""
 
 AgeStepTable: TypeAlias = Mapping[str, Sequence[float]]
 """Steps of an age progression by condition: the weight of the oldest age for each age group, the others' being that of
@@ -145,6 +151,41 @@ def expand(
     request = request.with_defaults(vocabulary)
     blocks = _EXPANSIONS[request.kind](request, vocabulary, counts, age_steps or {})
     return Rows(blocks, vocabulary, "average" if request.kind == "average" else None)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Persons of a condition from whom a filter chooses; in `unrelated` and `blended`, images of a condition and age.
+
+    Attributes:
+        condition: of all of them.
+        age: of all of them; None for persons who are shown at all ages.
+        wanted: number of those to be kept.
+        seeds: of each, in the order in which they are drawn; the first are those of the request without a filter.
+    """
+
+    condition: str
+    age: str | None
+    wanted: int
+    seeds: Sequence[int]
+
+    def select(self, request: ImageSetRequest, seeds: Sequence[int]) -> ImageSetRequest:
+        """Return the request for the images of some of them alone."""
+        of_label: Any = tuple(seeds) if self.age is None else {self.age: tuple(seeds)}
+        return replace(request.keep({self.condition: of_label}), conditions=(self.condition,))
+
+
+def list_draws(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[Draws]:
+    """Yield who can be drawn for a filtered request, in the order of the set."""
+    request = request.with_defaults(vocabulary)
+    by_age = request.kind in ("unrelated", "blended")
+    for condition in request.conditions or ():
+        wanted = request.count_persons(condition, vocabulary, counts)
+        for age in map(str, request.years or request.ages or ()) if by_age else (None,):
+            names = (condition,) if age is None else (condition, age)
+            yield Draws(
+                condition, age, wanted, _HashedSeeds.of(request.seed, max(wanted * MOST_TRIES, LEAST_TRIES), *names)
+            )
 
 
 def list_equal_steps(ages: int) -> list[float]:
@@ -317,6 +358,9 @@ def _seeds_by_cell(
     ages = list(map(str, request.years or request.ages or ()))
     cells = [(condition, age) for condition in request.conditions or () for age in ages]
     given = request.seeds
+    if request.seeds_by_label is not None:
+        by_label = {(condition, str(age)): seeds for condition, age, seeds in list_seeds(request.seeds_by_label)}
+        return {cell: by_label.get(cell, ()) for cell in cells}
     if given is None:
         return {
             (condition, age): _HashedSeeds.of(
@@ -336,8 +380,11 @@ def _seeds_by_cell(
 
 def _persons(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts) -> Iterator[tuple[str, Sequence[int]]]:
     """Yield each condition with the seeds of its persons."""
+    by_label = {condition: seeds for condition, _, seeds in list_seeds(request.seeds_by_label or {})}
     for condition in request.conditions or ():
         seeds: Sequence[int] | None = request.seeds
-        if seeds is None:
+        if request.seeds_by_label is not None:
+            seeds = by_label.get(condition, ())
+        elif seeds is None:
             seeds = _HashedSeeds.of(request.seed, request.count_persons(condition, vocabulary, counts), condition)
         yield condition, seeds

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from api.access.ownership import Kind, Ownership
 from api.image_sets.rendering import CHUNK_IMAGES, Chunk, begin_chunk, finish_chunk, make_chunk, make_set
+from api.image_sets.scoring import ImageScorer, finish_scores, open_scorer
+from api.image_sets.selection import ImageSelector, Selection
 from api.image_sets.storage import ImageSetStore, StoredRequest, chunks
 from api.jobs.job_list import Job, Jobs
 from api.jobs.work import JobStep
+from api.models.classifiers import Classifiers
 from api.models.model import Model, RenderPlan
 from api.models.pool import Models
 from api.models.worker import BATCH, Worker
@@ -39,6 +42,8 @@ class ImageSetWork:
         worker: renders the images.
         registry: lists all pictures that were made.
         ownership: knows the owners of the sets.
+        classifiers: of the service, which score images.
+        locks: keep two processes from selecting the images of one set.
         max_images: limit of images that a set may have.
         max_waiting: most small sets that may be in progress while callers wait for them.
         metrics: of the service.
@@ -51,6 +56,8 @@ class ImageSetWork:
         registry: Registry,
         ownership: Ownership,
         *,
+        classifiers: Classifiers,
+        locks: Locks,
         max_images: int,
         max_waiting: int,
         metrics: Metrics,
@@ -59,11 +66,14 @@ class ImageSetWork:
         self._worker = worker
         self._registry = registry
         self._ownership = ownership
+        self._classifiers = classifiers
+        self._shared_locks = locks
         self._max_images = max_images
         self._max_waiting = max_waiting
         self._encode = metrics.encode_seconds.labels("png").time()(encode)
         self._now: list[str] = []
         self._plans: dict[str, RenderPlan] = {}
+        self._scorers: dict[str, ImageScorer] = {}
         self._ahead: dict[tuple[str, int], Chunk] = {}
         self._locks = LocalLocks()
         self._guard: Final = threading.Lock()
@@ -83,6 +93,7 @@ class ImageSetWork:
             yield from self.share(subject, 0, total)
         yield JobStep("seal", partial(self._seal, subject, total), total)
         self._plans.pop(subject, None)
+        self._scorers.pop(subject, None)
 
     def clean_up(self, subject: str, error: Exception) -> None:
         """Forget what was prepared; what is stored stays for the next attempt (`api.jobs.work.Work`). It is counted."""
@@ -137,7 +148,8 @@ class ImageSetWork:
                 self._ahead[set_id, stop] = ahead
             if chunk is None:
                 return 0
-            rendered = finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode)
+            scorer = self._find_scorer(plan)
+            rendered = finish_chunk(self._store, self._model(plan), chunk, self._registry, self._encode, scorer)
             self._discard_if_deleted(set_id)
             return rendered
 
@@ -153,9 +165,11 @@ class ImageSetWork:
             for start, stop in chunks(total, CHUNK_IMAGES):
                 if not self._store.has_chunk(set_id, start, stop):
                     plan = self._plan(set_id)
-                    model, render = self._model(plan), self._worker.render_each
-                    made += make_chunk(self._store, model, plan, start, stop, render, self._registry, self._encode)
-            self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)))
+                    model, render, scorer = self._model(plan), self._worker.render_each, self._find_scorer(plan)
+                    registry, encode = self._registry, self._encode
+                    made += make_chunk(self._store, model, plan, start, stop, render, registry, encode, scorer)
+            finish = finish_scores if self._find_scorer(self._plan(set_id)) is not None else None
+            self._store.seal(set_id, (start for start, _ in chunks(total, CHUNK_IMAGES)), finish)
             self._ownership.weigh(set_id, self._store.measure(set_id))
             self._discard_if_deleted(set_id)
         return made
@@ -180,6 +194,7 @@ class ImageSetWork:
     def _forget_preparations(self, set_id: str) -> None:
         """Forget the plan of a set and the chunks that are rendered ahead."""
         self._plans.pop(set_id, None)
+        self._scorers.pop(set_id, None)
         for key in [key for key in self._ahead if key[0] == set_id]:
             self._ahead.pop(key, None)
 
@@ -187,7 +202,7 @@ class ImageSetWork:
         return self._worker.wait_for_models().find(plan.model)
 
     def restore_plan(self, set_id: str) -> RenderPlan:
-        """Plan a stored set again.
+        """Plan a stored set again; a filtered one has the rows that were kept, if they were selected already.
 
         Raises:
             GestaltError: the set or its weights are not there any more.
@@ -203,12 +218,33 @@ class ImageSetWork:
                 f"image set {set_id} was asked of other weights or another version of the software, and "
                 f"would now be {plan.id}; start the service with the weights it was asked of"
             )
-        return plan
+        selection = None if plan.draws is None else self._store.read_selection(set_id)
+        return plan if selection is None else Selection(**selection).apply(plan, model)
 
     def _plan(self, set_id: str) -> RenderPlan:
+        """Return the plan of a set that is made; the images of a filtered one are selected first."""
         if set_id not in self._plans:
-            self._plans[set_id] = self.restore_plan(set_id)
+            with self._shared_locks.hold(f"selection of {set_id}"):
+                plan = self.restore_plan(set_id)
+                self._plans[set_id] = plan if plan.draws is None else self._select(plan)
         return self._plans[set_id]
+
+    def _select(self, plan: RenderPlan) -> RenderPlan:
+        """Select the images of a filtered plan, and store which they are."""
+        model = self._model(plan)
+        scorer = open_scorer(model.info, plan.request, self._classifiers)
+        selector = ImageSelector(plan, model, scorer, self._worker.render)
+        selection = selector.select()
+        self._store.write_selection(plan.id, vars(selection), selector.draw_left_out())
+        return selection.apply(plan, model)
+
+    def _find_scorer(self, plan: RenderPlan) -> ImageScorer | None:
+        """Return what scores the images of a plan; None if nothing does, or a selection has their scores."""
+        if not plan.scored or plan.scores is not None:
+            return None
+        if plan.id not in self._scorers:
+            self._scorers[plan.id] = open_scorer(self._model(plan).info, plan.request, self._classifiers)
+        return self._scorers[plan.id]
 
 
 class ImageSets:
@@ -279,7 +315,7 @@ class ImageSets:
         Args:
             latest: the last job of the set.
         """
-        small = self._at_once and len(plan.rows) <= BATCH
+        small = self._at_once and len(plan.rows) <= BATCH and not plan.scored
         return small and (latest is None or latest.finished) and not self._store.is_complete(plan.id)
 
     def make_now(self, plan: RenderPlan) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from api.image_sets.derived_files import DerivedFiles, shard_count
 from api.image_sets.rendering import CHUNK_IMAGES, make_chunks
+from api.image_sets.scoring import ImageScorer, finish_scores, open_scorer
+from api.image_sets.selection import ImageSelector, Selection
 from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest, chunks, folder
+from api.models.classifiers import Classifiers
 from api.models.model import Model, RenderPlan
 from api.operations.file_stores import LocalFiles
 from core.errors import DatasetError
@@ -38,9 +41,12 @@ def write_image_set(
     *,
     tile: int | None = None,
     paper: Paper | None = None,
+    classifiers: Classifiers | None = None,
     progress: Progress = SILENT,
 ) -> None:
     """Render an image set into a folder: images, manifest, request, shards, contact sheet and metadata.
+
+    Of a filtered set the folder also has selection.json, and left-out.png if anything was left out.
 
     A run that was stopped leaves a folder `.NAME.partial` beside `out`, and the next run continues with it.
 
@@ -48,17 +54,26 @@ def write_image_set(
         out: the folder; it appears only when everything is in it.
         tile: side of an image on the contact sheet in pixels; None takes the images' own, but at least 96.
         paper: size of the pages of a printed sheet; None writes none.
+        classifiers: those that may score images; None for none.
         progress: receives the number of images that are stored.
+
+    Raises:
+        RequestError: too few images pass the minima of the request.
     """
     scratch = out.with_name(f".{out.name}.partial")
     files, images = LocalFiles(scratch), len(plan.rows)
     store = ImageSetStore(files)
+    if not store.is_complete(plan.id):
+        store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
+    scorer = open_scorer(model.info, plan.request, classifiers) if plan.scored else None
+    if plan.draws is not None and scorer is not None:
+        plan, scorer = select_images(store, plan, model, scorer, progress), None
     with progress.bar("rendering", images) as show_done:
         if not store.is_complete(plan.id):
-            store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
-            for done in make_chunks(store, model, plan):
+            for done in make_chunks(store, model, plan, scorer):
                 show_done(done)
-            store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)))
+            finish = None if scorer is None else finish_scores
+            store.seal(plan.id, (start for start, _ in chunks(images, CHUNK_IMAGES)), finish)
     derived, complete = DerivedFiles(store, model.info), files.path(folder(plan.id))
     (complete / "shards").mkdir(exist_ok=True)
     for number in range(shard_count(images)):
@@ -75,3 +90,23 @@ def write_image_set(
             write(plan.id, file)
     os.replace(complete, out)
     shutil.rmtree(scratch)
+
+
+def select_images(
+    store: ImageSetStore, plan: RenderPlan, model: Model, scorer: ImageScorer, progress: Progress = SILENT
+) -> RenderPlan:
+    """Select the images of a filtered plan, unless they are selected already; returns the plan of those kept.
+
+    Raises:
+        RequestError: too few pass.
+    """
+    stored = store.read_selection(plan.id)
+    if stored is not None:
+        return Selection(**stored).apply(plan, model)
+    progress.say("selecting images ...")
+    selector = ImageSelector(plan, model, scorer, model.render)
+    selection = selector.select()
+    store.write_selection(plan.id, vars(selection), selector.draw_left_out())
+    refused = ", ".join(f"{name} refused {count}" for name, count in selection.refused.items())
+    progress.say(f"{selection.drawn} drawn, {selection.kept} kept" + (f"; {refused}" if refused else ""))
+    return selection.apply(plan, model)

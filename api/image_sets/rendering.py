@@ -8,12 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from api.image_sets.scoring import ImageScorer
 from api.image_sets.storage import ImageSetStore, chunks, list_images
-from api.models.model import Model, Pixels, RenderPlan, Row
+from api.models.model import Model, Pixels, RenderPlan, Row, identify_row
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
 from api.provenance.registry import Picture, Registry, compute_key
-from faces.images import pixels_digest
+from faces.images import pixels_digest, read_image
 
 CHUNK_IMAGES: Final = 32
 """Images in a chunk; fixed, as a convolution's last bit can depend on the batch, and stored bytes should not."""
@@ -71,16 +74,18 @@ def finish_chunk(
     chunk: Chunk,
     registry: Registry | None = None,
     encode: Callable[[Pixels, Claim], bytes] = encode,
+    scorer: ImageScorer | None = None,
 ) -> int:
     """Encode and store a chunk as its images arrive.
 
     Args:
         encode: encodes an image and its claim as PNG.
+        scorer: scores the images for the manifest; None if no scores are asked for, or a selection has them already.
 
     Returns:
         How many images were rendered.
     """
-    rows, pngs, pictures = _encode_chunk(model, chunk, encode)
+    rows, pngs, pictures = _encode_chunk(model, chunk, encode, scorer)
     if registry is not None:  # before they are stored: a chunk that is there is not looked at again
         registry.add(pictures)
     store.write_chunk(chunk.plan.id, chunk.start, rows, pngs)
@@ -88,24 +93,31 @@ def finish_chunk(
 
 
 def _encode_chunk(
-    model: Model, chunk: Chunk, encode: Callable[[Pixels, Claim], bytes]
+    model: Model, chunk: Chunk, encode: Callable[[Pixels, Claim], bytes], scorer: ImageScorer | None = None
 ) -> tuple[list[dict[str, Any]], list[bytes], list[Picture]]:
     """Encode the images of a chunk as they arrive; returns their rows, PNG files and entries of the registry."""
-    digests, pngs, images = [], [], iter(chunk.images)
+    digests, pngs, images, scored = [], [], iter(chunk.images), list[Pixels]()
     for key, what in zip(chunk.keys, chunk.whats, strict=True):
         if key in chunk.kept:
             digest, png = chunk.kept[key]
+            image = None if scorer is None else read_image(png)
         else:
             image = next(images)
             digest = pixels_digest(image)
             png = encode(image, Claim("synthetic", model.info.weights_sha256, what))
         digests.append(digest)
         pngs.append(png)
+        if scorer is not None and image is not None:
+            scored.append(image)
     pictures = [
         Picture(key, digest, hashlib.sha256(png).hexdigest(), chunk.plan.id, number)
         for number, (key, digest, png) in enumerate(zip(chunk.keys, digests, pngs, strict=True), chunk.start)
     ]
-    return _describe_rows(model, chunk), pngs, pictures
+    rows = _describe_rows(model, chunk)
+    if scorer is not None:
+        each = zip(rows, scorer.score(rows, np.stack(scored)), strict=True)
+        rows = [{**row, "scores": scores} for row, scores in each]
+    return rows, pngs, pictures
 
 
 def _describe_rows(model: Model, chunk: Chunk) -> list[dict[str, Any]]:
@@ -114,6 +126,8 @@ def _describe_rows(model: Model, chunk: Chunk) -> list[dict[str, Any]]:
     for row, what in zip(chunk.rows, chunk.whats, strict=True):
         line = row.to_json() | {"precision": what["precision"]}
         rows.append(line | {"identifiers": dict(known.get(line["condition"], {}))})
+    if (scores := chunk.plan.scores) is not None:
+        return [{**row, "scores": scores[identify_row(row)]} for row in rows]
     return rows
 
 
@@ -126,11 +140,12 @@ def make_chunk(
     render: Callable[[RenderPlan, Sequence[Row]], Iterable[Pixels]],
     registry: Registry | None = None,
     encode: Callable[[Pixels, Claim], bytes] = encode,
+    scorer: ImageScorer | None = None,
 ) -> int:
     """Render and store images [start, stop) of a set; arguments as `begin_chunk` and `finish_chunk`, and what is
     returned as `finish_chunk`."""
     chunk = begin_chunk(store, model, plan, start, stop, render, registry)
-    return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode)
+    return 0 if chunk is None else finish_chunk(store, model, chunk, registry, encode, scorer)
 
 
 def make_set(
@@ -169,8 +184,13 @@ def _find_stored(store: ImageSetStore, registry: Registry | None, keys: Sequence
     return {key: (made[key].pixels, png) for key, png in zip(made, pngs, strict=True) if png is not None}
 
 
-def make_chunks(store: ImageSetStore, model: Model, plan: RenderPlan) -> Iterator[int]:
+def make_chunks(
+    store: ImageSetStore, model: Model, plan: RenderPlan, scorer: ImageScorer | None = None
+) -> Iterator[int]:
     """Render and store a whole set without a service: the next chunk is rendered while the last one is stored.
+
+    Args:
+        scorer: as of `finish_chunk`.
 
     Yields:
         The number of images that are stored.
@@ -185,7 +205,7 @@ def make_chunks(store: ImageSetStore, model: Model, plan: RenderPlan) -> Iterato
         for (_, stop), following in zip(bounds, [*bounds[1:], None], strict=True):
             chunk, ahead = ahead, None if following is None else begin_chunk(store, model, plan, *following, render)
             if chunk is not None:
-                finish_chunk(store, model, chunk)
+                finish_chunk(store, model, chunk, scorer=scorer)
             yield stop
 
 

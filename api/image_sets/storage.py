@@ -1,7 +1,7 @@
 """Storage of image sets. A set is complete once its manifest is stored, which is written last; then it never changes.
 
 sets/<id>/   request.json, images/000000.png ..., parts/000000.jsonl (manifest lines of a chunk, until it is complete),
-             manifest.jsonl
+             manifest.jsonl; of filtered sets also selection.json and left-out.png
 
 Several processes may make the same set: they write the same bytes under the same names.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -22,6 +22,9 @@ from api.operations.state_folder import SETS
 from core.errors import DatasetError
 
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
+
+SELECTION: Final = "selection.json"
+LEFT_OUT: Final = "left-out.png"
 
 Line = Mapping[str, Any]
 """A line of the manifest: the row, and `file`, `bytes`, `sha256` of its PNG."""
@@ -90,6 +93,31 @@ class ImageSetStore:
         self._files.write(_request(request.id), data)
         return len(data)
 
+    def read_selection(self, set_id: str) -> Mapping[str, Any] | None:
+        """Return what was selected for a filtered set, as `write_selection` stored it; None if it is not there."""
+        try:
+            selection: Mapping[str, Any] = json.loads(self._files.read(f"{folder(set_id)}/{SELECTION}"))
+        except FileNotFoundError:
+            return None
+        return selection
+
+    def write_selection(self, set_id: str, selection: Mapping[str, Any], left_out: bytes | None) -> None:
+        """Store the selection of a filtered set, which never changes from then on.
+
+        Args:
+            left_out: PNG with examples of what was left out; None if nothing was.
+        """
+        if left_out is not None:
+            self._files.write(f"{folder(set_id)}/{LEFT_OUT}", left_out)
+        self._files.write(f"{folder(set_id)}/{SELECTION}", _json(selection))
+
+    def read_left_out(self, set_id: str) -> bytes | None:
+        """Return the PNG with examples of what was left out of a filtered set; None if nothing was."""
+        try:
+            return self._files.read(f"{folder(set_id)}/{LEFT_OUT}")
+        except FileNotFoundError:
+            return None
+
     def has_chunk(self, set_id: str, start: int, stop: int) -> bool:
         """Whether images [start, stop) are all stored and match their checksums."""
         try:
@@ -121,8 +149,16 @@ class ImageSetStore:
             self._write_images(set_id, 0, pngs)
             self._publish(set_id, manifest)
 
-    def seal(self, set_id: str, starts: Iterable[int]) -> None:
+    def seal(
+        self,
+        set_id: str,
+        starts: Iterable[int],
+        finish: Callable[[Sequence[Line]], Sequence[Line]] | None = None,
+    ) -> None:
         """Turn the chunks that begin at `starts` into the manifest, with which the set is published.
+
+        Args:
+            finish: completes the lines of the manifest; None leaves them as they are.
 
         Raises:
             FileNotFoundError: a chunk is not there.
@@ -131,7 +167,10 @@ class ImageSetStore:
         if not self.is_complete(set_id):  # else another process was faster, and has deleted some
             if None in parts:
                 raise FileNotFoundError(f"a chunk of image set {set_id} was deleted; post its request again")
-            self._publish(set_id, b"".join(part for part in parts if part is not None))
+            manifest = b"".join(part for part in parts if part is not None)
+            if finish is not None:
+                manifest = b"".join(_json(line) + b"\n" for line in finish(_lines(manifest)))
+            self._publish(set_id, manifest)
 
     def _write_images(self, set_id: str, start: int, pngs: Sequence[bytes]) -> None:
         with self._metrics.store_seconds.time():

@@ -188,9 +188,15 @@ def _read_info(name: str, versions: tuple[tuple[Path, int], ...]) -> ClassifierI
     return ClassifierInfo(name, versions, classes, network, size)
 
 
+def compute_digest(info: ClassifierInfo) -> str:
+    """Compute the digest of a classifier's file, or of the digests of its files."""
+    digests = [tensor_files.sha256(file) for file in info.files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def _load(info: ClassifierInfo) -> LoadedClassifier:
     from recognition.classifier import Classifier
 
-    digests = [tensor_files.sha256(file) for file in info.files]
-    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return LoadedClassifier(info.name, digest, info.size, tuple(Classifier.open(file) for file in info.files))
+    return LoadedClassifier(
+        info.name, compute_digest(info), info.size, tuple(Classifier.open(file) for file in info.files)
+    )

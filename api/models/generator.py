@@ -144,6 +144,8 @@ class GeneratorModel:
             rows,
             request,
             (self._info.weights_sha256, *alike),
+            draws=[*imagesets.list_draws(request, self._vocabulary, counts)] if request.minima else None,
+            scored=bool(request.scores or request.minima),
         )
 
     def describe(self, plan: RenderPlan, row: Row) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -17,6 +18,7 @@ from faces.conditions.catalogue import Identifiers
 
 if TYPE_CHECKING:  # they bring PyTorch with them
     from editing.face_editor import FaceEditor
+    from gen.imagesets import Draws
     from inversion.result import Inversion
 
 Pixels = npt.NDArray[np.uint8]
@@ -54,6 +56,10 @@ class RenderPlan:
         alike: equal for plans whose rows can be rendered in one batch.
         direction: name of the direction along which all faces are moved; None for the faces as they are.
         strength: units by which they are moved.
+        draws: who can be drawn for a filtered request; None for one that keeps all images. The rows of a filtered plan
+            are those of a set without a filter, until it is selected (`api.image_sets.selection`).
+        scored: whether the manifest has scores of the images.
+        scores: scores of all images that a selection has computed, by the row without its index (`identify_row`).
     """
 
     id: str
@@ -65,10 +71,18 @@ class RenderPlan:
     alike: Hashable
     direction: str | None = None
     strength: float = 0.0
+    draws: Sequence[Draws] | None = None
+    scored: bool = False
+    scores: Mapping[str, Mapping[str, Any]] | None = None
 
     def move(self, direction: str, strength: float) -> Self:
         """Return the plan of the same faces moved along a direction. Such a plan has no image set."""
         return replace(self, direction=direction, strength=strength, alike=(self.alike, direction, strength))
+
+
+def identify_row(row: Mapping[str, Any]) -> str:
+    """Return a row, or a line of a manifest, as text that says its person and label, and is equal in any set."""
+    return json.dumps([row["seed"], row["condition"], row["age_group"], row["step"], row["soft_label"]], default=list)
 
 
 @dataclass(frozen=True)

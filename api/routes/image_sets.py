@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
@@ -16,9 +18,10 @@ from fastapi import Path as PathParam
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, ServiceDep, find_model
-from api.file_responses import bytes_response, cached_file, cached_picture
+from api.file_responses import bytes_response, cached_file, cached_picture, picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.estimates import estimate_set
+from api.image_sets.scoring import settle_scores
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
 from api.json_bodies import JsonBodyRoute
@@ -120,7 +123,8 @@ async def estimate(service: ServiceDep, caller: ImageSetsCaller, body: ImageSetB
 def _estimate(service: Resources, caller: Caller, body: ImageSetBody) -> ImageSetEstimate:
     plan = _plan(service, caller, body)
     model = service.worker.models.find(plan.model).info
-    about = estimate_set(model, len(plan.rows), service.metrics.measure_image_seconds(plan.model))
+    renderings = len(plan.rows) * (1 if plan.draws is None else 2)  # a filtered set is rendered twice, at least
+    about = estimate_set(model, renderings, service.metrics.measure_image_seconds(plan.model))
     theirs = service.ownership.has(plan.id, Kind.IMAGE_SET, caller.owner)
     complete = theirs and service.store.is_complete(plan.id)
     return ImageSetEstimate(
@@ -128,7 +132,7 @@ def _estimate(service: Resources, caller: Caller, body: ImageSetBody) -> ImageSe
         images=len(plan.rows),
         complete=complete,
         seconds=0 if complete else about.seconds,
-        size_bytes=about.size_bytes,
+        size_bytes=about.size_bytes * len(plan.rows) // renderings,
         measured=about.measured,
         request=dict(plan.resolved),
     )
@@ -219,7 +223,8 @@ def _plan(service: Resources, caller: Caller, body: ImageSetBody) -> RenderPlan:
     names: dict[str, Any] = {"conditions": model.info.conditions, "partners": model.info.conditions}
     names["ages"] = tuple(age.name for age in model.info.ages)
     try:
-        return model.plan({"precision": service.settings.precision, "model": model.info.name} | asked, limit)
+        named = {"precision": service.settings.precision, "model": model.info.name} | asked
+        return model.plan(settle_scores(named, model.info, service.classifiers), limit)
     except RequestError as error:
         raise convert_request_error(error, asked, names) from error
 
@@ -287,6 +292,38 @@ def delete(service: ServiceDep, caller: ImageSetsCaller, known: KnownSet) -> Non
 def manifest(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
     """One JSON object per line and image: labels, soft label, seed, file, size and sha256."""
     return bytes_response(request, service.store.manifest_file(known.id), "application/x-ndjson")
+
+
+@router.head("/{set_id}/selection.json", include_in_schema=False)
+@router.get("/{set_id}/selection.json", summary="What a filter kept", responses=FILE, response_class=Response)
+def selection(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
+    """What was `drawn`, `kept`, and `refused` by each minimum; `left_out` lists up to 1000 persons with their scores.
+
+    `request` names the seeds of the images that were kept: post it, here or to any service with the same generator, and
+    you get the same images without a filter."""
+    stored = _find_selection(service, known)
+    shown = {name: value for name, value in stored.items() if name != "scores"}  # which the manifest has
+    return bytes_response(request, json.dumps(shown).encode(), "application/json")
+
+
+@router.head("/{set_id}/left-out.png", include_in_schema=False)
+@router.get("/{set_id}/left-out.png", summary="What a filter left out", responses=FILE, response_class=Response)
+def left_out(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
+    """The first images that each minimum of a filtered set refused, a row for each."""
+    _find_selection(service, known)
+    sheet = service.store.read_left_out(known.id)
+    if sheet is None:
+        raise Problem(ProblemType.SELECTION_NOT_FOUND, "Every image that was drawn passed; nothing was left out.")
+    return picture(request, service.credentials, sheet)
+
+
+def _find_selection(service: Resources, known: StoredRequest) -> Mapping[str, Any]:
+    stored = service.store.read_selection(known.id)
+    if stored is None:
+        raise Problem(
+            ProblemType.SELECTION_NOT_FOUND, "The image set was asked for without a minimum; nothing was left out."
+        )
+    return stored
 
 
 @router.head("/{set_id}/images/{n}", include_in_schema=False)

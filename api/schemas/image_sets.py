@@ -11,6 +11,8 @@ from core.precision import PrecisionChoice
 from faces.image_set_request import DEFAULT_TRUNCATION, LARGEST_SEED, OLDEST_YEARS, AgeSteps, Kind, Noise
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Least = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 
 
 class ImageSetBody(BaseModel):
@@ -32,6 +34,7 @@ class ImageSetBody(BaseModel):
                     "count": 4,
                 },
                 {"kind": "average", "conditions": ["WS", "unaffected"]},
+                {"kind": "unrelated", "conditions": ["WS"], "count": 20, "min_condition": 0.9, "min_face": 0.1},
             ]
         },
     )
@@ -103,6 +106,47 @@ class ImageSetBody(BaseModel):
         max_length=1000,
         description="`age_progression` and `blended` only, instead of `ages`: ages in years. Each lies between the "
         "calibrated steps of the age groups, or between equal ones where the weights have none.",
+    )
+    seeds_by_label: dict[str, list[Seed] | dict[str, list[Seed]]] | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description='Instead of `count`: other seeds for each condition, `{"WS": [1, 2]}`; in `unrelated` and '
+        '`blended` for each condition and age, `{"WS": {"child": [1]}}`. The `request` of a `selection.json` has those '
+        "that a filter kept.",
+    )
+    scores: bool | None = Field(
+        None,
+        description="Whether each line of the manifest has `scores`: condition and age as a network reads them, "
+        "face found, sharpness, and novelty within the set. A minimum implies it.",
+    )
+    classifier: str | None = Field(
+        None,
+        max_length=200,
+        description="What reads the condition: a name from /v1/classifiers, or `oracle`, the network that reads "
+        "phantoms. Unset takes the oracle for generators of phantoms, and reads no condition otherwise.",
+    )
+    classifier_sha256: str | None = Field(
+        None, max_length=64, description="Digest that the classifier must have, as the answer's `request` says it."
+    )
+    min_condition: Probability | None = Field(
+        None,
+        description="Least probability of the image's condition as it is read (of a blend, the overlap with its soft "
+        "label). Persons with an image below it are replaced by others until `count` have passed.",
+    )
+    min_age: Probability | None = Field(
+        None, description="Least probability of the image's age group as the oracle reads it."
+    )
+    min_face: Least | None = Field(
+        None,
+        description="Least confidence of the detector of faces: 0.1 asks that a face is found. Higher values refuse "
+        "dark skin more often, in which the detector is less confident.",
+    )
+    min_sharpness: Least | None = Field(
+        None, description="Least fine detail of the face relative to coarser detail; phantoms have about 1.5."
+    )
+    min_novelty: Least | None = Field(
+        None, description="Least distance to the faces of other persons of the set, in grey levels; 0 is a copy."
     )
     noise: Noise | None = Field(
         None, description="Image noise: the same in every image (the default), none, or drawn from the seed."
@@ -180,6 +224,8 @@ class ImageSetLinks(BaseModel):
     card: str
     gestaltmatcher: str
     phenopackets: str
+    selection: str | None = Field(description="What a filtered set kept and left out; null without a filter.")
+    left_out: str | None = Field(description="Picture of what was left out; null without a filter.")
     job: str | None
 
 

@@ -42,6 +42,15 @@ class Client(Connection):
         noise: str | None = None,
         precision: str | None = None,
         model: str | None = None,
+        seeds_by_label: Mapping[str, Sequence[int] | Mapping[str, Sequence[int]]] | None = None,
+        scores: bool | None = None,
+        classifier: str | None = None,
+        classifier_sha256: str | None = None,
+        min_condition: float | None = None,
+        min_age: float | None = None,
+        min_face: float | None = None,
+        min_sharpness: float | None = None,
+        min_novelty: float | None = None,
         wait_s: float = 0,
         idempotency_key: str | None = None,
     ) -> ImageSet:
@@ -68,6 +77,15 @@ class Client(Connection):
             noise: const, none or random.
             precision: float32, bfloat16 or auto; name one of the first two to get the same set on any hardware.
             model: a name from `models`; None takes the first.
+            seeds_by_label: other seeds for each condition (for `unrelated` and `blended`: for each condition and age),
+                instead of `count`; the request of `ImageSet.selection` has those that a filter kept.
+            scores: whether the manifest has scores of each image.
+            classifier: what reads the condition: a name from `classifiers`, or oracle, which reads phantoms.
+            classifier_sha256: digest that it must have.
+            min_condition, min_age: least probabilities, in [0, 1], of condition and age group as they are read.
+            min_face, min_sharpness, min_novelty: least confidence in the face, fine detail, and distance to the faces
+                of other persons. Who is below a minimum is replaced by others until `count` have passed; too few among
+                twenty times as many are an error of the job, which says how many each minimum refused.
             wait_s: seconds for which the service may wait before it answers; a small set is then made at once,
                 without a job.
             idempotency_key: any text; the service refuses a different request with the same key.
@@ -91,6 +109,15 @@ class Client(Connection):
             "noise": noise,
             "precision": precision,
             "model": model,
+            "seeds_by_label": seeds_by_label,
+            "scores": scores,
+            "classifier": classifier,
+            "classifier_sha256": classifier_sha256,
+            "min_condition": min_condition,
+            "min_age": min_age,
+            "min_face": min_face,
+            "min_sharpness": min_sharpness,
+            "min_novelty": min_novelty,
         }
         return read_work(ImageSet, self.ask("v1/image-sets", body, wait_s, idempotency_key), self)
 

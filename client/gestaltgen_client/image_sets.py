@@ -107,6 +107,15 @@ class ImageSet(Work):
         data = self._connection.fetch(self.links["manifest"])
         return [json.loads(line) for line in data.splitlines()]
 
+    def selection(self) -> dict[str, Any]:
+        """Fetch what a filtered set kept and left out; `client.create(**selection["request"])` makes the same images.
+
+        Raises:
+            ServiceError: the set was asked for without a minimum.
+        """
+        selection: dict[str, Any] = json.loads(self._connection.fetch(f"{self.links['self']}/selection.json"))
+        return selection
+
     def item(self, index: int) -> Item:
         """Fetch one image by itself. To read many images, iterate over the set.
 

@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.settings import Settings
+from faces.image_set_request import MINIMA
 
 RECORDED: Final = Path(__file__).with_name("openapi.json")
 
@@ -48,6 +49,11 @@ _SHEETS_AND_ESTIMATES: Final = (
     "printed_sheet_v1_image_sets__set_id__sheet_pdf_get",
 )
 
+_SELECTIONS: Final = (
+    "selection_v1_image_sets__set_id__selection_json_get",
+    "left_out_v1_image_sets__set_id__left_out_png_get",
+)
+
 _ADMINISTRATION: Final = (
     "list_keys_v1_keys_get",
     "create_key_v1_keys_post",
@@ -71,6 +77,7 @@ ADDED_OPERATIONS: Final = frozenset(
         *_EXPLANATIONS,
         *_ASSESSMENTS,
         *_SHEETS_AND_ESTIMATES,
+        *_SELECTIONS,
         *("landmarks_v1_photos__photo_id__landmarks_get", "show_v1_receipts__photo_id__get"),
     }
 )
@@ -119,11 +126,15 @@ ADDED_FIELDS: Final = frozenset(
         ("ImageSetBody", "total_images"),
         ("ImageSetBody", "age_steps"),
         ("ImageSetBody", "years"),
+        *(
+            ("ImageSetBody", field)
+            for field in ("seeds_by_label", "scores", "classifier", "classifier_sha256", *MINIMA)
+        ),
         ("ModelOut", "calibrated_ages"),
         ("ProblemOut", "error_count"),
         ("JobOut", "detached"),
         *(("ImageSetLinks", name) for name in ("croissant", "card", "gestaltmatcher", "phenopackets")),
-        ("ImageSetLinks", "printed_sheet"),
+        *(("ImageSetLinks", name) for name in ("printed_sheet", "selection", "left_out")),
         *(("ConditionOut", field) for field in ("label", "identifiers", "genes")),
     }
 )

@@ -59,7 +59,7 @@ CONDITIONS = ["WS", "22q11DS", "other", "unaffected"]
     [
         ({"kind": "portrait"}, "kind", "portrait", None),
         ({"kind": "unrelated", "conditions": ["Noonan"]}, "conditions", ["Noonan"], CONDITIONS),
-        ({"kind": "unrelated", "conditon": ["WS"]}, "conditon", ["WS"], ["conditions", "count"]),
+        ({"kind": "unrelated", "conditon": ["WS"]}, "conditon", ["WS"], ["conditions", "min_condition", "count"]),
         ({"kind": "unrelated", "zzz": 1}, "zzz", 1, list(ImageSetBody.model_fields)),
         ({"kind": "unrelated", "count": 0}, "count", 0, {"ge": 1}),
         ({"kind": "unrelated", "count": "5"}, "count", "5", None),

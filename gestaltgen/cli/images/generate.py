@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,9 +11,13 @@ import typer
 
 import weights as shipped
 from api.image_sets.local_sets import holds_image_set, write_image_set
+from api.image_sets.scoring import settle_scores
+from api.image_sets.storage import LEFT_OUT, SELECTION
+from api.models.classifiers import Classifiers
 from api.models.generator import GeneratorModel
 from api.provenance.claims import sheet_notice
-from faces.image_set_request import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS
+from core.errors import ConfigError
+from faces.image_set_request import DEFAULT_BLEND, DEFAULT_TRUNCATION, KINDS, MINIMA, ImageSetRequest
 from faces.printed_sheets import Paper
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
@@ -21,6 +26,8 @@ from gestaltgen.cli.progress import ConsoleProgress
 
 _PEOPLE: Final = "People"
 _PICTURES: Final = "Pictures"
+_CHOICE: Final = "Scores and choice of images"
+_CLASSIFIER_BYTES: Final = 2 << 30
 _console = make_console()
 
 
@@ -87,6 +94,41 @@ class RequestOptions:
             help="age_progression, blended: age in years, repeatable; instead of --age.", rich_help_panel=_PEOPLE
         ),
     ] = None
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores",
+            help="Score each image in the manifest: condition and age as read, face found, sharpness, novelty.",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = False
+    min_condition: Annotated[
+        float | None,
+        typer.Option(
+            help="Least probability, 0 to 1, of the condition as read; persons below it are replaced.",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = None
+    min_age: Annotated[
+        float | None,
+        typer.Option(
+            help="Least probability, 0 to 1, of the age group as the oracle reads it.", rich_help_panel=_CHOICE
+        ),
+    ] = None
+    min_face: Annotated[
+        float | None,
+        typer.Option(help="Least confidence in the face; 0.1: a face is found.", rich_help_panel=_CHOICE),
+    ] = None
+    min_sharpness: Annotated[
+        float | None,
+        typer.Option(help="Least fine detail of the face; phantoms have about 1.5.", rich_help_panel=_CHOICE),
+    ] = None
+    min_novelty: Annotated[
+        float | None,
+        typer.Option(
+            help="Least distance to the faces of other persons of the set, in grey levels.", rich_help_panel=_CHOICE
+        ),
+    ] = None
     noise: Annotated[str, typer.Option(help="Image noise: const, none or random.", rich_help_panel=_PICTURES)] = "const"
     precision: PrecisionOption = "auto"
 
@@ -107,18 +149,38 @@ class RequestOptions:
             "years": self.years,
             "noise": self.noise,
             "precision": self.precision,
+            "scores": self.scores or None,
+            **{name: getattr(self, name) for name in MINIMA},
         }
         return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 @expand_options
 def generate(
-    kind: Annotated[str, typer.Argument(help=f"Kind of the image set: {', '.join(KINDS)}.")],
+    kind: Annotated[
+        str | None, typer.Argument(help=f"Kind of the image set: {', '.join(KINDS)}; unset with --request.")
+    ] = None,
     *,
     out: Annotated[
         Path, typer.Option(help="Folder to write. It must not exist, unless it holds the same image set.")
     ] = Path("image-set"),
     request: RequestOptions,
+    request_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--request",
+            help="File with a request in JSON, instead of the options that describe images; the selection.json of a "
+            "filtered set gives its images again.",
+        ),
+    ] = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(
+            help="Classifier that reads the condition for the scores: a file or a folder of `gestaltgen classify train`"
+            "; unset takes the oracle, which reads phantoms.",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
     max_images: Annotated[int, typer.Option(help="Largest image set that is accepted.")] = 100_000,
     tile: Annotated[
@@ -140,9 +202,37 @@ def generate(
     The numbers on the sheet are `index` in manifest.jsonl. Images are synthetic and no basis for a diagnosis.
     """
     model = GeneratorModel(weights or shipped.default())
-    plan = model.plan(request.request(kind), max_images)
+    asked = _read_request(kind, request, request_file)
+    classifiers = None if classifier is None else Classifiers(classifier.parent, _CLASSIFIER_BYTES)
+    if classifier is not None:
+        asked["classifier"] = classifier.stem if classifier.is_file() else classifier.name
+    plan = model.plan(settle_scores(asked, model.info, classifiers), max_images)
     if not holds_image_set(out, plan):
-        write_image_set(out, plan, model, tile=tile, paper=paper, progress=ConsoleProgress(_console))
+        progress = ConsoleProgress(_console)
+        write_image_set(out, plan, model, tile=tile, paper=paper, classifiers=classifiers, progress=progress)
     _console.print(f"{len(plan.rows)} images in {out}, image set {plan.id}")
+    if (out / LEFT_OUT).exists():
+        _console.print(f"{out / LEFT_OUT} shows what was left out; `--request {out / SELECTION}` gives the set again")
     _console.print(f"look at {out / 'sheet.png'}; labels are in manifest.jsonl, shards in shards/")
     _console.print(sheet_notice(model.info.origin))
+
+
+def _read_request(kind: str | None, options: RequestOptions, file: Path | None) -> dict[str, Any]:
+    """Return the request of the options, or of a file.
+
+    Raises:
+        ConfigError: both are given, or neither, or the file holds no request.
+    """
+    if file is None:
+        if kind is None:
+            raise ConfigError(f"no kind of image set is named; expected one of {', '.join(KINDS)}, or --request FILE")
+        return options.request(kind)
+    if kind is not None or options != RequestOptions():
+        raise ConfigError(f"options describe images beside --request {file}; leave out the kind and these options")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        asked = dict(found.get("request", found))
+        ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{file} holds no request for an image set ({error}); expected a selection.json") from error
+    return asked
