@@ -20,7 +20,6 @@ from api.models.attribute_readers import (
     AttributeReader,
     ClassifierReader,
     list_readers,
-    open_oracle,
 )
 from api.models.classifiers import Classifiers, compute_digest
 from api.models.model import ModelInfo, Pixels
@@ -109,6 +108,8 @@ def open_scorer(info: ModelInfo, request: ImageSetRequest, classifiers: Classifi
         raise MissingPackageError("dlib", "scores of image sets")
     measures: list[Measure] = []
     if _shows_phantoms(info):
+        from api.models.compiled_oracle import open_oracle  # OpenVINO, which takes a while to import
+
         oracle = open_oracle(request.arithmetic)
         measures.append(_read_attributes(oracle, info.conditions, conditions=request.classifier in (None, ORACLE)))
     if request.classifier not in (None, ORACLE) and classifiers is not None:

@@ -34,7 +34,7 @@ class ImageSetBody(BaseModel):
                     "count": 4,
                 },
                 {"kind": "average", "conditions": ["WS", "unaffected"]},
-                {"kind": "unrelated", "conditions": ["WS"], "count": 20, "min_condition": 0.9, "min_face": 0.1},
+                {"kind": "unrelated", "conditions": ["WS"], "count": 20, "min_face": 0.1, "min_novelty": 5},
             ]
         },
     )

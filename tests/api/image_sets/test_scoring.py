@@ -12,8 +12,8 @@ import pytest
 import weights
 from api.image_sets.local_sets import write_image_set
 from api.image_sets.scoring import settle_scores
-from api.models.attribute_readers import OracleReader
 from api.models.classifiers import Classifiers
+from api.models.compiled_oracle import OracleReader
 from api.models.generator import GeneratorModel
 from core.errors import RequestError
 from core.precision import Precision
