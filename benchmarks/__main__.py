@@ -8,17 +8,18 @@ our commands do.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 
 from benchmarks.harness import limit, machine
+from benchmarks.harness.choices import check_choices
 from benchmarks.harness.comparing import MeasurementPlan
 from benchmarks.harness.entries import LATEST, BenchmarkEntry, merge_entries, read_entries, write_entries
 from benchmarks.harness.plotting import plot_entries
@@ -47,11 +48,12 @@ MEASUREMENTS: Final = {
 
 _EPILOG: Final = "\n".join(
     [
+        "\b",
         "parts:",
         *(f"  {name:12} {what}" for name, what in SPEEDS.items()),
         "by name only, alone:",
         *(f"  {name:12} {what}" for name, what in MEASUREMENTS.items()),
-        "\nexamples:",
+        "\n\b\nexamples:",
         "  python -m benchmarks --quick                what has a target, two minutes",
         "  python -m benchmarks generation training    two parts",
         "  python -m benchmarks generation --size shipped --batch 8    one size, quickly",
@@ -62,15 +64,48 @@ _EPILOG: Final = "\n".join(
 
 
 def main(words: Sequence[str]) -> None:
+    """Run the command line."""
+    name, command, epilog = "python -m benchmarks", compare_speeds, _EPILOG
     if words and words[0] in MEASUREMENTS:
-        run = importlib.import_module(f"benchmarks.load.{words[0]}").main
-        run(words[1:])
-        return
-    options = _parse_options(words)
+        command = importlib.import_module(f"benchmarks.load.{words[0]}").main
+        name, words, epilog = f"{name} {words[0]}", words[1:], ""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(help=command.__doc__, epilog=epilog)(command)
+    app([*words], prog_name=name)
+
+
+def compare_speeds(
+    parts: Annotated[list[str] | None, typer.Argument(metavar="PART", help="Only these; see below.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only what has a target, with fewer rounds.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="20,000 latents for the fit of a direction, not 4,000.")] = False,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Of generation only these sizes in pixels, or the shipped network: {', '.join(SIZES)}."),
+    ] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Of generation only these batches.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PEER", help="Leave out this peer of generation, such as torch.compile."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="JSON to write.", show_default="benchmarks/latest.json")] = LATEST,
+) -> None:
+    """Measure the speed of our code beside the published way and other runtimes, on this machine."""
+    check_choices("part", parts or (), SPEEDS)
+    check_choices("size", size or (), SIZES)
     console, began = _make_console(), time.perf_counter()
-    parts = options.parts or list(QUICK if options.quick else SPEEDS)
+    whole = not (parts or quick or size or batch or without)
+    parts = parts or list(QUICK if quick else SPEEDS)
     keep_freed_memory()
-    plan = _make_plan(console, options)
+    line, limits = _measure_machine(console)
+    plan = MeasurementPlan(
+        line,
+        limits,
+        quick=quick,
+        full=full,
+        sizes=tuple(size or ()),
+        batches=tuple(batch or ()),
+        without=tuple(without or ()),
+    )
     entries: list[BenchmarkEntry] = []
     for name in parts:
         started = time.perf_counter()
@@ -78,17 +113,14 @@ def main(words: Sequence[str]) -> None:
         console.print(f"\n[bold]{name}: {SPEEDS[name]}[/] [dim]({time.perf_counter() - started:.0f} s)[/]")
         console.print(format_table(measured))
         entries += measured
-        write_entries(options.out, merge_entries(read_entries(options.out), measured))
-    whole = parts == list(SPEEDS) and not (options.quick or options.size or options.batch or options.without)
-    kept = entries if whole else read_entries(options.out)
-    write_entries(options.out, kept)
-    plot_entries(options.out.with_suffix(".png"), kept)
+        write_entries(out, merge_entries(read_entries(out), measured))
+    kept = entries if whole else read_entries(out)
+    write_entries(out, kept)
+    plot_entries(out.with_suffix(".png"), kept)
     console.print(
         f"\nTimes are for {TIMES_OF}. Ratio: how many times faster than published, or than the best peer. {NOTE}"
     )
-    console.print(
-        f"{options.out} and {options.out.with_suffix('.png').name}: {len(entries)} of {len(kept)} entries new"
-    )
+    console.print(f"{out} and {out.with_suffix('.png').name}: {len(entries)} of {len(kept)} entries new")
     console.print(f"[dim]{time.perf_counter() - began:.0f} s in all[/]")
 
 
@@ -107,53 +139,15 @@ def _make_console() -> Console:
     return Console(highlight=False, width=max(usual.width, WIDTH))
 
 
-def _parse_options(words: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("parts", nargs="*", metavar="PART", help="only these; see below")
-    parser.add_argument("--quick", action="store_true", help="only what has a target, with fewer rounds")
-    parser.add_argument("--full", action="store_true", help="20,000 latents for the fit of a direction, not 4,000")
-    parser.add_argument(
-        "--size",
-        action="append",
-        choices=SIZES,
-        help="of generation only these sizes in pixels, or the shipped network",
-    )
-    parser.add_argument("--batch", action="append", type=int, metavar="N", help="of generation only these batches")
-    parser.add_argument(
-        "--without", action="append", metavar="PEER", help="leave out this peer of generation, such as torch.compile"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=LATEST, metavar="FILE", help="JSON to write; benchmarks/latest.json"
-    )
-    options = parser.parse_args(words)
-    for name in options.parts:
-        if name not in SPEEDS:
-            alone = f"; {name} runs alone" if name in MEASUREMENTS else ""
-            parser.error(f"unknown part {name!r}; expected some of {', '.join([*SPEEDS, *MEASUREMENTS])}{alone}")
-    return options
-
-
-def _make_plan(console: Console, options: argparse.Namespace) -> MeasurementPlan:
+def _measure_machine(console: Console) -> tuple[str, dict[str, float]]:
+    """Measure and print the limits of this machine; return its description, and the FLOP/s of each precision."""
     line = machine.describe_machine()
     console.print(line)
     precisions = PRECISIONS if machine.has_bfloat16() else ("float32",)
     limits = {name: limit.measure_flop_per_s(dtype_of(name)) for name in precisions} | _measure_gpu_limits()
     reached = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in limits.items())
     console.print(f"arithmetic limit, measured by direct convolutions and a matrix product: {reached}")
-    return MeasurementPlan(
-        line,
-        limits,
-        quick=options.quick,
-        full=options.full,
-        sizes=tuple(options.size or ()),
-        batches=tuple(options.batch or ()),
-        without=tuple(options.without or ()),
-    )
+    return line, limits
 
 
 def _measure_gpu_limits() -> dict[str, float]:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import typer
 
 from faces.conditions.catalogue import CATALOGUE_FILE
 from faces.conditions.ontology import HIERARCHY_FILE, ROOT
@@ -339,4 +340,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    typer.run(main)

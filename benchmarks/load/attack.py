@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import subprocess
@@ -19,6 +18,7 @@ from api.access.api_keys import ApiKeys, Scope
 from api.operations.database import Database
 from benchmarks.harness.figures import Figure, expect_at_most
 from benchmarks.load.floods import EVENT_STREAMS, PHOTO, draw_face, list_floods
+from benchmarks.load.options import LoadOptions
 from benchmarks.load.serving import RunningService, make_scratch_folder, run_service
 from gestaltgen_client import Client, ImageSet
 
@@ -51,7 +51,7 @@ class Observation:
     refused: int = 0
 
 
-def measure_attack(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_attack(options: LoadOptions) -> Iterator[Figure]:
     """Measure the requests of one owner in quiet, and during each flood of another."""
     with make_scratch_folder() as folder:
         with closing(Database.open(folder / "state")) as database:
@@ -117,7 +117,7 @@ def _list_jobs(client: Client) -> Sequence[dict[str, Any]]:
 
 @contextmanager
 def _flood(
-    service: RunningService, key: str, name: str, set_id: str, job: str, options: argparse.Namespace
+    service: RunningService, key: str, name: str, set_id: str, job: str, options: LoadOptions
 ) -> Iterator[dict[str, int]]:
     """Send a flood from a process of its own; yields the number of answers by status, filled at the end."""
     command = [sys.executable, "-m", "benchmarks.load.floods", str(service.port), key, name]

@@ -6,13 +6,12 @@ service does, with a flush to the disk for each, the others many at a time.
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -31,27 +30,25 @@ TARGET_S: Final = 60.0
 _AT_ONCE: Final = 10_000
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.load.audit", description=__doc__)
-    parser.add_argument("--entries", type=int, default=1_000_000, help="number of entries; default: a million")
-    parser.add_argument(
-        "--flushed", type=int, default=2_000, help="number of them with a flush each, by one thread and by 16"
-    )
-    options = parser.parse_args(words)
+def main(
+    entries: Annotated[int, typer.Option(help="Number of entries.")] = 1_000_000,
+    flushed: Annotated[int, typer.Option(help="Number of them with a flush each, by one thread and by 16.")] = 2_000,
+) -> None:
+    """Measure how fast the record of accesses grows, and how long its verification takes."""
     table = Table("what", "measured", box=None, pad_edge=False)
     with make_scratch_folder() as folder:
         audit = Audit.open(Database.at(folder))
         for threads in (1, 16):
-            each_s, rate = time_appends(audit, options.flushed // 2, threads)
+            each_s, rate = time_appends(audit, flushed // 2, threads)
             table.add_row(
                 f"appended by {threads} {'thread' if threads == 1 else 'threads'}",
                 f"{1000 * each_s:.2f} ms an entry, {rate:,.0f} a second",
             )
         began = time.perf_counter()
-        for start in range(audit.head().seq, options.entries, _AT_ONCE):
-            many = {new_id(): PURPOSE for _ in range(min(_AT_ONCE, options.entries - start))}
+        for start in range(audit.head().seq, entries, _AT_ONCE):
+            many = {new_id(): PURPOSE for _ in range(min(_AT_ONCE, entries - start))}
             audit.record(CALLER, ACTION, many, "done")
-        rest = options.entries - options.flushed
+        rest = entries - flushed
         table.add_row(f"appended {_AT_ONCE:,} at a time", f"{rest / (time.perf_counter() - began):,.0f} a second")
         began = time.perf_counter()
         Audit.open(Database.at(folder)).close()
@@ -85,4 +82,4 @@ def _count_bytes(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

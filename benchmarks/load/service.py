@@ -7,26 +7,22 @@ all cores, as the service does by default; the other parts render on one.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import http.client
 import json
 import os
 import random
-import re
-import shutil
 import sqlite3
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich.console import Console
-from rich.table import Table
 
 import weights
 from api.access.api_keys import ApiKeys, Scope
@@ -36,10 +32,13 @@ from api.models.worker import BATCH
 from api.operations.database import Database
 from api.provenance.claims import Claim
 from api.provenance.marks import encode
-from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
+from benchmarks.harness.choices import check_choices
+from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none, tabulate_figures
 from benchmarks.load import hostile, several
 from benchmarks.load.attack import measure_attack
 from benchmarks.load.floods import list_floods
+from benchmarks.load.generated_requests import run_schemathesis
+from benchmarks.load.options import LoadOptions
 from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
 from core.precision import Precision
 from gen.sampler import Sampler
@@ -57,7 +56,7 @@ AGES: Final = 5
 _console = Console(highlight=False)
 
 
-def measure_throughput(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_throughput(options: LoadOptions) -> Iterator[Figure]:
     """Measure one large job, from submission to the last stored file, against the generator with its encoder."""
     precisions: list[Precision] = ["float32"]
     if "amx_bf16" in Path("/proc/cpuinfo").read_text():
@@ -136,7 +135,7 @@ def _run_in_turns(
     return served_s, bare_s
 
 
-def measure_overhead(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_overhead(options: LoadOptions) -> Iterator[Figure]:
     """Measure small requests: with a model that costs nothing, and with the real one against model and encoder."""
     with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0) as service:
         took = [1000 * seconds for seconds in _ask_each(service, range(options.requests + 20))[20:]]
@@ -182,7 +181,7 @@ class _BareImages:
         return took
 
 
-def measure_batching(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_batching(options: LoadOptions) -> Iterator[Figure]:
     """Measure clients that each wait for single images, against one client with the same requests in sequence."""
     clients, each, rounds = 8, 25, 4
     with make_scratch_folder() as folder, run_service(folder / "state") as service, ThreadPoolExecutor(clients) as pool:
@@ -234,7 +233,7 @@ class _Side:
         return sum(render[name] for render in self.renders)
 
 
-def measure_memory(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_memory(options: LoadOptions) -> Iterator[Figure]:
     """Measure the service's memory while a client downloads a set's shards and archive many times."""
     with (
         make_scratch_folder() as folder,
@@ -260,7 +259,7 @@ def measure_memory(options: argparse.Namespace) -> Iterator[Figure]:
         yield expect_at_most("furthest from that after warm-up", max(abs(r - flat[0]) for r in flat), 50, "{:.1f} MB")
 
 
-def measure_tenants(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_tenants(options: LoadOptions) -> Iterator[Figure]:
     """Measure the small sets of one tenant, alone and while another's job of 100,000 images runs."""
     with make_scratch_folder() as folder:
         with closing(Database.open(folder / "state")) as database:
@@ -304,10 +303,15 @@ def measure_tenants(options: argparse.Namespace) -> Iterator[Figure]:
     yield expect_at_most("    later by so many batches, median", (middle[1] - middle[0]) / batch_s, 1, "{:.2f}")
 
 
-def kill_repeatedly(options: argparse.Namespace) -> Iterator[Figure]:
+def kill_repeatedly(options: LoadOptions) -> Iterator[Figure]:
     """Compare a set whose service is killed many times with one that was made without interruption."""
     draw, pause_s = random.Random(options.seed), 0.05  # noqa: S311
-    fields = {"kind": "age_progression", "conditions": ["WS"], "count": options.kill_images // AGES, "seed": 7}
+    fields: dict[str, Any] = {
+        "kind": "age_progression",
+        "conditions": ["WS"],
+        "count": options.kill_images // AGES,
+        "seed": 7,
+    }
     with make_scratch_folder() as folder:
         with run_service(folder / "whole", pause_s=0) as service, Client(service.url) as client:
             set_id = client.create(**fields).wait().id
@@ -350,7 +354,7 @@ def kill_repeatedly(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure("most times that one image was rendered", str(often))
 
 
-def send_hostile(options: argparse.Namespace) -> Iterator[Figure]:
+def send_hostile(options: LoadOptions) -> Iterator[Figure]:
     """Send hostile requests, and compare the statuses with the expected ones."""
     with make_scratch_folder() as folder, run_service(folder / "state", pause_s=0, body_timeout_s="2") as service:
         for case in hostile.send_hostile_requests(service):
@@ -364,60 +368,7 @@ def send_hostile(options: argparse.Namespace) -> Iterator[Figure]:
         yield expect_none("tracebacks in the service's log", failures)
 
 
-def run_schemathesis(options: argparse.Namespace) -> Iterator[Figure]:
-    """Run Schemathesis over the OpenAPI document, with identifiers of resources, and look for server errors."""
-    command = options.schemathesis or shutil.which("schemathesis") or shutil.which("st")
-    if command is None:
-        yield Figure("schemathesis", "not found", "pip install schemathesis, or --schemathesis PATH")
-        return
-    for name, pause_s in (("free model", 0.0), ("real model", None)):
-        with make_scratch_folder() as folder, run_service(folder / "state", pause_s=pause_s) as service:
-            known = "".join(f'"path.{key}" = "{value}"\n' for key, value in _make_resources(service).items())
-            methods = [f'[[operations]]\ninclude-method = "{one}"\n[operations.parameters]\n{known}' for one in _SAFE]
-            (folder / "schemathesis.toml").write_text("".join(methods))
-            run = [command, "run", f"{service.url}/openapi.json", "--checks", "not_a_server_error", "--no-color"]
-            run += ["--max-examples", str(options.examples), "--seed", str(options.seed), "--request-timeout", "90"]
-            run += ["--phases", "examples,coverage,fuzzing", "--continue-on-failure"]
-            began = time.perf_counter()
-            said = subprocess.run(run, capture_output=True, text=True, cwd=folder).stdout  # noqa: S603
-            seconds = time.perf_counter() - began
-            generated = re.search(r"^ *(\d+) generated.*", said, re.MULTILINE)
-            tested = re.search(r"Tested: (\d+)", said)
-            if generated is None or tested is None:
-                raise RuntimeError(f"schemathesis did not come to an end:\n{said[-3000:]}")
-            said_of = f"{tested[1]} operations, {generated[0].strip()}, {seconds:.0f} s"
-            yield Figure(name, said_of, "no server error", "fail" not in generated[0] and "error" not in generated[0])
-            if "failed" in generated[0]:
-                print(said)
-            with Client(service.url) as client:
-                client.wait_ready(timeout_s=30)
-
-
-_SAFE: Final = ("GET", "POST")
-"""Methods that are tried with identifiers of existing resources; DELETE would remove them for the others."""
-
-
-def _make_resources(service: RunningService) -> dict[str, str]:
-    """Make an image set, a photograph and edits; returns their identifiers as path parameters."""
-    with Client(service.url) as client:
-        image_set = client.create(kind="age_progression", conditions=["WS"], count=8, seed=1).wait()
-        picture = image_set.item(0).image
-        about = {"Consent-Reference": "none", "Purpose": "benchmark", "Prefer": "wait=60"}
-        photo = client.send(
-            "POST", "v1/photos?aligned=true&keep_original=true", content=picture, headers=about, timeout=90
-        ).json()
-        edit = client.send(
-            "POST",
-            f"v1/photos/{photo['id']}/edits",
-            json={"direction": "age", "strength": 1},
-            headers={"Prefer": "wait=60"},
-            timeout=90,
-        ).json()
-        job = client.send("GET", "v1/jobs").json()["items"][-1]["id"]
-    return {"set_id": image_set.id, "photo_id": photo["id"], "edit_id": edit["id"], "job_id": job}
-
-
-PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Figure]]]] = {
+PARTS: Final[dict[str, Callable[[LoadOptions], Iterator[Figure]]]] = {
     "throughput": measure_throughput,
     "overhead": measure_overhead,
     "batching": measure_batching,
@@ -431,34 +382,41 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Figure]]]] = {
     "schemathesis": run_schemathesis,
 }
 
+_FLOODS: Final = tuple(list_floods("", ""))
 
-def main(words: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks service", description=__doc__)
-    parser.add_argument("--part", action="append", choices=PARTS, help="run only this part; repeatable")
-    parser.add_argument("--images", type=int, default=20_000, help="number of images of the large job; %(default)s")
-    parser.add_argument(
-        "--requests", type=int, default=500, help="number of small requests that are timed; %(default)s"
-    )
-    parser.add_argument("--sets", type=int, default=20, help="number of small sets beside a large one; %(default)s")
-    parser.add_argument("--gigabytes", type=float, default=5.0, help="gigabytes to download; %(default)s")
-    parser.add_argument("--kills", type=int, default=20, help="number of kills of the service; %(default)s")
-    parser.add_argument(
-        "--kill-images", type=int, default=8_000, help="number of images of the set meanwhile; %(default)s"
-    )
-    parser.add_argument("--examples", type=int, default=30, help="number of examples for each operation; %(default)s")
-    parser.add_argument("--schemathesis", help="command of Schemathesis, if it is not on the PATH")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the kills and examples; %(default)s")
-    parser.add_argument("--attack-seconds", type=float, default=10.0, help="seconds of each flood; %(default)s")
-    parser.add_argument("--flood", action="append", choices=list_floods("", ""), help="only this flood; repeatable")
-    options = parser.parse_args(words)
-    for name in options.part or PARTS:
+
+def main(
+    part: Annotated[
+        list[str] | None, typer.Option(help=f"Run only this part; repeatable. One of {', '.join(PARTS)}.")
+    ] = None,
+    images: Annotated[int, typer.Option(help="Number of images of the large job.")] = LoadOptions.images,
+    requests: Annotated[int, typer.Option(help="Number of small requests that are timed.")] = LoadOptions.requests,
+    sets: Annotated[int, typer.Option(help="Number of small sets beside a large one.")] = LoadOptions.sets,
+    gigabytes: Annotated[float, typer.Option(help="Gigabytes to download.")] = LoadOptions.gigabytes,
+    kills: Annotated[int, typer.Option(help="Number of kills of the service.")] = LoadOptions.kills,
+    kill_images: Annotated[int, typer.Option(help="Number of images of the set meanwhile.")] = LoadOptions.kill_images,
+    examples: Annotated[int, typer.Option(help="Number of examples for each operation.")] = LoadOptions.examples,
+    schemathesis: Annotated[
+        str | None, typer.Option(help="Command of Schemathesis, if it is not on the PATH.")
+    ] = LoadOptions.schemathesis,
+    seed: Annotated[int, typer.Option(help="Seed of the kills and examples.")] = LoadOptions.seed,
+    attack_seconds: Annotated[float, typer.Option(help="Seconds of each flood.")] = LoadOptions.attack_seconds,
+    flood: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this flood; repeatable. One of: {'; '.join(_FLOODS)}."),
+    ] = None,
+) -> None:
+    """Measure the service against its targets."""
+    check_choices("part", part or (), PARTS)
+    check_choices("flood", flood or (), _FLOODS)
+    options = LoadOptions(
+        images, requests, sets, gigabytes, kills, kill_images, examples, schemathesis, seed, attack_seconds,
+        tuple(flood or ()),
+    )  # fmt: skip
+    for name in part or PARTS:
         load = os.getloadavg()[0]
         began = time.perf_counter()
-        table = Table("", "measured", "target", "", title=f"service, {name}", title_justify="left", box=None)
-        for figure in PARTS[name](options):
-            mark = "" if figure.met is None else "[green]met[/]" if figure.met else "[red]missed[/]"
-            table.add_row(figure.what, figure.measured, figure.target, mark)
-        _console.print(table)
+        _console.print(tabulate_figures(f"service, {name}", PARTS[name](options)))
         _console.print(
             f"{time.perf_counter() - began:.0f} s; load {load:.1f} before, {os.getloadavg()[0]:.1f} after, "
             f"{os.cpu_count()} cores\n"

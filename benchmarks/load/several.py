@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from collections import defaultdict
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.harness.figures import Figure, expect_at_least, expect_at_most, expect_none
+from benchmarks.load.options import LoadOptions
 from benchmarks.load.postgres import run_server
 from benchmarks.load.serving import RunningService, hash_stored_files, make_scratch_folder, run_service
 from gestaltgen_client import Client, ImageSet
@@ -24,7 +24,7 @@ _PER_KILL: Final = 4
 """Batches in hand of a process at most: two shares, and of each a chunk and the next one."""
 
 
-def measure_workers(options: argparse.Namespace) -> Iterator[Figure]:
+def measure_workers(options: LoadOptions) -> Iterator[Figure]:
     """Measure one large job with one worker, then with two; each renders with one thread."""
     rates = {}
     with run_server() as server:
@@ -41,7 +41,7 @@ def measure_workers(options: argparse.Namespace) -> Iterator[Figure]:
     yield Figure("gain of the second worker", f"{rates[2] / rates[1]:.2f}")
 
 
-def kill_several(options: argparse.Namespace) -> Iterator[Figure]:
+def kill_several(options: LoadOptions) -> Iterator[Figure]:
     """Kill random ones of an API process and two workers, and compare the image sets with undisturbed ones."""
     draw, roles = random.Random(options.seed), ("api", "worker", "worker")  # noqa: S311
     seeds, killed_s = iter(range(1, 1_000)), dict[int, float]()

@@ -6,7 +6,6 @@ recognises pictures, follows jobs and sends bad requests, all at once. Nothing i
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import threading
 import time
@@ -16,15 +15,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import httpx
+import typer
 from rich.console import Console
-from rich.table import Table
 
 from api.access.api_keys import ApiKeys, Scope
 from api.operations.database import Database
-from benchmarks.harness.figures import Figure
+from benchmarks.harness.figures import Figure, tabulate_figures
 from benchmarks.load.floods import PHOTO, draw_face
 from benchmarks.load.serving import RunningService, make_scratch_folder, run_service
 
@@ -186,12 +185,7 @@ def measure_soak(minutes: float) -> list[Figure]:
     return figures
 
 
-def main(words: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=120.0, help="minutes of load; %(default)s")
-    options = parser.parse_args(words)
-    table = Table("", "measured", "target", "", title=f"soak, {options.minutes:g} minutes", box=None)
-    for figure in measure_soak(options.minutes):
-        mark = "" if figure.met is None else "[green]met[/]" if figure.met else "[red]missed[/]"
-        table.add_row(figure.what, figure.measured, figure.target, mark)
+def main(minutes: Annotated[float, typer.Option(help="Minutes of load.")] = 120.0) -> None:
+    """Put mixed load on the service for hours, and tell what grows."""
+    table = tabulate_figures(f"soak, {minutes:g} minutes", measure_soak(minutes))
     Console(highlight=False).print(table)

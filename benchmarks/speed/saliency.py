@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
+import typer
 
+from benchmarks.harness.choices import check_choices
 from recognition.explanation import METHODS, attribute
 from recognition.explanation.saliency.methods import find_obstacle
 from recognition.networks.architectures import NAMES, build
@@ -26,15 +28,15 @@ def measure_methods(name: str, size: int, threads: int) -> Iterator[tuple[str, f
             yield method, time.perf_counter() - wall, time.process_time() - processor
 
 
-def main() -> None:
-    """Print a line for each method, and the sum."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("network", choices=NAMES)
-    parser.add_argument("size", type=int)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
+def main(
+    network: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
+    size: Annotated[int, typer.Argument(help="Side of the face in pixels.")],
+    threads: int = 2,
+) -> None:
+    """Print the seconds of each saliency method for one face, and the sum."""
+    check_choices("network", [network], NAMES)
     total = [0.0, 0.0]
-    for method, *seconds in measure_methods(options.network, options.size, options.threads):
+    for method, *seconds in measure_methods(network, size, threads):
         _print_seconds(method, *seconds)
         total = [before + more for before, more in zip(total, seconds, strict=True)]
     _print_seconds("all methods", *total)
@@ -45,4 +47,4 @@ def _print_seconds(method: str, wall: float, processor: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

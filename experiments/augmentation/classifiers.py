@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+import typer
 
 from core.atomic_files import write_file
 from core.errors import DatasetError
@@ -139,7 +140,10 @@ def _check_unseen(seen: TrainingRecord, test: Samples) -> None:
     seen.refuse(test)
 
 
+def main(out: Path, arm: str, url: str, epochs: int, seeds: list[int]) -> None:
+    """Train the classifiers of one arm of the experiment in a folder."""
+    train_arm({one.folder: one for one in ARMS}[arm], out, url, seeds, epochs)
+
+
 if __name__ == "__main__":
-    named = {arm.folder: arm for arm in ARMS}
-    out, name, url, epochs, *seeds = sys.argv[1:]
-    train_arm(named[name], Path(out), url, [int(seed) for seed in seeds], int(epochs))
+    typer.run(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import torch
+import typer
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, GestaltError
@@ -172,12 +173,15 @@ def _read_trained_seeds(folder: Path) -> list[int]:
     return list(json.loads(path.read_bytes())) if path.exists() else []
 
 
-if __name__ == "__main__":
-    named = {arm.folder: arm for arm in ARMS}
-    place = Path(sys.argv[1])
+def main(folder: Path, arm: str, seeds: list[int]) -> None:
+    """Train the classifiers of one arm of the experiment in a folder."""
     try:
-        if (plan := ExpressionPlan.read(place)) is None:
-            raise ConfigError(f"{place} holds no plan.json; expected the folder of an experiment that has begun")
-        train_arm(named[sys.argv[2]], place, plan, [int(seed) for seed in sys.argv[3:]])
+        if (plan := ExpressionPlan.read(folder)) is None:
+            raise ConfigError(f"{folder} holds no plan.json; expected the folder of an experiment that has begun")
+        train_arm({one.folder: one for one in ARMS}[arm], folder, plan, seeds)
     except GestaltError as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import torch
+import typer
 
 from core.atomic_files import write_file
 from core.errors import GestaltError
@@ -198,8 +199,13 @@ def edit_all(out: Path, service: str, data: Sequence[str]) -> None:
             edit_faces(out / name, locate_pictures(out, name), client)
 
 
-if __name__ == "__main__":
+def main(out: Path, service: str, data: list[str]) -> None:
+    """Send the faces of some data sets of the experiment in a folder."""
     try:
-        edit_all(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+        edit_all(out, service, data)
     except (GestaltError, ServiceError, TimeoutError) as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
