@@ -25,6 +25,7 @@ from recognition.syndromes.features.face_features import FaceFeatures
 
 SEED: Final = 2902
 RESULTS: Final = "learning.json"
+FIGURE: Final = "learning.png"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def measure_learning(out: Path, scale: LearningScale, workers: int, progress: Pr
         reported = [compute_auc(task.labels, np.array(answers[task]["probabilities"])) for task in left_out[key]]
         points.append(LearningPoint(*key, _summarise(unseen_areas), _summarise(reported) if reported else None))
     write_file(out / RESULTS, (to_json_text([asdict(point) for point in points]) + "\n").encode())
-    write_file(out / "learning.png", plot_learning(points))
+    write_file(out / FIGURE, plot_learning(points))
     return points
 
 

@@ -51,11 +51,11 @@ def test_parts_whose_files_are_gone_stay(tmp_path: Path, monkeypatch: pytest.Mon
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n## Comparison on phantoms\n\nsuperseded\n\n## Next\n\nkept\n")
     monkeypatch.setattr(document, "PAGE", page)
-    for name, table in (("match", "| a table |"), ("learn", "| another |")):
+    for name, table in (("synthesise", "| a table |"), ("match", "| another |")):
         (tmp_path / name / name).mkdir(parents=True)
         (tmp_path / name / name / document.TABLE).write_text(f"{table}\n")
-    document.write_section(tmp_path / "match")
-    assert document.write_section(tmp_path / "learn") == ["compare", "synthesise"]
+    document.write_section(tmp_path / "synthesise")
+    assert document.write_section(tmp_path / "match") == ["compare", "learn"]
     text = page.read_text()
     assert text.index("| another |") < text.index("| a table |")
     assert text.count("Not measured yet") == 1
