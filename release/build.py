@@ -46,7 +46,7 @@ def main() -> None:
         built = build_release(ROOT, options.version, options.folder)
     except ReleaseError as error:
         sys.exit(f"error: {error}")
-    print((built / "SHA256SUMS").read_text() + f"The release is in {built}.")
+    print(f"{(built / 'SHA256SUMS').read_text()}The release is in {built}.")
 
 
 def build_release(root: Path, version: str, folder: Path) -> Path:
@@ -130,12 +130,13 @@ def build_distribution(project: Path, release: Path, unpacked: Path, time: str) 
     """
     environment = {**os.environ, "SOURCE_DATE_EPOCH": time}
     known = set(release.iterdir())
-    run_program([sys.executable, "-c", _SDIST, release], project, environment)
+    run_program([sys.executable, "-c", _SDIST, release], project, environment, quiet=True)
     [archive] = set(release.iterdir()) - known
     make_reproducible(archive, int(time))
     with tarfile.open(archive) as tar:
         tar.extractall(unpacked, filter="data")
-    run_program([sys.executable, "-c", _WHEEL, release], unpacked / archive.name.removesuffix(".tar.gz"), environment)
+    folder = unpacked / archive.name.removesuffix(".tar.gz")
+    run_program([sys.executable, "-c", _WHEEL, release], folder, environment, quiet=True)
 
 
 def make_reproducible(archive: Path, time: int) -> None:

@@ -38,11 +38,15 @@ def write_bill_of_materials(path: Path, locks: Sequence[Path], pyproject: Path) 
 
 
 def run_program(
-    command: Sequence[str | Path], folder: Path | None = None, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> None:
-    """Run a program, in a folder and an environment if they are given.
+    """Run a program, in a folder and an environment if they are given; `quiet` drops what it prints but its errors.
 
     Raises:
         subprocess.CalledProcessError: it ends with another status than 0.
     """
-    subprocess.run(command, cwd=folder, env=environment, check=True)  # noqa: S603
+    output = subprocess.DEVNULL if quiet else None
+    subprocess.run(command, cwd=folder, env=environment, stdout=output, check=True)  # noqa: S603

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -13,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from release import build
-from release.build import ReleaseError, build_release, check_release, make_reproducible, read_section, read_versions
+from release.build import (
+    ReleaseError,
+    build_distribution,
+    build_release,
+    check_release,
+    make_reproducible,
+    read_section,
+    read_versions,
+)
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -36,13 +45,15 @@ def commit(folder: Path, *tags: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it is here, with one commit and the tag of its version."""
+    """The project as it is here, but with tiny weights, and with one commit and the tag of its version."""
     folder = tmp_path_factory.mktemp("project") / "repository"
     for name in (*PACKAGES, "client", "release", "docs"):
         skipped = shutil.ignore_patterns("build", "*.egg-info", "__pycache__", "*.png")
         shutil.copytree(ROOT / name, folder / name, ignore=skipped)
     for name in FILES:
         shutil.copy(ROOT / name, folder)
+    for weights in folder.rglob("*.safetensors"):
+        weights.write_bytes(b"weights")  # millions of random bytes take seconds to compress, three times
     git(folder, "init", "--quiet")
     commit(folder, f"v{VERSION}")
     return folder
@@ -87,6 +98,20 @@ def test_a_release_holds_everything_and_its_checksums(
     assert data <= names, "data of packages that the wheel lacks"
     with zipfile.ZipFile(release / f"{client}-py3-none-any.whl") as wheel:
         assert "gestaltgen_client/py.typed" in wheel.namelist()
+
+
+def test_a_distribution_is_the_same_whenever_it_is_built(project: Path, tmp_path: Path) -> None:
+    built = []
+    for n in range(2):
+        source, release = tmp_path / f"source{n}", tmp_path / f"release{n}"
+        shutil.copytree(project / "client", source)
+        for file in source.rglob("*"):
+            os.utime(file, (1_500_000_000 + n, 1_500_000_000 + n))
+        release.mkdir()
+        build_distribution(source, release, tmp_path / f"unpacked{n}", "1600000000")
+        built.append({file.name: file.read_bytes() for file in release.iterdir()})
+    assert len(built[0]) == 2
+    assert built[0] == built[1]
 
 
 def test_the_project_states_one_version_and_what_it_brings() -> None:
