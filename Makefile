@@ -48,7 +48,7 @@ test-shared: setup
 	    tests/api/image_sets/test_image_sets.py tests/api/photographs/test_photos.py
 	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/test_audit.py
 
-# Measures which code the tests of packages run, and writes the table of CONTRIBUTING.md. Takes about twice the time.
+# Measures which code the tests of packages run, and writes the table of CONTRIBUTING.md. Takes about half as long again as without.
 # `make coverage COVERED="core studies"` measures these two.
 coverage: setup
 	mkdir -p build/coverage
