@@ -152,7 +152,7 @@ def test_another_request_needs_another_folder(service: Asked, real: Path, tmp_pa
     assert "--out" in run(tmp_path / "said.txt", *arguments(service, real, tmp_path), code=1)
 
 
-def test_it_teaches(tmp_path: Path) -> None:
+def test_the_example_trains_a_classifier(tmp_path: Path) -> None:
     said = run(tmp_path / "said.txt", "--help")
     for word in ("gestaltgen serve", "gestaltgen dataset phantoms", "labels.csv", "no basis for a diagnosis"):
         assert word in said

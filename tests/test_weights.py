@@ -73,7 +73,7 @@ def test_the_label_steers_the_default() -> None:
     assert infant.std(dim=0).mean() > 0.1
 
 
-def test_damage_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = weights.DEFAULT
     whole = weights.default().read_bytes()
     (tmp_path / "manifest.json").write_text((weights.default().parent / "manifest.json").read_text())

@@ -9,8 +9,8 @@ from typing import Final
 
 from faces.image_set_request import published_count
 from faces.labels import AGE_GROUPS, UNAFFECTED
-from recognition.images.pulled_sets import ServiceSetRequest
 from recognition.images.samples import Samples
+from recognition.images.service_request import ServiceSetRequest
 
 
 @dataclass(frozen=True)

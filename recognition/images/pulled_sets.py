@@ -14,81 +14,28 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from core.errors import ConfigError, DatasetError, GestaltError, PullError
+from core.errors import ConfigError, GestaltError, PullError
 from core.seen_images import SeenImages
-from faces.image_set_request import TRAINING_KINDS, ImageSetRequest
 from faces.images import Pixels
 from gestaltgen_client import ChecksumError, Client, ImageSet, JobError, ServiceError
 from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Sample
+from recognition.images.service_request import ServiceSetRequest, check_identity, check_same_request
 from recognition.images.set_cache import Row, SetCache, SetIdentity, SetNote, Shard
+from recognition.images.set_classes import check_conditions, choose_classes, find_hard_class, order_soft_label
 
 _TRANSIENT: Final = frozenset({None, 429, 502, 503, 504})
 """Status codes of failures that may pass soon; None is no answer at all."""
 
-_EXPECTED: Final = ("weights_sha256", "set_id")
 _POLL_S: Final = 0.2
-_HARD: Final = 1 - 1e-6
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class ServiceSetRequest(ImageSetRequest):
-    """Request to a service for an image set to train on: fields of the set, its generator, and checks of the answer.
-
-    None takes the service's default, which for the count is that of the paper.
-
-    Args:
-        model: name of the generator; None takes the service's first.
-        weights_sha256: checksum that the generator's file must have; None accepts any.
-        set_id: identifier that the set must have; None accepts any.
-
-    Raises:
-        ConfigError: a kind that classifiers are not trained on.
-    """
-
-    model: str | None = None
-    weights_sha256: str | None = None
-    set_id: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in TRAINING_KINDS:
-            raise ConfigError(f"kind is {self.kind!r}; expected one of {', '.join(TRAINING_KINDS)}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields to post, as JSON can hold them; fields left to the service are missing."""
-        return {name: value for name, value in super().to_json().items() if name not in _EXPECTED}
-
-
-def read_recorded_request(cache: Path) -> ServiceSetRequest:
-    """Return the request for the set of a pull, with its model, weights, precision and identifier.
-
-    The request gives the same set again, or is refused.
-
-    Args:
-        cache: folder of the pull.
-
-    Raises:
-        ConfigError: the folder is not that of a pull, or the service had not answered yet.
-    """
-    note = SetCache(cache).read_note()
-    if note is None or note.identity is None:
-        raise ConfigError(f"{cache} does not say which set it holds; expected the folder of a pull that has begun")
-    identity = note.identity
-    values = dict(note.asked) | {
-        "model": identity.model,
-        "weights_sha256": identity.weights_sha256,
-        "set_id": identity.set_id,
-        "precision": identity.request.get("precision", note.asked.get("precision")),
-    }
-    return ServiceSetRequest.from_json(values)
 
 
 @dataclass(frozen=True)
@@ -200,9 +147,9 @@ class PulledSet:
         self._gone_since: float | None = None
         note = self._folder.read_note()
         if note is not None:
-            _check_same_request(note, request, cache)
+            check_same_request(note, request, cache)
         if note is not None and note.identity is not None:
-            _check_identity(note.identity, request, f"{cache} holds")
+            check_identity(note.identity, request, f"{cache} holds")
             self._adopt(note.identity, note.seen, classes)
             self._rows = self._folder.rows(note.identity)
             if self._rows is not None and all(self._read_shard(number) for number in range(note.identity.shards)):
@@ -240,8 +187,8 @@ class PulledSet:
         """Return key, label and person of an image; waits for its shard."""
         shard, place = self._find_image(index)
         row = self._require_rows()[index]
-        label = _soft_label(row, self._identity, self.classes)
-        hard = next((name for name, weight in zip(self.classes, label, strict=True) if weight >= _HARD), None)
+        label = order_soft_label(row, self._identity, self.classes)
+        hard = find_hard_class(label, self.classes)
         return Sample(
             key=shard.keys[place],
             label=label,
@@ -334,7 +281,7 @@ class PulledSet:
             raise ConfigError(f"the service has no model {request.model!r}; expected one of {names}")
         model = next(model for model in known if request.model in (None, model["name"]))
         vocabulary = tuple(condition["name"] for condition in client.conditions(model["name"])["conditions"])
-        self.classes = _choose_classes(classes, vocabulary, model["name"])
+        self.classes = choose_classes(classes, vocabulary, model["name"])
         if note is None:
             note = SetNote(request.to_json(), secrets.token_hex(16))
             self._folder.write_note(note)
@@ -354,10 +301,10 @@ class PulledSet:
                 f"the service made the set {identity.set_id} by the weights {identity.weights_sha256[:16]} and says "
                 f"that {model['name']} has {model['weights_sha256'][:16]}; expected the same: ask again"
             )
-        _check_identity(identity, request, "the service would make")
+        check_identity(identity, request, "the service would make")
         if note.identity is not None and note.identity.set_id != identity.set_id:
             raise self._other_set_error(note.identity, identity.weights_sha256)
-        _check_conditions(identity, self.classes)
+        check_conditions(identity, self.classes)
         if note.identity is None:
             seen = TrainingRecord.of_model(client, model["name"])
             note = replace(note, identity=identity, seen=SeenImages(seen.keys, seen.complete))
@@ -385,8 +332,8 @@ class PulledSet:
     def _adopt(self, identity: SetIdentity, seen: SeenImages, classes: Sequence[str] | None) -> None:
         """Take over the identity of the set."""
         self._identity = identity
-        self.classes = _choose_classes(classes, identity.conditions, identity.model)
-        _check_conditions(identity, self.classes)
+        self.classes = choose_classes(classes, identity.conditions, identity.model)
+        check_conditions(identity, self.classes)
         self.set_id, self.model, self.weights_sha256 = identity.set_id, identity.model, identity.weights_sha256
         self.request = identity.request
         self.seen = TrainingRecord.of(f"generator {identity.model}", seen)
@@ -503,75 +450,3 @@ class PulledSet:
 
 class _ClosedError(Exception):
     """Raised when the pull is closed."""
-
-
-def _check_same_request(note: SetNote, request: ServiceSetRequest, cache: Path) -> None:
-    """Check that a folder's pull is that of a request; a default that is written out is no difference."""
-    defaults: Mapping[str, Any] = {}
-    if note.identity is not None:
-        defaults = {**note.identity.request, "model": note.identity.model}
-    stored, wanted = dict(note.asked), request.to_json()
-    different = [
-        f"{name} is {stored.get(name, defaults.get(name))!r} there and {wanted.get(name)!r} here"
-        for name in sorted(stored.keys() | wanted.keys())
-        if stored.get(name) != wanted.get(name)
-        and (name not in defaults or stored.get(name, defaults[name]) != wanted.get(name, defaults[name]))
-    ]
-    if different:
-        raise ConfigError(
-            f"{cache} holds the image set of another request: {'; '.join(different)}. Use the same request to "
-            "continue, or pull into another folder"
-        )
-
-
-def _check_identity(identity: SetIdentity, request: ServiceSetRequest, who: str) -> None:
-    """Check that a set is the one that the request expects."""
-    for name, expected in (("model", request.model), *((n, getattr(request, n)) for n in _EXPECTED)):
-        found = getattr(identity, name)
-        if expected not in (None, found):
-            raise ConfigError(
-                f"{who} the set {identity.set_id} of the model {identity.model} with the weights "
-                f"{identity.weights_sha256[:16]}, whose {name} is {found!r}; expected {expected!r}: serve that model, "
-                "or leave the expectation out"
-            )
-
-
-def _choose_classes(classes: Sequence[str] | None, conditions: tuple[str, ...], model: str) -> tuple[str, ...]:
-    """Return the classes asked for, all of which the generator must know; its conditions if none are asked for."""
-    if classes is None:
-        return conditions
-    if not classes or len(set(classes)) != len(classes):
-        raise ConfigError(f"classes are {list(classes)}; expected one or more different names")
-    if strange := [name for name in classes if name not in conditions]:
-        raise ConfigError(
-            f"the model {model} knows the conditions {', '.join(conditions)} and not the class "
-            f"{', '.join(map(repr, strange))}; expected it to know all classes: take another model, or other classes"
-        )
-    return tuple(classes)
-
-
-def _check_conditions(identity: SetIdentity, classes: tuple[str, ...]) -> None:
-    """Refuse a set with conditions that are no classes, before it is fetched."""
-    named = [*identity.request.get("conditions", ()), *identity.request.get("partners", ())]
-    if strange := sorted(set(named) - set(classes)):
-        raise ConfigError(
-            f"the set {identity.set_id} has images of {', '.join(strange)}, which is none of the classes "
-            f"{', '.join(classes)}; ask for `conditions` (and `partners` of blends) that are, or add the class"
-        )
-
-
-def _soft_label(row: Row, identity: SetIdentity, classes: tuple[str, ...]) -> tuple[float, ...]:
-    """Return a row's soft label in the order of the classes.
-
-    Raises:
-        DatasetError: a part of it is of a condition that is no class.
-    """
-    weights = dict(zip(identity.conditions, (float(weight) for weight in row["soft_label"]), strict=True))
-    label = tuple(weights[name] for name in classes)
-    if sum(label) < _HARD:
-        rest = {name: weight for name, weight in weights.items() if weight and name not in classes}
-        raise DatasetError(
-            f"image {row['index']} of the set {identity.set_id} is labelled {rest}, outside the classes "
-            f"{', '.join(classes)}; ask for conditions that are classes"
-        )
-    return label

@@ -22,7 +22,7 @@ from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
 from core.run_folders import compare_settings, describe_changes
 from recognition.images.leakage import TrainingRecord
-from recognition.images.pulled_sets import ServiceSetRequest, read_recorded_request
+from recognition.images.service_request import ServiceSetRequest, read_recorded_request
 from recognition.predictions import Predictions, pool_predictions
 from recognition.runs.set_requests import SETS, parse_fold
 

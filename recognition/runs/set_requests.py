@@ -12,7 +12,7 @@ from core.errors import ConfigError
 from faces.datasets.dataset import Dataset
 from faces.image_set_request import published_count
 from faces.labels import UNAFFECTED
-from recognition.images.pulled_sets import ServiceSetRequest
+from recognition.images.service_request import ServiceSetRequest
 
 SETS: Final = "sets"
 """Folder of a run with its image sets: NAME/, or fold-K/NAME/ for a set that a single fold learns from."""

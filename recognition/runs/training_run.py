@@ -24,8 +24,9 @@ from recognition.ensemble import Ensemble
 from recognition.images.folds import list_persons, split_into_folds
 from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.leakage import TrainingRecord
-from recognition.images.pulled_sets import PulledSet, PullProgress, ServiceSetRequest, pull_set
+from recognition.images.pulled_sets import PulledSet, PullProgress, pull_set
 from recognition.images.samples import RealSamples, Samples, load_real_samples
+from recognition.images.service_request import ServiceSetRequest
 from recognition.predictions import Predictions, pool_predictions
 from recognition.results.report import ClassifierReport, write_report
 from recognition.runs.run_files import RunFiles, hash_persons, read_requests

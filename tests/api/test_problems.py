@@ -120,7 +120,7 @@ def test_unknown_names_come_with_the_known_ones(running: Running) -> None:
         (b" " * 2_000_000, ProblemType.BODY_TOO_LARGE),
     ],
 )
-def test_bodies_that_are_no_request(running: Running, content: bytes, kind: ProblemType) -> None:
+def test_bodies_that_are_no_request_are_refused(running: Running, content: bytes, kind: ProblemType) -> None:
     problem(running.http.post(SETS, content=content, headers=JSON), kind)
 
 
@@ -200,7 +200,7 @@ def test_a_body_without_a_length_is_limited_too(running: Running) -> None:
     problem(running.http.post(SETS, content=blocks, headers=JSON), ProblemType.BODY_TOO_LARGE)
 
 
-def test_another_content_type(running: Running) -> None:
+def test_a_body_of_another_content_type_is_refused(running: Running) -> None:
     answer = running.http.post(SETS, content=b"{}", headers={"Content-Type": "text/plain"})
     problem(answer, ProblemType.BODY_NOT_DECLARED_JSON)
 

@@ -159,7 +159,7 @@ def test_import_loads_no_model() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
 
-def test_portraits(portraits: Path, detector: FaceDetector) -> None:
+def test_faces_of_portraits_are_found(portraits: Path, detector: FaceDetector) -> None:
     """Most of 10 portraits have a face, and it stays in place when aligned a second time."""
     images = [read_image(file) for file in sorted((portraits / "images").glob("*.jpg"))[::80]]
     found = [(image, faces[0]) for image in images if (faces := detector.detect(image))]

@@ -48,17 +48,17 @@ def import_bytes(path: Path, data: bytes) -> None:
 
 
 @given(data=damaged(TABLES, PIECES))
-def test_damaged_exports(folder: Path, data: bytes) -> None:
+def test_damaged_exports_are_refused_or_read(folder: Path, data: bytes) -> None:
     import_bytes(folder / "export.csv", data)
 
 
 @given(document=altered(TRIALS))
-def test_trials_of_any_form(folder: Path, document: object) -> None:
+def test_trials_of_any_form_are_refused_or_read(folder: Path, document: object) -> None:
     import_bytes(folder / "P1.json", json.dumps(document).encode())
 
 
 @pytest.mark.parametrize("deep", DEEP, ids=["lists", "objects"])
-def test_deep_trials(folder: Path, deep: bytes) -> None:
+def test_deep_trials_are_refused_or_read(folder: Path, deep: bytes) -> None:
     import_bytes(folder / "deep.json", deep)
 
 

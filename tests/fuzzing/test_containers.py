@@ -50,7 +50,7 @@ def check(data: bytes, form: Format) -> None:
 
 @pytest.mark.parametrize("form", get_args(Format))
 @given(data=st.data())
-def test_damaged_files(form: Format, data: st.DataObject) -> None:
+def test_damaged_pictures_are_refused_or_pass(form: Format, data: st.DataObject) -> None:
     check(data.draw(damaged(small_pictures(form), PIECES[form])), form)
 
 

@@ -51,21 +51,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=damaged([TOBII.encode(), METRICS.encode(), TOBII.encode("utf-16")], PIECES))
-def test_damaged_exports(folder: Path, data: bytes) -> None:
+def test_damaged_exports_are_refused_or_read(folder: Path, data: bytes) -> None:
     (folder / "gaze.tsv").write_bytes(data)
     with refused_or_read():
         read_gaze([folder / "gaze.tsv"], KEY, AREAS, ReadingOptions())
 
 
 @given(data=damaged([MAPPED.encode()], PIECES))
-def test_damaged_tables(folder: Path, data: bytes) -> None:
+def test_damaged_tables_are_refused_or_read(folder: Path, data: bytes) -> None:
     (folder / "gaze.tsv").write_bytes(data)
     with refused_or_read():
         read_gaze([folder / "gaze.tsv"], KEY, AREAS, ReadingOptions(column_map=MAP))
 
 
 @given(data=damaged([b"image,area,left,top,right,bottom,width,height\nA_1,nose,1,2,3,4,64,64\n"], PIECES))
-def test_damaged_areas(folder: Path, data: bytes) -> None:
+def test_damaged_areas_are_refused_or_read(folder: Path, data: bytes) -> None:
     (folder / "areas.csv").write_bytes(data)
     with refused_or_read():
         read_areas(folder / "areas.csv")

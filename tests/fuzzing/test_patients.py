@@ -68,30 +68,32 @@ def replace_sheet(workbook: bytes, sheet: bytes) -> bytes:
 
 
 @given(content=damaged(TABLES, CELLS))
-def test_damaged_tables(folder: Path, catalogue: Catalogue, content: bytes) -> None:
+def test_damaged_tables_are_refused_or_read(folder: Path, catalogue: Catalogue, content: bytes) -> None:
     read(folder / "table.csv", content, catalogue)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=range(len(CELLS)))
-def test_cells_that_are_no_values(folder: Path, catalogue: Catalogue, cell: bytes) -> None:
+def test_cells_that_are_no_values_are_refused_or_read(folder: Path, catalogue: Catalogue, cell: bytes) -> None:
     for old, table in zip((b"P7Y3M", b",3,", b"[]", b"3X"), TABLES, strict=True):
         read(folder / "cells.csv", table.replace(old, cell), catalogue)
 
 
 @given(value=altered(packet(1)) | JSON)
-def test_phenopackets_of_any_form(folder: Path, catalogue: Catalogue, value: object) -> None:
+def test_phenopackets_of_any_form_are_refused_or_read(folder: Path, catalogue: Catalogue, value: object) -> None:
     read(folder / "packets.json", json.dumps(value).encode(), catalogue)
 
 
 @pytest.mark.parametrize("deep", [*DEEP, b"[" * 900 + b"]" * 900], ids=["lists", "objects", "sound"])
-def test_deep_phenopackets(folder: Path, catalogue: Catalogue, deep: bytes) -> None:
+def test_deep_phenopackets_are_refused_or_read(folder: Path, catalogue: Catalogue, deep: bytes) -> None:
     read(folder / "deep.jsonl", deep, catalogue)
     around = json.dumps(packet(1, id="DEEP")).encode()
     read(folder / "deep.jsonl", around.replace(b'"DEEP"', deep), catalogue)
 
 
 @given(data=st.data())
-def test_damaged_workbooks(folder: Path, catalogue: Catalogue, workbook: bytes, data: st.DataObject) -> None:
+def test_damaged_workbooks_are_refused_or_read(
+    folder: Path, catalogue: Catalogue, workbook: bytes, data: st.DataObject
+) -> None:
     read(
         folder / "damaged.xlsx", data.draw(damaged([workbook], [b"PK\x01\x02", b"PK\x05\x06", b"\xff" * 4])), catalogue
     )

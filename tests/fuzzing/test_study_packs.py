@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.data())
-def test_damaged_packs(folder: Path, data: st.DataObject) -> None:
+def test_damaged_packs_are_refused_or_read(folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(PACK)))
     path = write_files(folder / "pack.zip", PACK | {name: data.draw(damaged([PACK[name]], PIECES))})
     with refused_or_read():
@@ -36,7 +36,7 @@ def test_damaged_packs(folder: Path, data: st.DataObject) -> None:
 
 
 @given(st.data())
-def test_damaged_data_sets(folder: Path, data: st.DataObject) -> None:
+def test_damaged_data_sets_are_refused_or_read(folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["labels.csv", "landmarks.npy"]))
     path = write_files(folder / "faces.zip", DATA | {name: data.draw(damaged([DATA[name]], PIECES))})
     with refused_or_read():

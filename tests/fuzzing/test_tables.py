@@ -65,7 +65,7 @@ def open_dataset(path: Path) -> None:
 
 
 @given(damaged([write_table(ROWS).encode()], [*CELLS, *(name.encode() for name in COLUMNS)]))
-def test_damaged_tables(data: bytes) -> None:
+def test_damaged_tables_are_refused_or_read(data: bytes) -> None:
     with refused_or_read():
         read_table(data, TABLE)
 
@@ -77,12 +77,12 @@ def test_tables_of_any_cells(rows: list[list[str]]) -> None:
 
 
 @given(meta=altered(META))
-def test_descriptions_of_data_sets(folder: Path, picture: bytes, meta: object) -> None:
+def test_descriptions_of_data_sets_are_refused_or_read(folder: Path, picture: bytes, meta: object) -> None:
     open_dataset(write_dataset(folder / "described.zip", picture, dataset_json=json.dumps(meta).encode()))
 
 
 @given(data=st.data())
-def test_landmarks_of_data_sets(folder: Path, picture: bytes, data: st.DataObject) -> None:
+def test_landmarks_of_data_sets_are_refused_or_read(folder: Path, picture: bytes, data: st.DataObject) -> None:
     file = io.BytesIO()
     np.save(file, np.zeros((2, 68, 2), np.float32))
     content = data.draw(damaged([file.getvalue()], [b"<f4", b"|O", b"(2,", b"99999999", b"\x93NUMPY", b"True"]))
@@ -90,7 +90,7 @@ def test_landmarks_of_data_sets(folder: Path, picture: bytes, data: st.DataObjec
 
 
 @given(data=st.data())
-def test_damaged_data_sets(folder: Path, picture: bytes, data: st.DataObject) -> None:
+def test_damaged_data_sets_are_refused_or_read(folder: Path, picture: bytes, data: st.DataObject) -> None:
     path = write_dataset(folder / "sound.zip", picture, dataset_json=json.dumps(META).encode())
     damaged_path = folder / "damaged.zip"
     damaged_path.write_bytes(data.draw(damaged([path.read_bytes()], [b"PK\x01\x02", b"PK\x05\x06", b"\xff" * 4])))
@@ -98,14 +98,14 @@ def test_damaged_data_sets(folder: Path, picture: bytes, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("deep", DEEP, ids=["lists", "objects"])
-def test_deep_documents(folder: Path, picture: bytes, deep: bytes) -> None:
+def test_deep_documents_are_refused_or_read(folder: Path, picture: bytes, deep: bytes) -> None:
     open_dataset(write_dataset(folder / "deep.zip", picture, dataset_json=deep))
     with refused_or_read():
         parse_manifest(deep, IDENTITY)
 
 
 @given(content=damaged([b"a.png\nb.png\n"], CELLS))
-def test_lists_of_names(folder: Path, content: bytes) -> None:
+def test_lists_of_names_are_refused_or_read(folder: Path, content: bytes) -> None:
     path = folder / "names.txt"
     path.write_bytes(content)
     with refused_or_read():
@@ -119,6 +119,6 @@ def test_manifests_of_any_rows(rows: list[Any]) -> None:
 
 
 @given(damaged(["\n".join(json.dumps(ROW | {"index": index}) for index in range(2)).encode()], [b"1e999", *DEEP]))
-def test_damaged_manifests(data: bytes) -> None:
+def test_damaged_manifests_are_refused_or_read(data: bytes) -> None:
     with refused_or_read():
         parse_manifest(data, IDENTITY)

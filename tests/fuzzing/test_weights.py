@@ -78,7 +78,7 @@ def read_all(path: Path) -> None:
 
 
 @given(data=st.data())
-def test_damaged_plain_pickles(data: st.DataObject) -> None:
+def test_damaged_plain_pickles_are_refused_or_read(data: st.DataObject) -> None:
     files = [pickle.dumps(PLAIN, protocol) for protocol in range(6)]
     content = data.draw(damaged(files, OPCODES))
     with refused_or_read():
@@ -86,13 +86,13 @@ def test_damaged_plain_pickles(data: st.DataObject) -> None:
 
 
 @given(st.lists(st.sampled_from(OPCODES) | st.binary(max_size=9), max_size=60))
-def test_pickles_of_any_opcodes(parts: list[bytes]) -> None:
+def test_pickles_of_any_opcodes_are_refused_or_read(parts: list[bytes]) -> None:
     with refused_or_read():
         read_pickle(io.BytesIO(b"".join(parts)), {("collections", "OrderedDict"): dict})
 
 
 @given(data=st.data())
-def test_damaged_official_pickles(folder: Path, official: bytes, data: st.DataObject) -> None:
+def test_damaged_official_pickles_are_refused_or_read(folder: Path, official: bytes, data: st.DataObject) -> None:
     path = folder / "damaged.pkl"
     path.write_bytes(data.draw(damaged([official], OPCODES)))
     with refused_or_read():
@@ -102,7 +102,7 @@ def test_damaged_official_pickles(folder: Path, official: bytes, data: st.DataOb
 
 
 @given(data=st.data())
-def test_damaged_files_of_pytorch(folder: Path, zipped: bytes, data: st.DataObject) -> None:
+def test_damaged_files_of_pytorch_are_refused_or_read(folder: Path, zipped: bytes, data: st.DataObject) -> None:
     path = folder / "damaged.pt"
     path.write_bytes(data.draw(damaged([zipped], OPCODES)))
     with refused_or_read():
@@ -110,7 +110,9 @@ def test_damaged_files_of_pytorch(folder: Path, zipped: bytes, data: st.DataObje
 
 
 @given(data=st.data())
-def test_damaged_safetensors(folder: Path, headers: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_damaged_safetensors_are_refused_or_read(
+    folder: Path, headers: list[dict[str, Any]], data: st.DataObject
+) -> None:
     file = save({"a": torch.zeros(2, 2)}, {tensor_files.KEY: json.dumps(headers[0])})
     content = data.draw(damaged([file], [*DEEP, b'"', b"{", b"}", b"[2,2]", b"F32", b"\xff" * 8]))
     path = folder / "damaged.safetensors"
@@ -121,7 +123,9 @@ def test_damaged_safetensors(folder: Path, headers: list[dict[str, Any]], data: 
 
 
 @given(data=st.data())
-def test_headers_of_any_form(folder: Path, headers: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_headers_of_any_form_are_refused_or_read(
+    folder: Path, headers: list[dict[str, Any]], data: st.DataObject
+) -> None:
     header = data.draw(st.sampled_from(headers).flatmap(altered) | JSON)
     path = folder / "header.safetensors"
     path.write_bytes(save({"a": torch.zeros(2)}, {tensor_files.KEY: json.dumps(header)}))
@@ -129,7 +133,7 @@ def test_headers_of_any_form(folder: Path, headers: list[dict[str, Any]], data: 
 
 
 @pytest.mark.parametrize("deep", DEEP, ids=["lists", "objects"])
-def test_deep_headers(folder: Path, deep: bytes) -> None:
+def test_deep_headers_are_refused_or_read(folder: Path, deep: bytes) -> None:
     path = folder / "deep.safetensors"
     path.write_bytes(save({"a": torch.zeros(2)}, {tensor_files.KEY: deep.decode()}))
     read_all(path)

@@ -39,7 +39,7 @@ def changed(before: Tensor, after: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("key", [key for key in FIXTURE if key != "image"])
-def test_parity(key: str) -> None:
+def test_augmentation_equals_the_reference(key: str) -> None:
     name, percentile = key.split("@")
     pipe = AugmentPipe(**PRESETS.get(name, {name: 1}))
     augmented = pipe(FIXTURE["image"], percentile=float(percentile))
@@ -224,7 +224,7 @@ def test_strength_that_is_none(strength: float) -> None:
         AugmentPipe(hue=strength)
 
 
-def test_unknown_transform() -> None:
+def test_an_unknown_transform_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"no augmentation is called 'colour'; there are xflip, .*cutout"):
         AugmentPipe(colour=1)
 

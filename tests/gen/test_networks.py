@@ -154,7 +154,7 @@ def test_messages() -> None:
         ({"channel_base": 16}, "channel_base 16 leaves no channel at 32 px"),
     ],
 )
-def test_bad_configurations(change: dict[str, int], message: str) -> None:
+def test_bad_configurations_are_refused(change: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(G32, **change)  # type: ignore[arg-type]
 

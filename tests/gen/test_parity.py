@@ -23,7 +23,7 @@ def error(ours: Tensor, theirs: Tensor) -> float:
 
 
 @torch.no_grad()
-def test_conditional_generator() -> None:
+def test_the_conditional_generator_is_the_reference() -> None:
     f, net = fixture("generator_cond_32"), generator_32()
     w, w_psi05 = net.map(f["z"], f["c"]), net.map(f["z"], f["c"], truncation=0.5)
     assert error(w[:, 0], f["w"]) < 2e-4
@@ -34,19 +34,19 @@ def test_conditional_generator() -> None:
 
 
 @torch.no_grad()
-def test_conditional_discriminator() -> None:
+def test_the_conditional_discriminator_is_the_reference() -> None:
     f = fixture("discriminator_cond_32")
     assert error(discriminator_32()(f["image"], f["c"]), f["logits"]) < 1e-4
 
 
 @torch.no_grad()
-def test_clamp() -> None:
+def test_clamped_layers_are_the_reference() -> None:
     g, d, f = fixture("generator_cond_32"), fixture("discriminator_cond_32"), fixture("clamp_32")
     assert error(generator_32(clamp=1.0)(g["z"], g["c"]), f["image_const"]) < 2e-4
     assert error(discriminator_32(clamp=1.0)(d["image"], d["c"]), f["logits"]) < 2e-4
 
 
-def test_r1_gradient() -> None:
+def test_the_r1_gradient_is_the_reference() -> None:
     f = fixture("r1_32")
     images = f["image"].requires_grad_()
     (grad,) = torch.autograd.grad(discriminator_32()(images, f["c"]).sum(), images)
@@ -56,7 +56,7 @@ def test_r1_gradient() -> None:
 
 
 @torch.no_grad()
-def test_ffhq256_generator() -> None:
+def test_the_generator_of_256_px_is_the_reference() -> None:
     f = fixture("generator_ffhq256")
     net = load_stylegan2_ada(Generator(FFHQ256), published_tensors("generator_ffhq256"))
     w = net.map(f["z"])
@@ -68,7 +68,7 @@ def test_ffhq256_generator() -> None:
 
 
 @torch.no_grad()
-def test_ffhq256_discriminator() -> None:
+def test_the_discriminator_of_256_px_is_the_reference() -> None:
     f = fixture("discriminator_ffhq256")
     net = load_stylegan2_ada(Discriminator(DFFHQ256), published_tensors("discriminator_ffhq256"))
     images = torch.from_numpy(filled("img256", (4, 3, 256, 256), 0, 0.5)).clip(-1, 1)

@@ -37,6 +37,6 @@ def test_every_preset_is_described(name: str) -> None:
         assert "Not as the code" in describe(name)
 
 
-def test_no_such_preset() -> None:
+def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of small, duong, duong-code, patel, patel-code"):
         find_preset("dong")

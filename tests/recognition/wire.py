@@ -16,8 +16,8 @@ from api.app import create_app
 from api.image_sets import derived_files
 from api.settings import Settings
 from gestaltgen_client import Client
-from recognition.images.pulled_sets import ServiceSetRequest
 from recognition.images.samples import Samples
+from recognition.images.service_request import ServiceSetRequest
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 

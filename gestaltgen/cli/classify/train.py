@@ -165,7 +165,7 @@ class SyntheticOptions:
 
     def source(self) -> SetSource | None:
         """Return where the image sets come from; None if there are none."""
-        from recognition.images.pulled_sets import ServiceSetRequest
+        from recognition.images.service_request import ServiceSetRequest
 
         if self.set_from is not None:
             return SetSource(recorded_in=self.set_from)

@@ -136,7 +136,7 @@ def test_other_formats_are_encoded_too(counting: Counting) -> None:
     assert moved == 1
 
 
-def test_how_jobs_end(counting: Counting) -> None:
+def test_jobs_are_counted_by_how_they_end(counting: Counting) -> None:
     ended = "gestaltgen_jobs_total"
     counting.model.broken = True
     try:

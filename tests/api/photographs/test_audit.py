@@ -266,14 +266,14 @@ def test_a_head_is_read_as_it_is_printed() -> None:
             Head.parse(text)
 
 
-def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verification_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.photographs.audit._ROWS_AT_ONCE", 2)
     told: list[int] = []
     append_entries(tmp_path, 5).verify(progress=told.append)
     assert told == [2, 4]
 
 
-def test_entries_are_found(tmp_path: Path) -> None:
+def test_entries_are_found_by_photograph_and_time(tmp_path: Path) -> None:
     audit = append_entries(tmp_path, 2)
     between = datetime.now(UTC)
     audit.record(SERVICE, ERASE_PHOTO, {"p1": PURPOSE, "p3": Purpose("teaching")}, "begun")

@@ -101,7 +101,7 @@ def test_set_without_any_label_says_so(tmp_path: Path) -> None:
     assert json.loads((path / "dataset.json").read_text())["labels"] is None
 
 
-def test_bytes_are_deterministic(tmp_path: Path) -> None:
+def test_a_data_set_has_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert write(tmp_path / "a.zip").read_bytes() == write(tmp_path / "b.zip").read_bytes()
 
 
@@ -144,7 +144,7 @@ def test_an_error_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writer_refuses(tmp_path: Path) -> None:
+def test_a_writer_refuses_what_it_could_not_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no picture for"), DatasetWriter(tmp_path / "empty"):
         pass
     write(tmp_path / "a")

@@ -136,7 +136,7 @@ def test_limits_refuse_with_their_numbers(folder: Path, tmp_path: Path) -> None:
         run(work, tmp_path / "b", min_score=9.0)
 
 
-def test_processes_agree(folder: Path, tmp_path: Path) -> None:
+def test_several_processes_prepare_the_same_data_set(folder: Path, tmp_path: Path) -> None:
     for workers in (1, 2):
         with DatasetWriter(tmp_path / f"{workers}.zip") as writer:
             align_photographs(plan_alignment(folder), writer, settings=AlignmentSettings(32), workers=workers)
@@ -178,7 +178,7 @@ def test_report_has_a_line_for_each() -> None:
     assert rows[1]["score"] == ""
 
 
-def test_portraits(portraits: Path, tmp_path: Path) -> None:
+def test_portraits_are_prepared(portraits: Path, tmp_path: Path) -> None:
     """A batch of real-looking portraits and hard cases: most are used, all are accounted for."""
     files = sorted((portraits / "images").glob("*.jpg"))[40::160] + sorted((portraits / "hard").glob("*.jpg"))[::10]
     records = [Record(file.relative_to(portraits).as_posix()) for file in files]

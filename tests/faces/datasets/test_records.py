@@ -46,7 +46,7 @@ def test_columns_are_renamed_and_excel_is_understood() -> None:
     assert record.age_group == "adolescent"
 
 
-def test_another_vocabulary() -> None:
+def test_conditions_of_another_vocabulary_are_read() -> None:
     (record,) = read("file,condition,age_years\na,KS,3\n", conditions=("KS",), ages=(AgeGroup("all", 0, 99),)).records
     assert (record.condition, record.age_group) == ("KS", "all")
 

@@ -32,7 +32,7 @@ def test_a_person_without_an_order_counts_as_no_correlation() -> None:
     assert (found.rising, found.correlation) == (1 / 3, 0)
 
 
-def test_drift_by_hand() -> None:
+def test_drift_is_what_a_hand_computes() -> None:
     """Two people of a condition at -1 and 1, each moving by ±0.1 around themselves in both entries."""
     moves = np.array([-0.1, 0.1])[:, None] * np.ones(2)
     people = np.stack([moves - 1, moves + 1])

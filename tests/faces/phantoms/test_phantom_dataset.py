@@ -78,7 +78,7 @@ def test_numbers_out_of_range(wrong: dict[str, int], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_drawing_reports_its_progress(tmp_path: Path) -> None:
     told: list[int] = []
     synthesise(tmp_path / "a.zip", count=3, size=16, seed=0, on_progress=told.append)
     assert told == [1, 2, 3]

@@ -45,7 +45,7 @@ def padded_convolutions(images: Tensor, maps: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (12, 20), (70, 48)])
-def test_equals_padded_convolutions(height: int, width: int) -> None:
+def test_resampling_equals_padded_convolutions(height: int, width: int) -> None:
     images, maps = pictures(6, height, width), drawn_maps(6, height, width)
     assert torch.allclose(resample(images, maps), padded_convolutions(images, maps), atol=1e-4)
 

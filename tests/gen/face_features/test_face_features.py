@@ -66,7 +66,7 @@ def test_heads_judge_in_bfloat16_nearly_as_in_float32(tmp_path: Path) -> None:
         assert (one - other).abs().max() < 0.05 * one.abs().max()
 
 
-def test_losses_of_heads() -> None:
+def test_losses_of_heads_are_summed() -> None:
     sure, unsure = [torch.full((2, 1, 4, 4), 2.0)], [torch.zeros(2, 1, 4, 4)]
     assert hinge_loss(unsure, unsure) == 2
     assert hinge_loss(sure, [-sure[0]]) == 0

@@ -386,7 +386,7 @@ def test_what_is_neither_tensor_nor_module_is_refused(tmp_path: Path) -> None:
     refuse(write_stylegan2_ada_pickle(tmp_path / "n.pkl", {"G_ema": odd}), "_parameters of the network is not a dict")
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_a_file_that_is_absent_is_named(tmp_path: Path) -> None:
     refuse(tmp_path / "absent.pkl", "absent.pkl cannot be read: No such file or directory; check the path")
     huge = tmp_path / "huge.pkl"
     with huge.open("wb") as file:

@@ -95,7 +95,7 @@ def test_what_cannot_be_varied_is_refused(changes: dict[str, str], message: str)
         vary(make_preset("phantom", 64), changes)
 
 
-def test_unknown_preset() -> None:
+def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown preset 'huge'; expected one of phantom, paper256, auto"):
         make_preset("huge", 64)
 

@@ -27,7 +27,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str) -> None:
+def test_the_help_of_every_command_names_its_options_or_commands(command: str) -> None:
     result = CliRunner().invoke(main.app, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output) > 300

@@ -49,7 +49,7 @@ def test_few_of_every_stratum_is_no_reason_to_lose_a_class() -> None:
             assert {samples.samples[index].condition for index in held} == set(CLASSES)
 
 
-def test_too_few_persons() -> None:
+def test_too_few_persons_for_the_folds_are_refused() -> None:
     samples = squares(40, images_per_person=5)
     with pytest.raises(DatasetError, match=r"class .WS. has 2 persons, too few for 5 folds.*ask for fewer folds"):
         split_into_folds(samples)

@@ -19,7 +19,8 @@ from faces.images import pixels_key
 from faces.labels import CONDITIONS
 from gestaltgen_client import Client
 from recognition.images.image_stack import stack_images
-from recognition.images.pulled_sets import PullProgress, ServiceSetRequest, pull_set, read_recorded_request
+from recognition.images.pulled_sets import PullProgress, pull_set
+from recognition.images.service_request import ServiceSetRequest, read_recorded_request
 from tests.api.fake import FakeModel
 from tests.recognition.wire import REQUEST, Running, Wire, breaks_at, service, told
 

@@ -11,7 +11,8 @@ from api.settings import Settings
 from core.errors import ConfigError, PullError
 from core.seen_images import SeenImages
 from gestaltgen_client import Client
-from recognition.images.pulled_sets import ServiceSetRequest, pull_set
+from recognition.images.pulled_sets import pull_set
+from recognition.images.service_request import ServiceSetRequest
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
 from tests.api.tiny import tiny_checkpoint

@@ -82,7 +82,7 @@ def as_timm(name: str) -> str:
 
 
 @pytest.mark.parametrize("size", [32, 64, 100, 128])
-def test_the_small_network(size: int) -> None:
+def test_the_small_network_has_the_classes_asked_for(size: int) -> None:
     network = build("small", 4, size)
     assert network(torch.zeros(2, 3, size, size)).shape == (2, 4)
     assert 300_000 < sum(parameter.numel() for parameter in network.parameters()) < 1_000_000

@@ -29,7 +29,7 @@ def test_short_epochs_go_on_where_the_last_one_ended() -> None:
     assert torch.bincount(long).min() == 2
 
 
-def test_balanced_epochs() -> None:
+def test_an_epoch_is_balanced() -> None:
     order = draw_epoch_order(replace(CONFIG, images_per_epoch=2000), 10, torch.tensor([0.5] + [0.5 / 9] * 9), 0)
     assert 900 < int((order == 0).sum()) < 1100
 
@@ -48,7 +48,7 @@ def test_nothing_varied_is_plain() -> None:
     assert -1 <= float(same.min()) <= float(same.max()) <= 1
 
 
-def test_flips() -> None:
+def test_half_of_the_images_are_flipped() -> None:
     pixels = squares(1).pixels
     config = replace(CONFIG, shift=0.0, colour=0.0)
     shown = augment_images(pixels, torch.zeros(16, dtype=torch.int64), config, make_generator(1))

@@ -86,7 +86,7 @@ def test_other_folds_are_refused(done: CrossValidation) -> None:
         cross_validate(CONFIG, REAL, done.out, count=2, split_seed=5)
 
 
-def test_synthetic_alone(tmp_path: Path) -> None:
+def test_folds_train_on_synthetic_images_alone(tmp_path: Path) -> None:
     config = replace(CONFIG, epochs=1)
     done = cross_validate(config, REAL, tmp_path, count=2, extra=of_fold, real_faces=False)
     images = json.loads((tmp_path / "seed-0" / "fold-0" / "config.json").read_text())["images"]
@@ -96,7 +96,7 @@ def test_synthetic_alone(tmp_path: Path) -> None:
         cross_validate(config, REAL, tmp_path / "none", count=2, extra=lambda fold: None, real_faces=False)
 
 
-def test_seeds(tmp_path: Path) -> None:
+def test_each_seed_is_a_training_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"seeds are \[1, 1\]"):
         cross_validate(CONFIG, REAL, tmp_path, seeds=[1, 1])
 

@@ -148,7 +148,7 @@ def test_another_run_is_not_gone_on_with(done: Path) -> None:
         train(QUICK, TRAIN, None, VALIDATION, done)
 
 
-def test_early_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
     figures = lambda run: trainer.ValidationFigures(next(losses), 0.5, 0.5)  # noqa: E731
     monkeypatch.setattr(trainer._Run, "measure", figures)
@@ -195,7 +195,7 @@ def test_a_classifier_does_not_depend_on_the_batch(done: Path) -> None:
     np.testing.assert_allclose(together.sum(axis=1), 1)
 
 
-def test_damaged_classifiers(done: Path, tmp_path: Path) -> None:
+def test_damaged_classifiers_are_refused(done: Path, tmp_path: Path) -> None:
     tensors, header = tensor_files.read(done / "classifier.safetensors")
     file = tmp_path / "classifier.safetensors"
     tensor_files.write(file, {}, header)
@@ -237,7 +237,7 @@ def test_one_process_a_folder(tmp_path: Path) -> None:
     assert not run(tmp_path, stop=again).finished
 
 
-def test_bfloat16(tmp_path: Path) -> None:
+def test_training_in_bfloat16_learns(tmp_path: Path) -> None:
     result = run(tmp_path, replace(QUICK, epochs=2, precision="bfloat16"))
     assert result.validation is not None
     assert result.validation.loss < 1.6
@@ -246,7 +246,7 @@ def test_bfloat16(tmp_path: Path) -> None:
     assert {parameter.dtype for parameter in classifier.network.parameters()} == {torch.float32}
 
 
-def test_rates() -> None:
+def test_learning_rates_follow_the_schedule() -> None:
     cosine = ClassifierTrainingConfig(epochs=10, warmup_epochs=2, learning_rate=1.0, warmup_from=0.1)
     assert [round(learning_rate_at(cosine, at), 3) for at in (0, 1, 2, 6, 10)] == [0.1, 0.55, 1, 0.5, 0]
     restarts = replace(cosine, schedule="cosine-restarts", warmup_epochs=0, restart_epochs=4)

@@ -187,7 +187,7 @@ def test_a_plain_table_in_csv_tsv_and_excel(tmp_path: Path) -> None:
     assert last.condition == "unaffected"
 
 
-def test_metadata_of_gestaltmatcher(tmp_path: Path) -> None:
+def test_metadata_of_gestaltmatcher_are_read(tmp_path: Path) -> None:
     header = (
         "image_id\tpatient_id\tinternal_syndrome_id\tinternal_syndrome_name\tgender\tage_year\tage_month\t"
         "ethnicity_category\tethnicity_sub_category\tgene_names\tpresent_features\tabsent_features\n"

@@ -25,7 +25,7 @@ from faces.datasets.name_lists import read_names
 from faces.phantoms.phantom_dataset import synthesise
 from gen.training.data import Exclusion, load
 from gestaltgen.cli.main import app
-from recognition.images.pulled_sets import ServiceSetRequest
+from recognition.images.service_request import ServiceSetRequest
 from recognition.predictions import Predictions
 from recognition.presets import find_preset
 from recognition.results.report import FILES
@@ -53,7 +53,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unseen_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "unseen.zip"
     synthesise(path, count=40, size=32, seed=1)
     return path
@@ -68,14 +68,14 @@ def generating(state: Path, seen: frozenset[str] | None = frozenset()) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, real: Path, test_set: Path) -> tuple[Path, Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory, real: Path, unseen_set: Path) -> tuple[Path, Path]:
     """A run on real images only, and one with an image set."""
     folder = tmp_path_factory.mktemp("runs")
-    said = train(real, folder / "real", "--test", str(test_set))
+    said = train(real, folder / "real", "--test", str(unseen_set))
     assert "look at" in said
     with generating(folder / "state") as url, pytest.MonkeyPatch.context() as patch:
         skip_plots(patch)
-        train(real, folder / "more", "--test", str(test_set), *AUGMENT, "--service", url, "--count", "1")
+        train(real, folder / "more", "--test", str(unseen_set), *AUGMENT, "--service", url, "--count", "1")
     return folder / "real", folder / "more"
 
 
@@ -107,12 +107,12 @@ def keys(path: Path) -> set[str]:
         return {dataset.key(index) for index in range(len(dataset))}
 
 
-def test_a_run_has_classifiers_predictions_and_a_report(runs: tuple[Path, Path], test_set: Path) -> None:
+def test_a_run_has_classifiers_predictions_and_a_report(runs: tuple[Path, Path], unseen_set: Path) -> None:
     run, _ = runs
     for fold in range(2):
         assert (run / "seed-0" / f"fold-{fold}" / "classifier.safetensors").is_file()
     said = Predictions.load(run / "predictions" / "seed-0.csv")
-    assert set(said.keys) == keys(test_set)
+    assert set(said.keys) == keys(unseen_set)
     assert {path.name for path in (run / "report").iterdir()} == set(FILES)
     told = json.loads((run / "report" / "report.json").read_text())
     assert list(told["runs"]) == ["real"]
@@ -134,25 +134,25 @@ def test_synthetic_images_are_learnt_and_their_set_is_recorded(runs: tuple[Path,
 
 
 def test_the_same_command_goes_on_and_trains_nothing_again(
-    runs: tuple[Path, Path], real: Path, test_set: Path, tmp_path: Path
+    runs: tuple[Path, Path], real: Path, unseen_set: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "real"
     shutil.copytree(runs[0], run)
     (run / "predictions" / "seed-0.csv").unlink()
     shutil.rmtree(run / "seed-0" / "fold-1")
     before = (run / "seed-0" / "fold-0" / "classifier.safetensors").stat().st_mtime_ns
-    train(real, run, "--test", str(test_set))
+    train(real, run, "--test", str(unseen_set))
     assert (run / "seed-0" / "fold-0" / "classifier.safetensors").stat().st_mtime_ns == before
     for name in ("seed-0/fold-1/classifier.safetensors", "predictions/seed-0.csv"):
         assert (run / name).read_bytes() == (runs[0] / name).read_bytes()
 
 
 def test_a_whole_set_needs_no_service_to_go_on(
-    runs: tuple[Path, Path], real: Path, test_set: Path, tmp_path: Path
+    runs: tuple[Path, Path], real: Path, unseen_set: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "more"
     shutil.copytree(runs[1], run)
-    said = train(real, run, "--test", str(test_set), *AUGMENT, "--service", "http://127.0.0.1:9", "--count", "1")
+    said = train(real, run, "--test", str(unseen_set), *AUGMENT, "--service", "http://127.0.0.1:9", "--count", "1")
     assert "15 synthetic images, all in" in said
 
 
@@ -177,28 +177,28 @@ def test_training_images_are_no_test_images(real: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "seed-0").exists()
 
 
-def test_persons_in_training_are_no_test_persons(real: Path, test_set: Path, tmp_path: Path) -> None:
-    with Dataset.open(real) as known, Dataset.open(test_set) as other, DatasetWriter(tmp_path / "t.zip") as writer:
+def test_persons_in_training_are_no_test_persons(real: Path, unseen_set: Path, tmp_path: Path) -> None:
+    with Dataset.open(real) as known, Dataset.open(unseen_set) as other, DatasetWriter(tmp_path / "t.zip") as writer:
         for index in range(4):
             writer.add(other.image(index), replace(other.record(index), person=known.record(index).person))
     said = refused(*arguments(real, tmp_path / "run", "--test", str(tmp_path / "t.zip")))
     assert "4 persons" in said
 
 
-def test_images_that_the_generator_saw_are_no_test_images(real: Path, test_set: Path, tmp_path: Path) -> None:
-    seen = frozenset(key[:KEY_DIGITS] for key in sorted(keys(test_set))[:3])
+def test_images_that_the_generator_saw_are_no_test_images(real: Path, unseen_set: Path, tmp_path: Path) -> None:
+    seen = frozenset(key[:KEY_DIGITS] for key in sorted(keys(unseen_set))[:3])
     with generating(tmp_path / "state", seen) as url:
         args = arguments(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url)
-        said = refused(*args, "--test", str(test_set))
+        said = refused(*args, "--test", str(unseen_set))
         assert re.search(r"\b3 of 40\b.*\b3\b.*generator fake", said)
         assert invoke(*args).exit_code == 0
-    said = refused("predict", str(tmp_path / "run"), "--test", str(test_set))
+    said = refused("predict", str(tmp_path / "run"), "--test", str(unseen_set))
     assert re.search(r"\b3 of 40\b.*\b3\b.*generator fake", said)
 
 
-def test_a_generator_that_does_not_say_what_it_saw_needs_a_word(real: Path, test_set: Path, tmp_path: Path) -> None:
+def test_a_generator_that_does_not_say_what_it_saw_needs_a_word(real: Path, unseen_set: Path, tmp_path: Path) -> None:
     with generating(tmp_path / "state", None) as url:
-        args = arguments(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url, "--test", str(test_set))
+        args = arguments(real, tmp_path / "run", *AUGMENT, "--count", "1", "--service", url, "--test", str(unseen_set))
         said = refused(*args)
         assert "generator fake" in said
         assert "--unknown-training-images" in said
@@ -206,7 +206,7 @@ def test_a_generator_that_does_not_say_what_it_saw_needs_a_word(real: Path, test
     assert result.exit_code == 0, result.output
     told = json.loads((tmp_path / "run" / "report" / "report.json").read_text())
     assert "generator fake" in told["about"]["not known"]
-    again = refused("predict", str(tmp_path / "run"), "--test", str(test_set))
+    again = refused("predict", str(tmp_path / "run"), "--test", str(unseen_set))
     assert "generator fake" in again
 
 
@@ -252,11 +252,11 @@ def test_the_folds_of_the_lists_are_those_of_the_run(runs: tuple[Path, Path], he
 
 
 def test_a_fold_learns_from_its_own_generator(
-    real: Path, test_set: Path, held: list[frozenset[str]], tmp_path: Path
+    real: Path, unseen_set: Path, held: list[frozenset[str]], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     with generating_folds(tmp_path / "state", [held[1], held[0]]) as url:
-        said = train(real, run, "--test", str(test_set), *OF_FOLDS, "--service", url)
+        said = train(real, run, "--test", str(unseen_set), *OF_FOLDS, "--service", url)
     assert "30 synthetic images of fold-0, fold-1" in said
     assert "validation figures" not in said
     sets = json.loads((run / "run.json").read_text())["sets"]
@@ -405,7 +405,7 @@ def test_classes_without_faces_are_left_out(real: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "run.json").read_text())["sets"]["set"]["images"] == 10
 
 
-def test_report_and_compare(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_runs_are_reported_and_compared(runs: tuple[Path, Path], tmp_path: Path) -> None:
     real, more = map(str, runs)
     result = invoke("report", real, f"+ progression={more}", "--out", str(tmp_path / "report"), "--resamples", "200")
     assert result.exit_code == 0, result.output
@@ -420,11 +420,11 @@ def test_report_and_compare(runs: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_more_seeds_are_added_to_a_run_and_pooled(
-    runs: tuple[Path, Path], real: Path, test_set: Path, tmp_path: Path
+    runs: tuple[Path, Path], real: Path, unseen_set: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "real"
     shutil.copytree(runs[0], run)
-    train(real, run, "--test", str(test_set), "--seeds", "2")
+    train(real, run, "--test", str(unseen_set), "--seeds", "2")
     assert {path.name for path in (run / "predictions").iterdir()} == {"seed-0.csv", "seed-1.csv"}
     told = json.loads((run / "report" / "report.json").read_text())
     assert (told["images"], told["persons"]) == (80, 40)
@@ -433,8 +433,8 @@ def test_more_seeds_are_added_to_a_run_and_pooled(
     assert invoke("compare", str(runs[1]), f"one={run}/predictions/seed-0.csv").exit_code == 0
 
 
-def test_runs_on_other_test_sets_are_not_compared(runs: tuple[Path, Path], test_set: Path, tmp_path: Path) -> None:
-    with Dataset.open(test_set) as data, DatasetWriter(tmp_path / "fewer.zip") as writer:
+def test_runs_on_other_test_sets_are_not_compared(runs: tuple[Path, Path], unseen_set: Path, tmp_path: Path) -> None:
+    with Dataset.open(unseen_set) as data, DatasetWriter(tmp_path / "fewer.zip") as writer:
         for index in range(30):
             writer.add(data.image(index), data.record(index))
     result = invoke("predict", str(runs[0]), "--test", str(tmp_path / "fewer.zip"), "--out", str(tmp_path / "said"))
@@ -455,9 +455,9 @@ def test_many_runs_fit_the_width_of_a_terminal(runs: tuple[Path, Path], tmp_path
     assert any(line.rstrip().endswith("other   unaffected") for line in shown.splitlines()[:4])
 
 
-def test_undecided_faces_are_told(runs: tuple[Path, Path], test_set: Path, tmp_path: Path) -> None:
+def test_undecided_faces_are_told(runs: tuple[Path, Path], unseen_set: Path, tmp_path: Path) -> None:
     said, report = str(tmp_path / "said"), str(tmp_path / "report")
-    shown = invoke("predict", str(runs[0]), "--test", str(test_set), "--out", said, "--threshold", "1").output
+    shown = invoke("predict", str(runs[0]), "--test", str(unseen_set), "--out", said, "--threshold", "1").output
     assert "0.0% right, 100.0% undecided of 40 predictions" in shown
     shown = invoke("report", f"all={runs[0]}", f"sure={said}", "--out", report, "--resamples", "200").output
     assert re.search(r"undecided +0\.0 +100\.0", shown)
@@ -465,8 +465,8 @@ def test_undecided_faces_are_told(runs: tuple[Path, Path], test_set: Path, tmp_p
     assert "no fold is as sure" not in invoke("report", str(runs[0]), "--out", report, "--resamples", "200").output
 
 
-def test_what_is_no_run_is_told(tmp_path: Path, test_set: Path) -> None:
-    assert "run.json" in refused("predict", str(tmp_path), "--test", str(test_set))
+def test_what_is_no_run_is_told(tmp_path: Path, unseen_set: Path) -> None:
+    assert "run.json" in refused("predict", str(tmp_path), "--test", str(unseen_set))
     assert str(tmp_path) in refused("report", str(tmp_path))
     assert "none.csv" in refused("report", str(tmp_path / "none.csv"))
 

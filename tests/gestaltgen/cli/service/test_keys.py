@@ -111,7 +111,7 @@ def test_the_service_itself_has_no_key(tmp_path: Path) -> None:
     assert "'service'" in words(result.stderr)
 
 
-def test_revoking(tmp_path: Path) -> None:
+def test_a_revoked_key_opens_nothing(tmp_path: Path) -> None:
     secret, other = created(tmp_path, "lab"), created(tmp_path, "lab")
     found = who(tmp_path, secret)
     assert found is not None

@@ -27,7 +27,7 @@ def photos(tmp_path: Path, astronaut: Pixels) -> Path:
     return folder
 
 
-def test_phantoms(tmp_path: Path) -> None:
+def test_phantoms_are_drawn_into_a_data_set(tmp_path: Path) -> None:
     result = run("phantoms", tmp_path / "p.zip", "--count", 20, "--size", 16, "--seed", 3, "--workers", 1)
     assert result.exit_code == 0, result.output
     assert "20 pictures of 16 x 16 pixels" in result.output
@@ -188,7 +188,7 @@ def test_export_describes_a_set(tmp_path: Path) -> None:
     assert not (tmp_path / "croissant.json").exists()
 
 
-def test_help_teaches() -> None:
+def test_the_help_gives_examples() -> None:
     text = run("prepare", "--help").output
     for word in (
         "condition",

@@ -48,7 +48,7 @@ def relative_error(ours: Tensor, expected: Tensor) -> float:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 2e-5)])
 @pytest.mark.parametrize("name", ["plain", "resnet"])
-def test_parity(name: str, dtype: torch.dtype, tolerance: float) -> None:
+def test_maps_are_the_references(name: str, dtype: torch.dtype, tolerance: float) -> None:
     network, x = load_network(name, FIXTURE, dtype), FIXTURE["x"].to(dtype)
     noise = FIXTURE["noise_unit"].to(dtype)
     errors = {}
