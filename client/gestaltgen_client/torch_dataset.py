@@ -29,7 +29,7 @@ class ImageSetDataset(IterableDataset[dict[str, Any]]):
     manifest. The workers of a `DataLoader`, and the ranks of a distributed training, read different shards, so more
     of them than the set has shards are of no use.
 
-    To resume inside an epoch, mark the samples that training has used, and store `state_dict` in the checkpoint:
+    To resume inside an epoch, mark the samples that training has used, and store `state_dict` in the checkpoint::
 
         dataset = ImageSetDataset(url, image_set.id)
         dataset.load_state_dict(checkpoint["data"])  # when resuming

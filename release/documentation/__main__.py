@@ -22,8 +22,10 @@ from release.documentation.rest import write_route_pages
 ROOT: Final = Path(__file__).parents[2]
 CONTENTS: Final = Path("docs/README.md")
 """Page that names all others; it is the first page of the site."""
-_GENERATED: Final = "Reference made from the code"
+_REFERENCE: Final = "Reference"
+"""The last group of pages, to which the references that are made from the code are added."""
 _CLIENT: Final = ("Client", "ImageSet", "Item", "Photo", "Edit", "Pack", "Explanation", "Assessment")
+_DATA_SET: Final = ".. autoclass:: gestaltgen_client.torch_dataset.ImageSetDataset\n   :members:\n\n"
 _CLIENT_ERRORS: Final = ("ServiceError", "JobError", "ChecksumError")
 
 
@@ -33,7 +35,8 @@ def main() -> None:
     contents = (ROOT / CONTENTS).read_text(encoding="utf-8")
     groups = list_pages(contents)
     copy_pages([page for pages in groups.values() for page in pages.values()], folder)
-    groups[_GENERATED] = write_references(folder)
+    references = write_references(folder)
+    groups[_REFERENCE] |= references
     for page in folder.glob("*.md"):
         page.write_text(page.read_text("utf-8").replace(f"]({CONTENTS})", "](index.md)"), encoding="utf-8")
     index = re.sub(r"\]\((?!\w+:)", "](docs/", contents).replace("](docs/../", "](")
@@ -88,10 +91,10 @@ def _write_group(folder: Path, pages: Mapping[str, str]) -> None:
 
 
 def _render_client() -> str:
-    classes = "".join(f".. autoclass:: {name}\n   :members:\n\n" for name in _CLIENT)
+    classes = "".join(f".. autoclass:: {name}\n   :members:\n   :inherited-members:\n\n" for name in _CLIENT)
     errors = "".join(f".. autoexception:: {name}\n   :members:\n\n" for name in _CLIENT_ERRORS)
     module = ".. automodule:: gestaltgen_client\n\n.. currentmodule:: gestaltgen_client\n\n"
-    return f"# Python client\n\n```{{eval-rst}}\n{module}{classes}{errors}```\n"
+    return f"# Python client\n\n```{{eval-rst}}\n{module}{classes}{_DATA_SET}{errors}```\n"
 
 
 def _render_toctree(pages: Mapping[str, str], caption: str = "") -> str:
