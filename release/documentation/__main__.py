@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from release.documentation.client import write_client_page
 from release.documentation.commands import write_command_pages
 from release.documentation.links import find_links
 from release.documentation.rest import write_route_pages
@@ -24,9 +25,6 @@ CONTENTS: Final = Path("docs/README.md")
 """Page that names all others; it is the first page of the site."""
 _REFERENCE: Final = "Reference"
 """The last group of pages, to which the references that are made from the code are added."""
-_CLIENT: Final = ("Client", "ImageSet", "Item", "Photo", "Edit", "Pack", "Explanation", "Assessment")
-_DATA_SET: Final = ".. autoclass:: gestaltgen_client.torch_dataset.ImageSetDataset\n   :members:\n\n"
-_CLIENT_ERRORS: Final = ("ServiceError", "JobError", "ChecksumError")
 
 
 def main() -> None:
@@ -37,12 +35,7 @@ def main() -> None:
     copy_pages([page for pages in groups.values() for page in pages.values()], folder)
     references = write_references(folder)
     groups[_REFERENCE] |= references
-    for page in folder.glob("*.md"):
-        page.write_text(page.read_text("utf-8").replace(f"]({CONTENTS})", "](index.md)"), encoding="utf-8")
-    index = re.sub(r"\]\((?!\w+:)", "](docs/", contents).replace("](docs/../", "](")
-    (folder / "index.md").write_text(
-        index + "".join(_render_toctree(pages, caption) for caption, pages in groups.items()), encoding="utf-8"
-    )
+    write_index(folder, contents, references, groups)
 
 
 def list_pages(contents: str) -> dict[str, dict[str, str]]:
@@ -66,11 +59,23 @@ def copy_pages(pages: list[str], folder: Path) -> None:
                 _copy(target.resolve(), folder)
 
 
+def write_index(
+    folder: Path, contents: str, references: Mapping[str, str], groups: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Write the first page: the page of contents with the references at its end, and the groups as the navigation."""
+    for page in folder.glob("*.md"):  # of which the overview leads to the page of contents
+        page.write_text(page.read_text("utf-8").replace(f"]({CONTENTS})", "](index.md)"), encoding="utf-8")
+    text = re.sub(r"\]\((?!\w+:)", "](docs/", contents).replace("](docs/../", "](")
+    added = "".join(f"- [{title}]({path}): made from the code\n" for title, path in references.items())
+    navigation = "".join(_render_toctree(pages, caption) for caption, pages in groups.items())
+    (folder / "index.md").write_text(text + added + navigation, encoding="utf-8")
+
+
 def write_references(folder: Path) -> dict[str, str]:
     """Write the references of commands, routes and client. Returns the paths of their first pages by title."""
     _write_group(folder / "reference/commands", dict(write_command_pages()))
     _write_group(folder / "reference/rest", dict(write_route_pages()))
-    (folder / "reference/client.md").write_text(_render_client(), encoding="utf-8")
+    (folder / "reference/client.md").write_text(write_client_page(), encoding="utf-8")
     return {
         "Command line": "reference/commands/index.md",
         "REST interface": "reference/rest/index.md",
@@ -88,13 +93,6 @@ def _write_group(folder: Path, pages: Mapping[str, str]) -> None:
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
     with (folder / "index.md").open("a", encoding="utf-8") as file:
         file.write(_render_toctree(others))
-
-
-def _render_client() -> str:
-    classes = "".join(f".. autoclass:: {name}\n   :members:\n   :inherited-members:\n\n" for name in _CLIENT)
-    errors = "".join(f".. autoexception:: {name}\n   :members:\n\n" for name in _CLIENT_ERRORS)
-    module = ".. automodule:: gestaltgen_client\n\n.. currentmodule:: gestaltgen_client\n\n"
-    return f"# Python client\n\n```{{eval-rst}}\n{module}{classes}{_DATA_SET}{errors}```\n"
 
 
 def _render_toctree(pages: Mapping[str, str], caption: str = "") -> str:

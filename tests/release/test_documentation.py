@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from release.documentation.__main__ import CONTENTS, ROOT, copy_pages, list_pages
+from release.documentation.__main__ import CONTENTS, ROOT, copy_pages, list_pages, write_index
 from release.documentation.commands import write_command_page
 from release.documentation.links import find_anchors, find_links, list_broken_links
 from release.documentation.markdown import escape, render_table
@@ -52,6 +52,15 @@ def test_pages_are_copied_with_the_files_that_they_offer(tmp_path: Path) -> None
     copy_pages(["docs/service.md"], tmp_path)
     assert (tmp_path / "docs" / "grafana.json").is_file()
     assert (tmp_path / "compose.yaml").is_file()
+
+
+def test_the_first_page_leads_to_pages_from_the_root(tmp_path: Path) -> None:
+    contents = "# A\n\n## Reference\n\n- [B](b.md): b\n- [C](../c.md): c, see [d](https://d.example)\n"
+    (tmp_path / "README.md").write_text("[all](docs/README.md)\n")
+    write_index(tmp_path, contents, {"E": "reference/e.md"}, {"Reference": {"B": "docs/b.md", "E": "reference/e.md"}})
+    assert find_links((tmp_path / "index.md").read_text()) == ["docs/b.md", "c.md", "reference/e.md"]
+    assert "\n:caption: Reference\n\nB <docs/b.md>\nE <reference/e.md>\n" in (tmp_path / "index.md").read_text()
+    assert (tmp_path / "README.md").read_text() == "[all](index.md)\n"
 
 
 def test_text_that_looks_like_markup_is_escaped_outside_of_code() -> None:
