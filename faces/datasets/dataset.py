@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import tokenize
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from core.errors import DatasetError, LabelError, UnreadableImageError
 from core.formats.archives import open_sink, open_store
+from core.formats.arrays import read_array
 from faces.conditions.catalogue import Identifiers, identify_by_name
 from faces.datasets.records import Record, decode_label, encode_label, read_table, write_table
 from faces.images import Pixels, encode_png, pixels_key, read_image
@@ -135,8 +135,8 @@ class Dataset:
         if not self._has_landmarks:
             return None
         try:
-            points: npt.NDArray[np.float32] = np.load(io.BytesIO(self._store.read(LANDMARKS)), allow_pickle=False)
-        except (ValueError, SyntaxError, tokenize.TokenError, EOFError, OSError, MemoryError) as error:
+            points: npt.NDArray[np.float32] = read_array(self._store.read(LANDMARKS))
+        except (ValueError, OSError) as error:
             raise DatasetError(f"{self.path}/{LANDMARKS} is no array ({error}); write the set again") from error
         if points.shape != (len(self), 68, 2):
             raise DatasetError(f"{self.path}/{LANDMARKS} is {points.shape}; expected {(len(self), 68, 2)}")

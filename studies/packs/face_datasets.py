@@ -6,8 +6,6 @@ interest.
 
 from __future__ import annotations
 
-import io
-import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -17,6 +15,7 @@ import numpy.typing as npt
 
 from core.errors import DatasetError
 from core.formats.archives import Store, open_store
+from core.formats.arrays import read_array
 from core.formats.face_areas import Area, find_areas, unite_areas
 from studies.answers.csv_rows import CsvRow, decode_text, name_lines, parse_cells
 from studies.answers.key import KeyImage
@@ -96,8 +95,8 @@ def _read_landmarks(store: Store, path: Path, names: set[str]) -> Mapping[str, n
         return {}
     files = sorted(name for name in names if PurePosixPath(name).suffix.lower() in _SUFFIXES)
     try:
-        points = np.load(io.BytesIO(store.read(_LANDMARKS)), allow_pickle=False)
-    except (ValueError, SyntaxError, tokenize.TokenError, EOFError, OSError, MemoryError) as error:
+        points = read_array(store.read(_LANDMARKS))
+    except (ValueError, OSError) as error:
         raise DatasetError(f"{path}/{_LANDMARKS} is no array ({error}); write the set again") from error
     if points.shape != (len(files), 68, 2) or points.dtype.kind != "f" or not (np.abs(points) < _MOST_PIXEL).all():
         raise DatasetError(f"{path}/{_LANDMARKS} is {points.shape}; expected {(len(files), 68, 2)} places in pixels")

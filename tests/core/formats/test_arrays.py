@@ -1,0 +1,34 @@
+"""Arrays of strangers: read as they are, or refused with a ValueError whatever is wrong with them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from core.formats.arrays import read_array
+
+
+def written(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_an_array_is_read_as_it_was_written() -> None:
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert (read_array(written(array)) == array).all()
+
+
+@pytest.mark.parametrize("damage", ["header of Python 2", "no end", "nothing", "other bytes"])
+def test_a_damaged_file_is_refused(damage: str) -> None:
+    whole = written(np.zeros((2, 3)))
+    files = {
+        "header of Python 2": whole.replace(b"(2, 3)", b"(2L,3)"),
+        "no end": whole[:-1],
+        "nothing": b"",
+        "other bytes": b"\x93NUMPY and more",
+    }
+    with pytest.raises(ValueError, match=r"."):
+        read_array(files[damage])
