@@ -156,7 +156,7 @@ def _describe_set(
     pace: tuple[float | None, float | None],
 ) -> ImageSetOut:
     here = set_path(request.id)
-    filtered = any(name in request.resolved for name in MINIMA)
+    filtered = any(name in request.resolved for name in (*MINIMA, "training_people"))
     return ImageSetOut(
         id=request.id,
         state=state,

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         description="Folder of trained models of syndromes, as `gestaltgen syndromes train` writes it, by which "
         "photographs can be assessed. It is looked at again for each request; unset, there are none.",
     )
+    people_key: Path | None = Field(
+        default=None,
+        description="File of the key that opens `NAME-people.sealed` beside a checkpoint, as `gestaltgen weights audit "
+        "--people-key` writes both. With it the service leaves out images that are too near to a person of the "
+        "training data; a generator that has such a file is not served without the key.",
+    )
     model_memory_mb: int = Field(
         default=2048,
         ge=1,

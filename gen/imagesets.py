@@ -179,6 +179,12 @@ def list_draws(request: ImageSetRequest, vocabulary: Vocabulary, counts: Counts)
     """Yield who can be drawn for a filtered request, in the order of the set."""
     request = request.with_defaults(vocabulary)
     by_age = request.kind in ("unrelated", "blended")
+    if request.seeds is not None or request.seeds_by_label is not None:  # all of them are wanted
+        persons = {(condition, None): seeds for condition, seeds in _persons(request, vocabulary, counts)}
+        given = _seeds_by_cell(request, vocabulary, counts) if by_age else persons
+        for (condition, age), seeds in given.items():
+            yield Draws(condition, age, len(seeds), seeds)
+        return
     for condition in request.conditions or ():
         wanted = request.count_persons(condition, vocabulary, counts)
         for age in map(str, request.years or request.ages or ()) if by_age else (None,):

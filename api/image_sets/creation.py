@@ -232,7 +232,7 @@ class ImageSetWork:
     def _select(self, plan: RenderPlan) -> RenderPlan:
         """Select the images of a filtered plan, and store which they are."""
         model = self._model(plan)
-        scorer = open_scorer(model.info, plan.request, self._classifiers)
+        scorer = open_scorer(model.info, plan.request, self._classifiers) if plan.scored else None
         selector = ImageSelector(plan, model, scorer, self._worker.render)
         selection = selector.select()
         self._store.write_selection(plan.id, vars(selection), selector.draw_left_out())
@@ -315,7 +315,7 @@ class ImageSets:
         Args:
             latest: the last job of the set.
         """
-        small = self._at_once and len(plan.rows) <= BATCH and not plan.scored
+        small = self._at_once and len(plan.rows) <= BATCH and not plan.scored and plan.draws is None
         return small and (latest is None or latest.finished) and not self._store.is_complete(plan.id)
 
     def make_now(self, plan: RenderPlan) -> None:

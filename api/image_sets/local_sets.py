@@ -66,7 +66,7 @@ def write_image_set(
     if not store.is_complete(plan.id):
         store.begin(StoredRequest(plan.id, images, plan.asked, plan.resolved))
     scorer = open_scorer(model.info, plan.request, classifiers) if plan.scored else None
-    if plan.draws is not None and scorer is not None:
+    if plan.draws is not None:
         plan, scorer = select_images(store, plan, model, scorer, progress), None
     with progress.bar("rendering", images) as show_done:
         if not store.is_complete(plan.id):
@@ -93,7 +93,7 @@ def write_image_set(
 
 
 def select_images(
-    store: ImageSetStore, plan: RenderPlan, model: Model, scorer: ImageScorer, progress: Progress = SILENT
+    store: ImageSetStore, plan: RenderPlan, model: Model, scorer: ImageScorer | None, progress: Progress = SILENT
 ) -> RenderPlan:
     """Select the images of a filtered plan, unless they are selected already; returns the plan of those kept.
 

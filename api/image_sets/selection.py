@@ -23,6 +23,9 @@ _SHOWN: Final = 6
 _LISTED: Final = 1000
 """Persons who were left out, of whom a selection lists seed, reason and scores."""
 
+HELD_BACK: Final = "held_back"
+"""Name under which a selection counts persons with an image that is too near to a training person."""
+
 _ANY_NUMBER: Final = 2**31
 
 Render: TypeAlias = Callable[[RenderPlan, Sequence[Row]], Pixels]
@@ -36,7 +39,7 @@ class Selection:
     Attributes:
         request: request for the images that were kept: it gives the same images wherever it is asked, without a filter.
         drawn, kept: numbers of persons; of images in `unrelated` and `blended`.
-        refused: number of those whom each minimum refused. Several may refuse one.
+        refused: number of those whom each minimum refused, and of those held back. Several minima may refuse one.
         left_out: the first that were left out: seed, label, minima that refused them, and scores of the image.
         scores: of each image that was kept, by `api.models.model.identify_row`.
     """
@@ -51,30 +54,33 @@ class Selection:
     def apply(self, plan: RenderPlan, model: Model) -> RenderPlan:
         """Return a filtered plan with the rows that were kept."""
         kept = model.plan(self.request, _ANY_NUMBER)
-        return replace(plan, rows=kept.rows, draws=None, scores=self.scores)
+        return replace(plan, rows=kept.rows, draws=None, scores=self.scores if plan.scored else None)
 
 
 @dataclass(frozen=True)
 class _ScoredImage:
-    """Image that was drawn: its row as JSON, scores, pixels, and the distance to those kept before its batch."""
+    """Image that was drawn: its row as JSON, scores, pixels, the distance to those kept before its batch, and
+    whether it is too near to a training person."""
 
     row: Mapping[str, Any]
     scores: Scores
     pixels: Pixels
     distance: float
+    near: bool
 
 
 class ImageSelector:
-    """Draws persons until as many as asked for have passed every minimum with all of their images.
+    """Draws persons until as many as asked for have passed every minimum with all of their images, and none of these is
+    too near to a training person.
 
     Args:
         plan: of a filtered request.
         model: the generator.
-        scorer: of the request.
+        scorer: of the request; None for one without scores, whose images are only compared with training people.
         render: renders candidates.
     """
 
-    def __init__(self, plan: RenderPlan, model: Model, scorer: ImageScorer, render: Render) -> None:
+    def __init__(self, plan: RenderPlan, model: Model, scorer: ImageScorer | None, render: Render) -> None:
         self._plan, self._model, self._scorer, self._render = plan, model, scorer, render
         self._minima: Mapping[str, float] = plan.request.minima
         self._drawn = 0
@@ -100,7 +106,8 @@ class ImageSelector:
             else:
                 seeds.setdefault(draws.condition, {})[draws.age] = chosen
         request = replace(self._plan.request.keep(seeds), precision=self._plan.request.arithmetic)
-        scores = {identify_row(line): dict(line["scores"]) for line in finish_scores(self._kept)}
+        kept = finish_scores(self._kept) if self._scorer is not None else ()
+        scores = {identify_row(line): dict(line["scores"]) for line in kept}
         return Selection(request.to_json(), self._drawn, persons, dict(self._refused), self._left_out, scores)
 
     def draw_left_out(self) -> bytes | None:
@@ -144,15 +151,23 @@ class ImageSelector:
         for start in range(0, len(plan.rows), _IMAGES_AT_ONCE):
             rows = plan.rows[start : start + _IMAGES_AT_ONCE]
             images, lines = self._render(plan, rows), [row.to_json() for row in rows]
-            scored = self._scorer.score(lines, images)
+            scored = [{} for _ in lines] if self._scorer is None else self._scorer.score(lines, images)
+            near = [False] * len(rows) if self._model.guard is None else self._model.guard.find_near(images)
             distances = _find_nearest(scored, self._kept) if "novelty" in self._minima else [math.inf] * len(rows)
-            for line, scores, pixels, distance in zip(lines, scored, images, distances, strict=True):
-                found[line["seed"]].append(_ScoredImage(line, scores, pixels, distance))
+            each = zip(lines, scored, images, distances, near, strict=True)
+            for image in (_ScoredImage(*one) for one in each):
+                found[image.row["seed"]].append(image)
         self._batch_start = len(self._kept)
         return found
 
     def _admit(self, images: Sequence[_ScoredImage]) -> bool:
-        """Keep a person whose images all pass every minimum, or note why not."""
+        """Keep a person whose images all pass every minimum, or note why not.
+
+        Of images that are too near to a training person only the number is noted: seed or picture would show whom.
+        """
+        if any(image.near for image in images):
+            self._refused[HELD_BACK] += 1
+            return False
         refused_by: dict[str, tuple[_ScoredImage, float]] = {}
         for image in images:
             for name, least in self._minima.items():
@@ -183,14 +198,18 @@ class ImageSelector:
         """Return the error of a label for which too few passed."""
         whom = draws.condition if draws.age is None else f"{draws.condition}, {draws.age}"
         reasons = ", ".join(
-            f"{name} {self._minima[name.removeprefix('min_')]:g} refused {count}"
+            f"{count} are too near to a person of the training data"
+            if name == HELD_BACK
+            else f"{name} {self._minima[name.removeprefix('min_')]:g} refused {count}"
             for name, count in refused.most_common()
         )
         field = refused.most_common(1)[0][0]
+        if field == HELD_BACK:
+            field = "seeds" if self._plan.request.seeds is not None else "count"
         return RequestError(
             field,
             f"too few pass: {len(draws.seeds)} of {whom} were drawn, {passed} passed, and {draws.wanted} are wanted; "
-            f"{reasons}: lower it, or ask for fewer",
+            f"{reasons}: lower the minimum, or ask for fewer or other persons",
         )
 
 

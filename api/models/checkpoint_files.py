@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import weights
 from api.models.model import Model
+from api.models.training_people import find_place
 from api.settings import Settings
 from core.errors import ConfigError, GestaltError
 
@@ -25,7 +26,7 @@ _COMPANIONS: Final = ("-inverter", "-directions", "-discriminator")
 _OTHER_FILES: Final = frozenset({"discriminator", "state"})
 """Names of the other files of a training run."""
 
-_Version: TypeAlias = tuple[int, int, int]
+_Version: TypeAlias = tuple[int, ...]
 
 _log = logging.getLogger("gestaltgen.models")
 
@@ -151,12 +152,12 @@ class ModelFolder:
 
 
 def _read_version(path: Path) -> _Version | None:
-    """Return what changes whenever a file does; None if it is gone."""
+    """Return what changes whenever a checkpoint or the descriptors of its training people do; None if it is gone."""
     try:
-        stat = path.stat()
+        files = [path.stat(), *(people.stat() for people in [find_place(path)] if people.is_file())]
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return tuple(number for stat in files for number in (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
 def _age_s(version: _Version) -> float:

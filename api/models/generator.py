@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import weights
 from api.models.model import AgeRange, ModelInfo, Pixels, RenderPlan, Row, check_editing_installed
+from api.models.training_people import TrainingPeopleGuard
 from core.errors import CheckpointError, DirectionError, ImageSetTooLargeError, RequestError
 from core.precision import resolve_precision
 from core.seen_images import SeenImages
@@ -56,10 +57,11 @@ class GeneratorModel:
         detector: returns the face detector for photographs, when it is needed.
         threads: cores that render on a CPU; None for all that the process may use.
         judges: folder of independent networks that read photographs, or None.
+        people_key: file of the key to descriptors of the training people beside the checkpoint, or None.
 
     Raises:
-        ConfigError: the device cannot be used.
-        CheckpointError: the file is missing or damaged, or holds no generator.
+        ConfigError: the device cannot be used, or there are descriptors of the training people and no key to them.
+        CheckpointError: the file is missing or damaged, or holds no generator; or the descriptors cannot be opened.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class GeneratorModel:
         detector: Callable[[], FaceDetector] = load_detector,
         threads: int | None = None,
         judges: Path | None = None,
+        people_key: Path | None = None,
     ) -> None:
         about = checkpoint.read_info(path)
         if about.network != "generator":
@@ -82,6 +85,7 @@ class GeneratorModel:
             check_device(device)
         self._path, self._device, self._detector, self._threads = path, device, detector, threads
         self._judges = judges
+        self._guard = TrainingPeopleGuard.open(path, about.sha256, people_key, detector)
         self._companions = weights.companions(path) | weights.find_companions(path)
         self._directions: Sequence[DirectionInfo] | None = None
         self._vectors: dict[str, Floats] = {}
@@ -113,6 +117,10 @@ class GeneratorModel:
     def info(self) -> ModelInfo:
         return self._info
 
+    @property
+    def guard(self) -> TrainingPeopleGuard | None:
+        return self._guard
+
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:
         """Expand the fields of a request into a plan.
 
@@ -130,6 +138,9 @@ class GeneratorModel:
         request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
         counts = self._info.training_counts
         resolved = request.resolve(self._vocabulary, counts, self._info.weights_sha256)
+        guarded = self._guard is not None and request.kind != "average"
+        if self._guard is not None and guarded:
+            resolved["training_people"] = self._guard.digest  # other images are left out for other descriptors
         images = request.count_images(self._vocabulary, counts)
         if images > max_images:
             field = "seeds" if request.seeds else "count" if request.total_images is None else "total_images"
@@ -144,7 +155,7 @@ class GeneratorModel:
             rows,
             request,
             (self._info.weights_sha256, *alike),
-            draws=[*imagesets.list_draws(request, self._vocabulary, counts)] if request.minima else None,
+            draws=[*imagesets.list_draws(request, self._vocabulary, counts)] if request.minima or guarded else None,
             scored=bool(request.scores or request.minima),
         )
 

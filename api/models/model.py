@@ -17,6 +17,7 @@ from editing.direction_info import DirectionInfo
 from faces.conditions.catalogue import Identifiers
 
 if TYPE_CHECKING:  # they bring PyTorch with them
+    from api.models.training_people import TrainingPeopleGuard
     from editing.face_editor import FaceEditor
     from gen.imagesets import Draws
     from inversion.result import Inversion
@@ -132,6 +133,11 @@ class Model(Protocol):
     @property
     def info(self) -> ModelInfo:
         """Description of the generator."""
+        ...
+
+    @property
+    def guard(self) -> TrainingPeopleGuard | None:
+        """What finds images that are too near to a person of the training data; None if nothing does."""
         ...
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:

@@ -154,7 +154,8 @@ def open_models(settings: Settings) -> Models:
         load_expression_network(settings.judges)  # refuses at the start what would fail with the first photograph
 
     def open_model(path: Path, name: str) -> Model:
-        return GeneratorModel(path, settings.device, name, detector, settings.threads, settings.judges)
+        threads, judges, key = settings.threads, settings.judges, settings.people_key
+        return GeneratorModel(path, settings.device, name, detector, threads, judges, people_key=key)
 
     fixed = fixed_checkpoints(settings)
     find_checkpoints(settings)  # refuses what the service would only log

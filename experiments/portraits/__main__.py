@@ -16,6 +16,7 @@ from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
 from faces.measures.descriptors import find_landmarks
+from faces.measures.face_api import load_age_network
 
 SMILING: Final = 0.5
 """Smile from which a face counts as smiling, on the scale of `faces.expression`."""
@@ -43,6 +44,26 @@ def ages(
 ) -> None:
     """Write the table of ages, which `gestaltgen dataset prepare` takes."""
     lines = [_AgeLine(row["file"], row["age_years"]) for row in _read_table(faces)]
+    write_file(out, format_csv(lines).encode())
+
+
+@app.command()
+def read_ages(
+    data: Annotated[Path, typer.Argument(help="Data set that `gestaltgen dataset prepare` made of portraits.")],
+    report: Annotated[Path, typer.Argument(help="Its report, which says which file each picture was.")],
+    out: Annotated[Path, typer.Argument(help="Table to write, with which to prepare them again.")],
+    judges: Annotated[
+        Path, typer.Option(help="Folder of face-api's networks.", envvar="GESTALTGEN_JUDGES", show_default=False)
+    ],
+) -> None:
+    """Write the table of ages of portraits, each from the data set, or as face-api's network reads it."""
+    file_of = {row["image"]: row["file"] for row in _read_table(report)}
+    with Dataset.open(data) as dataset:
+        years = load_age_network(judges)(dataset.images())[:, 0]
+        lines = [
+            _AgeLine(file_of[record.file], f"{read if record.age_years is None else record.age_years:.1f}")
+            for record, read in zip(dataset.records, years, strict=True)
+        ]
     write_file(out, format_csv(lines).encode())
 
 

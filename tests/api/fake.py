@@ -64,6 +64,7 @@ class FakeModel:
         self._name = name
         self._seen = seen
         self.size_bytes = 1
+        self.guard = None
 
     @property
     def info(self) -> ModelInfo:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from core import tensor_files
 from core.atomic_files import write_file
 from core.errors import ConfigError
 from core.precision import Precision
@@ -21,12 +22,14 @@ from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels, encode_png
 from faces.measures import inception as inception_file
 from faces.measures.descriptors import FaceDescriber
+from faces.measures.training_people import TrainingPeople
 from faces.oracle import attribute_network as oracle_file
 from faces.phantoms.phantom_dataset import is_phantoms
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
 from gen.evaluation.audit.closeness import measure_closeness
 from gen.evaluation.audit.descriptions import (
+    IDENTITY,
     PERCEPTUAL,
     Describe,
     Descriptions,
@@ -51,6 +54,7 @@ from gen.evaluation.experiments import CHUNK, EVALUATION_SEED, require_vocabular
 from gen.labels import Vocabulary
 from gen.networks import Discriminator, Generator
 from gen.sampler import Sampler
+from gen.training.data import Exclusion
 
 MeasureInversion: TypeAlias = Callable[[Generator, Pixels, Callable[[int], None]], Floats]
 """Errors (n,) with which a generator reproduces pictures; the function is told the number of pictures done."""
@@ -65,6 +69,7 @@ class AuditOptions:
         data: data set that it was trained on.
         unseen: data set of other people of the same source.
         oracle: file of the oracle, which reads phantoms.
+        exclude: list of pictures of `data` that the training left out; None for none.
         discriminator: checkpoint of the generator's discriminator, for the attack by its score.
         people: at most so many members, and so many unseen people.
         images: number of generated images.
@@ -76,6 +81,8 @@ class AuditOptions:
         phantoms: whether the data show phantoms; None takes it from their records.
         inception: state dict of pytorch-fid, for perceptual distances between photographs.
         show_pairs: whether the report has a picture of training people.
+        hold_back: share of unseen people in (0, 1) who may be as near to a training person as an image that is held
+            back; the report then has descriptors of the training people. None for a report without them.
 
     Raises ConfigError for a number outside its range.
     """
@@ -84,6 +91,7 @@ class AuditOptions:
     data: Path
     unseen: Path
     oracle: Path
+    exclude: Path | None = None
     discriminator: Path | None = None
     people: int = 2_000
     images: int = 2_000
@@ -95,12 +103,15 @@ class AuditOptions:
     phantoms: bool | None = None
     inception: Path | None = None
     show_pairs: bool = False
+    hold_back: float | None = None
 
     def __post_init__(self) -> None:
         if not self.false_positives or not all(0 < rate < 1 for rate in self.false_positives):
             raise ConfigError(f"false positives {list(self.false_positives)}; expected shares between 0 and 1, as 0.01")
         if not 0 <= self.truncation <= 1:
             raise ConfigError(f"truncation {self.truncation}; expected a number in [0, 1]")
+        if self.hold_back is not None and not 0 < self.hold_back < 1:
+            raise ConfigError(f"hold_back {self.hold_back}; expected a share between 0 and 1, as 0.01")
 
 
 def audit_generator(
@@ -128,11 +139,13 @@ def audit_generator(
                 count=options.people,
                 false_positives=min(options.false_positives),
                 seed=options.seed,
+                exclusion=None if options.exclude is None else Exclusion.read(options.exclude),
                 on_progress=step,
             )
         phantoms = is_phantoms(data) if options.phantoms is None else options.phantoms
         images = _render_images(generator, people, vocabulary, options, progress)
         pictures = AuditedPictures(people, images, _make_describe(options, phantoms), progress)
+        training_people = _describe_training_people(options, info, people, pictures, phantoms)
         scores = _score_people(options, pictures, generator, discriminator, vocabulary, measure_inversion)
         nearest, unseen_nearest = (
             pictures.find_training_people(described) for described in (pictures.generated, pictures.unseen)
@@ -160,6 +173,7 @@ def audit_generator(
             distances={name: (nearest[name].distance, unseen_nearest[name].distance) for name in nearest},
             scores=scores,
             pairs=pictures.find_pairs(nearest) if options.show_pairs else (),
+            training_people=training_people,
         )
 
 
@@ -169,6 +183,23 @@ def write_report(folder: Path, report: AuditReport) -> None:
     if report.pairs:
         write_file(folder / "pairs.png", encode_png(draw_pairs(report.pairs)), private=True)
     write_file(folder / "audit.json", to_json(report).encode())
+
+
+def _describe_training_people(
+    options: AuditOptions, info: CheckpointInfo, people: AuditedPeople, pictures: AuditedPictures, phantoms: bool
+) -> TrainingPeople | None:
+    """Return the descriptors of the training people, if they are asked for."""
+    if options.hold_back is None:
+        return None
+    return TrainingPeople.calibrate(
+        pictures.trained[IDENTITY],
+        pictures.unseen[IDENTITY],
+        share=options.hold_back,
+        people=len(set(people.persons)),
+        weights_sha256=info.sha256,
+        reader="oracle" if phantoms else "dlib",
+        reader_sha256=tensor_files.sha256(options.oracle) if phantoms else "",
+    )
 
 
 def _score_people(

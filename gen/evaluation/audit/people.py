@@ -13,8 +13,9 @@ import numpy.typing as npt
 from core.errors import ConfigError, DatasetError
 from core.seen_images import KEY_DIGITS, SeenImages
 from faces.datasets.dataset import Dataset
-from gen.evaluation.real_images import ImageSubset
+from gen.evaluation.real_images import ImageSubset, select_all, split_by_exclusion
 from gen.labels import Vocabulary
+from gen.training.data import Exclusion
 
 LEAST_SHARE: Final = 0.5
 """Least share of the pictures of a data set that the checkpoint must list, to be its training data."""
@@ -60,6 +61,7 @@ def choose_people(
     count: int,
     false_positives: float,
     seed: int,
+    exclusion: Exclusion | None = None,
     on_progress: OnProgress = lambda done: None,
 ) -> AuditedPeople:
     """Choose at most `count` members and unseen people at random, one picture of each.
@@ -69,10 +71,11 @@ def choose_people(
         others: unseen people of the same source.
         seen: images that the checkpoint lists.
         false_positives: the smallest rate of false positives that is to be measured.
+        exclusion: pictures of the training data that the training left out; None for none.
         on_progress: called with the number of pictures read since the last call.
 
     Raises:
-        ConfigError: the checkpoint lists no images, or its vocabulary is another one.
+        ConfigError: the checkpoint lists no images, its vocabulary is another one, or the exclusion covers no picture.
         DatasetError: the training data are not the checkpoint's, the pictures differ in size, unseen people are in the
             training data, or they are too few for the rate.
     """
@@ -82,15 +85,16 @@ def choose_people(
             "the checkpoint does not list the images that it was trained on; expected one that does: write the list "
             "with `gestaltgen weights import --trained-on`"
         )
+    used = (select_all(data) if exclusion is None else split_by_exclusion(data, exclusion)[0]).places
     keys = _read_keys(data, on_progress)
-    listed = np.array([key in seen.keys for key in keys])
+    listed = np.array([keys[place] in seen.keys for place in used])
     if listed.mean() < LEAST_SHARE:
         raise DatasetError(
-            f"{data.path}: the checkpoint lists {listed.sum()} of {len(data)} pictures ({listed.mean():.0%}) as its "
+            f"{data.path}: the checkpoint lists {listed.sum()} of {len(used)} pictures ({listed.mean():.0%}) as its "
             f"training images; expected {LEAST_SHARE:.0%} or more: give its own data"
         )
     _refuse_seen(others, _read_keys(others, on_progress), seen.keys | set(keys), _name_persons(data))
-    trained = np.flatnonzero(listed)
+    trained = used[listed]
     persons = _name_persons(data)
     members = _draw_persons([persons[place] for place in trained], count, seed)
     unseen = _draw_persons(_name_persons(others), count, seed)
@@ -104,7 +108,7 @@ def choose_people(
         tuple(persons[place] for place in trained),
         ImageSubset(data, trained[members]),
         ImageSubset(others, unseen),
-        len(data) - len(trained),
+        len(used) - len(trained),
         len({keys[place] for place in trained}) / len(seen.keys),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from core.json_text import to_json_text
 from faces.images import Pixels
 from faces.measures.distances import Features
+from faces.measures.training_people import TrainingPeople
 from gen.evaluation.audit.closeness import QUANTILES, Closeness
 from gen.evaluation.audit.extraction import Extraction
 from gen.evaluation.audit.membership import Attack, Scores
@@ -36,6 +37,7 @@ class AuditReport:
         distances: measure -> distances of the images, and of the unseen people, to the nearest training person.
         scores: of each attack.
         pairs: generated images with the nearest training person; empty unless they were asked for.
+        training_people: descriptors of the training people; None unless they were asked for.
     """
 
     about: Mapping[str, Any]
@@ -47,6 +49,7 @@ class AuditReport:
     distances: Mapping[str, tuple[Features, Features]] = field(repr=False)
     scores: Mapping[str, Scores] = field(repr=False)
     pairs: tuple[tuple[Pixels, Pixels], ...] = field(default=(), repr=False)
+    training_people: TrainingPeople | None = field(default=None, repr=False)
 
     @property
     def leaks(self) -> bool:
@@ -83,7 +86,7 @@ def format_interval(attack: Attack) -> str:
 
 
 def to_json(report: AuditReport) -> str:
-    """Convert the report without pictures, distances and scores to JSON: nothing in it is of one person."""
+    """Convert the figures of the report to JSON: nothing in it is of one person."""
     return to_json_text(
         {
             "version": 1,

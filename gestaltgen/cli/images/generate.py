@@ -182,6 +182,14 @@ def generate(
         ),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint; unset takes the shipped one.")] = None,
+    people_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the key to NAME-people.sealed beside the checkpoint, as `gestaltgen weights audit` wrote it: "
+            "persons too near to one of the training data are replaced.",
+            envvar="GESTALTGEN_PEOPLE_KEY",
+        ),
+    ] = None,
     max_images: Annotated[int, typer.Option(help="Largest image set that is accepted.")] = 100_000,
     tile: Annotated[
         int | None,
@@ -201,7 +209,7 @@ def generate(
     part of the request: name it to get the same set on every machine. A run that was stopped continues where it was.
     The numbers on the sheet are `index` in manifest.jsonl. Images are synthetic and no basis for a diagnosis.
     """
-    model = GeneratorModel(weights or shipped.default())
+    model = GeneratorModel(weights or shipped.default(), people_key=people_key)
     asked = _read_request(kind, request, request_file)
     classifiers = None if classifier is None else Classifiers(classifier.parent, _CLASSIFIER_BYTES)
     if classifier is not None:

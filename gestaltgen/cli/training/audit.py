@@ -11,8 +11,11 @@ import typer
 from rich.table import Table
 
 import weights as shipped
+from api.encryption.key_file import read_or_create_key
+from api.models.training_people import find_place, write_sealed
 from core.errors import ConfigError
 from core.precision import resolve_precision
+from faces.measures.training_people import TrainingPeople
 from gen.evaluation.audit.audit import AuditOptions, audit_generator, write_report
 from gen.evaluation.audit.card import CardSection
 from gen.evaluation.audit.report import NOTICE, describe_verdict
@@ -26,6 +29,7 @@ from inversion.inversion_error import STEPS, measure_inversion_errors
 
 _SIZE: Final = "Size of the audit"
 _NETWORKS: Final = "Networks"
+_PROTECTION: Final = "Protection of the training people"
 _console = make_console(soft_wrap=True)
 
 
@@ -90,6 +94,28 @@ class AuditNetworks:
     ] = None
 
 
+@dataclass(frozen=True)
+class AuditProtection:
+    """Options about the sealed file of training people."""
+
+    people_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write descriptors of the training people, encrypted, as NAME-people.sealed beside the "
+            "checkpoint, by which image sets leave out who is too near to one of them. This is the file of the key, "
+            "which is created if there is none.",
+            rich_help_panel=_PROTECTION,
+        ),
+    ] = None
+    hold_back: Annotated[
+        float,
+        typer.Option(
+            help="Share of the unseen people who would be left out too, by which the distance is set.",
+            rich_help_panel=_PROTECTION,
+        ),
+    ] = 0.01
+
+
 @expand_options
 def audit(
     generator: Annotated[Path, typer.Argument(help="Checkpoint of a generator.")],
@@ -98,9 +124,13 @@ def audit(
     unseen: Annotated[
         Path, typer.Option(help="Data set of other people of the same source, prepared in the same way.")
     ],
+    exclude: Annotated[
+        Path | None, typer.Option(help="The list of pictures of --data that the training was given to leave out.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for audit.json and audit.html.")] = Path("audit"),
     networks: AuditNetworks,
     size: AuditSize,
+    protection: AuditProtection,
     show_pairs: Annotated[
         bool,
         typer.Option(
@@ -136,6 +166,7 @@ def audit(
             weights=generator,
             data=data,
             unseen=unseen,
+            exclude=exclude,
             oracle=networks.oracle or shipped.oracle(),
             discriminator=networks.discriminator,
             people=size.people,
@@ -148,12 +179,16 @@ def audit(
             phantoms=networks.phantoms,
             inception=networks.inception,
             show_pairs=show_pairs,
+            hold_back=None if protection.people_key is None else protection.hold_back,
         )
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    key = None if protection.people_key is None else read_or_create_key(protection.people_key)
     invert = partial(measure_inversion_errors, steps=size.inversion_steps)
     report = audit_generator(options, invert, ConsoleProgress(_console))
     write_report(out, report)
+    if key is not None and report.training_people is not None:
+        write_sealed(generator, report.training_people, key)
     if section is not None:
         section.write(report)
     for rows in (list_attacks(report), list_closeness(report), list_extraction(report)):
@@ -161,10 +196,18 @@ def audit(
     for line in (
         *(f"not done: {name}: {reason}" for name, reason in report.left_out.items()),
         describe_verdict(report),
+        *([] if report.training_people is None else [_describe_protection(generator, report.training_people)]),
         f"report in {out}" + (", with a picture of training people: pairs.png" if report.pairs else ""),
         NOTICE,
     ):
         _console.print(line, markup=False)
+
+
+def _describe_protection(generator: Path, people: TrainingPeople) -> str:
+    return (
+        f"descriptors of {people.people} training people in {find_place(generator)}: image sets leave out faces up to "
+        f"{people.threshold:.3g} from one of them, as {100 * people.share:g} % of unseen people are"
+    )
 
 
 def _make_table(rows: Rows) -> Table:

@@ -11,6 +11,7 @@ from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.records import Record
 from gen.evaluation.audit.people import AuditedPeople, choose_people, count_needed
 from gen.labels import Vocabulary
+from gen.training.data import Exclusion
 
 VOCABULARY = Vocabulary(("unaffected",))
 
@@ -40,6 +41,18 @@ def test_everybody_counts_once_and_what_the_checkpoint_does_not_list_is_left_out
     assert (len(people.unseen), people.not_listed) == (25, 1)
     assert people.covered == pytest.approx(5 / 6)
     assert np.array_equal(choose(data, others, SeenImages.of(listed)).members.places, people.members.places)
+
+
+def test_pictures_that_the_training_left_out_are_neither_members_nor_missed(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", 0, ["a", "b", "c", "d"])
+    keys = SeenImages.of(data.key(index) for index in range(2))  # the checkpoint lists half of the pictures
+    others, left_out = write(tmp_path / "others", 1, [None] * 25), Exclusion(frozenset({"c", "d"}), "drop.txt")
+    people = choose_people(data, others, keys, VOCABULARY, count=100, false_positives=0.5, seed=0, exclusion=left_out)
+    assert (people.persons, people.not_listed, people.covered) == (("a", "b"), 0, 1)
+    with pytest.raises(ConfigError, match="covers 0"):
+        choose_people(
+            data, others, keys, VOCABULARY, count=100, false_positives=0.5, seed=0, exclusion=Exclusion(frozenset("x"))
+        )
 
 
 def test_what_allows_no_audit_is_refused(tmp_path: Path) -> None:

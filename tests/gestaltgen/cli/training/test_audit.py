@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from api.encryption.key_file import read_key
+from api.encryption.sealed_files import unseal
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset
 from faces.image_set_request import ImageSetRequest
 from faces.images import Pixels
+from faces.measures.training_people import TrainingPeople
 from faces.oracle import attribute_network as oracle_file
 from faces.oracle.attribute_network import Oracle, OracleConfig
 from faces.phantoms.phantom_dataset import synthesise
@@ -49,8 +53,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(files: Path, out: Path, *extra: str, unseen: str = "unseen.zip") -> Result:
-    args = ["weights", "audit", files / "generator.safetensors", "--data", files / "trained.zip", "--out", out]
+def run(
+    files: Path,
+    out: Path,
+    *extra: str,
+    data: str = "trained.zip",
+    unseen: str = "unseen.zip",
+    generator: Path | None = None,
+) -> Result:
+    generator = generator or files / "generator.safetensors"
+    args = ["weights", "audit", generator, "--data", files / data, "--out", out]
     args += ["--unseen", files / unseen, "--oracle", files / "oracle.safetensors", "--images", "40"]
     args += ["--false-positives", "0.25", "--inversions", "0", *extra]
     return CliRunner().invoke(app, [*map(str, args)])
@@ -126,11 +138,30 @@ def test_every_attack_is_made_and_the_page_shows_it(files: Path, tmp_path: Path)
     assert all(name in page for name in names)
 
 
+def test_descriptors_of_training_people_are_sealed_beside_the_checkpoint(files: Path, tmp_path: Path) -> None:
+    generator, key = tmp_path / "mine.safetensors", tmp_path / "people.key"
+    shutil.copyfile(files / "generator.safetensors", generator)
+    result = run(files, tmp_path / "out", "--people-key", str(key), "--hold-back", "0.05", generator=generator)
+    assert result.exit_code == 0, result.output
+    assert f"descriptors of {TRAINED} training people" in result.output
+    sealed = (tmp_path / "mine-people.sealed").read_bytes()
+    info = checkpoint.read_info(generator)
+    people = TrainingPeople.from_bytes(unseal(read_key(key), f"training people of {info.sha256}", sealed))
+    assert (people.weights_sha256, people.people, len(people.descriptors)) == (info.sha256, TRAINED, TRAINED)
+    assert "descriptors" not in (tmp_path / "out" / "audit.json").read_text()
+    assert (
+        run(files, tmp_path / "out", "--people-key", str(key), "--hold-back", "1", generator=generator).exit_code == 2
+    )
+
+
 def test_what_allows_no_audit_is_refused_and_nothing_is_written(files: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     too_few = run(files, out, "--false-positives", "0.01")
     assert too_few.exit_code == 1
     assert "1000" in too_few.output
+    foreign = run(files, out, data="more.zip")
+    assert foreign.exit_code == 1
+    assert "lists 0 of 40" in foreign.output
     assert run(files, out, unseen="trained.zip").exit_code == 1
     assert run(files, out, "--false-positives", "2").exit_code == 2
     assert run(files, out, "--discriminator", str(files / "generator.safetensors")).exit_code == 1
