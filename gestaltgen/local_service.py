@@ -31,7 +31,9 @@ class LocalServiceError(GestaltError):
 
 
 @contextmanager
-def run_local_service(weights: Path, models: Path | None = None, *, progress: Progress = SILENT) -> Iterator[str]:
+def run_local_service(
+    weights: Path, models: Path | None = None, classifiers: Path | None = None, *, progress: Progress = SILENT
+) -> Iterator[str]:
     """Start the service on a free port of the loopback interface, and stop it at the end, whatever happens.
 
     It keeps its state in a temporary folder, and takes no settings from the environment.
@@ -39,6 +41,7 @@ def run_local_service(weights: Path, models: Path | None = None, *, progress: Pr
     Args:
         weights: checkpoint of the generator.
         models: folder with further checkpoints.
+        classifiers: folder with classifiers.
 
     Yields:
         The URL of the service, which is ready.
@@ -48,7 +51,8 @@ def run_local_service(weights: Path, models: Path | None = None, *, progress: Pr
     """
     with tempfile.TemporaryDirectory(prefix="gestaltgen-service-") as scratch:
         further = ["--without-keys", *([] if models is None else ["--models", str(models.resolve())])]
-        with start_service(weights, Path(scratch) / "state", further, progress=progress) as url:
+        settings = {} if classifiers is None else {"GESTALTGEN_CLASSIFIERS": str(classifiers.resolve())}
+        with start_service(weights, Path(scratch) / "state", further, settings, progress=progress) as url:
             yield url
 
 

@@ -19,10 +19,10 @@ from api.models.attribute_readers import (
     ORACLE,
     AttributeReader,
     ClassifierReader,
-    list_readers,
 )
 from api.models.classifiers import Classifiers, compute_digest
 from api.models.model import ModelInfo, Pixels
+from core import tensor_files
 from core.errors import MissingPackageError, RequestError
 from faces.datasets.records import PHANTOMS
 from faces.image_set_request import ImageSetRequest
@@ -69,7 +69,7 @@ def settle_scores(asked: Mapping[str, Any], info: ModelInfo, classifiers: Classi
     request = ImageSetRequest.from_json({name: value for name, value in asked.items() if name != "model"})
     if not (request.scores or request.minima):
         return dict(asked)
-    readers = list_readers(_shows_phantoms(info), classifiers)
+    readers = list_readers(info, classifiers)
     name = request.classifier or (ORACLE if ORACLE in readers else None)
     if name is None:
         for minimum in ("condition", "age"):
@@ -179,6 +179,14 @@ def _measure_pictures(rows: Sequence[Line], images: Pixels) -> list[Scores]:
         {"face": round(float(face), 2), "sharpness": round(float(sharpness), 3), EMBEDDING: embedding.tobytes().hex()}
         for face, sharpness, embedding in each
     ]
+
+
+def list_readers(info: ModelInfo, classifiers: Classifiers | None) -> Mapping[str, Sequence[str]]:
+    """Return the conditions of each reader that a request for a generator's images can name, the default first."""
+    known = {one.name: one.classes for one in (classifiers.list_infos() if classifiers else ())}
+    if not _shows_phantoms(info):
+        return known
+    return {ORACLE: tuple(tensor_files.read_header(weights.oracle())["config"]["conditions"]), **known}
 
 
 def _shows_phantoms(info: ModelInfo) -> bool:

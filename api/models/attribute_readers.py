@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-import weights
 from api.models.classifiers import ClassifierInfo, Classifiers
 from api.models.model import Pixels
-from core import tensor_files
 
 ORACLE: Final = "oracle"
 """Name of the network that reads phantoms, where requests name a classifier."""
@@ -76,16 +73,3 @@ class ClassifierReader:
         stack = Stack(self.conditions, (), torch.from_numpy(resized), labels)
         each = [compute_logits(one.network, stack, one.precision).softmax(dim=1).numpy() for one in loaded.members]
         return AttributeReading(np.mean(each, axis=0))
-
-
-def list_readers(reads_phantoms: bool, classifiers: Classifiers | None) -> Mapping[str, Sequence[str]]:
-    """Return the conditions of each reader that can be named, the default first.
-
-    Args:
-        reads_phantoms: whether the images are of phantoms, which the oracle reads.
-        classifiers: of the service; None for none.
-    """
-    known = {info.name: info.classes for info in (classifiers.list_infos() if classifiers else ())}
-    if not reads_phantoms:
-        return known
-    return {ORACLE: tuple(tensor_files.read_header(weights.oracle())["config"]["conditions"]), **known}

@@ -12,16 +12,17 @@ from starlette.datastructures import ImmutableMultiDict
 
 from api.studio.forms import read_number
 from api.studio.words import mark as _
-from faces.image_set_request import Kind
+from faces.image_set_request import MINIMA, Kind
 
 LISTS: Final = ("conditions", "ages", "partners")
 """Fields of which a form has a box for each choice."""
 
-NUMBERS: Final = ("count", "total_images", "seed", "truncation", "blend")
-TEXTS: Final = ("age_steps", "noise", "precision", "model")
+NUMBERS: Final = ("count", "total_images", "seed", "truncation", "blend", *MINIMA)
+TEXTS: Final = ("age_steps", "noise", "precision", "model", "classifier")
 SEEDS: Final = "seeds"
+SCORES: Final = "scores"
 
-FIELDS: Final = (*LISTS, *NUMBERS, *TEXTS, SEEDS)
+FIELDS: Final = (*LISTS, *NUMBERS, *TEXTS, SEEDS, SCORES)
 """Fields of forms, by the names of the service."""
 
 
@@ -93,6 +94,8 @@ def read_request(kind: str, values: ImmutableMultiDict[str, Any]) -> dict[str, A
     for name in (*NUMBERS, *TEXTS):
         if text := str(values.get(name, "")).strip():
             body[name] = read_number(text) if name in NUMBERS else text
+    if values.get(SCORES):
+        body[SCORES] = True
     if seeds := str(values.get(SEEDS, "")).replace(",", " ").split():
         body[SEEDS] = [read_number(seed) for seed in seeds]
     return body

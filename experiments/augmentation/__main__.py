@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,9 +12,9 @@ import typer
 from rich.console import Console
 
 from core.atomic_files import write_file
-from core.errors import PullError
+from core.errors import ConfigError, PullError
 from experiments.augmentation import generators, people
-from experiments.augmentation.arms import ARMS
+from experiments.augmentation.arms import ARMS, REAL, AugmentationArm
 from experiments.augmentation.classifiers import (
     CONFIG,
     FOLDS,
@@ -22,6 +23,7 @@ from experiments.augmentation.classifiers import (
     TEST,
     TRAIN,
     describe_process,
+    locate_classifier,
     name_model,
 )
 from experiments.augmentation.results import write_results
@@ -58,6 +60,14 @@ def augmentation(
     fold_images: Annotated[
         int, typer.Option(help="Number of images in the training of each fold's generator.")
     ] = generators.FOLD_IMAGES,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Arm, repeatable: {', '.join(one.folder for one in ARMS)}; unset takes all."),
+    ] = None,
+    generator: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of a generator for all folds, instead of one that is trained for each."),
+    ] = None,
 ) -> None:
     """Do synthetic faces help a classifier of conditions that has few and unbalanced real ones?
 
@@ -66,21 +76,27 @@ def augmentation(
     kind of image set, on sets alone and with more real faces. It measures all of them on an untouched test set. This
     takes some hours on two cores. If stopped, the same command continues.
     """
-    _draw_datasets(out)
-    generators.train_base(out, out / BASE, base_images)
+    arms = _choose_arms(arm)
+    _draw_datasets(
+        out, [TRAIN, TEST, *([] if generator else [BASE]), *([MORE] if any(a.extra_real for a in arms) else [])]
+    )
     held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
-    generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
+    if generator is None:
+        generators.train_base(out, out / BASE, base_images)
+        generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
     chosen = tuple(range(seeds))
+    run_side_by_side([describe_process(REAL, out, "", chosen, epochs)], out / COSTS)  # they filter what others learn
     with ExitStack() as stack:
-        parts = [describe_process(arm, out, "", chosen, epochs) for arm in ARMS]
+        parts = [describe_process(one, out, "", chosen, epochs) for one in arms]
         if not all(part.done for part in parts):
-            base, progress = generators.locate_generator(out / "base"), ConsoleProgress(_console)
-            service = stack.enter_context(run_local_service(base, models=_copy_models(out), progress=progress))
-            parts = [describe_process(arm, out, service, chosen, epochs) for arm in ARMS]
+            base, progress = generator or generators.locate_generator(out / "base"), ConsoleProgress(_console)
+            models, classifiers = _copy_models(out, generator), _copy_classifiers(out)
+            service = stack.enter_context(run_local_service(base, models, classifiers, progress=progress))
+            parts = [describe_process(one, out, service, chosen, epochs) for one in arms]
         run_side_by_side(parts, out / COSTS)
-    _console.print(write_results(out, chosen))
+    _console.print(write_results(out, chosen, arms))
     try:
-        write_file(out / SHEET, draw_sheet(out))
+        write_file(out / SHEET, draw_sheet(out, arms))
     except PullError as error:
         _console.print(f"without {out / SHEET}: {error}")
     _console.print(
@@ -89,8 +105,22 @@ def augmentation(
     )
 
 
-def _draw_datasets(out: Path) -> None:
-    """Draw the data sets that are not there yet."""
+def _choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
+    """Return the arms of these names, and that of real faces, with which the others are compared; None for all.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    unknown = set(names or ()) - {arm.folder for arm in ARMS}
+    if unknown:
+        raise ConfigError(
+            f"unknown arm {', '.join(sorted(unknown))}; expected some of {', '.join(arm.folder for arm in ARMS)}"
+        )
+    return tuple(arm for arm in ARMS if names is None or arm.folder in names or arm is REAL)
+
+
+def _draw_datasets(out: Path, needed: Collection[str]) -> None:
+    """Draw the data sets that are needed and not there yet."""
     out.mkdir(parents=True, exist_ok=True)
     for name, counts in (
         (BASE, people.UNAFFECTED),
@@ -98,17 +128,27 @@ def _draw_datasets(out: Path) -> None:
         (MORE, people.MORE),
         (TEST, people.BALANCED),
     ):
-        if not (out / name).exists():
+        if name in needed and not (out / name).exists():
             _console.print(f"drawing {out / name}")
             people.write_dataset(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
 
 
-def _copy_models(out: Path) -> Path:
-    """Copy the generators of the folds into a folder of their own to serve them from."""
+def _copy_models(out: Path, generator: Path | None) -> Path:
+    """Copy the generators of the folds, or the one for all folds, into a folder of their own to serve them from."""
     folder = out / "models"
     folder.mkdir(exist_ok=True)
     for fold in range(FOLDS):
-        shutil.copyfile(generators.locate_generator(out / f"fold-{fold}"), folder / f"{name_model(fold)}.safetensors")
+        source = generator or generators.locate_generator(out / f"fold-{fold}")
+        shutil.copyfile(source, folder / f"{name_model(fold)}.safetensors")
+    return folder
+
+
+def _copy_classifiers(out: Path) -> Path:
+    """Copy the first classifiers of real faces into a folder of their own, by the names of the folds' generators."""
+    folder = out / "classifiers"
+    folder.mkdir(exist_ok=True)
+    for fold in range(FOLDS):
+        shutil.copyfile(locate_classifier(out, REAL, 0, fold), folder / f"{name_model(fold)}.safetensors")
     return folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from faces.image_set_request import published_count
@@ -24,6 +24,9 @@ class AugmentationArm:
         blend: weight of the first condition.
         times: factor of the study's counts.
         real: learn from the real faces.
+        truncation: of the image set; None is that of the study, 0.6.
+        min_condition: least probability of its condition that a face of the image set must have, as the classifier of
+            real faces of the same fold reads it, which has seen neither validation nor test faces; None keeps all.
         extra_real: learn also from as many further real faces as `unrelated` has synthetic ones.
         study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
     """
@@ -33,6 +36,8 @@ class AugmentationArm:
     kind: str | None = None
     blend: float | None = None
     times: int = 1
+    truncation: float | None = None
+    min_condition: float | None = None
     real: bool = True
     extra_real: bool = False
     study: tuple[float, float, float, float] | None = None
@@ -49,6 +54,8 @@ class AugmentationArm:
 
 REAL: Final = AugmentationArm("real", "real", study=(68, 86.4, 94, 87.1))
 
+VARIED: Final = AugmentationArm("+ unrelated, truncation 1", "unrelated-varied", "unrelated", truncation=1.0)
+
 ARMS: Final = (
     REAL,
     AugmentationArm("+ more real", "extra-real", extra_real=True),
@@ -57,6 +64,8 @@ ARMS: Final = (
     AugmentationArm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
     AugmentationArm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
     AugmentationArm("+ blended 75", "blended-75", "blended", 0.75, study=(76, 85.2, 96, 89.3)),
+    VARIED,
+    replace(VARIED, name="+ the same, filtered", folder="unrelated-filtered", min_condition=0.5),
     AugmentationArm("synthetic only", "synthetic-1", "unrelated", real=False),
     AugmentationArm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
     AugmentationArm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
@@ -68,7 +77,7 @@ def build_requests(arm: AugmentationArm, model: str, learnt: Samples) -> dict[st
 
     Args:
         arm: the arm.
-        model: name of the fold's generator.
+        model: name of the fold's generator, and of the classifier that filters its faces.
         learnt: the fold's training part, whose faces are counted.
     """
     if arm.kind is None:
@@ -78,7 +87,15 @@ def build_requests(arm: AugmentationArm, model: str, learnt: Samples) -> dict[st
         del counts[UNAFFECTED]
     return {
         name: ServiceSetRequest(
-            arm.kind, conditions=(name,), count=count * arm.times, blend=arm.blend, seed=0, model=model
+            arm.kind,
+            conditions=(name,),
+            count=count * arm.times,
+            blend=arm.blend,
+            seed=0,
+            model=model,
+            truncation=arm.truncation,
+            min_condition=arm.min_condition,
+            classifier=None if arm.min_condition is None else model,
         )
         for name, count in counts.items()
     }

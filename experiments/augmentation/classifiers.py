@@ -25,6 +25,7 @@ from core.errors import DatasetError
 from experiments.augmentation.arms import ARMS, AugmentationArm, build_requests, select_further_faces
 from experiments.processes import SideProcess, print_epoch
 from gestaltgen_client import Client
+from recognition.classifier import FILE
 from recognition.config import ClassifierTrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import split_into_folds
@@ -69,6 +70,11 @@ def locate_sets(arm: AugmentationArm, out: Path, fold: int) -> Path:
     return out / "arms" / arm.folder / "sets" / f"fold-{fold}"
 
 
+def locate_classifier(out: Path, arm: AugmentationArm, seed: int, fold: int) -> Path:
+    """Return the file of a fold's classifier."""
+    return out / "arms" / arm.folder / f"seed-{seed}" / f"fold-{fold}" / FILE
+
+
 def locate_predictions(out: Path, arm: AugmentationArm, seed: int) -> Path:
     return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
 
@@ -110,6 +116,7 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
             "arm": arm.name,
             "sets": [[one.set_id for one in of_fold] for of_fold in sets],
             "synthetic": [sum(len(one) for one in of_fold) for of_fold in sets],
+            "selections": _read_selections(service, sets) if arm.min_condition is not None else None,
             "waiting_s": round(sum(one.waiting_s for of_fold in sets for one in of_fold), 2),
             "total_s": round(time.monotonic() - began, 1),
         }
@@ -132,6 +139,13 @@ def _start_pulls(
         ]
         for fold, faces in enumerate(learnt)
     ]
+
+
+def _read_selections(service: str, sets: Sequence[Sequence[PulledSet]]) -> dict[str, int]:
+    """Count the faces that were drawn for filtered sets, and those that were kept."""
+    with Client(service) as client:
+        found = [client.image_set(one.set_id).selection() for of_fold in sets for one in of_fold]
+    return {name: sum(selection[name] for selection in found) for name in ("drawn", "kept")}
 
 
 def _check_unseen(seen: TrainingRecord, test: Samples) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from core.atomic_files import write_file
-from experiments.augmentation.arms import ARMS, REAL, AugmentationArm
+from experiments.augmentation.arms import ARMS, REAL, VARIED, AugmentationArm
 from experiments.augmentation.classifiers import FOLDS, locate_predictions
 from recognition.predictions import Predictions, pool_predictions
 from recognition.results.plots import plot_differences
@@ -21,20 +21,39 @@ STUDIED: Final = ("22q11DS", "unaffected", "WS")
 """Conditions in the order of the study's figures."""
 
 
-def write_results(out: Path, seeds: Sequence[int]) -> str:
-    """Write OUT/report, OUT/table.md and OUT/differences.png; returns the table."""
-    each = {arm: [Predictions.load(locate_predictions(out, arm, seed)) for seed in seeds] for arm in ARMS}
+def write_results(out: Path, seeds: Sequence[int], arms: Sequence[AugmentationArm] = ARMS) -> str:
+    """Write OUT/report, OUT/table.md and OUT/differences.png; returns the table.
+
+    If a filtered arm is among them, OUT/filtering.json says how much better it is than the same arm without a filter.
+    """
+    each = {arm: [Predictions.load(locate_predictions(out, arm, seed)) for seed in seeds] for arm in arms}
     report = write_report(
         {arm.name: pool_predictions(runs) for arm, runs in each.items()},
         out / "report",
         baseline=REAL.name,
         sampling=Sampling(seed=0),
-        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _read_waiting(out)},
+        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _read_waiting(out, arms)},
     )
     write_file(out / "differences.png", plot_differences(report.comparisons, REAL.name, report.sampling.level))
     table = _format_table(report, each)
     write_file(out / "table.md", table.encode())
+    for arm in arms:
+        if arm.min_condition is not None and VARIED in each:
+            write_file(out / "filtering.json", _compare_filtered(out, arm, each).encode())
     return table
+
+
+def _compare_filtered(out: Path, arm: AugmentationArm, each: Mapping[AugmentationArm, Sequence[Predictions]]) -> str:
+    """Return as JSON how much more a filtered arm gets right than the same arm without a filter, with its interval."""
+    pooled = {one.name: pool_predictions(each[one]) for one in (VARIED, arm)}
+    sampling = Sampling(seed=0)
+    report = write_report(pooled, out / "report-filtering", baseline=VARIED.name, sampling=sampling, about={})
+    [over_all] = [row for row in report.comparisons[arm.name] if row.condition is None]
+    about = out / "arms" / arm.folder / "arm.json"
+    selections = json.loads(about.read_text())["selections"] if about.exists() else None
+    difference = over_all.difference
+    found = {"difference": difference.value, "low": difference.low, "high": difference.high}
+    return json.dumps(found | {"p": over_all.permutation_holm, "selections": selections}, indent=1) + "\n"
 
 
 def _format_table(report: ClassifierReport, each: Mapping[AugmentationArm, Sequence[Predictions]]) -> str:
@@ -60,8 +79,8 @@ def _format_table(report: ClassifierReport, each: Mapping[AugmentationArm, Seque
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _read_waiting(out: Path) -> Mapping[str, float]:
+def _read_waiting(out: Path, arms: Sequence[AugmentationArm]) -> Mapping[str, float]:
     """Read the share of its time that each arm waited for images."""
-    paths = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in ARMS}
+    paths = {arm.name: out / "arms" / arm.folder / "arm.json" for arm in arms}
     read = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
     return {name: round(one["waiting_s"] / one["total_s"], 4) for name, one in read.items() if any(one["synthetic"])}

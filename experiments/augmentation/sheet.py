@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from experiments.augmentation.arms import ARMS, build_requests
+from experiments.augmentation.arms import ARMS, AugmentationArm, build_requests
 from experiments.augmentation.classifiers import TRAIN, locate_sets, name_model, split_folds
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png
@@ -18,7 +18,7 @@ SHOWN: Final = ("WS", "22q11DS")
 _TILE: Final = 96
 
 
-def draw_sheet(out: Path) -> bytes:
+def draw_sheet(out: Path, arms: Sequence[AugmentationArm] = ARMS) -> bytes:
     """Draw a PNG with a row for each condition and kind of image set, and a column for each age.
 
     Raises:
@@ -33,7 +33,7 @@ def draw_sheet(out: Path) -> bytes:
         faces = [place for place, sample in enumerate(learnt.samples) if sample.condition == condition]
         rows.append(list(_take_first_of_each_age(learnt.subset(faces))))
         titles.append(f"{condition}\nreal")
-        for arm in (arm for arm in ARMS if arm.kind is not None and arm.real):
+        for arm in (arm for arm in arms if arm.kind is not None and arm.real and arm.min_condition is None):
             request = build_requests(arm, name_model(0), learnt)[condition]
             with pull_set(None, request, locate_sets(arm, out, 0) / condition, classes=learnt.classes) as made:
                 rows.append(list(_take_first_of_each_age(made)))

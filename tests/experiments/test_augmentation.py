@@ -73,6 +73,8 @@ def test_sets_are_asked_for_in_the_studys_counts() -> None:
         name: math.ceil(n / 3) for name, n in (("WS", 2), ("22q11DS", 3), ("other", 4))
     }
     assert {request.blend for request in by_name["blended-75"].values()} == {0.75}
+    filtered = by_name["unrelated-filtered"]
+    assert {(one.min_condition, one.classifier, one.truncation) for one in filtered.values()} == {(0.5, "fold-1", 1.0)}
     assert {name: request.count for name, request in by_name["synthetic-4"].items()} == {
         "WS": 8, "22q11DS": 12, "other": 16, "unaffected": 28,
     }  # fmt: skip
@@ -110,7 +112,7 @@ def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypa
     models = Models({"fold-0": FakeModel(name="fold-0")})
     app = create_app(Settings(state=tmp_path / "state", without_keys=True), load=lambda _: models)
     with serving(app) as url, Client(url) as client:
-        for arm in (arm for arm in ARMS if arm.kind and arm.real):
+        for arm in (arm for arm in ARMS if arm.kind and arm.real and arm.min_condition is None):
             requests = build_requests(arm, "fold-0", learnt)
             for name in SHOWN:
                 pull_set(client, requests[name], locate_sets(arm, tmp_path, 0) / name).wait().close()
@@ -122,9 +124,9 @@ def test_the_sheet_shows_each_kind_of_image_at_each_age(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("experiments.augmentation.sheet.contact_sheet", keep)
     assert draw_sheet(tmp_path).startswith(b"\x89PNG")
-    assert [len(row) for row in rows] == [5] * 12
+    assert [len(row) for row in rows] == [5] * 14
     assert [image[0, 0].tolist() for image in rows[1]] == [[0, 50 * step, 0] for step in range(5)]
-    assert [image[0, 0].tolist() for image in rows[11]] == [[0, 50 * step, 60] for step in range(5)]
+    assert [image[0, 0].tolist() for image in rows[13]] == [[0, 50 * step, 60] for step in range(5)]
     shutil.rmtree(locate_sets(ARMS[2], tmp_path, 0))
     with pytest.raises(PullError, match="does not hold the whole set"):
         draw_sheet(tmp_path)
@@ -162,4 +164,7 @@ def test_the_table_says_what_was_measured_beside_the_study(tmp_path: Path, monke
     assert rows[6][0] == "| + age progression"
     assert rows[6][7] == "+20.0%"
     assert float(rows[6][8]) < 0.01
+    filtering = json.loads((tmp_path / "filtering.json").read_text())
+    assert filtering["difference"] == pytest.approx(4 / 80)
+    assert filtering["low"] < filtering["difference"] < filtering["high"]
     assert (tmp_path / "differences.png").read_bytes().startswith(b"\x89PNG")

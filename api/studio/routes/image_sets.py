@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
 from api.dependencies import ImageSetsCaller, KnownImage, KnownSet, ServiceDep
+from api.image_sets.scoring import list_readers
 from api.image_sets.sheets import group_persons, list_ages, name_mix, spell_age
 from api.image_sets.storage import StoredRequest
 from api.photographs.records import SyntheticFace
@@ -102,6 +103,7 @@ def show_set(request: Request, service: ServiceDep, known: KnownSet, page: Page 
         set=described,
         kind=KINDS[described.request["kind"]],
         images=_list_images(service, known, page) if described.state == "done" else None,
+        selection=service.store.read_selection(known.id) if described.links.selection else None,
         **_write_code(request, service, known.asked),
     )
 
@@ -203,6 +205,9 @@ async def _render_form(
         model=next(info for info in models if info.name == labels.model),
         model_options=[(info.name, info.name) for info in models],
         condition_options=[(one.name, one.label) for one in labels.conditions],
+        reader_options=[
+            (name, name) for name in list_readers(service.worker.models.find(labels.model).info, service.classifiers)
+        ],
         age_options=[(age.name, _describe_ages(age)) for age in labels.ages],
         chosen={name: fields.getlist(name) for name in LISTS},
         values={name: fields.get(name, "") for name in FIELDS},

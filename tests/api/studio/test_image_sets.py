@@ -158,3 +158,19 @@ def test_a_request_is_the_same_for_programs() -> None:
     ]
     [create] = [call for call in calls if getattr(call.func, "attr", "") == "create"]
     assert {word.arg: ast.literal_eval(word.value) for word in create.keywords} == body
+
+
+def test_the_form_asks_for_scores_and_minima() -> None:
+    fields = [("scores", "true"), ("classifier", "oracle"), ("min_condition", "0.9"), ("min_face", ""), ("count", "2")]
+    body = read_request("unrelated", ImmutableMultiDict(fields))
+    assert body == {"kind": "unrelated", "count": 2, "min_condition": 0.9, "classifier": "oracle", "scores": True}
+    assert read_request("unrelated", ImmutableMultiDict([("scores", "")])) == {"kind": "unrelated"}
+
+
+def test_the_form_offers_minima_with_a_sentence_each_and_says_what_was_refused(browser: httpx.Client) -> None:
+    page = browser.get(NEW).text
+    for name in ("min_condition", "min_age", "min_face", "min_sharpness", "min_novelty"):
+        assert re.search(rf'<input id="{name}"[^>]*aria-describedby="{name}-hint', page), name
+    refused = post(browser, NEW, conditions=["WS"], count="1", min_condition="0.5")
+    assert refused.status_code == 422
+    assert "nothing reads the condition" in refused.text
