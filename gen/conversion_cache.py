@@ -26,6 +26,10 @@ class ConversionCache(Generic[_N, _C]):
         self._lock = Lock()
         self._known: WeakKeyDictionary[_N, tuple[object, _C]] = WeakKeyDictionary()
 
+    def __len__(self) -> int:
+        """Number of conversions that are kept."""
+        return len(self._known)
+
     def find(self, network: _N) -> _C | None:
         """Return the conversion of a network, made anew when its weights have changed.
 

@@ -107,7 +107,7 @@ def _fold(weight: Tensor, taps: Tensor) -> Tensor:
     return taps @ weight @ taps.T
 
 
-def _folds(x: Tensor) -> bool:
+def folds_low_pass(x: Tensor) -> bool:
     """Tell whether the low-pass filter is folded into the kernel (see the head of this file)."""
     return x.is_cuda and x.dtype != torch.float32
 
@@ -167,7 +167,7 @@ class SynthesisConv(nn.Module):
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.taps is None:
             return F.conv2d(x, weight.to(x.dtype), padding=1)
-        if _folds(x):
+        if folds_low_pass(x):
             kernel = _fold(weight, self.taps).to(x.dtype).transpose(0, 1)
             return F.conv_transpose2d(x, kernel, stride=2, padding=2)
         kernel = weight.to(x.dtype).transpose(0, 1)
@@ -261,7 +261,7 @@ class Conv(nn.Module):
         size = kernel.shape[2]
         if self.taps is None:
             stride, padding = 1, size // 2
-        elif _folds(x):
+        elif folds_low_pass(x):
             kernel = _fold(kernel, self.taps)
             stride, padding = 2, (size + 1) // 2
         elif size == 1:

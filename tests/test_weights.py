@@ -166,7 +166,7 @@ def test_bfloat16_costs_no_image_of_a_shipped_generator_more_than_rounding(
     """PSNR against float32 of at least 45 dB, worst image included; with gradients layers are computed one by one, as
     GPUs always do, where filters are folded into kernels in half precision."""
     if way == "layer by layer, folded":
-        monkeypatch.setattr("gen.layers._folds", lambda x: x.dtype != torch.float32)
+        monkeypatch.setattr("gen.layers.folds_low_pass", lambda x: x.dtype != torch.float32)
     net = checkpoint.load_generator(weights.find_file(name)).requires_grad_(False)
     vocabulary = net.config.vocabulary
     assert vocabulary is not None

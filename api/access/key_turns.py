@@ -66,6 +66,11 @@ class KeyTurns:
         self._places: dict[bytes, asyncio.Semaphore] = {}
         self._requests: dict[bytes, int] = {}
 
+    @property
+    def keys_in_progress(self) -> int:
+        """Number of keys of which something is remembered, because requests of theirs are in progress."""
+        return len(self._requests.keys() | self._places.keys())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _takes_turns(scope["path"]):
             await self._app(scope, receive, send)

@@ -34,6 +34,11 @@ class OwnerThreads:
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
         self._requests = Counter[str]()
 
+    @property
+    def owners_in_progress(self) -> int:
+        """Number of owners of whom something is remembered, because requests of theirs are in progress."""
+        return len(self._requests.keys() | self._limiters.keys())
+
     @contextmanager
     def admit(self, owner: str) -> Iterator[None]:
         """Count a request of an owner until the block ends; it leaves its turn among those of its key.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # they bring PyTorch with them
 _FILE: Final = "classifier.safetensors"
 """Name of the file of a classifier in the folder of its training."""
 
-_NEEDED: Final = ("torch", "dlib")
+NEEDED: Final = ("torch", "dlib")
+"""Packages without which no photograph is explained."""
 
 _log = logging.getLogger("gestaltgen.models")
 
@@ -36,7 +37,7 @@ def check_explaining_installed(purpose: str = "explanations of classifiers") -> 
     Raises:
         MissingPackageError: one of them is not.
     """
-    for package in _NEEDED:
+    for package in NEEDED:
         if importlib.util.find_spec(package) is None:
             raise MissingPackageError(package, purpose)
 

@@ -28,7 +28,8 @@ from api.problems import Problem
 BATCH: Final = 32
 """Images rendered at a time: rows of several small requests together, or a slice of a large one."""
 
-_PROBE_EVERY_S: Final = 15.0
+PROBE_EVERY_S: Final = 15.0
+"""Seconds for which a made image proves that the model works."""
 _NICENESS: Final = 5
 _log = logging.getLogger("gestaltgen.worker")
 _T = TypeVar("_T")
@@ -201,7 +202,7 @@ class Worker:
         """
         self.models  # noqa: B018  raises the problem that says why not
         seen, trouble = self._proof
-        if probe and time.monotonic() - seen > _PROBE_EVERY_S and self._proving.acquire(blocking=False):
+        if probe and time.monotonic() - seen > PROBE_EVERY_S and self._proving.acquire(blocking=False):
             try:
                 trouble = self.call(_find_trouble, small=True)
                 self._proof = (time.monotonic(), trouble)

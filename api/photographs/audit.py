@@ -54,7 +54,8 @@ Purpose = NewType("Purpose", str)
 GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
 """Hash that the first entry is chained to."""
 
-_ROWS_AT_ONCE: Final = 10_000
+ROWS_AT_ONCE: Final = 10_000
+"""Entries that are read from the database at once, and between two reports of progress."""
 
 
 class AuditFault(StrEnum):
@@ -330,7 +331,7 @@ class Audit:
             last = Head(entry.seq, entry.hash)
             if expected is not None and entry.seq == expected.seq:
                 at_expected = entry.hash
-            if progress is not None and not entry.seq % _ROWS_AT_ONCE:
+            if progress is not None and not entry.seq % ROWS_AT_ONCE:
                 progress(entry.seq)
         if expected is not None and at_expected is None:
             raise BrokenAuditError(
@@ -383,7 +384,7 @@ class Audit:
         with (
             _translate_errors("read"),
             self._engine.connect() as connection,
-            connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query) as rows,
+            connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query) as rows,
         ):
             for row in rows:
                 yield Entry(*row)

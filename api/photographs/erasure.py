@@ -43,7 +43,9 @@ ERASE_ORIGINAL: Final = "erase original"
 ERASE_PACK: Final = "erase survey pack"
 LEAVE_COHORT: Final = "leave cohort"
 
-_EVERY_S: Final = 15.0
+SWEEP_EVERY_S: Final = 15.0
+"""Seconds between two looks for what is over its time."""
+
 _LEAD_S: Final = 60.0
 """Seconds by which the machine's clock may be set before the log says so."""
 _METRIC_LABELS: Final[dict[ErasureCause, Cause]] = {
@@ -301,7 +303,7 @@ class Eraser:
                 except Exception:  # the database or the store cannot be reached; the service goes on
                     self._metrics.erasure_failures.inc()
                     _log.exception("expired photographs and survey packs could not be looked up")
-                await anyio.sleep(_EVERY_S)
+                await anyio.sleep(SWEEP_EVERY_S)
 
         async with anyio.create_task_group() as group:
             group.start_soon(sweep)

@@ -95,9 +95,9 @@ def make_work(size: str, batch: int, way: Way, precision: str, device: str = "cp
 
 
 def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
-    for line in _list_left_out(plan):
+    for line in list_left_out(plan):
         _print_line(line)
-    for size, batch in _choose_shapes(plan):
+    for size, batch in choose_shapes(plan):
         if estimate_published_bytes(make_config(size), batch) > MOST_BYTES:
             _print_line(f"generate-{size}, batch {batch}: left out, the published way takes > 4 GB")
             continue
@@ -108,7 +108,8 @@ def measure(plan: MeasurementPlan) -> Iterator[BenchmarkEntry]:
             cached.cache_clear()
 
 
-def _choose_shapes(plan: MeasurementPlan) -> list[tuple[str, int]]:
+def choose_shapes(plan: MeasurementPlan) -> list[tuple[str, int]]:
+    """Return the sizes and batches to measure."""
     every = QUICK if plan.quick else [(size, batch) for size in SIZES for batch in BATCHES]
     return [
         (size, batch)
@@ -117,7 +118,7 @@ def _choose_shapes(plan: MeasurementPlan) -> list[tuple[str, int]]:
     ]
 
 
-def _choose_peers(plan: MeasurementPlan) -> list[tuple[str, Precision]]:
+def choose_peers(plan: MeasurementPlan) -> list[tuple[str, Precision]]:
     """Return the peers to measure, each in its precisions."""
     return [
         (peer.name, precision)
@@ -135,7 +136,7 @@ def _explain_absence(peer: Peer, plan: MeasurementPlan) -> str:
     return peer.missing or ("as --quick says: it compiles for a minute" if plan.quick and peer.compiles else "")
 
 
-def _list_left_out(plan: MeasurementPlan) -> Iterator[str]:
+def list_left_out(plan: MeasurementPlan) -> Iterator[str]:
     """Yield a line for each peer and precision that is not measured."""
     if not has_bfloat16():
         yield "bfloat16: left out on the CPU, which has no instructions for it"
@@ -159,7 +160,7 @@ def _measure_on(device: str, size: str, batch: int, plan: MeasurementPlan) -> li
     variants: list[Variant] = [
         PUBLISHED,
         *((OURS, precision) for precision in (_GPU if on_gpu else _list_precisions())),
-        *([] if on_gpu else _choose_peers(plan)),
+        *([] if on_gpu else choose_peers(plan)),
     ]
     subject = Subject(
         f"generate-{size}" + ("-cuda" if on_gpu else ""),

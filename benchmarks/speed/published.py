@@ -108,7 +108,7 @@ def _apply_synthesis(
 ) -> Tensor:
     """Apply a modulated convolution; an offset (n, out, in, 3, 3) of its kernel needs kernels for each image."""
     weight = layer.weight if offset is None else layer.weight * (1 + offset)
-    convolve = _convolve_grouped if per_image_kernels or offset is not None else _convolve_scaled
+    convolve = convolve_grouped if per_image_kernels or offset is not None else _convolve_scaled
     x = convolve(x.float().contiguous(), weight, layer.affine(w), layer.taps is not None, demodulate=True)
     if noise is not None:
         x = x + noise * layer.noise_strength
@@ -116,7 +116,7 @@ def _apply_synthesis(
 
 
 def _apply_to_rgb(layer: ToRGB, x: Tensor, w: Tensor, *, per_image_kernels: bool) -> Tensor:
-    convolve, styles = _convolve_grouped if per_image_kernels else _convolve_scaled, layer.affine(w) * layer.weight_gain
+    convolve, styles = convolve_grouped if per_image_kernels else _convolve_scaled, layer.affine(w) * layer.weight_gain
     x = convolve(x, layer.weight, styles, up=False, demodulate=False)
     return clamp(x + layer.bias[:, None, None], layer.clamp)
 
@@ -164,7 +164,7 @@ def _convolve_scaled(x: Tensor, weight: Tensor, styles: Tensor, up: bool, *, dem
     return y * (kernels.square().sum(dim=(2, 3, 4)) + 1e-8).rsqrt()[:, :, None, None]
 
 
-def _convolve_grouped(x: Tensor, weight: Tensor, styles: Tensor, up: bool, *, demodulate: bool) -> Tensor:
+def convolve_grouped(x: Tensor, weight: Tensor, styles: Tensor, up: bool, *, demodulate: bool) -> Tensor:
     """Convolve each image with its own kernel; weight: (out, in, k, k), or (n, out, in, k, k)."""
     n, out = len(x), weight.shape[-4]
     kernels = weight * styles[:, None, :, None, None]  # (n, out, in, k, k)

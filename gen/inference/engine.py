@@ -113,7 +113,7 @@ class Engine:
             model = self._build()
             model.reshape({name: [size, *shape[1:]] for name, shape in _read_shapes(model).items()})
             if precision == "bfloat16":
-                model = _keep_float32(model)
+                model = keep_float32(model)
             self._queues[key] = AsyncInferQueue(_core().compile_model(model, "CPU", settings), at_once)
         return self._queues[key]
 
@@ -131,7 +131,7 @@ def _keep(request: Any, outputs: list[npt.NDArray[Any]], part: slice, n: int) ->
         output[part] = tensor.data
 
 
-def _keep_float32(model: Model) -> Model:
+def keep_float32(model: Model) -> Model:
     """Mark the operations that stay in float32; from Python this is possible in the file of a model alone."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "model.xml")

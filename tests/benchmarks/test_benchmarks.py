@@ -88,8 +88,8 @@ def test_the_published_way_with_offsets_is_ours(noise: str) -> None:
 def test_a_published_inversion_is_ours_and_takes_no_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
     inverter, faces, passes = tiny_inverter(), some_faces(2), 2
     convolved, normalised = [], []
-    grouped = published._convolve_grouped
-    monkeypatch.setattr(published, "_convolve_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
+    grouped = published.convolve_grouped
+    monkeypatch.setattr(published, "convolve_grouped", lambda *a, **k: convolved.append(1) or grouped(*a, **k))
     ours = inverter.invert(faces, passes)
     layers = [module for module in inverter.modules() if isinstance(module, nn.BatchNorm2d)]
     hooks = [layer.register_forward_hook(lambda *_: normalised.append(1)) for layer in layers]
@@ -175,13 +175,13 @@ def test_ours_is_the_inference_that_commands_use(monkeypatch: pytest.MonkeyPatch
 
 def test_peers_that_are_left_out_are_named() -> None:
     plan = MeasurementPlan("this one", quick=True, sizes=("64",), without=("OpenVINO",))
-    lines = list(generation._list_left_out(plan))
-    names = {name for name, _ in generation._choose_peers(plan)}
+    lines = list(generation.list_left_out(plan))
+    names = {name for name, _ in generation.choose_peers(plan)}
     assert "PyTorch" in names
     for name in ("OpenVINO", "torch.compile"):
         assert name not in names
         assert any(line.startswith(f"{name}: left out") for line in lines)
-    assert generation._choose_shapes(MeasurementPlan("", sizes=("shipped", "64"), batches=(8,))) == [
+    assert generation.choose_shapes(MeasurementPlan("", sizes=("shipped", "64"), batches=(8,))) == [
         ("64", 8),
         ("shipped", 8),
     ]

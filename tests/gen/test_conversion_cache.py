@@ -31,7 +31,7 @@ def test_a_conversion_ends_with_its_network() -> None:
         cache.find(network)
     del network
     gc.collect()
-    assert not cache._known
+    assert len(cache) == 0
 
 
 def test_layers_compute_with_gradients_in_training_and_on_another_device() -> None:

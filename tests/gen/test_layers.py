@@ -37,7 +37,7 @@ def slow_synthesis_conv(layer: SynthesisConv, x: Tensor, w: Tensor, noise: Tenso
 @pytest.fixture(params=[False, True], ids=["filter apart", "filter folded"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of the two ways a change of resolution takes depends on precision and hardware; both compute the same."""
-    monkeypatch.setattr("gen.layers._folds", lambda x: request.param)
+    monkeypatch.setattr("gen.layers.folds_low_pass", lambda x: request.param)
 
 
 @pytest.mark.parametrize("up", [False, True])

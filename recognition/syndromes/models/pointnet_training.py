@@ -131,11 +131,11 @@ def _learn(points: Tensor, labels: Tensor, stops: Sequence[int], schedule: Sched
                 optimizer.step()
             state = torch.get_rng_state()
         if epoch in stops:
-            yield _settle(network, points)
+            yield settle_batch_norms(network, points)
 
 
 @torch.no_grad()
-def _settle(network: PointNetwork, points: Tensor) -> PointNetwork:
+def settle_batch_norms(network: PointNetwork, points: Tensor) -> PointNetwork:
     """Measure the normalisations over all training faces, because running means of a few steps are far from them."""
     normalisations = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm1d)]
     for layer in normalisations:

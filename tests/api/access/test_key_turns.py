@@ -47,8 +47,7 @@ def count_begun(paths: list[tuple[str, str]]) -> dict[str, int]:
 
     anyio.run(send_all)
     assert len(app.began) == len(paths)  # in the end all were answered
-    assert not turns._places
-    assert not turns._requests
+    assert turns.keys_in_progress == 0
     return begun
 
 

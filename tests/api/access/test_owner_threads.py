@@ -24,5 +24,4 @@ def test_nothing_is_kept_of_owners_without_requests() -> None:
                 group.start_soon(ask, f"owner {n}")
 
     anyio.run(ask_of_many)
-    assert not threads._limiters
-    assert not threads._requests
+    assert threads.owners_in_progress == 0

@@ -344,7 +344,7 @@ def test_the_proof_is_one_image_and_counts_for_a_while(monkeypatch: pytest.Monke
         for _ in range(3):
             worker.check_renders()
         assert [len(call) for call in model.calls] == [1]
-        monkeypatch.setattr("api.models.worker._PROBE_EVERY_S", 0.0)
+        monkeypatch.setattr("api.models.worker.PROBE_EVERY_S", 0.0)
         worker.check_renders()
         assert [len(call) for call in model.calls] == [1, 1]
 

@@ -145,7 +145,7 @@ def test_a_sweep_that_fails_does_not_stop_the_service(lab: Lab, monkeypatch: pyt
                     await anyio.sleep(0.01)
 
     monkeypatch.setattr(lab.service.eraser, "erase_expired", fail)
-    monkeypatch.setattr("api.photographs.erasure._EVERY_S", 0.01)
+    monkeypatch.setattr("api.photographs.erasure.SWEEP_EVERY_S", 0.01)
     before = figures(lab.http).of("gestaltgen_erasure_failures_total")
     anyio.run(sweep)
     assert figures(lab.http).of("gestaltgen_erasure_failures_total") == before + 2

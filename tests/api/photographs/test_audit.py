@@ -267,7 +267,7 @@ def test_a_head_is_read_as_it_is_printed() -> None:
 
 
 def test_verification_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.photographs.audit._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("api.photographs.audit.ROWS_AT_ONCE", 2)
     told: list[int] = []
     append_entries(tmp_path, 5).verify(progress=told.append)
     assert told == [2, 4]

@@ -316,7 +316,7 @@ def test_a_service_without_classifiers_says_what_to_set(lab: Lab, monkeypatch: p
 
 
 def test_a_missing_package_is_named(lab: Lab, of_image: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.models.classifiers._NEEDED", ("no_such_package",))
+    monkeypatch.setattr("api.models.classifiers.NEEDED", ("no_such_package",))
     answer = ask(lab.http, of_image)
     assert problem_of(answer) is ProblemType.MODEL_UNUSABLE
     assert "no_such_package" in answer.json()["detail"]

@@ -121,7 +121,7 @@ def test_frozen_networks_are_converted_to_render_with_offsets_in_any_order_of_me
 def test_styles_and_picture_keep_float32_in_bfloat16() -> None:
     net = make_generator()
     arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-    operations = engine._keep_float32(build_synthesis(arrays, net.config)).get_ops()
+    operations = engine.keep_float32(build_synthesis(arrays, net.config)).get_ops()
     kept = {operation for operation in operations if "DisablePrecisionConversion_0" in dict(operation.get_rt_info())}
     assert kept == {operation for operation in operations if operation.get_friendly_name().startswith(FLOAT32_PREFIX)}
     convolutions = [operation for operation in operations if operation.get_type_name() == "Convolution"]

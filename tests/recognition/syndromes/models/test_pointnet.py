@@ -11,8 +11,10 @@ from tests.recognition.syndromes.models.faces import LAYOUT, draw_faces
 
 def test_the_predictor_computes_what_the_network_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = []
-    settle = pointnet_training._settle
-    monkeypatch.setattr(pointnet_training, "_settle", lambda *given: networks.append(settle(*given)) or networks[-1])
+    settle = pointnet_training.settle_batch_norms
+    monkeypatch.setattr(
+        pointnet_training, "settle_batch_norms", lambda *given: networks.append(settle(*given)) or networks[-1]
+    )
     X, y = draw_faces(20)
     model = PointNet(LAYOUT).fit(X, y)
     points = torch.from_numpy(X[:, LAYOUT["points"]].reshape(20, 68, 3))
