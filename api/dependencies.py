@@ -423,13 +423,18 @@ def find_survey_pack(
 KnownPack = Annotated[PackRecord, Depends(find_survey_pack)]
 
 
+def find_scope(face: FaceReference) -> Scope:
+    """Return the scope of keys that may see a face."""
+    return Scope.PHOTOS if isinstance(face, PhotographFace) else Scope.IMAGE_SETS
+
+
 def check_scope(caller: Caller, face: FaceReference) -> None:
     """Check that the key of a caller has the scope that a face needs.
 
     Raises:
         Problem: 403, it has not.
     """
-    needed = Scope.PHOTOS if isinstance(face, PhotographFace) else Scope.IMAGE_SETS
+    needed = find_scope(face)
     if needed not in caller.scopes:
         raise Problem(
             ProblemType.SCOPE_MISSING,

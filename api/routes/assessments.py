@@ -4,9 +4,9 @@ the cohort, photographs with which assessed ones are compared."""
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
@@ -33,6 +33,7 @@ from api.schemas.assessments import (
     AssessmentBody,
     AssessmentList,
     AssessmentOut,
+    AssessmentPage,
     CohortMemberBody,
     CohortMemberOut,
     SyndromeOut,
@@ -101,12 +102,36 @@ async def create_assessment(
 
 
 @router.get(
+    "/assessments",
+    response_model=AssessmentPage,
+    summary="List assessments",
+    responses={422: problem("A bad page.")},
+)
+def list_assessments(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    request_audit: RequestAuditDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Assessments on a page.")] = 20,
+    after: Annotated[str, Query(max_length=64, description="The id that the page before ended with.")] = "",
+) -> AssessmentPage:
+    """Your assessments, in the order of their ids."""
+    ids, more = service.ownership.page(Kind.ASSESSMENT, caller.owner, limit, after)
+    found = [one for one in map(service.assessments.get, ids) if one is not None]
+    request_audit.touch(service.photographs.find_purposes([photo for one in found for photo in one.photos]))
+    return AssessmentPage(
+        items=[describe_assessment(service, one) for one in found],
+        next=f"/v1/assessments?limit={limit}&after={ids[-1]}" if more else None,
+    )
+
+
+@router.get(
     "/photos/{photo_id}/assessments",
     response_model=AssessmentList,
+    operation_id="list_assessments_v1_photos__photo_id__assessments_get",
     summary="List assessments of a photograph",
     responses={404: FILE[404]},
 )
-def list_assessments(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> AssessmentList:
+def list_assessments_of_photograph(service: ServiceDep, caller: PhotosCaller, photo: KnownPhoto) -> AssessmentList:
     """All assessments of the photograph."""
     records = service.assessments.list_of_face(PhotographFace(photo.id), caller.owner)
     return AssessmentList(items=[describe_assessment(service, one) for one in records])

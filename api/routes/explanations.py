@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
@@ -24,6 +24,7 @@ from api.dependencies import (
     find_image,
     find_image_set,
     find_photograph,
+    find_scope,
 )
 from api.file_responses import picture, private_picture, read_private_file
 from api.json_bodies import JsonBodyRoute
@@ -51,6 +52,7 @@ from api.schemas.explanations import (
     ExplanationBody,
     ExplanationList,
     ExplanationOut,
+    ExplanationPage,
     PhotographFaceBody,
 )
 from core.errors import ConfigError
@@ -110,6 +112,31 @@ async def create_explanation(
             return describe_explanation(service, service.explanations.get(record.id) or record)
 
         return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
+
+
+@router.get(
+    "/explanations",
+    response_model=ExplanationPage,
+    summary="List explanations",
+    responses={422: problem("A bad page.")},
+)
+def list_explanations(
+    service: ServiceDep,
+    caller: AnyCaller,
+    request_audit: RequestAuditDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Explanations on a page, at most.")] = 20,
+    after: Annotated[str, Query(max_length=64, description="The id that the page before ended with.")] = "",
+) -> ExplanationPage:
+    """Your explanations, in the order of their ids, of those faces that your key may see."""
+    ids, more = service.ownership.page(Kind.EXPLANATION, caller.owner, limit, after)
+    found = [
+        one for one in map(service.explanations.get, ids) if one is not None and find_scope(one.face) in caller.scopes
+    ]
+    request_audit.touch(service.photographs.find_purposes([photo for one in found for photo in one.photos]))
+    return ExplanationPage(
+        items=[describe_explanation(service, one) for one in found],
+        next=f"/v1/explanations?limit={limit}&after={ids[-1]}" if more else None,
+    )
 
 
 @router.get(

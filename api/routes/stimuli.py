@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
@@ -30,7 +30,7 @@ from api.request_headers import (
     wait_for_answer,
 )
 from api.resources import Resources
-from api.schemas.stimuli import StimuliBody, StimuliOut
+from api.schemas.stimuli import StimuliBody, StimuliOut, StimuliPage
 
 router = APIRouter(prefix="/v1/stimuli", tags=["stimuli"], route_class=JsonBodyRoute)
 
@@ -67,6 +67,30 @@ async def create_survey_pack(
             return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
 
         return await wait_for_answer(service.jobs.ends, pack.id, describe, response, wait_s, deadline)
+
+
+@router.get(
+    "",
+    response_model=StimuliPage,
+    operation_id="index_v1_stimuli_get",
+    summary="List survey packs",
+    responses={422: problem("A bad page.")},
+)
+def list_survey_packs(
+    service: ServiceDep,
+    caller: PhotosCaller,
+    request_audit: RequestAuditDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="Survey packs on a page.")] = 20,
+    after: Annotated[str, Query(max_length=64, description="The id that the page before ended with.")] = "",
+) -> StimuliPage:
+    """Your survey packs, in the order of their ids."""
+    ids, more = service.ownership.page(Kind.STIMULI, caller.owner, limit, after)
+    packs = [pack for pack in map(service.survey_packs.get, ids) if pack is not None]
+    request_audit.touch(service.photographs.find_purposes([photo for pack in packs for photo in pack.photos]))
+    return StimuliPage(
+        items=[describe_survey_pack(service, pack) for pack in packs],
+        next=f"/v1/stimuli?limit={limit}&after={ids[-1]}" if more else None,
+    )
 
 
 def _submit(

@@ -168,6 +168,13 @@ class AssessmentList(BaseModel):
     items: list[AssessmentOut]
 
 
+class AssessmentPage(BaseModel):
+    """A page of assessments, in the order of their ids."""
+
+    items: list[AssessmentOut]
+    next: str | None = Field(description="Path of the next page, or null.")
+
+
 class CohortMemberBody(BaseModel):
     """The person on a photograph that joins the cohort."""
 

@@ -125,3 +125,10 @@ class ExplanationList(BaseModel):
     """The explanations of one face, the oldest first."""
 
     items: list[ExplanationOut]
+
+
+class ExplanationPage(BaseModel):
+    """A page of explanations, in the order of their ids."""
+
+    items: list[ExplanationOut]
+    next: str | None = Field(description="Path of the next page, or null.")

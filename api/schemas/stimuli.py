@@ -64,3 +64,10 @@ class StimuliOut(BaseModel):
     expires: datetime
     notice: str
     links: StimuliLinks
+
+
+class StimuliPage(BaseModel):
+    """A page of survey packs, in the order of their ids."""
+
+    items: list[StimuliOut]
+    next: str | None = Field(description="Path of the next page, or null.")

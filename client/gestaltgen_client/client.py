@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from gestaltgen_client.connection import Connection, make_idempotency_key
 from gestaltgen_client.explanations import Explanation
 from gestaltgen_client.image_sets import ImageSet
 from gestaltgen_client.photographs import Edit, Pack, Photo, request_edit
-from gestaltgen_client.work import read_work
+from gestaltgen_client.work import W, read_item, read_work
 
 
 class Client(Connection):
@@ -355,6 +355,18 @@ class Client(Connection):
         """Look up an explanation by its id."""
         return read_work(Explanation, self.send("GET", f"v1/explanations/{explanation_id}"), self)
 
+    def explanations(self) -> Iterator[Explanation]:
+        """List your explanations, in the order of their ids, of those faces that the key may see."""
+        return self._list(Explanation, "v1/explanations")
+
+    def assessments(self) -> Iterator[Assessment]:
+        """List your assessments, in the order of their ids."""
+        return self._list(Assessment, "v1/assessments")
+
+    def packs(self) -> Iterator[Pack]:
+        """List your survey packs, in the order of their ids."""
+        return self._list(Pack, "v1/stimuli")
+
     def classifiers(self) -> list[dict[str, Any]]:
         """List the classifiers whose answers the service can explain."""
         return list(self.send("GET", "v1/classifiers").json()["items"])
@@ -478,6 +490,14 @@ class Client(Connection):
                 limit the owner beyond the limits of the service.
         """
         return dict(self.send("PUT", f"v1/tenants/{quote(owner, safe='')}", json=limits).json())
+
+    def _list(self, kind: type[W], path: str) -> Iterator[W]:
+        """Yield what all pages of a list describe; a page is asked for when the one before is used up."""
+        page: str | None = path
+        while page is not None:
+            answer = self.send("GET", page).json()
+            yield from (read_item(kind, item, self) for item in answer["items"])
+            page = answer["next"]
 
 
 def _read_picture(picture: str | Path | bytes) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FINAL: Final = frozenset({"done", "failed", "cancelled"})
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
-_W = TypeVar("_W", bound="Work")
+W = TypeVar("W", bound="Work")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,12 @@ class Work:
         return f"is {self.state}"
 
 
-def read_work(kind: type[_W], answer: httpx.Response, connection: Connection) -> _W:
+def read_work(kind: type[W], answer: httpx.Response, connection: Connection) -> W:
     """Read the description of an image set, photograph, edit or survey pack from an answer of the service."""
-    data = answer.json()
+    return read_item(kind, answer.json(), connection)
+
+
+def read_item(kind: type[W], data: Mapping[str, Any], connection: Connection) -> W:
+    """Read one description, which may be an item of a list."""
     known = {part.name: data[part.name] for part in fields(kind) if part.name in data}
     return kind(**known, _connection=connection)

@@ -26,6 +26,7 @@ _QUIZZES: Final = ("moodle_v1_image_sets__set_id__quiz_xml_get", "qti_v1_image_s
 _EXPLANATIONS: Final = (
     "list_classifiers_v1_classifiers_get",
     "create_explanation_v1_explanations_post",
+    "list_explanations_v1_explanations_get",
     "list_explanations_of_photograph_v1_photos__photo_id__explanations_get",
     "list_explanations_of_image_v1_image_sets__set_id__images__n__explanations_get",
     "show_explanation_v1_explanations__explanation_id__get",
@@ -36,6 +37,7 @@ _EXPLANATIONS: Final = (
 _ASSESSMENTS: Final = (
     "list_syndromes_v1_syndromes_get",
     "create_assessment_v1_assessments_post",
+    "list_assessments_v1_assessments_get",
     "list_assessments_v1_photos__photo_id__assessments_get",
     "show_assessment_v1_assessments__assessment_id__get",
     "download_assessment_picture_v1_assessments__assessment_id__picture_png_get",
@@ -74,6 +76,7 @@ ADDED_OPERATIONS: Final = frozenset(
         *_METADATA,
         *_QUIZZES,
         _SURVEY_PICTURE,
+        "index_v1_stimuli_get",
         *_EXPLANATIONS,
         *_ASSESSMENTS,
         *_SHEETS_AND_ESTIMATES,
@@ -103,6 +106,7 @@ ADDED_SCHEMAS: Final = frozenset(
     {
         *("ServiceOut", "ServiceLinks", "ClassifierOut", "ClassifiersOut", "ClassifierUsed", "RegionRelevance"),
         *("PhotographFaceBody", "ImageFaceBody", "LandmarksOut"),
+        *("StimuliPage", "ExplanationPage", "AssessmentPage"),
         *(f"Explanation{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *(f"Assessment{part}" for part in ("Body", "Links", "List", "Out", "Result")),
         *("SyndromeOut", "SyndromesOut", "CohortMemberBody", "CohortMemberOut", "CohortAnswer"),

@@ -487,7 +487,7 @@ CHANGES: Final = (
     "DELETE /v1/stimuli/{pack_id}",
     "POST /v1/jobs/{job_id}/cancel",
 )
-WITHOUT_ID: Final = ("POST /v1/photos", "GET /v1/photos", "POST /v1/stimuli")
+WITHOUT_ID: Final = ("POST /v1/photos", "GET /v1/photos", "POST /v1/stimuli", "GET /v1/stimuli")
 
 
 def test_the_routes_are_all_that_touch_photographs(lab: Lab) -> None:
