@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import jinja2
 from fastapi import Request, Response
+from markupsafe import Markup
 
 from api.access.api_keys import Caller, Scope
 from api.access.sessions import COOKIE
@@ -218,10 +219,20 @@ def format_date(value: datetime | str | int) -> str:
     Args:
         value: a time, its ISO 8601 text, or milliseconds since 1970.
     """
+    return f"{_read_moment(value):%Y-%m-%d %H:%M} UTC"
+
+
+def mark_moment(value: datetime | str | int) -> Markup:
+    """Return the element of a moment, which scripts show in the time zone of the reader; the value as `format_date`."""
+    return Markup('<time datetime="{}" data-local>{}</time>').format(
+        _read_moment(value).isoformat(), format_date(value)
+    )
+
+
+def _read_moment(value: datetime | str | int) -> datetime:
     if isinstance(value, int):
         value = datetime.fromtimestamp(value / 1000, UTC)
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
 
 
 @cache
@@ -241,6 +252,7 @@ def _environment() -> jinja2.Environment:
         "bytes": format_bytes,
         "duration": format_duration,
         "date": format_date,
+        "moment": mark_moment,
         "markdown": render_markdown,
         "translate": words.translate,
     }

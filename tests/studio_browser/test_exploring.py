@@ -32,6 +32,21 @@ def test_the_face_follows_a_slider_and_fast_changes_do_not_pile_up(lab: Lab, vis
     expect(page.get_by_label("Number of the person")).not_to_have_value("7", timeout=WAIT_MS)
     check_accessibility(page)
 
+    page.get_by_label("Number of the person").fill("12")
+    page.get_by_label("Number of the person").press("Enter")
+    expect(page.get_by_role("img", name="Person 12").first).to_be_visible(timeout=WAIT_MS)
+    assert "seed=12&" in page.url
+
+
+def test_a_choice_by_arrow_keys_acts_when_it_is_settled(lab: Lab, visit: Visit) -> None:
+    page = visit(lab.sets_only, "/studio/explore?model=phantom128&seed=7&other=8")
+    generator = page.get_by_label("Generator")
+    generator.focus()
+    generator.evaluate("select => select.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowDown'}))")
+    generator.evaluate("select => { select.selectedIndex = 1; select.dispatchEvent(new Event('change')); }")
+    page.get_by_label("Age").press("ArrowRight")  # as the focus leaves the choice, it is settled
+    page.wait_for_url("**model=portraits128**", timeout=WAIT_MS)
+
 
 def test_on_a_narrow_screen_the_face_stays_in_sight(lab: Lab, visit: Visit) -> None:
     page = visit(lab.sets_only, SHOWN, NARROW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page
@@ -42,6 +43,21 @@ def test_a_page_is_accessible_and_at_rest(
     check_layout(window)
     check_accessibility(window, *RULES_OF_STYLES)
     assert window_errors.take() == []
+
+
+def test_times_are_shown_in_the_zone_of_the_reader(lab: Lab, visit: Visit, addresses: Mapping[str, str]) -> None:
+    path = addresses["/studio/photographs/{photo_id}"]
+    text = {}
+    for zone, script in (("Asia/Kolkata", True), ("Asia/Kolkata", False)):
+        page = visit(lab.http, path, timezone_id=zone, java_script_enabled=script)
+        [first, *_] = page.locator("time").all()
+        text[script] = first.inner_text()
+        if script:
+            check_layout(page)
+    assert text[False].endswith(" UTC")
+    assert text[True].endswith(" GMT+5:30")
+    shown, utc = (datetime.strptime(text[script][:16], "%Y-%m-%d %H:%M") for script in (True, False))
+    assert shown - utc == timedelta(hours=5, minutes=30)
 
 
 @pytest.mark.parametrize("path", ["/studio/sign-in", "/studio/nothing-is-here"])

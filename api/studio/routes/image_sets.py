@@ -165,7 +165,10 @@ def render_image(
         mix=name_mix(line, _list_conditions(service, known)),
         about=about,
         model=model.info if model else None,
-        direction_options=[(one.name, one.name) for one in (model.directions() if model else ())],
+        direction_options=[
+            (one.name, _("%(name)s (spread %(spread)s)") % {"name": one.name, "spread": f"{one.spread:.2g}"})
+            for one in (model.directions() if model else ())
+        ],
         claim=read_claim(service.store.image_file(known.id, n)),
         side=find_side(service, known),
         edits=[describe_edit(service, edit) for edit in service.edits.list_of_face(SyntheticFace(known.id, n), owner)],

@@ -19,7 +19,7 @@ from api.dependencies import AdminCaller, ServiceDep
 from api.problems import Problem
 from api.resources import Resources
 from api.routes import administration
-from api.studio.forms import NO_ERRORS, FieldErrors, keep_values
+from api.studio.forms import NO_ERRORS, FieldErrors, keep_values, read_number
 from api.studio.page_route import PageRoute, ReaderDep
 from api.studio.pages import render
 from api.studio.service_calls import call_service, check_answer, read_problem
@@ -62,7 +62,7 @@ def list_keys(request: Request, service: ServiceDep, caller: AdminCaller) -> Res
 async def create_key(request: Request, service: ServiceDep, caller: AdminCaller) -> Response:
     """Make an API key and show it, which is possible only in this answer."""
     form = await request.form()
-    body = {"owner": form.get("owner", ""), "scopes": form.getlist("scopes"), "ttl_s": _read_number(form, "ttl_s")}
+    body = {"owner": form.get("owner", ""), "scopes": form.getlist("scopes"), "ttl_s": _read_limit(form, "ttl_s")}
     answer = await call_service(request, "POST", "/v1/keys", json=body)
     if answer.status_code == 422:
         errors = FieldErrors.of_problem(read_problem(answer), body)
@@ -102,7 +102,7 @@ def show_tenant(request: Request, service: ServiceDep, caller: AdminCaller, owne
 async def limit_tenant(request: Request, caller: AdminCaller, owner: str) -> Response:
     """Set the limits of an owner."""
     form = await request.form()
-    body: dict[str, Any] = {name: _read_number(form, name) for name in _NUMBERS}
+    body: dict[str, Any] = {name: _read_limit(form, name) for name in _NUMBERS}
     body["models"] = [name.strip() for name in str(form.get("models", "")).split(",") if name.strip()] or None
     answer = await call_service(request, "PUT", f"/v1/tenants/{quote(owner, safe='')}", json=body)
     if answer.status_code == 422:
@@ -125,10 +125,10 @@ def _render_keys(
     return render(request, "keys.html", status=status, keys=keys, values=values, errors=errors)
 
 
-def _read_number(form: FormData, name: str) -> int | str | None:
-    """Return a number of a form; None if it is empty, and the text if it is no number, for the service to refuse."""
+def _read_limit(form: FormData, name: str) -> int | float | str | None:
+    """Return a number of a form, or None if it is empty, which sets no limit."""
     text = str(form.get(name, "")).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else text or None
+    return read_number(text) if text else None
 
 
 def _find_trouble(service: Resources) -> str:

@@ -30,6 +30,25 @@ const behaviours = {
     window.addEventListener("pagehide", () => source.close());
   },
 
+  // A choice that acts when it is settled: by Enter, a choice from the open list, or as the focus leaves it. Arrow keys on
+  // the closed list change it step by step, and each step would ask for another page.
+  settled(select) {
+    let last = select.value, byKey = false;
+    const settle = () => {
+      byKey = false;
+      if (select.value === last) return;
+      last = select.value;
+      select.dispatchEvent(new Event("settled", { bubbles: true }));
+    };
+    select.addEventListener("keydown", (event) => {
+      byKey = event.key !== "Enter";
+      if (!byKey) settle();
+    });
+    select.addEventListener("pointerdown", () => { byKey = false; });
+    select.addEventListener("change", () => { if (!byKey) settle(); });
+    select.addEventListener("blur", settle);
+  },
+
   // A form of which a change is answered in another element, before it is sent: what it would take.
   live(form) {
     const target = document.getElementById(form.dataset.liveTarget);
@@ -96,7 +115,8 @@ const behaviours = {
       }
       history.replaceState(null, "", answer.url);
     };
-    form.addEventListener("input", () => change());
+    form.addEventListener("input", (event) => { if (!event.target.matches("[data-settled]")) change(); });
+    form.addEventListener("settled", () => change());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       change(event.submitter);
@@ -113,7 +133,15 @@ const behaviours = {
 
   // A choice that opens the page anew, with the chosen value at the end of its address.
   reload(select) {
-    select.addEventListener("change", () => location.assign(select.dataset.reload + encodeURIComponent(select.value)));
+    select.addEventListener("settled", () => location.assign(select.dataset.reload + encodeURIComponent(select.value)));
+  },
+
+  // A moment, in the time zone of the reader; the page has it in UTC.
+  local(time) {
+    const format = new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit",
+      minute: "2-digit", hourCycle: "h23", timeZoneName: "short" });
+    const parts = Object.fromEntries(format.formatToParts(new Date(time.dateTime)).map((one) => [one.type, one.value]));
+    time.textContent = `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute} ${parts.timeZoneName}`;
   },
 
   // A button that copies the text of an element.
