@@ -66,7 +66,7 @@ def write_index(
     for page in folder.glob("*.md"):  # of which the overview leads to the page of contents
         page.write_text(page.read_text("utf-8").replace(f"]({CONTENTS})", "](index.md)"), encoding="utf-8")
     text = re.sub(r"\]\((?!\w+:)", "](docs/", contents).replace("](docs/../", "](")
-    added = "".join(f"- [{title}]({path}): made from the code\n" for title, path in references.items())
+    added = "".join(f"- [{title}]({path}), made from the code\n" for title, path in references.items())
     navigation = "".join(_render_toctree(pages, caption) for caption, pages in groups.items())
     (folder / "index.md").write_text(text + added + navigation, encoding="utf-8")
 
