@@ -53,11 +53,6 @@ class EncoderInverter(Inverter):
         self.least_gain = None
 
     @property
-    def differs_by_layer(self) -> bool:
-        """Whether its latents lie in W+, one row for each layer."""
-        return isinstance(self.w_encoder, LayerEncoder)
-
-    @property
     def _passes(self) -> int:
         return self.w_encoder.config.passes if isinstance(self.w_encoder, LayerEncoder) else 0
 

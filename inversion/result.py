@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -68,28 +68,6 @@ class Inversion:
             self.method,
             self.precision,
         )
-
-
-def join_inversions(inversions: Sequence[Inversion]) -> Inversion:
-    """Join inversions by one method in one precision; missing offsets of a kernel become zeros."""
-    first = inversions[0]
-    if len(inversions) == 1:
-        return first
-    shapes = {name: value.shape[1:] for one in inversions for name, value in one.offsets.items()}
-
-    def offsets(name: str) -> Iterator[Tensor]:
-        for one in inversions:
-            yield one.offsets[name] if name in one.offsets else one.w.new_zeros((len(one), *shapes[name]))
-
-    return Inversion(
-        torch.cat([one.w for one in inversions]),
-        {name: torch.cat(list(offsets(name))) for name in shapes},
-        torch.cat([one.reconstruction for one in inversions]),
-        tuple(quality for one in inversions for quality in one.quality),
-        tuple(steps for one in inversions for steps in one.steps),
-        first.method,
-        first.precision,
-    )
 
 
 def render(generator: Generator, w: Tensor, offsets: Offsets, precision: Precision = "float32") -> Tensor:

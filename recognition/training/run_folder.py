@@ -51,16 +51,12 @@ class ClassifierFolder:
         with lock_run_folder(self.path, [f".{file.name}.*" for file in files], self.explain_write_errors):
             yield
 
-    def read_place(self) -> dict[str, Any] | None:
-        """Read the place of the training, without its tensors; None for a new one."""
-        return tensor_files.read_header(self.state)["place"] if self.state.exists() else None
-
     def begin(self, settings: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write config.json for a new run, or check that the one here is the same.
 
         Args:
             settings: everything that the result depends on, as JSON can hold it.
-            told: further content of config.json, such as versions.
+            further: further content of config.json, such as versions.
 
         Returns:
             the place of the training; None for a new one.

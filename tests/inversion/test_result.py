@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from inversion.result import Inversion, join_inversions
+from inversion.result import Inversion
 
 
-def test_inversions_side_by_side_are_joined() -> None:
-    w, picture = torch.zeros(1, 2, 4), torch.zeros(1, 3, 8, 8)
-    bent = Inversion(w + 1, {"b4.conv1": torch.ones(1, 5, 5, 3, 3)}, picture, (), (1,), "hyperstyle")
-    both = join_inversions([Inversion(w, {}, picture - 1, (), (0,), "hyperstyle"), bent])
+def test_one_of_several_inversions_is_an_inversion_with_its_offsets() -> None:
+    w, offsets = torch.arange(16.0).view(2, 2, 4), torch.arange(2.0).view(2, 1, 1, 1, 1).expand(2, 5, 5, 3, 3)
+    both = Inversion(w, {"b4.conv1": offsets}, torch.zeros(2, 3, 8, 8), (), (0, 1), "hyperstyle")
     assert len(both) == 2
-    assert both.steps == (0, 1)
-    assert both.offsets["b4.conv1"].sum(dim=(1, 2, 3, 4)).tolist() == [0, 225]
-    torch.testing.assert_close(both[1].w, bent.w)
+    for at in (1, -1):
+        one = both[at]
+        assert (len(one), one.steps) == (1, (1,))
+        assert one.w.equal(w[1:])
+        assert one.offsets["b4.conv1"].equal(offsets[1:])
