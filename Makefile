@@ -21,7 +21,7 @@ COVERED := api core editing faces gen gestaltgen inversion recognition studies
 setup: .venv/installed
 
 # The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
-.venv/installed: pyproject.toml client/pyproject.toml $(wildcard $(LOCKS)/*.txt)
+.venv/installed: pyproject.toml client/pyproject.toml $(filter-out $(LOCKS)/docs.txt,$(wildcard $(LOCKS)/*.txt))
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else "gestaltgen needs Python 3.11 to 3.14, this is %d.%d: make setup PYTHON=python3.11" % v)'
 	$(PYTHON) -c 'import sys; sys.exit("The CPU build of PyTorch is locked for Python 3.11 and 3.12 only: make setup TORCH=default" if "$(TORCH)" == "cpu" and sys.version_info >= (3, 13) else 0)'
 	$(PYTHON) -m venv .venv
