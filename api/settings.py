@@ -50,13 +50,13 @@ class Settings(BaseSettings):
     cache_mb: int = Field(
         default=4096,
         ge=1,
-        description="Shards, archives and sheets kept in the state folder; those unused for longest make room.",
+        description="Space for shards, archives and sheets in the state folder, in MB; those unused for longest make room.",
     )
     min_free_mb: int = Field(
         default=512,
         ge=0,
         description="Free space on the disk of the state folder below which jobs pause and nothing large is accepted; "
-        "the databases have the rest.",
+        "the free space that remains is for the databases.",
     )
     server_keys: Path | None = Field(
         default=None,
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None,
         description="TOML file with conditions of your laboratory, which `/v1/conditions` knows besides the shipped "
-        "ones; [conditions.md](conditions.md) has its form.",
+        "ones; [conditions.md](conditions.md) describes its format.",
     )
     classifiers: Path | None = Field(
         default=None,
@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     model_memory_mb: int = Field(
         default=2048,
         ge=1,
-        description="Weights in memory at most, of generators, again of classifiers, and again of models of syndromes; "
-        "those unused for longest make room.",
+        description="Limit of the memory for weights, in MB: one for generators, one of the same size for classifiers, and "
+        "one for models of syndromes. Weights unused for longest make room.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -131,8 +131,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="127.0.0.1, ::1",
-        description="Addresses or networks of proxies, with commas between, that are believed when they say by "
-        "`X-Forwarded-Proto` that a browser came by TLS, and by `GESTALTGEN_USER_HEADER` who it is.",
+        description="Addresses or networks of proxies, with commas between. Only from these are two headers believed: "
+        "`X-Forwarded-Proto`, whether a browser uses TLS, and the header `GESTALTGEN_USER_HEADER`, who the user is.",
     )
     user_header: str | None = Field(
         default=None,
@@ -178,14 +178,14 @@ class Settings(BaseSettings):
     )
     purposes: str = Field(
         default="research, teaching, survey stimuli",
-        description="Purposes of photographs that name nobody, with commas between: the audit record gives these, "
-        "others as a keyed digest.",
+        description="Purposes of photographs that name nobody, with commas between. The audit record states these in words; "
+        "of any other purpose it states a keyed digest.",
     )
     c2pa_certificate: str | None = Field(
         default=None,
         repr=False,
         description="Certificate that signs pictures on their way out (C2PA), with those of its issuers after it: a "
-        "PEM file, or its text; unset, with the key, nothing is signed.",
+        "PEM file, or its text. Without certificate and key nothing is signed.",
     )
     c2pa_key: SecretStr | None = Field(
         default=None, description="Private key of that certificate, without a passphrase: a PEM file, or its text."

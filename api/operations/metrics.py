@@ -89,23 +89,23 @@ class Metrics:
             "erasures", "Photographs erased with all that is derived from them.", cause=get_args(Cause)
         )
         self.erasure_failures = self._counter(
-            "erasure_failures", "Attempts to erase what was kept for its time that failed, and are repeated."
+            "erasure_failures", "Failed attempts to erase data whose time was over; they are repeated."
         )
 
         self.batch_images = self._histogram("batch_images", "Images in a batch.", _BATCH_IMAGES, "turn")
         self.render_seconds = self._histogram("render_seconds", "Rendering a batch.", _WORK_S, "model")
         self.task_seconds = self._histogram(
-            "model_task_seconds", "What else the networks do at a time: an inversion, an edit, a proof.", _WORK_S
+            "model_task_seconds", "Work of the networks other than rendering batches: an inversion, an edit, a test image.", _WORK_S
         )
         self.images = self._counter("images", "Images rendered for image sets.", kind=(), model=())
         self.encode_seconds = self._histogram("encode_seconds", "Encoding an image of a set.", _ENCODE_S, "format")
         self.store_seconds = self._histogram("store_seconds", "Storing a chunk of up to 32 images.", _WORK_S)
-        self.stored_images = self._counter("stored_images", "Images stored in image sets, those of other sets too.")
+        self.stored_images = self._counter("stored_images", "Images stored in image sets, including those copied from other sets.")
         self.stored_bytes = self._counter("stored_bytes", "Bytes of the images stored.")
 
         self._lookup_failures = self._counter(
             "lookup_failures",
-            "Figures that could not be looked up for an export, which is without them.",
+            "Groups of metrics that could not be determined for a scrape, and are missing from it.",
             figures=get_args(Figures),
         )
 
