@@ -35,11 +35,11 @@ _SECTION: Final = re.compile(rf"{_HEADING}\n.*?(?=\n## )", re.DOTALL)
 
 _PEOPLE: Final = f"""
 Phantoms are drawn faces ([phenotypes](phenotypes.md)), so that every figure here is about methods and none
-about patients. There are as many patients with each of twelve syndromes as the thesis had for the model with
-the most, and {CONTROL_COUNT} controls of the class `{CONTROLS}`. Each person has HPO terms by their frequency
-in the catalogue. The features are drawn at {CLEAR:g} of their typical strength (clear), {MILD:g} (mild) or
-{HARDLY_VISIBLE:g} (hardly visible). The three take turns down the list of syndromes by number of patients, so
-that neither goes with the other. Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
+about patients. There are twelve syndromes. In the thesis the number of patients with a syndrome differs between
+the models; here it is the largest of these numbers. There are {CONTROL_COUNT} controls of the class `{CONTROLS}`.
+Each person has HPO terms, drawn by their frequency in the catalogue. The features are drawn at {CLEAR:g} of their
+typical strength (clear), {MILD:g} (mild) or {HARDLY_VISIBLE:g} (hardly visible). The syndromes are sorted by number
+of patients, and take the three strengths in turn, so that the strength does not depend on the number of patients. Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
 drawn at {MILD:g}; the others have no feature. Half of all people are younger than nine years, and one in six is
 older than nineteen. Sex, skin and age are drawn: men have a wider jaw, thicker brows, thinner lips and may have
 a beard, three groups of skin tones stand for ancestry, and faces grow. A phantom has no ancestors, and its
@@ -94,7 +94,7 @@ def _compare(folder: Path) -> Iterator[str]:
         "the number of patients with a control. The thesis's figures are those of photographs of real patients; the "
         "faces here are drawn at the strength of the second column, so that the two halves of the table cannot agree "
         f"but by chance. `neighbours` stands for Deepface. All predictions together took {seconds / 60:.0f} minutes of "
-        "one processor core, without the features of the faces; two processes share them."
+        "processor time, shared by two processes; the features of the faces are not counted."
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()
@@ -123,10 +123,10 @@ def _compare_schemes(against: list[dict[str, Any]]) -> Iterator[str]:
 
 def _learn(folder: Path) -> Iterator[str]:
     yield _fill(
-        "Area on unseen people, all the same for every number (`python -m experiments.syndromes learn`): mean, in "
-        "brackets the deviation over draws of the training people; after the semicolon the area by leave-one-out on "
-        "the same training people, which is what a laboratory would report; it is measured up to "
-        f"{LearningScale.most_left_out} patients."
+        "The table has the area on unseen people, who are the same for every number of patients (`python -m "
+        "experiments.syndromes learn`): the mean, and in brackets the deviation over draws of the training people. "
+        "After the semicolon is the area by leave-one-out on the same training people, which is what a laboratory "
+        f"would report. It is measured up to {LearningScale.most_left_out} patients."
     )
     yield ""
     write_file(PAGE.parent / CURVES, (folder / FIGURE).read_bytes())
@@ -148,17 +148,17 @@ def _compare_with_leave_one_out(points: list[dict[str, Any]]) -> str:
     )
     return (
         f"**Leave-one-out understates a model of few patients**: its area lies below that on unseen people by {means}, "
-        "in the mean over models and strengths. Each patient who is left out has one patient less, and its own control "
-        "is still among the controls, so that the nearest faces are more often controls."
+        "in the mean over models and strengths. When a patient is left out, the model has one patient less, but still the "
+        "control of that patient, so that the nearest faces are more often controls."
     )
 
 
 def _match(folder: Path) -> Iterator[str]:
     yield _fill(
-        "A syndrome that changes no face: four of five patients are boys, all are two to five years old, and the "
-        "controls are those of the clinic. 0.5 is right; more is the age and the sex that a model recognises in place "
-        "of the syndrome (`python -m experiments.syndromes match`; five folds, mean and deviation over draws of "
-        "controls)."
+        "Here the syndrome changes nothing in the face. Four of five patients are boys, all are two to five years old, "
+        "and the controls are those of the clinic. An area of 0.5 is therefore right. Where it is larger, a model "
+        "recognises age and sex in place of the syndrome (`python -m experiments.syndromes match`; five folds, mean "
+        "and deviation over draws of controls)."
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()
@@ -166,11 +166,12 @@ def _match(folder: Path) -> Iterator[str]:
 
 def _synthesise(folder: Path) -> Iterator[str]:
     yield _fill(
-        "Synthetic patients with 22q11DS, and as many synthetic controls, of the shipped generator of phantoms are "
-        "added to the training only; areas on unseen real phantoms (`python -m experiments.syndromes synthesise`; "
-        f"mean and deviation over draws of the training people). The real ones are drawn mildly ({MILD:g}); the "
-        "generator was trained on thousands of phantoms whose features are as strong as those of textbooks. One that "
-        "was trained on the laboratory's own few patients has less to add."
+        'Here "real" people are phantoms, and synthetic people are images that the shipped generator of phantoms makes. '
+        "Synthetic patients with 22q11DS, and as many synthetic controls, are added to the training only. The table "
+        "has areas on unseen real people (`python -m experiments.syndromes synthesise`; mean and deviation over draws "
+        f"of the training people). The features of the real patients are drawn mildly ({MILD:g}), whereas the "
+        "generator was trained on thousands of phantoms whose features are as strong as those of textbooks. A "
+        "generator that was trained on the laboratory's own few patients has less to add."
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()
