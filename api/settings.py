@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     cache_mb: int = Field(
         default=4096,
         ge=1,
-        description="Space for shards, archives and sheets in the state folder, in MB; those unused for longest make room.",
+        description="Space for shards, archives and sheets in the state folder, in MB; those unused for longest "
+        "make room.",
     )
     min_free_mb: int = Field(
         default=512,
@@ -103,8 +104,8 @@ class Settings(BaseSettings):
     model_memory_mb: int = Field(
         default=2048,
         ge=1,
-        description="Limit of the memory for weights, in MB: one for generators, one of the same size for classifiers, and "
-        "one for models of syndromes. Weights unused for longest make room.",
+        description="Limit of the memory for weights, in MB: one for generators, one of the same size for classifiers, "
+        "and one for models of syndromes. Weights unused for longest make room.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -178,8 +179,8 @@ class Settings(BaseSettings):
     )
     purposes: str = Field(
         default="research, teaching, survey stimuli",
-        description="Purposes of photographs that name nobody, with commas between. The audit record states these in words; "
-        "of any other purpose it states a keyed digest.",
+        description="Purposes of photographs that name nobody, with commas between. The audit record states these in "
+        "words; of any other purpose it states a keyed digest.",
     )
     c2pa_certificate: str | None = Field(
         default=None,

@@ -95,12 +95,16 @@ class Metrics:
         self.batch_images = self._histogram("batch_images", "Images in a batch.", _BATCH_IMAGES, "turn")
         self.render_seconds = self._histogram("render_seconds", "Rendering a batch.", _WORK_S, "model")
         self.task_seconds = self._histogram(
-            "model_task_seconds", "Work of the networks other than rendering batches: an inversion, an edit, a test image.", _WORK_S
+            "model_task_seconds",
+            "Work of the networks other than rendering batches: an inversion, an edit, a test image.",
+            _WORK_S,
         )
         self.images = self._counter("images", "Images rendered for image sets.", kind=(), model=())
         self.encode_seconds = self._histogram("encode_seconds", "Encoding an image of a set.", _ENCODE_S, "format")
         self.store_seconds = self._histogram("store_seconds", "Storing a chunk of up to 32 images.", _WORK_S)
-        self.stored_images = self._counter("stored_images", "Images stored in image sets, including those copied from other sets.")
+        self.stored_images = self._counter(
+            "stored_images", "Images stored in image sets, including those copied from other sets."
+        )
         self.stored_bytes = self._counter("stored_bytes", "Bytes of the images stored.")
 
         self._lookup_failures = self._counter(

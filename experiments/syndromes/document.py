@@ -39,7 +39,8 @@ about patients. There are twelve syndromes. In the thesis the number of patients
 the models; here it is the largest of these numbers. There are {CONTROL_COUNT} controls of the class `{CONTROLS}`.
 Each person has HPO terms, drawn by their frequency in the catalogue. The features are drawn at {CLEAR:g} of their
 typical strength (clear), {MILD:g} (mild) or {HARDLY_VISIBLE:g} (hardly visible). The syndromes are sorted by number
-of patients, and take the three strengths in turn, so that the strength does not depend on the number of patients. Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
+of patients, and take the three strengths in turn, so that the strength does not depend on the number of patients.
+Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
 drawn at {MILD:g}; the others have no feature. Half of all people are younger than nine years, and one in six is
 older than nineteen. Sex, skin and age are drawn: men have a wider jaw, thicker brows, thinner lips and may have
 a beard, three groups of skin tones stand for ancestry, and faces grow. A phantom has no ancestors, and its
@@ -148,8 +149,8 @@ def _compare_with_leave_one_out(points: list[dict[str, Any]]) -> str:
     )
     return (
         f"**Leave-one-out understates a model of few patients**: its area lies below that on unseen people by {means}, "
-        "in the mean over models and strengths. When a patient is left out, the model has one patient less, but still the "
-        "control of that patient, so that the nearest faces are more often controls."
+        "in the mean over models and strengths. When a patient is left out, the model has one patient less, but still "
+        "the control of that patient, so that the nearest faces are more often controls."
     )
 
 
@@ -166,10 +167,10 @@ def _match(folder: Path) -> Iterator[str]:
 
 def _synthesise(folder: Path) -> Iterator[str]:
     yield _fill(
-        'Here "real" people are phantoms, and synthetic people are images that the shipped generator of phantoms makes. '
-        "Synthetic patients with 22q11DS, and as many synthetic controls, are added to the training only. The table "
-        "has areas on unseen real people (`python -m experiments.syndromes synthesise`; mean and deviation over draws "
-        f"of the training people). The features of the real patients are drawn mildly ({MILD:g}), whereas the "
+        'Here "real" people are phantoms, and synthetic people are images that the shipped generator of phantoms '
+        "makes. Synthetic patients with 22q11DS, and as many synthetic controls, are added to the training only. The "
+        "table has areas on unseen real people (`python -m experiments.syndromes synthesise`; mean and deviation over "
+        f"draws of the training people). The features of the real patients are drawn mildly ({MILD:g}), whereas the "
         "generator was trained on thousands of phantoms whose features are as strong as those of textbooks. A "
         "generator that was trained on the laboratory's own few patients has less to add."
     )
