@@ -22,9 +22,9 @@ def format_section(report: AuditReport) -> str:
     lines = [
         _BEGIN,
         f"**Leakage audit** by `gestaltgen weights audit`, seed {about['seed']}, truncation {about['truncation']:g}. "
-        f"{describe_verdict(report)} It took {data['images']} training images, {100 * data['covered']:.1f} % of those "
-        f"that the checkpoint lists; {people['members']} members and {people['unseen']} unseen people, one picture "
-        f"each; and {about['images']} generated images. Intervals are of 95 %. {NOTICE}",
+        f"{describe_verdict(report)} The audit used {data['images']} training images, {100 * data['covered']:.1f} % of "
+        f"those that the checkpoint lists; {people['members']} members and {people['unseen']} unseen people, one "
+        f"picture each; and {about['images']} generated images. Intervals are of 95 %. {NOTICE}",
         "",
         _format_table(list_attacks(report)),
         "",

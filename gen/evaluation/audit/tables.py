@@ -13,7 +13,7 @@ def list_attacks(report: AuditReport) -> Rows:
     rates = sorted({rate.false_positives for attack in report.attacks for rate in attack.rates}, reverse=True)
     rows = [
         ["membership by", "members, unseen", "area under the ROC curve", "p (Holm)"]
-        + [f"found at {100 * rate:g} % false" for rate in rates]
+        + [f"members found at {100 * rate:g} % false positives" for rate in rates]
     ]
     for attack in (*report.attacks, report.blind):
         rows.append(
