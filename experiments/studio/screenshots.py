@@ -83,7 +83,7 @@ def _take_picture(page: Page) -> bytes:
     assert size is not None
     height = min(page.evaluate("document.documentElement.scrollHeight"), _TALLEST)
     page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
-    page.wait_for_load_state("networkidle")  # pictures are loaded when they come into view
+    page.wait_for_function("[...document.images].every(one => one.complete)")  # loaded as they come into view
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     page.set_viewport_size(size)
     buffer = io.BytesIO()
