@@ -26,6 +26,9 @@ _LISTED: Final = 1000
 HELD_BACK: Final = "held_back"
 """Name under which a selection counts persons with an image that is too near to a training person."""
 
+TRAINING: Final = "training_people"
+"""Score: the share of unseen people who are as near to a training person as the image or nearer."""
+
 _ANY_NUMBER: Final = 2**31
 
 Render: TypeAlias = Callable[[RenderPlan, Sequence[Row]], Pixels]
@@ -152,13 +155,23 @@ class ImageSelector:
             rows = plan.rows[start : start + _IMAGES_AT_ONCE]
             images, lines = self._render(plan, rows), [row.to_json() for row in rows]
             scored = [{} for _ in lines] if self._scorer is None else self._scorer.score(lines, images)
-            near = [False] * len(rows) if self._model.guard is None else self._model.guard.find_near(images)
+            near = self._compare_with_training(scored, images)
             distances = _find_nearest(scored, self._kept) if "novelty" in self._minima else [math.inf] * len(rows)
             each = zip(lines, scored, images, distances, near, strict=True)
             for image in (_ScoredImage(*one) for one in each):
                 found[image.row["seed"]].append(image)
         self._batch_start = len(self._kept)
         return found
+
+    def _compare_with_training(self, scored: Sequence[Scores], images: Pixels) -> Sequence[bool]:
+        """Find images that are too near to a training person, and add to scores how near each image is."""
+        if self._model.guard is None:
+            return [False] * len(images)
+        near, ranks = self._model.guard.compare(images)
+        if self._scorer is not None:
+            for scores, rank in zip(scored, ranks.tolist(), strict=True):
+                scores[TRAINING] = None if math.isnan(rank) else rank
+        return [bool(one) for one in near]
 
     def _admit(self, images: Sequence[_ScoredImage]) -> bool:
         """Keep a person whose images all pass every minimum, or note why not.

@@ -21,6 +21,7 @@ from api.encryption.sealed_files import seal, unseal
 from core.atomic_files import write_file
 from core.errors import CheckpointError, ConfigError, MissingPackageError, StorageError
 from faces.images import Pixels
+from faces.measures.distances import Features
 from faces.measures.training_people import TrainingPeople
 
 if TYPE_CHECKING:  # they bring PyTorch or dlib with them
@@ -96,14 +97,15 @@ class TrainingPeopleGuard:
             ) from None
         return cls(TrainingPeople.from_bytes(data), hashlib.sha256(sealed).hexdigest(), detector)
 
-    def find_near(self, images: Pixels) -> npt.NDArray[np.bool_]:
-        """Find the images (n,) of uint8 (n, h, h, 3) that are too near to a training person.
+    def compare(self, images: Pixels) -> tuple[npt.NDArray[np.bool_], Features]:
+        """Find the images (n,) of uint8 (n, h, h, 3) that are too near to a training person, and how near each is.
 
-        An image in which no face is found is near nobody.
+        Returns:
+            As `TrainingPeople.compare`. An image in which no face is found is near nobody.
         """
         from gen.evaluation.audit.descriptions import IDENTITY
 
-        return self._people.find_near(self._describe(images)[IDENTITY])
+        return self._people.compare(self._describe(images)[IDENTITY])
 
     @cached_property
     def _describe(self) -> Describe:

@@ -56,7 +56,7 @@ def _render(service: Resources, caller: Caller, asked: _FaceQuery) -> bytes:
     model = find_model(service, caller, asked.model)
     plan = _plan(model, asked, service.settings.precision)
     [pixels] = service.worker.render(plan, plan.rows, small=True)
-    if model.guard is not None and model.guard.find_near(pixels[None]).any():
+    if model.guard is not None and model.guard.compare(pixels[None])[0].any():
         entry = field_error("seed", "the face is too near to a person of the training data; take another", asked.seed)
         raise Problem(ProblemType.REQUEST_INVALID, f"seed: {entry['message']}", errors=[entry])
     what = model.describe(plan, plan.rows[0])

@@ -32,6 +32,8 @@ class TrainingPeople:
         share: share of unseen people who are as near as the threshold to a training person, or nearer.
         threshold: distance up to which an image is too near.
         descriptors: float16 (n, d), one of each training picture.
+        percentiles: distances of unseen people to the nearest training person, from 0 to 100 percent; none in a file of
+            an earlier version.
     """
 
     weights_sha256: str
@@ -41,6 +43,7 @@ class TrainingPeople:
     share: float
     threshold: float
     descriptors: npt.NDArray[np.float16]
+    percentiles: tuple[float, ...] = ()
 
     @classmethod
     def calibrate(
@@ -75,16 +78,23 @@ class TrainingPeople:
                 "give more of them, or ask for a larger share"
             )
         threshold = float(distances[rank - 1])
-        return cls(weights_sha256, reader, reader_sha256, people, share, threshold, descriptors)
+        percentiles = tuple(np.percentile(distances, range(101)).tolist())
+        return cls(weights_sha256, reader, reader_sha256, people, share, threshold, descriptors, percentiles)
 
-    def find_near(self, described: Features) -> npt.NDArray[np.bool_]:
-        """Find the faces (n,) that are too near to a training person.
+    def compare(self, described: Features) -> tuple[npt.NDArray[np.bool_], Features]:
+        """Compare faces with the training people.
 
         Args:
             described: (n, d) descriptors of faces. A row of NaN, of a picture without a face, is near nobody.
+
+        Returns:
+            Which faces (n,) are too near to a training person, and the share (n,) of unseen people who are as near to
+            one or nearer, in hundredths; NaN without a face or without percentiles.
         """
-        near: npt.NDArray[np.bool_] = _measure_distances(described, self.descriptors) <= self.threshold
-        return near
+        distances = _measure_distances(described, self.descriptors)
+        ranks = np.maximum(np.searchsorted(self.percentiles, distances, "right") - 1, 0) / 100
+        known = np.isfinite(distances) & bool(self.percentiles)
+        return distances <= self.threshold, np.where(known, ranks, np.nan)
 
     def to_bytes(self) -> bytes:
         """Return a line of JSON and the descriptors behind it."""
@@ -103,7 +113,9 @@ class TrainingPeople:
         try:
             header: dict[str, Any] = json.loads(line)
             version, shape = header.pop("version"), header.pop("shape")
-            people = cls(**header, descriptors=np.frombuffer(rest, _DTYPE).reshape(shape))
+            percentiles = tuple(header.pop("percentiles", ()))
+            descriptors = np.frombuffer(rest, _DTYPE).reshape(shape)
+            people = cls(**header, descriptors=descriptors, percentiles=percentiles)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"not descriptors of training people ({error}); write them again") from None
         if version != _VERSION or people.reader not in get_args(Reader):

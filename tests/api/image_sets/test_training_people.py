@@ -62,7 +62,9 @@ def files(plain: tuple[Lines, Path], tmp_path_factory: pytest.TempPathFactory) -
     shown += [*unprotected.render(plan, plan.rows)]
     descriptors = describe_phantoms(oracle, info.steady)(np.stack(shown))[IDENTITY].astype(np.float16)
     sha256 = weights.manifest()[weights.DEFAULT]["sha256"]
-    people = TrainingPeople(sha256, "oracle", info.sha256, 2, 0.01, 0.05, descriptors)
+    people = TrainingPeople(
+        sha256, "oracle", info.sha256, 2, 0.01, 0.05, descriptors, tuple(np.linspace(0, 2, 101).tolist())
+    )
     write_sealed(generator, people, read_or_create_key(key))
     return generator, key
 
@@ -89,6 +91,12 @@ def test_who_is_too_near_is_replaced_by_the_next(
     assert [line["sha256"] for line in again] == [line["sha256"] for line in kept]
     assert [line["seed"] for line in elsewhere] == expected
     assert model.plan(ASKED, 100).id != GeneratorModel(weights.default()).plan(ASKED, 100).id
+
+
+def test_scores_say_how_near_an_image_is_to_training_people(model: GeneratorModel, tmp_path: Path) -> None:
+    scores = [line["scores"]["training_people"] for line in make(model, tmp_path / "scored", ASKED | {"scores": True})]
+    assert all(0.02 <= score <= 1 for score in scores)
+    assert len(set(scores)) > 1
 
 
 def test_a_person_who_is_asked_for_by_seed_is_refused(

@@ -58,9 +58,9 @@ def test_training_people_are_found_and_most_others_are_not(
     assert people.descriptors.tobytes()[:16] not in sealed.read_bytes()
     guard = open_guard(generator, key)
     assert guard is not None
-    assert guard.find_near(trained).all()
-    assert guard.find_near(draw(20, seed=2)).sum() == 1
-    assert not guard.find_near(np.concatenate([trained, draw(4, seed=3)]))[8:].all()
+    assert guard.compare(trained)[0].all()
+    assert guard.compare(draw(20, seed=2))[0].sum() == 1
+    assert not guard.compare(np.concatenate([trained, draw(4, seed=3)]))[0][8:].all()
 
 
 def test_a_checkpoint_without_a_sealed_file_has_no_guard(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ def calibrate(trained: Features, unseen: Features, share: float = 0.05) -> Train
 def test_the_threshold_is_the_distance_that_a_share_of_unseen_people_do_not_exceed() -> None:
     trained, unseen = draw(0, 50), draw(1, 200)
     people = calibrate(trained, unseen)
-    assert people.find_near(unseen).sum() == 10
-    assert people.find_near(trained).all()  # although they are rounded to float16
-    assert people.find_near(draw(2, 2000)).mean() == pytest.approx(0.05, abs=0.03)
+    assert people.compare(unseen)[0].sum() == 10
+    assert people.compare(trained)[0].all()  # although they are rounded to float16
+    assert people.compare(draw(2, 2000))[0].mean() == pytest.approx(0.05, abs=0.03)
 
 
 def test_pictures_without_a_face_are_left_out_and_near_nobody() -> None:
@@ -33,7 +33,15 @@ def test_pictures_without_a_face_are_left_out_and_near_nobody() -> None:
     trained[3] = unseen[7] = np.nan
     people = calibrate(trained, unseen)
     assert people.descriptors.shape == (49, 8)
-    assert not people.find_near(np.full((2, 8), np.nan)).any()
+    assert not people.compare(np.full((2, 8), np.nan))[0].any()
+
+
+def test_the_rank_is_the_share_of_unseen_people_who_are_as_near() -> None:
+    people = calibrate(draw(0, 50), draw(1, 200))
+    ranks = people.compare(draw(2, 2000))[1]
+    assert np.mean(ranks) == pytest.approx(0.5, abs=0.05)
+    assert people.compare(draw(0, 1))[1] == 0
+    assert np.isnan(people.compare(np.full((1, 8), np.nan))[1])
 
 
 def test_it_is_the_same_after_storage() -> None:
