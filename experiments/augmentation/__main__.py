@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +12,7 @@ from rich.console import Console
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, PullError
-from experiments.augmentation import generators, people
+from experiments.augmentation import generators
 from experiments.augmentation.arms import ARMS, REAL, AugmentationArm
 from experiments.augmentation.classifiers import (
     CONFIG,
@@ -26,6 +25,7 @@ from experiments.augmentation.classifiers import (
     locate_classifier,
     name_model,
 )
+from experiments.augmentation.material import BASE, copy_models, draw_datasets
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import draw_sheet
 from experiments.processes import COSTS, run_app, run_side_by_side
@@ -37,10 +37,7 @@ from recognition.images.samples import load_real_samples
 _console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False)
 
-BASE: Final = "base.zip"
 SHEET: Final = "faces.png"
-_SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
-"""Seeds of the phantoms: four sets of different people."""
 
 
 @app.command()
@@ -77,7 +74,7 @@ def augmentation(
     takes some hours on two cores. If stopped, the same command continues.
     """
     arms = _choose_arms(arm)
-    _draw_datasets(
+    draw_datasets(
         out, [TRAIN, TEST, *([] if generator else [BASE]), *([MORE] if any(a.extra_real for a in arms) else [])]
     )
     held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
@@ -90,7 +87,7 @@ def augmentation(
         parts = [describe_process(one, out, "", chosen, epochs) for one in arms]
         if not all(part.done for part in parts):
             base, progress = generator or generators.locate_generator(out / "base"), ConsoleProgress(_console)
-            models, classifiers = _copy_models(out, generator), _copy_classifiers(out)
+            models, classifiers = copy_models(out, generator), _copy_classifiers(out)
             service = stack.enter_context(run_local_service(base, models, classifiers, progress=progress))
             parts = [describe_process(one, out, service, chosen, epochs) for one in arms]
         run_side_by_side(parts, out / COSTS)
@@ -117,30 +114,6 @@ def _choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
             f"unknown arm {', '.join(sorted(unknown))}; expected some of {', '.join(arm.folder for arm in ARMS)}"
         )
     return tuple(arm for arm in ARMS if names is None or arm.folder in names or arm is REAL)
-
-
-def _draw_datasets(out: Path, needed: Collection[str]) -> None:
-    """Draw the data sets that are needed and not there yet."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, counts in (
-        (BASE, people.UNAFFECTED),
-        (TRAIN, people.COUNTS),
-        (MORE, people.MORE),
-        (TEST, people.BALANCED),
-    ):
-        if name in needed and not (out / name).exists():
-            _console.print(f"drawing {out / name}")
-            people.write_dataset(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
-
-
-def _copy_models(out: Path, generator: Path | None) -> Path:
-    """Copy the generators of the folds, or the one for all folds, into a folder of their own to serve them from."""
-    folder = out / "models"
-    folder.mkdir(exist_ok=True)
-    for fold in range(FOLDS):
-        source = generator or generators.locate_generator(out / f"fold-{fold}")
-        shutil.copyfile(source, folder / f"{name_model(fold)}.safetensors")
-    return folder
 
 
 def _copy_classifiers(out: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,11 +32,14 @@ class SetSource:
     Attributes:
         request: request as the user gave it; what it leaves open is filled in from the real data set.
         counts_from: data set whose images give the counts of the request; None takes those of the request.
+        times_real: number of images of all sets of a fold over that of the real faces, which gives the counts of the
+            request; None takes those of the request.
         recorded_in: folder of another run whose sets are used again; then `request` is None.
     """
 
     request: ServiceSetRequest | None = None
     counts_from: Path | None = None
+    times_real: float | None = None
     recorded_in: Path | None = None
 
 
@@ -45,6 +49,26 @@ def count_persons(real: Path, kind: str, conditions: Sequence[str], classes: Seq
         counts, ages = dataset.counts(), len(dataset.ages)
     images = {name: sum(counts.get(name, {}).values()) for name in conditions}
     return {name: published_count(kind, n, ages=ages, conditions=len(classes)) for name, n in images.items() if n}
+
+
+def count_persons_for_size(
+    real: Path, kind: str, conditions: Sequence[str], classes: Sequence[str], times_real: float
+) -> dict[str, int]:
+    """Count the persons to ask for in each condition so that a set is a multiple of the real faces in size.
+
+    The conditions have the shares that they have among the real faces. Each of them has one person or more, and counts
+    are rounded, so the size is nearly that multiple.
+
+    Args:
+        real: data set of the real faces, whose age groups the set has too.
+        times_real: images of the set over all real faces, more than 0.
+    """
+    with Dataset.open(real) as dataset:
+        faces = Counter(record.condition for record in dataset.records)
+        images_of_person = len(dataset.ages) * (len(classes) - 1 if kind == "blended" else 1)
+    asked = {name: faces[name] for name in conditions if faces[name]}
+    persons = times_real * faces.total() / images_of_person
+    return {name: max(1, round(persons * n / sum(asked.values()))) for name, n in asked.items()}
 
 
 def complete_request(

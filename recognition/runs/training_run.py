@@ -35,6 +35,7 @@ from recognition.runs.set_requests import (
     SetSource,
     complete_request,
     count_persons,
+    count_persons_for_size,
     expand_folds,
     parse_fold,
     select_affected,
@@ -259,10 +260,11 @@ def _plan_requests(
         raise ConfigError("image sets without a request or a run that has them; expected one of the two")
     request = complete_request(source.request, classes, left_out=left_out, every_class=not specification.real_faces)
     counts = None
+    conditions = request.conditions or select_affected(classes)
     if source.counts_from is not None:
-        counts = count_persons(
-            source.counts_from, request.kind, request.conditions or select_affected(classes), classes
-        )
+        counts = count_persons(source.counts_from, request.kind, conditions, classes)
+    elif source.times_real is not None:
+        counts = count_persons_for_size(specification.real, request.kind, conditions, classes, source.times_real)
     return expand_folds(split_request(request, counts), specification.folds)
 
 

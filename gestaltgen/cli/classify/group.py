@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gestaltgen.cli.classify.compare import compare
+from gestaltgen.cli.classify.dose import dose
 from gestaltgen.cli.classify.folds import folds
 from gestaltgen.cli.classify.predict import predict
 from gestaltgen.cli.classify.presets import presets
@@ -21,6 +22,7 @@ app = typer.Typer(
     help="Train classifiers of conditions on real and synthetic faces, and measure them. No basis for a diagnosis.",
 )
 app.command()(expand_options(train))
+app.command()(expand_options(dose))
 app.command()(folds)
 app.command()(predict)
 app.command()(report)
