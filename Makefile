@@ -22,14 +22,16 @@ setup: .venv/installed
 
 # The stamp lies beside the environment's own files, so that a changed requirement reinstalls.
 .venv/installed: pyproject.toml client/pyproject.toml $(filter-out $(LOCKS)/docs.txt,$(wildcard $(LOCKS)/*.txt))
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else "gestaltgen needs Python 3.11 to 3.14, this is %d.%d: make setup PYTHON=python3.11" % v)'
-	$(PYTHON) -c 'import sys; sys.exit("The CPU build of PyTorch is locked for Python 3.11 and 3.12 only: make setup TORCH=default" if "$(TORCH)" == "cpu" and sys.version_info >= (3, 13) else 0)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else "gestaltgen needs Python 3.11 to 3.14, this is %d.%d: make setup PYTHON=python3.11" % v)'
+	@$(PYTHON) -c 'import sys; sys.exit("The CPU build of PyTorch is locked for Python 3.11 and 3.12 only: make setup TORCH=default" if "$(TORCH)" == "cpu" and sys.version_info >= (3, 13) else 0)'
+	@echo "Installing all packages into .venv, PyTorch among them (build: $(TORCH)). This takes minutes, and prints nothing more until it ends."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCKS)/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation \
 	    $(foreach set,serve full dev torch-$(TORCH),--requirement $(LOCKS)/$(set).txt)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable ./client --editable .
 	touch $@
+	@echo "Installed. Type '. .venv/bin/activate' in each terminal in which you use gestaltgen."
 
 demo: setup
 	$(BIN)/gestaltgen demo --out demo

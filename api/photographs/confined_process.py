@@ -146,7 +146,7 @@ _RESTRICTIONS: Final[Mapping[str, Callable[[], bool]]] = {
     "no new privileges": _refuse_privileges,
     "no network": _leave_network,
     "no files": _hide_files,
-    "no processes and sockets": _refuse_calls,
+    "no further processes, no sockets": _refuse_calls,
 }
 """Restrictions in the order in which they are applied."""
 

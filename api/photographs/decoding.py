@@ -39,7 +39,7 @@ def describe_confinement() -> str:
     answer = subprocess.run(command, capture_output=True, env={}, timeout=60, check=True)  # noqa: S603
     held, wanted = json.loads(answer.stdout)
     missing = [name for name in wanted if name not in held]
-    return f"photographs are decoded with {', '.join(held) or 'no restriction'}" + (
+    return f"photographs are decoded in a process with {', '.join(held) or 'no restriction'}" + (
         f"; this machine does not support: {', '.join(missing)}" if missing else ""
     )
 

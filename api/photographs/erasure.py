@@ -274,7 +274,8 @@ class Eraser:
             members = [one for one in self._cohort.list_all() if f"{COHORT.name}/{one.id}" in erased]
             for member in members:
                 self.leave_cohort(member, SERVICE, ErasureCause.REPEATED)
-        _log.info("%d receipts of erasures", len(erased))
+        if erased:
+            _log.info("%d receipts of erasures: what they name stays erased", len(erased))
         if photos or packs or derived or members:
             counts = len(photos), len(packs), len(derived), len(members)
             _log.warning(
