@@ -13,10 +13,8 @@ import anyio.to_thread
 from fastapi import Depends, Path, Request
 
 from api.access.api_keys import ANYONE, Caller, Scope
-from api.access.body_limit import PAGES
 from api.access.ownership import Kind
-from api.access.proxy_users import find_proxy_user
-from api.access.sessions import COOKIE
+from api.authentication import CALLER_IN_STATE, identify_caller
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job
 from api.models.model import Model
@@ -44,11 +42,6 @@ async def get_service(request: Request) -> Resources:
 
 ServiceDep = Annotated[Resources, Depends(get_service)]
 
-CALLER_IN_STATE: Final = "caller"
-"""Name under which the state of a request has its caller, once it is known."""
-
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="gestaltgen"'}
-
 
 class RequireScope:
     """Dependency that returns the caller if the API key has a scope.
@@ -68,10 +61,10 @@ class RequireScope:
         return await anyio.to_thread.run_sync(self._check, request, service)
 
     def _check(self, request: Request, service: Resources) -> Caller:
-        caller = _authenticate(request, service)
+        caller = identify_caller(request, service)
         request_audit = find_request_audit(request)
         request_audit.follow(service.audit, caller, _describe_action(request))
-        if photos := find_photographs_of_path(service, request.path_params):
+        if photos := _find_photographs_of_path(service, request.path_params):
             request_audit.touch(service.photographs.find_purposes(photos))
         if not caller.scopes & set(self.scope):
             raise Problem(
@@ -81,66 +74,6 @@ class RequireScope:
             )
         service.tenants.admit(caller.owner)
         return caller
-
-
-async def authenticate(request: Request) -> None:
-    """Find the caller whom the API key of a request names, and the limits of its owner, for `RequireScope`.
-
-    Raises:
-        Problem: 401, there is no key, or it is not valid.
-    """
-    service: Resources = request.app.state.service
-    if service.settings.without_keys and service.tenants.remembers(ANYONE.owner):
-        _authenticate(request, service)
-    else:
-        await anyio.to_thread.run_sync(_look_up, request, service)
-
-
-def _look_up(request: Request, service: Resources) -> None:
-    service.tenants.limits(_authenticate(request, service).owner)  # which then are remembered
-
-
-def _authenticate(request: Request, service: Resources) -> Caller:
-    """Return the caller of a request; a key is looked up once."""
-    known: Caller | None = getattr(request.state, CALLER_IN_STATE, None)
-    if known is None:
-        known = _find_caller(request, service)
-        setattr(request.state, CALLER_IN_STATE, known)
-    return known
-
-
-def _may_carry_session(request: Request) -> bool:
-    """Return whether a session may stand in place of an API key: nothing is changed, or a page checks its form."""
-    return request.method in ("GET", "HEAD") or request.url.path.startswith(PAGES)
-
-
-def _find_caller(request: Request, service: Resources) -> Caller:
-    if service.settings.without_keys:
-        return ANYONE
-    if "Authorization" not in request.headers and COOKIE in request.cookies and _may_carry_session(request):
-        caller = service.sessions.find_caller(request.cookies[COOKIE], find_proxy_user(request))
-        if caller is None:
-            raise Problem(
-                ProblemType.API_KEY_INVALID,
-                "This session is over, or its API key is: sign in again.",
-                headers=_CHALLENGE,
-            )
-        return caller
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Problem(
-            ProblemType.API_KEY_MISSING,
-            "An API key is needed: send `Authorization: Bearer KEY`; `gestaltgen keys create` makes one.",
-            headers=_CHALLENGE,
-        )
-    caller = service.api_keys.find_caller(secret.strip())
-    if caller is None:
-        raise Problem(
-            ProblemType.API_KEY_INVALID,
-            "This API key is unknown, past its end, or revoked; ask for a new one.",
-            headers=_CHALLENGE,
-        )
-    return caller
 
 
 class _RequireMetricsScope(RequireScope):
@@ -528,7 +461,7 @@ _KINDS_OF_PARAMETERS: Final = {
 }
 
 
-def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:
+def _find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ids of the photographs that a path concerns: by their own id, or that of something made from them.
 
     Args:
@@ -538,24 +471,7 @@ def find_photographs_of_path(service: Resources, path: Mapping[str, str]) -> tup
         return (path["photo_id"],)
     for name, kind in _KINDS_OF_PARAMETERS.items():
         if name in path:
-            return _find_photographs(service, kind, path[name])
+            return service.find_photographs(kind, path[name])
     if "job_id" in path and (job := service.jobs.get(path["job_id"])) is not None:
-        return _find_photographs(service, job.kind, job.subject)
+        return service.find_photographs(job.kind, job.subject)
     return ()
-
-
-def _find_photographs(service: Resources, kind: Kind, subject: str) -> tuple[str, ...]:
-    if kind is Kind.PHOTO:
-        return (subject,)
-    find = {
-        Kind.EDIT: service.edits.get,
-        Kind.EXPLANATION: service.explanations.get,
-        Kind.ASSESSMENT: service.assessments.get,
-        Kind.STIMULI: service.survey_packs.get,
-    }.get(kind, _find_nothing)
-    record = find(subject)
-    return () if record is None else record.photos
-
-
-def _find_nothing(_: str) -> None:
-    return None

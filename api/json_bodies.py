@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from api.dependencies import authenticate
+from api.authentication import authenticate
 from api.problem_types import ProblemType
 from api.problems import MOST_ENTRIES, Problem, field_error
 

@@ -313,6 +313,24 @@ class Resources:
             self.keys.forget(subject)
             raise
 
+    def find_photographs(self, kind: Kind, subject: str) -> tuple[str, ...]:
+        """Return the ids of the photographs that an object shows, or that it was made from, whoever owns it.
+
+        Args:
+            kind: kind of the object.
+            subject: id of the object.
+        """
+        if kind is Kind.PHOTO:
+            return (subject,)
+        find = {
+            Kind.EDIT: self.edits.get,
+            Kind.EXPLANATION: self.explanations.get,
+            Kind.ASSESSMENT: self.assessments.get,
+            Kind.STIMULI: self.survey_packs.get,
+        }.get(kind)
+        record = None if find is None else find(subject)
+        return () if record is None else record.photos
+
     def photo_ttl_s(self, caller: Caller) -> int:
         """Return the longest time for which a photograph of a caller is kept."""
         longest = self.settings.photo_ttl_s

@@ -52,6 +52,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.image_sets", "api.photographs"],
         ["api.schemas.administration", "api.schemas.assessments"],
         ["api.schemas", "api.resources"],
+        ["api.authentication"],
         ["api.dependencies", "api.representations", "api.request_headers", "api.file_responses"],
         ["api.html_pages"],
         ["api.openapi_page"],

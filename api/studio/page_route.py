@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse
 
 from api.access.api_keys import Caller, Scope
-from api.dependencies import RequireScope, authenticate
+from api.authentication import authenticate
+from api.dependencies import RequireScope
 from api.problem_types import ProblemType
 from api.problems import Problem, to_problem
 from api.studio import pages, words

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from api.access.api_keys import Caller, Scope
 from api.access.sessions import COOKIE
-from api.dependencies import CALLER_IN_STATE
+from api.authentication import CALLER_IN_STATE
 from api.resources import Resources
 from api.studio import words
 from api.studio.forms import NO_ERRORS

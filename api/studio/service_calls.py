@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.api_keys import Caller
 from api.access.key_turns import leave_turn
-from api.dependencies import CALLER_IN_STATE
+from api.authentication import CALLER_IN_STATE
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.studio.forms import ONCE

@@ -20,8 +20,8 @@ from starlette.responses import RedirectResponse
 
 from api.access.api_keys import Caller, Scope
 from api.access.ownership import Kind
+from api.authentication import CALLER_IN_STATE
 from api.dependencies import (
-    CALLER_IN_STATE,
     KnownPhoto,
     KnownPhotoEdit,
     KnownReceipt,
