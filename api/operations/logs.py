@@ -36,18 +36,10 @@ class JsonLines(logging.Formatter):
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Log to standard error. Debug messages of libraries are left out: they contain ids and bodies."""
     handler = logging.StreamHandler()
-    handler.addFilter(_rename_uvicorn)
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("gestaltgen").setLevel(least)
-
-
-def _rename_uvicorn(record: logging.LogRecord) -> bool:
-    """Call the logger of uvicorn's messages `uvicorn`. Its own name is `uvicorn.error`, whatever a message says."""
-    if record.name == "uvicorn.error":
-        record.name = "uvicorn"
-    return True
 
 
 class RequestLog:

@@ -83,13 +83,6 @@ def test_libraries_do_not_pour_out_what_they_pass_on(monkeypatch: pytest.MonkeyP
     assert [line["message"] for line in lines(said)] == ["trouble", "ours"]
 
 
-def test_what_the_server_reports_does_not_look_like_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with logged(monkeypatch, "info", "text") as said:
-        logging.getLogger("uvicorn.error").info("Application startup complete.")
-    [line] = said.getvalue().splitlines()
-    assert line.endswith("INFO     uvicorn: Application startup complete.")
-
-
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_no_id_name_or_key_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Literal["text", "json"]
