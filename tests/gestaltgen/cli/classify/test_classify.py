@@ -36,7 +36,7 @@ from tests.api.serving import serving
 from tests.recognition.plots import skip_plots
 
 ROOT = Path(__file__).parents[4]
-COMMANDS = ("train", "folds", "predict", "report", "compare", "probe", "presets")
+COMMANDS = ("train", "dose", "folds", "predict", "report", "compare", "probe", "presets")
 AUGMENT = ("--augment", "age_progression")
 
 
