@@ -19,7 +19,7 @@ Probabilities = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class AttributeReading:
-    """What a reader says of n images.
+    """Probabilities that a reader gives n images.
 
     Attributes:
         conditions: probabilities (n, conditions), in the order of the reader's.

@@ -137,7 +137,7 @@ class Model(Protocol):
 
     @property
     def guard(self) -> TrainingPeopleGuard | None:
-        """What finds images that are too near to a person of the training data; None if nothing does."""
+        """Guard that finds images too near to a person of the training data; None if the generator has none."""
         ...
 
     def plan(self, asked: Mapping[str, Any], max_images: int) -> RenderPlan:

@@ -297,7 +297,7 @@ def manifest(request: Request, service: ServiceDep, known: CompleteSet) -> Respo
 @router.head("/{set_id}/selection.json", include_in_schema=False)
 @router.get("/{set_id}/selection.json", summary="What a filter kept", responses=FILE, response_class=Response)
 def selection(request: Request, service: ServiceDep, known: CompleteSet) -> Response:
-    """What was `drawn`, `kept`, and `refused` by each minimum; `left_out` lists up to 1000 persons with their scores.
+    """Numbers of persons `drawn`, `kept`, and `refused` by each minimum; `left_out` lists up to 1000 with their scores.
 
     `request` names the seeds of the images that were kept: post it, here or to any service with the same generator, and
     you get the same images without a filter."""

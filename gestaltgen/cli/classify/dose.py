@@ -12,7 +12,20 @@ from rich import box
 from rich.table import Table
 
 from core.errors import ConfigError
-from gestaltgen.cli.classify.shared_options import SERVICE, TEST_PANEL, DeviceOption, UnknownOption, console, progress
+from gestaltgen.cli.classify.shared_options import (
+    SERVICE,
+    SYNTHETIC_PANEL,
+    TEST_PANEL,
+    BlendOption,
+    DeviceOption,
+    GeneratorOption,
+    ServiceOption,
+    SetSeedOption,
+    TruncationOption,
+    UnknownOption,
+    console,
+    progress,
+)
 from gestaltgen.cli.classify.train import ClassifierOptions
 from gestaltgen.cli.options import choose_device
 from recognition.images.service_request import ServiceSetRequest
@@ -24,7 +37,6 @@ from recognition.results.report import NOTICE
 from recognition.runs.dose_runs import LEAST_GAIN, TIMES, DoseSpecification, measure_doses
 from recognition.runs.training_run import RunSpecification, TestSet
 
-_SYNTHETIC: Final = "Synthetic images"
 _KINDS: Final = ("unrelated", "age_progression")
 
 
@@ -37,7 +49,7 @@ class DoseOptions:
         typer.Option(
             help=f"Kind of image set, repeatable: unrelated, age_related, age_progression or blended; default: "
             f"{' and '.join(_KINDS)}.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
     times: Annotated[
@@ -45,7 +57,7 @@ class DoseOptions:
         typer.Option(
             help="Images of the set over real faces, repeatable; default: "
             f"{', '.join(f'{times:g}' for times in TIMES)}. Sizes can be added later with the same command.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
     least_gain: Annotated[
@@ -60,32 +72,11 @@ class DoseOptions:
     every_size: Annotated[
         bool, typer.Option("--every-size", help="Measure all sizes, even if more images no longer help.")
     ] = False
-    service: Annotated[
-        str,
-        typer.Option(
-            help="Service that makes the images; its key is taken from GESTALTGEN_KEY.", rich_help_panel=_SYNTHETIC
-        ),
-    ] = SERVICE
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Generator of the service; default: its first. With {fold} in the name, each fold has a generator of "
-            "its own, see `folds`.",
-            rich_help_panel=_SYNTHETIC,
-        ),
-    ] = None
-    truncation: Annotated[
-        float | None,
-        typer.Option(help="0 is the average face, 1 the full variety; default: 0.6.", rich_help_panel=_SYNTHETIC),
-    ] = None
-    blend: Annotated[
-        float | None,
-        typer.Option(help="Weight of the first condition in blended images.", rich_help_panel=_SYNTHETIC),
-    ] = None
-    set_seed: Annotated[
-        int,
-        typer.Option(help="Seed of the synthetic persons; another seed, other persons.", rich_help_panel=_SYNTHETIC),
-    ] = 0
+    service: ServiceOption = SERVICE
+    model: GeneratorOption = None
+    truncation: TruncationOption = None
+    blend: BlendOption = None
+    set_seed: SetSeedOption = 0
 
     def requests(self) -> tuple[ServiceSetRequest, ...]:
         """Return the request for each kind.

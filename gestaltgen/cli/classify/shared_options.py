@@ -13,6 +13,8 @@ SERVICE: Final = "http://127.0.0.1:8000"
 """Default of --service."""
 
 TEST_PANEL: Final = "Test"
+SYNTHETIC_PANEL: Final = "Synthetic images"
+"""Groups of options in the help."""
 
 console: Final = make_console(soft_wrap=True)
 progress: Final = ConsoleProgress(console)
@@ -33,3 +35,32 @@ PermutationsOption: TypeAlias = Annotated[
     int, typer.Option(help="Number of sign patterns of the permutation test by person.")
 ]
 SeedOption: TypeAlias = Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")]
+ServiceOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Service that makes the images; its key is taken from GESTALTGEN_KEY.", rich_help_panel=SYNTHETIC_PANEL
+    ),
+]
+GeneratorOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Generator of the service; default: its first. With {fold} in the name, as in `fold-{fold}`, each "
+        "fold has a generator of its own, see `folds`.",
+        rich_help_panel=SYNTHETIC_PANEL,
+    ),
+]
+TruncationOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(help="0 is the average face, 1 the full variety; default: 0.6.", rich_help_panel=SYNTHETIC_PANEL),
+]
+BlendOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight of the first condition in blended images, 0.55 or 0.75 in the study.",
+        rich_help_panel=SYNTHETIC_PANEL,
+    ),
+]
+SetSeedOption: TypeAlias = Annotated[
+    int,
+    typer.Option(help="Seed of the synthetic persons; another seed, other persons.", rich_help_panel=SYNTHETIC_PANEL),
+]

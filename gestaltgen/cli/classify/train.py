@@ -12,8 +12,14 @@ import typer
 from core.errors import ConfigError
 from gestaltgen.cli.classify.shared_options import (
     SERVICE,
+    SYNTHETIC_PANEL,
     TEST_PANEL,
+    BlendOption,
     DeviceOption,
+    GeneratorOption,
+    ServiceOption,
+    SetSeedOption,
+    TruncationOption,
     UnknownOption,
     console,
     progress,
@@ -27,7 +33,6 @@ from recognition.runs.run_files import RunFiles
 from recognition.runs.set_requests import SetSource
 from recognition.runs.training_run import RunSpecification, TestSet, train_and_measure
 
-_SYNTHETIC: Final = "Synthetic images"
 _TRAINING: Final = "Training"
 
 
@@ -62,32 +67,21 @@ class SyntheticOptions:
         str | None,
         typer.Option(
             help="Add an image set of this kind: unrelated, age_related, age_progression or blended.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
     set_from: Annotated[
         Path | None,
         typer.Option(
-            help="Add the same image sets as another run, whose folder is given, instead.", rich_help_panel=_SYNTHETIC
+            help="Add the same image sets as another run, whose folder is given, instead.",
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
-    service: Annotated[
-        str,
-        typer.Option(
-            help="Service that makes the images; its key is taken from GESTALTGEN_KEY.", rich_help_panel=_SYNTHETIC
-        ),
-    ] = SERVICE
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Generator of the service; default: its first. With {fold} in the name, as in `fold-{fold}`, each "
-            "fold has a generator of its own, see `folds`.",
-            rich_help_panel=_SYNTHETIC,
-        ),
-    ] = None
+    service: ServiceOption = SERVICE
+    model: GeneratorOption = None
     condition: Annotated[
         list[str] | None,
-        typer.Option(help="Repeatable; default: every affected condition.", rich_help_panel=_SYNTHETIC),
+        typer.Option(help="Repeatable; default: every affected condition.", rich_help_panel=SYNTHETIC_PANEL),
     ] = None
     count: Annotated[
         int | None,
@@ -95,44 +89,32 @@ class SyntheticOptions:
             help="Persons for each condition, not images: each person of age_related and age_progression is shown at "
             "every age, and unrelated and blended have as many images for each age. Default: as many as the "
             "generator's training images give, as in the study.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
     total_images: Annotated[
         int | None,
         typer.Option(
             help="Instead of --count: images of the whole set, a multiple of what one person of each condition adds.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
     counts_from: Annotated[
         Path | None,
         typer.Option(
             help="Take the counts from the images of this data set, as in the study, instead of --count.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
-    truncation: Annotated[
-        float | None,
-        typer.Option(help="0 is the average face, 1 the full variety; default: 0.6.", rich_help_panel=_SYNTHETIC),
-    ] = None
-    blend: Annotated[
-        float | None,
-        typer.Option(
-            help="Weight of the first condition in blended images, 0.55 or 0.75 in the study.",
-            rich_help_panel=_SYNTHETIC,
-        ),
-    ] = None
-    set_seed: Annotated[
-        int,
-        typer.Option(help="Seed of the synthetic persons; another seed, other persons.", rich_help_panel=_SYNTHETIC),
-    ] = 0
+    truncation: TruncationOption = None
+    blend: BlendOption = None
+    set_seed: SetSeedOption = 0
     synthetic_only: Annotated[
         bool,
         typer.Option(
             "--synthetic-only",
             help="Learn from synthetic images alone, unaffected ones included; real ones still choose the best epoch.",
-            rich_help_panel=_SYNTHETIC,
+            rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = False
 
