@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from gestaltgen.cli.error_messages import ReportingGroup
+from gestaltgen.cli.help_pages import tidy_help
 
 Command: TypeAlias = TyperCommand | TyperGroup
 
@@ -24,11 +25,13 @@ class LazyCommand:
         module: the module that defines it.
         attribute: the name of its function or its `typer.Typer` in that module.
         help: the first sentence of its own help, for the list of commands.
+        panel: heading under which it is listed; None takes "Commands".
     """
 
     module: str
     attribute: str
     help: str
+    panel: str | None = None
 
     def load(self, name: str) -> Command:
         """Import the module and build the command."""
@@ -40,6 +43,7 @@ class LazyCommand:
             single.command(name=name)(target)
             command = get_command(single)
         command.name = name
+        tidy_help(command)
         return command  # type: ignore[no-any-return]
 
 
@@ -79,13 +83,17 @@ class LazyGroup(TyperGroup):
         """Write the help of the group with the lines of the table, without importing a command."""
         listed = TyperGroup(
             name=self.name,
-            commands={name: TyperCommand(name, help=entry.help) for name, entry in self.table.items()},
+            commands={
+                name: TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+                for name, entry in self.table.items()
+            },
             rich_markup_mode=self.rich_markup_mode,
             params=self.params,
             help=self.help,
             epilog=self.epilog,
             subcommand_metavar=self.subcommand_metavar,
         )
+        tidy_help(listed)
         listed.format_help(ctx, formatter)
 
 

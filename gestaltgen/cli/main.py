@@ -6,6 +6,7 @@ A command's module is imported only when the command runs or its own `--help` is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Annotated, Final
 
@@ -16,126 +17,133 @@ from gestaltgen.cli.lazy_group import LazyCommand, LazyGroup
 
 _CLI: Final = "gestaltgen.cli"
 
+# In the order in which a person comes to need them.
+_COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
+    "Try it": {
+        "demo": LazyCommand(
+            f"{_CLI}.service.demo",
+            "demo",
+            "Start the service, ask for an image set of each kind over HTTP, check every image, and store them.",
+        ),
+        "studio": LazyCommand(
+            f"{_CLI}.service.studio",
+            "studio",
+            "Start the service on this machine, and open the studio, its pages for people, in the browser.",
+        ),
+    },
+    "Make and edit images": {
+        "generate": LazyCommand(
+            f"{_CLI}.images.generate",
+            "generate",
+            "Make an image set in a folder: images, manifest, WebDataset shards, a contact sheet and metadata.",
+        ),
+        "phenotypes": LazyCommand(
+            f"{_CLI}.images.phenotypes",
+            "app",
+            "HPO terms of the face: of a condition, and those that phantoms can show.",
+        ),
+        "invert": LazyCommand(
+            f"{_CLI}.images.invert",
+            "invert",
+            "Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.",
+        ),
+        "edit": LazyCommand(
+            f"{_CLI}.images.edit", "edit", "Change the expression on photographs, and as little else as possible."
+        ),
+        "stimuli": LazyCommand(
+            f"{_CLI}.images.stimuli",
+            "stimuli",
+            "Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as "
+            "edited.",
+        ),
+    },
+    "Make data sets and train generators": {
+        "dataset": LazyCommand(f"{_CLI}.training.dataset", "app", "Make labelled data sets and look into them."),
+        "train": LazyCommand(
+            f"{_CLI}.training.train",
+            "train",
+            "Train a conditional StyleGAN2-ADA; the same command resumes a run that was stopped or killed.",
+        ),
+        "evaluate": LazyCommand(
+            f"{_CLI}.training.evaluate",
+            "evaluate",
+            "Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.",
+        ),
+        "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, look into them, export them."),
+        "models": LazyCommand(f"{_CLI}.training.models", "app", "Check models: a generator with what belongs to it."),
+        "oracle": LazyCommand(
+            f"{_CLI}.training.oracle",
+            "app",
+            "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its "
+            "picture.",
+        ),
+    },
+    "Train what inverts and edits photographs": {
+        "train-encoder": LazyCommand(
+            f"{_CLI}.training.train_inverter",
+            "train_encoder",
+            "Train the encoder of an inverter, which maps a face to the generator's latent.",
+        ),
+        "train-inversion": LazyCommand(
+            f"{_CLI}.training.train_inverter",
+            "train_inversion",
+            "Train the hypernetwork of an inverter (HyperStyle); its encoder stays as it is.",
+        ),
+        "evaluate-inversion": LazyCommand(
+            f"{_CLI}.training.evaluate_inversion",
+            "evaluate_inversion",
+            "Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.",
+        ),
+        "fit-direction": LazyCommand(
+            f"{_CLI}.training.fit_direction",
+            "fit_direction",
+            "Fit the directions along which the faces of a generator smile or age, and measure how far to trust them.",
+        ),
+        "directions": LazyCommand(f"{_CLI}.training.directions", "app", "Import and measure directions."),
+    },
+    "Train and examine classifiers": {
+        "classify": LazyCommand(
+            f"{_CLI}.classify.group",
+            "app",
+            "Train classifiers of conditions on real and synthetic faces, and measure them.",
+        ),
+        "explain": LazyCommand(
+            f"{_CLI}.explain.group",
+            "app",
+            "Show which part of a face a classifier goes by, and ask what that depends on.",
+        ),
+        "syndromes": LazyCommand(
+            f"{_CLI}.syndromes.group", "app", "Ask whether faces speak for one syndrome, against matched controls."
+        ),
+    },
+    "Run studies with people": {
+        "study": LazyCommand(
+            f"{_CLI}.study.group", "app", "Plan, export and analyse studies of how people judge faces."
+        ),
+    },
+    "Run and administer the service": {
+        "serve": LazyCommand(f"{_CLI}.service.serve", "serve", "Serve image sets and edits over REST."),
+        "keys": LazyCommand(
+            f"{_CLI}.service.keys",
+            "app",
+            "API keys of the service: make, list and revoke them; they are stored hashed, and shown once.",
+        ),
+        "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "What each owner of keys may take of the service."),
+        "audit": LazyCommand(
+            f"{_CLI}.service.audit",
+            "app",
+            "The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
+        ),
+        "backup": LazyCommand(
+            f"{_CLI}.service.backup", "backup", "Copy the state folder of the service, which may run meanwhile."
+        ),
+    },
+}
+
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
-    "dataset": LazyCommand(f"{_CLI}.training.dataset", "app", "Make labelled data sets and look into them."),
-    "oracle": LazyCommand(
-        f"{_CLI}.training.oracle",
-        "app",
-        "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
-    ),
-    "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, look into them, export them."),
-    "models": LazyCommand(
-        f"{_CLI}.training.models",
-        "app",
-        "Check models: a generator with what belongs to it.",
-    ),
-    "keys": LazyCommand(
-        f"{_CLI}.service.keys",
-        "app",
-        "API keys of the service: make, list and revoke them; they are stored hashed, and shown once.",
-    ),
-    "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "What each owner of keys may take of the service."),
-    "audit": LazyCommand(
-        f"{_CLI}.service.audit",
-        "app",
-        "The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
-    ),
-    "classify": LazyCommand(
-        f"{_CLI}.classify.group",
-        "app",
-        "Train classifiers of conditions on real and synthetic faces, and measure them.",
-    ),
-    "explain": LazyCommand(
-        f"{_CLI}.explain.group",
-        "app",
-        "Show which part of a face a classifier goes by, and ask what that depends on.",
-    ),
-    "syndromes": LazyCommand(
-        f"{_CLI}.syndromes.group",
-        "app",
-        "Ask whether faces speak for one syndrome, against matched controls.",
-    ),
-    "study": LazyCommand(
-        f"{_CLI}.study.group",
-        "app",
-        "Plan, export and analyse studies of how people judge faces.",
-    ),
-    "phenotypes": LazyCommand(
-        f"{_CLI}.images.phenotypes",
-        "app",
-        "HPO terms of the face: of a condition, and those that phantoms can show.",
-    ),
-    "generate": LazyCommand(
-        f"{_CLI}.images.generate",
-        "generate",
-        "Make an image set in a folder: images, manifest, WebDataset shards, a contact sheet and metadata.",
-    ),
-    "train": LazyCommand(
-        f"{_CLI}.training.train",
-        "train",
-        "Train a conditional StyleGAN2-ADA; the same command resumes a run that was stopped or killed.",
-    ),
-    "train-encoder": LazyCommand(
-        f"{_CLI}.training.train_inverter",
-        "train_encoder",
-        "Train the encoder of an inverter, which maps a face to the generator's latent.",
-    ),
-    "train-inversion": LazyCommand(
-        f"{_CLI}.training.train_inverter",
-        "train_inversion",
-        "Train the hypernetwork of an inverter (HyperStyle); its encoder stays as it is.",
-    ),
-    "evaluate": LazyCommand(
-        f"{_CLI}.training.evaluate",
-        "evaluate",
-        "Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.",
-    ),
-    "invert": LazyCommand(
-        f"{_CLI}.images.invert",
-        "invert",
-        "Find the latent, and the changes of the generator's kernels, that reproduce the face on each photograph.",
-    ),
-    "evaluate-inversion": LazyCommand(
-        f"{_CLI}.training.evaluate_inversion",
-        "evaluate_inversion",
-        "Measure an inverter: encoder alone, 1 to PASSES passes, and optimisation, on the same held-out faces.",
-    ),
-    "fit-direction": LazyCommand(
-        f"{_CLI}.training.fit_direction",
-        "fit_direction",
-        "Fit the directions along which the faces of a generator smile or age, and measure how far to trust them.",
-    ),
-    "directions": LazyCommand(
-        f"{_CLI}.training.directions",
-        "app",
-        "Import and measure directions.",
-    ),
-    "edit": LazyCommand(
-        f"{_CLI}.images.edit",
-        "edit",
-        "Change the expression on photographs, and as little else as possible.",
-    ),
-    "stimuli": LazyCommand(
-        f"{_CLI}.images.stimuli",
-        "stimuli",
-        "Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.",
-    ),
-    "studio": LazyCommand(
-        f"{_CLI}.service.studio",
-        "studio",
-        "Start the service on this machine, and open the studio, its pages for people, in the browser.",
-    ),
-    "serve": LazyCommand(f"{_CLI}.service.serve", "serve", "Serve image sets and edits over REST."),
-    "backup": LazyCommand(
-        f"{_CLI}.service.backup",
-        "backup",
-        "Copy the state folder of the service, which may run meanwhile.",
-    ),
-    "demo": LazyCommand(
-        f"{_CLI}.service.demo",
-        "demo",
-        "Start the service, ask for an image set of each kind over HTTP, check every image, and store them.",
-    ),
+    name: replace(command, panel=panel)
+    for panel, commands in _COMMANDS_BY_PANEL.items()
+    for name, command in commands.items()
 }
 """Every command with the line that `gestaltgen --help` shows for it: the first sentence of the command's own help."""
 

@@ -23,12 +23,13 @@ def setting_option(setting: str, flag: str | None = None, default: str | None = 
         default: shown where the command has another one than the setting.
     """
     about = Settings.model_fields[setting]
-    shown = default or ("unset" if about.default is None else str(about.default))
+    shown = about.default if default is None else default
+    no_value = shown is None or shown is False
     return typer.Option(
         *([flag] if flag else []),
-        help=about.description,
+        help=about.description if no_value else f"{about.description} Default: {shown}.",
         envvar=f"GESTALTGEN_{setting.upper()}",
-        show_default=shown,
+        show_default=False,
     )
 
 

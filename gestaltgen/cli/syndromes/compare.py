@@ -37,10 +37,16 @@ def compare(
     ancestry: AncestryOption = True,
     youngest: Annotated[
         float,
-        typer.Option(help="Least age of a control, as a multiple of the patient's.", min=0, max=1, show_default="2/3"),
+        typer.Option(
+            help="Least age of a control, as a multiple of the patient's; default: 2/3.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
     ] = 2 / 3,
-    oldest: Annotated[float, typer.Option(help="Greatest age of a control, likewise.", min=1, show_default="4/3")] = 4
-    / 3,
+    oldest: Annotated[
+        float, typer.Option(help="Greatest age of a control, likewise; default: 4/3.", min=1, show_default=False)
+    ] = 4 / 3,
     matching: Annotated[
         str,
         typer.Option(help="assignment matches as many patients as possible; greedy, one after another, as published."),

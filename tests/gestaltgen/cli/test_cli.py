@@ -21,6 +21,28 @@ def test_help_lists_every_command_and_the_limits_of_use() -> None:
     assert "no basis for a diagnosis" in " ".join(text.split())
 
 
+def test_help_lists_first_what_a_newcomer_does_first() -> None:
+    text = CliRunner().invoke(main.app, ["--help"]).output
+    places = [text.index(f" {word} ") for word in ("demo", "generate", "dataset", "classify", "study", "serve")]
+    assert places == sorted(places)
+    assert all(command.panel is not None and command.panel in text for command in main.COMMANDS.values())
+
+
+@pytest.mark.parametrize("command", [["--help"], ["serve", "--help"], ["syndromes", "compare", "--help"]])
+def test_help_shows_no_type_of_flags_and_no_brackets_around_defaults(command: list[str]) -> None:
+    text = CliRunner().invoke(main.app, command).output
+    assert "--help" in text
+    assert "bool" not in text
+    assert "default: (" not in text
+    assert "(unset)" not in text
+
+
+def test_help_shows_a_repeatable_option_as_one_value() -> None:
+    lines = CliRunner().invoke(main.app, ["generate", "--help"], terminal_width=120).output.splitlines()
+    assert "<list[" not in next(line for line in lines if "--condition" in line)
+    assert "<bool>" not in next(line for line in lines if "--scores" in line)
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     result = CliRunner().invoke(main.app, ["--version"])
     assert (result.exit_code, result.output) == (0, f"gestaltgen {version('gestaltgen')}\n")
