@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import tempfile
@@ -20,9 +21,22 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
+_BUSY: Final = frozenset(
+    f"urn:gestaltgen:problem:{slug}"
+    for slug in ("model-busy", "models-loading", "queue-full", "too-many-at-once", "too-many-requests")
+)
+"""Problems that pass if one waits; they say nothing against the request."""
 _IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_LONGEST_WAIT_S: Final = 20.0
+"""Longest wait for a result in one request; a longer one takes several, which proxies and slow machines let pass."""
+_LOOK_S: Final = 1.0
+"""Pause between two looks at a result that takes longer."""
+_ALIVE_S: Final = 30.0
+"""Longest time in which a service that runs says so."""
+_TELL_EVERY_S: Final = 60.0
+_logger: Final = logging.getLogger("gestaltgen_client")
 _T = TypeVar("_T")
 
 
@@ -33,8 +47,10 @@ class Connection:
         base_url: such as http://127.0.0.1:8000.
         key: API key; None takes the environment variable GESTALTGEN_KEY, and sends no key if that is not set.
         timeout_s: longest time without any data from the service before a request fails.
-        attempts: how often a request is sent before giving up. Only failures of the connection and the status codes
-            429, 502, 503 and 504 are tried again, after `Retry-After` or a growing pause.
+        attempts: how often a request may fail before the client gives up. Only failures of the connection and the
+            status codes 429, 502, 503 and 504 are tried again, after `Retry-After` or a growing pause. Slowness is no
+            failure: where the service says that it is busy, or runs (`/livez`) and has not answered after
+            `timeout_s`, the client asks again for as long as it takes, and logs a warning each minute.
         transport: httpx transport to use instead of the network, for tests.
     """
 
@@ -99,7 +115,7 @@ class Connection:
         """Ask the service to make something, with POST. Fields of the body that are None are left out.
 
         Args:
-            wait_s: how long the service may wait for the result before it answers.
+            wait_s: how long to wait for the result; the answer then says how far it is.
             idempotency_key: the service makes the thing once for each key, however often the request arrives.
             options: further arguments of `httpx.Client.request`.
 
@@ -107,13 +123,18 @@ class Connection:
             ServiceError: the request was refused, or failed at every attempt.
         """
         headers = options.pop("headers", {})
+        deadline, first_wait_s = time.monotonic() + wait_s, min(wait_s, _LONGEST_WAIT_S)
         if wait_s:
-            headers["Prefer"] = f"wait={wait_s:.0f}"
+            headers["Prefer"] = f"wait={first_wait_s:.0f}"
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         if body is not None:
             options["json"] = {name: value for name, value in body.items() if value is not None}
-        return self.send("POST", path, headers=headers, timeout=self._timeout_s + wait_s, **options)
+        answer = self.send("POST", path, headers=headers, timeout=self._timeout_s + first_wait_s, **options)
+        while time.monotonic() < deadline and answer.json().get("state") in ("queued", "running"):
+            time.sleep(min(_LOOK_S, max(0.0, deadline - time.monotonic())))
+            answer = self.send("GET", answer.json()["links"]["self"])
+        return answer
 
     def fetch(self, path: str) -> bytes:
         """Download a file into memory and verify it against its ETag.
@@ -181,23 +202,38 @@ class Connection:
             time.sleep(0.1)
 
     def _repeat(self, request: str, attempt: Callable[[], _T]) -> _T:
-        """Call `attempt` until it succeeds, fails for good, or has failed too often.
+        """Call `attempt` until it succeeds, fails for good, or has failed too often. Slowness does not count.
 
         The pauses are 0.1, 0.2, 0.4 ... at most 5 seconds, or longer if the service asks for it.
         """
-        for number in range(self._attempts):
+        failures, pause_s, told = 0, _FIRST_PAUSE_S, time.monotonic()
+        while True:
             try:
                 return attempt()
             except ServiceError as failure:
                 error = failure
                 if failure.status not in _TRANSIENT:
                     raise
+                slow = failure.problem.get("type") in _BUSY
             except httpx.TransportError as failure:
                 hint = "; is the service running?" if isinstance(failure, httpx.ConnectError) else ""
                 error = ServiceError(f"{request}: {type(failure).__name__}: {failure}{hint}")
-            if number + 1 < self._attempts:
-                time.sleep(max(error.retry_after_s, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number)))
-        raise error
+                slow = isinstance(failure, (httpx.ReadTimeout, httpx.WriteTimeout)) and self._is_alive()
+            failures += not slow
+            if failures >= self._attempts:
+                raise error
+            if slow and time.monotonic() - told >= _TELL_EVERY_S:
+                told = time.monotonic()
+                _logger.warning("The service runs, and is slow to answer. The client goes on waiting. %s", error)
+            time.sleep(max(error.retry_after_s, pause_s))
+            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _is_alive(self) -> bool:
+        """Ask whether the service runs, which it says at once even where other answers take long."""
+        try:
+            return self._http.get(self.url("livez"), timeout=min(self._timeout_s, _ALIVE_S)).is_success
+        except httpx.TransportError:
+            return False
 
 
 def make_idempotency_key() -> str:
