@@ -6,36 +6,11 @@ docs/problems.md lists them; a test holds the page to this table.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, Literal
+from typing import Final
+
+from api.refusal_reasons import Reason
 
 URI_PREFIX: Final = "urn:gestaltgen:problem:"
-
-Reason = Literal[
-    "malformed",
-    "no_key",
-    "other_scope",
-    "not_found",
-    "other_method",
-    "too_slow",
-    "not_possible_now",
-    "too_large",
-    "media_type",
-    "range",
-    "invalid",
-    "bad_picture",
-    "too_many_jobs",
-    "too_many_images",
-    "too_many_requests",
-    "no_room",
-    "failure",
-    "queue_full",
-    "busy",
-    "loading",
-    "broken_model",
-    "database",
-    "other",
-]
-"""Label of a refused request in the metrics: coarser than the type of its problem."""
 
 
 class ProblemType(Enum):

@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.problem_types import ProblemType, Reason
+from api.problem_types import ProblemType
+from api.refusal_reasons import Reason
 from core import errors
 
 MEDIA_TYPE: Final = "application/problem+json"

@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 LAYERS: dict[str, list[list[str]]] = {
     "api": [
-        ["api.settings", "api.problem_types"],
+        ["api.settings", "api.refusal_reasons"],
+        ["api.problem_types"],
         ["api.problems"],
         ["api.operations"],
         ["api.access", "api.encryption"],

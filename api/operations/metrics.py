@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from api.problem_types import Reason
+from api.refusal_reasons import Reason
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of the Prometheus text format."""

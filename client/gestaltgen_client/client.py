@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from gestaltgen_client.administration import Administration
 from gestaltgen_client.assessments import Assessment
-from gestaltgen_client.connection import Connection, make_idempotency_key
+from gestaltgen_client.connection import make_idempotency_key
 from gestaltgen_client.explanations import Explanation
 from gestaltgen_client.image_sets import ImageSet
+from gestaltgen_client.models import Models
 from gestaltgen_client.photographs import Edit, Pack, Photo, request_edit
 from gestaltgen_client.work import W, read_item, read_work
 
 
-class Client(Connection):
+class Client(Models, Administration):
     """Client of one service. The arguments are those of `Connection`.
 
     Image sets, photographs, edits, explanations and survey packs that a method returns are descriptions of the state at
@@ -367,10 +368,6 @@ class Client(Connection):
         """List your survey packs, in the order of their ids."""
         return self._list(Pack, "v1/stimuli")
 
-    def classifiers(self) -> list[dict[str, Any]]:
-        """List the classifiers whose answers the service can explain."""
-        return list(self.send("GET", "v1/classifiers").json()["items"])
-
     def assess(
         self,
         photo: Photo,
@@ -404,10 +401,6 @@ class Client(Connection):
         """Look up an assessment by its id."""
         return read_work(Assessment, self.send("GET", f"v1/assessments/{assessment_id}"), self)
 
-    def syndromes(self) -> list[dict[str, Any]]:
-        """List the syndromes that the service can assess photographs for, with the cards of their models."""
-        return list(self.send("GET", "v1/syndromes").json()["items"])
-
     def verify(self, picture: str | Path | bytes) -> dict[str, Any]:
         """Ask whether the service made a picture, given as a path or as bytes.
 
@@ -415,81 +408,6 @@ class Client(Connection):
             The verdict, how it was found, the source of the picture, and the statements in the file.
         """
         return dict(self.send("POST", "v1/verify", content=_read_picture(picture)).json())
-
-    def conditions(self, model: str | None = None) -> dict[str, Any]:
-        """List the conditions, in the order of the class indices, and the age groups of a generator."""
-        return dict(self.send("GET", "v1/conditions", params={"model": model} if model else {}).json())
-
-    def directions(self, model: str | None = None) -> list[dict[str, Any]]:
-        """List the directions of a generator: how reliable each is, and which other attributes change with it."""
-        answer = self.send("GET", "v1/directions", params={"model": model} if model else {})
-        return list(answer.json()["items"])
-
-    def models(self) -> list[dict[str, Any]]:
-        """List the generators of the service. The first is used for requests that name none."""
-        return list(self.send("GET", "v1/models").json()["items"])
-
-    def model_cards(self, model: str | None = None) -> dict[str, str]:
-        """Read the cards of a generator and of the networks that belong to it: Markdown by role, as `generator`.
-
-        Args:
-            model: a name from `models`; None takes the first.
-
-        Raises:
-            ServiceError: 404, there is no generator of that name, or the service is too old to have cards.
-        """
-        name = self.models()[0]["name"] if model is None else model
-        return dict(self.send("GET", f"v1/models/{quote(name, safe='')}/cards").json()["cards"])
-
-    def training_images(self, model: str | None = None) -> dict[str, Any]:
-        """List the images that a generator was trained on.
-
-        Args:
-            model: a name from `models`; None takes the first.
-
-        Returns:
-            `known`, `complete`, and `keys`, 16 hex digits for each image.
-
-        Raises:
-            ServiceError: 404, there is no generator of that name, or the service is too old to have this list.
-        """
-        name = self.models()[0]["name"] if model is None else model
-        return dict(self.send("GET", f"v1/models/{quote(name, safe='')}/training-images").json())
-
-    def api_keys(self) -> list[dict[str, Any]]:
-        """List all API keys of the service, without the keys themselves. Needs a key with the scope `admin`."""
-        return list(self.send("GET", "v1/keys").json()["items"])
-
-    def create_key(self, owner: str, scopes: Sequence[str], *, ttl_s: int | None = 90 * 24 * 3600) -> dict[str, Any]:
-        """Make an API key and return it as `key`, with its `id` and end. Needs a key with the scope `admin`.
-
-        A request whose answer is lost is sent again and makes another key; revoke those that nobody has.
-
-        Args:
-            owner: name of the owner.
-            scopes: of `image-sets`, `photos`, `metrics` and `admin`.
-            ttl_s: seconds until it expires; None: never.
-        """
-        body = {"owner": owner, "scopes": list(scopes), "ttl_s": ttl_s}
-        return dict(self.send("POST", "v1/keys", json=body).json())
-
-    def revoke_key(self, key_id: str) -> dict[str, Any]:
-        """Revoke an API key at once, by its id. Needs a key with the scope `admin`."""
-        return dict(self.send("POST", f"v1/keys/{quote(key_id, safe='')}/revoke").json())
-
-    def tenants(self) -> list[dict[str, Any]]:
-        """List the owners of keys, what is stored for them, and their limits. Needs a key with the scope `admin`."""
-        return list(self.send("GET", "v1/tenants").json()["items"])
-
-    def limit_tenant(self, owner: str, **limits: Any) -> dict[str, Any]:
-        """Set all limits of an owner. Needs a key with the scope `admin`.
-
-        Args:
-            owner: name of the owner.
-            limits: `requests_per_minute`, `images_waiting`, `stored_mb`, `models`, `photo_ttl_s`; those left out do not
-                limit the owner beyond the limits of the service.
-        """
-        return dict(self.send("PUT", f"v1/tenants/{quote(owner, safe='')}", json=limits).json())
 
     def _list(self, kind: type[W], path: str) -> Iterator[W]:
         """Yield what all pages of a list describe; a page is asked for when the one before is used up."""
