@@ -22,7 +22,7 @@ from recognition.images.samples import load_real_samples
 from recognition.images.service_request import ServiceSetRequest
 from recognition.results.dose_report import PAGE
 from recognition.runs.dose_runs import TIMES, DoseSpecification, measure_doses
-from recognition.runs.training_run import RunSpecification, TestSet
+from recognition.runs.run_plan import RunSpecification, TestSet
 
 KINDS: Final = ("unrelated", "age_progression")
 

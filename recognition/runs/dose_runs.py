@@ -27,8 +27,9 @@ from recognition.predictions import Predictions, pool_predictions
 from recognition.results.dose_curve import CurvePoint, SizedRun, measure_point, recommend_size, still_helps
 from recognition.results.dose_report import DoseReport, write_dose_report
 from recognition.runs.run_files import RunFiles
+from recognition.runs.run_plan import RunSpecification
 from recognition.runs.set_requests import SetSource, parse_fold
-from recognition.runs.training_run import RunSpecification, train_and_measure
+from recognition.runs.training_run import train_and_measure
 from recognition.statistics import Sampling, measure_mean_over_conditions
 
 TIMES: Final = (0.5, 2.0, 8.0, 16.0)

@@ -35,7 +35,7 @@ from recognition.results.dose_curve import format_points
 from recognition.results.dose_report import PAGE, DoseReport
 from recognition.results.report import NOTICE
 from recognition.runs.dose_runs import LEAST_GAIN, TIMES, DoseSpecification, measure_doses
-from recognition.runs.training_run import RunSpecification, TestSet
+from recognition.runs.run_plan import RunSpecification, TestSet
 
 _KINDS: Final = ("unrelated", "age_progression")
 

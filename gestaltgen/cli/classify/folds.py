@@ -30,7 +30,7 @@ def folds(
     """
     from recognition.images.folds import list_persons, write_folds
     from recognition.images.samples import load_real_samples
-    from recognition.runs.training_run import read_classes
+    from recognition.runs.run_plan import read_classes
 
     classes, _ = read_classes(real, progress)
     lists = write_folds(load_real_samples(real, classes), real.name, out, folds, fold_seed)

@@ -37,7 +37,7 @@ def probe(
     from recognition.results.expression_probe import SMILES, take_first_of_each
     from recognition.results.expression_probe import probe_expression as probe_with
     from recognition.runs.run_files import RunFiles, parse_named_paths
-    from recognition.runs.training_run import connect
+    from recognition.runs.service_connection import connect
 
     folders = parse_named_paths(runs)
     classes = tuple(RunFiles(next(iter(folders.values()))).read()["asked"]["classes"])

@@ -30,8 +30,9 @@ from recognition.config import ClassifierTrainingConfig
 from recognition.networks.architectures import SMALL
 from recognition.presets import PRESETS, find_preset, vary_training
 from recognition.runs.run_files import RunFiles
+from recognition.runs.run_plan import RunSpecification, TestSet
 from recognition.runs.set_requests import SetSource
-from recognition.runs.training_run import RunSpecification, TestSet, train_and_measure
+from recognition.runs.training_run import train_and_measure
 
 _TRAINING: Final = "Training"
 

@@ -48,7 +48,7 @@ def faces(
 
     from recognition.explanation.reports.face_page import NOTICE, PAGE
     from recognition.explanation.reports.face_report import FaceReportOptions, explain_dataset
-    from recognition.runs.training_run import connect
+    from recognition.runs.service_connection import connect
 
     console = make_console(soft_wrap=True)
     options = FaceReportOptions(tuple(dict.fromkeys(method or ())), count, target, activations)

@@ -29,8 +29,8 @@ from recognition.images.service_request import ServiceSetRequest
 from recognition.predictions import Predictions
 from recognition.presets import find_preset
 from recognition.results.report import FILES
+from recognition.runs.run_plan import RunSpecification
 from recognition.runs.set_requests import count_persons, parse_fold, split_request
-from recognition.runs.training_run import RunSpecification
 from tests.api.fake import FakeModel, served
 from tests.api.serving import serving
 from tests.recognition.plots import skip_plots
@@ -314,7 +314,7 @@ def test_a_service_without_a_generator_for_every_fold_is_refused(real: Path, tmp
 
 
 def test_a_service_that_is_not_there_is_named(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recognition.runs.training_run.READY_S", 0.0)
+    monkeypatch.setattr("recognition.runs.service_connection.READY_S", 0.0)
     said = refused(*arguments(real, tmp_path / "run", *AUGMENT, "--service", "http://127.0.0.1:9"))
     assert "http://127.0.0.1:9" in said
     assert "--service" in said
