@@ -10,7 +10,7 @@ from api.access.ownership import Kind
 from api.image_sets.derived_files import SHARD_IMAGES, shard_count
 from api.image_sets.storage import StoredRequest
 from api.jobs.job_list import Job, State
-from api.photographs.audit import Entry
+from api.photographs.audit.entries import Entry
 from api.photographs.records import (
     AssessmentRecord,
     CohortMember,

@@ -41,7 +41,8 @@ from api.operations.state_folder import CACHE, check_layout, lock_state_folder
 from api.photographs.assessments.cohort import Cohort
 from api.photographs.assessments.job import AssessmentWork
 from api.photographs.assessments.store import Assessments
-from api.photographs.audit import Audit, redact_purpose
+from api.photographs.audit.entries import redact_purpose
+from api.photographs.audit.record import Audit
 from api.photographs.decoding import Decoder
 from api.photographs.edit_job import EditWork
 from api.photographs.edits import Edits

@@ -12,7 +12,8 @@ from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.api_keys import Caller
-from api.photographs.audit import Audit, Outcome, Purpose
+from api.photographs.audit.entries import Outcome, Purpose
+from api.photographs.audit.record import Audit
 from api.problem_types import ProblemType
 from api.problems import Problem
 from core.errors import AuditError

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from api.encryption.upload_file import SealedUploadFile
 from api.operations.database import Database
 from api.operations.file_stores import Files
-from api.photographs.audit import Audit, Purpose
+from api.photographs.audit.entries import Purpose
+from api.photographs.audit.record import Audit
 from api.photographs.records import PHOTOS, Json, Photograph, delete_rows, find_row, insert_row, update_row
 
 _IDS_IN_A_QUERY: Final = 500

@@ -14,7 +14,7 @@ from api.access.tenants import TenantLimits
 from api.dependencies import AdminCaller, ServiceDep
 from api.json_bodies import JsonBodyRoute
 from api.operations import clock
-from api.photographs.audit import Purpose
+from api.photographs.audit.entries import Purpose
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error

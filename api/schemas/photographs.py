@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.jobs.job_list import State
-from api.photographs.audit import Outcome
+from api.photographs.audit.entries import Outcome
 from api.schemas.assessments import CohortMemberOut
 from core.precision import Precision
 

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from api.access.api_keys import Caller
 from api.operations.database import Database
-from api.photographs.audit import Audit, Purpose
+from api.photographs.audit.entries import Purpose
+from api.photographs.audit.record import Audit
 from api.photographs.records import new_id
 from benchmarks.load.serving import make_scratch_folder
 

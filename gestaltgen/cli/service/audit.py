@@ -13,7 +13,8 @@ import typer
 from api.encryption.key_store import load_or_create_secret
 from api.operations.database import Database
 from api.operations.state_folder import SECRET
-from api.photographs.audit import OUTCOMES, Audit, Head, Outcome, Purpose, redact_purpose
+from api.photographs.audit.entries import OUTCOMES, Head, Outcome, Purpose, redact_purpose
+from api.photographs.audit.record import Audit
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console

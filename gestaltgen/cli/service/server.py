@@ -24,7 +24,7 @@ from api.models.pool import Models
 from api.operations import logs
 from api.operations.database import Database
 from api.operations.file_stores import open_files
-from api.photographs.audit import Audit
+from api.photographs.audit.record import Audit
 from api.photographs.decoding import describe_confinement
 from api.provenance.content_credentials import open_credentials
 from api.resources import reserve_state_folder

@@ -17,7 +17,8 @@ from api.access.idempotency import KEPT_S, IdempotencyKeys
 from api.image_sets.file_cache import FileCache
 from api.operations.clock import lead_s, now, now_ms
 from api.operations.database import Database
-from api.photographs.audit import Audit, Purpose
+from api.photographs.audit.entries import Purpose
+from api.photographs.audit.record import Audit
 from tests.api.machine_clock import HOURS, MachineClock
 from tests.api.photographs.test_erasure import left, open_process, send
 
@@ -27,7 +28,7 @@ MACHINE_TIME: Final = {
     "image_sets/file_cache.py",  # compares with times of files
     "models/checkpoint_files.py",  # the same
     "operations/clock.py",
-    "photographs/audit.py",  # records what the clock shows
+    "photographs/audit/record.py",  # records what the clock shows
     "provenance/c2pa_certificate.py",  # validity of certificates
     "provenance/c2pa_signing.py",
     "provenance/content_credentials.py",
@@ -110,7 +111,7 @@ class ShownTime(datetime):
 
 
 def test_the_audit_record_keeps_its_order(tmp_path: Path, clock: MachineClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.photographs.audit.datetime", ShownTime)
+    monkeypatch.setattr("api.photographs.audit.record.datetime", ShownTime)
     with closing(Database.open(tmp_path)) as database:
         audit = Audit.open(database)
         for action, set_s in (("first", 0), ("second", -5 * HOURS), ("third", 5 * HOURS)):

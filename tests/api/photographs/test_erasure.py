@@ -27,7 +27,8 @@ from api.operations.metrics import Metrics
 from api.operations.receipts import Receipts
 from api.photographs.assessments.cohort import Cohort
 from api.photographs.assessments.store import Assessments
-from api.photographs.audit import Audit, redact_purpose
+from api.photographs.audit.entries import redact_purpose
+from api.photographs.audit.record import Audit
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.explanations.store import Explanations

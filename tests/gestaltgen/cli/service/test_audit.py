@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from api.access.api_keys import SERVICE, Caller
 from api.encryption.key_store import load_secret
 from api.operations.database import Database
-from api.photographs.audit import GENESIS, Audit, Head, Purpose, redact_purpose
+from api.photographs.audit.entries import GENESIS, Head, Purpose, redact_purpose
+from api.photographs.audit.record import Audit
 from api.settings import Settings
 from gestaltgen.cli import main
 

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from api.operations.database import Database
-from api.photographs.audit import Audit
+from api.photographs.audit.record import Audit
 from gestaltgen.cli import main
 from tests.api.lab import WAIT, good, of_sqlite, open_lab, phantom
 

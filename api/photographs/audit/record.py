@@ -1,27 +1,13 @@
-"""The audit record: who did what with which photograph, when, for what purpose, and with which outcome.
-
-Entries are only appended, each chained to the one before:
-
-    hash = SHA-256(hash of the entry before, in hexadecimal + line feed + the entry as JSON)
-
-with the entry's eight fields as the JSON object that `Entry.canonical` returns. Anybody with a copy can check the
-chain; no secret is needed, and none protects it: who can rewrite the whole record can rebuild the chain. A head that
-was noted elsewhere (`Audit.head`) reveals that too.
-"""
+"""The record of who did what with which photograph, in a database to which entries are only appended."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, Final, Literal, NewType, Self, get_args
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     Column,
@@ -41,114 +27,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.access.api_keys import Caller
 from api.operations.database import Database, sqlite_engine
 from api.operations.state_folder import AUDIT_DATABASE
-from core.errors import AuditError, ConfigError
-
-Outcome = Literal["begun", "done", "refused", "failed"]
-"""Outcome of an action. `begun` precedes whatever stores, makes or erases; another follows unless the service died."""
-
-OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-
-Purpose = NewType("Purpose", str)
-"""Purpose of a photograph, as far as the record may hold it; `redact_purpose` makes it."""
-
-GENESIS: Final = hashlib.sha256(b"gestaltgen audit record, version 1").hexdigest()
-"""Hash that the first entry is chained to."""
+from api.photographs.audit.chain import check_end, verify_chain
+from api.photographs.audit.entries import GENESIS, Entry, Head, Outcome, Purpose, format_time
+from core.errors import AuditError
 
 ROWS_AT_ONCE: Final = 10_000
-"""Entries that are read from the database at once, and between two reports of progress."""
-
-
-class AuditFault(StrEnum):
-    """Kind of damage that a check of the record finds."""
-
-    CHANGED = "changed"
-    MISSING = "missing"
-    REORDERED = "reordered"
-    REBUILT = "rebuilt"
-    """The chain from some entry on was computed again, or cut off and continued; only a noted head reveals that."""
-
-
-class BrokenAuditError(AuditError):
-    """The record was tampered with, or is damaged.
-
-    Attributes:
-        fault: kind of the damage.
-        entry: number of the first entry at fault.
-    """
-
-    def __init__(self, fault: AuditFault, entry: int, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.entry = entry
-
-
-_HEAD: Final = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Entry as it is stored.
-
-    Attributes:
-        seq: number of the entry, from 1, without gaps.
-        at: time in UTC with microseconds, as 2026-02-03T04:05:06.000007Z.
-        owner, key: owner and id of the API key, never the key; `service` and `-` for the service itself.
-        action: method and route of the request, or the kind of erasure.
-        photo: random id of the photograph.
-        previous: hash of the entry before.
-        hash: hash of this entry.
-    """
-
-    seq: int
-    at: str
-    owner: str
-    key: str
-    action: str
-    photo: str
-    purpose: Purpose
-    outcome: Outcome
-    previous: str
-    hash: str
-
-    def canonical(self) -> str:
-        """Return the text that is hashed: all fields but the hashes as JSON in ASCII, keys sorted, without spaces."""
-        who = (
-            f'"key":{_encode_text(self.key)},"outcome":{_encode_text(self.outcome)},"owner":{_encode_text(self.owner)}'
-        )
-        what = f'"photo":{_encode_text(self.photo)},"purpose":{_encode_text(self.purpose)},"seq":{self.seq}'
-        return f'{{"action":{_encode_text(self.action)},"at":{_encode_text(self.at)},{who},{what}}}'
-
-    def compute_hash(self) -> str:
-        """Return the hash that the entry should have, given the hash of the entry before that it holds."""
-        return hashlib.sha256(f"{self.previous}\n{self.canonical()}".encode()).hexdigest()
-
-    def with_hash(self) -> Self:
-        """Return a copy with the hash that it should have."""
-        return replace(self, hash=self.compute_hash())
-
-
-@dataclass(frozen=True)
-class Head:
-    """Number and hash of the last entry. Note it where those who can change the record cannot write."""
-
-    seq: int
-    hash: str
-
-    def __str__(self) -> str:
-        return f"{self.seq}:{self.hash}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read what `str` returned.
-
-        Raises:
-            ConfigError: the text is not a head.
-        """
-        match = _HEAD.fullmatch(text.strip())
-        if match is None:
-            raise ConfigError(f"head {text!r}; expected SEQ:HASH as `gestaltgen audit head` prints it")
-        return cls(int(match[1]), match[2])
-
+"""Entries that are read from the database at once."""
 
 _METADATA: Final = MetaData()
 _entries: Final = Table(
@@ -203,7 +87,7 @@ class Audit:
             BrokenAuditError: its end is broken.
         """
         database.state.mkdir(parents=True, exist_ok=True)
-        audit = cls(_open_engine(database))
+        audit = cls(open_engine(database))
         with _translate_errors("opened"):
             if audit._shared:
                 with database.locks.hold("tables"), audit._engine.begin() as connection:
@@ -214,7 +98,7 @@ class Audit:
                     _METADATA.create_all(connection)
                     for change in ("UPDATE", "DELETE"):
                         connection.exec_driver_sql(_APPEND_ONLY_SQLITE.format(change=change))
-        audit._check_end()
+        check_end(list(audit._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2))))
         return audit
 
     @classmethod
@@ -227,7 +111,7 @@ class Audit:
         path = database.state / AUDIT_DATABASE
         if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
-        audit = cls(_open_engine(database))
+        audit = cls(open_engine(database))
         with _translate_errors("read"):
             if not inspect(audit._engine).has_table(_entries.name):
                 raise AuditError("the database has no audit record; expected that of a service: name its database")
@@ -292,7 +176,7 @@ class Audit:
         if purpose is not None:
             query = query.where(_entries.c.purpose == purpose)
         if since is not None:
-            query = query.where(_entries.c.at >= _format_time(since))
+            query = query.where(_entries.c.at >= format_time(since))
         return self._read(query)
 
     def purposes(self, photos: Collection[str]) -> dict[str, Purpose]:
@@ -322,32 +206,13 @@ class Audit:
         Raises:
             BrokenAuditError: an entry was changed, is missing or is out of place.
         """
-        last = Head(0, GENESIS)
-        at_expected = last.hash if expected is not None and expected.seq == 0 else None
-        for entry in self._read(select(_entries).order_by(_entries.c.seq)):
-            if entry.seq != last.seq + 1 or entry.previous != last.hash or entry.compute_hash() != entry.hash:
-                fault, seq, description = self._diagnose(entry, last)
-                raise BrokenAuditError(fault, seq, f"the audit record is broken: {description}")
-            last = Head(entry.seq, entry.hash)
-            if expected is not None and entry.seq == expected.seq:
-                at_expected = entry.hash
-            if progress is not None and not entry.seq % ROWS_AT_ONCE:
-                progress(entry.seq)
-        if expected is not None and at_expected is None:
-            raise BrokenAuditError(
-                AuditFault.MISSING,
-                last.seq + 1,
-                f"the audit record is broken: entries {last.seq + 1} to {expected.seq} are missing at its end; "
-                f"expected the head {expected}",
-            )
-        if expected is not None and at_expected != expected.hash:
-            raise BrokenAuditError(
-                AuditFault.REBUILT,
-                expected.seq,
-                f"the audit record is broken: entry {expected.seq} was changed, or one before it, and the chain "
-                f"rebuilt; its hash is {at_expected}, expected the head {expected}",
-            )
-        return last
+        return verify_chain(
+            self.entries(),
+            expected=expected,
+            progress=progress,
+            count=lambda: self.head().seq,
+            is_stored=self._is_stored,
+        )
 
     def _write_all(self, together: Sequence[_PendingEntries]) -> None:
         """Append the entries that several threads wait for, and tell each thread the outcome."""
@@ -389,48 +254,9 @@ class Audit:
             for row in rows:
                 yield Entry(*row)
 
-    def _check_end(self) -> None:
-        """Check that the last entry is unchanged and follows the one before. It is cheap; it does not replace `verify`.
-
-        Raises:
-            BrokenAuditError: it is changed, or does not follow.
-        """
-        end = list(self._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2)))
-        if not end:
-            return
-        last, before = end[0], Head(end[1].seq, end[1].hash) if len(end) > 1 else Head(0, GENESIS)
-        if last.seq != before.seq + 1 or last.previous != before.hash or last.compute_hash() != last.hash:
-            raise BrokenAuditError(
-                AuditFault.CHANGED,
-                last.seq,
-                f"the audit record is broken at its end, entry {last.seq}; `gestaltgen audit verify` says where first: "
-                f"keep {AUDIT_DATABASE} as it is, and move it out of the state folder to begin a new record",
-            )
-
-    def _diagnose(self, entry: Entry, last: Head) -> tuple[AuditFault, int, str]:
-        """Return the fault where the chain first breaks, the number of the entry at fault, and a description."""
-        seq = last.seq + 1
-        if entry.seq != seq:
-            gone = f"entry {seq} is" if entry.seq == seq + 1 else f"entries {seq} to {entry.seq - 1} are"
-            return AuditFault.MISSING, seq, f"{gone} missing"
-        if entry.compute_hash() == entry.hash:
-            if seq == 1:
-                return AuditFault.CHANGED, 1, "entry 1 was changed: it does not begin the chain"
-            reason = f"entry {seq - 1} was changed, and its hash with it: entry {seq} follows another one"
-            return AuditFault.CHANGED, seq - 1, reason
-        before = self._find_original_number(entry)
-        if before is None:
-            return AuditFault.CHANGED, seq, f"entry {seq} was changed: its hash is not that of its content"
+    def _is_stored(self, entry_hash: str) -> bool:
         with self._engine.connect() as connection:
-            follows = connection.execute(select(_entries.c.seq).where(_entries.c.hash == entry.previous)).first()
-        if follows is None and entry.previous != GENESIS:
-            return AuditFault.MISSING, seq, f"entry {seq} is missing: entry {before} was put into its place"
-        return AuditFault.REORDERED, seq, f"entry {seq} is reordered: it was entry {before}"
-
-    def _find_original_number(self, entry: Entry) -> int | None:
-        """Return the number that an entry had when it was hashed; None if another field was changed."""
-        numbers = range(1, 2 * self.head().seq + 2)
-        return next((n for n in numbers if replace(entry, seq=n).compute_hash() == entry.hash), None)
+            return connection.execute(select(_entries.c.seq).where(_entries.c.hash == entry_hash)).first() is not None
 
 
 @dataclass(eq=False)
@@ -446,32 +272,13 @@ class _PendingEntries:
 
     def entries(self, last: Head) -> Iterator[Entry]:
         """Iterate over the entries, the first of which follows `last`."""
-        who, at = self.caller, _format_time(datetime.now(UTC))
+        who, at = self.caller, format_time(datetime.now(UTC))
         for photo, purpose in self.photos.items():
             entry = Entry(
                 last.seq + 1, at, who.owner, who.key, self.action, photo, purpose, self.outcome, last.hash, ""
             ).with_hash()
             yield entry
             last = Head(entry.seq, entry.hash)
-
-
-def redact_purpose(text: str, named: Collection[str], secret: bytes) -> Purpose:
-    """Convert a photograph's purpose, which is free text and might name somebody, to what the record may hold.
-
-    Args:
-        text: the purpose as it was sent.
-        named: purposes that name nobody; one of these is recorded in words, whatever its case.
-        secret: the service's secret.
-
-    Returns:
-        The named purpose; or `other:` and 16 digits of a keyed digest, which are equal for equal texts and reveal none.
-    """
-    plain = " ".join(text.split()).casefold()
-    for name in named:
-        if plain == name.casefold():
-            return Purpose(name)
-    digest = hmac.new(secret, f"audit purpose\n{plain}".encode(), hashlib.sha256).hexdigest()
-    return Purpose(f"other:{digest[:16]}")
 
 
 @contextmanager
@@ -487,7 +294,7 @@ def _translate_errors(done: str) -> Iterator[None]:
         ) from error
 
 
-def _open_engine(database: Database) -> Engine:
+def open_engine(database: Database) -> Engine:
     """Return the engine of the record: that of PostgreSQL, or of a separate SQLite file."""
     if database.shared:
         return database.engine
@@ -501,12 +308,3 @@ def _read_head(connection: Connection) -> Head:
 
 def _to_row(entry: Entry) -> dict[str, Any]:
     return dict(zip(_entries.c.keys(), astuple(entry), strict=True))
-
-
-def _encode_text(value: object) -> str:
-    """Encode a JSON string, three times as fast as `json.dumps`; other types, which a forged row may hold, too."""
-    return quoted(str(value))
-
-
-def _format_time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
