@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.formats.archives import BROKEN_FILE
+
 
 def read_array(content: bytes) -> npt.NDArray[Any]:
     """Return the array that a .npy file holds; nothing of it is run.
@@ -21,6 +23,8 @@ def read_array(content: bytes) -> npt.NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy repairs some damaged headers, with a warning about Python 2
             array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (SyntaxError, tokenize.TokenError, EOFError, OSError, MemoryError, Warning) as error:
+    except (*BROKEN_FILE, SyntaxError, tokenize.TokenError, MemoryError, Warning) as error:
         raise ValueError(str(error)) from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it holds several arrays (.npz); expected a .npy file with one")
     return array

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from core import tensor_files
 from core.errors import CheckpointError, DirectionError
+from core.formats.arrays import read_array
 from core.progress import SILENT, Progress, stepping_bar
 from editing.direction_file import Directions
 from editing.direction_info import DirectionEffects
@@ -177,7 +178,7 @@ def _read_array(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}; check the path") from None
     try:
         content = (
-            np.load(path, allow_pickle=False)
+            read_array(path.read_bytes())
             if head.startswith(b"\x93NUMPY")
             else torch.load(path, map_location="cpu", weights_only=True)
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from markupsafe import Markup
 
 from core.atomic_files import write_file
 from core.errors import ConfigError, DatasetError
-from core.formats.archives import BROKEN_FILE
+from core.formats.archives import open_store
+from core.formats.arrays import read_array
 from core.json_text import to_json_text
 from core.reports.html_pages import format_section, render_html
 from studies.gaze.gaze_study import MAPS_FILE, RESULTS_FILE
@@ -142,7 +143,7 @@ def _read_maps(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (*BROKEN_FILE, TypeError) as error:
+        with closing(open_store(path)) as store:
+            return {name.removesuffix(".npy"): read_array(store.read(name)) for name in store.names()}
+    except ValueError as error:
         raise DatasetError(f"{path} holds no arrays that can be read: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DatasetError
-from core.formats.archives import BROKEN_FILE
+from core.formats.archives import open_store
+from core.formats.arrays import read_array
 from studies.gaze.maps.heat_maps import Maps
 
 
@@ -54,23 +56,21 @@ def _read_explained(folder: Path, method: str) -> dict[str, Maps]:
     for path in sorted(folder.glob("faces/*/face.json")):
         try:
             name = Path(json.loads(path.read_bytes())["file"]).stem
-            with (path.parent / "maps.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                if method not in arrays.files:
-                    raise DatasetError(f"{folder} has no method {method!r}; expected one of {', '.join(arrays.files)}")
-                maps[name] = _check_array(path, arrays[method])
-        except (*BROKEN_FILE, KeyError, TypeError) as error:
+            with closing(open_store(path.parent / "maps.npz")) as store:
+                methods = sorted(file.removesuffix(".npy") for file in store.names())
+                if method not in methods:
+                    raise DatasetError(f"{folder} has no method {method!r}; expected one of {', '.join(methods)}")
+                maps[name] = _check_array(path, read_array(store.read(f"{method}.npy")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{path.parent} holds no maps that can be read ({error}); explain it again") from error
     return maps
 
 
 def _read_array(path: Path) -> Maps:
     try:
-        with path.open("rb") as file:  # numpy leaves a broken file open
-            array = np.load(file, allow_pickle=False)
-    except BROKEN_FILE as error:
+        array = read_array(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is no array that can be read: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise DatasetError(f"{path} holds several arrays; expected a .npy file with one")
     return _check_array(path, array)
 
 

@@ -21,10 +21,16 @@ def test_an_array_is_read_as_it_was_written() -> None:
     assert (read_array(written(array)) == array).all()
 
 
-@pytest.mark.parametrize("damage", ["header of Python 2", "no end", "nothing", "other bytes"])
+@pytest.mark.parametrize(
+    "damage", ["header of Python 2", "no end", "nothing", "other bytes", "archive", "half an archive"]
+)
 def test_a_damaged_file_is_refused(damage: str) -> None:
     whole = written(np.zeros((2, 3)))
+    archive = io.BytesIO()
+    np.savez(archive, np.zeros((2, 3)))
     files = {
+        "archive": archive.getvalue(),
+        "half an archive": archive.getvalue()[:-30],
         "header of Python 2": whole.replace(b"(2, 3)", b"(2L,3)"),
         "no end": whole[:-1],
         "nothing": b"",

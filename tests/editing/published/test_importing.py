@@ -21,6 +21,7 @@ from editing.published.importing import (
 from gen import checkpoint
 from gestaltgen.cli.main import app
 from gestaltgen.cli.training import directions as command
+from tests.core.formats.hostile_arrays import write_guessed_array
 from tests.data.fill import filled
 from tests.editing import bright
 from tests.inversion.tiny import shared_generator
@@ -70,6 +71,7 @@ def test_what_is_no_direction_of_this_generator_is_refused(tmp_path: Path) -> No
     for path in (
         tmp_path / "text.npy",
         write_npy(tmp_path / "object.npy", np.array([{"a": 1}], dtype=object)),
+        write_guessed_array(tmp_path / "guessed.npy"),
         write_pt(tmp_path / "dict.pt", {"a": 1}),
         write_pt(tmp_path / "code.pt", Path("x")),
         tmp_path / "absent.npy",

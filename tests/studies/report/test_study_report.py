@@ -18,6 +18,7 @@ from studies.plan.simulate import Effects, simulate_answers
 from studies.plan.study_design import DUONG_WS, PATEL
 from studies.report.number_formats import format_p
 from studies.report.study_report import write_report
+from tests.core.formats.hostile_arrays import write_guessed_archive
 from tests.studies.gaze.example_study import SIDE, make_study
 
 
@@ -114,6 +115,9 @@ def test_broken_maps_are_refused(gaze: Path, tmp_path: Path) -> None:
         (tmp_path / "maps.npz").write_bytes(data)
         with pytest.raises(DatasetError):
             write_report(tmp_path / "out", None, tmp_path)
+    write_guessed_archive(tmp_path / "maps.npz", "difference/WS")
+    with pytest.raises(DatasetError, match=r"maps\.npz holds no arrays"):
+        write_report(tmp_path / "out", None, tmp_path)
 
 
 def test_what_is_no_result_is_refused(answers: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import DatasetError
 from studies.gaze.maps.saliency_files import read_saliency
+from tests.core.formats.hostile_arrays import write_guessed_archive, write_guessed_array
 
 FIRST = np.array([[4, 3], [2, 1]], dtype=np.float32)
 
@@ -42,6 +43,18 @@ def test_broken_arrays_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "A_1.npy").write_bytes(data)
     with pytest.raises(DatasetError):
         read_saliency(tmp_path)
+
+
+def test_arrays_whose_headers_numpy_guesses_are_refused(tmp_path: Path) -> None:
+    write_guessed_array(tmp_path / "A_1.npy")
+    with pytest.raises(DatasetError, match=r"A_1\.npy is no array"):
+        read_saliency(tmp_path)
+    face = tmp_path / "faces" / "000000"
+    face.mkdir(parents=True)
+    (face / "face.json").write_text(json.dumps({"file": "images/A_1.png"}))
+    write_guessed_archive(face / "maps.npz", "gradient")
+    with pytest.raises(DatasetError, match="holds no maps that can be read"):
+        read_saliency(tmp_path, "gradient")
 
 
 def test_archives_of_arrays_are_no_array(tmp_path: Path) -> None:
