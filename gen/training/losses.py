@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from core.seen_images import SeenImages
+
+
+class ConditionLoss(Protocol):
+    """Loss that says how far generated images are from their conditions, read by a fixed network outside of `gen`.
+
+    A classifier of conditions is one such network (`recognition.condition_loss`).
+
+    Attributes:
+        name: stored with the run, which is only resumed with the same one.
+        seen: images that the network has learnt from; the generator learns from them through it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seen(self) -> SeenImages: ...
+
+    def __call__(self, images: Tensor, conditions: Tensor) -> Tensor:
+        """Compute the loss of each image, (n,) float32, differentiable in the pixels.
+
+        Args:
+            images: (n, 3, h, h) float32, about [-1, 1] but not clipped.
+            conditions: (n, conditions), shares that sum to 1, in the order of the generator's vocabulary.
+        """
+
+
+MakeConditionLoss: TypeAlias = Callable[[Sequence[str], torch.device], ConditionLoss]
+"""Makes the loss for the conditions of a vocabulary, in their order, on a device."""
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -78,6 +112,10 @@ def classification_loss(label_logits: Tensor, labels: Tensor, conditions: int) -
 
 
 def _known_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return mean_of_known(-(target * logits.log_softmax(dim=1)).sum(dim=1), target)
+
+
+def mean_of_known(losses: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean of losses (n,), where a uniform mix among the targets (n, k) is unknown and counts 0."""
     known = (target - 1 / target.shape[1]).abs().amax(dim=1) > 1e-4
-    each = -(target * logits.log_softmax(dim=1)).sum(dim=1)
-    return (each * known).mean()
+    return (losses * known).mean()

@@ -48,6 +48,8 @@ class TrainingConfig:
         generator_waits_images: number of images during which the generator does not change, so that a new discriminator
             can catch up with a fine-tuned generator.
         classifier_weight: weight of the auxiliary classification (Odena et al. 2017); 0 for none.
+        condition_loss_weight: weight of a loss on the conditions of generated images, which is handed to the trainer
+            (`gen.training.losses.ConditionLoss`); 0 for none, as published.
         identity_weight: weight of reading the identity from an image, and of keeping the person of a random vector the
             same for every label (`gen.training.losses.identity_shift`); 0 for none, as published.
         feature_weight: weight of a second discriminator, on features of a face network (`gen.face_features`); 0 for
@@ -77,6 +79,7 @@ class TrainingConfig:
     ada: AdaConfig | None = None
     generator_waits_images: int = 0
     classifier_weight: float = 0.0
+    condition_loss_weight: float = 0.0
     identity_weight: float = 0.0
     feature_weight: float = 0.0
     feature_network: str | None = None
@@ -93,8 +96,8 @@ class TrainingConfig:
         for name in ("learning_rate", "ema_halflife_images"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a positive number")
-        weights = ("r1_gamma", "path_length_weight", "classifier_weight", "identity_weight", "feature_weight")
-        for name in (*weights, "ema_rampup"):
+        weights = ("r1_gamma", "path_length_weight", "classifier_weight", "condition_loss_weight")
+        for name in (*weights, "identity_weight", "feature_weight", "ema_rampup"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 (off) or more")
         for name in ("style_mixing", "augment_p", "path_length_decay"):

@@ -38,6 +38,7 @@ from gen.torch_inference import convert_generator
 from gen.training.data import Exclusion, TrainingData, load, read_groups
 from gen.training.distributed import Processes
 from gen.training.loop import FirstStep, RunSettings, run_steps
+from gen.training.losses import ConditionLoss, MakeConditionLoss
 from gen.training.plan import Proposal, TrainingPlan, make_plan, propose_smaller_run
 from gen.training.presets import choose_preset, choose_size, make_preset, vary
 from gen.training.recipe import fastest_precision
@@ -129,6 +130,8 @@ def train(
     """
     # With --change a run may continue with other data; the earlier images still count as seen.
     seen = data.seen | (begun_as if folder.images_seen() is None else folder.read_seen())
+    if trainer.condition_loss is not None:
+        seen |= trainer.condition_loss.seen
 
     def save(keep: bool) -> None:
         folder.save(trainer, data, origin=origin, licence=settings.licence, keep=keep, seen=seen)
@@ -167,6 +170,8 @@ class TrainingOptions:
         settings: values of the preset to change, by name.
         precision: of the convolutions; "auto" for the fastest.
         seed: seed of all random numbers.
+        condition_loss: makes a loss on the conditions of generated images, for the conditions of the data; None for
+            no such loss.
     """
 
     data: Path
@@ -182,6 +187,7 @@ class TrainingOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     precision: str = "auto"
     seed: int = 0
+    condition_loss: MakeConditionLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -255,8 +261,11 @@ def prepare_run(
                 identity = identities(dataset, step)
         data = load(dataset, exclusion, size, identity, groups)
     on_activity("making the networks")
-    trainer = _make_trainer(name, settings, data, sources, device, processes)
-    origin = f"{sources.origin} on {data.origin}"
+    loss = None if options.condition_loss is None else options.condition_loss(data.vocabulary.conditions, device)
+    trainer = _make_trainer(name, settings, data, sources, device, processes, loss)
+    origin = f"{sources.origin} on {data.origin}" + (
+        "" if loss is None else f", with the condition loss of {loss.name}"
+    )
     plan = make_plan(trainer, data, folder, options.run)
     return PreparedRun(options, name, trainer, data, folder, sources, origin, plan)
 
@@ -326,12 +335,14 @@ def _make_trainer(
     sources: Sources,
     device: torch.device,
     processes: Processes,
+    condition_loss: ConditionLoss | None,
 ) -> Trainer:
     side = data.images.images.shape[2]
     chosen = fit_preset(make_preset(name, side, processes.count), data.vocabulary, sources)
     # The weight decides on the discriminator's classifier, and the data on the identities that it reads.
     chosen = fit_preset(vary(chosen, settings), data.vocabulary, Sources(), data.images.identity_size)
-    return Trainer(chosen.generator, chosen.discriminator, chosen.training, data.images, device, processes)
+    networks = (chosen.generator, chosen.discriminator)
+    return Trainer(*networks, chosen.training, data.images, device, processes, condition_loss)
 
 
 def progression_sheet(generator: InferenceGenerator, persons: int = 2, precision: Precision = "float32") -> Pixels:

@@ -29,11 +29,13 @@ from gen.training.distributed import Processes, group_size
 from gen.training.features import FeatureTraining
 from gen.training.inputs import BatchShare, Inputs, RealBatch
 from gen.training.losses import (
+    ConditionLoss,
     classification_loss,
     discriminator_loss,
     generator_loss,
     identity_error,
     identity_shift,
+    mean_of_known,
     path_lengths,
     r1_penalty,
 )
@@ -60,6 +62,7 @@ class StepReport:
         generator_gradient, discriminator_gradient: gradient norms of the adversarial updates.
         feature_loss, feature_discriminator_loss: of the discriminator on face features, which begins near 2 and is 0 if
             it is sure of every image; 0 without it.
+        condition_loss: of generated images, by the given loss; 0 without one.
     """
 
     images_seen: int
@@ -77,6 +80,7 @@ class StepReport:
     discriminator_gradient: float
     feature_loss: float
     feature_discriminator_loss: float
+    condition_loss: float
 
 
 _MEASURED: Final = tuple(
@@ -96,6 +100,7 @@ class Trainer:
         data: training data.
         device: device of the networks; the data stays on the CPU.
         processes: processes that train together.
+        condition_loss: loss on the conditions of generated images; None if the recipe does not weigh one.
 
     Raises:
         ConfigError: parts that do not fit each other.
@@ -109,12 +114,15 @@ class Trainer:
         data: TrainingImages,
         device: torch.device = CPU,
         processes: Processes = Processes(),
+        condition_loss: ConditionLoss | None = None,
     ) -> None:
         _check_fit(generator_config, discriminator_config, config, data, device)
+        _check_condition_loss(config, condition_loss)
         self.config = config
         self.data = data
         self.device = device
         self.processes = processes
+        self.condition_loss = condition_loss
         self.iteration = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -184,9 +192,11 @@ class Trainer:
             classification = self._classification(judgement, labels)
             shift = self._zero if judgement.identity is None else identity_shift(judgement.identity)
             features = self._zero if self._features is None else self._features.judge(images, share)
+            condition = self._read_conditions(images, labels)
             objective = (
                 loss
                 + self.config.classifier_weight * classification
+                + self.config.condition_loss_weight * condition
                 + self.config.identity_weight * shift
                 + self.config.feature_weight * features
             )
@@ -197,6 +207,7 @@ class Trainer:
             identity_shift=shift,
             generator_gradient=gradient,
             feature_loss=features,
+            condition_loss=condition,
         )
 
     def _path_length_step(self) -> None:
@@ -304,6 +315,13 @@ class Trainer:
         conditions = len(_require_vocabulary(self.generator.config).conditions)
         return classification_loss(judgement.label_logits, labels, conditions)
 
+    def _read_conditions(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Compute the mean condition loss of generated images before augmentation."""
+        if self.condition_loss is None:
+            return self._zero
+        conditions = labels[:, : len(_require_vocabulary(self.generator.config).conditions)]
+        return mean_of_known(self.condition_loss(images.float(), conditions), conditions)
+
     def _identity_error(self, judgement: Judgement, known: Tensor | None) -> Tensor:
         if judgement.identity is None or known is None:
             return self._zero
@@ -347,16 +365,18 @@ class Trainer:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share with the stopped one, JSON-able."""
-        return json.loads(  # type: ignore[no-any-return]
-            json.dumps(
-                {
-                    "generator": self.generator.config.to_json(),
-                    "discriminator": self.discriminator.config.to_json(),
-                    "training": asdict(self.config),
-                    "data": {"images": len(self.data.images), "fingerprint": self.data.fingerprint()},
-                }
-            )
-        )
+        training = asdict(self.config)
+        settings = {
+            "generator": self.generator.config.to_json(),
+            "discriminator": self.discriminator.config.to_json(),
+            "training": training,
+            "data": {"images": len(self.data.images), "fingerprint": self.data.fingerprint()},
+        }
+        if self.condition_loss is None:
+            del training["condition_loss_weight"]  # runs of versions without this loss can then be resumed
+        else:
+            settings["condition_loss"] = self.condition_loss.name
+        return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         """Continue from the state that `state_dict()` returned."""
@@ -415,6 +435,15 @@ def _check_fit(
         )
     if config.precision == "float16" and device.type != "cuda":
         raise ConfigError(f"precision float16 on {device.type}; take bfloat16 or float32 there")
+
+
+def _check_condition_loss(config: TrainingConfig, loss: ConditionLoss | None) -> None:
+    if (loss is not None) != (config.condition_loss_weight > 0):
+        given = "none is given" if loss is None else f"{loss.name} is given"
+        raise ConfigError(
+            f"condition_loss_weight is {config.condition_loss_weight:g} and for the condition loss {given}; expected "
+            "both or none: --condition-loss CLASSIFIER with --set condition_loss_weight=0.5, for example"
+        )
 
 
 def _check_paths(config: TrainingConfig, processes: Processes) -> None:

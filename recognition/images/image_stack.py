@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConfigError, DatasetError
@@ -114,6 +115,26 @@ def join_stacks(stacks: Sequence[Stack]) -> Stack:
 def to_network_input(pixels: Tensor) -> Tensor:
     """Convert (n, size, size, 3) uint8 to (n, 3, size, size) float32 in [-1, 1], channels last in memory."""
     return pixels.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
+
+
+def resize_network_input(images: Tensor, size: int) -> Tensor:
+    """Resize square images (n, 3, h, h) to (n, 3, size, size), as `resize_face` does but without rounding, with a
+    gradient in the pixels."""
+    side = images.shape[2]
+    if side == size:
+        return images
+    if side < size:
+        return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    shares = _area_shares(side, size).to(images)
+    return shares @ images @ shares.T
+
+
+def _area_shares(side: int, size: int) -> Tensor:
+    """Compute the share of each of `side` pixels in the mean that is each of `size` larger pixels, (size, side)."""
+    edges = torch.arange(size + 1, dtype=torch.float64) * (side / size)
+    pixels = torch.arange(side, dtype=torch.float64)
+    covered = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    return covered.clamp_min(0) * (size / side)
 
 
 def _generator_record(samples: Samples) -> TrainingRecord | None:

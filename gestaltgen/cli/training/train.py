@@ -23,6 +23,7 @@ from gestaltgen.cli.options import read_set_option
 from gestaltgen.cli.progress import ConsoleProgress
 from gestaltgen.cli.training.execution_options import ExecutionOptions
 from gestaltgen.cli.training.training_screen import TrainingScreen
+from recognition.condition_loss import open_condition_loss
 
 _DATA: Final = "Data"
 _NETWORKS: Final = "Networks and recipe"
@@ -77,6 +78,15 @@ class NetworkOptions:
     ] = None
     discriminator_from: Annotated[
         Path | None, typer.Option(help="Checkpoint of its discriminator.", rich_help_panel=_NETWORKS)
+    ] = None
+    condition_loss: Annotated[
+        Path | None,
+        typer.Option(
+            help="Classifier of `gestaltgen classify train`, for a loss on how well it reads the conditions of "
+            "generated images; with --set condition_loss_weight=0.5, for example.",
+            dir_okay=False,
+            rich_help_panel=_NETWORKS,
+        ),
     ] = None
     set_: Annotated[
         list[str] | None,
@@ -167,6 +177,7 @@ def train(
         settings=read_set_option(networks.set_ or []),
         precision=networks.precision,
         seed=networks.seed,
+        condition_loss=None if networks.condition_loss is None else open_condition_loss(networks.condition_loss),
     )
     device = execution.apply()
     with processes_of_torchrun(device) as processes:

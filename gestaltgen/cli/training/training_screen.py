@@ -147,6 +147,7 @@ def progress_line(progress: Progress[StepReport]) -> str:
         f"G {r.generator_loss:.2f}",
         f"D {r.discriminator_loss:.2f}",
         f"labels {r.classification_real:.2f}/{r.classification_fake:.2f}" if r.classification_real else "",
+        f"conditions {r.condition_loss:.2f}" if r.condition_loss else "",
         f"identity {r.identity_error:.2f}/{r.identity_shift:.2f}" if r.identity_error else "",
         f"features {r.feature_loss:.2f}/{r.feature_discriminator_loss:.2f}" if r.feature_discriminator_loss else "",
         f"R1 {r.r1:.3f}" if r.r1 else "",

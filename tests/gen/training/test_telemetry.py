@@ -33,6 +33,7 @@ REPORT = StepReport(
     discriminator_gradient=5.0,
     feature_loss=0.0,
     feature_discriminator_loss=0.0,
+    condition_loss=0.0,
 )
 
 

@@ -26,6 +26,7 @@ from core.heartbeat import Heartbeat
 from core.seen_images import SeenImages
 from core.stop_deadline import STOP_S
 from faces.datasets.dataset import Dataset
+from faces.labels import CONDITIONS
 from faces.phantoms.phantom_dataset import synthesise
 from gen import checkpoint
 from gen.training import plan as plan_module
@@ -33,7 +34,10 @@ from gen.training import run as run_module
 from gen.training.run import RunFolder, cells_sheet, progression_sheet
 from gestaltgen.cli.main import app
 from gestaltgen.cli.training import training_screen
+from recognition.classifier import Classifier, build_network
+from recognition.images.leakage import TrainingRecord
 from tests.forked_process import PRELOADED, fork_python, wait_until
+from tests.recognition.coloured import QUICK
 
 COMMAND = "from gestaltgen.cli.main import app; app()"
 TORCHRUN = f"""
@@ -316,6 +320,21 @@ def test_what_began_as_networks_that_do_not_say_it_is_incomplete(phantoms: Path,
     assert seen_of(first) == SeenImages(of.keys, complete=False)
 
 
+def test_a_run_with_a_classifiers_loss_knows_what_the_classifier_saw(phantoms: Path, tmp_path: Path) -> None:
+    seen, classifier = SeenImages.of(["0123456789abcdef"]), tmp_path / "classifier.safetensors"
+    network = build_network(QUICK, len(CONDITIONS))
+    Classifier(network, CONDITIONS, QUICK, TrainingRecord.of("classifier", seen)).save(classifier)
+    plain, conditioned = tmp_path / "plain", tmp_path / "conditioned"
+    loss = ("--condition-loss", str(classifier), "--set", "condition_loss_weight=0.5")
+    train(*arguments(phantoms, plain, images=16))
+    output = train(*arguments(phantoms, conditioned, *loss, images=16))
+    assert re.search(r"conditions \d", output)
+    assert seen_of(conditioned) == seen_of(plain) | seen
+    assert "condition loss of classifier " in (checkpoint.read_info(conditioned / "generator.safetensors").origin or "")
+    assert "condition_loss" in refused(*arguments(phantoms, conditioned, images=32))
+    assert "--condition-loss CLASSIFIER" in refused(*arguments(phantoms, tmp_path / "other", *loss[2:], images=32))
+
+
 @pytest.mark.parametrize(
     ("extra", "named"),
     [
@@ -328,6 +347,7 @@ def test_what_began_as_networks_that_do_not_say_it_is_incomplete(phantoms: Path,
         (("--from", "absent.safetensors"), "absent.safetensors"),
         (("--discriminator-from", "d.safetensors"), "--discriminator-from d.safetensors"),
         (("--precision", "float16"), "float16"),
+        (("--condition-loss", "absent.safetensors", "--set", "condition_loss_weight=1"), "absent.safetensors"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
