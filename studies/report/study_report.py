@@ -144,6 +144,6 @@ def _read_maps(path: Path) -> dict[str, Any]:
         return {}
     try:
         with closing(open_store(path)) as store:
-            return {name.removesuffix(".npy"): read_array(store.read(name)) for name in store.names()}
+            return {name.removesuffix(".npy"): read_array(store.read(name)) for name in sorted(store.names())}
     except ValueError as error:
         raise DatasetError(f"{path} holds no arrays that can be read: {error}") from error
