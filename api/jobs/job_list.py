@@ -29,8 +29,8 @@ from sqlalchemy import (
 
 from api.access.ownership import Kind, owned
 from api.jobs.job_ends import JobEnds
-from api.jobs.queue import NOTHING_DONE, Queue
-from api.jobs.work import Work
+from api.jobs.queue import Queue
+from api.jobs.work import JobProgress, Work
 from api.operations.clock import now_ms
 from api.operations.database import TABLES, Database
 from api.operations.metrics import Metrics
@@ -332,15 +332,17 @@ class Jobs:
 
     def _build_job(self, row: Mapping[str, Any], status: WorkflowStatus | None) -> Job:
         state: State = _STATES[status.status] if status else "queued"  # listed here before it is in the queue
-        progress = NOTHING_DONE if state == "queued" else self._queue.progress(row["id"])
+        kind, progress = Kind(row["kind"]), JobProgress()
+        if state != "queued":
+            progress = self._queue.progress(row["id"], kind, row["subject"], row["total"])
         return Job(
             id=row["id"],
-            kind=Kind(row["kind"]),
+            kind=kind,
             subject=row["subject"],
             state=state,
-            done=row["total"] if state == "done" else progress["done"],
+            done=row["total"] if state == "done" else progress.done,
             total=row["total"],
-            items_per_s=progress["items_per_s"],
+            items_per_s=progress.items_per_s,
             error=str(status.error) if status and status.error else None,
             created_ms=row["created_ms"],
         )

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count, repeat
+from itertools import count, islice, repeat
 from typing import Any, Final, Protocol
 
 from dbos import (
@@ -37,7 +37,7 @@ from api.jobs.fair_queue import on_behalf_of
 from api.jobs.liveness import open_presence
 from api.jobs.queue_rows import check_rows, refuse_pickles
 from api.jobs.queue_threads import QueueThreads
-from api.jobs.work import JobStep, Pace, Stopping, Work
+from api.jobs.work import JobProgress, JobStep, Pace, Stopping, Work
 from api.operations import state_folder
 from api.operations.clock import now_ms
 from api.operations.database import Database
@@ -49,8 +49,6 @@ WORKFLOW_VERSION: Final = "4"
 
 ENDED: Final = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 """Final states of a workflow."""
-
-NOTHING_DONE: Final[Mapping[str, Any]] = {"done": 0, "items_per_s": None}
 
 _APPLICATION: Final = "gestaltgen"
 _JOBS: Final = "jobs"
@@ -154,9 +152,29 @@ class Queue:
         workflows = DBOS.list_workflows(workflow_ids=list(job_ids), load_input=False, load_output=True)
         return {status.workflow_id: status for status in workflows}
 
-    def progress(self, job_id: str) -> Mapping[str, Any]:
-        """Return the progress of a job: items `done`, and `items_per_s`, which is None before the first."""
-        return DBOS.get_event(job_id, "progress", timeout_seconds=0) or NOTHING_DONE
+    def progress(self, job_id: str, kind: Kind, subject: str, total: int) -> JobProgress:
+        """Return the progress of a job: that of its steps and of its shares, in whatever process they run.
+
+        Args:
+            kind, subject, total: of the job, which tell its shares.
+        """
+        told = DBOS.get_event(job_id, "progress", timeout_seconds=0)
+        bounds = self._works[kind].shares(total)
+        begun = [start for start, _ in bounds[:_SHARES_OF_A_JOB]] if told is None else told.get("shares", [])
+        done, pace = 0 if told is None else told["done"], Pace()
+        shares = {f"{job_id}/{start}": (start, stop) for start, stop in bounds if start in begun}
+        for share_id in _list_begun(list(shares)):
+            done += self._count_items(share_id, kind, subject, *shares[share_id], pace)
+        return JobProgress(done, pace.per_s if told is None else told["items_per_s"])
+
+    def _count_items(self, share_id: str, kind: Kind, subject: str, start: int, stop: int, pace: Pace) -> int:
+        """Count the items of a share whose steps are done, and add these steps to a pace."""
+        steps = DBOS.list_workflow_steps(share_id)
+        outcomes = [step["output"] for step in steps if step["output"] is not None and step["error"] is None]
+        for outcome in outcomes:
+            pace.add(outcome)
+        reached = [start, *(step.done for step in self._works[kind].share(subject, start, stop))]
+        return reached[min(len(outcomes), len(reached) - 1)] - start
 
     def list_running(self) -> list[str]:
         """Return the ids of the jobs that run in any process."""
@@ -248,9 +266,9 @@ class Queue:
         work, job_id = self._works[kind], str(DBOS.workflow_id)
         pace = Pace()
         try:
-            for outcome in self._run_shares(job_id, kind, subject, total, owner):
+            for outcome, begun in self._run_shares(job_id, kind, subject, total, owner):
                 pace.add(outcome)
-                DBOS.set_event("progress", {"done": pace.items, "items_per_s": pace.per_s})
+                DBOS.set_event("progress", {"done": pace.items, "items_per_s": pace.per_s, "shares": begun})
             for step in work.steps(subject, total):
                 pace.add(self._run_step(step.name, self._run_timed, kind, step))
                 DBOS.set_event("progress", {"done": step.done, "items_per_s": pace.per_s})
@@ -269,8 +287,10 @@ class Queue:
         self._run_step("close", self._close_job, job_id)
         self._metrics.count_job(kind, "done")
 
-    def _run_shares(self, job_id: str, kind: Kind, subject: str, total: int, owner: str) -> Iterator[dict[str, Any]]:
-        """Run the shares of a job and yield their outcomes as they end."""
+    def _run_shares(
+        self, job_id: str, kind: Kind, subject: str, total: int, owner: str
+    ) -> Iterator[tuple[dict[str, Any], list[int]]]:
+        """Run the shares of a job. Yield the outcome of each as it ends, and where those start that are next to end."""
         waiting, under_way = deque(self._works[kind].shares(total)), dict[str, int]()
         while waiting or under_way:
             self._wait_for_space()
@@ -283,7 +303,10 @@ class Queue:
             self._threads.wake()
             ended = self._run_step("wait", self._wait_for_shares, list(under_way))
             for share_id, outcome in ended.items():
-                yield outcome | {"items": under_way.pop(share_id)}
+                items = under_way.pop(share_id)
+                begun = [int(other.rpartition("/")[2]) for other in under_way]
+                following = [start for start, _ in islice(waiting, _SHARES_OF_A_JOB - len(begun))]
+                yield outcome | {"items": items}, begun + following
 
     def _wait_for_shares(self, shares: Sequence[str]) -> dict[str, Any]:
         """Wait until some of these shares end, and return their outcomes.
@@ -356,6 +379,14 @@ class Queue:
     def _close_job(self, job_id: str) -> dict[str, Any]:
         self._listing.close(job_id)
         return {}
+
+
+def _list_begun(workflow_ids: list[str]) -> list[str]:
+    """Return those of some workflows that a process has begun."""
+    if not workflow_ids:
+        return []
+    found = DBOS.list_workflows(workflow_ids=workflow_ids, load_input=False, load_output=False)
+    return [status.workflow_id for status in found if status.status != "ENQUEUED"]
 
 
 def _is_outage(error: BaseException) -> bool:

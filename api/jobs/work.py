@@ -58,6 +58,19 @@ class Undivided:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class JobProgress:
+    """Progress of a job.
+
+    Attributes:
+        done: number of items that exist.
+        items_per_s: items made in a second; None before the first.
+    """
+
+    done: int = 0
+    items_per_s: float | None = None
+
+
 @dataclass
 class Pace:
     """Progress and speed of some steps, over the time from the start of the first to the end of the last."""

@@ -161,6 +161,15 @@ def test_progress_arrives_as_events(tmp_path: Path) -> None:
     assert {name for name, _ in events[:-1]} == {"progress"}
 
 
+def test_images_of_shares_that_run_are_counted(tmp_path: Path) -> None:
+    with service(tmp_path, FakeModel(0.1)) as client:
+        seen: list[int] = []
+        client.create(**LARGE).wait(lambda now: seen.append(now.done), timeout_s=90)
+    assert seen == sorted(seen)
+    assert seen[-1] == 2 * IMAGES
+    assert set(seen) - {0, 128, 256, 384, 512, 640}  # sums of whole shares
+
+
 def test_asked_for_by_many_at_once_it_is_made_once(tmp_path: Path) -> None:
     model = FakeModel(0.05)
     with service(tmp_path, model) as client, ThreadPoolExecutor(8) as pool:
