@@ -70,14 +70,7 @@ def contact_sheet(
         draw.text((layout.margin, layout.margin), title, fill=_INK, font=layout.heading)
         rule = layout.margin + int(layout.line * 1.75)
         draw.line([(layout.margin, rule), (width - layout.margin, rule)], fill=_RULE)
-    for column, text in enumerate(column_titles or ()):
-        middle = layout.left + column * layout.step + layout.tile // 2
-        text = _shorten_text(text, layout.text, layout.tile)
-        draw.text((middle, layout.top - layout.gap), text, fill=_INK, font=layout.text, anchor="md")
-    for row, text in enumerate(row_titles or ()):
-        middle = layout.top + row * layout.step + layout.tile // 2
-        right = layout.left - 2 * layout.gap
-        draw.multiline_text((right, middle), text, fill=_INK, font=layout.text, anchor="rm", align="right", spacing=2)
+    _draw_titles(draw, layout, row_titles or (), column_titles or ())
     for row, images in enumerate(rows):
         for column, image in enumerate(images):
             x, y = layout.left + column * layout.step, layout.top + row * layout.step
@@ -89,6 +82,20 @@ def contact_sheet(
             y = rule + layout.gap + line * layout.small_line
             draw.text((layout.margin, y), text, fill=_FAINT, font=layout.small)
     return np.array(sheet)
+
+
+def _draw_titles(
+    draw: ImageDraw.ImageDraw, layout: _Layout, row_titles: Sequence[str], column_titles: Sequence[str]
+) -> None:
+    """Draw the titles left of the rows and above the columns."""
+    for column, text in enumerate(column_titles):
+        middle = layout.left + column * layout.step + layout.tile // 2
+        text = _shorten_text(text, layout.text, layout.tile)
+        draw.text((middle, layout.top - layout.gap), text, fill=_INK, font=layout.text, anchor="md")
+    for row, text in enumerate(row_titles):
+        middle = layout.top + row * layout.step + layout.tile // 2
+        right = layout.left - 2 * layout.gap
+        draw.multiline_text((right, middle), text, fill=_INK, font=layout.text, anchor="rm", align="right", spacing=2)
 
 
 @dataclass(frozen=True)

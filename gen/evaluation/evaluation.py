@@ -24,9 +24,10 @@ from faces.measures.descriptors import FaceDescriber, count_faces
 from faces.measures.distances import Features, drop_unknown_rows, moments, nearest
 from faces.measures.reading_statistics import neighbours, spread
 from faces.oracle import attribute_network as oracle_file
-from faces.oracle.attribute_network import Oracle
+from faces.oracle.attribute_network import Oracle, OracleInfo
 from faces.phantoms.phantom_dataset import fresh_phantoms, is_phantoms
 from gen import checkpoint
+from gen.checkpoint import CheckpointInfo
 from gen.evaluation.experiments import (
     EVALUATION_SEED,
     TUNING_SEED,
@@ -148,7 +149,6 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
     """
     generator, info = checkpoint.load_generator(options.weights), checkpoint.read_info(options.weights)
     reader, reader_info = oracle_file.load(options.oracle)
-    asked_for = options.experiments
     snapshots = [] if options.run is None else list_snapshots(options.run)
     with ExitStack() as stack:
         dataset = stack.enter_context(Dataset.open(options.data))
@@ -162,33 +162,11 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
         extractors = _make_extractors(options, reader, detector, phantoms)
         steady = reader_info.steady if phantoms else []
         evaluation = Evaluation(
-            generator, reader, steady, detector, trained, kept_out, extractors, phantoms, asked_for, progress
+            generator, reader, steady, detector, trained, kept_out, extractors, phantoms, options.experiments, progress
         )
         figures, curve = evaluation.figures(), evaluation.curve(snapshots)
-        about = {
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "weights": {
-                "file": options.weights.name,
-                "sha256": info.sha256,
-                "side": generator.config.resolution,
-                "images_seen": info.images_seen,
-                "origin": info.origin,
-            },
-            "oracle": {"sha256": reader_info.sha256, "origin": reader_info.origin, "figures": reader_info.figures},
-            "data": {"file": options.data.name, "images": len(trained), "side": dataset.size, "phantoms": phantoms},
-            "held_out": evaluation.held_out_is,
-            "seed": asked_for.seed,
-            "people_per_condition_in_progressions": people_for(evaluation.vocabulary, asked_for.count),
-            "people_per_pair_and_age_in_blends": blends_for(evaluation.vocabulary, asked_for.count),
-            "options": {
-                "count": asked_for.count,
-                "faces": asked_for.faces,
-                "real_count": asked_for.real_count,
-                "precision": asked_for.precision,
-            },
-        }
         return GeneratorReport(
-            about=about,
+            about=_describe_evaluation(options, info, reader_info, evaluation),
             figures=figures,
             left_out=evaluation.explain_omissions(),
             cells=cell_names(evaluation.vocabulary),
@@ -198,6 +176,40 @@ def evaluate_generator(options: EvaluationOptions, progress: Progress = SILENT) 
             sample_titles=evaluation.vocabulary.conditions,
             pairs=evaluation.pairs,
         )
+
+
+def _describe_evaluation(
+    options: EvaluationOptions, info: CheckpointInfo, oracle: OracleInfo, evaluation: Evaluation
+) -> dict[str, Any]:
+    """Return the files and settings of an evaluation, which its report states."""
+    vocabulary, data, asked_for = evaluation.vocabulary, evaluation.data, options.experiments
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "weights": {
+            "file": options.weights.name,
+            "sha256": info.sha256,
+            "side": evaluation.generator.config.resolution,
+            "images_seen": info.images_seen,
+            "origin": info.origin,
+        },
+        "oracle": {"sha256": oracle.sha256, "origin": oracle.origin, "figures": oracle.figures},
+        "data": {
+            "file": options.data.name,
+            "images": len(data),
+            "side": data.data.size,
+            "phantoms": evaluation.phantoms,
+        },
+        "held_out": evaluation.held_out_is,
+        "seed": asked_for.seed,
+        "people_per_condition_in_progressions": people_for(vocabulary, asked_for.count),
+        "people_per_pair_and_age_in_blends": blends_for(vocabulary, asked_for.count),
+        "options": {
+            "count": asked_for.count,
+            "faces": asked_for.faces,
+            "real_count": asked_for.real_count,
+            "precision": asked_for.precision,
+        },
+    }
 
 
 def list_snapshots(run: Path) -> list[Path]:

@@ -136,7 +136,8 @@ def train_inverter(run: InverterRun, progress: reporting.Progress = reporting.SI
 
 
 def _train(run: InverterRun, processes: Processes, progress: reporting.Progress) -> signal.Signals | None:
-    sources, settings, folder = run.sources, run.settings, InverterFolder(run.folder)
+    """Prepare a run, say what it will do, and do it unless it is a dry run."""
+    sources, folder = run.sources, InverterFolder(run.folder)
     generator = checkpoint.load_generator(sources.generator)
     data = _load_data(sources, generator)
     config = make_recipe(run.stage, run.recipe, real_faces=data is not None)
@@ -157,7 +158,7 @@ def _train(run: InverterRun, processes: Processes, progress: reporting.Progress)
     origin = f"{run.stage} for {sources.generator.name} on {data.origin if data else 'its own faces alone'}"
     if before.origin:
         origin = f"{before.origin}; {origin}"
-    for line in describe_run(trainer, folder, settings, origin, faces_name):
+    for line in describe_run(trainer, folder, run.settings, origin, faces_name):
         progress.say(line)
     folder.check(trainer, change=run.change)
     if run.dry_run:
@@ -166,24 +167,47 @@ def _train(run: InverterRun, processes: Processes, progress: reporting.Progress)
         before,
         generator=fingerprint(generator),
         origin=origin,
-        licence=settings.licence,
+        licence=run.settings.licence,
         limits=None,
         least_gain=LEAST_GAIN,
         figures={},
     )
-    stop = StopRequest()
+    return _run_until_end(run, trainer, folder, info, faces, trunk, processes, progress)
+
+
+def _run_until_end(
+    run: InverterRun,
+    trainer: InversionTrainer,
+    folder: InverterFolder,
+    info: InverterInfo,
+    faces: Tensor,
+    trunk: Discriminator | None,
+    processes: Processes,
+    progress: reporting.Progress,
+) -> signal.Signals | None:
+    """Resume or begin the run in its folder, and train until its end or a stop.
+
+    Args:
+        info: what the file of the inverter will say, except for the images of this run.
+        faces: held-out faces (n, 3, h, h) that snapshots are measured on.
+        trunk: discriminator whose trunk a new encoder was made of; None if there is none.
+
+    Returns:
+        the signal that stopped the run before its end; None if it reached the end.
+    """
+    settings, inverter, stop = run.settings, trainer.inverter, StopRequest()
     with ExitStack() as stack:
         if processes.first:
             stack.enter_context(folder.lock())
         if folder.images_seen() is not None:
             folder.resume(trainer, change=run.change)
-        elif trunk is not None and sources.begin is None and isinstance(inverter.w_encoder, TrunkEncoder):
+        elif trunk is not None and run.sources.begin is None and isinstance(inverter.w_encoder, TrunkEncoder):
             _fit_encoder(inverter.w_encoder, trunk.to(run.device), inverter.generator, run.samples, progress)
         stack.enter_context(stop.listen())
         show = stack.enter_context(progress.bar(f"{run.stage}, images", settings.until_images))
 
         def save(_: bool) -> None:
-            seen = dict(before.images_seen) | {run.stage: trainer.images_seen}
+            seen = dict(info.images_seen) | {run.stage: trainer.images_seen}
             folder.save(trainer, replace(info, images_seen=seen), faces)
 
         def report(step: Progress[InversionReport]) -> None:

@@ -118,16 +118,7 @@ def probe_expression(
         ensemble.combined_record().refuse(faces)
     name = model or str(client.models()[0]["name"])
     TrainingRecord.of_model(client, name).refuse(faces)
-    left_out: dict[str, str] = {}
-    for place, sample in enumerate(faces.samples):
-        files = _picture_paths(out, sample.key)
-        if not all(path.exists() for path in files.values()):
-            try:
-                for view, picture in _edit_face(client, encode_png(faces.image(place)), name).items():
-                    write_file(files[view], picture)
-            except _RefusedError as error:
-                left_out[sample.key] = str(error)
-        on_face()
+    left_out = _edit_missing_faces(faces, client, name, out, on_face)
     kept = [place for place, sample in enumerate(faces.samples) if sample.key not in left_out]
     if not kept:
         raise DatasetError(
@@ -136,18 +127,43 @@ def probe_expression(
         )
     shown = stack_images(faces, faces.image(kept[0]).shape[0]).subset(kept)
     views = {view: _read_view(shown, out, view) for view in (UNEDITED, *SMILES)}
+    effects = _measure_ensembles(ensembles, shown, views, sampling)
+    _write_sheet(out / "sheet.png", [shown, *views.values()])
+    result = ProbeResult(len(kept), left_out, tuple(effects))
+    write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
+    return result
+
+
+def _edit_missing_faces(
+    faces: Samples, client: Client, model: str, out: Path, on_face: Callable[[], None]
+) -> dict[str, str]:
+    """Let the service edit the faces whose pictures a folder does not hold; return why faces were refused, by key."""
+    left_out: dict[str, str] = {}
+    for place, sample in enumerate(faces.samples):
+        files = _picture_paths(out, sample.key)
+        if not all(path.exists() for path in files.values()):
+            try:
+                for view, picture in _edit_face(client, encode_png(faces.image(place)), model).items():
+                    write_file(files[view], picture)
+            except _RefusedError as error:
+                left_out[sample.key] = str(error)
+        on_face()
+    return left_out
+
+
+def _measure_ensembles(
+    ensembles: Mapping[str, Ensemble], shown: Stack, views: Mapping[str, Stack], sampling: Sampling | None
+) -> list[ProbeEffect]:
+    """Measure how probabilities change between the views, of the first ensemble and of the others against it."""
     moves: dict[str, dict[str, Floats]] = {}
-    found: list[ProbeEffect] = []
+    effects: list[ProbeEffect] = []
     for run, ensemble in ensembles.items():
         said = {view: ensemble.predict(stack).of_truth for view, stack in views.items()}
         moves[run] = {change: said[after] - said[before] for change, (before, after) in CHANGES.items()}
         for change, (before, _) in CHANGES.items():
             control = None if len(moves) == 1 else next(iter(moves.values()))[change]
-            found += _measure_effects(run, change, shown, said[before], moves[run][change], control, sampling)
-    _write_sheet(out / "sheet.png", [shown, *views.values()])
-    result = ProbeResult(len(kept), left_out, tuple(found))
-    write_file(out / "probe.json", json.dumps(asdict(result), indent=1).encode())
-    return result
+            effects += _measure_effects(run, change, shown, said[before], moves[run][change], control, sampling)
+    return effects
 
 
 def take_first_of_each(faces: Samples, each: int) -> Samples:

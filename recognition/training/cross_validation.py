@@ -112,12 +112,13 @@ def cross_validate(
     faces = stack_images(real, config.size)
     runs: list[FoldRun] = []
     for fold, (training_places, validation_places) in enumerate(split):
-        extra_faces = None if extra is None else extra(fold)
-        extra_faces = None if extra_faces is None else stack_images(extra_faces, config.size)
-        if not real_faces and extra_faces is None:
-            raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
         parts = [faces.subset(training_places)] if real_faces else []
-        training_faces = join_stacks([*parts, *([] if extra_faces is None else [extra_faces])])
+        extra_faces = None if extra is None else extra(fold)
+        if extra_faces is not None:
+            parts.append(stack_images(extra_faces, config.size))
+        if not parts:
+            raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
+        training_faces = join_stacks(parts)
         facts = about(fold) if callable(about) else about
         for seed in numbers:
             folder = out / f"seed-{seed}" / f"fold-{fold}"

@@ -79,19 +79,14 @@ def simulate_gaze(
     effects = effects or GazeEffects()
     if participants < 1:
         raise ConfigError(f"{participants} participants; expected 1 or more")
-    on_image: dict[str, list[InterestArea]] = defaultdict(list)
-    for area in areas:
-        on_image[area.image].append(area)
-    if bare := [image for image in key if image not in on_image]:
-        raise ConfigError(f"image {bare[0]} has no areas of interest; the simulation needs them")
+    on_image = _group_by_image(areas, key)
     versions: dict[str, list[KeyImage]] = defaultdict(list)
     for image in key.values():
         versions[image.version].append(image)
     generator = np.random.default_rng(seed)
     names = sorted({area.area for area in areas})
     faces = sorted({image.face for image in key.values()})
-    target = names.index(effects.area) if effects.area in names else -1
-    if target < 0:
+    if effects.area not in names:
         raise ConfigError(f"area {effects.area!r}; expected one of {', '.join(names)}")
     of_face = generator.normal(0, effects.face_sd, (len(faces), len(names)))
     face_slope = generator.normal(0, effects.face_slope_sd, len(faces))
@@ -109,7 +104,39 @@ def simulate_gaze(
             points.append(point)
             fixations.append(fixation)
             shown.append((person, image.image))
-    images = tuple(key)
+    return _join_views(shown, points, fixations, tuple(key), participants, effects.rate_hz)
+
+
+def _group_by_image(areas: Sequence[InterestArea], key: AnswerKey) -> dict[str, list[InterestArea]]:
+    """Return the areas of each image.
+
+    Raises:
+        ConfigError: an image of the key without areas.
+    """
+    on_image: dict[str, list[InterestArea]] = defaultdict(list)
+    for area in areas:
+        on_image[area.image].append(area)
+    if bare := [image for image in key if image not in on_image]:
+        raise ConfigError(f"image {bare[0]} has no areas of interest; the simulation needs them")
+    return on_image
+
+
+def _join_views(
+    shown: Sequence[tuple[int, str]],
+    points: Sequence[Floats],
+    fixations: Sequence[Floats],
+    images: tuple[str, ...],
+    participants: int,
+    rate_hz: float,
+) -> GazeSamples:
+    """Join simulated views into one recording for each participant.
+
+    Args:
+        shown: (number of the participant, image) of each view, participants in order.
+        points: (samples, 2) points of each view, in pixels; all views have the same number of samples.
+        fixations: (samples,) number of the fixation of each sample.
+    """
+    samples = len(points[0])
     each = np.array([(person, images.index(code)) for person, code in shown], dtype=np.int64).repeat(samples, axis=0)
     clock = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
     x, y = np.concatenate(points).T
@@ -121,7 +148,7 @@ def simulate_gaze(
         participant=each[:, 0],
         recording=each[:, 0],
         image=each[:, 1],
-        time_ms=np.asarray(clock * (1000 / effects.rate_hz), dtype=np.float64),
+        time_ms=np.asarray(clock * (1000 / rate_hz), dtype=np.float64),
         x=x,
         y=y,
         fixation=np.concatenate(fixations),

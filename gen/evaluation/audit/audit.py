@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from faces.oracle import attribute_network as oracle_file
 from faces.phantoms.phantom_dataset import is_phantoms
 from gen import checkpoint
 from gen.checkpoint import CheckpointInfo
-from gen.evaluation.audit.closeness import measure_closeness
+from gen.evaluation.audit.closeness import Closeness, NearestTraining, measure_closeness
 from gen.evaluation.audit.descriptions import (
     IDENTITY,
     PERCEPTUAL,
@@ -36,7 +36,7 @@ from gen.evaluation.audit.descriptions import (
     describe_phantoms,
     describe_photographs,
 )
-from gen.evaluation.audit.extraction import extract_people
+from gen.evaluation.audit.extraction import Extraction, extract_people
 from gen.evaluation.audit.membership import (
     BLIND,
     COMBINED,
@@ -130,18 +130,7 @@ def audit_generator(
     discriminator = _load_discriminator(options.discriminator, generator)
     with ExitStack() as stack:
         data, others = (stack.enter_context(Dataset.open(path)) for path in (options.data, options.unseen))
-        with stepping_bar(progress, "reading keys", len(data) + len(others)) as step:
-            people = choose_people(
-                data,
-                others,
-                info.seen_images,
-                vocabulary,
-                count=options.people,
-                false_positives=min(options.false_positives),
-                seed=options.seed,
-                exclusion=None if options.exclude is None else Exclusion.read(options.exclude),
-                on_progress=step,
-            )
+        people = _choose_people(options, info, data, others, vocabulary, progress)
         phantoms = is_phantoms(data) if options.phantoms is None else options.phantoms
         images = _render_images(generator, people, vocabulary, options, progress)
         pictures = AuditedPictures(people, images, _make_describe(options, phantoms), progress)
@@ -158,17 +147,7 @@ def audit_generator(
             closeness=closeness,
             attacks=measure_attacks(scores, options.false_positives),
             blind=measure_attacks({BLIND: pictures.score_blindly(options.seed)}, options.false_positives)[0],
-            extraction=tuple(
-                extract_people(
-                    c.measure,
-                    pictures.generated[c.measure],
-                    pictures.unseen[c.measure],
-                    nearest[c.measure],
-                    c.threshold,
-                    people.persons,
-                )
-                for c in closeness
-            ),
+            extraction=tuple(_extract(c, pictures, nearest[c.measure], people.persons) for c in closeness),
             left_out=_explain_omissions(options, people, pictures.generated),
             distances={name: (nearest[name].distance, unseen_nearest[name].distance) for name in nearest},
             scores=scores,
@@ -183,6 +162,29 @@ def write_report(folder: Path, report: AuditReport) -> None:
     if report.pairs:
         write_file(folder / "pairs.png", encode_png(draw_pairs(report.pairs)), private=True)
     write_file(folder / "audit.json", to_json(report).encode())
+
+
+def _choose_people(
+    options: AuditOptions,
+    info: CheckpointInfo,
+    data: Dataset,
+    others: Dataset,
+    vocabulary: Vocabulary,
+    progress: Progress,
+) -> AuditedPeople:
+    """Choose members and unseen people as the options say; arguments and errors as of `choose_people`."""
+    with stepping_bar(progress, "reading keys", len(data) + len(others)) as step:
+        return choose_people(
+            data,
+            others,
+            info.seen_images,
+            vocabulary,
+            count=options.people,
+            false_positives=min(options.false_positives),
+            seed=options.seed,
+            exclusion=None if options.exclude is None else Exclusion.read(options.exclude),
+            on_progress=step,
+        )
 
 
 def _describe_training_people(
@@ -225,6 +227,14 @@ def _score_people(
     most = max(len(kind.members) for kind in scores.values()), max(len(kind.unseen) for kind in scores.values())
     of_all = [kind for kind in scores.values() if (len(kind.members), len(kind.unseen)) == most]
     return scores | {COMBINED: combine_scores(of_all, options.seed)}
+
+
+def _extract(
+    closeness: Closeness, pictures: AuditedPictures, nearest: NearestTraining, persons: Sequence[str]
+) -> Extraction:
+    """Extract training people from generated images by one measure; `persons` as of `AuditedPeople`."""
+    name = closeness.measure
+    return extract_people(name, pictures.generated[name], pictures.unseen[name], nearest, closeness.threshold, persons)
 
 
 def _render_images(

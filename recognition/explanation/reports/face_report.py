@@ -123,12 +123,30 @@ def explain_dataset(
     }
     _check_settings(out / _SETTINGS, settings)
     masks = FaceMasks(faces, size)
+    results, skipped = _explain_rows(faces, masks, classifiers, options, out / "faces", client, progress)
+    return write_tables_and_page(out, settings, results, skipped)
+
+
+def _explain_rows(
+    faces: Dataset,
+    masks: FaceMasks,
+    classifiers: Sequence[Classifier],
+    options: FaceReportOptions,
+    out: Path,
+    client: Client | None,
+    progress: Progress,
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Explain the chosen faces that a folder does not hold already.
+
+    Returns:
+        the content of `face.json` of each face, and file and reason of each face that cannot be explained.
+    """
     results: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     rows = choose_rows(faces, options.faces)
     with progress.bar("explaining faces", len(rows)) as show:
         for done, row in enumerate(rows, 1):
-            file = out / "faces" / f"{row:06d}" / "face.json"
+            file = out / f"{row:06d}" / "face.json"
             try:
                 if not file.exists():
                     _explain_row(faces, row, masks, classifiers, options, file, client)
@@ -138,7 +156,7 @@ def explain_dataset(
                 skipped.append({"file": name, "reason": str(error)})
                 progress.say(f"skipped {name}: {error}")
             show(done)
-    return write_tables_and_page(out, settings, results, skipped)
+    return results, skipped
 
 
 def choose_rows(faces: Dataset, count: int) -> list[int]:

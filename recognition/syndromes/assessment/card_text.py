@@ -11,16 +11,6 @@ from recognition.syndromes.assessment.novelty_space import bound_refusals
 
 def write_card(card: SyndromeCard) -> str:
     """Return the card as Markdown."""
-    rows = [
-        f"| {name} | {_interval(one.auc)} | {_interval(one.sensitivity)} | {_interval(one.specificity)} "
-        f"| {one.brier:.3f} | {one.calibration} |"
-        for name, one in card.figures.items()
-    ]
-    lower, upper = card.age_tolerance
-    same = "sex and ancestry" if card.ancestry_matched else "sex (ancestry was not matched)"
-    faces = card.patients.persons + card.controls.persons
-    limits = ", ".join(f"{name} {limit:.3g}" for name, limit in card.novelty_limits.items())
-    refused = bound_refusals(faces)
     lines = [
         f"# Models of {card.syndrome}",
         "",
@@ -32,6 +22,18 @@ def write_card(card: SyndromeCard) -> str:
         "",
         f"Trained on {card.created} with {card.software}.",
         "",
+        *_describe_cohort(card),
+        *_describe_figures(card),
+        *_describe_terms(card),
+        *_describe_limits(card),
+    ]
+    return "\n".join(lines)
+
+
+def _describe_cohort(card: SyndromeCard) -> list[str]:
+    lower, upper = card.age_tolerance
+    same = "sex and ancestry" if card.ancestry_matched else "sex (ancestry was not matched)"
+    return [
         "## People",
         "",
         f"- {describe_people(card.patients, 'patients')}",
@@ -43,6 +45,16 @@ def write_card(card: SyndromeCard) -> str:
         f"Each patient is matched with a control of the same {same} and an age of {lower:.2f} to {upper:.2f} "
         f"times the patient's. Controls were drawn {card.draws} times. The mean of the models of all draws answers.",
         "",
+    ]
+
+
+def _describe_figures(card: SyndromeCard) -> list[str]:
+    rows = [
+        f"| {name} | {_interval(one.auc)} | {_interval(one.sensitivity)} | {_interval(one.specificity)} "
+        f"| {one.brier:.3f} | {one.calibration} |"
+        for name, one in card.figures.items()
+    ]
+    return [
         "## Figures",
         "",
         f"Cross-validated in {card.folds} parts, on people whom the models did not see, with 95 % intervals. "
@@ -54,7 +66,14 @@ def write_card(card: SyndromeCard) -> str:
         "|---|---|---|---|---|---|",
         *rows,
         "",
-        *_describe_terms(card),
+    ]
+
+
+def _describe_limits(card: SyndromeCard) -> list[str]:
+    faces = card.patients.persons + card.controls.persons
+    limits = ", ".join(f"{name} {limit:.3g}" for name, limit in card.novelty_limits.items())
+    refused = bound_refusals(faces)
+    return [
         "## Limits",
         "",
         f"- No answer is given for a face that lies too far from the nearest one of the {faces} faces of the training: "
@@ -73,7 +92,6 @@ def write_card(card: SyndromeCard) -> str:
         "- Nothing here is clinically validated, and exome evidence is not used.",
         "",
     ]
-    return "\n".join(lines)
 
 
 def describe_people(group: Group, called: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from core.errors import DatasetError
 from studies.answers.sessions import name_image
 from studies.gaze.fixations import Fixations
-from studies.gaze.recordings.delimited_files import read_columns, read_header
+from studies.gaze.recordings.delimited_files import Floats, Ints, TextColumn, read_columns, read_header
 from studies.gaze.recordings.samples import TIME_UNITS, GazeSamples, PicturePlace, check_order, recode
 
 
@@ -96,6 +97,26 @@ def read_mapped(path: Path, columns: ColumnMap) -> GazeSamples | Fixations:
     Raises:
         DatasetError: a missing column, a cell that is no number, or time stamps that go back.
     """
+    rows = _read_rows(path, columns)
+    return _make_fixations(path, columns, rows) if columns.duration else _make_samples(path, rows)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a table of gaze, points in pixels of the picture; `shown` are the places of those with an image."""
+
+    participant: TextColumn
+    image: TextColumn
+    recording: TextColumn
+    numbers: Mapping[str, Floats]
+    time_ms: Floats
+    x: Floats
+    y: Floats
+    shown: Ints
+
+
+def _read_rows(path: Path, columns: ColumnMap) -> _Rows:
+    """Read the columns of a map; errors as of `read_mapped`."""
     header = read_header(path)
     texts = {"participant": columns.participant, "image": columns.image, "recording": columns.recording}
     numbers = {name: getattr(columns, name) for name in ("time", "x", "y", "fixation", "duration")}
@@ -111,8 +132,6 @@ def read_mapped(path: Path, columns: ColumnMap) -> GazeSamples | Fixations:
     )
     participant, image = table.texts["participant"], table.texts["image"]
     image = recode(image, list(map(name_image, image.values)))
-    recording = table.texts.get("recording", participant)
-    time_ms = table.numbers["time"] * TIME_UNITS[columns.time_unit]
     x, y = table.numbers["x"], table.numbers["y"]
     if columns.place is not None:
         place = columns.place
@@ -122,41 +141,68 @@ def read_mapped(path: Path, columns: ColumnMap) -> GazeSamples | Fixations:
     shown = np.flatnonzero(np.array([bool(name) for name in image.values])[image.codes])
     if not shown.size:
         raise DatasetError(f"{path} has no rows with an image in the column {columns.image!r}")
-    if columns.duration:
-        duration = table.numbers["duration"] * TIME_UNITS[columns.time_unit]
-        bad = np.isnan(time_ms) | np.isnan(duration) | (duration <= 0) | np.isnan(x) | np.isnan(y)
-        if bad[shown].any():
-            raise DatasetError(
-                f"{path}, line {int(shown[bad[shown]][0]) + 2}: a fixation has no time, point or positive duration"
-            )
-        pair = (participant.codes * len(image.values) + image.codes) * len(recording.values) + recording.codes
-        _, first, view = np.unique(pair[shown], return_index=True, return_inverse=True)
-        unknown = np.full(len(first), np.nan)
-        return Fixations(
-            participants=participant.values,
-            images=image.values,
-            view_participant=participant.codes[shown][first],
-            view_image=image.codes[shown][first],
-            view_ms=unknown,
-            tracked=unknown,
-            longest_gap_ms=unknown,
-            view=view.reshape(-1),
-            start_ms=time_ms[shown],
-            duration_ms=duration[shown],
-            x=x[shown],
-            y=y[shown],
+    return _Rows(
+        participant=participant,
+        image=image,
+        recording=table.texts.get("recording", participant),
+        numbers=table.numbers,
+        time_ms=table.numbers["time"] * TIME_UNITS[columns.time_unit],
+        x=x,
+        y=y,
+        shown=shown,
+    )
+
+
+def _make_fixations(path: Path, columns: ColumnMap, rows: _Rows) -> Fixations:
+    """Make the fixations of a table with one on each line; those of one participant, image and recording are a view.
+
+    Raises:
+        DatasetError: a fixation without time, point or positive duration.
+    """
+    participant, image, recording, shown = rows.participant, rows.image, rows.recording, rows.shown
+    duration = rows.numbers["duration"] * TIME_UNITS[columns.time_unit]
+    bad = np.isnan(rows.time_ms) | np.isnan(duration) | (duration <= 0) | np.isnan(rows.x) | np.isnan(rows.y)
+    if bad[shown].any():
+        raise DatasetError(
+            f"{path}, line {int(shown[bad[shown]][0]) + 2}: a fixation has no time, point or positive duration"
         )
-    check_order(str(path), recording.values, recording.codes[shown], time_ms[shown])
-    fixation = table.numbers.get("fixation")
-    return GazeSamples(
+    pair = (participant.codes * len(image.values) + image.codes) * len(recording.values) + recording.codes
+    _, first, view = np.unique(pair[shown], return_index=True, return_inverse=True)
+    unknown = np.full(len(first), np.nan)
+    return Fixations(
         participants=participant.values,
-        recordings=recording.values,
         images=image.values,
-        participant=participant.codes[shown],
+        view_participant=participant.codes[shown][first],
+        view_image=image.codes[shown][first],
+        view_ms=unknown,
+        tracked=unknown,
+        longest_gap_ms=unknown,
+        view=view.reshape(-1),
+        start_ms=rows.time_ms[shown],
+        duration_ms=duration[shown],
+        x=rows.x[shown],
+        y=rows.y[shown],
+    )
+
+
+def _make_samples(path: Path, rows: _Rows) -> GazeSamples:
+    """Make the samples of a table with one on each line.
+
+    Raises:
+        DatasetError: time stamps that go back.
+    """
+    recording, shown = rows.recording, rows.shown
+    check_order(str(path), recording.values, recording.codes[shown], rows.time_ms[shown])
+    fixation = rows.numbers.get("fixation")
+    return GazeSamples(
+        participants=rows.participant.values,
+        recordings=recording.values,
+        images=rows.image.values,
+        participant=rows.participant.codes[shown],
         recording=recording.codes[shown],
-        image=image.codes[shown],
-        time_ms=time_ms[shown],
-        x=x[shown],
-        y=y[shown],
+        image=rows.image.codes[shown],
+        time_ms=rows.time_ms[shown],
+        x=rows.x[shown],
+        y=rows.y[shown],
         fixation=None if fixation is None else np.nan_to_num(fixation[shown], nan=-1).astype(np.int64),
     )
