@@ -5,6 +5,7 @@ Only tables of this version are read. No version that wrote others was ever rele
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,16 +87,19 @@ class Database:
         """
         state.mkdir(parents=True, exist_ok=True)
         database = cls.at(state, url)
-        try:
-            with database.locks.hold("tables"):  # several processes may start together
-                _create_tables(database.engine)
-        except OperationalError as error:
-            if database.url is None:
-                raise
-            raise ConfigError(
-                f"the database {database.url.render_as_string()} cannot be used ({explain_error(error)}); expected a "
-                "PostgreSQL server that runs and a database on it in which this user may create tables"
-            ) from error
+        with ExitStack() as undo:
+            undo.callback(database.close)
+            try:
+                with database.locks.hold("tables"):  # several processes may start together
+                    _create_tables(database.engine)
+            except OperationalError as error:
+                if database.url is None:
+                    raise
+                raise ConfigError(
+                    f"the database {database.url.render_as_string()} cannot be used ({explain_error(error)}); expected "
+                    "a PostgreSQL server that runs and a database on it in which this user may create tables"
+                ) from error
+            undo.pop_all()
         return database
 
     @property

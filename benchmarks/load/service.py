@@ -338,9 +338,8 @@ def kill_repeatedly(options: LoadOptions) -> Iterator[Figure]:
         wrong = [one for one in manifest if found.get(one["file"]) != one["sha256"]]
         strange = found.keys() - {line["file"] for line in manifest} - {"manifest.jsonl", "request.json"}
         left = [path.name for path in (folder / "state" / "sets").iterdir() if path.name != set_id]
-        database = sqlite3.connect(folder / "state" / "service.sqlite")
-        (known,) = database.execute("select count(distinct number) from pictures where subject = ?", [set_id])
-        database.close()
+        with closing(sqlite3.connect(folder / "state" / "service.sqlite")) as database:
+            (known,) = database.execute("select count(distinct number) from pictures where subject = ?", [set_id])
     yield Figure("kills, of them after the set was done", f"{killed}, {early}", f"{options.kills}, 0", not early)
     yield expect_none("images lost", len(lost))
     yield expect_none("images doubled", len(manifest) - len({line["index"] for line in manifest}))

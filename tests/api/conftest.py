@@ -19,6 +19,9 @@ from tests.api.fake import FakeModel, served
 from tests.api.lab import Lab, open_lab
 from tests.api.postgres import running_server
 from tests.api.serving import serving
+from tests.open_databases import close_databases
+
+__all__ = ["close_databases"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -88,7 +88,7 @@ class Audit:
         """
         database.state.mkdir(parents=True, exist_ok=True)
         audit = cls(open_engine(database))
-        with _translate_errors("opened"):
+        with _close_on_error(audit), _translate_errors("opened"):
             if audit._shared:
                 with database.locks.hold("tables"), audit._engine.begin() as connection:
                     _METADATA.create_all(connection)
@@ -98,7 +98,7 @@ class Audit:
                     _METADATA.create_all(connection)
                     for change in ("UPDATE", "DELETE"):
                         connection.exec_driver_sql(_APPEND_ONLY_SQLITE.format(change=change))
-        check_end(list(audit._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2))))
+            check_end(list(audit._read(select(_entries).order_by(_entries.c.seq.desc()).limit(2))))
         return audit
 
     @classmethod
@@ -112,7 +112,7 @@ class Audit:
         if not (database.shared or path.exists()):
             raise AuditError(f"{path} does not exist; expected the audit record of a service: name its state folder")
         audit = cls(open_engine(database))
-        with _translate_errors("read"):
+        with _close_on_error(audit), _translate_errors("read"):
             if not inspect(audit._engine).has_table(_entries.name):
                 raise AuditError("the database has no audit record; expected that of a service: name its database")
         return audit
@@ -160,7 +160,7 @@ class Audit:
         outcomes: Collection[Outcome] = (),
         purpose: Purpose | None = None,
         since: datetime | None = None,
-    ) -> Iterator[Entry]:
+    ) -> Generator[Entry, None, None]:
         """Iterate over entries in their order; all by default, or those that meet every given condition.
 
         Raises:
@@ -206,13 +206,14 @@ class Audit:
         Raises:
             BrokenAuditError: an entry was changed, is missing or is out of place.
         """
-        return verify_chain(
-            self.entries(),
-            expected=expected,
-            progress=progress,
-            count=lambda: self.head().seq,
-            is_stored=self._is_stored,
-        )
+        with closing(self.entries()) as entries:  # at a broken entry some are left
+            return verify_chain(
+                entries,
+                expected=expected,
+                progress=progress,
+                count=lambda: self.head().seq,
+                is_stored=self._is_stored,
+            )
 
     def _write_all(self, together: Sequence[_PendingEntries]) -> None:
         """Append the entries that several threads wait for, and tell each thread the outcome."""
@@ -245,7 +246,7 @@ class Audit:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
-    def _read(self, query: Select[Any]) -> Iterator[Entry]:
+    def _read(self, query: Select[Any]) -> Generator[Entry, None, None]:
         with (
             _translate_errors("read"),
             self._engine.connect() as connection,
@@ -279,6 +280,15 @@ class _PendingEntries:
             ).with_hash()
             yield entry
             last = Head(entry.seq, entry.hash)
+
+
+@contextmanager
+def _close_on_error(audit: Audit) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        audit.close()
+        raise
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,8 +45,10 @@ def verify(
     Example: gestaltgen audit verify --expect-head "$(cat /elsewhere/head)"
     """
     expected = None if expect_head is None else Head.parse(expect_head)
-    audit = _open_record(state)
-    with progress_bar(make_console(stderr=True), "verifying", audit.head().seq) as show:
+    with (
+        _open_record(state) as (_, audit),
+        progress_bar(make_console(stderr=True), "verifying", audit.head().seq) as show,
+    ):
         head = audit.verify(expected, show)
     typer.echo(f"{head.seq:,} entries, none changed, missing or reordered; head {head}")
 
@@ -52,7 +56,8 @@ def verify(
 @app.command()
 def head(state: State = None) -> None:
     """Print number and hash of the last entry. Note them where nobody who can change the record can change the note."""
-    typer.echo(_open_record(state).head())
+    with _open_record(state) as (_, audit):
+        typer.echo(audit.head())
 
 
 @app.command()
@@ -71,20 +76,20 @@ def show(
 
     Example: gestaltgen audit show --owner genetics-lab --since 2026-01-31
     """
-    database = Database.at(*locate_service(state))
-    found = Audit.find(database).entries(
-        photo=photo,
-        owners=[owner] if owner else (),
-        outcomes=[_parse_outcome(outcome)] if outcome else (),
-        purpose=_parse_purpose(database, purpose) if purpose else None,
-        since=since.replace(tzinfo=UTC) if since else None,
-    )
-    if not as_json:
-        typer.echo(_format_line("seq", "at (UTC)", "outcome", "owner (key)", "photograph", "purpose", "action"))
-    for one in found:
-        who = f"{one.owner} ({one.key})"
-        cells = (str(one.seq), one.at, one.outcome, who, one.photo, one.purpose, one.action)
-        typer.echo(json.dumps(asdict(one)) if as_json else _format_line(*cells))
+    with _open_record(state) as (database, audit):
+        found = audit.entries(
+            photo=photo,
+            owners=[owner] if owner else (),
+            outcomes=[_parse_outcome(outcome)] if outcome else (),
+            purpose=_parse_purpose(database, purpose) if purpose else None,
+            since=since.replace(tzinfo=UTC) if since else None,
+        )
+        if not as_json:
+            typer.echo(_format_line("seq", "at (UTC)", "outcome", "owner (key)", "photograph", "purpose", "action"))
+        for one in found:
+            who = f"{one.owner} ({one.key})"
+            cells = (str(one.seq), one.at, one.outcome, who, one.photo, one.purpose, one.action)
+            typer.echo(json.dumps(asdict(one)) if as_json else _format_line(*cells))
 
 
 def _parse_outcome(text: str) -> Outcome:
@@ -111,5 +116,8 @@ def _parse_purpose(database: Database, text: str) -> Purpose:
     return redact_purpose(text, Settings().named_purposes, load_or_create_secret(database))
 
 
-def _open_record(state: Path | None) -> Audit:
-    return Audit.find(Database.at(*locate_service(state)))
+@contextmanager
+def _open_record(state: Path | None) -> Iterator[tuple[Database, Audit]]:
+    """Open the database of the service and its record, and close both at the end of the block."""
+    with closing(Database.at(*locate_service(state))) as database, closing(Audit.find(database)) as audit:
+        yield database, audit

@@ -43,7 +43,8 @@ def create(
 
     Example: gestaltgen keys create genetics-lab --scope image-sets --scope photos --expires 1y
     """
-    secret, key = _open_keys(state).create(owner, scope or [Scope.IMAGE_SETS], _parse_end(expires))
+    with open_database(state) as database:
+        secret, key = ApiKeys(database.engine).create(owner, scope or [Scope.IMAGE_SETS], _parse_end(expires))
     until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for ever"
     make_console(stderr=True).print(
         f"key {key.id} of {owner} for {', '.join(key.scopes)}, {until}. Keep it; it cannot be shown again:"
@@ -57,7 +58,9 @@ def list_keys(state: State = None) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("id", "owner", "scopes", "made", "until", "state"):
         table.add_column(title)
-    for key in _open_keys(state).list_all():
+    with open_database(state) as database:
+        keys = ApiKeys(database.engine).list_all()
+    for key in keys:
         until = "for ever" if key.expires is None else f"{key.expires:%Y-%m-%d %H:%M}"
         table.add_row(key.id, key.owner, ", ".join(key.scopes), f"{key.created:%Y-%m-%d}", until, _describe_state(key))
     _console.print(table)
@@ -66,7 +69,8 @@ def list_keys(state: State = None) -> None:
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Id of the key, as `list` shows it.")], state: State = None) -> None:
     """Revoke a key at once."""
-    _open_keys(state).revoke(key)
+    with open_database(state) as database:
+        ApiKeys(database.engine).revoke(key)
     _console.print(f"key {key} is revoked")
 
 
@@ -112,8 +116,9 @@ def rotate(state: State = None) -> None:
 
     Example: gestaltgen keys rotate
     """
-    keys = SubjectKeys.open(open_database(state), Settings().server_keys)
-    moved = keys.rotate()
+    with open_database(state) as database:
+        keys = SubjectKeys.open(database, Settings().server_keys)
+        moved = keys.rotate()
     _console.print(f"{keys.server.location} has a new key, which now wraps those of {moved} photographs and packs")
 
 
@@ -126,10 +131,6 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         ) from error
     with os.fdopen(handle, "wb") as file:
         file.write(data)
-
-
-def _open_keys(state: Path | None) -> ApiKeys:
-    return ApiKeys(open_database(state).engine)
 
 
 def _describe_state(key: ApiKey) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +28,8 @@ def locate_service(state: Path | None) -> tuple[Path, str | None]:
     return state or settings.state, None if state else settings.database_url
 
 
-def open_database(state: Path | None) -> Database:
-    """Open the database of the service, with its tables."""
-    return Database.open(*locate_service(state))
+@contextmanager
+def open_database(state: Path | None) -> Iterator[Database]:
+    """Open the database of the service, with its tables, and close it at the end of the block."""
+    with closing(Database.open(*locate_service(state))) as database:
+        yield database

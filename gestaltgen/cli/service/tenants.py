@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,17 +50,19 @@ def set_limits(
     limits = TenantLimits(requests_per_minute, images_waiting, stored_mb, models, photo_ttl_s)
     if limits == TenantLimits():
         raise ConfigError(f"no limit is given; give one, or remove all of {owner}: gestaltgen tenants unset {owner}")
-    _open_tenants(state).set(owner, limits)
+    with open_database(state) as database:
+        Tenants(database.engine).set(owner, limits)
     _console.print(f"{owner}: {_format_limits(limits)}")
 
 
 @app.command()
 def unset(owner: Annotated[str, typer.Argument(help="Owner of keys.")], state: State = None) -> None:
     """Remove all limits of an owner; those of the service apply."""
-    tenants = _open_tenants(state)
-    if owner not in tenants.list_all():
-        raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
-    tenants.set(owner, TenantLimits())
+    with open_database(state) as database:
+        tenants = Tenants(database.engine)
+        if owner not in tenants.list_all():
+            raise ConfigError(f"{owner!r} has no limits of their own; `gestaltgen tenants list` shows who has")
+        tenants.set(owner, TenantLimits())
     _console.print(f"{owner} has the service's limits")
 
 
@@ -69,13 +70,10 @@ def unset(owner: Annotated[str, typer.Argument(help="Owner of keys.")], state: S
 def list_limits(state: State = None) -> None:
     """List the owners that have limits of their own."""
     table = Table("owner", "limits", box=None, pad_edge=False)
-    for owner, limits in _open_tenants(state).list_all().items():
-        table.add_row(owner, _format_limits(limits))
+    with open_database(state) as database:
+        for owner, limits in Tenants(database.engine).list_all().items():
+            table.add_row(owner, _format_limits(limits))
     _console.print(table)
-
-
-def _open_tenants(state: Path | None) -> Tenants:
-    return Tenants(open_database(state).engine)
 
 
 def _format_limits(limits: TenantLimits) -> str:

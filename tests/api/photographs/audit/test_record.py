@@ -77,8 +77,10 @@ def test_an_empty_record_is_whole(tmp_path: Path) -> None:
 def test_it_is_its_owners_file_and_on_the_disk_when_it_is_committed(tmp_path: Path) -> None:
     append_entries(tmp_path, 1)
     assert (tmp_path / "audit.sqlite").stat().st_mode & 0o077 == 0
-    with open_engine(Database.at(tmp_path)).connect() as connection:
+    engine = open_engine(Database.at(tmp_path))
+    with engine.connect() as connection:
         modes = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    engine.dispose()
     assert modes == ["wal", 2]  # 2: FULL, the log is flushed at each commit
 
 
