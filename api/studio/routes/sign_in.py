@@ -40,8 +40,12 @@ def show_sign_in(
         return _render_form(request, target)
     key = service.tickets.redeem(ticket)
     if key is None:
+        if service.sessions.find_caller(request.cookies.get(COOKIE, ""), find_proxy_user(request)) is not None:
+            return RedirectResponse(target, 303, {"Referrer-Policy": "no-referrer"})  # the address was opened again
         message = _(
-            "This address was used before, or is older than two minutes. Start the command again, or use a key."
+            "This address works once, within two minutes after “gestaltgen studio” was started, and does not work any "
+            "more. For a new address, press Ctrl-C in the terminal of that command, and start it again: what you have "
+            "made is kept. With an API key you can sign in here."
         )
         return _render_form(request, target, 403, FieldErrors(others=(message,)))
     return _begin_session(request, target, service.sessions.begin(key))

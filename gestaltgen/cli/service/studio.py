@@ -121,7 +121,8 @@ def _sign_in(settings: Settings, url: str, *, browser: bool) -> Iterator[None]:
                 f"The studio is at {url}/studio. "
                 + ("Your browser opens it. If it does not, open" if opens else "Open")
                 + f" this address within two minutes; it works once, and signs you in as {key.owner} for twelve hours:"
-                f"\n\n  {page}\n\nPress Ctrl-C to end the studio."
+                f"\n\n  {page}\n\nPress Ctrl-C to end the studio. If the address does not work any more, end the "
+                "studio and start it again for a new one; what you have made is kept."
             )
             yield
         finally:

@@ -117,6 +117,8 @@ def test_a_ticket_signs_in_once_and_for_a_short_time(studio: Studio, monkeypatch
         assert (answer.status_code, answer.headers["Location"]) == (303, "/studio")
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert "lab" in http.get("/studio").text
+        again = http.get("/studio/sign-in", params={"ticket": ticket})  # of a person who is signed in
+        assert (again.status_code, again.headers["Location"]) == (303, "/studio")
     late = studio.service.tickets.issue(key.key)
     with monkeypatch.context() as patch:
         moment = clock.now() + TICKET_LIFETIME
@@ -126,6 +128,7 @@ def test_a_ticket_signs_in_once_and_for_a_short_time(studio: Studio, monkeypatch
         answer = httpx.get(f"{studio.url}/studio/sign-in", params={"ticket": used})
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
+        assert "For a new address, press Ctrl-C" in answer.text
 
 
 def test_no_header_signs_in_anybody_unless_a_setting_names_it(studio: Studio) -> None:
