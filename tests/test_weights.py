@@ -77,7 +77,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     name = weights.DEFAULT
     whole = weights.default().read_bytes()
     (tmp_path / "manifest.json").write_text((weights.default().parent / "manifest.json").read_text())
-    monkeypatch.setattr(weights, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights, "find_folder", lambda: tmp_path)
     with pytest.raises(CheckpointError, match=name):
         weights.default()
     (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))

@@ -22,7 +22,7 @@ Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
 
 def manifest() -> dict[str, dict[str, Any]]:
     """Return sha256, origin, licence and intended use of each shipped file, by file name, from manifest.json."""
-    entries: dict[str, dict[str, Any]] = json.loads((_folder() / "manifest.json").read_text())
+    entries: dict[str, dict[str, Any]] = json.loads((find_folder() / "manifest.json").read_text())
     return entries
 
 
@@ -94,7 +94,7 @@ def find_file(name: str) -> Path:
     """
     if name not in manifest():
         raise CheckpointError(f"no weights {name!r} are shipped; expected one of {', '.join(manifest())}")
-    path = _folder() / name
+    path = find_folder() / name
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; restore it with `git checkout weights`")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -103,5 +103,6 @@ def find_file(name: str) -> Path:
     return path
 
 
-def _folder() -> Path:
+def find_folder() -> Path:
+    """Return the folder that holds the shipped files."""
     return Path(str(files("weights")))

@@ -59,7 +59,7 @@ class Tenants:
         self._guard = threading.Lock()
 
     def limits(self, owner: str) -> TenantLimits:
-        """Return the limits of an owner; a change takes effect in every process after a second."""
+        """Return the limits of an owner; a change takes effect in other processes after a second."""
         if self.remembers(owner):
             _, found = self._known[owner]
         else:
@@ -84,14 +84,17 @@ class Tenants:
         return {row.owner: _read(row.limits) for row in rows}
 
     def set(self, owner: str, limits: TenantLimits) -> None:
-        """Set the limits of an owner; without any, those of the service apply."""
+        """Set the limits of an owner, from now on in this process; without any, those of the service apply."""
         with self._engine.begin() as connection:
             if limits == TenantLimits():
                 connection.execute(delete(_tenants).where(_tenants.c.owner == owner))
-                return
-            text = json.dumps(asdict(limits))
-            new = insert(self._engine, _tenants).values(owner=owner, limits=text)
-            connection.execute(new.on_conflict_do_update(index_elements=["owner"], set_={"limits": text}))
+            else:
+                text = json.dumps(asdict(limits))
+                new = insert(self._engine, _tenants).values(owner=owner, limits=text)
+                connection.execute(new.on_conflict_do_update(index_elements=["owner"], set_={"limits": text}))
+        self._known.pop(owner, None)
+        with self._guard:
+            self._left.pop(owner, None)
 
     def admit(self, owner: str) -> None:
         """Count a request against a token bucket: a minute's requests may come at once, and are refilled steadily.

@@ -131,6 +131,11 @@ class ImageSetWork:
             with self._guard:
                 self._now.remove(plan.id)
 
+    @property
+    def callers(self) -> int:
+        """Number of callers who wait for a set that is made without a job."""
+        return len(self._now)
+
     def is_being_made(self, set_id: str) -> bool:
         """Whether a set is being made for a caller who waits, without a job."""
         return set_id in self._now
@@ -325,6 +330,11 @@ class ImageSets:
             Problem: 503, too many wait already.
         """
         self._work.make_now(plan)
+
+    @property
+    def callers(self) -> int:
+        """Number of callers who wait for a set that is made without a job."""
+        return self._work.callers
 
     def is_being_made(self, set_id: str) -> bool:
         """Whether a set is being made for a caller who waits, without a job."""

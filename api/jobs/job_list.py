@@ -154,7 +154,7 @@ class Jobs:
         self._database = database
         self._engine = database.engine
         self._works = works
-        self._most_open = most_open
+        self.most_open = most_open
         self._check_images = check_images
         self._metrics = metrics
         self.ends = JobEnds(shared=database.shared)
@@ -290,12 +290,16 @@ class Jobs:
                 if status is None:
                     self._queue.put(row["id"], Kind(row["kind"]), row["subject"], row["total"], row["owner"])
 
+    def is_idle(self) -> bool:
+        """Return whether this process runs no job."""
+        return self._queue.is_idle()
+
     def stop(self) -> None:
         """Stop after the current steps; unfinished jobs continue after a restart, or in other processes."""
         self._queue.close()
 
     def _check_room(self, kind: Kind, total: int, owner: str) -> None:
-        everybody, each = self._most_open
+        everybody, each = self.most_open
         of_sets = _jobs.c.open, _jobs.c.owner == owner, _jobs.c.kind == Kind.IMAGE_SET
         images = select(func.coalesce(func.sum(_jobs.c.total), 0)).where(*of_sets)
         is_open = select(func.count()).select_from(_jobs).where(_jobs.c.open)

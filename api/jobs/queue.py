@@ -195,6 +195,10 @@ class Queue:
         """Return whether a living process can continue a job."""
         return status.app_version in self._presence.versions() | {WORKFLOW_VERSION}
 
+    def is_idle(self) -> bool:
+        """Return whether this process runs no job."""
+        return self._active == 0
+
     def close(self) -> None:
         """Stop after the current steps; unfinished jobs continue after a restart, or in other processes."""
         self._stopping = True

@@ -14,7 +14,7 @@ from typing import Final
 from dbos import DBOS
 from dbos._queue import queue_worker_thread
 
-_AWAKE_S: Final = 1.0
+AWAKE_S: Final = 1.0
 """Time after a wake-up in which a thread looks at the interval of its queue: a place is freed a little later."""
 
 
@@ -29,7 +29,7 @@ class QueueThreads:
 
     def __init__(self, dbos: DBOS, queues: Sequence[str], rest_s: float) -> None:
         self._dbos = dbos
-        self._waits = {name: _Wait(rest_s) for name in queues}
+        self._waits = {name: LookEvent(rest_s) for name in queues}
 
     def start(self) -> None:
         """Start the threads."""
@@ -46,18 +46,18 @@ class QueueThreads:
             wait.wake()
 
 
-class _Wait(threading.Event):
+class LookEvent(threading.Event):
     """Event that stops a thread, and on which it waits between two looks."""
 
     def __init__(self, rest_s: float) -> None:
         super().__init__()
         self._rest_s = rest_s
         self._look = threading.Event()
-        self._awake_until = time.monotonic() + _AWAKE_S
+        self._awake_until = time.monotonic() + AWAKE_S
 
     def wake(self) -> None:
         """End the wait, and shorten those that follow."""
-        self._awake_until = time.monotonic() + _AWAKE_S
+        self._awake_until = time.monotonic() + AWAKE_S
         self._look.set()
 
     def set(self) -> None:
@@ -67,7 +67,10 @@ class _Wait(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for a wake-up, at most for `timeout`, or longer while at rest; return whether the thread has to stop."""
-        interval = timeout or 0.0
-        self._look.wait(interval if time.monotonic() < self._awake_until else max(interval, self._rest_s))
+        self._look.wait(self.interval_s(timeout or 0.0))
         self._look.clear()
         return self.is_set()
+
+    def interval_s(self, timeout: float) -> float:
+        """Return for how long a wait of `timeout` seconds lasts unless it is ended."""
+        return timeout if time.monotonic() < self._awake_until else max(timeout, self._rest_s)

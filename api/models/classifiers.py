@@ -121,14 +121,14 @@ class Classifiers:
     """
 
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._loaded = LoadedModels(_load, most_bytes)
 
     def list_infos(self) -> list[ClassifierInfo]:
         """List the classifiers by name; those that cannot be read are logged once and left out until they change."""
-        if self._folder is None:
+        if self.folder is None:
             return []
-        found = (_read_info(name, _read_versions(files)) for name, files in _find_files(self._folder))
+        found = (_read_info(name, _read_versions(files)) for name, files in _find_files(self.folder))
         return [info for info in found if info is not None]
 
     def find(self, name: str | None) -> ClassifierInfo:

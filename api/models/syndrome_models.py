@@ -55,14 +55,14 @@ class SyndromeModels:
     """
 
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
-        self._folder = folder
-        self._loaded = LoadedModels(_load, most_bytes)
+        self.folder = folder
+        self._loaded = LoadedModels(load_model, most_bytes)
 
     def list_infos(self) -> list[SyndromeInfo]:
         """List the models by syndrome; those that cannot be read are logged once and left out until they change."""
-        if self._folder is None:
+        if self.folder is None:
             return []
-        infos = [_find_info(file) for file in sorted(self._folder.glob(f"[!.]*/{FILE}"))]
+        infos = [_find_info(file) for file in sorted(self.folder.glob(f"[!.]*/{FILE}"))]
         served = sorted((info for info in infos if info is not None), key=lambda info: info.card.syndrome)
         for first, second in pairwise(served):
             if first.card.syndrome == second.card.syndrome:
@@ -124,7 +124,7 @@ def _warn_of_second(left_out: Path, served: Path) -> None:
     _log.warning("%s is not served: %s is of the same syndrome; move one of them away", left_out, served)
 
 
-def _load(info: SyndromeInfo) -> SyndromeModel:
+def load_model(info: SyndromeInfo) -> SyndromeModel:
     from recognition.syndromes.assessment.syndrome_model import SyndromeModel
     from recognition.syndromes.features.descriptors import load_descriptor
 

@@ -88,6 +88,9 @@ class Worker:
     Args:
         load: opens the generators; runs in the worker's thread.
         metrics: metrics of the service.
+
+    Attributes:
+        stopping: whether `close` was called; nothing more is taken.
     """
 
     def __init__(self, load: Callable[[], Models], metrics: Metrics | None = None) -> None:
@@ -98,7 +101,7 @@ class Worker:
         self._small: deque[_Rows | _Task] = deque()
         self._large: FairQueue[_Rows] = FairQueue()
         self._tasks: FairQueue[_Task] = FairQueue()
-        self._stopping = False
+        self.stopping = False
         self._proof = (-math.inf, "it has not made one yet")
         self._proving = threading.Lock()
         self._threads = [
@@ -214,7 +217,7 @@ class Worker:
     def close(self) -> None:
         """Finish requests that have begun and drop those that wait."""
         with self._turn:
-            self._stopping = True
+            self.stopping = True
             self._turn.notify_all()
         for thread in self._threads:
             thread.join()
@@ -225,7 +228,7 @@ class Worker:
 
     def _put(self, item: Any, queue: _Queue) -> None:
         with self._turn:
-            if self._stopping:
+            if self.stopping:
                 raise Stopping
             queue.append(item)
             self._turn.notify_all()
@@ -242,10 +245,10 @@ class Worker:
         large_next = False
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._stopping or self._small or self._large)
-                if self._stopping and not _has_begun(self._large.next):
+                self._turn.wait_for(lambda: self.stopping or self._small or self._large)
+                if self.stopping and not _has_begun(self._large.next):
                     break
-                large = bool(self._large) and (large_next or not self._small or self._stopping)
+                large = bool(self._large) and (large_next or not self._small or self.stopping)
                 large_next = not large
                 work = partial(self._render_slice, *self._large.pop()) if large else self._take_small()
             work()
@@ -256,8 +259,8 @@ class Worker:
         _lower_priority()
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._stopping or (self._tasks and not self.loading))
-                if self._stopping:
+                self._turn.wait_for(lambda: self.stopping or (self._tasks and not self.loading))
+                if self.stopping:
                     break
                 _, task = self._tasks.pop()
             self._do(task)

@@ -32,12 +32,13 @@ class EditWork(Undivided):
 
     def steps(self, subject: str, total: int) -> Iterator[JobStep]:
         """Yield the only step; see `api.jobs.work.Work`."""
-        yield JobStep("edit", partial(self._edit, subject), 1)
+        yield JobStep("edit", partial(self.edit, subject), 1)
 
     def clean_up(self, subject: str, error: Exception) -> None:
         """Do nothing, as nothing is written before the only step is complete; see `api.jobs.work.Work`."""
 
-    def _edit(self, edit_id: str) -> int:
+    def edit(self, edit_id: str) -> int:
+        """Edit a face, and store the pictures unless they are there; return the number of bytes written."""
         context = self._context
         record = context.edits.get(edit_id)
         if record is None:

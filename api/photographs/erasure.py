@@ -104,7 +104,7 @@ class Eraser:
         self._cohort = cohort
         self._survey_packs = survey_packs
         self._audit = audit
-        self._receipts = receipts
+        self.receipts = receipts
         self._forget_jobs = forget_jobs
         self._ownership = ownership
         self._idempotency_keys = idempotency_keys
@@ -166,7 +166,7 @@ class Eraser:
         known = self._audit.entries(photo=photo, owners=(owner,), outcomes=["done"])
         if not any(entry.action == ERASE_PHOTO for entry in known):
             return None
-        stored = self._receipts.read(self._photographs.folder(photo))
+        stored = self.receipts.read(self._photographs.folder(photo))
         return None if stored is None else Receipt(**stored)
 
     def erase_pack(self, pack: str, caller: Caller, cause: ErasureCause) -> None:
@@ -179,7 +179,7 @@ class Eraser:
         self._free_space.release_reserve()
         with self.block_erasure():
             if cause is not ErasureCause.EXPIRED:
-                self._receipts.write(self._survey_packs.folder(pack), {"erased_ms": now_ms(), "because": cause})
+                self.receipts.write(self._survey_packs.folder(pack), {"erased_ms": now_ms(), "because": cause})
             self._erase_pack_files(pack, caller)
         self._forget(pack)
 
@@ -201,7 +201,7 @@ class Eraser:
         store = self._store_of(record)
         with self.block_erasure():
             if record.photos:
-                self._receipts.write(f"{store.name}/{record.id}", {"erased_ms": now_ms(), "because": cause})
+                self.receipts.write(f"{store.name}/{record.id}", {"erased_ms": now_ms(), "because": cause})
                 with self._record_erasure(caller, f"erase {record.kind}", *record.photos):
                     store.remove(record)
             else:
@@ -218,7 +218,7 @@ class Eraser:
         """
         self._free_space.release_reserve()
         with self.block_erasure():
-            self._receipts.write(f"{COHORT.name}/{member.id}", {"erased_ms": now_ms(), "because": cause})
+            self.receipts.write(f"{COHORT.name}/{member.id}", {"erased_ms": now_ms(), "because": cause})
             with self._record_erasure(caller, LEAVE_COHORT, member.photo):
                 self._cohort.leave(member.photo)
         self._empty_change_log()
@@ -256,7 +256,7 @@ class Eraser:
             StorageError: files or receipts cannot be reached.
         """
         with self._database.locks.hold("erasing"):
-            erased = self._receipts.list_folders()
+            erased = self.receipts.list_folders()
             photos = [photo for photo in self._photographs.list_ids() if self._photographs.folder(photo) in erased]
             for photo in photos:
                 self.erase_photograph(photo, SERVICE, ErasureCause.REPEATED)
@@ -342,7 +342,7 @@ class Eraser:
         }
         receipt = Receipt(new_id(), photo, now_ms(), erased, cause)
         if cause is not ErasureCause.EXPIRED:
-            self._receipts.write(folder, vars(receipt))
+            self.receipts.write(folder, vars(receipt))
         files.delete_tree(folder)
         self._edits.remove_of_photograph(photo)
         self._explanations.remove_of_photograph(photo)

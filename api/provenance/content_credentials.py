@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("gestaltgen.credentials")
 
 _PROGRAM: Final = Path(c2pa_reader.__file__)
-_WALL_S: Final = 15
+WALL_S: Final = 15
 _SOON: Final = timedelta(days=30)
 _AT_ONCE: Final = 2
 """Number of reading processes at a time; further files wait."""
@@ -78,18 +78,18 @@ class Credentials:
     """
 
     def __init__(self, signer: Signer | None, make_rules: Callable[[], str] | None) -> None:
-        self._signer = signer
+        self.signer = signer
         self._make_rules = None if make_rules is None else cache(make_rules)
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     @property
     def signs(self) -> bool:
         """Whether pictures are signed when they are delivered."""
-        return self._signer is not None
+        return self.signer is not None
 
     def sign(self, data: bytes) -> bytes:
         """Return a picture's file with a manifest, if this service signs; see api.provenance.c2pa_signing."""
-        return data if self._signer is None else self._signer.sign(data)
+        return data if self.signer is None else self.signer.sign(data)
 
     def read(self, data: bytes) -> ManifestReading | None:
         """Read a file's manifest; returns None if there is none. Blocks.
@@ -124,7 +124,7 @@ class Credentials:
                     cwd="/",
                     env={},
                     start_new_session=True,
-                    timeout=_WALL_S,
+                    timeout=WALL_S,
                     check=False,
                 )
             except subprocess.TimeoutExpired:

@@ -25,7 +25,7 @@ LARGEST_STUDY_BYTES: Final = 5_000_000
 
 _PROGRAM: Final = "studies.report.uploaded_answers"
 _NEEDED: Final = ("scipy", "matplotlib")
-_CPU_S: Final = 60
+CPU_S: Final = 60
 _WALL_S: Final = 180
 _MEMORY_BYTES: Final = 4_000_000_000
 _at_once: Final = BoundedSemaphore(max(1, count_cores() // 2))
@@ -88,7 +88,7 @@ def analyse(study: UploadedStudy) -> dict[str, Any]:
         "least_seconds": study.least_seconds,
         "unfinished": study.unfinished,
     }
-    command = [sys.executable, "-P", "-m", _PROGRAM, str(_CPU_S), str(_MEMORY_BYTES)]
+    command = [sys.executable, "-P", "-m", _PROGRAM, str(CPU_S), str(_MEMORY_BYTES)]
     environment = {name: value for name in ("PATH", "HOME") if (value := os.environ.get(name))}
     environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
@@ -109,6 +109,6 @@ def analyse(study: UploadedStudy) -> dict[str, Any]:
 def _refuse_effort() -> Problem:
     return Problem(
         ProblemType.REQUEST_INVALID,
-        f"The analysis takes more than {_CPU_S} s of processor time, or more than {_MEMORY_BYTES} bytes of memory. "
+        f"The analysis takes more than {CPU_S} s of processor time, or more than {_MEMORY_BYTES} bytes of memory. "
         "Analyse the study with `gestaltgen study analyse`.",
     )

@@ -17,7 +17,7 @@ from typing import Final
 DEFAULT: Final = "en"
 """Language of the words in the code."""
 
-_FOLDER: Final = resources.files("api.studio") / "words"
+FOLDER: Final = resources.files("api.studio") / "words"
 _language: Final = ContextVar("language", default=DEFAULT)
 
 
@@ -47,29 +47,29 @@ def choose_language(accept_language: str) -> str:
 @cache
 def list_languages() -> tuple[str, ...]:
     """List the languages that there are, the default first."""
-    found = (one.name.removesuffix(".po") for one in _FOLDER.iterdir() if one.name.endswith(".po"))
+    found = (one.name.removesuffix(".po") for one in FOLDER.iterdir() if one.name.endswith(".po"))
     return (DEFAULT, *sorted(found))
 
 
 def translate(text: str) -> str:
     """Return a text in the language of the current request."""
-    return _load(_language.get()).gettext(text)
+    return load_translation(_language.get()).gettext(text)
 
 
 def translate_plural(one: str, many: str, count: int) -> str:
     """Return the text for a number in the language of the current request."""
-    return _load(_language.get()).ngettext(one, many, count)
+    return load_translation(_language.get()).ngettext(one, many, count)
 
 
 @cache
-def _load(language: str) -> gettext.NullTranslations:
+def load_translation(language: str) -> gettext.NullTranslations:
     if language == DEFAULT:
         return gettext.NullTranslations()
     from babel.messages.mofile import write_mo  # only where a reader needs it
     from babel.messages.pofile import read_po
 
     compiled = BytesIO()
-    with (_FOLDER / f"{language}.po").open("rb") as file:
+    with (FOLDER / f"{language}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

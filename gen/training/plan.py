@@ -178,7 +178,7 @@ def estimate_pace(preset: Preset, device: torch.device) -> float | None:
     """Estimate the seconds for 1,000 images on a CPU, for one process; None on a GPU, where nothing is measured."""
     if device.type != "cpu":
         return None
-    speed = _multiplications_per_second(torch.get_num_threads(), preset.training.precision == "bfloat16")
+    speed = multiplications_per_second(torch.get_num_threads(), preset.training.precision == "bfloat16")
     return 1000 * _multiplications(preset) / (_SHARE_OF_SPEED * speed)
 
 
@@ -223,7 +223,7 @@ _SHARE_OF_SPEED: Final = 0.5
 
 
 @cache
-def _multiplications_per_second(threads: int, bfloat16: bool) -> float:
+def multiplications_per_second(threads: int, bfloat16: bool) -> float:
     """Time a typical convolution with its gradient several times, in less than a second; return the best pace."""
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     x = torch.ones(16, 64, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()

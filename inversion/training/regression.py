@@ -19,7 +19,7 @@ CHUNK: Final = 64
 _RIDGES: Final = (1e-3, 1e-2, 1e-1)
 """Ridge penalties, relative to the mean square of a standardised feature; a tenth of the faces decides between them."""
 
-_STANDARDISED: Final = 16
+STANDARDISED_CHUNKS: Final = 16
 """Chunks that mean and deviation of the features come from."""
 
 
@@ -48,10 +48,10 @@ def fit_trunk_encoder(
     """
     whole = discriminator.state_dict()
     encoder.trunk.load_state_dict({name: whole[name] for name in encoder.trunk.state_dict()})
-    chunks = max(samples // CHUNK, 2 * _STANDARDISED)
+    chunks = max(samples // CHUNK, 2 * STANDARDISED_CHUNKS)
     pairs = ((encoder.features(images), w) for images, w in _generate_faces(generator, labels, chunks, seed))
     first = []
-    for _ in range(_STANDARDISED):
+    for _ in range(STANDARDISED_CHUNKS):
         first.append(next(pairs))
         on_progress(CHUNK)
     _standardise(encoder, torch.cat([x for x, _ in first]))
@@ -61,7 +61,7 @@ def fit_trunk_encoder(
     products = torch.zeros(size, outputs, device=encoder.mean.device)
     kept = []
     for number, (x, w) in enumerate(chain(first, pairs)):
-        if number >= _STANDARDISED:
+        if number >= STANDARDISED_CHUNKS:
             on_progress(CHUNK)
         if number % 10 == 0:
             kept.append((x, w))

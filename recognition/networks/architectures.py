@@ -139,7 +139,7 @@ def build(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trunk, features = _build_trunk(name, size, pretraining)
+        trunk, features = build_trunk(name, size, pretraining)
         mean, std = _IMAGENET
         if pretraining == "vggface2":
             mean, std = _VGGFACE2
@@ -156,7 +156,7 @@ def build(
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def _build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
+def build_trunk(name: str, size: int, pretraining: str) -> tuple[nn.Module, int]:
     """Build a trunk, and return it with its number of features."""
     if name == SMALL:
         small = SmallNetwork(size)

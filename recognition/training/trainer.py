@@ -135,7 +135,9 @@ def train(
     _check_faces(training_faces, validation_faces)
     folder = ClassifierFolder(out)
     with folder.lock():
-        run = _Run(config, training_faces, validation_faces, folder, weights, torch.device(device), dict(about or {}))
+        run = TrainingRun(
+            config, training_faces, validation_faces, folder, weights, torch.device(device), dict(about or {})
+        )
         return run.run(on_epoch, stop, snapshot_s)
 
 
@@ -153,7 +155,7 @@ class _Place:
     finished: bool = False
 
 
-class _Run:
+class TrainingRun:
     """Network, optimizer and data of a training, at a place."""
 
     def __init__(

@@ -120,7 +120,7 @@ class Lab:
 
     def idle(self) -> None:
         """Wait until no job is at work, erased and cancelled ones included."""
-        self.until(lambda: self.service.jobs._queue._active == 0)
+        self.until(self.service.jobs.is_idle)
 
     @contextmanager
     def occupied(self) -> Iterator[threading.Event]:
@@ -129,7 +129,7 @@ class Lab:
 
         def work(_: Models) -> None:
             both_begun.wait(20)
-            while not (go_on.is_set() or worker._stopping):
+            while not (go_on.is_set() or worker.stopping):
                 go_on.wait(0.01)
 
         threads = [threading.Thread(target=partial(worker.call, work, small=small)) for small in (True, False)]

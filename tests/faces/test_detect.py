@@ -13,7 +13,7 @@ from PIL import Image
 from core.errors import ConfigError, ImageError, NoFaceError
 from faces.align import align, ffhq_quad
 from faces.convolutional_detector import detect_boxes
-from faces.detect import MODEL_VARIABLE, Detection, FaceDetector
+from faces.detect import MODEL_VARIABLE, Detection, Face, FaceDetector
 from faces.images import Pixels, read_image
 
 FIXTURE = Path(__file__).parents[1] / "data" / "ffhq_align.npz"
@@ -54,7 +54,8 @@ def test_of_equally_large_faces_the_most_confident_is_taken(
     detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = [((0.0, 0.0, 60.0, 61.0), 0.5), ((70.0, 0.0, 130.0, 60.0), 1.5), ((0.0, 70.0, 40.0, 110.0), 3.0)]
-    monkeypatch.setattr(detector, "_boxes", lambda image: boxes)
+    faces = [Face(box, score, np.zeros((68, 2))) for box, score in boxes]
+    monkeypatch.setattr(detector, "detect", lambda image: faces)
     found = detector.largest(np.zeros((150, 150, 3), np.uint8))
     assert (found.face.score, found.faces_found) == (1.5, 3)
 

@@ -59,7 +59,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
     build_classifier().save(folder / "classifiers" / "small.safetensors")
     StoredModel(CARD, {"a": np.zeros(3)}, {}).write(folder / "syndromes" / "kdvs", "# KdVS\n\nA card.\n")
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(syndrome_models, "_load", QuickModel)
+        patches.setattr(syndrome_models, "load_model", QuickModel)
         with open_lab(
             tmp_path_factory.mktemp("studio"), classifiers=folder / "classifiers", syndromes=folder / "syndromes"
         ) as lab:

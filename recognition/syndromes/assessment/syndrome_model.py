@@ -124,7 +124,7 @@ class SyndromeModel:
             ImageError: there is no face, or it is too small.
         """
         face = AlignedFace.find(image)
-        features = self._represent(image, sex, age)
+        features = self.represent(image, sex, age)
         if terms:
             features = features.with_terms([terms])
         novelty = {name: space.measure(name, features.block(name)[0]) for name, space in self.spaces.items()}
@@ -134,7 +134,7 @@ class SyndromeModel:
                 "this photograph seems to be one of the training; the models answer for people whom they have not seen",
             )
         able = [] if refusals else self._select_members(features)
-        reasons = tuple(self._explain(able, features, face))
+        reasons = tuple(self.explain(able, features, face))
         return Assessment(
             syndrome=self.card.syndrome,
             model_sha256=self.sha256,
@@ -155,7 +155,7 @@ class SyndromeModel:
         Raises:
             ImageError: there is no face, or it is too small.
         """
-        return np.asarray(scale_block(DESCRIPTOR, self._represent(image, None, None).block(DESCRIPTOR))[0])
+        return np.asarray(scale_block(DESCRIPTOR, self.represent(image, None, None).block(DESCRIPTOR))[0])
 
     def measure_likeness(self, members: npt.NDArray[np.float32], image: Pixels) -> Likeness:
         """Measure whether a face is like the members of a cohort, compared with the controls of the training.
@@ -169,7 +169,8 @@ class SyndromeModel:
         controls = self.spaces[DESCRIPTOR].faces[~self.patients]
         return measure_likeness(members, controls, self.describe(image))
 
-    def _represent(self, image: Pixels, sex: str | None, age: float | None) -> FaceFeatures:
+    def represent(self, image: Pixels, sex: str | None, age: float | None) -> FaceFeatures:
+        """Return the features of the largest face of a photograph; arguments and errors as of `assess`."""
         features, failures = extract(
             {_FACE: image},
             descriptor=self.descriptor,
@@ -204,7 +205,7 @@ class SyndromeModel:
             if calibrated[name] in self.calibrations
         }
 
-    def _explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
+    def explain(self, members: Sequence[Member], features: FaceFeatures, face: AlignedFace) -> list[AnswerReason]:
         """Return the most important reasons of each model; the weights are means over the draws."""
         weights: dict[tuple[str, str | tuple[int, ...]], float] = defaultdict(float)
         nearest: dict[tuple[str, str | tuple[int, ...]], list[tuple[int, int]]] = defaultdict(list)

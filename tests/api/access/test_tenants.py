@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from api.access.tenants import TenantLimits, Tenants
 from api.operations.database import Database
@@ -32,9 +33,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tenants(tmp_path: Path, clock: Clock) -> Iterator[Tenants]:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     with closing(Database.open(tmp_path)) as database:
-        yield Tenants(database.engine, clock)
+        yield database.engine
+
+
+@pytest.fixture
+def tenants(engine: Engine, clock: Clock) -> Tenants:
+    return Tenants(engine, clock)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +51,13 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def limited(ours: Lab) -> Iterator[Lab]:
-    """Without what was looked up before, or is left of a test."""
-    ours.service.tenants._known.clear()
+    """Without limits at the end of a test."""
     yield ours
     give(ours, TenantLimits())
 
 
 def give(lab: Lab, limits: TenantLimits, owner: str = "lab") -> None:
     lab.service.tenants.set(owner, limits)
-    lab.service.tenants._known.clear()
 
 
 def asked(count: int, seed: int, model: str | None = None) -> dict[str, object]:
@@ -64,13 +68,14 @@ def asked(count: int, seed: int, model: str | None = None) -> dict[str, object]:
 # Limits
 
 
-def test_limits_are_kept_and_taken_away(tenants: Tenants, clock: Clock) -> None:
-    limits = TenantLimits(600, 5000, 100, ("phantom128",), 3600)
-    assert tenants.limits("lab") == TenantLimits()
+def test_limits_are_kept_and_taken_away(tenants: Tenants, engine: Engine, clock: Clock) -> None:
+    limits, other_process = TenantLimits(600, 5000, 100, ("phantom128",), 3600), Tenants(engine, clock)
+    assert tenants.limits("lab") == other_process.limits("lab") == TenantLimits()
     tenants.set("lab", limits)
-    assert tenants.limits("lab") == TenantLimits()
-    clock.now += 1.1
     assert tenants.limits("lab") == limits
+    assert other_process.limits("lab") == TenantLimits()
+    clock.now += 1.1
+    assert tenants.limits("lab") == other_process.limits("lab") == limits
     assert tenants.limits("other") == TenantLimits()
     assert tenants.list_all() == {"lab": limits}
     tenants.set("lab", TenantLimits(images_waiting=7))
@@ -115,7 +120,6 @@ def test_requests_come_back_one_by_one(tenants: Tenants, clock: Clock) -> None:
 
 def test_too_many_requests_are_refused_to_who_made_them(limited: Lab) -> None:
     give(limited, TenantLimits(requests_per_minute=2))
-    limited.service.tenants._left.clear()
     answers = [limited.http.get("/v1/jobs") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 30

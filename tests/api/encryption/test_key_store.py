@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from api.encryption.key_store import KEY_BYTES, SubjectKeys, load_secret
 from api.operations.database import Database
@@ -52,21 +53,19 @@ def test_a_rotation_puts_every_key_under_a_new_one(database: Database, keys: Sub
     assert {subject: other_process.find(subject) for subject in by_subject} == by_subject
 
 
-def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(
-    database: Database, keys: SubjectKeys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rotation_that_was_cut_off_is_taken_up_by_the_next(database: Database, keys: SubjectKeys) -> None:
     by_subject = {subject: keys.find_or_create(subject) for subject in ("photos/00aa", "photos/00bb")}
-    wrap_again = SubjectKeys._wrap_again
+    updates: list[str] = []
 
-    def cut(self: SubjectKeys, subject: str, keys: Mapping[str, bytes], name: str) -> bool:
-        if subject == "photos/00bb":
+    def cut(connection: object, cursor: object, statement: str, *_: object) -> None:
+        updates.extend([statement] if statement.startswith("UPDATE") else [])
+        if len(updates) == 2:
             raise OSError("killed")
-        return wrap_again(self, subject, keys, name)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(SubjectKeys, "_wrap_again", cut)
-        with pytest.raises(OSError, match="killed"):
-            keys.rotate()
+    event.listen(database.engine, "before_cursor_execute", cut)
+    with pytest.raises(OSError, match="killed"):
+        keys.rotate()
+    event.remove(database.engine, "before_cursor_execute", cut)
     assert {subject: SubjectKeys.open(database).find(subject) for subject in by_subject} == by_subject
     assert keys.rotate() == 2
     assert {subject: keys.find(subject) for subject in by_subject} == by_subject

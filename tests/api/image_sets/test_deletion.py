@@ -126,7 +126,7 @@ def test_the_job_of_a_deleted_set_is_cancelled_and_leaves_nothing(owners: Owners
         owners.model.chunk_s = 0
     assert owners.first.get(asked["links"]["job"]).status_code == 404
     deadline = time.monotonic() + 30
-    while owners.service.jobs._queue._active or files_of(owners, asked["id"]):
+    while not owners.service.jobs.is_idle() or files_of(owners, asked["id"]):
         assert time.monotonic() < deadline, files_of(owners, asked["id"])
         time.sleep(0.02)
     assert owners.service.store.request(asked["id"]) is None

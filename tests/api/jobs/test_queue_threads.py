@@ -46,14 +46,10 @@ def test_threads_look_as_soon_as_they_are_woken(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_threads_at_rest_look_at_their_own_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_threads, "_AWAKE_S", -1.0)
-    wait = queue_threads._Wait(0.05)
+    monkeypatch.setattr(queue_threads, "AWAKE_S", -1.0)
+    wait = queue_threads.LookEvent(0.05)
     assert not wait.wait(0.01)
-    waited: list[float | None] = []
-    monkeypatch.setattr(wait._look, "wait", waited.append)
-    wait.wait(0.01)
-    wait.wait(0.2)
-    monkeypatch.setattr(queue_threads, "_AWAKE_S", 3600.0)
+    assert [wait.interval_s(timeout) for timeout in (0.01, 0.2)] == [0.05, 0.2]
+    monkeypatch.setattr(queue_threads, "AWAKE_S", 3600.0)
     wait.wake()
-    wait.wait(0.01)
-    assert waited == [0.05, 0.2, 0.01]
+    assert wait.interval_s(0.01) == 0.01

@@ -165,6 +165,6 @@ def refused_id(http: httpx.Client) -> str:
 
 def until_waiting(app: FastAPI, requests: int) -> None:
     deadline = time.monotonic() + 60
-    while len(app.state.service.sets._work._now) != requests:
+    while app.state.service.sets.callers != requests:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -81,7 +81,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def queued(worker: Worker) -> int:
-    return len(worker._small) + len(worker._large)
+    return sum(worker.waiting.values())
 
 
 def asked(
@@ -283,7 +283,7 @@ def test_close_drops_what_waits_and_finishes_what_is_begun() -> None:
             asked(worker, pool, plan_of(model, 2000, 10), small=False),
         ]
         closing = pool.submit(worker.close)
-        until(lambda: worker._stopping)
+        until(lambda: worker.stopping)
         model.let(100)
         closing.result(10)
         assert len(begun.result(10)) == 50
@@ -310,7 +310,7 @@ def test_close_waits_for_a_load_that_is_under_way() -> None:
         waiting = pool.submit(worker.render, plan_of(FakeModel(), 1), plan_of(FakeModel(), 1).rows)
         until(lambda: queued(worker) == 1)
         closing = pool.submit(worker.close)
-        until(lambda: worker._stopping)
+        until(lambda: worker.stopping)
         go_on.set()
         closing.result(10)
         with pytest.raises(Stopping):

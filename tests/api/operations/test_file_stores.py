@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
 
 from api.operations.file_stores import Files, LocalFiles, RemoteFiles, open_files, without_credentials
@@ -100,12 +101,12 @@ def test_objects_of_a_store_are_read_side_by_side_and_not_far_ahead(
 ) -> None:
     files, together, asked = RemoteFiles(f"memory://{tmp_path}"), threading.Barrier(8, timeout=30), list[object]()
 
-    def slow(path: str, **_: object) -> bytes:
+    def slow(_: MemoryFileSystem, path: str, **options: object) -> bytes:
         asked.append(path)
         together.wait()  # passes when eight are asked for at a time
         return path.encode()
 
-    monkeypatch.setattr(files._fs, "cat_file", slow)
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", slow)
     found = files.read_each(str(n) for n in range(1000))
     assert [next(found) for _ in range(8)] == [f"{tmp_path}/{n}".encode() for n in range(8)]
     assert len(asked) <= 32
@@ -213,7 +214,7 @@ def test_a_store_that_cannot_be_reached_is_named_without_credentials(
     def fail(*_: object, **__: object) -> Iterator[None]:
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(files._fs, "cat_file", fail)
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", fail)
     with pytest.raises(
         StorageError, match=rf"the store memory://{tmp_path} cannot be reached, or refuses \(Connection"
     ):

@@ -54,7 +54,7 @@ class Counting:
 
     def idle(self) -> None:
         """Wait until no job is at work: one ends a moment after its set is complete."""
-        wait_until(lambda: self.app.state.service.jobs._queue._active == 0)
+        wait_until(self.app.state.service.jobs.is_idle)
 
 
 @pytest.fixture(scope="module")

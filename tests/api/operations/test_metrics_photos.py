@@ -36,7 +36,7 @@ def test_photographs_and_their_ends_are_counted(lab: Lab, monkeypatch: pytest.Mo
     assert moved(lambda: good(lab.edit(photo, strength=1.0)), "model_task_seconds_count") >= 1
     assert moved(lambda: gone(photo), "erasures_total", cause="request") == 1
     with monkeypatch.context() as patched:
-        patched.setattr(lab.service.jobs, "_most_open", (1000, 0))
+        patched.setattr(lab.service.jobs, "most_open", (1000, 0))
         assert moved(lambda: refused(lab.send(phantom(0)), 429), "erasures_total", cause="not_accepted") == 0
         patched.setattr(lab.service.jobs, "check_room", lambda *_: None)  # another request was faster
         assert moved(lambda: refused(lab.send(phantom(0)), 429), "erasures_total", cause="not_accepted") == 1

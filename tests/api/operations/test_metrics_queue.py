@@ -69,7 +69,7 @@ def test_what_is_too_much_has_its_reasons(tmp_path: Path) -> None:
     ):
         try:
             pool.submit(alice.post, SETS, json=SMALL, headers={"Prefer": "wait=20"})
-            wait_until(lambda: len(app.state.service.sets._work._now) == 1)
+            wait_until(lambda: app.state.service.sets.callers == 1)
             busy = alice.post(SETS, json=SMALL | {"seed": 20}, headers={"Prefer": "wait=20"})
             answers = [
                 (http.post(SETS, json=LARGE | {"seed": seed}).status_code)

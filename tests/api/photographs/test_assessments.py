@@ -76,7 +76,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (folder / "broken").mkdir()
     (folder / "broken" / "model.safetensors").write_bytes(b"no model")
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(syndrome_models, "_load", QuickModel)
+        patches.setattr(syndrome_models, "load_model", QuickModel)
         with open_lab(tmp_path_factory.mktemp("lab"), served(FakeModel()), syndromes=folder) as lab:
             yield lab
 
@@ -207,7 +207,7 @@ def test_an_erased_assessment_leaves_nothing_and_no_backup_brings_it_back(lab: L
     assert lab.http.delete(made["links"]["self"]).status_code == 204
     assert problem_of(lab.http.get(made["links"]["self"])) is ProblemType.ASSESSMENT_NOT_FOUND
     again = good(ask(lab.http, photo))
-    receipts: Receipts = lab.service.eraser._receipts
+    receipts: Receipts = lab.service.eraser.receipts
     receipts.write(f"assessments/{again['id']}", {"because": ErasureCause.REQUESTED})
     lab.service.eraser.repeat_erasures()
     for one in (made, again):
@@ -256,7 +256,7 @@ def test_a_member_that_left_is_not_brought_back_by_a_backup_but_may_join_again(l
     photo = join(lab, 1)
     member = lab.service.cohort.find(photo)
     assert member is not None
-    receipts: Receipts = lab.service.eraser._receipts
+    receipts: Receipts = lab.service.eraser.receipts
     receipts.write(f"cohort/{member.id}", {"because": ErasureCause.REQUESTED})
     lab.service.eraser.repeat_erasures()
     assert lab.service.cohort.find(photo) is None
@@ -310,7 +310,7 @@ def test_the_client_assesses_and_lets_a_photograph_join_and_leave(lab: Lab) -> N
 
 
 def test_a_service_without_models_says_what_to_set(lab: Lab, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.service.syndrome_models, "_folder", None)
+    monkeypatch.setattr(lab.service.syndrome_models, "folder", None)
     assert good(lab.http.get("/v1/syndromes")) == {"items": []}
     answer = ask(lab.http, photo)
     assert problem_of(answer) is ProblemType.NO_SYNDROME_SERVED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
 
 from api.operations.receipts import Receipts
 from api.photographs.records import ErasureCause
@@ -18,6 +16,7 @@ from api.problem_types import ProblemType
 from api.provenance.claims import MAP_NOTICE
 from faces.images import read_image
 from tests.api.lab import WAIT, Json, Lab, files_of, good, open_lab, phantom, problem_of, tables_naming
+from tests.api.stores import files_in
 from tests.recognition.explanation.classifiers import CLASSES, build_classifier
 
 SET = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 2, "seed": 5}
@@ -209,7 +208,7 @@ def test_the_same_explanation_with_a_key_is_one(lab: Lab, face: Face) -> None:
 
 def test_the_queue_being_full_nothing_is_kept(lab: Lab, face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     before = good(lab.http.get(face.path))
-    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
     assert problem_of(ask(lab.http, face)) is ProblemType.TOO_MANY_JOBS
     assert good(lab.http.get(face.path)) == before
 
@@ -254,7 +253,7 @@ def test_maps_are_sealed_and_go_with_their_photograph(lab: Lab) -> None:
     assert record is not None
     path = explanations.map_path(record, "gradient")
     assert explanations.files.read(path).startswith(b"\x89PNG")
-    assert not explanations.files._files.read(path).startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    assert not files_in(lab.state).read(path).startswith(b"\x89PNG")
     receipt = good(lab.http.delete(f"/v1/photos/{photo}"))
     assert receipt["erased"]["maps of explanations"] == 2
     assert problem_of(lab.http.get(made["links"]["self"])) is ProblemType.EXPLANATION_NOT_FOUND
@@ -276,7 +275,7 @@ def test_an_erased_explanation_that_a_backup_brings_back_is_erased_again(lab: La
     made = explain(lab, of_photograph)
     record = lab.service.explanations.get(made["id"])
     assert record is not None
-    receipts: Receipts = lab.service.eraser._receipts
+    receipts: Receipts = lab.service.eraser.receipts
     receipts.write(f"explanations/{record.id}", {"because": ErasureCause.REQUESTED})
     lab.service.eraser.repeat_erasures()
     assert lab.service.explanations.get(made["id"]) is None
@@ -286,10 +285,9 @@ def test_an_erased_explanation_that_a_backup_brings_back_is_erased_again(lab: La
 def test_a_picture_without_a_face_is_refused_before_anything_is_stored(
     lab: Lab, of_image: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grey = io.BytesIO()
-    Image.new("RGB", (128, 128), "grey").save(grey, "PNG")
+    grey = np.full((128, 128, 3), 128, np.uint8)
     before = good(lab.http.get(of_image.path))
-    monkeypatch.setattr(lab.service.explanation_work, "_read_image", lambda image_set, image: grey.getvalue())
+    monkeypatch.setattr(lab.service.explanation_work, "read_pixels", lambda face: grey)
     assert problem_of(ask(lab.http, of_image)) is ProblemType.PICTURE_UNUSABLE
     assert good(lab.http.get(of_image.path)) == before
 
@@ -307,7 +305,7 @@ def test_a_new_classifier_is_served_and_a_changed_one_is_read_again(lab: Lab, of
 
 
 def test_a_service_without_classifiers_says_what_to_set(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.service.classifiers, "_folder", None)
+    monkeypatch.setattr(lab.service.classifiers, "folder", None)
     assert good(lab.http.get("/v1/classifiers")) == {"items": []}
     photo = lab.photo(0)
     answer = lab.http.post("/v1/explanations", json={"face": {"photo": photo}})

@@ -193,7 +193,7 @@ def test_asked_for_by_many_at_once_with_a_key_it_is_one(lab: Lab, face: str, mon
 
 def test_the_queue_being_full_an_edit_is_not_kept(lab: Lab, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, key = good(lab.http.get(f"{face}/edits")), {"Idempotency-Key": f"full {face}"}
-    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
     monkeypatch.setattr(lab.service.edits, "add", pytest.fail)  # nothing is stored to be deleted again
     refused(lab.http.post(f"{face}/edits", json={"strength": 0.5}, headers=key), 429)
     assert good(lab.http.get(f"{face}/edits")) == before

@@ -126,6 +126,15 @@ def refusal(call: Callable[[], object]) -> Problem:
     return caught.value
 
 
+def is_accepted(data: bytes, form: Format) -> bool:
+    """Whether the check of a file's structure finds no fault."""
+    try:
+        check_container(data, form)
+    except Problem:
+        return False
+    return True
+
+
 def cause_of(problem: Problem) -> Cause:
     assert isinstance(problem.__cause__, ContainerError)
     return problem.__cause__.cause
@@ -219,7 +228,7 @@ def test_a_full_disk_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(("form", "data"), WHOLE)
 def test_whole_files_pass(form: Format, data: bytes) -> None:
     assert sniff(data[:12]) == form
-    check_container(data, form)
+    assert is_accepted(data, form)
 
 
 @pytest.mark.parametrize(
@@ -238,13 +247,13 @@ def test_whole_files_pass(form: Format, data: bytes) -> None:
     ids=["progressive", "restarts", "stuffing", "thumbnail", "comment", "fill", "padding", "two", "three padded"],
 )
 def test_what_cameras_write_passes(data: bytes) -> None:
-    check_container(data, "JPEG")
+    assert is_accepted(data, "JPEG")
 
 
 def test_pngs_with_metadata_and_webps_with_transparency_pass() -> None:
-    check_container(encode(quadrants(), "PNG", exif=with_orientation(6), dpi=(300, 300)), "PNG")
-    check_container(encode(quadrants().convert("RGBA"), "WEBP", exif=with_orientation(6)), "WEBP")
-    check_container(encode(Image.new("RGBA", (33, 17), (1, 2, 3, 4)), "WEBP", lossless=False), "WEBP")
+    assert is_accepted(encode(quadrants(), "PNG", exif=with_orientation(6), dpi=(300, 300)), "PNG")
+    assert is_accepted(encode(quadrants().convert("RGBA"), "WEBP", exif=with_orientation(6)), "WEBP")
+    assert is_accepted(encode(Image.new("RGBA", (33, 17), (1, 2, 3, 4)), "WEBP", lossless=False), "WEBP")
 
 
 @pytest.mark.parametrize(("form", "data"), WHOLE)

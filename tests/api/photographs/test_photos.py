@@ -677,7 +677,7 @@ def test_a_photograph_that_cannot_be_erased_does_not_stop_the_sweep(lab: Lab, mo
 
 def test_the_queue_being_full_a_photograph_is_not_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before, key = all_files(lab.state), {"Idempotency-Key": "full"}
-    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
     assert problem_of(lab.send(phantom(0), key)) is ProblemType.TOO_MANY_JOBS
     assert all_files(lab.state) == before
     monkeypatch.undo()

@@ -200,7 +200,7 @@ def test_what_is_refused_as_a_photograph_is_recorded(lab: Lab, monkeypatch: pyte
     [(owner, action, outcome, _)] = list_recorded(lab, since)
     assert (owner, action, outcome) == ("lab", "POST /v1/photos", "refused")
     since = lab.service.audit.head()
-    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
     refused(lab.send(phantom(0)), 429)
     assert [entry[:3] for entry in list_recorded(lab, since)] == [("lab", "POST /v1/photos", "refused")]
     since = lab.service.audit.head()

@@ -216,7 +216,7 @@ def test_the_same_pack_with_a_key_is_one(lab: Lab, photos: list[str], monkeypatc
 def test_the_queue_being_full_a_pack_is_not_stored(
     lab: Lab, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab.service.jobs, "_most_open", (1000, 0))
+    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
     monkeypatch.setattr(lab.service.survey_packs, "add", pytest.fail)
     key = {"Idempotency-Key": "full"}
     refused(lab.pack(*photos[:2], headers=key, seed=1), 429)

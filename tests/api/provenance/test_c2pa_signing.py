@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, get_args
+from datetime import datetime, tzinfo
+from typing import Any, Self, get_args
 
 import numpy as np
 import pytest
@@ -139,8 +139,13 @@ def test_changed_pixels_and_changed_words_are_told(signer: Signer, face: Pixels,
 def test_a_certificate_that_ends_lets_nothing_leave(
     signer: Signer, face: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signer, "_ends", datetime(2001, 1, 1, tzinfo=UTC))
-    with pytest.raises(Problem, match=r"ended on 2001-01-01, and none leave unsigned: .* renew it") as refused:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2999, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("api.provenance.c2pa_signing.datetime", Later)
+    with pytest.raises(Problem, match=r"ended on 2\d{3}-\d\d-\d\d, and none leave unsigned: .* renew it") as refused:
         signer.sign(marked(face))
     assert (refused.value.status, refused.value.reason) == (503, "failure")
 

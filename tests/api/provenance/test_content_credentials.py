@@ -117,7 +117,7 @@ def test_an_image_set_is_the_same_bytes_whoever_serves_it(
     paths = [f"{base}/{name}" for name in ("manifest.jsonl", "images/1", "shards/0.tar", "archive.zip")]
     there = [signing_lab.http.get(path) for path in paths]
     assert not [answer.url for answer in there if is_signed(answer.content)]
-    monkeypatch.setattr(signing_lab.service.credentials, "_signer", None)
+    monkeypatch.setattr(signing_lab.service.credentials, "signer", None)
     for path, answer in zip(paths, there, strict=True):
         unsigned = signing_lab.http.get(path)
         assert (unsigned.content, unsigned.headers["ETag"]) == (answer.content, answer.headers["ETag"])
@@ -204,7 +204,7 @@ def test_garbage_is_no_failure(signing_lab: Lab, body: bytes) -> None:
 
 
 def test_what_takes_too_long_is_given_up(signing_lab: Lab, edited: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_credentials, "_WALL_S", 0.001)
+    monkeypatch.setattr(content_credentials, "WALL_S", 0.001)
     found = verify(signing_lab, edited)
     assert found["verdict"] == "made here"
     assert found["credentials"]["state"] == "unreadable"

@@ -74,7 +74,7 @@ def test_what_a_generator_does_not_know_is_replaced_and_what_cannot_be_is_refuse
 def test_shown_faces_are_kept_as_image_sets_and_a_smile_as_edits(
     lab: Lab, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(EditWork, "_edit", lambda self, edit_id: 0)  # no network is needed to see what is asked for
+    monkeypatch.setattr(EditWork, "edit", lambda self, edit_id: 0)  # no network is needed to see what is asked for
     shown = http.get(f"{SHOWN}&blend=0.7&partner=unaffected&pair=on&without=on&strength=1.42")
     assert "a little more" in shown.text
     [action] = re.findall(r'action="(/studio/explore/keep[^"]+)"', shown.text)

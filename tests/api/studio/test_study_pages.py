@@ -61,7 +61,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     StoredModel(replace(CARD, syndrome="KdVS"), {"a": np.zeros(3)}, {}).write(syndromes / "kdvs", "# KdVS\n")
     build_classifier().save(classifiers / "small.safetensors")
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(syndrome_models, "_load", QuickModel)
+        patches.setattr(syndrome_models, "load_model", QuickModel)
         state = tmp_path_factory.mktemp("lab")
         with open_lab(state, served(FakeModel()), syndromes=syndromes, classifiers=classifiers) as lab:
             opened = []
@@ -160,7 +160,7 @@ def test_answers_are_analysed_and_not_stored(pages: Pages, pack: str, monkeypatc
     assert "data:" in page.headers["Content-Security-Policy"]
     assert "unsafe" not in page.headers["Content-Security-Policy"]
     assert {name.relative_to(pages.lab.state) for name in pages.lab.state.rglob("*")} <= before
-    monkeypatch.setattr(answer_analysis, "_CPU_S", 0)
+    monkeypatch.setattr(answer_analysis, "CPU_S", 0)
     assert pages.send(path, files=files, pack=pack).status_code == 422
 
 
@@ -262,8 +262,8 @@ def test_a_face_that_the_models_do_not_know_gets_no_answer(pages: Pages) -> None
 
 
 def test_without_models_the_pages_say_what_to_set(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages.lab.service.classifiers, "_folder", None)
-    monkeypatch.setattr(pages.lab.service.syndrome_models, "_folder", None)
+    monkeypatch.setattr(pages.lab.service.classifiers, "folder", None)
+    monkeypatch.setattr(pages.lab.service.syndrome_models, "folder", None)
     for path, setting in (("explanations", "GESTALTGEN_CLASSIFIERS"), ("assessments", "GESTALTGEN_SYNDROMES")):
         assert setting in pages.http.get(f"/studio/{path}").text
         assert setting in pages.http.get(f"/studio/{path}/photographs/{pages.photos[0]}").text

@@ -73,8 +73,8 @@ def test_a_translation_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         )
         .replace('msgstr[0] "%(count)d Tag"\nmsgstr[1] ""', 'msgstr[0] "%(count)d Tag"\nmsgstr[1] "%(count)d Tage"')
     )
-    monkeypatch.setattr(words, "_FOLDER", tmp_path)
-    for function in (words.list_languages, words._load):
+    monkeypatch.setattr(words, "FOLDER", tmp_path)
+    for function in (words.list_languages, words.load_translation):
         function.cache_clear()
     try:
         words.use_language("fr, de-CH;q=0.9, en;q=0.8")
@@ -84,7 +84,7 @@ def test_a_translation_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert pages.format_duration(3 * 86_400) == "3 Tage"
     finally:
         words.use_language("")
-        for function in (words.list_languages, words._load):
+        for function in (words.list_languages, words.load_translation):
             function.cache_clear()
 
 

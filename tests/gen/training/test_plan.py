@@ -72,7 +72,7 @@ def test_a_slow_machine_needs_days_and_a_smaller_run_fits(folder: RunFolder, mon
     assert not slow.takes_too_long
     chosen = make_preset("gpu", 128)
     speed = _speed_that_takes(chosen, images, monkeypatch) / (2 * 86_400)
-    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: speed)
+    monkeypatch.setattr(plan_module, "multiplications_per_second", lambda threads, bfloat16: speed)
     assert plan_module.estimate_pace(chosen, CPU) == pytest.approx(2 * 86_400 / images * 1000)
     proposal = propose_smaller_run("gpu", _Run(chosen), images, slow.machine)  # type: ignore[arg-type]
     assert proposal is not None
@@ -93,7 +93,7 @@ def test_what_needs_more_memory_than_is_free_does_not_fit(folder: RunFolder) -> 
 
 def _speed_that_takes(preset: Preset, images: int, monkeypatch: pytest.MonkeyPatch) -> float:
     """Multiplications in a second that show so many images in a second of training."""
-    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: 1.0)
+    monkeypatch.setattr(plan_module, "multiplications_per_second", lambda threads, bfloat16: 1.0)
     pace = plan_module.estimate_pace(preset, CPU)
     assert pace is not None
     return pace * images / 1000

@@ -25,7 +25,7 @@ def discriminator() -> Discriminator:
 
 
 def test_it_reads_latents_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression, "_STANDARDISED", 2)
+    monkeypatch.setattr(regression, "STANDARDISED_CHUNKS", 2)
     generator, judge, seen = tiny_generator(), discriminator(), []
     encoder = TrunkEncoder(TrunkConfig(DISCRIMINATOR), 16)
     error = fit_trunk_encoder(encoder, judge, generator, list_labels(Vocabulary()), 1280, on_progress=seen.append)

@@ -151,7 +151,7 @@ def test_another_run_is_not_gone_on_with(done: Path) -> None:
 def test_training_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 0.8, 0.9, 0.8, 0.85, 0.1])
     figures = lambda run: trainer.ValidationFigures(next(losses), 0.5, 0.5)  # noqa: E731
-    monkeypatch.setattr(trainer._Run, "measure", figures)
+    monkeypatch.setattr(trainer.TrainingRun, "measure", figures)
     result = train(replace(QUICK, epochs=9, patience=2), FEW, None, VALIDATION, tmp_path)
     assert (result.epochs, result.best_epoch) == (5, 2)
 
@@ -165,7 +165,7 @@ def test_which_epoch_is_the_best(select: str, best: int, tmp_path: Path, monkeyp
             trainer.ValidationFigures(0.7, 0.6, 0.7),
         ]
     )
-    monkeypatch.setattr(trainer._Run, "measure", lambda run: next(figures))
+    monkeypatch.setattr(trainer.TrainingRun, "measure", lambda run: next(figures))
     result = train(replace(QUICK, select=select), FEW, None, VALIDATION, tmp_path)
     assert result.best_epoch == best
 

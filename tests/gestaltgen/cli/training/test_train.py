@@ -380,7 +380,7 @@ def test_tensorboard_is_refused_where_it_is_not_installed(
 
 
 def test_auto_looks_at_the_machine(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: 2e10)
+    monkeypatch.setattr(plan_module, "multiplications_per_second", lambda threads, bfloat16: 2e10)
     output = train("train", str(phantoms), "--out", str(tmp_path / "run"), "--device", "cpu", "--dry-run")
     assert plan_line(output, "preset") == "cpu, chosen by auto for a CPU; --preset gpu takes full-size networks"
     assert re.match(r"CPU, \d+ cores?(, [\d.]+ [MG]B free)?$", plan_line(output, "machine"))
@@ -391,7 +391,7 @@ def test_auto_looks_at_the_machine(phantoms: Path, tmp_path: Path, monkeypatch: 
 def test_a_run_that_does_not_fit_is_warned_of_with_one_that_does(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_module, "_multiplications_per_second", lambda threads, bfloat16: 2e10)
+    monkeypatch.setattr(plan_module, "multiplications_per_second", lambda threads, bfloat16: 2e10)
     out = tmp_path / "run"
     args = ("train", str(phantoms), "--out", str(out), "--preset", "gpu", "--device", "cpu", "--dry-run")
     output = train(*args, "--set", "batch=8", "--exclude", str(_names(tmp_path, phantoms)))

@@ -56,7 +56,7 @@ def model(folder: Path) -> SyndromeModel:
 
 def represent(monkeypatch: pytest.MonkeyPatch, features: FaceFeatures) -> None:
     """Let the features of every photograph be these, of one face."""
-    monkeypatch.setattr(SyndromeModel, "_represent", lambda *_: features)
+    monkeypatch.setattr(SyndromeModel, "represent", lambda *_: features)
 
 
 def test_the_files_are_their_owners_and_name_nobody(folder: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_head_that_is_fitted_without_age_is_remarked_on(monkeypatch: pytest.Mo
     stored = train_models(cohort, features, {}, SYNDROME, settings).stored
     stored.write(tmp_path / "model", "")
     model = SyndromeModel.open(tmp_path / "model" / FILE, load_descriptor(None))
-    monkeypatch.setattr(SyndromeModel, "_explain", lambda *_: [])
+    monkeypatch.setattr(SyndromeModel, "explain", lambda *_: [])
     represent(monkeypatch, move(features, 1.05))
     monkeypatch.setattr(type(next(iter(model.spaces.values()))), "limit", 1e9)
     assert any("less exact" in one for one in model.assess(FACE, sex="female").remarks)

@@ -57,7 +57,7 @@ def test_vggface2_weights_describe_a_face_by_the_trunk(tmp_path: Path, monkeypat
             return images.mean(dim=(2, 3))
 
     monkeypatch.setattr(backbone_weights, "load_backbone", lambda network, path: "digest")
-    monkeypatch.setattr(architectures, "_build_trunk", lambda *_: (Channels(), 3))
+    monkeypatch.setattr(architectures, "build_trunk", lambda *_: (Channels(), 3))
     describe = VggFace2Descriptor(tmp_path / "weights.safetensors")
     assert (describe.name, describe.size) == ("vggface2 digest", 3)
     blue, _, red = describe(FACE.image, FACE.landmarks)
