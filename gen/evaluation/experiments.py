@@ -53,7 +53,6 @@ def quick_frechet(
     *,
     labels: Tensor | npt.NDArray[np.float32] | None = None,
     n: int = 500,
-    truncation: float = 1.0,
     seed: int = TUNING_SEED,
     precision: Precision = "float32",
 ) -> float:
@@ -70,7 +69,7 @@ def quick_frechet(
         ConfigError: a generator without a vocabulary, or fewer than two images with features.
     """
     vocabulary = require_vocabulary(generator)
-    request = ImageSetRequest("unrelated", vocabulary.conditions, seed=seed, truncation=truncation, precision=precision)
+    request = ImageSetRequest("unrelated", vocabulary.conditions, seed=seed, truncation=1.0, precision=precision)
     if labels is None:
         rows = balanced_rows(request, vocabulary, n)
     else:

@@ -83,21 +83,21 @@ def pools(sampling: str | Mapping[str, float], labels: Tensor, vocabulary: Vocab
     return [Pool(name, unknown if name == UNKNOWN else each, _members(groups, name)) for name in names]
 
 
-def balance_groups(pools: Sequence[Pool], groups: Sequence[str], limit: float = BALANCE_LIMIT) -> list[Pool]:
+def balance_groups(pools: Sequence[Pool], groups: Sequence[str]) -> list[Pool]:
     """Split pools by group, so that the groups of a pool are shown evenly.
+
+    A group gets at most `BALANCE_LIMIT` times its natural share of the pool; the others share the rest as they occur.
 
     Args:
         pools: of all images.
         groups: name of the group of each image of the data.
-        limit: a group gets at most this many times its natural share of the pool; the others share the rest as they
-            occur.
     """
     names = np.array(groups)
     balanced: list[Pool] = []
     for pool in pools:
         present, counts = np.unique(names[pool.members], return_counts=True)
         natural = counts / counts.sum()
-        shares = np.minimum(1 / len(present), natural * limit)
+        shares = np.minimum(1 / len(present), natural * BALANCE_LIMIT)
         # The rest of the share goes to groups that are larger than the mean.
         common = natural > 1 / len(present)
         shares[common] += (1 - shares.sum()) * natural[common] / max(natural[common].sum(), 1e-12)

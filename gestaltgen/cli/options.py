@@ -73,7 +73,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def load_discriminator_distance(
-    discriminator: Path | None, generator: Path, net: Generator, device: torch.device | None = None
+    discriminator: Path | None, generator: Path, net: Generator
 ) -> DiscriminatorDistance | None:
     """Return the distance on the features of the named discriminator, or of the one shipped with a shipped generator;
     None if there is neither.
@@ -87,7 +87,7 @@ def load_discriminator_distance(
     from inversion.similarity import DiscriminatorDistance
 
     judge = load_chosen_discriminator(discriminator, generator, net)
-    return None if judge is None else DiscriminatorDistance(judge.to(device))
+    return None if judge is None else DiscriminatorDistance(judge)
 
 
 def load_chosen_discriminator(discriminator: Path | None, generator: Path, net: Generator) -> Discriminator | None:

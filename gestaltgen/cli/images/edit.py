@@ -11,17 +11,17 @@ import typer
 from rich.table import Table
 
 from core.atomic_files import write_file
-from core.csv_reports import format_csv
-from core.errors import ConfigError, GestaltError
+from core.errors import ConfigError
 from editing.directions import Direction
 from editing.face_editor import FaceEditor
 from editing.latent_editor import NOTICE, Edit, LatentEditor
-from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
+from editing.photograph_files import InvertedPhotograph
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from faces.measures.judges import JudgeReading, Judges
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions, LocalOption
+from gestaltgen.cli.images.photograph_report import Sheet, report_photographs
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
@@ -31,7 +31,6 @@ from inversion.result import Inversion, render
 STRIP: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """Standard deviations along a direction that the strip of strengths shows."""
 
-_SHEET_ROWS: Final = 40
 _console = make_console()
 _progress = ConsoleProgress(_console)
 
@@ -140,7 +139,6 @@ def edit(
     by = inversion.build_method(face_editor, exact=True)
     along = face_editor.direction(change.direction, change.condition)
     editor = face_editor.configure_editor(hold=change.hold, local=change.local)
-    work = list_photographs(photographs)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if strip:
@@ -148,29 +146,12 @@ def edit(
         done = change.apply(editor, one.inversion, along)
         return _write_results(out, one, done, face_editor.read_by_judges(done.before, done.image))
 
-    lines, shown = [], []
-    for path, made in invert_photographs(
-        work,
-        face_editor,
-        by,
-        edit_one,
-        aligned=inversion.aligned,
-        landmarks=inversion.read_landmarks(),
-        progress=_progress,
-    ):
-        if isinstance(made, GestaltError):
-            lines.append(Line(str(path), "refused", str(made)))
-        else:
-            line, pictures = made
-            lines.append(line)
-            shown.append(pictures)
-        write_file(out / "report.csv", format_csv(lines).encode())
-    if shown:
-        titles = ["face", "reconstruction", "edited"]
-        sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=titles, footer=NOTICE)
-        write_file(out / "edits.png", encode_png(sheet))
+    sheet = Sheet(out / "edits.png", ["face", "reconstruction", "edited"], NOTICE)
+    lines = report_photographs(
+        photographs, face_editor, by, inversion, edit_one, Line, out / "report.csv", sheet, _progress
+    )
     _print_table(lines, out)
-    if not shown:
+    if not any(line.result == "edited" for line in lines):
         raise typer.Exit(1)
 
 

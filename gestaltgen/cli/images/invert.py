@@ -10,16 +10,15 @@ import typer
 from rich.table import Table
 
 from core.atomic_files import write_file
-from core.csv_reports import format_csv
-from core.errors import GestaltError
 from editing.face_editor import FaceEditor
-from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs
+from editing.photograph_files import InvertedPhotograph
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from faces.measures.judges import Judges
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions
+from gestaltgen.cli.images.photograph_report import Sheet, report_photographs
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
@@ -28,7 +27,6 @@ from inversion.quality import Quality
 from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
-_SHEET_ROWS: Final = 40
 _console = make_console()
 _progress = ConsoleProgress(_console)
 
@@ -104,33 +102,16 @@ def invert(
     files = find_editor_files(inversion.generator, discriminator=quality.discriminator, inverter=inversion.inverter)
     face_editor = FaceEditor.open(files, identity=quality.identity, judges=Judges())
     by = inversion.build_method(face_editor, passes=passes)
-    work = list_photographs(photographs)
-    lines, shown = [], []
 
     def keep(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         return _write_results(out, one, face_editor.generator)
 
-    for path, made in invert_photographs(
-        work,
-        face_editor,
-        by,
-        keep,
-        aligned=inversion.aligned,
-        landmarks=inversion.read_landmarks(),
-        progress=_progress,
-    ):
-        if isinstance(made, GestaltError):
-            lines.append(Line(str(path), "refused", str(made)))
-        else:
-            line, pictures = made
-            lines.append(line)
-            shown.append(pictures)
-        write_file(out / "report.csv", format_csv(lines).encode())
-    if shown:
-        sheet = contact_sheet(shown[:_SHEET_ROWS], column_titles=["face", "reconstruction"], footer=NOTICE)
-        write_file(out / "faces.png", encode_png(sheet))
+    sheet = Sheet(out / "faces.png", ["face", "reconstruction"], NOTICE)
+    lines = report_photographs(
+        photographs, face_editor, by, inversion, keep, Line, out / "report.csv", sheet, _progress
+    )
     _print_table(lines, out)
-    if not shown:
+    if not any(line.result == "inverted" for line in lines):
         raise typer.Exit(1)
 
 

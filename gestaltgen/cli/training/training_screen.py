@@ -208,12 +208,12 @@ def _preset_text(run: PreparedRun) -> str:
     return f"{run.preset}, chosen by {asked} {reason}".rstrip()
 
 
-def shorten(text: str, length: int = _ORIGIN_LENGTH) -> str:
+def shorten(text: str) -> str:
     """Leave the middle of a long text out."""
-    if len(text) <= length:
+    if len(text) <= _ORIGIN_LENGTH:
         return text
-    end = length // 3
-    return f"{text[: length - end - 3]} … {text[-end:]}"
+    end = _ORIGIN_LENGTH // 3
+    return f"{text[: _ORIGIN_LENGTH - end - 3]} … {text[-end:]}"
 
 
 def machine_text(machine: Machine) -> str:

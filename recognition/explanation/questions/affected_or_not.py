@@ -111,12 +111,12 @@ def choose_test(first: Floats, second: Floats) -> tuple[str, float]:
     return "Student" if equal else "Welch", float(ttest_ind(first, second, equal_var=equal).pvalue)
 
 
-def count_significant(tests: Sequence[GroupTest], level: float = PUBLISHED_LEVEL) -> dict[tuple[str, str], int]:
-    """Count the methods whose p, after Bonferroni's correction, is below a level, by condition and region."""
+def count_significant(tests: Sequence[GroupTest]) -> dict[tuple[str, str], int]:
+    """Count the methods whose p, after Bonferroni's correction, is below `PUBLISHED_LEVEL`, by condition and region."""
     counts: dict[tuple[str, str], int] = {}
     for test in tests:
         key = (test.condition, test.region)
-        counts[key] = counts.get(key, 0) + (test.bonferroni < level)
+        counts[key] = counts.get(key, 0) + (test.bonferroni < PUBLISHED_LEVEL)
     return counts
 
 

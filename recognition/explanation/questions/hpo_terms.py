@@ -52,7 +52,7 @@ def score_records(records: Sequence[Record]) -> TermScores:
     return {record.file: dict.fromkeys(record.present, 1.0) for record in records}
 
 
-def read_rater_sheet(path: Path, raters: int = RATERS) -> TermScores:
+def read_rater_sheet(path: Path) -> TermScores:
     """Read a sheet of the study: image_num, image_name, a column for each term, Other; cells blank, 1X, 2X or 3X.
 
     Raises:
@@ -74,10 +74,10 @@ def read_rater_sheet(path: Path, raters: int = RATERS) -> TermScores:
         for name, term in terms.items():
             cell = (row[name] or "").strip()
             match = re.fullmatch(r"(\d+)[xX]", cell)
-            if (cell and match is None) or (match and int(match[1]) > raters):
-                raise DatasetError(f"{path}, line {line}, {name}: {cell!r}; expected nothing, or 1X to {raters}X")
+            if (cell and match is None) or (match and int(match[1]) > RATERS):
+                raise DatasetError(f"{path}, line {line}, {name}: {cell!r}; expected nothing, or 1X to {RATERS}X")
             if match:
-                seen[term] = int(match[1]) / raters
+                seen[term] = int(match[1]) / RATERS
     return scores
 
 

@@ -28,7 +28,7 @@ from recognition.explanation.questions.condition_terms import TermTest, compare_
 from recognition.explanation.questions.hpo_terms import TermCorrelation, TermScores, correlate_terms, score_records
 from recognition.explanation.questions.published import COUNTED_METHODS, find_correlation, find_count
 from recognition.explanation.questions.relevance_table import RelevanceTable
-from recognition.statistics import Interval, Sampling
+from recognition.statistics import Interval
 
 FILES: Final = ("affected.csv", "conditions.csv", "correlations.csv", "terms.csv", "regions.json", "regions.html")
 """Files that `write_region_report` writes."""
@@ -51,9 +51,7 @@ class RegionReport:
     terms: tuple[TermTest, ...]
 
 
-def answer_questions(
-    table: RelevanceTable, unaffected: str, scores: TermScores | None = None, sampling: Sampling | None = None
-) -> RegionReport:
+def answer_questions(table: RelevanceTable, unaffected: str, scores: TermScores | None = None) -> RegionReport:
     """Answer all questions.
 
     Args:
@@ -67,7 +65,7 @@ def answer_questions(
     compared = several and unaffected in table.conditions
     scores = score_records(table.faces) if scores is None else scores
     return RegionReport(
-        affected=compare_with_unaffected(table, unaffected, sampling) if compared else (),
+        affected=compare_with_unaffected(table, unaffected) if compared else (),
         conditions=compare_conditions(table) if several else (),
         correlations=correlate_terms(table, scores) if any(scores.values()) else (),
         terms=compare_terms(table.faces) if several and any(face.present for face in table.faces) else (),

@@ -112,17 +112,10 @@ def attribute(
 
 
 def attribute_ensemble(
-    networks: Sequence[nn.Module],
-    images: Tensor,
-    targets: Tensor | Sequence[int],
-    method: str,
-    *,
-    noise: Tensor | None = None,
-    additions: Additions | None = None,
+    networks: Sequence[nn.Module], images: Tensor, targets: Tensor | Sequence[int], method: str
 ) -> Tensor:
     """Compute the mean of the maps of several networks, as of the folds of a cross-validation."""
-    maps = [attribute(network, images, targets, method, noise=noise, additions=additions) for network in networks]
-    return torch.stack(maps).mean(dim=0)
+    return torch.stack([attribute(network, images, targets, method) for network in networks]).mean(dim=0)
 
 
 def attribute_layer(

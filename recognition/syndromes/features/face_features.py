@@ -62,15 +62,14 @@ class FaceFeatures:
         layout = Layout((*self.layout.blocks, (name, values.shape[1])), terms or self.layout.terms)
         return replace(self, X=np.hstack([self.X, values.astype(np.float32)]), layout=layout)
 
-    def with_terms(self, terms: Sequence[Iterable[str]], vocabulary: tuple[str, ...] | None = None) -> FaceFeatures:
+    def with_terms(self, terms: Sequence[Iterable[str]]) -> FaceFeatures:
         """Return the features with the block "terms": 1 in the columns of the terms of a face, 0 elsewhere.
 
         Args:
-            terms: ids of HPO terms of each face; none for a face whose terms are not known.
-            vocabulary: ids of the columns; None takes all that occur. Other terms are left out.
+            terms: ids of HPO terms of each face; none for a face whose terms are not known. All that occur are columns.
         """
         sets = [frozenset(ids) for ids in terms]
-        columns = tuple(sorted(frozenset().union(*sets))) if vocabulary is None else vocabulary
+        columns = tuple(sorted(frozenset().union(*sets)))
         if not columns:
             return self
         values = np.array([[term in ids for term in columns] for ids in sets], dtype=np.float32)

@@ -54,26 +54,23 @@ class ClusterTest:
     units: int
 
 
-def find_clusters(differences: Floats, seed: int, flips: int = FLIPS, forming_p: float = FORMING_P) -> ClusterTest:
+def find_clusters(differences: Floats, seed: int, flips: int = FLIPS) -> ClusterTest:
     """Find clusters in the mean of differences and compute their p by flipping the signs of units.
 
     Args:
         differences: (units, h, w), of three or more units.
         seed: of the random signs.
         flips: number of random assignments; all are taken where there are few units.
-        forming_p: two-sided p of a t-test of one cell, below which it belongs to a cluster.
 
     Raises:
-        ConfigError: fewer than three units, or `forming_p` outside (0, 1).
+        ConfigError: fewer than three units.
     """
     from scipy import stats
 
     units, *shape = differences.shape
     if units < 3:
         raise ConfigError(f"a cluster test of {units} participants; expected three or more with both variants")
-    if not 0 < forming_p < 1:
-        raise ConfigError(f"forming_p is {forming_p}; expected a number between 0 and 1")
-    threshold = float(stats.t.ppf(1 - forming_p / 2, units - 1))
+    threshold = float(stats.t.ppf(1 - FORMING_P / 2, units - 1))
     flat = differences.reshape(units, -1).astype(np.float64)
     squares = (flat**2).sum(axis=0)
     t = _compute_t(flat.sum(axis=0)[None], squares, units)[0].reshape(shape)

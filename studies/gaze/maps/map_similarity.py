@@ -60,9 +60,9 @@ def compute_iou(first: Maps, second: Maps, share: float) -> float:
     return float((one & other).sum() / max(1, (one | other).sum()))
 
 
-def compute_symmetric_kl(first: Maps, second: Maps, epsilon: float = EPSILON) -> float:
+def compute_symmetric_kl(first: Maps, second: Maps) -> float:
     """Compute KL(first, second) + KL(second, first) in nats of two maps (h, w), scaled to the sum 1."""
-    one, other = _normalise(np.stack([first.ravel(), second.ravel()]), epsilon)
+    one, other = _normalise(np.stack([first.ravel(), second.ravel()]), EPSILON)
     return float(((one - other) * np.log(one / other)).sum())
 
 
