@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, cast, get_args
 
@@ -23,15 +23,16 @@ from faces.datasets.dataset import Dataset, DatasetWriter
 from faces.datasets.exports.dataset_files import Individuals, describe_dataset, write_dataset_files
 from faces.datasets.name_lists import read_names
 from faces.datasets.patients.reading import FORMATS
-from faces.datasets.preparation import AlignmentSettings, Outcome, align_photographs, plan_alignment
+from faces.datasets.preparation import AlignmentPlan, AlignmentSettings, Outcome, align_photographs, plan_alignment
 from faces.datasets.records import Record
 from faces.images import encode_png
 from faces.labels import CONDITIONS
-from faces.landmark_table import assign_landmarks, read_landmark_table
+from faces.landmark_table import LandmarkTable, assign_landmarks, read_landmark_table
 from faces.phantoms.phantom_dataset import synthesise
 from faces.phantoms.phenotype import find_drawn_term
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
+from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.progress import progress_bar
 from gestaltgen.cli.training.patient_tables import (
     describe_notice,
@@ -97,22 +98,18 @@ def phantoms(
     show(out)
 
 
-@app.command()
-def prepare(
-    folder: Annotated[Path, typer.Argument(help="Photographs, subfolders included.", exists=True, file_okay=False)],
-    table: Annotated[
-        Path | None,
-        typer.Argument(help="Table or phenopackets about them; without it every photograph is taken, unlabelled."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Data set to write: a name ending in .zip, or a folder.")] = Path(
-        "dataset.zip"
-    ),
-    size: Annotated[int, typer.Option(help="Side of the aligned images in pixels.", min=16, max=2048)] = 256,
-    workers: Annotated[int, typer.Option(help="Number of processes that align.", min=1)] = 1,
+@dataclass(frozen=True)
+class LabelOptions:
+    """Options about the table and its labels.
+
+    Raises:
+        DatasetError: the condition of the photographs without one is none of the conditions.
+    """
+
     file_format: Annotated[
         str | None,
         typer.Option("--format", help=f"Format of TABLE: {', '.join(FORMATS)}; default: recognise it."),
-    ] = None,
+    ] = None
     catalogue: Annotated[
         Path | None,
         typer.Option(
@@ -120,47 +117,107 @@ def prepare(
             envvar="GESTALTGEN_CATALOGUE",
             dir_okay=False,
         ),
-    ] = None,
+    ] = None
     estimate_ages: Annotated[
         bool,
         typer.Option(
             "--estimate-ages",
             help="Read missing ages from the pictures (extra `judges`); they are marked as estimates.",
         ),
-    ] = False,
+    ] = False
     column: Annotated[
         list[str] | None,
         typer.Option(help="Rename a column of the table, as in years=age_years; repeatable."),
-    ] = None,
-    conditions: Annotated[
-        str, typer.Option(help="The conditions that labels may have, with commas between them.")
-    ] = ",".join(CONDITIONS),
+    ] = None
+    conditions: Annotated[str, typer.Option(help="The conditions that labels may have, with commas between them.")] = (
+        ",".join(CONDITIONS)
+    )
     condition: Annotated[
         str | None, typer.Option(help="Condition of every photograph whose row has none; default: unknown.")
-    ] = None,
-    exclude: Annotated[
-        Path | None,
-        typer.Option(help="List of files to leave out, one name a line: those that must not be trained on."),
-    ] = None,
-    only: Annotated[
-        Path | None, typer.Option(help="List of files to take, one name a line; all others are left out.")
-    ] = None,
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.condition is not None and self.condition not in self.vocabulary:
+            known = ", ".join(self.vocabulary)
+            raise DatasetError(f"--condition {self.condition!r} is unknown; expected one of {known}")
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The conditions that labels may have."""
+        return tuple(name.strip() for name in self.conditions.split(","))
+
+
+@dataclass(frozen=True)
+class FramingOptions:
+    """Options about the detection and alignment of faces."""
+
+    size: Annotated[int, typer.Option(help="Side of the aligned images in pixels.", min=16, max=2048)] = 256
+    workers: Annotated[int, typer.Option(help="Number of processes that align.", min=1)] = 1
     min_score: Annotated[
         float,
         typer.Option(
             help="Lowest confidence of the detector. A high value also loses true faces: look at the sheet.", min=0
         ),
-    ] = 0.0,
-    max_padded: Annotated[
-        float, typer.Option(help="Largest share of an image that may be padding.", min=0, max=1)
-    ] = 1.0,
+    ] = 0.0
+    max_padded: Annotated[float, typer.Option(help="Largest share of an image that may be padding.", min=0, max=1)] = (
+        1.0
+    )
     landmarks: Annotated[
         Path | None,
         typer.Option(help="CSV table of landmarks that were set by hand, for faces that are missed: see the manual."),
-    ] = None,
+    ] = None
     landmark_model: Annotated[
         Path | None, typer.Option(help="Another 68-point landmark model in dlib's format.", dir_okay=False)
+    ] = None
+
+    @property
+    def settings(self) -> AlignmentSettings:
+        """The settings of the alignment."""
+        return AlignmentSettings(self.size, self.min_score, self.max_padded, self.landmark_model)
+
+    def read_landmarks(self) -> LandmarkTable:
+        """Return the landmarks that were set by hand, none without a table of them."""
+        return {} if self.landmarks is None else read_landmark_table(self.landmarks)
+
+
+@dataclass(frozen=True)
+class ChoiceOptions:
+    """Options about the files that are taken."""
+
+    exclude: Annotated[
+        Path | None,
+        typer.Option(help="List of files to leave out, one name a line: those that must not be trained on."),
+    ] = None
+    only: Annotated[
+        Path | None, typer.Option(help="List of files to take, one name a line; all others are left out.")
+    ] = None
+
+    def choose_files(self) -> Callable[[str], bool]:
+        """Return a function that says whether to take a file, by its name in the folder or without the folders."""
+        left_out = read_names(self.exclude) if self.exclude else frozenset()
+        taken = read_names(self.only) if self.only else None
+
+        def is_listed(file: str, names: frozenset[str]) -> bool:
+            return file in names or PurePosixPath(file).name in names
+
+        return lambda file: not is_listed(file, left_out) and (taken is None or is_listed(file, taken))
+
+
+@app.command()
+@expand_options
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Photographs, subfolders included.", exists=True, file_okay=False)],
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="Table or phenopackets about them; without it every photograph is taken, unlabelled."),
     ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Data set to write: a name ending in .zip, or a folder.")] = Path(
+        "dataset.zip"
+    ),
+    labels: LabelOptions,
+    framing: FramingOptions,
+    choice: ChoiceOptions,
     report: Annotated[
         Path | None, typer.Option(help="File of the report; default: beside OUT, as OUT-report.csv.")
     ] = None,
@@ -196,29 +253,11 @@ def prepare(
     """
     report = report or out.with_name(f"{out.stem}-report.csv")
     outcomes: list[Outcome] = []
-    vocabulary = tuple(name.strip() for name in conditions.split(","))
-    if condition is not None and condition not in vocabulary:
-        raise DatasetError(f"--condition {condition!r} is unknown; expected one of {', '.join(vocabulary)}")
-    known = load_catalogue(catalogue)
+    vocabulary, known = labels.vocabulary, load_catalogue(labels.catalogue)
     for name in vocabulary:
         _console.print(_explain_condition(known, name), highlight=False, markup=False, soft_wrap=True)
-    patients = None
-    if table is not None:
-        patients = read_patient_table(_console, table, folder, known, vocabulary, column or [], file_format)
-    notices = () if patients is None else patients.notices
-    notes = [describe_notice(notice) for notice in notices if not notice.refused]
-    plan = plan_alignment(
-        folder,
-        None if patients is None else patients.records,
-        bad_rows=[describe_notice(notice) for notice in notices if notice.refused],
-        leave_out=[*(list_tables(table) if table else ()), *(path for path in (table, landmarks) if path)],
-        wanted=_choose_files(exclude, only),
-    )
-    by_hand = {} if landmarks is None else read_landmark_table(landmarks)
-    by_hand = assign_landmarks(by_hand, [record.file for record in plan.records])
-    records = tuple(_set_condition(record, condition) for record in plan.records)
-    plan = replace(plan, records=records, landmarks=by_hand)
-    estimate_age = load_age_judge() if estimate_ages else None
+    plan, notes = _make_plan(folder, table, known, labels, framing, choice)
+    estimate_age = load_age_judge() if labels.estimate_ages else None
     try:
         with (
             DatasetWriter(out, conditions=vocabulary, identifiers=known.identify(vocabulary)) as writer,
@@ -229,9 +268,13 @@ def prepare(
                 outcomes.append(outcome)
                 on_progress(len(outcomes))
 
-            settings = AlignmentSettings(size, min_score, max_padded, landmark_model)
             align_photographs(
-                plan, writer, settings=settings, workers=workers, estimate_age=estimate_age, on_outcome=on_outcome
+                plan,
+                writer,
+                settings=framing.settings,
+                workers=framing.workers,
+                estimate_age=estimate_age,
+                on_outcome=on_outcome,
             )
     finally:
         if outcomes or notes:
@@ -241,6 +284,34 @@ def prepare(
     if sheet:
         _write_sheet(sheet, out)
     show(out)
+
+
+def _make_plan(
+    folder: Path,
+    table: Path | None,
+    known: Catalogue,
+    labels: LabelOptions,
+    framing: FramingOptions,
+    choice: ChoiceOptions,
+) -> tuple[AlignmentPlan, list[Outcome]]:
+    """Read the table, and plan which photographs are aligned; return notes on rows that are used all the same, too."""
+    patients = None
+    if table is not None:
+        patients = read_patient_table(
+            _console, table, folder, known, labels.vocabulary, labels.column or [], labels.file_format
+        )
+    notices = () if patients is None else patients.notices
+    plan = plan_alignment(
+        folder,
+        None if patients is None else patients.records,
+        bad_rows=[describe_notice(notice) for notice in notices if notice.refused],
+        leave_out=[*(list_tables(table) if table else ()), *(path for path in (table, framing.landmarks) if path)],
+        wanted=choice.choose_files(),
+    )
+    by_hand = assign_landmarks(framing.read_landmarks(), [record.file for record in plan.records])
+    records = tuple(_set_condition(record, labels.condition) for record in plan.records)
+    notes = [describe_notice(notice) for notice in notices if not notice.refused]
+    return replace(plan, records=records, landmarks=by_hand), notes
 
 
 @app.command()
@@ -291,17 +362,6 @@ def show(path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.
         table.add_row(condition, *(str(by_age[age]) for age in ages))
     _console.print(title, highlight=False, markup=False, soft_wrap=True)
     _console.print(table)
-
-
-def _choose_files(exclude: Path | None, only: Path | None) -> Callable[[str], bool]:
-    """Return a function that says whether to take a file, by its name in the folder or without the folders."""
-    left_out = read_names(exclude) if exclude else frozenset()
-    taken = read_names(only) if only else None
-
-    def is_listed(file: str, names: frozenset[str]) -> bool:
-        return file in names or PurePosixPath(file).name in names
-
-    return lambda file: not is_listed(file, left_out) and (taken is None or is_listed(file, taken))
 
 
 def _explain_condition(catalogue: Catalogue, name: str) -> str:

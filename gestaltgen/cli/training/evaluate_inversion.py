@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -22,6 +22,7 @@ from faces.measures.descriptors import FaceDescriber
 from faces.measures.judges import Judges
 from faces.oracle import attribute_network as oracle_file
 from gen import checkpoint
+from gen.networks import Generator
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.options import PrecisionOption, load_discriminator_distance
 from gestaltgen.cli.progress import ConsoleProgress
@@ -37,6 +38,7 @@ from inversion.evaluation import (
     make_slow_methods,
     measure,
 )
+from inversion.inverter import Inverter
 from inversion.methods import PROJECTION_STEPS, TUNING_STEPS, InversionMethod, Method
 from inversion.quality import FLOORS, Judge, QualityLimits, read_tuning_limits
 
@@ -130,19 +132,25 @@ def evaluate_inversion(
     write_file(out / "inversion.json", json.dumps(report, indent=1).encode())
     _console.print(_make_table([method.figures for method in measured]))
     if write_limits:
-        found = QualityLimits.of(last.quality)
         if inverter is None or trained is None:
-            header = checkpoint.read_info(source).header | {"tuning_limits": found.to_json()}
-            checkpoint.save(source, net, **header)
+            _store_tuning_limits(source, net, last)
         else:
-            info = inverter_file.read_info(inverter)
-            inverter_file.save(inverter, trained, replace(info, limits=found, figures=_stored_figures(last, about)))
+            _store_limits(inverter, trained, last, about)
         _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter or source}", soft_wrap=True)
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)
 
 
-def _stored_figures(method: MethodResult, about: str) -> dict[str, Any]:
-    return {"held_out": about, "precision": method.figures.precision, **method.figures.means}
+def _store_tuning_limits(generator: Path, net: Generator, measured: MethodResult) -> None:
+    """Store the limits of verdicts on pivotal tuning in the generator's file."""
+    limits = QualityLimits.of(measured.quality).to_json()
+    checkpoint.save(generator, net, **checkpoint.read_info(generator).header | {"tuning_limits": limits})
+
+
+def _store_limits(inverter: Path, trained: Inverter, measured: MethodResult, about: str) -> None:
+    """Store the limits of verdicts on an inverter in its file, with the figures of the last method."""
+    figures = {"held_out": about, "precision": measured.figures.precision, **measured.figures.means}
+    info = replace(inverter_file.read_info(inverter), limits=QualityLimits.of(measured.quality), figures=figures)
+    inverter_file.save(inverter, trained, info)
 
 
 def _make_table(figures: list[MethodFigures]) -> Table:
