@@ -82,7 +82,7 @@ def test_the_service_is_started_without_a_shell_by_a_user_of_its_own() -> None:
     assert DOCKERFILE.index("\nUSER ") > max(DOCKERFILE.rindex("\nRUN "), DOCKERFILE.rindex("\nCOPY "))
 
 
-def test_its_health_is_asked_with_what_is_in_it(environment: dict[str, str]) -> None:
+def test_the_health_of_a_container_is_asked_with_what_is_in_it(environment: dict[str, str]) -> None:
     [check] = lines("HEALTHCHECK")
     program, option, script = json.loads(check.partition(" CMD ")[2])
     assert (program, option) == ("python", "-c")

@@ -96,7 +96,9 @@ def test_a_folder_that_cannot_be_written_only_costs_a_measurement(tmp_path: Path
         assert decide_bfloat16(VECTORS, file, Measurement(1, 0.5))
 
 
-def test_this_machine_is_inspected_and_can_be_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hardware_of_this_machine_is_inspected_and_can_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     processor = inspect_processor()
     assert processor.name

@@ -25,7 +25,7 @@ def test_together_they_are_complete_if_both_are() -> None:
     assert (NOTHING.known, both.known, UNKNOWN.known, (both | UNKNOWN).known) == (True, True, False, True)
 
 
-def test_they_are_stored_compactly_and_in_no_order() -> None:
+def test_seen_images_are_stored_compactly_and_in_no_order() -> None:
     seen = SeenImages.of([A, B, C], complete=False)
     stored = json.dumps(seen.to_json())
     assert stored == json.dumps(SeenImages.of([C, B, A], complete=False).to_json())

@@ -8,7 +8,7 @@ from editing.svm import fit_hyperplane
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.5, 3.0])
-def test_it_is_the_machine_of_scikit_learn(noise: float) -> None:
+def test_the_support_vector_machine_is_that_of_scikit_learn(noise: float) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((600, 20))
     positive = x[:, 0] + 0.5 * x[:, 1] + noise * rng.standard_normal(600) > 0.4

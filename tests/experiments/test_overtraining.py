@@ -13,7 +13,7 @@ from gen.networks import Discriminator
 pytestmark = pytest.mark.usefixtures("computed_by_layers")
 
 
-def test_it_writes_what_the_audit_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overtraining_writes_what_the_audit_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overtraining, "TRAINED", (24, 712))
     monkeypatch.setattr(overtraining, "UNSEEN", (3, 713))
     overtraining.overtrain(tmp_path, images=24)

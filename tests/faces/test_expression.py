@@ -34,7 +34,7 @@ def test_what_a_smile_does() -> None:
     assert (np.diff(steps) > 0).all()
 
 
-def test_it_says_what_phantoms_are_known_to_show() -> None:
+def test_the_measure_of_a_smile_says_what_phantoms_show() -> None:
     faces, smiles = measure_known_phantoms(43, 200)
     read = CALIBRATED(faces)
     assert ((read >= 0) & (read <= 1)).all()
@@ -43,7 +43,9 @@ def test_it_says_what_phantoms_are_known_to_show() -> None:
 
 
 @pytest.mark.slow
-def test_it_tells_smiles_on_photographs_that_it_was_not_tuned_on(portraits: Path, detector: FaceDetector) -> None:
+def test_the_measure_of_a_smile_tells_smiles_on_photographs_it_was_not_tuned_on(
+    portraits: Path, detector: FaceDetector
+) -> None:
     faces, smiling = read_labelled_portraits(portraits, "test", detector)
     read, width = CALIBRATED.raw(faces), measures(faces)[:, 0]
     ours, theirs = ((values[smiling][:, None] > values[~smiling]).mean() for values in (read, width))

@@ -80,7 +80,7 @@ def test_a_disk_that_takes_a_part_at_a_time_gets_everything(tmp_path: Path, monk
         assert one.read() == BLOCKS[0]
 
 
-def test_it_is_gone_at_the_end(tmp_path: Path) -> None:
+def test_the_file_of_an_upload_is_gone_at_the_end(tmp_path: Path) -> None:
     with SealedUploadFile(tmp_path) as one:
         one.write(b"a photograph")
     with pytest.raises(ValueError, match="closed file"):

@@ -105,7 +105,7 @@ def test_what_a_stopped_service_left_open_still_counts(tmp_path: Path) -> None:
         assert http.post(SETS, json=LARGE | {"seed": 1}).status_code == 202
 
 
-def test_so_many_requests_wait_for_the_model(tmp_path: Path) -> None:
+def test_only_so_many_requests_wait_for_the_model(tmp_path: Path) -> None:
     model = Held()
     with (
         limited(tmp_path, model, max_waiting=3) as (app, url),

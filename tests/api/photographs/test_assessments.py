@@ -137,7 +137,7 @@ def test_a_photograph_is_assessed(lab: Lab, photo: str) -> None:
     assert (job["kind"], job["links"]["subject"]) == ("assessment", made["links"]["self"])
 
 
-def test_its_picture_is_private_and_says_what_it_is(lab: Lab, photo: str) -> None:
+def test_the_picture_of_an_assessment_is_private_and_says_what_it_is(lab: Lab, photo: str) -> None:
     answer = lab.http.get(good(ask(lab.http, photo))["links"]["picture"])
     assert answer.headers["Cache-Control"].endswith("no-store")
     assert read_image(answer.content).shape == (128, 128, 3)

@@ -634,7 +634,7 @@ def test_erased_twice_at_once_it_is_erased_once(lab: Lab) -> None:
     assert [entry.outcome for entry in recorded] == ["begun", "done"]
 
 
-def test_it_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photograph_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     short, long = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=120)
     edit, pack = good(lab.edit(short, strength=1.0))["id"], good(lab.pack(short, long))
     shown = good(lab.http.get(f"/v1/photos/{short}"))

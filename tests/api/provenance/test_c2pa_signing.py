@@ -53,7 +53,7 @@ def active(store: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_it_is_trusted_by_whom_trusts_the_authority(algorithm: str, face: Pixels) -> None:
+def test_a_signature_is_trusted_by_whoever_trusts_the_authority(algorithm: str, face: Pixels) -> None:
     made = signing(KEYS[algorithm]())
     signed = Signer(read_identity(made.certificate, made.key)).sign(marked(face))
     assert store_of(signed, made.authority)["validation_state"] == "Trusted"
@@ -101,7 +101,7 @@ def test_a_manifest_says_what_the_mark_says(
 
 
 @pytest.mark.parametrize("source", get_args(Source))
-def test_it_has_no_thumbnail_no_ingredient_and_nothing_of_what_was_asked(
+def test_a_manifest_has_no_thumbnail_no_ingredient_and_nothing_of_the_request(
     signer: Signer, face: Pixels, source: Source
 ) -> None:
     signed = signer.sign(marked(face, source))

@@ -83,7 +83,7 @@ def test_an_image_of_a_set_is_known_in_every_format(lab: Lab, image: str, form: 
 
 
 @pytest.mark.parametrize("pillow_format", ["PNG", "WEBP"])
-def test_its_pixels_are_known_without_any_metadata(lab: Lab, png: bytes, pillow_format: str) -> None:
+def test_pixels_of_a_picture_are_known_without_any_metadata(lab: Lab, png: bytes, pillow_format: str) -> None:
     options = {"lossless": True, "exact": True} if pillow_format == "WEBP" else {}
     found = verify(lab, saved(read_image(png), pillow_format, **options))
     assert (found["verdict"], found["source"], found["claim"]) == ("made here", "synthetic", None)

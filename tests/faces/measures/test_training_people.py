@@ -44,7 +44,7 @@ def test_the_rank_is_the_share_of_unseen_people_who_are_as_near() -> None:
     assert np.isnan(people.compare(np.full((1, 8), np.nan))[1])
 
 
-def test_it_is_the_same_after_storage() -> None:
+def test_training_people_are_the_same_after_storage() -> None:
     people = calibrate(draw(0, 50), draw(1, 200))
     stored = TrainingPeople.from_bytes(people.to_bytes())
     assert np.array_equal(stored.descriptors, people.descriptors)

@@ -38,7 +38,7 @@ def test_filters_as_the_convolution_does(
 
 @pytest.mark.parametrize("way", Way)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_its_gradient_is_the_adjoint(way: Way, dtype: torch.dtype) -> None:
+def test_the_gradient_of_the_filter_is_the_adjoint(way: Way, dtype: torch.dtype) -> None:
     draws = torch.Generator().manual_seed(0)
     x = torch.randn(2, 4, 8, 8, generator=draws).to(dtype).requires_grad_()
     y = low_pass(x, way, 4 * LOW_PASS)

@@ -18,7 +18,7 @@ def test_lookahead_begins_where_the_first_step_does() -> None:
     torch.testing.assert_close(net.weight, torch.full((2, 3), 5.0))
 
 
-def test_it_comes_back_where_it_was() -> None:
+def test_an_optimizer_comes_back_where_it_was() -> None:
     nets = [nn.Linear(3, 2), nn.Linear(3, 2)]
     nets[1].load_state_dict(nets[0].state_dict())
     ours, again = (Optimizer(net, "ranger", 0.01, Processes()) for net in nets)

@@ -24,7 +24,7 @@ def discriminator() -> Discriminator:
         return Discriminator(DISCRIMINATOR).eval().requires_grad_(False)
 
 
-def test_it_reads_latents_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fitted_encoder_reads_latents_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regression, "STANDARDISED_CHUNKS", 2)
     generator, judge, seen = tiny_generator(), discriminator(), []
     encoder = TrunkEncoder(TrunkConfig(DISCRIMINATOR), 16)
@@ -41,7 +41,7 @@ def test_it_reads_latents_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) 
     assert missed.item() == pytest.approx(error, rel=0.3)
 
 
-def test_it_serves_an_inverter_of_any_size_of_faces() -> None:
+def test_a_trunk_encoder_serves_an_inverter_of_any_size_of_faces() -> None:
     config = TrunkConfig(DISCRIMINATOR, maps=1)
     inverter = Inverter(tiny_generator(), config, HYPERNETWORK).eval()
     for side in (32, 64, 128):
@@ -49,7 +49,7 @@ def test_it_serves_an_inverter_of_any_size_of_faces() -> None:
     assert not [name for name in inverter.w_encoder.state_dict() if ".b4." in name or "mapping" in name]
 
 
-def test_its_configuration_comes_back() -> None:
+def test_the_configuration_of_a_trunk_encoder_comes_back() -> None:
     config = TrunkConfig(DISCRIMINATOR)
     assert encoder_config(config.to_json()) == config
     assert config.discriminator.vocabulary is None

@@ -75,7 +75,7 @@ def test_a_union_keeps_who_saw_what_and_names_each_once() -> None:
     assert both.keys == first.keys
 
 
-def test_it_is_stored_and_read() -> None:
+def test_a_training_record_is_stored_and_read() -> None:
     both = TrainingRecord.from_samples(faces(1, 2), "a").union(
         TrainingRecord("b", frozenset({"f" * 16}), complete=False)
     )

@@ -139,7 +139,7 @@ def test_a_face_that_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> Non
         probed(Service(*(sample.key for sample in FACES.samples)), tmp_path / "none")
 
 
-def test_it_goes_on_where_the_service_went_away(tmp_path: Path) -> None:
+def test_a_probe_goes_on_where_the_service_went_away(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="gone"):
         probed(Service(fails_after=7), tmp_path)
     again = Service()

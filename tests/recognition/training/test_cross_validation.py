@@ -63,7 +63,7 @@ def test_synthetic_images_stay_in_their_fold(done: CrossValidation) -> None:
         assert {sample.key[:16] for sample in REAL.samples} <= seen.keys
 
 
-def test_it_goes_on_where_it_was_stopped(done: CrossValidation, tmp_path: Path) -> None:
+def test_a_cross_validation_goes_on_where_it_was_stopped(done: CrossValidation, tmp_path: Path) -> None:
     asked = 0
 
     def stop() -> bool:

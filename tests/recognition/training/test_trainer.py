@@ -71,7 +71,7 @@ def stopping_after(batches: int) -> Callable[[], bool]:
     return lambda: next(left, None) is None
 
 
-def test_it_learns_and_leaves_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_classifier_learns_and_leaves_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "draw_curves", draw_curves)
     reports: list[EpochReport] = []
     result = train(replace(QUICK, epochs=6), TRAIN, None, VALIDATION, tmp_path, on_epoch=reports.append)
@@ -102,7 +102,7 @@ def test_interrupted_equals_uninterrupted(batches: int, done: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("changes", [{"optimizer": "sgd", "learning_rate": 0.01}, {"sampling": "balanced"}])
-def test_so_do_other_optimizers_and_samplings(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_classifier_learns_with_other_optimizers_and_samplings(changes: dict[str, Any], tmp_path: Path) -> None:
     config = replace(QUICK, epochs=2, dropout=0.5, **changes)
     run(tmp_path / "a", config)
     run(tmp_path / "b", config, stop=stopping_after(11), snapshot_s=0.0)
@@ -179,7 +179,7 @@ def test_a_classifier_says_what_it_saw(done: Path) -> None:
     assert classifier.about["epoch"] == len(lines(done))
 
 
-def test_and_what_its_generators_saw(tmp_path: Path) -> None:
+def test_a_classifier_says_what_its_generators_saw(tmp_path: Path) -> None:
     extra = replace(EXTRA, seen=TrainingRecord("generator x", frozenset({"0123456789abcdef"})))
     train(replace(QUICK, epochs=1), TRAIN, extra, VALIDATION, tmp_path)
     seen = Classifier.open(tmp_path / "classifier.safetensors").seen

@@ -72,7 +72,7 @@ def fitted() -> tuple[CrossedAnswers, MixedModel]:
     return answers, fit_mixed_model(answers)
 
 
-def test_it_agrees_with_explicit_matrices(fitted: tuple[CrossedAnswers, MixedModel]) -> None:
+def test_the_mixed_model_agrees_with_explicit_matrices(fitted: tuple[CrossedAnswers, MixedModel]) -> None:
     answers, model = fitted
     variances = np.array(astuple(model)[4:])
     dense = DenseModel(answers, variances)

@@ -74,7 +74,7 @@ def test_an_empty_record_is_whole(tmp_path: Path) -> None:
 
 
 @of_sqlite
-def test_it_is_its_owners_file_and_on_the_disk_when_it_is_committed(tmp_path: Path) -> None:
+def test_the_record_is_its_owners_file_and_on_the_disk_when_it_is_committed(tmp_path: Path) -> None:
     append_entries(tmp_path, 1)
     assert (tmp_path / "audit.sqlite").stat().st_mode & 0o077 == 0
     engine = open_engine(Database.at(tmp_path))

@@ -116,7 +116,7 @@ def test_an_empty_record_is_whole(tmp_path: Path) -> None:
     assert len(audit(tmp_path, "show").stdout.splitlines()) == 1
 
 
-def test_it_is_shown_as_a_table_that_cuts_nothing(state: Path) -> None:
+def test_the_record_is_shown_as_a_table_that_cuts_nothing(state: Path) -> None:
     titles, *rows = audit(state, "show").stdout.splitlines()
     assert titles.split("  ")[0] == "seq"
     assert len(rows) == 4

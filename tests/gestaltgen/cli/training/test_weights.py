@@ -115,7 +115,7 @@ def test_our_own_checkpoint_keeps_what_it_says(tmp_path: Path) -> None:
     assert info.origin.startswith("phantoms; imported from G_ema of a.safetensors")
 
 
-def test_it_can_be_told_what_weights_were_trained_on(tmp_path: Path) -> None:
+def test_import_can_be_told_what_weights_were_trained_on(tmp_path: Path) -> None:
     faces, begun_from, path = tmp_path / "faces.zip", tmp_path / "base.safetensors", tmp_path / "a.safetensors"
     synthesise(faces, count=3, size=8, seed=1)
     about = {"origin": "phantoms", "licence": "CC0-1.0"}

@@ -7,7 +7,7 @@ from recognition.syndromes.models.registry import MODELS
 from tests.recognition.syndromes.models.faces import LAYOUT, draw_faces
 
 
-def test_is_the_mean_probability_and_the_vote_of_its_members() -> None:
+def test_an_ensemble_is_the_mean_probability_and_the_vote_of_its_members() -> None:
     X, y = draw_faces(24)
     unseen, _ = draw_faces(12, seed=1)
     members = [MODELS[name](LAYOUT, 0).fit(X, y) for name in MEMBERS]

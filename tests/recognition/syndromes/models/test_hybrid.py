@@ -9,7 +9,7 @@ from recognition.syndromes.models.hybrid import Hybrid
 from tests.recognition.syndromes.models.faces import LAYOUT, draw_faces
 
 
-def test_is_nearest_neighbours_on_scaled_principal_components() -> None:
+def test_the_hybrid_is_nearest_neighbours_on_scaled_principal_components() -> None:
     X, y = draw_faces(30)
     unseen, _ = draw_faces(12, seed=1)
     parts = []

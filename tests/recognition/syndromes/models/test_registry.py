@@ -31,7 +31,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_is_an_estimator_of_scikit_learn_that_finds_a_clear_difference(name: str) -> None:
+def test_a_model_is_an_estimator_of_scikit_learn_that_finds_a_clear_difference(name: str) -> None:
     X, y = draw_faces(32, strength=2)
     seen = cross_val_predict(clone(make_small_model(name)), X, y, cv=2, method="predict_proba")
     assert seen.shape == (32, 2)
