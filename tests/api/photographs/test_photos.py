@@ -1,16 +1,12 @@
-"""Photographs: what is taken, what is kept of it, who sees it, and that nothing of it stays when it is erased."""
+"""Photographs: what is taken, what is made of it, and who sees it."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -18,10 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.access.api_keys import SERVICE, Caller
 from api.access.ownership import Kind
-from api.photographs.erasure import ERASE_PHOTO
-from api.photographs.records import EditRecord, ErasureCause, PackRecord
 from api.problem_types import ProblemType
 from api.provenance.claims import EDITED_NOTICE
 from faces.images import Pixels, encode_png, read_image
@@ -40,8 +33,8 @@ from tests.api.lab import (
     problem_of,
     refused,
     saved,
-    tables_naming,
 )
+from tests.api.photographs.test_photo_originals import read_unnamed_files
 
 ROTATED = 6
 """EXIF: turn it clockwise by 90 degrees to see it upright."""
@@ -230,100 +223,7 @@ def test_landmarks_of_the_aligned_face_are_told(lab: Lab, photo: str) -> None:
     assert 0 <= found["smile"] <= 1
 
 
-# What is kept
-
-
-def test_the_original_is_deleted_when_it_is_inverted(lab: Lab) -> None:
-    photo = lab.photo(3)
-    assert files_of(lab.state, photo) == [
-        f"photos/{photo}/crop.png",
-        f"photos/{photo}/inversion.safetensors",
-        f"photos/{photo}/landmarks.json",
-        f"photos/{photo}/reconstruction.png",
-    ]
-    assert good(lab.http.get(f"/v1/photos/{photo}"))["links"]["original"] is None
-    assert problem_of(lab.http.get(f"/v1/photos/{photo}/original")) is ProblemType.ORIGINAL_NOT_KEPT
-
-
-def test_the_original_is_kept_where_that_is_asked_for(lab: Lab) -> None:
-    jpeg = saved(read_image(phantom(3)), "JPEG", quality=95)
-    sent = good(lab.send(jpeg, keep_original=True))
-    answer = lab.http.get(sent["links"]["original"])
-    assert answer.content == jpeg
-    assert answer.headers["Content-Type"] == "image/jpeg"
-    assert answer.headers["Cache-Control"] == "private, no-store"
-    assert good(lab.http.delete(sent["links"]["self"]))["erased"]["originals"] == 1
-    assert files_of(lab.state, sent["id"]) == []
-
-
-def test_the_original_is_deleted_when_there_is_no_face(lab: Lab, no_face: bytes) -> None:
-    sent = good(lab.send(no_face, aligned=False))
-    assert sent["state"] == "failed"
-    assert "no face" in sent["error"]
-    assert all_files(lab.state).keys().isdisjoint({f"photos/{sent['id']}/original"})
-    assert problem_of(lab.http.get(sent["links"]["crop"])) is ProblemType.PHOTO_NOT_READY
-    assert problem_of(lab.edit(sent["id"], smile=0.5)) is ProblemType.PHOTO_NOT_READY
-
-
-def test_a_picture_that_cannot_be_decoded_is_deleted(lab: Lab) -> None:
-    jpeg = bytearray(saved(read_image(phantom(3)), "JPEG"))
-    at = jpeg.index(b"\xff\xc4")  # a Huffman table with more codes than there can be
-    jpeg[at + 5 : at + 21] = b"\xff" * 16
-    sent = good(lab.send(bytes(jpeg)))
-    assert sent["state"] == "failed"
-    assert "cannot be decoded" in sent["error"]
-    assert not lab.service.photographs.has_original(sent["id"])
-
-
-def test_while_it_is_sent_nobody_can_read_it_on_the_disk(lab: Lab) -> None:
-    said = (b"a name in the file " * 4000)[:60_000]
-    comment = b"\xff\xfe" + (2 + len(said)).to_bytes(2, "big") + said
-    jpeg = saved(read_image(phantom(5)), "JPEG")
-    seen: list[bytes] = []
-
-    def send_slowly() -> Iterator[bytes]:
-        yield jpeg[:2] + 6 * comment
-        lab.until(lambda: any(map(len, read_unnamed_files(lab.state))))
-        seen.extend(read_unnamed_files(lab.state))
-        assert not any(b"a name" in path.read_bytes() for path in lab.state.rglob("*") if path.is_file())
-        yield jpeg[2:]
-
-    sent = good(lab.http.post("/v1/photos", params={"aligned": True}, content=send_slowly(), headers=CONSENT | WAIT))
-    assert sent["state"] == "done"
-    assert sum(map(len, seen)) > 262_144
-    assert not any(b"a name" in data for data in seen)
-    assert read_unnamed_files(lab.state) == []
-
-
-def read_unnamed_files(state: Path) -> list[bytes]:
-    """What is in files of a folder that have no name any more, and that this process holds."""
-    found: list[bytes] = []
-    for fd in list(Path("/proc/self/fd").iterdir()):
-        with suppress(FileNotFoundError):  # closed since it was listed
-            if (to := os.readlink(fd)).startswith(str(state)) and to.endswith("(deleted)"):
-                found.append(fd.read_bytes())
-    return found
-
-
-@pytest.mark.parametrize("running", [True, False])
-def test_the_original_is_deleted_when_the_job_is_cancelled(lab: Lab, running: bool) -> None:
-    with lab.occupied():
-        others = [] if running else [good(lab.send(phantom(n), {"Prefer": ""}), 202) for n in range(4)]
-        sent = good(lab.send(phantom(4), {"Prefer": ""}), 202)
-        lab.until_waiting(1 if running else 4)
-        assert lab.service.photographs.has_original(sent["id"])
-        assert good(lab.http.post(f"{sent['links']['job']}/cancel"))["state"] == "cancelled"
-        assert not lab.service.photographs.has_original(sent["id"])
-        assert good(lab.http.get(sent["links"]["self"]))["error"] == "the job was cancelled"
-    lab.idle()
-    for other in others:
-        assert lab.finished(other["links"]["self"])["state"] == "done"
-    seen = good(lab.http.get(sent["links"]["self"]))
-    assert (seen["state"], seen["error"]) == (
-        ("done", None) if seen["quality"] else ("cancelled", "the job was cancelled")
-    )
-    assert running or seen["quality"] is None
-    assert not lab.service.photographs.has_original(sent["id"])
+# What is made of it
 
 
 def test_what_is_made_of_it_says_so_and_carries_no_metadata_of_the_photograph(lab: Lab) -> None:
@@ -516,169 +416,3 @@ def test_a_key_is_free_when_its_photograph_is_erased(lab: Lab) -> None:
     again = good(lab.send(phantom(0), key))
     assert again["id"] != first["id"]
     assert again["state"] == "done"
-
-
-# Erasing
-
-
-def test_erased_it_is_gone_with_all_that_follows_from_it(lab: Lab) -> None:
-    purpose = "a purpose that is to be forgotten"
-    photo, second = (
-        good(lab.send(phantom(0), {"Purpose": purpose, "Idempotency-Key": "e"}, keep_original=True)),
-        lab.photo(1),
-    )
-    here = photo["links"]["self"]
-    edits = [good(lab.edit(photo["id"], strength=s, headers={"Idempotency-Key": f"e{s}"}))["id"] for s in (1.0, 2.0)]
-    packs = [good(lab.pack(photo["id"], second, seed=n, headers={"Idempotency-Key": f"p{n}"}))["id"] for n in range(2)]
-    subjects = (photo["id"], *edits, *packs)
-    for subject in subjects:
-        assert files_of(lab.state, subject)
-        assert {"owned", "jobs", "idempotency"} <= tables_naming(lab.state, subject)
-
-    receipt = good(lab.http.delete(here))
-    assert receipt["erased"] == {
-        "originals": 1,
-        "crops": 1,
-        "landmarks": 1,
-        "latents and offsets": 1,
-        "reconstructions": 1,
-        "edits": 2,
-        "maps of explanations": 0,
-        "assessments": 0,
-        "places in a cohort": 0,
-        "survey packs": 2,
-    }
-    assert receipt["photo"] == photo["id"]
-    assert receipt["because"] == "it was asked for"
-    assert good(lab.http.get(f"/v1/receipts/{photo['id']}")) == receipt
-    assert problem_of(lab.other.get(f"/v1/receipts/{photo['id']}")) is ProblemType.PHOTO_NOT_FOUND
-    assert problem_of(lab.http.get(f"/v1/receipts/{second}")) is ProblemType.PHOTO_NOT_FOUND
-    for subject in subjects:
-        assert files_of(lab.state, subject) == []
-        assert tables_naming(lab.state, subject) == set()
-    for method, path in PATHS:
-        body = BODIES.get(method, {})
-        assert refused(lab.http.request(method, here + path.replace("EDIT", edits[0]), **body), 404)  # type: ignore[arg-type]
-    assert refused(lab.http.get(f"/v1/stimuli/{packs[0]}"), 404)
-    assert refused(lab.http.get(f"/v1/jobs/{photo['id']}-1"), 404)
-    assert not any(subject in job for job in lab.jobs() for subject in subjects)
-    assert photo["id"] not in lab.http.get("/v1/photos?limit=100").text
-    assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
-    for file in lab.state.glob("service.sqlite*"):
-        assert purpose.encode() not in file.read_bytes(), file.name
-
-
-@pytest.mark.parametrize("after_s", [0.0, 0.2])
-def test_erased_while_its_job_is_at_work_it_leaves_nothing(lab: Lab, after_s: float) -> None:
-    with lab.occupied():
-        sent = good(lab.send(phantom(2), {"Prefer": ""}, keep_original=True), 202)
-        lab.until_waiting()
-        if not after_s:
-            good(lab.http.delete(sent["links"]["self"]))
-    if after_s:
-        time.sleep(after_s)
-        good(lab.http.delete(sent["links"]["self"]))
-    lab.idle()
-    assert files_of(lab.state, sent["id"]) == []
-    assert tables_naming(lab.state, sent["id"]) == set()
-    assert lab.photo(2)  # the queue goes on
-
-
-def test_erased_while_it_is_edited_and_packed_it_leaves_nothing(lab: Lab) -> None:
-    photo, second = lab.photo(0), lab.photo(1)
-    with lab.occupied():
-        edit = good(lab.edit(photo, {"Prefer": ""}, strength=1.0), 202)["id"]
-        pack = good(lab.pack(second, photo, headers={"Prefer": ""}), 202)["id"]
-        lab.until_waiting(2)
-        receipt = good(lab.http.delete(f"/v1/photos/{photo}"))
-    assert receipt["erased"]["survey packs"] == 1
-    lab.idle()
-    for subject in (photo, edit, pack):
-        assert files_of(lab.state, subject) == []
-        assert tables_naming(lab.state, subject) == set()
-    assert good(lab.http.get(f"/v1/photos/{second}"))["state"] == "done"
-
-
-@pytest.mark.parametrize("name", ["edits", "survey_packs"])
-def test_what_is_asked_for_while_it_is_erased_leaves_nothing(
-    lab: Lab, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo, second, store = lab.photo(0), lab.photo(1), getattr(lab.service, name)
-    add, erased = store.add, []
-
-    with ThreadPoolExecutor(1) as pool:
-
-        def add_while_erasing(record: EditRecord | PackRecord) -> None:
-            erased.append(pool.submit(lab.http.delete, f"/v1/photos/{photo}"))
-            time.sleep(0.3)
-            add(record)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(store, "add", add_while_erasing)
-            now = {"Prefer": ""}
-            answer = lab.edit(photo, now, strength=1.0) if name == "edits" else lab.pack(second, photo, headers=now)
-        subject = good(answer, 202, 200)["id"]
-        good(erased[0].result())
-    lab.idle()
-    for one in (photo, subject):
-        assert files_of(lab.state, one) == []
-        assert tables_naming(lab.state, one) == set()
-
-
-def test_erased_twice_at_once_it_is_erased_once(lab: Lab) -> None:
-    photo = lab.photo(0)
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: lab.http.delete(f"/v1/photos/{photo}").status_code, range(4)))
-    assert sorted(answers) == [200, 404, 404, 404]
-    recorded = [entry for entry in lab.service.audit.entries(photo=photo) if entry.action == ERASE_PHOTO]
-    assert [entry.outcome for entry in recorded] == ["begun", "done"]
-
-
-def test_a_photograph_is_erased_when_its_time_is_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    short, long = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=120)
-    edit, pack = good(lab.edit(short, strength=1.0))["id"], good(lab.pack(short, long))
-    shown = good(lab.http.get(f"/v1/photos/{short}"))
-    assert pack["expires"] == shown["expires"] < good(lab.http.get(f"/v1/photos/{long}"))["expires"]
-    now = time.time_ns() // 1_000_000
-    monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 30_000)
-    lab.service.eraser.erase_expired()
-    assert good(lab.http.get(f"/v1/photos/{short}")) == shown
-    monkeypatch.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
-    lab.service.eraser.erase_expired()
-    for subject in (short, edit, pack["id"]):
-        assert files_of(lab.state, subject) == []
-        assert tables_naming(lab.state, subject) == set()
-    assert problem_of(lab.http.get(f"/v1/photos/{short}")) is ProblemType.PHOTO_NOT_FOUND
-    assert good(lab.http.get(f"/v1/photos/{long}"))["state"] == "done"
-    last = list(lab.service.audit.entries(photo=short))[-2]  # before the request that finds nothing
-    assert (last.owner, last.action, last.outcome) == (SERVICE.owner, ERASE_PHOTO, "done")
-
-
-def test_a_photograph_that_cannot_be_erased_does_not_stop_the_sweep(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = lab.photo(0, ttl_s=60), lab.photo(1, ttl_s=60)
-    stuck = min(first, second)
-    erase_files: Callable[[str, Caller, ErasureCause], object] = lab.service.eraser.erase_files
-
-    def erase(photo: str, caller: Caller, cause: ErasureCause) -> object:
-        if photo == stuck:
-            raise OSError("the disk says no")
-        return erase_files(photo, caller, cause)
-
-    now = time.time_ns() // 1_000_000
-    with monkeypatch.context() as patched:
-        patched.setattr("api.photographs.erasure.now_ms", lambda: now + 61_000)
-        patched.setattr(lab.service.eraser, "erase_files", erase)
-        lab.service.eraser.erase_expired()
-        assert [bool(files_of(lab.state, photo)) for photo in (first, second)] == [first == stuck, second == stuck]
-        patched.setattr(lab.service.eraser, "erase_files", erase_files)
-        lab.service.eraser.erase_expired()
-    assert files_of(lab.state, stuck) == []
-
-
-def test_the_queue_being_full_a_photograph_is_not_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, key = all_files(lab.state), {"Idempotency-Key": "full"}
-    monkeypatch.setattr(lab.service.jobs, "most_open", (1000, 0))
-    assert problem_of(lab.send(phantom(0), key)) is ProblemType.TOO_MANY_JOBS
-    assert all_files(lab.state) == before
-    monkeypatch.undo()
-    assert good(lab.send(phantom(0), key))["state"] == "done"
