@@ -105,7 +105,7 @@ def ask_once(options: argparse.Namespace) -> dict[str, Any]:
         image_set = client.create(
             kind=options.kind, conditions=classes, count=options.count, seed=options.seed, model=options.model
         )
-        image_set = image_set.wait(lambda now: print(f"the service has {now.done} of {now.total} images", flush=True))
+        image_set = image_set.wait(lambda now: print(f"{now.state}: {now.done} of {now.total} images", flush=True))
         if not options.stream:
             image_set.download(options.out / "set")  # keeps what is there unharmed
     about = {"asked": asked, "id": image_set.id, "images": len(image_set), "classes": classes}
