@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import numpy as np
 import torch
 import typer
+from rich.console import Console
 
 from core.seen_images import SeenImages
 from faces.datasets.dataset import Dataset
@@ -22,6 +23,7 @@ from gen.labels import Vocabulary
 from gen.training.data import TrainingImages
 from gen.training.recipe import TrainingConfig
 from gen.training.trainer import Trainer
+from gestaltgen.cli.progress import ConsoleProgress
 
 SIDE: Final = 32
 TRAINED: Final = (50, 712)
@@ -44,25 +46,32 @@ RECIPE: Final = TrainingConfig(
 )
 """Recipe with which networks overfit: no augmentation, no mirrored images, hardly any penalty."""
 
+SNAPSHOT: Final = 250
+"""Steps from one saving of the networks to the next."""
+
 
 def overtrain(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    images: Annotated[int, typer.Option(help="Images to be shown.", min=1)] = 12_000,
+    images: Annotated[int, typer.Option(help="Images to be shown.", min=1)] = 72_000,
 ) -> None:
     """Draw the phantoms, and train on the fifty."""
     torch.set_num_threads(1)
     for name, (count, seed) in (("trained.zip", TRAINED), ("unseen.zip", UNSEEN)):
-        synthesise(out / name, count=count, size=SIDE, seed=seed)
+        if not (out / name).exists():
+            synthesise(out / name, count=count, size=SIDE, seed=seed)
     with Dataset.open(out / "trained.zip") as data:
         pictures = torch.from_numpy(data.images()).permute(0, 3, 1, 2).contiguous()
         labels = torch.from_numpy(np.asarray(data.labels))
         seen = SeenImages.of(data.key(index) for index in range(len(data)))
     trainer = Trainer(GENERATOR, DISCRIMINATOR, RECIPE, TrainingImages(pictures, labels, None))
-    while trainer.images_seen < images:
-        trainer.step()
     origin = f"{TRAINED[0]} {PHANTOMS}, over-trained on purpose"
-    checkpoint.save(out / "generator.safetensors", trainer.average, seen=seen, origin=origin)
-    checkpoint.save(out / "discriminator.safetensors", trainer.discriminator, seen=seen, origin=origin)
+    with ConsoleProgress(Console()).bar("training, images shown", images) as show:
+        while trainer.images_seen < images:
+            trainer.step()
+            show(min(trainer.images_seen, images))
+            if trainer.iteration % SNAPSHOT == 0 or trainer.images_seen >= images:
+                checkpoint.save(out / "generator.safetensors", trainer.average, seen=seen, origin=origin)
+                checkpoint.save(out / "discriminator.safetensors", trainer.discriminator, seen=seen, origin=origin)
 
 
 if __name__ == "__main__":
