@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Header, Response
 
+from api.access.key_turns import leave_turn
 from api.jobs.job_ends import JobEnds
 from api.jobs.job_list import ENDED, State
 from api.schemas.problems import ProblemOut
@@ -71,6 +72,8 @@ async def wait_for_answer(
     with ends.listen(subject) as ended:
         answer = await anyio.to_thread.run_sync(look)
         pause = _FIRST_PAUSE_S
+        if wait_s:
+            leave_turn()
         while answer.state not in ENDED and (left := deadline - time.monotonic()) > 0:
             with anyio.move_on_after(min(pause, left)):
                 await ended.wait()

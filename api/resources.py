@@ -26,6 +26,7 @@ from api.image_sets.file_cache import FileCache
 from api.image_sets.quizzes import Quizzes
 from api.image_sets.set_metadata import SetMetadata
 from api.image_sets.storage import ImageSetStore, StoredRequest
+from api.jobs.followed_jobs import FollowedJobs
 from api.jobs.job_list import Jobs
 from api.models.classifiers import Classifiers
 from api.models.model import ModelInfo
@@ -63,7 +64,7 @@ from api.settings import Settings
 from faces.conditions.catalogue import Catalogue, load_catalogue
 
 _THREADS: Final = 2
-_DECODING_THREADS: Final = 2
+_DECODING_THREADS: Final = 1
 _DECODING_REQUESTS: Final = 8
 """Requests of one owner that wait for a decoder; each may hold a picture of the largest size."""
 
@@ -76,6 +77,7 @@ class Resources:
         work: threads of requests that make or store something.
         recognition: threads of requests that decode pictures.
         streams: threads of event streams.
+        followed_jobs: jobs that event streams follow.
     """
 
     settings: Settings
@@ -113,6 +115,7 @@ class Resources:
     work: OwnerThreads
     recognition: OwnerThreads
     streams: OwnerThreads
+    followed_jobs: FollowedJobs
 
     @classmethod
     def open(cls, settings: Settings, load: Callable[[Settings], Models], metrics: Metrics) -> Self:
@@ -245,6 +248,7 @@ class Resources:
             work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
             recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
             streams=OwnerThreads(_THREADS, settings.max_streams_per_owner),
+            followed_jobs=FollowedJobs(),
         )
 
     def close(self) -> None:

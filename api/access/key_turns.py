@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextvars import ContextVar
 from typing import Final
 
@@ -16,26 +18,43 @@ HELD_S: Final = 0.5
 """Longest time for which a request holds its place: one that takes longer mostly waits, or makes a large file."""
 
 REFUSAL_S: Final = 0.05
-"""Time for which an answer that cost nothing, such as that to an unknown key, holds its place: who floods the service
-with such requests sends few of them."""
+"""Shortest rest of a place after an answer that refuses the request, as to a broken picture or an unknown key: who
+floods the service with such requests sends few of them."""
 
-_REFUSED: Final = frozenset({401, 413, 429})
+SHARED_S: Final = 1.0
+"""Time after requests of two keys in which the service counts as shared, so that places rest."""
+
+_REFUSED: Final = 400
+"""Lowest status of an answer that refuses the request."""
 
 _PATHS: Final = ("/v1/", "/studio")
 _FREE: Final = "/studio/static/"
 
 
+class _Places:
+    """Places of one key.
+
+    Attributes:
+        free: places that no request holds.
+        users: requests that are not answered yet, and places that rest.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.free = asyncio.Semaphore(at_once)
+        self.users = 0
+
+
 class _Turn:
     """Place of one request among those of its key, which it leaves once."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
+    def __init__(self, places: _Places) -> None:
         self._places = places
-        self._left = False
+        self.left = False
 
     def leave(self) -> None:
-        if not self._left:
-            self._left = True
-            self._places.release()
+        if not self.left:
+            self.left = True
+            self._places.free.release()
 
 
 _turn: Final = ContextVar[_Turn | None]("turn", default=None)
@@ -50,8 +69,11 @@ def leave_turn() -> None:
 class KeyTurns:
     """ASGI middleware that answers a few requests of each key at a time; further ones wait, first come, first served.
 
-    A request leaves its place when its answer begins, with `leave_turn`, or after some time. A cookie counts as a key,
-    and requests with neither share the places of one. Nothing is looked up, so that a request that waits costs nothing.
+    A request leaves its place when it is answered, with `leave_turn`, or after some time. A cookie counts as a key, and
+    requests with neither share the places of one. Nothing is looked up, so that a request that waits costs nothing.
+
+    While the service is shared, a key of which all places are taken uses half of their time at most: a place rests for
+    as long as the request before held it. Who sends one request after the other never waits.
 
     Args:
         app: the application behind it.
@@ -63,13 +85,14 @@ class KeyTurns:
         self._app = app
         self._at_once = at_once
         self._held_s = held_s
-        self._places: dict[bytes, asyncio.Semaphore] = {}
-        self._requests: dict[bytes, int] = {}
+        self._keys: dict[bytes, _Places] = {}
+        self._latest_key: bytes | None = None
+        self._shared_until = -math.inf
 
     @property
     def keys_in_progress(self) -> int:
         """Number of keys of which something is remembered, because requests of theirs are in progress."""
-        return len(self._requests.keys() | self._places.keys())
+        return len(self._keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _takes_turns(scope["path"]):
@@ -77,30 +100,49 @@ class KeyTurns:
             return
         headers = dict(scope["headers"])
         key = headers.get(b"authorization") or headers.get(b"cookie", b"")
-        places = self._places.setdefault(key, asyncio.Semaphore(self._at_once))
-        self._requests[key] = self._requests.get(key, 0) + 1
+        if self._latest_key not in (None, key):
+            self._shared_until = time.monotonic() + SHARED_S
+        self._latest_key = key
+        places = self._keys.setdefault(key, _Places(self._at_once))
+        places.users += 1
         try:
-            await places.acquire()
-            await self._answer(_Turn(places), scope, receive, send)
+            await places.free.acquire()
+            await self._answer(key, places, scope, receive, send)
         finally:
-            self._requests[key] -= 1
-            if not self._requests[key]:
-                del self._requests[key], self._places[key]
+            self._leave(key, places)
 
-    async def _answer(self, turn: _Turn, scope: Scope, receive: Receive, send: Send) -> None:
-        async def leave_and_send(message: Message) -> None:
-            if message.get("status") in _REFUSED:
-                await asyncio.sleep(REFUSAL_S)
-            turn.leave()
+    async def _answer(self, key: bytes, places: _Places, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def send_noting_refusal(message: Message) -> None:
+            nonlocal refused
+            refused = refused or message.get("status", 0) >= _REFUSED
             await send(message)
 
+        turn, began = _Turn(places), time.monotonic()
         _turn.set(turn)
         end = asyncio.get_running_loop().call_later(self._held_s, turn.leave)
         try:
-            await self._app(scope, receive, leave_and_send)
+            await self._app(scope, receive, send_noting_refusal)
         finally:
             end.cancel()
-            turn.leave()
+            now, rest_s = time.monotonic(), REFUSAL_S if refused else 0.0
+            if now < self._shared_until and places.free.locked():
+                rest_s = max(rest_s, now - began)
+            if rest_s and not turn.left:
+                places.users += 1
+                asyncio.get_running_loop().call_later(rest_s, self._end_rest, key, places, turn)
+            else:
+                turn.leave()
+
+    def _end_rest(self, key: bytes, places: _Places, turn: _Turn) -> None:
+        turn.leave()
+        self._leave(key, places)
+
+    def _leave(self, key: bytes, places: _Places) -> None:
+        places.users -= 1
+        if not places.users:
+            del self._keys[key]
 
 
 def _takes_turns(path: str) -> bool:

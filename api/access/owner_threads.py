@@ -10,7 +10,6 @@ from typing import TypeVar, TypeVarTuple
 import anyio
 import anyio.to_thread
 
-from api.access.key_turns import leave_turn
 from api.problem_types import ProblemType
 from api.problems import Problem
 
@@ -41,7 +40,7 @@ class OwnerThreads:
 
     @contextmanager
     def admit(self, owner: str) -> Iterator[None]:
-        """Count a request of an owner until the block ends; it leaves its turn among those of its key.
+        """Count a request of an owner until the block ends.
 
         Raises:
             Problem: 429, too many work or wait already.
@@ -53,7 +52,6 @@ class OwnerThreads:
                 headers={"Retry-After": "1"},
             )
         self._requests[owner] += 1
-        leave_turn()
         try:
             yield
         finally:

@@ -54,6 +54,7 @@ _APPLICATION: Final = "gestaltgen"
 _JOBS: Final = "jobs"
 _SHARES: Final = "shares"
 _POLL_S: Final = 0.1
+_LONGEST_POLL_S: Final = 0.8
 _REST_S: Final = 1.0
 """Interval of looks at the queues while nothing happens, if no other process can put jobs there."""
 
@@ -319,6 +320,7 @@ class Queue:
             GestaltError: a share cannot be carried out.
             RuntimeError: a share failed.
         """
+        pause_s = _POLL_S
         while True:
             self._check_may_go_on()
             self._wait_for_space()
@@ -336,7 +338,8 @@ class Queue:
                     raise GestaltError(outcome["refused"])
             if ended:
                 return {status.workflow_id: status.output for status in ended}
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(_LONGEST_POLL_S, 1.25 * pause_s)  # a look costs milliseconds, and a share may take long
 
     def _run_share(self, kind: Kind, subject: str, start: int, stop: int) -> dict[str, Any]:
         """Run the workflow of a share. A refusal is an outcome, so that the job can distinguish it from a failure."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.access.api_keys import Caller
+from api.access.key_turns import leave_turn
 from api.dependencies import ImageSetsCaller, ServiceDep, find_model
 from api.models.model import Model, RenderPlan
 from api.problem_types import ProblemType
@@ -47,6 +48,7 @@ async def face(service: ServiceDep, caller: ImageSetsCaller, asked: Annotated[_F
     """A picture of one person at any age, of any mix of two conditions, moved along a direction; for sliders. It
     carries its provenance, and nothing is stored. An image set with the same `seeds` and `years` has the same face."""
     with service.work.admit(caller.owner):
+        leave_turn()
         data = await service.work.run(caller.owner, _render, service, caller, asked)
     return Response(data, headers={"Cache-Control": _CACHE_CONTROL}, media_type=MEDIA_TYPES[asked.format])
 

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParam
 
 from api.access.api_keys import Caller
+from api.access.key_turns import leave_turn
 from api.access.ownership import Kind
 from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, ServiceDep, find_model
 from api.file_responses import bytes_response, cached_file, cached_picture, picture
@@ -197,6 +198,7 @@ async def _make_now(service: Resources, owner: str, asked: _AskedSet, plan: Rend
     Returns:
         Whether it is made.
     """
+    leave_turn()
     thread = anyio.CapacityLimiter(1)  # its own: what waits for the model must not hold up other requests
     try:
         with anyio.move_on_after(deadline - time.monotonic()):

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.background import BackgroundTask
 
+from api.access.key_turns import leave_turn
 from api.dependencies import AnyCaller, KnownJob, ServiceDep, list_accessible_kinds
 from api.jobs.job_list import Job
 from api.photographs.request_audit import RequestAuditDep
@@ -21,7 +22,10 @@ from api.resources import Resources
 from api.schemas.jobs import JobOut, JobPage
 from api.schemas.problems import ProblemOut
 
-_POLL_S: Final = 0.2
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 1.0
+"""Interval of looks at a job that goes on for long; its end is signalled."""
+
 _END: Final = "end"
 
 router = APIRouter(
@@ -94,6 +98,7 @@ async def events(
     """Server-sent events `progress`, then one named `done`, `failed` or `cancelled`; the data is the job."""
     place = ExitStack()
     place.enter_context(service.streams.admit(caller.owner))
+    leave_turn()
     stream = _follow(service, caller.owner, job, last_event_id, place)
     return EventSourceResponse(stream, background=BackgroundTask(place.close))  # it may end before it has begun
 
@@ -101,8 +106,13 @@ async def events(
 async def _follow(
     service: Resources, owner: str, job: Job, seen: str | None, place: ExitStack
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield an event for each change of a job until it ends; `place` is left then."""
-    with place:
+    """Yield an event for each change of a job that is seen, until it ends; `place` is left then."""
+
+    async def find(job_id: str) -> Job | None:
+        return await service.streams.run(owner, service.jobs.get, job_id)
+
+    with place, service.followed_jobs.follow(job) as followed, service.jobs.ends.listen(job.subject) as ended:
+        pause = _FIRST_PAUSE_S
         while True:
             name = job.state if job.finished else "progress"
             number = _END if job.finished else f"{job.state}-{job.done}"
@@ -111,8 +121,11 @@ async def _follow(
                 seen = number
             if job.finished:
                 return
-            await anyio.sleep(_POLL_S)
-            now = await service.streams.run(owner, service.jobs.get, job.id)
+            with anyio.move_on_after(pause):
+                await ended.wait()
+            pause = _FIRST_PAUSE_S if ended.is_set() else min(_LONGEST_PAUSE_S, 1.5 * pause)
+            ended.clear()
+            now = await followed.look(find, pause / 2)
             if now is None:
                 return
             job = now

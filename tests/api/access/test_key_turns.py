@@ -6,6 +6,7 @@ import anyio
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access.key_turns import KeyTurns, leave_turn
+from api.access.owner_threads import OwnerThreads
 
 
 class SlowApplication:
@@ -87,6 +88,80 @@ def test_refused_requests_come_slowly() -> None:
 
     anyio.run(flood)
     assert began == 2
+
+
+def begin_while_places_rest(latest: list[str]) -> list[str]:
+    """Send four requests of key `a`, then one each of the `latest` keys, answer them, and let every place rest.
+
+    Returns:
+        The keys of the requests that began, in order, until all that did were answered.
+    """
+    app = SlowApplication()
+    turns = KeyTurns(app, at_once=2, held_s=60)
+
+    async def send_all() -> None:
+        async with anyio.create_task_group() as group:
+            for key in ["a"] * 4 + latest:
+                scope = {"type": "http", "path": "/v1/models", "headers": [(b"authorization", key.encode())]}
+                group.start_soon(turns, scope, receive, send)
+            await anyio.sleep(0.2)  # so long do the places rest
+            app.go_on.set()
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(send_all)
+    return app.began
+
+
+def test_places_of_a_key_rest_while_another_key_sends_requests() -> None:
+    assert begin_while_places_rest([]) == ["a"] * 4
+    assert begin_while_places_rest(["b"]) == ["a", "a", "b"]
+    assert begin_while_places_rest(["b", "b"]) == ["a", "a", "b", "b"]
+
+
+def test_a_file_holds_its_place_until_it_is_sent() -> None:
+    began, go_on = 0, anyio.Event()
+
+    async def send_file(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal began
+        began += 1
+        await send({"type": "http.response.start", "status": 200})
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"the end"})
+
+    async def download() -> None:
+        turns = KeyTurns(send_file, at_once=2, held_s=60)
+        async with anyio.create_task_group() as group:
+            for _ in range(16):
+                group.start_soon(turns, {"type": "http", "path": "/v1/models", "headers": []}, receive, send)
+            await anyio.wait_all_tasks_blocked()
+            assert began == 2
+            go_on.set()
+
+    anyio.run(download)
+    assert began == 16
+
+
+def test_a_request_that_is_admitted_holds_its_place() -> None:
+    began, go_on, threads = 0, anyio.Event(), OwnerThreads(threads=2, most=64)
+
+    async def receive_photograph(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal began
+        with threads.admit("lab"):
+            began += 1
+            await go_on.wait()
+
+    async def send_all() -> None:
+        turns = KeyTurns(receive_photograph, at_once=2, held_s=60)
+        async with anyio.create_task_group() as group:
+            for _ in range(16):
+                group.start_soon(turns, {"type": "http", "path": "/v1/photos", "headers": []}, receive, send)
+            await anyio.wait_all_tasks_blocked()
+            assert began == 2
+            go_on.set()
+
+    anyio.run(send_all)
+    assert began == 16
 
 
 def test_a_request_that_takes_long_leaves_its_place() -> None:
