@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 def tidy_help(command: Any) -> None:
     """Change what the help pages of a command, and of the commands below it, show.
 
-    A flag, which takes no value, has no type; an option that may be repeated has the type of one value; and the
-    paragraphs of the description are wrapped at the width of the terminal, not where the source breaks its lines.
+    A flag, which takes no value, has no type. An option that may be repeated or has a range has the type of one value.
+    The paragraphs of the description are wrapped at the width of the terminal, not where the source breaks its lines.
     """
     command.help = _unwrap_paragraphs(command.help)
     context = command.context_class(command)
@@ -29,9 +29,10 @@ def _describe_value(option: Any, context: Any) -> str | None:
     """Return what stands for the value of an option, or None for what typer shows."""
     if option.is_flag:
         return ""
-    if option.multiple and hasattr(option, "display_type"):  # not in old versions of typer
-        return re.sub(r"^<list\[(.*)\]>$", r"<\1>", option.display_type(context))
-    return None
+    if not hasattr(option, "display_type"):  # in old versions of typer
+        return None
+    shown: str = option.display_type(context)
+    return re.sub(r"^<list\[(.*)\]>$", r"<\1>", shown).replace(" range>", ">")  # the range itself is shown beside it
 
 
 def _unwrap_paragraphs(text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final
 
 import typer
@@ -19,9 +20,11 @@ def write_command_pages() -> Iterator[tuple[str, str]]:
 
     All modules of the command line are imported: this takes a while.
     """
-    rows = ((f"[{name}]({name}.md)", escape(entry.help)) for name, entry in COMMANDS.items())
-    about = escape(_PROGRAM.help)
-    yield "index", f"# Command line\n\n{about}\n\n{render_table(('command', 'what it does'), rows)}\n"
+    parts = ["# Command line", escape(_PROGRAM.help)]
+    for panel, commands in groupby(COMMANDS.items(), key=lambda command: command[1].panel):
+        rows = ((f"[{name}]({name}.md)", escape(entry.help)) for name, entry in commands)
+        parts += [f"## {panel}", render_table(("command", "what it does"), rows)]
+    yield "index", "\n\n".join(parts) + "\n"
     for name in COMMANDS:
         yield name, write_command_page(name)
 
