@@ -1,4 +1,4 @@
-"""What typer's help pages show badly by themselves: types of flags and of repeatable options, and breaks of lines."""
+"""Corrections of what typer shows in help: the types of options, and the breaks of lines in descriptions."""
 
 from __future__ import annotations
 
