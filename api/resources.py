@@ -4,63 +4,48 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
-from api.access.api_keys import ApiKeys, Caller, Scope
-from api.access.idempotency import IdempotencyKeys
+from api.access.api_keys import Caller, Scope
 from api.access.owner_threads import OwnerThreads
-from api.access.ownership import Kind, Ownership
+from api.access.ownership import Kind
 from api.access.sessions import Sessions
-from api.access.tenants import Tenants
 from api.access.tickets import Tickets
-from api.encryption.key_store import SubjectKeys, load_or_create_secret
 from api.encryption.opaque_tokens import OpaqueTokens
-from api.encryption.sealed_files import SealedFiles
 from api.image_sets.creation import ImageSets, ImageSetWork
 from api.image_sets.derived_files import DerivedFiles
 from api.image_sets.file_cache import FileCache
 from api.image_sets.quizzes import Quizzes
 from api.image_sets.set_metadata import SetMetadata
-from api.image_sets.storage import ImageSetStore, StoredRequest
+from api.image_sets.storage import StoredRequest
 from api.jobs.followed_jobs import FollowedJobs
 from api.jobs.job_list import Jobs
+from api.jobs.work import Work
 from api.models.classifiers import Classifiers
 from api.models.model import ModelInfo
 from api.models.pool import Models
 from api.models.syndrome_models import SyndromeModels
 from api.models.worker import Worker
-from api.operations.database import Database
-from api.operations.file_stores import open_files
-from api.operations.free_space import FreeSpace
 from api.operations.metrics import Metrics
-from api.operations.receipts import Receipts
-from api.operations.state_folder import CACHE, check_layout, lock_state_folder
-from api.photographs.assessments.cohort import Cohort
+from api.operations.state_folder import CACHE, lock_state_folder
 from api.photographs.assessments.job import AssessmentWork
-from api.photographs.assessments.store import Assessments
-from api.photographs.audit.entries import redact_purpose
-from api.photographs.audit.record import Audit
 from api.photographs.decoding import Decoder
 from api.photographs.edit_job import EditWork
-from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.explanations.job import ExplanationWork
-from api.photographs.explanations.store import Explanations
 from api.photographs.inversion_job import InversionWork
 from api.photographs.job_context import JobContext
-from api.photographs.storage import Photographs
 from api.photographs.survey_pack_job import SurveyPackWork
-from api.photographs.survey_packs import SurveyPacks
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.content_credentials import Credentials, open_credentials
 from api.provenance.marks import Marker
-from api.provenance.registry import Registry
 from api.settings import Settings
+from api.stores import Stores, open_stores
 from faces.conditions.catalogue import Catalogue, load_catalogue
 
 _THREADS: Final = 2
@@ -70,7 +55,7 @@ _DECODING_REQUESTS: Final = 8
 
 
 @dataclass(frozen=True)
-class Resources:
+class Resources(Stores):
     """Resources that the lifespan of the application opens and closes.
 
     Attributes:
@@ -80,38 +65,21 @@ class Resources:
         followed_jobs: jobs that event streams follow.
     """
 
-    settings: Settings
     catalogue: Catalogue
-    database: Database
-    store: ImageSetStore
     worker: Worker
     jobs: Jobs
     sets: ImageSets
-    keys: IdempotencyKeys
-    api_keys: ApiKeys
     sessions: Sessions
     tickets: Tickets
     quiz_tokens: OpaqueTokens
-    ownership: Ownership
-    tenants: Tenants
-    photographs: Photographs
-    edits: Edits
-    explanations: Explanations
     explanation_work: ExplanationWork
     classifiers: Classifiers
-    assessments: Assessments
-    cohort: Cohort
     syndrome_models: SyndromeModels
-    survey_packs: SurveyPacks
     eraser: Eraser
-    audit: Audit
-    registry: Registry
     marker: Marker
     credentials: Credentials
     decoder: Decoder
-    metrics: Metrics
     cache: FileCache
-    free_space: FreeSpace
     work: OwnerThreads
     recognition: OwnerThreads
     streams: OwnerThreads
@@ -130,121 +98,47 @@ class Resources:
             GestaltError: one of them cannot be opened.
         """
         credentials, catalogue = open_credentials(settings), load_catalogue(settings.catalogue)
+        classifiers = Classifiers(settings.classifiers, settings.model_memory_mb << 20)
+        syndrome_models = SyndromeModels(settings.syndromes, settings.model_memory_mb << 20)
         with ExitStack() as opened:
-            settings.state.mkdir(parents=True, exist_ok=True)
-            free_space = FreeSpace(settings.state, settings.min_free_mb << 20)
-            free_space.keep_reserve()
-            database = Database.open(settings.state, settings.database_url)
-            opened.callback(database.close)
-            check_layout(settings.state)
-            files = open_files(settings.storage, settings.state)
-            engine, store, audit = database.engine, ImageSetStore(files, metrics), Audit.open(database)
-            opened.callback(audit.close)
-            ownership, idempotency_keys, tenants = Ownership(engine), IdempotencyKeys(engine), Tenants(engine)
-            registry, secret, api_keys = Registry(engine), load_or_create_secret(database), ApiKeys(engine)
-            sealed = SealedFiles(files, SubjectKeys.open(database, settings.server_keys))
-            purposes = partial(redact_purpose, named=settings.named_purposes, secret=secret)
-            photographs = Photographs(sealed, database, audit, purposes)
-            edits, survey_packs = Edits(sealed, engine), SurveyPacks(sealed, engine)
-            explanations = Explanations(sealed, engine)
-            classifiers = Classifiers(settings.classifiers, settings.model_memory_mb << 20)
-            assessments, cohort = Assessments(sealed, engine), Cohort(sealed, engine)
-            syndrome_models = SyndromeModels(settings.syndromes, settings.model_memory_mb << 20)
-            eraser = Eraser(
-                database,
-                photographs,
-                edits,
-                explanations,
-                assessments,
-                cohort,
-                survey_packs,
-                audit=audit,
-                receipts=Receipts(open_files(settings.receipts, settings.state) if settings.receipts else files),
-                forget_jobs=lambda subject: jobs.forget(subject),  # the jobs need the eraser, and are opened below
-                ownership=ownership,
-                idempotency_keys=idempotency_keys,
-                free_space=free_space,
-                metrics=metrics,
-            )
+            stores = open_stores(settings, metrics, opened)
+            eraser = stores.make_eraser(lambda subject: jobs.forget(subject))  # the jobs need it, and are opened below
             worker = Worker(partial(load, settings), metrics)
             opened.callback(worker.close)
-            set_work = ImageSetWork(
-                store,
-                worker,
-                registry,
-                ownership,
-                classifiers=classifiers,
-                locks=database.locks,
-                max_images=settings.max_images_per_set,
-                max_waiting=settings.max_waiting,
-                metrics=metrics,
-            )
-            context = JobContext(
-                photographs=photographs,
-                edits=edits,
-                survey_packs=survey_packs,
-                eraser=eraser,
-                worker=worker,
-                decoder=Decoder(max_pixels=settings.max_photo_pixels),
-                marker=Marker(secret),
-                registry=registry,
-                ownership=ownership,
-                synthetic_face=set_work.face,
-                precision=settings.precision,
-                metrics=metrics,
-            )
-            explanation_work = ExplanationWork(context, explanations, classifiers, store.image_file)
-            jobs = Jobs(
-                database,
-                {
-                    Kind.IMAGE_SET: set_work,
-                    Kind.PHOTO: InversionWork(context),
-                    Kind.EDIT: EditWork(context),
-                    Kind.STIMULI: SurveyPackWork(context),
-                    Kind.EXPLANATION: explanation_work,
-                    Kind.ASSESSMENT: AssessmentWork(context, assessments, cohort, syndrome_models),
-                },
-                concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
-                most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
-                check_images=tenants.check_images,
-                is_space_scarce=free_space.is_scarce,
-                metrics=metrics,
-                lost=partial(os.kill, os.getpid(), signal.SIGTERM),
-            )
+            set_work = _make_set_work(stores, worker, classifiers)
+            context = _make_job_context(stores, worker, eraser, set_work)
+            explanation_work = ExplanationWork(context, stores.explanations, classifiers, stores.store.image_file)
+            assessment_work = AssessmentWork(context, stores.assessments, stores.cohort, syndrome_models)
+            works: dict[Kind, Work] = {
+                Kind.IMAGE_SET: set_work,
+                Kind.PHOTO: InversionWork(context),
+                Kind.EDIT: EditWork(context),
+                Kind.STIMULI: SurveyPackWork(context),
+                Kind.EXPLANATION: explanation_work,
+                Kind.ASSESSMENT: assessment_work,
+            }
+            jobs = _start_jobs(stores, works)
             opened.pop_all()  # from here on, `close` closes them
+        store, ownership, locks = stores.store, stores.ownership, stores.database.locks
         return cls(
-            settings=settings,
+            **vars(stores),
             catalogue=catalogue,
-            database=database,
-            store=store,
             worker=worker,
             jobs=jobs,
-            sets=ImageSets(store, set_work, jobs, ownership, database.locks, at_once=settings.role == "all"),
-            keys=idempotency_keys,
-            api_keys=api_keys,
-            sessions=Sessions(engine, api_keys, secret, map(Scope, settings.scopes_of_users)),
-            tickets=Tickets(engine),
-            quiz_tokens=OpaqueTokens(secret, "quiz"),
-            ownership=ownership,
-            tenants=tenants,
-            photographs=photographs,
-            edits=edits,
-            explanations=explanations,
+            sets=ImageSets(store, set_work, jobs, ownership, locks, at_once=settings.role == "all"),
+            sessions=Sessions(
+                stores.database.engine, stores.api_keys, stores.secret, map(Scope, settings.scopes_of_users)
+            ),
+            tickets=Tickets(stores.database.engine),
+            quiz_tokens=OpaqueTokens(stores.secret, "quiz"),
             explanation_work=explanation_work,
             classifiers=classifiers,
-            assessments=assessments,
-            cohort=cohort,
             syndrome_models=syndrome_models,
-            survey_packs=survey_packs,
             eraser=eraser,
-            audit=audit,
-            registry=registry,
             marker=context.marker,
             credentials=credentials,
             decoder=context.decoder,
-            metrics=metrics,
             cache=FileCache(settings.state / CACHE, settings.cache_mb << 20),
-            free_space=free_space,
             work=OwnerThreads(_THREADS, settings.max_waiting_per_owner),
             recognition=OwnerThreads(_DECODING_THREADS, _DECODING_REQUESTS),
             streams=OwnerThreads(_THREADS, settings.max_streams_per_owner),
@@ -341,6 +235,52 @@ class Resources:
         longest = self.settings.photo_ttl_s
         theirs = self.tenants.limits(caller.owner).photo_ttl_s
         return longest if theirs is None else min(longest, theirs)
+
+
+def _make_set_work(stores: Stores, worker: Worker, classifiers: Classifiers) -> ImageSetWork:
+    return ImageSetWork(
+        stores.store,
+        worker,
+        stores.registry,
+        stores.ownership,
+        classifiers=classifiers,
+        locks=stores.database.locks,
+        max_images=stores.settings.max_images_per_set,
+        max_waiting=stores.settings.max_waiting,
+        metrics=stores.metrics,
+    )
+
+
+def _make_job_context(stores: Stores, worker: Worker, eraser: Eraser, set_work: ImageSetWork) -> JobContext:
+    return JobContext(
+        photographs=stores.photographs,
+        edits=stores.edits,
+        survey_packs=stores.survey_packs,
+        eraser=eraser,
+        worker=worker,
+        decoder=Decoder(max_pixels=stores.settings.max_photo_pixels),
+        marker=Marker(stores.secret),
+        registry=stores.registry,
+        ownership=stores.ownership,
+        synthetic_face=set_work.face,
+        precision=stores.settings.precision,
+        metrics=stores.metrics,
+    )
+
+
+def _start_jobs(stores: Stores, works: Mapping[Kind, Work]) -> Jobs:
+    """Start the queue; a process that others consider dead ends itself."""
+    settings = stores.settings
+    return Jobs(
+        stores.database,
+        works,
+        concurrent=0 if settings.role == "api" else settings.concurrent_jobs,
+        most_open=(settings.max_open_jobs, settings.max_open_jobs_per_owner),
+        check_images=stores.tenants.check_images,
+        is_space_scarce=stores.free_space.is_scarce,
+        metrics=stores.metrics,
+        lost=partial(os.kill, os.getpid(), signal.SIGTERM),
+    )
 
 
 def reserve_state_folder(settings: Settings) -> AbstractContextManager[None]:

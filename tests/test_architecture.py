@@ -51,6 +51,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["api.jobs", "api.provenance"],
         ["api.models"],
         ["api.image_sets", "api.photographs"],
+        ["api.stores"],
         ["api.schemas.administration", "api.schemas.assessments"],
         ["api.schemas", "api.resources"],
         ["api.authentication"],

@@ -27,7 +27,7 @@ BUCKET: Final = "tests"
 def in_use() -> Iterator[None]:
     """Services keep things there, those of each state folder apart from others'."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("api.resources.open_files", lambda url, state: open_files(url or url_of(state), state))
+        patched.setattr("api.stores.open_files", lambda url, state: open_files(url or url_of(state), state))
         yield
 
 
