@@ -163,19 +163,21 @@ class Queue:
         bounds = self._works[kind].shares(total)
         begun = [start for start, _ in bounds[:_SHARES_OF_A_JOB]] if told is None else told.get("shares", [])
         done, pace = 0 if told is None else told["done"], Pace()
-        shares = {f"{job_id}/{start}": (start, stop) for start, stop in bounds if start in begun}
-        for share_id in _list_begun(list(shares)):
-            done += self._count_items(share_id, kind, subject, *shares[share_id], pace)
+        for start, stop in bounds:
+            if start in begun:
+                items = self._count_items(f"{job_id}/{start}", kind, subject, start, stop, pace)
+                if not items:  # shares begin in order: the others wait
+                    break
+                done += items
         return JobProgress(done, pace.per_s if told is None else told["items_per_s"])
 
     def _count_items(self, share_id: str, kind: Kind, subject: str, start: int, stop: int, pace: Pace) -> int:
         """Count the items of a share whose steps are done, and add these steps to a pace."""
-        steps = DBOS.list_workflow_steps(share_id)
-        outcomes = [step["output"] for step in steps if step["output"] is not None and step["error"] is None]
-        for outcome in outcomes:
+        outcomes = [step["output"] for step in DBOS.list_workflow_steps(share_id)]
+        for outcome in filter(None, outcomes):  # a step that failed has none
             pace.add(outcome)
         reached = [start, *(step.done for step in self._works[kind].share(subject, start, stop))]
-        return reached[min(len(outcomes), len(reached) - 1)] - start
+        return reached[min(len(outcomes) - outcomes.count(None), len(reached) - 1)] - start
 
     def list_running(self) -> list[str]:
         """Return the ids of the jobs that run in any process."""
@@ -386,14 +388,6 @@ class Queue:
     def _close_job(self, job_id: str) -> dict[str, Any]:
         self._listing.close(job_id)
         return {}
-
-
-def _list_begun(workflow_ids: list[str]) -> list[str]:
-    """Return those of some workflows that a process has begun."""
-    if not workflow_ids:
-        return []
-    found = DBOS.list_workflows(workflow_ids=workflow_ids, load_input=False, load_output=False)
-    return [status.workflow_id for status in found if status.status != "ENQUEUED"]
 
 
 def _is_outage(error: BaseException) -> bool:
