@@ -29,7 +29,7 @@ class OwnerThreads:
 
     def __init__(self, threads: int, most: int) -> None:
         self._threads = threads
-        self._most = most
+        self.most = most
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
         self._requests = Counter[str]()
 
@@ -45,10 +45,10 @@ class OwnerThreads:
         Raises:
             Problem: 429, too many work or wait already.
         """
-        if self._requests[owner] >= self._most:
+        if self._requests[owner] >= self.most:
             raise Problem(
                 ProblemType.TOO_MANY_AT_ONCE,
-                f"{self._most} requests of yours of this kind are in progress already; wait until some are answered.",
+                f"{self.most} requests of yours of this kind are in progress already; wait until some are answered.",
                 headers={"Retry-After": "1"},
             )
         self._requests[owner] += 1

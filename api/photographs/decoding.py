@@ -30,12 +30,13 @@ PROCESSES_AT_ONCE: Final = max(1, count_cores() // 2)
 """Most processes that decode at a time, on half of the cores; further photographs wait."""
 _log = logging.getLogger("gestaltgen.intake")
 
-_PROGRAM: Final = Path(confined_process.__file__)
+PROGRAM: Final = Path(confined_process.__file__)
+"""Program that the process runs."""
 
 
 def describe_confinement() -> str:
     """Say which restrictions of the decoder's process this machine supports, and which it lacks."""
-    command = [sys.executable, "-I", "-B", str(_PROGRAM), "check"]
+    command = [sys.executable, "-I", "-B", str(PROGRAM), "check"]
     answer = subprocess.run(command, capture_output=True, env={}, timeout=60, check=True)  # noqa: S603
     held, wanted = json.loads(answer.stdout)
     missing = [name for name in wanted if name not in held]
@@ -52,6 +53,9 @@ class Decoder:
         cpu_s: largest processor time of the process, in whole seconds.
         wall_s: longest time that a photograph may take.
         max_pixels: largest width x height.
+
+    Attributes:
+        free_processes: the processes that may still start; others wait for one of them.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Decoder:
     ) -> None:
         self._limits = DecoderLimits(memory_bytes, cpu_s, max_pixels)
         self._wall_s = wall_s
-        self._free_processes = threading.BoundedSemaphore(PROCESSES_AT_ONCE)
+        self.free_processes = threading.BoundedSemaphore(PROCESSES_AT_ONCE)
 
     def decode(self, data: bytes) -> Pixels:
         """Decode a file as a viewer would show it, without its metadata; waits for a free process.
@@ -88,9 +92,9 @@ class Decoder:
             return self._run_process(file, form)
 
     def _run_process(self, file: IO[bytes], form: Format) -> Pixels:
-        command = [sys.executable, "-I", "-B", str(_PROGRAM), form, *map(str, self._limits)]
+        command = [sys.executable, "-I", "-B", str(PROGRAM), form, *map(str, self._limits)]
         with (
-            self._free_processes,
+            self.free_processes,
             subprocess.Popen(  # noqa: S603
                 command,
                 stdin=file,

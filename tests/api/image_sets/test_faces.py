@@ -108,7 +108,7 @@ def test_a_refusal_names_the_parameter(lab: Lab, asked: dict[str, Any], field: s
 
 
 def test_a_flood_of_one_owner_is_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab.service.work, "_most", 2)
+    monkeypatch.setattr(lab.service.work, "most", 2)
     with ThreadPoolExecutor(4) as threads, lab.occupied():
         futures = [threads.submit(lab.http.get, "/v1/face", params=CHILD | {"seed": seed}) for seed in range(4)]
         lab.until(lambda: sum(future.done() for future in futures) == 2)

@@ -58,7 +58,7 @@ def resaved(picture: bytes, change: int = 0, pillow_format: str = "PNG", **optio
 
 
 def test_many_pictures_of_one_owner_hold_up_nobody_else(lab: Lab, png: bytes) -> None:
-    free = lab.service.decoder._free_processes
+    free = lab.service.decoder.free_processes
     with ThreadPoolExecutor(50) as pool:
         for _ in range(PROCESSES_AT_ONCE):
             assert free.acquire(timeout=30)
