@@ -89,6 +89,7 @@ class FaceEditor:
         generator: Generator | None = None,
         identity: bool = True,
         judges: Judges | None = None,
+        apart: bool = False,
     ) -> FaceEditor:
         """Load what the files hold, on the generator's device.
 
@@ -97,6 +98,7 @@ class FaceEditor:
             generator: that of `files.generator`, where it is in memory already; None loads it, on the CPU.
             identity: inversions are judged by what is read from the faces too, half a second a face.
             judges: of photographs, where they are installed; they are not asked about drawings.
+            apart: descriptors of faces are computed in a process of its own, see `FaceDescriber`.
 
         Raises:
             CheckpointError: a file that is missing, damaged, of another kind or another generator's.
@@ -105,7 +107,7 @@ class FaceEditor:
         net = checkpoint.load_generator(files.generator) if generator is None else generator
         device = net.mapping.w_avg.device
         detector = detector or FaceDetector()
-        describer = FaceDescriber(detector)
+        describer = FaceDescriber(detector, apart=apart)
         perceptual = None
         if files.discriminator is not None:
             perceptual = DiscriminatorDistance(inverters.load_discriminator(files.discriminator, net).to(device))

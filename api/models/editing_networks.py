@@ -65,7 +65,7 @@ class EditingNetworks:
         """Editor that inverts and edits faces, loaded if need be."""
         if self._face_editor is None:
             self._face_editor = FaceEditor.open(
-                self._files, self._detector(), generator=self.generator, judges=Judges(self._judges)
+                self._files, self._detector(), generator=self.generator, judges=Judges(self._judges), apart=True
             )
             gc.freeze()  # PyTorch's modules stay; a full garbage collection among them stops every request for 150 ms
         return self._face_editor

@@ -123,7 +123,7 @@ class TrainingPeopleGuard:
         if self._people.reader == "oracle":
             oracle, info = attribute_network.load(weights.oracle())
             return descriptions.describe_phantoms(oracle, info.steady)
-        return descriptions.describe_photographs(FaceDescriber(self._detector()), None)
+        return descriptions.describe_photographs(FaceDescriber(self._detector(), apart=True), None)
 
 
 def _name(weights_sha256: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,9 @@ import numpy as np
 from core.errors import ConfigError, NoFaceError
 from faces.detect import LANDMARKS, Face, FaceDetector
 from faces.images import Pixels
+from faces.measures.descriptor_process import CHIP_PX, SIZE, DescriptorProcess
 from faces.measures.distances import Features
 from faces.shipped_models import DESCRIPTOR, find_model
-
-SIZE: Final = 128
-"""Numbers of a descriptor."""
 
 SEARCHED_PX: Final = 256
 """Smaller pictures are enlarged to this side before a face is sought."""
@@ -47,13 +45,50 @@ def enlarge(image: Pixels) -> Pixels:
     return np.asarray(cv2.resize(image, (SEARCHED_PX, SEARCHED_PX), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
-@cache
-def _load_network(path: Path) -> tuple[dlib.face_recognition_model_v1, threading.Lock]:
-    """Read a network once in a process, with the lock under which it is used."""
-    try:
-        return dlib.face_recognition_model_v1(str(path)), threading.Lock()
-    except RuntimeError as error:
-        raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
+class _Network:
+    """dlib's recognition network, which one thread uses at a time.
+
+    Args:
+        path: of the network.
+        apart: whether it computes in a process of its own.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
+
+    def __init__(self, path: Path, *, apart: bool) -> None:
+        self._load = partial(DescriptorProcess if apart else _LocalNetwork, path)
+        self._lock = threading.Lock()
+        try:
+            self._network: DescriptorProcess | _LocalNetwork | None = self._load()
+        except RuntimeError as error:
+            raise ConfigError(f"recognition model {path} cannot be loaded ({error}); expected dlib's format") from error
+
+    def describe(self, image: Pixels, face: Face) -> Features:
+        """Compute the descriptor (128,) of a face on uint8 (h, h, 3).
+
+        Raises:
+            RuntimeError: its process ended; the next call starts another.
+        """
+        chip = dlib.get_face_chip(np.ascontiguousarray(image), _shape(face), CHIP_PX)
+        with self._lock:
+            network, self._network = self._network or self._load(), None
+            descriptor = network.describe(chip)
+            self._network = network
+        return descriptor
+
+
+class _LocalNetwork:
+    """Network in this process."""
+
+    def __init__(self, path: Path) -> None:
+        self._network = dlib.face_recognition_model_v1(str(path))
+
+    def describe(self, chip: Pixels) -> Features:
+        return np.array(self._network.compute_face_descriptor(chip))
+
+
+_load_network = cache(_Network)
 
 
 class FaceDescriber:
@@ -64,14 +99,15 @@ class FaceDescriber:
     Args:
         detector: finds faces and landmarks.
         model: path of the network; None takes that of the package `face_recognition_models`.
+        apart: the network computes in a process of its own, because dlib keeps all threads of this one waiting.
 
     Raises:
         ConfigError: the model is missing or is no recognition network of dlib's.
     """
 
-    def __init__(self, detector: FaceDetector, model: Path | None = None) -> None:
+    def __init__(self, detector: FaceDetector, model: Path | None = None, *, apart: bool = False) -> None:
         self._detector = detector
-        self._network, self._lock = _load_network(model or find_model(DESCRIPTOR))
+        self._network = _load_network(model or find_model(DESCRIPTOR), apart=apart)
 
     def __call__(self, images: Pixels) -> Features:
         """Compute descriptors (n, 128) of uint8 (n, h, h, 3); NaN for a picture without a face."""
@@ -87,11 +123,7 @@ class FaceDescriber:
         large = enlarge(image)
         points = _reduce_landmarks(landmarks, len(image), len(large))
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        with self._lock:
-            descriptor = self._network.compute_face_descriptor(
-                np.ascontiguousarray(large), _shape(Face((left, top, right, bottom), np.nan, points))
-            )
-        return np.array(descriptor, dtype=np.float64)
+        return self._network.describe(large, Face((left, top, right, bottom), np.nan, points))
 
     def look(self, images: Pixels) -> DetectedFaces:
         """Find the largest face of each picture, and describe it, with one search for faces."""
@@ -101,9 +133,7 @@ class FaceDescriber:
             large = enlarge(image)
             if (face := _detect_largest(self._detector, large)) is not None:
                 landmarks[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
-                with self._lock:
-                    descriptor = self._network.compute_face_descriptor(np.ascontiguousarray(large), _shape(face))
-                descriptors[place] = descriptor
+                descriptors[place] = self._network.describe(large, face)
                 scores[place] = face.score
         return DetectedFaces(landmarks, descriptors, scores)
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
+import dlib
 import numpy as np
 import pytest
 
 from core.errors import ConfigError
 from faces.detect import FaceDetector
 from faces.images import Pixels
+from faces.measures.descriptor_process import DescriptorProcess
 from faces.measures.descriptors import FaceDescriber, count_faces, enlarge, find_landmarks
+from faces.shipped_models import DESCRIPTOR, find_model
 
 
 def test_two_pictures_of_one_face_are_close_and_none_has_no_descriptor(
@@ -39,7 +44,32 @@ def test_small_pictures_are_enlarged_and_large_ones_left_alone() -> None:
     assert enlarge(large) is large
 
 
-def test_a_file_that_is_no_network_is_refused(detector: FaceDetector, tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_file_that_is_no_network_is_refused(detector: FaceDetector, tmp_path: Path, apart: bool) -> None:
     (tmp_path / "junk.dat").write_bytes(b"junk")
-    with pytest.raises(ConfigError, match=r"recognition model .*junk.dat cannot be loaded"):
-        FaceDescriber(detector, tmp_path / "junk.dat")
+    with pytest.raises(ConfigError, match=r"recognition model .*junk.dat cannot be loaded (?s:.*)deserial"):
+        FaceDescriber(detector, tmp_path / "junk.dat", apart=apart)
+
+
+def test_a_process_of_its_own_gives_the_same_descriptor(
+    detector: FaceDetector, astronaut: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = np.ascontiguousarray(astronaut[None, :256, 96:352])
+    expected = FaceDescriber(detector)(pictures)
+    describer = FaceDescriber(detector, apart=True)
+    monkeypatch.setattr(dlib, "face_recognition_model_v1", None)  # the service's own process never computes it
+    np.testing.assert_array_equal(describer(pictures), expected)
+    np.testing.assert_array_equal(describer(pictures), expected)
+
+
+def test_a_describer_outlives_its_process(detector: FaceDetector, astronaut: Pixels, tmp_path: Path) -> None:
+    model = tmp_path / "network.dat"
+    model.symlink_to(find_model(DESCRIPTOR))
+    describer, pictures = FaceDescriber(detector, model, apart=True), astronaut[None, :256, 96:352]
+    expected = describer(pictures)
+    process = describer._network._network
+    assert isinstance(process, DescriptorProcess)
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="ended"):
+        describer(pictures)
+    np.testing.assert_array_equal(describer(pictures), expected)
