@@ -449,6 +449,7 @@ def test_two_owners_of_one_set_both_see_it_and_it_is_rendered_once(guarded: Guar
         assert http.post(SETS, json=body, headers={"Prefer": "wait=60"}).status_code == 200
         assert first["id"] in [item["id"] for item in http.get(f"{SETS}?limit=100").json()["items"]]
         assert http.get(f"{SETS}/{first['id']}/images/99").status_code == 200
+        http.get(f"{first['links']['job']}/events")  # until it has ended, a moment after its set is complete
         assert http.get(first["links"]["job"]).json()["state"] == "done"
     assert guarded.model.rendered == before + 100
 
