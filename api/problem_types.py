@@ -287,7 +287,7 @@ class ProblemType(Enum):
         "consent-too-narrow",
         409,
         "not_possible_now",
-        "The consent of the person shown does not include the cohort, as the photograph was sent.",
+        "The photograph was sent without the consent of the person shown to a use in the cohort.",
         "Ask the person, and send the photograph again with the header `Consent-Scope: cohort` if they agree.",
     )
     BODY_TOO_LARGE = (
