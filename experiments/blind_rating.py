@@ -1,6 +1,6 @@
 """Blind rating: numbered sheets of photographs beside reconstructions and edits that the software admits.
 
-`python -m experiments.blind_rating OUT --inversions FOLDER ... --edits FOLDER ...` takes the folders that `gestaltgen
+`python -m experiments.blind_rating OUT --inversions FOLDER ... [--edits FOLDER ...]` takes the folders that `gestaltgen
 invert` and `gestaltgen edit` wrote, by any methods. It draws pairs of the reconstructions that are good and of the
 edits that are not refused, shuffles them, and writes OUT/sheets/ for the readers, OUT/ratings.csv for them to fill in,
 and OUT-key.csv, which they must not see.
@@ -102,13 +102,13 @@ def draw_pairs(reconstructions: list[Pair], edits: list[Pair], count: int, seed:
 def main(
     out: Annotated[Path, typer.Argument(help="Folder to write; the key is written beside it.")],
     inversions: Annotated[list[Path], typer.Option(help="Folder of `gestaltgen invert`; repeatable.")],
-    edits: Annotated[list[Path], typer.Option(help="Folder of `gestaltgen edit`; repeatable.")],
+    edits: Annotated[list[Path] | None, typer.Option(help="Folder of `gestaltgen edit`; repeatable.")] = None,
     count: Annotated[int, typer.Option(help="Number of pairs.")] = 48,
     seed: Annotated[int, typer.Option(help="Seed of the draw and of the order.")] = 0,
 ) -> None:
     """Write sheets of numbered pairs for a blind rating, and their key."""
     reconstructions = [pair for folder in inversions for pair in list_reconstructions(folder)]
-    admitted = [pair for folder in edits for pair in list_edits(folder)]
+    admitted = [pair for folder in edits or [] for pair in list_edits(folder)]
     pairs = draw_pairs(reconstructions, admitted, count, seed)
     detector = FaceDetector()
     tiles: list[tuple[Pixels, Pixels]] = []

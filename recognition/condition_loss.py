@@ -46,7 +46,7 @@ class ClassifierConditionLoss:
             images: (n, 3, h, h) float32; clipped to [-1, 1], as pictures are.
             conditions: (n, conditions), shares that sum to 1.
         """
-        logits = self.network(resize_network_input(images.clamp(-1, 1), self.size))
+        logits: Tensor = self.network(resize_network_input(images.clamp(-1, 1), self.size))
         return -(conditions * logits.log_softmax(dim=1)[:, self.columns]).sum(dim=1)
 
 

@@ -366,7 +366,7 @@ class Trainer:
     def settings(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share with the stopped one, JSON-able."""
         training = asdict(self.config)
-        settings = {
+        settings: dict[str, Any] = {
             "generator": self.generator.config.to_json(),
             "discriminator": self.discriminator.config.to_json(),
             "training": training,

@@ -13,7 +13,8 @@ from core.tensor_files import sha256
 from faces.align import find_anchors
 from faces.detect import FaceDetector
 from faces.images import Pixels, to_tensor
-from faces.measures.descriptors import SIZE, FaceDescriber
+from faces.measures.descriptor_process import SIZE
+from faces.measures.descriptors import FaceDescriber
 from recognition.syndromes.features.shape import Floats
 
 _ARCFACE_PX: Final = 112
