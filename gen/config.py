@@ -66,7 +66,7 @@ class _NetworkConfig:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        vocabulary = data["vocabulary"] and Vocabulary.from_json(data["vocabulary"])
+        vocabulary = None if data["vocabulary"] is None else Vocabulary.from_json(data["vocabulary"])
         return cls(**(dict(data) | {"vocabulary": vocabulary}))
 
 

@@ -153,7 +153,7 @@ def _parse_info(path: Path, header: Mapping[str, Any]) -> InverterInfo:
             header["origin"],
             header["licence"],
             header["images_seen"],
-            header["limits"] and QualityLimits.from_json(header["limits"]),
+            None if header["limits"] is None else QualityLimits.from_json(header["limits"]),
             header["least_gain"],
             header["figures"],
         )

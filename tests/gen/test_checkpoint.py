@@ -71,6 +71,16 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoint.load(foreign)
 
 
+@pytest.mark.parametrize("vocabulary", [[], {}, 0, "", False], ids=str)
+def test_a_vocabulary_of_another_form_is_refused(tmp_path: Path, vocabulary: object) -> None:
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, generator_32())
+    tensors, header = tensor_files.read(path)
+    tensor_files.write(path, tensors, header | {"config": header["config"] | {"vocabulary": vocabulary}})
+    with pytest.raises(CheckpointError, match="is not a network's checkpoint"):
+        checkpoint.load_arrays(path)
+
+
 HUGE = [{"resolution": 4096, "channel_base": 1 << 20}, {"w_dim": 1 << 20}, {"mapping_layers": 1 << 20}]
 
 
