@@ -23,7 +23,7 @@ def read_array(content: bytes) -> npt.NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy repairs some damaged headers, with a warning about Python 2
             array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (*BROKEN_FILE, SyntaxError, tokenize.TokenError, MemoryError, Warning) as error:
+    except (*BROKEN_FILE, SyntaxError, TypeError, tokenize.TokenError, MemoryError, Warning) as error:
         raise ValueError(str(error)) from error
     if not isinstance(array, np.ndarray):
         raise ValueError("it holds several arrays (.npz); expected a .npy file with one")

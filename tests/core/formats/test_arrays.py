@@ -22,7 +22,8 @@ def test_an_array_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["header of Python 2", "no end", "nothing", "other bytes", "archive", "half an archive"]
+    "damage",
+    ["header of Python 2", "key that is a number", "no end", "nothing", "other bytes", "archive", "half an archive"],
 )
 def test_a_damaged_file_is_refused(damage: str) -> None:
     whole = written(np.zeros((2, 3)))
@@ -32,6 +33,7 @@ def test_a_damaged_file_is_refused(damage: str) -> None:
         "archive": archive.getvalue(),
         "half an archive": archive.getvalue()[:-30],
         "header of Python 2": whole.replace(b"(2, 3)", b"(2L,3)"),
+        "key that is a number": whole.replace(b"'shape'", b"      0"),
         "no end": whole[:-1],
         "nothing": b"",
         "other bytes": b"\x93NUMPY and more",
