@@ -1,0 +1,1 @@
+"""What blends of two conditions show, against what their labels say."""
