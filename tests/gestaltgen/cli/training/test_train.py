@@ -161,7 +161,7 @@ def test_a_run_leaves_networks_state_log_and_sheets(
             *("time", "images_seen", "seconds_per_kimg", "peak_bytes", "augment_p", "path_length", "r1", "real_sign"),
             *("generator_loss", "discriminator_loss", "generator_gradient", "discriminator_gradient"),
             *("classification_real", "classification_fake", "identity_error", "identity_shift"),
-            *("feature_loss", "feature_discriminator_loss"),
+            *("feature_loss", "feature_discriminator_loss", "condition_loss"),
         }
     assert re.search(
         r"^ +16 images  [\d.]+ s/kimg  left 0:\d\d:\d\d  G [\d.]+  D [\d.]+  labels [\d.]+/[\d.]+  R1 [\d.]+  "
