@@ -6,6 +6,7 @@ recognises pictures, follows jobs and sends bad requests, all at once. Nothing i
 
 from __future__ import annotations
 
+import re
 import statistics
 import threading
 import time
@@ -37,6 +38,9 @@ GROWTH: Final = 0.05
 
 CONNECTION_FILES: Final = 3
 """Files that one or two more connections to SQLite take, of which each pool opens five at most as they are needed."""
+
+TRACEBACK_CHARACTERS: Final = 4_000
+"""Length of what is shown of a traceback."""
 
 _FACES: Final = 8
 _TENTHS: Final = 10
@@ -166,7 +170,7 @@ def measure_soak(minutes: float) -> list[Figure]:
         with run_service(folder / "state", pause_s=0, without_keys="false", metrics="anyone") as service:
             samples, rounds = put_load(service, key, 60 * minutes)
             cpu_s = service.read_cpu_s()
-        tracebacks = (folder / "state.log").read_text().count("Traceback")
+        said = (folder / "state.log").read_text()
     counted = [one for one in samples if one.at_s >= WARM_UP * 60 * minutes]
     figures = [Figure(f"rounds of {name}", str(number)) for name, number in sorted(rounds.items())]
     figures.append(Figure("processor time of the service", f"{cpu_s:.0f} s"))
@@ -181,7 +185,9 @@ def measure_soak(minutes: float) -> list[Figure]:
         tenths = [statistics.median(map(read, samples[start:stop])) for start, stop in pairwise(ends)]
         figures.append(Figure(f"{name}: medians of tenths of the time", ", ".join(f"{one:.0f}" for one in tenths)))
         figures.append(Figure("    growth in an hour", f"{slope:+.1f}, {'flat' if flat else 'grows'}", "flat", flat))
-    figures.append(Figure("tracebacks in the log", str(tracebacks), "0", tracebacks == 0))
+    tracebacks = [said[at.start() : at.start() + TRACEBACK_CHARACTERS] for at in re.finditer("Traceback", said)]
+    figures.append(Figure("tracebacks in the log", str(len(tracebacks)), "0", not tracebacks))
+    figures += [Figure("    traceback", one) for one in tracebacks]
     return figures
 
 
