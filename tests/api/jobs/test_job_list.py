@@ -123,6 +123,7 @@ def test_a_cancelled_job_stops_and_its_set_can_be_completed(tmp_path: Path) -> N
         assert again.links["job"] == f"/v1/jobs/{asked.id}-2"
         assert len(list(again.wait(timeout_s=60))) == IMAGES
         assert model.rendered <= IMAGES + 64
+        client.send("GET", f"{again.links['job'][1:]}/events")  # until it has ended, a moment after its set is complete
         jobs = client.send("GET", "v1/jobs").json()["items"]
     assert [(job["id"][-1], job["state"]) for job in jobs] == [("2", "done"), ("1", "cancelled")]
 
