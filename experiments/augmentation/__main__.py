@@ -13,8 +13,9 @@ from rich.console import Console
 from core.atomic_files import write_file
 from core.errors import ConfigError, PullError
 from experiments.augmentation import generators
-from experiments.augmentation.arms import ARMS, REAL, AugmentationArm
+from experiments.augmentation.arms import ALL_ARMS, ARMS, FURTHER_ARMS, REAL, AugmentationArm
 from experiments.augmentation.classifiers import (
+    BASE,
     CONFIG,
     FOLDS,
     MORE,
@@ -25,7 +26,7 @@ from experiments.augmentation.classifiers import (
     locate_classifier,
     name_model,
 )
-from experiments.augmentation.material import BASE, copy_models, draw_datasets
+from experiments.augmentation.material import copy_models, draw_datasets
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import draw_sheet
 from experiments.processes import COSTS, run_app, run_side_by_side
@@ -59,7 +60,10 @@ def augmentation(
     ] = generators.FOLD_IMAGES,
     arm: Annotated[
         list[str] | None,
-        typer.Option(help=f"Arm, repeatable: {', '.join(one.folder for one in ARMS)}; unset takes all."),
+        typer.Option(
+            help=f"Arm, repeatable: {', '.join(one.folder for one in ARMS)}, which unset takes; or "
+            f"{', '.join(one.folder for one in FURTHER_ARMS)}."
+        ),
     ] = None,
     generator: Annotated[
         Path | None,
@@ -74,8 +78,12 @@ def augmentation(
     takes some hours on two cores. If stopped, the same command continues.
     """
     arms = _choose_arms(arm)
+    for one in arms:
+        minutes = one.estimate_minutes(seeds * FOLDS, epochs)
+        _console.print(f"arm {one.folder}: about {minutes:.1f} minutes of one core, if nothing is trained yet")
+    needs_base = generator is None or any(one.base_people for one in arms)
     draw_datasets(
-        out, [TRAIN, TEST, *([] if generator else [BASE]), *([MORE] if any(a.extra_real for a in arms) else [])]
+        out, [TRAIN, TEST, *([BASE] if needs_base else []), *([MORE] if any(a.extra_real for a in arms) else [])]
     )
     held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
     if generator is None:
@@ -103,17 +111,20 @@ def augmentation(
 
 
 def _choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
-    """Return the arms of these names, and that of real faces, with which the others are compared; None for all.
+    """Return the arms of these names, and that of real faces, with which the others are compared; None for
+    those of ARMS.
 
     Raises:
         ConfigError: an unknown name.
     """
-    unknown = set(names or ()) - {arm.folder for arm in ARMS}
+    if names is None:
+        return ARMS
+    unknown = set(names) - {arm.folder for arm in ALL_ARMS}
     if unknown:
         raise ConfigError(
-            f"unknown arm {', '.join(sorted(unknown))}; expected some of {', '.join(arm.folder for arm in ARMS)}"
+            f"unknown arm {', '.join(sorted(unknown))}; expected some of {', '.join(arm.folder for arm in ALL_ARMS)}"
         )
-    return tuple(arm for arm in ARMS if names is None or arm.folder in names or arm is REAL)
+    return tuple(arm for arm in ALL_ARMS if arm.folder in names or arm is REAL)
 
 
 def _copy_classifiers(out: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from experiments.augmentation.labels import Labels
 from faces.image_set_request import published_count
 from faces.labels import AGE_GROUPS, UNAFFECTED
 from recognition.images.samples import Samples
@@ -28,6 +29,11 @@ class AugmentationArm:
         min_condition: least probability of its condition that a face of the image set must have, as the classifier of
             real faces of the same fold reads it, which has seen neither validation nor test faces; None keeps all.
         extra_real: learn also from as many further real faces as `unrelated` has synthetic ones.
+        base_people: learn also from the unaffected people that the first generator was trained on.
+        labels: how the faces of the image set are labelled; by another than "soft", the classifier of real faces of the
+            same fold reads them.
+        balanced: show every condition equally often.
+        images_an_epoch: images shown in an epoch; more take more steps.
         study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
     """
 
@@ -40,6 +46,10 @@ class AugmentationArm:
     min_condition: float | None = None
     real: bool = True
     extra_real: bool = False
+    base_people: bool = False
+    labels: Labels = "soft"
+    balanced: bool = False
+    images_an_epoch: int = 400
     study: tuple[float, float, float, float] | None = None
 
     @property
@@ -51,6 +61,13 @@ class AugmentationArm:
         """
         return "loss" if self.real else "balanced_accuracy"
 
+    def estimate_minutes(self, classifiers: int, epochs: int) -> float:
+        """Estimate the minutes of one core for the training of so many classifiers."""
+        return classifiers * epochs * self.images_an_epoch * _MINUTES_AN_IMAGE
+
+
+_MINUTES_AN_IMAGE: Final = 57 / 60 / (60 * 400)
+"""A classifier of 60 epochs of 400 images took 57 s alone on a core."""
 
 REAL: Final = AugmentationArm("real", "real", study=(68, 86.4, 94, 87.1))
 
@@ -70,6 +87,35 @@ ARMS: Final = (
     AugmentationArm("synthetic only, 2 times", "synthetic-2", "unrelated", times=2, real=False),
     AugmentationArm("synthetic only, 4 times", "synthetic-4", "unrelated", times=4, real=False),
 )
+"""Arms of a run that names none."""
+
+_BLENDED: Final = AugmentationArm("+ blended 55", "blended-55", "blended", 0.55)
+
+FURTHER_ARMS: Final = (
+    # Why blends do not help: their labels, or the steps that they take from plain labels.
+    replace(_BLENDED, name="+ blended 55, hard labels", folder="blended-55-hard", labels="hard"),
+    replace(_BLENDED, name="+ blended 55, corrected labels", folder="blended-55-corrected", labels="corrected"),
+    AugmentationArm("real, twice the steps", "real-longer", images_an_epoch=800),
+    replace(_BLENDED, name="+ blended 55, twice the steps", folder="blended-55-longer", images_an_epoch=800),
+    # Why synthetic faces alone are not enough: variety, or labels.
+    AugmentationArm("synthetic only, truncation 0.8", "synthetic-08", "unrelated", truncation=0.8, real=False),
+    AugmentationArm("synthetic only, truncation 1", "synthetic-10", "unrelated", truncation=1.0, real=False),
+    AugmentationArm("synthetic only, read labels", "synthetic-read", "unrelated", labels="read", real=False),
+    # What of the gain is the people whom the first generator saw.
+    AugmentationArm("real, balanced", "real-balanced", balanced=True),
+    AugmentationArm("+ people of the base, balanced", "base-people", base_people=True, balanced=True),
+    AugmentationArm("+ unrelated, balanced", "unrelated-balanced", "unrelated", balanced=True),
+    AugmentationArm(
+        "+ unrelated and people of the base, balanced",
+        "base-people-unrelated",
+        "unrelated",
+        base_people=True,
+        balanced=True,
+    ),
+)
+"""Arms that take the results apart; a run trains those that it names."""
+
+ALL_ARMS: Final = (*ARMS, *FURTHER_ARMS)
 
 
 def build_requests(arm: AugmentationArm, model: str, learnt: Samples) -> dict[str, ServiceSetRequest]:

@@ -22,10 +22,11 @@ import typer
 
 from core.atomic_files import write_file
 from core.errors import DatasetError
-from experiments.augmentation.arms import ARMS, AugmentationArm, build_requests, select_further_faces
+from experiments.augmentation.arms import ALL_ARMS, REAL, AugmentationArm, build_requests, select_further_faces
+from experiments.augmentation.labels import relabel
 from experiments.processes import SideProcess, print_epoch
 from gestaltgen_client import Client
-from recognition.classifier import FILE
+from recognition.classifier import FILE, Classifier
 from recognition.config import ClassifierTrainingConfig
 from recognition.ensemble import Ensemble
 from recognition.images.folds import split_into_folds
@@ -41,6 +42,7 @@ CONFIG: Final = ClassifierTrainingConfig(images_per_epoch=IMAGES_AN_EPOCH, epoch
 """Settings of every arm: the same number of steps, so that the arms differ in their images alone."""
 
 SPLIT_SEED: Final = 0
+BASE: Final = "base.zip"
 TRAIN: Final = "train.zip"
 MORE: Final = "more.zip"
 TEST: Final = "test.zip"
@@ -89,6 +91,7 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
     folder, began = out / "arms" / arm.folder, time.monotonic()
     real, test = load_real_samples(out / TRAIN), load_real_samples(out / TEST)
     further = stack_images(load_real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
+    base = stack_images(load_real_samples(out / BASE), CONFIG.size) if arm.base_people else None
     training_parts = [real.subset(inside) for inside, _ in split_folds(real)]
     with ExitStack() as stack:
         sets = _start_pulls(arm, out, service, training_parts, stack) if arm.kind else [[] for _ in training_parts]
@@ -99,10 +102,20 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
             if further is not None:
                 return select_further_faces(further, training_parts[fold])
             pieces: list[Stack] = [stack_images(part, CONFIG.size) for one in sets[fold] for part in one.shards()]
+            if pieces and arm.labels != "soft":
+                reader = Classifier.open(locate_classifier(out, REAL, 0, fold))
+                pieces = [relabel(join_stacks(pieces), arm.labels, reader)]
+            pieces += [] if base is None else [base]
             return join_stacks(pieces) if pieces else None
 
         cross_validate(
-            replace(CONFIG, epochs=epochs, select=arm.select),
+            replace(
+                CONFIG,
+                epochs=epochs,
+                select=arm.select,
+                images_per_epoch=arm.images_an_epoch,
+                sampling="balanced" if arm.balanced else CONFIG.sampling,
+            ),
             real,
             folder,
             count=FOLDS,
@@ -156,7 +169,7 @@ def _check_unseen(seen: TrainingRecord, test: Samples) -> None:
 
 def main(out: Path, arm: str, url: str, epochs: int, seeds: list[int]) -> None:
     """Train the classifiers of one arm of the experiment in a folder."""
-    train_arm({one.folder: one for one in ARMS}[arm], out, url, seeds, epochs)
+    train_arm({one.folder: one for one in ALL_ARMS}[arm], out, url, seeds, epochs)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ from typing import Final
 from rich.console import Console
 
 from experiments.augmentation import generators, people
-from experiments.augmentation.classifiers import CONFIG, FOLDS, MORE, TEST, TRAIN, name_model
+from experiments.augmentation.classifiers import BASE, CONFIG, FOLDS, MORE, TEST, TRAIN, name_model
 
-BASE: Final = "base.zip"
 _SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
 """Seeds of the phantoms: four sets of different people."""
 

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from experiments.augmentation import generators
-from experiments.augmentation.classifiers import CONFIG, FOLDS, SPLIT_SEED, TEST, TRAIN
-from experiments.augmentation.material import BASE, copy_models, draw_datasets
+from experiments.augmentation.classifiers import BASE, CONFIG, FOLDS, SPLIT_SEED, TEST, TRAIN
+from experiments.augmentation.material import copy_models, draw_datasets
 from experiments.processes import run_app
 from gestaltgen.cli.progress import ConsoleProgress
 from gestaltgen.local_service import run_local_service

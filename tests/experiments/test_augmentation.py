@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from api.app import create_app
 from api.models.pool import Models
 from api.settings import Settings
-from core.errors import PullError, TrainingError
+from core.errors import ConfigError, PullError, TrainingError
 from experiments.augmentation import people
-from experiments.augmentation.arms import ARMS, build_requests, count_as_study, select_further_faces
+from experiments.augmentation.__main__ import _choose_arms
+from experiments.augmentation.arms import ALL_ARMS, ARMS, build_requests, count_as_study, select_further_faces
 from experiments.augmentation.classifiers import TRAIN, locate_predictions, locate_sets, split_folds
+from experiments.augmentation.labels import relabel
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import SHOWN, draw_sheet
 from experiments.processes import SideProcess, run_side_by_side
@@ -27,13 +30,15 @@ from faces.contact_sheets import contact_sheet
 from faces.images import Pixels
 from faces.labels import AGE_GROUPS, CONDITIONS, find_age_group
 from gestaltgen_client import Client
+from recognition.classifier import Classifier, build_network
 from recognition.images.image_stack import Stack
+from recognition.images.leakage import TrainingRecord
 from recognition.images.pulled_sets import pull_set
-from recognition.images.samples import Sample, load_real_samples
+from recognition.images.samples import Sample, Samples, load_real_samples
 from recognition.predictions import Predictions
 from tests.api.fake import FakeModel
 from tests.api.serving import serving
-from tests.recognition.coloured import squares
+from tests.recognition.coloured import QUICK, squares
 from tests.recognition.plots import skip_plots
 
 
@@ -84,6 +89,42 @@ def test_further_real_faces_are_as_many_as_unrelated_ones() -> None:
     learnt, pool = cells({"WS": 2, "22q11DS": 3, "other": 1, "unaffected": 4}), cells(dict.fromkeys(CONDITIONS, 5))
     found = Counter((sample.condition, sample.age_group) for sample in select_further_faces(pool, learnt).samples)
     assert found == {(c, g.name): n for c, n in (("WS", 2), ("22q11DS", 3), ("other", 1)) for g in AGE_GROUPS}
+
+
+def read_as(shares: list[list[float]]) -> Classifier:
+    """A classifier that reads these shares from the faces of a stack, in their order."""
+
+    class Reader(Classifier):
+        def predict_probabilities(self, samples: Samples, device: Any = "cpu") -> npt.NDArray[np.float64]:
+            return np.array(shares)
+
+    return Reader(build_network(QUICK, 4), CONDITIONS, QUICK, TrainingRecord("nobody", frozenset()))
+
+
+def test_blends_get_hard_labels_or_those_that_are_read_of_their_conditions() -> None:
+    faces = squares(3, blend=0.75).subset([0, 0, 1])
+    reader = read_as([[0.6, 0.2, 0.2, 0.0], [0.2, 0.2, 0.6, 0.0], [0.0, 0.1, 0.9, 0.0]])
+    assert relabel(faces, "soft", reader) is faces
+    hard = relabel(faces, "hard", reader)
+    assert hard.labels.argmax(dim=1).tolist() == [0, 0, 1]
+    assert [sample.condition for sample in hard.samples] == ["WS", "WS", "22q11DS"]
+    corrected = relabel(faces, "corrected", reader)
+    expected = np.array([[0.625, 0.375, 0, 0], [0.625, 0.375, 0, 0], [0, 0.1, 0.9, 0]])
+    assert corrected.labels.numpy() == pytest.approx(expected)
+    assert corrected.samples[0].condition is None
+    assert [list(sample.label) for sample in corrected.samples] == [pytest.approx(row) for row in expected.tolist()]
+    assert relabel(faces, "read", reader).labels[1].tolist() == pytest.approx([0.2, 0.2, 0.6, 0])
+
+
+def test_arms_have_folders_of_their_own_and_only_those_that_are_named_take_further_ones() -> None:
+    assert len({arm.folder for arm in ALL_ARMS}) == len({arm.name for arm in ALL_ARMS}) == len(ALL_ARMS)
+    assert _choose_arms(None) == ARMS
+    assert [arm.folder for arm in _choose_arms(["real-longer"])] == ["real", "real-longer"]
+    with pytest.raises(ConfigError, match="unknown arm longer"):
+        _choose_arms(["longer"])
+    minutes = {arm.folder: arm.estimate_minutes(15, 60) for arm in ALL_ARMS}
+    assert minutes["real-longer"] == pytest.approx(2 * minutes["real"]) == pytest.approx(28.5)
+    assert sum(arm.estimate_minutes(15, 60) for arm in ARMS) < 4 * 60
 
 
 def test_a_process_that_fails_is_told_of_and_the_others_finish(tmp_path: Path) -> None:
