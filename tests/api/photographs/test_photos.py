@@ -65,6 +65,7 @@ def test_a_photograph_is_inverted_while_its_sender_waits(lab: Lab) -> None:
     assert sent["quality"]["l2"] < 0.02
     assert sent["notice"] == EDITED_NOTICE
     assert good(lab.http.get(sent["links"]["self"])) == sent
+    lab.http.get(f"{sent['links']['job']}/events")  # until it has ended, a moment after the photograph is done
     assert good(lab.http.get(sent["links"]["job"]))["state"] == "done"
 
 
