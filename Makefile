@@ -49,7 +49,7 @@ test-shared: setup
 	GESTALTGEN_TEST_POSTGRESQL=1 GESTALTGEN_TEST_STORAGE=s3 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -k 'not large_sets' \
 	    tests/api/image_sets/test_image_sets.py tests/api/photographs/test_photos.py \
 	    tests/api/photographs/test_photo_originals.py tests/api/photographs/test_photo_erasure.py
-	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/audit
+	GESTALTGEN_TEST_POSTGRESQL=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/api/photographs/audit tests/api/photographs/test_request_audit.py
 
 # Measures which code the tests of packages run, and writes the table of CONTRIBUTING.md. Takes about half as long again as without.
 # `make coverage COVERED="core studies"` measures these two.
