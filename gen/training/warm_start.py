@@ -10,6 +10,9 @@ changed, and a report lists every tensor.
   an age otherwise the group that holds its middle in years, otherwise all equally (an unknown label of the source).
 - *More resolution.* The new blocks' toRGB layers are zero, so that the image is the source's, upsampled by the RGB skip
   connection.
+- *More feature maps.* The old maps keep their kernels, with zero weights on the new maps; these start with drawn
+  kernels and come into use as the zeros change. A discriminator keeps the number of its maps at 4 px, and does not grow
+  in resolution at the same time.
 - *Less resolution.* The image is what the source's RGB skip connection holds at that size; the blocks above it are not
   used. The discriminator's first layer, which has never seen an image of that size, is fresh.
 """
@@ -87,6 +90,7 @@ def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmSta
     remeasure = centres in drawn and (config.vocabulary != old.vocabulary or centres not in theirs)
     if remeasure:
         adapted[centres] = drawn[centres]
+    adapted |= _widen(theirs, drawn, adapted, ["synthesis."])
     report = _fill(generator, drawn, theirs, adapted, fresh)
     if remeasure:
         generator.update_label_centres()
@@ -131,6 +135,7 @@ def warm_start_discriminator(discriminator: Discriminator, source: Discriminator
         fresh.append("b4.classify.")
     if config.identity != old.identity:
         fresh.append("b4.identify.")
+    adapted |= _widen(theirs, drawn, adapted, [f"b{r}." for r in config.block_resolutions if 4 < r <= old.resolution])
     return _fill(discriminator, drawn, theirs, adapted, fresh)
 
 
@@ -233,6 +238,22 @@ def _halving_blocks(
     return blocks
 
 
+def _widen(theirs: Tensors, drawn: Tensors, adapted: Tensors, blocks: Sequence[str]) -> dict[str, Tensor]:
+    """Return the tensors of these blocks that have more feature maps than the source's, and were not adapted."""
+    wider: dict[str, Tensor] = {}
+    for name, value in drawn.items():
+        source = theirs.get(name)
+        if source is None or name in adapted or not name.startswith(tuple(blocks)) or source.shape == value.shape:
+            continue
+        demodulated = name.startswith("synthesis.") and ".conv" in name
+        gains = name.endswith(".weight") and not demodulated  # 1/√(maps that the kernel sees)
+        wide = value.clone()
+        wide[: len(source)] = 0
+        wide[tuple(map(slice, source.shape))] = source * math.sqrt(value.shape[1] / source.shape[1] if gains else 1)
+        wider[name] = wide
+    return wider
+
+
 def _draw_tensors(net: Generator | Discriminator, seed: int) -> dict[str, Tensor]:
     """Draw the tensors of a new network of this configuration on the CPU from a seed."""
     with torch.random.fork_rng(devices=[]):
@@ -272,7 +293,16 @@ def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
         if getattr(old, field) != getattr(config, field)
     ]
     shared = [r for r in old.block_resolutions if r <= config.resolution]
-    different = [r for r in shared if old.channels(r) != config.channels(r)]
+    widens = isinstance(config, GeneratorConfig) or config.resolution <= old.resolution
+    different = [
+        r
+        for r in shared
+        if old.channels(r) > config.channels(r)
+        or (
+            old.channels(r) != config.channels(r)
+            and (not widens or (r == 4 and isinstance(config, DiscriminatorConfig)))
+        )
+    ]
     if different:
         r = different[-1]
         problems.append(
