@@ -69,8 +69,8 @@ def warm_start(generator: Generator, source: Generator, *, seed: int) -> WarmSta
         seed: seed of the tensors that the source does not have: the label embedding, the convolutions of new blocks.
 
     Raises:
-        ConfigError: the configurations cannot be bridged (sizes of z and w, mapping layers, clamp, feature maps,
-            labels given up); both values are named.
+        ConfigError: the configurations cannot be bridged (sizes of z and w, mapping layers, clamp, fewer feature
+            maps, labels given up); both values are named.
         CheckpointError: a tensor has another shape than the source's; both are named. Nothing is changed then.
     """
     config, old = generator.config, source.config
@@ -286,6 +286,13 @@ def _fill(
     return report
 
 
+def _widens(config: Config, old: Config, resolution: int) -> bool:
+    """Tell whether feature maps can be added at this resolution without changing what the network computes."""
+    if isinstance(config, DiscriminatorConfig) and (resolution == 4 or config.resolution > old.resolution):
+        return False
+    return config.channels(resolution) > old.channels(resolution)
+
+
 def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
     problems = [
         f"{field} is {getattr(old, field)} in the source, {getattr(config, field)} in the target"
@@ -293,16 +300,7 @@ def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
         if getattr(old, field) != getattr(config, field)
     ]
     shared = [r for r in old.block_resolutions if r <= config.resolution]
-    widens = isinstance(config, GeneratorConfig) or config.resolution <= old.resolution
-    different = [
-        r
-        for r in shared
-        if old.channels(r) > config.channels(r)
-        or (
-            old.channels(r) != config.channels(r)
-            and (not widens or (r == 4 and isinstance(config, DiscriminatorConfig)))
-        )
-    ]
+    different = [r for r in shared if old.channels(r) != config.channels(r) and not _widens(config, old, r)]
     if different:
         r = different[-1]
         problems.append(

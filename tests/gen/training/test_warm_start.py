@@ -180,6 +180,31 @@ def test_a_larger_generator_learns_in_its_new_blocks() -> None:
     assert gradient.abs().max() > 0
 
 
+def test_a_wider_generator_makes_the_same_images_and_learns_in_its_new_maps() -> None:
+    source, target = randomised(Generator(G32)), Generator(replace(G32, channel_base=2048, channel_max=128))
+    report = warm_start(target, source, seed=1)
+    assert report.fresh == report.unused == ()
+    c = labels(Vocabulary())[:2]
+    image = target(z_for(c, 64), c)
+    assert worst(image, source(z_for(c, 64), c)) < 1e-4 * image.abs().max()
+    image.square().sum().backward()
+    gradient = target.get_parameter("synthesis.b32.conv1.weight").grad
+    assert gradient is not None
+    assert gradient[:32, 32:].abs().max() > 0, "the kernels of the old maps must learn to use the new ones"
+
+
+@torch.no_grad()
+def test_a_wider_and_larger_generator_upsamples_the_image() -> None:
+    source = randomised(Generator(G32))
+    target = Generator(replace(G32, resolution=64, channel_base=2048, channel_max=128))
+    warm_start(target, source, seed=1)
+    c = labels(Vocabulary())[:2]
+    upsample = source.synthesis.blocks[1].upsample_rgb
+    assert upsample is not None
+    expected = upsample(source(z_for(c, 64), c))
+    assert worst(target(z_for(c, 64), c), expected) < 1e-4 * expected.abs().max()
+
+
 @torch.no_grad()
 def test_centres_of_labels_are_measured_anew_for_other_labels() -> None:
     config = replace(G32, truncation_centre="label")
@@ -246,6 +271,29 @@ def test_a_larger_discriminator_begins_by_judging_the_halved_image(resolution: i
     assert {"b32.conv0.weight", "b32.skip.weight", "b4.out.weight"} <= set(report.copied)
 
 
+def test_a_wider_discriminator_judges_alike_and_learns_in_its_new_maps() -> None:
+    source = randomised(Discriminator(replace(D32, classifier=True)))
+    target = Discriminator(replace(D32, classifier=True, channel_base=2048))
+    report = warm_start_discriminator(target, source, seed=1)
+    assert "b32.fromrgb.weight" in report.adapted
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(2)).clamp(-1, 1)
+    c = labels(Vocabulary())[:4]
+    logits = target(images, c)
+    assert worst(logits, source(images, c)) < 1e-4 * logits.abs().max()
+    logits.sum().backward()
+    gradient = target.get_parameter("b32.conv1.weight").grad
+    assert gradient is not None
+    assert gradient[:, 32:].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "target", [replace(D32, channel_base=2048, channel_max=128), replace(D32, channel_base=2048, resolution=64)]
+)
+def test_a_discriminator_keeps_its_maps_at_4_px_and_does_not_grow_while_it_widens(target: DiscriminatorConfig) -> None:
+    with pytest.raises(ConfigError, match=r"feature maps at (4|32) px are"):
+        warm_start_discriminator(Discriminator(target), Discriminator(D32), seed=1)
+
+
 def test_a_larger_discriminator_learns_in_its_new_block() -> None:
     target = Discriminator(replace(D32, resolution=64))
     warm_start_discriminator(target, discriminator_32(), seed=1)
@@ -270,9 +318,9 @@ def test_a_new_block_too_thin_for_an_image_and_its_negative_starts_fresh() -> No
         (replace(PLAIN_G, conv_clamp=256), G32, "conv_clamp is 256 in the source, None in the target"),
         (replace(PLAIN_G, mapping_layers=2), G32, "mapping_layers is 2 in the source, 4 in the target"),
         (
-            replace(PLAIN_G, channel_max=32),
+            replace(PLAIN_G, channel_max=128),
             G32,
-            r"feature maps at 16 px are 32 in the source \(channel_base 1024, channel_max 32\), 64 in the target",
+            r"feature maps at 8 px are 128 in the source \(channel_base 1024, channel_max 128\), 64 in the target",
         ),
         (G32, PLAIN_G, "the source knows the labels WS, 22q11DS, other, unaffected, the target none"),
     ],
