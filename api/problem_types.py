@@ -245,7 +245,7 @@ class ProblemType(Enum):
         "image-format-unavailable",
         409,
         "not_possible_now",
-        "The stored image carries no provenance that could be written into another format.",
+        "The stored image has no provenance, and the service makes no other format without it.",
         "Fetch it as `png`.",
     )
     PHOTO_NOT_READY = (
@@ -287,7 +287,7 @@ class ProblemType(Enum):
         "consent-too-narrow",
         409,
         "not_possible_now",
-        "The photograph was sent without the consent of the person shown to a use in the cohort.",
+        "The person shown has not agreed to a use of the photograph in the cohort.",
         "Ask the person, and send the photograph again with the header `Consent-Scope: cohort` if they agree.",
     )
     BODY_TOO_LARGE = (

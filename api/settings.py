@@ -39,19 +39,19 @@ class Settings(BaseSettings):
     )
     storage: str | None = Field(
         default=None,
-        description="Store for image sets and photographs in place of that folder: the URL of an object store, such as "
-        "`s3://bucket/folder`, or `file:///folder`.",
+        description="Store for image sets and photographs in place of the state folder: the URL of an object store, "
+        "such as `s3://bucket/folder`, or `file:///folder`.",
     )
     receipts: str | None = Field(
         default=None,
-        description="Store for the receipts of erasures, as `GESTALTGEN_STORAGE`, which should outlive the disk of the "
-        "state folder; unset keeps them with the photographs.",
+        description="Store for the receipts of erasures, a URL as in `GESTALTGEN_STORAGE`. It should be on another "
+        "disk than the state folder; unset keeps the receipts with the photographs.",
     )
     cache_mb: int = Field(
         default=4096,
         ge=1,
-        description="Space for shards, archives and sheets in the state folder, in MB; those unused for longest "
-        "make room.",
+        description="Space for shards, archives and sheets in the state folder, in MB; if it is full, the least "
+        "recently used are deleted.",
     )
     min_free_mb: int = Field(
         default=512,
@@ -105,12 +105,12 @@ class Settings(BaseSettings):
         default=2048,
         ge=1,
         description="Limit of the memory for weights, in MB: one for generators, one of the same size for classifiers, "
-        "and one for models of syndromes. Weights unused for longest make room.",
+        "and one for models of syndromes. If it is full, the least recently used weights are removed from memory.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Precision of photographs, and of requests that name none; `auto`: `bfloat16` where the device is "
-        "faster in it, else `float32`.",
+        description="Precision in which photographs are inverted, and of requests that name none; `auto`: "
+        "`bfloat16` where the device is faster in it, else `float32`.",
     )
     host: str = Field(
         default="127.0.0.1",
@@ -148,14 +148,22 @@ class Settings(BaseSettings):
     concurrent_jobs: int = Field(
         default=4, ge=1, le=64, description="Jobs of one owner in progress at once in a process; they take turns."
     )
-    max_open_jobs: int = Field(default=1_000, ge=1, description="Jobs that wait or run, of everybody; then 503.")
-    max_open_jobs_per_owner: int = Field(default=100, ge=1, description="The same of one owner; then 429.")
-    max_waiting: int = Field(default=256, ge=1, description="Small requests that wait for the model at once; then 503.")
+    max_open_jobs: int = Field(
+        default=1_000, ge=1, description="Jobs of all owners that wait or run; further ones get 503."
+    )
+    max_open_jobs_per_owner: int = Field(
+        default=100, ge=1, description="Jobs of one owner that wait or run; further ones get 429."
+    )
+    max_waiting: int = Field(
+        default=256, ge=1, description="Small requests that wait for the model at once; further ones get 503."
+    )
     max_waiting_per_owner: int = Field(
-        default=64, ge=1, description="Requests of one owner that make or store something at once; then 429."
+        default=64,
+        ge=1,
+        description="Requests of one owner that make or store something at once; further ones get 429.",
     )
     max_streams_per_owner: int = Field(
-        default=32, ge=1, description="Event streams of jobs that one owner follows at once; then 429."
+        default=32, ge=1, description="Event streams of jobs that one owner follows at once; further ones get 429."
     )
     max_connections_per_address: int = Field(
         default=512,
@@ -166,16 +174,17 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=1_048_576,
         ge=1024,
-        description="Largest request body accepted, but for photographs; 65536 at most where no field holds a long "
-        "list.",
+        description="Largest request body accepted, except for photographs; routes whose fields hold no long lists "
+        "accept at most 65536.",
     )
     max_photo_bytes: int = Field(default=20_000_000, ge=1024, description="Largest photograph accepted.")
-    max_photo_pixels: int = Field(default=40_000_000, ge=1024, description="Most pixels of a photograph.")
+    max_photo_pixels: int = Field(default=40_000_000, ge=1024, description="Largest number of pixels of a photograph.")
     body_timeout_s: float = Field(default=60, gt=0, description="Longest time that sending a body may take.")
     photo_ttl_s: int = Field(
         default=7 * 24 * 3600,
         ge=60,
-        description="How long a photograph and all that is derived from it are kept, unless asked for less.",
+        description="How long a photograph and all that is derived from it are kept, unless the request asks for a "
+        "shorter time.",
     )
     purposes: str = Field(
         default="research, teaching, survey stimuli",

@@ -83,7 +83,7 @@ class Metrics:
             "job_part_seconds", "One part of a job, waiting for its turn included.", _PART_S, "kind", "part"
         )
         self._photographs_refused = self._counter(
-            "photographs_refused", "Photographs taken in that could not be used.", reason=get_args(Unusable)
+            "photographs_refused", "Photographs that were accepted but could not be used.", reason=get_args(Unusable)
         )
         self._erasures = self._counter(
             "erasures", "Photographs erased with all that is derived from them.", cause=get_args(Cause)

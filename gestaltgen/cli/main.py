@@ -28,7 +28,7 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "studio": LazyCommand(
             f"{_CLI}.service.studio",
             "studio",
-            "Start the service on this machine, and open the studio, its pages for people, in the browser.",
+            "Start the service on this machine, and open its web pages, the studio, in the browser.",
         ),
     },
     "Make and edit images": {
@@ -40,7 +40,7 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "phenotypes": LazyCommand(
             f"{_CLI}.images.phenotypes",
             "app",
-            "HPO terms of the face: of a condition, and those that phantoms can show.",
+            "List the facial HPO terms of a condition, or those that phantoms can show.",
         ),
         "invert": LazyCommand(
             f"{_CLI}.images.invert",
@@ -53,8 +53,8 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "stimuli": LazyCommand(
             f"{_CLI}.images.stimuli",
             "stimuli",
-            "Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as "
-            "edited.",
+            "Make two versions of a survey: a person who is shown as reconstructed in one is shown as edited in the "
+            "other.",
         ),
     },
     "Make data sets and train generators": {
@@ -69,8 +69,12 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
             "evaluate",
             "Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.",
         ),
-        "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Bring weights in, look into them, export them."),
-        "models": LazyCommand(f"{_CLI}.training.models", "app", "Check models: a generator with what belongs to it."),
+        "weights": LazyCommand(f"{_CLI}.training.weights", "app", "Import, show, audit, calibrate and export weights."),
+        "models": LazyCommand(
+            f"{_CLI}.training.models",
+            "app",
+            "Check models: a generator with its inverter, directions and discriminator.",
+        ),
         "oracle": LazyCommand(
             f"{_CLI}.training.oracle",
             "app",
@@ -110,10 +114,12 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "explain": LazyCommand(
             f"{_CLI}.explain.group",
             "app",
-            "Show which part of a face a classifier goes by, and ask what that depends on.",
+            "Show which parts of a face a classifier uses, and compare them between faces.",
         ),
         "syndromes": LazyCommand(
-            f"{_CLI}.syndromes.group", "app", "Ask whether faces speak for one syndrome, against matched controls."
+            f"{_CLI}.syndromes.group",
+            "app",
+            "Assess whether faces speak for one syndrome, compared with matched controls.",
         ),
     },
     "Run studies with people": {
@@ -128,7 +134,7 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
             "app",
             "API keys of the service: make, list and revoke them; they are stored hashed, and shown once.",
         ),
-        "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "What each owner of keys may take of the service."),
+        "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "Set and show the limits of each owner of keys."),
         "audit": LazyCommand(
             f"{_CLI}.service.audit",
             "app",

@@ -19,8 +19,8 @@ def compare(
     """Test whether runs differ from a baseline on the same images: over all, and for each condition.
 
     The command prints the difference of the accuracies with its interval, and p-values of the permutation test by
-    person and of McNemar's exact test. Both are after Holm's correction: over the runs for all images, over runs and
-    conditions for the conditions.
+    person and of McNemar's exact test. Both p-values are corrected by Holm's method: for the number of runs, and for
+    single conditions also for the number of conditions.
     """
     from gestaltgen.cli.classify.tables import print_comparisons
     from recognition.results.report import NOTICE, measure_runs

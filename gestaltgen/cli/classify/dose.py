@@ -55,7 +55,7 @@ class DoseOptions:
     times: Annotated[
         list[float] | None,
         typer.Option(
-            help="Images of the set over real faces, repeatable; default: "
+            help="Size of the image set: its number of images divided by that of the real faces, repeatable; default: "
             f"{', '.join(f'{times:g}' for times in TIMES)}. Sizes can be added later with the same command.",
             rich_help_panel=SYNTHETIC_PANEL,
         ),

@@ -56,7 +56,7 @@ TruncationOption: TypeAlias = Annotated[
 BlendOption: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        help="Weight of the first condition in blended images, 0.55 or 0.75 in the study.",
+        help="Weight of the first condition in blended images; 0.55 or 0.75 in Duong et al. 2022.",
         rich_help_panel=SYNTHETIC_PANEL,
     ),
 ]

@@ -89,7 +89,7 @@ class SyntheticOptions:
         typer.Option(
             help="Persons for each condition, not images: each person of age_related and age_progression is shown at "
             "every age, and unrelated and blended have as many images for each age. Default: as many as the "
-            "generator's training images give, as in the study.",
+            "generator's training images give, as in Duong et al. 2022.",
             rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None
@@ -103,7 +103,7 @@ class SyntheticOptions:
     counts_from: Annotated[
         Path | None,
         typer.Option(
-            help="Take the counts from the images of this data set, as in the study, instead of --count.",
+            help="Take the counts from the images of this data set instead of --count.",
             rich_help_panel=SYNTHETIC_PANEL,
         ),
     ] = None

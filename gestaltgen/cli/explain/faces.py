@@ -23,7 +23,7 @@ def faces(
         ),
     ] = None,
     count: Annotated[
-        int, typer.Option("--faces", help="The most faces, spread evenly over the conditions of the data set.")
+        int, typer.Option("--faces", help="Largest number of faces, spread evenly over the conditions of the data set.")
     ] = 20,
     target: Annotated[
         str | None, typer.Option(help="Class to explain; default: the most probable one of each face.")
@@ -34,12 +34,13 @@ def faces(
     service: Annotated[
         str | None,
         typer.Option(
-            help="URL of the service that made the faces: show them with other conditions and edited, and the "
-            "classifier's answers, about ten seconds a face; its key is taken from GESTALTGEN_KEY."
+            help="URL of the service that made the faces. The report then shows each face with other conditions and "
+            "edited, with the classifier's answers. This takes about ten seconds a face; the key is taken from "
+            "GESTALTGEN_KEY."
         ),
     ] = None,
 ) -> None:
-    """Show what a classifier goes by: maps of faces, and the relevance of the regions of the face.
+    """Show which parts of a face a classifier uses: maps, and the relevance of the regions of the face.
 
     The command goes on where it was stopped. A face that cannot be explained is named and skipped. `all` takes the
     methods that are defined for the network. A map is no basis for a diagnosis.

@@ -13,7 +13,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "faces": LazyCommand(
         f"{_HERE}.faces",
         "faces",
-        "Show what a classifier goes by: maps of faces, and the relevance of the regions of the face.",
+        "Show which parts of a face a classifier uses: maps, and the relevance of the regions of the face.",
     ),
     "ages": LazyCommand(
         f"{_HERE}.ages",
@@ -23,7 +23,8 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "regions": LazyCommand(
         f"{_HERE}.regions",
         "regions",
-        "Ask what the relevance of facial regions goes with: affected or not, conditions, HPO terms.",
+        "Test whether the relevance of facial regions differs between affected and unaffected, conditions, or HPO "
+        "terms.",
     ),
     "truth": LazyCommand(
         f"{_HERE}.truth",
@@ -34,5 +35,5 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
 
 
 app = make_group(
-    COMMANDS, "Show which part of a face a classifier goes by, and ask what that depends on. No basis for a diagnosis."
+    COMMANDS, "Show which parts of a face a classifier uses, and compare them between faces. No basis for a diagnosis."
 )

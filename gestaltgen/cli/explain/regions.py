@@ -26,7 +26,7 @@ def regions(
         ),
     ] = None,
 ) -> None:
-    """Ask what the relevance of facial regions goes with: affected or not, conditions, HPO terms.
+    """Test whether the relevance of facial regions differs between affected and unaffected, conditions, or HPO terms.
 
     Persons, not faces, are the units. A condition with fewer than five persons is refused.
     """

@@ -27,9 +27,9 @@ def truth(
 ) -> None:
     """Compare saliency maps of a classifier with what its answers depend on, measured on phantoms.
 
-    Each region of a phantom loses what the condition changed in it, everything else kept. How far the logit of the
-    condition falls is the truth that the relevance of regions, by every method, is compared with. Classifiers of an
-    ensemble take turns. No basis for a diagnosis.
+    In one region of a phantom after another, what the condition changed is undone. How far the logit of the condition
+    falls is the true importance of the region; the relevance that each method gives the region is compared with it.
+    Each phantom is measured with one classifier of an ensemble. No basis for a diagnosis.
     """
     from core.progress import stepping_bar
     from faces.labels import UNAFFECTED

@@ -84,7 +84,7 @@ class RequestOptions:
         str | None,
         typer.Option(
             help="age_progression: published (equal steps; the default) or calibrated (a step for each age group, "
-            "where faces are read as of it).",
+            "placed where an age-reading network assigns faces to this group).",
             rich_help_panel=_PICTURES,
         ),
     ] = None
@@ -117,7 +117,10 @@ class RequestOptions:
     ] = None
     min_face: Annotated[
         float | None,
-        typer.Option(help="Least confidence in the face; 0.1: a face is found.", rich_help_panel=_CHOICE),
+        typer.Option(
+            help="Least confidence of the face detector; 0.1 requires only that a face is found.",
+            rich_help_panel=_CHOICE,
+        ),
     ] = None
     min_sharpness: Annotated[
         float | None,
@@ -185,8 +188,8 @@ def generate(
     people_key: Annotated[
         Path | None,
         typer.Option(
-            help="File of the key to NAME-people.sealed beside the checkpoint, as `gestaltgen weights audit` wrote it: "
-            "persons too near to one of the training data are replaced.",
+            help="File of the key that opens NAME-people.sealed beside the checkpoint; `gestaltgen weights audit "
+            "--people-key` wrote both. Persons who are too near to a person of the training data are replaced.",
             envvar="GESTALTGEN_PEOPLE_KEY",
         ),
     ] = None,

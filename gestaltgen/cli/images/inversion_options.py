@@ -18,8 +18,8 @@ _INVERSION: Final = "Inversion"
 LocalOption: TypeAlias = Annotated[
     bool,
     typer.Option(
-        help="After pivotal tuning, move the smile in the direction's own layers, edit the region of the expression "
-        "alone and keep the rest of the reconstruction, and go no further than the face stays whole."
+        help="After pivotal tuning, move the smile in the direction's own layers, change only the region of the "
+        "expression, and stop before the face is distorted."
     ),
 ]
 
@@ -53,8 +53,8 @@ class InversionOptions:
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Number of steps in each part of an optimisation. Default: 130 of pti, after 80 to "
-            "search a pivot where there is no inverter; 300 of w and w+.",
+            help="Number of steps in each part of an optimisation. Default: 130 for pti, and "
+            "before them 80 to find its pivot if there is no inverter; 300 for w and w+.",
             min=1,
             rich_help_panel=_INVERSION,
         ),

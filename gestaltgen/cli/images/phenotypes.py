@@ -23,7 +23,7 @@ app = typer.Typer(
     cls=ReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="HPO terms of the face: of a condition, and those that phantoms can show.",
+    help="List the facial HPO terms of a condition, or those that phantoms can show.",
 )
 _console = make_console()
 

@@ -35,7 +35,9 @@ def stimuli(
     smile: Annotated[
         float | None,
         typer.Option(
-            help="Smile to reach, 0 to 1. Default: the opposite of that on each photograph, 0.2 or 0.8.", min=0, max=1
+            help="Smile to reach, 0 to 1. Default: 0.2 for a photograph with a smile, 0.8 for one without.",
+            min=0,
+            max=1,
         ),
     ] = None,
     groups: Annotated[
@@ -51,7 +53,7 @@ def stimuli(
     local: LocalOption = True,
     inversion: InversionOptions,
 ) -> None:
-    """Make two versions of a survey: each shows every person once, in one as reconstructed, in the other as edited.
+    """Make two versions of a survey: a person who is shown as reconstructed in one is shown as edited in the other.
 
     Both pictures come from the same inversion, so that what inversion does to a face is the same in both. The folder
     gets A/ and B/ with pictures of meaningless names in the order to be shown (order.csv), areas.csv with the areas of

@@ -40,7 +40,8 @@ def verify(
 ) -> None:
     """Check the whole chain. Exits with 1 and names the first faulty entry if one was changed, deleted or reordered.
 
-    Entries cut off at the end, or a chain that was rebuilt, show only against a head that was noted elsewhere.
+    Entries that were cut off at the end, and a chain that was rebuilt, are found only with --expect-head and a head
+    that was noted elsewhere.
 
     Example: gestaltgen audit verify --expect-head "$(cat /elsewhere/head)"
     """
@@ -62,12 +63,18 @@ def head(state: State = None) -> None:
 
 @app.command()
 def show(
-    photo: Annotated[str | None, typer.Option(help="Of this photograph, by its id.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Of this owner of keys; `service` for the service itself.")] = None,
-    outcome: Annotated[str | None, typer.Option(help=f"Which ended so: {', '.join(OUTCOMES)}.")] = None,
-    purpose: Annotated[str | None, typer.Option(help="Of photographs sent for this purpose, in its words.")] = None,
+    photo: Annotated[str | None, typer.Option(help="Only entries of the photograph with this id.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Only entries of this owner of keys; `service` for the service itself.")
+    ] = None,
+    outcome: Annotated[str | None, typer.Option(help=f"Only entries with this outcome: {', '.join(OUTCOMES)}.")] = None,
+    purpose: Annotated[
+        str | None,
+        typer.Option(help="Only entries of photographs with this purpose, in the words in which it was sent."),
+    ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From this moment on, UTC.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only entries from this time (UTC) on."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, hashes included.")] = False,
     state: State = None,

@@ -43,12 +43,12 @@ def studio(
     log_level: Annotated[str, setting_option("log_level", default="warning")] = "warning",
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
-    """Start the service on this machine, and open the studio, its pages for people, in the browser.
+    """Start the service on this machine, and open its web pages, the studio, in the browser.
 
     You are signed in with a key of your own for image sets and photographs, which is revoked when the command ends: by
-    Ctrl-C, or when its terminal is closed. What you make stays in the state folder, and the next start finds it again,
-    by `gestaltgen serve` too. Only this machine can reach the service. Options override environment variables;
-    docs/service.md lists all settings.
+    Ctrl-C, or when its terminal is closed. What you make stays in the state folder, and is there at the next start of
+    this command or of `gestaltgen serve`. Only this machine can reach the service. Options override environment
+    variables; docs/service.md lists all settings.
 
     Example: gestaltgen studio --state ~/faces
     """

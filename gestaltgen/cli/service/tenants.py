@@ -14,8 +14,8 @@ from gestaltgen.cli.console import make_console
 from gestaltgen.cli.service.state_option import State, open_database
 
 app = typer.Typer(
-    help="What each owner of keys may take of the service. Without limits of their own, those of the service hold. The "
-    "running service knows changes after a second.",
+    help="Set and show the limits of each owner of keys. An owner without limits has those of the service. Changes "
+    "take effect after a second.",
     no_args_is_help=True,
 )
 _console = make_console()
@@ -25,17 +25,17 @@ _console = make_console()
 def set_limits(
     owner: Annotated[str, typer.Argument(help="Owner of keys, such as genetics-lab.")],
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="Requests that one process answers; then 429.")
+        int | None, typer.Option(min=1, help="Requests that one process answers; further ones get 429.")
     ] = None,
     images_waiting: Annotated[
-        int | None, typer.Option(min=1, help="Images in jobs that wait or run; then 429.")
+        int | None, typer.Option(min=1, help="Images in jobs that wait or run; requests for more get 429.")
     ] = None,
     stored_mb: Annotated[
-        int | None, typer.Option(min=1, help="Size of all their objects; then no new job is accepted: 403.")
+        int | None, typer.Option(min=1, help="Size of all objects of the owner; requests that would add to it get 403.")
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Generator that they can use; repeatable. The first serves requests that name none."),
+        typer.Option(help="Generator that the owner can use; repeatable. The first serves requests that name none."),
     ] = None,
     photo_ttl_s: Annotated[
         int | None, typer.Option(min=60, help="Longest time for which their photographs and edits are kept.")

@@ -53,8 +53,8 @@ def assess(
     """Ask whether the face on a photograph speaks for a syndrome, compared with matched controls.
 
     A face that is unlike all faces of the training gets no answer: the exit status is then 3, also with --json, and
-    the picture says so. It is 0 with an answer, and 1 after an error. A probability holds for a group of people of
-    whom the share --prior has the syndrome. Research use, no diagnosis.
+    the picture says so. It is 0 with an answer, and 1 after an error. The probability depends on --prior, the share
+    of people with the syndrome in the group that you ask about. Research use, no diagnosis.
     """
     from core.atomic_files import create_private_file
     from core.errors import ConfigError

@@ -27,4 +27,4 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
 }
 
 
-app = make_group(COMMANDS, "Ask whether faces speak for one syndrome, against matched controls. No diagnosis.")
+app = make_group(COMMANDS, "Assess whether faces speak for one syndrome, compared with matched controls. No diagnosis.")

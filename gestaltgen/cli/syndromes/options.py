@@ -21,7 +21,11 @@ ControlOption: TypeAlias = Annotated[
 AncestryOption: TypeAlias = Annotated[bool, typer.Option(help="Match by ancestry too.")]
 PermutationsOption: TypeAlias = Annotated[int, typer.Option(help="Random labellings of a test.", min=1)]
 FlatOption: TypeAlias = Annotated[
-    bool, typer.Option("--flat", help="Take the 68 flat landmarks for the points of the face, not a fitted head.")
+    bool,
+    typer.Option(
+        "--flat",
+        help="Use the 68 landmarks of the picture as points of the face, without fitting a head in three dimensions.",
+    ),
 ]
 DescriptorOption: TypeAlias = Annotated[
     Path | None,

@@ -54,8 +54,8 @@ class AuditSize:
     false_positives: Annotated[
         list[float] | None,
         typer.Option(
-            help="Rate at which true positives are counted, repeatable; unset: 0.01. It needs ten divided by it unseen "
-            "people.",
+            help="Rate of false positives at which true positives are counted, repeatable; unset: 0.01. A rate r "
+            "needs 10 / r unseen people.",
             rich_help_panel=_SIZE,
         ),
     ] = None
@@ -79,7 +79,7 @@ class AuditNetworks:
     inception: Annotated[
         Path | None,
         typer.Option(
-            help="Perceptual distances between photographs: pytorch-fid's state dict.",
+            help="File of pytorch-fid's state dict, for perceptual distances between photographs.",
             dir_okay=False,
             rich_help_panel=_NETWORKS,
         ),
@@ -88,7 +88,7 @@ class AuditNetworks:
         bool | None,
         typer.Option(
             "--phantoms/--photographs",
-            help="What the data show; unset: as their records say.",
+            help="What the data show; unset: as the data set says.",
             rich_help_panel=_NETWORKS,
         ),
     ] = None
@@ -101,16 +101,17 @@ class AuditProtection:
     people_key: Annotated[
         Path | None,
         typer.Option(
-            help="Also write descriptors of the training people, encrypted, as NAME-people.sealed beside the "
-            "checkpoint, by which image sets leave out who is too near to one of them. This is the file of the key, "
-            "which is created if there is none.",
+            help="File of a key, which is created if there is none. With it, encrypted descriptors of the training "
+            "people are written as NAME-people.sealed beside the checkpoint. Image sets then leave out people who "
+            "are too near to one of them.",
             rich_help_panel=_PROTECTION,
         ),
     ] = None
     hold_back: Annotated[
         float,
         typer.Option(
-            help="Share of the unseen people who would be left out too, by which the distance is set.",
+            help="Share of the unseen people who would be left out too; the distance that counts as too near "
+            "follows from it.",
             rich_help_panel=_PROTECTION,
         ),
     ] = 0.01
@@ -152,9 +153,10 @@ def audit(
 
     - *extraction*: groups of images that are nearly the same, and the training people whom they show
 
-    The unseen people must be of the same source: the attack "the photographs alone" tests it, and if it succeeds
-    there is no verdict. Refused are training data that the checkpoint does not list, unseen people who are in the
-    training data, and too few of them for the asked rate of false positives. Photographs of one person count once.
+    The unseen people must be of the same source: the attack "the photographs alone", which does not use the
+    generator, tests this. If it succeeds, the sources differ, and there is no verdict. Refused are training data that
+    the checkpoint does not list, unseen people who are in the training data, and too few of them for the asked rate
+    of false positives. Photographs of one person count once.
 
     Example: gestaltgen weights audit runs/mine/generator.safetensors --data faces.zip --unseen others.zip
     --discriminator runs/mine/discriminator.safetensors --card card.md

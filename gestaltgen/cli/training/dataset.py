@@ -319,7 +319,9 @@ def export(
     path: Annotated[Path, typer.Argument(help="Data set: a zip or a folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: that of its file.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of the pictures; default: as the records say.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the pictures; default: the one that the data set states.")
+    ] = None,
     catalogue: Annotated[
         Path | None,
         typer.Option(help="TOML file with your own conditions.", envvar="GESTALTGEN_CATALOGUE", dir_okay=False),

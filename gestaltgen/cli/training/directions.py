@@ -32,7 +32,10 @@ def describe() -> None:
 
 @app.command(name="import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Files of InterfaceGAN and kin, .npy or .pt, a direction each.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Files of InterfaceGAN or similar programs, .npy or .pt, with one direction each."),
+    ],
     generator: Annotated[
         Path, typer.Option(help="Checkpoint of the generator that the directions were fitted for: no file says which.")
     ],
@@ -55,7 +58,7 @@ def import_(
     tried: Annotated[int, typer.Option(help="Number of people that each direction is tried on.", min=2)] = 100,
     threads: ThreadsOption = None,
 ) -> None:
-    """Read directions of InterfaceGAN and kin, measure what they do, and write them as ours.
+    """Read directions of InterfaceGAN and similar programs, measure what they do, and write them in our format.
 
     The files hold numbers alone. Say which generator and which space they were fitted for; a direction of another
     generator has the same shape, and only the measurement shows that it does nothing: it is then flagged. The table

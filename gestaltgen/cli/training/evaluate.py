@@ -44,10 +44,17 @@ class SampleOptions:
     ] = None
     seed: Annotated[
         int,
-        typer.Option(help="Seed of the people. Tune on another one than you publish.", min=0, rich_help_panel=_SAMPLES),
+        typer.Option(
+            help="Seed of the people. For published figures take another seed than for tuning.",
+            min=0,
+            rich_help_panel=_SAMPLES,
+        ),
     ] = EVALUATION_SEED
     faces: Annotated[
-        int, typer.Option(help="Images that dlib searches, of each truncation.", min=1, rich_help_panel=_SAMPLES)
+        int,
+        typer.Option(
+            help="Images of each truncation in which dlib searches for a face.", min=1, rich_help_panel=_SAMPLES
+        ),
     ] = 500
     real_count: Annotated[
         int,
@@ -77,14 +84,15 @@ class RealImageOptions:
         bool | None,
         typer.Option(
             "--phantoms/--photographs",
-            help="What the data show; unset: as their records say.",
+            help="What the data show; unset: as the data set says.",
             rich_help_panel=_REAL_IMAGES,
         ),
     ] = None
     held_out: Annotated[
         Path | None,
         typer.Option(
-            help="Data set of real images kept out of training; unset draws phantoms, or leaves one out.",
+            help="Data set of real images kept out of training; unset: new phantoms are drawn; of photographs, "
+            "each training image is compared with the others.",
             rich_help_panel=_REAL_IMAGES,
         ),
     ] = None
@@ -111,7 +119,9 @@ class ReaderOptions:
     inception: Annotated[
         Path | None,
         typer.Option(
-            help="Also on Inception features: pytorch-fid's state dict.", dir_okay=False, rich_help_panel=_READERS
+            help="File of pytorch-fid's state dict; adds distances of Inception features.",
+            dir_okay=False,
+            rich_help_panel=_READERS,
         ),
     ] = None
     oracle: Annotated[
@@ -129,7 +139,9 @@ def evaluate(
     ),
     samples: SampleOptions,
     readers: ReaderOptions,
-    run: Annotated[Path | None, typer.Option(help="Training run with kept snapshots: adds the curve of them.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a training run with kept snapshots; adds their figures as a curve.")
+    ] = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Measure a generator: conditions, ages, identity, blends, variety, copies and distances to real images.
@@ -138,7 +150,8 @@ def evaluate(
     trained on phantoms and whose own error is known (`gestaltgen oracle test`). It reads phantoms only: with
     photographs the figures that need it are left out, and the report says so.
 
-    For each truncation COUNT images of every condition and age, as many in age progressions and as many in blends:
+    At each truncation three sets of --count images are made: every condition and age, age progressions, and blends.
+    Measured are:
 
     - *condition and age-group accuracy*: share of images that are read as they were asked for
 
@@ -148,7 +161,8 @@ def evaluate(
 
     - *blends*: share of people in whom the first condition grows with its weight
 
-    - *identity spread*: within each condition and age, relative to real images; low means few faces for all
+    - *identity spread*: within each condition and age, relative to real images; low means that different people look
+    alike
 
     - *precision, recall, variety*: do images lie among real ones, do real ones lie among them, how different are they
 

@@ -17,7 +17,10 @@ class ExecutionOptions:
 
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
     threads: Annotated[
-        int | None, typer.Option(help="CPU threads; two runs of one thread are faster than one of two.")
+        int | None,
+        typer.Option(
+            help="CPU threads. To use two cores, two runs with one thread each are faster than one run with two."
+        ),
     ] = None
     change: Annotated[bool, typer.Option("--change", help="Resume a run although its recipe or data differ.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and stop.")] = False

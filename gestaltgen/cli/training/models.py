@@ -15,7 +15,11 @@ from gestaltgen.cli.console import make_console
 from gestaltgen.cli.error_messages import ReportingGroup
 from gestaltgen.cli.options import ThreadsOption, find_editor_files, set_threads
 
-app = typer.Typer(cls=ReportingGroup, no_args_is_help=True, help="Check models: a generator with what belongs to it.")
+app = typer.Typer(
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    help="Check models: a generator with its inverter, directions and discriminator.",
+)
 _console = make_console()
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -23,7 +27,7 @@ _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 @app.callback()
 def describe() -> None:
-    """Check models: a generator with what belongs to it."""
+    """Check models: a generator with its inverter, directions and discriminator."""
 
 
 @app.command()

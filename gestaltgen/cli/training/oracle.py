@@ -63,8 +63,8 @@ def train(
 ) -> None:
     """Train the oracle on phantoms of its own seed, and measure it on others.
 
-    Minutes on a CPU: about a minute for 3,000 phantoms to draw on a core, and one for 20,000 to be shown. The same
-    command gives the same oracle on the same machine. Its figures are stored in the file.
+    Takes minutes on a CPU: on one core, about a minute to draw 3,000 phantoms, and a minute to train on 20,000. The
+    same command gives the same oracle on the same machine. Its figures are stored in the file.
     """
     if seed == test_seed:
         raise DatasetError(f"--seed and --test-seed are both {seed}; expected two, or the test is no test")
@@ -125,7 +125,7 @@ def train_landmarks(
     epochs: Annotated[int, typer.Option(help="Number of times that each phantom is shown.", min=1)] = 10,
     threads: Annotated[int | None, typer.Option(help="Number of CPU threads.", min=1)] = None,
 ) -> None:
-    """Train the network that finds the landmarks of phantoms, whose mouths dlib's misreads.
+    """Train the network that finds the landmarks of phantoms; dlib's network misplaces their mouths.
 
     Example: gestaltgen dataset phantoms learn.zip --count 24000 --size 128 --seed 703, gestaltgen dataset phantoms
     test.zip --count 1000 --size 128 --seed 704, then gestaltgen oracle train-landmarks learn.zip --test test.zip

@@ -60,8 +60,9 @@ class DataOptions:
     balance: Annotated[
         Path | None,
         typer.Option(
-            help="Table of groups, CSV with the columns image and group, for example smiling and resting, that "
-            f"are shown evenly within each cell, none more than {BALANCE_LIMIT:g} times as often as it occurs.",
+            help="CSV with the columns image and group (for example smiling and resting). The groups are shown "
+            f"equally often within each condition and age group, but none more than {BALANCE_LIMIT:g} times as often "
+            "as it occurs.",
             rich_help_panel=_DATA,
         ),
     ] = None
@@ -159,8 +160,8 @@ def train(
     The folder gets generator.safetensors (use it with `gestaltgen serve --weights`), sample sheets and a log. On
     several GPUs: `torchrun --nproc-per-node 8 --no-python gestaltgen train …`, the same results with the same batch.
 
-    The plan comes first, with a warning and a smaller run that fits if the machine is too small for this one. Ctrl-C
-    and SIGTERM stop within 20 seconds, with a snapshot where a step is short enough.
+    The plan is shown first. If the machine is too small for it, there is a warning, and a smaller run is proposed.
+    Ctrl-C and SIGTERM stop the run within 20 seconds; a snapshot is saved if the current step ends in this time.
     """
     keep_freed_memory()
     options = TrainingOptions(

@@ -71,7 +71,7 @@ def train_encoder(
     from_: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Inverter to begin with; one of the generator that this generator was tuned from will do."
+            "--from", help="Inverter to begin with: of this generator, or of the generator that it was fine-tuned from."
         ),
     ] = None,
     samples: Annotated[
@@ -83,8 +83,8 @@ def train_encoder(
 ) -> None:
     """Train the encoder of an inverter, which maps a face to the generator's latent. The same command resumes.
 
-    If the generator is small and its discriminator is at hand, the encoder is the discriminator's trunk, and begins
-    with the last layer that fits SAMPLES generated faces best. Otherwise it is a new IR-SE network.
+    If the generator is small and its discriminator is at hand, the encoder is the discriminator's trunk with a new
+    last layer, which is first fitted to SAMPLES generated faces. Otherwise it is a new IR-SE network.
 
     Half of the faces are generated, so their latents are known; the others are those of DATA. The folder gets
     inverter.safetensors, which `gestaltgen train-inversion` takes.
@@ -96,7 +96,7 @@ def train_encoder(
 def train_inversion(
     files: SourceOptions,
     options: RunOptions,
-    encoder: Annotated[Path, typer.Option(help="Inverter whose encoder is trained.")] = Path(
+    encoder: Annotated[Path, typer.Option(help="Inverter whose encoder is used; it is trained already.")] = Path(
         "runs/encoder/inverter.safetensors"
     ),
     from_: Annotated[

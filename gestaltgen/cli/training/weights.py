@@ -40,7 +40,7 @@ app = typer.Typer(
     cls=ReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Bring weights in, look into them, export them.",
+    help="Import, show, audit, calibrate and export weights.",
 )
 app.command()(audit)
 _console = make_console(soft_wrap=True)
@@ -87,16 +87,17 @@ def import_(
         list[Path] | None,
         typer.Option(
             help="Data set that it was trained on, or checkpoint that it was fine-tuned from; repeat for all of them, "
-            "so that no classifier is tested on what its images were made after. Unset: what the file says."
+            "so that no classifier is tested on images that the generator of its training images has seen. Unset: "
+            "what the file says."
         ),
     ] = None,
 ) -> None:
     """Read one network of another program's checkpoint and write it as ours.
 
     Reads NVIDIA's StyleGAN2-ADA pickles, PyTorch files in rosinality's layout
-    (HyperStyle, e4e and pSp decoders too) and safetensors. Nothing in the file
-    is run: one that asks for more than numbers and plain data is refused, and
-    what it asks for is named. Every tensor is listed with where it went.
+    (HyperStyle, e4e and pSp decoders too) and safetensors. No code in the file is run: a file that asks for more than
+    numbers and plain data is refused, and the message names what it asks for. Every tensor is listed with where it
+    went.
 
     To begin a training of your own from NVIDIA's FFHQ weights:
 
@@ -182,11 +183,11 @@ def centre(
     file: Annotated[Path, typer.Argument(help="A conditional generator's checkpoint, of ours.")],
     out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
 ) -> None:
-    """Truncate towards the centre of each image's own label, instead of one for all.
+    """Truncate towards the centre of each image's own label, instead of one centre for all.
 
     Truncation trades variety for quality by drawing a face towards an average one. Published generators have one
-    average for everybody, so that condition and age fade with it; measured per label, they stay. Without truncation
-    nothing changes.
+    average for everybody, so that truncation weakens condition and age; with an average for each label they stay.
+    Without truncation nothing changes.
     """
     _check_new(out)
     info = checkpoint.read_info(file)
@@ -216,11 +217,12 @@ def calibrate_ages(
     ] = None,
     people: Annotated[int, typer.Option(help="People of each condition to place the steps by.", min=8)] = 48,
 ) -> None:
-    """Place the steps of age progressions where the faces are read as of each age group.
+    """Place the steps of age progressions where an age-reading network assigns the faces to each age group.
 
-    Equal steps between the youngest and the oldest age, as published, need not age evenly. The calibrated steps are
-    stored in the checkpoint; image sets take them with `--age-steps calibrated`. The table shows how many images are
-    read as of their group, with equal and with calibrated steps, on people whom the steps were not placed by.
+    With equal steps between the youngest and the oldest age, as published, faces need not age evenly. The calibrated
+    steps are stored in the checkpoint; image sets take them with `--age-steps calibrated`. The table shows how many
+    images are read as of their age group, with equal and with calibrated steps. It is measured on other people than
+    those by whom the steps were placed.
     """
     _check_new(out)
     if oracle is not None and networks is not None:
