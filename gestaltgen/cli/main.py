@@ -78,8 +78,8 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "oracle": LazyCommand(
             f"{_CLI}.training.oracle",
             "app",
-            "The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its "
-            "picture.",
+            "Train and test the networks that read a phantom's condition, age, smile, identity and landmarks from "
+            "its picture.",
         ),
     },
     "Train what inverts and edits photographs": {
@@ -132,13 +132,14 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "keys": LazyCommand(
             f"{_CLI}.service.keys",
             "app",
-            "API keys of the service: make, list and revoke them; they are stored hashed, and shown once.",
+            "Make, list and revoke the API keys of the service; they are stored hashed, and shown once.",
         ),
         "tenants": LazyCommand(f"{_CLI}.service.tenants", "app", "Set and show the limits of each owner of keys."),
         "audit": LazyCommand(
             f"{_CLI}.service.audit",
             "app",
-            "The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
+            "Show and verify the audit record: each access to a photograph and each erasure, in a chain that shows "
+            "changes.",
         ),
         "backup": LazyCommand(
             f"{_CLI}.service.backup", "backup", "Copy the state folder of the service, which may run meanwhile."

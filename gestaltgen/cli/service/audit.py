@@ -24,7 +24,8 @@ from gestaltgen.cli.progress import progress_bar
 from gestaltgen.cli.service.state_option import State, locate_service
 
 app = typer.Typer(
-    help="The audit record: each access to a photograph and each erasure, in a chain that shows what was changed.",
+    help="Show and verify the audit record: each access to a photograph and each erasure, in a chain that shows "
+    "changes.",
     no_args_is_help=True,
 )
 _WIDTHS: Final = (9, 27, 7, 24, 32, 22, 0)

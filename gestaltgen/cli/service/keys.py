@@ -19,7 +19,7 @@ from gestaltgen.cli.console import make_console
 from gestaltgen.cli.service.state_option import State, open_database
 
 app = typer.Typer(
-    help="API keys of the service: make, list and revoke them; they are stored hashed, and shown once. `rotate`: a "
+    help="Make, list and revoke the API keys of the service; they are stored hashed, and shown once. `rotate`: a "
     "new key for what is encrypted. `c2pa`: a certificate to try signatures with.",
     no_args_is_help=True,
 )

@@ -34,7 +34,8 @@ app = typer.Typer(
     cls=ReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="The networks that read a phantom's condition, age, smile and identity, and its landmarks, from its picture.",
+    help="Train and test the networks that read a phantom's condition, age, smile, identity and landmarks from its "
+    "picture.",
 )
 _console = make_console()
 _progress = ConsoleProgress(_console)
