@@ -52,7 +52,7 @@ def describe_coverage(measured: Mapping[str, Any]) -> str:
             "",
             f'`make coverage COVERED="{names}"` wrote this table (coverage.py {measured["meta"]["version"]}, Python '
             f"{platform.python_version()}).",
-            "It holds for the fast tests of these packages, with the processes that they start.",
+            "It counts the fast tests of these packages and the processes that they start.",
             "",
             "| package | statements | run by tests | branches taken |",
             "|---|---|---|---|",
