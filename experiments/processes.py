@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import GestaltError, TrainingError
+from core.hardware import count_cores
 from core.stop_signals import interrupt_on_terminate
 from recognition.training.cross_validation import TrainingProgress
 
@@ -78,7 +79,7 @@ def run_side_by_side(parts: Sequence[SideProcess], costs: Path) -> None:
     """
     waiting = [part for part in parts if not part.done]
     running: dict[SideProcess, subprocess.Popen[bytes]] = {}
-    with interrupt_on_terminate(), ThreadPoolExecutor(os.cpu_count()) as pool, _console.status("") as status:
+    with interrupt_on_terminate(), ThreadPoolExecutor(count_cores()) as pool, _console.status("") as status:
         ended = [pool.submit(_run_process, part, costs, running) for part in waiting]
         try:
             while wait(ended, timeout=_LOOK_S).not_done:

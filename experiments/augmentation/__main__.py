@@ -24,9 +24,10 @@ from experiments.augmentation.classifiers import (
     TRAIN,
     describe_process,
     locate_classifier,
-    name_model,
 )
+from experiments.augmentation.judges import train_judges
 from experiments.augmentation.material import copy_models, draw_datasets
+from experiments.augmentation.readings import write_readings
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import draw_sheet
 from experiments.processes import COSTS, run_app, run_side_by_side
@@ -69,6 +70,9 @@ def augmentation(
         Path | None,
         typer.Option(help="Checkpoint of a generator for all folds, instead of one that is trained for each."),
     ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Number of folds; fewer take less time, and learn from fewer faces each.", min=2)
+    ] = FOLDS,
 ) -> None:
     """Do synthetic faces help a classifier of conditions that has few and unbalanced real ones?
 
@@ -78,32 +82,48 @@ def augmentation(
     takes some hours on two cores. If stopped, the same command continues.
     """
     arms = _choose_arms(arm)
+    conditioned = any(one.conditioned for one in arms)
+    if conditioned and generator is not None:
+        raise ConfigError(
+            f"a condition loss is of generators of the folds, and {generator} is for all: omit --generator"
+        )
+    if generator is None:
+        minutes = generators.estimate_minutes(base_images, fold_images, folds * (1 + conditioned))
+        _console.print(f"generators: about {minutes:.0f} minutes of one core, if nothing is trained yet")
     for one in arms:
-        minutes = one.estimate_minutes(seeds * FOLDS, epochs)
+        minutes = one.estimate_minutes(seeds * folds, epochs)
         _console.print(f"arm {one.folder}: about {minutes:.1f} minutes of one core, if nothing is trained yet")
     needs_base = generator is None or any(one.base_people for one in arms)
     draw_datasets(
         out, [TRAIN, TEST, *([BASE] if needs_base else []), *([MORE] if any(a.extra_real for a in arms) else [])]
     )
-    held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", FOLDS, SPLIT_SEED)
+    held_out = write_folds(load_real_samples(out / TRAIN), TRAIN, out / "folds", folds, SPLIT_SEED)
     if generator is None:
         generators.train_base(out, out / BASE, base_images)
         generators.train_folds(out, out / TRAIN, list(held_out), fold_images)
+        if conditioned:
+            generators.train_folds(out, out / TRAIN, list(held_out), fold_images, train_judges(out, folds, epochs))
     chosen = tuple(range(seeds))
-    run_side_by_side([describe_process(REAL, out, "", chosen, epochs)], out / COSTS)  # they filter what others learn
+    run_side_by_side(
+        [describe_process(REAL, out, "", chosen, epochs, folds)], out / COSTS
+    )  # they filter what others learn
     with ExitStack() as stack:
-        parts = [describe_process(one, out, "", chosen, epochs) for one in arms]
+        parts = [describe_process(one, out, "", chosen, epochs, folds) for one in arms]
         if not all(part.done for part in parts):
             base, progress = generator or generators.locate_generator(out / "base"), ConsoleProgress(_console)
-            models, classifiers = copy_models(out, generator), _copy_classifiers(out)
+            models, classifiers = (
+                copy_models(out, generator, folds, conditioned=conditioned),
+                _copy_classifiers(out, folds),
+            )
             service = stack.enter_context(run_local_service(base, models, classifiers, progress=progress))
-            parts = [describe_process(one, out, service, chosen, epochs) for one in arms]
+            parts = [describe_process(one, out, service, chosen, epochs, folds) for one in arms]
         run_side_by_side(parts, out / COSTS)
-    _console.print(write_results(out, chosen, arms))
+    _console.print(write_results(out, chosen, arms, folds))
     try:
-        write_file(out / SHEET, draw_sheet(out, arms))
+        _console.print(write_readings(out, arms, folds))
+        write_file(out / SHEET, draw_sheet(out, arms, folds))
     except PullError as error:
-        _console.print(f"without {out / SHEET}: {error}")
+        _console.print(f"without readings and {out / SHEET}: {error}")
     _console.print(
         f"look at {out / 'report' / 'report.html'} and {out / SHEET}; the table is {out / 'table.md'}, costs are in "
         f"{out / COSTS}"
@@ -127,12 +147,13 @@ def _choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
     return tuple(arm for arm in ALL_ARMS if arm.folder in names or arm is REAL)
 
 
-def _copy_classifiers(out: Path) -> Path:
+def _copy_classifiers(out: Path, folds: int) -> Path:
     """Copy the first classifiers of real faces into a folder of their own, by the names of the folds' generators."""
     folder = out / "classifiers"
     folder.mkdir(exist_ok=True)
-    for fold in range(FOLDS):
-        shutil.copyfile(locate_classifier(out, REAL, 0, fold), folder / f"{name_model(fold)}.safetensors")
+    for fold in range(folds):
+        source = locate_classifier(out, REAL, 0, fold)
+        shutil.copyfile(source, folder / f"{generators.name_model(fold)}.safetensors")
     return folder
 
 

@@ -33,6 +33,8 @@ class AugmentationArm:
         labels: how the faces of the image set are labelled; by another than "soft", the classifier of real faces of the
             same fold reads them.
         balanced: show every condition equally often.
+        conditioned: the faces are of the folds' generators that learnt also from a classifier's loss on conditions.
+        grey: share of the real faces, in training and validation part, that are shown in grey.
         images_an_epoch: images shown in an epoch; more take more steps.
         study: accuracies of the study in percent, 22q11DS, unaffected, WS and their mean; None where it has none.
     """
@@ -49,6 +51,8 @@ class AugmentationArm:
     base_people: bool = False
     labels: Labels = "soft"
     balanced: bool = False
+    conditioned: bool = False
+    grey: float = 0.0
     images_an_epoch: int = 400
     study: tuple[float, float, float, float] | None = None
 
@@ -71,12 +75,14 @@ _MINUTES_AN_IMAGE: Final = 57 / 60 / (60 * 400)
 
 REAL: Final = AugmentationArm("real", "real", study=(68, 86.4, 94, 87.1))
 
+UNRELATED: Final = AugmentationArm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4))
+
 VARIED: Final = AugmentationArm("+ unrelated, truncation 1", "unrelated-varied", "unrelated", truncation=1.0)
 
 ARMS: Final = (
     REAL,
     AugmentationArm("+ more real", "extra-real", extra_real=True),
-    AugmentationArm("+ unrelated", "unrelated", "unrelated", study=(76, 81.5, 96, 88.4)),
+    UNRELATED,
     AugmentationArm("+ age related", "age-related", "age_related", study=(74, 82.5, 96, 88.2)),
     AugmentationArm("+ age progression", "age-progression", "age_progression", study=(76, 82.7, 100, 90.35)),
     AugmentationArm("+ blended 55", "blended-55", "blended", 0.55, study=(68, 85.2, 96, 87.3)),
@@ -112,6 +118,13 @@ FURTHER_ARMS: Final = (
         base_people=True,
         balanced=True,
     ),
+    # Whether a classifier that corrects the generator helps; only with generators of the folds.
+    replace(
+        UNRELATED, name="+ unrelated, condition loss", folder="unrelated-conditioned", conditioned=True, study=None
+    ),
+    # Whether a few grey photographs among coloured ones matter.
+    AugmentationArm("real, a quarter grey", "real-grey", grey=0.25),
+    replace(VARIED, name="+ unrelated, truncation 1, a quarter of real grey", folder="unrelated-grey", grey=0.25),
 )
 """Arms that take the results apart; a run trains those that it names."""
 

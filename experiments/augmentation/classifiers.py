@@ -23,6 +23,8 @@ import typer
 from core.atomic_files import write_file
 from core.errors import DatasetError
 from experiments.augmentation.arms import ALL_ARMS, REAL, AugmentationArm, build_requests, select_further_faces
+from experiments.augmentation.generators import name_model
+from experiments.augmentation.grey import turn_grey
 from experiments.augmentation.labels import relabel
 from experiments.processes import SideProcess, print_epoch
 from gestaltgen_client import Client
@@ -48,21 +50,18 @@ MORE: Final = "more.zip"
 TEST: Final = "test.zip"
 
 
-def name_model(fold: int) -> str:
-    """Return the name of a fold's generator at the service."""
-    return f"fold-{fold}"
-
-
-def split_folds(real: Samples) -> list[tuple[Any, Any]]:
+def split_folds(real: Samples, folds: int = FOLDS) -> list[tuple[Any, Any]]:
     """Split the faces into training and validation part of each fold: the same for generators and classifiers."""
-    return list(split_into_folds(real, FOLDS, SPLIT_SEED))
+    return list(split_into_folds(real, folds, SPLIT_SEED))
 
 
-def describe_process(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> SideProcess:
+def describe_process(
+    arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int, folds: int = FOLDS
+) -> SideProcess:
     """Describe the process that trains an arm's classifiers."""
     folder = out / "arms" / arm.folder
     command = [sys.executable, "-m", "experiments.augmentation.classifiers", str(out), arm.folder, service]
-    command += [str(number) for number in (epochs, *seeds)]
+    command += [str(number) for number in (epochs, folds, *seeds)]
     done = all(locate_predictions(out, arm, seed).exists() for seed in seeds)
     return SideProcess(f"classifiers of {arm.name!r}", tuple(command), folder / "log.txt", done)
 
@@ -81,7 +80,9 @@ def locate_predictions(out: Path, arm: AugmentationArm, seed: int) -> Path:
     return out / "arms" / arm.folder / "predictions" / f"seed-{seed}.csv"
 
 
-def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int) -> None:
+def train_arm(
+    arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int], epochs: int, folds: int = FOLDS
+) -> None:
     """Train an arm's classifiers, or continue, and measure them on the test set.
 
     Raises:
@@ -89,10 +90,11 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
     """
     torch.set_num_threads(1)
     folder, began = out / "arms" / arm.folder, time.monotonic()
-    real, test = load_real_samples(out / TRAIN), load_real_samples(out / TEST)
+    real, test = stack_images(load_real_samples(out / TRAIN), CONFIG.size), load_real_samples(out / TEST)
+    real = turn_grey(real, arm.grey, SPLIT_SEED) if arm.grey else real
     further = stack_images(load_real_samples(out / MORE), CONFIG.size) if arm.extra_real else None
     base = stack_images(load_real_samples(out / BASE), CONFIG.size) if arm.base_people else None
-    training_parts = [real.subset(inside) for inside, _ in split_folds(real)]
+    training_parts = [real.subset(inside) for inside, _ in split_folds(real, folds)]
     with ExitStack() as stack:
         sets = _start_pulls(arm, out, service, training_parts, stack) if arm.kind else [[] for _ in training_parts]
         for one in (one for of_fold in sets for one in of_fold):
@@ -118,7 +120,7 @@ def train_arm(arm: AugmentationArm, out: Path, service: str, seeds: Sequence[int
             ),
             real,
             folder,
-            count=FOLDS,
+            count=folds,
             seeds=seeds,
             extra=extra,
             real_faces=arm.real,
@@ -148,7 +150,7 @@ def _start_pulls(
     return [
         [
             stack.enter_context(pull_set(client, request, locate_sets(arm, out, fold) / name, classes=faces.classes))
-            for name, request in build_requests(arm, name_model(fold), faces).items()
+            for name, request in build_requests(arm, name_model(fold, conditioned=arm.conditioned), faces).items()
         ]
         for fold, faces in enumerate(learnt)
     ]
@@ -167,9 +169,9 @@ def _check_unseen(seen: TrainingRecord, test: Samples) -> None:
     seen.refuse(test)
 
 
-def main(out: Path, arm: str, url: str, epochs: int, seeds: list[int]) -> None:
+def main(out: Path, arm: str, url: str, epochs: int, folds: int, seeds: list[int]) -> None:
     """Train the classifiers of one arm of the experiment in a folder."""
-    train_arm({one.folder: one for one in ALL_ARMS}[arm], out, url, seeds, epochs)
+    train_arm({one.folder: one for one in ALL_ARMS}[arm], out, url, seeds, epochs, folds)
 
 
 if __name__ == "__main__":

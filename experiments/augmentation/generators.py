@@ -13,6 +13,10 @@ from experiments.processes import COSTS, SideProcess, run_side_by_side
 
 BASE_IMAGES: Final = 100_000
 FOLD_IMAGES: Final = 20_000
+CONDITION_LOSS_WEIGHT: Final = 0.5
+
+_MINUTES_AN_IMAGE: Final = 0.018 / 60
+"""100,000 images took 32 minutes on a core, and 20,000 of a fold 345 s."""
 
 _NETWORKS: Final = {
     "generator.channel_base": 2048,
@@ -32,6 +36,11 @@ _FOLD: Final = {
 """As the study fine-tuned from FFHQ: adaptive augmentation, batches half affected and half unaffected."""
 
 
+def estimate_minutes(base_images: int, fold_images: int, count: int) -> float:
+    """Estimate the minutes of one core for the training of the first generator and of so many others."""
+    return (base_images + count * fold_images) * _MINUTES_AN_IMAGE
+
+
 def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
     """Train the generator of unaffected people that all others start from, in out/base."""
     run_side_by_side(
@@ -39,14 +48,26 @@ def train_base(out: Path, data: Path, images: int = BASE_IMAGES) -> None:
     )
 
 
-def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = FOLD_IMAGES) -> None:
-    """Train the generators of the folds, in out/fold-K, two at a time.
+def name_model(fold: int, *, conditioned: bool = False) -> str:
+    """Return the name of a fold's generator at the service, and of its folder."""
+    return f"conditioned-{fold}" if conditioned else f"fold-{fold}"
+
+
+def train_folds(
+    out: Path,
+    data: Path,
+    held_out: Sequence[Path],
+    images: int = FOLD_IMAGES,
+    judges: Sequence[Path] | None = None,
+) -> None:
+    """Train the generators of the folds, one for each core at a time, in the folders of `name_model`.
 
     Args:
         out: folder of the experiment.
         data: data set.
         held_out: lists of the persons of each fold's validation part, who are not shown.
         images: number of images in each training.
+        judges: a classifier for each fold whose loss on conditions the generator learns from too; None trains without.
     """
     base = out / "base"
     parts = []
@@ -54,7 +75,12 @@ def train_folds(out: Path, data: Path, held_out: Sequence[Path], images: int = F
         begin = ["--from", str(locate_generator(base))]
         begin += ["--discriminator-from", str(base / "discriminator.safetensors")]
         begin += ["--exclude", str(persons), "--sampling", "half_affected"]
-        parts.append(_describe_training(f"generator of fold {fold}", out / f"fold-{fold}", data, images, _FOLD, begin))
+        name, settings = f"generator of fold {fold}", _FOLD
+        if judges is not None:
+            name, settings = f"{name} with a condition loss", _FOLD | {"condition_loss_weight": CONDITION_LOSS_WEIGHT}
+            begin += ["--condition-loss", str(judges[fold])]
+        folder = out / name_model(fold, conditioned=judges is not None)
+        parts.append(_describe_training(name, folder, data, images, settings, begin))
     run_side_by_side(parts, out / COSTS)
 
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from rich.console import Console
 
-from experiments.augmentation import generators, people
-from experiments.augmentation.classifiers import BASE, CONFIG, FOLDS, MORE, TEST, TRAIN, name_model
+from experiments.augmentation import people
+from experiments.augmentation.classifiers import BASE, CONFIG, FOLDS, MORE, TEST, TRAIN
+from experiments.augmentation.generators import locate_generator, name_model
 
 _SEEDS: Final = {BASE: 9001, TRAIN: 9002, MORE: 9003, TEST: 9004}
 """Seeds of the phantoms: four sets of different people."""
@@ -32,11 +33,15 @@ def draw_datasets(out: Path, needed: Collection[str]) -> None:
             people.write_dataset(out / name, counts, _SEEDS[name], size=CONFIG.size, twice=name == TRAIN)
 
 
-def copy_models(out: Path, generator: Path | None) -> Path:
-    """Copy the generators of the folds, or the one for all folds, into a folder of their own to serve them from."""
+def copy_models(out: Path, generator: Path | None, folds: int = FOLDS, *, conditioned: bool = False) -> Path:
+    """Copy the generators of the folds, or the one for all folds, into a folder of their own to serve them from.
+
+    Args:
+        conditioned: copy those with a condition loss too.
+    """
     folder = out / "models"
     folder.mkdir(exist_ok=True)
-    for fold in range(FOLDS):
-        source = generator or generators.locate_generator(out / f"fold-{fold}")
-        shutil.copyfile(source, folder / f"{name_model(fold)}.safetensors")
+    for kind in {False, conditioned}:
+        for name in (name_model(fold, conditioned=kind) for fold in range(folds)):
+            shutil.copyfile(generator or locate_generator(out / name), folder / f"{name}.safetensors")
     return folder

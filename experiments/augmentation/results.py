@@ -21,7 +21,7 @@ STUDIED: Final = ("22q11DS", "unaffected", "WS")
 """Conditions in the order of the study's figures."""
 
 
-def write_results(out: Path, seeds: Sequence[int], arms: Sequence[AugmentationArm] = ARMS) -> str:
+def write_results(out: Path, seeds: Sequence[int], arms: Sequence[AugmentationArm] = ARMS, folds: int = FOLDS) -> str:
     """Write OUT/report, OUT/table.md and OUT/differences.png; returns the table.
 
     If a filtered arm is among them, OUT/filtering.json says how much better it is than the same arm without a filter.
@@ -32,7 +32,7 @@ def write_results(out: Path, seeds: Sequence[int], arms: Sequence[AugmentationAr
         out / "report",
         baseline=REAL.name,
         sampling=Sampling(seed=0),
-        about={"folds": FOLDS, "seeds": list(seeds), "waiting": _read_waiting(out, arms)},
+        about={"folds": folds, "seeds": list(seeds), "waiting": _read_waiting(out, arms)},
     )
     write_file(out / "differences.png", plot_differences(report.comparisons, REAL.name, report.sampling.level))
     table = _format_table(report, each)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from experiments.augmentation.arms import ARMS, AugmentationArm, build_requests
-from experiments.augmentation.classifiers import TRAIN, locate_sets, name_model, split_folds
+from experiments.augmentation.classifiers import FOLDS, TRAIN, locate_sets, split_folds
+from experiments.augmentation.generators import name_model
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png
 from faces.labels import AGE_GROUPS
@@ -18,14 +19,14 @@ SHOWN: Final = ("WS", "22q11DS")
 _TILE: Final = 96
 
 
-def draw_sheet(out: Path, arms: Sequence[AugmentationArm] = ARMS) -> bytes:
+def draw_sheet(out: Path, arms: Sequence[AugmentationArm] = ARMS, folds: int = FOLDS) -> bytes:
     """Draw a PNG with a row for each condition and kind of image set, and a column for each age.
 
     Raises:
         PullError: a set is not there yet.
     """
     real = load_real_samples(out / TRAIN)
-    inside, _ = split_folds(real)[0]
+    inside, _ = split_folds(real, folds)[0]
     learnt = real.subset(inside)
     rows: list[list[Pixels | None]] = []
     titles: list[str] = []
@@ -34,7 +35,7 @@ def draw_sheet(out: Path, arms: Sequence[AugmentationArm] = ARMS) -> bytes:
         rows.append(list(_take_first_of_each_age(learnt.subset(faces))))
         titles.append(f"{condition}\nreal")
         for arm in (arm for arm in arms if arm.kind is not None and arm.real and arm.min_condition is None):
-            request = build_requests(arm, name_model(0), learnt)[condition]
+            request = build_requests(arm, name_model(0, conditioned=arm.conditioned), learnt)[condition]
             with pull_set(None, request, locate_sets(arm, out, 0) / condition, classes=learnt.classes) as made:
                 rows.append(list(_take_first_of_each_age(made)))
             titles.append(f"{condition}\n{arm.name}")
