@@ -22,15 +22,9 @@ def turn_grey(faces: Stack, share: float, seed: int) -> Stack:
         share: in [0, 1], of each class, rounded to whole faces.
     """
     rng = np.random.default_rng(seed)
-    classes = faces.labels.argmax(dim=1).numpy()
-    chosen = np.concatenate(
-        [rng.permutation(of_class)[: round(share * len(of_class))] for of_class in _group(classes, len(faces.classes))]
-    )
+    by_class = [np.flatnonzero(faces.labels[:, place].numpy() == 1) for place in range(len(faces.classes))]
+    chosen = np.concatenate([rng.permutation(places)[: round(share * len(places))] for places in by_class])
     pixels = faces.pixels.clone()
     grey = (pixels[chosen].float() @ torch.tensor(_LUMA)).round().to(torch.uint8)
     pixels[chosen] = grey[..., None].expand(-1, -1, -1, 3)
     return replace(faces, pixels=pixels)
-
-
-def _group(classes: np.ndarray, count: int) -> list[np.ndarray]:
-    return [np.flatnonzero(classes == place) for place in range(count)]

@@ -48,7 +48,7 @@ def write_readings(out: Path, arms: Sequence[AugmentationArm], folds: int = FOLD
     head = ["faces", *affected, "mean", "of single generators", "mean that the judges read"]
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]
     drawn = read_conditions(stack_images(load_real_samples(out / TEST), CONFIG.size), _reader(oracle))
-    rows.append(["drawings of the test set", *_describe([drawn]), ""])
+    rows.append(["drawings of the test set", *describe_readings([drawn]), ""])
     for arm in shown:
         read, judged = [], []
         for fold, (inside, _) in enumerate(split_folds(real, folds)):
@@ -56,7 +56,9 @@ def write_readings(out: Path, arms: Sequence[AugmentationArm], folds: int = FOLD
             read.append(read_conditions(faces, _reader(oracle)))
             if (judge := locate_judge(out, fold)).exists():
                 judged.append(read_conditions(faces, Classifier.open(judge).predict_probabilities))
-        rows.append([arm.name, *_describe(read), f"{np.mean([_mean(one) for one in judged]):.1%}" if judged else ""])
+        rows.append(
+            [arm.name, *describe_readings(read), f"{np.mean([_mean(one) for one in judged]):.1%}" if judged else ""]
+        )
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     write_file(out / "readings.md", table.encode())
     return table
@@ -77,25 +79,7 @@ def read_conditions(faces: Stack, reader: Callable[[Stack], npt.NDArray[np.float
     return read
 
 
-def _reader(oracle: Oracle) -> Callable[[Stack], npt.NDArray[np.float64]]:
-    def read(faces: Stack) -> npt.NDArray[np.float64]:
-        chances = oracle.read_pixels(faces.pixels.numpy()).condition_logits.double().softmax(dim=1).numpy()
-        return np.asarray(chances[:, [oracle.config.conditions.index(name) for name in faces.classes]])
-
-    return read
-
-
-def _open_sets(out: Path, arm: AugmentationArm, fold: int, learnt: Samples) -> Stack:
-    """Open the image sets of an arm and fold, which were pulled for its classifiers."""
-    with ExitStack() as stack:
-        pulled = [
-            stack.enter_context(pull_set(None, request, locate_sets(arm, out, fold) / name, classes=learnt.classes))
-            for name, request in build_requests(arm, name_model(fold, conditioned=arm.conditioned), learnt).items()
-        ]
-        return join_stacks([stack_images(one, CONFIG.size) for one in pulled])
-
-
-def _describe(by_fold: Sequence[Read]) -> list[str]:
+def describe_readings(by_fold: Sequence[Read]) -> list[str]:
     """Describe the shares of each condition, their mean with its interval by face, and the means of the folds.
 
     A face that several folds have, because one generator serves all, counts once.
@@ -115,6 +99,24 @@ def _describe(by_fold: Sequence[Read]) -> list[str]:
         f"{_mean(joined):.1%} ({low:.1%} to {high:.1%})",
         f"{min(single)} to {max(single)}" if len(single) > 1 else "",
     ]
+
+
+def _reader(oracle: Oracle) -> Callable[[Stack], npt.NDArray[np.float64]]:
+    def read(faces: Stack) -> npt.NDArray[np.float64]:
+        chances = oracle.read_pixels(faces.pixels.numpy()).condition_logits.double().softmax(dim=1).numpy()
+        return np.asarray(chances[:, [oracle.config.conditions.index(name) for name in faces.classes]])
+
+    return read
+
+
+def _open_sets(out: Path, arm: AugmentationArm, fold: int, learnt: Samples) -> Stack:
+    """Open the image sets of an arm and fold, which were pulled for its classifiers."""
+    with ExitStack() as stack:
+        pulled = [
+            stack.enter_context(pull_set(None, request, locate_sets(arm, out, fold) / name, classes=learnt.classes))
+            for name, request in build_requests(arm, name_model(fold, conditioned=arm.conditioned), learnt).items()
+        ]
+        return join_stacks([stack_images(one, CONFIG.size) for one in pulled])
 
 
 def _mean(read: Read) -> float:

@@ -7,22 +7,28 @@ import math
 import shutil
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from typer.testing import CliRunner
 
 from api.app import create_app
 from api.models.pool import Models
 from api.settings import Settings
 from core.errors import ConfigError, PullError, TrainingError
-from experiments.augmentation import people
-from experiments.augmentation.__main__ import _choose_arms
+from experiments.augmentation import generators, people
+from experiments.augmentation.__main__ import _choose_arms, app
 from experiments.augmentation.arms import ALL_ARMS, ARMS, build_requests, count_as_study, select_further_faces
 from experiments.augmentation.classifiers import TRAIN, locate_predictions, locate_sets, split_folds
+from experiments.augmentation.grey import turn_grey
+from experiments.augmentation.judges import train_judges
 from experiments.augmentation.labels import relabel
+from experiments.augmentation.readings import describe_readings, read_conditions
 from experiments.augmentation.results import write_results
 from experiments.augmentation.sheet import SHOWN, draw_sheet
 from experiments.processes import SideProcess, run_side_by_side
@@ -114,6 +120,72 @@ def test_blends_get_hard_labels_or_those_that_are_read_of_their_conditions() -> 
     assert corrected.samples[0].condition is None
     assert [list(sample.label) for sample in corrected.samples] == [pytest.approx(row) for row in expected.tolist()]
     assert relabel(faces, "read", reader).labels[1].tolist() == pytest.approx([0.2, 0.2, 0.6, 0])
+
+
+def test_a_share_of_each_condition_is_shown_in_grey_and_the_rest_stays() -> None:
+    faces = cells({"WS": 4, "other": 1})
+    faces = replace(faces, labels=torch.tensor([sample.label for sample in faces.samples]))
+    grey = turn_grey(faces, 0.25, seed=0)
+    changed = (grey.pixels != faces.pixels).flatten(1).any(dim=1)
+    assert Counter(sample.condition for sample, one in zip(faces.samples, changed, strict=True) if one) == {
+        "WS": 5,
+        "other": 1,  # a quarter of five, rounded
+    }
+    assert (grey.pixels[changed] == grey.pixels[changed][..., :1]).all()
+    assert grey.samples == faces.samples
+    assert (turn_grey(faces, 0.25, seed=0).pixels == grey.pixels).all()
+    assert (turn_grey(faces, 0.25, seed=1).pixels != grey.pixels).any()
+
+
+def test_only_conditions_of_affected_persons_are_read() -> None:
+    faces = squares(4)
+    reader = np.eye(4)[[0, 0, 2, 3]]
+    read = read_conditions(faces, lambda _: reader)
+    right = {sample.condition: {sample.key: place != 1} for place, sample in enumerate(faces.samples)}
+    del right["unaffected"]
+    assert read == right
+
+
+def test_readings_count_a_face_of_two_folds_once_and_show_each_generator() -> None:
+    one = {"WS": {"a": True, "b": False}, "other": {"c": True}}
+    other = {"WS": {"b": False, "d": False}, "other": {"c": True}}
+    *by_condition, mean, single = describe_readings([one, other])
+    assert by_condition == ["33.3%", "100.0%"]
+    assert mean.startswith("66.7% (")
+    assert single == "50.0% to 75.0%"
+    assert describe_readings([one, one])[-1] == ""
+
+
+def test_a_judge_has_seen_nothing_of_its_folds_validation_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.write_dataset(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (3,) * 5), 1, size=32, workers=1)
+    monkeypatch.setattr("experiments.augmentation.judges.CONFIG", QUICK)
+    real = load_real_samples(tmp_path / TRAIN)
+    for (inside, held), judge in zip(split_folds(real, 2), train_judges(tmp_path, 2, epochs=1), strict=True):
+        seen = Classifier.open(judge).seen.keys
+        assert seen == TrainingRecord.from_samples(real.subset(inside), "").keys
+        assert not seen & TrainingRecord.from_samples(real.subset(held), "").keys
+
+
+def test_generators_with_a_condition_loss_differ_in_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[SideProcess] = []
+    monkeypatch.setattr(generators, "run_side_by_side", lambda parts, _: ran.extend(parts))
+    for judges in (None, [tmp_path / "judge"]):
+        generators.train_folds(tmp_path, tmp_path / TRAIN, [tmp_path / "held.txt"], 64, judges)
+    plain, conditioned = (" ".join(part.command) for part in ran)
+    assert f"--out {tmp_path / 'fold-0'} " in plain
+    conditioned = conditioned.replace(str(tmp_path / "conditioned-0"), str(tmp_path / "fold-0"))
+    conditioned = conditioned.replace(" --set condition_loss_weight=0.5", "")
+    assert conditioned == f"{plain} --condition-loss {tmp_path / 'judge'}"
+
+
+def test_one_generator_for_all_folds_has_no_condition_loss(tmp_path: Path) -> None:
+    arguments = ["--out", str(tmp_path / "out"), "--generator", "any.safetensors", "--arm", "unrelated-conditioned"]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert "omit --generator" in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_arms_have_folders_of_their_own_and_only_those_that_are_named_take_further_ones() -> None:
