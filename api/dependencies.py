@@ -31,7 +31,7 @@ from api.photographs.records import (
 )
 from api.photographs.request_audit import find_request_audit
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.resources import Resources
 
 
@@ -280,6 +280,16 @@ def check_inverted(photo: Photograph) -> None:
         )
 
 
+def check_not_erased(service: Resources, photo_id: str) -> None:
+    """Check that no other request has erased a photograph; call it while `service.eraser.block_erasure()` holds.
+
+    Raises:
+        Problem: 404.
+    """
+    if service.photographs.get(photo_id) is None:
+        raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo_id} was erased by another request.")
+
+
 def _describe_action(request: Request) -> str:
     """Return the method and the route of a request, without ids."""
     route = request.scope.get("route")
@@ -433,11 +443,7 @@ def find_model(service: Resources, caller: Caller, name: str | None) -> Model:
     known = [info.name for info in service.list_models(caller)]
     if name is not None and name not in known:
         message = f"unknown {name!r}; expected one of {', '.join(known)}"
-        raise Problem(
-            ProblemType.REQUEST_INVALID,
-            f"model: {message}",
-            errors=[field_error("model", message, name, accepted=known)],
-        )
+        raise make_field_problem("model", message, name, accepted=known)
     return service.worker.models.find(name or known[0])
 
 

@@ -160,6 +160,12 @@ def field_error(field: str, message: str, value: Any = None, **accepted: Any) ->
     return {"field": field, "value": _shorten(value), "message": message} | accepted
 
 
+def make_field_problem(field: str, message: str, value: Any = None, **accepted: Any) -> Problem:
+    """Build the problem of a request of which one field is at fault; arguments as `field_error`."""
+    entry = field_error(field, message, value, **accepted)
+    return Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[entry])
+
+
 def convert_request_error(error: errors.RequestError, asked: Mapping[str, Any], accepted: Mapping[str, Any]) -> Problem:
     """Convert the error of an image set's request: the field at fault, its value, and the accepted names, if any."""
     known: dict[str, Any] = {"accepted": accepted[error.field]} if error.field in accepted else {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from api.models.loaded_models import LoadedModels
 from api.models.model import Pixels
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from core import tensor_files
 from core.errors import CheckpointError, GestaltError, MissingPackageError
 
@@ -146,8 +146,7 @@ class Classifiers:
             )
         if name is not None and name not in infos:
             message = f"unknown {name[:80]!r}; expected one of {', '.join(infos)}"
-            entry = field_error("classifier", message, name, accepted=list(infos))
-            raise Problem(ProblemType.REQUEST_INVALID, f"classifier: {message}", errors=[entry])
+            raise make_field_problem("classifier", message, name, accepted=list(infos))
         return next(iter(infos.values())) if name is None else infos[name]
 
     def use(self, name: str) -> LoadedClassifier:

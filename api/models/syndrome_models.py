@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.models.loaded_models import LoadedModels
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from core import tensor_files
 from core.errors import GestaltError
 from recognition.syndromes.assessment.model_files import CARD, FILE, SyndromeCard, read_card
@@ -84,8 +84,7 @@ class SyndromeModels:
             )
         if syndrome not in infos:
             message = f"there is no model of {syndrome[:80]!r}; expected one of {', '.join(infos)}"
-            entry = field_error("syndrome", message, syndrome, accepted=list(infos))
-            raise Problem(ProblemType.REQUEST_INVALID, f"syndrome: {message}", errors=[entry])
+            raise make_field_problem("syndrome", message, syndrome, accepted=list(infos))
         return infos[syndrome]
 
     def use(self, syndrome: str) -> SyndromeModel:

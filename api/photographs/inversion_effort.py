@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 from api.models.model import ModelInfo
-from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import make_field_problem
 from core.precision import PrecisionChoice
 from faces.images import Pixels, to_tensor
 
@@ -67,12 +66,8 @@ def check_effort(model: ModelInfo, effort: InversionEffort) -> None:
             f"{model.name} has no inverter; take the method tuning, or ask the operator for an inverter: "
             "`gestaltgen train-encoder`, or `gestaltgen weights import --part inverter`"
         )
-        _refuse_field("method", message, effort.method)
+        raise make_field_problem("method", message, effort.method)
     tunes = effort.method == "tuning" or (effort.method is None and not model.has_inverter)
     for name, value in (("steps", effort.steps), ("seconds", effort.seconds)):
         if value is not None and not tunes:
-            _refuse_field(name, f"{value:g} without tuning; set method to tuning, or leave it out", value)
-
-
-def _refuse_field(name: str, message: str, value: object) -> NoReturn:
-    raise Problem(ProblemType.REQUEST_INVALID, f"{name}: {message}", errors=[field_error(name, message, value)])
+            raise make_field_problem(name, f"{value:g} without tuning; set method to tuning, or leave it out", value)

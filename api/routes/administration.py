@@ -12,13 +12,13 @@ from fastapi import APIRouter, Path
 from api.access.api_keys import OWNER_PATTERN, ApiKey
 from api.access.tenants import TenantLimits
 from api.dependencies import AdminCaller, ServiceDep
+from api.documented_responses import problem
 from api.json_bodies import JsonBodyRoute
 from api.operations import clock
 from api.photographs.audit.entries import Purpose
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
 from api.problems import Problem, field_error
-from api.request_headers import problem
 from api.resources import Resources
 from api.schemas.administration import KeyBody, KeyOut, KeysOut, LimitsBody, NewKeyOut, TenantOut, TenantsOut
 from core.errors import ConfigError

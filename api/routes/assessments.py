@@ -3,7 +3,6 @@ the cohort, photographs with which assessed ones are compared."""
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,18 +15,20 @@ from api.dependencies import (
     PhotosCaller,
     ServiceDep,
     check_inverted,
+    check_not_erased,
     find_photograph,
 )
+from api.documented_responses import FILE, problem
 from api.file_responses import private_picture, read_private_file
+from api.job_answers import JobAnswerDep
 from api.json_bodies import JsonBodyRoute
 from api.models.classifiers import check_explaining_installed
 from api.operations.clock import now_ms
 from api.photographs.records import AssessmentRecord, ErasureCause, PhotographFace, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.representations import assessment_path, describe_assessment, describe_member
-from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
 from api.schemas.assessments import (
     AssessmentBody,
@@ -81,24 +82,21 @@ async def create_assessment(
     caller: PhotosCaller,
     request_audit: RequestAuditDep,
     body: AssessmentBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> AssessmentOut:
     """Probability of a syndrome by several models, for one photograph. Research use, no diagnosis.
 
     No answer is given for a face that is unlike all faces of the training.
     """
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
     with service.work.admit(caller.owner):
-        record = await service.work.run(caller.owner, _submit, service, caller, request_audit, body, idempotency_key)
-        response.headers["Location"] = assessment_path(record.id)
-
-        def describe() -> AssessmentOut:
-            return describe_assessment(service, service.assessments.get(record.id) or record)
-
-        return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
+        record = await service.work.run(
+            caller.owner, _submit, service, caller, request_audit, body, answer.idempotency_key
+        )
+        return await answer.wait(
+            record.id,
+            assessment_path(record.id),
+            lambda: describe_assessment(service, service.assessments.get(record.id) or record),
+        )
 
 
 @router.get(
@@ -210,8 +208,7 @@ def join_cohort(
     service.syndrome_models.find(body.syndrome)
     service.check_bytes(caller)
     with service.eraser.block_erasure():
-        if service.photographs.get(photo.id) is None:
-            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
+        check_not_erased(service, photo.id)
         request_audit.begin()
         member = service.cohort.join(photo, body.model_dump(exclude_none=True))
     return describe_member(service, member)
@@ -256,8 +253,7 @@ def _submit(
     fellows = service.cohort.list_fellows(photo.id, caller.owner, body.syndrome, now_ms())
     request_audit.touch(service.photographs.find_purposes([one.photo for one in fellows]))
     with service.eraser.block_erasure():
-        if service.photographs.get(photo.id) is None:
-            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {photo.id} was erased by another request.")
+        check_not_erased(service, photo.id)
         return _store(service, caller, request_audit, asked, key)
 
 
@@ -270,9 +266,7 @@ def _find_term(number: int, term: str) -> str:
     try:
         return find_term(term).term.id
     except LabelError as error:
-        field = f"terms.{number}"
-        entry = field_error(field, str(error), term)
-        raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {error}", errors=[entry]) from error
+        raise make_field_problem(f"terms.{number}", str(error), term) from error
 
 
 def _store(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
@@ -20,8 +19,11 @@ from api.dependencies import (
     PhotosCaller,
     ServiceDep,
     check_inverted,
+    check_not_erased,
 )
+from api.documented_responses import FILE, problem
 from api.file_responses import picture, private_picture, read_private_file
+from api.job_answers import JobAnswer, JobAnswerDep
 from api.json_bodies import JsonBodyRoute
 from api.models.model import check_editing_installed
 from api.operations.clock import now_ms
@@ -36,16 +38,8 @@ from api.photographs.records import (
 )
 from api.photographs.request_audit import RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.representations import describe_edit, edit_path
-from api.request_headers import (
-    FILE,
-    IdempotencyKey,
-    Prefer,
-    parse_wait_seconds,
-    problem,
-    wait_for_answer,
-)
 from api.resources import Resources
 from api.schemas.edits import EditBody, EditList, EditOut
 
@@ -77,15 +71,13 @@ async def edit_photograph(
     request_audit: RequestAuditDep,
     photo: KnownPhoto,
     body: EditBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> EditOut:
     """A smile to reach, or a strength along a direction; measured before and after, with a verdict."""
     check_inverted(photo)
     await anyio.to_thread.run_sync(request_audit.begin)
-    request = _EditRequest(service, caller, PhotographFace(photo.id), photo.model, body, idempotency_key)
-    return await _answer(request, response, prefer)
+    request = _EditRequest(service, caller, PhotographFace(photo.id), photo.model, body, answer.idempotency_key)
+    return await _wait_for_edit(request, answer)
 
 
 @_OF_PHOTOGRAPHS.get(
@@ -151,9 +143,7 @@ async def edit_image(
     caller: ImageSetsCaller,
     image: KnownImage,
     body: EditBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> EditOut:
     """A smile to reach, or a strength along a direction; measured before and after, with a verdict."""
     known, n = image
@@ -162,8 +152,8 @@ async def edit_image(
         raise Problem(
             ProblemType.WEIGHTS_NOT_SERVED, "The image set was made with weights that are not served any more."
         )
-    request = _EditRequest(service, caller, SyntheticFace(known.id, n), model.info.name, body, idempotency_key)
-    return await _answer(request, response, prefer)
+    request = _EditRequest(service, caller, SyntheticFace(known.id, n), model.info.name, body, answer.idempotency_key)
+    return await _wait_for_edit(request, answer)
 
 
 @_OF_IMAGES.get(
@@ -248,8 +238,8 @@ class _EditRequest:
 
     def _store(self) -> EditRecord:
         service, face, owner = self.service, self.face, self.caller.owner
-        if isinstance(face, PhotographFace) and service.photographs.get(face.photo) is None:
-            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {face.photo} was erased by another request.")
+        if isinstance(face, PhotographFace):
+            check_not_erased(service, face.photo)
         asked = self.body.dump_fields()
         edit_id = service.keys.claim(owner, self.key, asked | face_columns(face), new_id())
         if (known := service.edits.get(edit_id)) is not None:
@@ -275,42 +265,30 @@ class _EditRequest:
             message = f"{model} has no direction {direction!r}; " + (
                 f"expected one of {', '.join(known)}" if known else "nothing can be edited with it: take another model"
             )
-            raise Problem(
-                ProblemType.REQUEST_INVALID,
-                f"direction: {message}",
-                errors=[field_error("direction", message, direction, accepted=known)],
-            )
+            raise make_field_problem("direction", message, direction, accepted=known)
 
     def _check_effort(self) -> None:
         """Raise a Problem, 422, if a synthetic face is to be inverted, or a photograph cannot be as asked."""
         effort = InversionEffort.read(self.body.dump_fields())
         if effort.method is None and (effort.steps or effort.seconds):
-            _raise_invalid("method", "steps and seconds without a method; set method to tuning")
+            raise make_field_problem("method", "steps and seconds without a method; set method to tuning")
         if effort.method is None:
             return
         if isinstance(self.face, SyntheticFace):
-            _raise_invalid("method", "the face was made by the generator, and is not inverted; leave method out")
+            raise make_field_problem(
+                "method", "the face was made by the generator, and is not inverted; leave method out"
+            )
         check_effort(self.service.worker.models.find(self.model).info, effort)
 
 
-def _raise_invalid(field: str, message: str) -> NoReturn:
-    raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[field_error(field, message)])
-
-
-async def _answer(request: _EditRequest, response: Response, prefer: str | None) -> EditOut:
-    """Submit an edit, and wait for it as long as `Prefer` asks."""
-    service = request.service
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
-    owner = request.caller.owner
+async def _wait_for_edit(request: _EditRequest, answer: JobAnswer) -> EditOut:
+    """Submit an edit, and wait for it as long as the request asks."""
+    service, owner = request.service, request.caller.owner
     with service.work.admit(owner):
         record = await service.work.run(owner, request.submit)
-        response.headers["Location"] = edit_path(record)
-
-        def describe() -> EditOut:
-            return describe_edit(service, service.edits.get(record.id) or record)
-
-        return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
+        return await answer.wait(
+            record.id, edit_path(record), lambda: describe_edit(service, service.edits.get(record.id) or record)
+        )
 
 
 def _read_picture(service: Resources, edit: EditRecord, *, before: bool = False) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -19,6 +18,7 @@ from api.dependencies import (
     PhotosCaller,
     ServiceDep,
     check_inverted,
+    check_not_erased,
     check_scope,
     find_complete_set,
     find_image,
@@ -26,7 +26,9 @@ from api.dependencies import (
     find_photograph,
     find_scope,
 )
+from api.documented_responses import FILE, problem
 from api.file_responses import picture, private_picture, read_private_file
+from api.job_answers import JobAnswerDep
 from api.json_bodies import JsonBodyRoute
 from api.models.classifiers import ClassifierInfo, check_explaining_installed
 from api.operations.clock import now_ms
@@ -41,10 +43,9 @@ from api.photographs.records import (
 )
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.provenance.claims import MAP_NOTICE
 from api.representations import describe_explanation, explanation_path
-from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
 from api.schemas.explanations import (
     ClassifierOut,
@@ -96,22 +97,17 @@ async def create_explanation(
     caller: AnyCaller,
     request_audit: RequestAuditDep,
     body: ExplanationBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> ExplanationOut:
     """Explain the answer of a classifier: a map by each method, and the relevance of each region of the face."""
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
-    request = _ExplanationRequest(service, caller, request_audit, body, idempotency_key)
+    request = _ExplanationRequest(service, caller, request_audit, body, answer.idempotency_key)
     with service.work.admit(caller.owner):
         record = await service.work.run(caller.owner, request.submit)
-        response.headers["Location"] = explanation_path(record.id)
-
-        def describe() -> ExplanationOut:
-            return describe_explanation(service, service.explanations.get(record.id) or record)
-
-        return await wait_for_answer(service.jobs.ends, record.id, describe, response, wait_s, deadline)
+        return await answer.wait(
+            record.id,
+            explanation_path(record.id),
+            lambda: describe_explanation(service, service.explanations.get(record.id) or record),
+        )
 
 
 @router.get(
@@ -281,13 +277,13 @@ class _ExplanationRequest:
         for name in self.body.methods:
             if name not in METHODS:
                 message = f"unknown {name[:80]!r}; expected one of {', '.join(METHODS)}"
-                _raise_invalid("methods", message, name, accepted=list(METHODS))
+                raise make_field_problem("methods", message, name, accepted=list(METHODS))
             try:
                 check_method(members, name)
             except ConfigError as error:
-                _raise_invalid("methods", str(error), name)
+                raise make_field_problem("methods", str(error), name) from error
         if len(set(self.body.methods)) != len(self.body.methods):
-            _raise_invalid("methods", "one stands twice; name each once", self.body.methods)
+            raise make_field_problem("methods", "one stands twice; name each once", self.body.methods)
         return self.body.methods
 
     def _target(self, classifier: ClassifierInfo) -> dict[str, str]:
@@ -297,7 +293,7 @@ class _ExplanationRequest:
             return {}
         if target not in classifier.classes:
             message = f"{classifier.name} has no class {target!r}; expected one of {', '.join(classifier.classes)}"
-            _raise_invalid("target", message, target, accepted=list(classifier.classes))
+            raise make_field_problem("target", message, target, accepted=list(classifier.classes))
         return {"target": target}
 
     def _check_landmarks(self, face: FaceReference) -> None:
@@ -308,8 +304,8 @@ class _ExplanationRequest:
 
     def _store(self, face: FaceReference, asked: dict[str, Any]) -> ExplanationRecord:
         service, owner, total = self.service, self.caller.owner, len(asked["methods"])
-        if isinstance(face, PhotographFace) and service.photographs.get(face.photo) is None:
-            raise Problem(ProblemType.PHOTO_NOT_FOUND, f"The photograph {face.photo} was erased by another request.")
+        if isinstance(face, PhotographFace):
+            check_not_erased(service, face.photo)
         explanation_id = service.keys.claim(owner, self.key, {"explain": asked} | face_columns(face), new_id())
         if (known := service.explanations.get(explanation_id)) is not None:
             return known
@@ -325,8 +321,3 @@ class _ExplanationRequest:
             service.eraser.erase_derived(record, self.caller, ErasureCause.NOT_ACCEPTED)
             raise
         return record
-
-
-def _raise_invalid(field: str, message: str, value: object, **known: Any) -> NoReturn:
-    entry = field_error(field, message, value, **known)
-    raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[entry])

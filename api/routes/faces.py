@@ -10,12 +10,11 @@ from pydantic import Field
 from api.access.api_keys import Caller
 from api.access.key_turns import leave_turn
 from api.dependencies import ImageSetsCaller, ServiceDep, find_model
+from api.documented_responses import problem
 from api.models.model import Model, RenderPlan
-from api.problem_types import ProblemType
-from api.problems import Problem, convert_request_error, field_error
+from api.problems import convert_request_error, make_field_problem
 from api.provenance.claims import Claim
 from api.provenance.marks import MEDIA_TYPES, ImageFormat
-from api.request_headers import problem
 from api.resources import Resources
 from api.schemas.image_sets import FaceQuery
 from core.errors import RequestError
@@ -59,8 +58,8 @@ def _render(service: Resources, caller: Caller, asked: _FaceQuery) -> bytes:
     plan = _plan(model, asked, service.settings.precision)
     [pixels] = service.worker.render(plan, plan.rows, small=True)
     if model.guard is not None and model.guard.compare(pixels[None])[0].any():
-        entry = field_error("seed", "the face is too near to a person of the training data; take another", asked.seed)
-        raise Problem(ProblemType.REQUEST_INVALID, f"seed: {entry['message']}", errors=[entry])
+        message = "the face is too near to a person of the training data; take another"
+        raise make_field_problem("seed", message, asked.seed)
     what = model.describe(plan, plan.rows[0])
     if (edit := asked.list_edit_fields()) is not None:
         what |= {"edit": edit}
@@ -86,6 +85,5 @@ def _plan(model: Model, asked: FaceQuery, precision: str) -> RenderPlan:
         return plan
     if asked.direction not in (names := [direction.name for direction in model.directions()]):
         message = f"unknown {asked.direction!r}; expected one of {', '.join(names)}"
-        entry = field_error("direction", message, asked.direction, accepted=names)
-        raise Problem(ProblemType.REQUEST_INVALID, f"direction: {message}", errors=[entry])
+        raise make_field_problem("direction", message, asked.direction, accepted=names)
     return plan.move(asked.direction, asked.strength)

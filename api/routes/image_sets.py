@@ -19,11 +19,13 @@ from api.access.api_keys import Caller
 from api.access.key_turns import leave_turn
 from api.access.ownership import Kind
 from api.dependencies import CompleteSet, ImageSetsCaller, KnownImage, KnownSet, ServiceDep, find_model
+from api.documented_responses import FILE, problem
 from api.file_responses import bytes_response, cached_file, cached_picture, picture
 from api.image_sets.derived_files import shard_count
 from api.image_sets.estimates import estimate_set
 from api.image_sets.scoring import settle_scores
 from api.image_sets.storage import StoredRequest
+from api.job_answers import JobAnswer, JobAnswerDep
 from api.jobs.job_list import Job
 from api.json_bodies import JsonBodyRoute
 from api.models.model import RenderPlan
@@ -32,15 +34,6 @@ from api.problem_types import ProblemType
 from api.problems import Problem, convert_request_error
 from api.provenance.marks import MEDIA_TYPES, ImageFormat, read_claim
 from api.representations import describe_complete_set, describe_image_set, set_path
-from api.request_headers import (
-    FILE,
-    IdempotencyKey,
-    Prefer,
-    confirm_wait,
-    parse_wait_seconds,
-    problem,
-    wait_for_answer,
-)
 from api.resources import Resources
 from api.schemas.image_sets import ImageSetBody, ImageSetEstimate, ImageSetOut, ImageSetPage
 from core.errors import ImageSetTooLargeError, RequestError
@@ -74,9 +67,7 @@ async def create(
     service: ServiceDep,
     caller: ImageSetsCaller,
     body: ImageSetBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> ImageSetOut:
     """Request an image set. The same request always gives the same set, from the store if it is there already.
 
@@ -84,24 +75,16 @@ async def create(
     for is rendered at once, without a job. A set whose job failed or was cancelled continues where it stopped. Images
     that are already in other sets, for example because the count was increased, are not rendered again.
     """
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
     with service.work.admit(caller.owner):
-        while service.worker.loading and time.monotonic() < deadline:
+        while service.worker.loading and time.monotonic() < answer.deadline:
             await anyio.sleep(_POLL_S)
-        asked = await service.work.run(caller.owner, _begin, service, caller, body, idempotency_key, bool(wait_s))
-        response.headers["Location"] = set_path(asked.known.id)
-        known = asked.known
-        if asked.plan is not None and await _make_now(service, caller.owner, asked, asked.plan, deadline):
-            response.status_code = 200
-            confirm_wait(response, wait_s)
+        asked = await service.work.run(caller.owner, _begin, service, caller, body, answer)
+        known, path = asked.known, set_path(asked.known.id)
+        if asked.plan is not None and await _make_now(service, caller.owner, asked, asked.plan, answer.deadline):
+            answer.finish(path, done=True)
             return describe_complete_set(known, asked.latest)
-
-        def describe() -> ImageSetOut:
-            return describe_image_set(service, known)
-
-        found = await wait_for_answer(service.jobs.ends, known.id, describe, response, wait_s, deadline)
-    response.status_code = 200 if found.state == "done" else 202
+        found = await answer.wait(known.id, path, lambda: describe_image_set(service, known))
+    answer.finish(path, done=found.state == "done")
     return found
 
 
@@ -156,7 +139,7 @@ class _AskedSet:
     plan: RenderPlan | None
 
 
-def _begin(service: Resources, caller: Caller, body: ImageSetBody, key: str | None, at_once: bool) -> _AskedSet:
+def _begin(service: Resources, caller: Caller, body: ImageSetBody, answer: JobAnswer) -> _AskedSet:
     """Check a request, write it down, and submit its job unless the set can be made at once.
 
     Raises:
@@ -164,12 +147,12 @@ def _begin(service: Resources, caller: Caller, body: ImageSetBody, key: str | No
     """
     plan, owner = _plan(service, caller, body), caller.owner
     latest = service.sets.find_latest_job(plan.id)
-    now = at_once and service.sets.can_be_made_now(plan, latest)
+    now = bool(answer.wait_s) and service.sets.can_be_made_now(plan, latest)
     if not service.store.is_complete(plan.id):
         service.check_bytes(caller)
         if not now:
             service.jobs.check_room(Kind.IMAGE_SET, plan.id, len(plan.rows), owner)
-    service.keys.claim(owner, key, plan.resolved, plan.id)
+    service.keys.claim(owner, answer.idempotency_key, plan.resolved, plan.id)
     known, new = service.sets.ask(plan, owner)
     asked = _AskedSet(known, new, latest, plan if now else None)
     if not now:

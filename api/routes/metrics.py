@@ -12,10 +12,10 @@ from prometheus_client.metrics_core import Metric
 
 from api.access.ownership import Kind
 from api.dependencies import MetricsCaller, ServiceDep
+from api.documented_responses import problem
 from api.jobs.job_list import Load
 from api.operations.clock import now_ms
 from api.operations.metrics import MEDIA_TYPE, PREFIX, Figures
-from api.request_headers import problem
 from api.resources import Resources
 
 router = APIRouter(tags=["health"])

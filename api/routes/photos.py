@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -11,8 +10,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api.access.api_keys import SERVICE, Caller
 from api.access.ownership import Kind
 from api.dependencies import KnownPhoto, PhotosCaller, ServiceDep, check_inverted, find_model
+from api.documented_responses import FILE, problem
 from api.encryption.upload_file import SealedUploadFile
 from api.file_responses import private_file, private_picture, read_private_file
+from api.job_answers import JobAnswerDep
 from api.models.model import check_editing_installed
 from api.operations.clock import now_ms
 from api.photographs.intake import Received, check_container, receive
@@ -20,9 +21,8 @@ from api.photographs.inversion_effort import InversionEffort, MethodName, check_
 from api.photographs.records import ErasureCause, Photograph, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.representations import describe_access, describe_photo, describe_receipt, photo_path
-from api.request_headers import FILE, IdempotencyKey, Prefer, parse_wait_seconds, problem, wait_for_answer
 from api.resources import Resources
 from api.schemas.edits import ABOUT_SECONDS, ABOUT_STEPS, TuningSeconds, TuningSteps
 from api.schemas.photographs import AccessList, ConsentScope, LandmarksOut, PhotoOut, PhotoPage, ReceiptOut
@@ -62,7 +62,7 @@ async def send_photograph(
     service: ServiceDep,
     caller: PhotosCaller,
     request_audit: RequestAuditDep,
-    response: Response,
+    answer: JobAnswerDep,
     consent_reference: Annotated[
         str, Header(min_length=1, max_length=200, description="Your reference to the consent of the person shown.")
     ],
@@ -111,14 +111,10 @@ async def send_photograph(
     ttl_s: Annotated[
         int | None, Query(ge=60, description="Erase everything after so many seconds; unset: the service's time.")
     ] = None,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> PhotoOut:
     """The body is the file itself (`curl --data-binary @face.jpg`). The face is found, aligned and inverted; then the
     file is deleted, unless `keep_original` is set. Every access is recorded (`…/accesses`); `DELETE` erases everything.
     """
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
     effort = InversionEffort(method, steps, seconds)
     points = _read_landmarks(landmarks, aligned)
     with service.work.admit(caller.owner):
@@ -144,14 +140,13 @@ async def send_photograph(
                 asked=effort.list_fields() | points,
                 consent_scope=consent_scope or "",
             )
-            sent = _ReceivedPhotograph(photo, reference, received, upload, idempotency_key)
+            sent = _ReceivedPhotograph(photo, reference, received, upload, answer.idempotency_key)
             accepted = await service.work.run(caller.owner, _accept, service, caller, request_audit, sent)
-        response.headers["Location"] = photo_path(accepted.id)
-
-        def describe() -> PhotoOut:
-            return describe_photo(service, service.photographs.get(accepted.id) or accepted)
-
-        return await wait_for_answer(service.jobs.ends, accepted.id, describe, response, wait_s, deadline)
+        return await answer.wait(
+            accepted.id,
+            photo_path(accepted.id),
+            lambda: describe_photo(service, service.photographs.get(accepted.id) or accepted),
+        )
 
 
 def _read_landmarks(landmarks: str | None, aligned: bool) -> dict[str, object]:
@@ -167,11 +162,7 @@ def _read_landmarks(landmarks: str | None, aligned: bool) -> dict[str, object]:
             raise ImageError("landmarks for a picture that is aligned already; send one of both")
         return {"landmarks": find_anchors(parse_landmarks(landmarks)).tolist()}
     except ImageError as error:
-        raise Problem(
-            ProblemType.REQUEST_INVALID,
-            f"Landmarks: {error}",
-            errors=[field_error("Landmarks", str(error), landmarks[:80])],
-        ) from error
+        raise make_field_problem("Landmarks", str(error), landmarks[:80]) from error
 
 
 def _check_terms(
@@ -189,11 +180,7 @@ def _check_terms(
     longest = service.photo_ttl_s(caller)
     if ttl_s is not None and ttl_s > longest:
         message = f"{ttl_s} s is too long; a photograph is kept for at most {longest} s here"
-        raise Problem(
-            ProblemType.REQUEST_INVALID,
-            f"ttl_s: {message}",
-            errors=[field_error("ttl_s", message, ttl_s, accepted={"le": longest})],
-        )
+        raise make_field_problem("ttl_s", message, ttl_s, accepted={"le": longest})
     info = find_model(service, caller, model).info
     check_effort(info, effort)
     return info.name, longest if ttl_s is None else ttl_s

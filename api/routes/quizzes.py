@@ -11,10 +11,10 @@ from typing import IO, Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dependencies import CompleteSet, ImageSetsCaller, ServiceDep, find_complete_set, find_image_set
+from api.documented_responses import FILE, problem
 from api.file_responses import cached_file
 from api.image_sets.quizzes import QuizFormat
 from api.image_sets.storage import StoredRequest
-from api.request_headers import FILE, problem
 from api.resources import Resources
 from faces.image_set_request import LARGEST_SEED
 from studies.quiz.questions import MOST_QUESTIONS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.dependencies import KnownReceipt
+from api.documented_responses import problem
 from api.representations import describe_receipt
-from api.request_headers import problem
 from api.schemas.photographs import ReceiptOut
 
 router = APIRouter(prefix="/v1/receipts", tags=["photographs"])

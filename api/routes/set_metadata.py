@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.access.api_keys import Caller
 from api.dependencies import CompleteSet, ImageSetsCaller, ServiceDep
+from api.documented_responses import FILE
 from api.file_responses import cached_file
 from api.image_sets.file_cache import CachedFile
 from api.image_sets.storage import StoredRequest
-from api.request_headers import FILE
 from api.resources import Resources
 from faces.datasets.exports import croissant as croissant_format
 from faces.datasets.exports import gestaltmatcher_table, phenopacket_lines

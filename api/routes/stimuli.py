@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Annotated
 
@@ -10,8 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access.api_keys import Caller
 from api.access.ownership import Kind
-from api.dependencies import KnownPack, PhotosCaller, ServiceDep
+from api.dependencies import KnownPack, PhotosCaller, ServiceDep, find_photograph
+from api.documented_responses import FILE, problem
 from api.file_responses import Content, private_file
+from api.job_answers import JobAnswerDep
 from api.json_bodies import JsonBodyRoute
 from api.operations.clock import now_ms
 from api.photographs.inversion_effort import InversionEffort, check_effort
@@ -19,16 +20,8 @@ from api.photographs.records import ErasureCause, PackRecord, new_id
 from api.photographs.request_audit import RequestAudit, RequestAuditDep
 from api.photographs.survey_packs import Version
 from api.problem_types import ProblemType
-from api.problems import Problem, field_error
+from api.problems import Problem, make_field_problem
 from api.representations import describe_survey_pack, pack_path
-from api.request_headers import (
-    FILE,
-    IdempotencyKey,
-    Prefer,
-    parse_wait_seconds,
-    problem,
-    wait_for_answer,
-)
 from api.resources import Resources
 from api.schemas.stimuli import StimuliBody, StimuliOut, StimuliPage
 
@@ -51,22 +44,19 @@ async def create_survey_pack(
     caller: PhotosCaller,
     request_audit: RequestAuditDep,
     body: StimuliBody,
-    response: Response,
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
+    answer: JobAnswerDep,
 ) -> StimuliOut:
     """Each version shows every person once, in one as reconstructed, in the other with another smile. The pack is
     erased when the first of its photographs is."""
-    wait_s = parse_wait_seconds(prefer, service.settings.max_wait_s)
-    deadline = time.monotonic() + (wait_s or 0)
     with service.work.admit(caller.owner):
-        pack = await service.work.run(caller.owner, _submit, service, caller, request_audit, body, idempotency_key)
-        response.headers["Location"] = pack_path(pack.id)
-
-        def describe() -> StimuliOut:
-            return describe_survey_pack(service, service.survey_packs.get(pack.id) or pack)
-
-        return await wait_for_answer(service.jobs.ends, pack.id, describe, response, wait_s, deadline)
+        pack = await service.work.run(
+            caller.owner, _submit, service, caller, request_audit, body, answer.idempotency_key
+        )
+        return await answer.wait(
+            pack.id,
+            pack_path(pack.id),
+            lambda: describe_survey_pack(service, service.survey_packs.get(pack.id) or pack),
+        )
 
 
 @router.get(
@@ -113,22 +103,14 @@ def _store(
     service: Resources, caller: Caller, request_audit: RequestAudit, body: StimuliBody, key: str | None
 ) -> PackRecord:
     if len(set(body.photos)) != len(body.photos):
-        _raise_invalid("photos", "one stands twice; name each once")
-    photos = []
-    for photo_id in body.photos:
-        theirs = service.ownership.has(photo_id, Kind.PHOTO, caller.owner)
-        photo = service.photographs.get(photo_id) if theirs else None
-        if photo is None:
-            raise Problem(
-                ProblemType.PHOTO_NOT_FOUND, f"There is no photograph {photo_id[:64]!r}; it may have been erased."
-            )
-        photos.append(photo)
+        raise make_field_problem("photos", "one stands twice; name each once")
+    photos = [find_photograph(service, caller, photo_id) for photo_id in body.photos]
     if strange := sorted(set(body.groups) - set(body.photos)):
-        _raise_invalid("groups", f"{strange[0][:64]!r} is not among the photos")
+        raise make_field_problem("groups", f"{strange[0][:64]!r} is not among the photos")
     asked = body.model_dump(exclude_none=True)
     effort = InversionEffort.read(asked)
     if effort.method is None and (effort.steps or effort.seconds):
-        _raise_invalid("method", "steps and seconds without a method; set method to tuning")
+        raise make_field_problem("method", "steps and seconds without a method; set method to tuning")
     if effort.method is not None:
         for model in {photo.model for photo in photos}:
             check_effort(service.worker.models.find(model).info, effort)
@@ -149,10 +131,6 @@ def _store(
         service.keys.forget(pack.id)
         raise
     return pack
-
-
-def _raise_invalid(field: str, message: str) -> None:
-    raise Problem(ProblemType.REQUEST_INVALID, f"{field}: {message}", errors=[field_error(field, message)])
 
 
 @router.get(

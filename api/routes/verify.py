@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from api.dependencies import AnyCaller, ServiceDep
+from api.documented_responses import problem
 from api.problem_types import ProblemType
 from api.problems import Problem
 from api.provenance.verification import verify_picture
-from api.request_headers import problem
 from api.resources import Resources
 from api.schemas.service import CredentialsOut, VerifyOut
 from faces.image_containers import FORMATS
