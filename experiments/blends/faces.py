@@ -61,9 +61,10 @@ def choose_renderer(
     way: str, generator: InferenceGenerator, vocabulary: Vocabulary, truncation: float
 ) -> Callable[[Sequence[BlendedPerson], float], Pixels]:
     """Return the function that makes images uint8 (n, h, h, 3) of n persons at a share, in one of WAYS."""
+    network = _BlendingNetwork(generator, vocabulary, truncation)
     by_way: Mapping[str, Callable[[Sequence[BlendedPerson], float], Pixels]] = {
-        EMBEDDING: partial(_render, generator, partial(_mix_embeddings, generator, vocabulary, truncation)),
-        W: partial(_render, generator, partial(_mix_latents, generator, vocabulary, truncation)),
+        EMBEDDING: partial(network.render, network.mix_embeddings),
+        W: partial(network.render, network.mix_latents),
         DRAWN: partial(_draw, generator.config.resolution),
     }
     return by_way[way]
@@ -81,40 +82,34 @@ def mix_phantoms(person: BlendedPerson, share: float) -> Phantom:
 _Latents = npt.NDArray[np.float32]
 
 
-def _render(
-    generator: InferenceGenerator,
-    map_persons: Callable[[Sequence[BlendedPerson], float], _Latents],
-    persons: Sequence[BlendedPerson],
-    share: float,
-) -> Pixels:
-    w = map_persons(persons, share)
-    return np.concatenate([generator.render(w[start : start + _BATCH]) for start in range(0, len(w), _BATCH)])
+@dataclass(frozen=True)
+class _BlendingNetwork:
+    """Generator that blends two conditions of a person; the latents are (n, num_ws, d)."""
 
+    generator: InferenceGenerator
+    vocabulary: Vocabulary
+    truncation: float
 
-def _mix_embeddings(
-    generator: InferenceGenerator,
-    vocabulary: Vocabulary,
-    truncation: float,
-    persons: Sequence[BlendedPerson],
-    share: float,
-) -> _Latents:
-    labels = [
-        vocabulary.encode_weights({person.first: share, person.second: 1 - share}, person.age.name)
-        for person in persons
-    ]
-    z = np.concatenate([random_vectors(person.seed, 1, generator.config.z_dim) for person in persons])
-    return generator.map(z, np.array(labels, np.float32), truncation)
+    def render(
+        self,
+        mix: Callable[[Sequence[BlendedPerson], float], _Latents],
+        persons: Sequence[BlendedPerson],
+        share: float,
+    ) -> Pixels:
+        w = mix(persons, share)
+        return np.concatenate([self.generator.render(w[start : start + _BATCH]) for start in range(0, len(w), _BATCH)])
 
+    def mix_embeddings(self, persons: Sequence[BlendedPerson], share: float) -> _Latents:
+        labels = [
+            self.vocabulary.encode_weights({person.first: share, person.second: 1 - share}, person.age.name)
+            for person in persons
+        ]
+        z = np.concatenate([random_vectors(person.seed, 1, self.generator.config.z_dim) for person in persons])
+        return self.generator.map(z, np.array(labels, np.float32), self.truncation)
 
-def _mix_latents(
-    generator: InferenceGenerator,
-    vocabulary: Vocabulary,
-    truncation: float,
-    persons: Sequence[BlendedPerson],
-    share: float,
-) -> _Latents:
-    first, second = (_mix_embeddings(generator, vocabulary, truncation, persons, end) for end in (1.0, 0.0))
-    return np.float32(share) * first + np.float32(1 - share) * second
+    def mix_latents(self, persons: Sequence[BlendedPerson], share: float) -> _Latents:
+        first, second = (self.mix_embeddings(persons, end) for end in (1.0, 0.0))
+        return np.float32(share) * first + np.float32(1 - share) * second
 
 
 def _draw(side: int, persons: Sequence[BlendedPerson], share: float) -> Pixels:

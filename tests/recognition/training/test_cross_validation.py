@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from recognition.images.leakage import TrainingRecord
 from recognition.images.samples import Samples
 from recognition.training.cross_validation import CrossValidation, TrainingProgress, cross_validate
 from tests.recognition.coloured import QUICK, squares
-from tests.recognition.plots import skip_plots
 
 REAL, TEST = squares(40, seed=11), squares(16, seed=12)
 CONFIG = replace(QUICK, epochs=2)
@@ -28,13 +26,6 @@ def of_fold(fold: int) -> Stack:
     """A set of its own for every fold, by a generator of its own."""
     seen = TrainingRecord(f"generator {fold}", frozenset({f"{fold:016x}"}))
     return replace(squares(8, seed=100 + fold, synthetic=True), seen=seen)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_plots() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        skip_plots(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

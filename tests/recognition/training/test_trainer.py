@@ -24,7 +24,6 @@ from recognition.training.curves import draw_curves
 from recognition.training.optimizer import learning_rate_at
 from recognition.training.trainer import EpochReport, TrainingResult, train
 from tests.recognition.coloured import CLASSES, QUICK, squares
-from tests.recognition.plots import skip_plots
 
 TRAIN, VALIDATION, FEW = squares(48, seed=1), squares(24, seed=2), squares(16, seed=4)
 EXTRA = squares(24, seed=3, synthetic=True, blend=0.75)
@@ -50,13 +49,6 @@ def assert_alike(one: Path, other: Path) -> None:
     ours, theirs = weights_of(one), weights_of(other)
     assert all(ours[name].equal(theirs[name]) for name in theirs)
     assert lines(one) == lines(other)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_plots() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        skip_plots(patch)
-        yield
 
 
 @pytest.fixture(scope="module")
