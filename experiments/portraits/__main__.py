@@ -12,11 +12,13 @@ import typer
 
 from core.atomic_files import write_file
 from core.csv_reports import format_csv
+from experiments.portraits.judged import measure_distances, measure_progressions
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
 from faces.expression import CALIBRATED
 from faces.measures.descriptors import find_landmarks
 from faces.measures.face_api import load_age_network
+from faces.measures.judges import Judges
 
 SMILING: Final = 0.5
 """Smile from which a face counts as smiling, on the scale of `faces.expression`."""
@@ -90,6 +92,28 @@ def lists(
     typer.echo(
         f"{len(left_out)} left out; {groups.count('smiling')} of {len(files)} smile; {np.isnan(smiles).sum()} not read"
     )
+
+
+@app.command()
+def judge(
+    generator: Annotated[Path, typer.Argument(help="Checkpoint of the generator of portraits.")],
+    data: Annotated[Path, typer.Option(help="Data set that it was trained on.")],
+    held_out: Annotated[Path, typer.Option(help="Data set of portraits that were kept out.")],
+    judges: Annotated[
+        Path, typer.Option(help="Folder of face-api's networks.", envvar="GESTALTGEN_JUDGES", show_default=False)
+    ],
+    exclude: Annotated[Path | None, typer.Option(help="List of images of the data set that were left out.")] = None,
+    count: Annotated[int, typer.Option(min=16, help="Images compared.")] = 400,
+    people: Annotated[int, typer.Option(min=4, help="Age progressions read.")] = 60,
+) -> None:
+    """Show what two networks that nothing was trained against see in the images of a generator."""
+    left_out = set(exclude.read_text("utf-8").split()) if exclude else set()
+    with Dataset.open(data) as dataset, Dataset.open(held_out) as others:
+        kept = [index for index, record in enumerate(dataset.records) if record.file not in left_out]
+        pictures, unseen = np.stack([dataset.image(index) for index in kept]), others.images()
+    lines = measure_distances(generator, pictures, unseen, judges, count)
+    typer.echo(format_csv(lines))
+    typer.echo(format_csv(measure_progressions(generator, Judges(judges), people)))
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:

@@ -75,6 +75,11 @@ def load_expression_network(folder: Path) -> FaceApiNetwork:
     return FaceApiNetwork(folder / "face_expression_model.bin", _build_expression_network, 255.0)
 
 
+def load_expression_features(folder: Path) -> FaceApiNetwork:
+    """Load the last hidden layer (n, 256) of the expression network; errors as `FaceApiNetwork`."""
+    return FaceApiNetwork(folder / "face_expression_model.bin", _build_expression_features, 255.0)
+
+
 def load_age_network(folder: Path) -> FaceApiNetwork:
     """Load the network that gives ages (n, 1) in years; errors as `FaceApiNetwork`."""
     return FaceApiNetwork(folder / "age_gender_model.bin", _build_age_network, 256.0)
@@ -117,7 +122,11 @@ def read_tensors(path: Path) -> dict[str, Floats]:
 
 
 def _build_expression_network(tensors: Arrays, faces: Node) -> Node:
-    """Build four dense blocks, the mean over pixels, a fully connected layer and a softmax."""
+    return opset13.softmax(_connect(_build_expression_features(tensors, faces), tensors, "fc"), 1)
+
+
+def _build_expression_features(tensors: Arrays, faces: Node) -> Node:
+    """Build four dense blocks and the mean over pixels."""
     x = faces
     for block in range(4):
         name = f"dense{block}"
@@ -130,7 +139,7 @@ def _build_expression_network(tensors: Arrays, faces: Node) -> Node:
         total = opset13.add(total, third)
         fourth = _convolve_separably(opset13.relu(total), tensors, f"{name}/conv3")
         x = opset13.relu(opset13.add(total, fourth))
-    return opset13.softmax(_connect(_average(x), tensors, "fc"), 1)
+    return _average(x)
 
 
 def _build_age_network(tensors: Arrays, faces: Node) -> Node:
