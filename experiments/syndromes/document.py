@@ -33,19 +33,23 @@ _WIDTH: Final = 128
 _HEADING: Final = "## Comparison on phantoms"
 _SECTION: Final = re.compile(rf"{_HEADING}\n.*?(?=\n## )", re.DOTALL)
 
-_PEOPLE: Final = f"""
-Phantoms are drawn faces ([phenotypes](phenotypes.md)), so that every figure here is about methods and none
-about patients. There are twelve syndromes. In the thesis the number of patients with a syndrome differs between
-the models; here it is the largest of these numbers. There are {CONTROL_COUNT} controls of the class `{CONTROLS}`.
-Each person has HPO terms, drawn by their frequency in the catalogue. The features are drawn at {CLEAR:g} of their
-typical strength (clear), {MILD:g} (mild) or {HARDLY_VISIBLE:g} (hardly visible). The syndromes are sorted by number
-of patients, and take the three strengths in turn, so that the strength does not depend on the number of patients.
-Every second control has one of the conditions {", ".join(OTHER_CAUSES)},
-drawn at {MILD:g}; the others have no feature. Half of all people are younger than nine years, and one in six is
-older than nineteen. Sex, skin and age are drawn: men have a wider jaw, thicker brows, thinner lips and may have
-a beard, three groups of skin tones stand for ancestry, and faces grow. A phantom has no ancestors, and its
-sexes and ages differ more regularly than those of people.
-"""
+_PEOPLE: Final = (
+    "Phantoms are drawn faces ([phenotypes](phenotypes.md)), so that every figure here is about methods and none about "
+    "patients.",
+    "- *Syndromes.* There are twelve. In the thesis the number of patients with a syndrome differs between the models; "
+    "here it is the largest of these numbers.",
+    f"- *Controls.* There are {CONTROL_COUNT} of the class `{CONTROLS}`. Every second one has one of the conditions "
+    f"{', '.join(OTHER_CAUSES)}, drawn at {MILD:g} of its typical strength; the others have no feature.",
+    f"- *Strength.* The features of patients are drawn at {CLEAR:g} of their typical strength (clear), {MILD:g} (mild) "
+    f"or {HARDLY_VISIBLE:g} (hardly visible). The syndromes are sorted by number of patients, and take the three "
+    "strengths in turn, so that the strength does not depend on the number of patients.",
+    "- *HPO terms.* Each person has terms, drawn by their frequency in the catalogue.",
+    "- *Age, sex and skin* are drawn. Half of all people are younger than nine years, and one in six is older than "
+    "nineteen. Men have a wider jaw, thicker brows, thinner lips and may have a beard; three groups of skin tones "
+    "stand for ancestry; faces grow. A phantom has no ancestors, and its sexes and ages differ more regularly than "
+    "those of people.",
+)
+"""Introduction of the section: a paragraph, and the items of a list."""
 
 
 def write_section(out: Path) -> list[str]:
@@ -57,7 +61,7 @@ def write_section(out: Path) -> list[str]:
         out: folder of all experiments.
     """
     page = PAGE.read_text("utf-8")
-    parts, absent = [_HEADING, "", _fill(_PEOPLE)], []
+    parts, absent = [_HEADING, "", _fill(_PEOPLE[0]), "", *map(_fill, _PEOPLE[1:])], []
     for name, (heading, describe) in _EXPERIMENTS.items():
         if (out / name / TABLE).exists():
             parts += ["", heading, "", *describe(out / name)]
@@ -77,8 +81,11 @@ def write_section(out: Path) -> list[str]:
 
 
 def _fill(text: str) -> str:
-    """Break text into lines as long as those of the page."""
-    return textwrap.fill(" ".join(text.split()), _WIDTH, break_on_hyphens=False, break_long_words=False)
+    """Break a paragraph, or an item of a list, into lines as long as those of the page."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.fill(
+        " ".join(text.split()), _WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def _compare(folder: Path) -> Iterator[str]:
@@ -93,9 +100,9 @@ def _compare(folder: Path) -> Iterator[str]:
         f"Leave-one-out, mean and deviation over {runs} {'run' if runs == 1 else 'runs'} (`python -m "
         f"experiments.syndromes compare`; {about['people']} people, of whom {about['controls']} are controls). N is "
         "the number of patients with a control. The thesis's figures are those of photographs of real patients; the "
-        "faces here are drawn at the strength of the second column, so that the two halves of the table cannot agree "
-        f"but by chance. `neighbours` stands for Deepface. All predictions together took {seconds / 60:.0f} minutes of "
-        "processor time, shared by two processes; the features of the faces are not counted."
+        "faces here are drawn at the strength of the second column, so that the two halves of the table can agree "
+        f"only by chance. `neighbours` stands for Deepface. All predictions together took {seconds / 60:.0f} minutes "
+        "of processor time, shared by two processes; the features of the faces are not counted."
     )
     yield ""
     yield (folder / TABLE).read_text("utf-8").rstrip()
