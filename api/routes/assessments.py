@@ -1,5 +1,5 @@
-"""Routes of assessments: whether the face of a photograph speaks for a syndrome, compared with matched controls; and of
-the cohort, photographs with which assessed ones are compared."""
+"""Routes of assessments: whether the face of a photograph is evidence for a syndrome, compared with matched controls;
+and of the cohort, photographs with which assessed ones are compared."""
 
 from __future__ import annotations
 

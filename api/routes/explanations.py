@@ -1,4 +1,4 @@
-"""Routes of explanations: what a classifier goes by, for the face of a photograph or of an image of a set."""
+"""Routes of explanations: which parts a classifier uses, for the face of a photograph or of an image of a set."""
 
 from __future__ import annotations
 

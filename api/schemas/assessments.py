@@ -31,7 +31,7 @@ class SyndromesOut(BaseModel):
 
 
 class AssessmentBody(BaseModel):
-    """An assessment: does this face speak for a syndrome, compared with matched controls?"""
+    """An assessment: is this face evidence for a syndrome, compared with matched controls?"""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -96,7 +96,7 @@ class ReasonOut(BaseModel):
     model: str
     kind: str = Field(description="`distance`, `region`, `block` of the features, or `term`.")
     name: str
-    weight: float = Field(description="Contribution to the model's answer; above 0 it speaks for the syndrome.")
+    weight: float = Field(description="Contribution to the model's answer; above 0 it is evidence for the syndrome.")
     line: tuple[tuple[float, float], tuple[float, float]] | None = Field(
         description="Ends of a distance in the picture, as (x, y) in shares of its width."
     )

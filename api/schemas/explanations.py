@@ -45,7 +45,7 @@ class ImageFaceBody(BaseModel):
 
 
 class ExplanationBody(BaseModel):
-    """An explanation: what a classifier goes by when it looks at a face."""
+    """An explanation: which parts of a face a classifier uses."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -98,7 +98,7 @@ class RegionRelevance(BaseModel):
 
 
 class ExplanationResult(BaseModel):
-    """Answer of a classifier for a face, and the parts of the face that it goes by. No basis for a diagnosis."""
+    """Answer of a classifier for a face, and the parts of the face that it uses. No basis for a diagnosis."""
 
     classifier: ClassifierUsed
     probabilities: dict[str, float] = Field(description="Probability of each class, by the classifier.")

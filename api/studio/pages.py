@@ -117,13 +117,13 @@ NAVIGATION: Final = [
     Link(
         _mark("Explanations"),
         "/studio/explanations",
-        _mark("See which parts of a face a classifier goes by."),
+        _mark("See which parts of a face a classifier uses."),
         _EITHER,
     ),
     Link(
         _mark("Assessments"),
         "/studio/assessments",
-        _mark("Ask whether a face speaks for a syndrome, compared with matched controls."),
+        _mark("Ask whether a face is evidence for a syndrome, compared with matched controls."),
         _PHOTOS,
     ),
     Link(_mark("Jobs"), "/studio/jobs", _mark("Follow and cancel what takes longer."), _EITHER),

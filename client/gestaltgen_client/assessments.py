@@ -1,4 +1,4 @@
-"""Assessments: whether the face of a photograph speaks for a syndrome."""
+"""Assessments: whether the face of a photograph is evidence for a syndrome."""
 
 from __future__ import annotations
 

@@ -331,7 +331,7 @@ class Client(Models, Administration):
         target: str | None = None,
         wait_s: float = 0,
     ) -> Explanation:
-        """Ask what a classifier goes by when it looks at a face. No basis for a diagnosis.
+        """Ask which parts of a face a classifier uses. No basis for a diagnosis.
 
         Args:
             face: a photograph that is inverted, or an image set that is complete and the index of an image.
@@ -379,7 +379,7 @@ class Client(Models, Administration):
         prior: float | None = None,
         wait_s: float = 0,
     ) -> Assessment:
-        """Ask whether a face speaks for a syndrome, compared with matched controls. Research use, no diagnosis.
+        """Ask whether a face is evidence for a syndrome, compared with matched controls. Research use, no diagnosis.
 
         Args:
             photo: a photograph that is inverted.

@@ -1,4 +1,4 @@
-"""Explanations: what a classifier of the service goes by when it looks at a face."""
+"""Explanations: which parts of a face a classifier of the service uses."""
 
 from __future__ import annotations
 

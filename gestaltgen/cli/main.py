@@ -119,7 +119,7 @@ _COMMANDS_BY_PANEL: Final[Mapping[str, Mapping[str, LazyCommand]]] = {
         "syndromes": LazyCommand(
             f"{_CLI}.syndromes.group",
             "app",
-            "Assess whether faces speak for one syndrome, compared with matched controls.",
+            "Assess whether faces are evidence for one syndrome, compared with matched controls.",
         ),
     },
     "Run studies with people": {

@@ -29,7 +29,7 @@ def test_a_slider_sets_how_strongly_a_map_covers_the_face(lab: Lab, visit: Visit
     body = {"face": {"image_set": set_id, "image": 0}, "methods": ["gradient"]}
     explanation = good(lab.http.post("/v1/explanations", json=body, headers=WAIT))["id"]
     page = visit(lab.http, f"/studio/explanations/{explanation}")
-    covering = page.get_by_alt_text("Map of what the classifier goes by")
+    covering = page.get_by_alt_text("Map of what the classifier uses")
     expect(covering).to_have_css("opacity", "0.6")
     page.get_by_label("How strongly the map covers the face").fill("25")
     expect(covering).to_have_css("opacity", "0.25")

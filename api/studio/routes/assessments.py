@@ -1,4 +1,4 @@
-"""Pages of assessments: whether the face of a photograph speaks for a syndrome, compared with matched controls."""
+"""Pages of assessments: whether the face of a photograph is evidence for a syndrome, compared with matched controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of explanations: what a classifier goes by when it looks at a face."""
+"""Pages of explanations: which parts of a face a classifier uses."""
 
 from __future__ import annotations
 

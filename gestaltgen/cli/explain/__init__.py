@@ -1,1 +1,1 @@
-"""The commands of `gestaltgen explain`: which part of a face a classifier goes by. No basis for a diagnosis."""
+"""The commands of `gestaltgen explain`: which part of a face a classifier uses. No basis for a diagnosis."""

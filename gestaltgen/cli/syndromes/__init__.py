@@ -1,1 +1,1 @@
-"""The commands of `gestaltgen syndromes`: does a face speak for one syndrome? Research use, no diagnosis."""
+"""The commands of `gestaltgen syndromes`: is a face evidence for one syndrome? Research use, no diagnosis."""

@@ -1,4 +1,4 @@
-"""`gestaltgen syndromes assess`: does the face on a photograph speak for a syndrome?"""
+"""`gestaltgen syndromes assess`: is the face on a photograph evidence for a syndrome?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def assess(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Ask whether the face on a photograph speaks for a syndrome, compared with matched controls.
+    """Ask whether the face on a photograph is evidence for a syndrome, compared with matched controls.
 
     A face that is unlike all faces of the training gets no answer: the exit status is then 3, also with --json, and
     the picture says so. It is 0 with an answer, and 1 after an error. The probability depends on --prior, the share

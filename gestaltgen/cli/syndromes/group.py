@@ -10,7 +10,9 @@ from gestaltgen.cli.lazy_group import LazyCommand, make_group
 _HERE: Final = "gestaltgen.cli.syndromes"
 
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
-    "assess": LazyCommand(f"{_HERE}.assess", "assess", "Ask whether the face on a photograph speaks for a syndrome."),
+    "assess": LazyCommand(
+        f"{_HERE}.assess", "assess", "Ask whether the face on a photograph is evidence for a syndrome."
+    ),
     "compare": LazyCommand(
         f"{_HERE}.compare",
         "compare",
@@ -27,4 +29,6 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
 }
 
 
-app = make_group(COMMANDS, "Assess whether faces speak for one syndrome, compared with matched controls. No diagnosis.")
+app = make_group(
+    COMMANDS, "Assess whether faces are evidence for one syndrome, compared with matched controls. No diagnosis."
+)

@@ -112,7 +112,7 @@ class SyndromeModel:
         terms: Sequence[str] | None = None,
         prior: float = 0.5,
     ) -> Assessment:
-        """Answer whether the largest face of a photograph speaks for the syndrome.
+        """Answer whether the largest face of a photograph is evidence for the syndrome.
 
         Args:
             image: uint8 (h, w, 3).
@@ -273,7 +273,7 @@ def _remark_terms(model: str, terms: tuple[str, ...]) -> list[str]:
             reason = selection.problems.get(name, "photographs show such features, or they are of behaviour")
             remarks.append(f"{model} does not compare the term {name}: {reason}")
     if not selection.terms:
-        remarks.append(f"no HPO terms that count were given; {model} goes by the face alone")
+        remarks.append(f"no HPO terms that count were given; {model} uses the face alone")
     return remarks
 
 

@@ -184,7 +184,7 @@ def _format_opponents(comparison: Comparison) -> Markup:
 def _format_distances(comparison: Comparison) -> Markup:
     return format_section(
         "Most important distances",
-        "Distances between points of one half of the face that the random forest goes by, after learning from all "
+        "Distances between points of one half of the face that the random forest uses, after learning from all "
         "patients of the first run and their controls: the most important ones until they have 80 % of the importance, "
         "30 at most, seen from the front on the mean face. A distance between regions appears here because it helps to "
         "tell these people apart; few people give other distances with every draw of controls.",
