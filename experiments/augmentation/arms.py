@@ -103,6 +103,7 @@ FURTHER_ARMS: Final = (
     replace(_BLENDED, name="+ blended 55, corrected labels", folder="blended-55-corrected", labels="corrected"),
     AugmentationArm("real, twice the steps", "real-longer", images_an_epoch=800),
     replace(_BLENDED, name="+ blended 55, twice the steps", folder="blended-55-longer", images_an_epoch=800),
+    replace(VARIED, name="+ unrelated, truncation 1, twice the steps", folder="unrelated-longer", images_an_epoch=800),
     # Why synthetic faces alone are not enough: variety, or labels.
     AugmentationArm("synthetic only, truncation 0.8", "synthetic-08", "unrelated", truncation=0.8, real=False),
     AugmentationArm("synthetic only, truncation 1", "synthetic-10", "unrelated", truncation=1.0, real=False),
